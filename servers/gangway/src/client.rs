@@ -1,0 +1,58 @@
+//! The HTTP client: timeouts, no redirects, nothing read from the image.
+
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, Response};
+
+/// Why a response could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No connection, no answer in time, or a broken answer.
+    #[error("{}", reason(.0))]
+    Http(#[from] reqwest::Error),
+    /// The body is larger than the caller takes.
+    #[error("the response is larger than {0} bytes")]
+    TooLarge(usize),
+}
+
+/// A client for an image without files: certificate authorities are in the
+/// binary, and names are resolved in Rust, because a static glibc cannot load
+/// the modules that its own resolver needs. Redirects are not followed: every
+/// address this process calls is configured.
+pub fn http_client(user_agent: &str, timeout: Duration) -> Result<Client, ClientError> {
+    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+        .iter()
+        .map(|der| Certificate::from_der(der))
+        .collect::<Result<Vec<_>, _>>()?;
+    let client = Client::builder()
+        .user_agent(user_agent)
+        .connect_timeout(timeout.min(Duration::from_secs(3)))
+        .timeout(timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_certs_only(roots)
+        .no_proxy()
+        .hickory_dns(true)
+        .build()?;
+    Ok(client)
+}
+
+/// Reads a body of at most `limit` bytes.
+pub async fn read_limited(mut response: Response, limit: usize) -> Result<Vec<u8>, ClientError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > limit {
+            return Err(ClientError::TooLarge(limit));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The innermost cause: the outer ones only repeat the URL.
+fn reason(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    if error.is_timeout() { "no answer in time".to_owned() } else { cause.to_string() }
+}

@@ -1,0 +1,236 @@
+//! Configuration, all of it from the environment.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::http::Uri;
+
+/// A variable that is missing or cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{variable}: {problem}")]
+pub struct ConfigError {
+    /// Name of the environment variable.
+    pub variable: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl ConfigError {
+    /// An error about `variable`.
+    pub fn new(variable: &'static str, problem: impl Into<String>) -> Self {
+        Self { variable, problem: problem.into() }
+    }
+}
+
+/// Where variables are looked up: the process's environment, or a table in tests.
+pub struct Env(Box<dyn Fn(&str) -> Option<String> + Send + Sync>);
+
+impl Env {
+    /// The environment of this process.
+    pub fn process() -> Self {
+        Self::from_fn(|name| std::env::var(name).ok())
+    }
+
+    /// Any other source of variables.
+    pub fn from_fn(lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Box::new(lookup))
+    }
+
+    /// The variable's value. Empty means unset, because a template can hardly leave one out.
+    pub fn get(&self, variable: &str) -> Option<String> {
+        let value = self.0(variable)?;
+        let value = value.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
+    /// The variable's value, which must be there.
+    pub fn required(&self, variable: &'static str) -> Result<String, ConfigError> {
+        self.get(variable).ok_or_else(|| ConfigError::new(variable, "must be set"))
+    }
+
+    /// The variable as an absolute http(s) URL without a trailing slash.
+    pub fn url(&self, variable: &'static str) -> Result<Option<String>, ConfigError> {
+        self.get(variable).map(|value| absolute_url(variable, &value)).transpose()
+    }
+
+    fn required_url(&self, variable: &'static str) -> Result<String, ConfigError> {
+        absolute_url(variable, &self.required(variable)?)
+    }
+
+    fn list(&self, variable: &str) -> Vec<String> {
+        let value = self.get(variable).unwrap_or_default();
+        value.split_whitespace().map(str::to_owned).collect()
+    }
+}
+
+/// What bounds a server. The defaults are for production; tests tighten them.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Largest request body.
+    pub body_bytes: usize,
+    /// Longest time until a response begins.
+    pub request_time: Duration,
+    /// Most requests answered at once.
+    pub concurrent_requests: usize,
+    /// Longest wait for requests in flight after a signal to stop.
+    pub drain_time: Duration,
+    /// Shortest time between two JWKS fetches caused by unknown keys.
+    pub jwks_interval: Duration,
+    /// Age from which the JWKS is refreshed behind the requests.
+    pub jwks_max_age: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1024 * 1024,
+            request_time: Duration::from_secs(30),
+            concurrent_requests: 512,
+            drain_time: Duration::from_secs(50),
+            jwks_interval: Duration::from_secs(30),
+            jwks_max_age: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// Configuration of a server.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Address to listen on (`GANGWAY_ADDR`).
+    pub addr: SocketAddr,
+    /// Name of the server in its log (`GANGWAY_SERVER`).
+    pub server: String,
+    /// Public URL of the MCP endpoint: the OAuth resource (`GANGWAY_RESOURCE_URL`).
+    pub resource_url: String,
+    /// Path prefix, empty or with a leading and no trailing slash (`GANGWAY_PATH`).
+    pub path: String,
+    /// Expected `iss` of tokens (`GANGWAY_ISSUER`).
+    pub issuer: String,
+    /// Where the issuer's keys are (`GANGWAY_JWKS_URL`).
+    pub jwks_url: String,
+    /// Base of the metadata documents' URLs (`GANGWAY_PUBLIC_BASE_URL`).
+    pub public_base_url: String,
+    /// Token endpoint named in the metadata (`GANGWAY_TOKEN_ENDPOINT`).
+    pub token_endpoint: String,
+    /// Authorization endpoint named in the metadata (`GANGWAY_AUTHORIZATION_ENDPOINT`).
+    pub authorization_endpoint: String,
+    /// Clients whose tokens are taken without an audience (`GANGWAY_ALLOWED_CLIENTS`).
+    pub allowed_clients: Vec<String>,
+    /// Values of the Host header that are served (`GANGWAY_ALLOWED_HOSTS`).
+    pub allowed_hosts: Vec<String>,
+    /// Browser origins that are served (`GANGWAY_ALLOWED_ORIGINS`).
+    pub allowed_origins: Vec<String>,
+    /// Bounds, not configurable from the environment.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// Address to listen on when `GANGWAY_ADDR` is not set.
+    pub const DEFAULT_ADDR: &str = "0.0.0.0:8080";
+
+    /// Reads the configuration; the error names the variable that is wrong.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let path = path(&env.required("GANGWAY_PATH")?)?;
+        let resource_url = env.required_url("GANGWAY_RESOURCE_URL")?;
+        if !resource_url.ends_with(&format!("{path}/mcp")) {
+            let problem = format!("must end in {path}/mcp, the path that GANGWAY_PATH serves");
+            return Err(ConfigError::new("GANGWAY_RESOURCE_URL", problem));
+        }
+        let issuer = env.required_url("GANGWAY_ISSUER")?;
+        let public_base_url = env.required_url("GANGWAY_PUBLIC_BASE_URL")?;
+        Ok(Self {
+            addr: Self::addr_from_env(env)?,
+            server: server_name(env.required("GANGWAY_SERVER")?)?,
+            jwks_url: env
+                .url("GANGWAY_JWKS_URL")?
+                .unwrap_or_else(|| format!("{issuer}/.well-known/jwks.json")),
+            token_endpoint: env.required_url("GANGWAY_TOKEN_ENDPOINT")?,
+            authorization_endpoint: env.required_url("GANGWAY_AUTHORIZATION_ENDPOINT")?,
+            allowed_clients: env
+                .required("GANGWAY_ALLOWED_CLIENTS")
+                .map(|_| env.list("GANGWAY_ALLOWED_CLIENTS"))?,
+            allowed_hosts: allowed_hosts(env, &public_base_url)?,
+            allowed_origins: allowed_origins(env)?,
+            limits: Limits::default(),
+            path,
+            resource_url,
+            issuer,
+            public_base_url,
+        })
+    }
+
+    /// The address alone, which is all that the health command needs.
+    pub fn addr_from_env(env: &Env) -> Result<SocketAddr, ConfigError> {
+        let value = env.get("GANGWAY_ADDR").unwrap_or_else(|| Self::DEFAULT_ADDR.to_owned());
+        value.parse().map_err(|_| {
+            ConfigError::new("GANGWAY_ADDR", "must be an address and a port, such as 0.0.0.0:8080")
+        })
+    }
+
+    /// Path of the MCP endpoint.
+    pub fn endpoint(&self) -> String {
+        format!("{}/mcp", self.path)
+    }
+
+    /// The scope `name` ("read" or "write") of this server's resource.
+    pub fn scope(&self, name: &str) -> String {
+        format!("{}/{name}", self.resource_url)
+    }
+}
+
+fn absolute_url(variable: &'static str, value: &str) -> Result<String, ConfigError> {
+    let invalid = || ConfigError::new(variable, "must be an absolute http or https URL");
+    let uri: Uri = value.parse().map_err(|_| invalid())?;
+    let web = matches!(uri.scheme_str(), Some("http" | "https"));
+    if !web || uri.host().is_none_or(str::is_empty) || value.contains('#') {
+        return Err(invalid());
+    }
+    Ok(value.trim_end_matches('/').to_owned())
+}
+
+fn path(value: &str) -> Result<String, ConfigError> {
+    let path = value.trim_end_matches('/');
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
+    if !(path.is_empty() || path.starts_with('/')) || !path.chars().all(plain) {
+        let problem = "must be a path such as /time: a slash, then letters, digits and -_.~";
+        return Err(ConfigError::new("GANGWAY_PATH", problem));
+    }
+    Ok(path.to_owned())
+}
+
+fn server_name(value: String) -> Result<String, ConfigError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if value.len() > 64 || !value.chars().all(plain) {
+        let problem = "must be at most 64 letters, digits and -_.";
+        return Err(ConfigError::new("GANGWAY_SERVER", problem));
+    }
+    Ok(value)
+}
+
+fn allowed_hosts(env: &Env, public_base_url: &str) -> Result<Vec<String>, ConfigError> {
+    let mut hosts = env.list("GANGWAY_ALLOWED_HOSTS");
+    if hosts.is_empty() {
+        // An empty list would let every Host through: the public one is the default.
+        let uri: Option<Uri> = public_base_url.parse().ok();
+        hosts.extend(uri.and_then(|uri| uri.host().map(str::to_owned)));
+    }
+    for host in &hosts {
+        if host.parse::<axum::http::uri::Authority>().is_err() {
+            let problem = format!("{host:?} is not a host or host:port");
+            return Err(ConfigError::new("GANGWAY_ALLOWED_HOSTS", problem));
+        }
+    }
+    Ok(hosts)
+}
+
+fn allowed_origins(env: &Env) -> Result<Vec<String>, ConfigError> {
+    let origins = env.list("GANGWAY_ALLOWED_ORIGINS");
+    for origin in &origins {
+        let uri = origin.trim_end_matches(":*").parse::<Uri>().ok();
+        if !uri.is_some_and(|uri| uri.scheme().is_some() && uri.path() == "/") {
+            let problem = format!("{origin:?} is not an origin such as https://app.example.com:443");
+            return Err(ConfigError::new("GANGWAY_ALLOWED_ORIGINS", problem));
+        }
+    }
+    Ok(origins)
+}

@@ -1,0 +1,154 @@
+//! The issuer's public keys (RFC 7517), cached.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::DecodingKey;
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyAlgorithm, PublicKeyUse};
+use reqwest::Client;
+use tokio::sync::Mutex;
+
+use crate::client::{ClientError, read_limited};
+use crate::config::Config;
+use crate::log::Log;
+
+/// Largest JWKS document that is read.
+const MAX_BYTES: usize = 256 * 1024;
+/// Time between attempts while there are no keys at all.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Why there is no key.
+#[derive(Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// The issuer does not have it.
+    Unknown,
+    /// The issuer's keys have never been read.
+    Unavailable,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum FetchError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("status {0}")]
+    Status(u16),
+    #[error("not a JWKS with a usable RS256 key")]
+    Content,
+}
+
+/// One reading of the document.
+struct KeySet {
+    by_id: HashMap<String, Arc<DecodingKey>>,
+    read_at: Instant,
+}
+
+/// The cache. Requests with a known key never wait for the network.
+pub struct Jwks {
+    url: String,
+    interval: Duration,
+    max_age: Duration,
+    client: Client,
+    log: Log,
+    keys: RwLock<Option<Arc<KeySet>>>,
+    /// Held while fetching, so that there is one fetch at a time; the time of the last one.
+    gate: Mutex<Option<Instant>>,
+}
+
+impl Jwks {
+    /// An empty cache.
+    pub fn new(config: &Config, client: Client, log: Log) -> Self {
+        Self {
+            url: config.jwks_url.clone(),
+            interval: config.limits.jwks_interval,
+            max_age: config.limits.jwks_max_age,
+            client,
+            log,
+            keys: RwLock::new(None),
+            gate: Mutex::new(None),
+        }
+    }
+
+    /// The key `kid`, fetching the document when it is not known.
+    pub async fn find(self: &Arc<Self>, kid: &str) -> Result<Arc<DecodingKey>, KeyError> {
+        if let Some((key, age)) = self.known(kid) {
+            if age > self.max_age && self.gate.try_lock().is_ok() {
+                let this = self.clone();
+                tokio::spawn(async move { this.refresh(None).await });
+            }
+            return Ok(key);
+        }
+        self.refresh(Some(kid)).await;
+        match self.known(kid) {
+            Some((key, _)) => Ok(key),
+            None if self.current().is_some() => Err(KeyError::Unknown),
+            None => Err(KeyError::Unavailable),
+        }
+    }
+
+    /// Fetches the document, unless it has been tried lately, or another
+    /// request has meanwhile brought the key that is `missing`.
+    pub async fn refresh(&self, missing: Option<&str>) {
+        let mut last = self.gate.lock().await;
+        if missing.is_some_and(|kid| self.known(kid).is_some()) {
+            return;
+        }
+        let first = self.current().is_none();
+        let pause = if first { RETRY } else { self.interval };
+        if last.is_some_and(|at| at.elapsed() < pause) {
+            return;
+        }
+        // Noted before the fetch: a client that hangs up must not buy another one.
+        *last = Some(Instant::now());
+        match self.fetch().await {
+            Ok(keys) => {
+                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
+                if first {
+                    // Keys rotated right after a start need not wait an interval.
+                    *last = None;
+                }
+            }
+            Err(error) => self.log.event("warn", "jwks_unavailable", &error.to_string()),
+        }
+    }
+
+    fn current(&self) -> Option<Arc<KeySet>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn known(&self, kid: &str) -> Option<(Arc<DecodingKey>, Duration)> {
+        let keys = self.current()?;
+        let key = keys.by_id.get(kid)?.clone();
+        Some((key, keys.read_at.elapsed()))
+    }
+
+    async fn fetch(&self) -> Result<KeySet, FetchError> {
+        let response = self.client.get(&self.url).send().await.map_err(ClientError::from)?;
+        if !response.status().is_success() {
+            return Err(FetchError::Status(response.status().as_u16()));
+        }
+        let body = read_limited(response, MAX_BYTES).await?;
+        let by_id = parse(&body).ok_or(FetchError::Content)?;
+        Ok(KeySet { by_id, read_at: Instant::now() })
+    }
+}
+
+/// The RSA signing keys of a document; those of other kinds are passed over.
+fn parse(body: &[u8]) -> Option<HashMap<String, Arc<DecodingKey>>> {
+    #[derive(serde::Deserialize)]
+    struct Document {
+        keys: Vec<serde_json::Value>,
+    }
+    let document: Document = serde_json::from_slice(body).ok()?;
+    let keys: HashMap<_, _> = document.keys.into_iter().filter_map(usable).collect();
+    (!keys.is_empty()).then_some(keys)
+}
+
+fn usable(value: serde_json::Value) -> Option<(String, Arc<DecodingKey>)> {
+    let jwk: Jwk = serde_json::from_value(value).ok()?;
+    let AlgorithmParameters::RSA(rsa) = &jwk.algorithm else { return None };
+    let signs = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
+    let rs256 = matches!(jwk.common.key_algorithm, None | Some(KeyAlgorithm::RS256));
+    let key = DecodingKey::from_rsa_components(&rsa.n, &rsa.e).ok()?;
+    (signs && rs256).then_some((jwk.common.key_id?, Arc::new(key)))
+}

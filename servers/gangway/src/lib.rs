@@ -1,0 +1,38 @@
+//! Everything of an MCP server that is not its tools.
+//!
+//! A server built on this library answers the Model Context Protocol on one
+//! stateless endpoint, in the 2026-07-28 revision and in the older ones that
+//! open with `initialize`. In front of the protocol stand, from the outside in:
+//! the request log, the limits, the token check, and the look at the body.
+//! Nothing is kept between requests, so any copy of the server can answer any
+//! of them.
+//!
+//! A server's `main` is [`main`] with its handler:
+//!
+//! ```no_run
+//! # #[derive(Clone)] struct Clock;
+//! # impl rmcp::ServerHandler for Clock {}
+//! fn main() -> std::process::ExitCode {
+//!     gangway::main(|_env| Ok(gangway::Server::new(Clock)))
+//! }
+//! ```
+
+mod app;
+mod auth;
+mod body;
+mod challenge;
+mod client;
+mod config;
+mod jwks;
+mod limits;
+mod log;
+mod metadata;
+mod run;
+mod token;
+
+pub use app::{App, Server};
+pub use client::{ClientError, http_client, read_limited};
+pub use config::{Config, ConfigError, Env, Limits};
+pub use log::Log;
+pub use run::{main, shutdown_signal};
+pub use token::Caller;

@@ -1,0 +1,87 @@
+//! The wall between the console and whatever answers for AWS.
+//!
+//! Architecture invariant: only domain types cross it. [`crate::aws`] implements it with the AWS
+//! SDK; tests implement it with scripts. Reads are free to repeat. There is one method that
+//! writes, [`Cloud::apply`], and it takes an [`Approved`] call, which only the operation protocol
+//! can mint after the audit has the intent on disk. The one exception is a *draft*: a change set
+//! that nobody executes changes no resource, and a plan needs it ([`Cloud::draft`]).
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use secrecy::SecretString;
+
+use crate::core::client::ClientList;
+pub use crate::core::error::{CloudError, CloudResult, ErrorKind};
+use crate::core::fleet::{Fleet, TaskDefinition};
+use crate::core::identity::Identity;
+use crate::core::logs::{LogPage, LogQuery, TailUpdate};
+use crate::core::operation::Approved;
+use crate::core::operation::work::{Facts, TokenProbe};
+use crate::core::stack::{ChangeSet, ChangeSetRequest, Stack, StackDetail, StackRef};
+
+/// A live tail session.
+pub type TailStream = BoxStream<'static, CloudResult<TailUpdate>>;
+
+/// Everything the console asks of AWS.
+///
+/// Every method honours a time limit of its own (at most 15 seconds for a read) and never panics
+/// on what comes back. Text from the service is sanitised, except log messages, which the log
+/// pipeline sanitises.
+#[async_trait]
+pub trait Cloud: Send + Sync + 'static {
+    /// Who is calling (STS GetCallerIdentity).
+    async fn identity(&self) -> CloudResult<Identity>;
+
+    /// All services of a cluster with tasks, targets and bounds. What cannot be read is a gap, not an error,
+    /// as long as the services themselves can.
+    async fn fleet(&self, cluster: &str) -> CloudResult<Fleet>;
+
+    /// One task definition by ARN or `family:revision`.
+    async fn task_definition(&self, arn: &str) -> CloudResult<TaskDefinition>;
+
+    /// Task definition ARNs of a family, newest first, at most 20.
+    async fn revisions(&self, family: &str) -> CloudResult<Vec<String>>;
+
+    /// The stack of this name, if there is one.
+    async fn stack(&self, stack: &StackRef) -> CloudResult<Option<Stack>>;
+
+    /// All stacks whose name starts with `prefix`, sorted by name, in the region given.
+    async fn stacks(&self, prefix: &str, region: &str) -> CloudResult<Vec<Stack>>;
+
+    /// Resources and the newest events of a stack. Works by ARN for a deleted one.
+    async fn stack_detail(&self, stack: &StackRef) -> CloudResult<StackDetail>;
+
+    /// The template in force, as text.
+    async fn template(&self, stack: &StackRef) -> CloudResult<String>;
+
+    /// Creates a change set and waits until it is ready. Executes nothing.
+    async fn draft(&self, request: &ChangeSetRequest) -> CloudResult<ChangeSet>;
+
+    /// Deletes a change set that was not executed, and the empty stack that it may have left in
+    /// `REVIEW_IN_PROGRESS`.
+    async fn discard(&self, stack: &StackRef, change_set: &str) -> CloudResult<()>;
+
+    /// The app clients of a user pool. `environment` finds the secrets that carry their credentials
+    /// (`quarterdeck/<environment>/<server>/machine-client`).
+    async fn clients(&self, pool: &str, environment: &str) -> CloudResult<ClientList>;
+
+    /// Whether the endpoint has the calls for two secrets a client (ListUserPoolClientSecrets answers).
+    async fn has_dual_secrets(&self, pool: &str, client: &str) -> CloudResult<bool>;
+
+    /// A page of FilterLogEvents.
+    async fn log_page(&self, query: &LogQuery) -> CloudResult<LogPage>;
+
+    /// Opens StartLiveTail on at most ten log groups, by name.
+    async fn live_tail(&self, groups: &[String], pattern: Option<&str>) -> CloudResult<TailStream>;
+
+    /// Asks the token endpoint with stored credentials (client_credentials grant, RFC 6749 section 4.4).
+    /// Refused credentials are `ErrorKind::Denied`.
+    async fn token(&self, probe: &TokenProbe) -> CloudResult<SecretString>;
+
+    /// Carries out a write that was planned, confirmed and audited; what it learnt comes back.
+    /// It is sent once: a call without an idempotency token is never retried.
+    async fn apply(&self, approved: Approved) -> CloudResult<Facts>;
+
+    /// AWS calls made so far.
+    fn calls(&self) -> u64;
+}

@@ -1,0 +1,92 @@
+//! What can go wrong with the cloud, in the words an operator needs.
+
+use serde::{Deserialize, Serialize};
+
+/// The kinds of failure that the console treats differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorKind {
+    /// No credentials were found in the standard chain.
+    NoCredentials,
+    /// The credentials have expired or are not valid.
+    Expired,
+    /// The caller may not make this call.
+    Denied,
+    /// The named thing does not exist.
+    NotFound,
+    /// The service asks to slow down.
+    Throttled,
+    /// The thing is busy with another change, or in a state that forbids this one.
+    Conflict,
+    /// The request is not valid.
+    Invalid,
+    /// The endpoint does not offer this call (an emulator, a partition).
+    Unsupported,
+    /// The endpoint could not be reached.
+    Unreachable,
+    /// No answer in time. For a write: it is unknown whether it happened.
+    TimedOut,
+    /// The endpoint answered something that is not what the API promises.
+    Garbled,
+    /// The service failed (5xx).
+    Service,
+}
+
+/// A failed call: what was asked, why it failed, and the way out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{call}: {message}")]
+pub struct CloudError {
+    /// What kind of failure it is.
+    pub kind: ErrorKind,
+    /// The AWS call, as `service:Operation`.
+    pub call: String,
+    /// The reason, in the service's words where it gave any, sanitised.
+    pub message: String,
+    /// What the operator can do about it.
+    pub hint: Option<String>,
+}
+
+/// Result of a call to the cloud.
+pub type CloudResult<T> = Result<T, CloudError>;
+
+impl CloudError {
+    /// A failure with the usual hint of its kind.
+    pub fn new(kind: ErrorKind, call: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind, call: call.into(), message: message.into(), hint: kind.hint().map(Into::into) }
+    }
+
+    /// The same failure with a more precise way out.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Whether the same read may succeed if asked again.
+    pub fn retryable(&self) -> bool {
+        use ErrorKind::{Garbled, Service, Throttled, TimedOut, Unreachable};
+        matches!(self.kind, Throttled | Unreachable | TimedOut | Garbled | Service)
+    }
+
+    /// Whether a write that failed like this may nevertheless have happened.
+    pub fn outcome_unknown(&self) -> bool {
+        use ErrorKind::{Garbled, Service, TimedOut, Unreachable};
+        matches!(self.kind, TimedOut | Garbled | Service | Unreachable)
+    }
+}
+
+impl ErrorKind {
+    /// The way out that holds for every failure of this kind.
+    fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::NoCredentials => Some("run `aws configure` or `aws sso login`, or set AWS_PROFILE"),
+            Self::Expired => Some("sign in again (`aws sso login`) or refresh the session's keys"),
+            Self::Denied => Some("the role lacks this permission; use another with --profile"),
+            Self::Throttled => Some("the account's request rate is used up; it is tried again, slower"),
+            Self::Unreachable => Some("check the network, the region and --endpoint-url"),
+            Self::TimedOut => Some("the endpoint accepted the connection but did not answer"),
+            Self::Garbled => Some("is the endpoint really an AWS API?"),
+            Self::NotFound | Self::Conflict | Self::Invalid | Self::Unsupported | Self::Service => None,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Who is asking, and where.
+
+use serde::{Deserialize, Serialize};
+
+/// The caller as STS names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Twelve-digit account id.
+    pub account: String,
+    /// ARN of the user or assumed role.
+    pub arn: String,
+}
+
+impl Identity {
+    /// The role or user name, for the header: the ARN's part after the first `/`.
+    pub fn short(&self) -> &str {
+        self.arn.split_once('/').map_or(self.arn.as_str(), |(_, rest)| rest.split('/').next().unwrap_or(rest))
+    }
+}
+
+/// Where and as whom the console acts; shown in the header and in every plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Context {
+    /// Known once STS has answered.
+    pub identity: Option<Identity>,
+    /// AWS region.
+    pub region: String,
+    /// Name of the environment, such as `prod`.
+    pub environment: String,
+    /// ECS cluster that holds the environment's servers.
+    pub cluster: String,
+    /// Endpoint override, where one is in force.
+    pub endpoint: Option<String>,
+    /// Refuses every write.
+    pub read_only: bool,
+    /// Every write asks for the environment's name.
+    pub protected: bool,
+    /// Runs on the local cloud.
+    pub local: bool,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self { account: String::new(), arn: String::new() }
+    }
+}

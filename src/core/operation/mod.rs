@@ -1,0 +1,22 @@
+//! Every write of the console: planned, confirmed, audited, applied, verified.
+//!
+//! Architecture invariant: a [`Call`](work::Call) reaches AWS only inside an [`Approved`], and only
+//! [`protocol`] can make one, after the audit has the intent on disk. There is no second path.
+//!
+//! An operation is an [`Intent`](intent::Intent) and the [`Facts`](work::Facts) learnt so far; its
+//! steps are computed from both ([`intent::Intent::steps`]), so a journal of facts is enough to go
+//! on after a crash. Every call looks before it writes: repeating one whose outcome is unknown is
+//! harmless.
+
+pub mod deploy;
+pub mod intent;
+pub mod protocol;
+pub mod record;
+pub mod rotate;
+pub mod verify;
+pub mod work;
+
+pub use intent::Intent;
+pub use protocol::{Approved, Effect, Event, Operation, Phase};
+pub use record::Record;
+pub use work::{Call, Check, CheckState, Facts, Step, Work};

@@ -1,0 +1,376 @@
+//! The protocol of every write, as a state machine: events in, effects out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::deploy::destroys_fact;
+use super::record::{Entry, Outcome, Record};
+use super::rotate::PROMOTED_AT;
+use super::work::{Call, Check, CheckState, Facts, Step, Work};
+use crate::core::error::CloudError;
+use crate::core::plan::Plan;
+
+/// A call that was planned, confirmed and audited. Only [`Operation::handle`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    operation: String,
+    call: Call,
+}
+
+impl Approved {
+    /// The call.
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// Id of the operation that it belongs to.
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+}
+
+/// Where an operation stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// The plan is shown; nothing has happened.
+    Proposed,
+    /// Confirmed; the audit is being written.
+    Recording,
+    /// Steps are being done.
+    Running,
+    /// Steps have shown more than was confirmed; the operator is asked again.
+    Consent(String),
+    /// Left unfinished; the reason. It can be resumed.
+    Paused(String),
+    /// It ended.
+    Ended(Outcome),
+    /// It was refused before anything happened; the reason.
+    Refused(String),
+}
+
+/// A step in progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Since when.
+    pub since: Timestamp,
+    /// How it stands, in words.
+    pub note: String,
+    /// How often its outcome was unknown so far.
+    pub attempts: u32,
+}
+
+/// An operation on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// What was planned.
+    pub plan: Plan,
+    /// Where it stands.
+    pub phase: Phase,
+    /// What it has learnt.
+    pub facts: Facts,
+    /// Steps that are done, with a note each.
+    pub done: BTreeMap<usize, String>,
+    /// Steps in progress.
+    pub running: BTreeMap<usize, Progress>,
+    /// When it was confirmed.
+    pub started: Option<Timestamp>,
+    /// When it was last left or ended.
+    pub finished: Option<Timestamp>,
+    consented: BTreeSet<String>,
+}
+
+/// What happens to an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The operator answered the question of the plan, or of a [`Phase::Consent`].
+    Answer(String),
+    /// The operator said no.
+    Refuse(String),
+    /// The audit has the record on disk.
+    Recorded(Mark),
+    /// The audit could not be written; the reason.
+    NotRecorded(String),
+    /// A step has news.
+    Step {
+        /// Its index.
+        step: usize,
+        /// The news.
+        news: News,
+    },
+    /// The operator, or the end of the process, leaves it unfinished; the reason.
+    Leave(String),
+    /// Goes on after a pause or a crash, with facts that the operator adds.
+    Resume(Facts),
+}
+
+/// Which record the audit has on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// The intent.
+    Intent,
+    /// The start of a step.
+    Started(usize),
+    /// Anything that nothing waits for.
+    Other,
+}
+
+/// News of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// A call succeeded, with what it learnt.
+    Applied(Facts),
+    /// A call failed.
+    Failed(CloudError),
+    /// A condition was read, with what that learnt.
+    Checked(CheckState, Facts),
+    /// A condition could not be read this time.
+    Unread(CloudError),
+}
+
+/// What the operation wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Append to the audit, sync, and answer [`Event::Recorded`] with the mark.
+    Record(Box<Record>, Mark),
+    /// Carry out, and answer [`Event::Step`].
+    Apply(usize, Approved),
+    /// Read once, and answer [`Event::Step`]; `delay` seconds from now.
+    Check(usize, Check, u32),
+    /// Discard the drafts of a refused plan.
+    Discard,
+}
+
+/// How often a call whose outcome is unknown is settled before the operation pauses.
+const MAX_SETTLES: u32 = 3;
+/// Seconds between two reads of a condition.
+const CHECK_SECONDS: u32 = 2;
+
+impl Operation {
+    /// An operation that waits for its confirmation.
+    pub fn propose(plan: Plan) -> Self {
+        Self {
+            facts: plan.facts.clone(),
+            plan,
+            phase: Phase::Proposed,
+            done: BTreeMap::new(),
+            running: BTreeMap::new(),
+            started: None,
+            finished: None,
+            consented: BTreeSet::new(),
+        }
+    }
+
+    /// An operation as the audit left it: paused, to be resumed.
+    pub fn restore(plan: Plan, facts: Facts, done: BTreeMap<usize, String>, started: Timestamp, why: String) -> Self {
+        let facts = plan.facts.clone().into_iter().chain(facts).collect();
+        let phase = Phase::Paused(why);
+        Self { facts, done, phase, started: Some(started), ..Self::propose(plan) }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.plan.id
+    }
+
+    /// Its steps, with what is known now.
+    pub fn steps(&self) -> Vec<Step> {
+        self.plan.intent.steps(&self.plan.id, &self.facts)
+    }
+
+    /// Whether anything is, or may be, going on.
+    pub fn active(&self) -> bool {
+        matches!(self.phase, Phase::Recording | Phase::Running | Phase::Consent(_))
+    }
+
+    /// Takes an event; what is to be done about it.
+    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
+        match (&self.phase, event) {
+            (Phase::Proposed, Event::Answer(answer)) if self.plan.confirm.accepts(&answer) => {
+                self.phase = Phase::Recording;
+                self.started = Some(now);
+                let caller = self.plan.target.caller.clone();
+                vec![self.record(now, Entry::Intent { caller, plan: Box::new(self.plan.clone()) }, Mark::Intent)]
+            }
+            (Phase::Proposed, Event::Refuse(reason) | Event::Leave(reason)) => {
+                self.phase = Phase::Refused(reason);
+                vec![Effect::Discard]
+            }
+            (Phase::Recording, Event::Recorded(Mark::Intent)) => {
+                self.phase = Phase::Running;
+                self.advance(now)
+            }
+            (Phase::Recording, Event::NotRecorded(reason)) => {
+                self.phase = Phase::Refused(format!("the audit could not be written, so nothing was done: {reason}"));
+                vec![Effect::Discard]
+            }
+            (Phase::Running, Event::Recorded(Mark::Started(step))) => self.send(step),
+            (Phase::Running, Event::NotRecorded(reason)) => {
+                self.pause(now, format!("the audit could not be written: {reason}"))
+            }
+            (Phase::Running, Event::Step { step, news }) => self.step_news(step, news, now),
+            (Phase::Consent(_), Event::Answer(answer)) if self.plan.confirm.accepts(&answer) => {
+                self.consented.extend(self.unconsented());
+                self.phase = Phase::Running;
+                self.advance(now)
+            }
+            (Phase::Consent(_), Event::Refuse(_)) => self.pause(now, "not confirmed again".into()),
+            (Phase::Running | Phase::Consent(_) | Phase::Recording, Event::Leave(reason)) => self.pause(now, reason),
+            (Phase::Paused(_), Event::Resume(facts)) => {
+                self.facts.extend(facts);
+                self.phase = Phase::Running;
+                self.finished = None;
+                self.advance(now)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn record(&self, now: Timestamp, entry: Entry, mark: Mark) -> Effect {
+        Effect::Record(Box::new(Record { at: now, operation: self.plan.id.clone(), entry }), mark)
+    }
+
+    /// Starts every step whose needs are met; ends when all are done.
+    fn advance(&mut self, now: Timestamp) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        loop {
+            let steps = self.steps();
+            if steps.len() == self.done.len() {
+                effects.extend(self.end(now, Outcome::Done));
+                return effects;
+            }
+            let ready = |index: usize, step: &Step| {
+                let free = !self.done.contains_key(&index) && !self.running.contains_key(&index);
+                free && step.after.iter().all(|need| self.done.contains_key(need))
+            };
+            let Some((index, step)) = steps.iter().enumerate().find(|(index, step)| ready(*index, step)) else {
+                return effects;
+            };
+            effects.extend(self.start(index, step, now));
+        }
+    }
+
+    fn start(&mut self, index: usize, step: &Step, now: Timestamp) -> Option<Effect> {
+        let begin = |note: &str| Progress { since: now, note: note.into(), attempts: 0 };
+        match &step.work {
+            Work::Skip(why) => {
+                self.done.insert(index, why.clone());
+                Some(self.record(now, Entry::Done { step: index, facts: Facts::new(), note: why.clone() }, Mark::Other))
+            }
+            Work::Apply(_) => {
+                self.running.insert(index, begin("recording"));
+                let entry = Entry::Started { step: index, title: step.title.clone() };
+                Some(self.record(now, entry, Mark::Started(index)))
+            }
+            Work::Await(check) => {
+                self.running.insert(index, begin("reading"));
+                Some(Effect::Check(index, check.clone(), 0))
+            }
+        }
+    }
+
+    /// The only place where a call becomes an approved one.
+    fn send(&mut self, index: usize) -> Vec<Effect> {
+        let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
+        progress.note = "sent".into();
+        match self.steps().into_iter().nth(index).map(|step| step.work) {
+            Some(Work::Apply(call)) => {
+                vec![Effect::Apply(index, Approved { operation: self.plan.id.clone(), call })]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn step_news(&mut self, index: usize, news: News, now: Timestamp) -> Vec<Effect> {
+        if !self.running.contains_key(&index) {
+            return Vec::new();
+        }
+        match news {
+            News::Applied(facts) => self.complete(index, facts, "done".into(), now),
+            News::Checked(CheckState::Holds(note), facts) => self.complete(index, facts, note, now),
+            News::Checked(CheckState::Pending(note), _) => self.check_again(index, note),
+            News::Checked(CheckState::Failed(reason), _) => self.fail(index, reason, now),
+            News::Unread(error) if error.retryable() => self.check_again(index, format!("not read: {error}")),
+            News::Unread(error) => self.fail(index, error.to_string(), now),
+            News::Failed(error) => self.call_failed(index, &error, now),
+        }
+    }
+
+    fn check_again(&mut self, index: usize, note: String) -> Vec<Effect> {
+        let work = self.steps().into_iter().nth(index).map(|step| step.work);
+        if let Some(progress) = self.running.get_mut(&index) {
+            progress.note = note;
+        }
+        match work {
+            Some(Work::Await(check)) => vec![Effect::Check(index, check, CHECK_SECONDS)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// A call whose outcome is unknown is settled by sending it again: every call looks before it writes.
+    fn call_failed(&mut self, index: usize, error: &CloudError, now: Timestamp) -> Vec<Effect> {
+        let unknown = error.outcome_unknown() || error.retryable();
+        let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
+        progress.attempts += 1;
+        if unknown && progress.attempts <= MAX_SETTLES {
+            progress.note = format!("outcome unknown, settling: {error}");
+            let title = self.steps().get(index).map(|step| step.title.clone()).unwrap_or_default();
+            return vec![self.record(now, Entry::Started { step: index, title }, Mark::Started(index))];
+        }
+        if unknown {
+            return self.pause(now, format!("outcome unknown: {error}"));
+        }
+        let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        self.fail(index, format!("{error}{hint}"), now)
+    }
+
+    fn complete(&mut self, index: usize, mut facts: Facts, note: String, now: Timestamp) -> Vec<Effect> {
+        let promoted =
+            matches!(self.steps().get(index).map(|step| &step.work), Some(Work::Apply(Call::Promote { .. })));
+        if promoted {
+            facts.insert(PROMOTED_AT.into(), now.to_string());
+        }
+        self.running.remove(&index);
+        self.done.insert(index, note.clone());
+        self.facts.extend(facts.clone());
+        let mut effects = vec![self.record(now, Entry::Done { step: index, facts, note }, Mark::Other)];
+        let asked = self.unconsented();
+        if asked.is_empty() {
+            effects.extend(self.advance(now));
+        } else {
+            let question =
+                format!("the change set shows what the plan could not: it replaces or removes {}", asked.join(", "));
+            self.phase = Phase::Consent(question);
+        }
+        effects
+    }
+
+    /// What late change sets would replace or remove and the operator has not agreed to.
+    fn unconsented(&self) -> Vec<String> {
+        let prefix = destroys_fact("");
+        let late = self.facts.iter().filter(|(key, value)| key.starts_with(&prefix) && !value.is_empty());
+        late.map(|(_, value)| value.clone()).filter(|value| !self.consented.contains(value)).collect()
+    }
+
+    fn fail(&mut self, index: usize, reason: String, now: Timestamp) -> Vec<Effect> {
+        let step = self.steps().get(index).map(|step| step.title.clone()).unwrap_or_default();
+        if self.plan.intent.stays_open_on_failure() {
+            return self.pause(now, format!("{step}: {reason}"));
+        }
+        self.end(now, Outcome::Failed { step, reason })
+    }
+
+    fn pause(&mut self, now: Timestamp, reason: String) -> Vec<Effect> {
+        self.running.clear();
+        self.finished = Some(now);
+        self.phase = Phase::Paused(reason.clone());
+        vec![self.record(now, Entry::Paused { reason }, Mark::Other)]
+    }
+
+    fn end(&mut self, now: Timestamp, outcome: Outcome) -> Vec<Effect> {
+        self.running.clear();
+        self.finished = Some(now);
+        self.phase = Phase::Ended(outcome.clone());
+        vec![self.record(now, Entry::Outcome { outcome }, Mark::Other)]
+    }
+}

@@ -1,0 +1,164 @@
+//! The single steps of which every operation is made: calls that write, and conditions to wait for.
+//!
+//! Both are data. A call never carries a secret's value: it names the place in Secrets Manager
+//! where the value already lies, so a value is durable before it is live.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::core::stack::{ChangeSetRequest, StackRef};
+
+/// A write to the cloud. [`super::Approved`] is the only way to have one carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "call", rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the fields bear AWS's own names")]
+pub enum Call {
+    /// ECS UpdateService with a new desired count.
+    SetDesired { cluster: String, service: String, desired: u32 },
+    /// RegisterScalableTarget with new bounds.
+    SetBounds { cluster: String, service: String, min: u32, max: u32 },
+    /// ECS UpdateService with force-new-deployment, unless the primary deployment is already another
+    /// than `replaces`. Yields `deployment.<service>`.
+    NewDeployment { cluster: String, service: String, replaces: String },
+    /// ECS UpdateService to another task definition. Yields `deployment.<service>`.
+    UseTaskDefinition { cluster: String, service: String, task_definition: String },
+    /// ECS StopTask.
+    StopTask { cluster: String, task: String, reason: String },
+    /// CreateChangeSet and wait until it is ready. Yields `change-set.<stack>`, empty where nothing
+    /// changes, and `destroys.<stack>`, the resources it would replace or remove.
+    DraftChangeSet { request: Box<ChangeSetRequest> },
+    /// ExecuteChangeSet under the client request token.
+    ExecuteChangeSet { stack: StackRef, change_set: String, token: String },
+    /// DeleteStack under the client request token.
+    DeleteStack { stack: StackRef, token: String },
+    /// Writes the client secret of a new client to its Secret, if that holds none yet.
+    PublishClientSecret { pool: String, client: String, secret: String },
+    /// Generates a secret value and writes it with the client's id as `AWSPENDING`. Yields `pending.<secret>`.
+    StageNewSecret { client: String, secret: String, token: String },
+    /// AddUserPoolClientSecret with the staged value, unless the client has a secret that is not
+    /// among the `known`. Yields `client-secret`.
+    AddClientSecret { pool: String, client: String, secret: String, version: String, known: Vec<String> },
+    /// DeleteUserPoolClientSecret.
+    DeleteClientSecret { pool: String, client: String, client_secret: String },
+    /// Creates a client with the same name and settings, unless one of this name exists that is not
+    /// among the `known`. Yields `client`.
+    CopyClient { pool: String, client: String, known: Vec<String> },
+    /// Writes id and secret of a client as `AWSPENDING`. Yields `pending.<secret>`.
+    StageClient { pool: String, client: String, secret: String, token: String, also_allow: Vec<String> },
+    /// Rewrites `AWSCURRENT` with the same credentials and this list of client ids that servers accept.
+    AllowClients { secret: String, clients: Vec<String>, token: String },
+    /// Moves `AWSCURRENT` to a version. Yields `previous.<secret>`, the version that had it.
+    Promote { secret: String, version: String },
+    /// DeleteUserPoolClient.
+    DeleteClient { pool: String, client: String },
+}
+
+/// Which version of a secret is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// `AWSCURRENT`
+    Current,
+    /// `AWSPENDING`
+    Pending,
+    /// `AWSPREVIOUS`
+    Previous,
+}
+
+impl Stage {
+    /// Secrets Manager's staging label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Current => "AWSCURRENT",
+            Self::Pending => "AWSPENDING",
+            Self::Previous => "AWSPREVIOUS",
+        }
+    }
+}
+
+/// Asks the token endpoint whether stored credentials open it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenProbe {
+    /// Secret in Secrets Manager that holds `client_id` and `client_secret`.
+    pub secret: String,
+    /// Version to prove; a version id, or a staging label where it starts with `AWS`.
+    pub version: String,
+    /// OAuth 2.0 token endpoint.
+    pub endpoint: String,
+    /// Scopes to ask for; empty asks for all that the client has.
+    pub scopes: Vec<String>,
+}
+
+/// A condition that is read back until it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "check", rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the fields bear AWS's own names")]
+pub enum Check {
+    /// One deployment is left, completed, with all its tasks running and its targets healthy.
+    Steady {
+        /// ECS cluster.
+        cluster: String,
+        /// ECS service.
+        service: String,
+        /// The count that was promised; `None` takes the service's own.
+        desired: Option<u32>,
+        /// The deployment that must be the primary one; another means superseded or rolled back.
+        deployment: Option<String>,
+    },
+    /// The autoscaling bounds read back as promised.
+    BoundsAre { cluster: String, service: String, min: u32, max: u32 },
+    /// The task has stopped.
+    TaskStopped { cluster: String, task: String },
+    /// The stack reached the end of the operation of this token.
+    StackSettled { stack: StackRef, token: String },
+    /// The stack is gone.
+    StackGone { stack: StackRef, token: String },
+    /// The token endpoint grants a token for the stored credentials.
+    TokenGranted { probe: TokenProbe },
+    /// The token endpoint refuses the stored credentials.
+    TokenRefused { probe: TokenProbe },
+    /// The old credentials may go.
+    GraceOver {
+        /// From when on.
+        until: Timestamp,
+    },
+}
+
+/// How a condition stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CheckState {
+    /// It holds; in words.
+    Holds(String),
+    /// Not yet; in words: how far it is.
+    Pending(String),
+    /// It can no longer hold; in words: why.
+    Failed(String),
+}
+
+/// What steps learnt that later steps need: ids and ARNs, never a secret's value.
+pub type Facts = BTreeMap<String, String>;
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// Write.
+    Apply(Call),
+    /// Wait until it holds.
+    Await(Check),
+    /// Nothing is left to do here; in words: why.
+    Skip(String),
+}
+
+/// One step of an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// In the imperative, such as `set desired count of time to 3`.
+    pub title: String,
+    /// What it does.
+    pub work: Work,
+    /// Indices of the steps that must be done first.
+    pub after: Vec<usize>,
+}

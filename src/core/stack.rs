@@ -1,0 +1,194 @@
+//! CloudFormation as the console sees it: stacks, resources, events, change sets.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A stack by name and region (the edge stack always lives in us-east-1).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StackRef {
+    /// Stack name.
+    pub name: String,
+    /// AWS region.
+    pub region: String,
+}
+
+/// A deployed stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stack {
+    /// Name and region.
+    #[serde(flatten)]
+    pub id: StackRef,
+    /// Stack ARN.
+    pub arn: String,
+    /// CloudFormation's status word.
+    pub status: StackStatus,
+    /// CloudFormation's reason.
+    pub reason: Option<String>,
+    /// Parameters in force; `NoEcho` ones read `****`.
+    pub parameters: BTreeMap<String, String>,
+    /// Outputs.
+    pub outputs: BTreeMap<String, String>,
+    /// Last change, or creation.
+    pub updated_at: Option<Timestamp>,
+    /// Whether termination protection is on.
+    pub termination_protection: bool,
+}
+
+/// A status word of CloudFormation, such as `CREATE_COMPLETE`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StackStatus(pub String);
+
+impl StackStatus {
+    /// Something is going on.
+    pub fn busy(&self) -> bool {
+        self.0.ends_with("_IN_PROGRESS") && self.0 != "REVIEW_IN_PROGRESS"
+    }
+
+    /// The last change failed or was rolled back.
+    pub fn failed(&self) -> bool {
+        self.0.ends_with("_FAILED") || self.0.contains("ROLLBACK")
+    }
+
+    /// Nothing but deletion can follow.
+    pub fn must_be_deleted(&self) -> bool {
+        matches!(self.0.as_str(), "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED")
+    }
+
+    /// The stack has no resources: it was never created, or is gone.
+    pub fn absent(&self) -> bool {
+        matches!(self.0.as_str(), "REVIEW_IN_PROGRESS" | "DELETE_COMPLETE")
+    }
+
+    /// The last change succeeded.
+    pub fn settled_well(&self) -> bool {
+        matches!(self.0.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE")
+    }
+}
+
+/// A resource of a stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackResource {
+    /// Name in the template.
+    pub logical_id: String,
+    /// The real thing's id.
+    pub physical_id: Option<String>,
+    /// Such as `AWS::ECS::Service`.
+    pub kind: String,
+    /// CloudFormation's status word.
+    pub status: StackStatus,
+    /// CloudFormation's reason.
+    pub reason: Option<String>,
+    /// Last change.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// A stack event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackEvent {
+    /// Unique within the stack.
+    pub id: String,
+    /// When.
+    pub at: Timestamp,
+    /// Name in the template; the stack's own name for the stack.
+    pub logical_id: String,
+    /// Such as `AWS::ECS::Service`.
+    pub kind: String,
+    /// CloudFormation's status word.
+    pub status: StackStatus,
+    /// CloudFormation's reason, sanitised.
+    pub reason: Option<String>,
+    /// Token of the operation that caused it, where one was given.
+    pub token: Option<String>,
+}
+
+/// Resources and events of one stack, read in one refresh. Events are newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StackDetail {
+    /// Resources by name.
+    pub resources: Vec<StackResource>,
+    /// Newest first, at most 200.
+    pub events: Vec<StackEvent>,
+}
+
+/// What a change set would do to one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceChange {
+    /// Name in the template.
+    pub logical_id: String,
+    /// Such as `AWS::ECS::Service`.
+    pub kind: String,
+    /// What happens.
+    pub action: ChangeAction,
+    /// Whether the resource is replaced by a new one: its data and its address go.
+    pub replacement: Replacement,
+    /// Property by property, where it is known.
+    pub properties: Vec<PropertyChange>,
+}
+
+/// What happens to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeAction {
+    /// It is created.
+    Add,
+    /// It is changed in place or replaced.
+    Modify,
+    /// It is deleted.
+    Remove,
+    /// Something else that the service named (import, dynamic).
+    Other,
+}
+
+/// Whether a changed resource is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replacement {
+    /// Changed in place.
+    No,
+    /// Depends on values known only at deploy time.
+    Maybe,
+    /// Replaced.
+    Yes,
+}
+
+/// One property's change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PropertyChange {
+    /// Path in the resource, such as `Properties.DesiredCount`.
+    pub path: String,
+    /// Value before; `None` where there was none or the service does not tell.
+    pub before: Option<String>,
+    /// Value after; `None` where there is none or the service does not tell.
+    pub after: Option<String>,
+}
+
+/// A request for a change set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeSetRequest {
+    /// The stack to create or update.
+    pub stack: StackRef,
+    /// Name of the change set.
+    pub name: String,
+    /// Template body, at most 51,200 bytes (CloudFormation's limit).
+    pub template: String,
+    /// All parameters. A missing one keeps its default, or its value in force.
+    pub parameters: BTreeMap<String, String>,
+    /// Parameters that keep the value in force: `NoEcho` ones that are not given anew.
+    pub keep: Vec<String>,
+    /// Tags for every resource.
+    pub tags: BTreeMap<String, String>,
+    /// Whether the stack does not exist yet.
+    pub create: bool,
+}
+
+/// A change set that is ready (or found that nothing changes).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeSet {
+    /// Its ARN.
+    pub arn: String,
+    /// Empty where nothing changes.
+    pub changes: Vec<ResourceChange>,
+}

@@ -1,0 +1,198 @@
+//! Text that came from elsewhere: made safe, measured, cut, and numbers in words.
+
+use jiff::{SignedDuration, Timestamp};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// Longest text that is kept of one log line or message, in bytes.
+pub const MAX_LINE: usize = 16 * 1024;
+
+/// Makes text harmless for a terminal and for a table cell.
+///
+/// Escape sequences are dropped whole; other control characters, line breaks, bidirectional
+/// overrides and zero-width characters are dropped or become a space; a line over [`MAX_LINE`]
+/// bytes is cut and says so. The result holds no control character.
+pub fn sanitise(raw: &str) -> String {
+    let clean = raw.len() <= MAX_LINE && raw.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    if clean {
+        return raw.trim_end().to_owned();
+    }
+    let mut out = String::with_capacity(raw.len().min(MAX_LINE) + 32);
+    let mut chars = raw.trim_end().chars().peekable();
+    while let Some(c) = chars.next() {
+        if out.len() >= MAX_LINE {
+            out.push_str(&format!(" …[{} bytes in all]", raw.len()));
+            break;
+        }
+        match c {
+            '\u{1b}' => skip_escape(&mut chars),
+            '\u{9b}' => skip_csi(&mut chars),
+            '\t' | '\n' => out.push(' '),
+            '\r' => {}
+            c if c.is_control() || invisible(c) => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
+
+/// Skips what follows ESC (ECMA-48): CSI sequences, strings (OSC, DCS, PM, APC, SOS), short escapes.
+fn skip_escape(chars: &mut Chars<'_>) {
+    match chars.peek() {
+        Some('[') => {
+            chars.next();
+            skip_csi(chars);
+        }
+        Some(']' | 'P' | '^' | '_' | 'X') => {
+            chars.next();
+            skip_string(chars);
+        }
+        Some(_) => {
+            while chars.next_if(|c| ('\u{20}'..='\u{2f}').contains(c)).is_some() {}
+            chars.next_if(|c| ('\u{30}'..='\u{7e}').contains(c));
+        }
+        None => {}
+    }
+}
+
+fn skip_csi(chars: &mut Chars<'_>) {
+    while chars.next_if(|c| ('\u{20}'..='\u{3f}').contains(c)).is_some() {}
+    chars.next_if(|c| ('\u{40}'..='\u{7e}').contains(c));
+}
+
+/// A control string ends with BEL or ST. One that never ends swallows at most 256 characters, so
+/// that a stray introducer cannot hide the rest of a line.
+fn skip_string(chars: &mut Chars<'_>) {
+    let mut ahead = chars.clone();
+    for taken in 1..=256 {
+        match ahead.next() {
+            Some('\u{7}' | '\u{9c}') => return advance(chars, taken),
+            Some('\u{1b}') if ahead.peek() == Some(&'\\') => return advance(chars, taken + 1),
+            Some(_) => {}
+            None => return,
+        }
+    }
+}
+
+fn advance(chars: &mut Chars<'_>, count: usize) {
+    for _ in 0..count {
+        chars.next();
+    }
+}
+
+/// Characters that take no cell or turn the direction of what follows (Unicode bidirectional
+/// controls, zero-width characters, line and paragraph separators, tags, variation selectors).
+fn invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Width in terminal cells.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The beginning of a text, at most `cells` wide, with `…` where something was cut.
+pub fn cut(text: &str, cells: usize) -> String {
+    if text.len() <= cells || width(text) <= cells {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for grapheme in text.graphemes(true) {
+        let w = grapheme.width();
+        if used + w + 1 > cells {
+            break;
+        }
+        out.push_str(grapheme);
+        used += w;
+    }
+    if cells > 0 {
+        out.push('…');
+    }
+    out
+}
+
+/// A duration in the two largest units: `3s`, `4m12s`, `2h05m`, `3d04h`. Negative is `0s`.
+pub fn short_duration(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs().max(0);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h{:02}m", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
+
+/// How long ago something was.
+pub fn age(now: Timestamp, then: Timestamp) -> String {
+    short_duration(now.duration_since(then))
+}
+
+/// A plural that reads right: `1 task`, `3 tasks`.
+pub fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// Hides all but the first four characters of something that should not be read whole.
+pub fn mask(text: &str) -> String {
+    let head: String = text.chars().take(4).collect();
+    format!("{head}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("plain text", "plain text")]
+    #[case("a\u{1b}[31mred\u{1b}[0m b", "ared b")]
+    #[case("title\u{1b}]0;owned\u{7}after", "titleafter")]
+    #[case("st\u{1b}]52;c;ZXZpbA==\u{1b}\\after", "stafter")]
+    #[case("c1\u{9b}2Jafter", "c1after")]
+    #[case("line\nbreak\tand\rreturn", "line break andreturn")]
+    #[case("bidi\u{202e}evil", "bidievil")]
+    #[case("zero\u{200b}width", "zerowidth")]
+    #[case("\u{1b}", "")]
+    #[case("\u{1b}]never ends", "never ends")]
+    #[case("日本語 ok", "日本語 ok")]
+    fn sanitises(#[case] raw: &str, #[case] safe: &str) {
+        assert_eq!(sanitise(raw), safe);
+    }
+
+    #[test]
+    fn cuts_a_long_line_and_says_so() {
+        let line = "x".repeat(200_000);
+        let safe = sanitise(&line);
+        assert!(safe.len() < MAX_LINE + 64);
+        assert!(safe.ends_with("[200000 bytes in all]"), "{}", &safe[MAX_LINE..]);
+    }
+
+    proptest! {
+        #[test]
+        fn never_leaves_a_control_character(raw in "\\PC*|[\u{0}-\u{ff}]*|.*") {
+            prop_assert!(!sanitise(&raw).chars().any(|c| c.is_control() || invisible(c)));
+        }
+
+        #[test]
+        fn a_cut_fits(text in ".*", cells in 0usize..40) {
+            prop_assert!(width(&cut(&text, cells)) <= cells);
+        }
+    }
+
+    #[rstest]
+    #[case(5, "5s")]
+    #[case(252, "4m12s")]
+    #[case(7_500, "2h05m")]
+    #[case(277_200, "3d05h")]
+    #[case(-4, "0s")]
+    fn durations(#[case] seconds: i64, #[case] text: &str) {
+        assert_eq!(short_duration(SignedDuration::from_secs(seconds)), text);
+    }
+}

@@ -1,0 +1,1 @@
+//! The local cloud: emulator, container engine, images.

@@ -1,0 +1,1 @@
+//! The driver: executes the core's effects and feeds it what happens.
