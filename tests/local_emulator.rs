@@ -1,15 +1,35 @@
 //! The local cloud, really started and stopped. Needs python3 with its venv module, and a container engine.
 #![cfg(feature = "tui")]
-#![allow(clippy::unwrap_used, missing_docs)] // A failed step is a failed test.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)] // A failed step is a failed test.
 
 use std::path::PathBuf;
 
 use quarterdeck::local::{Dirs, LocalError, Options, Progress, down, status, up};
 
-/// State of this test's own; the virtual environment is kept from run to run.
-fn options(state: &tempfile::TempDir, port: Option<u16>) -> Options {
+/// State of a test's own. A test that fails leaves no process behind.
+struct Place(tempfile::TempDir);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let text = std::fs::read(self.0.path().join("running.json")).unwrap_or_default();
+        let record: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+        for pid in
+            [&record["emulator"]["process"]["pid"], &record["podman"]["pid"]].into_iter().filter_map(|pid| pid.as_u64())
+        {
+            let kill = format!("kill -KILL -- -{pid}");
+            let _ = std::process::Command::new("sh").args(["-c", &kill]).status();
+        }
+    }
+}
+
+fn place() -> Place {
+    Place(tempfile::tempdir().unwrap())
+}
+
+/// The virtual environment is kept from run to run.
+fn options(state: &Place, port: Option<u16>) -> Options {
     let data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("local-data");
-    let dirs = Some(Dirs { data, state: state.path().to_owned() });
+    let dirs = Some(Dirs { data, state: state.0.path().to_owned() });
     Options { control_plane_only: true, port, dirs, ..Options::default() }
 }
 
@@ -24,7 +44,7 @@ fn signal(pid: u32, name: &str) {
 
 #[tokio::test]
 async fn it_starts_is_found_again_and_stops() {
-    let state = tempfile::tempdir().unwrap();
+    let state = place();
     let options = options(&state, Some(free_port()));
     let mut said = Vec::new();
     let first = up(&options, &mut |progress| said.push(progress)).await.unwrap();
@@ -53,7 +73,7 @@ async fn it_starts_is_found_again_and_stops() {
 
 #[tokio::test]
 async fn one_that_was_killed_is_replaced_and_a_strange_port_left_alone() {
-    let state = tempfile::tempdir().unwrap();
+    let state = place();
     let stranger = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let taken = stranger.local_addr().unwrap().port();
     let refused = up(&options(&state, Some(taken)), &mut |_| {}).await;
@@ -74,7 +94,7 @@ async fn one_that_was_killed_is_replaced_and_a_strange_port_left_alone() {
 
 #[tokio::test]
 async fn an_engine_is_found_or_started_and_given_back() {
-    let state = tempfile::tempdir().unwrap();
+    let state = place();
     let source = tempfile::tempdir().unwrap();
     let options = Options {
         control_plane_only: false,

@@ -10,9 +10,9 @@ use super::error::{LocalError, at};
 /// Directories of the local cloud; nothing of it lives elsewhere.
 #[derive(Debug, Clone)]
 pub struct Dirs {
-    /// What is expensive to make again: the virtual environment, Podman's images.
+    /// What is expensive to make again: the virtual environment.
     pub data: PathBuf,
-    /// What describes this run: state file, logs, sockets.
+    /// What belongs to this installation: state file, logs, sockets, Podman's storage.
     pub state: PathBuf,
 }
 

@@ -1,7 +1,7 @@
 //! Stopping what we started.
 
 use super::dirs::Dirs;
-use super::engine::{Api, Container};
+use super::engine::{Api, Container, forget};
 use super::error::LocalError;
 use super::record::{Lock, Record};
 use super::{Options, Progress, ProgressFn, Stage, emulator, stub};
@@ -37,7 +37,9 @@ pub async fn down(options: &Options, progress: &mut ProgressFn<'_>) -> Result<St
     stage.done(progress);
 
     let stage = Stage::begin(2, "containers", progress);
-    match remove_containers(&dirs, &record, port).await {
+    let removed = remove_containers(&dirs, &record, port).await;
+    let clean = removed.is_ok();
+    match removed {
         Ok(count) => stopped.containers = count,
         // With the engine gone there is nothing left to remove, or nobody to remove it.
         Err(error) => progress(Progress::Note(format!("containers were not looked for: {error}"))),
@@ -50,6 +52,9 @@ pub async fn down(options: &Options, progress: &mut ProgressFn<'_>) -> Result<St
     if let Some(service) = &record.podman {
         stopped.podman = service.alive().await;
         service.stop("podman service").await?;
+        if clean {
+            forget(&dirs).await;
+        }
     }
     Record::default().save(&dirs).await?;
     stage.done(progress);

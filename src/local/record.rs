@@ -1,6 +1,7 @@
 //! The state file: what we started, so that the next run finds it and `down` ends it and nothing else.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
@@ -69,6 +70,9 @@ impl Record {
     }
 }
 
+/// How often the lock is tried, 50 ms apart.
+const PATIENCE: u32 = 20;
+
 /// Keeps a second `quarterdeck` from starting or stopping at the same time; free when dropped.
 #[derive(Debug)]
 pub(super) struct Lock(#[allow(dead_code, reason = "held for its lock")] std::fs::File);
@@ -79,11 +83,15 @@ impl Lock {
         let mut options = tokio::fs::OpenOptions::new();
         options.create(true).write(true).truncate(true);
         let file = options.open(&path).await.map_err(at(&path))?.into_std().await;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Err(LocalError::Busy(path)),
-            Err(std::fs::TryLockError::Error(source)) => Err(LocalError::File { path, source }),
+        // A child that is just being started holds it too, until it has begun its own program.
+        for _ in 0..PATIENCE {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                Err(std::fs::TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(std::fs::TryLockError::Error(source)) => return Err(LocalError::File { path, source }),
+            }
         }
+        Err(LocalError::Busy(path))
     }
 }
 

@@ -15,6 +15,7 @@ use serde_json::Value;
 pub(super) use api::Api;
 pub use api::Container;
 use choose::{Choice, Found, choose};
+pub(super) use podman::forget;
 pub(super) use tar::archive;
 
 use super::Progress;

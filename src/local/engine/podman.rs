@@ -37,7 +37,7 @@ pub(super) async fn start(dirs: &Dirs, podman: &Path) -> Result<Process, LocalEr
         _ => {}
     }
     let mut command = Command::new(podman);
-    command.args(arguments(dirs, &run_dir(dirs).await?)).env("CONTAINERS_CONF", &conf);
+    command.args(arguments(dirs, &make_run_dir(dirs).await?)).env("CONTAINERS_CONF", &conf);
     let log = dirs.state.join("podman.log");
     let process = Process::start(command, &log).await?;
     let api = Api::open(&endpoint(dirs))?;
@@ -61,7 +61,7 @@ fn arguments(dirs: &Dirs, run: &Path) -> Vec<String> {
     let path = |path: PathBuf| path.display().to_string();
     vec![
         "--root".into(),
-        path(dirs.data.join("podman")),
+        path(dirs.state.join("podman")),
         "--runroot".into(),
         path(run.join("root")),
         "--tmpdir".into(),
@@ -74,19 +74,44 @@ fn arguments(dirs: &Dirs, run: &Path) -> Vec<String> {
 }
 
 /// A directory for what Podman keeps until the machine stops. It refuses a path of more than 50
-/// characters, so this is not below our own; what belongs to one boot must not be found by the next.
-async fn run_dir(dirs: &Dirs) -> Result<PathBuf, LocalError> {
+/// characters, so this is not below our own, and it remembers the path, so it is always the same.
+fn run_dir(dirs: &Dirs) -> PathBuf {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
     let base = if is_root() { PathBuf::from("/run") } else { runtime.unwrap_or_else(|| PathBuf::from("/tmp")) };
-    let boot = tokio::fs::read_to_string("/proc/sys/kernel/random/boot_id").await.unwrap_or_default();
-    let path = base.join(format!("qd-{}-{}", dirs.identity(), boot.get(..8).unwrap_or_default()));
+    base.join(format!("qd-{}", dirs.identity()))
+}
+
+/// Makes that directory, empty if the machine was started anew since.
+async fn make_run_dir(dirs: &Dirs) -> Result<PathBuf, LocalError> {
+    let path = run_dir(dirs);
     make(&path).await?;
     let owner = tokio::fs::metadata(&path).await.map_err(at(&path))?.uid();
-    if Some(owner) == own_uid() {
+    if Some(owner) != own_uid() {
+        let reason = format!("{} belongs to user {owner}; set XDG_RUNTIME_DIR to a directory of yours", path.display());
+        return Err(LocalError::Engine { endpoint: endpoint(dirs), reason });
+    }
+    let (boot, stamp) = (boot().await, path.join("boot"));
+    if tokio::fs::read_to_string(&stamp).await.is_ok_and(|text| text == boot) {
         return Ok(path);
     }
-    let reason = format!("{} belongs to user {owner}; set XDG_RUNTIME_DIR to a directory of yours", path.display());
-    Err(LocalError::Engine { endpoint: endpoint(dirs), reason })
+    for part in ["root", "tmp"].map(|part| path.join(part)) {
+        match tokio::fs::remove_dir_all(&part).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(at(&part)(error)),
+            _ => {}
+        }
+    }
+    tokio::fs::write(&stamp, boot).await.map_err(at(&stamp))?;
+    Ok(path)
+}
+
+async fn boot() -> String {
+    tokio::fs::read_to_string("/proc/sys/kernel/random/boot_id").await.unwrap_or_default()
+}
+
+/// Removes that directory, once the service is gone and no container is left.
+pub(in crate::local) async fn forget(dirs: &Dirs) {
+    // It is on a memory file system and small; that it stays does no harm.
+    let _ = tokio::fs::remove_dir_all(run_dir(dirs)).await;
 }
 
 /// Our `containers.conf`. As root without CAP_SYS_RESOURCE Podman's own limits are refused, and crun
@@ -121,7 +146,7 @@ mod tests {
     fn everything_is_in_our_directories() {
         let dirs = Dirs { data: "/d".into(), state: "/s".into() };
         let line = arguments(&dirs, Path::new("/run/qd")).join(" ");
-        let expected = "--root /d/podman --runroot /run/qd/root --tmpdir /run/qd/tmp \
+        let expected = "--root /s/podman --runroot /run/qd/root --tmpdir /run/qd/tmp \
                         system service --time=0 unix:///s/podman.sock";
         assert_eq!(line, expected);
     }
