@@ -26,6 +26,11 @@ fn socket(dirs: &Dirs) -> PathBuf {
     dirs.state.join("podman.sock")
 }
 
+/// Images and containers.
+fn storage(dirs: &Dirs) -> PathBuf {
+    dirs.state.join("podman")
+}
+
 /// Starts the service and waits until it answers.
 pub(super) async fn start(dirs: &Dirs, podman: &Path) -> Result<Process, LocalError> {
     let (network, conf) = (dirs.state.join("podman-networks"), dirs.state.join("containers.conf"));
@@ -61,7 +66,7 @@ fn arguments(dirs: &Dirs, run: &Path) -> Vec<String> {
     let path = |path: PathBuf| path.display().to_string();
     vec![
         "--root".into(),
-        path(dirs.state.join("podman")),
+        path(storage(dirs)),
         "--runroot".into(),
         path(run.join("root")),
         "--tmpdir".into(),
@@ -108,10 +113,25 @@ async fn boot() -> String {
     tokio::fs::read_to_string("/proc/sys/kernel/random/boot_id").await.unwrap_or_default()
 }
 
-/// Removes that directory, once the service is gone and no container is left.
+/// Gives back what is left of the service once it is gone and no container is left: what it mounted,
+/// and the run directory. That one of them stays does no harm, so failure is no error.
 pub(in crate::local) async fn forget(dirs: &Dirs) {
-    // It is on a memory file system and small; that it stays does no harm.
+    if is_root() {
+        let mounts = tokio::fs::read_to_string("/proc/self/mounts").await.unwrap_or_default();
+        for mount in mounts_below(&mounts, &storage(dirs)) {
+            let _ = Command::new("umount").arg(mount).stderr(std::process::Stdio::null()).status().await;
+        }
+    }
     let _ = tokio::fs::remove_dir_all(run_dir(dirs)).await;
+}
+
+/// Mount points below a directory, the last mounted first. Spaces are written `\040` (fstab(5)).
+fn mounts_below(mounts: &str, directory: &Path) -> Vec<PathBuf> {
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    let points = points.map(|point| PathBuf::from(point.replace("\\040", " ")));
+    let mut below: Vec<PathBuf> = points.filter(|point| point.starts_with(directory)).collect();
+    below.reverse();
+    below
 }
 
 /// Our `containers.conf`. As root without CAP_SYS_RESOURCE Podman's own limits are refused, and crun
@@ -149,6 +169,14 @@ mod tests {
         let expected = "--root /s/podman --runroot /run/qd/root --tmpdir /run/qd/tmp \
                         system service --time=0 unix:///s/podman.sock";
         assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn only_what_is_mounted_below_our_storage_is_unmounted() {
+        let mounts = "x / ext4 rw 0 0\nx /s/podman/overlay ext4 rw 0 0\nx /s/podman-2 ext4 rw 0 0\n\
+                      x /s/podman/a\\040b/merged overlay rw 0 0\n";
+        let below = mounts_below(mounts, Path::new("/s/podman"));
+        assert_eq!(below, [Path::new("/s/podman/a b/merged"), Path::new("/s/podman/overlay")]);
     }
 
     #[test]
