@@ -22,8 +22,10 @@ impl ConfigError {
     }
 }
 
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Where variables are looked up: the process's environment, or a table in tests.
-pub struct Env(Box<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Env(Box<Lookup>);
 
 impl Env {
     /// The environment of this process.
@@ -136,14 +138,16 @@ impl Config {
             let problem = format!("must end in {path}/mcp, the path that GANGWAY_PATH serves");
             return Err(ConfigError::new("GANGWAY_RESOURCE_URL", problem));
         }
-        let issuer = env.required_url("GANGWAY_ISSUER")?;
+        // Compared with `iss` letter by letter, so it is kept as it is written.
+        let issuer = env.required("GANGWAY_ISSUER")?;
+        let issuer_url = absolute_url("GANGWAY_ISSUER", &issuer)?;
         let public_base_url = env.required_url("GANGWAY_PUBLIC_BASE_URL")?;
         Ok(Self {
             addr: Self::addr_from_env(env)?,
             server: server_name(env.required("GANGWAY_SERVER")?)?,
             jwks_url: env
                 .url("GANGWAY_JWKS_URL")?
-                .unwrap_or_else(|| format!("{issuer}/.well-known/jwks.json")),
+                .unwrap_or_else(|| format!("{issuer_url}/.well-known/jwks.json")),
             token_endpoint: env.required_url("GANGWAY_TOKEN_ENDPOINT")?,
             authorization_endpoint: env.required_url("GANGWAY_AUTHORIZATION_ENDPOINT")?,
             allowed_clients: env
@@ -182,7 +186,8 @@ fn absolute_url(variable: &'static str, value: &str) -> Result<String, ConfigErr
     let invalid = || ConfigError::new(variable, "must be an absolute http or https URL");
     let uri: Uri = value.parse().map_err(|_| invalid())?;
     let web = matches!(uri.scheme_str(), Some("http" | "https"));
-    if !web || uri.host().is_none_or(str::is_empty) || value.contains('#') {
+    // Quotes and backslashes would end the quoted strings of a challenge.
+    if !web || uri.host().is_none_or(str::is_empty) || value.contains(['#', '"', '\\']) {
         return Err(invalid());
     }
     Ok(value.trim_end_matches('/').to_owned())

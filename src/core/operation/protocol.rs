@@ -77,6 +77,8 @@ pub struct Operation {
     pub started: Option<Timestamp>,
     /// When it was last left or ended.
     pub finished: Option<Timestamp>,
+    /// Whether the console may only look.
+    pub read_only: bool,
     consented: BTreeSet<String>,
 }
 
@@ -147,9 +149,10 @@ const MAX_SETTLES: u32 = 3;
 const CHECK_SECONDS: u32 = 2;
 
 impl Operation {
-    /// An operation that waits for its confirmation.
-    pub fn propose(plan: Plan) -> Self {
+    /// An operation that waits for its confirmation. In read-only mode it can only be looked at.
+    pub fn propose(plan: Plan, read_only: bool) -> Self {
         Self {
+            read_only,
             facts: plan.facts.clone(),
             plan,
             phase: Phase::Proposed,
@@ -165,7 +168,7 @@ impl Operation {
     pub fn restore(plan: Plan, facts: Facts, done: BTreeMap<usize, String>, started: Timestamp, why: String) -> Self {
         let facts = plan.facts.clone().into_iter().chain(facts).collect();
         let phase = Phase::Paused(why);
-        Self { facts, done, phase, started: Some(started), ..Self::propose(plan) }
+        Self { facts, done, phase, started: Some(started), ..Self::propose(plan, false) }
     }
 
     /// Its id.
@@ -186,6 +189,10 @@ impl Operation {
     /// Takes an event; what is to be done about it.
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
         match (&self.phase, event) {
+            (Phase::Proposed, Event::Answer(_)) if self.read_only => {
+                self.phase = Phase::Refused("read-only mode: nothing was done".into());
+                vec![Effect::Discard]
+            }
             (Phase::Proposed, Event::Answer(answer)) if self.plan.confirm.accepts(&answer) => {
                 self.phase = Phase::Recording;
                 self.started = Some(now);
