@@ -1,0 +1,3 @@
+//! Themes.
+/// A theme.
+pub struct Theme;
