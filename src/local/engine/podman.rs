@@ -2,6 +2,7 @@
 //!
 //! The containers and images of the user's Podman are in another storage, out of reach.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ pub(super) async fn start(dirs: &Dirs, podman: &Path) -> Result<Process, LocalEr
         _ => {}
     }
     let mut command = Command::new(podman);
-    command.args(arguments(dirs, &boot().await)).env("CONTAINERS_CONF", &conf);
+    command.args(arguments(dirs, &run_dir(dirs).await?)).env("CONTAINERS_CONF", &conf);
     let log = dirs.state.join("podman.log");
     let process = Process::start(command, &log).await?;
     let api = Api::open(&endpoint(dirs))?;
@@ -56,10 +57,8 @@ pub(super) async fn start(dirs: &Dirs, podman: &Path) -> Result<Process, LocalEr
     Err(LocalError::Engine { endpoint: endpoint(dirs), reason })
 }
 
-fn arguments(dirs: &Dirs, boot: &str) -> Vec<String> {
+fn arguments(dirs: &Dirs, run: &Path) -> Vec<String> {
     let path = |path: PathBuf| path.display().to_string();
-    // What Podman keeps for one boot of the machine must not be found by the next.
-    let run = dirs.state.join("podman-run").join(boot);
     vec![
         "--root".into(),
         path(dirs.data.join("podman")),
@@ -72,6 +71,22 @@ fn arguments(dirs: &Dirs, boot: &str) -> Vec<String> {
         "--time=0".into(),
         endpoint(dirs),
     ]
+}
+
+/// A directory for what Podman keeps until the machine stops. It refuses a path of more than 50
+/// characters, so this is not below our own; what belongs to one boot must not be found by the next.
+async fn run_dir(dirs: &Dirs) -> Result<PathBuf, LocalError> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = if is_root() { PathBuf::from("/run") } else { runtime.unwrap_or_else(|| PathBuf::from("/tmp")) };
+    let boot = tokio::fs::read_to_string("/proc/sys/kernel/random/boot_id").await.unwrap_or_default();
+    let path = base.join(format!("qd-{}-{}", dirs.identity(), boot.get(..8).unwrap_or_default()));
+    make(&path).await?;
+    let owner = tokio::fs::metadata(&path).await.map_err(at(&path))?.uid();
+    if Some(owner) == own_uid() {
+        return Ok(path);
+    }
+    let reason = format!("{} belongs to user {owner}; set XDG_RUNTIME_DIR to a directory of yours", path.display());
+    Err(LocalError::Engine { endpoint: endpoint(dirs), reason })
 }
 
 /// Our `containers.conf`. As root without CAP_SYS_RESOURCE Podman's own limits are refused, and crun
@@ -90,14 +105,12 @@ fn configuration(networks: &Path, root: bool, runc: bool) -> String {
     text + &format!("network_config_dir = {:?}\n", networks.display().to_string())
 }
 
-/// The machine's boot, short.
-async fn boot() -> String {
-    let id = tokio::fs::read_to_string("/proc/sys/kernel/random/boot_id").await.unwrap_or_default();
-    id.chars().take(8).collect()
+pub(super) fn is_root() -> bool {
+    own_uid() == Some(0)
 }
 
-pub(super) fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|data| std::os::unix::fs::MetadataExt::uid(&data) == 0)
+fn own_uid() -> Option<u32> {
+    std::fs::metadata("/proc/self").ok().map(|data| data.uid())
 }
 
 #[cfg(test)]
@@ -107,8 +120,8 @@ mod tests {
     #[test]
     fn everything_is_in_our_directories() {
         let dirs = Dirs { data: "/d".into(), state: "/s".into() };
-        let line = arguments(&dirs, "b00t").join(" ");
-        let expected = "--root /d/podman --runroot /s/podman-run/b00t/root --tmpdir /s/podman-run/b00t/tmp \
+        let line = arguments(&dirs, Path::new("/run/qd")).join(" ");
+        let expected = "--root /d/podman --runroot /run/qd/root --tmpdir /run/qd/tmp \
                         system service --time=0 unix:///s/podman.sock";
         assert_eq!(line, expected);
     }

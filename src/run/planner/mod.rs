@@ -4,7 +4,7 @@ mod deploy;
 mod rotate;
 mod service;
 
-pub(super) use rotate::{output, platform};
+pub use rotate::{output, platform};
 
 use super::Session;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};

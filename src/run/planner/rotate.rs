@@ -13,7 +13,10 @@ use crate::core::text::short_duration;
 use crate::run::session::{Session, operation_id};
 
 /// The platform stack: it knows the user pool and the token endpoint.
-pub(crate) async fn platform(session: &Session) -> CloudResult<Stack> {
+///
+/// # Errors
+/// When it cannot be read or does not exist.
+pub async fn platform(session: &Session) -> CloudResult<Stack> {
     let name = names::stack(&session.context.environment, "platform");
     let stack = StackRef { name: name.clone(), region: session.context.region.clone() };
     session.cloud.stack(&stack).await?.ok_or_else(|| {
@@ -22,7 +25,10 @@ pub(crate) async fn platform(session: &Session) -> CloudResult<Stack> {
 }
 
 /// An output of the platform stack.
-pub(crate) fn output(stack: &Stack, key: &str) -> CloudResult<String> {
+///
+/// # Errors
+/// When the stack has no such output.
+pub fn output(stack: &Stack, key: &str) -> CloudResult<String> {
     stack.outputs.get(key).cloned().ok_or_else(|| refused(ErrorKind::Invalid, format!("stack {} has no output {key}", stack.id.name)))
 }
 
