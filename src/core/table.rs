@@ -203,16 +203,31 @@ fn column(columns: &[Column], word: &str) -> Option<(usize, String)> {
     Some((index, value.to_lowercase()))
 }
 
-/// Compares numbers by value where both begin with one, else by text.
+/// Compares by amount where both begin with one, else by text. What begins with an amount comes
+/// first, so that the order is total in a column that mixes both.
 fn natural(a: &str, b: &str) -> std::cmp::Ordering {
-    let number = |text: &str| {
-        let digits: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
-        digits.parse::<f64>().ok()
-    };
-    match (number(a), number(b)) {
+    use std::cmp::Ordering::{Greater, Less};
+    match (amount(a), amount(b)) {
         (Some(x), Some(y)) => x.total_cmp(&y).then_with(|| a.cmp(b)),
-        _ => a.to_lowercase().cmp(&b.to_lowercase()),
+        (Some(_), None) => Less,
+        (None, Some(_)) => Greater,
+        (None, None) => a.to_lowercase().cmp(&b.to_lowercase()),
     }
+}
+
+/// The number that a text begins with; a duration (`4m12s`) in seconds.
+fn amount(text: &str) -> Option<f64> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..end].parse().ok()?;
+    let mut rest = text[end..].chars();
+    let unit = match (rest.next(), rest.next()) {
+        (Some('s'), None) => 1.0,
+        (Some('m'), None | Some('0'..='9')) => 60.0,
+        (Some('h'), None | Some('0'..='9')) => 3_600.0,
+        (Some('d'), None | Some('0'..='9')) => 86_400.0,
+        _ => return Some(number),
+    };
+    Some(number * unit + amount(&text[end + 1..]).unwrap_or(0.0))
 }
 
 /// The best matches of a query among names, best first; all of them for an empty query.
@@ -260,6 +275,19 @@ mod tests {
         let table = Table { sort: Some(1), ..Table::default() };
         assert_eq!(names(&table), ["docs", "weather", "time"]);
         assert_eq!(names(&Table { descending: true, ..table }), ["time", "weather", "docs"]);
+    }
+
+    #[rstest]
+    #[case(&["2m05s", "50s", "1h00m", "3d04h"], &["50s", "2m05s", "1h00m", "3d04h"])]
+    #[case(&["9", "10.88.0.2", "10", "-"], &["9", "10", "-", "10.88.0.2"])]
+    #[case(&["10 tasks", "9 tasks"], &["9 tasks", "10 tasks"])]
+    fn the_natural_order_is_total_and_knows_durations(#[case] texts: &[&str], #[case] sorted: &[&str]) {
+        for turn in 0..texts.len() {
+            let mut texts = texts.to_vec();
+            texts.rotate_left(turn);
+            texts.sort_by(|a, b| natural(a, b));
+            assert_eq!(texts, sorted);
+        }
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct State {
     pub groups: Vec<String>,
     /// The selected line; `None` follows the newest.
     cursor: Option<Seq>,
+    /// One past the last line when the view was paused: what came later does not move the view.
+    held: Seq,
     /// Lines that came since the view was paused.
     pub unseen: u64,
     generation: Generation,
@@ -81,6 +83,11 @@ impl State {
         self.store.get(self.index.get(self.position()?)?)
     }
 
+    /// One past the last row that was shown when the view was paused.
+    pub fn held(&self) -> Option<usize> {
+        self.cursor.map(|_| self.index.row_of(self.held))
+    }
+
     /// The line of a row.
     pub fn line(&self, row: usize) -> Option<&Line> {
         self.store.get(self.index.get(row)?)
@@ -115,14 +122,24 @@ impl State {
             Move::First => 0,
             Move::Last => last,
         };
-        self.put(row, to == Move::Last);
+        let down = matches!(to, Move::By(1..) | Move::Last);
+        self.put(row, down && row == last);
     }
 
     fn put(&mut self, row: usize, follow: bool) {
-        self.cursor = if follow { None } else { self.index.get(row) };
-        if self.cursor.is_none() {
-            self.unseen = 0;
+        if follow {
+            return self.follow();
         }
+        if self.cursor.is_none() {
+            self.held = self.store.end();
+        }
+        self.cursor = self.index.get(row);
+    }
+
+    /// Follows the newest line.
+    fn follow(&mut self) {
+        self.cursor = None;
+        self.unseen = 0;
     }
 
     /// Goes one step back: out of the search, the filters, the pause. Whether there was one.
@@ -136,8 +153,8 @@ impl State {
             self.index.rebuild(&self.store, &self.filter);
             return true;
         }
-        let paused = self.cursor.take().is_some();
-        self.unseen = 0;
+        let paused = self.paused();
+        self.follow();
         paused
     }
 
@@ -177,7 +194,7 @@ pub fn open(model: &mut Model, server: Option<&str>) -> Vec<Effect> {
     }
     let state = &mut model.logs;
     state.filter.server = server.map(ToOwned::to_owned);
-    state.cursor = None;
+    state.follow();
     if state.groups == groups && !matches!(state.tail, TailState::Ended(_) | TailState::Off) {
         state.index.rebuild(&state.store, &state.filter);
         return effects;
@@ -207,7 +224,9 @@ pub fn lines(model: &mut Model, generation: Generation, lines: Vec<Line>) -> Vec
     let anchor = state.cursor.and_then(|seq| state.store.get(seq).cloned());
     let changed = state.store.extend(lines);
     if let (Some(seq), Some(line)) = (state.cursor, anchor) {
-        state.cursor = Some(follow_line(&state.store, seq, &line));
+        let moved = follow_line(&state.store, seq, &line);
+        state.held += moved - seq;
+        state.cursor = Some(moved);
     }
     state.index.update(&state.store, &state.filter, changed);
     Vec::new()
@@ -227,13 +246,14 @@ pub fn older_lines(model: &mut Model, generation: Generation, result: Result<Vec
     match result {
         Ok(lines) if lines.is_empty() => model.notify(Notice::Good("nothing older in that window".into())),
         Ok(lines) => {
-            let selected = state.selected().cloned();
-            let count = lines.len() as Seq;
+            // Numbers begin anew: the old ones move on by the new lines, less those dropped before.
+            let (start, added) = (state.store.start(), lines.len() as Seq);
+            let moved = |seq: Seq| seq.saturating_sub(start) + added;
+            let selected = state.position().and_then(|row| state.index.get(row));
+            let held = if state.paused() { state.held } else { state.store.end() };
             state.store.prepend(lines);
             state.index.rebuild(&state.store, &state.filter);
-            if let Some(line) = selected {
-                state.cursor = Some(follow_line(&state.store, count, &line));
-            }
+            (state.cursor, state.held) = (selected.map(moved), moved(held));
         }
         Err(error) => {
             // The window was not read, so it is asked for again the next time.
@@ -256,8 +276,9 @@ pub fn tail_state(model: &mut Model, generation: Generation, tail: TailState) ->
 pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     let state = &mut model.logs;
     match action {
-        Action::Pause if state.paused() => state.go(Move::Last),
-        Action::Pause => state.cursor = state.position().and_then(|row| state.index.get(row)),
+        // Not a move: where a filter hides every line there is no row to move to.
+        Action::Pause if state.paused() => state.follow(),
+        Action::Pause => state.position().into_iter().for_each(|row| state.put(row, false)),
         Action::NextMatch | Action::PreviousMatch => return seek_match(model, action == Action::NextMatch),
         Action::NextError | Action::PreviousError => {
             let bad = |line: &Line| line.severity >= Severity::Warn;
