@@ -1,4 +1,4 @@
-//! The local cloud's control plane, really started and stopped. Needs python3 with its venv module.
+//! The local cloud, really started and stopped. Needs python3 with its venv module, and a container engine.
 #![cfg(feature = "tui")]
 #![allow(clippy::unwrap_used, missing_docs)] // A failed step is a failed test.
 
@@ -70,4 +70,34 @@ async fn one_that_was_killed_is_replaced_and_a_strange_port_left_alone() {
     let replaced = status(&options).await.unwrap().emulator.unwrap();
     assert_ne!(replaced.pid, killed.pid);
     down(&options, &mut |_| {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_engine_is_found_or_started_and_given_back() {
+    let state = tempfile::tempdir().unwrap();
+    let source = tempfile::tempdir().unwrap();
+    let options = Options {
+        control_plane_only: false,
+        source: Some(source.path().to_owned()),
+        ..options(&state, Some(free_port()))
+    };
+    let mut notes = Vec::new();
+    let running = up(&options, &mut |progress| notes.extend(note(progress))).await.unwrap();
+    let engine = running.engine.expect("no container engine: start Docker, or install Podman");
+    assert!(running.overrides["JwksBase"].contains(&engine.host_alias));
+    let expected: Vec<_> =
+        ["127.0.0.1".to_owned()].into_iter().chain(engine.host_address.map(|at| at.to_string())).collect();
+    assert_eq!(running.addresses, expected);
+    assert!(running.environment.servers.is_empty());
+    assert!(notes.iter().any(|note| note.contains("servers/")), "{notes:?}");
+
+    let found = status(&options).await.unwrap();
+    assert_eq!(found.engine.map(|found| found.socket), Some(engine.socket.clone()));
+    assert_eq!(found.containers, []);
+    assert_eq!(down(&options, &mut |_| {}).await.unwrap().podman, engine.ours);
+    assert!(status(&options).await.unwrap().engine.is_none());
+}
+
+fn note(progress: Progress) -> Option<String> {
+    if let Progress::Note(text) = progress { Some(text) } else { None }
 }

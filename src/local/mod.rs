@@ -8,6 +8,7 @@
 
 mod command;
 mod dirs;
+mod down;
 mod emulator;
 mod engine;
 mod error;
@@ -19,6 +20,7 @@ mod record;
 mod status;
 mod stub;
 pub mod traffic;
+mod up;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,15 +29,14 @@ use std::time::{Duration, Instant};
 use crate::core::environment::Environment;
 
 pub use dirs::Dirs;
+pub use down::{Stopped, down};
 pub use emulator::DEFAULT_PORT;
 pub use engine::{Container, EngineInfo};
 pub use error::LocalError;
 pub use place::{ENVIRONMENT, REGION};
 pub use python::{MINISTACK_VARIABLE, MINISTACK_VERSION};
 pub use status::{EmulatorStatus, Status, status};
-
-use engine::Api;
-use record::{Lock, Record};
+pub use up::up;
 
 /// What the caller may choose.
 #[derive(Debug, Clone, Default)]
@@ -110,174 +111,10 @@ pub struct Running {
     pub environment: Environment,
 }
 
-/// Starts whatever of the local cloud does not run yet.
-///
-/// # Errors
-/// Names what failed and the way out. What was started stays and is known to [`down`] and to the next call.
-pub async fn up(options: &Options, progress: &mut ProgressFn<'_>) -> Result<Running, LocalError> {
-    let dirs = options.dirs()?;
-    dirs.make().await?;
-    let _lock = Lock::take(&dirs).await?;
-    let mut record = Record::load(&dirs).await?;
-
-    let stage = Stage::begin(1, "container engine", progress);
-    let engine = match options.control_plane_only {
-        true => None,
-        false => engine::ensure(&dirs, &mut record, progress).await?,
-    };
-    stage.done(progress);
-
-    let stage = Stage::begin(2, "emulator", progress);
-    let (emulator, started_here) = ensure_emulator(&dirs, &mut record, options, engine.as_ref(), progress).await?;
-    stage.done(progress);
-
-    let engine = engine.filter(|engine| {
-        let same = emulator.engine.as_ref() == Some(&engine.socket);
-        if !same {
-            let text = "the emulator was started without this engine: `quarterdeck local down`, then up, to use it";
-            progress(Progress::Note(text.to_owned()));
-        }
-        same
-    });
-
-    let stage = Stage::begin(3, "images of the servers", progress);
-    let (images, upstream) = match &engine {
-        Some(engine) => servers(&dirs, options, engine, progress).await?,
-        None => (BTreeMap::new(), None),
-    };
-    stage.done(progress);
-
-    Ok(Running {
-        endpoint: format!("http://localhost:{}", emulator.port),
-        port: emulator.port,
-        addresses: emulator.addresses,
-        overrides: place::overrides(emulator.port, engine.as_ref()),
-        environment: place::environment(&images, upstream.as_deref()),
-        engine,
-        started_here,
-        images,
-    })
-}
-
-/// The emulator that runs, or a new one; whether it is new.
-async fn ensure_emulator(
-    dirs: &Dirs,
-    record: &mut Record,
-    options: &Options,
-    engine: Option<&EngineInfo>,
-    progress: &mut ProgressFn<'_>,
-) -> Result<(record::Emulator, bool), LocalError> {
-    if let Some(emulator) = record.emulator.clone()
-        && emulator.process.alive().await
-    {
-        if emulator::health(emulator.port).await.is_some() {
-            if options.port.is_some_and(|port| port != emulator.port) {
-                progress(Progress::Note(format!("it runs already, on port {}", emulator.port)));
-            }
-            return Ok((emulator, false));
-        }
-        progress(Progress::Note(format!("it does not answer on port {}: starting it anew", emulator.port)));
-        emulator.process.stop("emulator").await?;
-    }
-    if let (Some(engine), Some(old)) = (engine, &record.emulator) {
-        // The tasks of an emulator that is no more.
-        let api = Api::open(&engine.socket)?;
-        for container in api.containers(&[&emulator::instance_label(dirs, old.port)]).await? {
-            api.remove(&container.id).await?;
-        }
-    }
-    let python = python::ensure(dirs, options.ministack().as_deref(), progress).await?;
-    emulator::start(dirs, record, &python, engine, options.port).await.map(|emulator| (emulator, true))
-}
-
-/// Images by binary, and the base URL of the stand-in for the weather service.
-async fn servers(
-    dirs: &Dirs,
-    options: &Options,
-    engine: &EngineInfo,
-    progress: &mut ProgressFn<'_>,
-) -> Result<(BTreeMap<String, String>, Option<String>), LocalError> {
-    let api = Api::open(&engine.socket)?;
-    let images = images::ensure(&api, options.source.as_deref(), progress).await?;
-    let upstream = match images.get(images::NWS_STUB) {
-        Some(image) => Some(stub::ensure(&api, dirs, image).await?),
-        None => None,
-    };
-    Ok((images, upstream))
-}
-
-/// What [`down`] ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stopped {
-    /// Whether an emulator ran.
-    pub emulator: bool,
-    /// Containers that it left behind, and ours.
-    pub containers: usize,
-    /// Whether Podman's service was ours to stop.
-    pub podman: bool,
-}
-
-/// Stops everything that [`up`] started, and nothing else. Data that is expensive to make again stays.
-///
-/// # Errors
-/// Names what would not go. The state file keeps what is left, so the call can be repeated.
-pub async fn down(options: &Options, progress: &mut ProgressFn<'_>) -> Result<Stopped, LocalError> {
-    let dirs = options.dirs()?;
-    dirs.make().await?;
-    let _lock = Lock::take(&dirs).await?;
-    let mut record = Record::load(&dirs).await?;
-    let mut stopped = Stopped::default();
-
-    let stage = Stage::begin(1, "emulator", progress);
-    let port = record.emulator.as_ref().map(|emulator| emulator.port);
-    if let Some(emulator) = &record.emulator {
-        stopped.emulator = emulator.process.alive().await;
-        emulator.process.stop("emulator").await?;
-    }
-    stage.done(progress);
-
-    let stage = Stage::begin(2, "containers", progress);
-    match remove_containers(&dirs, &record, port).await {
-        Ok(count) => stopped.containers = count,
-        // With the engine gone there is nothing left to remove, or nobody to remove it.
-        Err(error) => progress(Progress::Note(format!("containers were not looked for: {error}"))),
-    }
-    record.emulator = None;
-    record.save(&dirs).await?;
-    stage.done(progress);
-
-    let stage = Stage::begin(3, "container engine", progress);
-    if let Some(service) = &record.podman {
-        stopped.podman = service.alive().await;
-        service.stop("podman service").await?;
-    }
-    Record::default().save(&dirs).await?;
-    stage.done(progress);
-    Ok(stopped)
-}
-
-async fn remove_containers(dirs: &Dirs, record: &Record, port: Option<u16>) -> Result<usize, LocalError> {
-    let Some(endpoint) = &record.engine else { return Ok(0) };
-    let api = Api::open(endpoint)?;
-    let ours = our_containers(&api, dirs, port).await?;
-    for container in &ours {
-        api.remove(&container.id).await?;
-    }
-    Ok(ours.len())
-}
-
-/// The emulator's tasks, and what we started ourselves.
-async fn our_containers(api: &Api, dirs: &Dirs, port: Option<u16>) -> Result<Vec<Container>, LocalError> {
-    let mut ours = api.containers(&[&stub::label(dirs)]).await?;
-    if let Some(port) = port {
-        ours.extend(api.containers(&[&emulator::instance_label(dirs, port)]).await?);
-    }
-    Ok(ours)
-}
-
 /// Steps of `up` and of `down`.
 const STEPS: usize = 3;
 
+/// A step that is being done.
 struct Stage {
     title: &'static str,
     began: Instant,

@@ -19,7 +19,8 @@ pub(super) fn overrides(port: u16, engine: Option<&EngineInfo>) -> BTreeMap<Stri
         ("OriginGuard", "false".to_owned()),
         // ministack routes this path through the load balancer of that name.
         ("PublicBaseUrl", format!("{base}/_alb/{}", names::cluster(ENVIRONMENT))),
-        ("AllowedHosts", format!("localhost:{port} 127.0.0.1:{port}")),
+        // Behind a listener on port 80 a load balancer leaves the client's port out of Host.
+        ("AllowedHosts", format!("localhost localhost:{port} 127.0.0.1 127.0.0.1:{port}")),
         ("TokenEndpoint", format!("{base}/oauth2/token")),
         ("AuthorizationEndpoint", format!("{base}/oauth2/authorize")),
     ];
@@ -110,7 +111,7 @@ mod tests {
         let told = overrides(4888, Some(&engine));
         assert_eq!(told["PublicBaseUrl"], "http://localhost:4888/_alb/quarterdeck-local");
         assert_eq!(told["JwksBase"], "http://host.containers.internal:4888");
-        assert_eq!(told["AllowedHosts"], "localhost:4888 127.0.0.1:4888");
+        assert_eq!(told["AllowedHosts"], "localhost localhost:4888 127.0.0.1 127.0.0.1:4888");
         assert!(!overrides(4888, None).contains_key("JwksBase"));
     }
 }

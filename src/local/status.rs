@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use super::dirs::Dirs;
+use super::down::our_containers;
 use super::engine::{Api, describe};
 use super::error::LocalError;
 use super::record::Record;
-use super::{Options, emulator, our_containers};
+use super::{Options, emulator};
 
 /// The local cloud as it is found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
