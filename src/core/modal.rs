@@ -103,7 +103,10 @@ pub fn press(model: &mut Model, press: KeyPress) -> Vec<Effect> {
     }
     let Some(modal) = model.modals.pop() else { return Vec::new() };
     match modal {
-        Modal::Help { scroll } => scrolled(model, press, scroll, |scroll| Modal::Help { scroll }),
+        Modal::Help { scroll } => {
+            let last = update::available(model).len();
+            scrolled(model, press, scroll, |scroll| Modal::Help { scroll: scroll.min(last) })
+        }
         Modal::Text { title, lines, scroll } => {
             let last = lines.len().saturating_sub(1);
             let rebuild = move |scroll: usize| Modal::Text {
@@ -254,6 +257,17 @@ struct Shown {
 }
 
 impl Shown {
+    /// Moves the view, by no more lines than the sheet can have.
+    fn scroll(&mut self, model: &Model, press: KeyPress) {
+        let lines = model.operation(&self.id).map_or(0, |operation| {
+            let plan = &operation.plan;
+            (operation.steps().len() + plan.changes.len() + plan.warnings.len() + plan.commands.len()) * 2 + 10
+        });
+        if let Some(rows) = step(model, press, model.page()) {
+            self.scroll = self.scroll.saturating_add_signed(rows).min(lines);
+        }
+    }
+
     fn put_back(self, model: &mut Model, error: Option<String>) -> Vec<Effect> {
         model.modals.push(Modal::Operation { id: self.id, scroll: self.scroll, input: self.input, error });
         Vec::new()
@@ -273,9 +287,7 @@ fn operation(model: &mut Model, press: KeyPress, mut shown: Shown) -> Vec<Effect
         Some(Action::Undo) => undo(model, shown),
         Some(Action::Back | Action::Quit | Action::Open) => Vec::new(),
         _ => {
-            if let Some(rows) = step(model, press, model.page()) {
-                shown.scroll = shown.scroll.saturating_add_signed(rows);
-            }
+            shown.scroll(model, press);
             shown.put_back(model, None)
         }
     }
@@ -305,9 +317,7 @@ fn answer(model: &mut Model, press: KeyPress, mut shown: Shown, confirm: &Confir
         }
         Key::Esc | Key::Char('n' | 'q') => update::operation_event(model, &id, Event::Refuse("not confirmed".into())),
         _ => {
-            if let Some(rows) = step(model, press, model.page()) {
-                shown.scroll = shown.scroll.saturating_add_signed(rows);
-            }
+            shown.scroll(model, press);
             shown.put_back(model, None)
         }
     }
@@ -330,9 +340,7 @@ fn finish_now(model: &mut Model, shown: Shown) -> Vec<Effect> {
         shown.put_back(model, None);
         return model.refuse("only a rotation has a grace period to waive");
     }
-    let mut effects = update::operation_event(model, &id, Event::Leave("to waive the grace period".into()));
-    effects.extend(resume(model, shown, Facts::from([(GRACE_WAIVED.to_owned(), "yes".to_owned())])));
-    effects
+    resume(model, shown, Facts::from([(GRACE_WAIVED.to_owned(), "yes".to_owned())]))
 }
 
 fn undo(model: &mut Model, shown: Shown) -> Vec<Effect> {

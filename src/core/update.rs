@@ -3,7 +3,7 @@
 use super::action::{Action, Scope};
 use super::effect::{Effect, PlanRequest};
 use super::input::{Input, Typed};
-use super::keymap::KeyPress;
+use super::keymap::{Key, KeyPress};
 use super::modal::{self, Modal};
 use super::model::{Entry, Model, Prompt, Screen};
 use super::msg::{Msg, Notice};
@@ -27,6 +27,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             paste(model, &text);
             Vec::new()
         }
+        Msg::Scroll(rows) if !model.modals.is_empty() => scroll_dialog(model, rows),
         Msg::Scroll(rows) => go(model, Move::By(rows)),
         Msg::Resize(columns, rows) => {
             model.size = (columns, rows);
@@ -73,6 +74,17 @@ fn paste(model: &mut Model, text: &str) {
     if let Some(input) = input {
         input.paste(text);
     }
+    // A filter holds while it is typed, so also while it is pasted.
+    let filter = model.prompt.as_ref().filter(|prompt| model.modals.is_empty() && prompt.entry == Entry::Filter);
+    if let Some(text) = filter.map(|prompt| prompt.input.text().to_owned()) {
+        set_filter(model, &text);
+    }
+}
+
+/// The wheel moves what is on top, as the arrow keys do.
+fn scroll_dialog(model: &mut Model, rows: isize) -> Vec<Effect> {
+    let key = if rows < 0 { Key::Up } else { Key::Down };
+    (0..rows.unsigned_abs().min(10)).flat_map(|_| modal::press(model, key.into())).collect()
 }
 
 fn typed(model: &mut Model, mut prompt: Prompt, press: KeyPress) -> Vec<Effect> {

@@ -11,7 +11,6 @@ use super::theme::Theme;
 use crate::core::client::Client;
 use crate::core::model::Model;
 use crate::core::screens::clients::{selected, view};
-use crate::core::table::Meaning;
 use crate::core::text::age;
 
 /// Draws it.
@@ -20,15 +19,15 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let cells = usize::from(area.width);
     let remote = &model.clients.remote;
     let gaps = remote.get().map(|list| list.gaps.as_slice()).unwrap_or_default();
-    let gap = |gap: &String| Line::from(span(format!("? not read: {gap}"), theme.of(Meaning::Warn)));
-    let mut lines: Vec<Line<'static>> = gaps.iter().flat_map(|one| paint::wrap(&gap(one), cells, 2)).collect();
+    let mut lines = describe::trouble(remote, gaps, theme, cells);
     let client = selected(model);
     lines.extend(client.iter().flat_map(|client| about(model, client, theme, cells)));
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
     let error = remote.error().filter(|_| remote.get().is_none());
     table::draw(&view, &model.clients.table, error, theme, paint::band(area, 0, upper), buf);
-    if let Some(client) = client {
-        let title = Line::from(span(format!("client {}", client.name), theme.title()));
+    if client.is_some() || !lines.is_empty() {
+        let title = client.map_or("clients".to_owned(), |client| format!("client {}", client.name));
+        let title = Line::from(span(title, theme.title()));
         describe::pane(title, &lines, theme, paint::band(area, upper, area.height), buf);
     }
 }

@@ -10,6 +10,7 @@ use super::theme::Theme;
 use crate::core::fleet::Task;
 use crate::core::model::Model;
 use crate::core::operation::verify::stop_reason;
+use crate::core::remote::Remote;
 use crate::core::table::Meaning;
 use crate::core::text::age;
 
@@ -35,9 +36,26 @@ pub fn pane(title: Line<'static>, lines: &[Line<'static>], theme: &Theme, area: 
     }
     let hidden = lines.len().saturating_sub(usize::from(room));
     if hidden > 0 {
-        let more = Line::from(span(format!(" {hidden} more lines ↓ "), theme.muted()));
-        paint::right(buf, area, 0, &more);
+        paint::right(buf, area, 0, &Line::from(more(hidden, theme)));
     }
+}
+
+/// What could not be read is said, not passed over: why the data is old, and its gaps.
+pub fn trouble<T>(remote: &Remote<T>, gaps: &[String], theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    let warn = theme.of(Meaning::Warn);
+    let mut lines = Vec::new();
+    if let (Some(error), Some(_)) = (remote.error(), remote.get()) {
+        lines.push(Line::from(span(format!("▲ not read again: {error}"), warn)));
+        lines.extend(error.hint.as_ref().map(|hint| Line::from(format!("  → {hint}"))));
+    }
+    lines.extend(gaps.iter().map(|gap| Line::from(span(format!("? not read: {gap}"), warn))));
+    lines.iter().flat_map(|line| paint::wrap(line, cells, 4)).collect()
+}
+
+/// A count of lines that are not seen.
+pub fn more(hidden: usize, theme: &Theme) -> Span<'static> {
+    let noun = if hidden == 1 { "line" } else { "lines" };
+    span(format!(" {hidden} more {noun} ↓ "), theme.muted())
 }
 
 /// A name and its value.

@@ -10,7 +10,6 @@ use super::{describe, findings, table};
 use crate::core::diagnose::verdict;
 use crate::core::model::Model;
 use crate::core::screens::fleet::{Level, selected_findings, selected_server, selected_task, view};
-use crate::core::table::Meaning;
 
 /// Draws it.
 pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
@@ -26,7 +25,9 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
 
 /// What is said of the selection: its title and its lines.
 fn below(model: &Model, theme: &Theme, cells: usize) -> (Line<'static>, Vec<Line<'static>>) {
-    let mut lines = gaps(model, theme, cells);
+    let remote = &model.fleet.remote;
+    let gaps = remote.get().map(|fleet| fleet.gaps.as_slice()).unwrap_or_default();
+    let mut lines = describe::trouble(remote, gaps, theme, cells);
     let title = match (&model.fleet.level, selected_server(model), selected_task(model)) {
         (Level::Servers, Some(server), _) => {
             let found = selected_findings(model);
@@ -45,11 +46,4 @@ fn below(model: &Model, theme: &Theme, cells: usize) -> (Line<'static>, Vec<Line
         _ => "findings".to_owned(),
     };
     (Line::from(span(title, theme.title())), lines)
-}
-
-/// What could not be read is said, not passed over.
-fn gaps(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
-    let gaps = model.fleet.remote.get().map(|fleet| fleet.gaps.as_slice()).unwrap_or_default();
-    let line = |gap: &String| Line::from(span(format!("? not read: {gap}"), theme.of(Meaning::Warn)));
-    gaps.iter().flat_map(|gap| paint::wrap(&line(gap), cells, 2)).collect()
 }

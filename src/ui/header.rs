@@ -4,10 +4,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::logstatus::thousands;
 use super::paint::{self, span};
 use super::theme::Theme;
 use crate::core::action::Action;
 use crate::core::model::{Model, Screen};
+use crate::core::operation::Phase;
 use crate::core::remote::Remote;
 use crate::core::table::Meaning;
 use crate::core::text::{age, count, cut, width};
@@ -22,14 +24,17 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let fresh = freshness(model, theme, room / 2);
     let taken = usize::from(paint::right(buf, area, 0, &Line::from(fresh)));
     paint::row(buf, area, 0, &Line::from(fit(where_, room.saturating_sub(taken + 2))));
-    let taken = usize::from(paint::right(buf, area, 1, &Line::from(counters(model, theme))));
-    let tabs = Line::from(fit(tabs(model, theme), room.saturating_sub(taken + 2)));
+    let tabs = Line::from(fit(tabs(model, theme), room));
+    // The screens come first: what is counted is said where there is room beside them.
+    let left = room.saturating_sub(tabs.width() + 2);
+    paint::right(buf, area, 1, &Line::from(fit(counters(model, theme), left)));
     paint::row(buf, area, 1, &tabs);
 }
 
-/// Groups of spans; the first that do not fit any more are left out, the flags never.
+/// Spans that are shown together or not at all.
 type Group = Vec<Span<'static>>;
 
+/// The groups that fit, in order.
 fn fit(groups: Vec<Group>, cells: usize) -> Vec<Span<'static>> {
     let (mut spans, mut used) = (Vec::new(), 0);
     for group in groups {
@@ -98,17 +103,22 @@ fn tabs(model: &Model, theme: &Theme) -> Vec<Group> {
     Screen::ALL.into_iter().map(tab).collect()
 }
 
-fn counters(model: &Model, theme: &Theme) -> Vec<Span<'static>> {
-    let mut spans = Vec::new();
-    let running = model.operations.iter().filter(|operation| operation.active()).count();
-    if running > 0 {
-        spans.push(span(format!("◐ {} under way  ", count(running, "operation")), theme.of(Meaning::Warn)));
-    }
-    if model.paused() > 0 {
-        spans.push(span(format!("‖ {} paused  ", model.paused()), theme.of(Meaning::Warn)));
-    }
-    spans.push(span(count(usize::try_from(model.calls).unwrap_or(usize::MAX), "API call"), theme.muted()));
-    spans
+fn counters(model: &Model, theme: &Theme) -> Vec<Group> {
+    let asking = model.operations.iter().filter(|operation| matches!(operation.phase, Phase::Consent(_))).count();
+    let running = model.operations.iter().filter(|operation| operation.active()).count() - asking;
+    let key = model.keymap.keys(Action::Operations).into_iter().next().unwrap_or_default();
+    let mut groups = Vec::new();
+    let mut say = |n: usize, text: String| {
+        if n > 0 {
+            groups.push(vec![span(text, theme.of(Meaning::Warn)), span(format!(" {key}"), theme.key())]);
+        }
+    };
+    say(asking, format!("? {} asks", count(asking, "operation")));
+    say(running, format!("◐ {} under way", count(running, "operation")));
+    say(model.paused(), format!("‖ {} paused", model.paused()));
+    let calls = if model.calls == 1 { "API call" } else { "API calls" };
+    groups.push(vec![span(format!("{} {calls}", thousands(model.calls)), theme.muted())]);
+    groups
 }
 
 /// Age of the data shown, or why it is old.

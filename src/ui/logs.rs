@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
 use super::logline::Format;
 use super::logstatus;
@@ -82,28 +82,7 @@ fn lines(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
 fn rendered(state: &State, row: usize, format: &Format<'_>, cells: usize) -> Vec<Line<'static>> {
     let Some(line) = state.line(row) else { return vec![Line::default()] };
     let line = format.line(line);
-    if state.wrap { paint::wrap(&line, cells, format.indent()) } else { vec![clipped(line, cells, format)] }
-}
-
-/// A line that is longer than the screen ends in `…`.
-fn clipped(line: Line<'static>, cells: usize, format: &Format<'_>) -> Line<'static> {
-    if line.width() <= cells {
-        return line;
-    }
-    let mut room = cells.saturating_sub(1);
-    let mut spans: Vec<Span<'static>> = Vec::new();
-    for one in line.spans {
-        let wide = one.width();
-        if wide > room {
-            let cut = crate::core::text::cut(&one.content, room + 1);
-            spans.push(span(cut.trim_end_matches('…'), one.style));
-            break;
-        }
-        room -= wide;
-        spans.push(one);
-    }
-    spans.push(span("…", format.theme.muted()));
-    Line::from(spans)
+    if state.wrap { paint::wrap(&line, cells, format.indent()) } else { vec![line] }
 }
 
 /// Width of the server column: none where all lines come from one server.

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
 use super::theme::Theme;
-use super::{operation, popup};
+use super::{describe, operation, popup};
 use crate::core::action::{ActionInfo, Scope};
 use crate::core::modal::Modal;
 use crate::core::model::Model;
@@ -82,7 +82,7 @@ pub fn sheet(
     let mut right = vec![Span::raw(" ")];
     right.extend(note.spans);
     if hidden > 0 {
-        right.push(span(format!(" {hidden} more lines ↓ "), theme.muted()));
+        right.push(describe::more(hidden, theme));
     }
     if right.iter().map(Span::width).sum::<usize>() > 1 {
         paint::right(buf, area, 0, &Line::from(right));

@@ -26,12 +26,37 @@ pub fn row(buf: &mut Buffer, area: Rect, row: u16, line: &Line<'_>) {
     at(buf, area, 0, row, line);
 }
 
-/// Writes a line into a row of the area, `column` cells from its left edge.
+/// Writes a line into a row of the area, `column` cells from its left edge. What does not fit ends in `…`.
 pub fn at(buf: &mut Buffer, area: Rect, column: u16, row: u16, line: &Line<'_>) {
     let area = area.intersection(buf.area);
-    if row < area.height && column < area.width {
-        buf.set_line(area.x + column, area.y + row, line, area.width - column);
+    if row >= area.height || column >= area.width {
+        return;
     }
+    let room = area.width - column;
+    if line.width() > usize::from(room) {
+        buf.set_line(area.x + column, area.y + row, &clipped(line, usize::from(room)), room);
+    } else {
+        buf.set_line(area.x + column, area.y + row, line, room);
+    }
+}
+
+/// The beginning of a line, ending in `…`.
+fn clipped(line: &Line<'_>, cells: usize) -> Line<'static> {
+    let mut room = cells.saturating_sub(1);
+    let (mut spans, mut style) = (Vec::new(), Style::new());
+    for one in &line.spans {
+        let wide = one.width();
+        style = one.style;
+        if wide > room {
+            // One cell more: the cut brings its own ellipsis.
+            spans.push(span(crate::core::text::cut(&one.content, room + 1), style));
+            return Line::from(spans);
+        }
+        room -= wide;
+        spans.push(span(one.content.as_ref(), style));
+    }
+    spans.push(span("…", style));
+    Line::from(spans)
 }
 
 /// Writes a line at the right edge of a row; the cells that it takes.

@@ -1,6 +1,7 @@
 //! The Stack screen: stacks or resources above, the events of the selected stack below, so that a
 //! deploy is watched as it happens.
 
+use jiff::{SignedDuration, Timestamp};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -18,7 +19,9 @@ use crate::core::table::Meaning;
 /// Draws it.
 pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let view = view(model);
-    let lines = below(model, theme, usize::from(area.width));
+    let cells = usize::from(area.width);
+    let mut lines = describe::trouble(&model.stack.remote, &[], theme, cells);
+    lines.extend(below(model, theme, cells));
     // Events are endless: they take what is left, and at least two fifths.
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
     let remote = &model.stack.remote;
@@ -43,7 +46,7 @@ fn below(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let mut lines = summary(stack, detail, theme, cells);
     let kinds = cells >= 110;
     lines.extend(detail.events.iter().flat_map(|event| {
-        let line = line(event, kinds, theme);
+        let line = line(event, model.now, kinds, theme);
         if event.status.failed() { paint::wrap(&line, cells, 11) } else { vec![line] }
     }));
     lines
@@ -72,7 +75,13 @@ fn summary(stack: &Stack, detail: &StackDetail, theme: &Theme, cells: usize) -> 
     paint::wrap(&Line::from(span(format!("◐ {text}"), theme.of(Meaning::Warn))), cells, 2)
 }
 
-fn line(event: &StackEvent, kinds: bool, theme: &Theme) -> Line<'static> {
+/// The time of the last day's events, the date of older ones.
+fn when(at: Timestamp, now: Timestamp, theme: &Theme) -> String {
+    let old = now.duration_since(at) >= SignedDuration::from_hours(24);
+    if old { theme.time(at, "%b %d  ") } else { theme.time(at, "%H:%M:%S") }
+}
+
+fn line(event: &StackEvent, now: Timestamp, kinds: bool, theme: &Theme) -> Line<'static> {
     let meaning = meaning(&event.status);
     let symbol = match meaning {
         Meaning::Bad => "✖",
@@ -80,7 +89,7 @@ fn line(event: &StackEvent, kinds: bool, theme: &Theme) -> Line<'static> {
         _ => "●",
     };
     let mut spans = vec![
-        span(format!("{}  ", theme.time(event.at, "%H:%M:%S")), theme.muted()),
+        span(format!("{}  ", when(event.at, now, theme)), theme.muted()),
         span(paint::fit(&format!("{symbol} {}", event.status.0), 24, false), theme.of(meaning)),
         span(format!(" {}", event.logical_id), theme.of(Meaning::Accent)),
     ];

@@ -13,7 +13,7 @@ use crate::core::text::{age, count, short_duration, width};
 /// All steps, at most `rows` lines where that can be had by folding those that are done.
 pub fn lines(model: &Model, operation: &Operation, (cells, rows): (usize, usize), theme: &Theme) -> Vec<Line<'static>> {
     let steps = operation.steps();
-    let column = steps.iter().map(|step| width(&step.title)).max().unwrap_or(0).min(cells * 3 / 5);
+    let column = steps.iter().map(|step| width(&step.title)).max().unwrap_or(0).min(cells * 7 / 10);
     let line = |index: usize, step: &Step| one(model, operation, (index, step), (cells, column), theme);
     let all: Vec<Vec<Line<'static>>> = steps.iter().enumerate().map(|(index, step)| line(index, step)).collect();
     let leading = (0..steps.len()).take_while(|index| operation.done.contains_key(index)).count();
@@ -43,8 +43,9 @@ fn one(
         spans.push(Span::raw(format!("  {}", grace(model, operation, step).unwrap_or_else(|| progress.note.clone()))));
         return paint::wrap(&Line::from(spans), cells, column.min(cells / 3) + 4);
     }
-    if let Some(note) = operation.done.get(&index) {
-        spans.push(span(format!("          {note}"), theme.muted()));
+    // The mark says that it is done; only more than that is said again.
+    if let Some(note) = operation.done.get(&index).filter(|note| *note != "done") {
+        spans.push(span(format!("  {note}"), theme.muted()));
     }
     vec![Line::from(spans)]
 }

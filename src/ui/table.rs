@@ -91,14 +91,19 @@ fn heading(column: &Column, index: usize, table: &Table) -> String {
 fn fit(view: &View, table: &Table, cells: usize) -> Vec<Shown> {
     let wanted: Vec<usize> = (0..view.columns.len()).map(|index| natural_width(view, table, index)).collect();
     let least = |index: usize| usize::from(view.columns[index].min).min(wanted[index]);
+    // Prose in twice its least width is worth more than a column of lesser rank.
+    let worth = |index: usize, rank: u8| match view.columns[index] {
+        column if column.grows && column.rank < rank => (usize::from(column.min) * 2).min(wanted[index]),
+        _ => least(index),
+    };
     let mut shown: Vec<usize> = (0..view.columns.len()).collect();
-    let total = |shown: &[usize]| shown.iter().map(|&index| least(index) + GAP).sum::<usize>();
-    while shown.len() > 1 && total(&shown) > cells {
-        let worst = shown.iter().enumerate().max_by_key(|(_, index)| (view.columns[**index].rank, **index));
-        let Some((place, _)) = worst else { break };
+    while let Some((place, rank)) = worst(view, &shown)
+        && shown.iter().map(|&index| worth(index, rank) + GAP).sum::<usize>() > cells
+        && shown.len() > 1
+    {
         shown.remove(place);
     }
-    let mut spare = cells.saturating_sub(total(&shown));
+    let mut spare = cells.saturating_sub(shown.iter().map(|&index| least(index) + GAP).sum());
     let mut widths: Vec<Shown> = shown.into_iter().map(|index| (index, least(index))).collect();
     for grows in [false, true] {
         for (index, width) in widths.iter_mut().filter(|(index, _)| view.columns[*index].grows == grows) {
@@ -108,6 +113,12 @@ fn fit(view: &View, table: &Table, cells: usize) -> Vec<Shown> {
         }
     }
     widths
+}
+
+/// Place and rank of the least important column.
+fn worst(view: &View, shown: &[usize]) -> Option<(usize, u8)> {
+    let ranked = shown.iter().enumerate().map(|(place, index)| (place, view.columns[*index].rank));
+    ranked.max_by_key(|(place, rank)| (*rank, *place))
 }
 
 /// The width that shows a column whole.

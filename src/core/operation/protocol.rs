@@ -218,11 +218,12 @@ impl Operation {
                 self.phase = Phase::Refused(format!("the audit could not be written, so nothing was done: {reason}"));
                 vec![Effect::Discard]
             }
-            (Phase::Running, Event::Recorded(Mark::Started(step))) => self.send(step),
-            (Phase::Running, Event::NotRecorded(reason)) => {
+            // What was under way when the operator is asked again goes on; nothing new begins meanwhile.
+            (Phase::Running | Phase::Consent(_), Event::Recorded(Mark::Started(step))) => self.send(step),
+            (Phase::Running | Phase::Consent(_), Event::NotRecorded(reason)) => {
                 self.pause(now, format!("the audit could not be written: {reason}"))
             }
-            (Phase::Running, Event::Step { step, news }) => self.step_news(step, news, now),
+            (Phase::Running | Phase::Consent(_), Event::Step { step, news }) => self.step_news(step, news, now),
             (Phase::Consent(_), Event::Answer(answer)) if self.plan.confirm.accepts(&answer) => {
                 self.consented.extend(self.unconsented());
                 self.phase = Phase::Running;
@@ -230,6 +231,7 @@ impl Operation {
             }
             (Phase::Consent(_), Event::Refuse(_)) => self.pause(now, "not confirmed again".into()),
             (Phase::Running | Phase::Consent(_) | Phase::Recording, Event::Leave(reason)) => self.pause(now, reason),
+            (Phase::Running, Event::Resume(facts)) => self.learn(facts, now),
             (Phase::Paused(_), Event::Resume(facts)) => {
                 self.facts.extend(facts);
                 self.phase = Phase::Running;
@@ -238,6 +240,15 @@ impl Operation {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Takes facts that the operator adds. A wait that they waive begins anew, with nothing left to
+    /// wait for; what was sent is not sent again.
+    fn learn(&mut self, facts: Facts, now: Timestamp) -> Vec<Effect> {
+        self.facts.extend(facts);
+        let steps = self.steps();
+        self.running.retain(|index, _| !matches!(steps.get(*index).map(|step| &step.work), Some(Work::Skip(_))));
+        self.advance(now)
     }
 
     fn record(&self, now: Timestamp, entry: Entry, mark: Mark) -> Effect {

@@ -318,8 +318,8 @@ fn on_server(model: &mut Model, action: Action, server: &Server) -> Vec<Effect> 
         Action::Events => open(model, super::super::describe::events(server, model.now)),
         Action::Copy => vec![Effect::Copy(selected_task(model).map_or(server.arn.clone(), |task| task.arn.clone()))],
         Action::Scale => {
-            let input = Input::new(server.desired.to_string());
-            open(model, Modal::Scale { server: name, input, error: None })
+            // Empty: after a count that is there already, typing 8 would ask for 28.
+            open(model, Modal::Scale { server: name, input: Input::default(), error: None })
         }
         Action::Restart => request_plan(model, PlanRequest::Restart { server: name }),
         Action::Rollback => request_plan(model, PlanRequest::Rollback { server: name, revision: None }),
