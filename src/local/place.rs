@@ -15,6 +15,8 @@ pub const REGION: &str = "us-east-1";
 pub(super) fn overrides(port: u16, engine: Option<&EngineInfo>) -> BTreeMap<String, String> {
     let base = format!("http://localhost:{port}");
     let mut all = vec![
+        // Clients here reach the load balancer directly, not through CloudFront.
+        ("OriginGuard", "false".to_owned()),
         // ministack routes this path through the load balancer of that name.
         ("PublicBaseUrl", format!("{base}/_alb/{}", names::cluster(ENVIRONMENT))),
         // Behind a listener on port 80 a load balancer leaves the client's port out of Host.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::deploy::destroys_fact;
+use super::intent::Intent;
 use super::record::{Entry, Outcome, Record};
 use super::rotate::PROMOTED_AT;
 use super::work::{Call, Check, CheckState, Facts, Step, Work};
@@ -77,6 +78,8 @@ pub struct Operation {
     pub started: Option<Timestamp>,
     /// When it was last left or ended.
     pub finished: Option<Timestamp>,
+    /// Whether the console may only look.
+    pub read_only: bool,
     consented: BTreeSet<String>,
 }
 
@@ -147,9 +150,10 @@ const MAX_SETTLES: u32 = 3;
 const CHECK_SECONDS: u32 = 2;
 
 impl Operation {
-    /// An operation that waits for its confirmation.
-    pub fn propose(plan: Plan) -> Self {
+    /// An operation that waits for its confirmation. In read-only mode it can only be looked at.
+    pub fn propose(plan: Plan, read_only: bool) -> Self {
         Self {
+            read_only,
             facts: plan.facts.clone(),
             plan,
             phase: Phase::Proposed,
@@ -165,7 +169,7 @@ impl Operation {
     pub fn restore(plan: Plan, facts: Facts, done: BTreeMap<usize, String>, started: Timestamp, why: String) -> Self {
         let facts = plan.facts.clone().into_iter().chain(facts).collect();
         let phase = Phase::Paused(why);
-        Self { facts, done, phase, started: Some(started), ..Self::propose(plan) }
+        Self { facts, done, phase, started: Some(started), ..Self::propose(plan, false) }
     }
 
     /// Its id.
@@ -183,9 +187,19 @@ impl Operation {
         matches!(self.phase, Phase::Recording | Phase::Running | Phase::Consent(_))
     }
 
+    /// The rotation that this operation took back was itself ended by that.
+    pub fn undone(&mut self, by: &str, now: Timestamp) {
+        self.phase = Phase::Ended(Outcome::Undone { by: by.to_owned() });
+        self.finished = Some(now);
+    }
+
     /// Takes an event; what is to be done about it.
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
         match (&self.phase, event) {
+            (Phase::Proposed, Event::Answer(_)) if self.read_only => {
+                self.phase = Phase::Refused("read-only mode: nothing was done".into());
+                vec![Effect::Discard]
+            }
             (Phase::Proposed, Event::Answer(answer)) if self.plan.confirm.accepts(&answer) => {
                 self.phase = Phase::Recording;
                 self.started = Some(now);
@@ -204,11 +218,12 @@ impl Operation {
                 self.phase = Phase::Refused(format!("the audit could not be written, so nothing was done: {reason}"));
                 vec![Effect::Discard]
             }
-            (Phase::Running, Event::Recorded(Mark::Started(step))) => self.send(step),
-            (Phase::Running, Event::NotRecorded(reason)) => {
+            // What was under way when the operator is asked again goes on; nothing new begins meanwhile.
+            (Phase::Running | Phase::Consent(_), Event::Recorded(Mark::Started(step))) => self.send(step),
+            (Phase::Running | Phase::Consent(_), Event::NotRecorded(reason)) => {
                 self.pause(now, format!("the audit could not be written: {reason}"))
             }
-            (Phase::Running, Event::Step { step, news }) => self.step_news(step, news, now),
+            (Phase::Running | Phase::Consent(_), Event::Step { step, news }) => self.step_news(step, news, now),
             (Phase::Consent(_), Event::Answer(answer)) if self.plan.confirm.accepts(&answer) => {
                 self.consented.extend(self.unconsented());
                 self.phase = Phase::Running;
@@ -216,6 +231,7 @@ impl Operation {
             }
             (Phase::Consent(_), Event::Refuse(_)) => self.pause(now, "not confirmed again".into()),
             (Phase::Running | Phase::Consent(_) | Phase::Recording, Event::Leave(reason)) => self.pause(now, reason),
+            (Phase::Running, Event::Resume(facts)) => self.learn(facts, now),
             (Phase::Paused(_), Event::Resume(facts)) => {
                 self.facts.extend(facts);
                 self.phase = Phase::Running;
@@ -224,6 +240,15 @@ impl Operation {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Takes facts that the operator adds. A wait that they waive begins anew, with nothing left to
+    /// wait for; what was sent is not sent again.
+    fn learn(&mut self, facts: Facts, now: Timestamp) -> Vec<Effect> {
+        self.facts.extend(facts);
+        let steps = self.steps();
+        self.running.retain(|index, _| !matches!(steps.get(*index).map(|step| &step.work), Some(Work::Skip(_))));
+        self.advance(now)
     }
 
     fn record(&self, now: Timestamp, entry: Entry, mark: Mark) -> Effect {
@@ -371,6 +396,13 @@ impl Operation {
         self.running.clear();
         self.finished = Some(now);
         self.phase = Phase::Ended(outcome.clone());
-        vec![self.record(now, Entry::Outcome { outcome }, Mark::Other)]
+        let mut effects = Vec::new();
+        if let (Intent::UndoRotation(undo), Outcome::Done) = (&self.plan.intent, &outcome) {
+            let undone = Entry::Outcome { outcome: Outcome::Undone { by: self.plan.id.clone() } };
+            let record = Record { at: now, operation: undo.operation.clone(), entry: undone };
+            effects.push(Effect::Record(Box::new(record), Mark::Other));
+        }
+        effects.push(self.record(now, Entry::Outcome { outcome }, Mark::Other));
+        effects
     }
 }

@@ -1,0 +1,160 @@
+//! The routes and the layers, and serving them until told to stop.
+
+use std::future::IntoFuture;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post_service};
+use axum::serve::ListenerExt;
+use rmcp::ServerHandler;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::client::{ClientError, http_client};
+use crate::config::Config;
+use crate::jwks::Jwks;
+use crate::log::{self, Log};
+use crate::token::Verifier;
+use crate::{auth, body, limits, metadata};
+
+/// Longest time for one reading of the issuer's keys.
+const JWKS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A handler of MCP requests, and which of its tools change something.
+pub struct Server<H> {
+    handler: Arc<H>,
+    write_tools: &'static [&'static str],
+}
+
+impl<H> Server<H> {
+    /// A server whose tools all need the `read` scope only.
+    pub fn new(handler: H) -> Self {
+        Self { handler: Arc::new(handler), write_tools: &[] }
+    }
+
+    /// These tools need the `write` scope as well.
+    pub fn write_tools(mut self, tools: &'static [&'static str]) -> Self {
+        self.write_tools = tools;
+        self
+    }
+}
+
+/// What the layers share.
+pub struct Shared {
+    pub config: Arc<Config>,
+    pub verifier: Verifier,
+    pub write_tools: &'static [&'static str],
+    pub slots: Semaphore,
+    pub in_flight: TaskTracker,
+}
+
+/// A server ready to serve.
+pub struct App {
+    router: Router,
+    shared: Arc<Shared>,
+    jwks: Arc<Jwks>,
+    log: Log,
+    /// Ends the streams that clients hold open.
+    streams: CancellationToken,
+}
+
+impl App {
+    /// Builds the routes of `server`.
+    pub fn new<H: ServerHandler>(config: Config, server: Server<H>, log: Log) -> Result<Self, ClientError> {
+        let user_agent = concat!("gangway/", env!("CARGO_PKG_VERSION"));
+        let client = http_client(user_agent, JWKS_TIMEOUT)?;
+        let jwks = Arc::new(Jwks::new(&config, client, log.clone()));
+        let config = Arc::new(config);
+        let shared = Arc::new(Shared {
+            verifier: Verifier::new(config.clone(), jwks.clone()),
+            write_tools: server.write_tools,
+            slots: Semaphore::new(config.limits.concurrent_requests),
+            in_flight: TaskTracker::new(),
+            config,
+        });
+        let streams = CancellationToken::new();
+        let protocol = protocol(server.handler, &shared.config, streams.clone());
+        let router = router(protocol, &shared, &log);
+        Ok(Self { router, shared, jwks, log, streams })
+    }
+
+    /// Serves until `stop` is done, then lets the requests in flight finish.
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let address = listener.local_addr()?;
+        let jwks = self.jwks;
+        // Ahead of the first request; nothing waits for it.
+        tokio::spawn(async move { jwks.refresh(None).await });
+        let stopping = CancellationToken::new();
+        let listener = listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        let server = axum::serve(listener, self.router).with_graceful_shutdown(stopping.clone().cancelled_owned());
+        let mut server = std::pin::pin!(server.into_future());
+        self.log.event("info", "start", &format!("listening on {address}"));
+        tokio::select! {
+            result = &mut server => return result,
+            () = stop => {}
+        }
+        stopping.cancel();
+        self.shared.in_flight.close();
+        let finish_requests = async {
+            self.shared.in_flight.wait().await;
+            // Earlier, this would cut requests short; streams would never end by themselves.
+            self.streams.cancel();
+        };
+        let drained = async { tokio::join!(server, finish_requests).0 };
+        let limit = self.shared.config.limits.drain_time;
+        let result = tokio::time::timeout(limit, drained).await;
+        let how = if result.is_ok() { "drained" } else { "stopped with requests in flight" };
+        self.log.event("info", "stop", how);
+        result.unwrap_or(Ok(()))
+    }
+}
+
+fn protocol<H: ServerHandler>(
+    handler: Arc<H>,
+    config: &Config,
+    streams: CancellationToken,
+) -> StreamableHttpService<Arc<H>, NeverSessionManager> {
+    let settings = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .with_allowed_hosts(config.allowed_hosts.iter())
+        .with_allowed_origins(config.allowed_origins.iter())
+        .enforce_origin_validation()
+        .with_max_request_body_bytes(config.limits.body_bytes)
+        .with_cancellation_token(streams);
+    StreamableHttpService::new(move || Ok(handler.clone()), Arc::default(), settings)
+}
+
+fn router<H: ServerHandler>(
+    protocol: StreamableHttpService<Arc<H>, NeverSessionManager>,
+    shared: &Arc<Shared>,
+    log: &Log,
+) -> Router {
+    let config = &shared.config;
+    // `route_layer` leaves other methods alone: they get 405 whoever asks.
+    let endpoint = post_service(protocol)
+        .route_layer(from_fn_with_state(shared.clone(), body::inspect))
+        .route_layer(from_fn_with_state(shared.clone(), auth::check))
+        .route_layer(from_fn_with_state(shared.clone(), limits::admit));
+    let resource = metadata::resource(config).to_string();
+    let authorization = metadata::authorization_server(config).to_string();
+    Router::new()
+        .route(&config.endpoint(), endpoint)
+        .route(&metadata::resource_path(config), get(async move || metadata::document(resource.clone())))
+        .route(
+            &metadata::authorization_server_path(config),
+            get(async move || metadata::document(authorization.clone())),
+        )
+        .layer(from_fn_with_state(log.clone(), log::requests))
+        // Outside the log: the load balancer asks every few seconds.
+        .route("/healthz", get("ok\n"))
+}

@@ -1,0 +1,50 @@
+//! The token check, in front of the protocol.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::app::Shared;
+use crate::challenge::Denial;
+use crate::log;
+
+/// Lets requests with a token for this server through, with their
+/// [`Caller`](crate::Caller) in the extensions.
+pub async fn check(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
+    let verified = match bearer(request.headers()) {
+        Ok(token) => shared.verifier.verify(token).await,
+        Err(denial) => Err(denial),
+    };
+    match verified {
+        Ok(caller) => {
+            log::facts(&request).client(&caller.client_id);
+            // A token is for this server alone: no tool can pass on what it does not see.
+            request.headers_mut().remove(AUTHORIZATION);
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(denial) => denial.into_response(&shared.config),
+    }
+}
+
+/// The token of the one Authorization header (RFC 6750 section 2.1). The scheme's
+/// name is taken in any case (RFC 9110 section 11.1). A token in the query string
+/// is not looked at.
+fn bearer(headers: &HeaderMap) -> Result<&str, Denial> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(Denial::Missing)?;
+    if values.next().is_some() {
+        return Err(Denial::Malformed("more than one Authorization header"));
+    }
+    let value = value.to_str().map_err(|_| Denial::Malformed("the header is not text"))?;
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Denial::Missing);
+    }
+    let token = token.trim();
+    if token.is_empty() { Err(Denial::Malformed("the header has no token")) } else { Ok(token) }
+}

@@ -1,0 +1,123 @@
+//! The cache of the issuer's keys: few fetches, and none that a stranger can buy.
+#![allow(clippy::unwrap_used)] // A failed step is a failed test.
+
+#[path = "support/clock.rs"]
+mod clock;
+mod support;
+
+use std::time::Duration;
+
+use clock::{Clock, start, start_with};
+use futures_util::future::join_all;
+use serde_json::json;
+use support::issuer::{Issuer, jwk, sign, token};
+use support::machine_claims;
+use support::server::{Running, header, until};
+
+async fn status(server: &Running<Clock>, token: &str) -> u16 {
+    server.authorize(&format!("Bearer {token}")).await.status().as_u16()
+}
+
+fn good() -> String {
+    token(0, &machine_claims())
+}
+
+#[tokio::test]
+async fn first_requests_at_once_cause_one_fetch() {
+    let issuer = Issuer::start().await;
+    issuer.hold();
+    let server = start_with(issuer, |_| {}).await;
+    let requests = join_all((0..20).map(|_| async { status(&server, &good()).await }));
+    let release = async {
+        until(|| server.issuer.fetches() == 1).await;
+        server.issuer.release();
+    };
+    let (statuses, ()) = tokio::join!(requests, release);
+    assert_eq!(statuses, [200; 20]);
+    assert_eq!(server.issuer.fetches(), 1);
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_keys_causes_one_more_fetch() {
+    let server = start().await;
+    assert_eq!(status(&server, &good()).await, 200);
+    let before = server.issuer.fetches();
+    let flood = (0..50).map(|i| {
+        let header = json!({ "alg": "RS256", "kid": format!("made-up-{i}") });
+        sign(1, &header, &machine_claims())
+    });
+    let flood: Vec<_> = flood.collect();
+    let statuses = join_all(flood.iter().map(|token| status(&server, token))).await;
+    assert_eq!(statuses, [401; 50]);
+    assert_eq!(server.issuer.fetches() - before, 1);
+    assert_eq!(status(&server, &good()).await, 200);
+}
+
+#[tokio::test]
+async fn a_new_key_is_found() {
+    let server = start().await;
+    assert_eq!(status(&server, &good()).await, 200);
+    server.issuer.publish(&[jwk(0), jwk(1)]);
+    assert_eq!(status(&server, &token(1, &machine_claims())).await, 200);
+    assert_eq!(status(&server, &good()).await, 200);
+}
+
+#[tokio::test]
+async fn known_keys_outlive_an_outage() {
+    let tight = |config: &mut gangway::Config| {
+        config.limits.jwks_interval = Duration::ZERO;
+        config.limits.jwks_max_age = Duration::ZERO;
+    };
+    let server = start_with(Issuer::start().await, tight).await;
+    assert_eq!(status(&server, &good()).await, 200);
+    server.issuer.break_down();
+    let before = server.issuer.fetches();
+    assert_eq!(status(&server, &good()).await, 200);
+    until(|| server.issuer.fetches() > before).await;
+    until(|| !server.log.events("jwks_unavailable").is_empty()).await;
+    assert_eq!(status(&server, &good()).await, 200);
+}
+
+#[tokio::test]
+async fn a_withdrawn_key_is_forgotten() {
+    let tight = |config: &mut gangway::Config| {
+        config.limits.jwks_interval = Duration::ZERO;
+        config.limits.jwks_max_age = Duration::ZERO;
+    };
+    let server = start_with(Issuer::start().await, tight).await;
+    assert_eq!(status(&server, &good()).await, 200);
+    server.issuer.publish(&[jwk(1)]);
+    // Served stale while the refresh is under way, refused once it is done.
+    while status(&server, &good()).await == 200 {}
+    assert_eq!(status(&server, &good()).await, 401);
+}
+
+#[tokio::test]
+async fn without_any_key_the_server_asks_for_patience() {
+    let issuer = Issuer::start().await;
+    issuer.break_down();
+    let server = start_with(issuer, |_| {}).await;
+    let response = server.authorize(&format!("Bearer {}", good())).await;
+    // Not 401: a client would throw its token away and fetch another.
+    assert_eq!(response.status(), 503);
+    assert_eq!(header(&response, "retry-after"), "2");
+    server.issuer.repair();
+    while status(&server, &good()).await != 200 {}
+}
+
+#[tokio::test]
+async fn keys_of_other_kinds_are_passed_over() {
+    let issuer = Issuer::start().await;
+    let mut encryption = jwk(1);
+    encryption["use"] = "enc".into();
+    let mut other = jwk(1);
+    (other["alg"], other["kid"]) = ("RS512".into(), "key-2".into());
+    let elliptic = json!({ "kty": "EC", "crv": "P-256", "kid": "key-3", "x": "AA", "y": "AA" });
+    issuer.publish(&[encryption, other, elliptic, json!(7), jwk(0)]);
+    let server = start_with(issuer, |_| {}).await;
+    assert_eq!(status(&server, &good()).await, 200);
+    for kid in ["key-1", "key-2", "key-3"] {
+        let token = sign(1, &json!({ "alg": "RS256", "kid": kid }), &machine_claims());
+        assert_eq!(status(&server, &token).await, 401, "{kid}");
+    }
+}

@@ -1,0 +1,171 @@
+//! Limits, the log, and stopping.
+#![allow(clippy::unwrap_used)] // A failed step is a failed test.
+
+#[path = "support/clock.rs"]
+mod clock;
+mod support;
+
+use std::time::Duration;
+
+use clock::{start, start_with};
+use serde_json::json;
+use support::issuer::{Issuer, token};
+use support::server::{body, header, until};
+use support::{call, list, machine_claims};
+
+#[tokio::test]
+async fn too_many_at_once_are_turned_away() {
+    let server = start_with(Issuer::start().await, |config| config.limits.concurrent_requests = 1).await;
+    let waiting = tokio::spawn(server.post_authorized(&call("wait")).send());
+    server.handler.begun.acquire().await.unwrap().forget();
+    let refused = server.post_authorized(&list()).send().await.unwrap();
+    assert_eq!(refused.status(), 503);
+    assert_eq!(header(&refused, "retry-after"), "1");
+    // The load balancer still sees a healthy task.
+    let health = server.http.get(server.url("/healthz")).send().await.unwrap();
+    assert_eq!(health.status(), 200);
+    server.handler.go_on.add_permits(1);
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+    assert_eq!(server.post_authorized(&list()).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_given_up() {
+    let short = |config: &mut gangway::Config| config.limits.request_time = Duration::from_millis(50);
+    let server = start_with(Issuer::start().await, short).await;
+    let response = server.post_authorized(&call("wait")).send().await.unwrap();
+    assert_eq!(response.status(), 504);
+    let line = &server.log.events("request")[0];
+    assert_eq!((&line["tool"], &line["status"]), (&json!("wait"), &json!(504)));
+}
+
+#[tokio::test]
+async fn a_request_in_flight_outlives_the_signal_to_stop() {
+    let server = start().await;
+    let waiting = tokio::spawn(server.post_authorized(&call("wait")).send());
+    server.handler.begun.acquire().await.unwrap().forget();
+    server.stop.send(()).unwrap();
+    // The listener is gone before the request is done.
+    while tokio::net::TcpStream::connect(server.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!server.served.is_finished());
+    server.handler.go_on.add_permits(1);
+    let response = waiting.await.unwrap().unwrap();
+    assert_eq!(body(response).await["result"]["content"][0]["text"], "done");
+    server.served.await.unwrap().unwrap();
+    assert_eq!(server.log.events("stop")[0]["message"], "drained");
+}
+
+#[tokio::test]
+async fn an_open_stream_does_not_hold_up_the_stop() {
+    let server = start().await;
+    let stream = server.post_authorized(&call("stream")).send().await.unwrap();
+    assert_eq!(header(&stream, "content-type"), "text/event-stream");
+    server.stop.send(()).unwrap();
+    server.served.await.unwrap().unwrap();
+    assert_eq!(server.log.events("stop")[0]["message"], "drained");
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_end_is_left_behind() {
+    let short = |config: &mut gangway::Config| config.limits.drain_time = Duration::from_millis(50);
+    let server = start_with(Issuer::start().await, short).await;
+    let _waiting = tokio::spawn(server.post_authorized(&call("wait")).send());
+    server.handler.begun.acquire().await.unwrap().forget();
+    server.stop.send(()).unwrap();
+    server.served.await.unwrap().unwrap();
+    assert_eq!(server.log.events("stop")[0]["message"], "stopped with requests in flight");
+}
+
+#[tokio::test]
+async fn every_request_has_its_line() {
+    let server = start().await;
+    let trace = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1";
+    let request = server.post_authorized(&call("tick")).header("x-request-id", "abc-123");
+    let response = request.header("x-amzn-trace-id", trace).send().await.unwrap();
+    assert_eq!(header(&response, "x-request-id"), "abc-123");
+    let lines = server.log.events("request");
+    let line = lines[0].as_object().unwrap();
+    let names: Vec<_> = line.keys().map(String::as_str).collect();
+    let mut expected = vec![
+        "ts",
+        "level",
+        "event",
+        "server",
+        "method",
+        "tool",
+        "client",
+        "status",
+        "latency_ms",
+        "request_id",
+        "trace_id",
+    ];
+    expected.sort_unstable();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, expected);
+    assert_eq!(line["level"], "info");
+    assert_eq!(line["server"], "clock");
+    assert_eq!((&line["method"], &line["tool"]), (&json!("tools/call"), &json!("tick")));
+    assert_eq!((&line["client"], &line["status"]), (&json!("machine-client"), &json!(200)));
+    assert_eq!(line["request_id"], "abc-123");
+    assert_eq!(line["trace_id"], "1-67891233-abcdef012345678912345678");
+    assert!(line["latency_ms"].as_f64().unwrap() > 0.0);
+    assert!(line["ts"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(server.log.events("start").len(), 1);
+}
+
+#[tokio::test]
+async fn a_tool_that_fails_is_a_warning() {
+    let server = start().await;
+    let response = server.post_authorized(&call("fail")).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let reply = body(response).await;
+    assert_eq!(reply["result"]["isError"], true);
+    assert_eq!(reply["result"]["content"][0]["text"], "the spring is broken");
+    let line = &server.log.events("tool_error")[0];
+    assert_eq!((&line["level"], &line["tool"], &line["status"]), (&json!("warn"), &json!("fail"), &json!(200)));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_is_logged() {
+    let server = start().await;
+    let waiting = tokio::spawn(server.post_authorized(&call("wait")).send());
+    server.handler.begun.acquire().await.unwrap().forget();
+    waiting.abort();
+    until(|| !server.log.events("request").is_empty()).await;
+    assert_eq!(server.log.events("request")[0]["status"], 499);
+}
+
+#[tokio::test]
+async fn no_token_is_ever_logged() {
+    let server = start().await;
+    let good = token(0, &machine_claims());
+    let signature = good.rsplit('.').next().unwrap();
+    let mut places = call("tick");
+    places["params"]["name"] = good.clone().into();
+    let mut method = list();
+    method["method"] = good.clone().into();
+    for message in [list(), places, method] {
+        let request = server.post_authorized(&message).header("x-request-id", &good);
+        request.header("x-amzn-trace-id", format!("Root={good}")).send().await.unwrap();
+    }
+    let query = format!("/clock/mcp?access_token={good}");
+    server.http.post(server.url(&query)).send().await.unwrap();
+    server.authorize(&format!("Bearer {good}x")).await;
+    let log = server.log.text();
+    assert_eq!(server.log.events("request").len(), 5, "{log}");
+    assert!(!log.contains(signature) && !log.contains("eyJ"), "{log}");
+}
+
+#[tokio::test]
+async fn what_a_client_sends_cannot_forge_a_line() {
+    let server = start().await;
+    let mut message = list();
+    message["method"] = "x\n{\"event\":\"start\"}\u{1b}[2J\u{9b}\u{202e}".into();
+    server.post_authorized(&message).send().await.unwrap();
+    let log = server.log.text();
+    assert_eq!(log.lines().count(), 2, "{log}");
+    assert!(log.chars().all(|c| c == '\n' || (' '..='~').contains(&c)), "{log:?}");
+}

@@ -1,0 +1,175 @@
+//! Both eras of the protocol on one endpoint, and what guards it.
+#![allow(clippy::unwrap_used)] // A failed step is a failed test.
+
+#[path = "support/clock.rs"]
+mod clock;
+mod support;
+
+use clock::{Clock, start, start_with};
+use serde_json::{Value, json};
+use support::server::{Running, body, header};
+use support::{call, list};
+
+const MODERN: &str = "2026-07-28";
+
+/// A request of the stateless era: version, method and name in headers and body.
+async fn modern(server: &Running<Clock>, method: &str, params: Value) -> (u16, Value) {
+    let mut params = params;
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let mut request =
+        server.post_authorized(&message).header("mcp-protocol-version", MODERN).header("mcp-method", method);
+    if let Some(name) = message["params"]["name"].as_str() {
+        request = request.header("mcp-name", name);
+    }
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    (status, body(response).await)
+}
+
+#[tokio::test]
+async fn the_stateless_era_is_served() {
+    let server = start().await;
+    let (status, discovered) = modern(&server, "server/discover", json!({})).await;
+    assert_eq!(status, 200, "{discovered}");
+    let versions = discovered["result"]["supportedVersions"].as_array().unwrap();
+    assert!(versions.contains(&json!(MODERN)) && versions.contains(&json!("2025-11-25")));
+
+    let (status, listed) = modern(&server, "tools/list", json!({})).await;
+    assert_eq!((status, listed["result"]["tools"].as_array().unwrap().len()), (200, 5));
+
+    let (status, called) = modern(&server, "tools/call", json!({ "name": "tick", "arguments": {} })).await;
+    assert_eq!((status, &called["result"]["content"][0]["text"]), (200, &json!("tick")));
+
+    let (status, unknown) = modern(&server, "no/such", json!({})).await;
+    assert_eq!((status, &unknown["error"]["code"]), (404, &json!(-32601)));
+}
+
+#[tokio::test]
+async fn the_era_of_initialize_is_served_without_sessions() {
+    let server = start().await;
+    let initialize = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-11-25", "capabilities": {},
+            "clientInfo": { "name": "test", "version": "1" },
+        },
+    });
+    let response = server.post_authorized(&initialize).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(header(&response, "mcp-session-id"), "");
+    assert_eq!(header(&response, "content-type"), "application/json");
+    assert_eq!(body(response).await["result"]["protocolVersion"], "2025-11-25");
+
+    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let request = server.post_authorized(&initialized).header("mcp-protocol-version", "2025-11-25");
+    assert_eq!(request.send().await.unwrap().status(), 202);
+
+    let request = server.post_authorized(&call("tick")).header("mcp-protocol-version", "2025-11-25");
+    let called = body(request.send().await.unwrap()).await;
+    assert_eq!(called["result"]["content"][0]["text"], "tick");
+}
+
+#[tokio::test]
+async fn headers_that_contradict_the_body_are_refused() {
+    let server = start().await;
+    let mut message = list();
+    message["params"] = json!({ "_meta": {
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }});
+    let request = server.post_authorized(&message).header("mcp-protocol-version", MODERN);
+    let response = request.header("mcp-method", "tools/call").send().await.unwrap();
+    assert_eq!(response.status(), 400);
+    assert_eq!(body(response).await["error"]["code"], -32020);
+}
+
+#[tokio::test]
+async fn only_posts_are_served() {
+    let server = start().await;
+    for method in [reqwest::Method::GET, reqwest::Method::DELETE, reqwest::Method::PUT] {
+        let request = server.http.request(method.clone(), server.url("/clock/mcp"));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 405, "{method}");
+        assert_eq!(header(&response, "allow"), "POST", "{method}");
+    }
+    let elsewhere = server.http.post(server.url("/other/mcp")).send().await.unwrap();
+    assert_eq!(elsewhere.status(), 404);
+}
+
+#[tokio::test]
+async fn hosts_and_origins_are_checked() {
+    let server = start().await;
+    let send = async |name: &'static str, value: &'static str| {
+        let request = server.post_authorized(&list()).header(name, value);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(send("host", "mcp.example.com").await, 200);
+    assert_eq!(send("host", "evil.example").await, 403);
+    assert_eq!(send("origin", "https://app.example.com").await, 200);
+    assert_eq!(send("origin", "https://app.example.com:8443").await, 403);
+    assert_eq!(send("origin", "http://app.example.com").await, 403);
+    assert_eq!(send("origin", "null").await, 403);
+    assert_eq!(send("origin", "http://localhost:6274").await, 200);
+}
+
+#[tokio::test]
+async fn without_a_list_no_origin_is_served() {
+    let server = start_with(support::issuer::Issuer::start().await, |config| config.allowed_origins.clear()).await;
+    let request = server.post_authorized(&list()).header("origin", "https://app.example.com");
+    assert_eq!(request.send().await.unwrap().status(), 403);
+    assert_eq!(server.post_authorized(&list()).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn bodies_are_bounded_and_must_be_json() {
+    let server = start_with(support::issuer::Issuer::start().await, |config| config.limits.body_bytes = 4096).await;
+    let mut large = call("tick");
+    large["params"]["arguments"]["padding"] = "x".repeat(5000).into();
+    assert_eq!(server.post_authorized(&large).send().await.unwrap().status(), 413);
+    // Strangers do not get as far as the limit.
+    assert_eq!(server.post(&large).send().await.unwrap().status(), 401);
+
+    for broken in ["{", "", "[]", "\u{feff}{}", "{\"method\":7}"] {
+        let request = server.post_authorized(&list()).body(broken);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 400, "{broken:?}");
+        assert_eq!(body(response).await["error"]["code"], -32700, "{broken:?}");
+    }
+}
+
+#[tokio::test]
+async fn health_takes_any_host_and_no_token() {
+    let server = start().await;
+    let request = server.http.get(server.url("/healthz")).header("host", "10.0.1.17:8080");
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    assert!(server.log.events("request").is_empty(), "probes are not logged");
+}
+
+#[tokio::test]
+async fn metadata_comes_from_the_configuration() {
+    let server = start().await;
+    let get = async |path: &str| {
+        let request = server.http.get(server.url(path)).header("host", "evil.example");
+        let response = request.header("x-forwarded-proto", "http").send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        body(response).await
+    };
+    let resource = get("/.well-known/oauth-protected-resource/clock/mcp").await;
+    assert_eq!(resource["resource"], "https://mcp.example.com/clock/mcp");
+    assert_eq!(resource["authorization_servers"], json!(["https://mcp.example.com/clock"]));
+    assert_eq!(resource["bearer_methods_supported"], json!(["header"]));
+    let scopes = ["https://mcp.example.com/clock/mcp/read", "https://mcp.example.com/clock/mcp/write"];
+    assert_eq!(resource["scopes_supported"], json!(scopes));
+
+    let server_metadata = get("/.well-known/oauth-authorization-server/clock").await;
+    assert_eq!(server_metadata["issuer"], resource["authorization_servers"][0]);
+    assert_eq!(server_metadata["code_challenge_methods_supported"], json!(["S256"]));
+    assert_eq!(server_metadata["token_endpoint"], "https://auth.example.com/oauth2/token");
+    assert_eq!(server_metadata["authorization_endpoint"], "https://auth.example.com/oauth2/authorize");
+    assert_eq!(server_metadata["jwks_uri"], server.issuer.jwks_url);
+}

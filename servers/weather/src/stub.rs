@@ -1,0 +1,119 @@
+//! Stands in for the weather service: the same paths and shapes, always the same weather.
+
+use axum::Router;
+use axum::extract::{Path, Query};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+struct Area {
+    area: Option<String>,
+}
+
+/// The stub's routes.
+pub fn router() -> Router {
+    Router::new()
+        .route("/points/{coordinates}", get(point))
+        .route("/gridpoints/{office}/{square}/forecast", get(forecast))
+        .route("/alerts/active", get(alerts))
+        .fallback(async || problem(StatusCode::NOT_FOUND, "Not Found", "no such path"))
+}
+
+async fn point(Path(coordinates): Path<String>) -> Response {
+    let parsed = coordinates
+        .split_once(',')
+        .and_then(|(latitude, longitude)| Some((latitude.parse::<f64>().ok()?, longitude.parse::<f64>().ok()?)));
+    let Some((latitude, longitude)) = parsed else {
+        return problem(StatusCode::BAD_REQUEST, "Invalid Parameter", "not a point");
+    };
+    if !(17.0..=72.0).contains(&latitude) || !(-180.0..=-64.0).contains(&longitude) {
+        let detail = format!("Unable to provide data for requested point {coordinates}");
+        return problem(StatusCode::NOT_FOUND, "Data Unavailable For Requested Point", &detail);
+    }
+    geo(json!({
+        "type": "Feature",
+        "geometry": { "type": "Point", "coordinates": [longitude, latitude] },
+        "properties": {
+            "gridId": "BOU", "gridX": 62, "gridY": 61,
+            "forecast": "https://api.weather.gov/gridpoints/BOU/62,61/forecast",
+            "timeZone": "America/Denver",
+            "relativeLocation": {
+                "type": "Feature",
+                "properties": { "city": "Denver", "state": "CO" },
+            },
+        },
+    }))
+}
+
+async fn forecast(Path((office, square)): Path<(String, String)>) -> Response {
+    if office != "BOU" || square != "62,61" {
+        return problem(StatusCode::NOT_FOUND, "Not Found", "no such grid square");
+    }
+    let names = ["Today", "Tonight", "Monday", "Monday Night"];
+    let periods: Vec<_> = (1..).zip(names).map(|(number, name)| period(number, name)).collect();
+    geo(json!({
+        "type": "Feature",
+        "properties": {
+            "units": "us",
+            "generatedAt": "2026-11-22T12:00:00+00:00",
+            "updateTime": "2026-11-22T11:00:00+00:00",
+            "periods": periods,
+        },
+    }))
+}
+
+fn period(number: u32, name: &str) -> Value {
+    let day = number % 2 == 1;
+    let (temperature, short) = if day { (54, "Sunny") } else { (31, "Mostly Clear") };
+    let hour = if day { "06" } else { "18" };
+    json!({
+        "number": number, "name": name,
+        "startTime": format!("2026-11-2{}T{hour}:00:00-07:00", 2 + (number - 1) / 2),
+        "isDaytime": day,
+        "temperature": temperature, "temperatureUnit": "F",
+        "probabilityOfPrecipitation": { "unitCode": "wmoUnit:percent", "value": 5 },
+        "windSpeed": "5 to 10 mph", "windDirection": "NW",
+        "shortForecast": short,
+        "detailedForecast": format!("{short}, around {temperature}. Northwest wind 5 to 10 mph."),
+    })
+}
+
+async fn alerts(Query(Area { area }): Query<Area>) -> Response {
+    // One alert in Colorado; elsewhere all is quiet.
+    let features = if area.as_deref() == Some("CO") { vec![alert()] } else { Vec::new() };
+    geo(json!({
+        "type": "FeatureCollection",
+        "features": features,
+        "title": "Current watches, warnings, and advisories",
+        "updated": "2026-11-22T12:00:00+00:00",
+    }))
+}
+
+fn alert() -> Value {
+    json!({
+        "type": "Feature",
+        "properties": {
+            "event": "Winter Storm Warning", "severity": "Severe",
+            "certainty": "Likely", "urgency": "Expected",
+            "areaDesc": "Rocky Mountain National Park",
+            "headline": "Winter Storm Warning until November 23 at 6:00AM MST",
+            "description": "Heavy snow expected.",
+            "instruction": "Travel only in an emergency.",
+            "effective": "2026-11-22T05:00:00-07:00",
+            "expires": "2026-11-23T06:00:00-07:00",
+        },
+    })
+}
+
+fn geo(document: Value) -> Response {
+    ([(CONTENT_TYPE, "application/geo+json")], document.to_string()).into_response()
+}
+
+fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
+    let body = json!({ "title": title, "status": status.as_u16(), "detail": detail });
+    (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}

@@ -1,0 +1,54 @@
+//! The Clients screen: the table, and below it the secrets and scopes of the selected client.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::describe::{self, field};
+use super::paint::{self, span};
+use super::table;
+use super::theme::Theme;
+use crate::core::client::Client;
+use crate::core::model::Model;
+use crate::core::screens::clients::{selected, view};
+use crate::core::text::age;
+
+/// Draws it.
+pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let view = view(model);
+    let cells = usize::from(area.width);
+    let remote = &model.clients.remote;
+    let gaps = remote.get().map(|list| list.gaps.as_slice()).unwrap_or_default();
+    let mut lines = describe::trouble(remote, gaps, theme, cells);
+    let client = selected(model);
+    lines.extend(client.iter().flat_map(|client| about(model, client, theme, cells)));
+    let upper = describe::upper(area.height, view.rows.len(), lines.len());
+    let error = remote.error().filter(|_| remote.get().is_none());
+    table::draw(&view, &model.clients.table, error, theme, paint::band(area, 0, upper), buf);
+    if client.is_some() || !lines.is_empty() {
+        let title = client.map_or("clients".to_owned(), |client| format!("client {}", client.name));
+        let title = Line::from(span(title, theme.title()));
+        describe::pane(title, &lines, theme, paint::band(area, upper, area.height), buf);
+    }
+}
+
+fn about(model: &Model, client: &Client, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    for (index, secret) in client.secrets.iter().enumerate() {
+        let made = secret.created_at.map(|at| format!(", made {} ago", age(model.now, at))).unwrap_or_default();
+        let name = if index == 0 { "secrets" } else { "" };
+        lines.push(field(name, format!("{}{made}", secret.id), theme));
+    }
+    if let Some(stored) = &client.stored_in {
+        let current = match stored.current_client.as_deref() {
+            Some(id) if id == client.id => "holds this client",
+            Some(_) => "holds another client",
+            None => "holds no client id",
+        };
+        let changed = stored.changed_at.map(|at| format!(", changed {} ago", age(model.now, at))).unwrap_or_default();
+        lines.push(field("stored in", format!("{} ({current}{changed})", stored.name), theme));
+    }
+    lines.push(field("grants", client.flows.join(" "), theme));
+    lines.push(field("scopes", client.scopes.join(" "), theme));
+    lines.iter().flat_map(|line| paint::wrap(line, cells, 11)).collect()
+}

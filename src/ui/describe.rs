@@ -1,0 +1,82 @@
+//! The pane under a table: a title and lines about the selection.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::paint::{self, span};
+use super::table::HEAD;
+use super::theme::Theme;
+use crate::core::fleet::Task;
+use crate::core::model::Model;
+use crate::core::operation::verify::stop_reason;
+use crate::core::remote::Remote;
+use crate::core::table::Meaning;
+use crate::core::text::age;
+
+/// Rows that a table of `rows` takes of `height`, when the pane below wants `lines`.
+pub fn upper(height: u16, rows: usize, lines: usize) -> u16 {
+    let whole = u16::try_from(rows.max(1)).unwrap_or(u16::MAX).saturating_add(HEAD + 1);
+    let pane = u16::try_from(lines + 1).unwrap_or(u16::MAX);
+    let share = height - height * 2 / 5;
+    // The table has at least its share, and whatever the pane leaves over.
+    whole.min(share.max(height.saturating_sub(pane)))
+}
+
+/// Draws the pane: a rule with the title, then the lines that fit; the rest is counted.
+pub fn pane(title: Line<'static>, lines: &[Line<'static>], theme: &Theme, area: Rect, buf: &mut Buffer) {
+    if area.height < 2 {
+        return;
+    }
+    paint::rule(buf, area, 0, title, theme);
+    let room = area.height - 1;
+    let body = paint::band(area, 1, room);
+    for (index, line) in (0..room).zip(lines) {
+        paint::row(buf, body, index, line);
+    }
+    let hidden = lines.len().saturating_sub(usize::from(room));
+    if hidden > 0 {
+        paint::right(buf, area, 0, &Line::from(more(hidden, theme)));
+    }
+}
+
+/// What could not be read is said, not passed over: why the data is old, and its gaps.
+pub fn trouble<T>(remote: &Remote<T>, gaps: &[String], theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    let warn = theme.of(Meaning::Warn);
+    let mut lines = Vec::new();
+    if let (Some(error), Some(_)) = (remote.error(), remote.get()) {
+        lines.push(Line::from(span(format!("▲ not read again: {error}"), warn)));
+        lines.extend(error.hint.as_ref().map(|hint| Line::from(format!("  → {hint}"))));
+    }
+    lines.extend(gaps.iter().map(|gap| Line::from(span(format!("? not read: {gap}"), warn))));
+    lines.iter().flat_map(|line| paint::wrap(line, cells, 4)).collect()
+}
+
+/// A count of lines that are not seen.
+pub fn more(hidden: usize, theme: &Theme) -> Span<'static> {
+    let noun = if hidden == 1 { "line" } else { "lines" };
+    span(format!(" {hidden} more {noun} ↓ "), theme.muted())
+}
+
+/// A name and its value.
+pub fn field(name: &str, value: impl Into<String>, theme: &Theme) -> Line<'static> {
+    Line::from(vec![span(format!("{name:<11}"), theme.muted()), Span::raw(value.into())])
+}
+
+/// A task in a few lines; why it stopped in full.
+pub fn task(model: &Model, task: &Task, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    if task.stopped() {
+        let when = task.stopped_at.map(|at| format!("{} ago: ", age(model.now, at))).unwrap_or_default();
+        let mut reason = vec![span("stopped    ", theme.of(Meaning::Warn))];
+        reason.push(Span::raw(format!("{when}{}", stop_reason(task))));
+        lines.extend(paint::wrap(&Line::from(reason), cells, 11));
+    }
+    lines.extend(paint::wrap(&field("arn", task.arn.clone(), theme), cells, 11));
+    for container in &task.containers {
+        let exit = container.exit_code.map(|code| format!(", exit {code}")).unwrap_or_default();
+        let text = format!("{}{exit}  {}", container.last_status.to_lowercase(), container.image);
+        lines.extend(paint::wrap(&field(&container.name, text, theme), cells, 11));
+    }
+    lines
+}

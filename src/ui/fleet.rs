@@ -1,0 +1,49 @@
+//! The Fleet screen: the table, and below it what is wrong with the selection.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::paint::{self, span};
+use super::theme::Theme;
+use super::{describe, findings, table};
+use crate::core::diagnose::verdict;
+use crate::core::model::Model;
+use crate::core::screens::fleet::{Level, selected_findings, selected_server, selected_task, view};
+
+/// Draws it.
+pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let view = view(model);
+    let (title, lines) = below(model, theme, usize::from(area.width));
+    let upper = describe::upper(area.height, view.rows.len(), lines.len());
+    let error = model.fleet.remote.error().filter(|_| model.fleet.remote.get().is_none());
+    table::draw(&view, model.fleet.table(), error, theme, paint::band(area, 0, upper), buf);
+    if !view.rows.is_empty() || !lines.is_empty() {
+        describe::pane(title, &lines, theme, paint::band(area, upper, area.height), buf);
+    }
+}
+
+/// What is said of the selection: its title and its lines.
+fn below(model: &Model, theme: &Theme, cells: usize) -> (Line<'static>, Vec<Line<'static>>) {
+    let remote = &model.fleet.remote;
+    let gaps = remote.get().map(|fleet| fleet.gaps.as_slice()).unwrap_or_default();
+    let mut lines = describe::trouble(remote, gaps, theme, cells);
+    let title = match (&model.fleet.level, selected_server(model), selected_task(model)) {
+        (Level::Servers, Some(server), _) => {
+            let found = selected_findings(model);
+            if found.is_empty() {
+                let word = verdict(server, model.now);
+                let text = format!("{} {}: nothing wrong found", word.symbol(), word.word());
+                lines.push(Line::from(span(text, theme.of(word.meaning()))));
+            }
+            lines.extend(findings::lines(model, &found, cells, theme));
+            format!("findings of {}", server.name)
+        }
+        (_, _, Some(task)) => {
+            lines.extend(describe::task(model, task, theme, cells));
+            format!("task {}", task.short_id())
+        }
+        _ => "findings".to_owned(),
+    };
+    (Line::from(span(title, theme.title())), lines)
+}

@@ -1,0 +1,186 @@
+//! The last row: the keys valid now, or the line being typed; and the messages above it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+
+use super::paint::{self, span};
+use super::theme::Theme;
+use crate::core::action::{Action, Scope};
+use crate::core::modal::Modal;
+use crate::core::model::{Entry, Model, Screen};
+use crate::core::msg::Notice;
+use crate::core::operation::{Intent, Phase};
+use crate::core::plan::Confirm;
+use crate::core::table::Meaning;
+use crate::core::update::available;
+
+/// A key, and what it does.
+type Hint = (String, String);
+
+/// Draws the keys, or the prompt; where its cursor is.
+pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    if model.modals.is_empty()
+        && let Some(prompt) = &model.prompt
+    {
+        let label = label(model, prompt.entry);
+        let room = usize::from(area.width).saturating_sub(label.len() + 1);
+        let (text, column) = paint::typed(&prompt.input, room);
+        paint::row(buf, area, 0, &Line::from(vec![span(label, theme.key()), Span::raw(text)]));
+        let x = area.x + u16::try_from(label.len()).unwrap_or(0) + column;
+        return Some(Position { x: x.min(area.right().saturating_sub(1)), y: area.y });
+    }
+    let hints = match model.modals.last() {
+        Some(modal) => in_modal(model, modal),
+        None => on_screen(model),
+    };
+    paint::row(buf, area, 0, &Line::from(fitted(&hints, usize::from(area.width), theme)));
+    None
+}
+
+fn label(model: &Model, entry: Entry) -> &'static str {
+    match (entry, model.screen) {
+        (Entry::Filter, Screen::Logs) => "search /",
+        (Entry::Filter, _) => "filter /",
+        (Entry::Keep, _) => "keep lines with &",
+        (Entry::Hide, _) => "hide lines with !",
+    }
+}
+
+/// As many hints as fit, in order; the last one (help, or the way out) always.
+fn fitted(hints: &[Hint], cells: usize, theme: &Theme) -> Vec<Span<'static>> {
+    let wide = |(key, name): &Hint| crate::core::text::width(key) + crate::core::text::width(name) + 3;
+    let Some((last, rest)) = hints.split_last() else { return Vec::new() };
+    let mut room = cells.saturating_sub(wide(last));
+    let mut shown: Vec<&Hint> = Vec::new();
+    for hint in rest {
+        if wide(hint) > room {
+            break;
+        }
+        room -= wide(hint);
+        shown.push(hint);
+    }
+    shown.push(last);
+    let spans = shown.into_iter().flat_map(|(key, name)| {
+        [span(key.clone(), theme.key()), span(format!(" {name}"), theme.muted()), Span::raw("  ")]
+    });
+    spans.collect()
+}
+
+/// The most useful first. What is not named here follows in the order of the table.
+const USEFUL: &[Action] = &[
+    Action::Open,
+    Action::Pause,
+    Action::Filter,
+    Action::ServerLogs,
+    Action::Deploy,
+    Action::Rotate,
+    Action::NextError,
+    Action::Sources,
+    Action::Scale,
+    Action::Restart,
+    Action::Rollback,
+    Action::StopTask,
+    Action::Describe,
+    Action::Keep,
+    Action::Hide,
+    Action::LogDetail,
+    Action::Older,
+    Action::Wrap,
+    Action::TimeMode,
+    Action::FaultsOnly,
+    Action::Events,
+    Action::StackEvents,
+];
+
+fn on_screen(model: &Model) -> Vec<Hint> {
+    let offered = available(model);
+    let hint = |action: Action| {
+        let (info, keys) = offered.iter().find(|(info, _)| info.action == action)?;
+        let name = match (action, model.screen) {
+            (Action::Filter, Screen::Logs) => "search",
+            (Action::Pause, _) if model.logs.paused() => "follow",
+            _ => info.name,
+        };
+        Some((keys.first()?.clone(), name.to_owned()))
+    };
+    let own = offered.iter().filter(|(info, _)| info.scope != Scope::Global).map(|(info, _)| info.action);
+    let also = [Action::Palette, Action::Operations, Action::Refresh, Action::SortNext, Action::Copy, Action::Quit];
+    let mut order: Vec<Action> = USEFUL.to_vec();
+    order.extend(own.filter(|action| !USEFUL.contains(action)));
+    order.extend(also);
+    order.push(Action::Help);
+    order.into_iter().filter_map(hint).collect()
+}
+
+fn hint(key: &str, name: &str) -> Hint {
+    (key.to_owned(), name.to_owned())
+}
+
+fn in_modal(model: &Model, modal: &Modal) -> Vec<Hint> {
+    match modal {
+        Modal::Help { .. } | Modal::Text { .. } => vec![scroll(model), hint("esc", "close")],
+        Modal::Palette { .. } => vec![hint("enter", "go"), hint("up/down", "choose"), hint("esc", "close")],
+        Modal::Scale { .. } => vec![hint("enter", "plan it (nothing changes yet)"), hint("esc", "cancel")],
+        Modal::Planning { .. } => vec![hint("esc", "cancel")],
+        Modal::Operations { .. } => vec![hint("enter", "show"), scroll(model), hint("esc", "close")],
+        Modal::Operation { id, .. } => on_operation(model, id),
+    }
+}
+
+fn scroll(model: &Model) -> Hint {
+    let first = |action| model.keymap.keys(action).into_iter().next().unwrap_or_default();
+    (format!("{}/{}", first(Action::Down), first(Action::Up)), "scroll".to_owned())
+}
+
+fn on_operation(model: &Model, id: &str) -> Vec<Hint> {
+    let Some(operation) = model.operation(id) else { return vec![hint("esc", "close")] };
+    let asks = matches!(operation.phase, Phase::Proposed | Phase::Consent(_));
+    if asks {
+        return match (&operation.plan.confirm, operation.read_only) {
+            (Confirm::Typed(_), _) => vec![hint("enter", "confirm"), hint("esc", "leave everything as it is")],
+            (Confirm::Yes, true) => vec![scroll(model), hint("esc", "close")],
+            (Confirm::Yes, false) => {
+                vec![hint("y", "do it"), scroll(model), hint("n/esc", "leave everything as it is")]
+            }
+        };
+    }
+    let rotates = matches!(operation.plan.intent, Intent::Rotate(_));
+    let valid = |action: Action| match (&operation.phase, action) {
+        (Phase::Paused(_), Action::Resume) => true,
+        (Phase::Paused(_) | Phase::Running, Action::FinishNow | Action::Undo) => rotates,
+        _ => false,
+    };
+    let mut hints: Vec<Hint> = available(model)
+        .into_iter()
+        .filter(|(info, _)| valid(info.action))
+        .filter_map(|(info, keys)| Some((keys.first()?.clone(), info.name.to_owned())))
+        .collect();
+    hints.push(scroll(model));
+    hints.push(hint("esc", if operation.active() { "close (it goes on)" } else { "close" }));
+    hints
+}
+
+/// Draws the messages over the last rows of the body, the newest at the bottom.
+pub fn toasts(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let mut bottom = area.height;
+    for toast in model.toasts.iter().rev() {
+        let (mark, text, meaning) = match &toast.notice {
+            Notice::Good(text) => ("✔", text, Meaning::Good),
+            Notice::Bad(text) => ("✖", text, Meaning::Bad),
+        };
+        let line = Line::from(span(format!("{mark} {text}"), theme.of(meaning)));
+        let lines = paint::wrap(&line, usize::from(area.width.saturating_sub(1)), 2);
+        let height = u16::try_from(lines.len().min(4)).unwrap_or(4);
+        // The body keeps its upper half whatever is said.
+        if bottom < area.height / 2 + height {
+            return;
+        }
+        bottom -= height;
+        let band = paint::band(area, bottom, height);
+        paint::clear(buf, band);
+        for (index, line) in (0..height).zip(&lines) {
+            paint::row(buf, band, index, line);
+        }
+    }
+}

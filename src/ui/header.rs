@@ -1,0 +1,147 @@
+//! The first two rows: where and as whom the console acts, how old the data is, and the screens.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::logstatus::thousands;
+use super::paint::{self, span};
+use super::theme::Theme;
+use crate::core::action::Action;
+use crate::core::model::{Model, Screen};
+use crate::core::operation::Phase;
+use crate::core::remote::Remote;
+use crate::core::table::Meaning;
+use crate::core::text::{age, count, cut, width};
+
+/// Rows that it takes.
+pub const ROWS: u16 = 2;
+
+/// Draws both rows.
+pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let room = usize::from(area.width);
+    let where_ = place(model, theme);
+    let fresh = freshness(model, theme, room / 2);
+    let taken = usize::from(paint::right(buf, area, 0, &Line::from(fresh)));
+    paint::row(buf, area, 0, &Line::from(fit(where_, room.saturating_sub(taken + 2))));
+    let tabs = Line::from(fit(tabs(model, theme), room));
+    // The screens come first: what is counted is said where there is room beside them.
+    let left = room.saturating_sub(tabs.width() + 2);
+    paint::right(buf, area, 1, &Line::from(fit(counters(model, theme), left)));
+    paint::row(buf, area, 1, &tabs);
+}
+
+/// Spans that are shown together or not at all.
+type Group = Vec<Span<'static>>;
+
+/// The groups that fit, in order.
+fn fit(groups: Vec<Group>, cells: usize) -> Vec<Span<'static>> {
+    let (mut spans, mut used) = (Vec::new(), 0);
+    for group in groups {
+        let gap = if spans.is_empty() { 0 } else { 2 };
+        let wide: usize = group.iter().map(Span::width).sum();
+        if used + gap + wide > cells {
+            continue;
+        }
+        spans.push(Span::raw(" ".repeat(gap)));
+        spans.extend(group);
+        used += gap + wide;
+    }
+    spans
+}
+
+/// Most important first: what does not fit is left out from the end.
+fn place(model: &Model, theme: &Theme) -> Vec<Group> {
+    let context = &model.context;
+    let named = |name: &str, value: &str| vec![span(format!("{name} "), theme.muted()), Span::raw(value.to_owned())];
+    let mut groups = vec![vec![span(context.environment.clone(), theme.title())]];
+    if context.read_only {
+        groups.push(vec![span(" READ-ONLY ", theme.flag(Meaning::Good))]);
+    }
+    if context.protected {
+        groups.push(vec![span(" PROTECTED ", theme.flag(Meaning::Warn))]);
+    }
+    if context.local {
+        groups.push(vec![span("LOCAL", theme.of(Meaning::Accent))]);
+    }
+    match (&context.identity, model.identity.error()) {
+        (Some(identity), _) => {
+            groups.push(named("account", &identity.account));
+            groups.push(vec![Span::raw(context.region.clone())]);
+            groups.push(named("as", identity.short()));
+        }
+        (None, Some(_)) => {
+            groups.push(vec![span("account unknown", theme.of(Meaning::Bad))]);
+            groups.push(vec![Span::raw(context.region.clone())]);
+        }
+        (None, None) => {
+            groups.push(named("account", "…"));
+            groups.push(vec![Span::raw(context.region.clone())]);
+        }
+    }
+    groups.push(named("cluster", &context.cluster));
+    if let Some(endpoint) = &context.endpoint {
+        groups.push(named("endpoint", endpoint));
+    }
+    groups
+}
+
+fn tabs(model: &Model, theme: &Theme) -> Vec<Group> {
+    let action = |screen| match screen {
+        Screen::Fleet => Action::Fleet,
+        Screen::Logs => Action::Logs,
+        Screen::Stack => Action::Stack,
+        Screen::Clients => Action::Clients,
+    };
+    let tab = |screen: Screen| {
+        let key = model.keymap.keys(action(screen)).into_iter().next().unwrap_or_default();
+        let style = if screen == model.screen { theme.tab() } else { theme.muted() };
+        // The brackets say without style which one is shown.
+        let text = if screen == model.screen { format!("[{}]", screen.title()) } else { screen.title().to_owned() };
+        vec![span(format!("{key} "), theme.key()), span(text, style)]
+    };
+    Screen::ALL.into_iter().map(tab).collect()
+}
+
+fn counters(model: &Model, theme: &Theme) -> Vec<Group> {
+    let asking = model.operations.iter().filter(|operation| matches!(operation.phase, Phase::Consent(_))).count();
+    let running = model.operations.iter().filter(|operation| operation.active()).count() - asking;
+    let key = model.keymap.keys(Action::Operations).into_iter().next().unwrap_or_default();
+    let mut groups = Vec::new();
+    let mut say = |n: usize, text: String| {
+        if n > 0 {
+            groups.push(vec![span(text, theme.of(Meaning::Warn)), span(format!(" {key}"), theme.key())]);
+        }
+    };
+    say(asking, format!("? {} asks", count(asking, "operation")));
+    say(running, format!("◐ {} under way", count(running, "operation")));
+    say(model.paused(), format!("‖ {} paused", model.paused()));
+    let calls = if model.calls == 1 { "API call" } else { "API calls" };
+    groups.push(vec![span(format!("{} {calls}", thousands(model.calls)), theme.muted())]);
+    groups
+}
+
+/// Age of the data shown, or why it is old.
+fn freshness(model: &Model, theme: &Theme, cells: usize) -> Vec<Span<'static>> {
+    match model.screen {
+        Screen::Fleet => remote(&model.fleet.remote, model, theme, cells),
+        Screen::Stack => remote(&model.stack.remote, model, theme, cells),
+        Screen::Clients => remote(&model.clients.remote, model, theme, cells),
+        // The log's own status line says how its tail stands.
+        Screen::Logs => Vec::new(),
+    }
+}
+
+fn remote<T>(remote: &Remote<T>, model: &Model, theme: &Theme, cells: usize) -> Vec<Span<'static>> {
+    let old = remote.read_at().map(|at| age(model.now, at));
+    match (old, remote.error()) {
+        (Some(old), Some(error)) => {
+            let head = format!("▲ stale {old}: ");
+            let reason = cut(&error.message, cells.saturating_sub(width(&head)));
+            vec![span(format!("{head}{reason}"), theme.of(Meaning::Warn))]
+        }
+        (Some(old), None) => vec![span(format!("read {old} ago"), theme.muted())],
+        (None, Some(_)) => vec![span("✖ not read", theme.of(Meaning::Bad))],
+        (None, None) => vec![span("reading …", theme.muted())],
+    }
+}

@@ -1,0 +1,142 @@
+//! One log line as text: time, source, severity, message; the fields of a JSON line instead of its braces.
+
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+use serde_json::{Map, Value};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::paint::{self, span};
+use super::theme::Theme;
+use crate::core::logs::{Line as LogLine, Pattern, Severity};
+use crate::core::screens::logs::Times;
+use crate::core::table::Meaning;
+use crate::core::text::{age, sanitise};
+
+/// What all lines of a screen share.
+pub struct Format<'a> {
+    /// The time, for ages.
+    pub now: Timestamp,
+    /// How times are shown.
+    pub times: Times,
+    /// With milliseconds: where there is room.
+    pub precise: bool,
+    /// Cells of the server's name; 0 leaves it out.
+    pub server: usize,
+    /// What is highlighted.
+    pub search: Option<&'a Pattern>,
+    /// Styles and time zone.
+    pub theme: &'a Theme,
+}
+
+impl Format<'_> {
+    /// Cells before the message, the selection's marker included.
+    pub fn indent(&self) -> usize {
+        let time = match (self.times, self.precise) {
+            (Times::Off, _) => 0,
+            (Times::Relative, _) => 8,
+            (_, true) => 13,
+            (_, false) => 9,
+        };
+        let server = if self.server > 0 { self.server + 1 } else { 0 };
+        2 + time + server + 9 + 2
+    }
+
+    /// The whole line.
+    pub fn line(&self, line: &LogLine) -> Line<'static> {
+        let theme = self.theme;
+        let mut spans = vec![Span::raw("  ")];
+        if let Some(time) = self.time(line.at) {
+            spans.push(span(format!("{time} "), theme.muted()));
+        }
+        if self.server > 0 {
+            spans.push(Span::raw(paint::fit(&line.server, self.server, false)));
+            spans.push(Span::raw(" "));
+        }
+        spans.push(span(paint::fit(line.short_task(), 8, false), theme.task(&line.task)));
+        // A letter, so that the severity shows without colour.
+        let letter = match line.severity {
+            Severity::Debug => " d ",
+            Severity::Info => "   ",
+            Severity::Warn => " W ",
+            Severity::Error => " E ",
+        };
+        spans.push(span(letter, theme.severity(line.severity)));
+        spans.extend(self.message(line));
+        Line::from(spans)
+    }
+
+    fn time(&self, at: i64) -> Option<String> {
+        let at = Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH);
+        let clock = if self.precise { "%H:%M:%S%.3f" } else { "%H:%M:%S" };
+        match self.times {
+            Times::Local => Some(self.theme.time(at, clock)),
+            Times::Utc => Some(at.to_zoned(TimeZone::UTC).strftime(clock).to_string()),
+            Times::Relative => Some(paint::fit(&age(self.now, at), 7, true)),
+            Times::Off => None,
+        }
+    }
+
+    fn message(&self, line: &LogLine) -> Vec<Span<'static>> {
+        let parts = match line.fields() {
+            Some(fields) => fields_as_text(&fields, line.severity, self.theme),
+            None => vec![(line.text.to_string(), self.theme.severity(line.severity))],
+        };
+        parts.into_iter().flat_map(|(text, style)| self.highlight(&text, style)).collect()
+    }
+
+    fn highlight(&self, text: &str, style: Style) -> Vec<Span<'static>> {
+        let Some(pattern) = self.search else { return vec![span(text, style)] };
+        let (mut spans, mut from) = (Vec::new(), 0);
+        for range in pattern.ranges(text) {
+            spans.push(span(&text[from..range.start], style));
+            spans.push(span(&text[range.clone()], self.theme.found().add_modifier(Modifier::BOLD)));
+            from = range.end;
+        }
+        spans.push(span(&text[from..], style));
+        spans
+    }
+}
+
+/// Fields that the columns before the message say already.
+const SAID: &[&str] = &["ts", "timestamp", "time", "level", "severity", "server"];
+/// Fields that come first and need no name; the rest follows as `name=value`.
+const FIRST: &[&str] = &["event", "method", "tool", "status", "latency_ms", "message", "msg"];
+/// Fields that matter only when one follows a request through the system.
+const LAST: &[&str] = &["request_id", "trace_id"];
+
+/// A JSON line as text: the named fields first, in the order of the MCP servers' request lines.
+fn fields_as_text(fields: &Map<String, Value>, severity: Severity, theme: &Theme) -> Vec<(String, Style)> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), sanitise);
+    let mut parts = Vec::new();
+    for name in FIRST {
+        let Some(value) = fields.get(*name).map(text) else { continue };
+        let (value, style) = match *name {
+            "latency_ms" => (format!("{value} ms"), theme.muted()),
+            "status" => (value.clone(), status(&value, theme)),
+            "tool" => (value, theme.of(Meaning::Accent)),
+            _ => (value, theme.severity(severity)),
+        };
+        parts.push((format!("{value} "), style));
+    }
+    let rest = fields.iter().filter(|(name, _)| {
+        let name = name.as_str();
+        !SAID.contains(&name) && !FIRST.contains(&name) && !LAST.contains(&name)
+    });
+    parts.extend(rest.map(|(name, value)| (format!("{}={} ", sanitise(name), text(value)), Style::new())));
+    for name in LAST {
+        let value = fields.get(*name).map(text);
+        parts.extend(value.map(|value| (format!("{name}={value} "), theme.muted())));
+    }
+    parts
+}
+
+/// An HTTP status.
+fn status(status: &str, theme: &Theme) -> Style {
+    match status.as_bytes().first() {
+        Some(b'5') => theme.of(Meaning::Bad),
+        Some(b'4') => theme.of(Meaning::Warn),
+        _ => theme.of(Meaning::Good),
+    }
+}

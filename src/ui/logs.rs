@@ -1,0 +1,123 @@
+//! The Logs screen. Only the rows that are seen are touched.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::logline::Format;
+use super::logstatus;
+use super::paint::{self, span};
+use super::theme::Theme;
+use crate::core::action::Action;
+use crate::core::logs::TailState;
+use crate::core::model::Model;
+use crate::core::screens::logs::State;
+
+/// Rows of the status lines.
+const HEAD: u16 = 2;
+
+/// Draws it.
+pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let state = &model.logs;
+    paint::row(buf, area, 0, &logstatus::tail(model, theme));
+    paint::row(buf, area, 1, &logstatus::shown(state, theme));
+    paint::right(buf, area, 1, &logstatus::paused(state, theme));
+    let body = paint::band(area, HEAD, area.height);
+    if state.index.is_empty() {
+        let text = Line::from(span(format!("  {}", nothing(model)), theme.muted()));
+        for (index, line) in (0..body.height).zip(&paint::wrap(&text, usize::from(body.width), 2)) {
+            paint::row(buf, body, index, line);
+        }
+        return;
+    }
+    lines(model, theme, body, buf);
+}
+
+/// Why no line is shown.
+fn nothing(model: &Model) -> String {
+    let state = &model.logs;
+    let key = |action| model.keymap.keys(action).into_iter().next().unwrap_or_default();
+    if !state.store.is_empty() {
+        return format!("no line passes the filters; {} removes them", key(Action::Back));
+    }
+    match &state.tail {
+        TailState::Off => format!("nothing is followed; {} follows every server", key(Action::Logs)),
+        TailState::Loading(_) => "reading the last 15 minutes …".to_owned(),
+        TailState::Ended(why) => format!("the tail ended: {why}"),
+        _ => "no line in the last 15 minutes; new ones appear here".to_owned(),
+    }
+}
+
+fn lines(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let state = &model.logs;
+    let format = Format {
+        now: model.now,
+        times: state.times,
+        precise: area.width >= 100,
+        server: server_cells(state),
+        search: state.search.as_ref(),
+        theme,
+    };
+    let (cells, height) = (usize::from(area.width), usize::from(area.height));
+    let render = |row: usize| rendered(state, row, &format, cells);
+    let (first, skip) = window(state, height, |row| render(row).len());
+    let selected = state.position().filter(|_| state.paused());
+    let mut y = 0;
+    for row in first..state.index.len() {
+        for line in render(row).into_iter().skip(if row == first { skip } else { 0 }) {
+            if y >= area.height {
+                return;
+            }
+            paint::row(buf, area, y, &line);
+            if selected == Some(row) {
+                paint::row(buf, area, y, &Line::from("▸"));
+                buf.set_style(paint::band(area, y, 1), theme.selected());
+            }
+            y += 1;
+        }
+    }
+}
+
+/// A line as the rows that it takes on the screen.
+fn rendered(state: &State, row: usize, format: &Format<'_>, cells: usize) -> Vec<Line<'static>> {
+    let Some(line) = state.line(row) else { return vec![Line::default()] };
+    let line = format.line(line);
+    if state.wrap { paint::wrap(&line, cells, format.indent()) } else { vec![line] }
+}
+
+/// Width of the server column: none where all lines come from one server.
+fn server_cells(state: &State) -> usize {
+    let name = |group: &String| crate::core::text::width(group.rsplit('/').next().unwrap_or(group));
+    if state.filter.server.is_some() || state.groups.len() < 2 {
+        return 0;
+    }
+    state.groups.iter().map(name).max().unwrap_or(0).min(12)
+}
+
+/// The first line shown and how many of its rows are skipped. Follows the newest line; when paused,
+/// keeps the selected one near the middle and does not move for lines that came since.
+fn window(state: &State, height: usize, tall: impl Fn(usize) -> usize) -> (usize, usize) {
+    let len = state.index.len();
+    let selected = state.position().unwrap_or(0);
+    if !state.paused() {
+        return backward(len, height, &tall);
+    }
+    let end = state.held().unwrap_or(len).max(selected + 1);
+    let (mut below, mut row) = (0, selected);
+    while row < end && below < height - height / 2 {
+        below += tall(row);
+        row += 1;
+    }
+    // A selected line that is taller than the screen shows its beginning.
+    backward(selected, height.saturating_sub(below), &tall)
+}
+
+/// Goes back from `from` until `rows` are filled.
+fn backward(from: usize, rows: usize, tall: &impl Fn(usize) -> usize) -> (usize, usize) {
+    let (mut first, mut filled) = (from, 0);
+    while first > 0 && filled < rows {
+        first -= 1;
+        filled += tall(first);
+    }
+    (first, filled.saturating_sub(rows))
+}

@@ -1,0 +1,213 @@
+//! The operation dialog: first the plan to confirm, then the same sheet as it runs and ends.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+
+use super::modal::{phase, sheet};
+use super::paint::{self, span};
+use super::steps;
+use super::theme::{Theme, risk_meaning};
+use crate::core::input::Input;
+use crate::core::model::Model;
+use crate::core::operation::record::Outcome;
+use crate::core::operation::{Operation, Phase};
+use crate::core::plan::{Change, Confirm, Plan, Risk};
+use crate::core::table::Meaning;
+use crate::core::text::{age, width};
+
+/// The state of the dialog.
+pub struct Shown<'a> {
+    /// First line shown.
+    pub scroll: usize,
+    /// The typed answer.
+    pub input: &'a Input,
+    /// Why the answer was not taken.
+    pub error: Option<&'a str>,
+}
+
+/// Draws it; where its cursor is.
+pub fn draw(
+    model: &Model,
+    theme: &Theme,
+    id: &str,
+    shown: &Shown<'_>,
+    area: Rect,
+    buf: &mut Buffer,
+) -> Option<Position> {
+    let Some(operation) = model.operation(id) else {
+        let gone = [Line::from(span("this operation is no longer known", theme.muted()))];
+        sheet("operation", Line::default(), &gone, 0, theme, area, buf);
+        return None;
+    };
+    let cells = usize::from(area.width);
+    let foot = foot(model, operation, shown, theme, cells);
+    let rows = u16::try_from(foot.len()).unwrap_or(u16::MAX).min(area.height / 2);
+    let upper = paint::band(area, 0, area.height - rows);
+    let (symbol, word, meaning) = phase(&operation.phase);
+    let mut note = vec![span(format!("{symbol} {word}"), theme.of(meaning))];
+    if let Some(started) = operation.started {
+        let until = operation.finished.unwrap_or(model.now);
+        note.push(span(format!(" {} ", age(until, started)), theme.muted()));
+    }
+    let body = body(model, operation, (cells, usize::from(upper.height)), theme);
+    sheet(&operation.plan.title, Line::from(note), &body, shown.scroll, theme, upper, buf);
+    let lower = paint::band(area, area.height - rows, rows);
+    paint::clear(buf, lower);
+    for (index, line) in (0..rows).zip(&foot) {
+        paint::row(buf, lower, index, line);
+    }
+    cursor(operation, shown, lower, &foot)
+}
+
+/// What is asked, or how it stands; always seen, below what scrolls.
+fn foot(model: &Model, operation: &Operation, shown: &Shown<'_>, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::from(span("─".repeat(cells), theme.muted()))];
+    let mut say = |text: String, meaning: Meaning| {
+        lines.extend(paint::wrap(&Line::from(span(text, theme.of(meaning))), cells, 2));
+    };
+    match &operation.phase {
+        Phase::Proposed if operation.read_only => {
+            say("read-only: this plan can be looked at, not carried out".into(), Meaning::Warn);
+        }
+        Phase::Consent(question) => say(format!("▲ {question}"), Meaning::Warn),
+        Phase::Paused(why) => say(format!("‖ paused: {why}"), Meaning::Warn),
+        Phase::Ended(Outcome::Failed { step, reason }) => say(format!("✖ {step}: {reason}"), Meaning::Bad),
+        Phase::Ended(Outcome::Done) => say("✔ done and verified".into(), Meaning::Good),
+        Phase::Ended(Outcome::Undone { by }) => say(format!("↶ taken back by operation {by}"), Meaning::Plain),
+        Phase::Refused(why) => say(format!("✖ {why}"), Meaning::Bad),
+        Phase::Recording => say("◐ writing the audit; nothing is sent before it is on disk".into(), Meaning::Warn),
+        Phase::Proposed | Phase::Running => {}
+    }
+    if let Some(left) = steps::grace_left(model, operation).filter(|_| !matches!(operation.phase, Phase::Ended(_))) {
+        say(format!("grace period: {left}; the old and the new credentials both work"), Meaning::Plain);
+    }
+    if let Some(error) = shown.error {
+        say(format!("✖ {error}"), Meaning::Bad);
+    }
+    if let Some(question) = question(operation, shown, theme) {
+        lines.push(question);
+    }
+    if lines.len() == 1 { Vec::new() } else { lines }
+}
+
+fn asks(operation: &Operation) -> bool {
+    matches!(operation.phase, Phase::Proposed | Phase::Consent(_)) && !operation.read_only
+}
+
+fn question(operation: &Operation, shown: &Shown<'_>, theme: &Theme) -> Option<Line<'static>> {
+    if !asks(operation) {
+        return None;
+    }
+    Some(match &operation.plan.confirm {
+        Confirm::Yes => Line::from(vec![
+            span("do it? ", theme.title()),
+            span("y", theme.key()),
+            span(" yes   ", theme.muted()),
+            span("n", theme.key()),
+            span(" no, leave everything as it is", theme.muted()),
+        ]),
+        Confirm::Typed(name) => Line::from(vec![
+            span("type ", theme.title()),
+            span(name.clone(), theme.of(Meaning::Bad)),
+            span(" to do it: ", theme.title()),
+            Span::raw(shown.input.text().to_owned()),
+        ]),
+    })
+}
+
+fn cursor(operation: &Operation, shown: &Shown<'_>, area: Rect, foot: &[Line<'static>]) -> Option<Position> {
+    let Confirm::Typed(name) = &operation.plan.confirm else { return None };
+    if !asks(operation) || area.height == 0 {
+        return None;
+    }
+    let column = width("type ") + width(name) + width(" to do it: ") + shown.input.cursor();
+    let row = u16::try_from(foot.len().saturating_sub(1)).unwrap_or(0).min(area.height - 1);
+    let x = area.x.saturating_add(u16::try_from(column).unwrap_or(u16::MAX));
+    Some(Position { x: x.min(area.right().saturating_sub(1)), y: area.y + row })
+}
+
+/// A plan shows what would change first; an operation on its way shows its steps first.
+fn body(model: &Model, operation: &Operation, (cells, rows): (usize, usize), theme: &Theme) -> Vec<Line<'static>> {
+    let plan = &operation.plan;
+    let heading = |text: &str| Line::from(span(text.to_owned(), theme.heading()));
+    let steps = |rows| {
+        let mut lines = vec![heading("steps")];
+        lines.extend(steps::lines(model, operation, (cells, rows), theme));
+        lines
+    };
+    let mut what = vec![heading(&format!("changes  {}", summary(plan)))];
+    what.extend(changes(plan, cells, theme));
+    for warning in &plan.warnings {
+        let line = Line::from(span(format!("▲ {warning}"), theme.of(Meaning::Warn)));
+        what.extend(paint::wrap(&line, cells, 2));
+    }
+    let mut how = Vec::new();
+    if !plan.commands.is_empty() {
+        how.push(heading("the same with the AWS CLI"));
+        let line = |command: &String| Line::from(vec![span("$ ", theme.muted()), Span::raw(command.clone())]);
+        how.extend(plan.commands.iter().flat_map(|command| paint::wrap(&line(command), cells, 4)));
+    }
+    let target = target(plan, cells, theme);
+    if operation.phase == Phase::Proposed {
+        return [target, what, steps(usize::MAX), how].concat();
+    }
+    [steps(rows.saturating_sub(3)), target, what, how].concat()
+}
+
+fn target(plan: &Plan, cells: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let target = &plan.target;
+    let pair = |name: &str, value: &str| [span(format!("{name} "), theme.muted()), Span::raw(format!("{value}  "))];
+    let mut where_ = Vec::new();
+    where_.extend(pair("environment", &target.environment));
+    where_.extend(pair("account", &target.account));
+    where_.extend(pair("region", &target.region));
+    let lines = [
+        Line::from(where_),
+        Line::from(pair("acts on", &target.resource).to_vec()),
+        Line::from(pair("acts as", &target.caller).to_vec()),
+    ];
+    lines.iter().flat_map(|line| paint::wrap(line, cells, 8)).collect()
+}
+
+fn summary(plan: &Plan) -> String {
+    plan.summary().into_iter().map(|(word, n)| format!("{n} {word}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The changes in aligned columns: risk, subject, field, before and after.
+fn changes(plan: &Plan, cells: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let widest = |text: fn(&Change) -> &str| plan.changes.iter().map(|change| width(text(change))).max().unwrap_or(0);
+    let subject = widest(|change| &change.subject).min(cells * 2 / 5);
+    let field = widest(|change| &change.field).min(cells / 4);
+    let line = |change: &Change| {
+        let style = theme.of(risk_meaning(change.risk));
+        let mut spans = vec![
+            span(risk(change.risk), style),
+            span(paint::fit(&change.subject, subject, false), theme.of(Meaning::Accent)),
+            Span::raw(format!("  {}  ", paint::fit(&change.field, field, false))),
+        ];
+        spans.extend(values(change, theme));
+        paint::wrap(&Line::from(spans), cells, 15)
+    };
+    plan.changes.iter().flat_map(line).collect()
+}
+
+/// The risk as a symbol and a word.
+fn risk(risk: Risk) -> &'static str {
+    match risk {
+        Risk::Safe => "· safe         ",
+        Risk::Disruptive => "▲ disruptive   ",
+        Risk::Destructive => "✖ destructive  ",
+    }
+}
+
+fn values(change: &Change, theme: &Theme) -> Vec<Span<'static>> {
+    match (&change.before, &change.after) {
+        (Some(before), Some(after)) => {
+            vec![span(before.clone(), theme.muted()), span(" → ", theme.muted()), span(after.clone(), theme.title())]
+        }
+        (None, Some(after)) => vec![span("+ ", theme.of(Meaning::Good)), span(after.clone(), theme.title())],
+        (Some(before), None) => vec![span("- ", theme.of(Meaning::Bad)), Span::raw(before.clone())],
+        (None, None) => Vec::new(),
+    }
+}

@@ -1,0 +1,101 @@
+//! The Stack screen: stacks or resources above, the events of the selected stack below, so that a
+//! deploy is watched as it happens.
+
+use jiff::{SignedDuration, Timestamp};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::describe;
+use super::paint::{self, span};
+use super::table;
+use super::theme::Theme;
+use crate::core::model::Model;
+use crate::core::operation::verify::root_cause;
+use crate::core::screens::stack::{meaning, selected, view};
+use crate::core::stack::{Stack, StackDetail, StackEvent};
+use crate::core::table::Meaning;
+
+/// Draws it.
+pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let view = view(model);
+    let cells = usize::from(area.width);
+    let mut lines = describe::trouble(&model.stack.remote, &[], theme, cells);
+    lines.extend(below(model, theme, cells));
+    // Events are endless: they take what is left, and at least two fifths.
+    let upper = describe::upper(area.height, view.rows.len(), lines.len());
+    let remote = &model.stack.remote;
+    let error = remote.error().filter(|_| remote.get().is_none());
+    table::draw(&view, model.stack.table(), error, theme, paint::band(area, 0, upper), buf);
+    if let Some(stack) = selected(model) {
+        let title = Line::from(span(format!("events of {}", stack.id.name), theme.title()));
+        describe::pane(title, &lines, theme, paint::band(area, upper, area.height), buf);
+    }
+}
+
+fn below(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    let Some(stack) = selected(model) else { return Vec::new() };
+    let watched = model.stack.watched.as_ref() == Some(&stack.id);
+    let Some(detail) = model.stack.detail.get().filter(|_| watched) else {
+        let text = match model.stack.detail.error().filter(|_| watched) {
+            Some(error) => format!("✖ not read: {}", error.message),
+            None => "reading …".to_owned(),
+        };
+        return paint::wrap(&Line::from(span(text, theme.muted())), cells, 2);
+    };
+    let mut lines = summary(stack, detail, theme, cells);
+    let kinds = cells >= 110;
+    lines.extend(detail.events.iter().flat_map(|event| {
+        let line = line(event, model.now, kinds, theme);
+        if event.status.failed() { paint::wrap(&line, cells, 11) } else { vec![line] }
+    }));
+    lines
+}
+
+/// How far the stack is, or why it failed: the first cause, not what followed from it.
+fn summary(stack: &Stack, detail: &StackDetail, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    let status = &stack.status;
+    if status.failed() {
+        // The newest event that carries a token belongs to the operation that failed.
+        let token = detail.events.iter().find_map(|event| event.token.clone()).unwrap_or_default();
+        let cause = root_cause(detail, &token, stack.reason.as_deref());
+        let spans = vec![span("✖ cause    ", theme.of(Meaning::Bad)), Span::raw(cause)];
+        return paint::wrap(&Line::from(spans), cells, 11);
+    }
+    if !status.busy() {
+        return Vec::new();
+    }
+    let done = detail.resources.iter().filter(|one| one.status.0.ends_with("_COMPLETE")).count();
+    let moving: Vec<&str> =
+        detail.resources.iter().filter(|one| one.status.busy()).map(|one| one.logical_id.as_str()).collect();
+    let mut text = format!("{done} of {} resources complete", detail.resources.len());
+    if !moving.is_empty() {
+        text.push_str(&format!("; under way: {}", moving.join(", ")));
+    }
+    paint::wrap(&Line::from(span(format!("◐ {text}"), theme.of(Meaning::Warn))), cells, 2)
+}
+
+/// The time of the last day's events, the date of older ones.
+fn when(at: Timestamp, now: Timestamp, theme: &Theme) -> String {
+    let old = now.duration_since(at) >= SignedDuration::from_hours(24);
+    if old { theme.time(at, "%b %d  ") } else { theme.time(at, "%H:%M:%S") }
+}
+
+fn line(event: &StackEvent, now: Timestamp, kinds: bool, theme: &Theme) -> Line<'static> {
+    let meaning = meaning(&event.status);
+    let symbol = match meaning {
+        Meaning::Bad => "✖",
+        Meaning::Warn => "◐",
+        _ => "●",
+    };
+    let mut spans = vec![
+        span(format!("{}  ", when(event.at, now, theme)), theme.muted()),
+        span(paint::fit(&format!("{symbol} {}", event.status.0), 24, false), theme.of(meaning)),
+        span(format!(" {}", event.logical_id), theme.of(Meaning::Accent)),
+    ];
+    if kinds {
+        spans.push(span(format!("  {}", event.kind), theme.muted()));
+    }
+    spans.push(Span::raw(event.reason.as_ref().map(|reason| format!("  {reason}")).unwrap_or_default()));
+    Line::from(spans)
+}

@@ -1,0 +1,86 @@
+//! The steps of an operation: what is done, what is under way and for how long, what is to come.
+
+use ratatui::text::{Line, Span};
+
+use super::paint::{self, span};
+use super::theme::Theme;
+use crate::core::model::Model;
+use crate::core::operation::record::Outcome;
+use crate::core::operation::{Intent, Operation, Phase, Step};
+use crate::core::table::Meaning;
+use crate::core::text::{age, count, short_duration, width};
+
+/// All steps, at most `rows` lines where that can be had by folding those that are done.
+pub fn lines(model: &Model, operation: &Operation, (cells, rows): (usize, usize), theme: &Theme) -> Vec<Line<'static>> {
+    let steps = operation.steps();
+    let column = steps.iter().map(|step| width(&step.title)).max().unwrap_or(0).min(cells * 7 / 10);
+    let line = |index: usize, step: &Step| one(model, operation, (index, step), (cells, column), theme);
+    let all: Vec<Vec<Line<'static>>> = steps.iter().enumerate().map(|(index, step)| line(index, step)).collect();
+    let leading = (0..steps.len()).take_while(|index| operation.done.contains_key(index)).count();
+    if all.iter().map(Vec::len).sum::<usize>() <= rows || leading < 2 || !operation.active() {
+        return all.into_iter().flatten().collect();
+    }
+    let folded = Line::from(vec![
+        span("✔ ", theme.of(Meaning::Good)),
+        span(format!("{} done", count(leading, "step")), theme.muted()),
+    ]);
+    std::iter::once(folded).chain(all.into_iter().skip(leading).flatten()).collect()
+}
+
+fn one(
+    model: &Model,
+    operation: &Operation,
+    (index, step): (usize, &Step),
+    (cells, column): (usize, usize),
+    theme: &Theme,
+) -> Vec<Line<'static>> {
+    let (symbol, meaning) = mark(operation, index, step);
+    let title = paint::fit(&step.title, column, false);
+    let style = if symbol == "·" { theme.muted() } else { theme.of(Meaning::Plain) };
+    let mut spans = vec![span(format!("{symbol} "), theme.of(meaning)), span(title, style)];
+    if let Some(progress) = operation.running.get(&index) {
+        spans.push(span(format!("  {:>6}", age(model.now, progress.since)), theme.of(Meaning::Warn)));
+        spans.push(Span::raw(format!("  {}", grace(model, operation, step).unwrap_or_else(|| progress.note.clone()))));
+        return paint::wrap(&Line::from(spans), cells, column.min(cells / 3) + 4);
+    }
+    // The mark says that it is done; only more than that is said again.
+    if let Some(note) = operation.done.get(&index).filter(|note| *note != "done") {
+        spans.push(span(format!("  {note}"), theme.muted()));
+    }
+    vec![Line::from(spans)]
+}
+
+fn mark(operation: &Operation, index: usize, step: &Step) -> (&'static str, Meaning) {
+    let failed = match &operation.phase {
+        Phase::Ended(Outcome::Failed { step: failed, .. }) => *failed == step.title,
+        Phase::Paused(reason) => reason.strip_prefix(&step.title).is_some_and(|rest| rest.starts_with(": ")),
+        _ => false,
+    };
+    match (operation.done.contains_key(&index), operation.running.contains_key(&index)) {
+        (true, _) => ("✔", Meaning::Good),
+        (_, true) => ("◐", Meaning::Warn),
+        _ if failed => ("✖", Meaning::Bad),
+        _ => ("·", Meaning::Muted),
+    }
+}
+
+/// How far the grace period is, where this step is it.
+fn grace(model: &Model, operation: &Operation, step: &Step) -> Option<String> {
+    use crate::core::operation::{Check, Work};
+    if !matches!(step.work, Work::Await(Check::GraceOver { .. })) {
+        return None;
+    }
+    grace_left(model, operation)
+}
+
+/// How long the old credentials still work, where the rotation is that far.
+pub fn grace_left(model: &Model, operation: &Operation) -> Option<String> {
+    let Intent::Rotate(rotation) = &operation.plan.intent else { return None };
+    let until = rotation.grace_until(&operation.facts)?;
+    let left = until.duration_since(model.now);
+    if left.is_negative() {
+        return Some("it is over".to_owned());
+    }
+    let whole = jiff::SignedDuration::from_secs(rotation.grace_seconds);
+    Some(format!("{} of {} left", short_duration(left), short_duration(whole)))
+}

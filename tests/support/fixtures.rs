@@ -1,0 +1,182 @@
+//! A small fleet and its user pool.
+
+use quarterdeck::core::client::{Client, ClientList, ClientSecret, StoredSecret};
+use quarterdeck::core::fleet::{Bounds, Container, Deployment, Fleet, Server, ServiceEvent, Target, Task};
+use quarterdeck::core::identity::{Context, Identity};
+
+use super::{World, at, stacks};
+
+/// The caller.
+pub fn identity() -> Identity {
+    Identity { account: "123456789012".into(), arn: "arn:aws:sts::123456789012:assumed-role/operator/anna".into() }
+}
+
+/// A production environment.
+pub fn context() -> Context {
+    Context {
+        region: "eu-west-1".into(),
+        environment: "prod".into(),
+        cluster: "quarterdeck-prod".into(),
+        ..Context::default()
+    }
+}
+
+/// Two healthy servers.
+pub fn world() -> World {
+    World {
+        fleet: Fleet { servers: vec![server("time", 2), server("weather", 3)], api_calls: 7, gaps: Vec::new() },
+        stacks: stacks::settled(),
+        detail: stacks::settled_detail(),
+        clients: clients(),
+        down: None,
+    }
+}
+
+/// No server, no stack, no client.
+pub fn empty() -> World {
+    let clients = ClientList { pool: "eu-west-1_AbCdEfGhI".into(), ..ClientList::default() };
+    World { clients, ..World::default() }
+}
+
+/// A fleet in which a task was killed, one server is being deployed and one is down.
+pub fn trouble() -> World {
+    let mut weather = server("weather", 3);
+    let mut killed = task("weather", 9);
+    killed.last_status = "STOPPED".into();
+    killed.stopped_at = Some(at(-42));
+    killed.stop_code = Some("EssentialContainerExited".into());
+    killed.stopped_reason = Some("Essential container in task exited".into());
+    killed.containers[0].last_status = "STOPPED".into();
+    killed.containers[0].exit_code = Some(137);
+    killed.containers[0].reason = Some("OutOfMemoryError: container killed due to memory usage".into());
+    weather.tasks.retain(|task| !task.arn.ends_with("02"));
+    weather.tasks.push(killed);
+    weather.running = 2;
+    weather.events = vec![event(-40, "(service weather) has started 1 tasks: (task 7c1d).")];
+    let mut docs = server("docs", 0);
+    docs.desired = 2;
+    docs.deployments[0].desired = 2;
+    docs.deployments[0].failed = 6;
+    docs.deployments[0].rollout = "FAILED".into();
+    docs.deployments[0].rollout_reason = "ECS deployment circuit breaker: tasks failed to start.".into();
+    docs.events = vec![event(-300, "(service docs) was unable to place a task: CannotPullContainerError.")];
+    let mut time = server("time", 2);
+    time.pending = 1;
+    time.desired = 3;
+    time.bounds = Some(Bounds { min: 2, max: 6 });
+    time.deployments[0].rollout = "IN_PROGRESS".into();
+    let fleet = Fleet {
+        servers: vec![docs, time, weather],
+        api_calls: 9,
+        gaps: vec!["targets of docs: elasticloadbalancing:DescribeTargetHealth: access denied".into()],
+    };
+    World { fleet, ..world() }
+}
+
+/// A server that is well.
+pub fn server(name: &str, tasks: u32) -> Server {
+    let definition = format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/quarterdeck-prod-{name}:7");
+    Server {
+        name: name.into(),
+        arn: format!("arn:aws:ecs:eu-west-1:123456789012:service/quarterdeck-prod/{name}"),
+        status: "ACTIVE".into(),
+        desired: tasks,
+        running: tasks,
+        pending: 0,
+        task_definition: definition.clone(),
+        deployments: vec![Deployment {
+            id: "ecs-svc/1".into(),
+            status: "PRIMARY".into(),
+            task_definition: definition,
+            desired: tasks,
+            running: tasks,
+            pending: 0,
+            failed: 0,
+            rollout: "COMPLETED".into(),
+            rollout_reason: String::new(),
+            created_at: Some(at(-7_000)),
+        }],
+        events: vec![event(-6_000, &format!("(service {name}) has reached a steady state."))],
+        tasks: (0..tasks).map(|index| task(name, index)).collect(),
+        targets: Some((0..tasks).map(target).collect()),
+        bounds: Some(Bounds { min: 1, max: 6 }),
+        circuit_breaker: true,
+    }
+}
+
+/// A running task.
+pub fn task(server: &str, index: u32) -> Task {
+    // Ids as ECS makes them differ in their first characters.
+    let id = (u128::from(index) + 3).wrapping_mul(0x1f3d_5b79_9a1c_e042_7753_9b1d_0246_8ace) >> 8;
+    Task {
+        arn: format!("arn:aws:ecs:eu-west-1:123456789012:task/quarterdeck-prod/{id:030x}{index:02}"),
+        service: server.into(),
+        last_status: "RUNNING".into(),
+        desired_status: "RUNNING".into(),
+        health: "HEALTHY".into(),
+        task_definition: format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/quarterdeck-prod-{server}:7"),
+        zone: format!("eu-west-1{}", ["a", "b", "c"][index as usize % 3]),
+        address: Some(format!("10.42.{}.{}", index % 3, index + 17)),
+        started_at: Some(at(-6_900)),
+        created_at: Some(at(-6_930)),
+        stopped_at: None,
+        stop_code: None,
+        stopped_reason: None,
+        containers: vec![Container {
+            name: server.into(),
+            image: format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/mcp-{server}@sha256:9f2c"),
+            last_status: "RUNNING".into(),
+            exit_code: None,
+            reason: None,
+            health: "HEALTHY".into(),
+            runtime_id: Some(format!("{index:02}7f3d5b799a1ce0427753")),
+        }],
+    }
+}
+
+fn target(index: u32) -> Target {
+    Target {
+        id: format!("10.42.{}.{}", index % 3, index + 17),
+        port: Some(8080),
+        state: "healthy".into(),
+        reason: None,
+        description: None,
+    }
+}
+
+fn event(seconds: i64, message: &str) -> ServiceEvent {
+    ServiceEvent { at: at(seconds), message: message.into() }
+}
+
+/// A machine client that is being rotated, and a public one.
+pub fn clients() -> ClientList {
+    let machine = Client {
+        id: "5h1kq8machine0weather0id".into(),
+        name: "quarterdeck-prod-weather-machine".into(),
+        confidential: true,
+        flows: vec!["client_credentials".into()],
+        scopes: vec!["https://mcp.example.com/weather/mcp/call".into()],
+        created_at: Some(at(-90 * 86_400)),
+        updated_at: Some(at(-3_600)),
+        secrets: vec![
+            ClientSecret { id: "5h1kq8--1792224000".into(), created_at: Some(at(-90 * 86_400)) },
+            ClientSecret { id: "5h1kq8--1799996400".into(), created_at: Some(at(-3_600)) },
+        ],
+        stored_in: Some(StoredSecret {
+            name: "quarterdeck/prod/weather/machine-client".into(),
+            current_client: Some("5h1kq8machine0weather0id".into()),
+            has_secret: true,
+            changed_at: Some(at(-3_500)),
+        }),
+    };
+    let public = Client {
+        id: "2pub0weather0id".into(),
+        name: "quarterdeck-prod-weather-public".into(),
+        confidential: false,
+        flows: vec!["code".into()],
+        secrets: Vec::new(),
+        stored_in: None,
+        ..machine.clone()
+    };
+    ClientList { pool: "eu-west-1_AbCdEfGhI".into(), clients: vec![machine, public], gaps: Vec::new() }
+}

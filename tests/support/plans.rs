@@ -1,0 +1,166 @@
+//! Plans as the planner makes them.
+
+use std::collections::BTreeMap;
+
+use quarterdeck::core::environment::Template;
+use quarterdeck::core::fleet::Bounds;
+use quarterdeck::core::operation::deploy::{Deploy, Destroy, Planned, StackDeploy};
+use quarterdeck::core::operation::intent::{Intent, Scale, ServiceRef};
+use quarterdeck::core::operation::rotate::{Consumer, Rotation, Strategy};
+use quarterdeck::core::plan::{Change, Confirm, Plan, Risk, Target};
+use quarterdeck::core::stack::StackRef;
+
+use super::fixtures;
+
+fn plan(id: &str, title: &str, resource: &str, intent: Intent) -> Plan {
+    Plan {
+        id: id.into(),
+        title: title.into(),
+        target: Target {
+            account: "123456789012".into(),
+            region: "eu-west-1".into(),
+            caller: fixtures::identity().arn,
+            environment: "prod".into(),
+            resource: resource.into(),
+        },
+        changes: Vec::new(),
+        warnings: Vec::new(),
+        commands: Vec::new(),
+        confirm: Confirm::Yes,
+        facts: BTreeMap::new(),
+        intent,
+        drafts: Vec::new(),
+    }
+}
+
+/// The service of a server.
+pub fn service(name: &str) -> ServiceRef {
+    ServiceRef { cluster: "quarterdeck-prod".into(), service: name.into() }
+}
+
+/// More tasks than autoscaling allows, so its bounds move too.
+pub fn scale() -> Plan {
+    let intent =
+        Intent::Scale(Scale { service: service("time"), desired: Some(8), bounds: Some(Bounds { min: 2, max: 8 }) });
+    let arn = "arn:aws:ecs:eu-west-1:123456789012:service/quarterdeck-prod/time";
+    Plan {
+        changes: vec![
+            Change::value("time", "desired count", 2, 8),
+            Change::value("time", "autoscaling", "1..6", "2..8").at(Risk::Disruptive),
+        ],
+        warnings: vec![
+            "the template says 1..6: the next deploy takes this back unless quarterdeck.toml says it too".into(),
+        ],
+        commands: vec!["aws ecs update-service --cluster quarterdeck-prod --service time --desired-count 8".into()],
+        ..plan("op-scale", "scale time 2 -> 8", arn, intent)
+    }
+}
+
+fn stack(part: &str, template: Template, planned: Planned, after: Vec<usize>, server: bool) -> StackDeploy {
+    let region = if part == "edge" { "us-east-1" } else { "eu-west-1" };
+    StackDeploy {
+        stack: StackRef { name: format!("quarterdeck-prod-{part}"), region: region.into() },
+        template,
+        inputs: BTreeMap::new(),
+        tags: BTreeMap::new(),
+        create: planned == Planned::Template,
+        planned,
+        keep: Vec::new(),
+        after,
+        service: server.then(|| service(part)),
+    }
+}
+
+/// The platform is updated, then two servers are created side by side.
+pub fn deploy() -> Plan {
+    let stacks = vec![
+        stack("edge", Template::Edge, Planned::Unchanged, vec![], false),
+        stack("platform", Template::Platform, Planned::ChangeSet("arn:cs/platform".into()), vec![0], false),
+        stack("time", Template::Server, Planned::Template, vec![1], true),
+        stack("weather", Template::Server, Planned::Template, vec![1], true),
+    ];
+    let created = |part: &str| Change {
+        subject: format!("quarterdeck-prod-{part}"),
+        field: "stack".into(),
+        before: None,
+        after: Some("14 resources".into()),
+        risk: Risk::Safe,
+    };
+    Plan {
+        changes: vec![
+            Change::value("quarterdeck-prod-platform / LoadBalancer", "IdleTimeout", 60, 120),
+            Change::value("quarterdeck-prod-platform / UserPoolDomain", "Domain", "prod-mcp", "prod-mcp-2")
+                .at(Risk::Destructive),
+            created("time"),
+            created("weather"),
+        ],
+        warnings: vec!["the login domain is replaced: clients must sign in at the new address".into()],
+        commands: vec!["aws cloudformation execute-change-set --change-set-name arn:cs/platform".into()],
+        drafts: vec![(
+            StackRef { name: "quarterdeck-prod-platform".into(), region: "eu-west-1".into() },
+            "arn:cs/platform".into(),
+        )],
+        ..plan(
+            "op-deploy",
+            "deploy prod: 1 update, 2 creates",
+            "quarterdeck-prod-*",
+            Intent::Deploy(Deploy { environment: "prod".into(), stacks }),
+        )
+    }
+}
+
+/// Everything goes; the name must be typed.
+pub fn destroy() -> Plan {
+    let named = |part: &str| StackRef { name: format!("quarterdeck-prod-{part}"), region: "eu-west-1".into() };
+    let tiers = vec![vec![named("time"), named("weather")], vec![named("platform")], vec![named("network")]];
+    let gone = |stack: &StackRef| Change {
+        subject: stack.name.clone(),
+        field: "stack".into(),
+        before: Some("14 resources".into()),
+        after: None,
+        risk: Risk::Destructive,
+    };
+    Plan {
+        changes: tiers.iter().flatten().map(gone).collect(),
+        warnings: vec!["the user pool goes, and with it every user and client".into()],
+        confirm: Confirm::Typed("prod".into()),
+        ..plan(
+            "op-destroy",
+            "destroy prod",
+            "quarterdeck-prod-*",
+            Intent::Destroy(Destroy { environment: "prod".into(), tiers }),
+        )
+    }
+}
+
+/// A rotation of the weather server's machine client.
+pub fn rotate(dual: bool) -> Plan {
+    let strategy = if dual {
+        Strategy::DualSecret { old_secret: "5h1kq8--1792224000".into() }
+    } else {
+        Strategy::ReplaceClient { known_clients: vec!["5h1kq8machine0weather0id".into()], also_allow: Vec::new() }
+    };
+    let rotation = Rotation {
+        pool: "eu-west-1_AbCdEfGhI".into(),
+        client: "5h1kq8machine0weather0id".into(),
+        name: "weather-machine".into(),
+        secret: "quarterdeck/prod/weather/machine-client".into(),
+        endpoint: "https://prod-mcp.auth.eu-west-1.amazoncognito.com/oauth2/token".into(),
+        scopes: Vec::new(),
+        strategy,
+        consumers: vec![Consumer { service: service("weather"), deployment: "ecs-svc/1".into() }],
+        grace_seconds: 86_400,
+    };
+    Plan {
+        changes: vec![
+            Change::value("weather-machine", "secret", "5h1k…, 90 days old", "a new one"),
+            Change::value("weather", "deployment", "ecs-svc/1", "a new one").at(Risk::Disruptive),
+        ],
+        ..plan(
+            "op-rotate",
+            "rotate weather-machine",
+            "eu-west-1_AbCdEfGhI/5h1kq8machine0weather0id",
+            Intent::Rotate(rotation),
+        )
+    }
+}
