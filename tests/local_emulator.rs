@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use quarterdeck::local::{Dirs, LocalError, Options, Progress, down, status, up};
+use quarterdeck::local::{Dirs, LocalError, Options, Progress, attach, down, status, up};
 
 /// State of a test's own. A test that fails leaves no process behind.
 struct Place(tempfile::TempDir);
@@ -67,6 +67,7 @@ async fn it_starts_is_found_again_and_stops() {
     let stopped = down(&options, &mut |_| {}).await.unwrap();
     assert!(stopped.emulator);
     assert!(status(&options).await.unwrap().emulator.is_none());
+    assert!(attach(&options).await.unwrap().is_none());
     assert!(std::net::TcpListener::bind(("127.0.0.1", first.port)).is_ok());
     assert!(!down(&options, &mut |_| {}).await.unwrap().emulator);
 }
@@ -109,6 +110,8 @@ async fn an_engine_is_found_or_started_and_given_back() {
         ["127.0.0.1".to_owned()].into_iter().chain(engine.host_address.map(|at| at.to_string())).collect();
     assert_eq!(running.addresses, expected);
     assert!(running.environment.servers.is_empty());
+    let attached = attach(&options).await.unwrap().unwrap();
+    assert_eq!((attached.overrides, attached.engine), (running.overrides, Some(engine.clone())));
     assert!(notes.iter().any(|note| note.contains("servers/")), "{notes:?}");
 
     let found = status(&options).await.unwrap();

@@ -65,6 +65,18 @@ pub(super) async fn ensure(
     Ok(images)
 }
 
+/// The images that were built before; references by binary.
+pub(super) async fn found(api: &Api) -> Result<BTreeMap<String, String>, LocalError> {
+    let mut images = BTreeMap::new();
+    for binary in BINARIES {
+        let image = reference(binary);
+        if api.image_label(&image, DIGEST).await?.is_some() {
+            images.insert(binary.to_owned(), image);
+        }
+    }
+    Ok(images)
+}
+
 /// Builds an image unless it is there with this very content. Whether it did.
 async fn build(api: &Api, image: &str, recipe: &[u8], content: Vec<u8>) -> Result<bool, LocalError> {
     let files = tokio::task::spawn_blocking({

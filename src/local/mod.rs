@@ -36,7 +36,7 @@ pub use error::LocalError;
 pub use place::{ENVIRONMENT, REGION};
 pub use python::{MINISTACK_VARIABLE, MINISTACK_VERSION};
 pub use status::{EmulatorStatus, Status, status};
-pub use up::up;
+pub use up::{attach, up};
 
 /// What the caller may choose.
 #[derive(Debug, Clone, Default)]

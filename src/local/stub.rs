@@ -35,6 +35,19 @@ pub(super) async fn ensure(api: &Api, dirs: &Dirs, image: &str) -> Result<String
     })
 }
 
+/// The base URL of the one that runs, if one does.
+pub(super) async fn found(api: &Api, dirs: &Dirs) -> Result<Option<String>, LocalError> {
+    for container in api.containers(&[&label(dirs)]).await? {
+        let found = api.get(&format!("/containers/{}/json", container.id)).await?;
+        if container.state == "running"
+            && let Some(address) = address(&found)
+        {
+            return Ok(Some(url(address)));
+        }
+    }
+    Ok(None)
+}
+
 fn spec(dirs: &Dirs, image: &str) -> Value {
     json!({
         "Image": image,

@@ -45,16 +45,46 @@ pub async fn up(options: &Options, progress: &mut ProgressFn<'_>) -> Result<Runn
     };
     stage.done(progress);
 
-    Ok(Running {
+    Ok(running(emulator, engine, images, upstream.as_deref(), started_here))
+}
+
+/// The local cloud that runs already: nothing is started, compiled or built. `None` when none runs.
+///
+/// # Errors
+/// When the state file cannot be read, or the engine does not answer.
+pub async fn attach(options: &Options) -> Result<Option<Running>, LocalError> {
+    let dirs = options.dirs()?;
+    let record = Record::load(&dirs).await?;
+    let Some(emulator) = record.emulator else { return Ok(None) };
+    if !emulator.process.alive().await || emulator::health(emulator.port).await.is_none() {
+        return Ok(None);
+    }
+    let Some(socket) = &emulator.engine else {
+        return Ok(Some(running(emulator, None, BTreeMap::new(), None, false)));
+    };
+    let engine = engine::describe(socket, record.podman.is_some()).await?;
+    let api = Api::open(socket)?;
+    let (images, upstream) = (images::found(&api).await?, stub::found(&api, &dirs).await?);
+    Ok(Some(running(emulator, Some(engine), images, upstream.as_deref(), false)))
+}
+
+fn running(
+    emulator: record::Emulator,
+    engine: Option<EngineInfo>,
+    images: BTreeMap<String, String>,
+    upstream: Option<&str>,
+    started_here: bool,
+) -> Running {
+    Running {
         endpoint: format!("http://localhost:{}", emulator.port),
         port: emulator.port,
         addresses: emulator.addresses,
         overrides: place::overrides(emulator.port, engine.as_ref()),
-        environment: place::environment(&images, upstream.as_deref()),
+        environment: place::environment(&images, upstream),
         engine,
         started_here,
         images,
-    })
+    }
 }
 
 /// The emulator that runs, or a new one; whether it is new.
