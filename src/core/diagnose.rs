@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::action::Action;
 use super::fleet::{Server, Task};
-use super::operation::verify::stop_reason;
+use super::operation::verify::{stop_reason, stopped_itself};
 use super::table::Meaning;
 use super::text::{age, count};
 
@@ -189,14 +189,12 @@ fn targets(server: &Server) -> Vec<Finding> {
 /// Tasks that stopped, but not because a scheduler or an operator wanted them to.
 fn stops(server: &Server, now: Timestamp) -> Vec<Finding> {
     let recent = |task: &&Task| task.stopped() && task.stopped_at.is_some_and(|at| now.duration_since(at) < RECENT);
-    let wanted =
-        |task: &Task| matches!(task.stop_code.as_deref(), Some("ServiceSchedulerInitiated" | "UserInitiated") | None);
     let replaced = server.running >= server.desired;
     server
         .tasks
         .iter()
         .filter(recent)
-        .filter(|task| !wanted(task))
+        .filter(|task| stopped_itself(task))
         .map(|task| Finding {
             gravity: if replaced { Gravity::Warning } else { Gravity::Fault },
             fact: format!(

@@ -1,6 +1,6 @@
 //! Whether what was promised holds, judged from what was read.
 
-use crate::core::fleet::{Server, Task};
+use crate::core::fleet::{Deployment, Server, Task};
 use crate::core::operation::work::CheckState;
 use crate::core::stack::{Stack, StackDetail, StackEvent};
 
@@ -13,6 +13,9 @@ pub fn steady(server: &Server, desired: Option<u32>, deployment: Option<&str>) -
     };
     if primary.rollout == "FAILED" {
         return CheckState::Failed(format!("the deployment failed: {}", why_failed(server, &primary.rollout_reason)));
+    }
+    if let Some(reason) = crash_loop(server, primary) {
+        return CheckState::Failed(reason);
     }
     if let Some(wanted) = deployment.filter(|id| !id.is_empty() && *id != primary.id) {
         let ours = server.deployments.iter().find(|deployment| deployment.id == wanted);
@@ -44,6 +47,19 @@ pub fn steady(server: &Server, desired: Option<u32>, deployment: Option<&str>) -
     CheckState::Pending(format!("{note}, {} pending, rollout {}{trouble}", server.pending, word(&primary.rollout)))
 }
 
+/// Tasks that may stop by themselves before a deployment without a running one is given up. ECS's
+/// own circuit breaker needs at least three, too.
+const CRASHES: usize = 3;
+
+/// Whether a deployment starts tasks only to see them stop.
+fn crash_loop(server: &Server, primary: &Deployment) -> Option<String> {
+    let since = primary.created_at?;
+    let of_this = |task: &&Task| task.stopped_at.is_some_and(|at| at >= since) && stopped_itself(task);
+    let crashes = server.tasks.iter().filter(of_this).count();
+    let last = latest_stop(server).filter(|_| crashes >= CRASHES && primary.running == 0)?;
+    Some(format!("{crashes} tasks stopped as soon as they started; the last: {}", stop_reason(last)))
+}
+
 fn word(text: &str) -> &str {
     if text.is_empty() { "unknown" } else { text }
 }
@@ -53,13 +69,15 @@ fn why_failed(server: &Server, reason: &str) -> String {
     format!("{}{stop}", word(reason))
 }
 
+/// Whether a task stopped, but not because a scheduler or an operator wanted it to.
+pub fn stopped_itself(task: &Task) -> bool {
+    let wanted = matches!(task.stop_code.as_deref(), Some("ServiceSchedulerInitiated" | "UserInitiated") | None);
+    task.stopped() && !wanted
+}
+
 /// The task that stopped last by itself, not because a scheduler or an operator wanted it to.
 pub fn latest_stop(server: &Server) -> Option<&Task> {
-    let unwanted = |task: &&Task| {
-        task.stopped()
-            && !matches!(task.stop_code.as_deref(), Some("ServiceSchedulerInitiated" | "UserInitiated") | None)
-    };
-    server.tasks.iter().filter(unwanted).max_by_key(|task| task.stopped_at)
+    server.tasks.iter().filter(|task| stopped_itself(task)).max_by_key(|task| task.stopped_at)
 }
 
 /// Why a task stopped, in one line: ECS's reason and the exit codes of its containers.
