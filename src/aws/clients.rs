@@ -1,0 +1,107 @@
+//! The SDK's clients: one set for reads, one for writes, and CloudFormation by region.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{Region, SdkConfig};
+
+use super::Timeouts;
+use super::meter::Meter;
+use super::tail::PlainHost;
+
+/// One client for each service.
+pub(super) struct Clients {
+    pub(super) ecs: aws_sdk_ecs::Client,
+    pub(super) logs: aws_sdk_cloudwatchlogs::Client,
+    pub(super) cognito: aws_sdk_cognitoidentityprovider::Client,
+    pub(super) secrets: aws_sdk_secretsmanager::Client,
+    pub(super) elb: aws_sdk_elasticloadbalancingv2::Client,
+    pub(super) scaling: aws_sdk_applicationautoscaling::Client,
+    pub(super) sts: aws_sdk_sts::Client,
+}
+
+/// Makes a service's client that the meter counts.
+macro_rules! client {
+    ($service:ident, $config:expr, $meter:expr) => {
+        $service::Client::from_conf($service::config::Builder::from($config).interceptor($meter.clone()).build())
+    };
+}
+
+impl Clients {
+    pub(super) fn new(config: &SdkConfig, meter: &Meter) -> Self {
+        Self {
+            ecs: client!(aws_sdk_ecs, config, meter),
+            logs: client!(aws_sdk_cloudwatchlogs, config, meter),
+            cognito: client!(aws_sdk_cognitoidentityprovider, config, meter),
+            secrets: client!(aws_sdk_secretsmanager, config, meter),
+            elb: client!(aws_sdk_elasticloadbalancingv2, config, meter),
+            scaling: client!(aws_sdk_applicationautoscaling, config, meter),
+            sts: client!(aws_sdk_sts, config, meter),
+        }
+    }
+}
+
+/// Reads may be repeated: three attempts.
+pub(super) fn for_reads(base: &SdkConfig, timeouts: &Timeouts) -> SdkConfig {
+    let limits = TimeoutConfig::builder()
+        .connect_timeout(timeouts.connect)
+        .operation_attempt_timeout(timeouts.attempt)
+        .operation_timeout(timeouts.read)
+        .build();
+    let retries = RetryConfig::standard().with_max_attempts(3);
+    base.clone().into_builder().retry_config(retries).timeout_config(limits).build()
+}
+
+/// Writes are sent once: without an idempotency token a repeat could do it twice.
+pub(super) fn for_writes(base: &SdkConfig, timeouts: &Timeouts) -> SdkConfig {
+    let limits = TimeoutConfig::builder().connect_timeout(timeouts.connect).operation_timeout(timeouts.write).build();
+    base.clone().into_builder().retry_config(RetryConfig::disabled()).timeout_config(limits).build()
+}
+
+/// The client of live tails: a quiet stream is not a stalled one.
+pub(super) fn for_tail(reads: &SdkConfig, meter: &Meter, overridden: bool) -> aws_sdk_cloudwatchlogs::Client {
+    let mut config = aws_sdk_cloudwatchlogs::config::Builder::from(reads)
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .interceptor(meter.clone());
+    if overridden {
+        config = config.interceptor(PlainHost);
+    }
+    aws_sdk_cloudwatchlogs::Client::from_conf(config.build())
+}
+
+/// CloudFormation's two clients of one region.
+#[derive(Clone)]
+pub(super) struct Stacks {
+    pub(super) read: aws_sdk_cloudformation::Client,
+    pub(super) write: aws_sdk_cloudformation::Client,
+}
+
+/// CloudFormation by region: the edge stack lives in another one.
+pub(super) struct Regional {
+    reads: SdkConfig,
+    writes: SdkConfig,
+    meter: Meter,
+    made: Mutex<HashMap<String, Stacks>>,
+}
+
+impl Regional {
+    pub(super) fn new(reads: SdkConfig, writes: SdkConfig, meter: Meter) -> Self {
+        Self { reads, writes, meter, made: Mutex::default() }
+    }
+
+    /// The clients of a region.
+    pub(super) fn at(&self, region: &str) -> Stacks {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.entry(region.to_owned())
+            .or_insert_with(|| Stacks { read: self.make(&self.reads, region), write: self.make(&self.writes, region) })
+            .clone()
+    }
+
+    fn make(&self, config: &SdkConfig, region: &str) -> aws_sdk_cloudformation::Client {
+        let here = config.clone().into_builder().region(Region::new(region.to_owned())).build();
+        client!(aws_sdk_cloudformation, &here, self.meter)
+    }
+}

@@ -1,0 +1,203 @@
+//! Cognito's app clients and their secrets, by id and date.
+
+use std::sync::atomic::Ordering;
+
+use aws_sdk_cognitoidentityprovider::types as sdk;
+use futures::{StreamExt, join, stream};
+
+use super::convert::{text, time};
+use super::fleet::gap;
+use super::{AwsCloud, error};
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::client::{Client, ClientList, ClientSecret, StoredSecret};
+
+const DESCRIBE: &str = "cognito-idp:DescribeUserPoolClient";
+const SECRETS: &str = "cognito-idp:ListUserPoolClientSecrets";
+/// Clients that are read together; Cognito's quota for these calls is low.
+const TOGETHER: usize = 4;
+
+/// A client of a pool, as the list names it.
+#[derive(Clone)]
+pub(super) struct Listed {
+    pub(super) id: String,
+    pub(super) name: String,
+}
+
+impl AwsCloud {
+    pub(super) async fn read_clients(&self, pool: &str, environment: &str) -> CloudResult<ClientList> {
+        let stored = async {
+            match environment {
+                "" => Ok(Vec::new()),
+                environment => self.stored_secrets(environment).await,
+            }
+        };
+        let (clients, stored) = join!(self.pool_clients(pool), stored);
+        let (mut clients, mut gaps) = clients?;
+        match stored {
+            Ok(stored) => attach(&mut clients, stored),
+            Err(error) => gaps.push(gap("stored secrets", &error)),
+        }
+        clients.sort_by(|a, b| (&a.name, b.created_at).cmp(&(&b.name, a.created_at)));
+        gaps.sort();
+        gaps.dedup();
+        Ok(ClientList { pool: pool.to_owned(), clients, gaps })
+    }
+
+    /// Ids and names of a pool's clients.
+    pub(super) async fn listed_clients(&self, pool: &str) -> CloudResult<Vec<Listed>> {
+        let call = self.read.cognito.list_user_pool_clients().user_pool_id(pool);
+        let pages = call.into_paginator().page_size(60).items().send();
+        let found: Vec<_> = pages.try_collect().await.map_err(self.failed("cognito-idp:ListUserPoolClients"))?;
+        let listed = found
+            .into_iter()
+            .filter_map(|found| Some(Listed { id: found.client_id?, name: found.client_name.unwrap_or_default() }));
+        Ok(listed.collect())
+    }
+
+    async fn pool_clients(&self, pool: &str) -> CloudResult<(Vec<Client>, Vec<String>)> {
+        let listed = self.listed_clients(pool).await?;
+        let read = stream::iter(listed).map(|listed| self.client(pool, listed));
+        let read: Vec<(Option<Client>, Option<CloudError>)> = read.buffered(TOGETHER).collect().await;
+        let (clients, errors): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+        let gaps = errors.into_iter().flatten().map(|error| gap("client details", &error));
+        Ok((clients.into_iter().flatten().collect(), gaps.collect()))
+    }
+
+    /// A client with what could be read of it. One that was deleted since the list is none.
+    async fn client(&self, pool: &str, listed: Listed) -> (Option<Client>, Option<CloudError>) {
+        let described = match self.describe_client(pool, &listed.id).await {
+            Ok(described) => described,
+            Err(error) if error.kind == ErrorKind::NotFound => return (None, None),
+            Err(error) => return (Some(nameplate(&listed)), Some(error)),
+        };
+        let mut client = client(&listed, &described);
+        if !client.confidential {
+            return (Some(client), None);
+        }
+        match self.client_secrets(pool, &listed.id).await {
+            Ok(secrets) => {
+                client.secrets = secrets.unwrap_or_default();
+                (Some(client), None)
+            }
+            Err(error) => (Some(client), Some(error)),
+        }
+    }
+
+    pub(super) async fn describe_client(&self, pool: &str, client: &str) -> CloudResult<sdk::UserPoolClientType> {
+        let call = self.read.cognito.describe_user_pool_client().user_pool_id(pool).client_id(client);
+        let answer = call.send().await.map_err(self.failed(DESCRIBE))?;
+        answer.user_pool_client.ok_or_else(|| error::garbled(DESCRIBE, "the answer holds no client"))
+    }
+
+    /// A client's secrets, oldest first; `None` where the endpoint lacks the call, which is remembered.
+    pub(super) async fn client_secrets(&self, pool: &str, client: &str) -> CloudResult<Option<Vec<ClientSecret>>> {
+        if self.single_secret.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let (mut secrets, mut token) = (Vec::new(), None);
+        // A client has at most two secrets; more pages than that would be no list.
+        for _ in 0..4 {
+            let call = self.read.cognito.list_user_pool_client_secrets().user_pool_id(pool).client_id(client);
+            let answer = match call.set_next_token(token).send().await.map_err(self.failed(SECRETS)) {
+                Ok(answer) => answer,
+                Err(error) if error.kind == ErrorKind::Unsupported => {
+                    self.single_secret.store(true, Ordering::Relaxed);
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            };
+            secrets.extend(answer.client_secrets().iter().filter_map(client_secret));
+            token = answer.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                secrets.sort_by_key(|secret: &ClientSecret| secret.created_at);
+                return Ok(Some(secrets));
+            }
+        }
+        Err(error::garbled(SECRETS, "the list of secrets does not end"))
+    }
+}
+
+fn client_secret(found: &sdk::ClientSecretDescriptorType) -> Option<ClientSecret> {
+    let id = text(Some(found.client_secret_id()?));
+    Some(ClientSecret { id, created_at: time(found.client_secret_create_date()) })
+}
+
+/// All that the list alone tells of a client.
+fn nameplate(listed: &Listed) -> Client {
+    Client {
+        id: text(Some(&listed.id)),
+        name: text(Some(&listed.name)),
+        confidential: false,
+        flows: Vec::new(),
+        scopes: Vec::new(),
+        created_at: None,
+        updated_at: None,
+        secrets: Vec::new(),
+        stored_in: None,
+    }
+}
+
+fn client(listed: &Listed, found: &sdk::UserPoolClientType) -> Client {
+    let flows = found.allowed_o_auth_flows().iter().map(|flow| text(Some(flow.as_str())));
+    let scopes = found.allowed_o_auth_scopes().iter().map(|scope| text(Some(scope)));
+    Client {
+        name: text(found.client_name().or(Some(&listed.name))),
+        confidential: found.client_secret().is_some_and(|secret| !secret.is_empty()),
+        flows: flows.collect(),
+        scopes: scopes.collect(),
+        created_at: time(found.creation_date()),
+        updated_at: time(found.last_modified_date()),
+        ..nameplate(listed)
+    }
+}
+
+/// Gives each client the Secret that holds its id; a Secret that holds no known client's goes by
+/// the names: `quarterdeck/<environment>/<server>/machine-client` and `<environment>-<server>-machine`.
+fn attach(clients: &mut [Client], stored: Vec<StoredSecret>) {
+    for secret in stored {
+        let by_id = clients.iter().position(|client| Some(&client.id) == secret.current_client.as_ref());
+        let named = client_name(&secret.name);
+        let newest = || {
+            let alike = clients.iter().enumerate().filter(|(_, client)| Some(&client.name) == named.as_ref());
+            alike.max_by_key(|(_, client)| client.created_at).map(|(index, _)| index)
+        };
+        if let Some(client) = by_id.or_else(newest).and_then(|index| clients.get_mut(index)) {
+            client.stored_in = Some(secret);
+        }
+    }
+}
+
+/// Name of the client whose credentials a Secret of this name is made for.
+fn client_name(secret: &str) -> Option<String> {
+    let (environment, rest) = secret.strip_prefix("quarterdeck/")?.split_once('/')?;
+    Some(format!("{environment}-{}-machine", rest.strip_suffix("/machine-client")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(id: &str, name: &str) -> Client {
+        nameplate(&Listed { id: id.into(), name: name.into() })
+    }
+
+    fn stored(name: &str, client: Option<&str>) -> StoredSecret {
+        StoredSecret { name: name.into(), current_client: client.map(Into::into), has_secret: true, changed_at: None }
+    }
+
+    #[test]
+    fn a_secret_goes_to_the_client_whose_id_it_holds() {
+        let mut clients = [named("old", "prod-time-machine"), named("new", "prod-time-machine")];
+        attach(&mut clients, vec![stored("quarterdeck/prod/time/machine-client", Some("old"))]);
+        assert!(clients[0].stored_in.is_some());
+        assert!(clients[1].stored_in.is_none());
+    }
+
+    #[test]
+    fn a_secret_without_an_id_goes_by_name() {
+        let mut clients = [named("a", "prod-time-machine"), named("b", "prod-time-user")];
+        attach(&mut clients, vec![stored("quarterdeck/prod/time/machine-client", None)]);
+        assert!(clients[0].stored_in.is_some());
+        assert!(clients[1].stored_in.is_none());
+    }
+}

@@ -1,0 +1,144 @@
+//! What a Secret holds: a client's credentials and the list of clients that servers accept.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value};
+
+use super::error;
+use crate::cloud::CloudResult;
+
+const CLIENT_ID: &str = "client_id";
+const CLIENT_SECRET: &str = "client_secret";
+const ALLOWED: &str = "allowed_client_ids";
+/// Length of a generated secret; Cognito takes 24 to 64 characters.
+const LENGTH: usize = 40;
+
+/// The JSON of a Secret. It has no `Debug`, and the client secret is kept apart from the rest.
+#[derive(Default)]
+pub(super) struct Credentials {
+    secret: Option<SecretString>,
+    rest: Map<String, Value>,
+}
+
+impl Credentials {
+    /// Reads a Secret's text.
+    pub(super) fn parse(name: &str, text: &str) -> CloudResult<Self> {
+        // The parser's own words would quote the text.
+        let wrong = |_| error::invalid("secretsmanager:GetSecretValue", format!("secret {name} holds no JSON object"));
+        let mut rest: Map<String, Value> = serde_json::from_str(text).map_err(wrong)?;
+        let secret = match rest.remove(CLIENT_SECRET) {
+            Some(Value::String(secret)) if !secret.is_empty() => Some(SecretString::from(secret)),
+            _ => None,
+        };
+        Ok(Self { secret, rest })
+    }
+
+    pub(super) fn client_id(&self) -> Option<&str> {
+        self.rest.get(CLIENT_ID)?.as_str().filter(|id| !id.is_empty())
+    }
+
+    pub(super) fn secret(&self) -> Option<&SecretString> {
+        self.secret.as_ref()
+    }
+
+    /// The same with another client's credentials.
+    #[must_use]
+    pub(super) fn with_client(mut self, id: &str, secret: SecretString) -> Self {
+        self.rest.insert(CLIENT_ID.into(), id.into());
+        self.secret = Some(secret);
+        self
+    }
+
+    /// The same with another list of accepted clients.
+    #[must_use]
+    pub(super) fn with_allowed(mut self, clients: &[String]) -> Self {
+        let listed: Vec<&str> = clients.iter().map(String::as_str).filter(|client| !client.is_empty()).collect();
+        self.rest.insert(ALLOWED.into(), listed.join(" ").into());
+        self
+    }
+
+    /// The Secret's text.
+    pub(super) fn to_json(&self) -> CloudResult<SecretString> {
+        let wrong = |_| error::invalid("secretsmanager:PutSecretValue", "the secret cannot be written as JSON");
+        serde_json::to_string(self).map(SecretString::from).map_err(wrong)
+    }
+}
+
+impl Serialize for Credentials {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(id) = self.rest.get(CLIENT_ID) {
+            map.serialize_entry(CLIENT_ID, id)?;
+        }
+        if let Some(secret) = &self.secret {
+            map.serialize_entry(CLIENT_SECRET, secret.expose_secret())?;
+        }
+        for (key, value) in self.rest.iter().filter(|(key, _)| *key != CLIENT_ID) {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+/// A new client secret from the system's generator.
+pub(super) fn generate() -> CloudResult<SecretString> {
+    const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut out = String::with_capacity(LENGTH);
+    let mut bytes = [0u8; 64];
+    while out.len() < LENGTH {
+        rand::TryRng::try_fill_bytes(&mut rand::rngs::SysRng, &mut bytes)
+            .map_err(|_| error::invalid("os:Random", "the system's random generator does not answer"))?;
+        // 248 is the greatest multiple of 62 in a byte: the rest would favour the first letters.
+        let letters = bytes.iter().filter(|byte| **byte < 248).map(|byte| char::from(ALPHABET[usize::from(byte % 62)]));
+        out.extend(letters.take(LENGTH - out.len()));
+    }
+    Ok(SecretString::from(out))
+}
+
+/// A version id out of an operation's token: Secrets Manager wants 32 to 64 characters, and the
+/// same for a repeat.
+pub(super) fn version_id(token: &str, secret: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(format!("{token}\n{secret}"));
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_what_it_does_not_know() {
+        let text = r#"{"client_id":"a","allowed_client_ids":"a b","note":1}"#;
+        let found = Credentials::parse("s", text).expect("JSON");
+        assert!(found.secret().is_none());
+        let new =
+            found.with_client("b", SecretString::from("hush")).with_allowed(&["a".into(), String::new(), "b".into()]);
+        let json = new.to_json().expect("JSON");
+        let expected = r#"{"client_id":"b","client_secret":"hush","allowed_client_ids":"a b","note":1}"#;
+        assert_eq!(json.expose_secret(), expected);
+    }
+
+    #[test]
+    fn an_error_does_not_quote_the_text() {
+        let Err(error) = Credentials::parse("s", "hunter2") else { unreachable!("it is no JSON") };
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn generated_secrets_are_what_cognito_takes() {
+        let (one, other) = (generate().expect("random"), generate().expect("random"));
+        assert_eq!(one.expose_secret().len(), LENGTH);
+        assert!(one.expose_secret().bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        assert_ne!(one.expose_secret(), other.expose_secret());
+    }
+
+    #[test]
+    fn a_version_id_is_the_same_for_a_repeat() {
+        let id = version_id("op-1", "quarterdeck/prod/time/machine-client");
+        assert_eq!(id.len(), 36);
+        assert_eq!(id, version_id("op-1", "quarterdeck/prod/time/machine-client"));
+        assert_ne!(id, version_id("op-1-allow", "quarterdeck/prod/time/machine-client"));
+    }
+}

@@ -1,0 +1,181 @@
+//! Change sets: made, waited for, read, thrown away. None is executed here.
+
+use std::time::Duration;
+
+use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
+use aws_sdk_cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, Parameter, Tag};
+
+use super::convert::text;
+use super::{AwsCloud, change_set, error};
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::stack::{ChangeSet, ChangeSetRequest, StackRef};
+
+const CREATE: &str = "cloudformation:CreateChangeSet";
+const DESCRIBE: &str = "cloudformation:DescribeChangeSet";
+/// Pages of changes that are read; a template has at most 500 resources.
+const PAGES: usize = 20;
+
+/// How a change set came out.
+enum Outcome {
+    /// It can be executed; its first page.
+    Ready(Box<DescribeChangeSetOutput>),
+    /// It would change nothing.
+    Nothing,
+    /// It cannot be made; the reason.
+    Refused(String),
+}
+
+impl AwsCloud {
+    /// Makes the change set and waits for it. One of the same name is replaced, so that a repeat is harmless.
+    ///
+    /// Where nothing changes, the change set is deleted again and its ARN is empty.
+    pub(super) async fn make_change_set(&self, request: &ChangeSetRequest) -> CloudResult<ChangeSet> {
+        self.drop_namesake(request).await?;
+        let arn = self.create_change_set(request).await?;
+        let limit = self.timeouts.draft;
+        let outcome = tokio::time::timeout(limit, self.settled_change_set(&request.stack, &arn)).await;
+        let outcome = outcome.unwrap_or_else(|_| {
+            let message = format!("the change set was not ready within {} s", limit.as_secs_f32());
+            Err(CloudError::new(ErrorKind::TimedOut, CREATE, message))
+        })?;
+        match outcome {
+            Outcome::Ready(first) => self.all_changes(&request.stack, arn, *first).await,
+            Outcome::Nothing => {
+                self.discard_change_set(&request.stack, &arn).await?;
+                Ok(ChangeSet { arn: String::new(), changes: Vec::new() })
+            }
+            Outcome::Refused(reason) => {
+                self.discard_change_set(&request.stack, &arn).await?;
+                Err(error::invalid(CREATE, reason))
+            }
+        }
+    }
+
+    /// Deletes a change set of the same name that an earlier attempt has left.
+    async fn drop_namesake(&self, request: &ChangeSetRequest) -> CloudResult<()> {
+        match self.describe_change_set(&request.stack, &request.name, None).await {
+            Ok(_) => self.delete_change_set(&request.stack, &request.name).await,
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create_change_set(&self, request: &ChangeSetRequest) -> CloudResult<String> {
+        let given = request.parameters.iter();
+        let given = given.map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value).build());
+        let kept = request.keep.iter().filter(|key| !request.parameters.contains_key(*key));
+        let kept = kept.map(|key| Parameter::builder().parameter_key(key).use_previous_value(true).build());
+        let tags = request.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let kind = if request.create { ChangeSetType::Create } else { ChangeSetType::Update };
+        let call = self.cloudformation(&request.stack).write.create_change_set();
+        let call = call.stack_name(&request.stack.name).change_set_name(&request.name).change_set_type(kind);
+        let call = call.template_body(&request.template).capabilities(Capability::CapabilityNamedIam);
+        let call = call.set_parameters(Some(given.chain(kept).collect())).set_tags(Some(tags.collect()));
+        let answer = call.send().await.map_err(self.failed(CREATE))?;
+        answer.id.ok_or_else(|| error::garbled(CREATE, "the answer names no change set"))
+    }
+
+    /// Reads a change set until it is ready or has failed.
+    async fn settled_change_set(&self, stack: &StackRef, arn: &str) -> CloudResult<Outcome> {
+        let mut wait = Duration::from_millis(250);
+        loop {
+            let found = self.describe_change_set(stack, arn, None).await?;
+            match found.status() {
+                Some(ChangeSetStatus::CreateComplete) => return Ok(Outcome::Ready(Box::new(found))),
+                Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) => {}
+                Some(ChangeSetStatus::Failed) => {
+                    let reason = text(found.status_reason());
+                    return Ok(if says_nothing_changes(&reason) { Outcome::Nothing } else { Outcome::Refused(reason) });
+                }
+                other => {
+                    let word = text(other.map(ChangeSetStatus::as_str));
+                    return Err(CloudError::new(ErrorKind::Conflict, DESCRIBE, format!("the change set is {word}")));
+                }
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_secs(2));
+        }
+    }
+
+    /// One page of a change set, with property values where the endpoint has them.
+    pub(super) async fn describe_change_set(
+        &self,
+        stack: &StackRef,
+        change_set: &str,
+        token: Option<String>,
+    ) -> CloudResult<DescribeChangeSetOutput> {
+        let client = self.cloudformation(stack).read;
+        let call = client.describe_change_set().stack_name(&stack.name).change_set_name(change_set);
+        let call = call.set_next_token(token);
+        match call.clone().include_property_values(true).send().await.map_err(self.failed(DESCRIBE)) {
+            Err(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::Unsupported) => {
+                call.send().await.map_err(self.failed(DESCRIBE))
+            }
+            answer => answer,
+        }
+    }
+
+    async fn all_changes(
+        &self,
+        stack: &StackRef,
+        arn: String,
+        first: DescribeChangeSetOutput,
+    ) -> CloudResult<ChangeSet> {
+        let mut changes: Vec<_> = first.changes().iter().filter_map(change_set::resource_change).collect();
+        let mut token = first.next_token;
+        for _ in 1..PAGES {
+            let Some(next) = token.filter(|token| !token.is_empty()) else { return Ok(ChangeSet { arn, changes }) };
+            let page = self.describe_change_set(stack, &arn, Some(next)).await?;
+            changes.extend(page.changes().iter().filter_map(change_set::resource_change));
+            token = page.next_token;
+        }
+        Err(error::garbled(DESCRIBE, "the list of changes does not end"))
+    }
+
+    /// Deletes a change set, and the stack without resources that it may have left.
+    pub(super) async fn discard_change_set(&self, stack: &StackRef, change_set: &str) -> CloudResult<()> {
+        if change_set.is_empty() {
+            return Ok(());
+        }
+        self.delete_change_set(stack, change_set).await?;
+        let found = self.read_stack(stack).await?;
+        let empty = found.is_some_and(|stack| stack.status.0 == "REVIEW_IN_PROGRESS");
+        if empty && !self.has_other_change_sets(stack, change_set).await? {
+            let call = self.cloudformation(stack).write.delete_stack().stack_name(&stack.name);
+            gone(call.send().await.map(drop).map_err(self.failed("cloudformation:DeleteStack")))?;
+        }
+        Ok(())
+    }
+
+    async fn delete_change_set(&self, stack: &StackRef, change_set: &str) -> CloudResult<()> {
+        let client = self.cloudformation(stack).write;
+        let call = client.delete_change_set().stack_name(&stack.name).change_set_name(change_set);
+        gone(call.send().await.map(drop).map_err(self.failed("cloudformation:DeleteChangeSet")))
+    }
+
+    /// Whether somebody else is reviewing this stack too.
+    async fn has_other_change_sets(&self, stack: &StackRef, ours: &str) -> CloudResult<bool> {
+        let call = self.cloudformation(stack).read.list_change_sets().stack_name(&stack.name);
+        let answer = call.send().await.map_err(self.failed("cloudformation:ListChangeSets"))?;
+        let other = answer.summaries().iter().any(|found| {
+            let same = found.change_set_id() == Some(ours) || found.change_set_name() == Some(ours);
+            !same && !found.status().is_some_and(|status| status.as_str().starts_with("DELETE_"))
+        });
+        Ok(other)
+    }
+}
+
+/// Success, or nothing to delete.
+pub(super) fn gone(result: CloudResult<()>) -> CloudResult<()> {
+    match result {
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// CloudFormation calls it a failure when nothing changes.
+fn says_nothing_changes(reason: &str) -> bool {
+    ["didn't contain changes", "No updates are to be performed", "no changes"]
+        .iter()
+        .any(|words| reason.contains(words))
+}

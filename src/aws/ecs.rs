@@ -1,0 +1,258 @@
+//! ECS: services, tasks and task definitions.
+
+use aws_sdk_ecs::types::{self as sdk, DesiredStatus, SortOrder, TaskDefinitionStatus};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::convert::{count, some_text, text, time};
+use super::{AwsCloud, error};
+use crate::cloud::CloudResult;
+use crate::core::fleet::{Container, Deployment, Server, ServiceEvent, Task, TaskDefinition};
+
+/// Services that DescribeServices takes at once (ECS API reference).
+const SERVICES_AT_ONCE: usize = 10;
+/// Tasks that DescribeTasks takes at once (ECS API reference).
+const TASKS_AT_ONCE: usize = 100;
+/// Calls of one kind that are under way together.
+const TOGETHER: usize = 4;
+/// Revisions that are offered for a rollback.
+const REVISIONS: i32 = 20;
+
+/// A service and the target groups that its load balancers name.
+pub(super) struct Service {
+    pub(super) server: Server,
+    pub(super) target_groups: Vec<String>,
+}
+
+impl AwsCloud {
+    /// All services of a cluster, without tasks, targets and bounds.
+    pub(super) async fn services(&self, cluster: &str) -> CloudResult<Vec<Service>> {
+        let arns = self.service_arns(cluster).await?;
+        if arns.is_empty() {
+            self.require_cluster(cluster).await?;
+        }
+        let chunks: Vec<Vec<String>> = arns.chunks(SERVICES_AT_ONCE).map(<[String]>::to_vec).collect();
+        let described = stream::iter(chunks).map(|chunk| self.describe_services(cluster, chunk));
+        let parts: Vec<Vec<Service>> = described.buffered(TOGETHER).try_collect().await?;
+        Ok(parts.into_iter().flatten().collect())
+    }
+
+    async fn service_arns(&self, cluster: &str) -> CloudResult<Vec<String>> {
+        let pages = self.read.ecs.list_services().cluster(cluster).into_paginator().page_size(100).items().send();
+        pages.try_collect().await.map_err(self.failed("ecs:ListServices"))
+    }
+
+    /// A cluster without services may be one that does not exist.
+    async fn require_cluster(&self, cluster: &str) -> CloudResult<()> {
+        const CALL: &str = "ecs:DescribeClusters";
+        let found = self.read.ecs.describe_clusters().clusters(cluster).send().await.map_err(self.failed(CALL))?;
+        let active = found.clusters().iter().any(|cluster| cluster.status() != Some("INACTIVE"));
+        if active { Ok(()) } else { Err(error::not_found(CALL, format!("there is no cluster {cluster}"))) }
+    }
+
+    async fn describe_services(&self, cluster: &str, arns: Vec<String>) -> CloudResult<Vec<Service>> {
+        let call = self.read.ecs.describe_services().cluster(cluster).set_services(Some(arns));
+        let answer = call.send().await.map_err(self.failed("ecs:DescribeServices"))?;
+        Ok(answer.services().iter().map(service).collect())
+    }
+
+    /// One service of a cluster.
+    pub(super) async fn service(&self, cluster: &str, name: &str) -> CloudResult<Server> {
+        let found = self.describe_services(cluster, vec![name.to_owned()]).await?;
+        let active = found.into_iter().map(|service| service.server).find(|server| server.status != "INACTIVE");
+        active.ok_or_else(|| error::not_found("ecs:DescribeServices", format!("there is no service {name}")))
+    }
+
+    /// Running and recently stopped tasks of a cluster.
+    pub(super) async fn tasks(&self, cluster: &str) -> CloudResult<Vec<Task>> {
+        let running = self.task_arns(cluster, DesiredStatus::Running);
+        let (mut arns, stopped) = futures::try_join!(running, self.task_arns(cluster, DesiredStatus::Stopped))?;
+        arns.extend(stopped);
+        arns.sort_unstable();
+        arns.dedup();
+        let chunks: Vec<Vec<String>> = arns.chunks(TASKS_AT_ONCE).map(<[String]>::to_vec).collect();
+        let described = stream::iter(chunks).map(|chunk| self.describe_tasks(cluster, chunk));
+        let parts: Vec<Vec<Task>> = described.buffered(TOGETHER).try_collect().await?;
+        Ok(parts.into_iter().flatten().collect())
+    }
+
+    async fn task_arns(&self, cluster: &str, status: DesiredStatus) -> CloudResult<Vec<String>> {
+        let call = self.read.ecs.list_tasks().cluster(cluster).desired_status(status);
+        let pages = call.into_paginator().page_size(100).items().send();
+        pages.try_collect().await.map_err(self.failed("ecs:ListTasks"))
+    }
+
+    /// Tasks by ARN; those that are gone are missing.
+    pub(super) async fn describe_tasks(&self, cluster: &str, arns: Vec<String>) -> CloudResult<Vec<Task>> {
+        let call = self.read.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns));
+        let answer = call.send().await.map_err(self.failed("ecs:DescribeTasks"))?;
+        Ok(answer.tasks().iter().map(task).collect())
+    }
+
+    pub(super) async fn read_task_definition(&self, arn: &str) -> CloudResult<TaskDefinition> {
+        const CALL: &str = "ecs:DescribeTaskDefinition";
+        let call = self.read.ecs.describe_task_definition().task_definition(arn);
+        let answer = call.send().await.map_err(self.failed(CALL))?;
+        let found = answer.task_definition().ok_or_else(|| error::garbled(CALL, "the answer holds no definition"))?;
+        Ok(task_definition(found))
+    }
+
+    pub(super) async fn read_revisions(&self, family: &str) -> CloudResult<Vec<String>> {
+        let call = self.read.ecs.list_task_definitions().family_prefix(family).sort(SortOrder::Desc);
+        let call = call.status(TaskDefinitionStatus::Active).max_results(REVISIONS);
+        let answer = call.send().await.map_err(self.failed("ecs:ListTaskDefinitions"))?;
+        let arns = answer.task_definition_arns().iter().map(|arn| text(Some(arn)));
+        Ok(arns.take(REVISIONS as usize).collect())
+    }
+}
+
+fn service(found: &sdk::Service) -> Service {
+    let breaker = found.deployment_configuration().and_then(|config| config.deployment_circuit_breaker());
+    let mut deployments: Vec<Deployment> = found.deployments().iter().map(deployment).collect();
+    deployments.sort_by_key(|deployment| (deployment.status != "PRIMARY", std::cmp::Reverse(deployment.created_at)));
+    let groups = found.load_balancers().iter().filter_map(|balancer| balancer.target_group_arn());
+    Service {
+        target_groups: groups.map(ToOwned::to_owned).collect(),
+        server: Server {
+            name: text(found.service_name()),
+            arn: text(found.service_arn()),
+            status: text(found.status()),
+            desired: count(found.desired_count()),
+            running: count(found.running_count()),
+            pending: count(found.pending_count()),
+            task_definition: text(found.task_definition()),
+            deployments,
+            events: found.events().iter().filter_map(service_event).collect(),
+            tasks: Vec::new(),
+            targets: None,
+            bounds: None,
+            circuit_breaker: breaker.is_some_and(|breaker| breaker.enable() && breaker.rollback()),
+        },
+    }
+}
+
+fn deployment(found: &sdk::Deployment) -> Deployment {
+    Deployment {
+        id: text(found.id()),
+        status: text(found.status()),
+        task_definition: text(found.task_definition()),
+        desired: count(found.desired_count()),
+        running: count(found.running_count()),
+        pending: count(found.pending_count()),
+        failed: count(found.failed_tasks()),
+        rollout: text(found.rollout_state().map(sdk::DeploymentRolloutState::as_str)),
+        rollout_reason: text(found.rollout_state_reason()),
+        created_at: time(found.created_at()),
+    }
+}
+
+fn service_event(found: &sdk::ServiceEvent) -> Option<ServiceEvent> {
+    Some(ServiceEvent { at: time(found.created_at())?, message: text(found.message()) })
+}
+
+fn task(found: &sdk::Task) -> Task {
+    Task {
+        arn: text(found.task_arn()),
+        service: found
+            .group()
+            .and_then(|group| group.strip_prefix("service:"))
+            .map(|name| text(Some(name)))
+            .unwrap_or_default(),
+        last_status: text(found.last_status()),
+        desired_status: text(found.desired_status()),
+        health: health(found.health_status()),
+        task_definition: text(found.task_definition_arn()),
+        zone: text(found.availability_zone()),
+        address: address(found),
+        started_at: time(found.started_at()),
+        created_at: time(found.created_at()),
+        stopped_at: time(found.stopped_at()),
+        stop_code: some_text(found.stop_code().map(sdk::TaskStopCode::as_str)),
+        stopped_reason: some_text(found.stopped_reason()),
+        containers: found.containers().iter().map(container).collect(),
+    }
+}
+
+/// The private address: of the task's network interface, else of its first container.
+fn address(found: &sdk::Task) -> Option<String> {
+    let details = found.attachments().iter().flat_map(|attachment| attachment.details());
+    let attached = details.filter(|pair| pair.name() == Some("privateIPv4Address")).find_map(|pair| pair.value());
+    let interfaces = found.containers().iter().flat_map(|container| container.network_interfaces());
+    some_text(attached.or_else(|| interfaces.filter_map(|interface| interface.private_ipv4_address()).next()))
+}
+
+fn container(found: &sdk::Container) -> Container {
+    Container {
+        name: text(found.name()),
+        image: text(found.image()),
+        last_status: text(found.last_status()),
+        exit_code: found.exit_code(),
+        reason: some_text(found.reason()),
+        health: health(found.health_status()),
+        runtime_id: some_text(found.runtime_id()),
+    }
+}
+
+fn health(status: Option<&sdk::HealthStatus>) -> String {
+    status.map_or_else(|| "UNKNOWN".to_owned(), |status| text(Some(status.as_str())))
+}
+
+fn task_definition(found: &sdk::TaskDefinition) -> TaskDefinition {
+    let containers = found.container_definitions();
+    let options = containers.iter().filter_map(|container| container.log_configuration()?.options());
+    let groups = options.filter_map(|options| options.get("awslogs-group"));
+    let secrets = containers.iter().flat_map(|container| container.secrets());
+    let mut log_groups: Vec<String> = groups.map(|group| text(Some(group))).collect();
+    let mut secrets: Vec<String> = secrets.filter_map(|secret| secret_arn(secret.value_from())).collect();
+    for list in [&mut log_groups, &mut secrets] {
+        list.sort();
+        list.dedup();
+    }
+    TaskDefinition {
+        arn: text(found.task_definition_arn()),
+        family: text(found.family()),
+        revision: count(found.revision()),
+        log_groups,
+        secrets,
+    }
+}
+
+/// The secret's own ARN out of `arn:…:secret:name:json-key:stage:version`.
+fn secret_arn(value_from: &str) -> Option<String> {
+    let parts: Vec<&str> = value_from.split(':').take(7).collect();
+    (parts.len() == 7 && parts.get(2) == Some(&"secretsmanager")).then(|| text(Some(&parts.join(":"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(
+        "arn:aws:secretsmanager:eu-central-1:1:secret:q/a-AbCdEf",
+        Some("arn:aws:secretsmanager:eu-central-1:1:secret:q/a-AbCdEf")
+    )]
+    #[case(
+        "arn:aws:secretsmanager:eu-central-1:1:secret:q/a-AbCdEf:key::",
+        Some("arn:aws:secretsmanager:eu-central-1:1:secret:q/a-AbCdEf")
+    )]
+    #[case("arn:aws:ssm:eu-central-1:1:parameter/a", None)]
+    #[case("plain-parameter", None)]
+    fn secret_arns(#[case] from: &str, #[case] arn: Option<&str>) {
+        assert_eq!(secret_arn(from).as_deref(), arn);
+    }
+
+    #[test]
+    fn a_task_with_nothing_but_holes_is_a_task() {
+        let task = task(&sdk::Task::builder().build());
+        assert_eq!((task.health.as_str(), task.service.as_str(), task.address), ("UNKNOWN", "", None));
+    }
+
+    #[test]
+    fn the_primary_deployment_comes_first() {
+        let old = sdk::Deployment::builder().id("old").status("ACTIVE").build();
+        let new = sdk::Deployment::builder().id("new").status("PRIMARY").build();
+        let found = service(&sdk::Service::builder().deployments(old).deployments(new).build());
+        assert_eq!(found.server.deployments[0].id, "new");
+    }
+}

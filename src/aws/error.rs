@@ -1,0 +1,296 @@
+//! Every way in which the SDK can fail, as a [`CloudError`].
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::AwsCloud;
+use crate::cloud::{CloudError, ErrorKind};
+use crate::core::text::sanitise;
+
+impl AwsCloud {
+    /// Turns the SDK's failure of this call into the console's.
+    pub(super) fn failed<E>(&self, call: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> CloudError
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let place = self.place();
+        move |error| from_sdk(call, &place, &error)
+    }
+}
+
+/// An answer that is not what the API promises.
+pub(super) fn garbled(call: &str, message: impl Into<String>) -> CloudError {
+    CloudError::new(ErrorKind::Garbled, call, message)
+}
+
+/// A thing that is not there.
+pub(super) fn not_found(call: &str, message: impl Into<String>) -> CloudError {
+    CloudError::new(ErrorKind::NotFound, call, message)
+}
+
+/// A request that cannot be made as asked.
+pub(super) fn invalid(call: &str, message: impl Into<String>) -> CloudError {
+    CloudError::new(ErrorKind::Invalid, call, message)
+}
+
+fn from_sdk<E>(call: &str, place: &str, error: &SdkError<E, HttpResponse>) -> CloudError
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    match error {
+        SdkError::ServiceError(failure) => {
+            let meta = failure.err().meta();
+            from_service(call, meta.code(), meta.message(), Some(failure.raw().status().as_u16()))
+        }
+        SdkError::TimeoutError(_) => {
+            CloudError::new(ErrorKind::TimedOut, call, format!("no answer from {place} in time"))
+        }
+        SdkError::DispatchFailure(failure) => from_dispatch(call, place, failure),
+        SdkError::ResponseError(failure) => {
+            let status = failure.raw().status().as_u16();
+            let kind = match kind_of_status(status) {
+                ErrorKind::Invalid | ErrorKind::NotFound => ErrorKind::Garbled,
+                kind => kind,
+            };
+            CloudError::new(kind, call, format!("HTTP {status} from {place} could not be read: {}", chain(error)))
+        }
+        other => from_construction(call, other),
+    }
+}
+
+/// A failure that the service put into words.
+pub(super) fn from_service(call: &str, code: Option<&str>, message: Option<&str>, status: Option<u16>) -> CloudError {
+    let kind = classify(code, message.unwrap_or_default(), status);
+    let said = match (message.filter(|text| !text.trim().is_empty()), code, status) {
+        (Some(message), Some(code), _) => format!("{message} ({code})"),
+        (Some(message), None, _) => message.to_owned(),
+        (None, Some(code), _) => code.to_owned(),
+        (None, None, Some(status)) => format!("HTTP {status} without a reason"),
+        (None, None, None) => "no reason given".to_owned(),
+    };
+    CloudError::new(kind, call, sanitise(&said))
+}
+
+/// The request did not get out, or the answer not in.
+fn from_dispatch(call: &str, place: &str, failure: &DispatchFailure) -> CloudError {
+    let source = failure.as_connector_error().map(|error| error as &(dyn Error + 'static));
+    if let Some(credentials) = source.and_then(find_credentials_error) {
+        return from_credentials(call, credentials);
+    }
+    if failure.is_timeout() {
+        return CloudError::new(ErrorKind::TimedOut, call, format!("no connection to {place} in time"));
+    }
+    let why = source.map(chain).unwrap_or_else(|| "no reason given".into());
+    CloudError::new(ErrorKind::Unreachable, call, format!("{place}: {why}"))
+}
+
+fn from_construction(call: &str, error: &(dyn Error + 'static)) -> CloudError {
+    match find_credentials_error(error) {
+        Some(credentials) => from_credentials(call, credentials),
+        None => invalid(call, chain(error)),
+    }
+}
+
+fn from_credentials(call: &str, error: &CredentialsError) -> CloudError {
+    let why = chain(error);
+    let expired = why.to_ascii_lowercase().contains("expired");
+    CloudError::new(if expired { ErrorKind::Expired } else { ErrorKind::NoCredentials }, call, why)
+}
+
+fn find_credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// An error with its causes, without those that only repeat.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut out = sanitise(&error.to_string());
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = sanitise(&cause.to_string());
+        if !out.contains(&words) {
+            let _ = write!(out, ": {words}");
+        }
+        next = cause.source();
+    }
+    out
+}
+
+/// What kind of failure a service's answer is.
+fn classify(code: Option<&str>, message: &str, status: Option<u16>) -> ErrorKind {
+    let Some(code) = code.filter(|code| !code.is_empty()) else {
+        return status.map_or(ErrorKind::Service, kind_of_nameless);
+    };
+    kind_of_code(code, message).unwrap_or_else(|| match status.map(kind_of_status) {
+        Some(kind) => kind,
+        None => ErrorKind::Invalid,
+    })
+}
+
+/// What an error code means; the codes of all services are told apart by their words.
+fn kind_of_code(code: &str, message: &str) -> Option<ErrorKind> {
+    let has = |word: &str| code.contains(word);
+    let any = |words: &[&str]| words.iter().any(|word| has(word));
+    let kind = if any(&["Throttl", "TooManyRequests", "RequestLimitExceeded", "SlowDown", "RequestThrottled"]) {
+        ErrorKind::Throttled
+    } else if any(&[
+        "ExpiredToken",
+        "RequestExpired",
+        "UnrecognizedClient",
+        "InvalidClientTokenId",
+        "TokenRefreshRequired",
+    ]) || any(&[
+        "SignatureDoesNotMatch",
+        "InvalidSignature",
+        "InvalidAccessKeyId",
+        "AuthFailure",
+        "IncompleteSignature",
+    ]) {
+        ErrorKind::Expired
+    } else if any(&["AccessDenied", "Unauthorized", "NotAuthorized", "OptInRequired", "MissingAuthenticationToken"]) {
+        ErrorKind::Denied
+    } else if any(&[
+        "UnknownOperation",
+        "InvalidAction",
+        "NotImplemented",
+        "UnsupportedOperation",
+        "UnsupportedFeature",
+    ]) {
+        ErrorKind::Unsupported
+    } else if any(&["AlreadyExists", "InUse", "ResourceExists", "Conflict", "ConcurrentModification", "InProgress"])
+        || any(&[
+            "InvalidChangeSetStatus",
+            "LimitExceeded",
+            "NotActive",
+            "PreconditionNotMet",
+            "InvalidRequestException",
+        ])
+    {
+        ErrorKind::Conflict
+    } else if any(&["NotFound", "NotExist", "NoSuch"]) {
+        ErrorKind::NotFound
+    } else if any(&["Internal", "ServiceUnavailable", "ServerException", "ServiceFailure"]) {
+        ErrorKind::Service
+    } else if any(&["Validation", "InvalidParameter", "ClientException", "InvalidInput"]) {
+        kind_of_words(message)
+    } else {
+        return None;
+    };
+    Some(kind)
+}
+
+/// CloudFormation and ECS put several kinds of failure under one code.
+fn kind_of_words(message: &str) -> ErrorKind {
+    let state = message.contains(" state and can not be ") || message.contains(" state and cannot be ");
+    if state || message.contains("_IN_PROGRESS") || message.contains("already exists") {
+        ErrorKind::Conflict
+    } else if message.contains("does not exist") || message.contains("not found") {
+        ErrorKind::NotFound
+    } else {
+        ErrorKind::Invalid
+    }
+}
+
+/// What a failure without a code is: an AWS API always names one.
+fn kind_of_nameless(status: u16) -> ErrorKind {
+    match kind_of_status(status) {
+        ErrorKind::Invalid | ErrorKind::NotFound => ErrorKind::Garbled,
+        kind => kind,
+    }
+}
+
+fn kind_of_status(status: u16) -> ErrorKind {
+    match status {
+        401 | 403 => ErrorKind::Denied,
+        404 => ErrorKind::NotFound,
+        409 => ErrorKind::Conflict,
+        429 => ErrorKind::Throttled,
+        501 => ErrorKind::Unsupported,
+        500.. => ErrorKind::Service,
+        400..500 => ErrorKind::Invalid,
+        _ => ErrorKind::Garbled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("ThrottlingException", "Rate exceeded", 400, ErrorKind::Throttled)]
+    #[case("Throttling", "Rate exceeded", 400, ErrorKind::Throttled)]
+    #[case("TooManyRequestsException", "", 400, ErrorKind::Throttled)]
+    #[case("RequestLimitExceeded", "", 503, ErrorKind::Throttled)]
+    #[case("AccessDeniedException", "User is not authorized", 400, ErrorKind::Denied)]
+    #[case("AccessDenied", "", 403, ErrorKind::Denied)]
+    #[case("UnauthorizedOperation", "", 403, ErrorKind::Denied)]
+    #[case("ExpiredTokenException", "", 400, ErrorKind::Expired)]
+    #[case("ExpiredToken", "", 403, ErrorKind::Expired)]
+    #[case("UnrecognizedClientException", "", 400, ErrorKind::Expired)]
+    #[case("InvalidClientTokenId", "", 403, ErrorKind::Expired)]
+    #[case("SignatureDoesNotMatch", "", 403, ErrorKind::Expired)]
+    #[case("ClusterNotFoundException", "Cluster not found.", 400, ErrorKind::NotFound)]
+    #[case("ServiceNotFoundException", "", 400, ErrorKind::NotFound)]
+    #[case("ResourceNotFoundException", "", 400, ErrorKind::NotFound)]
+    #[case("ChangeSetNotFound", "", 404, ErrorKind::NotFound)]
+    #[case("TargetGroupNotFound", "", 400, ErrorKind::NotFound)]
+    #[case("ValidationError", "Stack with id x does not exist", 400, ErrorKind::NotFound)]
+    #[case(
+        "ValidationError",
+        "Stack:arn is in UPDATE_IN_PROGRESS state and can not be updated.",
+        400,
+        ErrorKind::Conflict
+    )]
+    #[case("ValidationError", "Parameters: [A] do not exist in the template", 400, ErrorKind::Invalid)]
+    #[case("ValidationError", "Template format error", 400, ErrorKind::Invalid)]
+    #[case("AlreadyExistsException", "", 400, ErrorKind::Conflict)]
+    #[case("ResourceInUseException", "", 400, ErrorKind::Conflict)]
+    #[case("ResourceExistsException", "", 400, ErrorKind::Conflict)]
+    #[case("LimitExceededException", "at most 2", 400, ErrorKind::Conflict)]
+    #[case("ServiceNotActiveException", "", 400, ErrorKind::Conflict)]
+    #[case("InvalidChangeSetStatus", "", 400, ErrorKind::Conflict)]
+    #[case("UnknownOperationException", "", 404, ErrorKind::Unsupported)]
+    #[case("InvalidAction", "Unknown action: X", 400, ErrorKind::Unsupported)]
+    #[case("InvalidParameterException", "bad", 400, ErrorKind::Invalid)]
+    #[case("InvalidParameterException", "The referenced task was not found.", 400, ErrorKind::NotFound)]
+    #[case("ClientException", "Unable to describe task definition.", 400, ErrorKind::Invalid)]
+    #[case("ServerException", "", 500, ErrorKind::Service)]
+    #[case("InternalFailure", "", 500, ErrorKind::Service)]
+    #[case("InternalErrorException", "", 500, ErrorKind::Service)]
+    #[case("ServiceUnavailableException", "", 503, ErrorKind::Service)]
+    #[case("SomethingNew", "", 400, ErrorKind::Invalid)]
+    #[case("SomethingNew", "", 502, ErrorKind::Service)]
+    fn codes(#[case] code: &str, #[case] message: &str, #[case] status: u16, #[case] kind: ErrorKind) {
+        assert_eq!(classify(Some(code), message, Some(status)), kind);
+    }
+
+    #[rstest]
+    #[case(400, ErrorKind::Garbled)]
+    #[case(403, ErrorKind::Denied)]
+    #[case(404, ErrorKind::Garbled)]
+    #[case(429, ErrorKind::Throttled)]
+    #[case(500, ErrorKind::Service)]
+    #[case(501, ErrorKind::Unsupported)]
+    #[case(503, ErrorKind::Service)]
+    fn nameless(#[case] status: u16, #[case] kind: ErrorKind) {
+        assert_eq!(classify(None, "", Some(status)), kind);
+    }
+
+    #[test]
+    fn a_hostile_message_is_sanitised() {
+        let error = from_service("ecs:X", Some("ClientException"), Some("bad \u{1b}]0;owned\u{7}thing"), Some(400));
+        assert_eq!(error.message, "bad thing (ClientException)");
+    }
+}

@@ -1,0 +1,54 @@
+//! CloudWatch Logs: pages of events, and log groups by name.
+
+use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
+
+use super::{AwsCloud, error};
+use crate::cloud::CloudResult;
+use crate::core::logs::query::PAGE_LIMIT;
+use crate::core::logs::{LogEvent, LogPage, LogQuery};
+
+impl AwsCloud {
+    pub(super) async fn read_log_page(&self, query: &LogQuery) -> CloudResult<LogPage> {
+        // FilterLogEvents includes its end; a query does not.
+        let until = query.until.map(|until| until.saturating_sub(1));
+        if until.is_some_and(|until| until < query.from) {
+            return Ok(LogPage::default());
+        }
+        let call = self.read.logs.filter_log_events().log_group_name(&query.group).start_time(query.from.max(0));
+        let call = call.set_end_time(until).set_filter_pattern(query.pattern.clone());
+        let call = call.set_next_token(query.token.clone()).limit(PAGE_LIMIT as i32);
+        let answer = call.send().await.map_err(self.failed("logs:FilterLogEvents"))?;
+        let next = answer.next_token().filter(|token| !token.is_empty()).map(ToOwned::to_owned);
+        let mut events: Vec<LogEvent> =
+            answer.events.unwrap_or_default().into_iter().map(|event| log_event(&query.group, event)).collect();
+        events.sort_by_key(|event| event.timestamp);
+        Ok(LogPage { events, next })
+    }
+
+    /// ARN of a log group, without the `:*` that CloudFormation and older calls put behind it.
+    pub(super) async fn log_group_arn(&self, name: String) -> CloudResult<String> {
+        const CALL: &str = "logs:DescribeLogGroups";
+        let call = self.read.logs.describe_log_groups().log_group_name_prefix(&name);
+        let answer = call.send().await.map_err(self.failed(CALL))?;
+        // Groups come sorted by name, so the one that is the prefix itself is on the first page.
+        let found = answer.log_groups().iter().find(|group| group.log_group_name() == Some(&name));
+        let found = found.ok_or_else(|| error::not_found(CALL, format!("there is no log group {name}")))?;
+        let arn = found.log_group_arn().or(found.arn()).unwrap_or_default();
+        let arn = arn.strip_suffix(":*").unwrap_or(arn);
+        if arn.is_empty() {
+            return Err(error::garbled(CALL, format!("log group {name} has no ARN")));
+        }
+        Ok(arn.to_owned())
+    }
+}
+
+fn log_event(group: &str, found: FilteredLogEvent) -> LogEvent {
+    let timestamp = found.timestamp.unwrap_or_default();
+    LogEvent {
+        timestamp,
+        ingested: found.ingestion_time.unwrap_or(timestamp),
+        group: group.to_owned(),
+        stream: found.log_stream_name.unwrap_or_default(),
+        message: found.message.unwrap_or_default(),
+    }
+}

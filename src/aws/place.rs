@@ -1,0 +1,112 @@
+//! Where AWS is: region, endpoint, and the keys of the local cloud.
+
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
+
+use super::Options;
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
+
+/// The region: flag, environment, profile. The instance metadata service is not asked, as that is a network call.
+pub(super) async fn region(options: &Options) -> CloudResult<String> {
+    let region = match &options.region {
+        Some(region) => region.clone(),
+        None => found_region(options.profile.as_deref()).await.ok_or_else(|| {
+            invalid("no region is configured").with_hint("pass --region, or set AWS_REGION or the profile's region")
+        })?,
+    };
+    if region_shape(&region) {
+        return Ok(region);
+    }
+    let shown = crate::core::text::sanitise(&region);
+    Err(invalid(format!("`{shown}` is no AWS region")).with_hint("a region looks like eu-central-1"))
+}
+
+async fn found_region(profile: Option<&str>) -> Option<String> {
+    let mut files = ProfileFileRegionProvider::builder();
+    if let Some(profile) = profile {
+        files = files.profile_name(profile);
+    }
+    let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(files.build());
+    chain.region().await.map(|region| region.to_string())
+}
+
+/// Two or more lower-case words and a number, joined by hyphens.
+fn region_shape(region: &str) -> bool {
+    let parts: Vec<&str> = region.split('-').collect();
+    let Some((number, words)) = parts.split_last() else { return false };
+    let word = |word: &&str| word.len() >= 2 && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let digits = !number.is_empty() && number.len() <= 2 && number.bytes().all(|byte| byte.is_ascii_digit());
+    digits && words.len() >= 2 && words.iter().all(word)
+}
+
+/// Checks an endpoint URL; the same without a slash at its end.
+pub(super) fn endpoint(url: &str) -> CloudResult<String> {
+    let wrong = |why: &str| {
+        let shown = crate::core::text::sanitise(url);
+        invalid(format!("endpoint `{shown}` {why}")).with_hint("an endpoint looks like http://localhost:4566")
+    };
+    let parsed = reqwest::Url::parse(url).map_err(|_| wrong("is no URL"))?;
+    if !matches!(parsed.scheme(), "http" | "https") {
+        return Err(wrong("is neither http nor https"));
+    }
+    if parsed.host_str().is_none_or(str::is_empty) {
+        return Err(wrong("names no host"));
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err(invalid("the endpoint carries credentials").with_hint("put them in a profile"));
+    }
+    if parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err(wrong("has a query or a fragment"));
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+fn invalid(message: impl Into<String>) -> CloudError {
+    CloudError::new(ErrorKind::Invalid, "aws:Configure", message)
+}
+
+/// The keys that every emulator takes.
+pub(super) fn local_credentials() -> SharedCredentialsProvider {
+    SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "local cloud"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("eu-central-1", true)]
+    #[case("us-gov-west-1", true)]
+    #[case("ap-southeast-5", true)]
+    #[case("", false)]
+    #[case("eu-central", false)]
+    #[case("Frankfurt", false)]
+    #[case("eu-central-1a", false)]
+    #[case("eu_central_1", false)]
+    #[case("x/../y-1", false)]
+    fn regions(#[case] text: &str, #[case] good: bool) {
+        assert_eq!(region_shape(text), good);
+    }
+
+    #[rstest]
+    #[case("http://localhost:4566", Some("http://localhost:4566"))]
+    #[case("http://localhost:4566/", Some("http://localhost:4566"))]
+    #[case("https://aws.example", Some("https://aws.example"))]
+    #[case("localhost:4566", None)]
+    #[case("ftp://localhost", None)]
+    #[case("http://key:secret@localhost", None)]
+    #[case("http://localhost?x=1", None)]
+    #[case("http://", None)]
+    fn endpoints(#[case] url: &str, #[case] expected: Option<&str>) {
+        assert_eq!(endpoint(url).ok().as_deref(), expected);
+    }
+
+    #[test]
+    fn credentials_in_an_endpoint_are_not_repeated() {
+        let error = endpoint("http://key:hunter2@localhost").expect_err("refused");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+}

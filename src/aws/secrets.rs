@@ -1,0 +1,119 @@
+//! Secrets Manager: versions of the Secrets that carry clients' credentials.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
+use futures::{StreamExt, TryStreamExt, stream};
+use secrecy::ExposeSecret;
+
+use super::convert::{text, time};
+use super::credentials::{self, Credentials};
+use super::{AwsCloud, error};
+use crate::cloud::{CloudResult, ErrorKind};
+use crate::core::client::StoredSecret;
+use crate::core::operation::work::Stage;
+
+const GET: &str = "secretsmanager:GetSecretValue";
+
+impl AwsCloud {
+    /// Credentials in a version: by staging label where it starts with `AWS`, else by id.
+    pub(super) async fn stored_credentials(&self, secret: &str, version: &str) -> CloudResult<Credentials> {
+        if secret.is_empty() || version.is_empty() {
+            return Err(error::invalid(GET, "no secret or no version is named"));
+        }
+        let call = self.read.secrets.get_secret_value().secret_id(secret);
+        let call = if version.starts_with("AWS") { call.version_stage(version) } else { call.version_id(version) };
+        let answer = call.send().await.map_err(self.failed(GET))?;
+        let text =
+            answer.secret_string().ok_or_else(|| error::invalid(GET, format!("secret {secret} holds no text")))?;
+        Credentials::parse(secret, text)
+    }
+
+    /// Credentials in `AWSCURRENT`; empty where it has no value yet.
+    pub(super) async fn current_credentials(&self, secret: &str) -> CloudResult<Credentials> {
+        match self.stored_credentials(secret, Stage::Current.label()).await {
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                // The Secret itself must exist: it is the stack's to create.
+                self.versions(secret).await?;
+                Ok(Credentials::default())
+            }
+            other => other,
+        }
+    }
+
+    /// Staged versions with their labels.
+    pub(super) async fn versions(&self, secret: &str) -> CloudResult<BTreeMap<String, Vec<String>>> {
+        let call = self.read.secrets.describe_secret().secret_id(secret);
+        let answer = call.send().await.map_err(self.failed("secretsmanager:DescribeSecret"))?;
+        Ok(answer.version_ids_to_stages.unwrap_or_default().into_iter().collect())
+    }
+
+    /// The version that bears a label.
+    pub(super) async fn version_at(&self, secret: &str, stage: Stage) -> CloudResult<Option<String>> {
+        let bears = |labels: &Vec<String>| labels.iter().any(|label| label == stage.label());
+        let versions = self.versions(secret).await?;
+        Ok(versions.into_iter().find(|(_, labels)| bears(labels)).map(|(version, _)| version))
+    }
+
+    /// Writes a version under a label, unless this operation has written it already; its id.
+    ///
+    /// `make` is called only if it is needed: it may generate a value.
+    pub(super) async fn put_version<F>(&self, secret: &str, token: &str, stage: Stage, make: F) -> CloudResult<String>
+    where
+        F: AsyncFnOnce() -> CloudResult<Credentials>,
+    {
+        let version = credentials::version_id(token, secret);
+        if self.versions(secret).await?.contains_key(&version) {
+            return Ok(version);
+        }
+        let json = make().await?.to_json()?;
+        let call = self.write.secrets.put_secret_value().secret_id(secret).secret_string(json.expose_secret());
+        let call = call.version_stages(stage.label()).client_request_token(&version);
+        match call.send().await {
+            // It was written before and has lost its label since: what is durable stays as it is.
+            Err(failure) if failure.as_service_error().is_some_and(|error| error.is_resource_exists_exception()) => {}
+            answer => drop(answer.map_err(self.failed("secretsmanager:PutSecretValue"))?),
+        }
+        Ok(version)
+    }
+
+    /// Moves `AWSCURRENT`; AWS itself then moves `AWSPREVIOUS` to the version that had it.
+    pub(super) async fn move_current(&self, secret: &str, to: &str, from: Option<&str>) -> CloudResult<()> {
+        let call = self.write.secrets.update_secret_version_stage().secret_id(secret);
+        let call = call.version_stage(Stage::Current.label()).move_to_version_id(to);
+        let call = call.set_remove_from_version_id(from.map(ToOwned::to_owned));
+        call.send().await.map(drop).map_err(self.failed("secretsmanager:UpdateSecretVersionStage"))
+    }
+
+    /// The Secrets of an environment's machine clients, never their values.
+    pub(super) async fn stored_secrets(&self, environment: &str) -> CloudResult<Vec<StoredSecret>> {
+        let prefix = format!("quarterdeck/{environment}/");
+        let filter = Filter::builder().key(FilterNameStringType::Name).values(&prefix).build();
+        let pages = self.read.secrets.list_secrets().filters(filter).into_paginator().send();
+        let found: Vec<_> = pages.try_collect().await.map_err(self.failed("secretsmanager:ListSecrets"))?;
+        let names =
+            found.into_iter().flat_map(|page| page.secret_list.unwrap_or_default()).filter_map(|entry| entry.name);
+        // The filter's match is loose (any case), so it is repeated here.
+        let names: Vec<String> = names.filter(|name| name.starts_with(&prefix)).collect();
+        stream::iter(names).map(|name| self.stored_secret(name)).buffered(4).try_collect().await
+    }
+
+    async fn stored_secret(&self, name: String) -> CloudResult<StoredSecret> {
+        let call = self.read.secrets.get_secret_value().secret_id(&name).version_stage(Stage::Current.label());
+        let answer = match call.send().await.map_err(self.failed(GET)) {
+            Ok(answer) => answer,
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                return Ok(StoredSecret { name, current_client: None, has_secret: false, changed_at: None });
+            }
+            Err(error) => return Err(error),
+        };
+        // A Secret that is none of ours may hold anything.
+        let held = answer.secret_string().and_then(|text| Credentials::parse(&name, text).ok()).unwrap_or_default();
+        Ok(StoredSecret {
+            current_client: held.client_id().map(|id| text(Some(id))),
+            has_secret: held.secret().is_some(),
+            changed_at: time(answer.created_date()),
+            name,
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! CloudFormation's stacks, their resources and events.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::types as sdk;
+
+use super::clients::Stacks;
+use super::convert::{some_text, text, time};
+use super::{AwsCloud, error};
+use crate::cloud::{CloudResult, ErrorKind};
+use crate::core::stack::{Stack, StackDetail, StackEvent, StackRef, StackResource, StackStatus};
+
+/// Events that a detail holds.
+const EVENTS: usize = 200;
+
+impl AwsCloud {
+    /// CloudFormation where this stack lives.
+    pub(super) fn cloudformation(&self, stack: &StackRef) -> Stacks {
+        self.stacks.at(if stack.region.is_empty() { &self.region } else { &stack.region })
+    }
+
+    pub(super) async fn read_stack(&self, stack: &StackRef) -> CloudResult<Option<Stack>> {
+        let call = self.cloudformation(stack).read.describe_stacks().stack_name(&stack.name);
+        match call.send().await.map_err(self.failed("cloudformation:DescribeStacks")) {
+            Ok(answer) => Ok(answer.stacks().first().map(|found| domain_stack(found, &stack.region))),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn read_stacks(&self, prefix: &str, region: &str) -> CloudResult<Vec<Stack>> {
+        let pages = self.stacks.at(region).read.describe_stacks().into_paginator().items().send();
+        let all: Vec<sdk::Stack> = pages.try_collect().await.map_err(self.failed("cloudformation:DescribeStacks"))?;
+        let ours = all.iter().filter(|stack| stack.stack_name().is_some_and(|name| name.starts_with(prefix)));
+        let mut stacks: Vec<Stack> = ours.map(|stack| domain_stack(stack, region)).collect();
+        stacks.sort_by(|a, b| a.id.name.cmp(&b.id.name));
+        Ok(stacks)
+    }
+
+    pub(super) async fn read_stack_detail(&self, stack: &StackRef) -> CloudResult<StackDetail> {
+        let (resources, events) = futures::join!(self.resources(stack), self.events(stack));
+        let events = events?;
+        let resources = match resources {
+            // A stack that was deleted may have events and no resources.
+            Err(error) if error.kind == ErrorKind::NotFound => Vec::new(),
+            other => other?,
+        };
+        Ok(StackDetail { resources, events })
+    }
+
+    async fn resources(&self, stack: &StackRef) -> CloudResult<Vec<StackResource>> {
+        let call = self.cloudformation(stack).read.list_stack_resources().stack_name(&stack.name);
+        let pages = call.into_paginator().items().send();
+        let found: Vec<_> = pages.try_collect().await.map_err(self.failed("cloudformation:ListStackResources"))?;
+        let mut resources: Vec<StackResource> = found.iter().map(resource).collect();
+        resources.sort_by(|a, b| a.logical_id.cmp(&b.logical_id));
+        Ok(resources)
+    }
+
+    /// The newest events, from at most two pages.
+    async fn events(&self, stack: &StackRef) -> CloudResult<Vec<StackEvent>> {
+        let mut pages =
+            self.cloudformation(stack).read.describe_stack_events().stack_name(&stack.name).into_paginator().send();
+        let mut events = Vec::new();
+        for _ in 0..2 {
+            let Some(page) = pages.next().await else { break };
+            let page = page.map_err(self.failed("cloudformation:DescribeStackEvents"))?;
+            events.extend(page.stack_events().iter().filter_map(event));
+        }
+        // They come newest first. The sort is stable: events of one instant keep their order.
+        events.sort_by_key(|event: &StackEvent| std::cmp::Reverse(event.at));
+        events.truncate(EVENTS);
+        Ok(events)
+    }
+
+    pub(super) async fn read_template(&self, stack: &StackRef) -> CloudResult<String> {
+        const CALL: &str = "cloudformation:GetTemplate";
+        let call = self.cloudformation(stack).read.get_template().stack_name(&stack.name);
+        let answer = call.send().await.map_err(self.failed(CALL))?;
+        // Not sanitised: line breaks matter, and it is compared, not shown.
+        answer.template_body.ok_or_else(|| error::garbled(CALL, "the answer holds no template"))
+    }
+}
+
+fn status(word: Option<&str>) -> StackStatus {
+    StackStatus(text(word))
+}
+
+fn domain_stack(found: &sdk::Stack, region: &str) -> Stack {
+    let pair = |key: Option<&str>, value: Option<&str>| Some((text(Some(key?)), text(value)));
+    let parameters = found.parameters().iter();
+    let parameters = parameters.filter_map(|parameter| pair(parameter.parameter_key(), parameter.parameter_value()));
+    let outputs = found.outputs().iter().filter_map(|output| pair(output.output_key(), output.output_value()));
+    Stack {
+        id: StackRef { name: text(found.stack_name()), region: region.to_owned() },
+        arn: text(found.stack_id()),
+        status: status(found.stack_status().map(sdk::StackStatus::as_str)),
+        reason: some_text(found.stack_status_reason()),
+        parameters: parameters.collect::<BTreeMap<_, _>>(),
+        outputs: outputs.collect::<BTreeMap<_, _>>(),
+        updated_at: time(found.last_updated_time().or(found.creation_time())),
+        termination_protection: found.enable_termination_protection().unwrap_or(false),
+    }
+}
+
+fn resource(found: &sdk::StackResourceSummary) -> StackResource {
+    StackResource {
+        logical_id: text(found.logical_resource_id()),
+        physical_id: some_text(found.physical_resource_id()),
+        kind: text(found.resource_type()),
+        status: status(found.resource_status().map(sdk::ResourceStatus::as_str)),
+        reason: some_text(found.resource_status_reason()),
+        updated_at: time(found.last_updated_timestamp()),
+    }
+}
+
+fn event(found: &sdk::StackEvent) -> Option<StackEvent> {
+    Some(StackEvent {
+        id: text(found.event_id()),
+        at: time(found.timestamp())?,
+        logical_id: text(found.logical_resource_id()),
+        kind: text(found.resource_type()),
+        status: status(found.resource_status().map(sdk::ResourceStatus::as_str)),
+        reason: some_text(found.resource_status_reason()),
+        token: some_text(found.client_request_token()),
+    })
+}

@@ -1,0 +1,177 @@
+//! StartLiveTail: a stream of log events as they arrive.
+
+use std::time::Duration;
+
+use aws_sdk_cloudwatchlogs::operation::start_live_tail::StartLiveTailOutput;
+use aws_sdk_cloudwatchlogs::types::{
+    LiveTailSessionLogEvent, LiveTailSessionUpdate, StartLiveTailResponseStream as Frame,
+};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{AwsCloud, error};
+use crate::cloud::{CloudError, CloudResult, ErrorKind, TailStream};
+use crate::core::logs::{LogEvent, TailUpdate};
+
+const CALL: &str = "logs:StartLiveTail";
+/// Log groups that a session takes (CloudWatch Logs API reference).
+const GROUPS: usize = 10;
+/// AWS sends an update every second, even an empty one; a session that is silent for this long is dead.
+const SILENCE: Duration = Duration::from_secs(60);
+
+impl AwsCloud {
+    pub(super) async fn open_tail(&self, groups: &[String], pattern: Option<&str>) -> CloudResult<TailStream> {
+        if groups.is_empty() || groups.len() > GROUPS {
+            return Err(error::invalid(
+                CALL,
+                format!("a live tail takes 1 to {GROUPS} log groups, not {}", groups.len()),
+            ));
+        }
+        let arns = stream::iter(groups.to_vec()).map(|group| self.log_group_arn(group)).buffered(4);
+        let arns: Vec<String> = arns.try_collect().await?;
+        let call = self.tail.start_live_tail().set_log_group_identifiers(Some(arns));
+        let call = call.set_log_event_filter_pattern(pattern.map(ToOwned::to_owned));
+        let session = call.send().await.map_err(self.failed(CALL))?;
+        // Endpoints without the override keep to the rhythm; an emulator may be silent.
+        let silence = self.endpoint.is_none().then_some(SILENCE);
+        Ok(updates(session, silence).boxed())
+    }
+}
+
+/// The session's updates. It ends after the first error.
+fn updates(
+    session: StartLiveTailOutput,
+    silence: Option<Duration>,
+) -> impl stream::Stream<Item = CloudResult<TailUpdate>> {
+    stream::unfold(Some(session), move |session| async move {
+        let mut session = session?;
+        loop {
+            let received = match silence {
+                Some(limit) => tokio::time::timeout(limit, session.response_stream.recv()).await,
+                None => Ok(session.response_stream.recv().await),
+            };
+            let item = match received {
+                Ok(Ok(Some(frame))) => update(frame).map(Ok),
+                Ok(Ok(None)) => return None,
+                Ok(Err(failure)) => return Some((Err(broken(&failure)), None)),
+                Err(_) => return Some((Err(silent()), None)),
+            };
+            if let Some(item) = item {
+                return Some((item, Some(session)));
+            }
+        }
+    })
+}
+
+fn silent() -> CloudError {
+    CloudError::new(ErrorKind::TimedOut, CALL, format!("no update for {} s", SILENCE.as_secs()))
+}
+
+/// Why a session broke off. The limit of three hours is no failure of anybody: it can be opened again.
+fn broken<E: ProvideErrorMetadata + std::error::Error, R: std::fmt::Debug>(failure: &SdkError<E, R>) -> CloudError {
+    match failure {
+        SdkError::ServiceError(failure) => {
+            let meta = failure.err().meta();
+            let error = error::from_service(CALL, meta.code(), meta.message(), None);
+            if meta.code() == Some("SessionTimeoutException") {
+                return CloudError { kind: ErrorKind::TimedOut, hint: None, ..error };
+            }
+            error
+        }
+        SdkError::TimeoutError(_) => CloudError::new(ErrorKind::TimedOut, CALL, "the session timed out"),
+        SdkError::DispatchFailure(_) => CloudError::new(ErrorKind::Unreachable, CALL, "the connection broke"),
+        _ => error::garbled(CALL, "the session broke off, or sent what is no event stream"),
+    }
+}
+
+fn update(frame: Frame) -> Option<TailUpdate> {
+    match frame {
+        Frame::SessionStart(_) => Some(TailUpdate::Started),
+        Frame::SessionUpdate(LiveTailSessionUpdate { session_metadata, session_results, .. }) => {
+            let sampled = session_metadata.is_some_and(|metadata| metadata.sampled());
+            let mut events: Vec<LogEvent> = session_results.unwrap_or_default().into_iter().map(log_event).collect();
+            events.sort_by_key(|event| event.timestamp);
+            Some(TailUpdate::Events { events, sampled })
+        }
+        _ => None,
+    }
+}
+
+fn log_event(found: LiveTailSessionLogEvent) -> LogEvent {
+    let timestamp = found.timestamp.unwrap_or_default();
+    LogEvent {
+        timestamp,
+        ingested: found.ingestion_time.unwrap_or(timestamp),
+        group: group_name(&found.log_group_identifier.unwrap_or_default()).to_owned(),
+        stream: found.log_stream_name.unwrap_or_default(),
+        message: found.message.unwrap_or_default(),
+    }
+}
+
+/// The name in an identifier: an ARN, `<account>:<name>`, or the name itself.
+fn group_name(identifier: &str) -> &str {
+    let name = identifier.split_once(":log-group:").map_or(identifier, |(_, rest)| rest);
+    let name = name.strip_suffix(":*").unwrap_or(name);
+    match name.split_once(':') {
+        Some((account, rest)) if account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()) => rest,
+        _ => name,
+    }
+}
+
+/// Takes the `stream-` away that StartLiveTail puts before the host: an emulator has no such name.
+#[derive(Debug)]
+pub(super) struct PlainHost;
+
+impl Intercept for PlainHost {
+    fn name(&self) -> &'static str {
+        "PlainHost"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        if let Some(plain) = plain_host(request.uri()) {
+            request.set_uri(plain)?;
+        }
+        Ok(())
+    }
+}
+
+/// The URI without `stream-` before its host, if it is there.
+fn plain_host(uri: &str) -> Option<String> {
+    let (scheme, rest) = uri.split_once("://")?;
+    Some(format!("{scheme}://{}", rest.strip_prefix("stream-")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("http://stream-localhost:4566/", Some("http://localhost:4566/"))]
+    #[case("http://localhost:4566/", None)]
+    #[case("/", None)]
+    fn hosts(#[case] uri: &str, #[case] plain: Option<&str>) {
+        assert_eq!(plain_host(uri).as_deref(), plain);
+    }
+
+    #[rstest]
+    #[case("/quarterdeck/prod/time", "/quarterdeck/prod/time")]
+    #[case("123456789012:/quarterdeck/prod/time", "/quarterdeck/prod/time")]
+    #[case("arn:aws:logs:eu-central-1:123456789012:log-group:/q/prod/time", "/q/prod/time")]
+    #[case("arn:aws:logs:eu-central-1:123456789012:log-group:/q/prod/time:*", "/q/prod/time")]
+    fn group_names(#[case] identifier: &str, #[case] name: &str) {
+        assert_eq!(group_name(identifier), name);
+    }
+}

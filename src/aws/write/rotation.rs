@@ -1,0 +1,179 @@
+//! Writes to Cognito's clients and to their Secrets.
+//!
+//! A secret's value goes from the generator, or from Cognito, straight into Secrets Manager, and
+//! from there to Cognito. It is in no fact, no error and no log.
+
+use aws_sdk_cognitoidentityprovider::operation::create_user_pool_client::builders::CreateUserPoolClientFluentBuilder;
+use aws_sdk_cognitoidentityprovider::types::UserPoolClientType;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::fact;
+use crate::aws::credentials;
+use crate::aws::draft::gone;
+use crate::aws::{AwsCloud, error};
+use crate::cloud::{CloudResult, ErrorKind};
+use crate::core::operation::work::{Facts, Stage};
+
+const ADD: &str = "cognito-idp:AddUserPoolClientSecret";
+const CREATE: &str = "cognito-idp:CreateUserPoolClient";
+
+impl AwsCloud {
+    /// After a deploy: the stack made the client and an empty Secret; this puts the one into the other.
+    pub(super) async fn publish_client_secret(&self, pool: &str, client: &str, secret: &str) -> CloudResult<()> {
+        if client.is_empty() || secret.is_empty() {
+            return Ok(());
+        }
+        let current = self.current_credentials(secret).await?;
+        if current.secret().is_some() {
+            return Ok(());
+        }
+        let value = self.client_secret_value(pool, client).await?;
+        let from = self.version_at(secret, Stage::Current).await?.unwrap_or_default();
+        let token = format!("publish {client} after {from}");
+        let make = async || Ok(current.with_client(client, value));
+        self.put_version(secret, &token, Stage::Current, make).await.map(drop)
+    }
+
+    pub(super) async fn stage_new_secret(&self, client: &str, secret: &str, token: &str) -> CloudResult<Facts> {
+        let make = async || Ok(self.current_credentials(secret).await?.with_client(client, credentials::generate()?));
+        let version = self.put_version(secret, token, Stage::Pending, make).await?;
+        Ok(pending(secret, version))
+    }
+
+    pub(super) async fn stage_client(
+        &self,
+        pool: &str,
+        client: &str,
+        secret: &str,
+        token: &str,
+        also_allow: &[String],
+    ) -> CloudResult<Facts> {
+        let make = async || {
+            let value = self.client_secret_value(pool, client).await?;
+            Ok(self.current_credentials(secret).await?.with_client(client, value).with_allowed(also_allow))
+        };
+        let version = self.put_version(secret, token, Stage::Pending, make).await?;
+        Ok(pending(secret, version))
+    }
+
+    pub(super) async fn allow_clients(&self, secret: &str, clients: &[String], token: &str) -> CloudResult<()> {
+        let make = async || Ok(self.current_credentials(secret).await?.with_allowed(clients));
+        self.put_version(secret, token, Stage::Current, make).await.map(drop)
+    }
+
+    /// A secret that the client did not have when this was planned is ours: the value was stored first.
+    pub(super) async fn add_client_secret(
+        &self,
+        pool: &str,
+        client: &str,
+        secret: &str,
+        version: &str,
+        known: &[String],
+    ) -> CloudResult<Facts> {
+        if let Some(added) = self.unknown_secret(pool, client, known).await? {
+            return Ok(fact("client-secret".into(), added));
+        }
+        let staged = self.stored_credentials(secret, version).await?;
+        let value =
+            staged.secret().ok_or_else(|| error::invalid(ADD, format!("secret {secret} has no staged value")))?;
+        let call = self.write.cognito.add_user_pool_client_secret().user_pool_id(pool).client_id(client);
+        let answer = call.client_secret(value.expose_secret()).send().await.map_err(self.failed(ADD))?;
+        let added = answer.client_secret_descriptor().and_then(|found| found.client_secret_id());
+        let added = added.ok_or_else(|| error::garbled(ADD, "the answer names no secret"))?;
+        Ok(fact("client-secret".into(), added))
+    }
+
+    async fn unknown_secret(&self, pool: &str, client: &str, known: &[String]) -> CloudResult<Option<String>> {
+        let secrets = self.client_secrets(pool, client).await?.unwrap_or_default();
+        let mut unknown = secrets.into_iter().map(|secret| secret.id).filter(|id| !known.contains(id));
+        Ok(unknown.next_back())
+    }
+
+    pub(super) async fn delete_client_secret(&self, pool: &str, client: &str, id: &str) -> CloudResult<()> {
+        let listed = match self.client_secrets(pool, client).await {
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
+        if listed.is_some_and(|secrets| !secrets.iter().any(|secret| secret.id == id)) {
+            return Ok(());
+        }
+        let call = self.write.cognito.delete_user_pool_client_secret().user_pool_id(pool).client_id(client);
+        let call = call.client_secret_id(id);
+        gone(call.send().await.map(drop).map_err(self.failed("cognito-idp:DeleteUserPoolClientSecret")))
+    }
+
+    pub(super) async fn copy_client(&self, pool: &str, client: &str, known: &[String]) -> CloudResult<Facts> {
+        let original = self.describe_client(pool, client).await?;
+        let name = original.client_name().unwrap_or_default();
+        let listed = self.listed_clients(pool).await?;
+        let ours = listed.iter().find(|other| other.name == name && other.id != client && !known.contains(&other.id));
+        if let Some(ours) = ours {
+            return Ok(fact("client".into(), &ours.id));
+        }
+        let call = copied(self.write.cognito.create_user_pool_client().user_pool_id(pool), original);
+        let answer = call.send().await.map_err(self.failed(CREATE))?;
+        let id = answer.user_pool_client().and_then(|client| client.client_id());
+        let id = id.ok_or_else(|| error::garbled(CREATE, "the answer names no client"))?;
+        Ok(fact("client".into(), id))
+    }
+
+    /// Moves `AWSCURRENT`. If it is there already, the version before it is the one with `AWSPREVIOUS`.
+    pub(super) async fn promote(&self, secret: &str, version: &str) -> CloudResult<Facts> {
+        if version.is_empty() {
+            return Err(error::invalid("secretsmanager:UpdateSecretVersionStage", "no version is named"));
+        }
+        let current = self.version_at(secret, Stage::Current).await?;
+        let previous = if current.as_deref() == Some(version) {
+            self.version_at(secret, Stage::Previous).await?
+        } else {
+            self.move_current(secret, version, current.as_deref()).await?;
+            current
+        };
+        Ok(previous.map(|previous| fact(format!("previous.{secret}"), previous)).unwrap_or_default())
+    }
+
+    pub(super) async fn delete_client(&self, pool: &str, client: &str) -> CloudResult<()> {
+        let call = self.write.cognito.delete_user_pool_client().user_pool_id(pool).client_id(client);
+        gone(call.send().await.map(drop).map_err(self.failed("cognito-idp:DeleteUserPoolClient")))
+    }
+
+    /// The value that Cognito generated for a client.
+    async fn client_secret_value(&self, pool: &str, client: &str) -> CloudResult<SecretString> {
+        const CALL: &str = "cognito-idp:DescribeUserPoolClient";
+        let described = self.describe_client(pool, client).await?;
+        let value = described.client_secret.filter(|value| !value.is_empty());
+        value.map(SecretString::from).ok_or_else(|| error::invalid(CALL, format!("client {client} has no secret")))
+    }
+}
+
+fn pending(secret: &str, version: String) -> Facts {
+    fact(format!("pending.{secret}"), version)
+}
+
+/// Every setting of a client, for a new one.
+fn copied(call: CreateUserPoolClientFluentBuilder, from: UserPoolClientType) -> CreateUserPoolClientFluentBuilder {
+    let confidential = from.client_secret().is_some_and(|secret| !secret.is_empty());
+    call.set_client_name(from.client_name)
+        .generate_secret(confidential)
+        // Zero is the SDK's word for "not given".
+        .set_refresh_token_validity(Some(from.refresh_token_validity).filter(|days| *days > 0))
+        .set_access_token_validity(from.access_token_validity)
+        .set_id_token_validity(from.id_token_validity)
+        .set_token_validity_units(from.token_validity_units)
+        .set_read_attributes(from.read_attributes)
+        .set_write_attributes(from.write_attributes)
+        .set_explicit_auth_flows(from.explicit_auth_flows)
+        .set_supported_identity_providers(from.supported_identity_providers)
+        .set_callback_urls(from.callback_urls)
+        .set_logout_urls(from.logout_urls)
+        .set_default_redirect_uri(from.default_redirect_uri)
+        .set_allowed_o_auth_flows(from.allowed_o_auth_flows)
+        .set_allowed_o_auth_scopes(from.allowed_o_auth_scopes)
+        .set_allowed_o_auth_flows_user_pool_client(from.allowed_o_auth_flows_user_pool_client)
+        .set_analytics_configuration(from.analytics_configuration)
+        .set_prevent_user_existence_errors(from.prevent_user_existence_errors)
+        .set_enable_token_revocation(from.enable_token_revocation)
+        .set_enable_propagate_additional_user_context_data(from.enable_propagate_additional_user_context_data)
+        .set_auth_session_validity(from.auth_session_validity)
+        .set_refresh_token_rotation(from.refresh_token_rotation)
+}

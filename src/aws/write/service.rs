@@ -1,0 +1,70 @@
+//! Writes to ECS.
+
+use aws_sdk_ecs::operation::update_service::builders::UpdateServiceFluentBuilder;
+
+use super::{fact, nothing};
+use crate::aws::convert::wire_count;
+use crate::aws::{AwsCloud, error};
+use crate::cloud::{CloudResult, ErrorKind};
+use crate::core::operation::work::Facts;
+
+const UPDATE: &str = "ecs:UpdateService";
+
+impl AwsCloud {
+    /// The same count twice is the same count: nothing to look for.
+    pub(super) async fn set_desired(&self, cluster: &str, service: &str, desired: u32) -> CloudResult<Facts> {
+        let call = self.update_service(cluster, service).desired_count(wire_count(desired));
+        call.send().await.map_err(self.failed(UPDATE))?;
+        Ok(Facts::new())
+    }
+
+    /// Without a deployment to replace it is not known whether this was done: a deployment too many does no harm.
+    pub(super) async fn new_deployment(&self, cluster: &str, service: &str, replaces: &str) -> CloudResult<Facts> {
+        let server = self.service(cluster, service).await?;
+        let primary = server.primary().map(|deployment| deployment.id.as_str()).unwrap_or_default();
+        if !replaces.is_empty() && !primary.is_empty() && primary != replaces {
+            return Ok(deployment_fact(service, primary));
+        }
+        self.deploy(service, self.update_service(cluster, service).force_new_deployment(true)).await
+    }
+
+    pub(super) async fn use_task_definition(&self, cluster: &str, service: &str, arn: &str) -> CloudResult<Facts> {
+        let server = self.service(cluster, service).await?;
+        match server.primary() {
+            Some(primary) if primary.task_definition == arn => Ok(deployment_fact(service, &primary.id)),
+            _ => self.deploy(service, self.update_service(cluster, service).task_definition(arn)).await,
+        }
+    }
+
+    /// A task that is stopping, has stopped or is forgotten needs no stop.
+    pub(super) async fn stop_task(&self, cluster: &str, task: &str, reason: &str) -> CloudResult<Facts> {
+        let found = self.describe_tasks(cluster, vec![task.to_owned()]).await?;
+        if !found.iter().any(|task| task.desired_status != "STOPPED" && !task.stopped()) {
+            return Ok(Facts::new());
+        }
+        let call = self.write.ecs.stop_task().cluster(cluster).task(task).reason(reason);
+        match call.send().await.map(drop).map_err(self.failed("ecs:StopTask")) {
+            // It went between the look and the call. Any other missing thing was there a moment ago.
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(Facts::new()),
+            result => result.map(nothing),
+        }
+    }
+
+    fn update_service(&self, cluster: &str, service: &str) -> UpdateServiceFluentBuilder {
+        self.write.ecs.update_service().cluster(cluster).service(service)
+    }
+
+    /// Sends an update that makes a deployment; which one.
+    async fn deploy(&self, service: &str, call: UpdateServiceFluentBuilder) -> CloudResult<Facts> {
+        let answer = call.send().await.map_err(self.failed(UPDATE))?;
+        let deployments = answer.service().map(|service| service.deployments()).unwrap_or_default();
+        let primary = deployments.iter().find(|deployment| deployment.status() == Some("PRIMARY"));
+        let id = primary.and_then(|deployment| deployment.id());
+        let id = id.ok_or_else(|| error::garbled(UPDATE, "the answer names no primary deployment"))?;
+        Ok(deployment_fact(service, id))
+    }
+}
+
+fn deployment_fact(service: &str, id: &str) -> Facts {
+    fact(format!("deployment.{service}"), id)
+}
