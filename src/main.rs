@@ -1,1 +1,148 @@
-fn main() {}
+//! The program: flags, the log file, the cloud to work on, and the one exit.
+
+#![allow(clippy::disallowed_methods, reason = "the clock and the runtime are banned in core, not here")]
+
+mod commands;
+mod on_local;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Parser;
+use quarterdeck::cli::{Cli, Command, Global};
+use quarterdeck::cloud::{CloudError, ErrorKind};
+use quarterdeck::config::{self, Config, ConfigError, Places};
+use quarterdeck::core::environment::{Environment, names};
+use quarterdeck::core::identity::Context;
+use quarterdeck::core::keymap::Keymap;
+use quarterdeck::run::Session;
+use quarterdeck::run::audit::Audit;
+use quarterdeck::run::headless::Exit;
+use quarterdeck::{aws, run};
+use tracing_appender::non_blocking::WorkerGuard;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("quarterdeck: the runtime could not be started: {error}");
+            return ExitCode::from(Exit::Failed as u8);
+        }
+    };
+    let exit = runtime.block_on(run(cli)).unwrap_or_else(|error| explain(&error));
+    // Reads still under way (a slow endpoint, a tail) must not hold the prompt back.
+    runtime.shutdown_background();
+    ExitCode::from(exit as u8)
+}
+
+/// Tells what went wrong and the way out; the exit code of it.
+fn explain(error: &anyhow::Error) -> Exit {
+    eprintln!("quarterdeck: {error:#}");
+    if let Some(cloud) = error.downcast_ref::<CloudError>() {
+        if let Some(hint) = &cloud.hint {
+            eprintln!("  {hint}");
+        }
+        return Exit::of(cloud);
+    }
+    if error.downcast_ref::<ConfigError>().is_some() { Exit::Usage } else { Exit::Failed }
+}
+
+/// What every command starts from.
+struct Start {
+    global: Global,
+    config: Config,
+    keymap: Keymap,
+    places: Places,
+}
+
+async fn run(cli: Cli) -> anyhow::Result<Exit> {
+    if let Some(exit) = commands::offline(&cli)? {
+        return Ok(exit);
+    }
+    let places = Places::find()?;
+    let _log = log_to_file(&places.state)?;
+    let (config, keymap) = config::load(cli.global.config.as_deref(), &places)?;
+    let start = Start { global: cli.global, config, keymap, places };
+    match cli.command {
+        Some(Command::Local(command)) => on_local::command(&start, &command).await,
+        None if start.global.local => on_local::console(&start).await,
+        command => {
+            let session = if start.global.local { on_local::attach(&start).await? } else { session(&start).await? };
+            match command {
+                Some(command) => commands::execute(&session, &start.global, command).await,
+                None => console(session, &start).await,
+            }
+        }
+    }
+}
+
+/// Opens the console on a terminal; without one there is nothing to open.
+async fn console(session: Session, start: &Start) -> anyhow::Result<Exit> {
+    use std::io::IsTerminal;
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        eprintln!("quarterdeck: the console needs a terminal; `quarterdeck status` and the other commands do not");
+        return Ok(Exit::Usage);
+    }
+    let theme = commands::theme(start.config.theme.as_deref())?;
+    run::console(session, start.keymap.clone(), theme).await.context("the terminal")?;
+    Ok(Exit::Done)
+}
+
+/// A session with AWS as the standard chain finds it.
+async fn session(start: &Start) -> anyhow::Result<Session> {
+    let environment = config::environment(start.global.file.as_deref())?;
+    let region = start.global.region.clone().or_else(|| start.config.region.clone());
+    let options = aws::Options {
+        profile: start.global.profile.clone().or_else(|| start.config.profile.clone()),
+        region: region.or_else(|| environment.as_ref().map(|environment| environment.region.clone())),
+        endpoint: start.global.endpoint_url.clone(),
+        ..aws::Options::default()
+    };
+    build(start, options, environment, false).await
+}
+
+/// Builds a session: the cloud, the context, the audit.
+async fn build(start: &Start, options: aws::Options, environment: Option<Environment>, local: bool) -> anyhow::Result<Session> {
+    let cloud = aws::connect(&options).await?;
+    let named = start.global.environment.clone().or_else(|| start.config.environment.clone());
+    if let (Some(named), Some(file)) = (&named, &environment)
+        && *named != file.environment
+    {
+        let message = format!("--environment says {named:?}, but the environment's file says {:?}", file.environment);
+        return Err(CloudError::new(ErrorKind::Invalid, "environment", message).with_hint("name the right file with --file").into());
+    }
+    let name = named.or_else(|| environment.as_ref().map(|environment| environment.environment.clone()));
+    let name = match (name, &start.global.cluster) {
+        (Some(name), _) => name,
+        (None, Some(cluster)) => cluster.strip_prefix("quarterdeck-").unwrap_or(cluster).to_owned(),
+        (None, None) => {
+            let error = CloudError::new(ErrorKind::Invalid, "environment", "it is not known which environment to work on");
+            return Err(error.with_hint("run where quarterdeck.toml is, or name it with -e ENV, or a cluster with --cluster").into());
+        }
+    };
+    let context = Context {
+        identity: None,
+        region: cloud.region().to_owned(),
+        cluster: start.global.cluster.clone().unwrap_or_else(|| names::cluster(&name)),
+        endpoint: cloud.endpoint().map(ToOwned::to_owned),
+        read_only: start.global.read_only || start.config.read_only,
+        protected: environment.as_ref().is_some_and(|environment| environment.protected),
+        environment: name,
+        local,
+    };
+    let audit = Audit::open(&start.places.state).with_context(|| format!("the audit in {}", start.places.state.display()))?;
+    Ok(Session { cloud: Arc::new(cloud), context, environment: environment.map(Arc::new), overrides: Arc::default(), audit })
+}
+
+/// Logs to a file alone: the terminal belongs to the console. `QUARTERDECK_LOG` chooses the level.
+fn log_to_file(state: &Path) -> anyhow::Result<WorkerGuard> {
+    std::fs::create_dir_all(state).with_context(|| state.display().to_string())?;
+    let (writer, guard) = tracing_appender::non_blocking(tracing_appender::rolling::never(state, "quarterdeck.log"));
+    let level = std::env::var("QUARTERDECK_LOG").ok().and_then(|level| level.parse().ok());
+    let level = level.unwrap_or(tracing::level_filters::LevelFilter::WARN);
+    tracing_subscriber::fmt().with_writer(writer).with_ansi(false).with_max_level(level).init();
+    Ok(guard)
+}

@@ -65,6 +65,8 @@ pub struct StoredSecret {
     pub current_client: Option<String>,
     /// Whether `AWSCURRENT` holds a client secret at all.
     pub has_secret: bool,
+    /// Client ids in `AWSCURRENT` that servers accept.
+    pub allowed_clients: Vec<String>,
     /// Last change of its value.
     pub changed_at: Option<Timestamp>,
 }

@@ -428,6 +428,7 @@ impl Builder<'_> {
             inputs.insert((*key).into(), self.output("platform", key));
         }
         let (min, max) = spec.tasks();
+        give(&mut inputs, "ManagedLogin", self.environment.platform.managed_login);
         give(&mut inputs, "ServerName", Some(&spec.name));
         give(&mut inputs, "Image", Some(&spec.image));
         give(&mut inputs, "Path", Some(spec.path.clone().unwrap_or_else(|| format!("/{}", spec.name))));
@@ -463,6 +464,7 @@ const PLATFORM_OUTPUTS: &[&str] = &[
     "TokenEndpoint",
     "AuthorizationEndpoint",
     "PublicBaseUrl",
+    "OriginGuardSecret",
     "KmsKeyArn",
     "AlarmTopicArn",
 ];

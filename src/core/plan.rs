@@ -43,6 +43,8 @@ pub struct Target {
     pub caller: String,
     /// Environment name.
     pub environment: String,
+    /// Endpoint override, where one is in force.
+    pub endpoint: Option<String>,
     /// ARN or name of what changes.
     pub resource: String,
 }

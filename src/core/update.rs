@@ -8,7 +8,7 @@ use super::modal::{self, Modal};
 use super::model::{Entry, Model, Prompt, Screen};
 use super::msg::{Msg, Notice};
 use super::operation::record::Outcome;
-use super::operation::{Event, Operation, Phase};
+use super::operation::{Event, Intent, Operation, Phase};
 use super::plan::Plan;
 use super::poll;
 use super::screens::{clients, fleet, logs, stack};
@@ -234,19 +234,10 @@ fn back(model: &mut Model, quits: bool) -> Vec<Effect> {
     }
 }
 
-/// Ends the console. Operations under way are left as they stand, which the audit then says.
+/// Ends the console. The driver leaves the operations under way where they are, and the audit says so.
 fn quit(model: &mut Model) -> Vec<Effect> {
-    let active: Vec<String> = model
-        .operations
-        .iter()
-        .filter(|operation| operation.active() || operation.phase == Phase::Proposed)
-        .map(|operation| operation.id().to_owned())
-        .collect();
-    let leave = |id: &String| operation_event(model, id, Event::Leave("the console was closed".into()));
-    let mut effects: Vec<Effect> = active.iter().flat_map(leave).collect();
     model.quitting = true;
-    effects.push(Effect::Quit);
-    effects
+    vec![Effect::Quit]
 }
 
 /// Asks for a plan; its dialog waits for it.
@@ -295,9 +286,15 @@ pub fn operation_event(model: &mut Model, id: &str, event: Event) -> Vec<Effect>
     let before = operation.phase.clone();
     let wanted = operation.handle(event, now);
     let (after, title) = (operation.phase.clone(), operation.plan.title.clone());
-    let effects = wanted.into_iter().map(|effect| Effect::Operation(id.to_owned(), effect)).collect();
+    let drafts = &operation.plan.drafts;
+    let effects = wanted.into_iter().map(|effect| match effect {
+        super::operation::Effect::Discard => Effect::Discard(drafts.clone()),
+        other => Effect::Operation(id.to_owned(), other),
+    });
+    let effects = effects.collect();
     if before != after {
         changed(model, id, &title, &after);
+        end_undone(model, id);
     }
     effects
 }
@@ -317,6 +314,18 @@ fn changed(model: &mut Model, id: &str, title: &str, phase: &Phase) {
     }
     model.notify(notice);
     poll::hurry(model);
+}
+
+/// A rotation that was taken back is over.
+fn end_undone(model: &mut Model, id: &str) {
+    let taken_back = model.operation(id).and_then(|operation| match (&operation.plan.intent, &operation.phase) {
+        (Intent::UndoRotation(undo), Phase::Ended(Outcome::Done)) => Some(undo.operation.clone()),
+        _ => None,
+    });
+    let now = model.now;
+    if let Some(rotation) = taken_back.and_then(|of| model.operations.iter_mut().find(|one| one.id() == of)) {
+        rotation.undone(id, now);
+    }
 }
 
 fn unfinished(model: &mut Model, operations: Vec<Operation>) -> Vec<Effect> {

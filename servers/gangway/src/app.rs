@@ -67,11 +67,7 @@ pub struct App {
 
 impl App {
     /// Builds the routes of `server`.
-    pub fn new<H: ServerHandler>(
-        config: Config,
-        server: Server<H>,
-        log: Log,
-    ) -> Result<Self, ClientError> {
+    pub fn new<H: ServerHandler>(config: Config, server: Server<H>, log: Log) -> Result<Self, ClientError> {
         let user_agent = concat!("gangway/", env!("CARGO_PKG_VERSION"));
         let client = http_client(user_agent, JWKS_TIMEOUT)?;
         let jwks = Arc::new(Jwks::new(&config, client, log.clone()));
@@ -99,8 +95,7 @@ impl App {
         let listener = listener.tap_io(|stream| {
             let _ = stream.set_nodelay(true);
         });
-        let server = axum::serve(listener, self.router)
-            .with_graceful_shutdown(stopping.clone().cancelled_owned());
+        let server = axum::serve(listener, self.router).with_graceful_shutdown(stopping.clone().cancelled_owned());
         let mut server = std::pin::pin!(server.into_future());
         self.log.event("info", "start", &format!("listening on {address}"));
         tokio::select! {
@@ -154,10 +149,7 @@ fn router<H: ServerHandler>(
     let authorization = metadata::authorization_server(config).to_string();
     Router::new()
         .route(&config.endpoint(), endpoint)
-        .route(
-            &metadata::resource_path(config),
-            get(async move || metadata::document(resource.clone())),
-        )
+        .route(&metadata::resource_path(config), get(async move || metadata::document(resource.clone())))
         .route(
             &metadata::authorization_server_path(config),
             get(async move || metadata::document(authorization.clone())),

@@ -145,14 +145,10 @@ impl Config {
         Ok(Self {
             addr: Self::addr_from_env(env)?,
             server: server_name(env.required("GANGWAY_SERVER")?)?,
-            jwks_url: env
-                .url("GANGWAY_JWKS_URL")?
-                .unwrap_or_else(|| format!("{issuer_url}/.well-known/jwks.json")),
+            jwks_url: env.url("GANGWAY_JWKS_URL")?.unwrap_or_else(|| format!("{issuer_url}/.well-known/jwks.json")),
             token_endpoint: env.required_url("GANGWAY_TOKEN_ENDPOINT")?,
             authorization_endpoint: env.required_url("GANGWAY_AUTHORIZATION_ENDPOINT")?,
-            allowed_clients: env
-                .required("GANGWAY_ALLOWED_CLIENTS")
-                .map(|_| env.list("GANGWAY_ALLOWED_CLIENTS"))?,
+            allowed_clients: env.required("GANGWAY_ALLOWED_CLIENTS").map(|_| env.list("GANGWAY_ALLOWED_CLIENTS"))?,
             allowed_hosts: allowed_hosts(env, &public_base_url)?,
             allowed_origins: allowed_origins(env)?,
             limits: Limits::default(),
@@ -166,9 +162,9 @@ impl Config {
     /// The address alone, which is all that the health command needs.
     pub fn addr_from_env(env: &Env) -> Result<SocketAddr, ConfigError> {
         let value = env.get("GANGWAY_ADDR").unwrap_or_else(|| Self::DEFAULT_ADDR.to_owned());
-        value.parse().map_err(|_| {
-            ConfigError::new("GANGWAY_ADDR", "must be an address and a port, such as 0.0.0.0:8080")
-        })
+        value
+            .parse()
+            .map_err(|_| ConfigError::new("GANGWAY_ADDR", "must be an address and a port, such as 0.0.0.0:8080"))
     }
 
     /// Path of the MCP endpoint.
@@ -228,14 +224,28 @@ fn allowed_hosts(env: &Env, public_base_url: &str) -> Result<Vec<String>, Config
     Ok(hosts)
 }
 
+/// Origins, each with its port: the protocol library takes one without as any port.
 fn allowed_origins(env: &Env) -> Result<Vec<String>, ConfigError> {
     let origins = env.list("GANGWAY_ALLOWED_ORIGINS");
-    for origin in &origins {
-        let uri = origin.trim_end_matches(":*").parse::<Uri>().ok();
-        if !uri.is_some_and(|uri| uri.scheme().is_some() && uri.path() == "/") {
-            let problem = format!("{origin:?} is not an origin such as https://app.example.com:443");
-            return Err(ConfigError::new("GANGWAY_ALLOWED_ORIGINS", problem));
-        }
+    origins.into_iter().map(|origin| with_port(&origin).ok_or_else(|| not_an_origin(&origin))).collect()
+}
+
+fn with_port(origin: &str) -> Option<String> {
+    let any_port = origin.strip_suffix(":*");
+    let uri: Uri = any_port.unwrap_or(origin).parse().ok()?;
+    let default_port = match uri.scheme_str()? {
+        "https" => 443,
+        "http" => 80,
+        _ => return None,
+    };
+    if uri.path() != "/" || uri.query().is_some() || origin.ends_with('/') {
+        return None;
     }
-    Ok(origins)
+    let whole = any_port.is_some() || uri.port().is_some();
+    Some(if whole { origin.to_owned() } else { format!("{origin}:{default_port}") })
+}
+
+fn not_an_origin(origin: &str) -> ConfigError {
+    let problem = format!("{origin:?} is not an origin such as https://app.example.com");
+    ConfigError::new("GANGWAY_ALLOWED_ORIGINS", problem)
 }

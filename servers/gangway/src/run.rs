@@ -21,9 +21,7 @@ const USAGE_ERROR: u8 = 2;
 ///
 /// Exit codes: 0 after a stop that was asked for, 1 when serving failed or the
 /// server is not healthy, 2 when the arguments or the environment are wrong.
-pub fn main<H: ServerHandler>(
-    build: impl FnOnce(&Env) -> Result<Server<H>, ConfigError>,
-) -> ExitCode {
+pub fn main<H: ServerHandler>(build: impl FnOnce(&Env) -> Result<Server<H>, ConfigError>) -> ExitCode {
     let env = Env::process();
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -33,10 +31,7 @@ pub fn main<H: ServerHandler>(
     }
 }
 
-fn run<H: ServerHandler>(
-    env: &Env,
-    build: impl FnOnce(&Env) -> Result<Server<H>, ConfigError>,
-) -> ExitCode {
+fn run<H: ServerHandler>(env: &Env, build: impl FnOnce(&Env) -> Result<Server<H>, ConfigError>) -> ExitCode {
     let configured = Config::from_env(env).and_then(|config| Ok((config, build(env)?)));
     let (config, server) = match configured {
         Ok(configured) => configured,
@@ -57,9 +52,7 @@ async fn serve<H: ServerHandler>(config: Config, server: Server<H>) -> Result<()
     let address = config.addr;
     let app = App::new(config, server, log).map_err(|error| error.to_string())?;
     let stop = shutdown_signal().map_err(|error| format!("no signal handler: {error}"))?;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let listener = TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
     app.serve(listener, stop).await.map_err(|error| error.to_string())
 }
 

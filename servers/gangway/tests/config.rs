@@ -7,9 +7,12 @@ use gangway::{Config, Env};
 use support::server::variable;
 
 fn read(name: &'static str, value: &'static str) -> Result<Config, String> {
-    let env = Env::from_fn(move |asked| {
-        if asked == name { Some(value.to_owned()) } else { variable(asked, "http://jwks.example/keys") }
-    });
+    let env =
+        Env::from_fn(
+            move |asked| {
+                if asked == name { Some(value.to_owned()) } else { variable(asked, "http://jwks.example/keys") }
+            },
+        );
     Config::from_env(&env).map_err(|error| error.to_string())
 }
 
@@ -33,6 +36,8 @@ fn a_wrong_value_is_named() {
         ("GANGWAY_ALLOWED_HOSTS", "https://mcp.example.com"),
         ("GANGWAY_ALLOWED_ORIGINS", "app.example.com"),
         ("GANGWAY_ALLOWED_ORIGINS", "*"),
+        ("GANGWAY_ALLOWED_ORIGINS", "null"),
+        ("GANGWAY_ALLOWED_ORIGINS", "https://app.example.com/"),
     ];
     for (name, value) in cases {
         let error = read(name, value).unwrap_err();
@@ -51,6 +56,8 @@ fn what_is_left_out_has_a_default() {
     assert_eq!(config.allowed_hosts, ["mcp.example.com"]);
     let config = read("GANGWAY_ALLOWED_ORIGINS", "").unwrap();
     assert!(config.allowed_origins.is_empty());
+    let config = read("GANGWAY_ALLOWED_ORIGINS", "https://a.example http://b.example:81 http://localhost:*").unwrap();
+    assert_eq!(config.allowed_origins, ["https://a.example:443", "http://b.example:81", "http://localhost:*"]);
 }
 
 #[test]

@@ -1,17 +1,20 @@
 //! The cache of the issuer's keys: few fetches, and none that a stranger can buy.
 #![allow(clippy::unwrap_used)] // A failed step is a failed test.
 
+#[path = "support/clock.rs"]
+mod clock;
 mod support;
 
 use std::time::Duration;
 
+use clock::{Clock, start, start_with};
 use futures_util::future::join_all;
 use serde_json::json;
 use support::issuer::{Issuer, jwk, sign, token};
 use support::machine_claims;
-use support::server::{Running, header, start, start_with, until};
+use support::server::{Running, header, until};
 
-async fn status(server: &Running, token: &str) -> u16 {
+async fn status(server: &Running<Clock>, token: &str) -> u16 {
     server.authorize(&format!("Bearer {token}")).await.status().as_u16()
 }
 
@@ -61,9 +64,9 @@ async fn a_new_key_is_found() {
 
 #[tokio::test]
 async fn known_keys_outlive_an_outage() {
-    let tight = |limits: &mut gangway::Limits| {
-        limits.jwks_interval = Duration::ZERO;
-        limits.jwks_max_age = Duration::ZERO;
+    let tight = |config: &mut gangway::Config| {
+        config.limits.jwks_interval = Duration::ZERO;
+        config.limits.jwks_max_age = Duration::ZERO;
     };
     let server = start_with(Issuer::start().await, tight).await;
     assert_eq!(status(&server, &good()).await, 200);
@@ -77,9 +80,9 @@ async fn known_keys_outlive_an_outage() {
 
 #[tokio::test]
 async fn a_withdrawn_key_is_forgotten() {
-    let tight = |limits: &mut gangway::Limits| {
-        limits.jwks_interval = Duration::ZERO;
-        limits.jwks_max_age = Duration::ZERO;
+    let tight = |config: &mut gangway::Config| {
+        config.limits.jwks_interval = Duration::ZERO;
+        config.limits.jwks_max_age = Duration::ZERO;
     };
     let server = start_with(Issuer::start().await, tight).await;
     assert_eq!(status(&server, &good()).await, 200);

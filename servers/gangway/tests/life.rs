@@ -1,34 +1,37 @@
 //! Limits, the log, and stopping.
 #![allow(clippy::unwrap_used)] // A failed step is a failed test.
 
+#[path = "support/clock.rs"]
+mod clock;
 mod support;
 
 use std::time::Duration;
 
+use clock::{start, start_with};
 use serde_json::json;
 use support::issuer::{Issuer, token};
-use support::server::{body, header, start, start_with, until};
+use support::server::{body, header, until};
 use support::{call, list, machine_claims};
 
 #[tokio::test]
 async fn too_many_at_once_are_turned_away() {
-    let server = start_with(Issuer::start().await, |limits| limits.concurrent_requests = 1).await;
+    let server = start_with(Issuer::start().await, |config| config.limits.concurrent_requests = 1).await;
     let waiting = tokio::spawn(server.post_authorized(&call("wait")).send());
-    server.clock.begun.acquire().await.unwrap().forget();
+    server.handler.begun.acquire().await.unwrap().forget();
     let refused = server.post_authorized(&list()).send().await.unwrap();
     assert_eq!(refused.status(), 503);
     assert_eq!(header(&refused, "retry-after"), "1");
     // The load balancer still sees a healthy task.
     let health = server.http.get(server.url("/healthz")).send().await.unwrap();
     assert_eq!(health.status(), 200);
-    server.clock.go_on.add_permits(1);
+    server.handler.go_on.add_permits(1);
     assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
     assert_eq!(server.post_authorized(&list()).send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]
 async fn a_request_that_takes_too_long_is_given_up() {
-    let short = |limits: &mut gangway::Limits| limits.request_time = Duration::from_millis(50);
+    let short = |config: &mut gangway::Config| config.limits.request_time = Duration::from_millis(50);
     let server = start_with(Issuer::start().await, short).await;
     let response = server.post_authorized(&call("wait")).send().await.unwrap();
     assert_eq!(response.status(), 504);
@@ -40,14 +43,14 @@ async fn a_request_that_takes_too_long_is_given_up() {
 async fn a_request_in_flight_outlives_the_signal_to_stop() {
     let server = start().await;
     let waiting = tokio::spawn(server.post_authorized(&call("wait")).send());
-    server.clock.begun.acquire().await.unwrap().forget();
+    server.handler.begun.acquire().await.unwrap().forget();
     server.stop.send(()).unwrap();
     // The listener is gone before the request is done.
     while tokio::net::TcpStream::connect(server.address).await.is_ok() {
         tokio::task::yield_now().await;
     }
     assert!(!server.served.is_finished());
-    server.clock.go_on.add_permits(1);
+    server.handler.go_on.add_permits(1);
     let response = waiting.await.unwrap().unwrap();
     assert_eq!(body(response).await["result"]["content"][0]["text"], "done");
     server.served.await.unwrap().unwrap();
@@ -55,11 +58,21 @@ async fn a_request_in_flight_outlives_the_signal_to_stop() {
 }
 
 #[tokio::test]
+async fn an_open_stream_does_not_hold_up_the_stop() {
+    let server = start().await;
+    let stream = server.post_authorized(&call("stream")).send().await.unwrap();
+    assert_eq!(header(&stream, "content-type"), "text/event-stream");
+    server.stop.send(()).unwrap();
+    server.served.await.unwrap().unwrap();
+    assert_eq!(server.log.events("stop")[0]["message"], "drained");
+}
+
+#[tokio::test]
 async fn a_request_that_does_not_end_is_left_behind() {
-    let short = |limits: &mut gangway::Limits| limits.drain_time = Duration::from_millis(50);
+    let short = |config: &mut gangway::Config| config.limits.drain_time = Duration::from_millis(50);
     let server = start_with(Issuer::start().await, short).await;
     let _waiting = tokio::spawn(server.post_authorized(&call("wait")).send());
-    server.clock.begun.acquire().await.unwrap().forget();
+    server.handler.begun.acquire().await.unwrap().forget();
     server.stop.send(()).unwrap();
     server.served.await.unwrap().unwrap();
     assert_eq!(server.log.events("stop")[0]["message"], "stopped with requests in flight");
@@ -76,8 +89,17 @@ async fn every_request_has_its_line() {
     let line = lines[0].as_object().unwrap();
     let names: Vec<_> = line.keys().map(String::as_str).collect();
     let mut expected = vec![
-        "ts", "level", "event", "server", "method", "tool", "client", "status", "latency_ms",
-        "request_id", "trace_id",
+        "ts",
+        "level",
+        "event",
+        "server",
+        "method",
+        "tool",
+        "client",
+        "status",
+        "latency_ms",
+        "request_id",
+        "trace_id",
     ];
     expected.sort_unstable();
     let mut sorted = names.clone();
@@ -110,7 +132,7 @@ async fn a_tool_that_fails_is_a_warning() {
 async fn a_client_that_goes_away_is_logged() {
     let server = start().await;
     let waiting = tokio::spawn(server.post_authorized(&call("wait")).send());
-    server.clock.begun.acquire().await.unwrap().forget();
+    server.handler.begun.acquire().await.unwrap().forget();
     waiting.abort();
     until(|| !server.log.events("request").is_empty()).await;
     assert_eq!(server.log.events("request")[0]["status"], 499);

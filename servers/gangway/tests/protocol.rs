@@ -1,16 +1,19 @@
 //! Both eras of the protocol on one endpoint, and what guards it.
 #![allow(clippy::unwrap_used)] // A failed step is a failed test.
 
+#[path = "support/clock.rs"]
+mod clock;
 mod support;
 
+use clock::{Clock, start, start_with};
 use serde_json::{Value, json};
-use support::server::{Running, body, header, start, start_with};
+use support::server::{Running, body, header};
 use support::{call, list};
 
 const MODERN: &str = "2026-07-28";
 
 /// A request of the stateless era: version, method and name in headers and body.
-async fn modern(server: &Running, method: &str, params: Value) -> (u16, Value) {
+async fn modern(server: &Running<Clock>, method: &str, params: Value) -> (u16, Value) {
     let mut params = params;
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": MODERN,
@@ -18,10 +21,8 @@ async fn modern(server: &Running, method: &str, params: Value) -> (u16, Value) {
         "io.modelcontextprotocol/clientCapabilities": {},
     });
     let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    let mut request = server
-        .post_authorized(&message)
-        .header("mcp-protocol-version", MODERN)
-        .header("mcp-method", method);
+    let mut request =
+        server.post_authorized(&message).header("mcp-protocol-version", MODERN).header("mcp-method", method);
     if let Some(name) = message["params"]["name"].as_str() {
         request = request.header("mcp-name", name);
     }
@@ -39,7 +40,7 @@ async fn the_stateless_era_is_served() {
     assert!(versions.contains(&json!(MODERN)) && versions.contains(&json!("2025-11-25")));
 
     let (status, listed) = modern(&server, "tools/list", json!({})).await;
-    assert_eq!((status, listed["result"]["tools"].as_array().unwrap().len()), (200, 4));
+    assert_eq!((status, listed["result"]["tools"].as_array().unwrap().len()), (200, 5));
 
     let (status, called) = modern(&server, "tools/call", json!({ "name": "tick", "arguments": {} })).await;
     assert_eq!((status, &called["result"]["content"][0]["text"]), (200, &json!("tick")));
@@ -113,11 +114,20 @@ async fn hosts_and_origins_are_checked() {
     assert_eq!(send("origin", "https://app.example.com:8443").await, 403);
     assert_eq!(send("origin", "http://app.example.com").await, 403);
     assert_eq!(send("origin", "null").await, 403);
+    assert_eq!(send("origin", "http://localhost:6274").await, 200);
+}
+
+#[tokio::test]
+async fn without_a_list_no_origin_is_served() {
+    let server = start_with(support::issuer::Issuer::start().await, |config| config.allowed_origins.clear()).await;
+    let request = server.post_authorized(&list()).header("origin", "https://app.example.com");
+    assert_eq!(request.send().await.unwrap().status(), 403);
+    assert_eq!(server.post_authorized(&list()).send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]
 async fn bodies_are_bounded_and_must_be_json() {
-    let server = start_with(support::issuer::Issuer::start().await, |limits| limits.body_bytes = 4096).await;
+    let server = start_with(support::issuer::Issuer::start().await, |config| config.limits.body_bytes = 4096).await;
     let mut large = call("tick");
     large["params"]["arguments"]["padding"] = "x".repeat(5000).into();
     assert_eq!(server.post_authorized(&large).send().await.unwrap().status(), 413);
@@ -160,9 +170,6 @@ async fn metadata_comes_from_the_configuration() {
     assert_eq!(server_metadata["issuer"], resource["authorization_servers"][0]);
     assert_eq!(server_metadata["code_challenge_methods_supported"], json!(["S256"]));
     assert_eq!(server_metadata["token_endpoint"], "https://auth.example.com/oauth2/token");
-    assert_eq!(
-        server_metadata["authorization_endpoint"],
-        "https://auth.example.com/oauth2/authorize"
-    );
+    assert_eq!(server_metadata["authorization_endpoint"], "https://auth.example.com/oauth2/authorize");
     assert_eq!(server_metadata["jwks_uri"], server.issuer.jwks_url);
 }

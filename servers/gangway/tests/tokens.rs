@@ -1,18 +1,21 @@
 //! Which tokens open the endpoint, and what is said about those that do not.
 #![allow(clippy::unwrap_used)] // A failed step is a failed test.
 
+#[path = "support/clock.rs"]
+mod clock;
 mod support;
 
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use clock::{Clock, start};
 use serde_json::{Value, json};
 use support::issuer::{encode, jwk, public_der, sign, token};
-use support::server::{Running, body, header, start};
+use support::server::{Running, body, header};
 use support::{ISSUER, RESOURCE, list, machine_claims, now, with};
 
 /// Checks status and challenge for a token.
-async fn refused(server: &Running, what: &str, token: &str, why: &str) {
+async fn refused(server: &Running<Clock>, what: &str, token: &str, why: &str) {
     let response = server.authorize(&format!("Bearer {token}")).await;
     let challenge = header(&response, "www-authenticate");
     assert_eq!(response.status(), 401, "{what}: {challenge}");
@@ -89,7 +92,8 @@ async fn signatures_that_are_wrong_are_refused() {
 
     let other_key = sign(1, &json!({ "alg": "RS256", "kid": "key-0" }), &claims);
     refused(&server, "another key", &other_key, "signature").await;
-    refused(&server, "truncated signature", &good[..good.len() - 8], "signature").await;
+    // By whole groups of base64, so that it is still well formed.
+    refused(&server, "truncated signature", &good[..good.len() - 6], "signature").await;
     refused(&server, "truncated to two parts", good.rsplit_once('.').unwrap().0, "malformed").await;
     let changed = encode(&with(claims.clone(), json!({ "sub": "admin" })));
     let mut parts: Vec<_> = good.split('.').collect();

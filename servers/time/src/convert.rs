@@ -44,12 +44,7 @@ pub fn read(moment: Timestamp, zone: &TimeZone) -> Reading {
 }
 
 /// Converts `time`, a time of day (then today's in the source zone) or a date and time.
-pub fn convert(
-    now: Timestamp,
-    source: &TimeZone,
-    time: &str,
-    target: &TimeZone,
-) -> Result<Conversion, String> {
+pub fn convert(now: Timestamp, source: &TimeZone, time: &str, target: &TimeZone) -> Result<Conversion, String> {
     let civil = parse(time, now, source)?;
     let too_far = |_| format!("{time:?} is outside of the years -9999 to 9999.");
     let ambiguous = source.to_ambiguous_zoned(civil);
@@ -80,8 +75,7 @@ pub fn convert(
                 "{civil} happens twice in {zone}: clocks are put back over it, \
                  from offset {before} to {after}. The first was used.",
             ));
-            conversion.if_second_was_meant =
-                Some(reading(&second.with_time_zone(target.clone())));
+            conversion.if_second_was_meant = Some(reading(&second.with_time_zone(target.clone())));
         }
     }
     Ok(conversion)

@@ -94,10 +94,7 @@ impl TimeServer {
 
     /// Lists IANA time zone names.
     #[tool(annotations(read_only_hint = true, open_world_hint = false))]
-    async fn list_timezones(
-        &self,
-        Parameters(List { prefix }): Parameters<List>,
-    ) -> Result<Json<Names>, String> {
+    async fn list_timezones(&self, Parameters(List { prefix }): Parameters<List>) -> Result<Json<Names>, String> {
         let prefix = prefix.unwrap_or_default();
         let timezones = self.zones.names(&prefix);
         if timezones.is_empty() {

@@ -40,8 +40,7 @@ impl Zones {
         let wanted = city.to_ascii_lowercase().replace(' ', "_");
         let near = if wanted.len() < 3 { Vec::new() } else { self.matching(|n| n.contains(&wanted)) };
         let hint = if near.is_empty() {
-            "Use list_timezones, perhaps with a prefix such as \"Europe/\", to find the name."
-                .to_owned()
+            "Use list_timezones, perhaps with a prefix such as \"Europe/\", to find the name.".to_owned()
         } else {
             let near = &near[..near.len().min(SUGGESTIONS)];
             format!("Did you mean {}?", near.join(", "))

@@ -10,8 +10,7 @@ use serde::de::DeserializeOwned;
 /// The service itself.
 pub const DEFAULT_UPSTREAM: &str = "https://api.weather.gov";
 /// The service asks callers to name themselves and a place to reach them.
-const USER_AGENT: &str =
-    concat!("mcp-weather/", env!("CARGO_PKG_VERSION"), " (", env!("CARGO_PKG_REPOSITORY"), ")");
+const USER_AGENT: &str = concat!("mcp-weather/", env!("CARGO_PKG_VERSION"), " (", env!("CARGO_PKG_REPOSITORY"), ")");
 /// Largest document that is read; alerts of a large state come to some hundred kilobytes.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 const RETRIES: u32 = 2;
@@ -101,11 +100,14 @@ impl Nws {
     }
 
     async fn attempt(&self, path: &str) -> Result<Vec<u8>, Failure> {
-        let passing = |error: ClientError| Failure::Passing(error.to_string());
-        let request = self
-            .client
-            .get(format!("{}{path}", self.base))
-            .header("accept", "application/geo+json");
+        let passing = |error: ClientError| {
+            Failure::Passing(match &error {
+                // The cause is a matter of resolvers and sockets, of no use to a model.
+                ClientError::Http(error) if error.is_connect() => "no connection".to_owned(),
+                error => error.to_string(),
+            })
+        };
+        let request = self.client.get(format!("{}{path}", self.base)).header("accept", "application/geo+json");
         let response = request.send().await.map_err(|error| passing(error.into()))?;
         let status = response.status();
         if status.is_server_error() {

@@ -1,11 +1,11 @@
 //! Stands in for the weather service: the same paths and shapes, always the same weather.
 
+use axum::Router;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::Router;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -24,9 +24,9 @@ pub fn router() -> Router {
 }
 
 async fn point(Path(coordinates): Path<String>) -> Response {
-    let parsed = coordinates.split_once(',').and_then(|(latitude, longitude)| {
-        Some((latitude.parse::<f64>().ok()?, longitude.parse::<f64>().ok()?))
-    });
+    let parsed = coordinates
+        .split_once(',')
+        .and_then(|(latitude, longitude)| Some((latitude.parse::<f64>().ok()?, longitude.parse::<f64>().ok()?)));
     let Some((latitude, longitude)) = parsed else {
         return problem(StatusCode::BAD_REQUEST, "Invalid Parameter", "not a point");
     };

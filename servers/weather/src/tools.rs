@@ -72,15 +72,10 @@ impl WeatherServer {
 
     /// Weather alerts in force in a US state or territory.
     #[tool(annotations(read_only_hint = true, open_world_hint = true))]
-    async fn get_alerts(
-        &self,
-        Parameters(State { state }): Parameters<State>,
-    ) -> Result<Json<Alerts>, String> {
+    async fn get_alerts(&self, Parameters(State { state }): Parameters<State>) -> Result<Json<Alerts>, String> {
         let state = state.trim().to_ascii_uppercase();
         if !AREAS.split_whitespace().any(|area| area == state) {
-            return Err(format!(
-                "Not a US state or territory. Give its two-letter code, one of: {AREAS}."
-            ));
+            return Err(format!("Not a US state or territory. Give its two-letter code, one of: {AREAS}."));
         }
         alerts(&self.nws, &state).await.map(Json).map_err(|error| error.to_string())
     }

@@ -8,4 +8,4 @@ pub mod tail;
 pub use line::{Line, Severity};
 pub use query::{LogEvent, LogPage, LogQuery, TailUpdate};
 pub use store::{Filter, Index, Pattern, Seq, Store};
-pub use tail::{Dedup, TailRequest, TailState};
+pub use tail::{Dedup, Reading, TailRequest, TailState};

@@ -1,6 +1,6 @@
 //! Following log groups: what is wanted, how it stands, and what has been seen already.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::LogEvent;
@@ -75,24 +75,32 @@ pub struct Dedup {
     seen: BTreeMap<i64, HashSet<u64>>,
 }
 
+/// One reading: a window read page by page, or a live session. Within it no event comes twice.
+#[derive(Debug, Default)]
+pub struct Reading {
+    ordinals: BTreeMap<i64, HashMap<u64, u32>>,
+}
+
 /// How long events are remembered, in milliseconds of their own time.
 const MEMORY: i64 = 10 * 60 * 1_000;
 
 impl Dedup {
-    /// The events of one reading (one page, one update, or pages read in a row) that are new.
-    pub fn fresh(&mut self, events: Vec<LogEvent>) -> Vec<LogEvent> {
-        let mut ordinals: BTreeMap<u64, u32> = BTreeMap::new();
+    /// The events of a reading's next part that are new.
+    pub fn fresh(&mut self, reading: &mut Reading, events: Vec<LogEvent>) -> Vec<LogEvent> {
         let mut fresh = Vec::with_capacity(events.len());
         for event in events {
-            let identity = hash(&(&event.group, &event.stream, event.timestamp, event.ingested, &event.message));
-            let ordinal = ordinals.entry(identity).or_default();
+            let at = event.timestamp;
+            let identity = hash(&(&event.group, &event.stream, event.ingested, &event.message));
+            let ordinal = reading.ordinals.entry(at).or_default().entry(identity).or_default();
             *ordinal += 1;
-            if self.seen.entry(event.timestamp).or_default().insert(hash(&(identity, *ordinal))) {
+            if self.seen.entry(at).or_default().insert(hash(&(identity, *ordinal))) {
                 fresh.push(event);
             }
         }
         if let Some(newest) = self.seen.keys().next_back().copied() {
-            self.seen = self.seen.split_off(&newest.saturating_sub(MEMORY));
+            let oldest = newest.saturating_sub(MEMORY);
+            self.seen = self.seen.split_off(&oldest);
+            reading.ordinals = reading.ordinals.split_off(&oldest);
         }
         fresh
     }
@@ -115,14 +123,16 @@ mod tests {
     #[test]
     fn the_same_event_read_twice_comes_once() {
         let mut dedup = Dedup::default();
-        assert_eq!(dedup.fresh(vec![event(1, "a"), event(2, "b")]).len(), 2);
-        assert_eq!(dedup.fresh(vec![event(2, "b"), event(3, "c")]), vec![event(3, "c")]);
+        assert_eq!(dedup.fresh(&mut Reading::default(), vec![event(1, "a"), event(2, "b")]).len(), 2);
+        let again = dedup.fresh(&mut Reading::default(), vec![event(2, "b"), event(3, "c")]);
+        assert_eq!(again, vec![event(3, "c")]);
     }
 
     #[test]
-    fn equal_events_in_one_reading_are_all_kept() {
-        let mut dedup = Dedup::default();
-        assert_eq!(dedup.fresh(vec![event(1, "a"), event(1, "a")]).len(), 2);
-        assert_eq!(dedup.fresh(vec![event(1, "a"), event(1, "a"), event(1, "a")]).len(), 1, "the third is new");
+    fn equal_events_of_one_reading_are_all_kept() {
+        let (mut dedup, mut first, mut second) = (Dedup::default(), Reading::default(), Reading::default());
+        assert_eq!(dedup.fresh(&mut first, vec![event(1, "a"), event(1, "a")]).len(), 2);
+        assert_eq!(dedup.fresh(&mut first, vec![event(1, "a")]).len(), 1, "on the next page");
+        assert_eq!(dedup.fresh(&mut second, vec![event(1, "a"); 4]).len(), 1, "the fourth is new");
     }
 }

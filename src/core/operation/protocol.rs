@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::deploy::destroys_fact;
+use super::intent::Intent;
 use super::record::{Entry, Outcome, Record};
 use super::rotate::PROMOTED_AT;
 use super::work::{Call, Check, CheckState, Facts, Step, Work};
@@ -187,6 +188,12 @@ impl Operation {
     /// Whether anything is, or may be, going on.
     pub fn active(&self) -> bool {
         matches!(self.phase, Phase::Recording | Phase::Running | Phase::Consent(_))
+    }
+
+    /// The rotation that this operation took back was itself ended by that.
+    pub fn undone(&mut self, by: &str, now: Timestamp) {
+        self.phase = Phase::Ended(Outcome::Undone { by: by.to_owned() });
+        self.finished = Some(now);
     }
 
     /// Takes an event; what is to be done about it.
@@ -406,6 +413,13 @@ impl Operation {
         self.running.clear();
         self.finished = Some(now);
         self.phase = Phase::Ended(outcome.clone());
-        vec![self.record(now, Entry::Outcome { outcome }, Mark::Other)]
+        let mut effects = Vec::new();
+        if let (Intent::UndoRotation(undo), Outcome::Done) = (&self.plan.intent, &outcome) {
+            let undone = Entry::Outcome { outcome: Outcome::Undone { by: self.plan.id.clone() } };
+            let record = Record { at: now, operation: undo.operation.clone(), entry: undone };
+            effects.push(Effect::Record(Box::new(record), Mark::Other));
+        }
+        effects.push(self.record(now, Entry::Outcome { outcome }, Mark::Other));
+        effects
     }
 }

@@ -30,9 +30,7 @@ pub fn token(key: usize, claims: &Value) -> String {
 pub fn sign(key: usize, header: &Value, claims: &Value) -> String {
     let message = format!("{}.{}", encode(header), encode(claims));
     let mut signature = vec![0; KEYS[key].public_modulus_len()];
-    KEYS[key]
-        .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature)
-        .unwrap();
+    KEYS[key].sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature).unwrap();
     format!("{message}.{}", BASE64.encode(signature))
 }
 

@@ -1,5 +1,5 @@
-//! A server with one tool, an issuer whose keys and faults the tests choose,
-//! and requests to it over loopback.
+//! A server, an issuer whose keys and faults the tests choose, and requests
+//! over loopback. The tests of the other servers use it too.
 #![allow(clippy::unwrap_used, dead_code)] // A failed step is a failed test; not every test uses all.
 
 pub mod issuer;
@@ -48,8 +48,12 @@ pub fn list() -> Value {
 }
 
 pub fn call(tool: &str) -> Value {
+    call_with(tool, json!({}))
+}
+
+pub fn call_with(tool: &str, arguments: Value) -> Value {
     json!({
         "jsonrpc": "2.0", "id": 1, "method": "tools/call",
-        "params": { "name": tool, "arguments": {} },
+        "params": { "name": tool, "arguments": arguments },
     })
 }

@@ -4,62 +4,15 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gangway::{App, Config, Env, Limits, Log, Server};
+use gangway::{App, Config, Env, Log, Server};
 use reqwest::{Client, RequestBuilder, Response};
-use rmcp::handler::server::router::tool::ToolRouter;
-use rmcp::{ServerHandler, tool, tool_handler, tool_router};
+use rmcp::ServerHandler;
 use serde_json::Value;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::issuer::{Issuer, token};
 use super::{BASE, ISSUER, RESOURCE, machine_claims};
-
-/// Tools that succeed, fail, write, and wait until told.
-#[derive(Clone)]
-pub struct Clock {
-    tools: ToolRouter<Self>,
-    /// One permit for each call of `wait` that has begun.
-    pub begun: Arc<Semaphore>,
-    /// One permit for each call of `wait` that may end.
-    pub go_on: Arc<Semaphore>,
-}
-
-#[tool_router]
-impl Clock {
-    fn new() -> Self {
-        let none = || Arc::new(Semaphore::new(0));
-        Self { tools: Self::tool_router(), begun: none(), go_on: none() }
-    }
-
-    #[tool(description = "Says tick.")]
-    async fn tick(&self) -> String {
-        "tick".to_owned()
-    }
-
-    #[tool(description = "Fails.")]
-    async fn fail(&self) -> Result<String, String> {
-        Err("the spring is broken".to_owned())
-    }
-
-    #[tool(description = "Needs the write scope.")]
-    async fn wind(&self) -> String {
-        "wound".to_owned()
-    }
-
-    #[tool(description = "Waits.")]
-    async fn wait(&self) -> String {
-        self.begun.add_permits(1);
-        match self.go_on.acquire().await {
-            Ok(permit) => permit.forget(),
-            Err(_) => return "never".to_owned(),
-        }
-        "done".to_owned()
-    }
-}
-
-#[tool_handler(router = self.tools)]
-impl ServerHandler for Clock {}
 
 /// Log lines in memory.
 #[derive(Clone, Default)]
@@ -89,11 +42,11 @@ impl Lines {
     }
 }
 
-pub struct Running {
+pub struct Running<H> {
     pub issuer: Issuer,
     pub log: Lines,
     pub address: std::net::SocketAddr,
-    pub clock: Clock,
+    pub handler: H,
     pub http: Client,
     pub stop: oneshot::Sender<()>,
     pub served: JoinHandle<std::io::Result<()>>,
@@ -113,34 +66,35 @@ pub fn variable(name: &str, jwks_url: &str) -> Option<String> {
         "GANGWAY_AUTHORIZATION_ENDPOINT" => "https://auth.example.com/oauth2/authorize",
         "GANGWAY_ALLOWED_CLIENTS" => "machine-client user-client",
         "GANGWAY_ALLOWED_HOSTS" => "mcp.example.com 127.0.0.1",
-        "GANGWAY_ALLOWED_ORIGINS" => "https://app.example.com:443",
+        "GANGWAY_ALLOWED_ORIGINS" => "https://app.example.com http://localhost:*",
         _ => return None,
     };
     Some(value.to_owned())
 }
 
-pub async fn start() -> Running {
-    start_with(Issuer::start().await, |_| {}).await
-}
-
-pub async fn start_with(issuer: Issuer, adjust: impl FnOnce(&mut Limits)) -> Running {
+/// Starts a server on a free port.
+pub async fn start_server<H: ServerHandler + Clone>(
+    issuer: Issuer,
+    handler: H,
+    write_tools: &'static [&'static str],
+    adjust: impl FnOnce(&mut Config),
+) -> Running<H> {
     let jwks_url = issuer.jwks_url.clone();
     let env = Env::from_fn(move |name| variable(name, &jwks_url));
     let mut config = Config::from_env(&env).unwrap();
-    adjust(&mut config.limits);
+    adjust(&mut config);
     let log = Lines::default();
-    let clock = Clock::new();
-    let server = Server::new(clock.clone()).write_tools(&["wind"]);
+    let server = Server::new(handler.clone()).write_tools(write_tools);
     let app = App::new(config, server, Log::new("clock", log.clone())).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
     let served = tokio::spawn(app.serve(listener, async move { drop(stopped.await) }));
     let http = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-    Running { issuer, log, address, clock, http, stop, served }
+    Running { issuer, log, address, handler, http, stop, served }
 }
 
-impl Running {
+impl<H> Running<H> {
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -159,6 +113,21 @@ impl Running {
         self.post(body).bearer_auth(token(0, &machine_claims()))
     }
 
+    /// The result of a tool, which is a failure of the protocol's if there is none.
+    pub async fn call(&self, tool: &str, arguments: Value) -> Value {
+        let request = self.post_authorized(&super::call_with(tool, arguments));
+        let mut reply = body(request.send().await.unwrap()).await;
+        assert!(reply["result"].is_object(), "{reply}");
+        reply["result"].take()
+    }
+
+    /// The message of a tool that fails.
+    pub async fn call_failing(&self, tool: &str, arguments: Value) -> String {
+        let result = self.call(tool, arguments).await;
+        assert_eq!(result["isError"], true, "{result}");
+        result["content"][0]["text"].as_str().unwrap().to_owned()
+    }
+
     /// A `tools/list` with the value of an Authorization header.
     pub async fn authorize(&self, value: &str) -> Response {
         self.post(&super::list()).header("authorization", value).send().await.unwrap()
@@ -175,7 +144,7 @@ pub async fn body(response: Response) -> Value {
     serde_json::from_str(&response.text().await.unwrap()).unwrap()
 }
 
-/// Waits for a condition, however long it takes; the test's own limit is nextest's or CI's.
+/// Waits for a condition, however long it takes.
 pub async fn until(mut condition: impl FnMut() -> bool) {
     while !condition() {
         tokio::task::yield_now().await;

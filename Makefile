@@ -1,0 +1,67 @@
+# Every job of the project, here and in the pipeline. See README.md for what to install.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# The linker must be the same for every target, or each would build everything anew.
+LINKER := $(if $(shell command -v mold),-C link-arg=-fuse-ld=mold,$(if $(shell command -v ld.lld),-C link-arg=-fuse-ld=lld))
+export RUSTFLAGS ?= $(LINKER)
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+VENV := $(TARGET)/venv
+# ministack for the tests that need an emulator, from the same list as `quarterdeck local up` uses.
+export QUARTERDECK_MINISTACK = $(abspath $(VENV)/bin/ministack)
+NEXTEST := $(shell command -v cargo-nextest)
+
+.NOTPARALLEL:
+.PHONY: help local test check lint templates unit core e2e bench screenshots tools
+
+help: ## Print the targets.
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+tools: ## Check what must be there, install what may be installed.
+	@scripts/tools
+
+local: ## Build and open the console on a local cloud.
+	@scripts/tools cargo python3
+	cargo build
+	@env -u QUARTERDECK_MINISTACK $(TARGET)/debug/quarterdeck --local
+
+$(VENV)/installed: src/local/requirements.txt scripts/requirements-test.txt
+	python3 -m venv --clear $(VENV)
+	$(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check -r src/local/requirements.txt -r scripts/requirements-test.txt
+	touch $@
+
+lint: ## Formatting and clippy, with every warning an error.
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+templates: $(VENV)/installed ## Lint the CloudFormation templates.
+	$(VENV)/bin/cfn-lint stack/*.yaml
+
+core: ## The pure core alone: no terminal, no runtime, no AWS in the graph.
+	cargo test --package quarterdeck --lib --no-default-features --locked
+
+unit: $(VENV)/installed ## All tests of the workspace.
+ifneq ($(NEXTEST),)
+	cargo nextest run --workspace --locked
+	cargo test --workspace --doc --locked
+else
+	cargo test --workspace --locked
+endif
+
+# Tests marked `ignored` start the local cloud with containers and deploy on it.
+e2e: $(VENV)/installed ## End to end: console, templates and servers on the local cloud.
+	scripts/tools podman
+	$(if $(wildcard tests/e2e_*.rs),cargo test --package quarterdeck --locked --test 'e2e_*' -- --ignored --test-threads=1)
+
+test: ## Everything the pipeline runs.
+	@began=$$SECONDS; \
+	$(MAKE) --no-print-directory tools lint core templates unit e2e; \
+	echo "All tests passed in $$((SECONDS - began)) s."
+
+bench: ## The numbers of the design, side by side with the peers where there are any.
+	cargo bench --package quarterdeck --locked
+
+screenshots: ## Take the screenshots anew from a real run.
+	cargo build
+	@env -u QUARTERDECK_MINISTACK scripts/screenshots

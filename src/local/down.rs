@@ -1,0 +1,76 @@
+//! Stopping what we started.
+
+use super::dirs::Dirs;
+use super::engine::{Api, Container};
+use super::error::LocalError;
+use super::record::{Lock, Record};
+use super::{Options, Progress, ProgressFn, Stage, emulator, stub};
+
+/// What [`down`] ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stopped {
+    /// Whether an emulator ran.
+    pub emulator: bool,
+    /// Containers that it left behind, and ours.
+    pub containers: usize,
+    /// Whether Podman's service was ours to stop.
+    pub podman: bool,
+}
+
+/// Stops everything that [`up`](super::up) started, and nothing else. Data that is expensive to make again stays.
+///
+/// # Errors
+/// Names what would not go. The state file keeps what is left, so the call can be repeated.
+pub async fn down(options: &Options, progress: &mut ProgressFn<'_>) -> Result<Stopped, LocalError> {
+    let dirs = options.dirs()?;
+    dirs.make().await?;
+    let _lock = Lock::take(&dirs).await?;
+    let mut record = Record::load(&dirs).await?;
+    let mut stopped = Stopped::default();
+
+    let stage = Stage::begin(1, "emulator", progress);
+    let port = record.emulator.as_ref().map(|emulator| emulator.port);
+    if let Some(emulator) = &record.emulator {
+        stopped.emulator = emulator.process.alive().await;
+        emulator.process.stop("emulator").await?;
+    }
+    stage.done(progress);
+
+    let stage = Stage::begin(2, "containers", progress);
+    match remove_containers(&dirs, &record, port).await {
+        Ok(count) => stopped.containers = count,
+        // With the engine gone there is nothing left to remove, or nobody to remove it.
+        Err(error) => progress(Progress::Note(format!("containers were not looked for: {error}"))),
+    }
+    record.emulator = None;
+    record.save(&dirs).await?;
+    stage.done(progress);
+
+    let stage = Stage::begin(3, "container engine", progress);
+    if let Some(service) = &record.podman {
+        stopped.podman = service.alive().await;
+        service.stop("podman service").await?;
+    }
+    Record::default().save(&dirs).await?;
+    stage.done(progress);
+    Ok(stopped)
+}
+
+async fn remove_containers(dirs: &Dirs, record: &Record, port: Option<u16>) -> Result<usize, LocalError> {
+    let Some(endpoint) = &record.engine else { return Ok(0) };
+    let api = Api::open(endpoint)?;
+    let ours = our_containers(&api, dirs, port).await?;
+    for container in &ours {
+        api.remove(&container.id).await?;
+    }
+    Ok(ours.len())
+}
+
+/// The emulator's tasks, and what we started ourselves.
+pub(super) async fn our_containers(api: &Api, dirs: &Dirs, port: Option<u16>) -> Result<Vec<Container>, LocalError> {
+    let mut ours = api.containers(&[&stub::label(dirs)]).await?;
+    if let Some(port) = port {
+        ours.extend(api.containers(&[&emulator::instance_label(dirs, port)]).await?);
+    }
+    Ok(ours)
+}

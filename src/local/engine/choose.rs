@@ -1,0 +1,77 @@
+//! Which container engine to use: the one named, else Docker's, else Podman's.
+
+use std::path::PathBuf;
+
+/// What was found on this machine.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Found {
+    /// `DOCKER_HOST`, and whether it answers.
+    pub docker_host: Option<(String, bool)>,
+    /// Docker's socket, if one answers.
+    pub docker_socket: Option<PathBuf>,
+    /// The `podman` program.
+    pub podman: Option<PathBuf>,
+    /// Whether packages can be installed: root, with apt-get.
+    pub can_install: bool,
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// Use the engine that answers there.
+    Use(String),
+    /// The engine that was asked for does not answer.
+    Refuse(String),
+    /// Start Podman's service.
+    Podman(PathBuf),
+    /// Install Podman, then start its service.
+    Install,
+    /// There is none.
+    Nothing,
+}
+
+pub(super) fn choose(found: &Found) -> Choice {
+    match found {
+        Found { docker_host: Some((host, true)), .. } => Choice::Use(host.clone()),
+        // Who names an engine means that one.
+        Found { docker_host: Some((host, false)), .. } => Choice::Refuse(host.clone()),
+        Found { docker_socket: Some(socket), .. } => Choice::Use(format!("unix://{}", socket.display())),
+        Found { podman: Some(podman), .. } => Choice::Podman(podman.clone()),
+        Found { can_install: true, .. } => Choice::Install,
+        Found { .. } => Choice::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn host(answers: bool) -> Option<(String, bool)> {
+        Some(("tcp://engine:2375".to_owned(), answers))
+    }
+
+    #[rstest]
+    #[case::named(host(true), true, true, true, Choice::Use("tcp://engine:2375".into()))]
+    #[case::named_but_silent(host(false), true, true, true, Choice::Refuse("tcp://engine:2375".into()))]
+    #[case::docker_first(None, true, true, true, Choice::Use("unix:///d.sock".into()))]
+    #[case::podman(None, false, true, true, Choice::Podman("/bin/podman".into()))]
+    #[case::installed(None, false, false, true, Choice::Install)]
+    #[case::none(None, false, false, false, Choice::Nothing)]
+    fn the_order_is_named_docker_podman(
+        #[case] docker_host: Option<(String, bool)>,
+        #[case] docker: bool,
+        #[case] podman: bool,
+        #[case] can_install: bool,
+        #[case] expected: Choice,
+    ) {
+        let found = Found {
+            docker_host,
+            docker_socket: docker.then(|| "/d.sock".into()),
+            podman: podman.then(|| "/bin/podman".into()),
+            can_install,
+        };
+        assert_eq!(choose(&found), expected);
+    }
+}

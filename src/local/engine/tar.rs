@@ -1,0 +1,52 @@
+//! A tar archive of a few small files: the context of an image build.
+
+/// Bytes of a block.
+const BLOCK: usize = 512;
+
+/// An archive (POSIX ustar) of files, each readable and executable by all.
+pub(in crate::local) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let size: usize = files.iter().map(|(_, content)| BLOCK + content.len().next_multiple_of(BLOCK)).sum();
+    let mut archive = Vec::with_capacity(size + 2 * BLOCK);
+    for (name, content) in files {
+        archive.extend_from_slice(&header(name, content.len()));
+        archive.extend_from_slice(content);
+        archive.resize(archive.len().next_multiple_of(BLOCK), 0);
+    }
+    archive.resize(archive.len() + 2 * BLOCK, 0);
+    archive
+}
+
+/// Times are left at zero, so that the same files make the same archive.
+fn header(name: &str, size: usize) -> [u8; BLOCK] {
+    let mut header = [0; BLOCK];
+    let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    put(0, name.get(..name.len().min(100)).unwrap_or_default());
+    put(100, "0000755");
+    put(108, "0000000");
+    put(116, "0000000");
+    put(124, &format!("{size:011o}"));
+    put(136, "00000000000");
+    put(148, "        ");
+    put(156, "0");
+    put(257, "ustar\x0000");
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tar_reads_it() {
+        let archive = archive(&[("Containerfile", b"FROM scratch\n"), ("server", &[7; 1000])]);
+        assert_eq!(archive.len(), BLOCK + BLOCK + BLOCK + 2 * BLOCK + 2 * BLOCK);
+        let place = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
+        let file = place.path().join("a.tar");
+        assert!(std::fs::write(&file, archive).is_ok());
+        let unpacked = std::process::Command::new("tar").arg("-xf").arg(&file).arg("-C").arg(place.path()).status();
+        assert!(unpacked.is_ok_and(|status| status.success()));
+        assert_eq!(std::fs::read(place.path().join("server")).ok(), Some(vec![7; 1000]));
+    }
+}

@@ -1,0 +1,180 @@
+//! The servers' images: built statically from `servers/`, and only when their binaries changed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::process::Command;
+
+use super::command::{Line, find, run};
+use super::engine::{Api, archive};
+use super::error::{LocalError, at};
+use super::{Progress, ProgressFn};
+
+/// Binaries and the packages that they are in.
+const BINARIES: [&str; 3] = ["mcp-time", "mcp-weather", NWS_STUB];
+const PACKAGES: [&str; 2] = ["mcp-time", "mcp-weather"];
+/// Stands in for the weather service.
+pub(super) const NWS_STUB: &str = "nws-stub";
+/// Label that holds a binary's digest.
+const DIGEST: &str = "quarterdeck.sha256";
+const LIMIT: Duration = Duration::from_secs(45 * 60);
+
+/// Where `servers/` is: the folder given, the one this program was built in, or the current one.
+pub(super) fn source(given: Option<&Path>) -> Option<PathBuf> {
+    let built = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let candidates =
+        given.map_or_else(|| [Some(built), std::env::current_dir().ok()], |path| [Some(path.to_owned()), None]);
+    candidates.into_iter().flatten().find(|path| path.join("servers/Containerfile").is_file())
+}
+
+/// Image reference of a binary.
+pub(super) fn reference(binary: &str) -> String {
+    format!("localhost/quarterdeck/{binary}:local")
+}
+
+/// Builds what changed; image references by binary, empty with a note where nothing can be built.
+pub(super) async fn ensure(
+    api: &Api,
+    given: Option<&Path>,
+    progress: &mut ProgressFn<'_>,
+) -> Result<BTreeMap<String, String>, LocalError> {
+    let Some(source) = source(given) else {
+        progress(Progress::Note(
+            "no servers/ folder here: start inside a checkout to run the example servers".to_owned(),
+        ));
+        return Ok(BTreeMap::new());
+    };
+    if !cfg!(target_os = "linux") {
+        progress(Progress::Note("images are built on Linux only: no example servers".to_owned()));
+        return Ok(BTreeMap::new());
+    }
+    let containerfile = source.join("servers/Containerfile");
+    let recipe = tokio::fs::read(&containerfile).await.map_err(at(&containerfile))?;
+    let mut images = BTreeMap::new();
+    for (binary, file) in compile(&source, progress).await? {
+        let content = tokio::fs::read(&file).await.map_err(at(&file))?;
+        let image = reference(&binary);
+        if build(api, &image, &recipe, content).await? {
+            progress(Progress::Note(format!("{image} built")));
+        }
+        images.insert(binary, image);
+    }
+    Ok(images)
+}
+
+/// Builds an image unless it is there with this very content. Whether it did.
+async fn build(api: &Api, image: &str, recipe: &[u8], content: Vec<u8>) -> Result<bool, LocalError> {
+    let files = tokio::task::spawn_blocking({
+        let recipe = recipe.to_owned();
+        move || {
+            let archive = archive(&[("Containerfile", &recipe), ("server", &content)]);
+            (hex(&Sha256::digest(&archive)), archive)
+        }
+    });
+    let failed =
+        |error: tokio::task::JoinError| LocalError::Engine { endpoint: image.to_owned(), reason: error.to_string() };
+    let (digest, archive) = files.await.map_err(failed)?;
+    if api.image_label(image, DIGEST).await?.as_deref() == Some(&digest) {
+        return Ok(false);
+    }
+    let labels = serde_json::json!({ DIGEST: digest }).to_string();
+    let arguments = serde_json::json!({ "BINARY": "server" }).to_string();
+    let params = [
+        ("t", image),
+        ("dockerfile", "Containerfile"),
+        ("buildargs", &arguments),
+        ("labels", &labels),
+        ("rm", "true"),
+        ("forcerm", "true"),
+    ];
+    api.build(archive, &params).await.map(|()| true)
+}
+
+/// Compiles the servers statically; paths by name of binary.
+async fn compile(source: &Path, progress: &mut ProgressFn<'_>) -> Result<BTreeMap<String, PathBuf>, LocalError> {
+    let way_out = "it compiles the example servers; install Rust from https://rustup.rs".to_owned();
+    let cargo = find("cargo").ok_or(LocalError::Missing { program: "cargo", way_out })?;
+    let triple = host_triple(&cargo).await?;
+    let (mut found, mut compiled) = (BTreeMap::new(), 0);
+    let command = cargo_command(&cargo, source, &triple);
+    run("compiling the servers", command, LIMIT, &mut |line| match line {
+        Line::Out(line) => found.extend(executable(line)),
+        Line::Err(line) => {
+            if let Some(crate_name) = line.trim_start().strip_prefix("Compiling ") {
+                compiled += 1;
+                progress(Progress::Note(format!("compiling {crate_name} ({compiled})")));
+            }
+        }
+    })
+    .await?;
+    found.retain(|name: &String, _| BINARIES.contains(&name.as_str()));
+    Ok(found)
+}
+
+fn cargo_command(cargo: &Path, source: &Path, triple: &str) -> Command {
+    let mut command = Command::new(cargo);
+    command.current_dir(source).args(["build", "--profile", "image", "--target", triple]);
+    command.args(["--message-format", "json-render-diagnostics"]);
+    command.args(PACKAGES.iter().flat_map(|package| ["-p", package]));
+    command.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command
+}
+
+async fn host_triple(cargo: &Path) -> Result<String, LocalError> {
+    let mut triple = None;
+    let mut command = Command::new(cargo);
+    command.arg("-vV");
+    run("cargo -vV", command, Duration::from_secs(60), &mut |line| {
+        if let Line::Out(line) = line
+            && let Some(host) = line.strip_prefix("host: ")
+        {
+            triple = Some(host.to_owned());
+        }
+    })
+    .await?;
+    triple.ok_or_else(|| LocalError::Command {
+        what: "cargo -vV".to_owned(),
+        status: "it names no host".to_owned(),
+        way_out: None,
+        tail: Vec::new(),
+    })
+}
+
+/// The program of one of cargo's messages, if it is about a program.
+fn executable(message: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let path = message["executable"].as_str()?;
+    Some((message["target"]["name"].as_str()?.to_owned(), PathBuf::from(path)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_compiled_statically() {
+        let command = cargo_command(Path::new("cargo"), Path::new("/src"), "x86_64-unknown-linux-gnu");
+        let arguments: Vec<_> = command.as_std().get_args().filter_map(|argument| argument.to_str()).collect();
+        let expected = "build --profile image --target x86_64-unknown-linux-gnu \
+                        --message-format json-render-diagnostics -p mcp-time -p mcp-weather";
+        assert_eq!(arguments.join(" "), expected);
+        let flags = command.as_std().get_envs().find(|(name, _)| *name == "RUSTFLAGS").and_then(|(_, value)| value);
+        assert_eq!(flags.and_then(|value| value.to_str()), Some("-C target-feature=+crt-static"));
+    }
+
+    #[test]
+    fn programs_are_picked_from_cargos_messages() {
+        let program = r#"{"reason":"compiler-artifact","target":{"name":"mcp-time"},"executable":"/t/mcp-time"}"#;
+        assert_eq!(executable(program), Some(("mcp-time".to_owned(), "/t/mcp-time".into())));
+        let library = r#"{"reason":"compiler-artifact","target":{"name":"gangway"},"executable":null}"#;
+        assert_eq!(executable(library), None);
+        assert_eq!(executable("warning: x"), None);
+    }
+}

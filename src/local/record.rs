@@ -1,0 +1,146 @@
+//! The state file: what we started, so that the next run finds it and `down` ends it and nothing else.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
+
+use super::dirs::Dirs;
+use super::error::{LocalError, at};
+use super::process::Process;
+
+/// What we started.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Record {
+    /// The emulator.
+    pub emulator: Option<Emulator>,
+    /// Podman's API service of our own.
+    pub podman: Option<Process>,
+    /// The engine that runs our containers, ours or not.
+    pub engine: Option<String>,
+}
+
+/// A running emulator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Emulator {
+    /// Its process.
+    pub process: Process,
+    /// Its port.
+    pub port: u16,
+    /// The addresses it listens on.
+    pub addresses: Vec<String>,
+    /// The engine it was given.
+    pub engine: Option<String>,
+    /// Version of ministack.
+    pub version: String,
+}
+
+impl Record {
+    fn path(dirs: &Dirs) -> PathBuf {
+        dirs.state.join("running.json")
+    }
+
+    /// Reads it; there is an empty one where there is none.
+    pub(super) async fn load(dirs: &Dirs) -> Result<Self, LocalError> {
+        let path = Self::path(dirs);
+        let text = match tokio::fs::read(&path).await {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(LocalError::File { path, source }),
+        };
+        serde_json::from_slice(&text).map_err(|error| LocalError::Record { path, reason: error.to_string() })
+    }
+
+    /// Writes it, whole or not at all.
+    pub(super) async fn save(&self, dirs: &Dirs) -> Result<(), LocalError> {
+        let (path, draft) = (Self::path(dirs), dirs.state.join("running.json.new"));
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|error| LocalError::Record { path: path.clone(), reason: error.to_string() })?;
+        let mut options = tokio::fs::OpenOptions::new();
+        options.create(true).write(true).truncate(true);
+        #[cfg(unix)]
+        options.mode(0o600);
+        let mut file = options.open(&draft).await.map_err(at(&draft))?;
+        file.write_all(&text).await.map_err(at(&draft))?;
+        file.sync_all().await.map_err(at(&draft))?;
+        tokio::fs::rename(&draft, &path).await.map_err(at(&path))
+    }
+}
+
+/// Keeps a second `quarterdeck` from starting or stopping at the same time; free when dropped.
+#[derive(Debug)]
+pub(super) struct Lock(#[allow(dead_code, reason = "held for its lock")] std::fs::File);
+
+impl Lock {
+    pub(super) async fn take(dirs: &Dirs) -> Result<Self, LocalError> {
+        let path = dirs.state.join("lock");
+        let mut options = tokio::fs::OpenOptions::new();
+        options.create(true).write(true).truncate(true);
+        let file = options.open(&path).await.map_err(at(&path))?.into_std().await;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(std::fs::TryLockError::WouldBlock) => Err(LocalError::Busy(path)),
+            Err(std::fs::TryLockError::Error(source)) => Err(LocalError::File { path, source }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dirs(path: &std::path::Path) -> Dirs {
+        Dirs { data: path.to_owned(), state: path.to_owned() }
+    }
+
+    fn record() -> Record {
+        let process = Process { pid: 7, started: "boot:42".to_owned() };
+        let emulator = Emulator {
+            process: process.clone(),
+            port: 4666,
+            addresses: vec!["127.0.0.1".to_owned()],
+            engine: None,
+            version: "1.5.33".to_owned(),
+        };
+        Record { emulator: Some(emulator), podman: Some(process), engine: Some("unix:///x".to_owned()) }
+    }
+
+    #[tokio::test]
+    async fn what_is_saved_is_read_back_and_private() {
+        let place = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
+        let dirs = dirs(place.path());
+        assert_eq!(Record::load(&dirs).await.ok(), Some(Record::default()));
+        assert!(record().save(&dirs).await.is_ok());
+        assert_eq!(Record::load(&dirs).await.ok(), Some(record()));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(Record::path(&dirs)).map(|data| data.permissions().mode() & 0o777);
+            assert_eq!(mode.ok(), Some(0o600));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_none_of_ours_is_named_and_kept() {
+        let place = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
+        let dirs = dirs(place.path());
+        for text in ["", "{", r#"{"emulator":3}"#, r#"{"unknown":1}"#] {
+            assert!(tokio::fs::write(Record::path(&dirs), text).await.is_ok());
+            let error = Record::load(&dirs).await.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains("running.json"), "{text:?}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_one_does_not_get_the_lock() {
+        let place = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
+        let dirs = dirs(place.path());
+        let first = Lock::take(&dirs).await;
+        assert!(first.is_ok());
+        assert!(matches!(Lock::take(&dirs).await, Err(LocalError::Busy(_))));
+        drop(first);
+        assert!(Lock::take(&dirs).await.is_ok());
+    }
+}

@@ -1,0 +1,103 @@
+//! What of the local cloud runs now.
+
+use serde::Serialize;
+
+use super::dirs::Dirs;
+use super::down::our_containers;
+use super::engine::{Api, describe};
+use super::error::LocalError;
+use super::record::Record;
+use super::{Options, emulator};
+
+/// The local cloud as it is found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// The emulator that we started, if any.
+    pub emulator: Option<EmulatorStatus>,
+    /// The container engine in use, if it answers.
+    pub engine: Option<EngineStatus>,
+    /// Containers of ours, running or not.
+    pub containers: Vec<ContainerStatus>,
+    /// Directory of state and logs.
+    pub state_dir: String,
+}
+
+/// The emulator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EmulatorStatus {
+    /// Its process.
+    pub pid: u32,
+    /// Whether that process runs.
+    pub running: bool,
+    /// Whether its health page answers.
+    pub healthy: bool,
+    /// Endpoint for AWS calls.
+    pub endpoint: String,
+    /// The addresses it listens on.
+    pub addresses: Vec<String>,
+    /// Version of ministack.
+    pub version: String,
+    /// Its log file.
+    pub log: String,
+}
+
+/// A container engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EngineStatus {
+    /// `Docker` or `Podman`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Where it answers.
+    pub socket: String,
+    /// Whether the service was started by us.
+    pub ours: bool,
+}
+
+/// A container of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ContainerStatus {
+    /// Its name.
+    pub name: String,
+    /// Its image.
+    pub image: String,
+    /// `running`, `exited`, ...
+    pub state: String,
+}
+
+/// Looks at what runs; changes nothing.
+///
+/// # Errors
+/// When the state file cannot be read.
+pub async fn status(options: &Options) -> Result<Status, LocalError> {
+    let dirs = options.dirs()?;
+    let record = Record::load(&dirs).await?;
+    let mut status = Status { state_dir: dirs.state.display().to_string(), ..Status::default() };
+    if let Some(found) = &record.emulator {
+        let running = found.process.alive().await;
+        status.emulator = Some(EmulatorStatus {
+            pid: found.process.pid,
+            running,
+            healthy: running && emulator::health(found.port).await.is_some(),
+            endpoint: format!("http://localhost:{}", found.port),
+            addresses: found.addresses.clone(),
+            version: found.version.clone(),
+            log: emulator::log(&dirs).display().to_string(),
+        });
+    }
+    if let Some(endpoint) = &record.engine
+        && let Ok(info) = describe(endpoint, record.podman.is_some()).await
+    {
+        let port = record.emulator.as_ref().map(|emulator| emulator.port);
+        status.containers = containers(&dirs, endpoint, port).await.unwrap_or_default();
+        status.engine =
+            Some(EngineStatus { name: info.name, version: info.version, socket: info.socket, ours: info.ours });
+    }
+    Ok(status)
+}
+
+async fn containers(dirs: &Dirs, endpoint: &str, port: Option<u16>) -> Result<Vec<ContainerStatus>, LocalError> {
+    let found = our_containers(&Api::open(endpoint)?, dirs, port).await?;
+    let show = |one: super::Container| ContainerStatus { name: one.name, image: one.image, state: one.state };
+    Ok(found.into_iter().map(show).collect())
+}

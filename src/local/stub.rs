@@ -1,0 +1,71 @@
+//! The stand-in for the weather service: a container beside the servers, so that no port of this machine opens.
+
+use serde_json::{Value, json};
+
+use super::dirs::Dirs;
+use super::engine::Api;
+use super::error::LocalError;
+use super::images::NWS_STUB;
+
+const PORT: u16 = 8080;
+
+/// The label of containers that we start ourselves.
+pub(super) fn label(dirs: &Dirs) -> String {
+    format!("quarterdeck.local={}", dirs.identity())
+}
+
+/// Starts it anew, or finds it running from this very image; its base URL.
+pub(super) async fn ensure(api: &Api, dirs: &Dirs, image: &str) -> Result<String, LocalError> {
+    let wanted = api.get(&format!("/images/{image}/json")).await?;
+    for container in api.containers(&[&label(dirs)]).await? {
+        let found = api.get(&format!("/containers/{}/json", container.id)).await?;
+        if container.state == "running"
+            && found["Image"] == wanted["Id"]
+            && let Some(address) = address(&found)
+        {
+            return Ok(url(address));
+        }
+        api.remove(&container.id).await?;
+    }
+    let id = api.run(&format!("quarterdeck-{NWS_STUB}-{}", dirs.identity()), &spec(dirs, image)).await?;
+    let started = api.get(&format!("/containers/{id}/json")).await?;
+    address(&started).map(url).ok_or_else(|| LocalError::Engine {
+        endpoint: image.to_owned(),
+        reason: format!("the container has no address; its state is {}", started["State"]["Status"]),
+    })
+}
+
+fn spec(dirs: &Dirs, image: &str) -> Value {
+    json!({
+        "Image": image,
+        "Cmd": [format!("0.0.0.0:{PORT}")],
+        "Labels": { "quarterdeck.local": dirs.identity() },
+        "HostConfig": { "ReadonlyRootfs": true, "CapDrop": ["ALL"] },
+    })
+}
+
+fn address(container: &Value) -> Option<&str> {
+    let settings = &container["NetworkSettings"];
+    let of_networks = settings["Networks"].as_object().into_iter().flat_map(|all| all.values());
+    let mut all = std::iter::once(settings).chain(of_networks).filter_map(|one| one["IPAddress"].as_str());
+    all.find(|address| !address.is_empty())
+}
+
+fn url(address: &str) -> String {
+    format!("http://{address}:{PORT}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_found_in_either_place() {
+        let direct = json!({ "NetworkSettings": { "IPAddress": "10.0.0.2", "Networks": {} } });
+        assert_eq!(address(&direct), Some("10.0.0.2"));
+        let network =
+            json!({ "NetworkSettings": { "IPAddress": "", "Networks": { "bridge": { "IPAddress": "10.0.0.3" } } } });
+        assert_eq!(address(&network), Some("10.0.0.3"));
+        assert_eq!(address(&json!({ "NetworkSettings": { "IPAddress": "" } })), None);
+    }
+}

@@ -1,0 +1,172 @@
+//! A small MCP client that calls the servers' tools a few times a second, so that there is something to see.
+//!
+//! Some calls are wrong on purpose: an operator's screens must show errors too. Drop the future to stop.
+
+mod calls;
+mod client;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use serde::Serialize;
+
+use calls::{Planned, plan};
+use client::{Client, Outcome};
+
+/// What to call.
+#[derive(Debug, Clone)]
+pub struct TrafficOptions {
+    /// Public base URL of the environment; a server's endpoint is base, path, `/mcp`.
+    pub base: String,
+    /// Servers and their paths (`/time`).
+    pub servers: BTreeMap<String, String>,
+    /// Calls a second, over all servers.
+    pub per_second: f64,
+    /// Stop after so many calls; `None` never stops.
+    pub calls: Option<u64>,
+    /// Every so many calls one is wrong on purpose; 0 is never.
+    pub wrong_every: u64,
+}
+
+/// Where access tokens come from.
+#[async_trait]
+pub trait Tokens: Send + Sync {
+    /// A token for this server. `fresh` when the last one was refused.
+    ///
+    /// # Errors
+    /// Why there is none; the call is made without.
+    async fn token(&self, server: &str, fresh: bool) -> Result<SecretString, String>;
+}
+
+/// What became of the calls to one server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Calls made.
+    pub calls: u64,
+    /// Of those, wrong on purpose.
+    pub wrong: u64,
+    /// Answered with a result.
+    pub ok: u64,
+    /// Answered with an error of the tool or the protocol.
+    pub errors: u64,
+    /// Refused: 401 or 403.
+    pub refused: u64,
+    /// Not answered, or by something else than the server.
+    pub failed: u64,
+    /// Milliseconds that the last call took.
+    pub last_ms: u64,
+    /// Why the last call failed that was not meant to.
+    pub last_error: Option<String>,
+}
+
+/// Counts by server.
+pub type Report = BTreeMap<String, Counts>;
+
+/// Calls the servers until the count is reached, reporting after each call.
+pub async fn traffic(
+    options: &TrafficOptions,
+    tokens: &dyn Tokens,
+    report: &mut (dyn FnMut(&Report) + Send),
+) -> Report {
+    let mut counts: Report = options.servers.keys().map(|name| (name.clone(), Counts::default())).collect();
+    let mut clients: Vec<(&String, Client)> = Vec::new();
+    for (server, path) in &options.servers {
+        clients.push((server, Client::new(format!("{}{path}/mcp", options.base.trim_end_matches('/')))));
+    }
+    if clients.is_empty() {
+        return counts;
+    }
+    let period =
+        Duration::try_from_secs_f64(1.0 / options.per_second.clamp(0.01, 1000.0)).unwrap_or(Duration::from_secs(1));
+    let mut clock = tokio::time::interval(period);
+    clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for turn in 0..options.calls.unwrap_or(u64::MAX) {
+        clock.tick().await;
+        let servers = clients.len() as u64;
+        let index = usize::try_from(turn % servers).unwrap_or_default();
+        let Some((server, client)) = clients.get_mut(index) else { break };
+        let outcome = one(client, server, tokens, turn / servers, options.wrong_every).await;
+        if let Some(counts) = counts.get_mut(*server) {
+            note(counts, outcome);
+        }
+        report(&counts);
+    }
+    counts
+}
+
+struct Called {
+    planned_wrong: bool,
+    outcome: Outcome,
+    took: Duration,
+}
+
+/// The server's next call; its tools are asked for first.
+async fn one(client: &mut Client, server: &str, tokens: &dyn Tokens, turn: u64, wrong_every: u64) -> Called {
+    let began = std::time::Instant::now();
+    let called = |planned_wrong, outcome| Called { planned_wrong, outcome, took: began.elapsed() };
+    if client.token.is_none() {
+        match tokens.token(server, false).await {
+            Ok(token) => client.token = Some(token),
+            Err(reason) => return called(false, Outcome::Refused(format!("no token: {reason}"))),
+        }
+    }
+    if client.tools.is_empty()
+        && let Err(outcome) = client.list_tools().await
+    {
+        renew(client, server, tokens, &outcome).await;
+        return called(false, outcome);
+    }
+    let Planned { request, with_token, wrong } = plan(&client.tools, turn, wrong_every);
+    let outcome = client.call(&request, with_token).await;
+    if !wrong {
+        renew(client, server, tokens, &outcome).await;
+    }
+    called(wrong, outcome)
+}
+
+/// A refused token is replaced; a server that forgot its tools (a new version) is asked again.
+async fn renew(client: &mut Client, server: &str, tokens: &dyn Tokens, outcome: &Outcome) {
+    if matches!(outcome, Outcome::Refused(_)) {
+        client.token = tokens.token(server, true).await.ok();
+    }
+    if !matches!(outcome, Outcome::Ok) {
+        client.tools.clear();
+    }
+}
+
+fn note(counts: &mut Counts, called: Called) {
+    counts.calls += 1;
+    counts.wrong += u64::from(called.planned_wrong);
+    counts.last_ms = u64::try_from(called.took.as_millis()).unwrap_or(u64::MAX);
+    let (count, reason) = match called.outcome {
+        Outcome::Ok => (&mut counts.ok, None),
+        Outcome::Error(reason) => (&mut counts.errors, Some(reason)),
+        Outcome::Refused(reason) => (&mut counts.refused, Some(reason)),
+        Outcome::Failed(reason) => (&mut counts.failed, Some(reason)),
+    };
+    *count += 1;
+    if reason.is_some() && !called.planned_wrong {
+        counts.last_error = reason;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_was_meant_is_no_news() {
+        let mut counts = Counts::default();
+        let called = |planned_wrong| Called {
+            planned_wrong,
+            outcome: Outcome::Error("no such zone".to_owned()),
+            took: Duration::from_millis(3),
+        };
+        note(&mut counts, called(true));
+        assert_eq!((counts.errors, counts.wrong, counts.last_error.as_deref()), (1, 1, None));
+        note(&mut counts, called(false));
+        assert_eq!((counts.calls, counts.errors, counts.last_error.as_deref()), (2, 2, Some("no such zone")));
+    }
+}

@@ -1,0 +1,105 @@
+//! Starting what does not run yet.
+
+use std::collections::BTreeMap;
+
+use super::dirs::Dirs;
+use super::engine::{self, Api, EngineInfo};
+use super::error::LocalError;
+use super::record::{self, Lock, Record};
+use super::{Options, Progress, ProgressFn, Running, Stage, emulator, images, place, python, stub};
+
+/// Starts whatever of the local cloud does not run yet.
+///
+/// # Errors
+/// Names what failed and the way out. What was started stays and is known to [`down`](super::down) and to the next call.
+pub async fn up(options: &Options, progress: &mut ProgressFn<'_>) -> Result<Running, LocalError> {
+    let dirs = options.dirs()?;
+    dirs.make().await?;
+    let _lock = Lock::take(&dirs).await?;
+    let mut record = Record::load(&dirs).await?;
+
+    let stage = Stage::begin(1, "container engine", progress);
+    let engine = match options.control_plane_only {
+        true => None,
+        false => engine::ensure(&dirs, &mut record, progress).await?,
+    };
+    stage.done(progress);
+
+    let stage = Stage::begin(2, "emulator", progress);
+    let (emulator, started_here) = ensure_emulator(&dirs, &mut record, options, engine.as_ref(), progress).await?;
+    stage.done(progress);
+
+    let engine = engine.filter(|engine| {
+        let same = emulator.engine.as_ref() == Some(&engine.socket);
+        if !same {
+            let text = "the emulator was started without this engine: `quarterdeck local down`, then up, to use it";
+            progress(Progress::Note(text.to_owned()));
+        }
+        same
+    });
+
+    let stage = Stage::begin(3, "images of the servers", progress);
+    let (images, upstream) = match &engine {
+        Some(engine) => servers(&dirs, options, engine, progress).await?,
+        None => (BTreeMap::new(), None),
+    };
+    stage.done(progress);
+
+    Ok(Running {
+        endpoint: format!("http://localhost:{}", emulator.port),
+        port: emulator.port,
+        addresses: emulator.addresses,
+        overrides: place::overrides(emulator.port, engine.as_ref()),
+        environment: place::environment(&images, upstream.as_deref()),
+        engine,
+        started_here,
+        images,
+    })
+}
+
+/// The emulator that runs, or a new one; whether it is new.
+async fn ensure_emulator(
+    dirs: &Dirs,
+    record: &mut Record,
+    options: &Options,
+    engine: Option<&EngineInfo>,
+    progress: &mut ProgressFn<'_>,
+) -> Result<(record::Emulator, bool), LocalError> {
+    if let Some(emulator) = record.emulator.clone()
+        && emulator.process.alive().await
+    {
+        if emulator::health(emulator.port).await.is_some() {
+            if options.port.is_some_and(|port| port != emulator.port) {
+                progress(Progress::Note(format!("it runs already, on port {}", emulator.port)));
+            }
+            return Ok((emulator, false));
+        }
+        progress(Progress::Note(format!("it does not answer on port {}: starting it anew", emulator.port)));
+        emulator.process.stop("emulator").await?;
+    }
+    if let (Some(engine), Some(old)) = (engine, &record.emulator) {
+        // The tasks of an emulator that is no more.
+        let api = Api::open(&engine.socket)?;
+        for container in api.containers(&[&emulator::instance_label(dirs, old.port)]).await? {
+            api.remove(&container.id).await?;
+        }
+    }
+    let python = python::ensure(dirs, options.ministack().as_deref(), progress).await?;
+    emulator::start(dirs, record, &python, engine, options.port).await.map(|emulator| (emulator, true))
+}
+
+/// Images by binary, and the base URL of the stand-in for the weather service.
+async fn servers(
+    dirs: &Dirs,
+    options: &Options,
+    engine: &EngineInfo,
+    progress: &mut ProgressFn<'_>,
+) -> Result<(BTreeMap<String, String>, Option<String>), LocalError> {
+    let api = Api::open(&engine.socket)?;
+    let images = images::ensure(&api, options.source.as_deref(), progress).await?;
+    let upstream = match images.get(images::NWS_STUB) {
+        Some(image) => Some(stub::ensure(&api, dirs, image).await?),
+        None => None,
+    };
+    Ok((images, upstream))
+}

@@ -1,0 +1,140 @@
+//! The console's loop: input first, the frame's deadline second, data third within a budget.
+
+use std::io::stdout;
+use std::time::Duration;
+
+use crossterm::clipboard::CopyToClipboard;
+use crossterm::event::EventStream;
+use futures::StreamExt;
+use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval, sleep_until};
+
+use super::executor::Executor;
+use super::session::Session;
+use super::terminal::Screen;
+use super::{input, operate};
+use crate::core::effect::Effect;
+use crate::core::keymap::Keymap;
+use crate::core::model::Model;
+use crate::core::msg::{Msg, Notice};
+use crate::core::update::update;
+use crate::ui;
+use crate::ui::theme::Theme;
+
+/// Shortest time between two frames.
+const FRAME: Duration = Duration::from_millis(10);
+/// How long data may keep input and frames waiting.
+const DATA_BUDGET: Duration = Duration::from_millis(8);
+
+/// Runs the console until the operator leaves it.
+///
+/// # Errors
+/// When the terminal cannot be taken or drawn on.
+pub async fn console(session: Session, keymap: Keymap, theme: Theme) -> std::io::Result<()> {
+    let (out, inbox) = mpsc::channel(256);
+    let mut screen = Screen::enter()?;
+    let size = screen.terminal.size()?;
+    let model = Model::new(session.context.clone(), keymap, Timestamp::now(), (size.width, size.height));
+    let unfinished = session.audit.unfinished(&session.context.environment, session.context.endpoint.as_deref());
+    let first = match unfinished {
+        Ok(operations) => Msg::Unfinished(operations),
+        Err(error) => Msg::Notice(Notice::Bad(format!("the audit cannot be read: {error}"))),
+    };
+    let mut console = Console { executor: Executor::new(session.clone(), out), session, model, inbox, theme, dirty: true, drawn: None };
+    console.take(first);
+    console.run(&mut screen).await
+}
+
+struct Console {
+    session: Session,
+    executor: Executor,
+    model: Model,
+    inbox: mpsc::Receiver<Msg>,
+    theme: Theme,
+    dirty: bool,
+    drawn: Option<Instant>,
+}
+
+impl Console {
+    async fn run(&mut self, screen: &mut Screen) -> std::io::Result<()> {
+        let mut keys = EventStream::new();
+        let mut tick = interval(Duration::from_secs(1));
+        let mut ended = signal(SignalKind::terminate())?;
+        let mut hung_up = signal(SignalKind::hangup())?;
+        while !self.model.quitting {
+            let deadline = self.drawn.map_or_else(Instant::now, |at| at + FRAME);
+            tokio::select! {
+                biased;
+                event = keys.next() => match event {
+                    Some(event) => input::message(event?).into_iter().for_each(|msg| self.take(msg)),
+                    // The terminal is gone; so is the operator.
+                    None => break,
+                },
+                _ = ended.recv() => break,
+                _ = hung_up.recv() => break,
+                () = sleep_until(deadline), if self.dirty => self.draw(screen)?,
+                Some(msg) = self.inbox.recv() => self.take_data(msg),
+                _ = tick.tick() => self.take(Msg::Tick(Timestamp::now())),
+            }
+        }
+        self.leave().await;
+        Ok(())
+    }
+
+    fn draw(&mut self, screen: &mut Screen) -> std::io::Result<()> {
+        let (model, theme) = (&self.model, &self.theme);
+        screen.terminal.draw(|frame| ui::draw(model, theme, frame))?;
+        self.dirty = false;
+        self.drawn = Some(Instant::now());
+        Ok(())
+    }
+
+    fn take(&mut self, msg: Msg) {
+        self.model.now = Timestamp::now();
+        for effect in update(&mut self.model, msg) {
+            self.execute(effect);
+        }
+        self.dirty = true;
+    }
+
+    /// Takes data that has come, as much as the budget allows: a flood must not delay a key.
+    fn take_data(&mut self, first: Msg) {
+        let until = Instant::now() + DATA_BUDGET;
+        let mut next = Some(first);
+        while let Some(msg) = next {
+            self.take(msg);
+            next = if Instant::now() < until { self.inbox.try_recv().ok() } else { None };
+        }
+    }
+
+    fn execute(&mut self, effect: Effect) {
+        match effect {
+            Effect::Copy(text) => {
+                let copied = crossterm::execute!(stdout(), CopyToClipboard::to_clipboard_from(&text));
+                self.model.notify(match copied {
+                    Ok(()) => Notice::Good(format!("copied {} to the clipboard", crate::core::text::cut(&text, 40))),
+                    Err(error) => Notice::Bad(format!("not copied: {error}")),
+                });
+            }
+            Effect::Quit => self.model.quitting = true,
+            other => self.executor.execute(other),
+        }
+    }
+
+    /// Operations under way are left where they are; the audit must know before the process ends.
+    async fn leave(&mut self) {
+        let now = Timestamp::now();
+        for operation in &mut self.model.operations {
+            let leave = crate::core::operation::Event::Leave("the console was closed".into());
+            let drafts = operation.plan.drafts.clone();
+            for effect in operation.handle(leave, now) {
+                match effect {
+                    crate::core::operation::Effect::Discard => operate::discard(&self.session, &drafts).await,
+                    record => drop(operate::perform(self.session.clone(), record).await),
+                }
+            }
+        }
+    }
+}

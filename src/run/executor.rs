@@ -1,0 +1,177 @@
+//! Executes effects in the background and feeds back what happens.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::session::Session;
+use super::tail::{self, Budget, TailEvent};
+use super::{operate, planner};
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::client::ClientList;
+use crate::core::effect::{Effect, PlanRequest};
+use crate::core::environment::{EDGE_REGION, names};
+use crate::core::logs::{TailRequest, TailState};
+use crate::core::msg::{Data, Msg, Notice, Slot};
+use crate::core::remote::Generation;
+use crate::core::stack::{Stack, StackRef};
+
+/// Longest that one refresh may take, whatever the calls in it do.
+const FETCH_LIMIT: Duration = Duration::from_secs(30);
+
+/// Executes effects. Everything it spawns answers with messages and never blocks the console.
+pub(super) struct Executor {
+    session: Session,
+    out: mpsc::Sender<Msg>,
+    tail: Option<JoinHandle<()>>,
+    budget: Budget,
+}
+
+impl Executor {
+    pub(super) fn new(session: Session, out: mpsc::Sender<Msg>) -> Self {
+        Self { session, out, tail: None, budget: Budget::default() }
+    }
+
+    /// Executes an effect that takes time. `Quit` and `Copy` are the console's own.
+    pub(super) fn execute(&mut self, effect: Effect) {
+        match effect {
+            Effect::Fetch(slot, generation) => self.fetch(slot, generation),
+            Effect::Tail(generation, request) => self.follow(generation, request),
+            Effect::Older(generation, request) => self.older(generation, request),
+            Effect::StopTail => self.stop_tail(),
+            Effect::Plan(generation, request) => self.plan(generation, request),
+            Effect::Operation(id, effect) => self.operate(id, effect),
+            Effect::Discard(drafts) => {
+                let session = self.session.clone();
+                tokio::spawn(async move { operate::discard(&session, &drafts).await });
+            }
+            Effect::Save(name, text) => self.save(name, text),
+            Effect::Copy(_) | Effect::Quit => {}
+        }
+    }
+
+    /// Spawns work whose message goes to the console. A console that is gone needs none.
+    fn send(&self, work: impl Future<Output = Msg> + Send + 'static) {
+        let out = self.out.clone();
+        tokio::spawn(async move {
+            let _ = out.send(work.await).await;
+        });
+    }
+
+    fn fetch(&self, slot: Slot, generation: Generation) {
+        let (session, out) = (self.session.clone(), self.out.clone());
+        self.send(async move {
+            let reading = fetch(&session, &slot);
+            let result = tokio::time::timeout(FETCH_LIMIT, reading).await.unwrap_or_else(|_| {
+                Err(CloudError::new(ErrorKind::TimedOut, "refresh", format!("no answer within {} s", FETCH_LIMIT.as_secs())))
+            });
+            let _ = out.send(Msg::Calls(session.cloud.calls())).await;
+            Msg::Loaded(slot, generation, Box::new(result))
+        });
+    }
+
+    fn plan(&self, generation: Generation, request: PlanRequest) {
+        let session = self.session.clone();
+        self.send(async move { Msg::Planned(generation, Box::new(planner::plan(&session, request).await)) });
+    }
+
+    /// The audit takes its records in the order in which they are handed over here.
+    fn operate(&self, id: String, effect: crate::core::operation::Effect) {
+        let (session, out) = (self.session.clone(), self.out.clone());
+        let done = operate::perform(session, effect);
+        tokio::spawn(async move {
+            if let Some(event) = done.await {
+                let _ = out.send(Msg::Operation(id, event)).await;
+            }
+        });
+    }
+
+    fn stop_tail(&mut self) {
+        if let Some(task) = self.tail.take() {
+            task.abort();
+        }
+    }
+
+    fn follow(&mut self, generation: Generation, request: TailRequest) {
+        self.stop_tail();
+        let (events, mut received) = mpsc::channel(16);
+        let (cloud, budget, out) = (self.session.cloud.clone(), self.budget.clone(), self.out.clone());
+        self.tail = Some(tokio::spawn(async move {
+            let forward = async {
+                while let Some(event) = received.recv().await {
+                    let msg = match event {
+                        TailEvent::Lines(lines) => Msg::Lines(generation, lines),
+                        TailEvent::State(state) => Msg::Tail(generation, state),
+                    };
+                    if out.send(msg).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            tokio::join!(tail::follow(cloud, request, budget, events), forward);
+        }));
+    }
+
+    fn older(&self, generation: Generation, request: TailRequest) {
+        let (events, mut received) = mpsc::channel(16);
+        let (cloud, budget) = (self.session.cloud.clone(), self.budget.clone());
+        self.send(async move {
+            let collect = async {
+                let (mut lines, mut failure) = (Vec::new(), None);
+                while let Some(event) = received.recv().await {
+                    match event {
+                        TailEvent::Lines(more) => lines.extend(more),
+                        TailEvent::State(TailState::Ended(reason)) if reason != tail::END_OF_WINDOW => failure = Some(reason),
+                        TailEvent::State(_) => {}
+                    }
+                }
+                match failure {
+                    Some(reason) => Err(CloudError::new(ErrorKind::Service, "logs:FilterLogEvents", reason)),
+                    None => Ok(lines),
+                }
+            };
+            let ((), result) = tokio::join!(tail::follow(cloud, request, budget, events), collect);
+            Msg::OlderLines(generation, result)
+        });
+    }
+
+    fn save(&self, name: String, text: String) {
+        self.send(async move {
+            Msg::Notice(match tokio::fs::write(&name, text).await {
+                Ok(()) => Notice::Good(format!("saved to {name}")),
+                Err(error) => Notice::Bad(format!("{name} could not be written: {error}")),
+            })
+        });
+    }
+}
+
+async fn fetch(session: &Session, slot: &Slot) -> CloudResult<Data> {
+    let cloud = &session.cloud;
+    Ok(match slot {
+        Slot::Identity => Data::Identity(cloud.identity().await?),
+        Slot::Fleet => Data::Fleet(cloud.fleet(&session.context.cluster).await?),
+        Slot::Stacks => Data::Stacks(stacks(session).await?),
+        Slot::StackDetail(stack) => Data::StackDetail(cloud.stack_detail(stack).await?),
+        Slot::Clients => Data::Clients(clients(session).await?),
+    })
+}
+
+/// The environment's stacks; the edge stack lives in a region of its own.
+pub(super) async fn stacks(session: &Session) -> CloudResult<Vec<Stack>> {
+    let prefix = names::stack_prefix(&session.context.environment);
+    let mut stacks = session.cloud.stacks(&prefix, &session.context.region).await?;
+    if session.context.region != EDGE_REGION {
+        let edge = StackRef { name: names::stack(&session.context.environment, "edge"), region: EDGE_REGION.into() };
+        stacks.extend(session.cloud.stack(&edge).await?);
+    }
+    Ok(stacks)
+}
+
+/// The clients of the environment's user pool.
+pub(super) async fn clients(session: &Session) -> CloudResult<ClientList> {
+    let platform = planner::platform(session).await?;
+    let pool = planner::output(&platform, "UserPoolId")?;
+    session.cloud.clients(&pool, &session.context.environment).await
+}

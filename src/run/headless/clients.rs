@@ -1,0 +1,115 @@
+//! `clients`: the list, finishing and undoing rotations, and tokens.
+
+use secrecy::ExposeSecret;
+
+use super::drive::{drive, report};
+use super::{Consent, Exit, Output, json, line, operate, progress, unwritten};
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::client::Client;
+use crate::core::effect::PlanRequest;
+use crate::core::operation::rotate::GRACE_WAIVED;
+use crate::core::operation::work::TokenProbe;
+use crate::core::operation::{Event, Facts, Intent, Operation};
+use crate::run::{Session, executor, planner};
+
+/// Prints the clients of the environment's user pool.
+///
+/// # Errors
+/// When they cannot be read or written.
+pub async fn list(session: &Session, output: Output) -> CloudResult<Exit> {
+    let clients = executor::clients(session).await?;
+    let written = match output {
+        Output::Json => json(&clients),
+        Output::Text => line(&table(&clients.clients)),
+    };
+    written.map_err(|error| unwritten(&error))?;
+    clients.gaps.iter().for_each(|gap| progress(&format!("warning: {gap}")));
+    Ok(Exit::Done)
+}
+
+fn table(clients: &[Client]) -> String {
+    let mut out = format!("{:<28} {:<8} {:<28} {:<8} STORED IN", "CLIENT", "KIND", "ID", "SECRETS");
+    for client in clients {
+        let kind = if client.confidential { "machine" } else { "public" };
+        let secrets = if client.confidential { client.secrets.len().max(1).to_string() } else { "-".into() };
+        let stored = client.stored_in.as_ref().map_or("-", |stored| &stored.name);
+        out += &format!("\n{:<28} {kind:<8} {:<28} {secrets:<8} {stored}", client.name, client.id);
+    }
+    out
+}
+
+/// The unfinished rotation of a client, by the client's id or name.
+fn unfinished(session: &Session, wanted: &str) -> CloudResult<Operation> {
+    let open = session.audit.unfinished(&session.context.environment, session.context.endpoint.as_deref());
+    let open = open.map_err(|error| CloudError::new(ErrorKind::Garbled, "audit", error.to_string()))?;
+    let of = |operation: &Operation| match &operation.plan.intent {
+        Intent::Rotate(rotation) => rotation.client == wanted || rotation.name == wanted || operation.id() == wanted,
+        _ => false,
+    };
+    open.into_iter().rev().find(of).ok_or_else(|| {
+        CloudError::new(ErrorKind::NotFound, "rotate", format!("no unfinished rotation of client {wanted:?} is known here"))
+            .with_hint("`quarterdeck audit` shows what was done from this machine")
+    })
+}
+
+/// Goes on with an unfinished rotation; `waive` ends its grace period now.
+///
+/// # Errors
+/// When there is none, or the result cannot be written.
+pub async fn finish_rotation(session: &Session, client: &str, waive: bool, consent: &Consent, output: Output) -> CloudResult<Exit> {
+    if session.context.read_only {
+        return refuse("read-only mode: nothing was done");
+    }
+    let mut operation = unfinished(session, client)?;
+    if !consent.yes && consent.typed.is_none() {
+        return refuse("not confirmed: finishing deletes the old credentials; pass --yes");
+    }
+    let facts = if waive { Facts::from([(GRACE_WAIVED.to_owned(), "yes".to_owned())]) } else { Facts::new() };
+    drive(session, &mut operation, Event::Resume(facts), consent).await;
+    report(&operation, output, None)
+}
+
+fn refuse(why: &str) -> CloudResult<Exit> {
+    progress(why);
+    Ok(Exit::Refused)
+}
+
+/// Takes an unfinished rotation back.
+///
+/// # Errors
+/// When there is none, it cannot be planned, or the result cannot be written.
+pub async fn undo_rotation(session: &Session, client: &str, consent: &Consent, output: Output) -> CloudResult<Exit> {
+    let operation = unfinished(session, client)?;
+    let request = PlanRequest::UndoRotation { plan: Box::new(operation.plan), learnt: operation.facts };
+    let plan = planner::plan(session, request).await?;
+    operate(session, plan, consent, output).await
+}
+
+/// Prints an access token of a machine client, for another program to use.
+///
+/// # Errors
+/// When there is no such client, its secret is not stored, or the token endpoint refuses.
+pub async fn token(session: &Session, wanted: &str, output: Output) -> CloudResult<Exit> {
+    let platform = planner::platform(session).await?;
+    let list = session.cloud.clients(&planner::output(&platform, "UserPoolId")?, &session.context.environment).await?;
+    let client = list.find(wanted).ok_or_else(|| {
+        let known: Vec<&str> = list.clients.iter().map(|client| client.name.as_str()).collect();
+        CloudError::new(ErrorKind::NotFound, "token", format!("there is no client {wanted:?}")).with_hint(format!("there are {}", known.join(", ")))
+    })?;
+    let stored = client.stored_in.as_ref().filter(|stored| stored.has_secret).ok_or_else(|| {
+        CloudError::new(ErrorKind::Invalid, "token", format!("no stored secret is known for client {}", client.name))
+    })?;
+    let probe = TokenProbe {
+        secret: stored.name.clone(),
+        version: "AWSCURRENT".into(),
+        endpoint: planner::output(&platform, "TokenEndpoint")?,
+        scopes: Vec::new(),
+    };
+    let token = session.cloud.token(&probe).await?;
+    let written = match output {
+        Output::Json => json(&serde_json::json!({ "client": client.id, "access_token": token.expose_secret() })),
+        Output::Text => line(token.expose_secret()),
+    };
+    written.map_err(|error| unwritten(&error))?;
+    Ok(Exit::Done)
+}

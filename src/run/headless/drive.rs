@@ -1,0 +1,193 @@
+//! Drives an operation to its end without a screen.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, IsTerminal};
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::plan::text;
+use super::{Exit, Output, json as print_json, line, progress, unwritten};
+use crate::cloud::CloudResult;
+use crate::core::operation::protocol::News;
+use crate::core::operation::record::Outcome;
+use crate::core::operation::{Check, Effect, Event, Operation, Phase, Work};
+use crate::core::plan::{Confirm, Plan};
+use crate::core::text::short_duration;
+use crate::run::{Session, operate as perform};
+
+/// How the operator agrees to a plan in advance.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// `--yes`: agrees to what `y` confirms.
+    pub yes: bool,
+    /// `--confirm NAME`: agrees to what a typed name confirms.
+    pub typed: Option<String>,
+}
+
+/// Shows a plan, asks for consent, carries it out, and tells how it went.
+///
+/// # Errors
+/// When the result cannot be written.
+pub async fn operate(session: &Session, plan: Plan, consent: &Consent, output: Output) -> CloudResult<Exit> {
+    if plan.is_empty() {
+        perform::discard(session, &plan.drafts).await;
+        return report(&Operation::propose(plan, false), output, Some("nothing to do"));
+    }
+    progress(&text(&plan));
+    let mut operation = Operation::propose(plan, session.context.read_only);
+    let event = match agreed(&operation, consent).await {
+        Ok(answer) => Event::Answer(answer),
+        Err(reason) => Event::Refuse(reason),
+    };
+    drive(session, &mut operation, event, consent).await;
+    report(&operation, output, None)
+}
+
+/// The answer that confirms, or why there is none.
+async fn agreed(operation: &Operation, consent: &Consent) -> Result<String, String> {
+    // Read-only refuses in the protocol, whatever is answered.
+    if operation.read_only {
+        return Ok(String::new());
+    }
+    let (question, advance, flag) = match &operation.plan.confirm {
+        Confirm::Yes => ("proceed? [y/N] ".to_owned(), consent.yes.then(|| "y".to_owned()), "--yes".to_owned()),
+        Confirm::Typed(name) => (format!("type {name:?} to proceed: "), consent.typed.clone(), format!("--confirm {name}")),
+    };
+    let answer = match advance {
+        Some(answer) => answer,
+        None if io::stdin().is_terminal() => ask(question).await,
+        None => return Err(format!("not confirmed: there is no terminal to ask; pass {flag}")),
+    };
+    if operation.plan.confirm.accepts(&answer) { Ok(answer) } else { Err(format!("not confirmed: {answer:?} is not it")) }
+}
+
+async fn ask(question: String) -> String {
+    let read = tokio::task::spawn_blocking(move || {
+        eprint!("{question}");
+        let mut answer = String::new();
+        // A terminal that cannot be read has not confirmed.
+        let _ = io::stdin().lock().read_line(&mut answer);
+        answer.trim().to_owned()
+    });
+    read.await.unwrap_or_default()
+}
+
+/// Feeds an operation until it ends, pauses or waits in a grace period.
+pub(super) async fn drive(session: &Session, operation: &mut Operation, first: Event, consent: &Consent) {
+    let mut pending: FuturesUnordered<BoxFuture<'static, Option<Event>>> = FuturesUnordered::new();
+    let mut notes = BTreeMap::new();
+    let mut next = Some(first);
+    loop {
+        if let Some(event) = next.take() {
+            let waits = waits_in_grace(operation, &event);
+            queue(session, operation, event, &pending).await;
+            show(operation, &mut notes);
+            if waits {
+                let leave = Event::Leave("in its grace period; the old credentials still work".into());
+                queue(session, operation, leave, &pending).await;
+            }
+            if let Phase::Consent(question) = operation.phase.clone() {
+                progress(&question);
+                next = Some(match agreed(operation, consent).await {
+                    Ok(answer) => Event::Answer(answer),
+                    Err(reason) => Event::Refuse(reason),
+                });
+                continue;
+            }
+        }
+        if !operation.active() {
+            // The last records must be on disk before the process ends; a running check need not be.
+            while let Some(Some(_)) = futures::future::poll_immediate(pending.next()).await {}
+            return;
+        }
+        next = tokio::select! {
+            done = pending.next() => match done {
+                Some(event) => event,
+                None => return,
+            },
+            _ = tokio::signal::ctrl_c() => Some(Event::Leave("interrupted".into())),
+        };
+    }
+}
+
+/// Handles an event. Records that nothing waits for are awaited here, so that they are never lost.
+async fn queue(session: &Session, operation: &mut Operation, event: Event, pending: &FuturesUnordered<BoxFuture<'static, Option<Event>>>) {
+    let drafts = operation.plan.drafts.clone();
+    for effect in operation.handle(event, Timestamp::now()) {
+        match effect {
+            Effect::Discard => perform::discard(session, &drafts).await,
+            Effect::Record(record, crate::core::operation::protocol::Mark::Other) => {
+                let mark = crate::core::operation::protocol::Mark::Other;
+                if let Some(Event::NotRecorded(why)) = perform::perform(session.clone(), Effect::Record(record, mark)).await {
+                    progress(&format!("warning: the audit could not be written: {why}"));
+                }
+            }
+            other => pending.push(perform::perform(session.clone(), other)),
+        }
+    }
+}
+
+/// Whether all that is left to do now is to wait until a grace period is over.
+fn waits_in_grace(operation: &Operation, event: &Event) -> bool {
+    let Event::Step { step, news: News::Checked(crate::core::operation::CheckState::Pending(_), _) } = event else { return false };
+    let grace = |index: &usize| {
+        matches!(operation.steps().get(*index).map(|step| &step.work), Some(Work::Await(Check::GraceOver { .. })))
+    };
+    grace(step) && operation.running.keys().all(grace)
+}
+
+/// Prints what is new of each step.
+fn show(operation: &Operation, notes: &mut BTreeMap<usize, String>) {
+    let steps = operation.steps();
+    let of = steps.len();
+    for (index, step) in steps.iter().enumerate() {
+        let note = match (operation.done.get(&index), operation.running.get(&index)) {
+            (Some(note), _) => format!("done: {note}"),
+            (None, Some(progress)) => progress.note.clone(),
+            (None, None) => continue,
+        };
+        if notes.get(&index) != Some(&note) {
+            let since = operation.started.map(|at| short_duration(Timestamp::now().duration_since(at))).unwrap_or_default();
+            progress(&format!("[{}/{of}] {since:>6}  {}: {note}", index + 1, step.title));
+            notes.insert(index, note);
+        }
+    }
+}
+
+/// Tells how an operation went.
+pub(super) fn report(operation: &Operation, output: Output, idle: Option<&str>) -> CloudResult<Exit> {
+    let (word, detail, exit) = match (&operation.phase, idle) {
+        (_, Some(why)) => ("unchanged", why.to_owned(), Exit::Done),
+        (Phase::Ended(Outcome::Done), _) => ("done", "done and verified".to_owned(), Exit::Done),
+        (Phase::Ended(Outcome::Undone { by }), _) => ("undone", format!("taken back by {by}"), Exit::Done),
+        (Phase::Ended(Outcome::Failed { step, reason }), _) => ("failed", format!("{step}: {reason}"), Exit::Failed),
+        (Phase::Refused(reason), _) => ("refused", reason.clone(), Exit::Refused),
+        (Phase::Paused(reason), _) => ("unfinished", reason.clone(), Exit::Unfinished),
+        (other, _) => ("unfinished", format!("{other:?}"), Exit::Unfinished),
+    };
+    let written = match output {
+        Output::Json => {
+            let steps = operation.steps();
+            let steps = steps.iter().enumerate().map(|(index, step)| {
+                json!({ "title": step.title, "done": operation.done.contains_key(&index), "note": operation.done.get(&index) })
+            });
+            print_json(&json!({
+                "operation": operation.id(),
+                "title": operation.plan.title,
+                "result": word,
+                "detail": detail,
+                "steps": steps.collect::<Vec<_>>(),
+                "changes": operation.plan.changes,
+                "warnings": operation.plan.warnings,
+                "facts": operation.facts,
+            }))
+        }
+        Output::Text => line(&format!("{}: {word}: {detail}", operation.plan.title)),
+    };
+    written.map_err(|error| unwritten(&error))?;
+    Ok(exit)
+}

@@ -1,0 +1,80 @@
+//! The subcommands: the same work as the screens, without a terminal.
+//!
+//! Results go to stdout, as text or as JSON with stable names; progress and plans go to stderr.
+
+mod clients;
+mod drive;
+mod logs;
+mod plan;
+mod status;
+
+use std::io::{self, Write};
+
+pub use clients::{finish_rotation, list as list_clients, token, undo_rotation};
+pub use drive::{Consent, operate};
+pub use logs::{LogsOptions, logs};
+pub use plan::{plan_only, print_audit};
+use serde::Serialize;
+pub use status::status;
+
+use crate::cloud::{CloudError, ErrorKind};
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One JSON document, or one a line for streams.
+    Json,
+}
+
+/// Exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// Asked for in a way that cannot be.
+    Usage = 2,
+    /// The named thing does not exist.
+    NotFound = 3,
+    /// Refused: read-only, or not confirmed.
+    Refused = 4,
+    /// Unfinished, and resumable.
+    Unfinished = 5,
+}
+
+impl Exit {
+    /// The code of an error.
+    pub fn of(error: &CloudError) -> Self {
+        match error.kind {
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::Invalid => Self::Usage,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// Writes a line to stdout. A reader that has gone away ends the output, not the program.
+pub(crate) fn line(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.write_all(b"\n")
+}
+
+/// Writes a JSON document to stdout.
+pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
+    line(&serde_json::to_string_pretty(value)?)
+}
+
+/// Writes a line of progress to stderr, where nobody may be listening.
+pub(crate) fn progress(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// An output that could not be written, as an error of this command.
+pub(crate) fn unwritten(error: &io::Error) -> CloudError {
+    CloudError::new(ErrorKind::Garbled, "stdout", error.to_string())
+}

@@ -1,0 +1,85 @@
+//! Plans as text and JSON, and the audit.
+
+use std::fmt::Write;
+
+use super::{Exit, Output, json, line, progress, unwritten};
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::effect::PlanRequest;
+use crate::core::operation::record::Entry;
+use crate::core::plan::{Plan, Risk};
+use crate::run::{Session, operate, planner};
+
+/// Plans, shows the plan, discards its drafts. Nothing happens.
+///
+/// # Errors
+/// When it cannot be planned or written.
+pub async fn plan_only(session: &Session, request: PlanRequest, output: Output) -> CloudResult<Exit> {
+    let plan = planner::plan(session, request).await?;
+    operate::discard(session, &plan.drafts).await;
+    let written = match output {
+        Output::Json => json(&plan),
+        Output::Text if plan.is_empty() => line(&format!("{}: nothing to do", plan.title)),
+        Output::Text => line(&text(&plan)),
+    };
+    written.map_err(|error| unwritten(&error))?;
+    Ok(Exit::Done)
+}
+
+/// A plan for people.
+pub(super) fn text(plan: &Plan) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "{}", plan.title);
+    let target = &plan.target;
+    let _ = writeln!(out, "  account {}  region {}  as {}", target.account, target.region, target.caller);
+    let _ = writeln!(out, "  on {}", target.resource);
+    for change in &plan.changes {
+        let mark = match change.risk {
+            Risk::Safe => ' ',
+            Risk::Disruptive => '~',
+            Risk::Destructive => '!',
+        };
+        let values = match (&change.before, &change.after) {
+            (Some(before), Some(after)) => format!("{before} -> {after}"),
+            (Some(before), None) => before.clone(),
+            (None, after) => after.clone().unwrap_or_default(),
+        };
+        let _ = writeln!(out, "  {mark} {}: {}: {values}", change.subject, change.field);
+    }
+    for warning in &plan.warnings {
+        let _ = writeln!(out, "  warning: {warning}");
+    }
+    for command in &plan.commands {
+        let _ = writeln!(out, "  same as: {command}");
+    }
+    out.trim_end().to_owned()
+}
+
+/// Prints the audit.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn print_audit(session: &Session, output: Output) -> CloudResult<Exit> {
+    let path = session.audit.path();
+    let records = session.audit.records().map_err(|error| {
+        CloudError::new(ErrorKind::Garbled, "audit", format!("{}: {error}", path.display()))
+    })?;
+    if records.is_empty() {
+        progress(&format!("{} holds nothing yet", path.display()));
+    }
+    for record in &records {
+        let what = match &record.entry {
+            Entry::Intent { caller, plan } => format!("intent: {} by {caller}", plan.title),
+            Entry::Started { title, .. } => format!("started: {title}"),
+            Entry::Done { step, note, .. } => format!("step {} done: {note}", step + 1),
+            Entry::Paused { reason } => format!("paused: {reason}"),
+            Entry::Outcome { outcome } => format!("outcome: {}", serde_json::to_string(outcome).unwrap_or_default()),
+        };
+        let written = match output {
+            Output::Json => line(&serde_json::to_string(record).unwrap_or_default()),
+            Output::Text => line(&format!("{:.0} {} {what}", record.at, record.operation)),
+        };
+        written.map_err(|error| unwritten(&error))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,50 @@
+//! Does what an operation wants done, and tells it how that went.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use super::{Session, verify};
+use crate::core::operation::protocol::News;
+use crate::core::operation::{Effect, Event};
+use crate::core::stack::StackRef;
+
+/// Carries out one effect of an operation; the event to feed back, if there is one.
+///
+/// A record is handed to the audit before this returns, so records are written in the order of the
+/// calls, whenever the futures are polled.
+pub(super) fn perform(session: Session, effect: Effect) -> BoxFuture<'static, Option<Event>> {
+    match effect {
+        Effect::Record(record, mark) => {
+            let written = session.audit.append(*record);
+            Box::pin(async move {
+                Some(match written.await {
+                    Ok(()) => Event::Recorded(mark),
+                    Err(error) => Event::NotRecorded(format!("{}: {error}", session.audit.path().display())),
+                })
+            })
+        }
+        Effect::Apply(step, approved) => Box::pin(async move {
+            tracing::info!(operation = approved.operation(), call = ?approved.call(), "apply");
+            let news = match session.cloud.apply(approved).await {
+                Ok(facts) => News::Applied(facts),
+                Err(error) => News::Failed(error),
+            };
+            Some(Event::Step { step, news })
+        }),
+        Effect::Check(step, check, delay) => Box::pin(async move {
+            tokio::time::sleep(Duration::from_secs(u64::from(delay))).await;
+            Some(Event::Step { step, news: verify::read(&session, &check).await })
+        }),
+        Effect::Discard => Box::pin(async { None }),
+    }
+}
+
+/// Discards drafts. What cannot be discarded does no harm, but is written to the log.
+pub(super) async fn discard(session: &Session, drafts: &[(StackRef, String)]) {
+    for (stack, change_set) in drafts {
+        if let Err(error) = session.cloud.discard(stack, change_set).await {
+            tracing::warn!(%error, stack = stack.name, "a draft could not be discarded");
+        }
+    }
+}

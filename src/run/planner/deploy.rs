@@ -1,0 +1,219 @@
+//! Plans for a whole environment: deploy and destroy.
+
+use std::collections::BTreeMap;
+
+use super::refused;
+use crate::cloud::{CloudResult, ErrorKind};
+use crate::core::environment::{EDGE_REGION, Environment, names, stacks};
+use crate::core::operation::deploy::{Deploy, Destroy, Planned, StackDeploy, output_fact};
+use crate::core::operation::{Facts, Intent};
+use crate::core::plan::{Change, Confirm, Plan, Risk};
+use crate::core::stack::{ChangeAction, ChangeSet, Replacement, ResourceChange, Stack, StackRef};
+use crate::core::text::count;
+use crate::run::session::{Session, operation_id};
+
+/// All stacks of the environment that exist, in both regions.
+async fn existing(session: &Session) -> CloudResult<Vec<Stack>> {
+    let prefix = names::stack_prefix(&session.context.environment);
+    let mut all = session.cloud.stacks(&prefix, &session.context.region).await?;
+    if session.context.region != EDGE_REGION {
+        all.extend(session.cloud.stacks(&prefix, EDGE_REGION).await?);
+    }
+    Ok(all.into_iter().filter(|stack| stack.status.0 != "DELETE_COMPLETE").collect())
+}
+
+fn environment(session: &Session) -> CloudResult<&Environment> {
+    session.environment.as_deref().ok_or_else(|| {
+        refused(ErrorKind::Invalid, "there is no quarterdeck.toml, so it is not known what to deploy")
+            .with_hint("run in the directory that holds it, or name it with --file; examples/aws.toml shows one")
+    })
+}
+
+pub(super) async fn deploy(session: &Session, only: &[String]) -> CloudResult<Plan> {
+    let environment = chosen(environment(session)?, only)?;
+    let existing = existing(session).await?;
+    let deploys = stacks(&environment, &session.overrides, &priorities(&existing));
+    let mut planner = Planner { session, existing: &existing, id: operation_id(), facts: Facts::new(), changes: Vec::new(), warnings: Vec::new(), drafts: Vec::new() };
+    let mut planned: Vec<StackDeploy> = Vec::new();
+    for stack in deploys {
+        match planner.stack(stack, &planned).await {
+            Ok(stack) => planned.push(stack),
+            Err(error) => {
+                crate::run::operate::discard(session, &planner.drafts).await;
+                return Err(error);
+            }
+        }
+    }
+    planner.strangers(&planned, only);
+    let commands = planned.iter().filter(|stack| stack.planned != Planned::Unchanged).map(command).collect();
+    let name = &session.context.environment;
+    Ok(Plan {
+        title: format!("deploy {name}"),
+        target: session.target(format!("stacks {}*", names::stack_prefix(name))).await?,
+        changes: planner.changes,
+        warnings: planner.warnings,
+        commands,
+        confirm: session.confirm(),
+        facts: planner.facts,
+        intent: Intent::Deploy(Deploy { environment: name.clone(), stacks: planned }),
+        drafts: planner.drafts,
+        id: planner.id,
+    })
+}
+
+/// The environment with only the named servers.
+fn chosen(environment: &Environment, only: &[String]) -> CloudResult<Environment> {
+    if let Some(unknown) = only.iter().find(|name| environment.server(name).is_none()) {
+        let known: Vec<&str> = environment.servers.iter().map(|server| server.name.as_str()).collect();
+        let message = format!("quarterdeck.toml has no server {unknown:?}");
+        return Err(refused(ErrorKind::NotFound, message).with_hint(format!("it has {}", known.join(", "))));
+    }
+    let mut environment = environment.clone();
+    environment.servers.retain(|server| only.is_empty() || only.contains(&server.name));
+    Ok(environment)
+}
+
+/// Listener priorities of the servers that are deployed: they stay.
+fn priorities(existing: &[Stack]) -> BTreeMap<String, u32> {
+    let of = |stack: &Stack| Some((stack.parameters.get("ServerName")?.clone(), stack.parameters.get("Priority")?.parse().ok()?));
+    existing.iter().filter_map(of).collect()
+}
+
+fn command(stack: &StackDeploy) -> String {
+    let template = format!("{:?}", stack.template).to_lowercase();
+    format!(
+        "aws cloudformation deploy --region {} --stack-name {} --template-file stack/{template}.yaml --capabilities CAPABILITY_NAMED_IAM --parameter-overrides …",
+        stack.stack.region, stack.stack.name
+    )
+}
+
+struct Planner<'a> {
+    session: &'a Session,
+    existing: &'a [Stack],
+    id: String,
+    facts: Facts,
+    changes: Vec<Change>,
+    warnings: Vec<String>,
+    drafts: Vec<(StackRef, String)>,
+}
+
+impl Planner<'_> {
+    async fn stack(&mut self, mut deploy: StackDeploy, before: &[StackDeploy]) -> CloudResult<StackDeploy> {
+        let found = self.existing.iter().find(|stack| stack.id == deploy.stack);
+        deploy.create = found.is_none_or(|stack| stack.status.absent() || stack.status.must_be_deleted());
+        if let Some(stack) = found {
+            let outputs = stack.outputs.iter().map(|(key, value)| (output_fact(&stack.id.name, key), value.clone()));
+            self.facts.extend(outputs);
+            self.check_state(stack)?;
+        }
+        if found.is_some_and(|stack| stack.status.must_be_deleted()) {
+            deploy.planned = Planned::TemplateAfterDelete;
+            self.warnings.push(format!("{} failed to be created; its remains are deleted first", deploy.stack.name));
+            self.from_template(&deploy, "the remains go first");
+            return Ok(deploy);
+        }
+        let waits = deploy.after.iter().any(|&index| before.get(index).is_some_and(|stack| stack.planned != Planned::Unchanged));
+        if waits || self.session.context.read_only {
+            let why = if waits { "its inputs are known only when the stacks before it are" } else { "read-only: not compared" };
+            self.from_template(&deploy, why);
+            return Ok(deploy);
+        }
+        let draft = self.session.cloud.draft(&deploy.request(&self.id, &self.facts)).await?;
+        self.from_change_set(&mut deploy, draft);
+        Ok(deploy)
+    }
+
+    fn check_state(&self, stack: &Stack) -> CloudResult<()> {
+        let (name, status) = (&stack.id.name, &stack.status.0);
+        if stack.status.busy() {
+            return Err(refused(ErrorKind::Conflict, format!("{name} is busy ({status}) with a change that is not ours"))
+                .with_hint("watch it on the Stack screen and plan again when it is over"));
+        }
+        if status == "UPDATE_ROLLBACK_FAILED" {
+            return Err(refused(ErrorKind::Conflict, format!("{name} is stuck in {status}"))
+                .with_hint(format!("aws cloudformation continue-update-rollback --stack-name {name}")));
+        }
+        Ok(())
+    }
+
+    fn from_template(&mut self, deploy: &StackDeploy, why: &str) {
+        let resources = deploy.template.body().matches("\n    Type: AWS::").count();
+        let field = if deploy.create { "create" } else { "update" };
+        let after = format!("from its template ({}); {why}", count(resources, "resource"));
+        self.changes.push(Change { subject: deploy.stack.name.clone(), field: field.into(), before: None, after: Some(after), risk: Risk::Safe });
+    }
+
+    fn from_change_set(&mut self, deploy: &mut StackDeploy, draft: ChangeSet) {
+        if draft.changes.is_empty() {
+            deploy.planned = Planned::Unchanged;
+            return;
+        }
+        self.changes.extend(draft.changes.iter().flat_map(|change| resource_changes(&deploy.stack.name, change)));
+        self.drafts.push((deploy.stack.clone(), draft.arn.clone()));
+        deploy.planned = Planned::ChangeSet(draft.arn);
+    }
+
+    /// Stacks that are deployed but not described any more stay: deleting is never a side effect.
+    fn strangers(&mut self, planned: &[StackDeploy], only: &[String]) {
+        let unknown = |stack: &&Stack| !planned.iter().any(|deploy| deploy.stack == stack.id);
+        for stack in self.existing.iter().filter(unknown).filter(|_| only.is_empty()) {
+            self.warnings.push(format!("{} is deployed but not in quarterdeck.toml; it stays as it is", stack.id.name));
+        }
+    }
+}
+
+/// One row per property where they are known, else one for the resource.
+fn resource_changes(stack: &str, change: &ResourceChange) -> Vec<Change> {
+    let subject = format!("{stack} / {}", change.logical_id);
+    let (word, risk) = match (change.action, change.replacement) {
+        (ChangeAction::Add, _) => ("add", Risk::Safe),
+        (ChangeAction::Remove, _) => ("remove", Risk::Destructive),
+        (_, Replacement::Yes) => ("replace", Risk::Destructive),
+        (_, Replacement::Maybe) => ("change, may replace", Risk::Disruptive),
+        _ => ("change", Risk::Safe),
+    };
+    if change.properties.is_empty() || change.action == ChangeAction::Add {
+        let after = (change.action != ChangeAction::Remove).then(|| change.kind.clone());
+        let before = (change.action == ChangeAction::Remove).then(|| change.kind.clone());
+        return vec![Change { subject, field: word.into(), before, after, risk }];
+    }
+    let row = |property: &crate::core::stack::PropertyChange| Change {
+        subject: subject.clone(),
+        field: format!("{word} {}", property.path.trim_start_matches("/Properties/").trim_start_matches("Properties.")),
+        before: property.before.clone(),
+        after: property.after.clone(),
+        risk,
+    };
+    change.properties.iter().map(row).collect()
+}
+
+pub(super) async fn destroy(session: &Session) -> CloudResult<Plan> {
+    let name = &session.context.environment;
+    let existing = existing(session).await?;
+    if let Some(busy) = existing.iter().find(|stack| stack.status.busy() && !stack.status.0.starts_with("DELETE")) {
+        let message = format!("{} is busy ({})", busy.id.name, busy.status.0);
+        return Err(refused(ErrorKind::Conflict, message).with_hint("wait until it is over, then plan again"));
+    }
+    let shared = [names::stack(name, "platform"), names::stack(name, "network"), names::stack(name, "edge")];
+    let of = |wanted: &dyn Fn(&String) -> bool| -> Vec<StackRef> { existing.iter().map(|stack| stack.id.clone()).filter(|id| wanted(&id.name)).collect() };
+    let mut tiers = vec![of(&|name| !shared.contains(name))];
+    tiers.push(of(&|name| *name == shared[0]));
+    tiers.push(of(&|name| *name == shared[1] || *name == shared[2]));
+    tiers.retain(|tier| !tier.is_empty());
+    let change = |stack: &Stack| Change { subject: stack.id.name.clone(), field: "delete".into(), before: Some(stack.status.0.clone()), after: None, risk: Risk::Destructive };
+    let commands = tiers.iter().flatten().map(|stack| format!("aws cloudformation delete-stack --region {} --stack-name {}", stack.region, stack.name));
+    let protected = existing.iter().filter(|stack| stack.termination_protection);
+    let warning = protected.map(|stack| format!("{} has termination protection: its deletion will be refused", stack.id.name));
+    Ok(Plan {
+        id: operation_id(),
+        title: format!("destroy {name}"),
+        target: session.target(format!("stacks {}*", names::stack_prefix(name))).await?,
+        changes: existing.iter().map(change).collect(),
+        warnings: ["every server of the environment stops, and its users, clients and logs go".to_owned()].into_iter().chain(warning).collect(),
+        commands: commands.collect(),
+        confirm: Confirm::Typed(name.clone()),
+        facts: Facts::new(),
+        intent: Intent::Destroy(Destroy { environment: name.clone(), tiers }),
+        drafts: Vec::new(),
+    })
+}

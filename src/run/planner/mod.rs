@@ -1,0 +1,34 @@
+//! Plans: reads what is, and says what would change, before anything does.
+
+mod deploy;
+mod rotate;
+mod service;
+
+pub use rotate::{output, platform};
+
+use super::Session;
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::effect::PlanRequest;
+use crate::core::plan::Plan;
+
+/// Plans what was asked for. Changes nothing; change sets that it drafts are in [`Plan::drafts`].
+///
+/// # Errors
+/// When something cannot be read, or what was asked for is not possible: the error says what is.
+pub async fn plan(session: &Session, request: PlanRequest) -> CloudResult<Plan> {
+    match request {
+        PlanRequest::Scale { server, desired, bounds } => service::scale(session, &server, desired, bounds).await,
+        PlanRequest::Restart { server } => service::restart(session, &server).await,
+        PlanRequest::Rollback { server, revision } => service::rollback(session, &server, revision).await,
+        PlanRequest::StopTask { task } => service::stop_task(session, &task).await,
+        PlanRequest::Deploy { servers } => deploy::deploy(session, &servers).await,
+        PlanRequest::Destroy => deploy::destroy(session).await,
+        PlanRequest::Rotate { client, grace_seconds } => rotate::rotate(session, &client, grace_seconds).await,
+        PlanRequest::UndoRotation { plan, learnt } => rotate::undo(session, *plan, learnt).await,
+    }
+}
+
+/// Something that was asked for and is not possible.
+fn refused(kind: ErrorKind, message: impl Into<String>) -> CloudError {
+    CloudError::new(kind, "plan", message)
+}

@@ -1,0 +1,175 @@
+//! Plans for one service: scale, restart, roll back, stop a task.
+
+use super::refused;
+use crate::cloud::{CloudResult, ErrorKind};
+use crate::core::environment::MAX_TASKS;
+use crate::core::fleet::{Bounds, Fleet, Server};
+use crate::core::operation::intent::{Restart, Rollback, Scale, ServiceRef, StopTask};
+use crate::core::operation::{Facts, Intent};
+use crate::core::plan::{Change, Plan, Risk};
+use crate::core::text::count;
+use crate::run::session::{Session, operation_id};
+
+/// A server with what its plans have in common.
+struct Subject {
+    server: Server,
+    service: ServiceRef,
+}
+
+async fn subject(session: &Session, name: &str) -> CloudResult<Subject> {
+    let fleet = session.cloud.fleet(&session.context.cluster).await?;
+    let server = find(&fleet, name, &session.context.cluster)?.clone();
+    let service = ServiceRef { cluster: session.context.cluster.clone(), service: server.name.clone() };
+    Ok(Subject { server, service })
+}
+
+fn find<'a>(fleet: &'a Fleet, name: &str, cluster: &str) -> CloudResult<&'a Server> {
+    fleet.server(name).ok_or_else(|| {
+        let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
+        refused(ErrorKind::NotFound, format!("there is no server {name:?} in cluster {cluster}"))
+            .with_hint(if known.is_empty() { "it has none; deploy first".into() } else { format!("it has {}", known.join(", ")) })
+    })
+}
+
+impl Subject {
+    async fn plan(&self, session: &Session, title: String, intent: Intent) -> CloudResult<Plan> {
+        Ok(Plan {
+            id: operation_id(),
+            title,
+            target: session.target(&self.server.arn).await?,
+            changes: Vec::new(),
+            warnings: Vec::new(),
+            commands: Vec::new(),
+            confirm: session.confirm(),
+            facts: Facts::new(),
+            intent,
+            drafts: Vec::new(),
+        })
+    }
+
+    fn command(&self, session: &Session, rest: &str) -> String {
+        let ServiceRef { cluster, service } = &self.service;
+        format!("aws ecs update-service --region {} --cluster {cluster} --service {service} {rest}", session.context.region)
+    }
+}
+
+pub(super) async fn scale(session: &Session, name: &str, desired: Option<u32>, bounds: Option<Bounds>) -> CloudResult<Plan> {
+    if let Some(many) = desired.filter(|count| *count > MAX_TASKS) {
+        return Err(refused(ErrorKind::Invalid, format!("{many} tasks are more than ECS allows a service ({MAX_TASKS})")));
+    }
+    let subject = subject(session, name).await?;
+    let server = &subject.server;
+    let bounds_now = match (bounds, server.bounds) {
+        (Some(_), None) => {
+            let message = format!("{name} has no autoscaling, so it has no bounds to change");
+            return Err(refused(ErrorKind::Invalid, message).with_hint("give it min < max in quarterdeck.toml and deploy"));
+        }
+        (wanted, now) => now.filter(|now| wanted.is_some_and(|wanted| wanted != *now)),
+    };
+    let new_bounds = bounds.filter(|_| bounds_now.is_some());
+    let new_desired = desired.filter(|count| *count != server.desired);
+    let intent = Intent::Scale(Scale { service: subject.service.clone(), desired: new_desired, bounds: new_bounds });
+    let to = new_desired.map_or(String::new(), |count| format!(" {} -> {count}", server.desired));
+    let mut plan = subject.plan(session, format!("scale {name}{to}"), intent).await?;
+    if let Some(count) = new_desired {
+        let risk = if count < server.desired { Risk::Disruptive } else { Risk::Safe };
+        plan.changes.push(Change::value(name, "desired count", server.desired, count).at(risk));
+        plan.commands.push(subject.command(session, &format!("--desired-count {count}")));
+    }
+    if let (Some(now), Some(new)) = (bounds_now, new_bounds) {
+        let text = |bounds: Bounds| format!("{}..{}", bounds.min, bounds.max);
+        plan.changes.push(Change::value(name, "autoscaling bounds", text(now), text(new)));
+        plan.commands.push(format!(
+            "aws application-autoscaling register-scalable-target --region {} --service-namespace ecs --scalable-dimension ecs:service:DesiredCount --resource-id service/{}/{name} --min-capacity {} --max-capacity {}",
+            session.context.region, session.context.cluster, new.min, new.max
+        ));
+    }
+    plan.warnings = scale_warnings(session, server, new_desired, bounds.or(server.bounds), new_bounds.is_some());
+    Ok(plan)
+}
+
+fn scale_warnings(session: &Session, server: &Server, desired: Option<u32>, bounds: Option<Bounds>, moved: bool) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let (Some(count), Some(bounds)) = (desired, bounds)
+        && !(bounds.min..=bounds.max).contains(&count)
+    {
+        warnings.push(format!("{count} is outside autoscaling's {}..{}: it will soon be overridden", bounds.min, bounds.max));
+    }
+    if desired == Some(0) {
+        warnings.push("no task will serve: every request will fail".into());
+    }
+    if let Some(spec) = session.environment.as_ref().and_then(|environment| environment.server(&server.name)) {
+        let (min, max) = spec.tasks();
+        let drifts = desired.is_some_and(|count| min == max && count != min) || moved;
+        if drifts {
+            let file = if min == max { format!("min = max = {min}") } else { format!("{min}..{max}") };
+            warnings.push(format!("drift: quarterdeck.toml says {file}; carry the change into it, or a later deploy may take it back"));
+        }
+    }
+    warnings
+}
+
+pub(super) async fn restart(session: &Session, name: &str) -> CloudResult<Plan> {
+    let subject = subject(session, name).await?;
+    let replaces = subject.server.primary().map(|primary| primary.id.clone()).unwrap_or_default();
+    let intent = Intent::Restart(Restart { service: subject.service.clone(), replaces });
+    let mut plan = subject.plan(session, format!("restart {name}"), intent).await?;
+    let tasks = count(subject.server.desired as usize, "task");
+    let change = Change::value(name, "tasks", format!("{tasks} as they are"), format!("{tasks} newly started"));
+    plan.changes.push(change.at(Risk::Disruptive));
+    plan.commands.push(subject.command(session, "--force-new-deployment"));
+    if !subject.server.circuit_breaker {
+        plan.warnings.push("the circuit breaker is off: a failed deployment would not roll back".into());
+    }
+    Ok(plan)
+}
+
+pub(super) async fn rollback(session: &Session, name: &str, revision: Option<u32>) -> CloudResult<Plan> {
+    let subject = subject(session, name).await?;
+    let now = session.cloud.task_definition(&subject.server.task_definition).await?;
+    let revisions = session.cloud.revisions(&now.family).await?;
+    let number = |arn: &String| arn.rsplit(':').next().and_then(|revision| revision.parse::<u32>().ok());
+    let wanted = |arn: &&String| match (revision, number(arn)) {
+        (Some(wanted), found) => found == Some(wanted),
+        (None, Some(found)) => found < now.revision,
+        (None, None) => false,
+    };
+    let Some(target) = revisions.iter().find(wanted) else {
+        let known: Vec<String> = revisions.iter().filter_map(number).map(|revision| revision.to_string()).collect();
+        let message = format!("{name} runs revision {} and has no {} to go back to", now.revision, revision.map_or("earlier one".into(), |wanted| format!("revision {wanted}")));
+        return Err(refused(ErrorKind::NotFound, message).with_hint(format!("active revisions: {}", known.join(", "))));
+    };
+    let intent = Intent::Rollback(Rollback { service: subject.service.clone(), task_definition: target.clone() });
+    let mut plan = subject.plan(session, format!("roll back {name}"), intent).await?;
+    let short = |arn: &str| arn.rsplit('/').next().unwrap_or(arn).to_owned();
+    plan.changes.push(Change::value(name, "task definition", short(&now.arn), short(target)).at(Risk::Disruptive));
+    plan.commands.push(subject.command(session, &format!("--task-definition {}", short(target))));
+    plan.warnings.push("drift: the stack still names the newer task definition; the next deploy goes back to it".into());
+    Ok(plan)
+}
+
+pub(super) async fn stop_task(session: &Session, task: &str) -> CloudResult<Plan> {
+    let fleet = session.cloud.fleet(&session.context.cluster).await?;
+    let id = task.rsplit('/').next().unwrap_or(task);
+    let all = fleet.servers.iter().flat_map(|server| server.live_tasks().map(move |task| (server, task)));
+    let found: Vec<_> = all.filter(|(_, task)| !id.is_empty() && task.id().starts_with(id)).collect();
+    let (server, task) = match found.as_slice() {
+        [one] => *one,
+        [] => {
+            let message = format!("no running task in cluster {} begins with {id:?}", session.context.cluster);
+            return Err(refused(ErrorKind::NotFound, message).with_hint("`quarterdeck status` lists the tasks"));
+        }
+        several => return Err(refused(ErrorKind::Invalid, format!("{id:?} begins {} tasks; give more of the id", several.len()))),
+    };
+    let service = ServiceRef { cluster: session.context.cluster.clone(), service: server.name.clone() };
+    let subject = Subject { server: server.clone(), service: service.clone() };
+    let intent = Intent::StopTask(StopTask { service, task: task.arn.clone() });
+    let mut plan = subject.plan(session, format!("stop task {} of {}", task.short_id(), server.name), intent).await?;
+    plan.target.resource.clone_from(&task.arn);
+    plan.changes.push(Change::value(format!("task {}", task.short_id()), "status", task.last_status.to_lowercase(), "stopped, and replaced by its service").at(Risk::Disruptive));
+    plan.commands.push(format!("aws ecs stop-task --region {} --cluster {} --task {}", session.context.region, session.context.cluster, task.id()));
+    if server.running <= 1 {
+        plan.warnings.push("it is the only running task: requests fail until its replacement serves".into());
+    }
+    Ok(plan)
+}
