@@ -20,8 +20,9 @@ const HEAD: u16 = 2;
 pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let state = &model.logs;
     paint::row(buf, area, 0, &logstatus::tail(model, theme));
-    paint::row(buf, area, 1, &logstatus::shown(state, theme));
-    paint::right(buf, area, 1, &logstatus::paused(state, theme));
+    let taken = paint::right(buf, area, 1, &logstatus::paused(state, theme));
+    let left = Rect { width: area.width.saturating_sub(taken + 1), ..area };
+    paint::row(buf, left, 1, &logstatus::shown(state, theme));
     let body = paint::band(area, HEAD, area.height);
     if state.index.is_empty() {
         let text = Line::from(span(format!("  {}", nothing(model)), theme.muted()));

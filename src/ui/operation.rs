@@ -189,7 +189,10 @@ fn changes(plan: &Plan, cells: usize, theme: &Theme) -> Vec<Line<'static>> {
         spans.extend(values(change, theme));
         paint::wrap(&Line::from(spans), cells, 15)
     };
-    plan.changes.iter().flat_map(line).collect()
+    // The worst first: what must be scrolled to is what hurts least.
+    let mut sorted: Vec<&Change> = plan.changes.iter().collect();
+    sorted.sort_by_key(|change| std::cmp::Reverse(change.risk));
+    sorted.into_iter().flat_map(line).collect()
 }
 
 /// The risk as a symbol and a word.

@@ -6,7 +6,7 @@ pub mod logs;
 pub mod plans;
 pub mod stacks;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use quarterdeck::core::client::ClientList;
 use quarterdeck::core::effect::Effect;
 use quarterdeck::core::error::{CloudError, ErrorKind};
@@ -167,9 +167,4 @@ pub fn parse(keys: &str) -> Vec<KeyPress> {
         rest = after;
     }
     presses
-}
-
-/// A duration in hours, for grace periods.
-pub fn hours(hours: i64) -> SignedDuration {
-    SignedDuration::from_hours(hours)
 }

@@ -81,6 +81,8 @@ pub struct Operation {
     /// Whether the console may only look.
     pub read_only: bool,
     consented: BTreeSet<String>,
+    /// Whether the audit has the intent on disk.
+    audited: bool,
 }
 
 /// What happens to an operation.
@@ -162,6 +164,7 @@ impl Operation {
             started: None,
             finished: None,
             consented: BTreeSet::new(),
+            audited: false,
         }
     }
 
@@ -169,7 +172,7 @@ impl Operation {
     pub fn restore(plan: Plan, facts: Facts, done: BTreeMap<usize, String>, started: Timestamp, why: String) -> Self {
         let facts = plan.facts.clone().into_iter().chain(facts).collect();
         let phase = Phase::Paused(why);
-        Self { facts, done, phase, started: Some(started), ..Self::propose(plan, false) }
+        Self { facts, done, phase, started: Some(started), audited: true, ..Self::propose(plan, false) }
     }
 
     /// Its id.
@@ -203,16 +206,20 @@ impl Operation {
             (Phase::Proposed, Event::Answer(answer)) if self.plan.confirm.accepts(&answer) => {
                 self.phase = Phase::Recording;
                 self.started = Some(now);
-                let caller = self.plan.target.caller.clone();
-                vec![self.record(now, Entry::Intent { caller, plan: Box::new(self.plan.clone()) }, Mark::Intent)]
+                vec![self.record_intent(now)]
             }
             (Phase::Proposed, Event::Refuse(reason) | Event::Leave(reason)) => {
                 self.phase = Phase::Refused(reason);
                 vec![Effect::Discard]
             }
             (Phase::Recording, Event::Recorded(Mark::Intent)) => {
+                self.audited = true;
                 self.phase = Phase::Running;
                 self.advance(now)
+            }
+            (Phase::Paused(_), Event::Recorded(Mark::Intent)) => {
+                self.audited = true;
+                Vec::new()
             }
             (Phase::Recording, Event::NotRecorded(reason)) => {
                 self.phase = Phase::Refused(format!("the audit could not be written, so nothing was done: {reason}"));
@@ -234,8 +241,13 @@ impl Operation {
             (Phase::Running, Event::Resume(facts)) => self.learn(facts, now),
             (Phase::Paused(_), Event::Resume(facts)) => {
                 self.facts.extend(facts);
-                self.phase = Phase::Running;
                 self.finished = None;
+                if !self.audited {
+                    // It was left before the audit answered.
+                    self.phase = Phase::Recording;
+                    return vec![self.record_intent(now)];
+                }
+                self.phase = Phase::Running;
                 self.advance(now)
             }
             _ => Vec::new(),
@@ -249,6 +261,11 @@ impl Operation {
         let steps = self.steps();
         self.running.retain(|index, _| !matches!(steps.get(*index).map(|step| &step.work), Some(Work::Skip(_))));
         self.advance(now)
+    }
+
+    fn record_intent(&self, now: Timestamp) -> Effect {
+        let caller = self.plan.target.caller.clone();
+        self.record(now, Entry::Intent { caller, plan: Box::new(self.plan.clone()) }, Mark::Intent)
     }
 
     fn record(&self, now: Timestamp, entry: Entry, mark: Mark) -> Effect {
