@@ -182,7 +182,13 @@ mod tests {
     }
 
     fn stored(name: &str, client: Option<&str>) -> StoredSecret {
-        StoredSecret { name: name.into(), current_client: client.map(Into::into), has_secret: true, changed_at: None }
+        StoredSecret {
+            name: name.into(),
+            current_client: client.map(Into::into),
+            has_secret: true,
+            allowed_clients: Vec::new(),
+            changed_at: None,
+        }
     }
 
     #[test]

@@ -103,7 +103,13 @@ impl AwsCloud {
         let answer = match call.send().await.map_err(self.failed(GET)) {
             Ok(answer) => answer,
             Err(error) if error.kind == ErrorKind::NotFound => {
-                return Ok(StoredSecret { name, current_client: None, has_secret: false, allowed_clients: Vec::new(), changed_at: None });
+                return Ok(StoredSecret {
+                    name,
+                    current_client: None,
+                    has_secret: false,
+                    allowed_clients: Vec::new(),
+                    changed_at: None,
+                });
             }
             Err(error) => return Err(error),
         };
