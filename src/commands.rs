@@ -19,10 +19,20 @@ pub fn offline(cli: &Cli) -> anyhow::Result<Option<Exit>> {
         Some(Command::Keys) => {
             for info in ACTIONS {
                 let writes = if info.writes { "writes" } else { "" };
-                writeln!(out, "{:<16} {:<18} {:<10} {:<6} {}", info.keys.join(" "), info.name, format!("{:?}", info.scope), writes, info.doc)?;
+                writeln!(
+                    out,
+                    "{:<16} {:<18} {:<10} {:<6} {}",
+                    info.keys.join(" "),
+                    info.name,
+                    format!("{:?}", info.scope),
+                    writes,
+                    info.doc
+                )?;
             }
         }
-        Some(Command::Completions { shell }) => clap_complete::generate(*shell, &mut Cli::command(), "quarterdeck", &mut out),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(*shell, &mut Cli::command(), "quarterdeck", &mut out)
+        }
         Some(Command::Man) => clap_mangen::Man::new(Cli::command()).render(&mut out)?,
         _ => return Ok(None),
     }
@@ -31,9 +41,16 @@ pub fn offline(cli: &Cli) -> anyhow::Result<Option<Exit>> {
 
 /// The theme of this name, or the one that suits the terminal.
 pub fn theme(name: Option<&str>) -> anyhow::Result<Theme> {
-    let name = if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) { "none" } else { name.unwrap_or("dark") };
+    let name = if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        "none"
+    } else {
+        name.unwrap_or("dark")
+    };
     let theme = Theme::from_name(name, jiff::tz::TimeZone::system());
-    theme.ok_or_else(|| CloudError::new(ErrorKind::Invalid, "theme", format!("there is no theme {name:?}; dark, light and none are")).into())
+    theme.ok_or_else(|| {
+        CloudError::new(ErrorKind::Invalid, "theme", format!("there is no theme {name:?}; dark, light and none are"))
+            .into()
+    })
 }
 
 /// How results are written.
@@ -60,7 +77,9 @@ pub async fn execute(session: &Session, global: &Global, command: Command) -> an
         Command::Logs(options) => headless::logs(session, &logs(options), output).await?,
         Command::Scale(scale) => write(session, global, self::scale(session, scale).await?).await?,
         Command::Restart { server } => write(session, global, PlanRequest::Restart { server }).await?,
-        Command::Rollback { server, to } => write(session, global, PlanRequest::Rollback { server, revision: to }).await?,
+        Command::Rollback { server, to } => {
+            write(session, global, PlanRequest::Rollback { server, revision: to }).await?
+        }
         Command::Stop { task } => write(session, global, PlanRequest::StopTask { task }).await?,
         Command::Clients(Clients::List) => headless::list_clients(session, output).await?,
         Command::Clients(Clients::Token { client }) => headless::token(session, &client, output).await?,
@@ -90,7 +109,11 @@ async fn scale(session: &Session, scale: Scale) -> CloudResult<PlanRequest> {
         return Err(CloudError::new(ErrorKind::Invalid, "scale", message));
     };
     if min > max {
-        return Err(CloudError::new(ErrorKind::Invalid, "scale", format!("the bounds {min}..{max} are the wrong way round")));
+        return Err(CloudError::new(
+            ErrorKind::Invalid,
+            "scale",
+            format!("the bounds {min}..{max} are the wrong way round"),
+        ));
     }
     Ok(PlanRequest::Scale { server, desired, bounds: Some(Bounds { min, max }) })
 }
@@ -99,8 +122,12 @@ async fn rotate(session: &Session, global: &Global, rotate: Rotate) -> CloudResu
     let (consent, output) = (consent(global), output(global));
     match rotate {
         Rotate { client, undo: true, .. } => headless::undo_rotation(session, &client, &consent, output).await,
-        Rotate { client, finish: true, .. } => headless::finish_rotation(session, &client, true, &consent, output).await,
-        Rotate { client, grace, .. } => write(session, global, PlanRequest::Rotate { client, grace_seconds: grace }).await,
+        Rotate { client, finish: true, .. } => {
+            headless::finish_rotation(session, &client, true, &consent, output).await
+        }
+        Rotate { client, grace, .. } => {
+            write(session, global, PlanRequest::Rotate { client, grace_seconds: grace }).await
+        }
     }
 }
 

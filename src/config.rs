@@ -87,7 +87,8 @@ pub fn load(named: Option<&Path>, places: &Places) -> Result<(Config, Keymap), C
     if named.is_none() && !path.exists() {
         return Ok((Config::default(), Keymap::default()));
     }
-    let config: Config = toml::from_str(&read(&path)?).map_err(|error| ConfigError::Parse { path: path.clone(), error })?;
+    let config: Config =
+        toml::from_str(&read(&path)?).map_err(|error| ConfigError::Parse { path: path.clone(), error })?;
     let list = |keys: &Keys| match keys {
         Keys::One(key) => vec![key.clone()],
         Keys::Many(keys) => keys.clone(),
@@ -157,8 +158,14 @@ mod tests {
     #[case("environment = 'Prod'\nregion = 'eu-west-1'", "environment: \"Prod\" is not possible")]
     #[case("environment = 'prod'\nregion = 'mars-1'", "region: \"mars-1\" is not an AWS region")]
     #[case("environment = 'prod'\nregion = 'eu-west-1'\n[network]\nzones = 9", "network.zones: 9")]
-    #[case("environment = 'prod'\nregion = 'eu-west-1'\n[[server]]\nname = 'time'\nimage = 'x'\nmin = 3\nmax = 2", "3..2")]
-    #[case("environment = 'prod'\nregion = 'eu-west-1'\n[[server]]\nname = 'platform'\nimage = 'x'", "stack of every environment")]
+    #[case(
+        "environment = 'prod'\nregion = 'eu-west-1'\n[[server]]\nname = 'time'\nimage = 'x'\nmin = 3\nmax = 2",
+        "3..2"
+    )]
+    #[case(
+        "environment = 'prod'\nregion = 'eu-west-1'\n[[server]]\nname = 'platform'\nimage = 'x'",
+        "stack of every environment"
+    )]
     #[case("environment = 'prod'\nregion = 'eu-west-1'\nextra = 1", "unknown field `extra`")]
     fn bad_environments_are_named(#[case] text: &str, #[case] part: &str) {
         let error = parse_environment(Path::new("quarterdeck.toml"), text).unwrap_err().to_string();

@@ -105,22 +105,32 @@ async fn session(start: &Start) -> anyhow::Result<Session> {
 }
 
 /// Builds a session: the cloud, the context, the audit.
-async fn build(start: &Start, options: aws::Options, environment: Option<Environment>, local: bool) -> anyhow::Result<Session> {
+async fn build(
+    start: &Start,
+    options: aws::Options,
+    environment: Option<Environment>,
+    local: bool,
+) -> anyhow::Result<Session> {
     let cloud = aws::connect(&options).await?;
     let named = start.global.environment.clone().or_else(|| start.config.environment.clone());
     if let (Some(named), Some(file)) = (&named, &environment)
         && *named != file.environment
     {
         let message = format!("--environment says {named:?}, but the environment's file says {:?}", file.environment);
-        return Err(CloudError::new(ErrorKind::Invalid, "environment", message).with_hint("name the right file with --file").into());
+        return Err(CloudError::new(ErrorKind::Invalid, "environment", message)
+            .with_hint("name the right file with --file")
+            .into());
     }
     let name = named.or_else(|| environment.as_ref().map(|environment| environment.environment.clone()));
     let name = match (name, &start.global.cluster) {
         (Some(name), _) => name,
         (None, Some(cluster)) => cluster.strip_prefix("quarterdeck-").unwrap_or(cluster).to_owned(),
         (None, None) => {
-            let error = CloudError::new(ErrorKind::Invalid, "environment", "it is not known which environment to work on");
-            return Err(error.with_hint("run where quarterdeck.toml is, or name it with -e ENV, or a cluster with --cluster").into());
+            let error =
+                CloudError::new(ErrorKind::Invalid, "environment", "it is not known which environment to work on");
+            return Err(error
+                .with_hint("run where quarterdeck.toml is, or name it with -e ENV, or a cluster with --cluster")
+                .into());
         }
     };
     let context = Context {
@@ -133,8 +143,15 @@ async fn build(start: &Start, options: aws::Options, environment: Option<Environ
         environment: name,
         local,
     };
-    let audit = Audit::open(&start.places.state).with_context(|| format!("the audit in {}", start.places.state.display()))?;
-    Ok(Session { cloud: Arc::new(cloud), context, environment: environment.map(Arc::new), overrides: Arc::default(), audit })
+    let audit =
+        Audit::open(&start.places.state).with_context(|| format!("the audit in {}", start.places.state.display()))?;
+    Ok(Session {
+        cloud: Arc::new(cloud),
+        context,
+        environment: environment.map(Arc::new),
+        overrides: Arc::default(),
+        audit,
+    })
 }
 
 /// Logs to a file alone: the terminal belongs to the console. `QUARTERDECK_LOG` chooses the level.

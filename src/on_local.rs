@@ -76,7 +76,13 @@ async fn up(start: &Start, output: Output) -> anyhow::Result<(Running, Session, 
     let session = session(start, &running).await?;
     eprintln!("[4/4] deploy of environment {} …", session.context.environment);
     let plan = planner::plan(&session, PlanRequest::Deploy { servers: Vec::new() }).await?;
-    let exit = headless::operate(&session, plan, &Consent { yes: true, typed: Some(session.context.environment.clone()) }, output).await?;
+    let exit = headless::operate(
+        &session,
+        plan,
+        &Consent { yes: true, typed: Some(session.context.environment.clone()) },
+        output,
+    )
+    .await?;
     let took = jiff::Timestamp::now().duration_since(began);
     eprintln!("      the local cloud is up at {} after {}", running.endpoint, short_duration(took));
     Ok((running, session, exit))
@@ -137,7 +143,11 @@ pub async fn command(start: &Start, command: &Local) -> anyhow::Result<Exit> {
         }
         Local::Down => {
             let stopped = local::down(&Options::default(), &mut show).await?;
-            eprintln!("stopped: emulator {}, {} containers", if stopped.emulator { "yes" } else { "was not running" }, stopped.containers);
+            eprintln!(
+                "stopped: emulator {}, {} containers",
+                if stopped.emulator { "yes" } else { "was not running" },
+                stopped.containers
+            );
             Ok(Exit::Done)
         }
         Local::Status => {
@@ -160,9 +170,19 @@ async fn background_traffic(session: Session, running: Running) {
     call(&session, &running, 2.0, None, false).await;
 }
 
-async fn call(session: &Session, running: &Running, rate: f64, calls: Option<u64>, tell: bool) -> local::traffic::Report {
-    let servers: BTreeMap<String, String> =
-        session.environment.iter().flat_map(|environment| &environment.servers).map(|server| (server.name.clone(), path(server))).collect();
+async fn call(
+    session: &Session,
+    running: &Running,
+    rate: f64,
+    calls: Option<u64>,
+    tell: bool,
+) -> local::traffic::Report {
+    let servers: BTreeMap<String, String> = session
+        .environment
+        .iter()
+        .flat_map(|environment| &environment.servers)
+        .map(|server| (server.name.clone(), path(server)))
+        .collect();
     let options = TrafficOptions {
         base: running.overrides.get("PublicBaseUrl").cloned().unwrap_or_default(),
         servers,

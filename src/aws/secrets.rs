@@ -103,7 +103,8 @@ impl AwsCloud {
         let answer = match call.send().await.map_err(self.failed(GET)) {
             Ok(answer) => answer,
             Err(error) if error.kind == ErrorKind::NotFound => {
-                return Ok(StoredSecret { name, current_client: None, has_secret: false, changed_at: None });
+                let (current_client, allowed_clients) = (None, Vec::new());
+                return Ok(StoredSecret { name, current_client, allowed_clients, has_secret: false, changed_at: None });
             }
             Err(error) => return Err(error),
         };
@@ -112,6 +113,7 @@ impl AwsCloud {
         Ok(StoredSecret {
             current_client: held.client_id().map(|id| text(Some(id))),
             has_secret: held.secret().is_some(),
+            allowed_clients: held.allowed(),
             changed_at: time(answer.created_date()),
             name,
         })

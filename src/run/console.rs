@@ -42,7 +42,15 @@ pub async fn console(session: Session, keymap: Keymap, theme: Theme) -> std::io:
         Ok(operations) => Msg::Unfinished(operations),
         Err(error) => Msg::Notice(Notice::Bad(format!("the audit cannot be read: {error}"))),
     };
-    let mut console = Console { executor: Executor::new(session.clone(), out), session, model, inbox, theme, dirty: true, drawn: None };
+    let mut console = Console {
+        executor: Executor::new(session.clone(), out),
+        session,
+        model,
+        inbox,
+        theme,
+        dirty: true,
+        drawn: None,
+    };
     console.take(first);
     console.run(&mut screen).await
 }

@@ -65,7 +65,11 @@ impl Executor {
         self.send(async move {
             let reading = fetch(&session, &slot);
             let result = tokio::time::timeout(FETCH_LIMIT, reading).await.unwrap_or_else(|_| {
-                Err(CloudError::new(ErrorKind::TimedOut, "refresh", format!("no answer within {} s", FETCH_LIMIT.as_secs())))
+                Err(CloudError::new(
+                    ErrorKind::TimedOut,
+                    "refresh",
+                    format!("no answer within {} s", FETCH_LIMIT.as_secs()),
+                ))
             });
             let _ = out.send(Msg::Calls(session.cloud.calls())).await;
             Msg::Loaded(slot, generation, Box::new(result))
@@ -123,7 +127,9 @@ impl Executor {
                 while let Some(event) = received.recv().await {
                     match event {
                         TailEvent::Lines(more) => lines.extend(more),
-                        TailEvent::State(TailState::Ended(reason)) if reason != tail::END_OF_WINDOW => failure = Some(reason),
+                        TailEvent::State(TailState::Ended(reason)) if reason != tail::END_OF_WINDOW => {
+                            failure = Some(reason)
+                        }
                         TailEvent::State(_) => {}
                     }
                 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind, TailStream};
 use crate::core::logs::query::PAGE_LIMIT;
 use crate::core::logs::tail::Follow;
-use crate::core::logs::{Dedup, Line, LogPage, LogEvent, LogQuery, Reading, TailRequest, TailState, TailUpdate};
+use crate::core::logs::{Dedup, Line, LogEvent, LogPage, LogQuery, Reading, TailRequest, TailState, TailUpdate};
 
 /// What a tail sends.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,7 +119,8 @@ impl Reader {
     /// Reads a window of all groups, merged by time.
     async fn read_window(&mut self, from: i64, until: Option<i64>, show: bool) -> Result<(), Stop> {
         let groups = self.request.groups.iter();
-        let mut sources: Vec<Source> = groups.map(|group| Source::new(group, from, until, self.request.pattern.clone())).collect();
+        let mut sources: Vec<Source> =
+            groups.map(|group| Source::new(group, from, until, self.request.pattern.clone())).collect();
         let mut reading = Reading::default();
         loop {
             for source in &mut sources {
@@ -194,7 +195,9 @@ impl Reader {
     async fn backfill(&mut self) -> Result<(), Stop> {
         let from = (self.newest - OVERLAP).max(self.request.from);
         match self.read_window(from, None, false).await {
-            Err(Stop::Failed(error)) => self.state(TailState::Reconnecting(format!("gap not closed yet: {error}"), 0)).await,
+            Err(Stop::Failed(error)) => {
+                self.state(TailState::Reconnecting(format!("gap not closed yet: {error}"), 0)).await
+            }
             other => other,
         }
     }
@@ -287,7 +290,10 @@ impl Source {
 
 /// Takes what can be put in order: everything up to the earliest end of the buffers that go on.
 fn merge(sources: &mut [Source]) -> Vec<LogEvent> {
-    let ends = sources.iter().filter(|source| !source.finished).filter_map(|source| source.buffer.back().map(|event| event.timestamp));
+    let ends = sources
+        .iter()
+        .filter(|source| !source.finished)
+        .filter_map(|source| source.buffer.back().map(|event| event.timestamp));
     let until = ends.min().unwrap_or(i64::MAX);
     let mut events: Vec<LogEvent> = Vec::new();
     for source in sources {

@@ -53,7 +53,11 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         }
         Check::StackGone { stack, token } => {
             let found = cloud.stack(stack).await?;
-            let detail = if found.is_some() { cloud.stack_detail(stack).await.unwrap_or_default() } else { StackDetail::default() };
+            let detail = if found.is_some() {
+                cloud.stack_detail(stack).await.unwrap_or_default()
+            } else {
+                StackDetail::default()
+            };
             gone(found.as_ref(), &detail, token)
         }
         Check::TokenGranted { probe } => granted(session, probe).await?,
@@ -88,7 +92,8 @@ async fn explain(session: &Session, state: CheckState, stack: &StackRef) -> Chec
     let server = stack.name.strip_prefix(&format!("quarterdeck-{}-", session.context.environment)).unwrap_or_default();
     let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await else { return CheckState::Failed(reason) };
     let stop = fleet.server(server).and_then(crate::core::operation::verify::latest_stop);
-    let stop = stop.map(|task| format!("; task {}: {}", task.short_id(), crate::core::operation::verify::stop_reason(task)));
+    let stop =
+        stop.map(|task| format!("; task {}: {}", task.short_id(), crate::core::operation::verify::stop_reason(task)));
     CheckState::Failed(format!("{reason}{}", stop.unwrap_or_default()))
 }
 
@@ -96,7 +101,9 @@ async fn explain(session: &Session, state: CheckState, stack: &StackRef) -> Chec
 async fn granted(session: &Session, probe: &TokenProbe) -> CloudResult<CheckState> {
     match session.cloud.token(probe).await {
         Ok(_) => Ok(CheckState::Holds("the token endpoint granted a token".into())),
-        Err(error) if error.kind == ErrorKind::Denied => Ok(CheckState::Pending(format!("refused so far: {}", error.message))),
+        Err(error) if error.kind == ErrorKind::Denied => {
+            Ok(CheckState::Pending(format!("refused so far: {}", error.message)))
+        }
         Err(error) => Err(error),
     }
 }
@@ -104,7 +111,9 @@ async fn granted(session: &Session, probe: &TokenProbe) -> CloudResult<CheckStat
 async fn refused(session: &Session, probe: &TokenProbe) -> CloudResult<CheckState> {
     match session.cloud.token(probe).await {
         Ok(_) => Ok(CheckState::Pending("the old credentials are still accepted".into())),
-        Err(CloudError { kind: ErrorKind::Denied, message, .. }) => Ok(CheckState::Holds(format!("refused: {message}"))),
+        Err(CloudError { kind: ErrorKind::Denied, message, .. }) => {
+            Ok(CheckState::Holds(format!("refused: {message}")))
+        }
         Err(CloudError { kind: ErrorKind::NotFound, message, .. }) => Ok(CheckState::Holds(format!("gone: {message}"))),
         Err(error) => Err(error),
     }

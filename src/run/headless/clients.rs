@@ -47,8 +47,12 @@ fn unfinished(session: &Session, wanted: &str) -> CloudResult<Operation> {
         _ => false,
     };
     open.into_iter().rev().find(of).ok_or_else(|| {
-        CloudError::new(ErrorKind::NotFound, "rotate", format!("no unfinished rotation of client {wanted:?} is known here"))
-            .with_hint("`quarterdeck audit` shows what was done from this machine")
+        CloudError::new(
+            ErrorKind::NotFound,
+            "rotate",
+            format!("no unfinished rotation of client {wanted:?} is known here"),
+        )
+        .with_hint("`quarterdeck audit` shows what was done from this machine")
     })
 }
 
@@ -56,7 +60,13 @@ fn unfinished(session: &Session, wanted: &str) -> CloudResult<Operation> {
 ///
 /// # Errors
 /// When there is none, or the result cannot be written.
-pub async fn finish_rotation(session: &Session, client: &str, waive: bool, consent: &Consent, output: Output) -> CloudResult<Exit> {
+pub async fn finish_rotation(
+    session: &Session,
+    client: &str,
+    waive: bool,
+    consent: &Consent,
+    output: Output,
+) -> CloudResult<Exit> {
     if session.context.read_only {
         return refuse("read-only mode: nothing was done");
     }
@@ -94,7 +104,8 @@ pub async fn token(session: &Session, wanted: &str, output: Output) -> CloudResu
     let list = session.cloud.clients(&planner::output(&platform, "UserPoolId")?, &session.context.environment).await?;
     let client = list.find(wanted).ok_or_else(|| {
         let known: Vec<&str> = list.clients.iter().map(|client| client.name.as_str()).collect();
-        CloudError::new(ErrorKind::NotFound, "token", format!("there is no client {wanted:?}")).with_hint(format!("there are {}", known.join(", ")))
+        CloudError::new(ErrorKind::NotFound, "token", format!("there is no client {wanted:?}"))
+            .with_hint(format!("there are {}", known.join(", ")))
     })?;
     let stored = client.stored_in.as_ref().filter(|stored| stored.has_secret).ok_or_else(|| {
         CloudError::new(ErrorKind::Invalid, "token", format!("no stored secret is known for client {}", client.name))

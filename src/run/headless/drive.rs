@@ -55,14 +55,20 @@ async fn agreed(operation: &Operation, consent: &Consent) -> Result<String, Stri
     }
     let (question, advance, flag) = match &operation.plan.confirm {
         Confirm::Yes => ("proceed? [y/N] ".to_owned(), consent.yes.then(|| "y".to_owned()), "--yes".to_owned()),
-        Confirm::Typed(name) => (format!("type {name:?} to proceed: "), consent.typed.clone(), format!("--confirm {name}")),
+        Confirm::Typed(name) => {
+            (format!("type {name:?} to proceed: "), consent.typed.clone(), format!("--confirm {name}"))
+        }
     };
     let answer = match advance {
         Some(answer) => answer,
         None if io::stdin().is_terminal() => ask(question).await,
         None => return Err(format!("not confirmed: there is no terminal to ask; pass {flag}")),
     };
-    if operation.plan.confirm.accepts(&answer) { Ok(answer) } else { Err(format!("not confirmed: {answer:?} is not it")) }
+    if operation.plan.confirm.accepts(&answer) {
+        Ok(answer)
+    } else {
+        Err(format!("not confirmed: {answer:?} is not it"))
+    }
 }
 
 async fn ask(question: String) -> String {
@@ -115,14 +121,21 @@ pub(super) async fn drive(session: &Session, operation: &mut Operation, first: E
 }
 
 /// Handles an event. Records that nothing waits for are awaited here, so that they are never lost.
-async fn queue(session: &Session, operation: &mut Operation, event: Event, pending: &FuturesUnordered<BoxFuture<'static, Option<Event>>>) {
+async fn queue(
+    session: &Session,
+    operation: &mut Operation,
+    event: Event,
+    pending: &FuturesUnordered<BoxFuture<'static, Option<Event>>>,
+) {
     let drafts = operation.plan.drafts.clone();
     for effect in operation.handle(event, Timestamp::now()) {
         match effect {
             Effect::Discard => perform::discard(session, &drafts).await,
             Effect::Record(record, crate::core::operation::protocol::Mark::Other) => {
                 let mark = crate::core::operation::protocol::Mark::Other;
-                if let Some(Event::NotRecorded(why)) = perform::perform(session.clone(), Effect::Record(record, mark)).await {
+                if let Some(Event::NotRecorded(why)) =
+                    perform::perform(session.clone(), Effect::Record(record, mark)).await
+                {
                     progress(&format!("warning: the audit could not be written: {why}"));
                 }
             }
@@ -133,7 +146,9 @@ async fn queue(session: &Session, operation: &mut Operation, event: Event, pendi
 
 /// Whether all that is left to do now is to wait until a grace period is over.
 fn waits_in_grace(operation: &Operation, event: &Event) -> bool {
-    let Event::Step { step, news: News::Checked(crate::core::operation::CheckState::Pending(_), _) } = event else { return false };
+    let Event::Step { step, news: News::Checked(crate::core::operation::CheckState::Pending(_), _) } = event else {
+        return false;
+    };
     let grace = |index: &usize| {
         matches!(operation.steps().get(*index).map(|step| &step.work), Some(Work::Await(Check::GraceOver { .. })))
     };
@@ -151,7 +166,8 @@ fn show(operation: &Operation, notes: &mut BTreeMap<usize, String>) {
             (None, None) => continue,
         };
         if notes.get(&index) != Some(&note) {
-            let since = operation.started.map(|at| short_duration(Timestamp::now().duration_since(at))).unwrap_or_default();
+            let since =
+                operation.started.map(|at| short_duration(Timestamp::now().duration_since(at))).unwrap_or_default();
             progress(&format!("[{}/{of}] {since:>6}  {}: {note}", index + 1, step.title));
             notes.insert(index, note);
         }

@@ -88,9 +88,12 @@ async fn request(session: &Session, options: &LogsOptions) -> CloudResult<TailRe
     let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
     if let Some(unknown) = options.servers.iter().find(|name| !known.contains(&name.as_str())) {
         let message = format!("there is no server {unknown:?} in cluster {}", session.context.cluster);
-        return Err(CloudError::new(ErrorKind::NotFound, "logs", message).with_hint(format!("it has {}", known.join(", "))));
+        return Err(
+            CloudError::new(ErrorKind::NotFound, "logs", message).with_hint(format!("it has {}", known.join(", ")))
+        );
     }
-    let chosen = known.iter().filter(|name| options.servers.is_empty() || options.servers.iter().any(|one| one == *name));
+    let chosen =
+        known.iter().filter(|name| options.servers.is_empty() || options.servers.iter().any(|one| one == *name));
     Ok(TailRequest {
         groups: chosen.map(|name| names::log_group(&session.context.environment, name)).collect(),
         from: instant(&options.since, now)?,
@@ -109,7 +112,9 @@ fn shows(options: &LogsOptions, line: &Line) -> bool {
 fn announce(state: &TailState) {
     match state {
         TailState::Polling(why) => progress(&format!("quarterdeck: polling: {why}")),
-        TailState::Sampled => progress("quarterdeck: CloudWatch samples the live tail; what it leaves out is fetched after"),
+        TailState::Sampled => {
+            progress("quarterdeck: CloudWatch samples the live tail; what it leaves out is fetched after")
+        }
         TailState::Reconnecting(why, _) => progress(&format!("quarterdeck: reconnecting: {why}")),
         TailState::Off | TailState::Loading(_) | TailState::Live | TailState::Ended(_) => {}
     }

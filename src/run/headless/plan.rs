@@ -61,9 +61,10 @@ pub(super) fn text(plan: &Plan) -> String {
 /// When it cannot be read or written.
 pub fn print_audit(session: &Session, output: Output) -> CloudResult<Exit> {
     let path = session.audit.path();
-    let records = session.audit.records().map_err(|error| {
-        CloudError::new(ErrorKind::Garbled, "audit", format!("{}: {error}", path.display()))
-    })?;
+    let records = session
+        .audit
+        .records()
+        .map_err(|error| CloudError::new(ErrorKind::Garbled, "audit", format!("{}: {error}", path.display())))?;
     if records.is_empty() {
         progress(&format!("{} holds nothing yet", path.display()));
     }

@@ -20,7 +20,9 @@ pub async fn status(session: &Session, server: Option<&str>, output: Output) -> 
     if let Some(name) = server.filter(|name| fleet.server(name).is_none()) {
         let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
         let message = format!("there is no server {name:?} in cluster {}", session.context.cluster);
-        return Err(CloudError::new(ErrorKind::NotFound, "status", message).with_hint(format!("it has {}", known.join(", "))));
+        return Err(
+            CloudError::new(ErrorKind::NotFound, "status", message).with_hint(format!("it has {}", known.join(", ")))
+        );
     }
     let chosen: Vec<&Server> = fleet.servers.iter().filter(|one| server.is_none_or(|name| name == one.name)).collect();
     let now = Timestamp::now();
@@ -65,7 +67,8 @@ fn text(session: &Session, servers: &[&Server], now: Timestamp) -> String {
     if servers.is_empty() {
         return format!("no server in cluster {}; `quarterdeck deploy` makes them", session.context.cluster);
     }
-    let mut out = format!("{:<20} {:<10} {:>7} {:>9} {:<12} TASK DEFINITION", "SERVER", "HEALTH", "TASKS", "TARGETS", "ROLLOUT");
+    let mut out =
+        format!("{:<20} {:<10} {:>7} {:>9} {:<12} TASK DEFINITION", "SERVER", "HEALTH", "TASKS", "TARGETS", "ROLLOUT");
     for server in servers {
         let targets = server.healthy_targets().map_or("?".into(), |(healthy, all)| format!("{healthy}/{all}"));
         let rollout = server.primary().map(|primary| primary.rollout.to_lowercase()).unwrap_or_default();

@@ -33,7 +33,15 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> CloudResult<Pl
     let environment = chosen(environment(session)?, only)?;
     let existing = existing(session).await?;
     let deploys = stacks(&environment, &session.overrides, &priorities(&existing));
-    let mut planner = Planner { session, existing: &existing, id: operation_id(), facts: Facts::new(), changes: Vec::new(), warnings: Vec::new(), drafts: Vec::new() };
+    let mut planner = Planner {
+        session,
+        existing: &existing,
+        id: operation_id(),
+        facts: Facts::new(),
+        changes: Vec::new(),
+        warnings: Vec::new(),
+        drafts: Vec::new(),
+    };
     let mut planned: Vec<StackDeploy> = Vec::new();
     for stack in deploys {
         match planner.stack(stack, &planned).await {
@@ -75,7 +83,9 @@ fn chosen(environment: &Environment, only: &[String]) -> CloudResult<Environment
 
 /// Listener priorities of the servers that are deployed: they stay.
 fn priorities(existing: &[Stack]) -> BTreeMap<String, u32> {
-    let of = |stack: &Stack| Some((stack.parameters.get("ServerName")?.clone(), stack.parameters.get("Priority")?.parse().ok()?));
+    let of = |stack: &Stack| {
+        Some((stack.parameters.get("ServerName")?.clone(), stack.parameters.get("Priority")?.parse().ok()?))
+    };
     existing.iter().filter_map(of).collect()
 }
 
@@ -112,9 +122,16 @@ impl Planner<'_> {
             self.from_template(&deploy, "the remains go first");
             return Ok(deploy);
         }
-        let waits = deploy.after.iter().any(|&index| before.get(index).is_some_and(|stack| stack.planned != Planned::Unchanged));
+        let waits = deploy
+            .after
+            .iter()
+            .any(|&index| before.get(index).is_some_and(|stack| stack.planned != Planned::Unchanged));
         if waits || self.session.context.read_only {
-            let why = if waits { "its inputs are known only when the stacks before it are" } else { "read-only: not compared" };
+            let why = if waits {
+                "its inputs are known only when the stacks before it are"
+            } else {
+                "read-only: not compared"
+            };
             self.from_template(&deploy, why);
             return Ok(deploy);
         }
@@ -126,8 +143,11 @@ impl Planner<'_> {
     fn check_state(&self, stack: &Stack) -> CloudResult<()> {
         let (name, status) = (&stack.id.name, &stack.status.0);
         if stack.status.busy() {
-            return Err(refused(ErrorKind::Conflict, format!("{name} is busy ({status}) with a change that is not ours"))
-                .with_hint("watch it on the Stack screen and plan again when it is over"));
+            return Err(refused(
+                ErrorKind::Conflict,
+                format!("{name} is busy ({status}) with a change that is not ours"),
+            )
+            .with_hint("watch it on the Stack screen and plan again when it is over"));
         }
         if status == "UPDATE_ROLLBACK_FAILED" {
             return Err(refused(ErrorKind::Conflict, format!("{name} is stuck in {status}"))
@@ -140,7 +160,13 @@ impl Planner<'_> {
         let resources = deploy.template.body().matches("\n    Type: AWS::").count();
         let field = if deploy.create { "create" } else { "update" };
         let after = format!("from its template ({}); {why}", count(resources, "resource"));
-        self.changes.push(Change { subject: deploy.stack.name.clone(), field: field.into(), before: None, after: Some(after), risk: Risk::Safe });
+        self.changes.push(Change {
+            subject: deploy.stack.name.clone(),
+            field: field.into(),
+            before: None,
+            after: Some(after),
+            risk: Risk::Safe,
+        });
     }
 
     fn from_change_set(&mut self, deploy: &mut StackDeploy, draft: ChangeSet) {
@@ -195,21 +221,36 @@ pub(super) async fn destroy(session: &Session) -> CloudResult<Plan> {
         return Err(refused(ErrorKind::Conflict, message).with_hint("wait until it is over, then plan again"));
     }
     let shared = [names::stack(name, "platform"), names::stack(name, "network"), names::stack(name, "edge")];
-    let of = |wanted: &dyn Fn(&String) -> bool| -> Vec<StackRef> { existing.iter().map(|stack| stack.id.clone()).filter(|id| wanted(&id.name)).collect() };
+    let of = |wanted: &dyn Fn(&String) -> bool| -> Vec<StackRef> {
+        existing.iter().map(|stack| stack.id.clone()).filter(|id| wanted(&id.name)).collect()
+    };
     let mut tiers = vec![of(&|name| !shared.contains(name))];
     tiers.push(of(&|name| *name == shared[0]));
     tiers.push(of(&|name| *name == shared[1] || *name == shared[2]));
     tiers.retain(|tier| !tier.is_empty());
-    let change = |stack: &Stack| Change { subject: stack.id.name.clone(), field: "delete".into(), before: Some(stack.status.0.clone()), after: None, risk: Risk::Destructive };
-    let commands = tiers.iter().flatten().map(|stack| format!("aws cloudformation delete-stack --region {} --stack-name {}", stack.region, stack.name));
+    let change = |stack: &Stack| Change {
+        subject: stack.id.name.clone(),
+        field: "delete".into(),
+        before: Some(stack.status.0.clone()),
+        after: None,
+        risk: Risk::Destructive,
+    };
+    let commands = tiers
+        .iter()
+        .flatten()
+        .map(|stack| format!("aws cloudformation delete-stack --region {} --stack-name {}", stack.region, stack.name));
     let protected = existing.iter().filter(|stack| stack.termination_protection);
-    let warning = protected.map(|stack| format!("{} has termination protection: its deletion will be refused", stack.id.name));
+    let warning =
+        protected.map(|stack| format!("{} has termination protection: its deletion will be refused", stack.id.name));
     Ok(Plan {
         id: operation_id(),
         title: format!("destroy {name}"),
         target: session.target(format!("stacks {}*", names::stack_prefix(name))).await?,
         changes: existing.iter().map(change).collect(),
-        warnings: ["every server of the environment stops, and its users, clients and logs go".to_owned()].into_iter().chain(warning).collect(),
+        warnings: ["every server of the environment stops, and its users, clients and logs go".to_owned()]
+            .into_iter()
+            .chain(warning)
+            .collect(),
         commands: commands.collect(),
         confirm: Confirm::Typed(name.clone()),
         facts: Facts::new(),

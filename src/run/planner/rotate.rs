@@ -20,7 +20,8 @@ pub async fn platform(session: &Session) -> CloudResult<Stack> {
     let name = names::stack(&session.context.environment, "platform");
     let stack = StackRef { name: name.clone(), region: session.context.region.clone() };
     session.cloud.stack(&stack).await?.ok_or_else(|| {
-        refused(ErrorKind::NotFound, format!("there is no stack {name}, so there is no user pool")).with_hint("deploy the environment first")
+        refused(ErrorKind::NotFound, format!("there is no stack {name}, so there is no user pool"))
+            .with_hint("deploy the environment first")
     })
 }
 
@@ -29,7 +30,11 @@ pub async fn platform(session: &Session) -> CloudResult<Stack> {
 /// # Errors
 /// When the stack has no such output.
 pub fn output(stack: &Stack, key: &str) -> CloudResult<String> {
-    stack.outputs.get(key).cloned().ok_or_else(|| refused(ErrorKind::Invalid, format!("stack {} has no output {key}", stack.id.name)))
+    stack
+        .outputs
+        .get(key)
+        .cloned()
+        .ok_or_else(|| refused(ErrorKind::Invalid, format!("stack {} has no output {key}", stack.id.name)))
 }
 
 pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) -> CloudResult<Plan> {
@@ -69,19 +74,32 @@ pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) 
 fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> CloudResult<(&'a Client, &'a StoredSecret)> {
     let Some(client) = list.find(wanted) else {
         let known: Vec<&str> = list.clients.iter().map(|client| client.name.as_str()).collect();
-        return Err(refused(ErrorKind::NotFound, format!("user pool {} has no client {wanted:?}", list.pool)).with_hint(format!("it has {}", known.join(", "))));
+        return Err(refused(ErrorKind::NotFound, format!("user pool {} has no client {wanted:?}", list.pool))
+            .with_hint(format!("it has {}", known.join(", "))));
     };
     if !client.confidential {
-        return Err(refused(ErrorKind::Invalid, format!("client {} is public: it has no secret to rotate", client.name)));
+        return Err(refused(
+            ErrorKind::Invalid,
+            format!("client {} is public: it has no secret to rotate", client.name),
+        ));
     }
     if client.secrets.len() > 1 {
-        return Err(refused(ErrorKind::Conflict, format!("client {} has two secrets already: an earlier rotation was not finished", client.name))
-            .with_hint("finish it with --finish or take it back with --undo"));
+        return Err(refused(
+            ErrorKind::Conflict,
+            format!("client {} has two secrets already: an earlier rotation was not finished", client.name),
+        )
+        .with_hint("finish it with --finish or take it back with --undo"));
     }
-    let stored = client.stored_in.as_ref().filter(|stored| stored.has_secret && stored.current_client.as_deref() == Some(&client.id));
+    let stored = client
+        .stored_in
+        .as_ref()
+        .filter(|stored| stored.has_secret && stored.current_client.as_deref() == Some(&client.id));
     let stored = stored.ok_or_else(|| {
-        refused(ErrorKind::Invalid, format!("no secret in Secrets Manager holds the credentials of client {}", client.name))
-            .with_hint("a rotation stores the new value before it is live; deploy the server that owns the client")
+        refused(
+            ErrorKind::Invalid,
+            format!("no secret in Secrets Manager holds the credentials of client {}", client.name),
+        )
+        .with_hint("a rotation stores the new value before it is live; deploy the server that owns the client")
     })?;
     Ok((client, stored))
 }
@@ -92,13 +110,21 @@ fn free_of_others(session: &Session, secret: &str) -> CloudResult<()> {
     let open = open.map_err(|error| refused(ErrorKind::Invalid, format!("the audit cannot be read: {error}")))?;
     let same = |intent: &Intent| matches!(intent, Intent::Rotate(rotation) if rotation.secret == secret);
     match open.iter().find(|operation| same(&operation.plan.intent)) {
-        Some(operation) => Err(refused(ErrorKind::Conflict, format!("rotation {} of this client is not finished", operation.id()))
-            .with_hint("finish it with --finish, or take it back with --undo")),
+        Some(operation) => {
+            Err(refused(ErrorKind::Conflict, format!("rotation {} of this client is not finished", operation.id()))
+                .with_hint("finish it with --finish, or take it back with --undo"))
+        }
         None => Ok(()),
     }
 }
 
-async fn strategy(session: &Session, pool: &str, list: &ClientList, client: &Client, stored: &StoredSecret) -> CloudResult<Strategy> {
+async fn strategy(
+    session: &Session,
+    pool: &str,
+    list: &ClientList,
+    client: &Client,
+    stored: &StoredSecret,
+) -> CloudResult<Strategy> {
     if session.cloud.has_dual_secrets(pool, &client.id).await?
         && let Some(old) = client.secrets.first()
     {
@@ -118,7 +144,8 @@ async fn consumers(session: &Session, secret: &str) -> CloudResult<Vec<Consumer>
         let definition = session.cloud.task_definition(&server.task_definition).await?;
         if definition.secrets.iter().any(|arn| arn.contains(&format!(":secret:{secret}"))) {
             let deployment = server.primary().map(|primary| primary.id.clone()).unwrap_or_default();
-            consumers.push(Consumer { service: ServiceRef { cluster: cluster.clone(), service: server.name }, deployment });
+            consumers
+                .push(Consumer { service: ServiceRef { cluster: cluster.clone(), service: server.name }, deployment });
         }
     }
     Ok(consumers)
@@ -126,23 +153,32 @@ async fn consumers(session: &Session, secret: &str) -> CloudResult<Vec<Consumer>
 
 fn changes(rotation: &Rotation) -> Vec<Change> {
     let mut changes = match &rotation.strategy {
-        Strategy::DualSecret { old_secret } => vec![
-            Change::value(&rotation.name, "secrets", format!("1 ({old_secret})"), "2, then the new one alone"),
-        ],
+        Strategy::DualSecret { old_secret } => {
+            vec![Change::value(&rotation.name, "secrets", format!("1 ({old_secret})"), "2, then the new one alone")]
+        }
         Strategy::ReplaceClient { .. } => vec![
-            Change::value(&rotation.name, "client id", &rotation.client, "a new one: an identical client takes its place").at(Risk::Disruptive),
+            Change::value(
+                &rotation.name,
+                "client id",
+                &rotation.client,
+                "a new one: an identical client takes its place",
+            )
+            .at(Risk::Disruptive),
         ],
     };
     changes.push(Change::value(&rotation.secret, "AWSCURRENT", "the old credentials", "the new credentials"));
     changes.extend(rotation.consumers.iter().map(|consumer| {
-        Change::value(&consumer.service.service, "tasks", "as they are", "newly started, to read the secret again").at(Risk::Disruptive)
+        Change::value(&consumer.service.service, "tasks", "as they are", "newly started, to read the secret again")
+            .at(Risk::Disruptive)
     }));
     changes
 }
 
 fn warnings(rotation: &Rotation) -> Vec<String> {
     let grace = short_duration(jiff::SignedDuration::from_secs(rotation.grace_seconds));
-    let mut warnings = vec![format!("the old credentials work for {grace} more after the new ones are published, then they are deleted")];
+    let mut warnings = vec![format!(
+        "the old credentials work for {grace} more after the new ones are published, then they are deleted"
+    )];
     if let Strategy::ReplaceClient { .. } = rotation.strategy {
         warnings.push("strategy: replace the client, because this endpoint has no calls for a second secret; callers need the new client id too".into());
         warnings.push("drift: the stack's own client resource is deleted in the end; the stack's output MachineClientId goes stale".into());
@@ -159,14 +195,20 @@ fn commands(rotation: &Rotation, region: &str) -> Vec<String> {
     let Rotation { pool, client, secret, .. } = rotation;
     match &rotation.strategy {
         Strategy::DualSecret { old_secret } => vec![
-            format!("aws cognito-idp add-user-pool-client-secret --region {region} --user-pool-id {pool} --client-id {client}"),
+            format!(
+                "aws cognito-idp add-user-pool-client-secret --region {region} --user-pool-id {pool} --client-id {client}"
+            ),
             format!("aws secretsmanager put-secret-value --region {region} --secret-id {secret} …"),
-            format!("aws cognito-idp delete-user-pool-client-secret --region {region} --user-pool-id {pool} --client-id {client} --client-secret-id {old_secret}"),
+            format!(
+                "aws cognito-idp delete-user-pool-client-secret --region {region} --user-pool-id {pool} --client-id {client} --client-secret-id {old_secret}"
+            ),
         ],
         Strategy::ReplaceClient { .. } => vec![
             format!("aws cognito-idp create-user-pool-client --region {region} --user-pool-id {pool} …"),
             format!("aws secretsmanager put-secret-value --region {region} --secret-id {secret} …"),
-            format!("aws cognito-idp delete-user-pool-client --region {region} --user-pool-id {pool} --client-id {client}"),
+            format!(
+                "aws cognito-idp delete-user-pool-client --region {region} --user-pool-id {pool} --client-id {client}"
+            ),
         ],
     }
 }
@@ -176,8 +218,15 @@ pub(super) async fn undo(session: &Session, plan: Plan, learnt: Facts) -> CloudR
         return Err(refused(ErrorKind::Invalid, "only a rotation can be taken back"));
     };
     let resource = format!("client {} of user pool {}", rotation.client, rotation.pool);
-    let change = Change::value(&rotation.secret, "AWSCURRENT", "the new credentials", "the old credentials").at(Risk::Disruptive);
-    let delete = Change { subject: rotation.name.clone(), field: "delete the new credentials".into(), before: Some("valid".into()), after: None, risk: Risk::Destructive };
+    let change = Change::value(&rotation.secret, "AWSCURRENT", "the new credentials", "the old credentials")
+        .at(Risk::Disruptive);
+    let delete = Change {
+        subject: rotation.name.clone(),
+        field: "delete the new credentials".into(),
+        before: Some("valid".into()),
+        after: None,
+        risk: Risk::Destructive,
+    };
     Ok(Plan {
         id: operation_id(),
         title: format!("take back the rotation of {}", rotation.name),

@@ -26,8 +26,9 @@ async fn subject(session: &Session, name: &str) -> CloudResult<Subject> {
 fn find<'a>(fleet: &'a Fleet, name: &str, cluster: &str) -> CloudResult<&'a Server> {
     fleet.server(name).ok_or_else(|| {
         let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
-        refused(ErrorKind::NotFound, format!("there is no server {name:?} in cluster {cluster}"))
-            .with_hint(if known.is_empty() { "it has none; deploy first".into() } else { format!("it has {}", known.join(", ")) })
+        refused(ErrorKind::NotFound, format!("there is no server {name:?} in cluster {cluster}")).with_hint(
+            if known.is_empty() { "it has none; deploy first".into() } else { format!("it has {}", known.join(", ")) },
+        )
     })
 }
 
@@ -49,20 +50,33 @@ impl Subject {
 
     fn command(&self, session: &Session, rest: &str) -> String {
         let ServiceRef { cluster, service } = &self.service;
-        format!("aws ecs update-service --region {} --cluster {cluster} --service {service} {rest}", session.context.region)
+        format!(
+            "aws ecs update-service --region {} --cluster {cluster} --service {service} {rest}",
+            session.context.region
+        )
     }
 }
 
-pub(super) async fn scale(session: &Session, name: &str, desired: Option<u32>, bounds: Option<Bounds>) -> CloudResult<Plan> {
+pub(super) async fn scale(
+    session: &Session,
+    name: &str,
+    desired: Option<u32>,
+    bounds: Option<Bounds>,
+) -> CloudResult<Plan> {
     if let Some(many) = desired.filter(|count| *count > MAX_TASKS) {
-        return Err(refused(ErrorKind::Invalid, format!("{many} tasks are more than ECS allows a service ({MAX_TASKS})")));
+        return Err(refused(
+            ErrorKind::Invalid,
+            format!("{many} tasks are more than ECS allows a service ({MAX_TASKS})"),
+        ));
     }
     let subject = subject(session, name).await?;
     let server = &subject.server;
     let bounds_now = match (bounds, server.bounds) {
         (Some(_), None) => {
             let message = format!("{name} has no autoscaling, so it has no bounds to change");
-            return Err(refused(ErrorKind::Invalid, message).with_hint("give it min < max in quarterdeck.toml and deploy"));
+            return Err(
+                refused(ErrorKind::Invalid, message).with_hint("give it min < max in quarterdeck.toml and deploy")
+            );
         }
         (wanted, now) => now.filter(|now| wanted.is_some_and(|wanted| wanted != *now)),
     };
@@ -88,12 +102,21 @@ pub(super) async fn scale(session: &Session, name: &str, desired: Option<u32>, b
     Ok(plan)
 }
 
-fn scale_warnings(session: &Session, server: &Server, desired: Option<u32>, bounds: Option<Bounds>, moved: bool) -> Vec<String> {
+fn scale_warnings(
+    session: &Session,
+    server: &Server,
+    desired: Option<u32>,
+    bounds: Option<Bounds>,
+    moved: bool,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     if let (Some(count), Some(bounds)) = (desired, bounds)
         && !(bounds.min..=bounds.max).contains(&count)
     {
-        warnings.push(format!("{count} is outside autoscaling's {}..{}: it will soon be overridden", bounds.min, bounds.max));
+        warnings.push(format!(
+            "{count} is outside autoscaling's {}..{}: it will soon be overridden",
+            bounds.min, bounds.max
+        ));
     }
     if desired == Some(0) {
         warnings.push("no task will serve: every request will fail".into());
@@ -103,7 +126,9 @@ fn scale_warnings(session: &Session, server: &Server, desired: Option<u32>, boun
         let drifts = desired.is_some_and(|count| min == max && count != min) || moved;
         if drifts {
             let file = if min == max { format!("min = max = {min}") } else { format!("{min}..{max}") };
-            warnings.push(format!("drift: quarterdeck.toml says {file}; carry the change into it, or a later deploy may take it back"));
+            warnings.push(format!(
+                "drift: quarterdeck.toml says {file}; carry the change into it, or a later deploy may take it back"
+            ));
         }
     }
     warnings
@@ -136,7 +161,11 @@ pub(super) async fn rollback(session: &Session, name: &str, revision: Option<u32
     };
     let Some(target) = revisions.iter().find(wanted) else {
         let known: Vec<String> = revisions.iter().filter_map(number).map(|revision| revision.to_string()).collect();
-        let message = format!("{name} runs revision {} and has no {} to go back to", now.revision, revision.map_or("earlier one".into(), |wanted| format!("revision {wanted}")));
+        let message = format!(
+            "{name} runs revision {} and has no {} to go back to",
+            now.revision,
+            revision.map_or("earlier one".into(), |wanted| format!("revision {wanted}"))
+        );
         return Err(refused(ErrorKind::NotFound, message).with_hint(format!("active revisions: {}", known.join(", "))));
     };
     let intent = Intent::Rollback(Rollback { service: subject.service.clone(), task_definition: target.clone() });
@@ -144,7 +173,8 @@ pub(super) async fn rollback(session: &Session, name: &str, revision: Option<u32
     let short = |arn: &str| arn.rsplit('/').next().unwrap_or(arn).to_owned();
     plan.changes.push(Change::value(name, "task definition", short(&now.arn), short(target)).at(Risk::Disruptive));
     plan.commands.push(subject.command(session, &format!("--task-definition {}", short(target))));
-    plan.warnings.push("drift: the stack still names the newer task definition; the next deploy goes back to it".into());
+    plan.warnings
+        .push("drift: the stack still names the newer task definition; the next deploy goes back to it".into());
     Ok(plan)
 }
 
@@ -159,15 +189,33 @@ pub(super) async fn stop_task(session: &Session, task: &str) -> CloudResult<Plan
             let message = format!("no running task in cluster {} begins with {id:?}", session.context.cluster);
             return Err(refused(ErrorKind::NotFound, message).with_hint("`quarterdeck status` lists the tasks"));
         }
-        several => return Err(refused(ErrorKind::Invalid, format!("{id:?} begins {} tasks; give more of the id", several.len()))),
+        several => {
+            return Err(refused(
+                ErrorKind::Invalid,
+                format!("{id:?} begins {} tasks; give more of the id", several.len()),
+            ));
+        }
     };
     let service = ServiceRef { cluster: session.context.cluster.clone(), service: server.name.clone() };
     let subject = Subject { server: server.clone(), service: service.clone() };
     let intent = Intent::StopTask(StopTask { service, task: task.arn.clone() });
     let mut plan = subject.plan(session, format!("stop task {} of {}", task.short_id(), server.name), intent).await?;
     plan.target.resource.clone_from(&task.arn);
-    plan.changes.push(Change::value(format!("task {}", task.short_id()), "status", task.last_status.to_lowercase(), "stopped, and replaced by its service").at(Risk::Disruptive));
-    plan.commands.push(format!("aws ecs stop-task --region {} --cluster {} --task {}", session.context.region, session.context.cluster, task.id()));
+    plan.changes.push(
+        Change::value(
+            format!("task {}", task.short_id()),
+            "status",
+            task.last_status.to_lowercase(),
+            "stopped, and replaced by its service",
+        )
+        .at(Risk::Disruptive),
+    );
+    plan.commands.push(format!(
+        "aws ecs stop-task --region {} --cluster {} --task {}",
+        session.context.region,
+        session.context.cluster,
+        task.id()
+    ));
     if server.running <= 1 {
         plan.warnings.push("it is the only running task: requests fail until its replacement serves".into());
     }
