@@ -182,13 +182,8 @@ mod tests {
     }
 
     fn stored(name: &str, client: Option<&str>) -> StoredSecret {
-        StoredSecret {
-            name: name.into(),
-            current_client: client.map(Into::into),
-            has_secret: true,
-            allowed_clients: Vec::new(),
-            changed_at: None,
-        }
+        let (current_client, allowed_clients) = (client.map(Into::into), Vec::new());
+        StoredSecret { name: name.into(), current_client, allowed_clients, has_secret: true, changed_at: None }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::error;
 use crate::cloud::CloudResult;
+use crate::core::text::sanitise;
 
 const CLIENT_ID: &str = "client_id";
 const CLIENT_SECRET: &str = "client_secret";
@@ -35,6 +36,12 @@ impl Credentials {
 
     pub(super) fn client_id(&self) -> Option<&str> {
         self.rest.get(CLIENT_ID)?.as_str().filter(|id| !id.is_empty())
+    }
+
+    /// Ids of the clients that servers accept.
+    pub(super) fn allowed(&self) -> Vec<String> {
+        let listed = self.rest.get(ALLOWED).and_then(Value::as_str).unwrap_or_default();
+        listed.split_whitespace().map(sanitise).collect()
     }
 
     pub(super) fn secret(&self) -> Option<&SecretString> {
@@ -119,6 +126,7 @@ mod tests {
         let text = r#"{"client_id":"a","allowed_client_ids":"a b","note":1}"#;
         let found = Credentials::parse("s", text).expect("JSON");
         assert!(found.secret().is_none());
+        assert_eq!(found.allowed(), ["a", "b"]);
         let new =
             found.with_client("b", SecretString::from("hush")).with_allowed(&["a".into(), String::new(), "b".into()]);
         let json = new.to_json().expect("JSON");

@@ -103,13 +103,8 @@ impl AwsCloud {
         let answer = match call.send().await.map_err(self.failed(GET)) {
             Ok(answer) => answer,
             Err(error) if error.kind == ErrorKind::NotFound => {
-                return Ok(StoredSecret {
-                    name,
-                    current_client: None,
-                    has_secret: false,
-                    allowed_clients: Vec::new(),
-                    changed_at: None,
-                });
+                let (current_client, allowed_clients) = (None, Vec::new());
+                return Ok(StoredSecret { name, current_client, allowed_clients, has_secret: false, changed_at: None });
             }
             Err(error) => return Err(error),
         };
