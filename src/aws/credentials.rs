@@ -64,12 +64,6 @@ impl Credentials {
         self
     }
 
-    /// The client ids that the servers accept.
-    pub(super) fn allowed(&self) -> Vec<String> {
-        let listed = self.rest.get(ALLOWED).and_then(Value::as_str).unwrap_or_default();
-        listed.split_whitespace().map(ToOwned::to_owned).collect()
-    }
-
     /// The Secret's text.
     pub(super) fn to_json(&self) -> CloudResult<SecretString> {
         let wrong = |_| error::invalid("secretsmanager:PutSecretValue", "the secret cannot be written as JSON");
