@@ -176,12 +176,11 @@ pub enum Mode {
 
 /// Scale.
 #[derive(Debug, Clone, Args)]
-#[group(required = true, multiple = true, args = ["desired", "min", "max"])]
 pub struct Scale {
     /// The server.
     pub server: String,
     /// Desired number of tasks.
-    #[arg(long)]
+    #[arg(long, required_unless_present_any = ["min", "max"])]
     pub desired: Option<u32>,
     /// Fewest tasks of autoscaling.
     #[arg(long)]
