@@ -1,7 +1,5 @@
 //! The program: flags, the log file, the cloud to work on, and the one exit.
 
-#![allow(clippy::disallowed_methods, reason = "the clock and the runtime are banned in core, not here")]
-
 mod commands;
 mod on_local;
 

@@ -121,15 +121,17 @@ fn path(server: &quarterdeck::core::environment::ServerSpec) -> String {
 
 /// A session with the local cloud that runs already.
 pub async fn attach(start: &Start) -> anyhow::Result<Session> {
-    let status = local::status(&Options::default()).await?;
-    if !status.emulator.is_some_and(|emulator| emulator.healthy) {
-        return Err(CloudError::new(ErrorKind::NotFound, "local", "the local cloud does not run")
+    session(start, &running().await?).await
+}
+
+/// The local cloud that runs already.
+async fn running() -> anyhow::Result<Running> {
+    let found = local::attach(&Options::default()).await?;
+    found.ok_or_else(|| {
+        CloudError::new(ErrorKind::NotFound, "local", "the local cloud does not run")
             .with_hint("start it with `quarterdeck local up`")
-            .into());
-    }
-    // What runs already is found, not started again; the images are built if their sources changed.
-    let running = local::up(&Options::default(), &mut |_| {}).await?;
-    session(start, &running).await
+            .into()
+    })
 }
 
 /// `quarterdeck local …`.
@@ -157,7 +159,7 @@ pub async fn command(start: &Start, command: &Local) -> anyhow::Result<Exit> {
         }
         Local::Traffic { rate, calls } => {
             let session = attach(start).await?;
-            let running = local::up(&Options::default(), &mut |_| {}).await?;
+            let running = running().await?;
             let report = call(&session, &running, *rate, *calls, output == Output::Text).await;
             println!("{}", serde_json::to_string_pretty(&report)?);
             Ok(Exit::Done)

@@ -112,8 +112,7 @@ fn no_leaves_everything_and_discards_the_drafts(#[case] key: &str) {
     let mut console = Console::new();
     console.keys("3D");
     console.planned(plans::deploy());
-    let wanted: Vec<Wanted> = console.keys(key).into_iter().filter_map(of_operation).collect();
-    assert_eq!(wanted, [Wanted::Discard]);
+    assert_eq!(console.keys(key), [Effect::Discard(plans::deploy().drafts)]);
     assert!(console.model.modals.is_empty() && console.model.operations.is_empty());
 }
 
@@ -122,8 +121,7 @@ fn read_only_shows_the_plan_and_refuses_it() {
     let mut console = read_only();
     assert!(request(console.keys("T")).is_some(), "a plan only reads");
     console.planned(plans::scale());
-    let wanted: Vec<Wanted> = console.keys("y").into_iter().filter_map(of_operation).collect();
-    assert_eq!(wanted, [Wanted::Discard]);
+    assert_eq!(console.keys("y"), [Effect::Discard(Vec::new())]);
     assert!(console.toast().contains("read-only"), "{}", console.toast());
     console.send(Msg::Unfinished(vec![paused()]));
     assert_eq!(console.keys("o<enter>R").into_iter().filter(writes).count(), 0);
@@ -302,15 +300,14 @@ fn an_unfinished_rotation_can_be_taken_back_but_nothing_else_can() {
 }
 
 #[test]
-fn quitting_leaves_what_is_under_way_resumable() {
+fn quitting_writes_nothing_and_the_driver_can_leave_what_is_under_way() {
     let mut console = Console::new();
     console.keys("T");
     console.planned(plans::scale());
     console.keys("y");
     console.event("op-scale", Event::Recorded(Mark::Intent));
-    let effects = console.keys("<esc><ctrl-c>");
-    assert_eq!(effects.last(), Some(&Effect::Quit));
-    let wanted: Vec<Wanted> = effects.into_iter().filter_map(of_operation).collect();
+    assert_eq!(console.keys("<esc><ctrl-c>"), [Effect::Quit]);
+    let wanted = console.event("op-scale", Event::Leave("the console was closed".into()));
     let [Wanted::Record(record, Mark::Other)] = wanted.as_slice() else { panic!("{wanted:?}") };
     assert!(matches!(record.entry, Entry::Paused { .. }));
 }

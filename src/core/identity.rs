@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The caller as STS names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Identity {
     /// Twelve-digit account id.
     pub account: String,
@@ -37,10 +37,4 @@ pub struct Context {
     pub protected: bool,
     /// Runs on the local cloud.
     pub local: bool,
-}
-
-impl Default for Identity {
-    fn default() -> Self {
-        Self { account: String::new(), arn: String::new() }
-    }
 }

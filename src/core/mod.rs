@@ -3,6 +3,8 @@
 //! Architecture invariant: nothing here names another module of the crate, a runtime, a terminal
 //! or the AWS SDK. `cargo test --no-default-features` builds it alone.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 pub mod action;
 pub mod client;
 pub mod describe;

@@ -3,6 +3,8 @@
 //! Architecture invariant: what is drawn follows from the model, the theme and the size of the
 //! terminal alone. There is no state here, no clock and no I/O, so a screen can be tested as text.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
+
 mod clients;
 mod describe;
 mod findings;

@@ -162,6 +162,9 @@ fn target(plan: &Plan, cells: usize, theme: &Theme) -> Vec<Line<'static>> {
     where_.extend(pair("environment", &target.environment));
     where_.extend(pair("account", &target.account));
     where_.extend(pair("region", &target.region));
+    if let Some(endpoint) = &target.endpoint {
+        where_.extend(pair("endpoint", endpoint));
+    }
     let lines = [
         Line::from(where_),
         Line::from(pair("acts on", &target.resource).to_vec()),

@@ -21,6 +21,7 @@ fn plan(id: &str, title: &str, resource: &str, intent: Intent) -> Plan {
             region: "eu-west-1".into(),
             caller: fixtures::identity().arn,
             environment: "prod".into(),
+            endpoint: None,
             resource: resource.into(),
         },
         changes: Vec::new(),

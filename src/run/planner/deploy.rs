@@ -119,7 +119,7 @@ impl Planner<'_> {
         if found.is_some_and(|stack| stack.status.must_be_deleted()) {
             deploy.planned = Planned::TemplateAfterDelete;
             self.warnings.push(format!("{} failed to be created; its remains are deleted first", deploy.stack.name));
-            self.from_template(&deploy, "the remains go first");
+            self.plan_by_template(&deploy, "the remains go first");
             return Ok(deploy);
         }
         let waits = deploy
@@ -132,11 +132,11 @@ impl Planner<'_> {
             } else {
                 "read-only: not compared"
             };
-            self.from_template(&deploy, why);
+            self.plan_by_template(&deploy, why);
             return Ok(deploy);
         }
         let draft = self.session.cloud.draft(&deploy.request(&self.id, &self.facts)).await?;
-        self.from_change_set(&mut deploy, draft);
+        self.plan_by_change_set(&mut deploy, draft);
         Ok(deploy)
     }
 
@@ -156,7 +156,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn from_template(&mut self, deploy: &StackDeploy, why: &str) {
+    fn plan_by_template(&mut self, deploy: &StackDeploy, why: &str) {
         let resources = deploy.template.body().matches("\n    Type: AWS::").count();
         let field = if deploy.create { "create" } else { "update" };
         let after = format!("from its template ({}); {why}", count(resources, "resource"));
@@ -169,7 +169,7 @@ impl Planner<'_> {
         });
     }
 
-    fn from_change_set(&mut self, deploy: &mut StackDeploy, draft: ChangeSet) {
+    fn plan_by_change_set(&mut self, deploy: &mut StackDeploy, draft: ChangeSet) {
         if draft.changes.is_empty() {
             deploy.planned = Planned::Unchanged;
             return;
