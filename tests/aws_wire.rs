@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use drive::{Driven, drive, first_call, plan};
 use fake_identity::{CLIENT, Identity, SECRET};
+use futures::StreamExt;
 use quarterdeck::aws::{AwsCloud, Options, Timeouts, connect, connect_with};
 use quarterdeck::cloud::{Cloud, CloudError, ErrorKind};
 use quarterdeck::core::logs::LogQuery;
@@ -329,6 +330,45 @@ async fn an_endpoint_without_second_secrets_says_so_once() {
     assert!(!cloud.has_dual_secrets("p", "c").await.unwrap());
     assert!(!cloud.has_dual_secrets("p", "c").await.unwrap());
     assert_eq!(server.count("ListUserPoolClientSecrets"), 1);
+}
+
+#[tokio::test]
+async fn clients_without_their_secrets_have_a_gap() {
+    let client = json!({ "ClientId": "c", "ClientName": "prod-time-machine", "ClientSecret": "hush" });
+    let server = Scripted::script([
+        ("ListUserPoolClients", vec![Reply::json(200, json!({ "UserPoolClients": [client, { "ClientId": "gone" }] }))]),
+        (
+            "DescribeUserPoolClient",
+            vec![
+                Reply::json(200, json!({ "UserPoolClient": client })),
+                Reply::error(400, "ResourceNotFoundException", "deleted meanwhile"),
+            ],
+        ),
+        ("ListSecrets", vec![Reply::error(400, "AccessDeniedException", "no")]),
+    ])
+    .await;
+    let mut cloud = cloud(&server.url).await.clients("p", "prod").await.unwrap();
+    let client = cloud.clients.pop().unwrap();
+    assert_eq!((client.id.as_str(), client.confidential, client.secrets.len()), ("c", true, 0));
+    assert_eq!((cloud.clients.len(), cloud.gaps.len()), (0, 1), "{:?}", cloud.gaps);
+    assert!(!format!("{client:?}").contains("hush"));
+}
+
+#[tokio::test]
+async fn a_tail_of_garbage_ends_with_an_error() {
+    let group = json!({ "logGroupName": "/g", "arn": "arn:aws:logs:eu-central-1:1:log-group:/g:*" });
+    let server = Scripted::script([
+        ("DescribeLogGroups", vec![Reply::json(200, json!({ "logGroups": [group] }))]),
+        ("StartLiveTail", vec![Reply::Answer(200, "this is no event stream at all, but long enough for one".into())]),
+    ])
+    .await;
+    let error = match cloud(&server.url).await.live_tail(&["/g".into()], None).await {
+        Ok(mut tail) => tail.next().await.expect("an item").expect_err("garbage"),
+        Err(error) => error,
+    };
+    assert_eq!(error.kind, ErrorKind::Garbled, "{error}");
+    let many: Vec<String> = (0..11).map(|index| format!("/g/{index}")).collect();
+    assert_eq!(cloud(&server.url).await.live_tail(&many, None).await.err().unwrap().kind, ErrorKind::Invalid);
 }
 
 #[rstest]
