@@ -225,7 +225,7 @@ async fn a_fleet_is_read_and_changed() {
     let first = server.primary().unwrap().id.clone();
     let definition = cloud.task_definition(&server.task_definition).await.unwrap();
     assert_eq!((definition.family.as_str(), definition.log_groups), ("quarterdeck-test-time", vec![GROUP.to_owned()]));
-    assert_eq!(cloud.revisions("quarterdeck-test-time").await.unwrap(), [server.task_definition.clone()]);
+    assert_eq!(cloud.revisions("quarterdeck-test-time").await.unwrap(), std::slice::from_ref(&server.task_definition));
     assert_eq!(cloud.fleet("no-such-cluster").await.unwrap_err().kind, ErrorKind::NotFound);
     assert_eq!(cloud.task_definition("no-such:1").await.unwrap_err().kind, ErrorKind::Invalid);
 
