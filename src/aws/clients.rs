@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -44,6 +45,10 @@ impl Clients {
     }
 }
 
+/// Longest pause before a read's second attempt; before the third it is twice that. The SDK's own
+/// second is long for somebody who waits, and the console slows down by itself when throttled.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
 /// Reads may be repeated: three attempts.
 pub(super) fn for_reads(base: &SdkConfig, timeouts: &Timeouts) -> SdkConfig {
     let limits = TimeoutConfig::builder()
@@ -51,7 +56,7 @@ pub(super) fn for_reads(base: &SdkConfig, timeouts: &Timeouts) -> SdkConfig {
         .operation_attempt_timeout(timeouts.attempt)
         .operation_timeout(timeouts.read)
         .build();
-    let retries = RetryConfig::standard().with_max_attempts(3);
+    let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(FIRST_PAUSE);
     base.clone().into_builder().retry_config(retries).timeout_config(limits).build()
 }
 

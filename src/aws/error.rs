@@ -10,7 +10,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::AwsCloud;
 use crate::cloud::{CloudError, ErrorKind};
-use crate::core::text::sanitise;
+use crate::core::text::{cut, sanitise};
 
 impl AwsCloud {
     /// Turns the SDK's failure of this call into the console's.
@@ -45,7 +45,9 @@ where
     match error {
         SdkError::ServiceError(failure) => {
             let meta = failure.err().meta();
-            from_service(call, meta.code(), meta.message(), Some(failure.raw().status().as_u16()))
+            let plain = meta.code().is_none().then(|| plain_words(failure.raw().body().bytes())).flatten();
+            let message = meta.message().or(plain.as_deref());
+            from_service(call, meta.code(), message, Some(failure.raw().status().as_u16()))
         }
         SdkError::TimeoutError(_) => {
             CloudError::new(ErrorKind::TimedOut, call, format!("no answer from {place} in time"))
@@ -74,6 +76,12 @@ pub(super) fn from_service(call: &str, code: Option<&str>, message: Option<&str>
         (None, None, None) => "no reason given".to_owned(),
     };
     CloudError::new(kind, call, sanitise(&said))
+}
+
+/// What an endpoint says that does not keep to the API's form of errors, unless it is a web page.
+fn plain_words(body: Option<&[u8]>) -> Option<String> {
+    let text = str::from_utf8(body?).ok()?.trim();
+    (!text.is_empty() && !text.starts_with('<')).then(|| cut(&sanitise(text), 200))
 }
 
 /// The request did not get out, or the answer not in.
@@ -129,6 +137,10 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 
 /// What kind of failure a service's answer is.
 fn classify(code: Option<&str>, message: &str, status: Option<u16>) -> ErrorKind {
+    // Emulators have several ways to say that they lack a whole service.
+    if status == Some(501) || message.contains("Unsupported service") {
+        return ErrorKind::Unsupported;
+    }
     let Some(code) = code.filter(|code| !code.is_empty()) else {
         return status.map_or(ErrorKind::Service, kind_of_nameless);
     };
@@ -272,6 +284,7 @@ mod tests {
     #[case("ServiceUnavailableException", "", 503, ErrorKind::Service)]
     #[case("SomethingNew", "", 400, ErrorKind::Invalid)]
     #[case("SomethingNew", "", 502, ErrorKind::Service)]
+    #[case("InternalFailure", "not yet implemented", 501, ErrorKind::Unsupported)]
     fn codes(#[case] code: &str, #[case] message: &str, #[case] status: u16, #[case] kind: ErrorKind) {
         assert_eq!(classify(Some(code), message, Some(status)), kind);
     }
@@ -286,6 +299,14 @@ mod tests {
     #[case(503, ErrorKind::Service)]
     fn nameless(#[case] status: u16, #[case] kind: ErrorKind) {
         assert_eq!(classify(None, "", Some(status)), kind);
+    }
+
+    #[rstest]
+    #[case(r#"{"error": "Unsupported service: x"}"#, Some(r#"{"error": "Unsupported service: x"}"#))]
+    #[case("<html>nginx</html>", None)]
+    #[case("", None)]
+    fn words_without_a_form(#[case] body: &str, #[case] words: Option<&str>) {
+        assert_eq!(plain_words(Some(body.as_bytes())).as_deref(), words);
     }
 
     #[test]

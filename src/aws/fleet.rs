@@ -22,9 +22,7 @@ impl AwsCloud {
             Vec::new()
         });
         let bounds = bounds.unwrap_or_else(|error| {
-            // An emulator may not know the service at all, and then answers as no AWS API does.
-            let unknown_service = self.endpoint().is_some() && error.kind == ErrorKind::Garbled;
-            if error.kind != ErrorKind::Unsupported && !unknown_service {
+            if error.kind != ErrorKind::Unsupported {
                 gaps.push(gap("autoscaling bounds", &error));
             }
             BTreeMap::new()
