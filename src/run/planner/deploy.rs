@@ -170,9 +170,13 @@ impl Planner<'_> {
     }
 
     fn plan_by_change_set(&mut self, deploy: &mut StackDeploy, draft: ChangeSet) {
-        if draft.changes.is_empty() {
+        if draft.arn.is_empty() {
             deploy.planned = Planned::Unchanged;
             return;
+        }
+        if draft.changes.is_empty() {
+            let (subject, after) = (deploy.stack.name.clone(), Some("outputs or tags alone".to_owned()));
+            self.changes.push(Change { subject, field: "update".into(), before: None, after, risk: Risk::Safe });
         }
         self.changes.extend(draft.changes.iter().flat_map(|change| resource_changes(&deploy.stack.name, change)));
         self.drafts.push((deploy.stack.clone(), draft.arn.clone()));
