@@ -180,14 +180,19 @@ pub struct Scale {
     /// The server.
     pub server: String,
     /// Desired number of tasks.
-    #[arg(long, required_unless_present_any = ["min", "max"])]
+    #[arg(long, required_unless_present_any = ["min", "max"], allow_negative_numbers = true, value_parser = tasks())]
     pub desired: Option<u32>,
     /// Fewest tasks of autoscaling.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = tasks())]
     pub min: Option<u32>,
     /// Most tasks of autoscaling.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = tasks())]
     pub max: Option<u32>,
+}
+
+/// A count of tasks within ECS's limit.
+fn tasks() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(0..=i64::from(crate::core::environment::MAX_TASKS))
 }
 
 /// Client commands.

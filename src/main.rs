@@ -91,7 +91,11 @@ async fn console(session: Session, start: &Start) -> anyhow::Result<Exit> {
 
 /// A session with AWS as the standard chain finds it.
 async fn session(start: &Start) -> anyhow::Result<Session> {
-    let environment = config::environment(start.global.file.as_deref())?;
+    let mut environment = config::environment(start.global.file.as_deref())?;
+    if start.global.file.is_none() && start.global.environment.is_some() {
+        // A file that merely lies here describes another environment than the one named.
+        environment = environment.filter(|file| Some(&file.environment) == start.global.environment.as_ref());
+    }
     let region = start.global.region.clone().or_else(|| start.config.region.clone());
     let options = aws::Options {
         profile: start.global.profile.clone().or_else(|| start.config.profile.clone()),
