@@ -14,7 +14,7 @@ use quarterdeck::ui::theme::Theme;
 /// Commands that need no cloud.
 pub fn offline(cli: &Cli) -> anyhow::Result<Option<Exit>> {
     use std::io::Write;
-    let mut out = std::io::stdout().lock();
+    let mut out = Vec::new();
     match &cli.command {
         Some(Command::Keys) => {
             for info in ACTIONS {
@@ -36,7 +36,11 @@ pub fn offline(cli: &Cli) -> anyhow::Result<Option<Exit>> {
         Some(Command::Man) => clap_mangen::Man::new(Cli::command()).render(&mut out)?,
         _ => return Ok(None),
     }
-    Ok(Some(Exit::Done))
+    match std::io::stdout().lock().write_all(&out) {
+        // The reader has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Some(Exit::Done)),
+        written => Ok(written.map(|()| Some(Exit::Done))?),
+    }
 }
 
 /// The theme of this name, or the one that suits the terminal.

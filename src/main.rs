@@ -114,7 +114,7 @@ async fn build(
     local: bool,
 ) -> anyhow::Result<Session> {
     let cloud = aws::connect(&options).await?;
-    let named = start.global.environment.clone().or_else(|| start.config.environment.clone());
+    let named = start.global.environment.clone();
     if let (Some(named), Some(file)) = (&named, &environment)
         && *named != file.environment
     {
@@ -123,7 +123,8 @@ async fn build(
             .with_hint("name the right file with --file")
             .into());
     }
-    let name = named.or_else(|| environment.as_ref().map(|environment| environment.environment.clone()));
+    let described = || environment.as_ref().map(|environment| environment.environment.clone());
+    let name = named.or_else(described).or_else(|| start.config.environment.clone());
     let name = match (name, &start.global.cluster) {
         (Some(name), _) => name,
         (None, Some(cluster)) => cluster.strip_prefix("quarterdeck-").unwrap_or(cluster).to_owned(),

@@ -142,7 +142,7 @@ fn capacity(server: &Server) -> Option<Finding> {
     (running < desired && server.pending == 0).then(|| Finding {
         gravity: Gravity::Fault,
         fact: format!("{running} of {} running, none pending", count(desired as usize, "task")),
-        evidence: server.events.first().map(|event| event.message.clone()).unwrap_or_default(),
+        evidence: server.events.first().map_or("ECS keeps no event of it".to_owned(), |event| event.message.clone()),
         at: server.events.first().map(|event| event.at),
         action: Some(Action::Events),
     })

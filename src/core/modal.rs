@@ -6,7 +6,7 @@ use super::fleet::Bounds;
 use super::input::{Input, Typed};
 use super::keymap::{Key, KeyPress};
 use super::model::{Model, Screen};
-use super::operation::{Event, Facts, Intent, Phase, rotate::GRACE_WAIVED};
+use super::operation::{Event, Facts, Intent, Operation, Phase, rotate::GRACE_WAIVED};
 use super::plan::Confirm;
 use super::screens;
 use super::table::{Cell, fuzzy};
@@ -352,6 +352,10 @@ fn undo(model: &mut Model, shown: Shown) -> Vec<Effect> {
     if !matches!((&plan.intent, &phase), (Intent::Rotate(_), Phase::Running | Phase::Paused(_))) {
         shown.put_back(model, None);
         return model.refuse("only an unfinished rotation can be taken back");
+    }
+    if model.operation(&id).is_some_and(Operation::writing) {
+        shown.put_back(model, None);
+        return model.refuse("a write is under way; take it back when its answer is known");
     }
     let mut effects = update::operation_event(model, &id, Event::Leave("to take it back".into()));
     effects.extend(request_plan(model, PlanRequest::UndoRotation { plan: Box::new(plan), learnt }));

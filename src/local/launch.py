@@ -62,11 +62,27 @@ def with_secrets(normalize):
     return call
 
 
+def with_replacement(stop_task):
+    """It replaces a task that ends by itself, but not one that StopTask ended; ECS replaces both."""
+
+    def call(data):
+        answer = stop_task(data)
+        cluster = ecs._resolve_cluster_name(data.get("cluster", "default"))
+        task = cluster and ecs._resolve_task(data.get("task", ""), cluster)
+        group = (task or {}).get("group", "")
+        if group.startswith("service:"):
+            ecs._reconcile_service_tasks(cluster, f"{cluster}/{group.removeprefix('service:')}")
+        return answer
+
+    return call
+
+
 def main():
     port, addresses = int(sys.argv[1]), sys.argv[2:]
     container_reaper.reap_all = ours_alone(container_reaper.reap_all)
     ecs._create_service = with_numbers(ecs._create_service)
     ecs._update_service = with_numbers(ecs._update_service)
+    ecs._ACTION_MAP["StopTask"] = with_replacement(ecs._ACTION_MAP["StopTask"])
     provisioners._normalize_container_defs = with_secrets(provisioners._normalize_container_defs)
     sockets = [listen(address, port) for address in addresses]
     config = Config()

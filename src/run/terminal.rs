@@ -2,6 +2,7 @@
 //! back from a panic.
 
 use std::io::{self, Stdout, stdout};
+use std::time::Duration;
 
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::execute;
@@ -19,6 +20,7 @@ impl Screen {
     pub(super) fn enter() -> io::Result<Self> {
         let terminal = ratatui::try_init()?;
         execute!(stdout(), EnableBracketedPaste, EnableMouseCapture)?;
+        discard_typed()?;
         let report = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             leave_modes();
@@ -26,6 +28,14 @@ impl Screen {
         }));
         Ok(Self { terminal })
     }
+}
+
+/// What was typed before there was a screen was not meant for it.
+fn discard_typed() -> io::Result<()> {
+    while crossterm::event::poll(Duration::ZERO)? {
+        crossterm::event::read()?;
+    }
+    Ok(())
 }
 
 /// Nothing can be done about a terminal that does not take its modes back.

@@ -185,6 +185,12 @@ impl Operation {
         self.plan.intent.steps(&self.plan.id, &self.facts)
     }
 
+    /// Whether a call is under way whose answer is not known yet.
+    pub fn writing(&self) -> bool {
+        let steps = self.steps();
+        self.running.keys().any(|index| matches!(steps.get(*index).map(|step| &step.work), Some(Work::Apply(_))))
+    }
+
     /// Whether anything is, or may be, going on.
     pub fn active(&self) -> bool {
         matches!(self.phase, Phase::Recording | Phase::Running | Phase::Consent(_))

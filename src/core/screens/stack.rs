@@ -109,7 +109,9 @@ pub fn view(model: &Model) -> View {
 
 /// What a status means to the theme.
 pub fn meaning(status: &StackStatus) -> Meaning {
-    if status.failed() {
+    if status.absent() {
+        Meaning::Muted
+    } else if status.failed() {
         Meaning::Bad
     } else if status.busy() {
         Meaning::Warn
@@ -122,6 +124,7 @@ fn status_cell(status: &StackStatus) -> Cell {
     let symbol = match meaning(status) {
         Meaning::Bad => "✖",
         Meaning::Warn => "◐",
+        Meaning::Muted => "○",
         _ => "●",
     };
     Cell::new(format!("{symbol} {}", status.0), meaning(status))

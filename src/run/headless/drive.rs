@@ -6,7 +6,7 @@ use std::io::{self, BufRead, IsTerminal};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::plan::text;
@@ -144,13 +144,18 @@ async fn queue(
     }
 }
 
+/// A grace period of at most so many seconds is waited out.
+const SHORT_GRACE: i64 = 60;
+
 /// Whether all that is left to do now is to wait until a grace period is over.
 fn waits_in_grace(operation: &Operation, event: &Event) -> bool {
     let Event::Step { step, news: News::Checked(crate::core::operation::CheckState::Pending(_), _) } = event else {
         return false;
     };
-    let grace = |index: &usize| {
-        matches!(operation.steps().get(*index).map(|step| &step.work), Some(Work::Await(Check::GraceOver { .. })))
+    let patience = SignedDuration::from_secs(SHORT_GRACE);
+    let grace = |index: &usize| match operation.steps().get(*index).map(|step| &step.work) {
+        Some(Work::Await(Check::GraceOver { until })) => until.duration_since(Timestamp::now()) > patience,
+        _ => false,
     };
     grace(step) && operation.running.keys().all(grace)
 }
@@ -161,7 +166,10 @@ fn show(operation: &Operation, notes: &mut BTreeMap<usize, String>) {
     let of = steps.len();
     for (index, step) in steps.iter().enumerate() {
         let note = match (operation.done.get(&index), operation.running.get(&index)) {
+            (Some(note), _) if note == "done" => "done".to_owned(),
             (Some(note), _) => format!("done: {note}"),
+            // That a call is being written down and sent is over before it can be read.
+            (None, Some(progress)) if matches!(progress.note.as_str(), "recording" | "sent") => continue,
             (None, Some(progress)) => progress.note.clone(),
             (None, None) => continue,
         };

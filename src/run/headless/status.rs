@@ -77,7 +77,8 @@ fn text(session: &Session, servers: &[&Server], now: Timestamp) -> String {
         let word = verdict(server, now).word();
         out += &format!("\n{:<20} {word:<10} {tasks:>7} {targets:>9} {rollout:<12} {definition}", server.name);
         for finding in findings(server, now) {
-            out += &format!("\n    {}: {}", finding.fact, finding.evidence);
+            let colon = if finding.evidence.is_empty() { "" } else { ": " };
+            out += &format!("\n    {}{colon}{}", finding.fact, finding.evidence);
         }
         for task in server.tasks.iter().filter(|_| servers.len() == 1) {
             let since = task.stopped_at.or(task.started_at).map(|at| age(now, at)).unwrap_or_default();

@@ -187,7 +187,7 @@ pub(super) async fn stop_task(session: &Session, task: &str) -> CloudResult<Plan
         [one] => *one,
         [] => {
             let message = format!("no running task in cluster {} begins with {id:?}", session.context.cluster);
-            return Err(refused(ErrorKind::NotFound, message).with_hint("`quarterdeck status` lists the tasks"));
+            return Err(refused(ErrorKind::NotFound, message).with_hint("`quarterdeck status SERVER` lists its tasks"));
         }
         several => {
             return Err(refused(
