@@ -33,8 +33,11 @@ fn options(state: &Place, port: Option<u16>) -> Options {
     Options { control_plane_only: true, port, dirs, ..Options::default() }
 }
 
+/// A free port that stays free: below the range from which the kernel gives ports to everybody
+/// else's connections, and another one for every test process.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    let first = 20_000 + u16::try_from(std::process::id() % 1_000).unwrap() * 10;
+    (first..first + 10).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 fn signal(pid: u32, name: &str) {
