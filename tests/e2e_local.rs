@@ -292,8 +292,8 @@ fn the_console_operates_the_local_cloud() {
     clock.step("rotation, console");
     a_deploy_of_the_same_does_nothing(&mut console);
     clock.step("deploy again");
-    a_killed_operation_is_resumed(&cloud);
-    clock.step("kill -9 and resume");
+    a_killed_operation_is_resumed(&cloud, &mut clock);
+    clock.step("end of the second console");
     everything_is_destroyed(&cloud, &mut console);
     clock.step("destroy");
     nothing_is_left(&cloud, &mut console);
@@ -418,12 +418,14 @@ fn a_deploy_of_the_same_does_nothing(console: &mut Console) {
     console.wait_for("nothing to do", OPERATION);
 }
 
-fn a_killed_operation_is_resumed(cloud: &Cloud) {
+fn a_killed_operation_is_resumed(cloud: &Cloud, clock: &mut Clock) {
     let desired = interrupted_scale(cloud);
+    clock.step("kill -9 of a scaling");
     // The local cloud was started by another console: this one finds it, and leaves it when it ends.
     let mut second = cloud.console(&["--local"]);
     second.wait("the Fleet screen", START, |screen| server(screen, "weather").is_some());
     second.wait_for("1 paused", SOON);
+    clock.step("start of a second console");
     second.press("o");
     second.wait("the unfinished operation", SOON, |screen| {
         screen.contains("operations  1") && screen.contains("scale weather")
@@ -435,6 +437,7 @@ fn a_killed_operation_is_resumed(cloud: &Cloud) {
     second.press("\x1b");
     second.wait("the promised tasks", OPERATION, |screen| runs(screen, "weather", &format!("{desired}/{desired}")));
     assert_eq!(cloud.desired("weather"), desired);
+    clock.step("resumption");
     second.press("q");
     assert_eq!(second.wait_for_exit(SOON), 0);
     second.assert_restored();
