@@ -112,6 +112,19 @@ impl Cloud {
         wanted.map(|one| one["name"].as_str().expect("a name").to_owned()).collect()
     }
 
+    /// Waits until as many containers of a server run as it has tasks; their names.
+    fn wait_for_containers(&self, server: &str, count: usize) -> Vec<String> {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let found = self.containers(server);
+            if found.len() == count || Instant::now() >= deadline {
+                assert_eq!(found.len(), count, "containers of {server}: {found:?}");
+                return found;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
     /// Ids of the clients of this name.
     fn clients(&self, name: &str) -> Vec<String> {
         let list = self.json(&["--local", "clients", "list", "--output", "json"]);
@@ -279,8 +292,8 @@ fn the_console_operates_the_local_cloud() {
     clock.step("rotation, console");
     a_deploy_of_the_same_does_nothing(&mut console);
     clock.step("deploy again");
-    a_killed_operation_is_resumed(&cloud);
-    clock.step("kill -9 and resume");
+    a_killed_operation_is_resumed(&cloud, &mut clock);
+    clock.step("end of the second console");
     everything_is_destroyed(&cloud, &mut console);
     clock.step("destroy");
     nothing_is_left(&cloud, &mut console);
@@ -292,8 +305,8 @@ fn it_starts(cloud: &Cloud, console: &mut Console) {
         healthy(screen, "time", "1/1") && healthy(screen, "weather", "1/1")
     });
     console.assert_taken();
-    assert_eq!(cloud.containers("time").len(), 1);
-    assert_eq!(cloud.containers("weather").len(), 1);
+    cloud.wait_for_containers("time", 1);
+    cloud.wait_for_containers("weather", 1);
 }
 
 /// Where a server answers.
@@ -344,7 +357,7 @@ fn a_server_is_scaled(cloud: &Cloud, console: &mut Console) {
     console.wait_for("done and verified", OPERATION);
     console.press("\x1b");
     console.wait("three tasks", OPERATION, |screen| healthy(screen, "time", "3/3"));
-    assert_eq!(cloud.containers("time").len(), 3);
+    cloud.wait_for_containers("time", 3);
     let audit = cloud.audit("scale time");
     assert!(audit.len() >= 2, "{audit:?}");
 }
@@ -359,8 +372,7 @@ fn a_killed_task_is_explained_and_replaced(cloud: &Cloud, console: &mut Console)
     });
     console.press("\x1b");
     console.wait("the replacement", OPERATION, |screen| runs(screen, "time", "3/3"));
-    let after = cloud.containers("time");
-    assert_eq!(after.len(), 3, "{after:?}");
+    let after = cloud.wait_for_containers("time", 3);
     assert!(!after.contains(&before[0]), "{before:?} {after:?}");
 }
 
@@ -406,12 +418,14 @@ fn a_deploy_of_the_same_does_nothing(console: &mut Console) {
     console.wait_for("nothing to do", OPERATION);
 }
 
-fn a_killed_operation_is_resumed(cloud: &Cloud) {
+fn a_killed_operation_is_resumed(cloud: &Cloud, clock: &mut Clock) {
     let desired = interrupted_scale(cloud);
+    clock.step("kill -9 of a scaling");
     // The local cloud was started by another console: this one finds it, and leaves it when it ends.
     let mut second = cloud.console(&["--local"]);
     second.wait("the Fleet screen", START, |screen| server(screen, "weather").is_some());
     second.wait_for("1 paused", SOON);
+    clock.step("start of a second console");
     second.press("o");
     second.wait("the unfinished operation", SOON, |screen| {
         screen.contains("operations  1") && screen.contains("scale weather")
@@ -423,6 +437,7 @@ fn a_killed_operation_is_resumed(cloud: &Cloud) {
     second.press("\x1b");
     second.wait("the promised tasks", OPERATION, |screen| runs(screen, "weather", &format!("{desired}/{desired}")));
     assert_eq!(cloud.desired("weather"), desired);
+    clock.step("resumption");
     second.press("q");
     assert_eq!(second.wait_for_exit(SOON), 0);
     second.assert_restored();
@@ -463,13 +478,19 @@ fn everything_is_destroyed(cloud: &Cloud, console: &mut Console) {
     console.wait_for("done and verified", DESTROY);
     console.press("\x1b");
     console.wait_for("no stack of environment local", SOON);
-    assert_eq!(cloud.containers("time"), Vec::<String>::new());
-    assert_eq!(cloud.containers("weather"), Vec::<String>::new());
+    cloud.wait_for_containers("time", 0);
+    cloud.wait_for_containers("weather", 0);
 }
 
 fn nothing_is_left(cloud: &Cloud, console: &mut Console) {
     let status = cloud.status();
     let pid = status["emulator"]["pid"].as_u64().expect("a process");
+    // Back to the first screen, then out.
+    console.press("q");
+    console.wait("the Fleet screen to know that nothing is left", SOON, |screen| {
+        let gone = ["there is no cluster", "no server in cluster"];
+        screen.contains("[Fleet]") && gone.iter().any(|words| screen.contains(words))
+    });
     console.press("q");
     assert_eq!(console.wait_for_exit(OPERATION), 0, "{}", console.screen());
     console.assert_restored();
