@@ -128,12 +128,24 @@ fn environment(dirs: &Dirs, temporary: &Path, engine: Option<&EngineInfo>, port:
 
 async fn free_port(wanted: Option<u16>) -> Result<u16, LocalError> {
     if let Some(port) = wanted {
-        return if bindable(port).await.is_some() { Ok(port) } else { Err(LocalError::PortTaken(port)) };
+        return released(port).await.ok_or(LocalError::PortTaken(port));
     }
     match bindable(DEFAULT_PORT).await {
         Some(port) => Ok(port),
         None => bindable(0).await.ok_or(LocalError::PortTaken(DEFAULT_PORT)),
     }
+}
+
+/// The port, if nobody listens there or stops doing so in a moment: the threads of an emulator that
+/// was killed hold its port a little longer than the process is seen to run.
+async fn released(port: u16) -> Option<u16> {
+    for _ in 0..20 {
+        if let Some(port) = bindable(port).await {
+            return Some(port);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    None
 }
 
 /// The port, if nobody listens there; a free one for 0.
