@@ -13,6 +13,7 @@ use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::client::ClientList;
 use crate::core::effect::{Effect, PlanRequest};
 use crate::core::environment::{EDGE_REGION, names};
+use crate::core::fleet::Fleet;
 use crate::core::logs::{TailRequest, TailState};
 use crate::core::msg::{Data, Msg, Notice, Slot};
 use crate::core::remote::Generation;
@@ -157,7 +158,11 @@ async fn fetch(session: &Session, slot: &Slot) -> CloudResult<Data> {
     let cloud = &session.cloud;
     Ok(match slot {
         Slot::Identity => Data::Identity(cloud.identity().await?),
-        Slot::Fleet => Data::Fleet(cloud.fleet(&session.context.cluster).await?),
+        Slot::Fleet => Data::Fleet(match cloud.fleet(&session.context.cluster).await {
+            // Before the first deploy and after a destroy there is no cluster: that is known, not unread.
+            Err(error) if error.kind == ErrorKind::NotFound => Fleet { gaps: vec![error.message], ..Fleet::default() },
+            other => other?,
+        }),
         Slot::Stacks => Data::Stacks(stacks(session).await?),
         Slot::StackDetail(stack) => Data::StackDetail(cloud.stack_detail(stack).await?),
         Slot::Clients => Data::Clients(clients(session).await?),

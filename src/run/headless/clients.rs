@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret;
 
 use super::drive::{drive, report};
-use super::{Consent, Exit, Output, json, line, operate, progress, unwritten};
+use super::{Consent, Exit, Output, json, line, operate, progress, written};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::client::Client;
 use crate::core::effect::PlanRequest;
@@ -18,11 +18,11 @@ use crate::run::{Session, executor, planner};
 /// When they cannot be read or written.
 pub async fn list(session: &Session, output: Output) -> CloudResult<Exit> {
     let clients = executor::clients(session).await?;
-    let written = match output {
+    let result = match output {
         Output::Json => json(&clients),
         Output::Text => line(&table(&clients.clients)),
     };
-    written.map_err(|error| unwritten(&error))?;
+    written(result)?;
     clients.gaps.iter().for_each(|gap| progress(&format!("warning: {gap}")));
     Ok(Exit::Done)
 }
@@ -117,10 +117,10 @@ pub async fn token(session: &Session, wanted: &str, output: Output) -> CloudResu
         scopes: Vec::new(),
     };
     let token = session.cloud.token(&probe).await?;
-    let written = match output {
+    let result = match output {
         Output::Json => json(&serde_json::json!({ "client": client.id, "access_token": token.expose_secret() })),
         Output::Text => line(token.expose_secret()),
     };
-    written.map_err(|error| unwritten(&error))?;
+    written(result)?;
     Ok(Exit::Done)
 }

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::plan::text;
-use super::{Exit, Output, json as print_json, line, progress, unwritten};
+use super::{Exit, Output, json as print_json, line, progress, written};
 use crate::cloud::CloudResult;
 use crate::core::operation::protocol::News;
 use crate::core::operation::record::Outcome;
@@ -193,7 +193,7 @@ pub(super) fn report(operation: &Operation, output: Output, idle: Option<&str>) 
         (Phase::Paused(reason), _) => ("unfinished", reason.clone(), Exit::Unfinished),
         (other, _) => ("unfinished", format!("{other:?}"), Exit::Unfinished),
     };
-    let written = match output {
+    let result = match output {
         Output::Json => {
             let steps = operation.steps();
             let steps = steps.iter().enumerate().map(|(index, step)| {
@@ -212,6 +212,6 @@ pub(super) fn report(operation: &Operation, output: Output, idle: Option<&str>) 
         }
         Output::Text => line(&format!("{}: {word}: {detail}", operation.plan.title)),
     };
-    written.map_err(|error| unwritten(&error))?;
+    written(result)?;
     Ok(exit)
 }

@@ -17,7 +17,7 @@ pub use plan::{plan_only, print_audit};
 use serde::Serialize;
 pub use status::status;
 
-use crate::cloud::{CloudError, ErrorKind};
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Exit {
     }
 }
 
-/// Writes a line to stdout. A reader that has gone away ends the output, not the program.
+/// Writes a line to stdout.
 pub(crate) fn line(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
@@ -74,7 +74,12 @@ pub(crate) fn progress(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// An output that could not be written, as an error of this command.
-pub(crate) fn unwritten(error: &io::Error) -> CloudError {
-    CloudError::new(ErrorKind::Garbled, "stdout", error.to_string())
+/// How writing to stdout went. A reader of a pipe that has gone away ends the output; it is no failure.
+pub(crate) fn written(result: io::Result<()>) -> CloudResult<()> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CloudError { hint: None, ..CloudError::new(ErrorKind::Garbled, "stdout", error.to_string()) })
+        }
+        _ => Ok(()),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Exit, Output, json, line, progress, unwritten};
+use super::{Exit, Output, json, line, progress, written};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::effect::PlanRequest;
 use crate::core::operation::record::Entry;
@@ -16,12 +16,12 @@ use crate::run::{Session, operate, planner};
 pub async fn plan_only(session: &Session, request: PlanRequest, output: Output) -> CloudResult<Exit> {
     let plan = planner::plan(session, request).await?;
     operate::discard(session, &plan.drafts).await;
-    let written = match output {
+    let result = match output {
         Output::Json => json(&plan),
         Output::Text if plan.is_empty() => line(&format!("{}: nothing to do", plan.title)),
         Output::Text => line(&text(&plan)),
     };
-    written.map_err(|error| unwritten(&error))?;
+    written(result)?;
     Ok(Exit::Done)
 }
 
@@ -76,11 +76,11 @@ pub fn print_audit(session: &Session, output: Output) -> CloudResult<Exit> {
             Entry::Paused { reason } => format!("paused: {reason}"),
             Entry::Outcome { outcome } => format!("outcome: {}", serde_json::to_string(outcome).unwrap_or_default()),
         };
-        let written = match output {
+        let result = match output {
             Output::Json => line(&serde_json::to_string(record).unwrap_or_default()),
             Output::Text => line(&format!("{:.0} {} {what}", record.at, record.operation)),
         };
-        written.map_err(|error| unwritten(&error))?;
+        written(result)?;
     }
     Ok(Exit::Done)
 }

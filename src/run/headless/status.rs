@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Exit, Output, json as print_json, line, progress, unwritten};
+use super::{Exit, Output, json as print_json, line, progress, written};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::diagnose::{findings, verdict};
 use crate::core::fleet::{Fleet, Server};
@@ -26,11 +26,11 @@ pub async fn status(session: &Session, server: Option<&str>, output: Output) -> 
     }
     let chosen: Vec<&Server> = fleet.servers.iter().filter(|one| server.is_none_or(|name| name == one.name)).collect();
     let now = Timestamp::now();
-    let written = match output {
+    let result = match output {
         Output::Json => print_json(&document(session, &fleet, &chosen, now)),
         Output::Text => line(&text(session, &chosen, now)),
     };
-    written.map_err(|error| unwritten(&error))?;
+    written(result)?;
     fleet.gaps.iter().for_each(|gap| progress(&format!("warning: {gap}")));
     Ok(Exit::Done)
 }
