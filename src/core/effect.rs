@@ -17,8 +17,6 @@ pub enum Effect {
     Tail(Generation, TailRequest),
     /// Read the window `[from, until)` before what is kept, once.
     Older(Generation, TailRequest),
-    /// Follow nothing.
-    StopTail,
     /// Plan, and answer [`Msg::Planned`](super::msg::Msg::Planned).
     Plan(Generation, PlanRequest),
     /// Do what an operation wants done.

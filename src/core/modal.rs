@@ -5,7 +5,7 @@ use super::effect::{Effect, PlanRequest};
 use super::fleet::Bounds;
 use super::input::{Input, Typed};
 use super::keymap::{Key, KeyPress};
-use super::model::{Model, Screen};
+use super::model::Model;
 use super::operation::{Event, Facts, Intent, Operation, Phase, rotate::GRACE_WAIVED};
 use super::plan::Confirm;
 use super::screens;
@@ -360,11 +360,6 @@ fn undo(model: &mut Model, shown: Shown) -> Vec<Effect> {
     let mut effects = update::operation_event(model, &id, Event::Leave("to take it back".into()));
     effects.extend(request_plan(model, PlanRequest::UndoRotation { plan: Box::new(plan), learnt }));
     effects
-}
-
-/// Whether a screen is shown without any dialog over it.
-pub fn bare(model: &Model, screen: Screen) -> bool {
-    model.screen == screen && model.modals.is_empty()
 }
 
 #[cfg(test)]

@@ -138,12 +138,6 @@ pub fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
-/// Hides all but the first four characters of something that should not be read whole.
-pub fn mask(text: &str) -> String {
-    let head: String = text.chars().take(4).collect();
-    format!("{head}…")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

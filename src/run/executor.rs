@@ -41,7 +41,6 @@ impl Executor {
             Effect::Fetch(slot, generation) => self.fetch(slot, generation),
             Effect::Tail(generation, request) => self.follow(generation, request),
             Effect::Older(generation, request) => self.older(generation, request),
-            Effect::StopTail => self.stop_tail(),
             Effect::Plan(generation, request) => self.plan(generation, request),
             Effect::Operation(id, effect) => self.operate(id, effect),
             Effect::Discard(drafts) => {
