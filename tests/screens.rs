@@ -188,6 +188,22 @@ fn log_views() {
 }
 
 #[test]
+fn mcp_states() {
+    let mut console = Console::new();
+    console.keys("m");
+    snap("mcp-loading", &console, &[SMALL]);
+    let mut console = Console::new();
+    console.logs(logs::many(9_900), TailState::Live);
+    console.send(Msg::Lines(1, logs::mixed()));
+    console.keys("m<esc>");
+    snap("mcp-by-tool", &console, ALL);
+    console.keys("bbw");
+    snap("mcp-by-both", &console, &[SMALL, MIDDLE]);
+    console.keys("1");
+    snap("fleet-counted", &console, ALL);
+}
+
+#[test]
 fn stack_states() {
     let mut console = Console::new();
     console.keys("3");

@@ -14,6 +14,8 @@ pub enum Scope {
     Stack,
     /// The Clients screen.
     Clients,
+    /// The MCP screen.
+    Lens,
     /// A dialog that shows an operation.
     Operation,
 }
@@ -56,6 +58,7 @@ actions! {
     Logs "logs-screen" Global ["2"] false "log lines of one or more servers";
     Stack "stack" Global ["3"] false "CloudFormation stacks, resources, events";
     Clients "clients" Global ["4"] false "Cognito app clients";
+    Lens "mcp" Global ["m"] false "requests, errors and latency per tool and client";
     Down "down" Global ["j", "down"] false "next row";
     Up "up" Global ["k", "up"] false "previous row";
     Top "top" Global ["g", "home"] false "first row";
@@ -109,6 +112,9 @@ actions! {
 
     ClientDescribe "client-describe" Clients ["d"] false "everything known of the selected client";
     Rotate "rotate" Clients ["O"] true "rotate the selected client's secret";
+
+    Window "window" Lens ["w"] false "figures over 1, 5 or 15 minutes";
+    GroupBy "group" Lens ["b"] false "a row per tool, per client, or per both";
 
     Resume "resume" Operation ["R"] true "go on with a paused operation";
     FinishNow "finish-now" Operation ["F"] true "waive the rest of a grace period";

@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod identity;
 pub mod input;
 pub mod keymap;
+pub mod lens;
 pub mod logs;
 pub mod modal;
 pub mod model;

@@ -13,7 +13,7 @@ use super::modal::Modal;
 use super::msg::Notice;
 use super::operation::{Operation, Phase};
 use super::remote::{Generation, Remote};
-use super::screens::{clients, fleet, logs, stack};
+use super::screens::{clients, fleet, lens, logs, stack};
 
 /// One of the screens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,11 +26,13 @@ pub enum Screen {
     Stack,
     /// Cognito app clients.
     Clients,
+    /// Requests per tool and client.
+    Lens,
 }
 
 impl Screen {
     /// All of them, in the order of their keys.
-    pub const ALL: [Self; 4] = [Self::Fleet, Self::Logs, Self::Stack, Self::Clients];
+    pub const ALL: [Self; 5] = [Self::Fleet, Self::Logs, Self::Stack, Self::Clients, Self::Lens];
 
     /// Its title.
     pub fn title(self) -> &'static str {
@@ -39,6 +41,7 @@ impl Screen {
             Self::Logs => "Logs",
             Self::Stack => "Stack",
             Self::Clients => "Clients",
+            Self::Lens => "MCP",
         }
     }
 
@@ -49,6 +52,7 @@ impl Screen {
             Self::Logs => Scope::Logs,
             Self::Stack => Scope::Stack,
             Self::Clients => Scope::Clients,
+            Self::Lens => Scope::Lens,
         }
     }
 }
@@ -105,6 +109,8 @@ pub struct Model {
     pub stack: stack::State,
     /// Clients.
     pub clients: clients::State,
+    /// MCP.
+    pub lens: lens::State,
     /// Dialogs, the topmost last.
     pub modals: Vec<Modal>,
     /// A line being typed.
@@ -138,6 +144,7 @@ impl Model {
             logs: logs::State::default(),
             stack: stack::State::default(),
             clients: clients::State::default(),
+            lens: lens::State::default(),
             modals: Vec::new(),
             prompt: None,
             toasts: VecDeque::new(),

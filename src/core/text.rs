@@ -138,6 +138,16 @@ pub fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
+/// A number of milliseconds in at most six cells: `0.64ms`, `12.8ms`, `250ms`, `1.25s`.
+pub fn milliseconds(millis: f64) -> String {
+    match millis {
+        ..10.0 => format!("{millis:.2}ms"),
+        ..100.0 => format!("{millis:.1}ms"),
+        ..1_000.0 => format!("{millis:.0}ms"),
+        _ => format!("{:.2}s", millis / 1_000.0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

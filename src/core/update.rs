@@ -11,7 +11,7 @@ use super::operation::record::Outcome;
 use super::operation::{Event, Intent, Operation, Phase};
 use super::plan::Plan;
 use super::poll;
-use super::screens::{clients, fleet, logs, stack};
+use super::screens::{clients, fleet, lens, logs, stack};
 use super::table::{Move, Table};
 
 /// Takes a message.
@@ -122,6 +122,7 @@ fn table(model: &mut Model) -> Option<&mut Table> {
         Screen::Fleet => Some(model.fleet.table_mut()),
         Screen::Stack => Some(model.stack.table_mut()),
         Screen::Clients => Some(&mut model.clients.table),
+        Screen::Lens => Some(&mut model.lens.table),
         Screen::Logs => None,
     }
 }
@@ -135,6 +136,11 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Logs => logs::open(model, None),
         Action::Stack => show(model, Screen::Stack),
         Action::Clients => show(model, Screen::Clients),
+        Action::Lens => {
+            let server = fleet::selected_server(model).map(|server| server.name.clone());
+            let server = server.filter(|_| model.screen == Screen::Fleet);
+            lens::open(model, server)
+        }
         Action::Down => go(model, Move::By(1)),
         Action::Up => go(model, Move::By(-1)),
         Action::HalfDown => go(model, Move::By(page / 2)),
@@ -157,6 +163,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             Screen::Logs => logs::act(model, action),
             Screen::Stack => stack::act(model, action),
             Screen::Clients => clients::act(model, action),
+            Screen::Lens => lens::act(model, action),
         },
     }
 }
@@ -188,6 +195,7 @@ fn sort(model: &mut Model, action: Action) -> Vec<Effect> {
         Screen::Fleet => fleet::view(model).columns.len(),
         Screen::Stack => stack::view(model).columns.len(),
         Screen::Clients => clients::view(model).columns.len(),
+        Screen::Lens => lens::view(model).columns.len(),
         Screen::Logs => 0,
     };
     if let Some(table) = table(model) {
@@ -213,6 +221,10 @@ fn go(model: &mut Model, to: Move) -> Vec<Effect> {
             let rows = clients::view(model).rows;
             model.clients.table.go(&rows, to);
         }
+        Screen::Lens => {
+            let rows = lens::view(model).rows;
+            model.lens.table.go(&rows, to);
+        }
         Screen::Logs => model.logs.go(to),
     }
     Vec::new()
@@ -225,6 +237,7 @@ fn back(model: &mut Model, quits: bool) -> Vec<Effect> {
         Screen::Stack => model.stack.back(),
         Screen::Clients => std::mem::take(&mut model.clients.table.filter).chars().next().is_some(),
         Screen::Logs => model.logs.back(),
+        Screen::Lens => model.lens.back(),
     };
     match (stepped, model.screen) {
         (true, _) => Vec::new(),

@@ -92,6 +92,7 @@ fn tabs(model: &Model, theme: &Theme) -> Vec<Group> {
         Screen::Logs => Action::Logs,
         Screen::Stack => Action::Stack,
         Screen::Clients => Action::Clients,
+        Screen::Lens => Action::Lens,
     };
     let tab = |screen: Screen| {
         let key = model.keymap.keys(action(screen)).into_iter().next().unwrap_or_default();
@@ -128,7 +129,7 @@ fn freshness(model: &Model, theme: &Theme, cells: usize) -> Vec<Span<'static>> {
         Screen::Stack => remote(&model.stack.remote, model, theme, cells),
         Screen::Clients => remote(&model.clients.remote, model, theme, cells),
         // The log's own status line says how its tail stands.
-        Screen::Logs => Vec::new(),
+        Screen::Logs | Screen::Lens => Vec::new(),
     }
 }
 

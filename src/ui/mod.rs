@@ -11,6 +11,7 @@ mod findings;
 mod fleet;
 mod footer;
 mod header;
+mod lens;
 mod logline;
 mod logs;
 mod logstatus;
@@ -62,6 +63,7 @@ fn compose(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> Option
         Screen::Logs => logs::draw(model, theme, body, buf),
         Screen::Stack => stack::draw(model, theme, body, buf),
         Screen::Clients => clients::draw(model, theme, body, buf),
+        Screen::Lens => lens::draw(model, theme, body, buf),
     }
     let typing = model.modals.last().and_then(|top| modal::draw(model, theme, top, body, buf));
     footer::toasts(model, theme, body, buf);

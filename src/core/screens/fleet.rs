@@ -8,12 +8,13 @@ use crate::core::diagnose::{Finding, findings, verdict};
 use crate::core::effect::{Effect, PlanRequest};
 use crate::core::fleet::{Fleet, Server, Task};
 use crate::core::input::Input;
+use crate::core::lens::Window;
 use crate::core::modal::Modal;
 use crate::core::model::Model;
 use crate::core::operation::verify::stop_reason;
 use crate::core::remote::Remote;
 use crate::core::table::{Cell, Column, Meaning, Row, Table};
-use crate::core::text::age;
+use crate::core::text::{age, milliseconds};
 use crate::core::update::{open, request_plan};
 
 /// The screen's state.
@@ -96,8 +97,13 @@ const SERVERS: &[Column] = &[
     Column::number("PENDING", 7, 4),
     Column::text("REVISION", 12, 5),
     Column::text("SCALING", 8, 6),
+    Column::number("REQ/S", 6, 3),
+    Column::number("ERRORS", 6, 3),
+    Column::number("P95", 6, 3),
     Column::wide("LAST FINDING", 16, 3),
 ];
+/// Columns of the MCP lens, known only while the log is followed.
+const COUNTED: std::ops::Range<usize> = 8..11;
 
 const TASKS: &[Column] = &[
     Column::text("TASK", 10, 0),
@@ -126,7 +132,8 @@ pub fn view(model: &Model) -> View {
     let (title, columns, rows) = match &state.level {
         Level::Servers => {
             let servers = state.remote.get().map(|fleet| fleet.servers.as_slice()).unwrap_or_default();
-            ("servers".to_owned(), SERVERS, servers.iter().map(|server| server_row(server, now)).collect())
+            let rows = servers.iter().map(|server| server_row(model, server)).collect();
+            ("servers".to_owned(), SERVERS, rows)
         }
         Level::Tasks(name) => {
             let tasks = server(model, name).map(|server| server.tasks.as_slice()).unwrap_or_default();
@@ -138,10 +145,21 @@ pub fn view(model: &Model) -> View {
             (format!("containers of {name} / {short}"), CONTAINERS, task.map(container_rows).unwrap_or_default())
         }
     };
+    let (columns, rows) = without_unknown(model, columns, rows);
     let all = rows.len();
-    let rows: Vec<Row> = state.table().arrange(columns, rows);
+    let rows: Vec<Row> = state.table().arrange(&columns, rows);
     let empty = empty(model, all);
-    View { title, columns: columns.to_vec(), selected: state.table().position(&rows), rows, all, empty }
+    View { title, columns, selected: state.table().position(&rows), rows, all, empty }
+}
+
+/// Leaves out the columns of which nothing can be known: no log is followed.
+fn without_unknown(model: &Model, columns: &[Column], mut rows: Vec<Row>) -> (Vec<Column>, Vec<Row>) {
+    let mut columns = columns.to_vec();
+    if model.fleet.level == Level::Servers && !model.logs.following() {
+        columns.drain(COUNTED);
+        rows.iter_mut().for_each(|row| drop(row.cells.drain(COUNTED)));
+    }
+    (columns, rows)
 }
 
 fn empty(model: &Model, all: usize) -> String {
@@ -157,13 +175,14 @@ fn server<'a>(model: &'a Model, name: &str) -> Option<&'a Server> {
     model.fleet.remote.get()?.server(name)
 }
 
-fn server_row(server: &Server, now: Timestamp) -> Row {
+fn server_row(model: &Model, server: &Server) -> Row {
+    let now = model.now;
     let verdict = verdict(server, now);
     let all = findings(server, now);
     let worst = all.first().map(|finding| Cell::new(finding.fact.clone(), meaning(finding))).unwrap_or_default();
     let targets = server.healthy_targets().map_or("?".into(), |(healthy, all)| format!("{healthy}/{all}"));
     let rollout = server.primary().map(|primary| primary.rollout.to_lowercase().replace('_', " ")).unwrap_or_default();
-    let cells = vec![
+    let mut cells = vec![
         Cell::new(&server.name, Meaning::Accent),
         Cell::new(format!("{} {}", verdict.symbol(), verdict.word()), verdict.meaning()),
         Cell::plain(format!("{}/{}", server.running, server.desired)),
@@ -172,10 +191,23 @@ fn server_row(server: &Server, now: Timestamp) -> Row {
         Cell::plain(server.pending.to_string()),
         Cell::muted(revision(&server.task_definition)),
         Cell::muted(server.bounds.map_or("-".into(), |bounds| format!("{}..{}", bounds.min, bounds.max))),
-        worst,
     ];
+    cells.extend(counted(model, &server.name));
+    cells.push(worst);
     let well = verdict == crate::core::diagnose::Verdict::Healthy && all.is_empty();
     Row { key: server.name.clone(), cells, well }
+}
+
+/// Requests per second, share of errors and 95th percentile of the last minute, from the log.
+fn counted(model: &Model, server: &str) -> [Cell; 3] {
+    let figures = model.lens.lens.server(server, Window::One, model.now.as_millisecond());
+    let errors = figures.error_percent().map(|percent| format!("{percent:.1}%"));
+    let meaning = if figures.errors > 0 { Meaning::Bad } else { Meaning::Plain };
+    [
+        Cell::plain(super::lens::rate(figures.rate())),
+        Cell::new(errors.unwrap_or("-".into()), meaning),
+        Cell::plain(figures.latency.percentile(95.0).map_or("-".into(), milliseconds)),
+    ]
 }
 
 /// What a finding means to the theme.

@@ -113,6 +113,14 @@ impl State {
         self.index.rebuild(&self.store, &self.filter);
     }
 
+    /// Shows only the lines whose JSON fields have these values; an empty value is not looked at.
+    pub fn only(&mut self, fields: &[(&str, &str)]) {
+        self.filter.keep.clear();
+        for (field, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+            self.add_filter(&regex::escape(&format!("\"{field}\":\"{value}\"")), true);
+        }
+    }
+
     /// Moves the selection. Reaching the newest line follows again.
     pub fn go(&mut self, to: Move) {
         let Some(last) = self.index.len().checked_sub(1) else { return };
@@ -201,6 +209,7 @@ pub fn open(model: &mut Model, server: Option<&str>) -> Vec<Effect> {
     }
     state.store.clear();
     state.index = Index::default();
+    model.lens.lens = Default::default();
     state.groups.clone_from(&groups);
     state.generation += 1;
     state.from = model.now.as_millisecond() - HISTORY;
@@ -216,6 +225,7 @@ pub fn lines(model: &mut Model, generation: Generation, lines: Vec<Line>) -> Vec
     if generation != state.generation || lines.is_empty() {
         return Vec::new();
     }
+    lines.iter().for_each(|line| model.lens.lens.take(line));
     if state.paused() {
         state.unseen += lines.len() as u64;
     }
