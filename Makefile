@@ -23,7 +23,7 @@ tools: ## Check what must be there, install what may be installed.
 
 local: ## Build and open the console on a local cloud.
 	@scripts/tools cargo python3
-	cargo build
+	cargo build --workspace
 	@env -u QUARTERDECK_MINISTACK $(TARGET)/debug/quarterdeck --local
 
 $(VENV)/installed: src/local/requirements.txt scripts/requirements-test.txt
@@ -63,5 +63,5 @@ bench: ## What a flood of log lines costs.
 	cargo bench --package quarterdeck --locked --no-default-features --features tui --bench frame
 
 screenshots: ## Take the screenshots anew from a real run.
-	cargo build
+	cargo build --workspace
 	@env -u QUARTERDECK_MINISTACK scripts/screenshots

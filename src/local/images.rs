@@ -30,9 +30,15 @@ pub(super) fn source(given: Option<&Path>) -> Option<PathBuf> {
     candidates.into_iter().flatten().find(|path| path.join("servers/Containerfile").is_file())
 }
 
-/// Image reference of a binary.
-pub(super) fn reference(binary: &str) -> String {
+/// Reference of a binary's newest image.
+fn newest(binary: &str) -> String {
     format!("localhost/quarterdeck/{binary}:local")
+}
+
+/// Reference of the image with this very content: another content is another reference, so that a
+/// deploy rolls it out, and a roll back finds the earlier one.
+fn pinned(binary: &str, digest: &str) -> String {
+    format!("localhost/quarterdeck/{binary}:{}", digest.get(..12).unwrap_or(digest))
 }
 
 /// Builds what changed; image references by binary, empty with a note where nothing can be built.
@@ -56,8 +62,8 @@ pub(super) async fn ensure(
     let mut images = BTreeMap::new();
     for (binary, file) in compile(&source, progress).await? {
         let content = tokio::fs::read(&file).await.map_err(at(&file))?;
-        let image = reference(&binary);
-        if build(api, &image, &recipe, content).await? {
+        let (image, built) = build(api, &binary, &recipe, content).await?;
+        if built {
             progress(Progress::Note(format!("{image} built")));
         }
         images.insert(binary, image);
@@ -69,16 +75,15 @@ pub(super) async fn ensure(
 pub(super) async fn found(api: &Api) -> Result<BTreeMap<String, String>, LocalError> {
     let mut images = BTreeMap::new();
     for binary in BINARIES {
-        let image = reference(binary);
-        if api.image_label(&image, DIGEST).await?.is_some() {
-            images.insert(binary.to_owned(), image);
+        if let Some(digest) = api.image_label(&newest(binary), DIGEST).await? {
+            images.insert(binary.to_owned(), pinned(binary, &digest));
         }
     }
     Ok(images)
 }
 
-/// Builds an image unless it is there with this very content. Whether it did.
-async fn build(api: &Api, image: &str, recipe: &[u8], content: Vec<u8>) -> Result<bool, LocalError> {
+/// Builds an image unless it is there with this very content. Its reference, and whether it was built.
+async fn build(api: &Api, binary: &str, recipe: &[u8], content: Vec<u8>) -> Result<(String, bool), LocalError> {
     let files = tokio::task::spawn_blocking({
         let recipe = recipe.to_owned();
         move || {
@@ -87,22 +92,27 @@ async fn build(api: &Api, image: &str, recipe: &[u8], content: Vec<u8>) -> Resul
         }
     });
     let failed =
-        |error: tokio::task::JoinError| LocalError::Engine { endpoint: image.to_owned(), reason: error.to_string() };
+        |error: tokio::task::JoinError| LocalError::Engine { endpoint: binary.to_owned(), reason: error.to_string() };
     let (digest, archive) = files.await.map_err(failed)?;
-    if api.image_label(image, DIGEST).await?.as_deref() == Some(&digest) {
-        return Ok(false);
+    let (image, newest) = (pinned(binary, &digest), newest(binary));
+    let there = api.image_label(&image, DIGEST).await?;
+    if there.as_deref() == Some(&digest) && api.image_label(&newest, DIGEST).await? == there {
+        return Ok((image, false));
     }
     let labels = serde_json::json!({ DIGEST: digest }).to_string();
     let arguments = serde_json::json!({ "BINARY": "server" }).to_string();
     let params = [
-        ("t", image),
+        ("t", image.as_str()),
         ("dockerfile", "Containerfile"),
         ("buildargs", &arguments),
         ("labels", &labels),
         ("rm", "true"),
         ("forcerm", "true"),
     ];
-    api.build(archive, &params).await.map(|()| true)
+    api.build(archive, &params).await?;
+    // By a call of its own: Podman takes one name from a build.
+    api.tag(&image, &newest).await?;
+    Ok((image, true))
 }
 
 /// Compiles the servers statically; paths by name of binary.

@@ -74,6 +74,13 @@ impl Api {
         Ok(found["Config"]["Labels"][label].as_str().map(str::to_owned))
     }
 
+    /// Gives an image another reference, `repository:tag`.
+    pub async fn tag(&self, image: &str, reference: &str) -> Result<(), LocalError> {
+        let (repository, tag) = reference.rsplit_once(':').unwrap_or((reference, "latest"));
+        let params = [("repo", repository), ("tag", tag)];
+        self.send(self.request(Method::POST, &format!("/images/{image}/tag"), &params)).await.map(drop)
+    }
+
     /// Builds an image from a tar archive.
     pub async fn build(&self, archive: Vec<u8>, params: &[(&str, &str)]) -> Result<(), LocalError> {
         let request = self.request(Method::POST, "/build", params).header("Content-Type", "application/x-tar");
