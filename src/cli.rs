@@ -94,6 +94,8 @@ pub enum Command {
     },
     /// Log lines of one or more servers.
     Logs(Logs),
+    /// A Logs Insights query over the log groups of one or more servers.
+    Insights(Insights),
     /// Set the desired count or the autoscaling bounds of a server.
     Scale(Scale),
     /// Start a new deployment with the same task definition.
@@ -159,6 +161,21 @@ pub struct Logs {
     /// How to follow.
     #[arg(long, value_enum, default_value_t = Mode::Live)]
     pub mode: Mode,
+}
+
+/// A Logs Insights query.
+#[derive(Debug, Clone, Args)]
+pub struct Insights {
+    /// The query, such as 'stats count(*) by tool'.
+    pub query: String,
+    /// Servers; all by default.
+    pub servers: Vec<String>,
+    /// Where the window begins: a duration back or a time.
+    #[arg(long, default_value = "15m")]
+    pub since: String,
+    /// Where it ends: a duration back or a time; now by default.
+    #[arg(long)]
+    pub until: Option<String>,
 }
 
 fn level(text: &str) -> Result<crate::core::logs::Severity, String> {

@@ -14,6 +14,7 @@ use crate::core::client::ClientList;
 pub use crate::core::error::{CloudError, CloudResult, ErrorKind};
 use crate::core::fleet::{Fleet, TaskDefinition};
 use crate::core::identity::Identity;
+use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery, TailUpdate};
 use crate::core::operation::Approved;
 use crate::core::operation::work::{Facts, TokenProbe};
@@ -73,6 +74,15 @@ pub trait Cloud: Send + Sync + 'static {
 
     /// Opens StartLiveTail on at most ten log groups, by name.
     async fn live_tail(&self, groups: &[String], pattern: Option<&str>) -> CloudResult<TailStream>;
+
+    /// Starts a Logs Insights query; its id.
+    async fn insights_start(&self, request: &InsightsRequest) -> CloudResult<String>;
+
+    /// What a Logs Insights query has found so far.
+    async fn insights_results(&self, query: &str) -> CloudResult<InsightsResults>;
+
+    /// Stops a Logs Insights query. One that has ended is fine.
+    async fn insights_stop(&self, query: &str) -> CloudResult<()>;
 
     /// Asks the token endpoint with stored credentials (client_credentials grant, RFC 6749 section 4.4).
     /// Refused credentials are `ErrorKind::Denied`.

@@ -1,13 +1,13 @@
 //! Which function carries out which command.
 
 use clap::CommandFactory;
-use quarterdeck::cli::{Cli, Clients, Command, Global, Logs, Mode, OutputFormat, Rotate, Scale};
+use quarterdeck::cli::{Cli, Clients, Command, Global, Insights, Logs, Mode, OutputFormat, Rotate, Scale};
 use quarterdeck::cloud::{CloudError, CloudResult, ErrorKind};
 use quarterdeck::core::action::ACTIONS;
 use quarterdeck::core::effect::PlanRequest;
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::logs::tail::Follow;
-use quarterdeck::run::headless::{self, Consent, Exit, LogsOptions, Output};
+use quarterdeck::run::headless::{self, Consent, Exit, InsightsOptions, LogsOptions, Output};
 use quarterdeck::run::{Session, planner};
 use quarterdeck::ui::theme::Theme;
 
@@ -79,6 +79,9 @@ pub async fn execute(session: &Session, global: &Global, command: Command) -> an
         Command::Destroy => write(session, global, PlanRequest::Destroy).await?,
         Command::Status { server } => headless::status(session, server.as_deref(), output).await?,
         Command::Logs(options) => headless::logs(session, &logs(options), output).await?,
+        Command::Insights(Insights { query, servers, since, until }) => {
+            headless::insights(session, &InsightsOptions { query, servers, since, until }, output).await?
+        }
         Command::Scale(scale) => write(session, global, self::scale(session, scale).await?).await?,
         Command::Restart { server } => write(session, global, PlanRequest::Restart { server }).await?,
         Command::Rollback { server, to } => {

@@ -17,6 +17,7 @@ use quarterdeck::aws::{AwsCloud, Options, connect};
 use quarterdeck::cloud::{Cloud, ErrorKind};
 use quarterdeck::core::client::Client;
 use quarterdeck::core::environment::Template;
+use quarterdeck::core::logs::insights::InsightsRequest;
 use quarterdeck::core::logs::{LogQuery, TailUpdate};
 use quarterdeck::core::operation::deploy::{Deploy, Destroy, Input, Planned, StackDeploy, output_fact};
 use quarterdeck::core::operation::intent::{Restart, Rollback, Scale, ServiceRef};
@@ -286,6 +287,13 @@ async fn logs_are_paged_and_followed() {
     };
     let event = tokio::time::timeout(Duration::from_secs(10), followed).await.expect("the event is followed");
     assert_eq!((event.group.as_str(), event.stream.as_str(), event.message.as_str()), (GROUP, "time/time/1", "three"));
+
+    let query = "fields @message | filter @message like /t/ | sort @timestamp asc | limit 5";
+    let request = InsightsRequest { groups: vec![GROUP.into()], from: now - 5_000, until: now, query: query.into() };
+    let id = cloud.insights_start(&request).await.unwrap();
+    let results = cloud.insights_results(&id).await.unwrap();
+    assert_eq!((results.running, results.columns), (false, vec!["@message".to_owned()]));
+    assert_eq!(results.rows, [["two "], ["three"]], "matched, in order, and safe for the terminal");
 }
 
 #[tokio::test]

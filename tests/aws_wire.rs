@@ -17,6 +17,7 @@ use futures::StreamExt;
 use quarterdeck::aws::{AwsCloud, Options, Timeouts, connect, connect_with};
 use quarterdeck::cloud::{Cloud, CloudError, ErrorKind};
 use quarterdeck::core::logs::LogQuery;
+use quarterdeck::core::logs::insights::InsightsRequest;
 use quarterdeck::core::operation::intent::{Scale, ServiceRef};
 use quarterdeck::core::operation::rotate::{Rotation, Strategy, UndoRotation};
 use quarterdeck::core::operation::work::TokenProbe;
@@ -390,4 +391,36 @@ async fn a_token_endpoint_that_misbehaves(#[case] reply: Reply, #[case] kind: Er
     let error = cloud(&server.url).await.token(&probe).await.unwrap_err();
     assert_eq!(error.kind, kind, "{error}");
     assert!(!error.to_string().contains("old-value"));
+}
+
+#[tokio::test]
+async fn a_query_is_started_read_and_stopped() {
+    let value = |field: &str, value: &str| json!({ "field": field, "value": value });
+    let statistics = json!({ "recordsMatched": 2.0, "recordsScanned": 9.0, "bytesScanned": 512.0 });
+    let rows = json!([
+        [value("tool", "now\u{1b}[2J"), value("calls", "2"), value("@ptr", "x")],
+        [value("calls", "1"), value("@ptr", "y")],
+    ]);
+    let running = Reply::json(200, json!({ "status": "Running", "results": [], "statistics": statistics }));
+    let complete = Reply::json(200, json!({ "status": "Complete", "results": rows, "statistics": statistics }));
+    let failed = Reply::json(200, json!({ "status": "Failed", "results": [] }));
+    let ended = Reply::error(400, "InvalidParameterException", "Query is not in Scheduled or Running state");
+    let server = Scripted::script([
+        ("StartQuery", vec![Reply::json(200, json!({ "queryId": "q-1" }))]),
+        ("GetQueryResults", vec![running, complete, failed]),
+        ("StopQuery", vec![ended]),
+    ])
+    .await;
+    let cloud = cloud(&server.url).await;
+    let request = InsightsRequest { groups: vec!["g".into()], from: 1_500, until: 9_200, query: "q".into() };
+    assert_eq!(cloud.insights_start(&request).await.unwrap(), "q-1");
+    let sent: serde_json::Value = serde_json::from_str(&server.requests("StartQuery")[0].body).unwrap();
+    assert_eq!((&sent["startTime"], &sent["endTime"]), (&json!(1), &json!(10)), "whole seconds around the window");
+    assert!(cloud.insights_results("q-1").await.unwrap().running);
+    let results = cloud.insights_results("q-1").await.unwrap();
+    assert_eq!((results.running, results.columns), (false, vec!["tool".to_owned(), "calls".into()]));
+    assert_eq!(results.rows, [["now", "2"], ["", "1"]]);
+    let error = cloud.insights_results("q-1").await.unwrap_err();
+    assert!(error.message.contains("ended as failed"), "{error}");
+    cloud.insights_stop("q-1").await.expect("a query that has ended is stopped");
 }

@@ -8,6 +8,7 @@ mod support;
 use jiff::tz::TimeZone;
 use quarterdeck::core::keymap::{Key, KeyPress};
 use quarterdeck::core::logs::TailState;
+use quarterdeck::core::logs::insights::InsightsResults;
 use quarterdeck::core::model::Model;
 use quarterdeck::core::msg::Msg;
 use quarterdeck::core::operation::work::{CheckState, Facts};
@@ -201,6 +202,22 @@ fn mcp_states() {
     snap("mcp-by-both", &console, &[SMALL, MIDDLE]);
     console.keys("1");
     snap("fleet-counted", &console, ALL);
+}
+
+#[test]
+fn insights_states() {
+    let mut console = Console::new();
+    console.logs(logs::mixed(), TailState::Live);
+    console.keys("i");
+    snap("insights-asked", &console, &[SMALL]);
+    console.keys("<enter>");
+    snap("insights-running", &console, &[SMALL]);
+    let row = |tool: &str, calls: &str, text: &str| vec![tool.to_owned(), calls.to_owned(), text.to_owned()];
+    let rows = vec![row("forecast", "120", "connection reset by peer"), row("now", "7", "")];
+    let columns = ["tool", "calls", "last message"].map(str::to_owned).to_vec();
+    let found = InsightsResults { running: false, columns, rows, matched: 127.0, scanned: 5_000.0, bytes: 2.5e9 };
+    console.send(Msg::Insights(1, Ok(found)));
+    snap("insights-found", &console, ALL);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod ecs;
 mod elb;
 mod error;
 mod fleet;
+mod insights;
 mod logs;
 mod meter;
 mod place;
@@ -38,6 +39,7 @@ use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind, TailStream};
 use crate::core::client::ClientList;
 use crate::core::fleet::{Fleet, TaskDefinition};
 use crate::core::identity::Identity;
+use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery};
 use crate::core::operation::Approved;
 use crate::core::operation::work::{Facts, TokenProbe};
@@ -230,6 +232,18 @@ impl Cloud for AwsCloud {
 
     async fn live_tail(&self, groups: &[String], pattern: Option<&str>) -> CloudResult<TailStream> {
         self.within("logs:StartLiveTail", self.open_tail(groups, pattern)).await
+    }
+
+    async fn insights_start(&self, request: &InsightsRequest) -> CloudResult<String> {
+        self.within("logs:StartQuery", self.start_query(request)).await
+    }
+
+    async fn insights_results(&self, query: &str) -> CloudResult<InsightsResults> {
+        self.within("logs:GetQueryResults", self.query_results(query)).await
+    }
+
+    async fn insights_stop(&self, query: &str) -> CloudResult<()> {
+        self.within("logs:StopQuery", self.stop_query(query)).await
     }
 
     async fn token(&self, probe: &TokenProbe) -> CloudResult<SecretString> {

@@ -16,6 +16,8 @@ pub enum Scope {
     Clients,
     /// The MCP screen.
     Lens,
+    /// The results of a Logs Insights query.
+    Insights,
     /// A dialog that shows an operation.
     Operation,
 }
@@ -103,6 +105,7 @@ actions! {
     Wrap "wrap" Logs ["w"] false "wrap long lines";
     LogDetail "parsed" Logs ["p"] false "the selected line as fields";
     Sources "sources" Logs ["s"] false "next source: each server, then all";
+    Insights "insights" Logs ["i"] false "a Logs Insights query over these log groups";
     LogSave "save" Logs ["ctrl-s"] false "save the shown lines to a file";
 
     StackDescribe "stack-describe" Stack ["d"] false "parameters and outputs of the selected stack";
@@ -115,6 +118,8 @@ actions! {
 
     Window "window" Lens ["w"] false "figures over 1, 5 or 15 minutes";
     GroupBy "group" Lens ["b"] false "a row per tool, per client, or per both";
+
+    Query "query" Insights ["i"] false "change the query and run it";
 
     Resume "resume" Operation ["R"] true "go on with a paused operation";
     FinishNow "finish-now" Operation ["F"] true "waive the rest of a grace period";

@@ -123,6 +123,11 @@ pub fn json(title: &str, value: &impl Serialize) -> Modal {
     text(format!("{title} (JSON)"), pretty.lines().map(|line| vec![Cell::plain(line)]).collect())
 }
 
+/// Named values, one a line.
+pub fn fields(title: &str, named: impl Iterator<Item = (String, String)>) -> Modal {
+    text(title, named.map(|(name, value)| field(&name, value)).collect())
+}
+
 /// A stack's parameters and outputs.
 pub fn stack(stack: &Stack) -> Modal {
     let mut lines = vec![

@@ -2,6 +2,7 @@
 
 use super::fleet::Bounds;
 use super::logs::TailRequest;
+use super::logs::insights::InsightsRequest;
 use super::msg::Slot;
 use super::operation::{self, Facts};
 use super::plan::Plan;
@@ -17,6 +18,10 @@ pub enum Effect {
     Tail(Generation, TailRequest),
     /// Read the window `[from, until)` before what is kept, once.
     Older(Generation, TailRequest),
+    /// Run a query, and answer [`Msg::Insights`](super::msg::Msg::Insights) as it goes on.
+    Insights(Generation, InsightsRequest),
+    /// Stop the query that runs.
+    StopInsights,
     /// Plan, and answer [`Msg::Planned`](super::msg::Msg::Planned).
     Plan(Generation, PlanRequest),
     /// Do what an operation wants done.

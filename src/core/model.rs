@@ -13,7 +13,7 @@ use super::modal::Modal;
 use super::msg::Notice;
 use super::operation::{Operation, Phase};
 use super::remote::{Generation, Remote};
-use super::screens::{clients, fleet, lens, logs, stack};
+use super::screens::{clients, fleet, insights, lens, logs, stack};
 
 /// One of the screens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,10 +28,12 @@ pub enum Screen {
     Clients,
     /// Requests per tool and client.
     Lens,
+    /// Results of a Logs Insights query. Reached from the log, so it has no tab.
+    Insights,
 }
 
 impl Screen {
-    /// All of them, in the order of their keys.
+    /// Those with a tab, in the order of their keys.
     pub const ALL: [Self; 5] = [Self::Fleet, Self::Logs, Self::Stack, Self::Clients, Self::Lens];
 
     /// Its title.
@@ -42,6 +44,7 @@ impl Screen {
             Self::Stack => "Stack",
             Self::Clients => "Clients",
             Self::Lens => "MCP",
+            Self::Insights => "Insights",
         }
     }
 
@@ -53,6 +56,7 @@ impl Screen {
             Self::Stack => Scope::Stack,
             Self::Clients => Scope::Clients,
             Self::Lens => Scope::Lens,
+            Self::Insights => Scope::Insights,
         }
     }
 }
@@ -66,6 +70,8 @@ pub enum Entry {
     Keep,
     /// Adds a hide filter to the log.
     Hide,
+    /// A Logs Insights query.
+    Insights,
 }
 
 /// A line being typed at the bottom of the screen.
@@ -111,6 +117,8 @@ pub struct Model {
     pub clients: clients::State,
     /// MCP.
     pub lens: lens::State,
+    /// Insights.
+    pub insights: insights::State,
     /// Dialogs, the topmost last.
     pub modals: Vec<Modal>,
     /// A line being typed.
@@ -145,6 +153,7 @@ impl Model {
             stack: stack::State::default(),
             clients: clients::State::default(),
             lens: lens::State::default(),
+            insights: insights::State::default(),
             modals: Vec::new(),
             prompt: None,
             toasts: VecDeque::new(),

@@ -7,6 +7,7 @@ use super::error::CloudError;
 use super::fleet::Fleet;
 use super::identity::Identity;
 use super::keymap::KeyPress;
+use super::logs::insights::InsightsResults;
 use super::logs::{Line, TailState};
 use super::operation::{self, Operation};
 use super::plan::Plan;
@@ -34,6 +35,8 @@ pub enum Msg {
     OlderLines(Generation, Result<Vec<Line>, CloudError>),
     /// The tail stands differently.
     Tail(Generation, TailState),
+    /// A query has found something, ended, or failed.
+    Insights(Generation, Result<InsightsResults, CloudError>),
     /// A plan is ready, or cannot be made.
     Planned(Generation, Box<Result<Plan, CloudError>>),
     /// An operation has news.

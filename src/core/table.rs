@@ -1,5 +1,7 @@
 //! Tables: rows of text with a meaning, filtered, sorted, and with a selection that follows its row.
 
+use std::borrow::Cow;
+
 use frizbee::{Config, Matcher};
 
 /// What a piece of text means; the theme turns it into a colour, never the colour alone into meaning.
@@ -47,10 +49,10 @@ impl Cell {
 }
 
 /// A column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// Its title, which is also its name in filters (in lower case).
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     /// Narrowest useful width in cells.
     pub min: u16,
     /// Whether it takes the space that is left.
@@ -64,17 +66,22 @@ pub struct Column {
 impl Column {
     /// A column of text.
     pub const fn text(title: &'static str, min: u16, rank: u8) -> Self {
-        Self { title, min, grows: false, rank, number: false }
+        Self { title: Cow::Borrowed(title), min, grows: false, rank, number: false }
     }
 
     /// A column that takes the space that is left.
     pub const fn wide(title: &'static str, min: u16, rank: u8) -> Self {
-        Self { title, min, grows: true, rank, number: false }
+        Self { title: Cow::Borrowed(title), min, grows: true, rank, number: false }
     }
 
     /// A column of numbers.
     pub const fn number(title: &'static str, min: u16, rank: u8) -> Self {
-        Self { title, min, grows: false, rank, number: true }
+        Self { title: Cow::Borrowed(title), min, grows: false, rank, number: true }
+    }
+
+    /// The same with a title that is known only now.
+    pub fn titled(self, title: impl Into<String>) -> Self {
+        Self { title: Cow::Owned(title.into()), ..self }
     }
 }
 

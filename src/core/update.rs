@@ -11,7 +11,7 @@ use super::operation::record::Outcome;
 use super::operation::{Event, Intent, Operation, Phase};
 use super::plan::Plan;
 use super::poll;
-use super::screens::{clients, fleet, lens, logs, stack};
+use super::screens::{clients, fleet, insights, lens, logs, stack};
 use super::table::{Move, Table};
 
 /// Takes a message.
@@ -37,6 +37,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Lines(generation, lines) => logs::lines(model, generation, lines),
         Msg::OlderLines(generation, result) => logs::older_lines(model, generation, result),
         Msg::Tail(generation, state) => logs::tail_state(model, generation, state),
+        Msg::Insights(generation, result) => insights::found(model, generation, result),
         Msg::Planned(generation, result) if generation == model.planning => planned(model, *result),
         Msg::Planned(_, result) => result.map(|plan| vec![Effect::Discard(plan.drafts)]).unwrap_or_default(),
         Msg::Operation(id, event) => operation_event(model, &id, event),
@@ -97,10 +98,11 @@ fn typed(model: &mut Model, mut prompt: Prompt, press: KeyPress) -> Vec<Effect> 
             set_filter(model, &text);
             model.prompt = Some(prompt);
         }
-        (Entry::Keep | Entry::Hide, Typed::Taken) => model.prompt = Some(prompt),
+        (Entry::Keep | Entry::Hide | Entry::Insights, Typed::Taken) => model.prompt = Some(prompt),
         (Entry::Keep, Typed::Submit) => model.logs.add_filter(&text, true),
         (Entry::Hide, Typed::Submit) => model.logs.add_filter(&text, false),
-        (Entry::Keep | Entry::Hide, Typed::Cancel) => {}
+        (Entry::Insights, Typed::Submit) => return insights::run(model, &text),
+        (Entry::Keep | Entry::Hide | Entry::Insights, Typed::Cancel) => {}
     }
     Vec::new()
 }
@@ -123,6 +125,7 @@ fn table(model: &mut Model) -> Option<&mut Table> {
         Screen::Stack => Some(model.stack.table_mut()),
         Screen::Clients => Some(&mut model.clients.table),
         Screen::Lens => Some(&mut model.lens.table),
+        Screen::Insights => Some(&mut model.insights.table),
         Screen::Logs => None,
     }
 }
@@ -164,6 +167,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             Screen::Stack => stack::act(model, action),
             Screen::Clients => clients::act(model, action),
             Screen::Lens => lens::act(model, action),
+            Screen::Insights => insights::act(model, action),
         },
     }
 }
@@ -196,6 +200,7 @@ fn sort(model: &mut Model, action: Action) -> Vec<Effect> {
         Screen::Stack => stack::view(model).columns.len(),
         Screen::Clients => clients::view(model).columns.len(),
         Screen::Lens => lens::view(model).columns.len(),
+        Screen::Insights => insights::view(model).columns.len(),
         Screen::Logs => 0,
     };
     if let Some(table) = table(model) {
@@ -225,6 +230,10 @@ fn go(model: &mut Model, to: Move) -> Vec<Effect> {
             let rows = lens::view(model).rows;
             model.lens.table.go(&rows, to);
         }
+        Screen::Insights => {
+            let rows = insights::view(model).rows;
+            model.insights.table.go(&rows, to);
+        }
         Screen::Logs => model.logs.go(to),
     }
     Vec::new()
@@ -238,6 +247,9 @@ fn back(model: &mut Model, quits: bool) -> Vec<Effect> {
         Screen::Clients => std::mem::take(&mut model.clients.table.filter).chars().next().is_some(),
         Screen::Logs => model.logs.back(),
         Screen::Lens => model.lens.back(),
+        Screen::Insights => {
+            return insights::back(model).unwrap_or_else(|| show(model, Screen::Logs));
+        }
     };
     match (stepped, model.screen) {
         (true, _) => Vec::new(),

@@ -3,17 +3,18 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::session::Session;
 use super::tail::{self, Budget, TailEvent};
-use super::{operate, planner};
+use super::{insights, operate, planner};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::client::ClientList;
 use crate::core::effect::{Effect, PlanRequest};
 use crate::core::environment::{EDGE_REGION, names};
 use crate::core::fleet::Fleet;
+use crate::core::logs::insights::InsightsRequest;
 use crate::core::logs::{TailRequest, TailState};
 use crate::core::msg::{Data, Msg, Notice, Slot};
 use crate::core::remote::Generation;
@@ -28,11 +29,13 @@ pub(super) struct Executor {
     out: mpsc::Sender<Msg>,
     tail: Option<JoinHandle<()>>,
     budget: Budget,
+    /// Stops the query that runs when it is told or dropped.
+    query: Option<oneshot::Sender<()>>,
 }
 
 impl Executor {
     pub(super) fn new(session: Session, out: mpsc::Sender<Msg>) -> Self {
-        Self { session, out, tail: None, budget: Budget::default() }
+        Self { session, out, tail: None, budget: Budget::default(), query: None }
     }
 
     /// Executes an effect that takes time. `Quit` and `Copy` are the console's own.
@@ -41,6 +44,8 @@ impl Executor {
             Effect::Fetch(slot, generation) => self.fetch(slot, generation),
             Effect::Tail(generation, request) => self.follow(generation, request),
             Effect::Older(generation, request) => self.older(generation, request),
+            Effect::Insights(generation, request) => self.insights(generation, request),
+            Effect::StopInsights => self.query = None,
             Effect::Plan(generation, request) => self.plan(generation, request),
             Effect::Operation(id, effect) => self.operate(id, effect),
             Effect::Discard(drafts) => {
@@ -140,6 +145,24 @@ impl Executor {
             };
             let ((), result) = tokio::join!(tail::follow(cloud, request, budget, events), collect);
             Msg::OlderLines(generation, result)
+        });
+    }
+
+    fn insights(&mut self, generation: Generation, request: InsightsRequest) {
+        let (found, mut received) = mpsc::channel(4);
+        let (stop, stopped) = oneshot::channel();
+        self.query = Some(stop);
+        let (cloud, out) = (self.session.cloud.clone(), self.out.clone());
+        tokio::spawn(async move {
+            let forward = async {
+                while let Some(results) = received.recv().await {
+                    let _ = out.send(Msg::Insights(generation, Ok(results))).await;
+                }
+            };
+            let (ended, ()) = tokio::join!(insights::query(cloud, request, stopped, found), forward);
+            if let Err(error) = ended {
+                let _ = out.send(Msg::Insights(generation, Err(error))).await;
+            }
         });
     }
 

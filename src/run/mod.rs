@@ -8,6 +8,7 @@ mod console;
 mod executor;
 pub mod headless;
 mod input;
+pub mod insights;
 mod operate;
 pub mod planner;
 mod session;

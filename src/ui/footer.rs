@@ -44,6 +44,7 @@ fn label(model: &Model, entry: Entry) -> &'static str {
         (Entry::Filter, _) => "filter /",
         (Entry::Keep, _) => "keep lines with &",
         (Entry::Hide, _) => "hide lines with !",
+        (Entry::Insights, _) => "Logs Insights query: ",
     }
 }
 

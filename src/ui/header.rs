@@ -93,6 +93,7 @@ fn tabs(model: &Model, theme: &Theme) -> Vec<Group> {
         Screen::Stack => Action::Stack,
         Screen::Clients => Action::Clients,
         Screen::Lens => Action::Lens,
+        Screen::Insights => Action::Insights,
     };
     let tab = |screen: Screen| {
         let key = model.keymap.keys(action(screen)).into_iter().next().unwrap_or_default();
@@ -129,7 +130,7 @@ fn freshness(model: &Model, theme: &Theme, cells: usize) -> Vec<Span<'static>> {
         Screen::Stack => remote(&model.stack.remote, model, theme, cells),
         Screen::Clients => remote(&model.clients.remote, model, theme, cells),
         // The log's own status line says how its tail stands.
-        Screen::Logs | Screen::Lens => Vec::new(),
+        Screen::Logs | Screen::Lens | Screen::Insights => Vec::new(),
     }
 }
 

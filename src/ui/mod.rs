@@ -11,6 +11,7 @@ mod findings;
 mod fleet;
 mod footer;
 mod header;
+mod insights;
 mod lens;
 mod logline;
 mod logs;
@@ -64,6 +65,7 @@ fn compose(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> Option
         Screen::Stack => stack::draw(model, theme, body, buf),
         Screen::Clients => clients::draw(model, theme, body, buf),
         Screen::Lens => lens::draw(model, theme, body, buf),
+        Screen::Insights => insights::draw(model, theme, body, buf),
     }
     let typing = model.modals.last().and_then(|top| modal::draw(model, theme, top, body, buf));
     footer::toasts(model, theme, body, buf);

@@ -80,7 +80,7 @@ type Shown = (usize, usize);
 /// The title with the mark of the sort order.
 fn heading(column: &Column, index: usize, table: &Table) -> String {
     match (table.sort == Some(index), table.descending) {
-        (false, _) => column.title.to_owned(),
+        (false, _) => column.title.to_string(),
         (true, false) => format!("{}↑", column.title),
         (true, true) => format!("{}↓", column.title),
     }
@@ -92,7 +92,7 @@ fn fit(view: &View, table: &Table, cells: usize) -> Vec<Shown> {
     let wanted: Vec<usize> = (0..view.columns.len()).map(|index| natural_width(view, table, index)).collect();
     let least = |index: usize| usize::from(view.columns[index].min).min(wanted[index]);
     // Prose in twice its least width is worth more than a column of lesser rank.
-    let worth = |index: usize, rank: u8| match view.columns[index] {
+    let worth = |index: usize, rank: u8| match &view.columns[index] {
         column if column.grows && column.rank < rank => (usize::from(column.min) * 2).min(wanted[index]),
         _ => least(index),
     };

@@ -1,5 +1,6 @@
 //! CloudWatch log events: what is asked for, what comes, and what is kept.
 
+pub mod insights;
 pub mod line;
 pub mod query;
 pub mod store;

@@ -63,7 +63,7 @@ pub fn view(model: &Model) -> View {
         .map(|(subject, figures)| row(model, subject, figures))
         .collect();
     let all = rows.len();
-    let columns: Vec<Column> = COLUMNS.iter().filter(|column| told_apart(column, state.by)).copied().collect();
+    let columns: Vec<Column> = COLUMNS.iter().filter(|column| told_apart(column, state.by)).cloned().collect();
     let rows = state.table.arrange(&columns, rows);
     let of = state.server.as_ref().map(|server| format!(" of {server}")).unwrap_or_default();
     View {
@@ -81,7 +81,7 @@ fn minutes(window: Window) -> String {
 }
 
 fn told_apart(column: &Column, by: By) -> bool {
-    match column.title {
+    match &*column.title {
         "TOOL" => by != By::Client,
         "CLIENT" => by != By::Tool,
         _ => true,

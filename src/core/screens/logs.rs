@@ -62,6 +62,11 @@ pub enum Times {
 pub const HISTORY: i64 = 15 * 60 * 1_000;
 
 impl State {
+    /// The first millisecond that was read, since the Unix epoch.
+    pub fn from(&self) -> i64 {
+        self.from
+    }
+
     /// Whether anything is followed.
     pub fn following(&self) -> bool {
         !self.groups.is_empty()
@@ -314,6 +319,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             }
         }
         Action::Sources => return next_source(model),
+        Action::Insights => return super::insights::ask(model),
         Action::LogSave => return save(model),
         Action::Copy => return state.selected().map(|line| Effect::Copy(line.text.to_string())).into_iter().collect(),
         _ => {}

@@ -2,6 +2,7 @@
 
 pub mod clients;
 pub mod fleet;
+pub mod insights;
 pub mod lens;
 pub mod logs;
 pub mod stack;

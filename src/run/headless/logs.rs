@@ -82,20 +82,24 @@ pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> C
     Ok(exit)
 }
 
-async fn request(session: &Session, options: &LogsOptions) -> CloudResult<TailRequest> {
-    let now = Timestamp::now();
+/// Log groups of these servers; of all where none is named.
+pub(super) async fn groups(session: &Session, servers: &[String]) -> CloudResult<Vec<String>> {
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
     let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
-    if let Some(unknown) = options.servers.iter().find(|name| !known.contains(&name.as_str())) {
+    if let Some(unknown) = servers.iter().find(|name| !known.contains(&name.as_str())) {
         let message = format!("there is no server {unknown:?} in cluster {}", session.context.cluster);
         return Err(
             CloudError::new(ErrorKind::NotFound, "logs", message).with_hint(format!("it has {}", known.join(", ")))
         );
     }
-    let chosen =
-        known.iter().filter(|name| options.servers.is_empty() || options.servers.iter().any(|one| one == *name));
+    let chosen = known.iter().filter(|name| servers.is_empty() || servers.iter().any(|one| one == *name));
+    Ok(chosen.map(|name| names::log_group(&session.context.environment, name)).collect())
+}
+
+async fn request(session: &Session, options: &LogsOptions) -> CloudResult<TailRequest> {
+    let now = Timestamp::now();
     Ok(TailRequest {
-        groups: chosen.map(|name| names::log_group(&session.context.environment, name)).collect(),
+        groups: groups(session, &options.servers).await?,
         from: instant(&options.since, now)?,
         until: options.until.as_deref().map(|until| instant(until, now)).transpose()?,
         pattern: options.pattern.clone(),

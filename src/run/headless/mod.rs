@@ -4,6 +4,7 @@
 
 mod clients;
 mod drive;
+mod insights;
 mod logs;
 mod plan;
 mod status;
@@ -12,6 +13,7 @@ use std::io::{self, Write};
 
 pub use clients::{finish_rotation, list as list_clients, token, undo_rotation};
 pub use drive::{Consent, operate};
+pub use insights::{InsightsOptions, insights};
 pub use logs::{LogsOptions, logs};
 pub use plan::{plan_only, print_audit};
 use serde::Serialize;

@@ -1,0 +1,75 @@
+//! CloudWatch Logs Insights: StartQuery, GetQueryResults, StopQuery.
+
+use aws_sdk_cloudwatchlogs::types::{QueryStatus, ResultField};
+
+use super::{AwsCloud, convert, error};
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::logs::insights::{InsightsRequest, InsightsResults, MAX_ROWS};
+
+/// A pointer to the whole event, which Insights adds to every row.
+const POINTER: &str = "@ptr";
+
+impl AwsCloud {
+    pub(super) async fn start_query(&self, request: &InsightsRequest) -> CloudResult<String> {
+        const CALL: &str = "logs:StartQuery";
+        // Whole seconds, both inclusive: the window is widened to them.
+        let call = self.read.logs.start_query().set_log_group_names(Some(request.groups.clone()));
+        let call = call.start_time(request.from.div_euclid(1_000)).end_time(request.until.div_euclid(1_000) + 1);
+        let call = call.query_string(&request.query).limit(MAX_ROWS);
+        let answer = call.send().await.map_err(self.failed(CALL))?;
+        answer.query_id.ok_or_else(|| error::garbled(CALL, "the answer names no query"))
+    }
+
+    pub(super) async fn query_results(&self, query: &str) -> CloudResult<InsightsResults> {
+        const CALL: &str = "logs:GetQueryResults";
+        let answer = self.read.logs.get_query_results().query_id(query).send().await.map_err(self.failed(CALL))?;
+        let running = match answer.status() {
+            Some(QueryStatus::Scheduled | QueryStatus::Running) | None => true,
+            Some(QueryStatus::Complete) => false,
+            Some(other) => {
+                let words = format!("the query ended as {}", convert::text(Some(other.as_str())).to_lowercase());
+                return Err(CloudError::new(ErrorKind::Service, CALL, words));
+            }
+        };
+        let statistics = answer.statistics();
+        let count = |value: fn(&aws_sdk_cloudwatchlogs::types::QueryStatistics) -> f64| statistics.map_or(0.0, value);
+        let (columns, rows) = table(answer.results());
+        Ok(InsightsResults {
+            running,
+            columns,
+            rows,
+            matched: count(|statistics| statistics.records_matched()),
+            scanned: count(|statistics| statistics.records_scanned()),
+            bytes: count(|statistics| statistics.bytes_scanned()),
+        })
+    }
+
+    pub(super) async fn stop_query(&self, query: &str) -> CloudResult<()> {
+        const CALL: &str = "logs:StopQuery";
+        match self.read.logs.stop_query().query_id(query).send().await.map_err(self.failed(CALL)) {
+            // It has ended by itself.
+            Err(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::NotFound) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+}
+
+/// Rows name their fields one by one, and leave out those without a value.
+fn table(results: &[Vec<ResultField>]) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut columns: Vec<String> = Vec::new();
+    let fields = |row: &[ResultField]| -> Vec<(String, String)> {
+        let named = row.iter().map(|field| (convert::text(field.field()), convert::text(field.value())));
+        named.filter(|(name, _)| name != POINTER).collect()
+    };
+    let rows: Vec<Vec<(String, String)>> = results.iter().map(|row| fields(row)).collect();
+    for (name, _) in rows.iter().flatten() {
+        if !columns.contains(name) {
+            columns.push(name.clone());
+        }
+    }
+    let value = |row: &[(String, String)], column: &String| {
+        row.iter().find(|(name, _)| name == column).map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    let rows = rows.iter().map(|row| columns.iter().map(|column| value(row, column)).collect()).collect();
+    (columns, rows)
+}

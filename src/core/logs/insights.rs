@@ -1,0 +1,76 @@
+//! CloudWatch Logs Insights: a query over log groups, and what it found and cost.
+
+use serde::{Deserialize, Serialize};
+
+/// A query to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InsightsRequest {
+    /// Log group names; at most 50 (StartQuery, CloudWatch Logs API reference).
+    pub groups: Vec<String>,
+    /// First millisecond since the Unix epoch.
+    pub from: i64,
+    /// Last millisecond since the Unix epoch.
+    pub until: i64,
+    /// The query, in the Logs Insights language.
+    pub query: String,
+}
+
+/// The most log groups that a query takes.
+pub const MAX_GROUPS: usize = 50;
+/// The most rows that are asked for; a `limit` in the query goes before it.
+pub const MAX_ROWS: i32 = 1_000;
+/// US dollars for a gigabyte scanned in most regions (CloudWatch price list, 2026).
+const DOLLARS_PER_GIGABYTE: f64 = 0.005;
+
+/// What a query has found so far.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct InsightsResults {
+    /// Whether it goes on.
+    pub running: bool,
+    /// Names of the fields, in the order of the query.
+    pub columns: Vec<String>,
+    /// Values by row, sanitised; a missing field is empty.
+    pub rows: Vec<Vec<String>>,
+    /// Events that matched.
+    pub matched: f64,
+    /// Events that were read.
+    pub scanned: f64,
+    /// Bytes that were read, which are paid for.
+    pub bytes: f64,
+}
+
+impl InsightsResults {
+    /// What the bytes read cost, in US dollars, roughly.
+    pub fn dollars(&self) -> f64 {
+        self.bytes / 1e9 * DOLLARS_PER_GIGABYTE
+    }
+
+    /// Bytes read and their price, in words.
+    pub fn cost(&self) -> String {
+        let bytes = match self.bytes {
+            ..1e3 => format!("{:.0} B", self.bytes),
+            ..1e6 => format!("{:.1} kB", self.bytes / 1e3),
+            ..1e9 => format!("{:.1} MB", self.bytes / 1e6),
+            _ => format!("{:.2} GB", self.bytes / 1e9),
+        };
+        let price = match self.dollars() {
+            ..0.01 => "under $0.01".to_owned(),
+            dollars => format!("about ${dollars:.2}"),
+        };
+        format!("{bytes} scanned, {price}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(512.0, "512 B scanned, under $0.01")]
+    #[case(1_250_000.0, "1.2 MB scanned, under $0.01")]
+    #[case(10e9, "10.00 GB scanned, about $0.05")]
+    fn costs(#[case] bytes: f64, #[case] words: &str) {
+        assert_eq!(InsightsResults { bytes, ..InsightsResults::default() }.cost(), words);
+    }
+}
