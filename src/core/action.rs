@@ -91,16 +91,23 @@ actions! {
     Search "search" Logs [] false "search (same as filter: /)";
     NextMatch "next-match" Logs ["n"] false "next match";
     PreviousMatch "previous-match" Logs ["N"] false "previous match";
-    Keep "keep" Logs ["&"] false "keep only lines that match";
-    Hide "hide" Logs ["!"] false "hide lines that match";
+    Keep "keep" Logs ["&"] false "keep lines: a word, a regex, \"text\", tool=now ms>500 level>=warn";
+    Hide "hide" Logs ["!"] false "hide lines, by the same expressions";
     NextError "next-error" Logs ["e"] false "next error or warning";
     PreviousError "previous-error" Logs ["E"] false "previous error or warning";
-    Older "older" Logs ["["] false "load an older window";
+    Older "older" Logs ["["] false "read an older window; so does going up from the first line";
+    Newer "newer" Logs ["]"] false "read a newer window, up to the present";
+    JumpTime "jump" Logs ["@"] false "go to a time: 03:15, 15m ago, RFC 3339";
     TimeMode "time" Logs ["t"] false "time: local, UTC, relative, off";
     Wrap "wrap" Logs ["w"] false "wrap long lines";
+    Histogram "histogram" Logs ["h"] false "volume and errors over the time that is kept";
+    Mark "mark" Logs ["v"] false "mark the selected line, or take its mark";
+    NextMark "next-mark" Logs [">"] false "next marked line";
+    PreviousMark "previous-mark" Logs ["<"] false "previous marked line";
     LogDetail "parsed" Logs ["p"] false "the selected line as fields";
-    Sources "sources" Logs ["s"] false "next source: each server, then all";
-    LogSave "save" Logs ["ctrl-s"] false "save the shown lines to a file";
+    LogFields "fields" Logs ["f"] false "choose the fields of JSON lines that are shown";
+    Sources "sources" Logs ["s"] false "choose servers and tasks";
+    LogSave "save" Logs ["ctrl-s"] false "save lines to a file, as text or NDJSON";
 
     StackDescribe "stack-describe" Stack ["d"] false "parameters and outputs of the selected stack";
     StackEvents "stack-events" Stack ["e"] false "events of the selected stack";

@@ -62,6 +62,8 @@ pub enum Entry {
     Keep,
     /// Adds a hide filter to the log.
     Hide,
+    /// Goes to a time in the log.
+    Jump,
 }
 
 /// A line being typed at the bottom of the screen.
@@ -71,6 +73,15 @@ pub struct Prompt {
     pub entry: Entry,
     /// The line.
     pub input: Input,
+    /// Why it was not taken.
+    pub error: Option<String>,
+}
+
+impl Prompt {
+    /// A prompt with this text in it.
+    pub fn new(entry: Entry, text: impl Into<String>) -> Self {
+        Self { entry, input: Input::new(text), error: None }
+    }
 }
 
 /// A short message that goes by itself.
