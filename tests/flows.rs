@@ -201,7 +201,10 @@ fn the_palette_finds_by_part_of_a_name() {
     console.keys(":clien<enter>");
     assert_eq!(console.model.screen, Screen::Clients);
     console.keys(":logsweather<enter>");
-    assert_eq!((console.model.screen, console.model.logs.store.filter().servers.first().map(String::as_str)), (Screen::Logs, Some("weather")));
+    assert_eq!(
+        (console.model.screen, console.model.logs.store.filter().servers.first().map(String::as_str)),
+        (Screen::Logs, Some("weather"))
+    );
     console.keys(":nothing-like-it<enter>");
     assert!(console.toast().contains("nothing is called"), "{}", console.toast());
     console.keys(":<ctrl-c>");

@@ -38,8 +38,7 @@ fn logs_search_and_errors() {
     let mut console = Console::new();
     console.logs(logs::mixed(), TailState::Live);
     console.keys("g/forecast<enter>n");
-    let text =
-        |console: &Console| console.model.logs.selected().map(|line| line.text.to_string()).expect("a line");
+    let text = |console: &Console| console.model.logs.selected().map(|line| line.text.to_string()).expect("a line");
     assert!(text(&console).contains("forecast"));
     console.keys("<esc>gee");
     assert_eq!(console.model.logs.selected().map(|line| line.severity), Some(Severity::Error));

@@ -98,7 +98,9 @@ fn typed(model: &mut Model, mut prompt: Prompt, press: KeyPress) -> Vec<Effect> 
             set_filter(model, &text);
             model.prompt = Some(prompt);
         }
-        (Entry::Keep | Entry::Hide | Entry::Jump, Typed::Taken) => model.prompt = Some(Prompt { error: None, ..prompt }),
+        (Entry::Keep | Entry::Hide | Entry::Jump, Typed::Taken) => {
+            model.prompt = Some(Prompt { error: None, ..prompt })
+        }
         (entry @ (Entry::Keep | Entry::Hide | Entry::Jump), Typed::Submit) => {
             return logs::submit(model, entry, &text).unwrap_or_else(|error| {
                 model.prompt = Some(Prompt { error: Some(error), ..prompt });

@@ -128,7 +128,9 @@ fn in_modal(model: &Model, modal: &Modal) -> Vec<Hint> {
         Modal::Help { .. } | Modal::Text { .. } => vec![scroll(model), hint("esc", "close")],
         Modal::Palette { .. } => vec![hint("enter", "go"), hint("up/down", "choose"), hint("esc", "close")],
         Modal::Scale { .. } => vec![hint("enter", "plan it (nothing changes yet)"), hint("esc", "cancel")],
-        Modal::Pick { pick, .. } if pick.toggles() => vec![hint("space", "show or not"), scroll(model), hint("esc", "close")],
+        Modal::Pick { pick, .. } if pick.toggles() => {
+            vec![hint("space", "show or not"), scroll(model), hint("esc", "close")]
+        }
         Modal::Pick { .. } => vec![hint("enter", "choose"), scroll(model), hint("esc", "cancel")],
         Modal::Planning { .. } => vec![hint("esc", "cancel")],
         Modal::Operations { .. } => vec![hint("enter", "show"), scroll(model), hint("esc", "close")],

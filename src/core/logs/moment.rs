@@ -14,9 +14,11 @@ pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, S
     // Before durations, which may be written like a clock's time.
     let clock = Time::strptime("%H:%M:%S", text).or_else(|_| Time::strptime("%H:%M", text)).ok();
     let back = || text.parse::<SignedDuration>().ok().and_then(|back| now.checked_sub(back).ok());
-    clock.and_then(|clock| last(clock, now, zone)).or_else(back).or_else(|| text.parse().ok()).ok_or_else(|| {
-        format!("{text:?} is not a time; give such as 03:15, 15m (ago) or 2026-01-31T03:00:00Z")
-    })
+    clock
+        .and_then(|clock| last(clock, now, zone))
+        .or_else(back)
+        .or_else(|| text.parse().ok())
+        .ok_or_else(|| format!("{text:?} is not a time; give such as 03:15, 15m (ago) or 2026-01-31T03:00:00Z"))
 }
 
 fn last(clock: Time, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {

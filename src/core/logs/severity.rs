@@ -27,8 +27,19 @@ impl Severity {
             (
                 Severity::Error,
                 &[
-                    "error", "err", "eror", "fatal", "critical", "crit", "panic", "dpanic", "emerg", "emergency",
-                    "alert", "severe", "ftl",
+                    "error",
+                    "err",
+                    "eror",
+                    "fatal",
+                    "critical",
+                    "crit",
+                    "panic",
+                    "dpanic",
+                    "emerg",
+                    "emergency",
+                    "alert",
+                    "severe",
+                    "ftl",
                 ],
             ),
         ];
@@ -78,8 +89,18 @@ const PLAIN_HEAD: usize = 160;
 
 /// Names of the field that holds the level, in any case.
 const KEYS: &[&str] = &[
-    "level", "severity", "lvl", "loglevel", "log_level", "log.level", "levelname", "level_name", "severitytext",
-    "severity_text", "@l", "@level",
+    "level",
+    "severity",
+    "lvl",
+    "loglevel",
+    "log_level",
+    "log.level",
+    "levelname",
+    "level_name",
+    "severitytext",
+    "severity_text",
+    "@l",
+    "@level",
 ];
 /// A part of each of those names: what is searched for.
 const PARTS: &[&[u8]] = &[b"evel", b"everity", b"lvl\"", b"\"@l\""];
@@ -155,8 +176,14 @@ fn logfmt(head: &str) -> Option<Severity> {
 /// How a crash begins in Rust, Go, Python, Java and JavaScript.
 fn crash(head: &str) -> Option<Severity> {
     const BEGINS: &[&str] = &[
-        "panic: ", "fatal error: ", "Traceback (most recent call last)", "Exception in thread ", "Caused by: ",
-        "Uncaught ", "Unhandled ", "npm ERR!",
+        "panic: ",
+        "fatal error: ",
+        "Traceback (most recent call last)",
+        "Exception in thread ",
+        "Caused by: ",
+        "Uncaught ",
+        "Unhandled ",
+        "npm ERR!",
     ];
     let first = head.split([':', ' ']).next().unwrap_or_default();
     let named = head.as_bytes().get(first.len()) == Some(&b':');

@@ -117,9 +117,7 @@ fn fields(model: &Model) -> Vec<Row> {
     };
     let others = fields.keys().filter(|name| !chosen.contains(name));
     let names = chosen.iter().chain(others);
-    names
-        .map(|name| row(Some(chosen.contains(name)), sanitise(name), value(name), What::Field(name.clone())))
-        .collect()
+    names.map(|name| row(Some(chosen.contains(name)), sanitise(name), value(name), What::Field(name.clone()))).collect()
 }
 
 fn saves(model: &Model) -> Vec<Row> {
