@@ -59,8 +59,8 @@ test: ## Everything the pipeline runs.
 	$(MAKE) --no-print-directory tools lint core templates unit e2e; \
 	echo "All tests passed in $$((SECONDS - began)) s."
 
-bench: ## What a flood of log lines costs.
-	cargo bench --package quarterdeck --locked --no-default-features --features tui --bench frame
+bench: ## What a flood of log lines costs, against the budgets.
+	cargo bench --package quarterdeck --locked --no-default-features --features tui --bench logs --bench frame
 
 screenshots: ## Take the screenshots anew from a real run.
 	cargo build --workspace

@@ -6,13 +6,13 @@ mod support;
 use quarterdeck::core::effect::{Effect, PlanRequest};
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::keymap::{Key, KeyPress};
-use quarterdeck::core::logs::{Line, Severity, TailState};
+use quarterdeck::core::logs::TailState;
 use quarterdeck::core::modal::Modal;
 use quarterdeck::core::model::{Model, Screen};
 use quarterdeck::core::msg::Msg;
 use quarterdeck::core::operation::record::Entry;
 use quarterdeck::core::operation::{Effect as Wanted, Event, Operation, Phase, protocol::Mark};
-use quarterdeck::core::screens::{fleet, logs as logs_screen};
+use quarterdeck::core::screens::fleet;
 use rstest::rstest;
 use support::{Console, at, fixtures, logs, of_operation, plans};
 
@@ -39,10 +39,6 @@ fn writes(effect: &Effect) -> bool {
 
 fn selected(model: &Model) -> String {
     fleet::selected_server(model).map(|server| server.name.clone()).unwrap_or_default()
-}
-
-fn row(model: &Model) -> usize {
-    model.logs.position().expect("a line")
 }
 
 #[rstest]
@@ -205,62 +201,14 @@ fn the_palette_finds_by_part_of_a_name() {
     console.keys(":clien<enter>");
     assert_eq!(console.model.screen, Screen::Clients);
     console.keys(":logsweather<enter>");
-    assert_eq!((console.model.screen, console.model.logs.filter.server.as_deref()), (Screen::Logs, Some("weather")));
+    assert_eq!(
+        (console.model.screen, console.model.logs.store.filter().servers.first().map(String::as_str)),
+        (Screen::Logs, Some("weather"))
+    );
     console.keys(":nothing-like-it<enter>");
     assert!(console.toast().contains("nothing is called"), "{}", console.toast());
     console.keys(":<ctrl-c>");
     assert!(console.model.quitting, "ctrl-c quits from anywhere");
-}
-
-#[test]
-fn logs_pause_follow_and_count_what_came() {
-    let mut console = Console::new();
-    console.logs(logs::many(50), TailState::Live);
-    assert_eq!(row(&console.model), 49);
-    console.keys("<space>");
-    console.send(Msg::Lines(1, vec![logs::line("time", "b", 5_000, "new")]));
-    assert!(console.model.logs.paused());
-    assert_eq!((row(&console.model), console.model.logs.unseen), (49, 1));
-    console.keys("&nothing<enter><space>");
-    assert!(!console.model.logs.paused(), "following works with every line filtered out");
-    console.keys("<esc>k");
-    assert!(console.model.logs.paused());
-    console.keys("j");
-    assert!(!console.model.logs.paused(), "going down to the newest line follows again");
-    console.send(Msg::Lines(99, vec![logs::line("time", "b", 6_000, "of another tail")]));
-    assert_eq!(console.model.logs.store.len(), 51, "a stale tail's lines are dropped");
-}
-
-#[test]
-fn logs_search_and_errors() {
-    let mut console = Console::new();
-    console.logs(logs::mixed(), TailState::Live);
-    console.keys("g/forecast<enter>n");
-    let text =
-        |console: &Console| console.model.logs.selected().map(|line: &Line| line.text.to_string()).expect("a line");
-    assert!(text(&console).contains("forecast"));
-    console.keys("<esc>gee");
-    assert_eq!(console.model.logs.selected().map(|line| line.severity), Some(Severity::Error));
-    console.keys("eeeeeee");
-    assert!(console.toast().contains("no further error"), "{}", console.toast());
-    console.keys("gn");
-    assert!(console.toast().contains("search first"), "{}", console.toast());
-}
-
-#[test]
-fn an_older_window_keeps_the_selected_line() {
-    let mut console = Console::new();
-    console.logs(logs::many(20_000), TailState::Live);
-    console.keys("k<ctrl-u>");
-    let before = console.model.logs.selected().cloned();
-    let effects = console.keys("[");
-    let [Effect::Older(generation, request)] = effects.as_slice() else { panic!("{effects:?}") };
-    assert_eq!(request.until.map(|until| until - request.from), Some(logs_screen::HISTORY));
-    assert!(console.keys("[").is_empty(), "one window at a time");
-    let older = (0..15_000).map(|n| logs::line("time", "b", -2_000_000 + n, "older")).collect();
-    console.send(Msg::OlderLines(*generation, Ok(older)));
-    assert_eq!(console.model.logs.selected().cloned(), before);
-    assert_eq!(console.model.logs.store.len(), 35_000);
 }
 
 /// A rotation that an earlier process left.

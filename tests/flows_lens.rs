@@ -62,8 +62,8 @@ fn a_row_opens_the_log_of_it() {
     let mut console = counted();
     console.keys("1m<esc>/forecast<enter><enter>");
     assert_eq!(console.model.screen, Screen::Logs);
-    let state = &console.model.logs;
-    let shown: Vec<&str> = (0..state.index.len()).filter_map(|row| state.line(row)).map(|line| &*line.text).collect();
+    let store = &console.model.logs.store;
+    let shown: Vec<&str> = (0..store.shown()).filter_map(|row| store.row(row)).map(|kept| kept.line.text).collect();
     assert_eq!(shown.len(), 2, "{shown:?}");
     assert!(shown.iter().all(|text| text.contains(r#""tool":"forecast""#)), "{shown:?}");
 }

@@ -9,51 +9,14 @@ use jiff::tz::TimeZone;
 use quarterdeck::core::keymap::{Key, KeyPress};
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::logs::insights::InsightsResults;
-use quarterdeck::core::model::Model;
 use quarterdeck::core::msg::Msg;
 use quarterdeck::core::operation::work::{CheckState, Facts};
 use quarterdeck::core::operation::{Event, Phase};
-use quarterdeck::ui::{Theme, draw};
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
+use quarterdeck::ui::Theme;
 use ratatui::buffer::Buffer;
+use support::painted::{ALL, LARGE, MIDDLE, SMALL, dark, painted, screen, text};
 use support::{Console, World, at, fixtures, logs, plans, stacks};
 use unicode_width::UnicodeWidthStr;
-
-const SMALL: (u16, u16) = (80, 24);
-const MIDDLE: (u16, u16) = (120, 40);
-const LARGE: (u16, u16) = (200, 50);
-
-fn dark() -> Theme {
-    Theme::from_name("dark", TimeZone::UTC).expect("a theme")
-}
-
-fn painted(model: &Model, theme: &Theme, (columns, rows): (u16, u16)) -> (Buffer, Option<(u16, u16)>) {
-    let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
-    let mut cursor = None;
-    let buffer = terminal.draw(|frame| draw(model, theme, frame)).expect("drawn").buffer.clone();
-    if let Ok(position) = ratatui::backend::Backend::get_cursor_position(terminal.backend_mut())
-        && (position.x, position.y) != (0, 0)
-    {
-        cursor = Some((position.x, position.y));
-    }
-    (buffer, cursor)
-}
-
-fn text(buffer: &Buffer) -> String {
-    let mut out = String::new();
-    for y in 0..buffer.area.height {
-        let (mut line, mut x) = (String::new(), 0);
-        while x < buffer.area.width {
-            let symbol = buffer[(x, y)].symbol();
-            line.push_str(symbol);
-            x += u16::try_from(symbol.width().max(1)).expect("narrow");
-        }
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
-    out
-}
 
 /// The text, and under each row the styles of its runs.
 fn styled(buffer: &Buffer) -> String {
@@ -86,19 +49,11 @@ fn styled(buffer: &Buffer) -> String {
     out
 }
 
-fn screen(console: &Console, size: (u16, u16)) -> String {
-    let mut model = console.model.clone();
-    model.size = size;
-    text(&painted(&model, &dark(), size).0)
-}
-
 fn snap(name: &str, console: &Console, sizes: &[(u16, u16)]) {
     for size in sizes {
         insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), screen(console, *size));
     }
 }
-
-const ALL: &[(u16, u16)] = &[SMALL, MIDDLE, LARGE];
 
 #[test]
 fn fleet_states() {
@@ -146,46 +101,6 @@ fn the_header_shows_where_one_is() {
     console.tick(0);
     console.send(Msg::Calls(1_234));
     snap("header-flags", &console, ALL);
-}
-
-#[test]
-fn log_states() {
-    let states = [
-        ("off", TailState::Off),
-        ("live", TailState::Live),
-        ("sampled", TailState::Sampled),
-        ("polling", TailState::Polling("the endpoint has no StartLiveTail; read every 2 s".into())),
-        ("reconnecting", TailState::Reconnecting("connection reset by peer".into(), 4_000)),
-    ];
-    for (name, state) in states {
-        let mut console = Console::new();
-        console.logs(logs::mixed(), state);
-        let sizes = if name == "live" { ALL } else { &[SMALL] };
-        snap(&format!("logs-{name}"), &console, sizes);
-    }
-    let mut silent = Console::new();
-    silent.logs(Vec::new(), TailState::Loading(0));
-    snap("logs-loading", &silent, &[SMALL]);
-}
-
-#[test]
-fn log_views() {
-    let mut console = Console::new();
-    console.logs(logs::many(200), TailState::Live);
-    console.keys("/convert<enter>kkkN");
-    let generation = 1;
-    console.send(Msg::Lines(generation, logs::mixed()));
-    snap("logs-paused-searched", &console, ALL);
-    let mut wrapped = Console::new();
-    wrapped.logs(logs::mixed(), TailState::Live);
-    wrapped.keys("wt!listening<enter>&a<enter>");
-    snap("logs-wrapped-filtered", &wrapped, &[SMALL]);
-    wrapped.keys("tE");
-    snap("logs-selected-error", &wrapped, &[SMALL]);
-    wrapped.keys("p");
-    snap("logs-parsed", &wrapped, &[SMALL]);
-    wrapped.keys("<esc>&nothing-like-it<enter>");
-    snap("logs-filtered-away", &wrapped, &[SMALL]);
 }
 
 #[test]
@@ -431,20 +346,6 @@ fn the_cursor_is_where_one_types() {
     let (x, y) = cursor.expect("a cursor");
     assert!(text(&buffer).lines().nth(usize::from(y)).expect("a row").ends_with("do it: 日本"));
     assert_eq!(x, u16::try_from("type prod to do it: 日本".width()).expect("narrow"));
-}
-
-#[test]
-fn a_paused_log_stands_still() {
-    let mut console = Console::new();
-    console.logs(logs::many(100), TailState::Live);
-    console.keys(" kk");
-    let body = |console: &Console| screen(console, SMALL).lines().skip(4).map(str::to_owned).collect::<Vec<_>>();
-    let before = body(&console);
-    let later = (0..300).map(|n| logs::line("time", "b", 1_000 + n, "later")).collect();
-    console.send(Msg::Lines(1, later));
-    assert_eq!(body(&console), before);
-    console.keys(" ");
-    assert!(screen(&console, SMALL).contains("later"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::client::Client;
 use super::diagnose::findings;
 use super::fleet::{Server, Task};
-use super::logs::Line;
+use super::logs::LineRef;
 use super::modal::Modal;
 use super::model::Model;
 use super::operation::verify::stop_reason;
@@ -180,16 +180,16 @@ pub fn client(client: &Client, now: Timestamp) -> Modal {
 }
 
 /// A log line: its fields if it is JSON, else its whole text.
-pub fn line(line: &Line) -> Modal {
+pub fn line(line: LineRef<'_>) -> Modal {
     let at = Timestamp::from_millisecond(line.at).map(|at| at.to_string()).unwrap_or_default();
-    let mut lines = vec![field("time", at), field("server", &*line.server), field("task", &*line.task)];
+    let mut lines = vec![field("time", at), field("server", line.server), field("task", line.task)];
     lines.push(heading("message"));
     match line.fields() {
         Some(fields) => {
             let value = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), sanitise);
             lines.extend(fields.iter().map(|(key, one)| field(&sanitise(key), value(one))));
         }
-        None => lines.push(vec![Cell::plain(&*line.text)]),
+        None => lines.push(vec![Cell::plain(line.text)]),
     }
     text("log line", lines)
 }

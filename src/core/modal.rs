@@ -9,6 +9,7 @@ use super::model::Model;
 use super::operation::{Event, Facts, Intent, Operation, Phase, rotate::GRACE_WAIVED};
 use super::plan::Confirm;
 use super::screens;
+use super::screens::logs::pick::{self, Pick};
 use super::table::{Cell, fuzzy};
 use super::update::{self, request_plan};
 
@@ -60,6 +61,13 @@ pub enum Modal {
         input: Input,
         /// Why the answer was not taken.
         error: Option<String>,
+    },
+    /// A list of the log screen to choose from.
+    Pick {
+        /// What is chosen.
+        pick: Pick,
+        /// Selected row.
+        selected: usize,
     },
     /// All operations.
     Operations {
@@ -128,6 +136,7 @@ pub fn press(model: &mut Model, press: KeyPress) -> Vec<Effect> {
             Vec::new()
         }
         Modal::Operations { selected } => operations(model, press, selected),
+        Modal::Pick { pick, selected } => choose(model, press, pick, selected),
         Modal::Operation { id, scroll, input, .. } => operation(model, press, Shown { id, scroll, input }),
     }
 }
@@ -247,6 +256,27 @@ fn operations(model: &mut Model, press: KeyPress, selected: usize) -> Vec<Effect
         }
     }
     Vec::new()
+}
+
+fn choose(model: &mut Model, press: KeyPress, pick: Pick, selected: usize) -> Vec<Effect> {
+    let rows = pick::rows(model, pick);
+    let selected = selected.min(rows.len().saturating_sub(1));
+    match (press.key, rows.get(selected)) {
+        (Key::Esc | Key::Char('q'), _) | (_, None) => Vec::new(),
+        (Key::Enter, _) if pick.toggles() => Vec::new(),
+        (Key::Enter | Key::Char(' '), Some(row)) => {
+            if pick.toggles() {
+                model.modals.push(Modal::Pick { pick, selected });
+            }
+            pick::choose(model, row)
+        }
+        _ => {
+            let rows_moved = step(model, press, model.page()).unwrap_or(0);
+            let selected = selected.saturating_add_signed(rows_moved).min(rows.len().saturating_sub(1));
+            model.modals.push(Modal::Pick { pick, selected });
+            Vec::new()
+        }
+    }
 }
 
 /// The operation dialog, taken off the stack while its key is handled.

@@ -70,6 +70,8 @@ pub enum Entry {
     Keep,
     /// Adds a hide filter to the log.
     Hide,
+    /// Goes to a time in the log.
+    Jump,
     /// A Logs Insights query.
     Insights,
 }
@@ -81,6 +83,15 @@ pub struct Prompt {
     pub entry: Entry,
     /// The line.
     pub input: Input,
+    /// Why it was not taken.
+    pub error: Option<String>,
+}
+
+impl Prompt {
+    /// A prompt with this text in it.
+    pub fn new(entry: Entry, text: impl Into<String>) -> Self {
+        Self { entry, input: Input::new(text), error: None }
+    }
 }
 
 /// A short message that goes by itself.

@@ -33,6 +33,8 @@ pub enum Msg {
     Lines(Generation, Vec<Line>),
     /// An older window came: the lines before those that are kept.
     OlderLines(Generation, Result<Vec<Line>, CloudError>),
+    /// There is time for the next slice of work that no key may wait for.
+    Work,
     /// The tail stands differently.
     Tail(Generation, TailState),
     /// A query has found something, ended, or failed.

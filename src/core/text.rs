@@ -2,25 +2,40 @@
 
 use jiff::{SignedDuration, Timestamp};
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Longest text that is kept of one log line or message, in bytes.
-pub const MAX_LINE: usize = 16 * 1024;
+/// Longest text that is kept of a message or a name, in bytes.
+pub const MAX_TEXT: usize = 16 * 1024;
+/// Longest text that is kept of one log line, in bytes: the largest event that CloudWatch Logs takes.
+pub const MAX_LINE: usize = 1024 * 1024;
+/// Most characters without a width after one that has one: scripts need a few, an attack stacks hundreds.
+const MAX_MARKS: usize = 4;
 
 /// Makes text harmless for a terminal and for a table cell.
 ///
 /// Escape sequences are dropped whole; other control characters, line breaks, bidirectional
-/// overrides and zero-width characters are dropped or become a space; a line over [`MAX_LINE`]
+/// overrides and zero-width characters are dropped or become a space; a text over [`MAX_TEXT`]
 /// bytes is cut and says so. The result holds no control character.
 pub fn sanitise(raw: &str) -> String {
-    let clean = raw.len() <= MAX_LINE && raw.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    sanitise_to(raw, MAX_TEXT)
+}
+
+/// The same for a log line, which may have [`MAX_LINE`] bytes.
+pub fn sanitise_line(raw: &str) -> String {
+    sanitise_to(raw, MAX_LINE)
+}
+
+fn sanitise_to(raw: &str, limit: usize) -> String {
+    let clean = raw.len() <= limit && raw.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     if clean {
         return raw.trim_end().to_owned();
     }
-    let mut out = String::with_capacity(raw.len().min(MAX_LINE) + 32);
+    let mut out = String::with_capacity(raw.len().min(limit) + 32);
     let mut chars = raw.trim_end().chars().peekable();
+    // A mark at the beginning would join what stands before the text.
+    let mut marks = MAX_MARKS;
     while let Some(c) = chars.next() {
-        if out.len() >= MAX_LINE {
+        if out.len() >= limit {
             out.push_str(&format!(" …[{} bytes in all]", raw.len()));
             break;
         }
@@ -30,7 +45,15 @@ pub fn sanitise(raw: &str) -> String {
             '\t' | '\n' => out.push(' '),
             '\r' => {}
             c if c.is_control() || invisible(c) => {}
-            c => out.push(c),
+            c if c.is_ascii() || c.width() != Some(0) => {
+                marks = 0;
+                out.push(c);
+            }
+            c if marks < MAX_MARKS => {
+                marks += 1;
+                out.push(c);
+            }
+            _ => {}
         }
     }
     out
@@ -83,10 +106,11 @@ fn advance(chars: &mut Chars<'_>, count: usize) {
 }
 
 /// Characters that take no cell or turn the direction of what follows (Unicode bidirectional
-/// controls, zero-width characters, line and paragraph separators, tags, variation selectors).
+/// controls, zero-width characters, fillers, line and paragraph separators, tags, variation selectors).
 fn invisible(c: char) -> bool {
     matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{3164}' | '\u{ffa0}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         | '\u{e0000}'..='\u{e0fff}')
 }
@@ -94,6 +118,21 @@ fn invisible(c: char) -> bool {
 /// Width in terminal cells.
 pub fn width(text: &str) -> usize {
     text.width()
+}
+
+/// The beginning of a text that fills at least `cells`, if it has so many: what lies beyond cannot
+/// be seen, and a line may have a megabyte.
+pub fn head(text: &str, cells: usize) -> &str {
+    if text.len() <= cells {
+        return text;
+    }
+    let mut used = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        let full = used > cells;
+        used += c.width().unwrap_or(0);
+        full
+    });
+    end.map_or(text, |(at, _)| &text[..at])
 }
 
 /// The beginning of a text, at most `cells` wide, with `…` where something was cut.
@@ -171,17 +210,31 @@ mod tests {
     }
 
     #[test]
-    fn cuts_a_long_line_and_says_so() {
-        let line = "x".repeat(200_000);
-        let safe = sanitise(&line);
-        assert!(safe.len() < MAX_LINE + 64);
-        assert!(safe.ends_with("[200000 bytes in all]"), "{}", &safe[MAX_LINE..]);
+    fn cuts_a_long_text_and_says_so() {
+        let text = "x".repeat(2_000_000);
+        for (safe, limit) in [(sanitise(&text), MAX_TEXT), (sanitise_line(&text), MAX_LINE)] {
+            assert!(safe.len() < limit + 64);
+            assert!(safe.ends_with("[2000000 bytes in all]"), "{}", &safe[limit..]);
+        }
+    }
+
+    #[test]
+    fn marks_are_neither_stacked_nor_put_on_what_stands_before() {
+        let stacked = format!("\u{301}a{}b", "\u{301}".repeat(500));
+        assert_eq!(sanitise(&stacked), format!("a{}b", "\u{301}".repeat(4)));
     }
 
     proptest! {
         #[test]
         fn never_leaves_a_control_character(raw in "\\PC*|[\u{0}-\u{ff}]*|.*") {
             prop_assert!(!sanitise(&raw).chars().any(|c| c.is_control() || invisible(c)));
+        }
+
+        /// So a row of cells holds a bounded number of bytes, whatever the text.
+        #[test]
+        fn a_text_is_at_most_so_much_longer_than_wide(raw in "[a\u{301}\u{e31}\u{1161}\u{200d}\u{65e5}]*|\\PC*") {
+            let safe = sanitise(&raw);
+            prop_assert!(safe.chars().count() <= (MAX_MARKS + 1) * safe.chars().filter(|c| c.width() != Some(0)).count());
         }
 
         #[test]

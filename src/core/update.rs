@@ -35,6 +35,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Loaded(slot, generation, result) => poll::loaded(model, slot, generation, *result),
         Msg::Lines(generation, lines) => logs::lines(model, generation, lines),
+        Msg::Work => logs::work(model),
         Msg::OlderLines(generation, result) => logs::older_lines(model, generation, result),
         Msg::Tail(generation, state) => logs::tail_state(model, generation, state),
         Msg::Insights(generation, result) => insights::found(model, generation, result),
@@ -98,11 +99,16 @@ fn typed(model: &mut Model, mut prompt: Prompt, press: KeyPress) -> Vec<Effect> 
             set_filter(model, &text);
             model.prompt = Some(prompt);
         }
-        (Entry::Keep | Entry::Hide | Entry::Insights, Typed::Taken) => model.prompt = Some(prompt),
-        (Entry::Keep, Typed::Submit) => model.logs.add_filter(&text, true),
-        (Entry::Hide, Typed::Submit) => model.logs.add_filter(&text, false),
-        (Entry::Insights, Typed::Submit) => return insights::run(model, &text),
-        (Entry::Keep | Entry::Hide | Entry::Insights, Typed::Cancel) => {}
+        (Entry::Keep | Entry::Hide | Entry::Jump | Entry::Insights, Typed::Taken) => {
+            model.prompt = Some(Prompt { error: None, ..prompt })
+        }
+        (entry @ (Entry::Keep | Entry::Hide | Entry::Jump | Entry::Insights), Typed::Submit) => {
+            return logs::submit(model, entry, &text).unwrap_or_else(|error| {
+                model.prompt = Some(Prompt { error: Some(error), ..prompt });
+                Vec::new()
+            });
+        }
+        (Entry::Keep | Entry::Hide | Entry::Jump | Entry::Insights, Typed::Cancel) => {}
     }
     Vec::new()
 }
@@ -190,7 +196,7 @@ fn filter(model: &mut Model) -> Vec<Effect> {
         Screen::Logs => model.logs.search_text().to_owned(),
         _ => table(model).map(|table| table.filter.clone()).unwrap_or_default(),
     };
-    model.prompt = Some(Prompt { entry: Entry::Filter, input: Input::new(text) });
+    model.prompt = Some(Prompt::new(Entry::Filter, text));
     Vec::new()
 }
 
@@ -234,7 +240,7 @@ fn go(model: &mut Model, to: Move) -> Vec<Effect> {
             let rows = insights::view(model).rows;
             model.insights.table.go(&rows, to);
         }
-        Screen::Logs => model.logs.go(to),
+        Screen::Logs => return logs::go(model, to),
     }
     Vec::new()
 }
@@ -245,7 +251,10 @@ fn back(model: &mut Model, quits: bool) -> Vec<Effect> {
         Screen::Fleet => model.fleet.back(),
         Screen::Stack => model.stack.back(),
         Screen::Clients => std::mem::take(&mut model.clients.table.filter).chars().next().is_some(),
-        Screen::Logs => model.logs.back(),
+        Screen::Logs => match logs::act::back(model) {
+            Some(effects) => return effects,
+            None => false,
+        },
         Screen::Lens => model.lens.back(),
         Screen::Insights => {
             return insights::back(model).unwrap_or_else(|| show(model, Screen::Logs));

@@ -85,6 +85,8 @@ impl Console {
                 () = sleep_until(deadline), if self.dirty => self.draw(screen)?,
                 Some(msg) = self.inbox.recv() => self.take_data(msg),
                 _ = tick.tick() => self.take(Msg::Tick(Timestamp::now())),
+                // When nothing else is to be done.
+                () = tokio::task::yield_now(), if self.model.logs.working() => self.take(Msg::Work),
             }
         }
         self.leave().await;
@@ -114,6 +116,10 @@ impl Console {
         while let Some(msg) = next {
             self.take(msg);
             next = if Instant::now() < until { self.inbox.try_recv().ok() } else { None };
+        }
+        // A flood must not keep a filter from going on either.
+        if self.model.logs.working() {
+            self.take(Msg::Work);
         }
     }
 

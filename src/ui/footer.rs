@@ -44,6 +44,7 @@ fn label(model: &Model, entry: Entry) -> &'static str {
         (Entry::Filter, _) => "filter /",
         (Entry::Keep, _) => "keep lines with &",
         (Entry::Hide, _) => "hide lines with !",
+        (Entry::Jump, _) => "go to the time @",
         (Entry::Insights, _) => "Logs Insights query: ",
     }
 }
@@ -78,6 +79,7 @@ const USEFUL: &[Action] = &[
     Action::Rotate,
     Action::NextError,
     Action::Sources,
+    Action::JumpTime,
     Action::Scale,
     Action::Restart,
     Action::Rollback,
@@ -87,6 +89,10 @@ const USEFUL: &[Action] = &[
     Action::Hide,
     Action::LogDetail,
     Action::Older,
+    Action::Newer,
+    Action::Histogram,
+    Action::Mark,
+    Action::LogSave,
     Action::Wrap,
     Action::TimeMode,
     Action::FaultsOnly,
@@ -123,6 +129,10 @@ fn in_modal(model: &Model, modal: &Modal) -> Vec<Hint> {
         Modal::Help { .. } | Modal::Text { .. } => vec![scroll(model), hint("esc", "close")],
         Modal::Palette { .. } => vec![hint("enter", "go"), hint("up/down", "choose"), hint("esc", "close")],
         Modal::Scale { .. } => vec![hint("enter", "plan it (nothing changes yet)"), hint("esc", "cancel")],
+        Modal::Pick { pick, .. } if pick.toggles() => {
+            vec![hint("space", "show or not"), scroll(model), hint("esc", "close")]
+        }
+        Modal::Pick { .. } => vec![hint("enter", "choose"), scroll(model), hint("esc", "cancel")],
         Modal::Planning { .. } => vec![hint("esc", "cancel")],
         Modal::Operations { .. } => vec![hint("enter", "show"), scroll(model), hint("esc", "close")],
         Modal::Operation { id, .. } => on_operation(model, id),
@@ -162,14 +172,17 @@ fn on_operation(model: &Model, id: &str) -> Vec<Hint> {
     hints
 }
 
-/// Draws the messages over the last rows of the body, the newest at the bottom.
+/// Draws the messages over the last rows of the body, the newest at the bottom; below them, why
+/// what is typed was not taken.
 pub fn toasts(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let mut bottom = area.height;
-    for toast in model.toasts.iter().rev() {
-        let (mark, text, meaning) = match &toast.notice {
-            Notice::Good(text) => ("✔", text, Meaning::Good),
-            Notice::Bad(text) => ("✖", text, Meaning::Bad),
-        };
+    let refused = model.prompt.as_ref().and_then(|prompt| prompt.error.as_ref());
+    let refused = refused.map(|why| ("✖", why, Meaning::Bad));
+    let toasts = model.toasts.iter().rev().map(|toast| match &toast.notice {
+        Notice::Good(text) => ("✔", text, Meaning::Good),
+        Notice::Bad(text) => ("✖", text, Meaning::Bad),
+    });
+    for (mark, text, meaning) in refused.into_iter().chain(toasts) {
         let line = Line::from(span(format!("{mark} {text}"), theme.of(meaning)));
         let lines = paint::wrap(&line, usize::from(area.width.saturating_sub(1)), 2);
         let height = u16::try_from(lines.len().min(4)).unwrap_or(4);

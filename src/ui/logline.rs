@@ -9,10 +9,10 @@ use jiff::tz::TimeZone;
 
 use super::paint::{self, span};
 use super::theme::Theme;
-use crate::core::logs::{Line as LogLine, Pattern, Severity};
+use crate::core::logs::{Kept, LineRef, Pattern, Severity};
 use crate::core::screens::logs::Times;
 use crate::core::table::Meaning;
-use crate::core::text::{age, sanitise};
+use crate::core::text::{age, head, sanitise};
 
 /// What all lines of a screen share.
 pub struct Format<'a> {
@@ -26,6 +26,10 @@ pub struct Format<'a> {
     pub server: usize,
     /// What is highlighted.
     pub search: Option<&'a Pattern>,
+    /// The fields of JSON lines that come first.
+    pub fields: &'a [String],
+    /// Cells that can be seen of a line at most.
+    pub cells: usize,
     /// Styles and time zone.
     pub theme: &'a Theme,
 }
@@ -44,17 +48,18 @@ impl Format<'_> {
     }
 
     /// The whole line.
-    pub fn line(&self, line: &LogLine) -> Line<'static> {
-        let theme = self.theme;
-        let mut spans = vec![Span::raw("  ")];
+    pub fn line(&self, kept: Kept<'_>) -> Line<'static> {
+        let (theme, line) = (self.theme, kept.line);
+        let mark = if kept.marked { span(" ◆", theme.key()) } else { Span::raw("  ") };
+        let mut spans = vec![mark];
         if let Some(time) = self.time(line.at) {
             spans.push(span(format!("{time} "), theme.muted()));
         }
         if self.server > 0 {
-            spans.push(Span::raw(paint::fit(&line.server, self.server, false)));
+            spans.push(Span::raw(paint::fit(line.server, self.server, false)));
             spans.push(Span::raw(" "));
         }
-        spans.push(span(paint::fit(line.short_task(), 8, false), theme.task(&line.task)));
+        spans.push(span(paint::fit(line.short_task(), 8, false), theme.task(line.task)));
         // A letter, so that the severity shows without colour.
         let letter = match line.severity {
             Severity::Debug => " d ",
@@ -78,12 +83,21 @@ impl Format<'_> {
         }
     }
 
-    fn message(&self, line: &LogLine) -> Vec<Span<'static>> {
-        let parts = match line.fields() {
-            Some(fields) => fields_as_text(&fields, line.severity, self.theme),
-            None => vec![(line.text.to_string(), self.theme.severity(line.severity))],
+    fn message(&self, line: LineRef<'_>) -> Vec<Span<'static>> {
+        let parts = match line.shown_fields() {
+            Some(fields) => self.fields_as_text(&fields, line.severity),
+            None => vec![(line.text.to_owned(), self.theme.severity(line.severity))],
         };
-        parts.into_iter().flat_map(|(text, style)| self.highlight(&text, style)).collect()
+        let mut room = self.cells;
+        let mut spans = Vec::new();
+        for (text, style) in parts {
+            spans.extend(self.highlight(head(&text, room), style));
+            room = room.saturating_sub(text.len());
+            if room == 0 {
+                break;
+            }
+        }
+        spans
     }
 
     fn highlight(&self, text: &str, style: Style) -> Vec<Span<'static>> {
@@ -101,35 +115,54 @@ impl Format<'_> {
 
 /// Fields that the columns before the message say already.
 const SAID: &[&str] = &["ts", "timestamp", "time", "level", "severity", "server"];
-/// Fields that come first and need no name; the rest follows as `name=value`.
-const FIRST: &[&str] = &["event", "method", "tool", "status", "latency_ms", "message", "msg"];
 /// Fields that matter only when one follows a request through the system.
 const LAST: &[&str] = &["request_id", "trace_id"];
+/// Least cells of a field, so that lines of the same kind stand in columns; negative is to the right.
+const COLUMNS: &[(&str, isize)] = &[("event", 7), ("method", 10), ("tool", 14), ("status", 3), ("latency_ms", -8)];
 
-/// A JSON line as text: the named fields first, in the order of the MCP servers' request lines.
-fn fields_as_text(fields: &Map<String, Value>, severity: Severity, theme: &Theme) -> Vec<(String, Style)> {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), sanitise);
-    let mut parts = Vec::new();
-    for name in FIRST {
-        let Some(value) = fields.get(*name).map(text) else { continue };
-        let (value, style) = match *name {
-            "latency_ms" => (format!("{value} ms"), theme.muted()),
-            "status" => (value.clone(), status(&value, theme)),
-            "tool" => (value, theme.of(Meaning::Accent)),
-            _ => (value, theme.severity(severity)),
-        };
-        parts.push((format!("{value} "), style));
+impl Format<'_> {
+    /// A JSON line as text: the chosen fields first, without their names, the others after them.
+    fn fields_as_text(&self, fields: &Map<String, Value>, severity: Severity) -> Vec<(String, Style)> {
+        let theme = self.theme;
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), sanitise);
+        let mut parts = Vec::new();
+        for name in self.fields {
+            let Some(value) = nested(fields, name).map(text) else { continue };
+            let style = match name.as_str() {
+                "latency_ms" => theme.muted(),
+                "status" => status(&value, theme),
+                "tool" => theme.of(Meaning::Accent),
+                _ => theme.severity(severity),
+            };
+            parts.push((format!("{} ", column(name, value)), style));
+        }
+        let rest = fields.iter().filter(|(name, _)| {
+            let name = name.as_str();
+            !SAID.contains(&name) && !LAST.contains(&name) && !self.fields.iter().any(|chosen| chosen == name)
+        });
+        parts.extend(rest.map(|(name, value)| (format!("{}={} ", sanitise(name), text(value)), Style::new())));
+        for name in LAST.iter().filter(|name| !self.fields.iter().any(|chosen| chosen == *name)) {
+            let value = fields.get(*name).map(text);
+            parts.extend(value.map(|value| (format!("{name}={value} "), theme.muted())));
+        }
+        parts
     }
-    let rest = fields.iter().filter(|(name, _)| {
-        let name = name.as_str();
-        !SAID.contains(&name) && !FIRST.contains(&name) && !LAST.contains(&name)
-    });
-    parts.extend(rest.map(|(name, value)| (format!("{}={} ", sanitise(name), text(value)), Style::new())));
-    for name in LAST {
-        let value = fields.get(*name).map(text);
-        parts.extend(value.map(|value| (format!("{name}={value} "), theme.muted())));
-    }
-    parts
+}
+
+/// A field by its name, or by its path through objects.
+fn nested<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    fields.get(name).or_else(|| {
+        let (first, rest) = name.split_once('.')?;
+        nested(fields.get(first)?.as_object()?, rest)
+    })
+}
+
+/// A value as wide as its column; a longer one stays whole.
+fn column(name: &str, value: String) -> String {
+    let value = if name == "latency_ms" { format!("{value} ms") } else { value };
+    let cells = COLUMNS.iter().find(|(column, _)| *column == name).map_or(0, |(_, cells)| *cells);
+    let pad = " ".repeat(cells.unsigned_abs().saturating_sub(crate::core::text::width(&value)));
+    if cells < 0 { pad + &value } else { value + &pad }
 }
 
 /// An HTTP status.

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use super::histogram;
 use super::logline::Format;
 use super::logstatus;
 use super::paint::{self, span};
@@ -23,8 +24,12 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let taken = paint::right(buf, area, 1, &logstatus::paused(state, theme));
     let left = Rect { width: area.width.saturating_sub(taken + 1), ..area };
     paint::row(buf, left, 1, &logstatus::shown(state, theme));
-    let body = paint::band(area, HEAD, area.height);
-    if state.index.is_empty() {
+    let mut body = paint::band(area, HEAD, area.height);
+    if state.histogram && body.height > 3 * histogram::ROWS {
+        histogram::draw(state, theme, paint::band(body, 0, histogram::ROWS), buf);
+        body = paint::band(body, histogram::ROWS, body.height);
+    }
+    if state.store.shown() == 0 {
         let text = Line::from(span(format!("  {}", nothing(model)), theme.muted()));
         for (index, line) in (0..body.height).zip(&paint::wrap(&text, usize::from(body.width), 2)) {
             paint::row(buf, body, index, line);
@@ -38,6 +43,9 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
 fn nothing(model: &Model) -> String {
     let state = &model.logs;
     let key = |action| model.keymap.keys(action).into_iter().next().unwrap_or_default();
+    if let Some(percent) = state.store.progress() {
+        return format!("no line passes the filters so far; {percent} % scanned …");
+    }
     if !state.store.is_empty() {
         return format!("no line passes the filters; {} removes them", key(Action::Back));
     }
@@ -51,20 +59,22 @@ fn nothing(model: &Model) -> String {
 
 fn lines(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let state = &model.logs;
+    let (cells, height) = (usize::from(area.width), usize::from(area.height));
     let format = Format {
         now: model.now,
         times: state.times,
         precise: area.width >= 100,
         server: server_cells(state),
-        search: state.search.as_ref(),
+        search: state.store.search(),
+        fields: &state.fields,
+        cells: if state.wrap { cells * (height + 1) } else { cells },
         theme,
     };
-    let (cells, height) = (usize::from(area.width), usize::from(area.height));
     let render = |row: usize| rendered(state, row, &format, cells);
     let (first, skip) = window(state, height, |row| render(row).len());
     let selected = state.position().filter(|_| state.paused());
     let mut y = 0;
-    for row in first..state.index.len() {
+    for row in first..state.store.shown() {
         for line in render(row).into_iter().skip(if row == first { skip } else { 0 }) {
             if y >= area.height {
                 return;
@@ -81,15 +91,15 @@ fn lines(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
 
 /// A line as the rows that it takes on the screen.
 fn rendered(state: &State, row: usize, format: &Format<'_>, cells: usize) -> Vec<Line<'static>> {
-    let Some(line) = state.line(row) else { return vec![Line::default()] };
-    let line = format.line(line);
+    let Some(kept) = state.store.row(row) else { return vec![Line::default()] };
+    let line = format.line(kept);
     if state.wrap { paint::wrap(&line, cells, format.indent()) } else { vec![line] }
 }
 
 /// Width of the server column: none where all lines come from one server.
 fn server_cells(state: &State) -> usize {
     let name = |group: &String| crate::core::text::width(group.rsplit('/').next().unwrap_or(group));
-    if state.filter.server.is_some() || state.groups.len() < 2 {
+    if state.store.filter().servers.len() == 1 || state.groups.len() < 2 {
         return 0;
     }
     state.groups.iter().map(name).max().unwrap_or(0).min(12)
@@ -98,7 +108,7 @@ fn server_cells(state: &State) -> usize {
 /// The first line shown and how many of its rows are skipped. Follows the newest line; when paused,
 /// keeps the selected one near the middle and does not move for lines that came since.
 fn window(state: &State, height: usize, tall: impl Fn(usize) -> usize) -> (usize, usize) {
-    let len = state.index.len();
+    let len = state.store.shown();
     let selected = state.position().unwrap_or(0);
     if !state.paused() {
         return backward(len, height, &tall);

@@ -9,10 +9,8 @@ use crate::core::logs::TailState;
 use crate::core::model::Model;
 use crate::core::screens::logs::{State, Times};
 use crate::core::table::Meaning;
-use crate::core::text::{age, short_duration};
+use crate::core::text::{age, count, short_duration};
 
-/// Lines that are looked at for the number of matches; each frame counts them anew.
-const COUNTED: usize = 5_000;
 /// Silence worth mentioning.
 const IDLE: SignedDuration = SignedDuration::from_secs(10);
 
@@ -44,76 +42,93 @@ pub fn tail(model: &Model, theme: &Theme) -> Line<'static> {
 
 /// Whether the view stands still, and what came meanwhile. Shown at the right edge, never left out.
 pub fn paused(state: &State, theme: &Theme) -> Line<'static> {
-    match (state.paused(), state.unseen) {
-        (false, _) => Line::from(span("following ", theme.muted())),
-        (true, 0) => Line::from(span(" PAUSED ", theme.flag(Meaning::Warn))),
-        (true, unseen) => Line::from(span(format!(" PAUSED, {} new ", thousands(unseen)), theme.flag(Meaning::Warn))),
+    let unseen = if state.unseen > 0 { format!(", {} new", thousands(state.unseen)) } else { String::new() };
+    match (state.window.detached(), state.paused()) {
+        (true, _) => Line::from(span(format!(" IN THE PAST{unseen} "), theme.flag(Meaning::Warn))),
+        (false, true) => Line::from(span(format!(" PAUSED{unseen} "), theme.flag(Meaning::Warn))),
+        (false, false) => Line::from(span("following ", theme.muted())),
     }
 }
 
-/// Lines shown, kept and dropped; filters; the search.
+/// Lines shown, kept and dropped; what is under way; the search; the filters; how lines are shown.
 pub fn shown(state: &State, theme: &Theme) -> Line<'static> {
-    let (shown, kept) = (state.index.len() as u64, state.store.len() as u64);
-    let mut spans = vec![if shown == kept {
-        span(format!("{} lines", thousands(kept)), theme.muted())
-    } else {
-        span(format!("{} of {} lines", thousands(shown), thousands(kept)), theme.muted())
-    }];
+    let mut spans = vec![counted(state, theme)];
     if state.store.dropped() > 0 {
-        let text = format!("  ▲ {} oldest dropped (memory limit)", thousands(state.store.dropped()));
+        let text = format!("  ▲ {} dropped (memory limit)", thousands(state.store.dropped()));
         spans.push(span(text, theme.of(Meaning::Warn)));
     }
-    if let Some(pattern) = &state.search {
+    spans.extend(under_way(state).map(|text| span(text, theme.of(Meaning::Accent))));
+    if let Some(pattern) = state.store.search() {
         spans.push(span("  search ", theme.muted()));
         spans.push(span(format!("/{}", pattern.text()), theme.key()));
-        spans.push(span(format!(" {}", matches(state)), theme.muted()));
+        spans.push(span(format!(" {} found", thousands(state.store.found() as u64)), theme.muted()));
     }
-    let filters = [("  keep ", "&", &state.filter.keep), ("  hide ", "!", &state.filter.hide)];
-    for (name, mark, patterns) in filters {
-        for pattern in patterns {
+    let filter = state.store.filter();
+    let filters = [("  keep ", "&", &filter.keep), ("  hide ", "!", &filter.hide)];
+    for (name, mark, expressions) in filters {
+        for expression in expressions {
             spans.push(span(name, theme.muted()));
-            spans.push(span(format!("{mark}{}", pattern.text()), theme.key()));
+            spans.push(span(format!("{mark}{}", expression.text()), theme.key()));
         }
     }
+    let marked = state.store.marked();
+    if marked > 0 {
+        spans.push(span(format!("  ◆ {} marked", thousands(marked as u64)), theme.muted()));
+    }
+    spans.push(span(look(state), theme.muted()));
+    Line::from(spans)
+}
+
+fn counted(state: &State, theme: &Theme) -> Span<'static> {
+    let (shown, kept) = (state.store.shown() as u64, state.store.len() as u64);
+    let text = match state.store.progress() {
+        None if shown == kept => format!("{} lines", thousands(kept)),
+        _ => format!("{} of {} lines", thousands(shown), thousands(kept)),
+    };
+    span(text, theme.muted())
+}
+
+/// Work that goes on while keys are taken.
+fn under_way(state: &State) -> impl Iterator<Item = String> {
+    let scanned = state.store.progress().map(|percent| match state.seeking() {
+        true => format!("  looking further, {percent} % scanned"),
+        false => format!("  {percent} % scanned"),
+    });
+    let loading = state.window.loading().then(|| "  ◐ reading a window".to_owned());
+    let saving = state.saving().then(|| "  ◐ saving".to_owned());
+    [scanned, loading, saving].into_iter().flatten()
+}
+
+fn look(state: &State) -> String {
     let time = match state.times {
         Times::Local => "",
         Times::Utc => "  times in UTC",
         Times::Relative => "  times as ages",
         Times::Off => "  times off",
     };
-    spans.push(span(time, theme.muted()));
-    if state.wrap {
-        spans.push(span("  wrapped", theme.muted()));
-    }
-    Line::from(spans)
+    let wrapped = if state.wrap { "  wrapped" } else { "" };
+    let without = match state.store.filter().without.len() {
+        0 => String::new(),
+        tasks => format!("  without {}", count(tasks, "task")),
+    };
+    format!("{time}{wrapped}{without}")
 }
 
 fn sources(state: &State) -> String {
     let name = |group: &String| group.rsplit('/').next().unwrap_or(group).to_owned();
-    match (&state.filter.server, state.groups.len()) {
-        (Some(server), _) => format!("logs of {server}"),
-        (None, 0) => "logs".to_owned(),
-        (None, 1..=3) => format!("logs of {}", state.groups.iter().map(name).collect::<Vec<_>>().join(", ")),
-        (None, n) => format!("logs of {n} servers"),
+    let chosen = &state.store.filter().servers;
+    let names: Vec<String> =
+        if chosen.is_empty() { state.groups.iter().map(name).collect() } else { chosen.iter().cloned().collect() };
+    match names.len() {
+        0 => "logs".to_owned(),
+        1..=3 => format!("logs of {}", names.join(", ")),
+        n => format!("logs of {n} servers"),
     }
 }
 
 fn idle(state: &State, now: Timestamp) -> Option<String> {
     let last = Timestamp::from_millisecond(state.last_line?).ok()?;
     (now.duration_since(last) >= IDLE).then(|| age(now, last))
-}
-
-/// Matches among the newest lines shown: a frame must not look at a million.
-fn matches(state: &State) -> String {
-    let Some(pattern) = &state.search else { return String::new() };
-    let from = state.index.len().saturating_sub(COUNTED);
-    let found =
-        (from..state.index.len()).filter(|row| state.line(*row).is_some_and(|line| pattern.matches(line))).count();
-    if from == 0 {
-        format!("{found} found")
-    } else {
-        format!("{found} found in the newest {}", thousands(COUNTED as u64))
-    }
 }
 
 /// A number with separators.

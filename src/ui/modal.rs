@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
 use super::theme::Theme;
-use super::{describe, operation, popup};
+use super::{describe, operation, pick, popup};
 use crate::core::action::{ActionInfo, Scope};
 use crate::core::modal::Modal;
 use crate::core::model::Model;
@@ -48,6 +48,10 @@ pub fn draw(model: &Model, theme: &Theme, modal: &Modal, area: Rect, buf: &mut B
         Modal::Palette { input, selected } => Some(popup::palette(model, theme, (input, *selected), area, buf)),
         Modal::Scale { server, input, error } => {
             Some(popup::scale(model, theme, (server, input, error.as_deref()), area, buf))
+        }
+        Modal::Pick { pick, selected } => {
+            pick::draw(model, theme, (*pick, *selected), area, buf);
+            None
         }
         Modal::Planning { title } => {
             popup::planning(title, theme, area, buf);

@@ -12,7 +12,7 @@ use crate::core::model::Model;
 use crate::core::table::Meaning;
 
 /// Clears and frames a box of at most this size in the middle of the upper part; its inside.
-fn frame(title: &str, (columns, rows): (u16, u16), theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect {
+pub(super) fn frame(title: &str, (columns, rows): (u16, u16), theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect {
     let (columns, rows) = (columns.min(area.width.saturating_sub(2)), rows.min(area.height));
     let outer = Rect {
         x: area.x + (area.width - columns) / 2,

@@ -3,6 +3,8 @@
 
 pub mod fixtures;
 pub mod logs;
+#[cfg(feature = "tui")]
+pub mod painted;
 pub mod plans;
 pub mod stacks;
 

@@ -158,7 +158,12 @@ impl Series {
 #[derive(Debug, Clone, Default)]
 pub struct Lens {
     series: HashMap<String, Series>,
+    /// Newest slot.
     newest: i64,
+    /// Newest millisecond that was counted.
+    counted: i64,
+    /// Lines up to this millisecond have been counted already.
+    skipped: Option<i64>,
     uncounted: u64,
     key: String,
 }
@@ -167,6 +172,10 @@ impl Lens {
     /// Counts a line, if it tells of a request.
     pub fn take(&mut self, line: &Line) {
         let Some(request) = Request::read(&line.text) else { return };
+        if self.skipped.is_some_and(|skipped| line.at <= skipped) {
+            return;
+        }
+        self.counted = self.counted.max(line.at);
         let number = line.at.div_euclid(SLOT);
         if number <= self.newest - KEPT {
             return;
@@ -198,6 +207,11 @@ impl Lens {
         slot.errors += u64::from(request.failed());
         slot.refused += u64::from(request.refused());
         slot.latency.add(request.latency_ms);
+    }
+
+    /// The log is followed anew from a time in the past: what was counted is not counted again.
+    pub fn resume(&mut self) {
+        self.skipped = Some(self.counted);
     }
 
     /// Drops the slots that no window reaches any more.

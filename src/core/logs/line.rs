@@ -1,39 +1,12 @@
-//! A log line as it is kept: sanitised, with its time, its task and its severity.
+//! A log line, sanitised, with its time, its task and its severity: as it comes, and as it is kept.
 
 use serde_json::{Map, Value};
 
 use super::LogEvent;
-use crate::core::text::sanitise;
+use super::severity::Severity;
+use crate::core::text::{sanitise, sanitise_line};
 
-/// How bad a line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severity {
-    /// Detail.
-    Debug,
-    /// Nothing said, or information.
-    #[default]
-    Info,
-    /// A warning.
-    Warn,
-    /// An error, or worse.
-    Error,
-}
-
-impl Severity {
-    /// The severity of this name, in the spellings that loggers use.
-    pub fn named(name: &str) -> Option<Self> {
-        match name.to_ascii_lowercase().as_str() {
-            "trace" | "debug" | "verbose" => Some(Self::Debug),
-            "info" | "notice" | "information" => Some(Self::Info),
-            "warn" | "warning" => Some(Self::Warn),
-            "error" | "err" | "fatal" | "critical" | "panic" | "emerg" | "alert" => Some(Self::Error),
-            _ => None,
-        }
-    }
-}
-
-/// A log line, safe for the terminal.
+/// A log line on its way, safe for the terminal.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Line {
     /// Milliseconds since the Unix epoch.
@@ -48,80 +21,70 @@ pub struct Line {
     pub text: Box<str>,
 }
 
+/// A log line where it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct LineRef<'a> {
+    /// Milliseconds since the Unix epoch.
+    pub at: i64,
+    /// Server.
+    pub server: &'a str,
+    /// Task id.
+    pub task: &'a str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Sanitised text.
+    pub text: &'a str,
+}
+
+/// Longest line that is taken apart for the screen, in bytes; the pane of one line takes any.
+const PARSED: usize = 16 * 1024;
+
 impl Line {
     /// Decodes and sanitises an event.
     pub fn decode(event: &LogEvent) -> Self {
         let last = |path: &str| sanitise(path.rsplit('/').next().unwrap_or(path)).into_boxed_str();
-        let text = sanitise(&event.message);
+        let text = sanitise_line(&event.message);
         Self {
             at: event.timestamp,
             server: last(&event.group),
             task: last(&event.stream),
-            severity: severity(&text),
+            severity: Severity::of(&text),
             text: text.into(),
         }
     }
 
+    /// The same, borrowed.
+    pub fn view(&self) -> LineRef<'_> {
+        let Self { at, server, task, severity, text } = self;
+        LineRef { at: *at, server, task, severity: *severity, text }
+    }
+
     /// First eight characters of the task.
     pub fn short_task(&self) -> &str {
-        self.task.get(..8).unwrap_or(&self.task)
+        self.view().short_task()
+    }
+}
+
+impl<'a> LineRef<'a> {
+    /// First eight characters of the task.
+    pub fn short_task(&self) -> &'a str {
+        self.task.get(..8).unwrap_or(self.task)
     }
 
     /// The line as a JSON object, if it is one.
     pub fn fields(&self) -> Option<Map<String, Value>> {
-        self.text.starts_with('{').then(|| serde_json::from_str(&self.text).ok()).flatten()
+        self.text.starts_with('{').then(|| serde_json::from_str(self.text).ok()).flatten()
     }
 
-    /// Bytes that it takes in memory, roughly.
-    pub fn size(&self) -> usize {
-        self.text.len() + self.server.len() + self.task.len() + size_of::<Self>()
+    /// The line as a JSON object for a row of the screen: an enormous one is shown as its text.
+    pub fn shown_fields(&self) -> Option<Map<String, Value>> {
+        if self.text.len() > PARSED { None } else { self.fields() }
     }
-}
-
-/// Finds the severity of JSON lines by their `level` field and of plain ones by a word near the beginning.
-fn severity(text: &str) -> Severity {
-    if text.starts_with('{') {
-        return json_level(text).unwrap_or_default();
-    }
-    let head = text.get(..80).unwrap_or(text);
-    let words = head.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| word.len() >= 3);
-    // A lower-case word in prose ("no error found") is no level; levels stand alone in capitals or
-    // before a colon or in brackets.
-    let shouted = |word: &&str| word.chars().all(|c| c.is_ascii_uppercase());
-    let marked = |word: &&str| {
-        [format!("{word}:"), format!("[{word}]"), format!("level={word}")]
-            .iter()
-            .any(|mark| head.contains(mark.as_str()))
-    };
-    words.filter(|word| shouted(word) || marked(word)).find_map(Severity::named).unwrap_or_default()
-}
-
-/// The value of the first `level` or `severity` key, without parsing the whole object.
-fn json_level(text: &str) -> Option<Severity> {
-    ["\"level\":", "\"severity\":"].iter().find_map(|key| {
-        let rest = text[text.find(key)? + key.len()..].trim_start().strip_prefix('"')?;
-        Severity::named(rest.split('"').next()?)
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case(r#"{"ts":"x","level":"warn","event":"request"}"#, Severity::Warn)]
-    #[case(r#"{"severity": "ERROR"}"#, Severity::Error)]
-    #[case(r#"{"event":"request"}"#, Severity::Info)]
-    #[case("2026-01-01 ERROR it broke", Severity::Error)]
-    #[case("[warn] it may break", Severity::Warn)]
-    #[case("warning: odd", Severity::Warn)]
-    #[case("all went well, no error found", Severity::Info)]
-    #[case("thread 'main' panicked", Severity::Info)]
-    #[case("", Severity::Info)]
-    fn severities(#[case] text: &str, #[case] expected: Severity) {
-        assert_eq!(severity(text), expected);
-    }
 
     #[test]
     fn a_hostile_event_becomes_a_safe_line() {

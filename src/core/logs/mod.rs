@@ -1,12 +1,26 @@
 //! CloudWatch log events: what is asked for, what comes, and what is kept.
 
+pub mod expression;
+pub mod field;
+pub mod filter;
 pub mod insights;
 pub mod line;
+pub mod moment;
+pub mod pattern;
 pub mod query;
+mod segment;
+pub mod severity;
+mod sieve;
+mod sources;
 pub mod store;
 pub mod tail;
 
-pub use line::{Line, Severity};
+pub use expression::{BadExpression, Expression};
+pub use filter::Filter;
+pub use line::{Line, LineRef};
+pub use pattern::Pattern;
 pub use query::{LogEvent, LogPage, LogQuery, TailUpdate};
-pub use store::{Filter, Index, Pattern, Seq, Store};
+pub use severity::Severity;
+pub use sources::Source;
+pub use store::{Anchor, Kept, Store};
 pub use tail::{Dedup, Reading, TailRequest, TailState};

@@ -5,7 +5,6 @@ use crate::core::action::Action;
 use crate::core::describe;
 use crate::core::effect::Effect;
 use crate::core::error::CloudError;
-use crate::core::input::Input;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults, MAX_GROUPS};
 use crate::core::model::{Entry, Model, Prompt, Screen};
 use crate::core::remote::Generation;
@@ -141,7 +140,7 @@ pub fn ask(model: &mut Model) -> Vec<Effect> {
     }
     let first = if model.context.local { FIRST_LOCAL } else { FIRST };
     let text = if model.insights.query.is_empty() { first.to_owned() } else { model.insights.query.clone() };
-    model.prompt = Some(Prompt { entry: Entry::Insights, input: Input::new(text) });
+    model.prompt = Some(Prompt::new(Entry::Insights, text));
     Vec::new()
 }
 
@@ -160,7 +159,7 @@ pub fn run(model: &mut Model, query: &str) -> Vec<Effect> {
     state.query = query.trim().to_owned();
     state.generation += 1;
     state.table = Table::default();
-    state.window = (model.logs.from(), model.now.as_millisecond());
+    state.window = (model.logs.window.from(), model.now.as_millisecond());
     state.progress = Progress::Found(InsightsResults { running: true, ..InsightsResults::default() });
     let (from, until) = state.window;
     let request = InsightsRequest { groups, from, until, query: state.query.clone() };

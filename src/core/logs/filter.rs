@@ -1,0 +1,42 @@
+//! Which lines are shown.
+
+use std::collections::BTreeSet;
+
+use super::expression::Expression;
+use super::line::LineRef;
+
+/// Which lines are shown. All parts must agree.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Filter {
+    /// All of these must match.
+    pub keep: Vec<Expression>,
+    /// None of these may match.
+    pub hide: Vec<Expression>,
+    /// Only these servers; empty is all.
+    pub servers: BTreeSet<String>,
+    /// Without these tasks.
+    pub without: BTreeSet<String>,
+}
+
+impl Filter {
+    /// Whether lines of this server and task may be shown.
+    pub fn shows_source(&self, server: &str, task: &str) -> bool {
+        (self.servers.is_empty() || self.servers.contains(server)) && !self.without.contains(task)
+    }
+
+    /// Whether a line of a source that may be shown is.
+    pub fn shows(&self, line: LineRef<'_>) -> bool {
+        self.keep.iter().all(|expression| expression.matches(line))
+            && !self.hide.iter().any(|expression| expression.matches(line))
+    }
+
+    /// Whether everything is shown.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether something is kept or hidden by expression.
+    pub fn has_expressions(&self) -> bool {
+        !self.keep.is_empty() || !self.hide.is_empty()
+    }
+}

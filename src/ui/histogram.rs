@@ -1,0 +1,72 @@
+//! Volume and errors over the time that is kept, in two rows of blocks.
+
+use jiff::Timestamp;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
+use ratatui::text::{Line, Span};
+
+use super::logstatus::thousands;
+use super::paint::{self, span};
+use super::theme::Theme;
+use crate::core::logs::store::Bar;
+use crate::core::screens::logs::{State, Times};
+use crate::core::table::Meaning;
+use crate::core::text::width;
+
+/// Rows that it takes.
+pub const ROWS: u16 = 2;
+
+const BLOCKS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+
+/// Draws it: when it begins and ends, the most lines of a column, and the errors below.
+pub fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let Some((first, last)) = state.store.span() else { return };
+    let (begin, end) = (clock(first, state, theme), clock(last, state, theme));
+    let left = width(&begin).max("errors".len()) + 2;
+    let columns = usize::from(area.width).saturating_sub(left + width(&end) + 3).min(240);
+    if columns < 8 {
+        return;
+    }
+    let bars = state.store.histogram(columns);
+    let most = |of: fn(&Bar) -> usize| bars.iter().map(of).max().unwrap_or(0);
+    let (lines, bad) = (most(|bar| bar.lines), most(trouble));
+    let volume = bars.iter().map(|bar| Span::raw(BLOCKS[height(bar.lines, lines)]));
+    let errors = bars.iter().map(|bar| {
+        let meaning = if bar.errors > 0 { Meaning::Bad } else { Meaning::Warn };
+        span(BLOCKS[height(trouble(bar), bad)], theme.of(meaning))
+    });
+    let row = |label: &str, blocks: Vec<Span<'static>>, note: String| {
+        let mut spans = vec![span(format!(" {} ", paint::fit(label, left - 2, false)), theme.muted())];
+        spans.extend(blocks);
+        spans.push(span(format!(" {note}"), theme.muted()));
+        Line::from(spans)
+    };
+    paint::row(buf, area, 0, &row(&begin, volume.collect(), end));
+    let note = format!("{}/{}", thousands(bad as u64), thousands(lines as u64));
+    paint::row(buf, area, 1, &row("errors", errors.collect(), note));
+    let Some(selected) = state.selected() else { return };
+    let span = i128::from(last) - i128::from(first) + 1;
+    let column = (i128::from(selected.at) - i128::from(first)) * columns as i128 / span;
+    if let Ok(column) = u16::try_from(left as i128 + column) {
+        let cell = Rect { x: area.x + column, width: 1, ..area }.intersection(area);
+        buf.set_style(cell, Modifier::REVERSED);
+    }
+}
+
+fn trouble(bar: &Bar) -> usize {
+    bar.errors + bar.warnings
+}
+
+/// How high a block is; something is never nothing.
+fn height(count: usize, most: usize) -> usize {
+    if count == 0 { 0 } else { (count * 8).div_ceil(most.max(1)).clamp(1, 8) }
+}
+
+fn clock(at: i64, state: &State, theme: &Theme) -> String {
+    let at = Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH);
+    match state.times {
+        Times::Utc => at.strftime("%H:%M:%S").to_string(),
+        _ => theme.time(at, "%H:%M:%S"),
+    }
+}
