@@ -10,6 +10,11 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 VENV := $(TARGET)/venv
 # ministack for the tests that need an emulator, from the same list as `quarterdeck local up` uses.
 export QUARTERDECK_MINISTACK = $(abspath $(VENV)/bin/ministack)
+# checkov pins other versions of what ministack and cfn-lint need.
+VENV_CHECKOV := $(TARGET)/venv-checkov
+# A binary of its own: as a library it would bring a YAML parser that deny.toml bans.
+GUARD_VERSION := 3.2.1
+GUARD := $(TARGET)/guard-$(GUARD_VERSION)/bin/cfn-guard
 NEXTEST := $(shell command -v cargo-nextest)
 
 .NOTPARALLEL:
@@ -35,8 +40,18 @@ lint: ## Formatting and clippy, with every warning an error.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
-templates: $(VENV)/installed ## Lint the CloudFormation templates.
+$(VENV_CHECKOV)/installed: scripts/requirements-checkov.txt
+	python3 -m venv --clear $(VENV_CHECKOV)
+	$(VENV_CHECKOV)/bin/python3 -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+$(GUARD):
+	cargo install cfn-guard --version $(GUARD_VERSION) --locked --debug --quiet --root $(TARGET)/guard-$(GUARD_VERSION)
+
+templates: $(VENV)/installed $(VENV_CHECKOV)/installed $(GUARD) ## Hold the CloudFormation templates to their rules.
 	$(VENV)/bin/cfn-lint stack/*.yaml
+	QUARTERDECK_CFN_GUARD=$(abspath $(GUARD)) QUARTERDECK_CHECKOV=$(abspath $(VENV_CHECKOV)/bin/checkov) \
+		$(VENV)/bin/python3 -B -m unittest discover --start-directory tests/templates
 
 core: ## The pure core alone: no terminal, no runtime, no AWS in the graph.
 	cargo test --package quarterdeck --lib --no-default-features --locked

@@ -116,7 +116,7 @@ fn addresses(running: &Running, session: &Session) {
 }
 
 fn path(server: &quarterdeck::core::environment::ServerSpec) -> String {
-    server.path.clone().unwrap_or_else(|| format!("/{}", server.name))
+    server.path()
 }
 
 /// A session with the local cloud that runs already.

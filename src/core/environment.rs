@@ -233,6 +233,22 @@ impl Environment {
                 return Err(invalid("server.name", format!("{:?} is there twice", server.name)));
             }
         }
+        self.check_paths()
+    }
+
+    /// Each path leads to one server: a listener rule takes its path and all below it.
+    fn check_paths(&self) -> Result<(), InvalidEnvironment> {
+        let paths: Vec<String> = self.servers.iter().map(ServerSpec::path).collect();
+        for (index, server) in self.servers.iter().enumerate() {
+            let path = &paths[index];
+            let hides = |other: &String| other == path || path.starts_with(&format!("{other}/"));
+            let found = paths.iter().enumerate().find(|(at, other)| *at != index && hides(other));
+            if let Some((other, _)) = found {
+                let owner = &self.servers[other].name;
+                let reason = format!("{path:?} is, or lies below, the path of {owner}; each server needs its own");
+                return Err(invalid(&format!("server.{}.path", server.name), reason));
+            }
+        }
         Ok(())
     }
 
@@ -243,6 +259,11 @@ impl Environment {
 }
 
 impl ServerSpec {
+    /// Its path on the load balancer.
+    pub fn path(&self) -> String {
+        self.path.clone().unwrap_or_else(|| format!("/{}", self.name))
+    }
+
     /// Fewest and most tasks.
     pub fn tasks(&self) -> (u32, u32) {
         let min = self.min.unwrap_or(1);
@@ -431,7 +452,7 @@ impl Builder<'_> {
         give(&mut inputs, "ManagedLogin", self.environment.platform.managed_login);
         give(&mut inputs, "ServerName", Some(&spec.name));
         give(&mut inputs, "Image", Some(&spec.image));
-        give(&mut inputs, "Path", Some(spec.path.clone().unwrap_or_else(|| format!("/{}", spec.name))));
+        give(&mut inputs, "Path", Some(spec.path()));
         give(&mut inputs, "Priority", Some(priority));
         give(&mut inputs, "Cpu", spec.cpu);
         give(&mut inputs, "Memory", spec.memory);

@@ -36,6 +36,14 @@ pub struct Stack {
     pub termination_protection: bool,
 }
 
+impl Stack {
+    /// Whether it belongs to the environment. Its name alone does not tell: `quarterdeck-prod-eu-time`
+    /// may be the server `eu-time` of `prod`, or `time` of `prod-eu`.
+    pub fn is_of(&self, environment: &str) -> bool {
+        self.parameters.get("Environment").is_some_and(|name| name == environment)
+    }
+}
+
 /// A status word of CloudFormation, such as `CREATE_COMPLETE`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -199,6 +199,7 @@ pub(super) async fn stacks(session: &Session) -> CloudResult<Vec<Stack>> {
         let edge = StackRef { name: names::stack(&session.context.environment, "edge"), region: EDGE_REGION.into() };
         stacks.extend(session.cloud.stack(&edge).await?);
     }
+    stacks.retain(|stack| stack.is_of(&session.context.environment));
     Ok(stacks)
 }
 

@@ -12,14 +12,29 @@ use crate::core::stack::{ChangeAction, ChangeSet, Replacement, ResourceChange, S
 use crate::core::text::count;
 use crate::run::session::{Session, operation_id};
 
-/// All stacks of the environment that exist, in both regions.
-async fn existing(session: &Session) -> CloudResult<Vec<Stack>> {
+/// All stacks that exist under the environment's prefix, in both regions: its own, and those of
+/// environments whose names go on where its name ends.
+async fn named_alike(session: &Session) -> CloudResult<Vec<Stack>> {
     let prefix = names::stack_prefix(&session.context.environment);
     let mut all = session.cloud.stacks(&prefix, &session.context.region).await?;
     if session.context.region != EDGE_REGION {
         all.extend(session.cloud.stacks(&prefix, EDGE_REGION).await?);
     }
     Ok(all.into_iter().filter(|stack| stack.status.0 != "DELETE_COMPLETE").collect())
+}
+
+/// The stacks of the environment, and those of others.
+fn partition(stacks: Vec<Stack>, environment: &str) -> (Vec<Stack>, Vec<Stack>) {
+    stacks.into_iter().partition(|stack| stack.is_of(environment))
+}
+
+/// Refuses to write to a stack that has the right name and belongs to another environment.
+fn not_anothers(deploys: &[StackDeploy], others: &[Stack]) -> CloudResult<()> {
+    let taken = |stack: &&Stack| !stack.status.absent() && deploys.iter().any(|deploy| deploy.stack == stack.id);
+    let Some(stack) = others.iter().find(taken) else { return Ok(()) };
+    let owner = stack.parameters.get("Environment").map_or("something else", String::as_str);
+    Err(refused(ErrorKind::Conflict, format!("{} is a stack of {owner}, not of this environment", stack.id.name))
+        .with_hint("give the server, or the environment, another name"))
 }
 
 fn environment(session: &Session) -> CloudResult<&Environment> {
@@ -31,8 +46,9 @@ fn environment(session: &Session) -> CloudResult<&Environment> {
 
 pub(super) async fn deploy(session: &Session, only: &[String]) -> CloudResult<Plan> {
     let environment = chosen(environment(session)?, only)?;
-    let existing = existing(session).await?;
+    let (existing, others) = partition(named_alike(session).await?, &environment.environment);
     let deploys = stacks(&environment, &session.overrides, &priorities(&existing));
+    not_anothers(&deploys, &others)?;
     let mut planner = Planner {
         session,
         existing: &existing,
@@ -219,7 +235,7 @@ fn resource_changes(stack: &str, change: &ResourceChange) -> Vec<Change> {
 
 pub(super) async fn destroy(session: &Session) -> CloudResult<Plan> {
     let name = &session.context.environment;
-    let existing = existing(session).await?;
+    let (existing, _) = partition(named_alike(session).await?, name);
     if let Some(busy) = existing.iter().find(|stack| stack.status.busy() && !stack.status.0.starts_with("DELETE")) {
         let message = format!("{} is busy ({})", busy.id.name, busy.status.0);
         return Err(refused(ErrorKind::Conflict, message).with_hint("wait until it is over, then plan again"));

@@ -1,0 +1,109 @@
+"""What holds for every template: it works alone, its parameters have bounds, its names never collide."""
+
+import json
+import re
+import unittest
+
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
+
+import templates
+
+# CloudFormation takes no more without a bucket.
+MOST_BYTES = 51_200
+# What an operator gives a server; everything else comes from defaults and outputs.
+GIVEN = {"edge": set(), "network": set(), "platform": set(), "server": {"ServerName", "Image", "Path", "Priority"}}
+# Whose outputs each template's parameters are.
+BEFORE = {"edge": [], "network": [], "platform": ["edge", "network"], "server": ["network", "platform"]}
+# Properties that name a real thing.
+NAMING = {
+    "AliasName", "AlarmName", "ClientName", "ClusterName", "Domain", "Family", "LogGroupName", "Name", "PolicyName",
+    "RoleName", "ServiceName", "TopicName", "UserPoolName",
+}
+# Types whose names are unique within the environment's cluster or user pool, not the account.
+WITHIN = {"AWS::ECS::Service", "AWS::Cognito::UserPoolResourceServer", "AWS::Cognito::UserPoolClient"}
+
+
+def nodes(node):
+    """Every mapping below a node."""
+    if isinstance(node, dict):
+        yield node
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else []:
+        yield from nodes(inner)
+
+
+def names(template: dict, values: dict):
+    """The names that a stack gives, each with its type."""
+    for resource in templates.resolve(template, values)["Resources"].values():
+        kind, properties = resource["Type"], resource.get("Properties", {})
+        if kind in ("AWS::EC2::EIP", "AWS::EC2::VPCEndpoint"):
+            continue  # Their Domain and ServiceName are no names of theirs.
+        nested = [value for value in properties.values() if isinstance(value, dict) and isinstance(value.get("Name"), (str, dict))]
+        for holder in [properties, *nested]:
+            for key in NAMING & set(holder):
+                match holder[key]:
+                    case str(text) | {"Fn::Sub": str(text)}:
+                        yield kind, re.sub(r"\$\{(\w+)\}", lambda match: str(values.get(match[1], match[0])), text)
+                    case {"Ref": name} if name in values:
+                        yield kind, str(values[name])
+
+
+class Shape(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.all = {name: templates.load(templates.path(name)) for name in templates.NAMES}
+
+    def test_every_template_is_checked(self):
+        self.assertEqual({file.stem for file in templates.path("edge").parent.glob("*.yaml")}, set(templates.NAMES))
+
+    def test_it_needs_no_bucket(self):
+        for name in self.all:
+            self.assertLess(templates.path(name).stat().st_size, MOST_BYTES, name)
+
+    def test_it_works_alone(self):
+        for name, template in self.all.items():
+            text = json.dumps(template)
+            for foreign in ("Fn::ImportValue", '"Export"', '"Transform"', "AWS::CloudFormation::", "Custom::"):
+                self.assertNotIn(foreign, text, name)
+            outputs = {output for before in BEFORE[name] for output in self.all[before]["Outputs"]}
+            needed = {key for key, one in template["Parameters"].items() if "Default" not in one}
+            self.assertEqual(needed - outputs - GIVEN[name] - {"Environment"}, set(), f"{name}: neither given, nor an output, nor with a default")
+
+    def test_parameters_are_described_and_bounded(self):
+        for name, template in self.all.items():
+            for key, one in template["Parameters"].items():
+                self.assertGreaterEqual(len(one.get("Description", "").split()), 2, f"{name}: {key}")
+                bounded = "AllowedValues" in one or (one["Type"] == "Number" and {"MinValue", "MaxValue"} <= set(one))
+                self.assertTrue(bounded or "AllowedPattern" in one, f"{name}: {key} takes anything")
+                if "AllowedPattern" in one and one["Type"] == "String" and "Default" in one:
+                    self.assertRegex(one["Default"], f"^(?:{one['AllowedPattern']})$", f"{name}: {key}")
+            for key, one in template["Outputs"].items():
+                self.assertGreaterEqual(len(one.get("Description", "").split()), 2, f"{name}: {key}")
+
+    def test_every_resource_that_can_be_tagged_is(self):
+        for name, template in self.all.items():
+            wanted = {"quarterdeck:environment"} | ({"quarterdeck:server"} if name == "server" else set())
+            for key, resource in template["Resources"].items():
+                schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource["Type"]).schema
+                field = next((field for field in ("Tags", "UserPoolTags") if field in schema["properties"]), None)
+                if field:
+                    tags = resource["Properties"].get(field, [])
+                    self.assertLessEqual(wanted, set(tags) if isinstance(tags, dict) else {tag["Key"] for tag in tags}, f"{name}: {key}")
+
+    def test_names_never_collide(self):
+        """Two environments of which one's name begins like the other's, and servers with every awkward name."""
+        owners = {}
+        for environment in ("prod", "prod-eu"):
+            parts = [("edge", "edge"), ("network", "network"), ("platform", "platform")]
+            parts += [(server, "server") for server in ("time", "weather", "load-balancer", "alarms", "origin-header", "flow")]
+            for part, name in parts:
+                values = {"Environment": environment, "ServerName": part, "MinCount": 1, "MaxCount": 2, "OriginMode": "public"}
+                for kind, physical in names(self.all[name], values):
+                    scope = environment if kind in WITHIN else ""
+                    owner = owners.setdefault((kind, scope, physical), (environment, part))
+                    self.assertEqual(owner, (environment, part), f"two stacks name a {kind} {physical!r}")
+        kinds = {kind for kind, _, _ in owners}
+        self.assertLessEqual({"AWS::ECS::Cluster", "AWS::SecretsManager::Secret", "AWS::CloudFront::ResponseHeadersPolicy"}, kinds)
+
+
+if __name__ == "__main__":
+    unittest.main()
