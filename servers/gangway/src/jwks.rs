@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyAlgorithm, PublicKeyUse};
 use reqwest::Client;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::client::{ClientError, read_limited};
 use crate::config::Config;
@@ -17,13 +17,16 @@ use crate::log::Log;
 const MAX_BYTES: usize = 256 * 1024;
 /// Time between attempts while there are no keys at all.
 const RETRY: Duration = Duration::from_secs(1);
+/// Most requests that wait for a fetch because of a key that is not known, while
+/// others are: made-up keys must not take the room of requests with real ones.
+const MAX_WAITING: usize = 64;
 
 /// Why there is no key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum KeyError {
     /// The issuer does not have it.
     Unknown,
-    /// The issuer's keys have never been read.
+    /// The issuer's keys have never been read, or too many requests wait for them.
     Unavailable,
 }
 
@@ -53,6 +56,7 @@ pub struct Jwks {
     keys: RwLock<Option<Arc<KeySet>>>,
     /// Held while fetching, so that there is one fetch at a time; the time of the last one.
     gate: Mutex<Option<Instant>>,
+    waiting: Semaphore,
 }
 
 impl Jwks {
@@ -66,6 +70,7 @@ impl Jwks {
             log,
             keys: RwLock::new(None),
             gate: Mutex::new(None),
+            waiting: Semaphore::new(MAX_WAITING),
         }
     }
 
@@ -77,6 +82,10 @@ impl Jwks {
                 tokio::spawn(async move { this.refresh(None).await });
             }
             return Ok(key);
+        }
+        let place = self.waiting.try_acquire();
+        if place.is_err() && self.current().is_some() {
+            return Err(KeyError::Unavailable);
         }
         self.refresh(Some(kid)).await;
         match self.known(kid) {

@@ -27,7 +27,9 @@ mod jwks;
 mod limits;
 mod log;
 mod metadata;
+mod metrics;
 mod run;
+mod serve;
 mod token;
 
 pub use app::{App, Server};

@@ -20,7 +20,8 @@ async fn too_many_at_once_are_turned_away() {
     server.handler.begun.acquire().await.unwrap().forget();
     let refused = server.post_authorized(&list()).send().await.unwrap();
     assert_eq!(refused.status(), 503);
-    assert_eq!(header(&refused, "retry-after"), "1");
+    assert_eq!(header(&refused, "retry-after"), "2");
+    assert_eq!(body(refused).await["error"]["code"], -32000);
     // The load balancer still sees a healthy task.
     let health = server.http.get(server.url("/healthz")).send().await.unwrap();
     assert_eq!(health.status(), 200);
@@ -35,6 +36,8 @@ async fn a_request_that_takes_too_long_is_given_up() {
     let server = start_with(Issuer::start().await, short).await;
     let response = server.post_authorized(&call("wait")).send().await.unwrap();
     assert_eq!(response.status(), 504);
+    let answer = body(response).await;
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32603)));
     let line = &server.log.events("request")[0];
     assert_eq!((&line["tool"], &line["status"]), (&json!("wait"), &json!(504)));
 }
