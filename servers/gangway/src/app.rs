@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post_service};
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
@@ -21,7 +21,7 @@ use crate::jwks::Jwks;
 use crate::log::{self, Log};
 use crate::metrics::Metrics;
 use crate::token::Verifier;
-use crate::{auth, body, limits, metadata, serve};
+use crate::{auth, body, head, limits, metadata, serve};
 
 /// Longest time for one reading of the issuer's keys.
 const JWKS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -145,6 +145,7 @@ fn router<H: ServerHandler>(
     let endpoint = post_service(protocol)
         .route_layer(from_fn_with_state(shared.clone(), body::inspect))
         .route_layer(from_fn_with_state(shared.clone(), auth::check))
+        .route_layer(from_fn(head::inspect))
         .route_layer(from_fn_with_state(shared.clone(), limits::admit));
     let documents = metadata::documents(config).into_iter();
     documents

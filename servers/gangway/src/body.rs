@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::LengthLimitError;
@@ -98,6 +98,10 @@ impl Reply {
 pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let facts = log::facts(&request);
     let (parts, body) = request.into_parts();
+    if !parts.headers.get(CONTENT_TYPE).is_some_and(is_json) {
+        let why = "the content type must be application/json";
+        return rpc_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, why, None);
+    }
     let body = match read(body, &shared.config.limits).await {
         Ok(body) => body,
         Err(refusal) => return *refusal,
@@ -118,7 +122,18 @@ pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: 
     let called = tool.is_some();
     facts.request_id(envelope.id);
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    // With the type checked, this is the protocol's word for JSON that is no message of its.
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        let why = "Invalid Request: not a JSON-RPC message of this protocol";
+        return rpc_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, why, facts.known_request_id());
+    }
     if called { note_failure(response, &facts).await } else { response }
+}
+
+fn is_json(content_type: &HeaderValue) -> bool {
+    let value = content_type.to_str().unwrap_or_default();
+    let essence = value.split_once(';').map_or(value, |(essence, _)| essence);
+    essence.trim().eq_ignore_ascii_case("application/json")
 }
 
 /// The whole body, or the refusal of one that is too large, too slow or broken.
@@ -144,7 +159,6 @@ async fn read(body: Body, limits: &Limits) -> Result<Bytes, Box<Response>> {
 
 /// A tool's own failure is a success of the protocol: only the reply shows it.
 async fn note_failure(response: Response, facts: &Facts) -> Response {
-    let is_json = |value: &axum::http::HeaderValue| value.as_bytes() == b"application/json";
     if !response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
         return response;
     }

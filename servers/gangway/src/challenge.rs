@@ -39,7 +39,12 @@ impl Denial {
                 (StatusCode::FORBIDDEN, Some("insufficient_scope"), why)
             }
             Self::Unavailable => {
-                return rpc_error(StatusCode::SERVICE_UNAVAILABLE, BUSY, "tokens cannot be checked at the moment", None);
+                return rpc_error(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    BUSY,
+                    "tokens cannot be checked at the moment",
+                    None,
+                );
             }
         };
         let scopes = if let Self::Scope(scopes) = &self { scopes } else { &["read"][..] };

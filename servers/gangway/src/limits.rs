@@ -24,8 +24,11 @@ pub async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Ne
     let facts = log::facts(&request);
     match tokio::time::timeout(shared.config.limits.request_time, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => {
-            rpc_error(StatusCode::GATEWAY_TIMEOUT, INTERNAL_ERROR, "the request took too long", facts.known_request_id())
-        }
+        Err(_) => rpc_error(
+            StatusCode::GATEWAY_TIMEOUT,
+            INTERNAL_ERROR,
+            "the request took too long",
+            facts.known_request_id(),
+        ),
     }
 }

@@ -9,8 +9,9 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Most bytes of a request's line and headers. The load balancer takes 64 KiB.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// Most bytes of a request's head. The load balancer takes a line of 16 KiB and
+/// headers of 64 KiB.
+const MAX_HEAD_BYTES: usize = 80 * 1024;
 /// Pause after a connection could not be taken: there are too many open files,
 /// and trying at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -28,7 +29,10 @@ pub async fn accept(
 ) -> GracefulShutdown {
     let connections = GracefulShutdown::new();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(head_time).max_buf_size(MAX_HEAD_BYTES);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(head_time)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_header_size(MAX_HEAD_BYTES);
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {

@@ -5,6 +5,7 @@
 mod clock;
 mod support;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use clock::{Clock, start, start_with};
@@ -51,6 +52,36 @@ async fn a_flood_of_unknown_keys_causes_one_more_fetch() {
     assert_eq!(statuses, [401; 50]);
     assert_eq!(server.issuer.fetches() - before, 1);
     assert_eq!(status(&server, &good()).await, 200);
+}
+
+#[tokio::test]
+async fn made_up_keys_do_not_keep_real_ones_out() {
+    // Fewer places than there are made-up keys, and more than may wait.
+    let few = |config: &mut gangway::Config| config.limits.concurrent_requests = 100;
+    let server = start_with(Issuer::start().await, few).await;
+    assert_eq!(status(&server, &good()).await, 200);
+    server.issuer.hold();
+    let before = server.issuer.fetches();
+    let flood: Vec<_> = (0..150)
+        .map(|i| sign(1, &json!({ "alg": "RS256", "kid": format!("made-up-{i}") }), &machine_claims()))
+        .collect();
+    let answered = AtomicUsize::new(0);
+    let refused = join_all(flood.iter().map(async |token| {
+        let status = status(&server, token).await;
+        answered.fetch_add(1, Ordering::SeqCst);
+        status
+    }));
+    let meanwhile = async {
+        // All but those that wait for the fetch have their answer.
+        until(|| server.issuer.fetches() > before && answered.load(Ordering::SeqCst) >= 150 - 64).await;
+        let statuses = join_all((0..20).map(|_| async { status(&server, &good()).await })).await;
+        server.issuer.release();
+        statuses
+    };
+    let (refused, meanwhile) = tokio::join!(refused, meanwhile);
+    assert_eq!(meanwhile, [200; 20]);
+    assert!(refused.iter().all(|status| [401, 503].contains(status)), "{refused:?}");
+    assert_eq!(server.issuer.fetches() - before, 1);
 }
 
 #[tokio::test]

@@ -120,6 +120,27 @@ async fn every_request_has_its_line() {
 }
 
 #[tokio::test]
+async fn a_tool_that_the_server_cannot_run_is_a_warning() {
+    let server = start().await;
+    let reply = body(server.post_authorized(&call("jam")).send().await.unwrap()).await;
+    assert_eq!(reply["error"]["code"], -32603);
+    assert_eq!(server.log.events("tool_error")[0]["tool"], "jam");
+    // A tool that is not there is the caller's mistake.
+    server.post_authorized(&call("nothing")).send().await.unwrap();
+    assert_eq!(server.log.events("tool_error").len(), 1);
+}
+
+#[test]
+fn the_drain_fits_into_the_time_that_the_stack_gives() {
+    // The stack's StopTimeout and deregistration delay, in `stack/server.yaml`.
+    let stack = include_str!("../../../stack/server.yaml");
+    assert!(stack.contains("StopTimeout: 60") && stack.contains("deregistration_delay.timeout_seconds, Value: '60'"));
+    let limits = gangway::Limits::default();
+    assert!(limits.drain_time < Duration::from_secs(60));
+    assert!(limits.request_time < limits.drain_time, "no request outlives the drain");
+}
+
+#[tokio::test]
 async fn a_tool_that_fails_is_a_warning() {
     let server = start().await;
     let response = server.post_authorized(&call("fail")).send().await.unwrap();
