@@ -1,5 +1,5 @@
 //! The lines from which CloudWatch makes metrics.
-#![allow(clippy::unwrap_used)] // A failed step is a failed test.
+#![allow(clippy::unwrap_used, clippy::panic)] // A failed step is a failed test.
 
 #[path = "support/clock.rs"]
 mod clock;
