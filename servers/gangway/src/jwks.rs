@@ -1,6 +1,7 @@
 //! The issuer's public keys (RFC 7517), cached.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ const MAX_WAITING: usize = 64;
 pub enum KeyError {
     /// The issuer does not have it.
     Unknown,
-    /// The issuer's keys have never been read, or too many requests wait for them.
+    /// The issuer's keys cannot be read, or too many requests wait for them.
     Unavailable,
 }
 
@@ -57,6 +58,8 @@ pub struct Jwks {
     /// Held while fetching, so that there is one fetch at a time; the time of the last one.
     gate: Mutex<Option<Instant>>,
     waiting: Semaphore,
+    /// The last fetch failed: a key that is not known may be the issuer's new one.
+    failing: AtomicBool,
 }
 
 impl Jwks {
@@ -71,6 +74,7 @@ impl Jwks {
             keys: RwLock::new(None),
             gate: Mutex::new(None),
             waiting: Semaphore::new(MAX_WAITING),
+            failing: AtomicBool::new(false),
         }
     }
 
@@ -90,7 +94,7 @@ impl Jwks {
         self.refresh(Some(kid)).await;
         match self.known(kid) {
             Some((key, _)) => Ok(key),
-            None if self.current().is_some() => Err(KeyError::Unknown),
+            None if self.current().is_some() && !self.failing.load(Ordering::Relaxed) => Err(KeyError::Unknown),
             None => Err(KeyError::Unavailable),
         }
     }
@@ -109,7 +113,9 @@ impl Jwks {
         }
         // Noted before the fetch: a client that hangs up must not buy another one.
         *last = Some(Instant::now());
-        match self.fetch().await {
+        let fetched = self.fetch().await;
+        self.failing.store(fetched.is_err(), Ordering::Relaxed);
+        match fetched {
             Ok(keys) => {
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
                 if first {

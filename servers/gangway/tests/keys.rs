@@ -110,6 +110,22 @@ async fn known_keys_outlive_an_outage() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_new_in_an_outage_is_not_refused_for_good() {
+    let tight = |config: &mut gangway::Config| config.limits.jwks_interval = Duration::ZERO;
+    let server = start_with(Issuer::start().await, tight).await;
+    assert_eq!(status(&server, &good()).await, 200);
+    server.issuer.publish(&[jwk(0), jwk(1)]);
+    server.issuer.break_down();
+    // Not 401: nobody can tell whether the token is good.
+    assert_eq!(status(&server, &token(1, &machine_claims())).await, 503);
+    assert_eq!(status(&server, &good()).await, 200);
+    server.issuer.repair();
+    assert_eq!(status(&server, &token(1, &machine_claims())).await, 200);
+    let made_up = sign(1, &json!({ "alg": "RS256", "kid": "made-up" }), &machine_claims());
+    assert_eq!(status(&server, &made_up).await, 401);
+}
+
+#[tokio::test]
 async fn a_withdrawn_key_is_forgotten() {
     let tight = |config: &mut gangway::Config| {
         config.limits.jwks_interval = Duration::ZERO;
