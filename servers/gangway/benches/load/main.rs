@@ -68,7 +68,7 @@ async fn bench(options: Options) -> Result<Value, String> {
     for (method, params) in [("tools/list", json!({})), ("tools/call", call)] {
         let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let target = Rc::new(Target::new(&url, &token, &options.headers, &message)?);
-        report[method] = measure(&target, &options, method).await?;
+        report[method] = measure(&target, &options, pid, method).await?;
     }
     if let Some(pid) = pid {
         let (now, most) = (server::memory(pid, "VmRSS"), server::memory(pid, "VmHWM"));
@@ -84,17 +84,21 @@ fn show(figure: Option<f64>) -> String {
 }
 
 /// As many requests as there can be, then so many a second.
-async fn measure(target: &Rc<Target>, options: &Options, method: &str) -> Result<Value, String> {
+async fn measure(target: &Rc<Target>, options: &Options, pid: Option<u32>, method: &str) -> Result<Value, String> {
     Connection::open(target).await?.request().await.map_err(|problem| format!("{method}: {problem}"))?;
-    let each = |connections: usize| 1.0 / (f64::from(options.rate) / connections as f64);
-    let pace = Duration::from_secs_f64(each(options.connections));
+    let pace = Duration::from_secs(1) * options.connections as u32 / options.rate;
     let time = Duration::from_secs(options.seconds);
     run(target, options.connections, None, WARM_UP).await?;
+    let before = pid.and_then(server::processor_time);
     let free = run(target, options.connections, None, time).await?;
     print(method, "saturated", &free);
+    let used = before.and_then(|before| Some(server::processor_time(pid?)? - before));
+    // Unlike the rate, it hardly depends on what else the machine does.
+    let each = used.map(|used| (used.as_secs_f64() * 1e6 / free.latency.len() as f64).round());
+    eprintln!("{method} processor time of the server {} us each", show(each));
     let paced = run(target, options.connections, Some(pace), time).await?;
     print(method, &format!("at {}/s", options.rate), &paced);
-    Ok(json!({ "saturated": free.report(), "paced": paced.report() }))
+    Ok(json!({ "saturated": free.report(), "paced": paced.report(), "processor_us_per_request": each }))
 }
 
 /// What one run showed.
@@ -132,8 +136,8 @@ fn print(method: &str, how: &str, figures: &Figures) {
 }
 
 /// Loads the server for `time`. With a `pace`, each connection sends one request
-/// in that time, and latencies count from when a request was due: a server that
-/// stalls cannot hide the requests that it held up.
+/// in that time, and latencies count from when a request was due if the one before
+/// it was not answered by then: a server that stalls cannot hide what it held up.
 async fn run(
     target: &Rc<Target>,
     connections: usize,
@@ -169,19 +173,20 @@ async fn work(
     let mut latency = histogram();
     let mut due = begin + pace.map_or(Duration::ZERO, |(_, offset)| offset);
     while begin.elapsed() < time {
-        match pace {
-            Some((pace, _)) => {
+        let mut start = Instant::now();
+        if let Some((pace, _)) = pace {
+            if start < due {
                 tokio::time::sleep_until(due.into()).await;
-                connection.request().await?;
-                latency.saturating_record(due.elapsed().as_micros() as u64);
-                due += pace;
+                // The timer goes by milliseconds: that it is late is not the server's doing.
+                start = Instant::now();
+            } else {
+                // That the request before this one took so long is.
+                start = due;
             }
-            None => {
-                let sent = Instant::now();
-                connection.request().await?;
-                latency.saturating_record(sent.elapsed().as_micros() as u64);
-            }
+            due += pace;
         }
+        connection.request().await?;
+        latency.saturating_record(start.elapsed().as_micros() as u64);
     }
     Ok(latency)
 }
