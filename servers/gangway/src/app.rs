@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -23,10 +22,15 @@ use crate::metrics::Metrics;
 use crate::token::Verifier;
 use crate::{auth, body, head, limits, metadata, serve};
 
-/// Longest time for one reading of the issuer's keys.
-const JWKS_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// A handler of MCP requests, and which of its tools change something.
+///
+/// Every request needs the `read` scope of this server. A call of a tool in
+/// [`write_tools`](Self::write_tools) without the `write` scope is answered with
+/// 403 and the scopes to ask for, before the handler sees it.
+///
+/// A handler that lists its tools by hand should implement
+/// [`ServerHandler::get_tool`] too, as rmcp's macros do: tools that it does not
+/// know are counted together.
 pub struct Server<H> {
     handler: Arc<H>,
     write_tools: &'static [&'static str],
@@ -71,7 +75,7 @@ impl App {
     /// Builds the routes of `server`.
     pub fn new<H: ServerHandler>(config: Config, server: Server<H>, log: Log) -> Result<Self, ClientError> {
         let user_agent = concat!("gangway/", env!("CARGO_PKG_VERSION"));
-        let client = http_client(user_agent, JWKS_TIMEOUT)?;
+        let client = http_client(user_agent, config.limits.jwks_time)?;
         let jwks = Arc::new(Jwks::new(&config, client, log.clone()));
         let config = Arc::new(config);
         let handler = server.handler.clone();

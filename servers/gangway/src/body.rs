@@ -1,7 +1,6 @@
 //! The one look at the body: its size, its method, and the tool it calls.
 
 use std::error::Error;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
@@ -11,9 +10,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::LengthLimitError;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::app::Shared;
@@ -28,7 +25,7 @@ use crate::token::Caller;
 struct Envelope {
     id: Option<Value>,
     method: Option<String>,
-    params: Option<Object<Params>>,
+    params: Option<Params>,
 }
 
 #[derive(Deserialize)]
@@ -39,31 +36,7 @@ struct Params {
 impl Envelope {
     fn tool(&self) -> Option<&str> {
         let call = self.method.as_deref() == Some("tools/call");
-        self.params.as_ref().filter(|_| call)?.0.name.as_ref()?.as_str()
-    }
-}
-
-/// A `T` from a JSON object only. What serde derives takes an array as well, as
-/// the fields in their order, and another parser's fields may have another order.
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
-            type Value = Object<T>;
-
-            fn expecting(&self, text: &mut std::fmt::Formatter) -> std::fmt::Result {
-                text.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
-            }
-        }
-
-        deserializer.deserialize_map(Members(PhantomData))
+        self.params.as_ref().filter(|_| call)?.name.as_ref()?.as_str()
     }
 }
 
@@ -107,7 +80,7 @@ pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: 
         Err(refusal) => return *refusal,
     };
     let envelope = match serde_json::from_slice(&body) {
-        Ok(Object::<Envelope>(envelope)) => envelope,
+        Ok::<Envelope, _>(envelope) => envelope,
         Err(error) => {
             let message = format!("Parse error: not one JSON-RPC message: {error}");
             return rpc_error(StatusCode::BAD_REQUEST, PARSE_ERROR, &message, None);

@@ -82,6 +82,8 @@ pub struct Limits {
     pub concurrent_requests: usize,
     /// Longest wait for requests in flight after a signal to stop.
     pub drain_time: Duration,
+    /// Longest time for one reading of the issuer's keys.
+    pub jwks_time: Duration,
     /// Shortest time between two JWKS fetches caused by unknown keys.
     pub jwks_interval: Duration,
     /// Age from which the JWKS is refreshed behind the requests.
@@ -99,6 +101,7 @@ impl Default for Limits {
             request_time: Duration::from_secs(30),
             concurrent_requests: 512,
             drain_time: Duration::from_secs(50),
+            jwks_time: Duration::from_secs(5),
             jwks_interval: Duration::from_secs(30),
             jwks_max_age: Duration::from_secs(3600),
             metrics_interval: Duration::from_secs(60),

@@ -57,7 +57,10 @@ async fn a_flood_of_unknown_keys_causes_one_more_fetch() {
 #[tokio::test]
 async fn made_up_keys_do_not_keep_real_ones_out() {
     // Fewer places than there are made-up keys, and more than may wait.
-    let few = |config: &mut gangway::Config| config.limits.concurrent_requests = 100;
+    let few = |config: &mut gangway::Config| {
+        config.limits.concurrent_requests = 100;
+        config.limits.jwks_time = Duration::from_secs(600);
+    };
     let server = start_with(Issuer::start().await, few).await;
     assert_eq!(status(&server, &good()).await, 200);
     server.issuer.hold();

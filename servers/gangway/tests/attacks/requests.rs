@@ -147,7 +147,7 @@ fn bodies() -> Vec<Row> {
         ("two messages", raw(&format!("{0}{0}", list())), 400, parse),
         ("a batch", raw(&json!([list(), call("tick")]).to_string()), 400, parse),
         ("an empty batch", raw("[]"), 400, parse),
-        ("a message as a list", raw("[1,\"tools/call\",{\"name\":\"tick\"}]"), 400, parse),
+        ("a message as a list", raw("[1,\"tools/call\",{\"name\":\"tick\"}]"), 400, "\"code\":-32600"),
         ("a number", raw("7"), 400, parse),
         ("null", raw("null"), 400, parse),
         ("method as a number", raw("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":7}"), 400, parse),
