@@ -18,10 +18,10 @@ GUARD := $(TARGET)/guard-$(GUARD_VERSION)/bin/cfn-guard
 NEXTEST := $(shell command -v cargo-nextest)
 
 .NOTPARALLEL:
-.PHONY: help local test check lint templates unit core e2e bench screenshots tools
+.PHONY: help local test check lint templates unit core e2e bench bench-servers screenshots tools
 
 help: ## Print the targets.
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 tools: ## Check what must be there, install what may be installed.
 	@scripts/tools
@@ -76,6 +76,10 @@ test: ## Everything the pipeline runs.
 
 bench: ## What a flood of log lines costs, against the budgets.
 	cargo bench --package quarterdeck --locked --no-default-features --features tui --bench logs --bench frame
+
+bench-servers: ## What a server can bear; ARGS as in servers/gangway/benches/load/main.rs.
+	cargo build --profile image --locked --package mcp-time
+	cargo bench --profile image --locked --package gangway --bench load -- $(ARGS)
 
 screenshots: ## Take the screenshots anew from a real run.
 	cargo build --workspace

@@ -1,14 +1,11 @@
 //! The routes and the layers, and serving them until told to stop.
 
-use std::future::IntoFuture;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post_service};
-use axum::serve::ListenerExt;
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -21,13 +18,19 @@ use crate::client::{ClientError, http_client};
 use crate::config::Config;
 use crate::jwks::Jwks;
 use crate::log::{self, Log};
+use crate::metrics::Metrics;
 use crate::token::Verifier;
-use crate::{auth, body, limits, metadata};
-
-/// Longest time for one reading of the issuer's keys.
-const JWKS_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::{auth, body, head, limits, metadata, serve};
 
 /// A handler of MCP requests, and which of its tools change something.
+///
+/// Every request needs the `read` scope of this server. A call of a tool in
+/// [`write_tools`](Self::write_tools) without the `write` scope is answered with
+/// 403 and the scopes to ask for, before the handler sees it.
+///
+/// A handler that lists its tools by hand should implement
+/// [`ServerHandler::get_tool`] too, as rmcp's macros do: tools that it does not
+/// know are counted together.
 pub struct Server<H> {
     handler: Arc<H>,
     write_tools: &'static [&'static str],
@@ -49,8 +52,12 @@ impl<H> Server<H> {
 /// What the layers share.
 pub struct Shared {
     pub config: Arc<Config>,
+    pub log: Log,
+    pub metrics: Option<Arc<Metrics>>,
     pub verifier: Verifier,
     pub write_tools: &'static [&'static str],
+    /// Whether the server has a tool of this name.
+    pub lists: Box<dyn Fn(&str) -> bool + Send + Sync>,
     pub slots: Semaphore,
     pub in_flight: TaskTracker,
 }
@@ -60,7 +67,6 @@ pub struct App {
     router: Router,
     shared: Arc<Shared>,
     jwks: Arc<Jwks>,
-    log: Log,
     /// Ends the streams that clients hold open.
     streams: CancellationToken,
 }
@@ -69,20 +75,24 @@ impl App {
     /// Builds the routes of `server`.
     pub fn new<H: ServerHandler>(config: Config, server: Server<H>, log: Log) -> Result<Self, ClientError> {
         let user_agent = concat!("gangway/", env!("CARGO_PKG_VERSION"));
-        let client = http_client(user_agent, JWKS_TIMEOUT)?;
+        let client = http_client(user_agent, config.limits.jwks_time)?;
         let jwks = Arc::new(Jwks::new(&config, client, log.clone()));
         let config = Arc::new(config);
+        let handler = server.handler.clone();
         let shared = Arc::new(Shared {
             verifier: Verifier::new(config.clone(), jwks.clone()),
             write_tools: server.write_tools,
+            lists: Box::new(move |tool| handler.get_tool(tool).is_some()),
+            metrics: config.metrics.then(|| Arc::new(Metrics::new(log.clone()))),
+            log,
             slots: Semaphore::new(config.limits.concurrent_requests),
             in_flight: TaskTracker::new(),
             config,
         });
         let streams = CancellationToken::new();
         let protocol = protocol(server.handler, &shared.config, streams.clone());
-        let router = router(protocol, &shared, &log);
-        Ok(Self { router, shared, jwks, log, streams })
+        let router = router(protocol, &shared);
+        Ok(Self { router, shared, jwks, streams })
     }
 
     /// Serves until `stop` is done, then lets the requests in flight finish.
@@ -91,30 +101,26 @@ impl App {
         let jwks = self.jwks;
         // Ahead of the first request; nothing waits for it.
         tokio::spawn(async move { jwks.refresh(None).await });
-        let stopping = CancellationToken::new();
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let server = axum::serve(listener, self.router).with_graceful_shutdown(stopping.clone().cancelled_owned());
-        let mut server = std::pin::pin!(server.into_future());
-        self.log.event("info", "start", &format!("listening on {address}"));
-        tokio::select! {
-            result = &mut server => return result,
-            () = stop => {}
-        }
-        stopping.cancel();
-        self.shared.in_flight.close();
+        let Shared { config, log, metrics, in_flight, .. } = &*self.shared;
+        let limits = &config.limits;
+        let writer = metrics.clone().map(|metrics| tokio::spawn(metrics.write_every(limits.metrics_interval)));
+        log.event("info", "start", &format!("listening on {address}"));
+        let connections = serve::accept(listener, self.router, limits.head_time, stop).await;
+        in_flight.close();
         let finish_requests = async {
-            self.shared.in_flight.wait().await;
+            in_flight.wait().await;
             // Earlier, this would cut requests short; streams would never end by themselves.
             self.streams.cancel();
         };
-        let drained = async { tokio::join!(server, finish_requests).0 };
-        let limit = self.shared.config.limits.drain_time;
-        let result = tokio::time::timeout(limit, drained).await;
+        let drained = async { tokio::join!(connections.shutdown(), finish_requests) };
+        let result = tokio::time::timeout(limits.drain_time, drained).await;
+        if let (Some(metrics), Some(writer)) = (metrics, writer) {
+            writer.abort();
+            metrics.write();
+        }
         let how = if result.is_ok() { "drained" } else { "stopped with requests in flight" };
-        self.log.event("info", "stop", how);
-        result.unwrap_or(Ok(()))
+        log.event("info", "stop", how);
+        Ok(())
     }
 }
 
@@ -137,24 +143,19 @@ fn protocol<H: ServerHandler>(
 fn router<H: ServerHandler>(
     protocol: StreamableHttpService<Arc<H>, NeverSessionManager>,
     shared: &Arc<Shared>,
-    log: &Log,
 ) -> Router {
     let config = &shared.config;
     // `route_layer` leaves other methods alone: they get 405 whoever asks.
     let endpoint = post_service(protocol)
         .route_layer(from_fn_with_state(shared.clone(), body::inspect))
         .route_layer(from_fn_with_state(shared.clone(), auth::check))
+        .route_layer(from_fn(head::inspect))
         .route_layer(from_fn_with_state(shared.clone(), limits::admit));
-    let resource = metadata::resource(config).to_string();
-    let authorization = metadata::authorization_server(config).to_string();
-    Router::new()
+    let documents = metadata::documents(config).into_iter();
+    documents
+        .fold(Router::new(), |router, (path, text)| router.route(&path, get(async move || metadata::response(text))))
         .route(&config.endpoint(), endpoint)
-        .route(&metadata::resource_path(config), get(async move || metadata::document(resource.clone())))
-        .route(
-            &metadata::authorization_server_path(config),
-            get(async move || metadata::document(authorization.clone())),
-        )
-        .layer(from_fn_with_state(log.clone(), log::requests))
+        .layer(from_fn_with_state(shared.clone(), log::requests))
         // Outside the log: the load balancer asks every few seconds.
         .route("/healthz", get("ok\n"))
 }

@@ -1,18 +1,21 @@
 //! The one look at the body: its size, its method, and the tool it calls.
 
+use std::error::Error;
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use http_body_util::LengthLimitError;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::app::Shared;
-use crate::challenge::{Denial, json};
+use crate::challenge::{Denial, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, rpc_error};
+use crate::config::Limits;
 use crate::log::{self, Facts};
 use crate::token::Caller;
 
@@ -20,13 +23,14 @@ use crate::token::Caller;
 /// so that no other parser can read another tool's name in the same message.
 #[derive(Deserialize)]
 struct Envelope {
+    id: Option<Value>,
     method: Option<String>,
     params: Option<Params>,
 }
 
 #[derive(Deserialize)]
 struct Params {
-    name: Option<serde_json::Value>,
+    name: Option<Value>,
 }
 
 impl Envelope {
@@ -40,8 +44,7 @@ impl Envelope {
 #[derive(Deserialize)]
 struct Reply {
     result: Option<CallResult>,
-    #[serde(default, rename = "error")]
-    _error: Option<IgnoredAny>,
+    error: Option<CallError>,
 }
 
 #[derive(Deserialize)]
@@ -50,54 +53,95 @@ struct CallResult {
     is_error: bool,
 }
 
+#[derive(Deserialize)]
+struct CallError {
+    code: i32,
+}
+
+impl Reply {
+    /// The tool's failure, or the server's; not a call that was wrong.
+    fn failed(&self) -> bool {
+        self.result.as_ref().is_some_and(|result| result.is_error)
+            || self.error.as_ref().is_some_and(|error| error.code == INTERNAL_ERROR)
+    }
+}
+
 /// Reads the body, tells the log about it, and asks for the `write` scope where
 /// the tool needs it.
 pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let facts = log::facts(&request);
     let (parts, body) = request.into_parts();
-    // The other failure is a client that went away, which no answer reaches.
-    let Ok(body) = to_bytes(body, shared.config.limits.body_bytes).await else {
-        let why = format!("the body is larger than {} bytes", shared.config.limits.body_bytes);
-        return json(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &why);
+    if !parts.headers.get(CONTENT_TYPE).is_some_and(is_json) {
+        let why = "the content type must be application/json";
+        return rpc_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, why, None);
+    }
+    let body = match read(body, &shared.config.limits).await {
+        Ok(body) => body,
+        Err(refusal) => return *refusal,
     };
-    let envelope: Envelope = match serde_json::from_slice(&body) {
-        Ok(envelope) => envelope,
-        Err(error) => return parse_error(&error),
+    let envelope = match serde_json::from_slice(&body) {
+        Ok::<Envelope, _>(envelope) => envelope,
+        Err(error) => {
+            let message = format!("Parse error: not one JSON-RPC message: {error}");
+            return rpc_error(StatusCode::BAD_REQUEST, PARSE_ERROR, &message, None);
+        }
     };
     let tool = envelope.tool();
-    facts.call(envelope.method.as_deref(), tool);
+    facts.call(envelope.method.as_deref(), tool, tool.is_some_and(|tool| (shared.lists)(tool)));
     let may_write = parts.extensions.get().is_some_and(|caller: &Caller| caller.may_write);
     if !may_write && tool.is_some_and(|tool| shared.write_tools.contains(&tool)) {
         return Denial::Scope(&["read", "write"]).into_response(&shared.config);
     }
+    let called = tool.is_some();
+    facts.request_id(envelope.id);
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    if tool.is_some() { note_tool_error(response, &facts).await } else { response }
+    // With the type checked, this is the protocol's word for JSON that is no message of its.
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        let why = "Invalid Request: not a JSON-RPC message of this protocol";
+        return rpc_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, why, facts.known_request_id());
+    }
+    if called { note_failure(response, &facts).await } else { response }
 }
 
-/// JSON-RPC's parse error, with the status that the transport gives to bad requests.
-fn parse_error(error: &serde_json::Error) -> Response {
-    let mut response = json(StatusCode::BAD_REQUEST, "", "");
-    let message = format!("Parse error: not one JSON-RPC message: {error}");
-    let body = serde_json::json!({
-        "jsonrpc": "2.0", "id": null, "error": { "code": -32700, "message": message },
-    });
-    *response.body_mut() = Body::from(body.to_string());
-    response
+fn is_json(content_type: &HeaderValue) -> bool {
+    let value = content_type.to_str().unwrap_or_default();
+    let essence = value.split_once(';').map_or(value, |(essence, _)| essence);
+    essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-/// A tool's own failure is a success of the protocol: only the result shows it.
-async fn note_tool_error(response: Response, facts: &Facts) -> Response {
-    let is_json = |value: &axum::http::HeaderValue| value.as_bytes() == b"application/json";
+/// The whole body, or the refusal of one that is too large, too slow or broken.
+async fn read(body: Body, limits: &Limits) -> Result<Bytes, Box<Response>> {
+    let refuse = |status, code, message: String| Err(Box::new(rpc_error(status, code, &message, None)));
+    let too_large = || format!("the body is larger than {} bytes", limits.body_bytes);
+    // One that is declared too large need not be sent at all.
+    if body.size_hint().lower() > limits.body_bytes as u64 {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, too_large());
+    }
+    match tokio::time::timeout(limits.body_time, to_bytes(body, limits.body_bytes)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(error)) if error.source().is_some_and(|cause| cause.is::<LengthLimitError>()) => {
+            refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, too_large())
+        }
+        Ok(Err(_)) => refuse(StatusCode::BAD_REQUEST, PARSE_ERROR, "Parse error: the body broke off".to_owned()),
+        Err(_) => {
+            let why = format!("the body did not arrive within {} s", limits.body_time.as_secs_f32());
+            refuse(StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST, why)
+        }
+    }
+}
+
+/// A tool's own failure is a success of the protocol: only the reply shows it.
+async fn note_failure(response: Response, facts: &Facts) -> Response {
     if !response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
         return response;
     }
     let (parts, body) = response.into_parts();
     // Whole in memory already: a JSON response is not streamed.
     let Ok(body) = to_bytes(body, usize::MAX).await else {
-        return json(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the response broke off");
+        let why = "the response broke off";
+        return rpc_error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, why, facts.known_request_id());
     };
-    let reply: Option<Reply> = serde_json::from_slice(&body).ok();
-    if reply.and_then(|reply| reply.result).is_some_and(|result| result.is_error) {
+    if serde_json::from_slice(&body).is_ok_and(|reply: Reply| reply.failed()) {
         facts.tool_failed();
     }
     Response::from_parts(parts, Body::from(body))

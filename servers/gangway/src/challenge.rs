@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use serde_json::Value;
 
 use crate::config::Config;
 
@@ -38,14 +39,17 @@ impl Denial {
                 (StatusCode::FORBIDDEN, Some("insufficient_scope"), why)
             }
             Self::Unavailable => {
-                let why = "tokens cannot be checked at the moment";
-                let mut response = json(StatusCode::SERVICE_UNAVAILABLE, "unavailable", why);
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
-                return response;
+                return rpc_error(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    BUSY,
+                    "tokens cannot be checked at the moment",
+                    None,
+                );
             }
         };
         let scopes = if let Self::Scope(scopes) = &self { scopes } else { &["read"][..] };
-        let mut response = json(status, error.unwrap_or("unauthorized"), description);
+        let body = serde_json::json!({ "error": error.unwrap_or("unauthorized"), "error_description": description });
+        let mut response = json(status, &body);
         let challenge = challenge(config, error.map(|error| (error, description)), scopes);
         // Configuration is checked when read, so the value is always a valid header.
         if let Ok(value) = HeaderValue::from_str(&challenge) {
@@ -68,9 +72,31 @@ fn challenge(config: &Config, error: Option<(&str, &str)>, scopes: &[&str]) -> S
     challenge
 }
 
+/// JSON-RPC's code for a message that is not JSON, or not one message.
+pub const PARSE_ERROR: i32 = -32700;
+/// JSON-RPC's code for a message that cannot be taken as a request.
+pub const INVALID_REQUEST: i32 = -32600;
+/// JSON-RPC's code for a failure of the server's own.
+pub const INTERNAL_ERROR: i32 = -32603;
+/// Of the codes that JSON-RPC leaves to servers: come back later.
+pub const BUSY: i32 = -32000;
+
+/// Seconds after which a client that was turned away may come back.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
+
+/// An error that a JSON-RPC client can match to its request, if its `id` is known.
+/// With status 503 it says when to come back.
+pub fn rpc_error(status: StatusCode, code: i32, message: &str, id: Option<&Value>) -> Response {
+    let error = serde_json::json!({ "code": code, "message": message });
+    let mut response = json(status, &serde_json::json!({ "jsonrpc": "2.0", "id": id, "error": error }));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
+    }
+    response
+}
+
 /// A small JSON error that no cache keeps.
-pub fn json(status: StatusCode, error: &str, description: &str) -> Response {
-    let body = serde_json::json!({ "error": error, "error_description": description });
+fn json(status: StatusCode, body: &Value) -> Response {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();

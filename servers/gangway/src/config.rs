@@ -70,27 +70,41 @@ impl Env {
 pub struct Limits {
     /// Largest request body.
     pub body_bytes: usize,
+    /// Longest time for a request body to arrive.
+    pub body_time: Duration,
+    /// Longest time without a complete request head on a connection, pauses
+    /// included: longer than the load balancer keeps an idle connection, or it
+    /// would send requests into closing ones.
+    pub head_time: Duration,
     /// Longest time until a response begins.
     pub request_time: Duration,
     /// Most requests answered at once.
     pub concurrent_requests: usize,
     /// Longest wait for requests in flight after a signal to stop.
     pub drain_time: Duration,
+    /// Longest time for one reading of the issuer's keys.
+    pub jwks_time: Duration,
     /// Shortest time between two JWKS fetches caused by unknown keys.
     pub jwks_interval: Duration,
     /// Age from which the JWKS is refreshed behind the requests.
     pub jwks_max_age: Duration,
+    /// Time that one line of metrics sums up.
+    pub metrics_interval: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 1024 * 1024,
+            body_time: Duration::from_secs(10),
+            head_time: Duration::from_secs(150),
             request_time: Duration::from_secs(30),
             concurrent_requests: 512,
             drain_time: Duration::from_secs(50),
+            jwks_time: Duration::from_secs(5),
             jwks_interval: Duration::from_secs(30),
             jwks_max_age: Duration::from_secs(3600),
+            metrics_interval: Duration::from_secs(60),
         }
     }
 }
@@ -122,6 +136,8 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Browser origins that are served (`GANGWAY_ALLOWED_ORIGINS`).
     pub allowed_origins: Vec<String>,
+    /// Whether metrics are written to the log (`GANGWAY_METRICS`).
+    pub metrics: bool,
     /// Bounds, not configurable from the environment.
     pub limits: Limits,
 }
@@ -151,6 +167,7 @@ impl Config {
             allowed_clients: env.required("GANGWAY_ALLOWED_CLIENTS").map(|_| env.list("GANGWAY_ALLOWED_CLIENTS"))?,
             allowed_hosts: allowed_hosts(env, &public_base_url)?,
             allowed_origins: allowed_origins(env)?,
+            metrics: metrics(env)?,
             limits: Limits::default(),
             path,
             resource_url,
@@ -222,6 +239,14 @@ fn allowed_hosts(env: &Env, public_base_url: &str) -> Result<Vec<String>, Config
         }
     }
     Ok(hosts)
+}
+
+fn metrics(env: &Env) -> Result<bool, ConfigError> {
+    match env.get("GANGWAY_METRICS").as_deref() {
+        None | Some("on") => Ok(true),
+        Some("off") => Ok(false),
+        Some(_) => Err(ConfigError::new("GANGWAY_METRICS", "must be on or off")),
+    }
 }
 
 /// Origins, each with its port: the protocol library takes one without as any port.

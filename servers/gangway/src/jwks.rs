@@ -1,13 +1,14 @@
 //! The issuer's public keys (RFC 7517), cached.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyAlgorithm, PublicKeyUse};
 use reqwest::Client;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::client::{ClientError, read_limited};
 use crate::config::Config;
@@ -17,13 +18,16 @@ use crate::log::Log;
 const MAX_BYTES: usize = 256 * 1024;
 /// Time between attempts while there are no keys at all.
 const RETRY: Duration = Duration::from_secs(1);
+/// Most requests that wait for a fetch because of a key that is not known, while
+/// others are: made-up keys must not take the room of requests with real ones.
+const MAX_WAITING: usize = 64;
 
 /// Why there is no key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum KeyError {
     /// The issuer does not have it.
     Unknown,
-    /// The issuer's keys have never been read.
+    /// The issuer's keys cannot be read, or too many requests wait for them.
     Unavailable,
 }
 
@@ -53,6 +57,9 @@ pub struct Jwks {
     keys: RwLock<Option<Arc<KeySet>>>,
     /// Held while fetching, so that there is one fetch at a time; the time of the last one.
     gate: Mutex<Option<Instant>>,
+    waiting: Semaphore,
+    /// The last fetch failed: a key that is not known may be the issuer's new one.
+    failing: AtomicBool,
 }
 
 impl Jwks {
@@ -66,6 +73,8 @@ impl Jwks {
             log,
             keys: RwLock::new(None),
             gate: Mutex::new(None),
+            waiting: Semaphore::new(MAX_WAITING),
+            failing: AtomicBool::new(false),
         }
     }
 
@@ -78,10 +87,14 @@ impl Jwks {
             }
             return Ok(key);
         }
+        let place = self.waiting.try_acquire();
+        if place.is_err() && self.current().is_some() {
+            return Err(KeyError::Unavailable);
+        }
         self.refresh(Some(kid)).await;
         match self.known(kid) {
             Some((key, _)) => Ok(key),
-            None if self.current().is_some() => Err(KeyError::Unknown),
+            None if self.current().is_some() && !self.failing.load(Ordering::Relaxed) => Err(KeyError::Unknown),
             None => Err(KeyError::Unavailable),
         }
     }
@@ -100,7 +113,9 @@ impl Jwks {
         }
         // Noted before the fetch: a client that hangs up must not buy another one.
         *last = Some(Instant::now());
-        match self.fetch().await {
+        let fetched = self.fetch().await;
+        self.failing.store(fetched.is_err(), Ordering::Relaxed);
+        match fetched {
             Ok(keys) => {
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
                 if first {

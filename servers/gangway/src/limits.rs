@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::app::Shared;
-use crate::challenge::json;
+use crate::challenge::{BUSY, INTERNAL_ERROR, rpc_error};
+use crate::log;
 
 /// Admits a request if there is room, and gives it up after the time limit.
 ///
@@ -18,13 +18,17 @@ use crate::challenge::json;
 /// beginning of the response: streams may stay open.
 pub async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let Ok(_slot) = shared.slots.try_acquire() else {
-        let mut response = json(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many requests at once");
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        return response;
+        return rpc_error(StatusCode::SERVICE_UNAVAILABLE, BUSY, "too many requests at once", None);
     };
     let _in_flight = shared.in_flight.token();
+    let facts = log::facts(&request);
     match tokio::time::timeout(shared.config.limits.request_time, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => json(StatusCode::GATEWAY_TIMEOUT, "timeout", "the request took too long"),
+        Err(_) => rpc_error(
+            StatusCode::GATEWAY_TIMEOUT,
+            INTERNAL_ERROR,
+            "the request took too long",
+            facts.known_request_id(),
+        ),
     }
 }

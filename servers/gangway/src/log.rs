@@ -10,6 +10,10 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use serde::Serialize;
+use serde_json::Value;
+
+use crate::app::Shared;
+use crate::metrics::{Metrics, Tool};
 
 /// Longest value from outside that is written.
 const MAX_VALUE: usize = 64;
@@ -63,10 +67,28 @@ impl Log {
         self.write(Line { level, event, message: Some(message), ..Line::default() });
     }
 
+    /// A line with members of its own.
+    pub(crate) fn event_with(&self, level: &str, event: &str, members: &Value) {
+        #[derive(Serialize)]
+        struct With<'a> {
+            #[serde(flatten)]
+            line: Line<'a>,
+            #[serde(flatten)]
+            members: &'a Value,
+        }
+        self.put(&With { line: self.complete(Line { level, event, ..Line::default() }), members });
+    }
+
     fn write(&self, line: Line<'_>) {
-        let ts = format!("{:.3}", jiff::Timestamp::now());
-        let line = Line { ts, server: &self.server, ..line };
-        let Ok(mut text) = serde_json::to_vec(&line) else { return };
+        self.put(&self.complete(line));
+    }
+
+    fn complete<'a>(&'a self, line: Line<'a>) -> Line<'a> {
+        Line { ts: format!("{:.3}", jiff::Timestamp::now()), server: &self.server, ..line }
+    }
+
+    fn put(&self, line: &impl Serialize) {
+        let Ok(mut text) = serde_json::to_vec(line) else { return };
         text.push(b'\n');
         // A server whose log has no reader still serves.
         let _ = self.out.lock().unwrap_or_else(PoisonError::into_inner).write_all(&text);
@@ -82,6 +104,8 @@ struct Known {
     client: OnceLock<String>,
     method: OnceLock<String>,
     tool: OnceLock<String>,
+    listed: AtomicBool,
+    request_id: OnceLock<Value>,
     tool_failed: AtomicBool,
 }
 
@@ -91,17 +115,30 @@ impl Facts {
         let _ = self.0.client.set(clean(client));
     }
 
-    /// The MCP method, and the tool of a `tools/call`.
-    pub fn call(&self, method: Option<&str>, tool: Option<&str>) {
+    /// The MCP method, the tool of a `tools/call`, and whether the server lists it.
+    pub fn call(&self, method: Option<&str>, tool: Option<&str>, listed: bool) {
         if let Some(method) = method {
             let _ = self.0.method.set(clean(method));
         }
         if let Some(tool) = tool {
             let _ = self.0.tool.set(clean(tool));
         }
+        self.0.listed.store(listed, Ordering::Relaxed);
     }
 
-    /// The tool's result says `isError`.
+    /// The message's JSON-RPC id, if it is one.
+    pub fn request_id(&self, id: Option<Value>) {
+        if let Some(id @ (Value::String(_) | Value::Number(_))) = id {
+            let _ = self.0.request_id.set(id);
+        }
+    }
+
+    /// The JSON-RPC id, for an error that answers the message. It is never logged.
+    pub fn known_request_id(&self) -> Option<&Value> {
+        self.0.request_id.get()
+    }
+
+    /// The tool's result says `isError`, or the server could not run it.
     pub fn tool_failed(&self) {
         self.0.tool_failed.store(true, Ordering::Relaxed);
     }
@@ -111,6 +148,7 @@ impl Facts {
 /// client went away: every request has its line.
 struct Open {
     log: Log,
+    metrics: Option<Arc<Metrics>>,
     facts: Facts,
     started: Instant,
     status: u16,
@@ -122,6 +160,13 @@ impl Drop for Open {
     fn drop(&mut self) {
         let known = &self.facts.0;
         let tool_failed = known.tool_failed.load(Ordering::Relaxed);
+        let latency = self.started.elapsed();
+        let tool = known.tool.get().map(String::as_str);
+        if let Some(metrics) = &self.metrics {
+            let listed = known.listed.load(Ordering::Relaxed);
+            let tool = tool.map_or(Tool::None, |name| if listed { Tool::Listed(name) } else { Tool::Unlisted });
+            metrics.count(tool, tool_failed || self.status >= 500, latency);
+        }
         let level = match self.status {
             500.. => "error",
             400.. => "warn",
@@ -132,10 +177,10 @@ impl Drop for Open {
             level,
             event: if tool_failed { "tool_error" } else { "request" },
             method: known.method.get().map(String::as_str),
-            tool: known.tool.get().map(String::as_str),
+            tool,
             client: known.client.get().map(String::as_str),
             status: Some(self.status),
-            latency_ms: Some(self.started.elapsed().as_micros() as f64 / 1000.0),
+            latency_ms: Some(latency.as_micros() as f64 / 1000.0),
             request_id: Some(&self.request_id),
             trace_id: self.trace_id.as_deref(),
             ..Line::default()
@@ -143,11 +188,12 @@ impl Drop for Open {
     }
 }
 
-/// The outermost layer: writes the line, and gives the request its id.
-pub async fn requests(State(log): State<Log>, mut request: Request, next: Next) -> Response {
+/// The outermost layer: writes the line, counts, and gives the request its id.
+pub async fn requests(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let headers = request.headers();
     let mut open = Open {
-        log,
+        log: shared.log.clone(),
+        metrics: shared.metrics.clone(),
         facts: Facts::default(),
         started: Instant::now(),
         status: CLIENT_CLOSED,

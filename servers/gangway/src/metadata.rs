@@ -12,13 +12,28 @@ use serde_json::{Value, json};
 use crate::config::Config;
 
 /// Path of the protected resource metadata (RFC 9728 section 3.1).
-pub fn resource_path(config: &Config) -> String {
+fn resource_path(config: &Config) -> String {
     format!("/.well-known/oauth-protected-resource{}", config.endpoint())
 }
 
-/// Path of the authorization server metadata (RFC 8414 section 3.1).
-pub fn authorization_server_path(config: &Config) -> String {
-    format!("/.well-known/oauth-authorization-server{}", config.path)
+/// Every document with its path.
+///
+/// The authorization server's is at the path of RFC 8414 section 3.1, and at two
+/// below the server's own. Where our public address has a path of its own, as
+/// behind a proxy, the first is at the root of a host that is not ours; clients
+/// then ask for OpenID Connect's (Discovery 1.0 section 4), or append RFC 8414's.
+pub fn documents(config: &Config) -> Vec<(String, String)> {
+    let authorization = authorization_server(config).to_string();
+    let mut paths = vec![
+        format!("/.well-known/oauth-authorization-server{}", config.path),
+        format!("{}/.well-known/oauth-authorization-server", config.path),
+        format!("{}/.well-known/openid-configuration", config.path),
+    ];
+    // At the root, inserted and appended are the same.
+    paths.dedup();
+    let mut documents = vec![(resource_path(config), resource(config).to_string())];
+    documents.extend(paths.into_iter().map(|path| (path, authorization.clone())));
+    documents
 }
 
 /// Public URL of the protected resource metadata.
@@ -35,7 +50,7 @@ fn scopes(config: &Config) -> [String; 2] {
 }
 
 /// Protected resource metadata (RFC 9728 section 2).
-pub fn resource(config: &Config) -> Value {
+fn resource(config: &Config) -> Value {
     json!({
         "resource": config.resource_url,
         "resource_name": config.server,
@@ -50,7 +65,7 @@ pub fn resource(config: &Config) -> Value {
 /// The issuer's own document leaves out `code_challenge_methods_supported`, and
 /// strict clients refuse to go on without it. This one is the same server under
 /// our address, with that said.
-pub fn authorization_server(config: &Config) -> Value {
+fn authorization_server(config: &Config) -> Value {
     json!({
         "issuer": facade_issuer(config),
         "authorization_endpoint": config.authorization_endpoint,
@@ -63,11 +78,14 @@ pub fn authorization_server(config: &Config) -> Value {
         "token_endpoint_auth_methods_supported":
             ["none", "client_secret_basic", "client_secret_post"],
         "code_challenge_methods_supported": ["S256"],
+        // Of no use to us; readers of OpenID Connect's form insist on them.
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
     })
 }
 
 /// A document as a response that browsers and caches may use.
-pub fn document(text: String) -> Response {
+pub fn response(text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

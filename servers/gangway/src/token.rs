@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header, get_current_timestamp};
 use serde::Deserialize;
 
 use crate::challenge::Denial;
@@ -26,8 +26,12 @@ pub struct Caller {
     pub may_write: bool,
 }
 
+/// Claims that have one value. A claim given twice is an error.
 #[derive(Deserialize)]
 struct Claims {
+    iss: String,
+    /// Seconds since 1970, RFC 7519 section 2: not necessarily whole.
+    iat: Option<f64>,
     client_id: String,
     token_use: String,
     #[serde(default)]
@@ -89,6 +93,13 @@ impl Verifier {
         let claims = decode::<Claims>(token, &key, &self.validation)
             .map_err(|error| Denial::Invalid(explain(error.kind())))?
             .claims;
+        // Where the library takes one of several issuers for enough.
+        if claims.iss != self.config.issuer {
+            return Err(Denial::Invalid("the token is from another issuer"));
+        }
+        if claims.iat.is_some_and(|iat| iat > (get_current_timestamp() + LEEWAY_SECONDS) as f64) {
+            return Err(Denial::Invalid("the token was issued in the future"));
+        }
         if claims.token_use != "access" {
             return Err(Denial::Invalid("not an access token"));
         }
@@ -131,7 +142,20 @@ fn key_id(token: &str) -> Result<String, Denial> {
     if header.crit.is_some() {
         return Err(Denial::Invalid("the token has critical headers"));
     }
+    // RFC 7797: its payload is not what is signed here, with or without `crit`.
+    if header.extras.inner().contains_key("b64") {
+        return Err(Denial::Invalid("the token has another encoding"));
+    }
+    if !header.typ.as_deref().is_none_or(is_access_type) {
+        return Err(Denial::Invalid("the token is of another type"));
+    }
     header.kid.ok_or(Denial::Invalid("the token names no key"))
+}
+
+/// RFC 8725 section 3.11: tokens of other types are not taken for access tokens.
+/// Cognito's have no type, those of RFC 9068 have its own.
+fn is_access_type(typ: &str) -> bool {
+    ["JWT", "at+jwt", "application/at+jwt"].iter().any(|known| typ.eq_ignore_ascii_case(known))
 }
 
 fn explain(kind: &ErrorKind) -> &'static str {

@@ -38,6 +38,7 @@ fn a_wrong_value_is_named() {
         ("GANGWAY_ALLOWED_ORIGINS", "*"),
         ("GANGWAY_ALLOWED_ORIGINS", "null"),
         ("GANGWAY_ALLOWED_ORIGINS", "https://app.example.com/"),
+        ("GANGWAY_METRICS", "yes"),
     ];
     for (name, value) in cases {
         let error = read(name, value).unwrap_err();
@@ -56,6 +57,7 @@ fn what_is_left_out_has_a_default() {
     assert_eq!(config.allowed_hosts, ["mcp.example.com"]);
     let config = read("GANGWAY_ALLOWED_ORIGINS", "").unwrap();
     assert!(config.allowed_origins.is_empty());
+    assert!(read("GANGWAY_METRICS", "").unwrap().metrics && !read("GANGWAY_METRICS", "off").unwrap().metrics);
     let config = read("GANGWAY_ALLOWED_ORIGINS", "https://a.example http://b.example:81 http://localhost:*").unwrap();
     assert_eq!(config.allowed_origins, ["https://a.example:443", "http://b.example:81", "http://localhost:*"]);
 }

@@ -5,6 +5,7 @@
 mod clock;
 mod support;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use clock::{Clock, start, start_with};
@@ -54,6 +55,39 @@ async fn a_flood_of_unknown_keys_causes_one_more_fetch() {
 }
 
 #[tokio::test]
+async fn made_up_keys_do_not_keep_real_ones_out() {
+    // Fewer places than there are made-up keys, and more than may wait.
+    let few = |config: &mut gangway::Config| {
+        config.limits.concurrent_requests = 100;
+        config.limits.jwks_time = Duration::from_secs(600);
+    };
+    let server = start_with(Issuer::start().await, few).await;
+    assert_eq!(status(&server, &good()).await, 200);
+    server.issuer.hold();
+    let before = server.issuer.fetches();
+    let flood: Vec<_> = (0..150)
+        .map(|i| sign(1, &json!({ "alg": "RS256", "kid": format!("made-up-{i}") }), &machine_claims()))
+        .collect();
+    let answered = AtomicUsize::new(0);
+    let refused = join_all(flood.iter().map(async |token| {
+        let status = status(&server, token).await;
+        answered.fetch_add(1, Ordering::SeqCst);
+        status
+    }));
+    let meanwhile = async {
+        // All but those that wait for the fetch have their answer.
+        until(|| server.issuer.fetches() > before && answered.load(Ordering::SeqCst) >= 150 - 64).await;
+        let statuses = join_all((0..20).map(|_| async { status(&server, &good()).await })).await;
+        server.issuer.release();
+        statuses
+    };
+    let (refused, meanwhile) = tokio::join!(refused, meanwhile);
+    assert_eq!(meanwhile, [200; 20]);
+    assert!(refused.iter().all(|status| [401, 503].contains(status)), "{refused:?}");
+    assert_eq!(server.issuer.fetches() - before, 1);
+}
+
+#[tokio::test]
 async fn a_new_key_is_found() {
     let server = start().await;
     assert_eq!(status(&server, &good()).await, 200);
@@ -76,6 +110,22 @@ async fn known_keys_outlive_an_outage() {
     until(|| server.issuer.fetches() > before).await;
     until(|| !server.log.events("jwks_unavailable").is_empty()).await;
     assert_eq!(status(&server, &good()).await, 200);
+}
+
+#[tokio::test]
+async fn a_key_that_is_new_in_an_outage_is_not_refused_for_good() {
+    let tight = |config: &mut gangway::Config| config.limits.jwks_interval = Duration::ZERO;
+    let server = start_with(Issuer::start().await, tight).await;
+    assert_eq!(status(&server, &good()).await, 200);
+    server.issuer.publish(&[jwk(0), jwk(1)]);
+    server.issuer.break_down();
+    // Not 401: nobody can tell whether the token is good.
+    assert_eq!(status(&server, &token(1, &machine_claims())).await, 503);
+    assert_eq!(status(&server, &good()).await, 200);
+    server.issuer.repair();
+    assert_eq!(status(&server, &token(1, &machine_claims())).await, 200);
+    let made_up = sign(1, &json!({ "alg": "RS256", "kid": "made-up" }), &machine_claims());
+    assert_eq!(status(&server, &made_up).await, 401);
 }
 
 #[tokio::test]

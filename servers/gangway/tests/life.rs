@@ -20,7 +20,8 @@ async fn too_many_at_once_are_turned_away() {
     server.handler.begun.acquire().await.unwrap().forget();
     let refused = server.post_authorized(&list()).send().await.unwrap();
     assert_eq!(refused.status(), 503);
-    assert_eq!(header(&refused, "retry-after"), "1");
+    assert_eq!(header(&refused, "retry-after"), "2");
+    assert_eq!(body(refused).await["error"]["code"], -32000);
     // The load balancer still sees a healthy task.
     let health = server.http.get(server.url("/healthz")).send().await.unwrap();
     assert_eq!(health.status(), 200);
@@ -35,6 +36,8 @@ async fn a_request_that_takes_too_long_is_given_up() {
     let server = start_with(Issuer::start().await, short).await;
     let response = server.post_authorized(&call("wait")).send().await.unwrap();
     assert_eq!(response.status(), 504);
+    let answer = body(response).await;
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32603)));
     let line = &server.log.events("request")[0];
     assert_eq!((&line["tool"], &line["status"]), (&json!("wait"), &json!(504)));
 }
@@ -114,6 +117,27 @@ async fn every_request_has_its_line() {
     assert!(line["latency_ms"].as_f64().unwrap() > 0.0);
     assert!(line["ts"].as_str().unwrap().ends_with('Z'));
     assert_eq!(server.log.events("start").len(), 1);
+}
+
+#[tokio::test]
+async fn a_tool_that_the_server_cannot_run_is_a_warning() {
+    let server = start().await;
+    let reply = body(server.post_authorized(&call("jam")).send().await.unwrap()).await;
+    assert_eq!(reply["error"]["code"], -32603);
+    assert_eq!(server.log.events("tool_error")[0]["tool"], "jam");
+    // A tool that is not there is the caller's mistake.
+    server.post_authorized(&call("nothing")).send().await.unwrap();
+    assert_eq!(server.log.events("tool_error").len(), 1);
+}
+
+#[test]
+fn the_drain_fits_into_the_time_that_the_stack_gives() {
+    // The stack's StopTimeout and deregistration delay, in `stack/server.yaml`.
+    let stack = include_str!("../../../stack/server.yaml");
+    assert!(stack.contains("StopTimeout: 60") && stack.contains("deregistration_delay.timeout_seconds, Value: '60'"));
+    let limits = gangway::Limits::default();
+    assert!(limits.drain_time < Duration::from_secs(60));
+    assert!(limits.request_time < limits.drain_time, "no request outlives the drain");
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn the_stateless_era_is_served() {
     assert!(versions.contains(&json!(MODERN)) && versions.contains(&json!("2025-11-25")));
 
     let (status, listed) = modern(&server, "tools/list", json!({})).await;
-    assert_eq!((status, listed["result"]["tools"].as_array().unwrap().len()), (200, 5));
+    assert_eq!((status, listed["result"]["tools"].as_array().unwrap().len()), (200, 6));
 
     let (status, called) = modern(&server, "tools/call", json!({ "name": "tick", "arguments": {} })).await;
     assert_eq!((status, &called["result"]["content"][0]["text"]), (200, &json!("tick")));
@@ -172,4 +172,20 @@ async fn metadata_comes_from_the_configuration() {
     assert_eq!(server_metadata["token_endpoint"], "https://auth.example.com/oauth2/token");
     assert_eq!(server_metadata["authorization_endpoint"], "https://auth.example.com/oauth2/authorize");
     assert_eq!(server_metadata["jwks_uri"], server.issuer.jwks_url);
+    // Where the root of the public address is not ours, below our own path.
+    for appended in ["openid-configuration", "oauth-authorization-server"] {
+        assert_eq!(get(&format!("/clock/.well-known/{appended}")).await, server_metadata);
+    }
+}
+
+#[tokio::test]
+async fn a_server_at_the_root_is_served() {
+    let at_root = |config: &mut gangway::Config| config.path.clear();
+    let server = start_with(support::issuer::Issuer::start().await, at_root).await;
+    for path in ["oauth-protected-resource/mcp", "oauth-authorization-server", "openid-configuration"] {
+        let response = server.http.get(server.url(&format!("/.well-known/{path}"))).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+    }
+    let response = server.http.post(server.url("/mcp")).send().await.unwrap();
+    assert_eq!(response.status(), 401);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gangway::Config;
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::model::{NumberOrString, ProgressNotificationParam, ProgressToken};
-use rmcp::{Peer, RoleServer, ServerHandler, tool, tool_handler, tool_router};
+use rmcp::{ErrorData, Peer, RoleServer, ServerHandler, tool, tool_handler, tool_router};
 use tokio::sync::Semaphore;
 
 use crate::support::issuer::Issuer;
@@ -37,6 +37,11 @@ impl Clock {
     #[tool(description = "Fails.")]
     async fn fail(&self) -> Result<String, String> {
         Err("the spring is broken".to_owned())
+    }
+
+    #[tool(description = "Fails in the server.")]
+    async fn jam(&self) -> Result<String, ErrorData> {
+        Err(ErrorData::internal_error("jammed", None))
     }
 
     #[tool(description = "Needs the write scope.")]

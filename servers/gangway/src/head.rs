@@ -1,0 +1,32 @@
+//! The one look at the head: nothing in it may be there twice.
+
+use axum::extract::Request;
+use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::challenge::{INVALID_REQUEST, rpc_error};
+
+/// Headers whose first value the protocol goes by.
+const ONCE: [HeaderName; 3] = [HOST, ORIGIN, CONTENT_TYPE];
+
+/// Refuses a head that says two things: a proxy in front may have gone by the
+/// other one. RFC 9112 section 3.2 asks for this status where it is the host.
+pub async fn inspect(request: Request, next: Next) -> Response {
+    match contradiction(request.headers(), request.uri()) {
+        Some(why) => rpc_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, &why, None),
+        None => next.run(request).await,
+    }
+}
+
+fn contradiction(headers: &HeaderMap, target: &Uri) -> Option<String> {
+    let twice = |name: &&HeaderName| headers.get_all(*name).iter().nth(1).is_some();
+    if let Some(name) = ONCE.iter().find(twice) {
+        return Some(format!("more than one {name} header"));
+    }
+    let host = headers.get(HOST).map(|host| host.as_bytes());
+    let target = target.authority()?.as_str().as_bytes();
+    let same = host.is_some_and(|host| host.eq_ignore_ascii_case(target));
+    (!same).then(|| "the host header is not the target's".to_owned())
+}
