@@ -1,0 +1,41 @@
+"""A browser without a screen, and a person who signs in with it on the local cloud's page."""
+
+from html.parser import HTMLParser
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+import httpx2
+from deployment import Person
+
+
+class Form(HTMLParser):
+    """The first form of a page: where it goes, and its fields as they are."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.action, self.fields = None, {}
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if tag == "form" and self.action is None:
+            self.action = attributes.get("action", "")
+        elif tag == "input" and attributes.get("name"):
+            self.fields[attributes["name"]] = attributes.get("value") or ""
+
+
+def sign_in(authorization_url: str, person: Person) -> str:
+    """Where the page leads after the person has signed in: to the callback, with a code."""
+    with httpx2.Client() as http:
+        page = http.get(authorization_url)
+        assert page.status_code == 200, f"{page.status_code}: {page.headers.get('location')} {page.text}"
+        form = Form(page.text)
+        assert {"username", "password"} <= form.fields.keys(), page.text
+        fields = form.fields | {"username": person.name, "password": person.password}
+        answer = http.post(urljoin(authorization_url, form.action), data=fields)
+        assert answer.status_code == 302, f"{answer.status_code}: {answer.text}"
+        return answer.headers["location"]
+
+
+def parameters(url: str) -> dict[str, str]:
+    """The query of a URL."""
+    return dict(parse_qsl(urlsplit(url).query))
