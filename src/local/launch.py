@@ -81,6 +81,11 @@ def with_replacement(stop_task):
     return call
 
 
+def long_enough(first_password):
+    """A new user's first password has 12 characters, which a pool that asks for more then refuses."""
+    return lambda: first_password() + first_password()
+
+
 def with_documents(serve_request):
     """Metadata documents (RFC 8414, RFC 9728) of servers whose load balancer is a path here.
 
@@ -184,6 +189,7 @@ def main():
     ecs._update_service = with_numbers(ecs._update_service)
     ecs._ACTION_MAP["StopTask"] = with_replacement(ecs._ACTION_MAP["StopTask"])
     provisioners._normalize_container_defs = with_secrets(provisioners._normalize_container_defs)
+    cognito._generate_temp_password = long_enough(cognito._generate_temp_password)
     Audiences().mend()
     sockets = [listen(address, port) for address in addresses]
     config = Config()

@@ -24,16 +24,23 @@ class Form(HTMLParser):
 
 
 def sign_in(authorization_url: str, person: Person) -> str:
-    """Where the page leads after the person has signed in: to the callback, with a code."""
+    """Where the pages lead after the person has signed in: to the callback, with a code."""
+    known = {
+        "username": person.name,
+        "password": person.password,
+        "new_password": person.next_password,
+        "confirm_password": person.next_password,
+    }
     with httpx2.Client() as http:
         page = http.get(authorization_url)
-        assert page.status_code == 200, f"{page.status_code}: {page.headers.get('location')} {page.text}"
-        form = Form(page.text)
-        assert {"username", "password"} <= form.fields.keys(), page.text
-        fields = form.fields | {"username": person.name, "password": person.password}
-        answer = http.post(urljoin(authorization_url, form.action), data=fields)
-        assert answer.status_code == 302, f"{answer.status_code}: {answer.text}"
-        return answer.headers["location"]
+        while page.status_code == 200:
+            form = Form(page.text)
+            # Each is told once: a page that asks again did not like it.
+            fields = {name: known.pop(name) for name in form.fields if name in known}
+            assert fields, f"nothing to tell this page: {page.text}"
+            page = http.post(urljoin(str(page.url), form.action), data=form.fields | fields)
+        assert page.status_code == 302, f"{page.status_code}: {page.text}"
+        return page.headers["location"]
 
 
 def parameters(url: str) -> dict[str, str]:

@@ -8,9 +8,11 @@ import dataclasses
 import functools
 import json
 import os
+import re
 import secrets
 
 import boto3
+import httpx2
 
 ENVIRONMENT = os.environ.get("QUARTERDECK_ENVIRONMENT", "local")
 # One of the user clients' callback URLs; nothing listens there, unless a client does.
@@ -42,10 +44,12 @@ class Server:
 
 @dataclasses.dataclass(frozen=True)
 class Person:
-    """A user of the pool, with a password of their own."""
+    """A user of the pool."""
 
     name: str
     password: str = dataclasses.field(repr=False)
+    # What they choose where the password has to be changed.
+    next_password: str = dataclasses.field(repr=False, default="")
 
 
 def outputs(part: str) -> dict[str, str]:
@@ -63,18 +67,28 @@ def server(name: str) -> Server:
     return Server(found["ResourceUrl"], found["UserClientId"], machine["client_id"], machine["client_secret"])
 
 
+def new_password() -> str:
+    """A password that the pool's policy allows."""
+    return f"Aa1-{secrets.token_urlsafe(24)}"
+
+
+def invited() -> Person:
+    """A new user, who has only the password from the mail that Cognito sent them."""
+    name = f"{secrets.token_hex(6)}@example.com"
+    attributes = [{"Name": "email", "Value": name}, {"Name": "email_verified", "Value": "true"}]
+    pool = outputs("platform")["UserPoolId"]
+    boto3.client("cognito-idp").admin_create_user(UserPoolId=pool, Username=name, UserAttributes=attributes)
+    # The local cloud keeps mails for whoever wants to read them.
+    mails = httpx2.get(f"{os.environ['AWS_ENDPOINT_URL']}/_ministack/ses/messages").json()["messages"]
+    mail = next(mail for box in mails.values() for mail in box if mail["To"] == [name])
+    first = re.search(r"temporary password is (\S+)\.", mail["BodyText"])
+    return Person(name, first[1], new_password())
+
+
 @functools.cache
 def person() -> Person:
     """A new user, who has chosen their password already."""
-    pool, cognito = outputs("platform")["UserPoolId"], boto3.client("cognito-idp")
-    made = Person(f"{secrets.token_hex(6)}@example.com", f"Aa1-{secrets.token_urlsafe(24)}")
-    attributes = {"email": made.name, "email_verified": "true"}
-    cognito.admin_create_user(
-        UserPoolId=pool,
-        Username=made.name,
-        TemporaryPassword=made.password,
-        MessageAction="SUPPRESS",
-        UserAttributes=[{"Name": name, "Value": value} for name, value in attributes.items()],
-    )
-    cognito.admin_set_user_password(UserPoolId=pool, Username=made.name, Password=made.password, Permanent=True)
-    return made
+    new, cognito = invited(), boto3.client("cognito-idp")
+    pool, password = outputs("platform")["UserPoolId"], new_password()
+    cognito.admin_set_user_password(UserPoolId=pool, Username=new.name, Password=password, Permanent=True)
+    return Person(new.name, password)

@@ -1,16 +1,21 @@
 """The official Python SDK finds its way from the server's 401 to a tool's result, by itself."""
 
+import asyncio
+import logging
 import time
 import unittest
 
 from browser import parameters, sign_in
-from deployment import CALLBACK, person, server
+from deployment import CALLBACK, invited, person, server
 from mcp import Client
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata
 from wire import claims
+
+# unittest runs asyncio in its debug mode, which tells of every step that takes a while.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
 class Storage:
@@ -58,7 +63,7 @@ class AuthorizationCode(unittest.IsolatedAsyncioTestCase):
 
     def setUp(self):
         self.server = server("time")
-        self.pages = []
+        self.pages, self.person = [], person()
         metadata = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
         client = OAuthClientInformationFull(client_id=self.server.user_client, **metadata)
         self.storage = Storage(client)
@@ -71,7 +76,8 @@ class AuthorizationCode(unittest.IsolatedAsyncioTestCase):
         self.pages.append(url)
 
     async def answer(self):
-        return AuthorizationCodeResult(**parameters(sign_in(self.pages[-1], person())))
+        callback = await asyncio.to_thread(sign_in, self.pages[-1], self.person)
+        return AuthorizationCodeResult(**parameters(callback))
 
     async def test_a_person_signs_in_and_calls_a_tool(self):
         text = await self.session.call("get_current_time", {"timezone": "Europe/Paris"})
@@ -97,6 +103,11 @@ class AuthorizationCode(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(said["aud"], self.server.url)
         self.assertEqual(said["client_id"], self.server.user_client)
         self.assertEqual(said["scope"], self.server.read)
+
+    async def test_who_is_invited_chooses_a_password_first(self):
+        self.person = invited()
+        await self.session.call("get_current_time", {"timezone": "UTC"})
+        self.assertEqual(claims(self.storage.tokens.access_token)["aud"], self.server.url)
 
     async def test_an_expired_token_is_refreshed_without_the_person(self):
         await self.session.call("get_current_time", {"timezone": "UTC"})
