@@ -8,11 +8,10 @@ LINKER := $(if $(shell command -v mold),-C link-arg=-fuse-ld=mold,$(if $(shell c
 export RUSTFLAGS ?= $(LINKER)
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 VENV := $(TARGET)/venv
-INSPECTOR := $(TARGET)/inspector
+# The MCP Inspector, with a Node of its own, for the OAuth tests.
+export QUARTERDECK_INSPECTOR := $(abspath $(TARGET)/inspector)
 # ministack for the tests that need an emulator, from the same list as `quarterdeck local up` uses.
 export QUARTERDECK_MINISTACK = $(abspath $(VENV)/bin/ministack)
-# The MCP Inspector, with a Node of its own, for the OAuth tests.
-export QUARTERDECK_INSPECTOR = $(abspath $(INSPECTOR))
 NEXTEST := $(shell command -v cargo-nextest)
 
 .NOTPARALLEL:
@@ -34,11 +33,11 @@ $(VENV)/installed: src/local/requirements.txt scripts/requirements-test.txt test
 	$(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$^)
 	touch $@
 
-# Its packages' install scripts are not run: they are for its own development.
-$(INSPECTOR)/installed: tests/oauth/package.json tests/oauth/package-lock.json
-	mkdir -p $(INSPECTOR)
-	cp $^ $(INSPECTOR)
-	npm ci --prefix $(INSPECTOR) --ignore-scripts --no-audit --no-fund --loglevel error
+$(QUARTERDECK_INSPECTOR)/installed: tests/oauth/package.json tests/oauth/package-lock.json
+	scripts/tools npm
+	mkdir -p $(QUARTERDECK_INSPECTOR)
+	cp $^ $(QUARTERDECK_INSPECTOR)
+	cd $(QUARTERDECK_INSPECTOR) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 lint: ## Formatting and clippy, with every warning an error.
@@ -60,8 +59,8 @@ else
 endif
 
 # Tests marked `ignored` start the local cloud with containers and deploy on it.
-e2e: $(VENV)/installed $(INSPECTOR)/installed ## End to end: console, templates and servers on the local cloud.
-	scripts/tools podman npm
+e2e: $(VENV)/installed $(QUARTERDECK_INSPECTOR)/installed ## End to end: console, templates and servers on the local cloud.
+	scripts/tools podman
 	$(if $(wildcard tests/e2e_*.rs),cargo test --workspace --locked --test 'e2e_*' -- --ignored --test-threads=1)
 
 test: ## Everything the pipeline runs.
