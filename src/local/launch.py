@@ -147,10 +147,11 @@ class Audiences:
 
         def call(data, query, body=b"", headers=None):
             form = dict(parse_qsl(body.decode("utf-8", "replace")))
-            grant = cognito._authorization_codes.get(form.get("code")) or {}
-            grant = cognito._refresh_tokens.get(form.get("refresh_token")) or grant
+            grants = {"code": cognito._authorization_codes, "refresh_token": cognito._refresh_tokens}
+            field = form.get("grant_type", "").removeprefix("authorization_")
+            grant = grants.get(field, {}).get(form.get(field)) or {}
             client = cognito._authenticate_client(headers or {}, form)[0]
-            if form.get("grant_type") == "refresh_token" and grant and client != grant["client_id"]:
+            if field == "refresh_token" and grant and client != grant["client_id"]:
                 # It would make a token for whichever client asks (RFC 6749 section 6 forbids it).
                 return cognito._oauth2_error("invalid_grant", "The refresh token is another client's.")
             reset = self.minting.set(grant.get("resource"))

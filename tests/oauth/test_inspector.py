@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from wire import discover, machine_token
 MODULES = Path(os.environ["QUARTERDECK_INSPECTOR"]) / "node_modules"
 COMMAND = [MODULES / ".bin/node", MODULES / "@modelcontextprotocol/inspector/clients/launcher/build/index.js", "--cli"]
 CALL = ["--method", "tools/call", "--tool-name", "get_current_time", "--tool-arg", "timezone=Europe/Paris"]
-LIMIT = 60  # s
+LIMIT = 120  # s
 
 
 class Inspector:
@@ -52,6 +53,8 @@ class Inspector:
             command, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs, text=True
         )
         os.close(theirs)
+        guard = threading.Timer(LIMIT, process.kill)
+        guard.start()
         with process:
             shown = ""
             try:
@@ -62,8 +65,10 @@ class Inspector:
                         if found := re.search(r"navigate to: (http\S+)", line):
                             self.asked = found[1]
                             httpx2.get(sign_in(found[1], person()))
-                return process.wait(LIMIT), process.stdout.read(), shown
+                output = process.stdout.read()
+                return process.wait(), output, shown
             finally:
+                guard.cancel()
                 process.kill()
 
 
