@@ -8,6 +8,8 @@ LINKER := $(if $(shell command -v mold),-C link-arg=-fuse-ld=mold,$(if $(shell c
 export RUSTFLAGS ?= $(LINKER)
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 VENV := $(TARGET)/venv
+# The MCP Inspector, with a Node of its own, for the OAuth tests.
+export QUARTERDECK_INSPECTOR := $(abspath $(TARGET)/inspector)
 # ministack for the tests that need an emulator, from the same list as `quarterdeck local up` uses.
 export QUARTERDECK_MINISTACK = $(abspath $(VENV)/bin/ministack)
 # checkov pins other versions of what ministack and cfn-lint need.
@@ -31,9 +33,16 @@ local: ## Build and open the console on a local cloud.
 	cargo build --workspace
 	@env -u QUARTERDECK_MINISTACK $(TARGET)/debug/quarterdeck --local
 
-$(VENV)/installed: src/local/requirements.txt scripts/requirements-test.txt
+$(VENV)/installed: src/local/requirements.txt scripts/requirements-test.txt tests/oauth/requirements.txt
 	python3 -m venv --clear $(VENV)
-	$(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check -r src/local/requirements.txt -r scripts/requirements-test.txt
+	$(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$^)
+	touch $@
+
+$(QUARTERDECK_INSPECTOR)/installed: tests/oauth/package.json tests/oauth/package-lock.json
+	scripts/tools npm
+	mkdir -p $(QUARTERDECK_INSPECTOR)
+	cp $^ $(QUARTERDECK_INSPECTOR)
+	cd $(QUARTERDECK_INSPECTOR) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 lint: ## Formatting and clippy, with every warning an error.
@@ -65,7 +74,7 @@ else
 endif
 
 # Tests marked `ignored` start the local cloud with containers and deploy on it.
-e2e: $(VENV)/installed ## End to end: console, templates and servers on the local cloud.
+e2e: $(VENV)/installed $(QUARTERDECK_INSPECTOR)/installed ## End to end: console, templates and servers on the local cloud.
 	scripts/tools podman
 	$(if $(wildcard tests/e2e_*.rs),cargo test --workspace --locked --test 'e2e_*' -- --ignored --test-threads=1)
 

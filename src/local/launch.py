@@ -6,14 +6,18 @@ first container starts, so it is bound before it exists.
 """
 
 import asyncio
+import contextvars
+import json
+import re
 import socket
 import sys
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app
 from ministack.core import container_reaper
-from ministack.services import ecs
+from ministack.services import cognito, ecs
 from ministack.services.cloudformation import provisioners
 
 IP_FREEBIND = 15  # Linux, ip(7); Python 3.11 has no name for it.
@@ -77,6 +81,108 @@ def with_replacement(stop_task):
     return call
 
 
+def long_enough(first_password):
+    """A new user's first password has 12 characters, which a pool that asks for more then refuses."""
+    return lambda: first_password() + first_password()
+
+
+def with_documents(serve_request):
+    """Metadata documents (RFC 8414, RFC 9728) of servers whose load balancer is a path here.
+
+    Their addresses have `/.well-known/NAME` between the host and the rest of the path. On AWS that
+    leads to the load balancer, whose host is its own; here the load balancer would be missed.
+    """
+    document = re.compile(r"(/\.well-known/oauth-[a-z-]+)(/_alb/[^/]+)(/.*)")
+
+    async def call(scope, receive, send):
+        found = scope["type"] == "http" and document.fullmatch(scope["path"])
+        if found:
+            path = found[2] + found[1] + found[3]
+            scope = {**scope, "path": path, "raw_path": quote(path).encode()}
+        await serve_request(scope, receive, send)
+
+    return call
+
+
+class Audiences:
+    """Resource binding (RFC 8707), which it lacks: Cognito puts the `resource` that a sign-in asks
+    for into its access tokens as `aud`, and into those that are refreshed from it.
+
+    https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-define-resource-servers.html
+    """
+
+    def __init__(self):
+        self.asked = {}  # What tells a sign-in from another -> its resource.
+        self.minting = contextvars.ContextVar("resource", default=None)
+
+    def authorize(self, operation):
+        """The form that is shown next keeps all but the resource."""
+
+        def call(method, path, headers, query):
+            first = {key: value[0] if isinstance(value, list) else value for key, value in query.items()}
+            if first.get("resource"):
+                names = ("client_id", "redirect_uri", "code_challenge", "state")
+                self.asked[tuple(first.get(name, "") for name in names)] = first["resource"]
+            return operation(method, path, headers, query)
+
+        return call
+
+    def issue_code(self, operation):
+        """A code keeps the resource of its sign-in."""
+
+        def call(client_id, pool_id, redirect_uri, scope, username, nonce, challenge, challenge_method, state):
+            answer = operation(
+                client_id, pool_id, redirect_uri, scope, username, nonce, challenge, challenge_method, state
+            )
+            code = dict(parse_qsl(urlsplit(answer[1].get("Location", "")).query)).get("code")
+            if code in cognito._authorization_codes:
+                resource = self.asked.pop((client_id, redirect_uri, challenge, state), None)
+                cognito._authorization_codes[code]["resource"] = resource
+            return answer
+
+        return call
+
+    def token(self, operation):
+        """Tokens get the resource of their code or refresh token, and the refresh token keeps it."""
+
+        def call(data, query, body=b"", headers=None):
+            form = dict(parse_qsl(body.decode("utf-8", "replace")))
+            grants = {"code": cognito._authorization_codes, "refresh_token": cognito._refresh_tokens}
+            field = form.get("grant_type", "").removeprefix("authorization_")
+            grant = grants.get(field, {}).get(form.get(field)) or {}
+            client = cognito._authenticate_client(headers or {}, form)[0]
+            if field == "refresh_token" and grant and client != grant["client_id"]:
+                # It would make a token for whichever client asks (RFC 6749 section 6 forbids it).
+                return cognito._oauth2_error("invalid_grant", "The refresh token is another client's.")
+            reset = self.minting.set(grant.get("resource"))
+            try:
+                answer = operation(data, query, body, headers)
+            finally:
+                self.minting.reset(reset)
+            refresh = json.loads(answer[2]).get("refresh_token")
+            if refresh in cognito._refresh_tokens:
+                cognito._refresh_tokens[refresh]["resource"] = grant.get("resource")
+            return answer
+
+        return call
+
+    def sign(self, operation):
+        """The claim itself. An id token's audience is its client."""
+
+        def call(claims, *rest):
+            if claims.get("token_use") == "access" and self.minting.get():
+                claims = {**claims, "aud": self.minting.get()}
+            return operation(claims, *rest)
+
+        return call
+
+    def mend(self):
+        cognito.handle_oauth2_authorize = self.authorize(cognito.handle_oauth2_authorize)
+        cognito._issue_auth_code_redirect = self.issue_code(cognito._issue_auth_code_redirect)
+        cognito._oauth2_token = self.token(cognito._oauth2_token)
+        cognito._signed_jwt = self.sign(cognito._signed_jwt)
+
+
 def main():
     port, addresses = int(sys.argv[1]), sys.argv[2:]
     container_reaper.reap_all = ours_alone(container_reaper.reap_all)
@@ -84,12 +190,14 @@ def main():
     ecs._update_service = with_numbers(ecs._update_service)
     ecs._ACTION_MAP["StopTask"] = with_replacement(ecs._ACTION_MAP["StopTask"])
     provisioners._normalize_container_defs = with_secrets(provisioners._normalize_container_defs)
+    cognito._generate_temp_password = long_enough(cognito._generate_temp_password)
+    Audiences().mend()
     sockets = [listen(address, port) for address in addresses]
     config = Config()
     config.bind = [f"fd://{sock.fileno()}" for sock in sockets]
     config.keep_alive_timeout = 75
     config.accesslog = None
-    asyncio.run(serve(app, config))
+    asyncio.run(serve(with_documents(app), config))
 
 
 main()
