@@ -30,6 +30,7 @@ fn plan(id: &str, title: &str, resource: &str, intent: Intent) -> Plan {
         confirm: Confirm::Yes,
         facts: BTreeMap::new(),
         intent,
+        cost: None,
         drafts: Vec::new(),
     }
 }
@@ -97,6 +98,7 @@ pub fn deploy() -> Plan {
         ],
         warnings: vec!["the login domain is replaced: clients must sign in at the new address".into()],
         commands: vec!["aws cloudformation execute-change-set --change-set-name arn:cs/platform".into()],
+        cost: None,
         drafts: vec![(
             StackRef { name: "quarterdeck-prod-platform".into(), region: "eu-west-1".into() },
             "arn:cs/platform".into(),
