@@ -33,6 +33,14 @@ impl Template {
         }
     }
 
+    /// The default of a parameter, if it has one.
+    pub fn default_of(self, parameter: &str) -> Option<String> {
+        let (_, rest) = self.body().split_once(&format!("\n  {parameter}:\n"))?;
+        let of = rest.lines().take_while(|line| line.starts_with("    "));
+        let default = of.filter_map(|line| line.trim().strip_prefix("Default:")).next()?;
+        Some(default.trim().trim_matches('\'').to_owned())
+    }
+
     /// Whether the template has a parameter of this name.
     pub fn declares(self, parameter: &str) -> bool {
         let body = self.body();

@@ -38,3 +38,27 @@ pub struct Context {
     /// Runs on the local cloud.
     pub local: bool,
 }
+
+impl Context {
+    /// Whether an emulator answers, where nothing is billed. An override may also name AWS itself, as
+    /// an endpoint of a VPC or a FIPS one does.
+    pub fn emulated(&self) -> bool {
+        self.local || self.endpoint.as_deref().is_some_and(|endpoint| !endpoint.contains(".amazonaws.com"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(None, false)]
+    #[case(Some("http://127.0.0.1:4566"), true)]
+    #[case(Some("https://ecs-fips.us-east-1.amazonaws.com"), false)]
+    #[case(Some("https://vpce-1-ecs.us-east-1.vpce.amazonaws.com"), false)]
+    fn an_endpoint_of_aws_is_no_emulator(#[case] endpoint: Option<&str>, #[case] emulated: bool) {
+        let context = Context { endpoint: endpoint.map(str::to_owned), ..Context::default() };
+        assert_eq!(context.emulated(), emulated);
+    }
+}

@@ -7,6 +7,7 @@
 
 pub mod action;
 pub mod client;
+pub mod cost;
 pub mod describe;
 pub mod diagnose;
 pub mod effect;

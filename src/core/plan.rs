@@ -20,6 +20,9 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// What the operator should know before saying yes.
     pub warnings: Vec<String>,
+    /// What it is expected to cost in a month, where the plan changes that.
+    #[serde(default)]
+    pub cost: Option<super::cost::Cost>,
     /// The same with the AWS CLI.
     pub commands: Vec<String>,
     /// How it is confirmed.

@@ -191,6 +191,7 @@ mod tests {
             confirm: Confirm::Yes,
             facts: Facts::new(),
             intent: Intent::Restart(Restart { service, replaces: "ecs-svc/1".into() }),
+            cost: None,
             drafts: Vec::new(),
         }
     }

@@ -143,6 +143,15 @@ fn body(model: &Model, operation: &Operation, (cells, rows): (usize, usize), the
         what.extend(paint::wrap(&line, cells, 2));
     }
     let mut how = Vec::new();
+    if let Some(cost) = &plan.cost {
+        let line = Line::from(vec![span("cost ", theme.muted()), span(cost.summary(), theme.title())]);
+        what.extend(paint::wrap(&line, cells, 5));
+        let details = cost.details();
+        if !details.is_empty() {
+            how.push(heading("cost of a month, estimated"));
+        }
+        how.extend(details.into_iter().flat_map(|line| paint::wrap(&Line::from(line), cells, 2)));
+    }
     if !plan.commands.is_empty() {
         how.push(heading("the same with the AWS CLI"));
         let line = |command: &String| Line::from(vec![span("$ ", theme.muted()), Span::raw(command.clone())]);

@@ -28,6 +28,7 @@ pub fn plan(id: &str, intent: Intent) -> Plan {
         confirm: Confirm::Yes,
         facts: Facts::new(),
         intent,
+        cost: None,
         drafts: Vec::new(),
     }
 }

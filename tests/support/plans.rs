@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use quarterdeck::core::cost::{Cost, Priced};
 use quarterdeck::core::environment::Template;
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::operation::deploy::{Deploy, Destroy, Planned, StackDeploy};
@@ -30,6 +31,7 @@ fn plan(id: &str, title: &str, resource: &str, intent: Intent) -> Plan {
         confirm: Confirm::Yes,
         facts: BTreeMap::new(),
         intent,
+        cost: None,
         drafts: Vec::new(),
     }
 }
@@ -53,8 +55,16 @@ pub fn scale() -> Plan {
             "the template says 1..6: the next deploy takes this back unless quarterdeck.toml says it too".into(),
         ],
         commands: vec!["aws ecs update-service --cluster quarterdeck-prod --service time --desired-count 8".into()],
+        cost: Some(Cost::compare("eu-west-1", false, &[priced("time", 1, 6)], &[priced("time", 2, 8)])),
         ..plan("op-scale", "scale time 2 -> 8", arn, intent)
     }
+}
+
+/// A server's stack as its price sees it.
+fn priced(server: &str, min: u32, max: u32) -> Priced {
+    let sizes = [("Cpu", 256), ("Memory", 512), ("MinCount", min), ("MaxCount", max)];
+    let parameters = sizes.map(|(name, value)| (name.to_owned(), value.to_string())).into();
+    Priced { name: format!("quarterdeck-prod-{server}"), template: Template::Server, parameters }
 }
 
 fn stack(part: &str, template: Template, planned: Planned, after: Vec<usize>, server: bool) -> StackDeploy {
@@ -97,6 +107,7 @@ pub fn deploy() -> Plan {
         ],
         warnings: vec!["the login domain is replaced: clients must sign in at the new address".into()],
         commands: vec!["aws cloudformation execute-change-set --change-set-name arn:cs/platform".into()],
+        cost: Some(Cost::compare("eu-west-1", false, &[], &[priced("time", 1, 6), priced("weather", 2, 2)])),
         drafts: vec![(
             StackRef { name: "quarterdeck-prod-platform".into(), region: "eu-west-1".into() },
             "arn:cs/platform".into(),

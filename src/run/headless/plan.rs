@@ -49,6 +49,12 @@ pub(super) fn text(plan: &Plan) -> String {
     for warning in &plan.warnings {
         let _ = writeln!(out, "  warning: {warning}");
     }
+    if let Some(cost) = &plan.cost {
+        let _ = writeln!(out, "  cost: {}", cost.summary());
+        for detail in cost.details() {
+            let _ = writeln!(out, "    {detail}");
+        }
+    }
     for command in &plan.commands {
         let _ = writeln!(out, "  same as: {command}");
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::refused;
 use crate::cloud::{CloudResult, ErrorKind};
-use crate::core::environment::{EDGE_REGION, Environment, names, stacks};
-use crate::core::operation::deploy::{Deploy, Destroy, Planned, StackDeploy, output_fact};
+use crate::core::cost::{Cost, Priced};
+use crate::core::environment::{EDGE_REGION, Environment, Template, names, stacks};
+use crate::core::operation::deploy::{Deploy, Destroy, Input, Planned, StackDeploy, output_fact};
 use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Confirm, Plan, Risk};
 use crate::core::stack::{ChangeAction, ChangeSet, Replacement, ResourceChange, Stack, StackRef};
@@ -69,6 +70,7 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> CloudResult<Pl
         }
     }
     planner.strangers(&planned, only);
+    let cost = cost(session, &existing, &planned);
     let commands = planned.iter().filter(|stack| stack.planned != Planned::Unchanged).map(command).collect();
     let name = &session.context.environment;
     Ok(Plan {
@@ -80,6 +82,7 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> CloudResult<Pl
         confirm: session.confirm(),
         facts: planner.facts,
         intent: Intent::Deploy(Deploy { environment: name.clone(), stacks: planned }),
+        cost: Some(cost),
         drafts: planner.drafts,
         id: planner.id,
     })
@@ -103,6 +106,40 @@ fn priorities(existing: &[Stack]) -> BTreeMap<String, u32> {
         Some((stack.parameters.get("ServerName")?.clone(), stack.parameters.get("Priority")?.parse().ok()?))
     };
     existing.iter().filter_map(of).collect()
+}
+
+/// Before: what exists. After: what is planned, and what exists beside it and stays.
+fn cost(session: &Session, existing: &[Stack], planned: &[StackDeploy]) -> Cost {
+    let before: Vec<Priced> = existing.iter().filter_map(|stack| deployed(session, stack)).collect();
+    let stays = before.iter().filter(|stack| !planned.iter().any(|deploy| deploy.stack.name == stack.name));
+    let value = |(key, input): (&String, &Input)| match input {
+        Input::Value(value) => Some((key.clone(), value.clone())),
+        Input::Output { .. } => None,
+    };
+    let described = planned.iter().map(|deploy| Priced {
+        name: deploy.stack.name.clone(),
+        template: deploy.template,
+        parameters: deploy.inputs.iter().filter_map(value).collect(),
+    });
+    let after: Vec<Priced> = described.chain(stays.cloned()).collect();
+    Cost::compare(&session.context.region, session.context.emulated(), &before, &after)
+}
+
+/// A deployed stack by its parameters, unless it never came to be.
+pub(super) fn deployed(session: &Session, stack: &Stack) -> Option<Priced> {
+    let name = &stack.id.name;
+    let ours = stack.is_of(&session.context.environment);
+    if !ours || stack.status.absent() || stack.status.must_be_deleted() {
+        return None;
+    }
+    let template = match name.strip_prefix(&names::stack_prefix(&session.context.environment))? {
+        "edge" => Template::Edge,
+        "network" => Template::Network,
+        "platform" => Template::Platform,
+        _ if stack.parameters.contains_key("ServerName") => Template::Server,
+        _ => return None,
+    };
+    Some(Priced { name: name.clone(), template, parameters: stack.parameters.clone() })
 }
 
 fn command(stack: &StackDeploy) -> String {
@@ -275,6 +312,7 @@ pub(super) async fn destroy(session: &Session) -> CloudResult<Plan> {
         confirm: Confirm::Typed(name.clone()),
         facts: Facts::new(),
         intent: Intent::Destroy(Destroy { environment: name.clone(), tiers }),
+        cost: None,
         drafts: Vec::new(),
     })
 }

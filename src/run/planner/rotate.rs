@@ -67,6 +67,7 @@ pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) 
         confirm: session.confirm(),
         facts: Facts::new(),
         intent: Intent::Rotate(rotation),
+        cost: None,
         drafts: Vec::new(),
     })
 }
@@ -259,6 +260,7 @@ pub(super) async fn undo(session: &Session, plan: Plan, mut learnt: Facts) -> Cl
         confirm: session.confirm(),
         facts: Facts::new(),
         intent: Intent::UndoRotation(UndoRotation { rotation, operation: plan.id, learnt }),
+        cost: None,
         drafts: Vec::new(),
     })
 }

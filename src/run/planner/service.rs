@@ -1,8 +1,10 @@
 //! Plans for one service: scale, restart, roll back, stop a task.
 
+use super::deploy::deployed;
 use super::refused;
 use crate::cloud::{CloudResult, ErrorKind};
-use crate::core::environment::MAX_TASKS;
+use crate::core::cost::Cost;
+use crate::core::environment::{MAX_TASKS, names};
 use crate::core::fleet::{Bounds, Fleet, Server};
 use crate::core::operation::intent::{Restart, Rollback, Scale, ServiceRef, StopTask};
 use crate::core::operation::{Facts, Intent};
@@ -44,6 +46,7 @@ impl Subject {
             confirm: session.confirm(),
             facts: Facts::new(),
             intent,
+            cost: None,
             drafts: Vec::new(),
         })
     }
@@ -98,8 +101,36 @@ pub(super) async fn scale(
             session.context.region, session.context.cluster, new.min, new.max
         ));
     }
+    plan.cost = Some(scale_cost(session, server, new_desired, new_bounds).await);
     plan.warnings = scale_warnings(session, server, new_desired, bounds.or(server.bounds), new_bounds.is_some());
     Ok(plan)
+}
+
+/// The server's stack as deployed, with the tasks of now and of the plan.
+async fn scale_cost(session: &Session, server: &Server, desired: Option<u32>, bounds: Option<Bounds>) -> Cost {
+    let (region, emulated) = (&session.context.region, session.context.emulated());
+    if emulated {
+        return Cost::compare(region, emulated, &[], &[]);
+    }
+    let name = names::stack(&session.context.environment, &server.name);
+    let stacks = match session.cloud.stacks(&name, region).await {
+        Ok(stacks) => stacks,
+        Err(error) => return Cost::without(format!("no estimate: {name} could not be read: {error}")),
+    };
+    let found = stacks.iter().find(|stack| stack.id.name == name).and_then(|stack| deployed(session, stack));
+    let Some(stack) = found else {
+        return Cost::without(format!("no estimate: there is no stack {name} that tells the size of a task"));
+    };
+    let with = |count: u32, bounds: Option<Bounds>| {
+        let (min, max) = bounds.map_or((count, count), |bounds| (bounds.min, bounds.max));
+        let mut stack = stack.clone();
+        stack.parameters.insert("MinCount".into(), min.to_string());
+        stack.parameters.insert("MaxCount".into(), max.to_string());
+        stack
+    };
+    let before = with(server.desired, server.bounds);
+    let after = with(desired.unwrap_or(server.desired), bounds.or(server.bounds));
+    Cost::compare(region, emulated, &[before], &[after])
 }
 
 fn scale_warnings(
