@@ -10,10 +10,11 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 VENV := $(TARGET)/venv
 # ministack for the tests that need an emulator, from the same list as `quarterdeck local up` uses.
 export QUARTERDECK_MINISTACK = $(abspath $(VENV)/bin/ministack)
+SUITE := $(abspath $(TARGET)/conformance)
 NEXTEST := $(shell command -v cargo-nextest)
 
 .NOTPARALLEL:
-.PHONY: help local test check lint templates unit core e2e bench screenshots tools
+.PHONY: help local test check lint templates unit core conformance e2e bench screenshots tools
 
 help: ## Print the targets.
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -41,6 +42,17 @@ templates: $(VENV)/installed ## Lint the CloudFormation templates.
 core: ## The pure core alone: no terminal, no runtime, no AWS in the graph.
 	cargo test --package quarterdeck --lib --no-default-features --locked
 
+$(SUITE)/installed: servers/conformance/package.json servers/conformance/package-lock.json
+	scripts/tools npm
+	mkdir -p $(SUITE)
+	cp $^ $(SUITE)
+	cd $(SUITE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+# The suite brings its own Node: the machine's may be too old for it.
+conformance: $(SUITE)/installed ## The official MCP conformance suite against a server of ours.
+	GANGWAY_CONFORMANCE=$(SUITE) cargo test --package gangway-conformance --locked --test suite -- --ignored --nocapture
+
 unit: $(VENV)/installed ## All tests of the workspace.
 ifneq ($(NEXTEST),)
 	cargo nextest run --workspace --locked
@@ -56,7 +68,7 @@ e2e: $(VENV)/installed ## End to end: console, templates and servers on the loca
 
 test: ## Everything the pipeline runs.
 	@began=$$SECONDS; \
-	$(MAKE) --no-print-directory tools lint core templates unit e2e; \
+	$(MAKE) --no-print-directory tools lint core templates unit conformance e2e; \
 	echo "All tests passed in $$((SECONDS - began)) s."
 
 bench: ## What a flood of log lines costs.
