@@ -6,6 +6,7 @@
 //! client answers in its next request.
 //!
 //! [questions]: questions
+#![expect(deprecated, reason = "the older revisions, which the suite examines too, have log messages")]
 
 mod questions;
 mod tables;
@@ -37,6 +38,8 @@ pub struct Fixtures {
     seal: Arc<Seal>,
     subscribers: Arc<Mutex<HashMap<u64, SubscriptionSink>>>,
     subscriptions: Arc<AtomicU64>,
+    /// What clients of the older revisions want to be told, one level for all of them.
+    level: Arc<Mutex<LoggingLevel>>,
 }
 
 /// What calls for a notification to subscribers.
@@ -54,6 +57,7 @@ impl Fixtures {
             seal: Arc::new(Seal::new()?),
             subscribers: Arc::default(),
             subscriptions: Arc::default(),
+            level: Arc::new(Mutex::new(LoggingLevel::Info)),
         })
     }
 
@@ -74,6 +78,23 @@ impl Fixtures {
         }
     }
 
+    /// Three log messages. From 2026-07-28 on only requests with a level get any.
+    async fn log(&self, context: &RequestContext<RoleServer>) -> String {
+        let old = context.meta.protocol_version().is_none();
+        let level = if old { Some(*self.level.lock().await) } else { context.meta.log_level() };
+        // The messages are of level `info`.
+        if !matches!(level, Some(LoggingLevel::Debug | LoggingLevel::Info)) {
+            return "Nobody wants to be told.".to_owned();
+        }
+        for text in ["Tool execution started", "Tool processing data", "Tool execution completed"] {
+            let message = LoggingMessageNotificationParam::new(LoggingLevel::Info, json!(text));
+            // A client that is gone needs none.
+            let _ = context.peer.notify_logging_message(message).await;
+            tokio::time::sleep(PAUSE).await;
+        }
+        "Logged three times.".to_owned()
+    }
+
     async fn tell_subscribers(&self, change: Change) -> String {
         let subscribers: Vec<_> = self.subscribers.lock().await.values().cloned().collect();
         for subscriber in subscribers {
@@ -89,22 +110,6 @@ impl Fixtures {
 
 fn unknown(name: &str) -> ErrorData {
     ErrorData::invalid_params(format!("there is no {name:?} here"), None)
-}
-
-/// Three log messages. From 2026-07-28 on only requests with a level get any.
-#[expect(deprecated, reason = "the suite still asks for log messages")]
-async fn log(context: &RequestContext<RoleServer>) -> String {
-    let level = match context.meta.log_level() {
-        None if context.meta.protocol_version().is_some() => return "No log was asked for.".to_owned(),
-        level => level.unwrap_or(LoggingLevel::Info),
-    };
-    for text in ["Tool execution started", "Tool processing data", "Tool execution completed"] {
-        let message = LoggingMessageNotificationParam::new(level, json!(text));
-        // A client that is gone needs none.
-        let _ = context.peer.notify_logging_message(message).await;
-        tokio::time::sleep(PAUSE).await;
-    }
-    "Logged three times.".to_owned()
 }
 
 /// Three reports of progress, if the client gave a token for them.
@@ -128,7 +133,6 @@ fn prompt(text: String) -> GetPromptResponse {
 }
 
 impl ServerHandler for Fixtures {
-    #[expect(deprecated, reason = "the suite still asks for log messages")]
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
             .enable_completions()
@@ -162,7 +166,7 @@ impl ServerHandler for Fixtures {
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.as_ref();
         Ok(match name {
-            "test_tool_with_logging" | "test_logging_tool" => text(log(&context).await),
+            "test_tool_with_logging" | "test_logging_tool" => text(self.log(&context).await),
             "test_tool_with_progress" => text(report_progress(&context).await),
             "test_trigger_tool_change" => text(self.tell_subscribers(Change::Tools).await),
             "test_trigger_prompt_change" => text(self.tell_subscribers(Change::Prompts).await),
@@ -240,6 +244,15 @@ impl ServerHandler for Fixtures {
         let values = begun.map(ToString::to_string).collect();
         let completion = CompletionInfo::new(values).map_err(|error| ErrorData::internal_error(error, None))?;
         Ok(CompleteResult::new(completion))
+    }
+
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        *self.level.lock().await = request.level;
+        Ok(())
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {

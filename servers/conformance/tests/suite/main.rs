@@ -131,5 +131,7 @@ fn a_row_tells_passed_from_failed() {
     ]);
     let row = Row::new("caching", &checks, false);
     assert_eq!((row.passed, row.failed), (1, 1));
-    assert_eq!(row.to_string(), "FAILED          caching                                          1/2    not so");
+    assert_eq!(row.to_string(), format!("FAILED          {:<48} 1/2    not so", "caching"));
+    let schema = serde_json::json!([{ "id": "wire-schema-valid", "status": "SUCCESS" }]);
+    assert!(Row::new("skills", &schema, false).to_string().starts_with("nothing there"));
 }

@@ -44,5 +44,9 @@ async fn relay(downstream: TcpStream, upstream: SocketAddr, authorization: Heade
         }
     });
     let mut served = server::conn::http1::Builder::new();
-    served.preserve_header_case(true).serve_connection(TokioIo::new(downstream), forward).await.map_err(io::Error::other)
+    served
+        .preserve_header_case(true)
+        .serve_connection(TokioIo::new(downstream), forward)
+        .await
+        .map_err(io::Error::other)
 }
