@@ -17,7 +17,7 @@ use proptest::prelude::*;
 const YEARS: Range<i64> = 0..1_735_689_600;
 
 /// Zones whose past was corrected between both releases, 2025b and 2026f, and their aliases.
-/// The set is the difference of the same releases as Python's `tzdata` has them.
+/// Python's `tzdata` of the same releases differs for each of them, too.
 const CORRECTED: &[&str] = &[
     "America/Bogota",
     "America/Ensenada",

@@ -39,7 +39,7 @@ impl Row {
         Self {
             scenario: scenario.to_owned(),
             listed,
-            empty: failed.is_empty() && !passed.clone().any(|check| own(check)),
+            empty: failed.is_empty() && !passed.clone().any(own),
             passed: passed.count(),
             failed: failed.len(),
             why: why.unwrap_or_default().to_owned(),
