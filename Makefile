@@ -17,10 +17,12 @@ VENV_CHECKOV := $(TARGET)/venv-checkov
 # A binary of its own: as a library it would bring a YAML parser that deny.toml bans.
 GUARD_VERSION := 3.2.1
 GUARD := $(TARGET)/guard-$(GUARD_VERSION)/bin/cfn-guard
+# The official conformance suite, with a Node of its own.
+SUITE := $(abspath $(TARGET)/conformance)
 NEXTEST := $(shell command -v cargo-nextest)
 
 .NOTPARALLEL:
-.PHONY: help local test check lint templates unit core e2e bench bench-servers screenshots tools
+.PHONY: help local test check lint templates unit core conformance e2e bench bench-servers bench-flood bench-logs screenshots tools
 
 help: ## Print the targets.
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -65,6 +67,17 @@ templates: $(VENV)/installed $(VENV_CHECKOV)/installed $(GUARD) ## Hold the Clou
 core: ## The pure core alone: no terminal, no runtime, no AWS in the graph.
 	cargo test --package quarterdeck --lib --no-default-features --locked
 
+$(SUITE)/installed: servers/conformance/package.json servers/conformance/package-lock.json
+	scripts/tools npm
+	mkdir -p $(SUITE)
+	cp $^ $(SUITE)
+	cd $(SUITE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+# The suite brings its own Node: the machine's may be too old for it.
+conformance: $(SUITE)/installed ## The official MCP conformance suite against a server of ours.
+	GANGWAY_CONFORMANCE=$(SUITE) cargo test --package gangway-conformance --locked --test suite -- --ignored --nocapture
+
 unit: $(VENV)/installed ## All tests of the workspace.
 ifneq ($(NEXTEST),)
 	cargo nextest run --workspace --locked
@@ -80,7 +93,7 @@ e2e: $(VENV)/installed $(QUARTERDECK_INSPECTOR)/installed ## End to end: console
 
 test: ## Everything the pipeline runs.
 	@began=$$SECONDS; \
-	$(MAKE) --no-print-directory tools lint core templates unit e2e; \
+	$(MAKE) --no-print-directory tools lint core templates unit conformance e2e; \
 	echo "All tests passed in $$((SECONDS - began)) s."
 
 bench: ## What a flood of log lines costs, against the budgets.
@@ -89,6 +102,13 @@ bench: ## What a flood of log lines costs, against the budgets.
 bench-servers: ## What a server can bear; ARGS as in servers/gangway/benches/load/main.rs.
 	cargo build --profile image --locked --package mcp-time
 	cargo bench --profile image --locked --package gangway --bench load -- $(ARGS)
+
+bench-flood: ## The console in a pseudo-terminal under 50,000 lines/s for a minute.
+	cargo bench --package quarterdeck --locked --bench flood
+
+bench-logs: $(VENV)/installed ## The same log events read with quarterdeck, awslogs and boto3.
+	cargo build --release --package quarterdeck --locked
+	$(VENV)/bin/python3 scripts/compare_logs.py $(TARGET)/release/quarterdeck
 
 screenshots: ## Take the screenshots anew from a real run.
 	cargo build --workspace

@@ -11,7 +11,8 @@ use serde::Serialize;
 pub struct Reading {
     /// IANA name of the time zone.
     pub timezone: String,
-    /// Date and time with the offset from UTC (RFC 3339).
+    /// Date and time with the offset from UTC (RFC 3339; with seconds in the offset where
+    /// clocks went by them, before 1972).
     pub datetime: String,
     /// Day of the week, in English.
     pub day_of_week: String,
@@ -120,6 +121,8 @@ fn name(zone: &TimeZone) -> String {
 fn difference(here: &Zoned, there: &Zoned) -> String {
     let seconds = there.offset().seconds() - here.offset().seconds();
     let sign = if seconds < 0 { '-' } else { '+' };
-    let minutes = seconds.abs() / 60;
-    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+    let (minutes, rest) = (seconds.abs() / 60, seconds.abs() % 60);
+    let whole = format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60);
+    // Clocks went by the sun, or by half minutes, once.
+    if rest == 0 { whole } else { format!("{whole}:{rest:02}") }
 }

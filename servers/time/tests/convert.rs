@@ -77,6 +77,27 @@ fn times_are_converted() {
 }
 
 #[test]
+fn offsets_of_the_past_are_kept_to_the_second() {
+    let cases = [
+        ("Asia/Singapore", "1981-06-01T12:00", "1981-06-01T12:00:00+07:30", "-07:30"),
+        ("Asia/Kathmandu", "1985-06-01T12:00", "1985-06-01T12:00:00+05:30", "-05:30"),
+        // British Standard Time all year.
+        ("Europe/London", "1970-01-15T12:00", "1970-01-15T12:00:00+01:00", "-01:00"),
+        // The last country with odd seconds, and local mean times.
+        ("Africa/Monrovia", "1971-06-01T12:00", "1971-06-01T12:00:00-00:44:30", "+00:44:30"),
+        ("Europe/Berlin", "1890-01-01T12:00", "1890-01-01T12:00:00+00:53:28", "-00:53:28"),
+        ("America/New_York", "1880-01-01T12:00", "1880-01-01T12:00:00-04:56:02", "+04:56:02"),
+    ];
+    for (zone, time, understood, difference) in cases {
+        let conversion = attempt(zone, time, "UTC").unwrap();
+        assert_eq!(
+            (conversion.source.datetime.as_str(), conversion.time_difference.as_str()),
+            (understood, difference)
+        );
+    }
+}
+
+#[test]
 fn skipped_times_are_moved_forward_and_explained() {
     let cases = [
         ("Europe/Berlin", "2026-03-29T02:30", "2026-03-29T03:30:00+02:00"),

@@ -1,5 +1,6 @@
 //! MCP server for forecasts and alerts of the US National Weather Service.
 
+mod cache;
 mod nws;
 mod report;
 pub mod stub;

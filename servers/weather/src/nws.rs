@@ -1,11 +1,14 @@
 //! Client of the National Weather Service's API.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use gangway::{ClientError, http_client, read_limited};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+
+use crate::cache::{Cache, lifetime};
 
 /// The service itself.
 pub const DEFAULT_UPSTREAM: &str = "https://api.weather.gov";
@@ -17,19 +20,21 @@ const RETRIES: u32 = 2;
 
 /// How long to wait for the service.
 ///
-/// A forecast takes two calls of three attempts each: the defaults keep their
-/// sum under the 30 seconds that a request has.
+/// A forecast takes two documents: the defaults keep their sum under the 30 seconds
+/// that a request has.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// Longest time for one attempt.
     pub attempt: Duration,
     /// Longest pause before the first retry; doubled before the second.
     pub pause: Duration,
+    /// Longest time for all attempts at one document, with the pauses.
+    pub total: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { attempt: Duration::from_secs(4), pause: Duration::from_millis(400) }
+        Self { attempt: Duration::from_secs(4), pause: Duration::from_millis(400), total: Duration::from_secs(14) }
     }
 }
 
@@ -43,17 +48,39 @@ pub enum NwsError {
     #[error("The weather service refused the request with status {0}: {1}")]
     Refused(u16, String),
     /// No good answer after all attempts.
-    #[error("The weather service is not available ({0}). Try again in a minute.")]
-    Unavailable(String),
+    #[error("The weather service is not available ({why}). Try again in {}.", in_words(.after))]
+    Unavailable {
+        /// What happened last.
+        why: String,
+        /// When it may be better; what the service says, if it does.
+        after: Duration,
+    },
     /// An answer that is not the documented one.
     #[error("The weather service's answer could not be read. Try again in a minute.")]
     Unreadable,
 }
 
+/// When to try again if the service does not say.
+const LATER: Duration = Duration::from_secs(60);
+
+fn in_words(after: &Duration) -> String {
+    match after.as_secs() {
+        60 => "a minute".to_owned(),
+        seconds @ ..=120 => format!("{} seconds", seconds.max(1)),
+        seconds => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}
+
+/// A document and how long it may be kept.
+struct Answer {
+    body: Vec<u8>,
+    lifetime: Duration,
+}
+
 /// One failed attempt.
 enum Failure {
-    /// Worth another attempt.
-    Passing(String),
+    /// Worth another attempt, and when the service says that it is.
+    Passing(String, Option<Duration>),
     Lasting(NwsError),
 }
 
@@ -70,60 +97,89 @@ pub struct Nws {
     base: String,
     client: Client,
     patience: Patience,
+    cache: Cache,
 }
 
 impl Nws {
     /// A client of the service at `base`, a URL without a trailing slash.
     pub fn new(base: &str, patience: Patience) -> Result<Self, ClientError> {
         let client = http_client(USER_AGENT, patience.attempt)?;
-        Ok(Self { base: base.to_owned(), client, patience })
+        Ok(Self { base: base.to_owned(), client, patience, cache: Cache::default() })
     }
 
-    /// Reads the document at `path`, retrying what may pass.
+    /// Reads the document at `path`, retrying what may pass. One that the service lets
+    /// us keep is asked for again only when its time is over.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, NwsError> {
+        let asked = Instant::now();
+        if let Some(body) = self.cache.get(path, asked) {
+            return parse(&body);
+        }
+        let answer = self.fetch(path, asked).await?;
+        let document = parse(&answer.body)?;
+        // Only what could be read. Counted from the first attempt: rather too short.
+        self.cache.put(path, answer.body, asked, answer.lifetime);
+        Ok(document)
+    }
+
+    async fn fetch(&self, path: &str, began: Instant) -> Result<Answer, NwsError> {
         let mut attempt = 0;
-        let body = loop {
-            match self.attempt(path).await {
-                Ok(body) => break body,
+        loop {
+            let (why, wish) = match self.attempt(path).await {
+                Ok(answer) => return Ok(answer),
                 Err(Failure::Lasting(error)) => return Err(error),
-                Err(Failure::Passing(why)) if attempt == RETRIES => {
-                    return Err(NwsError::Unavailable(why));
-                }
-                Err(Failure::Passing(_)) => {}
-            }
+                Err(Failure::Passing(why, wish)) => (why, wish),
+            };
             // Jitter, so that many callers do not come back all at once.
             let longest = self.patience.pause * 2_u32.pow(attempt);
-            tokio::time::sleep(longest.mul_f64(rand::random_range(0.5..=1.0))).await;
+            let pause = longest.mul_f64(rand::random_range(0.5..=1.0)) + wish.unwrap_or_default();
+            let in_time = began.elapsed() + pause + self.patience.attempt <= self.patience.total;
+            if attempt == RETRIES || !in_time {
+                return Err(NwsError::Unavailable { why, after: wish.unwrap_or(LATER) });
+            }
+            tokio::time::sleep(pause).await;
             attempt += 1;
-        };
-        serde_json::from_slice(&body).map_err(|_| NwsError::Unreadable)
+        }
     }
 
-    async fn attempt(&self, path: &str) -> Result<Vec<u8>, Failure> {
+    async fn attempt(&self, path: &str) -> Result<Answer, Failure> {
         let passing = |error: ClientError| {
-            Failure::Passing(match &error {
+            let why = match &error {
                 // The cause is a matter of resolvers and sockets, of no use to a model.
                 ClientError::Http(error) if error.is_connect() => "no connection".to_owned(),
                 error => error.to_string(),
-            })
+            };
+            Failure::Passing(why, None)
         };
         let request = self.client.get(format!("{}{path}", self.base)).header("accept", "application/geo+json");
         let response = request.send().await.map_err(|error| passing(error.into()))?;
         let status = response.status();
-        if status.is_server_error() {
-            return Err(Failure::Passing(format!("status {}", status.as_u16())));
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            let why = format!("status {}", status.as_u16());
+            return Err(Failure::Passing(why, retry_after(response.headers(), SystemTime::now())));
         }
+        let lifetime = lifetime(response.headers());
         let body = match read_limited(response, MAX_BYTES).await {
             Ok(body) => body,
             Err(ClientError::TooLarge(_)) => return Err(Failure::Lasting(NwsError::Unreadable)),
             Err(error) => return Err(passing(error)),
         };
         match status {
-            _ if status.is_success() => Ok(body),
+            _ if status.is_success() => Ok(Answer { body, lifetime }),
             StatusCode::NOT_FOUND => Err(Failure::Lasting(NwsError::NotFound(detail(&body)))),
             _ => Err(Failure::Lasting(NwsError::Refused(status.as_u16(), detail(&body)))),
         }
     }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, NwsError> {
+    serde_json::from_slice(body).map_err(|_| NwsError::Unreadable)
+}
+
+/// How long the service asks to wait: seconds or a date (RFC 9110 section 10.2.3).
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let until = || httpdate::parse_http_date(value).ok().map(|date| date.duration_since(now).unwrap_or_default());
+    value.parse().ok().map(Duration::from_secs).or_else(until)
 }
 
 fn detail(body: &[u8]) -> String {
@@ -131,4 +187,34 @@ fn detail(body: &[u8]) -> String {
     let text = problem.and_then(|problem| problem.detail.or(problem.title));
     let text = text.unwrap_or_else(|| "no reason given".to_owned());
     text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_may_say_when_to_come_back() {
+        let now = httpdate::parse_http_date("Mon, 23 Nov 2026 06:00:00 GMT").unwrap();
+        let cases = [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Mon, 23 Nov 2026 06:01:30 GMT", Some(90)),
+            ("Mon, 23 Nov 2026 05:00:00 GMT", Some(0)),
+            ("-1", None),
+            ("soon", None),
+        ];
+        for (value, expected) in cases {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
+            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{value}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn waits_are_told_in_words() {
+        for (seconds, words) in [(0, "1 seconds"), (60, "a minute"), (90, "90 seconds"), (3601, "61 minutes")] {
+            assert_eq!(in_words(&Duration::from_secs(seconds)), words);
+        }
+    }
 }

@@ -15,6 +15,8 @@ pub struct Forecast {
     pub location: Option<String>,
     /// IANA time zone of the place.
     pub timezone: Option<String>,
+    /// When the service made the forecast (RFC 3339).
+    pub updated: Option<String>,
     /// Half days, beginning with the present one.
     pub periods: Vec<Period>,
 }
@@ -47,6 +49,8 @@ pub struct Period {
 pub struct Alerts {
     /// Two-letter code of the state.
     pub state: String,
+    /// When the service last changed its list (RFC 3339).
+    pub updated: Option<String>,
     /// How many there are; the list stops at 25.
     pub total: usize,
     /// The alerts.
@@ -94,12 +98,15 @@ struct Place {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Periods {
+    update_time: Option<String>,
     periods: Vec<Period>,
 }
 
 #[derive(Deserialize)]
 struct Collection {
+    updated: Option<String>,
     features: Vec<Properties<Alert>>,
 }
 
@@ -112,21 +119,22 @@ pub async fn forecast(nws: &Nws, latitude: f64, longitude: f64) -> Result<Foreca
         return Err(NwsError::Unreadable);
     }
     let path = format!("/gridpoints/{}/{},{}/forecast", point.grid_id, point.grid_x, point.grid_y);
-    let periods = nws.get::<Properties<Periods>>(&path).await?.properties.periods;
+    let forecast = nws.get::<Properties<Periods>>(&path).await?.properties;
     let place = point.relative_location.map(|location| location.properties);
     Ok(Forecast {
         location: place.map(|place| format!("{}, {}", place.city, place.state)),
         timezone: point.time_zone,
-        periods,
+        updated: forecast.update_time,
+        periods: forecast.periods,
     })
 }
 
 /// The alerts in force in a state, given by its two-letter code.
 pub async fn alerts(nws: &Nws, state: &str) -> Result<Alerts, NwsError> {
-    let found = nws.get::<Collection>(&format!("/alerts/active?area={state}")).await?.features;
-    let total = found.len();
-    let alerts = found.into_iter().take(MAX_ALERTS).map(|feature| feature.properties).collect();
-    Ok(Alerts { state: state.to_owned(), total, alerts })
+    let found = nws.get::<Collection>(&format!("/alerts/active?area={state}")).await?;
+    let total = found.features.len();
+    let alerts = found.features.into_iter().take(MAX_ALERTS).map(|feature| feature.properties).collect();
+    Ok(Alerts { state: state.to_owned(), updated: found.updated, total, alerts })
 }
 
 /// At most four decimals and no trailing zeros: the service redirects anything else.

@@ -3,11 +3,16 @@
 use axum::Router;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+/// How long documents may be kept: places hardly change, alerts do at any time.
+const POINT_SECONDS: u32 = 86_400;
+const FORECAST_SECONDS: u32 = 900;
+const ALERTS_SECONDS: u32 = 5;
 
 #[derive(Deserialize)]
 struct Area {
@@ -34,19 +39,22 @@ async fn point(Path(coordinates): Path<String>) -> Response {
         let detail = format!("Unable to provide data for requested point {coordinates}");
         return problem(StatusCode::NOT_FOUND, "Data Unavailable For Requested Point", &detail);
     }
-    geo(json!({
-        "type": "Feature",
-        "geometry": { "type": "Point", "coordinates": [longitude, latitude] },
-        "properties": {
-            "gridId": "BOU", "gridX": 62, "gridY": 61,
-            "forecast": "https://api.weather.gov/gridpoints/BOU/62,61/forecast",
-            "timeZone": "America/Denver",
-            "relativeLocation": {
-                "type": "Feature",
-                "properties": { "city": "Denver", "state": "CO" },
+    geo(
+        POINT_SECONDS,
+        json!({
+            "type": "Feature",
+            "geometry": { "type": "Point", "coordinates": [longitude, latitude] },
+            "properties": {
+                "gridId": "BOU", "gridX": 62, "gridY": 61,
+                "forecast": "https://api.weather.gov/gridpoints/BOU/62,61/forecast",
+                "timeZone": "America/Denver",
+                "relativeLocation": {
+                    "type": "Feature",
+                    "properties": { "city": "Denver", "state": "CO" },
+                },
             },
-        },
-    }))
+        }),
+    )
 }
 
 async fn forecast(Path((office, square)): Path<(String, String)>) -> Response {
@@ -55,15 +63,18 @@ async fn forecast(Path((office, square)): Path<(String, String)>) -> Response {
     }
     let names = ["Today", "Tonight", "Monday", "Monday Night"];
     let periods: Vec<_> = (1..).zip(names).map(|(number, name)| period(number, name)).collect();
-    geo(json!({
-        "type": "Feature",
-        "properties": {
-            "units": "us",
-            "generatedAt": "2026-11-22T12:00:00+00:00",
-            "updateTime": "2026-11-22T11:00:00+00:00",
-            "periods": periods,
-        },
-    }))
+    geo(
+        FORECAST_SECONDS,
+        json!({
+            "type": "Feature",
+            "properties": {
+                "units": "us",
+                "generatedAt": "2026-11-22T12:00:00+00:00",
+                "updateTime": "2026-11-22T11:00:00+00:00",
+                "periods": periods,
+            },
+        }),
+    )
 }
 
 fn period(number: u32, name: &str) -> Value {
@@ -85,12 +96,15 @@ fn period(number: u32, name: &str) -> Value {
 async fn alerts(Query(Area { area }): Query<Area>) -> Response {
     // One alert in Colorado; elsewhere all is quiet.
     let features = if area.as_deref() == Some("CO") { vec![alert()] } else { Vec::new() };
-    geo(json!({
-        "type": "FeatureCollection",
-        "features": features,
-        "title": "Current watches, warnings, and advisories",
-        "updated": "2026-11-22T12:00:00+00:00",
-    }))
+    geo(
+        ALERTS_SECONDS,
+        json!({
+            "type": "FeatureCollection",
+            "features": features,
+            "title": "Current watches, warnings, and advisories",
+            "updated": "2026-11-22T12:00:00+00:00",
+        }),
+    )
 }
 
 fn alert() -> Value {
@@ -109,8 +123,11 @@ fn alert() -> Value {
     })
 }
 
-fn geo(document: Value) -> Response {
-    ([(CONTENT_TYPE, "application/geo+json")], document.to_string()).into_response()
+/// A document that may be kept for `max_age` seconds.
+fn geo(max_age: u32, document: Value) -> Response {
+    let cache_control = format!("public, max-age={max_age}, s-maxage={}", max_age * 2);
+    let headers = [(CONTENT_TYPE, "application/geo+json".to_owned()), (CACHE_CONTROL, cache_control)];
+    (headers, document.to_string()).into_response()
 }
 
 fn problem(status: StatusCode, title: &str, detail: &str) -> Response {

@@ -18,7 +18,10 @@ use support::server::{Running, start_server};
 use tokio::net::TcpListener;
 
 /// Short, so that a service that hangs does not make the tests hang with it.
-const IMPATIENT: Patience = Patience { attempt: Duration::from_millis(100), pause: Duration::from_millis(1) };
+const IMPATIENT: Patience =
+    Patience { attempt: Duration::from_millis(100), pause: Duration::from_millis(1), total: Duration::from_secs(20) };
+/// When the stub's alerts last changed.
+const UPDATED: &str = "2026-11-22T12:00:00+00:00";
 const DENVER: (f64, f64) = (39.739_199_9, -104.99);
 
 async fn start(upstream: Router, patience: Patience) -> Running<WeatherServer> {
@@ -63,7 +66,8 @@ async fn forecasts_and_alerts_are_passed_on() {
     assert_eq!(alerts["structuredContent"]["alerts"][0]["event"], "Winter Storm Warning");
     assert_eq!(alerts["structuredContent"]["alerts"][0]["area"], "Rocky Mountain National Park");
     let quiet = server.call("get_alerts", json!({ "state": "WY" })).await;
-    assert_eq!(quiet["structuredContent"], json!({ "state": "WY", "total": 0, "alerts": [] }));
+    assert_eq!(quiet["structuredContent"], json!({ "state": "WY", "updated": UPDATED, "total": 0, "alerts": [] }));
+    assert_eq!(content["updated"], "2026-11-22T11:00:00+00:00");
 }
 
 #[tokio::test]
@@ -177,4 +181,75 @@ async fn the_service_is_told_who_asks() {
     });
     let server = start(upstream, IMPATIENT).await;
     server.call("get_alerts", json!({ "state": "CO" })).await;
+}
+
+/// Three times the alerts of Colorado from a service with these headers; how often it was asked.
+async fn asked_with(headers: &'static [(&'static str, &'static str)]) -> usize {
+    let (upstream, count) = service(move |_, _| {
+        let mut response = json!({ "features": [] }).to_string().into_response();
+        for (name, value) in headers {
+            response.headers_mut().append(*name, value.parse().unwrap());
+        }
+        response
+    });
+    let server = start(upstream, IMPATIENT).await;
+    for _ in 0..3 {
+        server.call("get_alerts", json!({ "state": "CO" })).await;
+    }
+    count.load(Ordering::SeqCst)
+}
+
+#[tokio::test]
+async fn the_service_is_asked_once_while_its_answer_is_fresh() {
+    assert_eq!(asked_with(&[("cache-control", "public, max-age=3600, s-maxage=7200")]).await, 1);
+    assert_eq!(asked_with(&[("cache-control", "max-age=3600"), ("age", "3599999")]).await, 3);
+    assert_eq!(asked_with(&[("cache-control", "max-age=0")]).await, 3);
+    assert_eq!(asked_with(&[("cache-control", "max-age=3600, no-store")]).await, 3);
+    assert_eq!(asked_with(&[]).await, 3);
+}
+
+#[tokio::test]
+async fn documents_are_kept_apart() {
+    let server = start(stub::router(), Patience::default()).await;
+    for (state, total) in [("CO", 1), ("WY", 0), ("CO", 1), ("WY", 0)] {
+        let alerts = server.call("get_alerts", json!({ "state": state })).await;
+        assert_eq!(alerts["structuredContent"]["total"], total, "{state}");
+    }
+}
+
+#[tokio::test]
+async fn what_failed_is_not_kept() {
+    let fresh = [("cache-control", "max-age=3600")];
+    let (upstream, count) = service(move |n, _| match n {
+        0 => (fresh, "<html>").into_response(),
+        1 => (StatusCode::NOT_FOUND, fresh).into_response(),
+        _ => (fresh, json!({ "features": [] }).to_string()).into_response(),
+    });
+    let server = start(upstream, IMPATIENT).await;
+    assert!(failing_alerts(&server).await.contains("could not be read"));
+    assert!(failing_alerts(&server).await.contains("nothing there"));
+    for _ in 0..2 {
+        server.call("get_alerts", json!({ "state": "CO" })).await;
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_wish_to_wait_is_granted_while_there_is_time() {
+    for status in [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS] {
+        let (upstream, count) = service(move |n, _| match n {
+            0 => (status, [("retry-after", "0")]).into_response(),
+            _ => json!({ "features": [] }).to_string().into_response(),
+        });
+        let server = start(upstream, IMPATIENT).await;
+        server.call("get_alerts", json!({ "state": "CO" })).await;
+        assert_eq!(count.load(Ordering::SeqCst), 2);
+        // Longer than the request may take: told at once, without another attempt.
+        let (upstream, count) = service(move |_, _| (status, [("retry-after", "600")]).into_response());
+        let server = start(upstream, IMPATIENT).await;
+        let error = failing_alerts(&server).await;
+        assert!(error.contains(&format!("status {}", status.as_u16())), "{error}");
+        assert!(error.contains("Try again in 10 minutes"), "{error}");
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
 }
