@@ -106,9 +106,14 @@ bench-servers: ## What a server can bear; ARGS as in servers/gangway/benches/loa
 bench-flood: ## The console in a pseudo-terminal under 50,000 lines/s for a minute.
 	cargo bench --package quarterdeck --locked --bench flood
 
-bench-logs: $(VENV)/installed ## The same log events read with quarterdeck, awslogs and boto3.
+$(TARGET)/venv-bench/installed: scripts/requirements-bench.txt
+	python3 -m venv --clear $(TARGET)/venv-bench
+	$(TARGET)/venv-bench/bin/python3 -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+bench-logs: $(TARGET)/venv-bench/installed ## The same log events read with quarterdeck, awslogs and boto3.
 	cargo build --release --package quarterdeck --locked
-	$(VENV)/bin/python3 scripts/compare_logs.py $(TARGET)/release/quarterdeck
+	$(TARGET)/venv-bench/bin/python3 scripts/compare_logs.py $(TARGET)/release/quarterdeck
 
 screenshots: ## Take the screenshots anew from a real run.
 	cargo build --workspace
