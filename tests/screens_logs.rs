@@ -30,7 +30,7 @@ fn log_states() {
         let mut console = Console::new();
         console.logs(logs::mixed(), state);
         let sizes = if name == "live" { ALL } else { &[SMALL] };
-        snap(&format!("{name}"), &console, sizes);
+        snap(name, &console, sizes);
     }
     let mut silent = Console::new();
     silent.logs(Vec::new(), TailState::Loading(0));
