@@ -23,8 +23,18 @@ pub struct Config {
     pub read_only: bool,
     /// `dark`, `light` or `none`.
     pub theme: Option<String>,
+    /// The log screen.
+    pub logs: LogView,
     /// Keys bound anew: action name to a key or a list of keys.
     pub keys: BTreeMap<String, Keys>,
+}
+
+/// How the log screen begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogView {
+    /// The fields of JSON lines that are shown first, in this order; `a.b` is `b` in the object `a`.
+    pub fields: Vec<String>,
 }
 
 /// One key or several.
@@ -142,6 +152,7 @@ mod tests {
     #[case("[keys]\nscael = 'S'", "keys.scael: there is no such action")]
     #[case("[keys]\nscale = 's'", "not a capital letter")]
     #[case("read_only = 'yes'", "expected a boolean")]
+    #[case("[logs]\nfield = ['tool']", "unknown field `field`")]
     fn bad_configurations_are_named(#[case] text: &str, #[case] part: &str) {
         let error = load_text(text).unwrap_err();
         assert!(error.contains(part), "{error}");

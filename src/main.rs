@@ -85,7 +85,7 @@ async fn console(session: Session, start: &Start) -> anyhow::Result<Exit> {
         return Ok(Exit::Usage);
     }
     let theme = commands::theme(start.config.theme.as_deref())?;
-    run::console(session, start.keymap.clone(), theme).await.context("the terminal")?;
+    run::console(session, start.keymap.clone(), theme, &start.config.logs.fields).await.context("the terminal")?;
     Ok(Exit::Done)
 }
 

@@ -7,6 +7,7 @@ use super::client::Client;
 use super::diagnose::findings;
 use super::fleet::{Server, Task};
 use super::logs::LineRef;
+use super::logs::field::as_text;
 use super::modal::Modal;
 use super::model::Model;
 use super::operation::verify::stop_reason;
@@ -186,10 +187,27 @@ pub fn line(line: LineRef<'_>) -> Modal {
     lines.push(heading("message"));
     match line.fields() {
         Some(fields) => {
-            let value = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), sanitise);
-            lines.extend(fields.iter().map(|(key, one)| field(&sanitise(key), value(one))));
+            let one = |(key, value): (&String, &serde_json::Value)| {
+                let (key, value) = (sanitise(key), as_text(value));
+                let named = |(index, piece): (usize, &str)| field(if index == 0 { &key } else { "" }, piece);
+                pieces(&value).into_iter().enumerate().map(named).collect::<Lines>()
+            };
+            lines.extend(fields.iter().flat_map(one));
         }
-        None => lines.push(vec![Cell::plain(line.text)]),
+        None => lines.extend(pieces(line.text).into_iter().map(|piece| vec![Cell::plain(piece)])),
     }
     text("log line", lines)
+}
+
+/// A long text in pieces, so that a megabyte can be scrolled through; at least one.
+fn pieces(text: &str) -> Vec<&str> {
+    const PIECE: usize = 1_024;
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    while rest.len() > PIECE {
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE));
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces.push(rest);
+    pieces
 }

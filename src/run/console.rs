@@ -28,15 +28,20 @@ const FRAME: Duration = Duration::from_millis(10);
 /// How long data may keep input and frames waiting.
 const DATA_BUDGET: Duration = Duration::from_millis(8);
 
-/// Runs the console until the operator leaves it.
+/// Runs the console until the operator leaves it. `fields` are those of JSON log lines that are shown
+/// first; none leaves the choice to the screen.
 ///
 /// # Errors
 /// When the terminal cannot be taken or drawn on.
-pub async fn console(session: Session, keymap: Keymap, theme: Theme) -> std::io::Result<()> {
+pub async fn console(session: Session, keymap: Keymap, theme: Theme, fields: &[String]) -> std::io::Result<()> {
     let (out, inbox) = mpsc::channel(256);
     let mut screen = Screen::enter()?;
     let size = screen.terminal.size()?;
-    let model = Model::new(session.context.clone(), keymap, Timestamp::now(), (size.width, size.height));
+    let mut model = Model::new(session.context.clone(), keymap, Timestamp::now(), (size.width, size.height));
+    model.logs.zone = theme.zone().clone();
+    if !fields.is_empty() {
+        model.logs.fields = fields.to_vec();
+    }
     let unfinished = session.audit.unfinished(&session.context.environment, session.context.endpoint.as_deref());
     let first = match unfinished {
         Ok(operations) => Msg::Unfinished(operations),

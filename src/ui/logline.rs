@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::paint::{self, span};
 use super::theme::Theme;
+use crate::core::logs::field::as_text;
 use crate::core::logs::{Kept, LineRef, Pattern, Severity};
 use crate::core::screens::logs::Times;
 use crate::core::table::Meaning;
@@ -124,10 +125,9 @@ impl Format<'_> {
     /// A JSON line as text: the chosen fields first, without their names, the others after them.
     fn fields_as_text(&self, fields: &Map<String, Value>, severity: Severity) -> Vec<(String, Style)> {
         let theme = self.theme;
-        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), sanitise);
         let mut parts = Vec::new();
         for name in self.fields {
-            let Some(value) = nested(fields, name).map(text) else { continue };
+            let Some(value) = nested(fields, name).map(as_text) else { continue };
             let style = match name.as_str() {
                 "latency_ms" => theme.muted(),
                 "status" => status(&value, theme),
@@ -140,9 +140,9 @@ impl Format<'_> {
             let name = name.as_str();
             !SAID.contains(&name) && !LAST.contains(&name) && !self.fields.iter().any(|chosen| chosen == name)
         });
-        parts.extend(rest.map(|(name, value)| (format!("{}={} ", sanitise(name), text(value)), Style::new())));
+        parts.extend(rest.map(|(name, value)| (format!("{}={} ", sanitise(name), as_text(value)), Style::new())));
         for name in LAST.iter().filter(|name| !self.fields.iter().any(|chosen| chosen == *name)) {
-            let value = fields.get(*name).map(text);
+            let value = fields.get(*name).map(as_text);
             parts.extend(value.map(|value| (format!("{name}={value} "), theme.muted())));
         }
         parts

@@ -16,6 +16,9 @@ use crate::core::table::Meaning;
 use crate::core::text::age;
 use crate::core::update::available;
 
+/// Lines of a text that are wrapped for a frame; more than the tallest terminal shows.
+const WRAPPED: usize = 200;
+
 /// Draws a dialog; where its cursor is.
 pub fn draw(model: &Model, theme: &Theme, modal: &Modal, area: Rect, buf: &mut Buffer) -> Option<Position> {
     match modal {
@@ -35,8 +38,11 @@ pub fn draw(model: &Model, theme: &Theme, modal: &Modal, area: Rect, buf: &mut B
             let indent = |line: &Vec<crate::core::table::Cell>| {
                 if line.len() > 1 { crate::core::text::width(&line[0].text) } else { 2 }
             };
-            let wrapped: Vec<Line<'static>> =
-                lines[from..].iter().flat_map(|one| paint::wrap(&line(one), cells, indent(one))).collect();
+            // What lies far below the screen is only counted: a log line may have a megabyte.
+            let (near, far) = lines[from..].split_at((lines.len() - from).min(WRAPPED));
+            let mut wrapped: Vec<Line<'static>> =
+                near.iter().flat_map(|one| paint::wrap(&line(one), cells, indent(one))).collect();
+            wrapped.resize_with(wrapped.len() + far.len(), Line::default);
             let note = if from == 0 { String::new() } else { format!("from line {}", from + 1) };
             sheet(title, Line::from(span(note, theme.muted())), &wrapped, 0, theme, area, buf);
             None

@@ -48,6 +48,11 @@ impl Theme {
         Self { palette: Palette::Plain, zone }
     }
 
+    /// The operator's time zone.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// A point in time in the operator's zone.
     pub fn time(&self, at: Timestamp, format: &str) -> String {
         at.to_zoned(self.zone.clone()).strftime(format).to_string()

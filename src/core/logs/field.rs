@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::core::text::sanitise_line;
 use memchr::{memchr, memmem};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -40,6 +41,15 @@ impl Value<'_> {
             Self::Text(text) => text.parse().ok(),
             _ => None,
         }
+    }
+}
+
+/// A value of a JSON object as text for the screen. What was escaped in the line is not any more,
+/// so it is sanitised again, inside objects and lists too.
+pub fn as_text(value: &serde_json::Value) -> String {
+    match value.as_str() {
+        Some(text) => sanitise_line(text),
+        None => sanitise_line(&value.to_string()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{FIELDS, save};
 use crate::core::effect::Effect;
 use crate::core::logs::Filter;
+use crate::core::logs::field::as_text;
 use crate::core::model::Model;
 use crate::core::text::{count, sanitise};
 
@@ -112,7 +113,7 @@ fn fields(model: &Model) -> Vec<Row> {
     let chosen = &model.logs.fields;
     let Some(fields) = model.logs.selected().and_then(|line| line.shown_fields()) else { return Vec::new() };
     let value = |name: &String| match fields.get(name) {
-        Some(value) => sanitise(&value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)),
+        Some(value) => as_text(value),
         None => "not in this line".to_owned(),
     };
     let others = fields.keys().filter(|name| !chosen.contains(name));
