@@ -15,6 +15,8 @@ pub enum Effect {
     Fetch(Slot, Generation),
     /// Follow these log groups instead of whatever was followed.
     Tail(Generation, TailRequest),
+    /// Follow these log groups from now on: new ones join what is followed, the others leave.
+    Sources(Vec<String>),
     /// Read the window `[from, until)` before what is kept, once.
     Older(Generation, TailRequest),
     /// Plan, and answer [`Msg::Planned`](super::msg::Msg::Planned).

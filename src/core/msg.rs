@@ -7,7 +7,7 @@ use super::error::CloudError;
 use super::fleet::Fleet;
 use super::identity::Identity;
 use super::keymap::KeyPress;
-use super::logs::{Line, TailState};
+use super::logs::{Gap, Line, Rate, TailState};
 use super::operation::{self, Operation};
 use super::plan::Plan;
 use super::remote::Generation;
@@ -34,6 +34,10 @@ pub enum Msg {
     OlderLines(Generation, Result<Vec<Line>, CloudError>),
     /// The tail stands differently.
     Tail(Generation, TailState),
+    /// Lines of the tail may be missing, or are complete again.
+    Gap(Generation, Gap),
+    /// How the budget of log reads is used.
+    LogRate(Generation, Rate),
     /// A plan is ready, or cannot be made.
     Planned(Generation, Box<Result<Plan, CloudError>>),
     /// An operation has news.

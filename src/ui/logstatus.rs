@@ -26,6 +26,10 @@ pub fn tail(model: &Model, theme: &Theme) -> Line<'static> {
         TailState::Sampled => {
             ("▲", Meaning::Warn, ": over 500 lines/s, CloudWatch sends a sample; the rest is fetched".to_owned())
         }
+        TailState::Lagging(behind) => {
+            let behind = SignedDuration::from_millis(i64::try_from(*behind).unwrap_or(i64::MAX));
+            ("▲", Meaning::Warn, format!(": {} behind, fetching", short_duration(behind)))
+        }
         TailState::Polling(why) => ("●", Meaning::Good, format!(": {why}")),
         TailState::Reconnecting(why, wait) => {
             let wait = short_duration(SignedDuration::from_millis(i64::try_from(*wait).unwrap_or(i64::MAX)));
@@ -59,6 +63,13 @@ pub fn shown(state: &State, theme: &Theme) -> Line<'static> {
     } else {
         span(format!("{} of {} lines", thousands(shown), thousands(kept)), theme.muted())
     }];
+    if let Some(gap) = state.gaps.last() {
+        spans.push(span(format!("  ▲ {}", gap.words()), theme.of(Meaning::Warn)));
+    }
+    if state.rate.throttled > 0 {
+        let text = format!("  {}/s log reads, throttled {}×", state.rate.calls, thousands(state.rate.throttled));
+        spans.push(span(text, theme.muted()));
+    }
     if state.store.dropped() > 0 {
         let text = format!("  ▲ {} oldest dropped (memory limit)", thousands(state.store.dropped()));
         spans.push(span(text, theme.of(Meaning::Warn)));

@@ -5,7 +5,7 @@ use crate::core::effect::Effect;
 use crate::core::environment::names;
 use crate::core::error::CloudError;
 use crate::core::logs::tail::Follow;
-use crate::core::logs::{Filter, Index, Line, Pattern, Seq, Severity, Store, TailRequest, TailState};
+use crate::core::logs::{Filter, Gap, Index, Line, Pattern, Rate, Seq, Severity, Store, TailRequest, TailState};
 use crate::core::model::{Entry, Model, Prompt, Screen};
 use crate::core::msg::Notice;
 use crate::core::remote::Generation;
@@ -25,6 +25,10 @@ pub struct State {
     pub search: Option<Pattern>,
     /// How the tail stands.
     pub tail: TailState,
+    /// Stretches in which lines may be missing.
+    pub gaps: Vec<Gap>,
+    /// How the budget of log reads is used.
+    pub rate: Rate,
     /// When the last line came, in milliseconds since the Unix epoch.
     pub last_line: Option<i64>,
     /// How times are shown.
@@ -178,28 +182,22 @@ impl State {
 
 /// Shows the logs of a server, or of all. What is followed already goes on.
 pub fn open(model: &mut Model, server: Option<&str>) -> Vec<Effect> {
-    let mut groups: Vec<String> = model
-        .fleet
-        .remote
-        .get()
-        .map(|fleet| {
-            fleet.servers.iter().map(|server| names::log_group(&model.context.environment, &server.name)).collect()
-        })
-        .unwrap_or_default();
-    groups.sort();
+    let groups = groups(model);
     let mut effects = show(model, Screen::Logs);
     if groups.is_empty() {
         model.notify(Notice::Bad("no server is known yet, so there is no log to follow".into()));
         return effects;
     }
+    let filter = server.map(|server| source(model, server));
     let state = &mut model.logs;
-    state.filter.server = server.map(ToOwned::to_owned);
+    state.filter.server = filter;
     state.follow();
     if state.groups == groups && !matches!(state.tail, TailState::Ended(_) | TailState::Off) {
         state.index.rebuild(&state.store, &state.filter);
         return effects;
     }
     state.store.clear();
+    state.gaps.clear();
     state.index = Index::default();
     state.groups.clone_from(&groups);
     state.generation += 1;
@@ -208,6 +206,58 @@ pub fn open(model: &mut Model, server: Option<&str>) -> Vec<Effect> {
     let request = TailRequest { groups, from: state.from, until: None, pattern: None, follow: Follow::Live };
     effects.push(Effect::Tail(state.generation, request));
     effects
+}
+
+/// The log groups of all servers that are known.
+fn groups(model: &Model) -> Vec<String> {
+    let environment = &model.context.environment;
+    let fleet = model.fleet.remote.get();
+    let mut groups: Vec<String> =
+        fleet.iter().flat_map(|fleet| &fleet.servers).flat_map(|server| names::log_groups(environment, server)).collect();
+    groups.sort();
+    groups.dedup();
+    groups
+}
+
+/// What lines of a server are named by: the last part of its log group.
+fn source(model: &Model, name: &str) -> String {
+    let server = model.fleet.remote.get().and_then(|fleet| fleet.server(name));
+    let groups = server.map(|server| names::log_groups(&model.context.environment, server)).unwrap_or_default();
+    groups.first().and_then(|group| group.rsplit('/').next()).unwrap_or(name).to_owned()
+}
+
+/// The fleet was read: what is followed follows it, so that a new server's lines join by themselves.
+pub fn fleet_read(model: &mut Model) -> Vec<Effect> {
+    let groups = groups(model);
+    let state = &mut model.logs;
+    let follows = state.following() && !matches!(state.tail, TailState::Ended(_) | TailState::Off);
+    // A fleet that could not be read, or is gone, takes no log from the screen.
+    if !follows || groups.is_empty() || groups == state.groups {
+        return Vec::new();
+    }
+    state.groups.clone_from(&groups);
+    vec![Effect::Sources(groups)]
+}
+
+/// Takes a gap: told the first time, later perhaps closed. Both stand in the log as a line.
+pub fn gap(model: &mut Model, generation: Generation, gap: Gap) -> Vec<Effect> {
+    if generation != model.logs.generation {
+        return Vec::new();
+    }
+    let line = gap.line();
+    model.logs.gaps.retain(|known| known.id != gap.id);
+    if !gap.closed {
+        model.logs.gaps.push(gap);
+    }
+    lines(model, generation, vec![line])
+}
+
+/// Takes how the budget is used.
+pub fn rate(model: &mut Model, generation: Generation, rate: Rate) -> Vec<Effect> {
+    if generation == model.logs.generation {
+        model.logs.rate = rate;
+    }
+    Vec::new()
 }
 
 /// Takes lines of the tail.
