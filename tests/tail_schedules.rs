@@ -23,7 +23,13 @@ const GROUPS: [&str; 2] = ["/q/prod/time", "/q/prod/weather"];
 #[derive(Debug, Clone)]
 enum Step {
     /// Events of a group, so late; `equal` ones are all the same text.
-    Put { group: usize, count: usize, late: i64, equal: bool, delivery: Delivery },
+    Put {
+        group: usize,
+        count: usize,
+        late: i64,
+        equal: bool,
+        delivery: Delivery,
+    },
     /// An update without events.
     Beat(bool),
     Cut(usize),

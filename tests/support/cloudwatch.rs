@@ -179,8 +179,13 @@ impl CloudWatch {
         let mut results = Vec::new();
         for message in messages {
             state.number += 1;
-            let event =
-                Stored { number: state.number, at: taken - late, taken, stream: "s/s/task".into(), message: message.clone() };
+            let event = Stored {
+                number: state.number,
+                at: taken - late,
+                taken,
+                stream: "s/s/task".into(),
+                message: message.clone(),
+            };
             results.push(json!({ "logGroupIdentifier": format!("123456789012:{group}"), "logStreamName": event.stream,
                 "timestamp": event.at, "ingestionTime": event.taken, "message": event.message }));
             state.groups.entry(group.to_owned()).or_default().push(event);
@@ -329,9 +334,7 @@ impl CloudWatch {
         let (from, until) = (body["startTime"].as_i64().unwrap_or(0), body["endTime"].as_i64().unwrap_or(i64::MAX));
         let (at, number) = here.split_once(':').unwrap();
         let after: (i64, u64) = (at.parse().unwrap(), number.parse().unwrap());
-        let wanted = |event: &&Stored| {
-            (from..=until).contains(&event.at) && (event.at, event.number) > after
-        };
+        let wanted = |event: &&Stored| (from..=until).contains(&event.at) && (event.at, event.number) > after;
         let mut events: Vec<&Stored> = stored.iter().filter(wanted).collect();
         events.sort_by_key(|event| (event.at, event.number));
         let more = events.len() > state.page;
@@ -362,7 +365,8 @@ async fn read(stream: &mut TcpStream) -> Option<(String, Value)> {
         }
     };
     let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
-    let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned());
+    let header =
+        |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned());
     let length: usize = header("content-length:").and_then(|length| length.parse().ok()).unwrap_or(0);
     while bytes.len() < end + length {
         if stream.read_buf(&mut bytes).await.ok()? == 0 {

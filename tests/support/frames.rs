@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 /// An event of a live tail.
 pub fn event(kind: &str, payload: &Value) -> Vec<u8> {
-    let headers =
-        [(":message-type", "event"), (":event-type", kind), (":content-type", "application/x-amz-json-1.1")];
+    let headers = [(":message-type", "event"), (":event-type", kind), (":content-type", "application/x-amz-json-1.1")];
     frame(&headers, payload.to_string().as_bytes())
 }
 

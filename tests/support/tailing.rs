@@ -93,7 +93,7 @@ impl Tailing {
             }
             TailEvent::State(state) => self.states.push(state),
             TailEvent::Gap(gap) => {
-                self.gaps.retain(|known| known.id != gap.id || !known.closed && gap.closed);
+                self.gaps.retain(|known| known.id != gap.id);
                 self.gaps.push(gap);
             }
             TailEvent::Rate(rate) => self.throttled = rate.throttled,

@@ -34,7 +34,15 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { overlap: 30_000, deep: 300_000, sweep: 60_000, audit: 240_000, poll: 2_000, catch_up: 1_000, lag: 10_000 }
+        Self {
+            overlap: 30_000,
+            deep: 300_000,
+            sweep: 60_000,
+            audit: 240_000,
+            poll: 2_000,
+            catch_up: 1_000,
+            lag: 10_000,
+        }
     }
 }
 
@@ -58,6 +66,8 @@ struct Group {
     settled: i64,
     /// When its debt was made last; `None` is none.
     owed: Option<u64>,
+    /// Since when something is owed without a pause, by the local clock.
+    owed_at: i64,
     /// Debt made before this number is being paid.
     paying: Option<u64>,
     read_at: Option<i64>,
@@ -72,6 +82,8 @@ pub struct Coverage {
     pace: Pace,
     from: i64,
     groups: BTreeMap<String, Group>,
+    /// How far those were complete that have left.
+    left: BTreeMap<String, i64>,
     debts: u64,
     started: i64,
     seen: BTreeMap<String, i64>,
@@ -87,6 +99,7 @@ impl Coverage {
             pace,
             from,
             groups: BTreeMap::new(),
+            left: BTreeMap::new(),
             debts: 0,
             started: 0,
             seen: BTreeMap::new(),
@@ -96,32 +109,39 @@ impl Coverage {
         }
     }
 
-    /// Follows a group from now on; its history is owed.
+    /// Follows a group from now on. Its history is owed; of one that comes back, what it missed.
     pub fn add(&mut self, group: &str) {
+        let left = self.left.remove(group);
         let fresh = Group {
             feed: Feed::None,
-            settled: self.from,
+            settled: left.unwrap_or(self.from),
             owed: Some(self.debts),
+            owed_at: self.from,
             paying: None,
             read_at: None,
             sweep_at: i64::MAX,
             swept_for: false,
-            first: true,
+            first: left.is_none(),
         };
         self.groups.entry(group.to_owned()).or_insert(fresh);
     }
 
     /// Follows a group no more.
     pub fn remove(&mut self, group: &str) {
-        self.groups.remove(group);
+        if let Some(known) = self.groups.remove(group).filter(|known| !known.first) {
+            self.left.insert(group.to_owned(), known.settled);
+        }
     }
 
     /// A session says how a group's lines come from now on. Whatever changes, something is owed:
     /// what came before a session began, while it was sampled, or since it broke.
-    pub fn feed(&mut self, group: &str, feed: Feed) {
+    pub fn feed(&mut self, group: &str, feed: Feed, now: i64) {
         self.debts += 1;
         let debts = self.debts;
         if let Some(group) = self.groups.get_mut(group) {
+            if !group.owes() {
+                group.owed_at = now;
+            }
             group.feed = feed;
             group.owed = Some(debts);
         }
@@ -149,7 +169,6 @@ impl Coverage {
             let back = if deep { pace.deep } else { pace.overlap };
             group.swept_for = deep;
             group.paying = Some(self.debts);
-            group.owed = group.owed.or(Some(self.debts));
             group.read_at = Some(now);
             let from = if group.first { self.from } else { group.settled.saturating_sub(back).max(self.from) };
             wanted.push((name.clone(), from));
@@ -167,18 +186,21 @@ impl Coverage {
     }
 
     /// The window was read to its end. The gap that this closes, if one was told.
-    pub fn done(&mut self) -> Option<Gap> {
+    pub fn done(&mut self, now: i64) -> Option<Gap> {
         let (started, pace) = (self.started, self.pace);
+        // A deeper look at many lines takes long, and must not take all of the time.
+        let rest = (now - started) * 10;
         for (name, group) in &mut self.groups {
             let Some(paid) = group.paying.take() else { continue };
             let seen = self.seen.get(name).copied().unwrap_or(i64::MIN).min(started);
             group.settled = group.settled.max(seen).max(started - pace.overlap);
             group.first = false;
+            group.owed_at = group.owed_at.max(started);
             let whole = group.feed == Feed::Whole;
             group.sweep_at = match group.swept_for {
-                true if whole => started + pace.audit,
+                true if whole => started + pace.audit.max(rest),
                 false if group.sweep_at < i64::MAX => group.sweep_at,
-                _ => started + pace.sweep,
+                _ => started + pace.sweep.max(rest),
             };
             if group.owed.is_some_and(|made| made <= paid) {
                 group.owed = None;
@@ -215,9 +237,9 @@ impl Coverage {
     /// How far the screen is behind, in milliseconds, where that is worth telling.
     pub fn behind(&self, now: i64) -> Option<u64> {
         let owing = self.groups.values().filter(|group| group.owes() && !group.first);
-        let settled = owing.map(|group| group.settled).min()?;
-        let behind = now - settled.max(self.position);
-        (behind > self.pace.overlap.max(self.pace.lag) + self.pace.lag).then(|| u64::try_from(behind).unwrap_or(0))
+        let reached = owing.map(|group| group.settled.max(group.owed_at)).min()?.max(self.position);
+        let behind = now - reached;
+        (behind > self.pace.lag).then(|| u64::try_from(behind).unwrap_or(0))
     }
 
     /// Whether some group's history is still being read.
@@ -283,10 +305,10 @@ mod tests {
     fn the_history_is_read_first_and_then_what_came_before_the_session() {
         let mut coverage = coverage();
         assert_eq!(from(coverage.due(HOUR)), Some(HOUR - 900_000));
-        coverage.feed("g", Feed::Whole);
-        coverage.done();
+        coverage.feed("g", Feed::Whole, HOUR);
+        coverage.done(coverage.started);
         assert_eq!(from(coverage.due(HOUR + 10)), Some(HOUR - 60_000), "the session began meanwhile");
-        coverage.done();
+        coverage.done(coverage.started);
         assert_eq!(coverage.due(HOUR + 20), None);
         assert!(!coverage.loading());
     }
@@ -294,12 +316,12 @@ mod tests {
     #[test]
     fn a_long_sampled_stretch_is_read_from_where_it_began() {
         let mut coverage = coverage();
-        coverage.feed("g", Feed::Whole);
+        coverage.feed("g", Feed::Whole, HOUR);
         coverage.due(HOUR);
-        coverage.done();
+        coverage.done(coverage.started);
         coverage.brought("g", HOUR + 500);
         for second in 1..300 {
-            coverage.feed("g", Feed::Sampled);
+            coverage.feed("g", Feed::Sampled, HOUR);
             coverage.brought("g", HOUR + second * 1_000);
         }
         assert_eq!(from(coverage.due(HOUR + 300_000)), Some(HOUR + 500 - 30_000));
@@ -310,13 +332,13 @@ mod tests {
     fn without_a_session_it_polls_and_now_and_then_looks_deeper() {
         let mut coverage = coverage();
         coverage.due(HOUR);
-        coverage.done();
+        coverage.done(coverage.started);
         assert_eq!(coverage.due(HOUR + 1_000), None);
         assert_eq!(from(coverage.due(HOUR + 2_000)), Some(HOUR - 60_000));
         coverage.read("g", HOUR + 1_000, HOUR + 1_500);
-        coverage.done();
+        coverage.done(coverage.started);
         assert_eq!(from(coverage.due(HOUR + 4_000)), Some(HOUR + 1_500 - 30_000));
-        coverage.done();
+        coverage.done(coverage.started);
         let settled = HOUR + 1_500;
         assert_eq!(from(coverage.due(HOUR + 61_000)), Some((settled - 300_000).max(HOUR - 900_000)));
     }
@@ -324,26 +346,46 @@ mod tests {
     #[test]
     fn a_window_that_fails_is_told_once_and_closed_later() {
         let mut coverage = coverage();
-        coverage.feed("g", Feed::Whole);
+        coverage.feed("g", Feed::Whole, HOUR);
         coverage.due(HOUR);
         let gap = coverage.trouble("throttled", HOUR + 5_000).expect("told");
         assert_eq!((gap.from, gap.to, gap.closed), (HOUR - 900_000, HOUR + 5_000, false));
         assert_eq!(coverage.trouble("again", HOUR + 6_000), None);
-        assert_eq!(coverage.done(), Some(Gap { closed: true, ..gap }));
+        assert_eq!(coverage.done(coverage.started), Some(Gap { closed: true, ..gap }));
+    }
+
+    #[test]
+    fn a_group_that_comes_back_is_read_from_where_it_left() {
+        let mut coverage = coverage();
+        coverage.due(HOUR);
+        coverage.done(HOUR);
+        coverage.remove("g");
+        coverage.add("g");
+        assert_eq!(from(coverage.due(2 * HOUR)), Some(HOUR - 60_000));
+    }
+
+    #[test]
+    fn a_deeper_look_that_takes_long_is_taken_seldom() {
+        let mut coverage = coverage();
+        coverage.feed("g", Feed::Whole, HOUR);
+        coverage.due(HOUR);
+        coverage.done(HOUR + 30_000);
+        assert_eq!(coverage.due(HOUR + 299_000), None);
+        assert!(coverage.due(HOUR + 300_000).is_some());
     }
 
     #[test]
     fn a_whole_session_is_audited_so_that_a_silent_group_does_not_hold_the_memory() {
         let mut coverage = coverage();
-        coverage.feed("g", Feed::Whole);
+        coverage.feed("g", Feed::Whole, HOUR);
         coverage.due(HOUR);
-        coverage.done();
+        coverage.done(coverage.started);
         assert_eq!(coverage.due(HOUR + 59_000), None);
         assert_eq!(from(coverage.due(HOUR + 60_000)), Some(HOUR - 30_000 - 300_000));
-        coverage.done();
+        coverage.done(coverage.started);
         assert_eq!(coverage.due(HOUR + 299_000), None);
         assert_eq!(from(coverage.due(HOUR + 300_000)), Some(HOUR + 30_000 - 300_000));
-        coverage.done();
+        coverage.done(coverage.started);
         assert_eq!(coverage.horizon(), HOUR + 270_000 - 330_000);
     }
 }

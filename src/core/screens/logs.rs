@@ -212,8 +212,11 @@ pub fn open(model: &mut Model, server: Option<&str>) -> Vec<Effect> {
 fn groups(model: &Model) -> Vec<String> {
     let environment = &model.context.environment;
     let fleet = model.fleet.remote.get();
-    let mut groups: Vec<String> =
-        fleet.iter().flat_map(|fleet| &fleet.servers).flat_map(|server| names::log_groups(environment, server)).collect();
+    let mut groups: Vec<String> = fleet
+        .iter()
+        .flat_map(|fleet| &fleet.servers)
+        .flat_map(|server| names::log_groups(environment, server))
+        .collect();
     groups.sort();
     groups.dedup();
     groups

@@ -9,6 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::lane::{GROUPS, Heard, Lane};
 use super::window::{Piece, Window};
 use super::{END_OF_WINDOW, Input, Tail, TailEvent, now_millis};
+use crate::cloud::ErrorKind;
 use crate::core::logs::tail::Follow;
 use crate::core::logs::{Coverage, Dedup, Feed, Gap, Line, LogEvent, Rate, Reading, TailState, TailUpdate};
 
@@ -35,7 +36,10 @@ struct Listener {
     groups: watch::Sender<Vec<String>>,
     session: Session,
     reading: Reading,
+    /// Groups that its session does not bring.
     absent: Vec<String>,
+    /// Those of them for which a session was opened anew, in vain or not.
+    woken: Vec<String>,
     sampled: bool,
 }
 
@@ -157,6 +161,7 @@ impl Reader {
                 session: Session::Opening,
                 reading: Reading::default(),
                 absent: Vec::new(),
+                woken: Vec::new(),
                 sampled: false,
             };
             self.lanes.insert(id, listener);
@@ -187,12 +192,13 @@ impl Reader {
 
     /// Takes what a lane tells. A reason ends the tail.
     async fn heard(&mut self, id: usize, heard: Heard) -> Result<Option<String>, Gone> {
+        let now = now_millis();
         let Some(lane) = self.lanes.get_mut(&id) else { return Ok(None) };
         match heard {
             Heard::Update(TailUpdate::Started { absent }) => {
                 (lane.session, lane.reading, lane.sampled) = (Session::Open, Reading::default(), false);
                 for group in lane.groups.borrow().iter() {
-                    self.coverage.feed(group, if absent.contains(group) { Feed::None } else { Feed::Whole });
+                    self.coverage.feed(group, if absent.contains(group) { Feed::None } else { Feed::Whole }, now);
                 }
                 lane.absent = absent;
             }
@@ -203,7 +209,7 @@ impl Reader {
                     lane.groups.borrow().iter().filter(|group| !lane.absent.contains(group)).cloned().collect();
                 for group in &present {
                     if sampled || lane.sampled || doubtful {
-                        self.coverage.feed(group, if sampled { Feed::Sampled } else { Feed::Whole });
+                        self.coverage.feed(group, if sampled { Feed::Sampled } else { Feed::Whole }, now);
                     } else if let Some(newest) = newest {
                         self.coverage.brought(group, newest);
                     }
@@ -217,16 +223,22 @@ impl Reader {
                 let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 self.without_session(id, Session::Broken(error.message, wait));
             }
-            Heard::Refused(error) => self.without_session(id, Session::Refused(error.message)),
+            Heard::Refused(error) => {
+                if error.kind == ErrorKind::NotFound {
+                    lane.absent.clone_from(&lane.groups.borrow());
+                }
+                self.without_session(id, Session::Refused(error.message));
+            }
         }
         Ok(None)
     }
 
     fn without_session(&mut self, id: usize, session: Session) {
+        let now = now_millis();
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         (lane.session, lane.sampled) = (session, false);
         for group in lane.groups.borrow().iter() {
-            self.coverage.feed(group, Feed::None);
+            self.coverage.feed(group, Feed::None, now);
         }
     }
 
@@ -260,7 +272,7 @@ impl Reader {
             Piece::Moving => self.stuck = None,
             Piece::Done => {
                 (self.window, self.stuck) = (None, None);
-                let gap = self.coverage.done();
+                let gap = self.coverage.done(now);
                 self.gap(gap).await?;
                 return Ok((!follows).then(|| END_OF_WINDOW.to_owned()));
             }
@@ -273,12 +285,15 @@ impl Reader {
         Ok(None)
     }
 
-    /// A group that was not there has lines now: its lane opens a session that has it.
+    /// A group that was not there has lines now: its lane opens a session that has it. Once: a
+    /// group that still is not in it has a class without live tail.
     fn wake_absent(&mut self, events: &[LogEvent]) {
         for lane in self.lanes.values_mut() {
-            let here = |group: &String| events.iter().any(|event| event.group == *group);
-            if lane.absent.iter().any(here) {
-                lane.absent.retain(|group| !here(group));
+            let new =
+                |group: &&String| !lane.woken.contains(group) && events.iter().any(|event| event.group == **group);
+            let here: Vec<String> = lane.absent.iter().filter(new).cloned().collect();
+            if !here.is_empty() {
+                lane.woken.extend(here);
                 lane.groups.send_modify(|_| {});
             }
         }
