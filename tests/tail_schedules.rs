@@ -80,9 +80,8 @@ impl Put {
     }
 }
 
-async fn play(steps: Vec<Step>, follow: Follow) {
-    let endpoint = CloudWatch::start(&GROUPS).await;
-    let mut tailing = Tailing::start(&endpoint, &GROUPS, follow, FAST).await;
+/// Plays the steps; what was put.
+async fn act(steps: Vec<Step>, endpoint: &CloudWatch, tailing: &mut Tailing) -> Put {
     let mut put = Put::default();
     for (number, step) in steps.into_iter().enumerate() {
         match step {
@@ -101,6 +100,14 @@ async fn play(steps: Vec<Step>, follow: Follow) {
             Step::Settle => tailing.until("what was put", |tailing| put.shown(tailing)).await,
         }
     }
+    put
+}
+
+/// Whatever happened: when it is over, every line is shown exactly once and no gap is open.
+async fn play(steps: Vec<Step>, follow: Follow) {
+    let endpoint = CloudWatch::start(&GROUPS).await;
+    let mut tailing = Tailing::start(&endpoint, &GROUPS, follow, FAST).await;
+    let mut put = act(steps, &endpoint, &mut tailing).await;
     endpoint.heal();
     endpoint.live(Live::Open);
     tailing.until("what was put", |tailing| put.shown(tailing)).await;
@@ -116,15 +123,44 @@ async fn play(steps: Vec<Step>, follow: Follow) {
     tailing.until("every gap closed", open).await;
 }
 
+/// Nothing can be read any more: what is missing lies in a gap that was told, and no line is shown
+/// more often than it was put.
+async fn play_to_a_bad_end(steps: Vec<Step>) {
+    let endpoint = CloudWatch::start(&GROUPS).await;
+    let mut tailing = Tailing::start(&endpoint, &GROUPS, Follow::Live, FAST).await;
+    let mut put = act(steps, &endpoint, &mut tailing).await;
+    endpoint.heal();
+    endpoint.faults([Fault::Unavailable; 100_000]);
+    for (number, group) in GROUPS.iter().enumerate() {
+        endpoint.put(group, &format!("missing {number}"), LATEST, Delivery::LeftOut);
+        *put.0.entry(format!("missing {number}")).or_default() += 1;
+    }
+    let newest = endpoint.stored().iter().map(|(_, at, _)| *at).max().unwrap();
+    endpoint.cut(0);
+    endpoint.live(Live::Unavailable);
+    let told = |tailing: &Tailing| {
+        let open = tailing.gaps.iter().find(|gap| !gap.closed);
+        open.is_some_and(|gap| gap.to >= newest && gap.groups == GROUPS)
+    };
+    tailing.until("a gap that covers the end", told).await;
+    let gap = tailing.gaps.iter().find(|gap| !gap.closed).unwrap();
+    assert!(tailing.lines.iter().all(|(text, shown)| shown <= &put.0[text]), "{:?} {:?}", tailing.lines, put.0);
+    for (group, at, text) in endpoint.stored() {
+        let missing = tailing.lines.get(&text).is_none_or(|shown| *shown < put.0[&text]);
+        let covered = (gap.from..=gap.to).contains(&at) && gap.groups.contains(&group);
+        assert!(!missing || covered, "{text} of {group} at {at} is missing, and not in {gap:?}");
+    }
+}
+
 /// As many schedules as asked for, of a seed that stays: a failure is the same the next time.
-fn run(follow: Follow) {
+fn run<F: Future<Output = ()> + Send + 'static>(play: impl Fn(Vec<Step>) -> F) {
     let cases = std::env::var("QUARTERDECK_SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(64);
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let schedules = prop::collection::vec(step(), 1..40);
     let played = runner.run(&schedules, |steps| {
-        let outcome = runtime.block_on(async { tokio::spawn(play(steps, follow)).await });
+        let outcome = runtime.block_on(async { tokio::spawn(play(steps)).await });
         outcome.map_err(|error| TestCaseError::fail(error.to_string()))
     });
     played.unwrap();
@@ -132,10 +168,15 @@ fn run(follow: Follow) {
 
 #[test]
 fn live_every_line_is_shown_once() {
-    run(Follow::Live);
+    run(|steps| play(steps, Follow::Live));
 }
 
 #[test]
 fn polling_every_line_is_shown_once() {
-    run(Follow::Poll);
+    run(|steps| play(steps, Follow::Poll));
+}
+
+#[test]
+fn what_cannot_be_read_lies_in_a_gap() {
+    run(play_to_a_bad_end);
 }

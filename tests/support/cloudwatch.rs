@@ -203,6 +203,15 @@ impl CloudWatch {
         }
     }
 
+    /// Everything that was put: group, when it was written, text.
+    pub fn stored(&self) -> Vec<(String, i64, String)> {
+        let state = self.state();
+        let of = |(group, events): (&String, &Vec<Stored>)| {
+            events.iter().map(|event| (group.clone(), event.at, event.message.clone())).collect::<Vec<_>>()
+        };
+        state.groups.iter().flat_map(of).collect()
+    }
+
     /// An update without events to all sessions, as comes every second.
     pub fn beat(&self, sampled: bool) {
         self.send(&frames::update(&[], sampled));

@@ -9,7 +9,7 @@
 //! window goes back from there by the overlap, because it is asked for by the time at which they
 //! were written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Gap;
 
@@ -89,6 +89,8 @@ pub struct Coverage {
     seen: BTreeMap<String, i64>,
     position: i64,
     gap: Option<Gap>,
+    /// Groups of the gap that are not complete yet.
+    unpaid: BTreeSet<String>,
     gaps: u64,
 }
 
@@ -105,6 +107,7 @@ impl Coverage {
             seen: BTreeMap::new(),
             position: i64::MIN,
             gap: None,
+            unpaid: BTreeSet::new(),
             gaps: 0,
         }
     }
@@ -190,8 +193,10 @@ impl Coverage {
         let (started, pace) = (self.started, self.pace);
         // A deeper look at many lines takes long, and must not take all of the time.
         let rest = (now - started) * 10;
+        let mut read = BTreeSet::new();
         for (name, group) in &mut self.groups {
             let Some(paid) = group.paying.take() else { continue };
+            read.insert(name.clone());
             let seen = self.seen.get(name).copied().unwrap_or(i64::MIN).min(started);
             group.settled = group.settled.max(seen).max(started - pace.overlap);
             group.first = false;
@@ -206,26 +211,45 @@ impl Coverage {
                 group.owed = None;
             }
         }
-        self.gap.take().map(|gap| Gap { closed: true, ..gap })
+        self.close(&read)
     }
 
-    /// The window cannot go on. The gap, if it was not told before.
+    /// The window cannot go on. The gap, if it was not told before, or has grown: to more groups,
+    /// or by a while.
     pub fn trouble(&mut self, why: &str, now: i64) -> Option<Gap> {
-        if self.gap.is_some() {
-            return None;
-        }
-        self.gap = self.owing(why, now);
-        self.gap.clone()
-    }
-
-    fn owing(&mut self, why: &str, now: i64) -> Option<Gap> {
-        let owing: Vec<_> = self.groups.iter().filter(|(_, group)| group.owes()).collect();
+        let owing: Vec<(&String, &Group)> = self.groups.iter().filter(|(_, group)| group.owes()).collect();
         let from = owing.iter().map(|(_, group)| group.settled).min()?.max(self.position).min(now);
         // Events may have been written earlier than they were taken.
         let from = if from > self.from { (from - self.pace.overlap).max(self.from) } else { from };
-        let groups = owing.iter().map(|(name, _)| (*name).clone()).collect();
-        self.gaps += 1;
-        Some(Gap { id: self.gaps, from, to: now, groups, why: why.to_owned(), closed: false })
+        let groups: BTreeSet<String> = owing.into_iter().map(|(name, _)| name.clone()).collect();
+        let known = self.gap.take();
+        let told = known.as_ref().is_some_and(|gap| groups.is_subset(&self.unpaid) && now - gap.to < self.pace.sweep);
+        self.gaps += u64::from(known.is_none());
+        self.unpaid.extend(groups);
+        let gap = match known {
+            Some(gap) if told => gap,
+            Some(gap) => Gap { from: gap.from.min(from), to: now, ..gap },
+            None => Gap { id: self.gaps, from, to: now, groups: Vec::new(), why: why.to_owned(), closed: false },
+        };
+        let gap = Gap { groups: self.unpaid.iter().cloned().collect(), ..gap };
+        self.gap = Some(gap.clone());
+        (!told).then_some(gap)
+    }
+
+    /// Closes the gap when each of its groups owes nothing, or was read since the gap was told.
+    fn close(&mut self, paid: &BTreeSet<String>) -> Option<Gap> {
+        let gap = self.gap.take()?;
+        let since = self.started >= gap.to;
+        let groups = &self.groups;
+        self.unpaid.retain(|name| {
+            let owes = groups.get(name).is_some_and(Group::owes);
+            owes && !(since && paid.contains(name))
+        });
+        if self.unpaid.is_empty() {
+            return Some(Gap { closed: true, ..gap });
+        }
+        self.gap = Some(gap);
+        None
     }
 
     /// A stretch that can never be read.
@@ -351,7 +375,35 @@ mod tests {
         let gap = coverage.trouble("throttled", HOUR + 5_000).expect("told");
         assert_eq!((gap.from, gap.to, gap.closed), (HOUR - 900_000, HOUR + 5_000, false));
         assert_eq!(coverage.trouble("again", HOUR + 6_000), None);
-        assert_eq!(coverage.done(coverage.started), Some(Gap { closed: true, ..gap }));
+        assert_eq!(coverage.done(HOUR + 7_000), Some(Gap { closed: true, ..gap }));
+    }
+
+    #[test]
+    fn a_gap_is_open_until_a_window_that_began_after_it_was_told_is_read() {
+        let mut coverage = coverage();
+        coverage.add("h");
+        coverage.due(HOUR);
+        coverage.feed("h", Feed::Whole, HOUR);
+        let gap = coverage.trouble("throttled", HOUR + 5_000).expect("told");
+        assert_eq!(gap.groups, ["g", "h"]);
+        assert_eq!(coverage.done(HOUR + 6_000), None, "what came since it began is not read");
+        coverage.due(HOUR + 7_000);
+        assert_eq!(coverage.done(HOUR + 7_100), Some(Gap { closed: true, ..gap }));
+    }
+
+    #[test]
+    fn a_gap_grows_by_the_groups_that_owe_something_later() {
+        let mut coverage = coverage();
+        coverage.add("h");
+        coverage.feed("h", Feed::Whole, HOUR);
+        coverage.due(HOUR);
+        coverage.done(HOUR);
+        coverage.due(HOUR + 2_000);
+        let first = coverage.trouble("throttled", HOUR + 3_000).expect("told");
+        assert_eq!(first.groups, ["g"]);
+        coverage.feed("h", Feed::Sampled, HOUR + 4_000);
+        let second = coverage.trouble("throttled", HOUR + 5_000).expect("it has grown");
+        assert_eq!((second.id, second.to, second.groups), (first.id, HOUR + 5_000, vec!["g".into(), "h".into()]));
     }
 
     #[test]

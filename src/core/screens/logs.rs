@@ -248,11 +248,13 @@ pub fn gap(model: &mut Model, generation: Generation, gap: Gap) -> Vec<Effect> {
         return Vec::new();
     }
     let line = gap.line();
+    let known = model.logs.gaps.iter().any(|known| known.id == gap.id);
     model.logs.gaps.retain(|known| known.id != gap.id);
+    let told = known && !gap.closed;
     if !gap.closed {
         model.logs.gaps.push(gap);
     }
-    lines(model, generation, vec![line])
+    if told { Vec::new() } else { lines(model, generation, vec![line]) }
 }
 
 /// Takes how the budget is used.

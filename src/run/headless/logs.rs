@@ -171,12 +171,10 @@ impl Printer {
     }
 
     fn gap(&mut self, gap: &Gap) -> io::Result<()> {
-        if gap.closed {
-            self.open_gaps.remove(&gap.id);
-        } else {
-            self.open_gaps.insert(gap.id);
+        let news = if gap.closed { self.open_gaps.remove(&gap.id) } else { self.open_gaps.insert(gap.id) };
+        if news {
+            progress(&format!("quarterdeck: {}", gap.words()));
         }
-        progress(&format!("quarterdeck: {}", gap.words()));
         if self.output == Output::Json {
             let mut out = io::stdout().lock();
             serde_json::to_writer(&mut out, &GapObject { gap })?;
