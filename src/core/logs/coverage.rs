@@ -348,7 +348,7 @@ mod tests {
             coverage.feed("g", Feed::Sampled, HOUR);
             coverage.brought("g", HOUR + second * 1_000);
         }
-        assert_eq!(from(coverage.due(HOUR + 300_000)), Some(HOUR + 500 - 30_000));
+        assert_eq!(from(coverage.due(HOUR + 300_000)), Some(HOUR + 500 - 300_000), "a deeper look is due, too");
         assert!(coverage.behind(HOUR + 300_000).is_some_and(|behind| behind > 290_000));
     }
 
