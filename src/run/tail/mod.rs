@@ -69,12 +69,9 @@ impl Tail {
     /// Follows until the receiver is gone, the time asked for is over, or it cannot go on.
     pub async fn follow(self, out: mpsc::Sender<TailEvent>) {
         let last = out.clone();
-        match reader::Reader::new(self, out).run().await {
-            Ok(reason) => {
-                // Whoever asked may be gone by now.
-                let _ = last.send(TailEvent::State(TailState::Ended(reason))).await;
-            }
-            Err(reader::Gone) => {}
+        if let Ok(reason) = reader::Reader::new(self, out).run().await {
+            // Whoever asked may be gone by now.
+            let _ = last.send(TailEvent::State(TailState::Ended(reason))).await;
         }
     }
 }
