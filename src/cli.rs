@@ -140,6 +140,9 @@ pub enum Command {
 pub struct Logs {
     /// Servers; all by default.
     pub servers: Vec<String>,
+    /// A log group by name, instead of all servers or beside those named; may be repeated.
+    #[arg(long = "group", value_name = "NAME")]
+    pub groups: Vec<String>,
     /// Go on as lines are written.
     #[arg(short, long)]
     pub follow: bool,

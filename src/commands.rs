@@ -146,6 +146,7 @@ fn logs(options: Logs) -> LogsOptions {
     };
     LogsOptions {
         servers: options.servers,
+        groups: options.groups,
         follow,
         since: options.since,
         until: options.until,

@@ -274,7 +274,7 @@ async fn logs_are_paged_and_followed() {
     assert_eq!(cloud.live_tail(&["/none".into()], None).await.err().unwrap().kind, ErrorKind::NotFound);
     let mut tail = cloud.live_tail(&[GROUP.into()], None).await.unwrap();
     let first = tokio::time::timeout(Duration::from_secs(10), tail.next()).await.unwrap().unwrap().unwrap();
-    assert_eq!(first, TailUpdate::Started);
+    assert_eq!(first, TailUpdate::Started { absent: Vec::new() });
     emulator.log(GROUP, "time/time/1", &[(now, "three".into())]).await;
     let followed = async {
         loop {

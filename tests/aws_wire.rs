@@ -33,6 +33,7 @@ const SHORT: Timeouts = Timeouts {
     read: Duration::from_millis(2_500),
     write: Duration::from_millis(400),
     draft: Duration::from_millis(1_500),
+    silence: None,
 };
 
 fn options(endpoint: &str) -> Options {

@@ -67,13 +67,11 @@ pub(super) fn for_writes(base: &SdkConfig, timeouts: &Timeouts) -> SdkConfig {
 }
 
 /// The client of live tails: a quiet stream is not a stalled one.
-pub(super) fn for_tail(reads: &SdkConfig, meter: &Meter, overridden: bool) -> aws_sdk_cloudwatchlogs::Client {
-    let mut config = aws_sdk_cloudwatchlogs::config::Builder::from(reads)
+pub(super) fn for_tail(reads: &SdkConfig, meter: &Meter) -> aws_sdk_cloudwatchlogs::Client {
+    let config = aws_sdk_cloudwatchlogs::config::Builder::from(reads)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .interceptor(meter.clone());
-    if overridden {
-        config = config.interceptor(PlainHost);
-    }
+        .interceptor(meter.clone())
+        .interceptor(PlainHost);
     aws_sdk_cloudwatchlogs::Client::from_conf(config.build())
 }
 

@@ -120,6 +120,7 @@ fn service(found: &sdk::Service) -> Service {
             running: count(found.running_count()),
             pending: count(found.pending_count()),
             task_definition: text(found.task_definition()),
+            log_groups: Vec::new(),
             deployments,
             events: found.events().iter().filter_map(service_event).collect(),
             tasks: Vec::new(),

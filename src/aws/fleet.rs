@@ -1,6 +1,7 @@
 //! One refresh of the fleet: services, tasks, targets and bounds, read together.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use futures::{StreamExt, join, stream};
 
@@ -55,7 +56,39 @@ impl AwsCloud {
             }
             servers.push(server);
         }
+        gaps.extend(self.fill_log_groups(&mut servers).await);
         Ok((servers, gaps))
+    }
+
+    /// Gives each server the log groups of its task definition; what could not be read.
+    async fn fill_log_groups(&self, servers: &mut [Server]) -> Vec<String> {
+        let definitions: Vec<String> = servers.iter().map(|server| server.task_definition.clone()).collect();
+        let reads = stream::iter(definitions).map(|arn| async move { self.log_groups_of(&arn).await });
+        let read: Vec<CloudResult<Vec<String>>> = reads.buffered(TOGETHER).collect().await;
+        let mut gaps = Vec::new();
+        for (server, groups) in servers.iter_mut().zip(read) {
+            match groups {
+                Ok(groups) => server.log_groups = groups,
+                // An emulator without task definitions: our own names are all there is.
+                Err(error) if error.kind == ErrorKind::Unsupported => {}
+                Err(error) => gaps.push(gap(&format!("log groups of {}", server.name), &error)),
+            }
+        }
+        gaps
+    }
+
+    /// A task definition never changes, so it is read once.
+    async fn log_groups_of(&self, definition: &str) -> CloudResult<Vec<String>> {
+        let known = || self.log_groups.lock().unwrap_or_else(PoisonError::into_inner);
+        if definition.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Some(groups) = known().get(definition) {
+            return Ok(groups.clone());
+        }
+        let groups = self.read_task_definition(definition).await?.log_groups;
+        known().insert(definition.to_owned(), groups.clone());
+        Ok(groups)
     }
 }
 

@@ -1,6 +1,8 @@
 //! CloudWatch Logs: pages of events, and log groups by name.
 
-use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
+use aws_sdk_cloudwatchlogs::config::Config;
+use aws_sdk_cloudwatchlogs::config::retry::RetryConfig;
+use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, LogGroupClass};
 
 use super::{AwsCloud, error};
 use crate::cloud::CloudResult;
@@ -17,7 +19,10 @@ impl AwsCloud {
         let call = self.read.logs.filter_log_events().log_group_name(&query.group).start_time(query.from.max(0));
         let call = call.set_end_time(until).set_filter_pattern(query.pattern.clone());
         let call = call.set_next_token(query.token.clone()).limit(PAGE_LIMIT as i32);
-        let answer = call.send().await.map_err(self.failed("logs:FilterLogEvents"))?;
+        // Repeats are the caller's, within the budget of the account.
+        let once = Config::builder().retry_config(RetryConfig::disabled());
+        let sent = call.customize().config_override(once).send().await;
+        let answer = sent.map_err(self.failed("logs:FilterLogEvents"))?;
         let next = answer.next_token().filter(|token| !token.is_empty()).map(ToOwned::to_owned);
         let mut events: Vec<LogEvent> =
             answer.events.unwrap_or_default().into_iter().map(|event| log_event(&query.group, event)).collect();
@@ -25,20 +30,22 @@ impl AwsCloud {
         Ok(LogPage { events, next })
     }
 
-    /// ARN of a log group, without the `:*` that CloudFormation and older calls put behind it.
-    pub(super) async fn log_group_arn(&self, name: String) -> CloudResult<String> {
+    /// ARN of a log group for a live tail, without the `:*` that CloudFormation and older calls put
+    /// behind it; its name where it is not there or of a class without live tail.
+    pub(super) async fn tailed_group(&self, name: String) -> CloudResult<Result<String, String>> {
         const CALL: &str = "logs:DescribeLogGroups";
         let call = self.read.logs.describe_log_groups().log_group_name_prefix(&name);
         let answer = call.send().await.map_err(self.failed(CALL))?;
         // Groups come sorted by name, so the one that is the prefix itself is on the first page.
         let found = answer.log_groups().iter().find(|group| group.log_group_name() == Some(&name));
-        let found = found.ok_or_else(|| error::not_found(CALL, format!("there is no log group {name}")))?;
+        let standard = |class: Option<&LogGroupClass>| class.is_none_or(|class| *class == LogGroupClass::Standard);
+        let Some(found) = found.filter(|group| standard(group.log_group_class())) else { return Ok(Err(name)) };
         let arn = found.log_group_arn().or(found.arn()).unwrap_or_default();
         let arn = arn.strip_suffix(":*").unwrap_or(arn);
         if arn.is_empty() {
             return Err(error::garbled(CALL, format!("log group {name} has no ARN")));
         }
-        Ok(arn.to_owned())
+        Ok(Ok(arn.to_owned()))
     }
 }
 

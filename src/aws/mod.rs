@@ -27,8 +27,9 @@ mod tail;
 mod token;
 mod write;
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -74,6 +75,8 @@ pub struct Timeouts {
     pub write: Duration,
     /// For CloudFormation to work out a change set.
     pub draft: Duration,
+    /// Between two updates of a live tail; `None` is a minute on AWS, and no limit on an emulator.
+    pub silence: Option<Duration>,
 }
 
 impl Default for Timeouts {
@@ -84,6 +87,7 @@ impl Default for Timeouts {
             read: Duration::from_secs(15),
             write: Duration::from_secs(30),
             draft: Duration::from_secs(180),
+            silence: None,
         }
     }
 }
@@ -99,6 +103,8 @@ pub struct AwsCloud {
     stacks: Regional,
     http: OnceLock<reqwest::Client>,
     meter: Meter,
+    /// Log groups by task definition.
+    log_groups: Mutex<HashMap<String, Vec<String>>>,
     /// The endpoint has said that it lacks the calls for a second client secret.
     single_secret: AtomicBool,
 }
@@ -130,10 +136,11 @@ pub async fn connect_with(options: &Options, timeouts: Timeouts) -> CloudResult<
         timeouts,
         read: Clients::new(&reads, &meter),
         write: Clients::new(&writes, &meter),
-        tail: clients::for_tail(&reads, &meter, endpoint.is_some()),
+        tail: clients::for_tail(&reads, &meter),
         stacks: Regional::new(reads, writes, meter.clone()),
         http: OnceLock::new(),
         meter,
+        log_groups: Mutex::default(),
         single_secret: AtomicBool::new(false),
         endpoint,
     })

@@ -33,14 +33,20 @@ impl AwsCloud {
                 format!("a live tail takes 1 to {GROUPS} log groups, not {}", groups.len()),
             ));
         }
-        let arns = stream::iter(groups.to_vec()).map(|group| self.log_group_arn(group)).buffered(4);
-        let arns: Vec<String> = arns.try_collect().await?;
+        let arns = stream::iter(groups.to_vec()).map(|group| self.tailed_group(group)).buffered(4);
+        let arns: Vec<Result<String, String>> = arns.try_collect().await?;
+        let absent: Vec<String> = arns.iter().filter_map(|arn| arn.clone().err()).collect();
+        let arns: Vec<String> = arns.into_iter().filter_map(Result::ok).collect();
+        if arns.is_empty() {
+            let message = format!("no log group for a live tail: {} missing or of another class", absent.join(", "));
+            return Err(error::not_found(CALL, message));
+        }
         let call = self.tail.start_live_tail().set_log_group_identifiers(Some(arns));
         let call = call.set_log_event_filter_pattern(pattern.map(ToOwned::to_owned));
         let session = call.send().await.map_err(self.failed(CALL))?;
-        // Endpoints without the override keep to the rhythm; an emulator may be silent.
-        let silence = self.endpoint.is_none().then_some(SILENCE);
-        Ok(updates(session, silence).boxed())
+        // AWS keeps to the rhythm; an emulator may be silent.
+        let silence = self.timeouts.silence.or(self.endpoint.is_none().then_some(SILENCE));
+        Ok(updates(session, silence, absent).boxed())
     }
 }
 
@@ -48,29 +54,30 @@ impl AwsCloud {
 fn updates(
     session: StartLiveTailOutput,
     silence: Option<Duration>,
+    absent: Vec<String>,
 ) -> impl stream::Stream<Item = CloudResult<TailUpdate>> {
-    stream::unfold(Some(session), move |session| async move {
-        let mut session = session?;
+    stream::unfold(Some((session, absent)), move |open| async move {
+        let (mut session, mut absent) = open?;
         loop {
             let received = match silence {
                 Some(limit) => tokio::time::timeout(limit, session.response_stream.recv()).await,
                 None => Ok(session.response_stream.recv().await),
             };
             let item = match received {
-                Ok(Ok(Some(frame))) => update(frame).map(Ok),
+                Ok(Ok(Some(frame))) => update(frame, &mut absent).map(Ok),
                 Ok(Ok(None)) => return None,
                 Ok(Err(failure)) => return Some((Err(broken(&failure)), None)),
-                Err(_) => return Some((Err(silent()), None)),
+                Err(_) => return Some((Err(silent(silence.unwrap_or(SILENCE))), None)),
             };
             if let Some(item) = item {
-                return Some((item, Some(session)));
+                return Some((item, Some((session, absent))));
             }
         }
     })
 }
 
-fn silent() -> CloudError {
-    CloudError::new(ErrorKind::TimedOut, CALL, format!("no update for {} s", SILENCE.as_secs()))
+fn silent(limit: Duration) -> CloudError {
+    CloudError::new(ErrorKind::TimedOut, CALL, format!("no update for {} s", limit.as_secs_f32()))
 }
 
 /// Why a session broke off. The limit of three hours is no failure of anybody: it can be opened again.
@@ -90,9 +97,9 @@ fn broken<E: ProvideErrorMetadata + std::error::Error, R: std::fmt::Debug>(failu
     }
 }
 
-fn update(frame: Frame) -> Option<TailUpdate> {
+fn update(frame: Frame, absent: &mut Vec<String>) -> Option<TailUpdate> {
     match frame {
-        Frame::SessionStart(_) => Some(TailUpdate::Started),
+        Frame::SessionStart(_) => Some(TailUpdate::Started { absent: std::mem::take(absent) }),
         Frame::SessionUpdate(LiveTailSessionUpdate { session_metadata, session_results, .. }) => {
             let sampled = session_metadata.is_some_and(|metadata| metadata.sampled());
             let mut events: Vec<LogEvent> = session_results.unwrap_or_default().into_iter().map(log_event).collect();
@@ -124,7 +131,8 @@ fn group_name(identifier: &str) -> &str {
     }
 }
 
-/// Takes the `stream-` away that StartLiveTail puts before the host: an emulator has no such name.
+/// Takes the `stream-` away that StartLiveTail puts before the host, unless it is AWS's own: an
+/// emulator has no such name, however it was configured (flag, environment, profile).
 #[derive(Debug)]
 pub(super) struct PlainHost;
 
@@ -147,10 +155,17 @@ impl Intercept for PlainHost {
     }
 }
 
-/// The URI without `stream-` before its host, if it is there.
+/// The URI without `stream-` before its host, if it is there and the host is not AWS's.
 fn plain_host(uri: &str) -> Option<String> {
     let (scheme, rest) = uri.split_once("://")?;
-    Some(format!("{scheme}://{}", rest.strip_prefix("stream-")?))
+    let plain = rest.strip_prefix("stream-")?;
+    let host = plain.split(['/', ':', '?']).next().unwrap_or(plain);
+    let parts: Vec<&str> = host.split('.').collect();
+    let of_aws = matches!(
+        parts.as_slice(),
+        ["logs" | "logs-fips", _, "amazonaws", ..] | ["logs" | "logs-fips", _, "api", "aws"]
+    );
+    (!of_aws).then(|| format!("{scheme}://{plain}"))
 }
 
 #[cfg(test)]
@@ -161,6 +176,10 @@ mod tests {
     #[rstest]
     #[case("http://stream-localhost:4566/", Some("http://localhost:4566/"))]
     #[case("http://localhost:4566/", None)]
+    #[case("https://stream-logs.eu-central-1.amazonaws.com/", None)]
+    #[case("https://stream-logs.cn-north-1.amazonaws.com.cn/", None)]
+    #[case("https://stream-logs.eu-central-1.api.aws/", None)]
+    #[case("http://stream-logs.localhost.localstack.cloud:4566/", Some("http://logs.localhost.localstack.cloud:4566/"))]
     #[case("/", None)]
     fn hosts(#[case] uri: &str, #[case] plain: Option<&str>) {
         assert_eq!(plain_host(uri).as_deref(), plain);

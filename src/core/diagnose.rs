@@ -286,6 +286,7 @@ pub(crate) mod tests {
             running,
             pending: 0,
             task_definition: format!("arn:aws:ecs:us-east-1:000000000000:task-definition/{name}:1"),
+            log_groups: Vec::new(),
             deployments: vec![Deployment {
                 id: "ecs-svc/1".into(),
                 status: "PRIMARY".into(),

@@ -16,6 +16,8 @@ pub enum Effect {
     Fetch(Slot, Generation),
     /// Follow these log groups instead of whatever was followed.
     Tail(Generation, TailRequest),
+    /// Follow these log groups from now on: new ones join what is followed, the others leave.
+    Sources(Vec<String>),
     /// Read the window `[from, until)` before what is kept, once.
     Older(Generation, TailRequest),
     /// Run a query, and answer [`Msg::Insights`](super::msg::Msg::Insights) as it goes on.

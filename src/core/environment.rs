@@ -177,6 +177,8 @@ pub struct ServerSpec {
 
 /// Names that both the templates and the console derive from environment and server.
 pub mod names {
+    use crate::core::fleet::Server;
+
     /// ECS cluster of an environment.
     pub fn cluster(environment: &str) -> String {
         format!("quarterdeck-{environment}")
@@ -195,6 +197,14 @@ pub mod names {
     /// Log group of a server.
     pub fn log_group(environment: &str, server: &str) -> String {
         format!("/quarterdeck/{environment}/{server}")
+    }
+
+    /// Log groups of a server: its task definition's, else the one of our templates.
+    pub fn log_groups(environment: &str, server: &Server) -> Vec<String> {
+        if server.log_groups.is_empty() {
+            return vec![log_group(environment, &server.name)];
+        }
+        server.log_groups.clone()
     }
 
     /// Secret that carries a server's machine client.

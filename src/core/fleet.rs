@@ -38,6 +38,9 @@ pub struct Server {
     pub pending: u32,
     /// ARN of the task definition in force.
     pub task_definition: String,
+    /// CloudWatch log groups of its containers; empty where they could not be read.
+    #[serde(default)]
+    pub log_groups: Vec<String>,
     /// Newest first; the first is `PRIMARY`.
     pub deployments: Vec<Deployment>,
     /// Newest first, as ECS keeps them.

@@ -8,7 +8,7 @@ use super::fleet::Fleet;
 use super::identity::Identity;
 use super::keymap::KeyPress;
 use super::logs::insights::InsightsResults;
-use super::logs::{Line, TailState};
+use super::logs::{Gap, Line, Rate, TailState};
 use super::operation::{self, Operation};
 use super::plan::Plan;
 use super::remote::Generation;
@@ -39,6 +39,10 @@ pub enum Msg {
     Tail(Generation, TailState),
     /// A query has found something, ended, or failed.
     Insights(Generation, Result<InsightsResults, CloudError>),
+    /// Lines of the tail may be missing, or are complete again.
+    Gap(Generation, Gap),
+    /// How the budget of log reads is used.
+    LogRate(Generation, Rate),
     /// A plan is ready, or cannot be made.
     Planned(Generation, Box<Result<Plan, CloudError>>),
     /// An operation has news.

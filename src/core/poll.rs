@@ -25,9 +25,10 @@ pub fn due(model: &mut Model) -> Vec<Effect> {
     };
     let identity = &mut model.identity;
     fetch(identity.get().is_none() && identity.is_due(now), &mut || (Slot::Identity, identity.begin()));
-    // Header and palette name the servers on every screen, but only Fleet needs them fresh.
+    // Header and palette name the servers on every screen, but only Fleet needs them fresh, and
+    // Logs lets new servers join.
     let fleet = &mut model.fleet.remote;
-    let wanted = model.screen == Screen::Fleet || fleet.get().is_none();
+    let wanted = matches!(model.screen, Screen::Fleet | Screen::Logs) || fleet.get().is_none();
     fetch(wanted && fleet.is_due(now), &mut || (Slot::Fleet, fleet.begin()));
     if model.screen == Screen::Stack {
         let stacks = &mut model.stack.remote;
@@ -59,7 +60,8 @@ macro_rules! take {
 /// Takes what was read.
 pub fn loaded(model: &mut Model, slot: Slot, generation: Generation, result: Result<Data, CloudError>) -> Vec<Effect> {
     let (now, busy) = (model.now, model.busy());
-    let health = if busy || model.fleet.changing() { FAST } else { STEADY };
+    let steady = if model.screen == Screen::Logs { SLOW } else { STEADY };
+    let health = if busy || model.fleet.changing() { FAST } else { steady };
     let stacks = if busy || model.stack.changing() { FAST } else { SLOW };
     match slot {
         Slot::Identity => {
@@ -70,6 +72,7 @@ pub fn loaded(model: &mut Model, slot: Slot, generation: Generation, result: Res
         Slot::Fleet => {
             let fleet = take!(result, Data::Fleet);
             model.fleet.remote.resolve(generation, fleet, now, health);
+            return crate::core::screens::logs::fleet_read(model);
         }
         Slot::Stacks => {
             let list = take!(result, Data::Stacks);

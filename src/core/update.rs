@@ -39,6 +39,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::OlderLines(generation, result) => logs::older_lines(model, generation, result),
         Msg::Tail(generation, state) => logs::tail_state(model, generation, state),
         Msg::Insights(generation, result) => insights::found(model, generation, result),
+        Msg::Gap(generation, gap) => logs::gap(model, generation, gap),
+        Msg::LogRate(generation, rate) => logs::rate(model, generation, rate),
         Msg::Planned(generation, result) if generation == model.planning => planned(model, *result),
         Msg::Planned(_, result) => result.map(|plan| vec![Effect::Discard(plan.drafts)]).unwrap_or_default(),
         Msg::Operation(id, event) => operation_event(model, &id, event),

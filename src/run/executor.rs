@@ -3,11 +3,11 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::session::Session;
-use super::tail::{self, Budget, TailEvent};
+use super::tail::{self, Budget, Tail, TailEvent};
 use super::{insights, operate, planner};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::client::ClientList;
@@ -27,7 +27,7 @@ const FETCH_LIMIT: Duration = Duration::from_secs(30);
 pub(super) struct Executor {
     session: Session,
     out: mpsc::Sender<Msg>,
-    tail: Option<JoinHandle<()>>,
+    tail: Option<(JoinHandle<()>, watch::Sender<Vec<String>>)>,
     budget: Budget,
     /// Stops the query that runs when it is told or dropped.
     query: Option<oneshot::Sender<()>>,
@@ -43,6 +43,7 @@ impl Executor {
         match effect {
             Effect::Fetch(slot, generation) => self.fetch(slot, generation),
             Effect::Tail(generation, request) => self.follow(generation, request),
+            Effect::Sources(groups) => self.follow_groups(groups),
             Effect::Older(generation, request) => self.older(generation, request),
             Effect::Insights(generation, request) => self.insights(generation, request),
             Effect::StopInsights => self.query = None,
@@ -98,29 +99,40 @@ impl Executor {
     }
 
     fn stop_tail(&mut self) {
-        if let Some(task) = self.tail.take() {
+        if let Some((task, _)) = self.tail.take() {
             task.abort();
+        }
+    }
+
+    fn follow_groups(&self, groups: Vec<String>) {
+        if let Some((_, following)) = &self.tail {
+            following.send_replace(groups);
         }
     }
 
     fn follow(&mut self, generation: Generation, request: TailRequest) {
         self.stop_tail();
         let (events, mut received) = mpsc::channel(16);
-        let (cloud, budget, out) = (self.session.cloud.clone(), self.budget.clone(), self.out.clone());
-        self.tail = Some(tokio::spawn(async move {
+        let (following, groups) = watch::channel(request.groups.clone());
+        let tail = Tail::new(self.session.cloud.clone(), request, self.budget.clone());
+        let (tail, out) = (Tail { groups: Some(groups), ..tail }, self.out.clone());
+        let task = tokio::spawn(async move {
             let forward = async {
                 while let Some(event) = received.recv().await {
                     let msg = match event {
                         TailEvent::Lines(lines) => Msg::Lines(generation, lines),
                         TailEvent::State(state) => Msg::Tail(generation, state),
+                        TailEvent::Gap(gap) => Msg::Gap(generation, gap),
+                        TailEvent::Rate(rate) => Msg::LogRate(generation, rate),
                     };
                     if out.send(msg).await.is_err() {
                         return;
                     }
                 }
             };
-            tokio::join!(tail::follow(cloud, request, budget, events), forward);
-        }));
+            tokio::join!(tail.follow(events), forward);
+        });
+        self.tail = Some((task, following));
     }
 
     fn older(&self, generation: Generation, request: TailRequest) {
@@ -135,7 +147,8 @@ impl Executor {
                         TailEvent::State(TailState::Ended(reason)) if reason != tail::END_OF_WINDOW => {
                             failure = Some(reason)
                         }
-                        TailEvent::State(_) => {}
+                        TailEvent::Gap(gap) => lines.push(gap.line()),
+                        TailEvent::State(_) | TailEvent::Rate(_) => {}
                     }
                 }
                 match failure {

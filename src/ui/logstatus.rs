@@ -24,6 +24,10 @@ pub fn tail(model: &Model, theme: &Theme) -> Line<'static> {
         TailState::Sampled => {
             ("▲", Meaning::Warn, ": over 500 lines/s, CloudWatch sends a sample; the rest is fetched".to_owned())
         }
+        TailState::Lagging(behind) => {
+            let behind = SignedDuration::from_millis(i64::try_from(*behind).unwrap_or(i64::MAX));
+            ("▲", Meaning::Warn, format!(": {} behind, fetching", short_duration(behind)))
+        }
         TailState::Polling(why) => ("●", Meaning::Good, format!(": {why}")),
         TailState::Reconnecting(why, wait) => {
             let wait = short_duration(SignedDuration::from_millis(i64::try_from(*wait).unwrap_or(i64::MAX)));
@@ -53,6 +57,13 @@ pub fn paused(state: &State, theme: &Theme) -> Line<'static> {
 /// Lines shown, kept and dropped; what is under way; the search; the filters; how lines are shown.
 pub fn shown(state: &State, theme: &Theme) -> Line<'static> {
     let mut spans = vec![counted(state, theme)];
+    if let Some(gap) = state.gaps.last() {
+        spans.push(span(format!("  ▲ {}", gap.words()), theme.of(Meaning::Warn)));
+    }
+    if state.rate.throttled > 0 {
+        let text = format!("  {}/s log reads, throttled {}×", state.rate.calls, thousands(state.rate.throttled));
+        spans.push(span(text, theme.muted()));
+    }
     if state.store.dropped() > 0 {
         let text = format!("  ▲ {} dropped (memory limit)", thousands(state.store.dropped()));
         spans.push(span(text, theme.of(Meaning::Warn)));

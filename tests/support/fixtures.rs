@@ -84,6 +84,7 @@ pub fn server(name: &str, tasks: u32) -> Server {
         running: tasks,
         pending: 0,
         task_definition: definition.clone(),
+        log_groups: vec![format!("/quarterdeck/prod/{name}")],
         deployments: vec![Deployment {
             id: "ecs-svc/1".into(),
             status: "PRIMARY".into(),

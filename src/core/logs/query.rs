@@ -48,7 +48,10 @@ pub const PAGE_LIMIT: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TailUpdate {
     /// The session is open.
-    Started,
+    Started {
+        /// Groups that it does not bring: they are not there yet, or of a class without live tail.
+        absent: Vec<String>,
+    },
     /// About once a second; may be empty.
     Events {
         /// Oldest first.

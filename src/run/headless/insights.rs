@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use super::logs::{groups, instant};
+use super::logs::{instant, server_groups};
 use super::{Exit, Output, json, line, progress, written};
 use crate::cloud::CloudResult;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
@@ -30,7 +30,7 @@ pub struct InsightsOptions {
 pub async fn insights(session: &Session, options: &InsightsOptions, output: Output) -> CloudResult<Exit> {
     let now = Timestamp::now();
     let request = InsightsRequest {
-        groups: groups(session, &options.servers).await?,
+        groups: server_groups(session, &options.servers).await?,
         from: instant(&options.since, now)?,
         until: options.until.as_deref().map_or(Ok(now.as_millisecond()), |until| instant(until, now))?,
         query: options.query.clone(),

@@ -1,5 +1,6 @@
 //! `logs`: the Logs screen for a pipe.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 
 use jiff::tz::TimeZone;
@@ -11,15 +12,17 @@ use super::{Exit, Output, progress};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::environment::names;
 use crate::core::logs::tail::Follow;
-use crate::core::logs::{Line, Severity, TailRequest, TailState};
+use crate::core::logs::{Gap, Line, Severity, TailRequest, TailState};
 use crate::run::Session;
 use crate::run::tail::{self, Budget, END_OF_WINDOW, TailEvent};
 
 /// What to print.
 #[derive(Debug, Clone)]
 pub struct LogsOptions {
-    /// Servers; empty is all.
+    /// Servers; empty is all, unless log groups are named.
     pub servers: Vec<String>,
+    /// Log groups by name, beside those of the servers.
+    pub groups: Vec<String>,
     /// How to follow.
     pub follow: Follow,
     /// Where to begin: a duration back (`15m`) or a time.
@@ -53,58 +56,72 @@ pub fn instant(text: &str, now: Timestamp) -> CloudResult<i64> {
 /// When there is no such server, a time cannot be read, or the log cannot be.
 pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> CloudResult<Exit> {
     let request = request(session, options).await?;
+    let follows = request.follow != Follow::No;
     let (events, mut received) = mpsc::channel(64);
     let reader = tokio::spawn(tail::follow(session.cloud.clone(), request, Budget::default(), events));
-    let printer = Printer { output, colour: io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() };
-    let mut exit = Exit::Done;
-    loop {
+    let mut printer = Printer::new(output);
+    let exit = loop {
         let event = tokio::select! {
             event = received.recv() => event,
-            _ = tokio::signal::ctrl_c() => None,
+            _ = tokio::signal::ctrl_c() => {
+                printer.interrupted();
+                break Exit::Done;
+            }
         };
-        match event {
-            None => break,
+        let printed = match event {
+            None => break printer.end(Exit::Done),
             Some(TailEvent::State(TailState::Ended(reason))) if reason != END_OF_WINDOW => {
                 progress(&format!("quarterdeck: the log ended: {reason}"));
-                exit = Exit::Failed;
+                break Exit::Failed;
             }
-            Some(TailEvent::State(state)) => announce(&state),
-            Some(TailEvent::Lines(lines)) => {
-                let shown = lines.iter().filter(|line| shows(options, line));
-                // The reader of a pipe has gone away: that is an end, not a failure.
-                if printer.print(shown).is_err() {
-                    break;
-                }
+            Some(TailEvent::State(TailState::Loading(_))) if !follows => Ok(()),
+            Some(TailEvent::State(state)) => {
+                printer.announce(state);
+                Ok(())
             }
+            Some(TailEvent::Gap(gap)) => printer.gap(&gap),
+            Some(TailEvent::Rate(_)) => Ok(()),
+            Some(TailEvent::Lines(lines)) => printer.print(lines.iter().filter(|line| shows(options, line))),
+        };
+        // The reader of a pipe has gone away: that is an end, not a failure.
+        if printed.is_err() {
+            break Exit::Done;
         }
-    }
+    };
     reader.abort();
     Ok(exit)
 }
 
-/// Log groups of these servers; of all where none is named.
-pub(super) async fn groups(session: &Session, servers: &[String]) -> CloudResult<Vec<String>> {
+async fn request(session: &Session, options: &LogsOptions) -> CloudResult<TailRequest> {
+    let now = Timestamp::now();
+    let from = instant(&options.since, now)?;
+    let until = options.until.as_deref().map(|until| instant(until, now)).transpose()?;
+    if until.is_some_and(|until| until <= from) {
+        let message = format!("the window from {} ends before it begins", options.since);
+        return Err(CloudError::new(ErrorKind::Invalid, "logs", message)
+            .with_hint("--until must be later than --since, such as --since 2h --until 1h"));
+    }
+    let mut groups = options.groups.clone();
+    if groups.is_empty() || !options.servers.is_empty() {
+        groups.extend(server_groups(session, &options.servers).await?);
+    }
+    groups.sort();
+    groups.dedup();
+    Ok(TailRequest { groups, from, until, pattern: options.pattern.clone(), follow: options.follow })
+}
+
+/// The log groups of these servers; of all for none.
+pub(super) async fn server_groups(session: &Session, wanted: &[String]) -> CloudResult<Vec<String>> {
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
-    let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
-    if let Some(unknown) = servers.iter().find(|name| !known.contains(&name.as_str())) {
+    if let Some(unknown) = wanted.iter().find(|name| fleet.server(name).is_none()) {
+        let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
         let message = format!("there is no server {unknown:?} in cluster {}", session.context.cluster);
         return Err(
             CloudError::new(ErrorKind::NotFound, "logs", message).with_hint(format!("it has {}", known.join(", ")))
         );
     }
-    let chosen = known.iter().filter(|name| servers.is_empty() || servers.iter().any(|one| one == *name));
-    Ok(chosen.map(|name| names::log_group(&session.context.environment, name)).collect())
-}
-
-async fn request(session: &Session, options: &LogsOptions) -> CloudResult<TailRequest> {
-    let now = Timestamp::now();
-    Ok(TailRequest {
-        groups: groups(session, &options.servers).await?,
-        from: instant(&options.since, now)?,
-        until: options.until.as_deref().map(|until| instant(until, now)).transpose()?,
-        pattern: options.pattern.clone(),
-        follow: options.follow,
-    })
+    let chosen = fleet.servers.iter().filter(|server| wanted.is_empty() || wanted.contains(&server.name));
+    Ok(chosen.flat_map(|server| names::log_groups(&session.context.environment, server)).collect())
 }
 
 fn shows(options: &LogsOptions, line: &Line) -> bool {
@@ -112,24 +129,73 @@ fn shows(options: &LogsOptions, line: &Line) -> bool {
         && options.grep.as_ref().is_none_or(|pattern| pattern.is_match(&line.text))
 }
 
-/// What a reader must know of the stream goes to stderr, so that stdout holds lines alone.
-fn announce(state: &TailState) {
-    match state {
-        TailState::Polling(why) => progress(&format!("quarterdeck: polling: {why}")),
-        TailState::Sampled => {
-            progress("quarterdeck: CloudWatch samples the live tail; what it leaves out is fetched after")
-        }
-        TailState::Reconnecting(why, _) => progress(&format!("quarterdeck: reconnecting: {why}")),
-        TailState::Off | TailState::Loading(_) | TailState::Live | TailState::Ended(_) => {}
-    }
-}
-
+/// Lines and, as JSON, gaps go to stdout; what else a reader must know of the stream goes to stderr.
 struct Printer {
     output: Output,
     colour: bool,
+    state: TailState,
+    open_gaps: BTreeSet<u64>,
+}
+
+/// A gap among the lines of `--output json`.
+#[derive(serde::Serialize)]
+struct GapObject<'a> {
+    gap: &'a Gap,
 }
 
 impl Printer {
+    fn new(output: Output) -> Self {
+        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { output, colour, state: TailState::Off, open_gaps: BTreeSet::new() }
+    }
+
+    /// Tells a change of state, once.
+    fn announce(&mut self, state: TailState) {
+        if state.word() != self.state.word() {
+            let was_wrong = matches!(
+                self.state,
+                TailState::Sampled | TailState::Lagging(_) | TailState::Reconnecting(..) | TailState::Polling(_)
+            );
+            match &state {
+                TailState::Polling(why) => progress(&format!("quarterdeck: polling: {why}")),
+                TailState::Sampled => {
+                    progress("quarterdeck: CloudWatch samples the live tail; what it leaves out is fetched after")
+                }
+                TailState::Lagging(behind) => progress(&format!("quarterdeck: {} s behind, fetching", behind / 1_000)),
+                TailState::Reconnecting(why, _) => progress(&format!("quarterdeck: reconnecting: {why}")),
+                TailState::Live if was_wrong => progress("quarterdeck: live"),
+                TailState::Off | TailState::Loading(_) | TailState::Live | TailState::Ended(_) => {}
+            }
+        }
+        self.state = state;
+    }
+
+    fn gap(&mut self, gap: &Gap) -> io::Result<()> {
+        let news = if gap.closed { self.open_gaps.remove(&gap.id) } else { self.open_gaps.insert(gap.id) };
+        if news {
+            progress(&format!("quarterdeck: {}", gap.words()));
+        }
+        if self.output == Output::Json {
+            let mut out = io::stdout().lock();
+            serde_json::to_writer(&mut out, &GapObject { gap })?;
+            out.write_all(b"\n")?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+
+    /// The operator stops it: whether something is missing then.
+    fn interrupted(&self) {
+        if matches!(self.state, TailState::Sampled | TailState::Lagging(_) | TailState::Reconnecting(..)) {
+            progress(&format!("quarterdeck: stopped while {}: the newest lines are not complete", self.state.word()));
+        }
+    }
+
+    /// A window with a gap in it was not read.
+    fn end(&self, exit: Exit) -> Exit {
+        if self.open_gaps.is_empty() { exit } else { Exit::Failed }
+    }
+
     fn print<'a>(&self, lines: impl Iterator<Item = &'a Line>) -> io::Result<()> {
         let mut out = io::BufWriter::new(io::stdout().lock());
         for line in lines {

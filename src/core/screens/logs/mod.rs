@@ -6,13 +6,13 @@ pub mod save;
 pub mod window;
 
 pub use act::{act, go, submit, work};
-pub use window::{HISTORY, lines, older_lines, open, tail_state};
+pub use window::{HISTORY, fleet_read, gap, lines, older_lines, open, rate, tail_state};
 
 use jiff::tz::TimeZone;
 
 use crate::core::logs::expression::{BadExpression, Expression};
 use crate::core::logs::store::{Direction, Toward, Wanted};
-use crate::core::logs::{Anchor, Filter, Kept, LineRef, Pattern, Store, TailState};
+use crate::core::logs::{Anchor, Filter, Gap, Kept, LineRef, Pattern, Rate, Store, TailState};
 use crate::core::remote::Generation;
 
 /// The screen's state.
@@ -22,6 +22,10 @@ pub struct State {
     pub store: Store,
     /// How the tail stands.
     pub tail: TailState,
+    /// Stretches in which lines may be missing.
+    pub gaps: Vec<Gap>,
+    /// How the budget of log reads is used.
+    pub rate: Rate,
     /// When the last line came, in milliseconds since the Unix epoch.
     pub last_line: Option<i64>,
     /// How times are shown.
@@ -58,6 +62,8 @@ impl Default for State {
         Self {
             store: Store::default(),
             tail: TailState::default(),
+            gaps: Vec::new(),
+            rate: Rate::default(),
             last_line: None,
             times: Times::default(),
             zone: TimeZone::UTC,

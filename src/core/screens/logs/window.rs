@@ -10,7 +10,7 @@ use crate::core::environment::names;
 use crate::core::error::CloudError;
 use crate::core::lens::Lens;
 use crate::core::logs::tail::Follow;
-use crate::core::logs::{Filter, Line, TailRequest, TailState};
+use crate::core::logs::{Filter, Gap, Line, Rate, TailRequest, TailState};
 use crate::core::model::{Model, Screen};
 use crate::core::msg::Notice;
 use crate::core::remote::Generation;
@@ -68,22 +68,14 @@ impl Window {
 
 /// Shows the logs of a server, or of all. What is followed already goes on.
 pub fn open(model: &mut Model, server: Option<&str>) -> Vec<Effect> {
-    let mut groups: Vec<String> = model
-        .fleet
-        .remote
-        .get()
-        .map(|fleet| {
-            fleet.servers.iter().map(|server| names::log_group(&model.context.environment, &server.name)).collect()
-        })
-        .unwrap_or_default();
-    groups.sort();
+    let groups = groups(model);
     let mut effects = show(model, Screen::Logs);
     if groups.is_empty() {
         model.notify(Notice::Bad("no server is known yet, so there is no log to follow".into()));
         return effects;
     }
+    let servers: BTreeSet<String> = server.map(|server| source(model, server)).into_iter().collect();
     let state = &mut model.logs;
-    let servers: BTreeSet<String> = server.map(ToOwned::to_owned).into_iter().collect();
     state.set_filter(Filter { servers, without: BTreeSet::new(), ..state.store.filter().clone() });
     if state.groups == groups && !matches!(state.tail, TailState::Ended(_) | TailState::Off) {
         effects.extend(resume(model));
@@ -92,6 +84,60 @@ pub fn open(model: &mut Model, server: Option<&str>) -> Vec<Effect> {
     state.groups = groups;
     effects.push(begin(model));
     effects
+}
+
+/// The log groups of all servers that are known.
+fn groups(model: &Model) -> Vec<String> {
+    let environment = &model.context.environment;
+    let fleet = model.fleet.remote.get();
+    let servers = fleet.iter().flat_map(|fleet| &fleet.servers);
+    let mut groups: Vec<String> = servers.flat_map(|server| names::log_groups(environment, server)).collect();
+    groups.sort();
+    groups.dedup();
+    groups
+}
+
+/// What lines of a server are named by: the last part of its log group.
+fn source(model: &Model, name: &str) -> String {
+    let server = model.fleet.remote.get().and_then(|fleet| fleet.server(name));
+    let groups = server.map(|server| names::log_groups(&model.context.environment, server)).unwrap_or_default();
+    groups.first().and_then(|group| group.rsplit('/').next()).unwrap_or(name).to_owned()
+}
+
+/// The fleet was read: what is followed follows it, so that a new server's lines join by themselves.
+pub fn fleet_read(model: &mut Model) -> Vec<Effect> {
+    let groups = groups(model);
+    let state = &mut model.logs;
+    let follows = state.following() && !matches!(state.tail, TailState::Ended(_) | TailState::Off);
+    // A fleet that could not be read, or is gone, takes no log from the screen.
+    if !follows || groups.is_empty() || groups == state.groups {
+        return Vec::new();
+    }
+    state.groups.clone_from(&groups);
+    vec![Effect::Sources(groups)]
+}
+
+/// Takes a gap: told the first time, later perhaps closed. Both stand in the log as a line.
+pub fn gap(model: &mut Model, generation: Generation, gap: Gap) -> Vec<Effect> {
+    if generation != model.logs.generation {
+        return Vec::new();
+    }
+    let line = gap.line();
+    let known = model.logs.gaps.iter().any(|known| known.id == gap.id);
+    model.logs.gaps.retain(|known| known.id != gap.id);
+    let told = known && !gap.closed;
+    if !gap.closed {
+        model.logs.gaps.push(gap);
+    }
+    if told { Vec::new() } else { lines(model, generation, vec![line]) }
+}
+
+/// Takes how the budget is used.
+pub fn rate(model: &mut Model, generation: Generation, rate: Rate) -> Vec<Effect> {
+    if generation == model.logs.generation {
+        model.logs.rate = rate;
+    }
+    Vec::new()
 }
 
 /// Follows anew from the last minutes on.
@@ -109,6 +155,7 @@ fn begin(model: &mut Model) -> Effect {
 /// Follows from a time on.
 fn tail(state: &mut State, from: i64) -> Effect {
     state.generation += 1;
+    state.gaps.clear();
     state.window.until = None;
     state.window.loading = None;
     let groups = state.groups.clone();

@@ -1,0 +1,443 @@
+//! What of each log group is known to be complete, and what must be read next.
+//!
+//! Every way to lose a line ends as the same debt: a group of which a stretch is *owed*. The history
+//! is owed at first; a broken session, a sampled update and a poll owe what came since. A debt is
+//! paid by a window that began after it was made and was read to its end. Live events only make
+//! lines earlier.
+//!
+//! How far a group is complete is measured in the time at which the service took events, and a
+//! window goes back from there by the overlap, because it is asked for by the time at which they
+//! were written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Gap;
+
+/// The tail's own times, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How much earlier than taken an event may have been written and still be found at once.
+    pub overlap: i64,
+    /// As `overlap`, for the deeper look that is taken now and then.
+    pub deep: i64,
+    /// Between two deeper looks at a group without a whole live session, and after a debt was paid.
+    pub sweep: i64,
+    /// Between two deeper looks at a group whose session is whole; less than `deep`.
+    pub audit: i64,
+    /// Between two windows of a group without a live session.
+    pub poll: i64,
+    /// Between two windows of a group whose session is sampled.
+    pub catch_up: i64,
+    /// Being behind by more than this is told.
+    pub lag: i64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            overlap: 30_000,
+            deep: 300_000,
+            sweep: 60_000,
+            audit: 240_000,
+            poll: 2_000,
+            catch_up: 1_000,
+            lag: 10_000,
+        }
+    }
+}
+
+/// How a group's lines come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feed {
+    /// A live session brings all of them.
+    Whole,
+    /// A live session brings some of them.
+    Sampled,
+    /// Windows alone.
+    None,
+}
+
+/// A window to be read: log groups, each with the first millisecond wanted.
+pub type Wanted = Vec<(String, i64)>;
+
+#[derive(Debug)]
+struct Group {
+    feed: Feed,
+    settled: i64,
+    /// When its debt was made last; `None` is none.
+    owed: Option<u64>,
+    /// Since when something is owed without a pause, by the local clock.
+    owed_at: i64,
+    /// Debt made before this number is being paid.
+    paying: Option<u64>,
+    read_at: Option<i64>,
+    sweep_at: i64,
+    swept_for: bool,
+    first: bool,
+}
+
+/// The groups that are followed.
+#[derive(Debug)]
+pub struct Coverage {
+    pace: Pace,
+    from: i64,
+    groups: BTreeMap<String, Group>,
+    /// How far those were complete that have left.
+    left: BTreeMap<String, i64>,
+    debts: u64,
+    started: i64,
+    seen: BTreeMap<String, i64>,
+    position: i64,
+    gap: Option<Gap>,
+    /// Groups of the gap that are not complete yet.
+    unpaid: BTreeSet<String>,
+    gaps: u64,
+}
+
+impl Coverage {
+    /// No groups yet; everything from `from` on is wanted.
+    pub fn new(pace: Pace, from: i64) -> Self {
+        Self {
+            pace,
+            from,
+            groups: BTreeMap::new(),
+            left: BTreeMap::new(),
+            debts: 0,
+            started: 0,
+            seen: BTreeMap::new(),
+            position: i64::MIN,
+            gap: None,
+            unpaid: BTreeSet::new(),
+            gaps: 0,
+        }
+    }
+
+    /// Follows a group from now on. Its history is owed; of one that comes back, what it missed.
+    pub fn add(&mut self, group: &str) {
+        let left = self.left.remove(group);
+        let fresh = Group {
+            feed: Feed::None,
+            settled: left.unwrap_or(self.from),
+            owed: Some(self.debts),
+            owed_at: self.from,
+            paying: None,
+            read_at: None,
+            sweep_at: i64::MAX,
+            swept_for: false,
+            first: left.is_none(),
+        };
+        self.groups.entry(group.to_owned()).or_insert(fresh);
+    }
+
+    /// Follows a group no more.
+    pub fn remove(&mut self, group: &str) {
+        if let Some(known) = self.groups.remove(group).filter(|known| !known.first) {
+            self.left.insert(group.to_owned(), known.settled);
+        }
+    }
+
+    /// A session says how a group's lines come from now on. Whatever changes, something is owed:
+    /// what came before a session began, while it was sampled, or since it broke.
+    pub fn feed(&mut self, group: &str, feed: Feed, now: i64) {
+        self.debts += 1;
+        let debts = self.debts;
+        if let Some(group) = self.groups.get_mut(group) {
+            if !group.owes() {
+                group.owed_at = now;
+            }
+            group.feed = feed;
+            group.owed = Some(debts);
+        }
+    }
+
+    /// A whole session brought events; the newest of them was taken at this time.
+    pub fn brought(&mut self, group: &str, newest_taken: i64) {
+        if let Some(group) = self.groups.get_mut(group)
+            && group.owed.is_none()
+            && group.feed == Feed::Whole
+        {
+            group.settled = group.settled.max(newest_taken);
+        }
+    }
+
+    /// The window to read now, if any. It must be answered by [`Coverage::done`] before the next.
+    pub fn due(&mut self, now: i64) -> Option<Wanted> {
+        let pace = self.pace;
+        let mut wanted = Wanted::new();
+        for (name, group) in &mut self.groups {
+            if !group.due(&pace, now) {
+                continue;
+            }
+            let deep = now >= group.sweep_at;
+            let back = if deep { pace.deep } else { pace.overlap };
+            group.swept_for = deep;
+            group.paying = Some(self.debts);
+            group.read_at = Some(now);
+            let from = if group.first { self.from } else { group.settled.saturating_sub(back).max(self.from) };
+            wanted.push((name.clone(), from));
+        }
+        (self.started, self.position) = (now, i64::MIN);
+        self.seen.clear();
+        (!wanted.is_empty()).then_some(wanted)
+    }
+
+    /// The window has come as far as this: written, and taken.
+    pub fn read(&mut self, group: &str, written: i64, taken: i64) {
+        self.position = self.position.max(written);
+        let seen = self.seen.entry(group.to_owned()).or_insert(taken);
+        *seen = taken.max(*seen);
+    }
+
+    /// The window was read to its end. The gap that this closes, if one was told.
+    pub fn done(&mut self, now: i64) -> Option<Gap> {
+        let (started, pace) = (self.started, self.pace);
+        // A deeper look at many lines takes long, and must not take all of the time.
+        let rest = (now - started) * 10;
+        let mut read = BTreeSet::new();
+        for (name, group) in &mut self.groups {
+            let Some(paid) = group.paying.take() else { continue };
+            read.insert(name.clone());
+            let seen = self.seen.get(name).copied().unwrap_or(i64::MIN).min(started);
+            group.settled = group.settled.max(seen).max(started - pace.overlap);
+            group.first = false;
+            group.owed_at = group.owed_at.max(started);
+            let whole = group.feed == Feed::Whole;
+            group.sweep_at = match group.swept_for {
+                true if whole => started + pace.audit.max(rest),
+                false if group.sweep_at < i64::MAX => group.sweep_at,
+                _ => started + pace.sweep.max(rest),
+            };
+            if group.owed.is_some_and(|made| made <= paid) {
+                group.owed = None;
+            }
+        }
+        self.close(&read)
+    }
+
+    /// The window cannot go on. The gap, if it was not told before, or has grown: to more groups,
+    /// or by a while.
+    pub fn trouble(&mut self, why: &str, now: i64) -> Option<Gap> {
+        let owing: Vec<(&String, &Group)> = self.groups.iter().filter(|(_, group)| group.owes()).collect();
+        let from = owing.iter().map(|(_, group)| group.settled).min()?.max(self.position).min(now);
+        // Events may have been written earlier than they were taken.
+        let from = if from > self.from { (from - self.pace.overlap).max(self.from) } else { from };
+        let groups: BTreeSet<String> = owing.into_iter().map(|(name, _)| name.clone()).collect();
+        let known = self.gap.take();
+        let told = known.as_ref().is_some_and(|gap| groups.is_subset(&self.unpaid) && now - gap.to < self.pace.sweep);
+        self.gaps += u64::from(known.is_none());
+        self.unpaid.extend(groups);
+        let gap = match known {
+            Some(gap) if told => gap,
+            Some(gap) => Gap { from: gap.from.min(from), to: now, ..gap },
+            None => Gap { id: self.gaps, from, to: now, groups: Vec::new(), why: why.to_owned(), closed: false },
+        };
+        let gap = Gap { groups: self.unpaid.iter().cloned().collect(), ..gap };
+        self.gap = Some(gap.clone());
+        (!told).then_some(gap)
+    }
+
+    /// Closes the gap when each of its groups owes nothing, or was read since the gap was told.
+    fn close(&mut self, paid: &BTreeSet<String>) -> Option<Gap> {
+        let gap = self.gap.take()?;
+        let since = self.started >= gap.to;
+        let groups = &self.groups;
+        self.unpaid.retain(|name| {
+            let owes = groups.get(name).is_some_and(Group::owes);
+            owes && !(since && paid.contains(name))
+        });
+        if self.unpaid.is_empty() {
+            return Some(Gap { closed: true, ..gap });
+        }
+        self.gap = Some(gap);
+        None
+    }
+
+    /// A stretch that can never be read.
+    pub fn lost(&mut self, group: &str, at: i64, why: &str) -> Gap {
+        self.gaps += 1;
+        Gap { id: self.gaps, from: at, to: at, groups: vec![group.to_owned()], why: why.to_owned(), closed: false }
+    }
+
+    /// How far the screen is behind, in milliseconds, where that is worth telling.
+    pub fn behind(&self, now: i64) -> Option<u64> {
+        let owing = self.groups.values().filter(|group| group.owes() && !group.first);
+        let reached = owing.map(|group| group.settled.max(group.owed_at)).min()?.max(self.position);
+        let behind = now - reached;
+        (behind > self.pace.lag).then(|| u64::try_from(behind).unwrap_or(0))
+    }
+
+    /// Whether some group's history is still being read.
+    pub fn loading(&self) -> bool {
+        self.groups.values().any(|group| group.first)
+    }
+
+    /// Whether this group has a session that is sampled.
+    pub fn sampled(&self) -> bool {
+        self.groups.values().any(|group| group.feed == Feed::Sampled)
+    }
+
+    /// Groups whose lines come by windows alone.
+    pub fn polled(&self) -> usize {
+        self.groups.values().filter(|group| group.feed == Feed::None).count()
+    }
+
+    /// Groups that are followed.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.groups.keys().map(String::as_str)
+    }
+
+    /// Nothing that was written and taken before this will be read again.
+    pub fn horizon(&self) -> i64 {
+        let settled = self.groups.values().map(|group| group.settled).min().unwrap_or(self.from);
+        settled.saturating_sub(self.pace.deep).saturating_sub(self.pace.overlap)
+    }
+}
+
+impl Group {
+    fn owes(&self) -> bool {
+        self.owed.is_some() || self.feed == Feed::None
+    }
+
+    fn due(&self, pace: &Pace, now: i64) -> bool {
+        let Some(read_at) = self.read_at else { return true };
+        let since = now - read_at;
+        match self.feed {
+            Feed::None => since >= pace.poll,
+            Feed::Sampled => self.owed.is_some() && since >= pace.catch_up,
+            Feed::Whole => self.owed.is_some() || now >= self.sweep_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn coverage() -> Coverage {
+        let mut coverage = Coverage::new(Pace::default(), HOUR - 900_000);
+        coverage.add("g");
+        coverage
+    }
+
+    fn from(wanted: Option<Wanted>) -> Option<i64> {
+        wanted.map(|wanted| wanted[0].1)
+    }
+
+    #[test]
+    fn the_history_is_read_first_and_then_what_came_before_the_session() {
+        let mut coverage = coverage();
+        assert_eq!(from(coverage.due(HOUR)), Some(HOUR - 900_000));
+        coverage.feed("g", Feed::Whole, HOUR);
+        coverage.done(coverage.started);
+        assert_eq!(from(coverage.due(HOUR + 10)), Some(HOUR - 60_000), "the session began meanwhile");
+        coverage.done(coverage.started);
+        assert_eq!(coverage.due(HOUR + 20), None);
+        assert!(!coverage.loading());
+    }
+
+    #[test]
+    fn a_long_sampled_stretch_is_read_from_where_it_began() {
+        let mut coverage = coverage();
+        coverage.feed("g", Feed::Whole, HOUR);
+        coverage.due(HOUR);
+        coverage.done(coverage.started);
+        coverage.brought("g", HOUR + 500);
+        for second in 1..300 {
+            coverage.feed("g", Feed::Sampled, HOUR);
+            coverage.brought("g", HOUR + second * 1_000);
+        }
+        assert_eq!(from(coverage.due(HOUR + 300_000)), Some(HOUR + 500 - 300_000), "a deeper look is due, too");
+        assert!(coverage.behind(HOUR + 300_000).is_some_and(|behind| behind > 290_000));
+    }
+
+    #[test]
+    fn without_a_session_it_polls_and_now_and_then_looks_deeper() {
+        let mut coverage = coverage();
+        coverage.due(HOUR);
+        coverage.done(coverage.started);
+        assert_eq!(coverage.due(HOUR + 1_000), None);
+        assert_eq!(from(coverage.due(HOUR + 2_000)), Some(HOUR - 60_000));
+        coverage.read("g", HOUR + 1_000, HOUR + 1_500);
+        coverage.done(coverage.started);
+        assert_eq!(from(coverage.due(HOUR + 4_000)), Some(HOUR + 1_500 - 30_000));
+        coverage.done(coverage.started);
+        let settled = HOUR + 1_500;
+        assert_eq!(from(coverage.due(HOUR + 61_000)), Some((settled - 300_000).max(HOUR - 900_000)));
+    }
+
+    #[test]
+    fn a_window_that_fails_is_told_once_and_closed_later() {
+        let mut coverage = coverage();
+        coverage.feed("g", Feed::Whole, HOUR);
+        coverage.due(HOUR);
+        let gap = coverage.trouble("throttled", HOUR + 5_000).expect("told");
+        assert_eq!((gap.from, gap.to, gap.closed), (HOUR - 900_000, HOUR + 5_000, false));
+        assert_eq!(coverage.trouble("again", HOUR + 6_000), None);
+        assert_eq!(coverage.done(HOUR + 7_000), Some(Gap { closed: true, ..gap }));
+    }
+
+    #[test]
+    fn a_gap_is_open_until_a_window_that_began_after_it_was_told_is_read() {
+        let mut coverage = coverage();
+        coverage.add("h");
+        coverage.due(HOUR);
+        coverage.feed("h", Feed::Whole, HOUR);
+        let gap = coverage.trouble("throttled", HOUR + 5_000).expect("told");
+        assert_eq!(gap.groups, ["g", "h"]);
+        assert_eq!(coverage.done(HOUR + 6_000), None, "what came since it began is not read");
+        coverage.due(HOUR + 7_000);
+        assert_eq!(coverage.done(HOUR + 7_100), Some(Gap { closed: true, ..gap }));
+    }
+
+    #[test]
+    fn a_gap_grows_by_the_groups_that_owe_something_later() {
+        let mut coverage = coverage();
+        coverage.add("h");
+        coverage.feed("h", Feed::Whole, HOUR);
+        coverage.due(HOUR);
+        coverage.done(HOUR);
+        coverage.due(HOUR + 2_000);
+        let first = coverage.trouble("throttled", HOUR + 3_000).expect("told");
+        assert_eq!(first.groups, ["g"]);
+        coverage.feed("h", Feed::Sampled, HOUR + 4_000);
+        let second = coverage.trouble("throttled", HOUR + 5_000).expect("it has grown");
+        assert_eq!((second.id, second.to, second.groups), (first.id, HOUR + 5_000, vec!["g".into(), "h".into()]));
+    }
+
+    #[test]
+    fn a_group_that_comes_back_is_read_from_where_it_left() {
+        let mut coverage = coverage();
+        coverage.due(HOUR);
+        coverage.done(HOUR);
+        coverage.remove("g");
+        coverage.add("g");
+        assert_eq!(from(coverage.due(2 * HOUR)), Some(HOUR - 60_000));
+    }
+
+    #[test]
+    fn a_deeper_look_that_takes_long_is_taken_seldom() {
+        let mut coverage = coverage();
+        coverage.feed("g", Feed::Whole, HOUR);
+        coverage.due(HOUR);
+        coverage.done(HOUR + 30_000);
+        assert_eq!(coverage.due(HOUR + 299_000), None);
+        assert!(coverage.due(HOUR + 300_000).is_some());
+    }
+
+    #[test]
+    fn a_whole_session_is_audited_so_that_a_silent_group_does_not_hold_the_memory() {
+        let mut coverage = coverage();
+        coverage.feed("g", Feed::Whole, HOUR);
+        coverage.due(HOUR);
+        coverage.done(coverage.started);
+        assert_eq!(coverage.due(HOUR + 59_000), None);
+        assert_eq!(from(coverage.due(HOUR + 60_000)), Some(HOUR - 30_000 - 300_000));
+        coverage.done(coverage.started);
+        assert_eq!(coverage.due(HOUR + 299_000), None);
+        assert_eq!(from(coverage.due(HOUR + 300_000)), Some(HOUR + 30_000 - 300_000));
+        coverage.done(coverage.started);
+        assert_eq!(coverage.horizon(), HOUR + 270_000 - 330_000);
+    }
+}

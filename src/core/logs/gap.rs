@@ -1,0 +1,70 @@
+//! A stretch of the log that could not be read, or not yet.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Line, LogEvent};
+
+/// Lines may be missing here. The same gap comes again, closed, when they were fetched after all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// Tells the gaps of one tail apart.
+    pub id: u64,
+    /// First millisecond since the Unix epoch in which lines may be missing.
+    pub from: i64,
+    /// Last millisecond since the Unix epoch in which lines may be missing.
+    pub to: i64,
+    /// Log group names.
+    pub groups: Vec<String>,
+    /// Why, in words.
+    pub why: String,
+    /// Whether everything in it has been read by now.
+    pub closed: bool,
+}
+
+impl Gap {
+    /// The gap in words.
+    pub fn words(&self) -> String {
+        let groups = self.groups.join(", ");
+        let (from, to) = (clock(self.from), clock(self.to));
+        if self.closed {
+            return format!("gap closed: {from} to {to} on {groups} is complete now");
+        }
+        format!("gap {from} to {to} on {groups}: lines may be missing: {}", self.why)
+    }
+
+    /// A line that stands in the log where the gap is.
+    pub fn line(&self) -> Line {
+        let level = if self.closed { "INFO" } else { "WARN" };
+        Line::decode(&LogEvent {
+            timestamp: if self.closed { self.to } else { self.from },
+            ingested: self.to,
+            group: self.groups.first().cloned().unwrap_or_default(),
+            stream: "quarterdeck".into(),
+            message: format!("{level} quarterdeck: {}", self.words()),
+        })
+    }
+}
+
+/// UTC to the second, with the millisecond.
+fn clock(millis: i64) -> String {
+    Timestamp::from_millisecond(millis).map(|at| at.strftime("%H:%M:%S%.3fZ").to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::logs::Severity;
+
+    #[test]
+    fn a_gap_says_where_and_why_and_later_that_it_is_closed() {
+        let groups = vec!["/q/prod/time".to_owned()];
+        let mut gap = Gap { id: 1, from: 1_000, to: 61_500, groups, why: "throttled".into(), closed: false };
+        let line = gap.line();
+        assert_eq!((line.at, line.severity), (1_000, Severity::Warn));
+        assert!(line.text.contains("gap 00:00:01.000Z to 00:01:01.500Z on /q/prod/time"), "{}", line.text);
+        assert!(line.text.ends_with("throttled"), "{}", line.text);
+        gap.closed = true;
+        assert!(gap.line().text.contains("gap closed"), "{}", gap.line().text);
+    }
+}

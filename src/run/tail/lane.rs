@@ -1,0 +1,123 @@
+//! A lane: up to ten log groups and the live session that brings their lines.
+//!
+//! It keeps a session open: again after it broke, and anew before CloudWatch ends it or when its
+//! groups change. The new session is open before the old one is closed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::{Input, Patience};
+use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind, TailStream};
+use crate::core::logs::TailUpdate;
+
+/// Log groups that a session takes (CloudWatch Logs API reference, StartLiveTail).
+pub(super) const GROUPS: usize = 10;
+
+/// What a lane tells.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// A session sent this.
+    Update(TailUpdate),
+    /// The session broke, or could not be opened; it is tried again after a wait.
+    Broken(CloudError, Duration),
+    /// Live tail is not to be had here.
+    Refused(CloudError),
+}
+
+/// Why the lane's task ends: nobody listens any more.
+struct Gone;
+
+pub(super) struct Lane {
+    pub id: usize,
+    pub cloud: Arc<dyn Cloud>,
+    pub groups: watch::Receiver<Vec<String>>,
+    pub pattern: Option<String>,
+    pub patience: Patience,
+    pub out: mpsc::Sender<Input>,
+}
+
+impl Lane {
+    /// Runs until nobody listens any more.
+    pub(super) async fn run(mut self) {
+        let mut failures = 0;
+        loop {
+            let Err(error) = self.live(&mut failures).await else { return };
+            use ErrorKind::{Denied, Invalid, NotFound, Unsupported};
+            let refused = matches!(error.kind, Denied | Invalid | NotFound | Unsupported);
+            let wait = if refused {
+                self.patience.refused
+            } else {
+                failures += 1;
+                self.patience.wait(failures)
+            };
+            let heard = if refused { Heard::Refused(error) } else { Heard::Broken(error, wait) };
+            if self.tell(heard).await.is_err() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                changed = self.groups.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    async fn tell(&self, heard: Heard) -> Result<(), Gone> {
+        self.out.send(Input::Heard(self.id, heard)).await.map_err(|_| Gone)
+    }
+
+    async fn open(&mut self) -> CloudResult<TailStream> {
+        let groups = self.groups.borrow_and_update().clone();
+        self.cloud.live_tail(&groups, self.pattern.as_deref()).await
+    }
+
+    /// Keeps a session open until it breaks. `Ok` when nobody listens any more.
+    async fn live(&mut self, failures: &mut u32) -> CloudResult<()> {
+        let mut stream = self.open().await?;
+        let mut renewal = Instant::now() + self.patience.renew;
+        let mut slow = false;
+        loop {
+            let update = tokio::select! {
+                update = stream.next() => update,
+                () = tokio::time::sleep_until(renewal) => {
+                    renewal = self.renew(&mut stream).await;
+                    continue;
+                }
+                changed = self.groups.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    renewal = self.renew(&mut stream).await;
+                    continue;
+                }
+            };
+            let ended = || Err(CloudError::new(ErrorKind::Unreachable, "logs:StartLiveTail", "the session ended"));
+            let mut update = update.unwrap_or_else(ended)?;
+            if let TailUpdate::Events { sampled, .. } = &mut update {
+                *failures = 0;
+                *sampled |= std::mem::take(&mut slow);
+            }
+            let begun = Instant::now();
+            if self.tell(Heard::Update(update)).await.is_err() {
+                return Ok(());
+            }
+            // CloudWatch keeps ten updates for a client that is slow, and then drops the oldest.
+            slow = begun.elapsed() >= self.patience.slow;
+        }
+    }
+
+    /// Opens the next session and only then leaves the old one; when to do so again. What the old
+    /// one would still have brought is read again after the new one's start.
+    async fn renew(&mut self, stream: &mut TailStream) -> Instant {
+        match self.open().await {
+            Ok(next) => {
+                *stream = next;
+                Instant::now() + self.patience.renew
+            }
+            Err(_) => Instant::now() + self.patience.wait(8).min(self.patience.renew),
+        }
+    }
+}
