@@ -35,7 +35,8 @@ pub(super) struct Executor {
 
 impl Executor {
     pub(super) fn new(session: Session, out: mpsc::Sender<Msg>) -> Self {
-        Self { session, out, tail: None, budget: Budget::default(), query: None }
+        let budget = Budget::at(&session.context);
+        Self { session, out, tail: None, budget, query: None }
     }
 
     /// Executes an effect that takes time. `Quit` and `Copy` are the console's own.

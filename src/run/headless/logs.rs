@@ -58,7 +58,7 @@ pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> C
     let request = request(session, options).await?;
     let follows = request.follow != Follow::No;
     let (events, mut received) = mpsc::channel(64);
-    let reader = tokio::spawn(tail::follow(session.cloud.clone(), request, Budget::default(), events));
+    let reader = tokio::spawn(tail::follow(session.cloud.clone(), request, Budget::at(&session.context), events));
     let mut printer = Printer::new(output);
     let exit = loop {
         let event = tokio::select! {

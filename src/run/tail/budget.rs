@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::core::identity::Context;
 use crate::core::logs::Rate;
 use crate::core::logs::budget::{Bucket, CALLS_PER_SECOND};
+
+/// Calls a second to an emulator.
+const EMULATOR_CALLS: f64 = 200.0;
 
 /// Keeps FilterLogEvents under the account's quota for all readers that share it.
 #[derive(Debug, Clone)]
@@ -25,6 +29,11 @@ impl Budget {
     /// A budget of this many calls a second.
     pub fn of(calls: f64) -> Self {
         Self { begun: Instant::now(), bucket: Arc::new(Mutex::new(Bucket::new(calls))) }
+    }
+
+    /// The budget of this place: an emulator has no quota that others would miss.
+    pub fn at(context: &Context) -> Self {
+        if context.emulated() { Self::of(EMULATOR_CALLS) } else { Self::default() }
     }
 
     /// How it is used.
