@@ -215,6 +215,7 @@ fn a_refused_call_ends_it_or_leaves_it_to_be_resumed(#[case] plan: Plan, #[case]
     let mut driver = Driver::confirmed(plan);
     driver.until_apply(0);
     driver.event(Event::Step { step: 0, news: News::Failed(failure(ErrorKind::Denied)) });
+    driver.run();
     match &driver.operation.phase {
         Phase::Paused(why) => assert!(stays_open && why.contains("it did not work"), "{why}"),
         Phase::Ended(Outcome::Failed { reason, .. }) => {
@@ -410,4 +411,65 @@ mod properties {
             prop_assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
         }
     }
+}
+
+#[test]
+fn what_is_under_way_beside_a_failure_comes_to_its_end_and_nothing_new_begins() {
+    let mut driver = Driver::confirmed(plans::deploy());
+    driver.until_apply(2);
+    // The other server's change set was recorded, or even sent; its answer is still to come.
+    driver.until_apply(7);
+    let before = driver.applied.len();
+    driver.event(Event::Step { step: 2, news: News::Failed(failure(ErrorKind::Denied)) });
+    assert_eq!(driver.operation.phase, Phase::Running, "the other one is waited for");
+    assert!(driver.operation.failed.contains_key(&2));
+    driver.event(Event::Step { step: 7, news: News::Applied(Facts::new()) });
+    driver.run();
+    assert!(driver.operation.done.contains_key(&7), "its outcome is known and recorded");
+    assert_eq!(driver.applied.len(), before, "nothing was sent after the failure");
+    let Phase::Ended(Outcome::Failed { step, reason }) = &driver.operation.phase else {
+        panic!("{:?}", driver.operation.phase);
+    };
+    assert!(step.contains("quarterdeck-prod-time") && reason.contains("it did not work"), "{step}: {reason}");
+}
+
+#[test]
+fn two_failures_are_both_told() {
+    let mut driver = Driver::confirmed(plans::deploy());
+    driver.until_apply(2);
+    driver.until_apply(7);
+    for step in [7, 2] {
+        driver.event(Event::Step { step, news: News::Failed(failure(ErrorKind::Denied)) });
+    }
+    let Phase::Ended(Outcome::Failed { step, reason }) = &driver.operation.phase else {
+        panic!("{:?}", driver.operation.phase);
+    };
+    assert!(
+        step.contains("prod-time") && reason.contains("also make the change set of quarterdeck-prod-weather"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_wait_has_an_end_and_can_be_resumed() {
+    let mut driver = Driver::confirmed(plans::scale());
+    let (step, check) = loop {
+        match driver.wanted.remove(0) {
+            Effect::Check(step, check @ Check::Steady { .. }, _) => break (step, check),
+            effect => driver.answer(effect),
+        }
+    };
+    let pending = || News::Checked(CheckState::Pending("7/8 running".into()), Facts::new());
+    let hour = check.patience().expect("a limit").as_secs();
+    driver.now += hour - 10;
+    driver.event(Event::Step { step, news: pending() });
+    assert_eq!(driver.operation.phase, Phase::Running);
+    driver.now += 20;
+    driver.event(Event::Step { step, news: pending() });
+    let Phase::Paused(why) = &driver.operation.phase else { panic!("{:?}", driver.operation.phase) };
+    assert!(why.contains("not within 1h") && why.contains("7/8 running") && why.contains("resuming"), "{why}");
+    driver.wanted.clear();
+    driver.event(Event::Resume(Facts::new()));
+    driver.run();
+    assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
 }

@@ -43,6 +43,10 @@ fn one(
         spans.push(Span::raw(format!("  {}", grace(model, operation, step).unwrap_or_else(|| progress.note.clone()))));
         return paint::wrap(&Line::from(spans), cells, column.min(cells / 3) + 4);
     }
+    if let Some(reason) = operation.failed.get(&index).filter(|_| operation.active()) {
+        spans.push(span(format!("  {reason}"), theme.of(Meaning::Bad)));
+        return paint::wrap(&Line::from(spans), cells, column.min(cells / 3) + 4);
+    }
     // The mark says that it is done; only more than that is said again.
     if let Some(note) = operation.done.get(&index).filter(|note| *note != "done") {
         spans.push(span(format!("  {note}"), theme.muted()));
@@ -51,11 +55,13 @@ fn one(
 }
 
 fn mark(operation: &Operation, index: usize, step: &Step) -> (&'static str, Meaning) {
-    let failed = match &operation.phase {
-        Phase::Ended(Outcome::Failed { step: failed, .. }) => *failed == step.title,
-        Phase::Paused(reason) => reason.strip_prefix(&step.title).is_some_and(|rest| rest.starts_with(": ")),
-        _ => false,
-    };
+    let failed = operation.failed.contains_key(&index);
+    let failed = failed
+        || match &operation.phase {
+            Phase::Ended(Outcome::Failed { step: failed, .. }) => *failed == step.title,
+            Phase::Paused(reason) => reason.strip_prefix(&step.title).is_some_and(|rest| rest.starts_with(": ")),
+            _ => false,
+        };
     match (operation.done.contains_key(&index), operation.running.contains_key(&index)) {
         (true, _) => ("✔", Meaning::Good),
         (_, true) => ("◐", Meaning::Warn),

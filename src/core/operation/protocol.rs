@@ -11,6 +11,7 @@ use super::rotate::PROMOTED_AT;
 use super::work::{Call, Check, CheckState, Facts, Step, Work};
 use crate::core::error::CloudError;
 use crate::core::plan::Plan;
+use crate::core::text::short_duration;
 
 /// A call that was planned, confirmed and audited. Only [`Operation::handle`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub struct Operation {
     pub done: BTreeMap<usize, String>,
     /// Steps in progress.
     pub running: BTreeMap<usize, Progress>,
+    /// Steps that failed, with the reason. What else is under way is waited for; nothing new begins.
+    pub failed: BTreeMap<usize, String>,
     /// When it was confirmed.
     pub started: Option<Timestamp>,
     /// When it was last left or ended.
@@ -161,6 +164,7 @@ impl Operation {
             phase: Phase::Proposed,
             done: BTreeMap::new(),
             running: BTreeMap::new(),
+            failed: BTreeMap::new(),
             started: None,
             finished: None,
             consented: BTreeSet::new(),
@@ -232,7 +236,7 @@ impl Operation {
                 vec![Effect::Discard]
             }
             // What was under way when the operator is asked again goes on; nothing new begins meanwhile.
-            (Phase::Running | Phase::Consent(_), Event::Recorded(Mark::Started(step))) => self.send(step),
+            (Phase::Running | Phase::Consent(_), Event::Recorded(Mark::Started(step))) => self.send(step, now),
             (Phase::Running | Phase::Consent(_), Event::NotRecorded(reason)) => {
                 self.pause(now, format!("the audit could not be written: {reason}"))
             }
@@ -247,6 +251,7 @@ impl Operation {
             (Phase::Running, Event::Resume(facts)) => self.learn(facts, now),
             (Phase::Paused(_), Event::Resume(facts)) => {
                 self.facts.extend(facts);
+                self.failed.clear();
                 self.finished = None;
                 if !self.audited {
                     // It was left before the audit answered.
@@ -280,6 +285,9 @@ impl Operation {
 
     /// Starts every step whose needs are met; ends when all are done.
     fn advance(&mut self, now: Timestamp) -> Vec<Effect> {
+        if !self.failed.is_empty() {
+            return self.conclude(now);
+        }
         let mut effects = Vec::new();
         loop {
             let steps = self.steps();
@@ -318,7 +326,12 @@ impl Operation {
     }
 
     /// The only place where a call becomes an approved one.
-    fn send(&mut self, index: usize) -> Vec<Effect> {
+    fn send(&mut self, index: usize, now: Timestamp) -> Vec<Effect> {
+        if !self.failed.is_empty() {
+            // Another step has failed before this one was sent.
+            self.running.remove(&index);
+            return self.conclude(now);
+        }
         let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
         progress.note = "sent".into();
         match self.steps().into_iter().nth(index).map(|step| step.work) {
@@ -336,22 +349,30 @@ impl Operation {
         match news {
             News::Applied(facts) => self.complete(index, facts, "done".into(), now),
             News::Checked(CheckState::Holds(note), facts) => self.complete(index, facts, note, now),
-            News::Checked(CheckState::Pending(note), _) => self.check_again(index, note),
+            News::Checked(CheckState::Pending(note), _) => self.check_again(index, note, now),
             News::Checked(CheckState::Failed(reason), _) => self.fail(index, reason, now),
-            News::Unread(error) if error.retryable() => self.check_again(index, format!("not read: {error}")),
+            News::Unread(error) if error.retryable() => self.check_again(index, format!("not read: {error}"), now),
             News::Unread(error) => self.fail(index, error.to_string(), now),
             News::Failed(error) => self.call_failed(index, &error, now),
         }
     }
 
-    fn check_again(&mut self, index: usize, note: String) -> Vec<Effect> {
-        let work = self.steps().into_iter().nth(index).map(|step| step.work);
-        if let Some(progress) = self.running.get_mut(&index) {
-            progress.note = note;
-        }
-        match work {
-            Some(Work::Await(check)) => vec![Effect::Check(index, check, CHECK_SECONDS)],
-            _ => Vec::new(),
+    /// Waits on, unless it has waited too long: then the operator decides whether to go on.
+    fn check_again(&mut self, index: usize, note: String, now: Timestamp) -> Vec<Effect> {
+        let Some(Step { title, work: Work::Await(check), .. }) = self.steps().into_iter().nth(index) else {
+            return Vec::new();
+        };
+        let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
+        let waited = now.duration_since(progress.since);
+        match check.patience() {
+            Some(limit) if waited > limit => {
+                let limit = short_duration(limit);
+                self.pause(now, format!("{title}: not within {limit}: {note}; resuming waits as long again"))
+            }
+            _ => {
+                progress.note = note;
+                vec![Effect::Check(index, check, CHECK_SECONDS)]
+            }
         }
     }
 
@@ -383,7 +404,7 @@ impl Operation {
         self.facts.extend(facts.clone());
         let mut effects = vec![self.record(now, Entry::Done { step: index, facts, note }, Mark::Other)];
         let asked = self.unconsented();
-        if asked.is_empty() {
+        if asked.is_empty() || !self.failed.is_empty() {
             effects.extend(self.advance(now));
         } else {
             let question =
@@ -401,7 +422,23 @@ impl Operation {
     }
 
     fn fail(&mut self, index: usize, reason: String, now: Timestamp) -> Vec<Effect> {
-        let step = self.steps().get(index).map(|step| step.title.clone()).unwrap_or_default();
+        self.running.remove(&index);
+        self.failed.insert(index, reason);
+        self.conclude(now)
+    }
+
+    /// Ends after a failure, once what else was under way has come to its own end.
+    fn conclude(&mut self, now: Timestamp) -> Vec<Effect> {
+        if !self.running.is_empty() {
+            return Vec::new();
+        }
+        let steps = self.steps();
+        let title = |index: &usize| steps.get(*index).map(|step| step.title.clone()).unwrap_or_default();
+        let mut failed = self.failed.iter().map(|(index, reason)| (title(index), reason.clone()));
+        let Some((step, mut reason)) = failed.next() else { return Vec::new() };
+        for (step, why) in failed {
+            reason.push_str(&format!("; also {step}: {why}"));
+        }
         if self.plan.intent.stays_open_on_failure() {
             return self.pause(now, format!("{step}: {reason}"));
         }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::core::stack::{ChangeSetRequest, StackRef};
@@ -124,6 +124,22 @@ pub enum Check {
         /// From when on.
         until: Timestamp,
     },
+}
+
+impl Check {
+    /// How long it is waited for before the operator is asked; `None` has an end of its own.
+    ///
+    /// A stack of the platform waits for CloudFront, which takes half an hour on a bad day; a
+    /// deployment has ECS's circuit breaker, which gives up much earlier.
+    pub fn patience(&self) -> Option<SignedDuration> {
+        match self {
+            Self::StackSettled { .. } | Self::StackGone { .. } => Some(SignedDuration::from_mins(120)),
+            Self::Steady { .. } => Some(SignedDuration::from_mins(60)),
+            Self::BoundsAre { .. } | Self::TaskStopped { .. } => Some(SignedDuration::from_mins(15)),
+            Self::TokenGranted { .. } | Self::TokenRefused { .. } => Some(SignedDuration::from_mins(15)),
+            Self::GraceOver { .. } => None,
+        }
+    }
 }
 
 /// How a condition stands.
