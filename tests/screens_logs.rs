@@ -4,7 +4,7 @@
 
 mod support;
 
-use quarterdeck::core::logs::{Line, TailState};
+use quarterdeck::core::logs::{Gap, Line, Rate, TailState};
 use quarterdeck::core::msg::Msg;
 use support::painted::{ALL, MIDDLE, SMALL, screen};
 use support::{Console, at, logs};
@@ -25,6 +25,8 @@ fn log_states() {
         ("sampled", TailState::Sampled),
         ("polling", TailState::Polling("the endpoint has no StartLiveTail; read every 2 s".into())),
         ("reconnecting", TailState::Reconnecting("connection reset by peer".into(), 4_000)),
+        ("lagging", TailState::Lagging(42_000)),
+        ("ended", TailState::Ended("not authorized to perform logs:FilterLogEvents".into())),
     ];
     for (name, state) in states {
         let mut console = Console::new();
@@ -35,6 +37,23 @@ fn log_states() {
     let mut silent = Console::new();
     silent.logs(Vec::new(), TailState::Loading(0));
     snap("loading", &silent, &[SMALL]);
+}
+
+#[test]
+fn what_may_be_missing_is_on_screen() {
+    let mut console = live(logs::mixed());
+    let now = at(0).as_millisecond();
+    let (group, why) = ("/quarterdeck/prod/time".to_owned(), "ThrottlingException: Rate exceeded".to_owned());
+    let gap = Gap { id: 1, from: now - 50_000, to: now - 20_000, groups: vec![group], why, closed: false };
+    console.send(Msg::Gap(1, gap.clone()));
+    console.send(Msg::LogRate(1, Rate { calls: 2, allowed: 2.5, throttled: 3 }));
+    snap("gap", &console, BOTH);
+    console.send(Msg::Gap(1, Gap { closed: true, ..gap }));
+    console.send(Msg::LogRate(1, Rate::default()));
+    snap("gap-closed", &console, &[SMALL]);
+    let mut silent = live(Vec::new());
+    silent.tick(30);
+    snap("idle", &silent, &[SMALL]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The status lines of the log: how the tail stands, what is shown, what was lost.
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use ratatui::text::{Line, Span};
 
@@ -38,8 +39,8 @@ pub fn tail(model: &Model, theme: &Theme) -> Line<'static> {
     let mut spans = vec![span(sources(state), theme.title()), Span::raw("  ")];
     spans.push(span(format!("{symbol} {}", state.tail.word()), theme.of(meaning)));
     spans.push(Span::raw(more));
-    if let Some(idle) = idle(state, model.now) {
-        spans.push(span(format!("  no line for {idle}"), theme.muted()));
+    if let Some(idle) = idle(state, model.now, theme) {
+        spans.push(span(format!("  {idle}"), theme.muted()));
     }
     Line::from(spans)
 }
@@ -57,17 +58,8 @@ pub fn paused(state: &State, theme: &Theme) -> Line<'static> {
 /// Lines shown, kept and dropped; what is under way; the search; the filters; how lines are shown.
 pub fn shown(state: &State, theme: &Theme) -> Line<'static> {
     let mut spans = vec![counted(state, theme)];
-    if let Some(gap) = state.gaps.last() {
-        spans.push(span(format!("  ▲ {}", gap.words()), theme.of(Meaning::Warn)));
-    }
-    if state.rate.throttled > 0 {
-        let text = format!("  {}/s log reads, throttled {}×", state.rate.calls, thousands(state.rate.throttled));
-        spans.push(span(text, theme.muted()));
-    }
-    if state.store.dropped() > 0 {
-        let text = format!("  ▲ {} dropped (memory limit)", thousands(state.store.dropped()));
-        spans.push(span(text, theme.of(Meaning::Warn)));
-    }
+    spans.extend(reads(state).map(|text| span(text, theme.muted())));
+    spans.extend(lost(state).map(|text| span(text, theme.of(Meaning::Warn))));
     spans.extend(under_way(state).map(|text| span(text, theme.of(Meaning::Accent))));
     if let Some(pattern) = state.store.search() {
         spans.push(span("  search ", theme.muted()));
@@ -88,6 +80,25 @@ pub fn shown(state: &State, theme: &Theme) -> Line<'static> {
     }
     spans.push(span(look(state), theme.muted()));
     Line::from(spans)
+}
+
+/// What the ring had to drop, and where lines may be missing.
+fn lost(state: &State) -> impl Iterator<Item = String> {
+    let dropped = state.store.dropped();
+    let dropped = (dropped > 0).then(|| format!("  ▲ {} dropped (memory limit)", thousands(dropped)));
+    let gap = state.gaps.last().map(|gap| match state.gaps.len() {
+        1 => format!("  ▲ {}", gap.words()),
+        gaps => format!("  ▲ {gaps} gaps, the last: {}", gap.words()),
+    });
+    [dropped, gap].into_iter().flatten()
+}
+
+/// How the account's budget of log reads is used, while it is.
+fn reads(state: &State) -> Option<String> {
+    let rate = &state.rate;
+    let throttled = (rate.throttled > 0).then(|| format!(", throttled {}×", thousands(rate.throttled)));
+    let told = rate.calls > 0 || throttled.is_some();
+    told.then(|| format!("  {} of {:.1} reads/s{}", rate.calls, rate.allowed, throttled.unwrap_or_default()))
 }
 
 fn counted(state: &State, theme: &Theme) -> Span<'static> {
@@ -137,9 +148,15 @@ fn sources(state: &State) -> String {
     }
 }
 
-fn idle(state: &State, now: Timestamp) -> Option<String> {
-    let last = Timestamp::from_millisecond(state.last_line?).ok()?;
-    (now.duration_since(last) >= IDLE).then(|| age(now, last))
+/// Since when no line has come; where none ever came, since when they were looked for.
+fn idle(state: &State, now: Timestamp, theme: &Theme) -> Option<String> {
+    if !matches!(state.tail, TailState::Live | TailState::Polling(_)) {
+        return None;
+    }
+    let last = Timestamp::from_millisecond(state.last_line.unwrap_or(state.window.from())).ok()?;
+    let zone = if state.times == Times::Utc { TimeZone::UTC } else { theme.zone().clone() };
+    let clock = last.to_zoned(zone).strftime("%H:%M:%S");
+    (now.duration_since(last) >= IDLE).then(|| format!("idle since {clock} ({})", age(now, last)))
 }
 
 /// A number with separators.
