@@ -113,7 +113,7 @@ fn lines(screen: &str) -> Option<u64> {
 }
 
 fn dropped(screen: &str) -> u64 {
-    number(screen, " oldest dropped").unwrap_or(0)
+    number(screen, " dropped (memory").unwrap_or(0)
 }
 
 fn total(screen: &str) -> Option<u64> {
