@@ -21,6 +21,20 @@ GUARD := $(TARGET)/guard-$(GUARD_VERSION)/bin/cfn-guard
 SUITE := $(abspath $(TARGET)/conformance)
 NEXTEST := $(shell command -v cargo-nextest)
 
+# What the prerequisites list, installed in the folder of the target.
+define NPM_INSTALL
+scripts/tools npm
+mkdir -p $(@D)
+cp $^ $(@D)
+cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+touch $@
+endef
+define PIP_INSTALL
+python3 -m venv --clear $(@D)
+$(@D)/bin/python3 -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$^)
+touch $@
+endef
+
 .NOTPARALLEL:
 .PHONY: help local test check lint templates unit core conformance e2e bench bench-servers bench-flood bench-logs screenshots tools
 
@@ -36,25 +50,17 @@ local: ## Build and open the console on a local cloud.
 	@env -u QUARTERDECK_MINISTACK $(TARGET)/debug/quarterdeck --local
 
 $(VENV)/installed: src/local/requirements.txt scripts/requirements-test.txt tests/oauth/requirements.txt
-	python3 -m venv --clear $(VENV)
-	$(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$^)
-	touch $@
+	$(PIP_INSTALL)
 
 $(QUARTERDECK_INSPECTOR)/installed: tests/oauth/package.json tests/oauth/package-lock.json
-	scripts/tools npm
-	mkdir -p $(QUARTERDECK_INSPECTOR)
-	cp $^ $(QUARTERDECK_INSPECTOR)
-	cd $(QUARTERDECK_INSPECTOR) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-	touch $@
+	$(NPM_INSTALL)
 
 lint: ## Formatting and clippy, with every warning an error.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 $(VENV_CHECKOV)/installed: scripts/requirements-checkov.txt
-	python3 -m venv --clear $(VENV_CHECKOV)
-	$(VENV_CHECKOV)/bin/python3 -m pip install --quiet --disable-pip-version-check -r $<
-	touch $@
+	$(PIP_INSTALL)
 
 $(GUARD):
 	cargo install cfn-guard --version $(GUARD_VERSION) --locked --debug --quiet --root $(TARGET)/guard-$(GUARD_VERSION)
@@ -68,11 +74,7 @@ core: ## The pure core alone: no terminal, no runtime, no AWS in the graph.
 	cargo test --package quarterdeck --lib --no-default-features --locked
 
 $(SUITE)/installed: servers/conformance/package.json servers/conformance/package-lock.json
-	scripts/tools npm
-	mkdir -p $(SUITE)
-	cp $^ $(SUITE)
-	cd $(SUITE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-	touch $@
+	$(NPM_INSTALL)
 
 # The suite brings its own Node: the machine's may be too old for it.
 conformance: $(SUITE)/installed ## The official MCP conformance suite against a server of ours.
@@ -107,9 +109,7 @@ bench-flood: ## The console in a pseudo-terminal under 50,000 lines/s for a minu
 	cargo bench --package quarterdeck --locked --bench flood
 
 $(TARGET)/venv-bench/installed: scripts/requirements-bench.txt
-	python3 -m venv --clear $(TARGET)/venv-bench
-	$(TARGET)/venv-bench/bin/python3 -m pip install --quiet --disable-pip-version-check -r $<
-	touch $@
+	$(PIP_INSTALL)
 
 bench-logs: $(TARGET)/venv-bench/installed ## The same log events read with quarterdeck, awslogs and boto3.
 	cargo build --release --package quarterdeck --locked
