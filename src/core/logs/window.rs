@@ -12,13 +12,15 @@ pub struct Source {
     buffer: VecDeque<LogEvent>,
     finished: bool,
     last: i64,
+    /// The endpoint has given a token before: one that ends without is the last page, however full.
+    pages: bool,
 }
 
 impl Source {
     /// The window `[from, until)` of a group, from its first page on.
     pub fn new(group: &str, from: i64, until: Option<i64>, pattern: Option<String>) -> Self {
         let query = LogQuery { group: group.to_owned(), from, until, pattern, token: None };
-        Self { query, buffer: VecDeque::new(), finished: false, last: from }
+        Self { query, buffer: VecDeque::new(), finished: false, last: from, pages: false }
     }
 
     /// The page that is needed next, if any is before the merge can go on.
@@ -52,9 +54,12 @@ impl Source {
         self.last = last.unwrap_or(self.last).max(self.last);
         self.buffer.extend(events);
         match (page.next, last) {
-            (Some(token), _) => self.query.token = Some(token),
-            // A full page without a token was cut: its last millisecond is read again, whole.
-            (None, Some(last)) if full => {
+            (Some(token), _) => {
+                self.query.token = Some(token);
+                self.pages = true;
+            }
+            // A full page of an endpoint without tokens was cut: its last millisecond is read again, whole.
+            (None, Some(last)) if full && !self.pages => {
                 self.query.token = None;
                 if last > self.query.from {
                     self.buffer.retain(|event| event.timestamp < last);
@@ -133,6 +138,16 @@ mod tests {
         let mut sources = [source];
         assert_eq!(merge(&mut sources).len(), PAGE_LIMIT - 1);
         assert_eq!(sources[0].wants().map(|query| query.from), Some(PAGE_LIMIT as i64 - 1));
+    }
+
+    #[test]
+    fn a_full_page_that_ends_a_chain_of_tokens_is_the_last() {
+        let mut source = Source::new("g", 0, None, None);
+        source.take(page([1], Some("t")));
+        assert_eq!(source.take(page(2..2 + PAGE_LIMIT as i64, None)), None);
+        let mut sources = [source];
+        assert_eq!(merge(&mut sources).len(), PAGE_LIMIT + 1);
+        assert!(finished(&sources));
     }
 
     #[test]
