@@ -15,6 +15,7 @@ use cloudwatch::{CloudWatch, Delivery, Fault, Live};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use quarterdeck::core::logs::tail::Follow;
+use quarterdeck::run::tail::Patience;
 use tailing::{FAST, LATEST, Tailing};
 
 const GROUPS: [&str; 2] = ["/q/prod/time", "/q/prod/weather"];
@@ -104,9 +105,9 @@ async fn act(steps: Vec<Step>, endpoint: &CloudWatch, tailing: &mut Tailing) -> 
 }
 
 /// Whatever happened: when it is over, every line is shown exactly once and no gap is open.
-async fn play(steps: Vec<Step>, follow: Follow) {
+async fn play(steps: Vec<Step>, follow: Follow, patience: Patience) {
     let endpoint = CloudWatch::start(&GROUPS).await;
-    let mut tailing = Tailing::start(&endpoint, &GROUPS, follow, FAST).await;
+    let mut tailing = Tailing::start(&endpoint, &GROUPS, follow, patience).await;
     let mut put = act(steps, &endpoint, &mut tailing).await;
     endpoint.heal();
     endpoint.live(Live::Open);
@@ -168,12 +169,25 @@ fn run<F: Future<Output = ()> + Send + 'static>(play: impl Fn(Vec<Step>) -> F) {
 
 #[test]
 fn live_every_line_is_shown_once() {
-    run(|steps| play(steps, Follow::Live));
+    run(|steps| play(steps, Follow::Live, FAST));
 }
 
 #[test]
 fn polling_every_line_is_shown_once() {
-    run(|steps| play(steps, Follow::Poll));
+    run(|steps| play(steps, Follow::Poll, FAST));
+}
+
+/// Forgets what it may at every tick, so that it never looks deeper than it must.
+const FORGETFUL: Patience = Patience { remembered: 0, ..FAST };
+
+#[test]
+fn live_with_little_memory_every_line_is_shown_once() {
+    run(|steps| play(steps, Follow::Live, FORGETFUL));
+}
+
+#[test]
+fn polling_with_little_memory_every_line_is_shown_once() {
+    run(|steps| play(steps, Follow::Poll, FORGETFUL));
 }
 
 #[test]

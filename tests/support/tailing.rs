@@ -28,6 +28,7 @@ pub const FAST: Patience = Patience {
     refused: Duration::from_millis(200),
     slow: Duration::from_secs(5),
     attempts: 4,
+    remembered: 1_000_000,
 };
 
 /// How late an event may be written and still be found.

@@ -68,12 +68,24 @@ struct Group {
     owed: Option<u64>,
     /// Since when something is owed without a pause, by the local clock.
     owed_at: i64,
-    /// Debt made before this number is being paid.
-    paying: Option<u64>,
+    /// The window that is being read.
+    window: Option<Reading>,
+    /// Nothing that was written and taken before this is read again, however deep the look.
+    floor: i64,
     read_at: Option<i64>,
     sweep_at: i64,
     swept_for: bool,
     first: bool,
+}
+
+/// A window of a group that is being read.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    from: i64,
+    /// Debt made up to this number is being paid.
+    pays: u64,
+    /// The latest of its events so far: written, and taken.
+    come: Option<(i64, i64)>,
 }
 
 /// The groups that are followed.
@@ -82,11 +94,10 @@ pub struct Coverage {
     pace: Pace,
     from: i64,
     groups: BTreeMap<String, Group>,
-    /// How far those were complete that have left.
-    left: BTreeMap<String, i64>,
+    /// Those that have left, as they were.
+    left: BTreeMap<String, Group>,
     debts: u64,
     started: i64,
-    seen: BTreeMap<String, i64>,
     position: i64,
     gap: Option<Gap>,
     /// Groups of the gap that are not complete yet.
@@ -104,7 +115,6 @@ impl Coverage {
             left: BTreeMap::new(),
             debts: 0,
             started: 0,
-            seen: BTreeMap::new(),
             position: i64::MIN,
             gap: None,
             unpaid: BTreeSet::new(),
@@ -117,23 +127,23 @@ impl Coverage {
         let left = self.left.remove(group);
         let fresh = Group {
             feed: Feed::None,
-            settled: left.unwrap_or(self.from),
+            settled: left.as_ref().map_or(self.from, |left| left.settled),
             owed: Some(self.debts),
             owed_at: self.from,
-            paying: None,
+            window: None,
+            floor: left.as_ref().map_or(self.from, |left| left.floor),
             read_at: None,
             sweep_at: i64::MAX,
             swept_for: false,
-            first: left.is_none(),
+            first: left.is_none_or(|left| left.first),
         };
         self.groups.entry(group.to_owned()).or_insert(fresh);
     }
 
     /// Follows a group no more.
     pub fn remove(&mut self, group: &str) {
-        if let Some(known) = self.groups.remove(group).filter(|known| !known.first) {
-            self.left.insert(group.to_owned(), known.settled);
-        }
+        let left = self.groups.remove_entry(group);
+        self.left.extend(left);
     }
 
     /// A session says how a group's lines come from now on. Whatever changes, something is owed:
@@ -171,21 +181,22 @@ impl Coverage {
             let deep = now >= group.sweep_at;
             let back = if deep { pace.deep } else { pace.overlap };
             group.swept_for = deep;
-            group.paying = Some(self.debts);
+            let from = if group.first { group.floor } else { group.back(back) };
+            group.window = Some(Reading { from, pays: self.debts, come: None });
             group.read_at = Some(now);
-            let from = if group.first { self.from } else { group.settled.saturating_sub(back).max(self.from) };
             wanted.push((name.clone(), from));
         }
         (self.started, self.position) = (now, i64::MIN);
-        self.seen.clear();
         (!wanted.is_empty()).then_some(wanted)
     }
 
     /// The window has come as far as this: written, and taken.
     pub fn read(&mut self, group: &str, written: i64, taken: i64) {
         self.position = self.position.max(written);
-        let seen = self.seen.entry(group.to_owned()).or_insert(taken);
-        *seen = taken.max(*seen);
+        if let Some(window) = self.groups.get_mut(group).and_then(|group| group.window.as_mut()) {
+            let (latest, last) = window.come.unwrap_or((written, taken));
+            window.come = Some((latest.max(written), last.max(taken)));
+        }
     }
 
     /// The window was read to its end. The gap that this closes, if one was told.
@@ -195,10 +206,10 @@ impl Coverage {
         let rest = (now - started) * 10;
         let mut read = BTreeSet::new();
         for (name, group) in &mut self.groups {
-            let Some(paid) = group.paying.take() else { continue };
+            let Some(window) = group.window.take() else { continue };
             read.insert(name.clone());
-            let seen = self.seen.get(name).copied().unwrap_or(i64::MIN).min(started);
-            group.settled = group.settled.max(seen).max(started - pace.overlap);
+            let taken = window.come.map_or(i64::MIN, |(_, taken)| taken.min(started));
+            group.settled = group.settled.max(taken).max(started - pace.overlap);
             group.first = false;
             group.owed_at = group.owed_at.max(started);
             let whole = group.feed == Feed::Whole;
@@ -207,7 +218,7 @@ impl Coverage {
                 false if group.sweep_at < i64::MAX => group.sweep_at,
                 _ => started + pace.sweep.max(rest),
             };
-            if group.owed.is_some_and(|made| made <= paid) {
+            if group.owed.is_some_and(|made| made <= window.pays) {
                 group.owed = None;
             }
         }
@@ -286,14 +297,50 @@ impl Coverage {
         self.groups.keys().map(String::as_str)
     }
 
-    /// Nothing that was written and taken before this will be read again.
-    pub fn horizon(&self) -> i64 {
-        let settled = self.groups.values().map(|group| group.settled).min().unwrap_or(self.from);
-        settled.saturating_sub(self.pace.deep).saturating_sub(self.pace.overlap)
+    /// For each group, the time before which nothing is read again: written and taken.
+    pub fn horizons(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.groups.iter().map(|(name, group)| (name.as_str(), group.horizon(&self.pace)))
+    }
+
+    /// As [`Coverage::horizons`], for what a session brought or a window has read: neither brings
+    /// an event twice so far apart.
+    pub fn recent(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.groups.iter().map(|(name, group)| (name.as_str(), group.recent(&self.pace)))
+    }
+
+    /// Gives up looking deeper at a group than it must, because the memory of what was shown is
+    /// full. Its horizon from now on.
+    pub fn give_up_depth(&mut self, group: &str) -> Option<i64> {
+        let (started, overlap) = (self.started, self.pace.overlap);
+        let group = self.groups.get_mut(group)?;
+        // Where the next window begins at the latest, if this one is read to its end.
+        let next = group.settled.max(if group.window.is_some() { started - overlap } else { i64::MIN }) - overlap;
+        let needed = if group.first && group.window.is_none() { group.floor } else { next };
+        let needed = needed.min(group.recent(&self.pace));
+        group.floor = group.floor.max(needed);
+        Some(group.floor)
     }
 }
 
 impl Group {
+    /// Where a window begins that goes back so far from where the group is complete.
+    fn back(&self, back: i64) -> i64 {
+        self.settled.saturating_sub(back).max(self.floor)
+    }
+
+    fn horizon(&self, pace: &Pace) -> i64 {
+        let next = if self.first { self.floor } else { self.back(pace.deep) };
+        self.window.map_or(next, |window| window.from.max(self.floor).min(next))
+    }
+
+    fn recent(&self, pace: &Pace) -> i64 {
+        match self.window {
+            // One that is refused in its midst is read on from its latest event.
+            Some(window) => window.come.map_or(window.from, |(written, _)| written - pace.overlap),
+            None => self.settled.saturating_sub(pace.overlap),
+        }
+    }
+
     fn owes(&self) -> bool {
         self.owed.is_some() || self.feed == Feed::None
     }
@@ -417,6 +464,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_forgotten_is_never_read_again() {
+        let mut coverage = coverage();
+        coverage.due(HOUR);
+        assert_eq!(coverage.give_up_depth("g"), Some(HOUR - 900_000), "nothing has come yet");
+        coverage.read("g", HOUR - 600_000, HOUR - 590_000);
+        assert_eq!(coverage.give_up_depth("g"), Some(HOUR - 630_000), "as far as the window has come");
+        assert_eq!(coverage.horizons().next(), Some(("g", HOUR - 630_000)));
+        coverage.read("g", HOUR, HOUR);
+        assert_eq!(coverage.give_up_depth("g"), Some(HOUR - 60_000), "the next window begins there");
+        coverage.done(coverage.started);
+        assert_eq!(from(coverage.due(HOUR + 2_000)), Some(HOUR - 30_000));
+        coverage.done(coverage.started);
+        let deeper = from(coverage.due(HOUR + 62_000));
+        assert_eq!(deeper, Some(HOUR - 60_000), "not deeper than what is remembered");
+    }
+
+    #[test]
+    fn a_group_that_leaves_while_its_history_is_read_comes_back_to_what_is_remembered() {
+        let mut coverage = coverage();
+        coverage.due(HOUR);
+        coverage.read("g", HOUR - 600_000, HOUR - 600_000);
+        coverage.give_up_depth("g");
+        coverage.remove("g");
+        coverage.add("g");
+        coverage.done(coverage.started);
+        assert_eq!(from(coverage.due(HOUR + 1_000)), Some(HOUR - 630_000));
+    }
+
+    #[test]
     fn a_deeper_look_that_takes_long_is_taken_seldom() {
         let mut coverage = coverage();
         coverage.feed("g", Feed::Whole, HOUR);
@@ -438,6 +514,6 @@ mod tests {
         assert_eq!(coverage.due(HOUR + 299_000), None);
         assert_eq!(from(coverage.due(HOUR + 300_000)), Some(HOUR + 30_000 - 300_000));
         coverage.done(coverage.started);
-        assert_eq!(coverage.horizon(), HOUR + 270_000 - 330_000);
+        assert_eq!(coverage.horizons().next(), Some(("g", HOUR + 270_000 - 300_000)));
     }
 }

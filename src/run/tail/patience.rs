@@ -1,10 +1,10 @@
-//! How long the tail waits for what.
+//! How long the tail waits for what, and how much it remembers.
 
 use std::time::Duration;
 
 use crate::core::logs::coverage::Pace;
 
-/// The tail's times. Tests shorten them.
+/// The tail's times and bounds. Tests lower them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
     /// What is read again, and when.
@@ -23,6 +23,9 @@ pub struct Patience {
     pub slow: Duration,
     /// Failures in a row after which a reading that does not follow gives up.
     pub attempts: u32,
+    /// Events remembered so that none is shown twice, at most. With more, looks at late events go
+    /// less deep.
+    pub remembered: usize,
 }
 
 impl Default for Patience {
@@ -36,6 +39,8 @@ impl Default for Patience {
             refused: Duration::from_secs(300),
             slow: Duration::from_secs(5),
             attempts: 6,
+            // Some 30 MB: five minutes of 6,000 events a second.
+            remembered: 2_000_000,
         }
     }
 }

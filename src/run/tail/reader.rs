@@ -65,6 +65,8 @@ impl Reader {
     pub(super) fn new(tail: Tail, out: mpsc::Sender<TailEvent>) -> Self {
         let (to_me, inbox) = mpsc::channel(INBOX);
         let coverage = Coverage::new(tail.patience.pace, tail.request.from);
+        // Fine enough that little more is remembered than must be.
+        let dedup = Dedup::new((tail.patience.pace.overlap / 8).max(1));
         Self {
             tail,
             out,
@@ -72,7 +74,7 @@ impl Reader {
             to_me,
             tasks: JoinSet::new(),
             coverage,
-            dedup: Dedup::default(),
+            dedup,
             lanes: BTreeMap::new(),
             window: None,
             stuck: None,
@@ -159,7 +161,7 @@ impl Reader {
             let listener = Listener {
                 groups: sender,
                 session: Session::Opening,
-                reading: Reading::default(),
+                reading: self.dedup.reading(),
                 absent: Vec::new(),
                 woken: Vec::new(),
                 sampled: false,
@@ -186,7 +188,7 @@ impl Reader {
             attempts: if follows { u32::MAX } else { self.tail.patience.attempts },
             out: self.to_me.clone(),
         };
-        self.window = Some(Reading::default());
+        self.window = Some(self.dedup.reading());
         self.tasks.spawn(window.run());
     }
 
@@ -196,7 +198,7 @@ impl Reader {
         let Some(lane) = self.lanes.get_mut(&id) else { return Ok(None) };
         match heard {
             Heard::Update(TailUpdate::Started { absent }) => {
-                (lane.session, lane.reading, lane.sampled) = (Session::Open, Reading::default(), false);
+                (lane.session, lane.reading, lane.sampled) = (Session::Open, self.dedup.reading(), false);
                 for group in lane.groups.borrow().iter() {
                     self.coverage.feed(group, if absent.contains(group) { Feed::None } else { Feed::Whole }, now);
                 }
@@ -216,7 +218,7 @@ impl Reader {
                 }
                 lane.sampled = sampled;
                 // Equal events of one update are several events.
-                let fresh = self.dedup.fresh(&mut Reading::default(), events);
+                let fresh = self.dedup.fresh(&mut self.dedup.reading(), events);
                 self.emit(fresh).await?;
             }
             Heard::Broken(error, wait) => {
@@ -252,11 +254,11 @@ impl Reader {
                     self.coverage.read(&event.group, event.timestamp, event.ingested);
                 }
                 self.wake_absent(&events);
-                let reading = self.window.get_or_insert_default();
+                let reading = self.window.get_or_insert_with(|| self.dedup.reading());
                 let fresh = self.dedup.fresh(reading, events);
                 self.emit(fresh).await?;
             }
-            Piece::Again => self.window = Some(Reading::default()),
+            Piece::Again => self.window = Some(self.dedup.reading()),
             Piece::Lost(group, at) => {
                 let why = "more events in one millisecond than a page holds, and no token to go on";
                 let gap = self.coverage.lost(&group, at, why);
@@ -320,10 +322,21 @@ impl Reader {
     }
 
     fn forget(&mut self) {
-        let horizon = self.coverage.horizon();
-        self.dedup.forget(horizon);
-        let windows = self.window.iter_mut();
-        windows.chain(self.lanes.values_mut().map(|lane| &mut lane.reading)).for_each(|one| one.forget(horizon));
+        for (group, horizon) in self.coverage.horizons() {
+            self.dedup.forget(group, horizon);
+        }
+        let readings = self.window.iter_mut().chain(self.lanes.values_mut().map(|lane| &mut lane.reading));
+        for reading in readings {
+            self.coverage.recent().for_each(|(group, before)| reading.forget(group, before));
+        }
+        for group in self.dedup.largest() {
+            if self.dedup.len() <= self.tail.patience.remembered {
+                return;
+            }
+            if let Some(before) = self.coverage.give_up_depth(&group) {
+                self.dedup.forget(&group, before);
+            }
+        }
     }
 
     async fn tell_rate(&mut self) -> Result<(), Gone> {
