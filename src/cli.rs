@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::core::logs::{Expression, Severity};
+
 /// Terminal operations console for MCP servers on AWS.
 ///
 /// Without a command it opens the console. Exit codes: 0 done, 1 failed, 2 usage, 3 not found,
@@ -158,9 +160,12 @@ pub struct Logs {
     /// Only lines that match this regular expression.
     #[arg(long, value_name = "REGEX")]
     pub grep: Option<regex::Regex>,
+    /// Only lines of which this holds, as the Logs screen filters: 'tool=get_forecast latency_ms>500 !canary'.
+    #[arg(long = "where", value_name = "EXPRESSION", value_parser = Expression::parse)]
+    pub expression: Option<Expression>,
     /// Only lines at least this bad: debug, info, warn, error.
     #[arg(long, value_parser = level)]
-    pub level: Option<crate::core::logs::Severity>,
+    pub level: Option<Severity>,
     /// How to follow.
     #[arg(long, value_enum, default_value_t = Mode::Live)]
     pub mode: Mode,
@@ -181,8 +186,8 @@ pub struct Insights {
     pub until: Option<String>,
 }
 
-fn level(text: &str) -> Result<crate::core::logs::Severity, String> {
-    crate::core::logs::Severity::named(text).ok_or_else(|| "one of debug, info, warn, error".to_owned())
+fn level(text: &str) -> Result<Severity, String> {
+    Severity::named(text).ok_or_else(|| "one of debug, info, warn, error".to_owned())
 }
 
 /// How to follow.
@@ -288,6 +293,7 @@ mod tests {
     #[case(&["clients", "rotate", "x", "--grace", "-1h"])]
     #[case(&["logs", "--level", "loud"])]
     #[case(&["logs", "--grep", "["])]
+    #[case(&["logs", "--where", "level>=loud"])]
     #[case(&["frobnicate"])]
     fn usage_errors(#[case] args: &[&str]) {
         let error = Cli::try_parse_from([&["quarterdeck"], args].concat()).err();

@@ -152,6 +152,7 @@ fn logs(options: Logs) -> LogsOptions {
         until: options.until,
         pattern: options.filter,
         grep: options.grep,
+        expression: options.expression,
         level: options.level,
     }
 }

@@ -12,7 +12,7 @@ use super::{Exit, Output, progress};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::environment::names;
 use crate::core::logs::tail::Follow;
-use crate::core::logs::{Gap, Line, Severity, TailRequest, TailState};
+use crate::core::logs::{Expression, Gap, Line, Severity, TailRequest, TailState};
 use crate::run::Session;
 use crate::run::tail::{self, Budget, END_OF_WINDOW, TailEvent};
 
@@ -33,6 +33,8 @@ pub struct LogsOptions {
     pub pattern: Option<String>,
     /// Only lines that match.
     pub grep: Option<Regex>,
+    /// Only lines of which this holds.
+    pub expression: Option<Expression>,
     /// Only lines at least this bad.
     pub level: Option<Severity>,
 }
@@ -127,6 +129,7 @@ pub(super) async fn server_groups(session: &Session, wanted: &[String]) -> Cloud
 fn shows(options: &LogsOptions, line: &Line) -> bool {
     options.level.is_none_or(|level| line.severity >= level)
         && options.grep.as_ref().is_none_or(|pattern| pattern.is_match(&line.text))
+        && options.expression.as_ref().is_none_or(|expression| expression.matches(line.view()))
 }
 
 /// Lines and, as JSON, gaps go to stdout; what else a reader must know of the stream goes to stderr.
@@ -229,5 +232,27 @@ mod tests {
         assert_eq!(instant("15m", now), Ok(now.as_millisecond() - 900_000));
         assert_eq!(instant("2026-01-31T02:00:00Z", now), Ok(now.as_millisecond() - 3_600_000));
         assert_eq!(instant("yesterday-ish", now).map_err(|error| error.kind), Err(ErrorKind::Invalid));
+    }
+
+    #[test]
+    fn level_pattern_and_expression_must_all_hold() {
+        let options = LogsOptions {
+            servers: Vec::new(),
+            groups: Vec::new(),
+            follow: Follow::No,
+            since: "15m".into(),
+            until: None,
+            pattern: None,
+            grep: Regex::new("convert").ok(),
+            expression: Expression::parse("latency_ms>500").ok(),
+            level: Some(Severity::Warn),
+        };
+        let line =
+            |text: &str, severity| Line { at: 0, server: "s".into(), task: "t".into(), severity, text: text.into() };
+        let shown = |text: &str, severity| shows(&options, &line(text, severity));
+        assert!(shown(r#"{"tool":"convert_time","latency_ms":501}"#, Severity::Warn));
+        assert!(!shown(r#"{"tool":"convert_time","latency_ms":501}"#, Severity::Info));
+        assert!(!shown(r#"{"tool":"convert_time","latency_ms":499}"#, Severity::Warn));
+        assert!(!shown(r#"{"tool":"get_forecast","latency_ms":501}"#, Severity::Warn));
     }
 }
