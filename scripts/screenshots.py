@@ -83,7 +83,12 @@ def tour() -> None:
     # Long enough for calls that go wrong, too.
     keys("2")
     wait("get_forecast", "get_current_time", "tool_error", "● live", seconds=120)
+    keys("h")
+    wait("█|▇|▆|▅|▄|▃|▂")
     take("logs")
+    keys("m")
+    wait("P95", "get_forecast", "get_current_time")
+    take("requests")
     keys("1")
     wait(both, "3/3")
     take("fleet")

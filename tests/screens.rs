@@ -111,7 +111,7 @@ fn mcp_states() {
     let mut console = Console::new();
     console.logs(logs::many(9_900), TailState::Live);
     console.send(Msg::Lines(1, logs::mixed()));
-    console.keys("m<esc>");
+    console.keys("m");
     snap("mcp-by-tool", &console, ALL);
     console.keys("bbw");
     snap("mcp-by-both", &console, &[SMALL, MIDDLE]);
