@@ -12,17 +12,7 @@ fn server(name: &str, path: Option<&str>) -> ServerSpec {
         name: name.into(),
         image: format!("mcp-{name}@sha256:{}", "0".repeat(64)),
         path: path.map(Into::into),
-        cpu: None,
-        memory: None,
-        architecture: None,
-        min: None,
-        max: None,
-        requests_per_target: None,
-        cpu_target: None,
-        spot_weight: None,
-        allowed_origins: Vec::new(),
-        upstream_url: None,
-        log_retention_days: None,
+        ..ServerSpec::default()
     }
 }
 
@@ -108,6 +98,29 @@ fn a_stack_belongs_to_the_environment_of_its_parameter_not_of_its_name() {
     assert!(!stack(Some("prod-eu")).is_of("prod"));
     assert!(stack(Some("prod")).is_of("prod"));
     assert!(!stack(None).is_of("prod"), "what says nothing of itself is not ours to delete");
+}
+
+#[test]
+fn a_sign_in_returns_where_the_server_says() {
+    let with = |urls: &[&str]| {
+        let urls = urls.iter().map(|url| (*url).to_owned()).collect();
+        Environment {
+            servers: vec![ServerSpec { callback_urls: urls, ..server("time", None) }],
+            ..environment("prod", &[])
+        }
+    };
+    let given = |urls: &[&str]| {
+        let stacks = deployed(&with(urls), &BTreeMap::new());
+        stacks.last().and_then(|stack| stack.inputs.get("CallbackUrls").cloned())
+    };
+    assert_eq!(given(&[]), None);
+    let good = ["https://app.example.com/back", "http://localhost:6274/back", "vscode://mcp/back"];
+    assert!(with(&good).validate().is_ok());
+    assert_eq!(given(&good), Some(Input::Value(good.join(","))));
+    for bad in ["http://app.example.com/back", "http://localhosts.com/,https://a", "app.example.com", "https:"] {
+        let error = with(&[bad]).validate().unwrap_err().to_string();
+        assert!(error.starts_with("server.time.callback_urls: ") && error.contains(bad), "{error}");
+    }
 }
 
 #[test]

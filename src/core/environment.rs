@@ -141,7 +141,7 @@ pub struct Platform {
 }
 
 /// One MCP server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerSpec {
     /// Its name: lower-case letters, digits and hyphens, at most 20.
@@ -169,6 +169,9 @@ pub struct ServerSpec {
     /// Browser origins that may call it.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
+    /// URLs that a person's sign-in may return to; none is the template's own.
+    #[serde(default)]
+    pub callback_urls: Vec<String>,
     /// Base URL of the service that it calls.
     pub upstream_url: Option<String>,
     /// Days that its logs are kept.
@@ -298,6 +301,10 @@ impl ServerSpec {
             let reason = format!("{min}..{max} is not possible; 0 <= min <= max <= {MAX_TASKS} is");
             return Err(invalid(&format!("server.{}.min/max", self.name), reason));
         }
+        if let Some(url) = self.callback_urls.iter().find(|url| !valid_callback(url)) {
+            let reason = format!("{url:?} is not possible; https://…, http://localhost:PORT/…, or an app's own scheme");
+            return Err(invalid(&format!("server.{}.callback_urls", self.name), reason));
+        }
         match &self.path {
             Some(path) if !path.starts_with('/') || path.ends_with('/') => Err(invalid(
                 &format!("server.{}.path", self.name),
@@ -324,6 +331,16 @@ pub fn valid_region(region: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether Cognito may return a sign-in there: plain HTTP only to this machine (Cognito developer
+/// guide, "App client settings"). Commas part the URLs in the template.
+fn valid_callback(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once(':') else { return false };
+    let own_machine = |host: &&str| rest.strip_prefix("//").is_some_and(|rest| rest.starts_with(*host));
+    let whole = !rest.is_empty() && !url.contains([',', ' ', '#']);
+    let secure = scheme != "http" || ["localhost", "127.0.0.1", "[::1]"].iter().any(|host| own_machine(host));
+    whole && secure && scheme.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
 fn check_name(key: &str, name: &str) -> Result<(), InvalidEnvironment> {
@@ -480,8 +497,9 @@ impl Builder<'_> {
         give(&mut inputs, "RequestsPerTarget", spec.requests_per_target);
         give(&mut inputs, "CpuTarget", spec.cpu_target);
         give(&mut inputs, "SpotWeight", spec.spot_weight);
-        let origins = (!spec.allowed_origins.is_empty()).then(|| spec.allowed_origins.join(" "));
-        give(&mut inputs, "AllowedOrigins", origins);
+        let list = |urls: &[String], between: &str| (!urls.is_empty()).then(|| urls.join(between));
+        give(&mut inputs, "AllowedOrigins", list(&spec.allowed_origins, " "));
+        give(&mut inputs, "CallbackUrls", list(&spec.callback_urls, ","));
         give(&mut inputs, "UpstreamUrl", spec.upstream_url.as_ref());
         give(&mut inputs, "LogRetentionDays", spec.log_retention_days);
         let mut stack = self.stack(Template::Server, &spec.name, inputs, vec![platform]);

@@ -38,19 +38,13 @@ pub(super) fn environment(images: &BTreeMap<String, String>, upstream: Option<&s
         Some(ServerSpec {
             name: name.to_owned(),
             image: image.clone(),
-            path: None,
-            cpu: None,
-            memory: None,
             architecture: Some(if cfg!(target_arch = "aarch64") { "ARM64" } else { "X86_64" }.to_owned()),
             // Equal: the emulator has no autoscaling.
             min: Some(tasks),
             max: Some(tasks),
-            requests_per_target: None,
-            cpu_target: None,
-            spot_weight: None,
-            allowed_origins: Vec::new(),
             upstream_url: upstream.filter(|_| name == "weather").map(str::to_owned),
             log_retention_days: Some(7),
+            ..ServerSpec::default()
         })
     };
     Environment {
