@@ -111,8 +111,9 @@ bench-flood: ## The console in a pseudo-terminal under 50,000 lines/s for a minu
 $(TARGET)/venv-bench/installed: scripts/requirements-bench.txt
 	$(PIP_INSTALL)
 
+# The binary of bench-flood: one of other features would compile the AWS SDK once more.
 bench-logs: $(TARGET)/venv-bench/installed ## The same log events read with quarterdeck, awslogs and boto3.
-	cargo build --release --package quarterdeck --locked
+	cargo bench --package quarterdeck --locked --bench flood --no-run
 	$(TARGET)/venv-bench/bin/python3 scripts/compare_logs.py $(TARGET)/release/quarterdeck
 
 screenshots: ## Take the screenshots anew from a real run.
