@@ -337,9 +337,9 @@ pub fn valid_region(region: &str) -> bool {
 /// guide, "App client settings"). Commas part the URLs in the template.
 fn valid_callback(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once(':') else { return false };
-    let own_machine = |host: &&str| rest.strip_prefix("//").is_some_and(|rest| rest.starts_with(*host));
+    let own_machine = |host: &str| rest.strip_prefix("//").is_some_and(|rest| rest.starts_with(host));
     let whole = !rest.is_empty() && !url.contains([',', ' ', '#']);
-    let secure = scheme != "http" || ["localhost", "127.0.0.1", "[::1]"].iter().any(|host| own_machine(host));
+    let secure = scheme != "http" || ["localhost", "127.0.0.1", "[::1]"].into_iter().any(own_machine);
     whole && secure && scheme.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
