@@ -95,11 +95,13 @@ fn tabs(model: &Model, theme: &Theme) -> Vec<Group> {
         Screen::Lens => Action::Lens,
         Screen::Insights => Action::Insights,
     };
+    // A query is about the log, and goes back to it.
+    let shown = if model.screen == Screen::Insights { Screen::Logs } else { model.screen };
     let tab = |screen: Screen| {
         let key = model.keymap.keys(action(screen)).into_iter().next().unwrap_or_default();
-        let style = if screen == model.screen { theme.tab() } else { theme.muted() };
+        let style = if screen == shown { theme.tab() } else { theme.muted() };
         // The brackets say without style which one is shown.
-        let text = if screen == model.screen { format!("[{}]", screen.title()) } else { screen.title().to_owned() };
+        let text = if screen == shown { format!("[{}]", screen.title()) } else { screen.title().to_owned() };
         vec![span(format!("{key} "), theme.key()), span(text, style)]
     };
     Screen::ALL.into_iter().map(tab).collect()
