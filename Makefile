@@ -98,8 +98,8 @@ test: ## Everything the pipeline runs.
 	$(MAKE) --no-print-directory tools lint core templates unit conformance e2e; \
 	echo "All tests passed in $$((SECONDS - began)) s."
 
-bench: ## What a flood of log lines costs, against the budgets.
-	cargo bench --package quarterdeck --locked --no-default-features --features tui --bench logs --bench frame
+bench: ## What reading logs costs, against the budgets; ARGS as criterion's, `--save-baseline NAME` say.
+	cargo bench --package quarterdeck --locked --no-default-features --features tui --bench reading -- $(ARGS)
 
 bench-servers: ## What a server can bear; ARGS as in servers/gangway/benches/load/main.rs.
 	cargo build --profile image --locked --package mcp-time
