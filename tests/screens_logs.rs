@@ -159,3 +159,12 @@ fn dropped() {
     snap("dropped", &console, BOTH);
     assert!(screen(&console, SMALL).contains("dropped (memory limit)") && console.model.now == at(0));
 }
+
+#[test]
+fn figures_stand_before_what_declares_them() {
+    let metrics = r#"{"_aws":{"CloudWatchMetrics":[]},"event":"metrics","tool":"now","Requests":3,"Latency":[1.5]}"#;
+    let console = live(vec![logs::line("time", "a3f1c2d4e5f60718", -1_000, metrics)]);
+    let screen = screen(&console, MIDDLE);
+    let row = screen.lines().find(|row| row.contains("Requests=3")).expect("a row with the figures");
+    assert!(row.find("Requests=3") < row.find("_aws="), "{row}");
+}

@@ -116,8 +116,9 @@ impl Format<'_> {
 
 /// Fields that the columns before the message say already.
 const SAID: &[&str] = &["ts", "timestamp", "time", "level", "severity", "server"];
-/// Fields that matter only when one follows a request through the system.
-const LAST: &[&str] = &["request_id", "trace_id"];
+/// Fields that matter only when one follows a request through the system, and what tells
+/// CloudWatch which fields are metrics.
+const LAST: &[&str] = &["request_id", "trace_id", "_aws"];
 /// Least cells of a field, so that lines of the same kind stand in columns; negative is to the right.
 const COLUMNS: &[(&str, isize)] = &[("event", 7), ("method", 10), ("tool", 14), ("status", 3), ("latency_ms", -8)];
 
