@@ -1,0 +1,277 @@
+//! An environment as `quarterdeck.toml` describes it, and the stacks that make it.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+pub mod names;
+mod stacks;
+mod template;
+
+pub use stacks::stacks;
+pub use template::Template;
+
+/// The region in which CloudFront's web ACLs live (AWS WAF developer guide).
+pub const EDGE_REGION: &str = "us-east-1";
+
+/// An environment: one named installation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// Its name: lower-case letters, digits and hyphens, at most 20.
+    pub environment: String,
+    /// AWS region.
+    pub region: String,
+    /// Every write asks for the environment's name.
+    #[serde(default)]
+    pub protected: bool,
+    /// The VPC.
+    #[serde(default)]
+    pub network: Network,
+    /// The web ACL.
+    #[serde(default)]
+    pub edge: Edge,
+    /// Cluster, load balancer, CloudFront, Cognito.
+    #[serde(default)]
+    pub platform: Platform,
+    /// The MCP servers.
+    #[serde(default, rename = "server")]
+    pub servers: Vec<ServerSpec>,
+}
+
+/// The VPC: a new one, or an existing one by its ids.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// Availability zones, 2 or 3.
+    pub zones: Option<u32>,
+    /// `none`, `single` or `per-zone`.
+    pub nat: Option<String>,
+    /// CIDR block of a new VPC.
+    pub cidr: Option<String>,
+    /// Days that flow logs are kept; 0 keeps none.
+    pub flow_log_retention_days: Option<u32>,
+    /// An existing VPC.
+    pub vpc: Option<String>,
+    /// Its private subnets.
+    pub private_subnets: Vec<String>,
+    /// Its public subnets.
+    pub public_subnets: Vec<String>,
+}
+
+/// The web ACL in front of CloudFront.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Edge {
+    /// Whether there is one; `None` means yes.
+    pub enabled: Option<bool>,
+    /// Requests in 5 minutes from one address.
+    pub rate_limit_per_ip: Option<u32>,
+    /// Requests in 5 minutes with one token.
+    pub rate_limit_per_token: Option<u32>,
+    /// Largest request body.
+    pub max_body_kilobytes: Option<u32>,
+    /// Days that WAF logs are kept; 0 keeps none.
+    pub log_retention_days: Option<u32>,
+}
+
+/// What the servers share.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Platform {
+    /// `vpc-origin` or `public`.
+    pub origin: Option<String>,
+    /// Prefix of the Cognito domain; globally unique.
+    pub cognito_domain_prefix: Option<String>,
+    /// A KMS key of the environment's own for logs and secrets.
+    pub encryption: Option<bool>,
+    /// Load balancer logs to S3.
+    pub access_logs: Option<bool>,
+    /// Cognito's managed login pages.
+    pub managed_login: Option<bool>,
+    /// Deletion protection of load balancer, pool and logs.
+    pub deletion_protection: Option<bool>,
+    /// Address that alarms are sent to.
+    pub alarm_email: Option<String>,
+    /// Days that logs are kept.
+    pub log_retention_days: Option<u32>,
+    /// CloudFront's managed prefix list in this region.
+    pub cloudfront_prefix_list: Option<String>,
+}
+
+/// One MCP server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSpec {
+    /// Its name: lower-case letters, digits and hyphens, at most 20.
+    pub name: String,
+    /// Container image.
+    pub image: String,
+    /// Path on the load balancer; `None` is `/<name>`.
+    pub path: Option<String>,
+    /// CPU units.
+    pub cpu: Option<u32>,
+    /// Memory in MiB.
+    pub memory: Option<u32>,
+    /// `ARM64` or `X86_64`.
+    pub architecture: Option<String>,
+    /// Fewest tasks.
+    pub min: Option<u32>,
+    /// Most tasks.
+    pub max: Option<u32>,
+    /// Autoscaling target: requests per target and minute.
+    pub requests_per_target: Option<u32>,
+    /// Autoscaling target: CPU in percent.
+    pub cpu_target: Option<u32>,
+    /// Share of tasks on Fargate Spot.
+    pub spot_weight: Option<u32>,
+    /// Browser origins that may call it.
+    #[serde(default)]
+    pub allowed_origins: Vec<String>,
+    /// URLs that a person's sign-in may return to; none is the template's own.
+    #[serde(default)]
+    pub callback_urls: Vec<String>,
+    /// Base URL of the service that it calls.
+    pub upstream_url: Option<String>,
+    /// Days that its logs are kept.
+    pub log_retention_days: Option<u32>,
+}
+
+/// An environment that cannot be: which key, why, and what is possible.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {reason}")]
+pub struct InvalidEnvironment {
+    /// The key, as in `quarterdeck.toml`.
+    pub key: String,
+    /// Why, with the limit.
+    pub reason: String,
+}
+
+/// The longest name of an environment or a server: the names that AWS derives from both (target
+/// groups: 32 characters) must hold them.
+pub const MAX_NAME: usize = 20;
+/// The most tasks a server may ask for (ECS quota: tasks per service).
+pub const MAX_TASKS: u32 = 5_000;
+
+impl Environment {
+    /// Checks what no type checks.
+    ///
+    /// # Errors
+    /// Names the first key that cannot be, with its limit.
+    pub fn validate(&self) -> Result<(), InvalidEnvironment> {
+        check_name("environment", &self.environment)?;
+        if !valid_region(&self.region) {
+            let reason = format!("{:?} is not an AWS region; such as eu-west-1", self.region);
+            return Err(invalid("region", reason));
+        }
+        let zones = self.network.zones.unwrap_or(2);
+        if !(2..=3).contains(&zones) {
+            return Err(invalid("network.zones", format!("{zones} is not possible; 2 or 3 are")));
+        }
+        let mut seen = BTreeSet::new();
+        for server in &self.servers {
+            server.validate()?;
+            if !seen.insert(&server.name) {
+                return Err(invalid("server.name", format!("{:?} is there twice", server.name)));
+            }
+        }
+        self.check_paths()
+    }
+
+    /// Each path leads to one server: a listener rule takes its path and all below it.
+    fn check_paths(&self) -> Result<(), InvalidEnvironment> {
+        let paths: Vec<String> = self.servers.iter().map(ServerSpec::path).collect();
+        for (index, server) in self.servers.iter().enumerate() {
+            let path = &paths[index];
+            let hides = |other: &String| other == path || path.starts_with(&format!("{other}/"));
+            let found = paths.iter().enumerate().find(|(at, other)| *at != index && hides(other));
+            if let Some((other, _)) = found {
+                let owner = &self.servers[other].name;
+                let reason = format!("{path:?} is, or lies below, the path of {owner}; each server needs its own");
+                return Err(invalid(&format!("server.{}.path", server.name), reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// The server of this name.
+    pub fn server(&self, name: &str) -> Option<&ServerSpec> {
+        self.servers.iter().find(|server| server.name == name)
+    }
+}
+
+impl ServerSpec {
+    /// Its path on the load balancer.
+    pub fn path(&self) -> String {
+        self.path.clone().unwrap_or_else(|| format!("/{}", self.name))
+    }
+
+    /// Fewest and most tasks.
+    pub fn tasks(&self) -> (u32, u32) {
+        let min = self.min.unwrap_or(1);
+        (min, self.max.unwrap_or(min))
+    }
+
+    fn validate(&self) -> Result<(), InvalidEnvironment> {
+        check_name("server.name", &self.name)?;
+        if matches!(self.name.as_str(), "edge" | "network" | "platform") {
+            return Err(invalid("server.name", format!("{:?} is the name of a stack of every environment", self.name)));
+        }
+        let (min, max) = self.tasks();
+        if min > max || max > MAX_TASKS {
+            let reason = format!("{min}..{max} is not possible; 0 <= min <= max <= {MAX_TASKS} is");
+            return Err(invalid(&format!("server.{}.min/max", self.name), reason));
+        }
+        if let Some(url) = self.callback_urls.iter().find(|url| !valid_callback(url)) {
+            let reason = format!("{url:?} is not possible; https://…, http://localhost:PORT/…, or an app's own scheme");
+            return Err(invalid(&format!("server.{}.callback_urls", self.name), reason));
+        }
+        match &self.path {
+            Some(path) if !path.starts_with('/') || path.ends_with('/') => Err(invalid(
+                &format!("server.{}.path", self.name),
+                format!("{path:?} must begin with / and not end in it"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn invalid(key: &str, reason: String) -> InvalidEnvironment {
+    InvalidEnvironment { key: key.to_owned(), reason }
+}
+
+/// Whether a text has the shape of an AWS region: `xx-name-1`.
+pub fn valid_region(region: &str) -> bool {
+    let parts: Vec<&str> = region.split('-').collect();
+    let words = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase());
+    match parts.split_last() {
+        Some((number, words_before)) if words_before.len() >= 2 => {
+            number.len() == 1
+                && number.chars().all(|c| c.is_ascii_digit())
+                && words_before.iter().all(|word| words(word))
+        }
+        _ => false,
+    }
+}
+
+/// Whether Cognito may return a sign-in there: plain HTTP only to this machine (Cognito developer
+/// guide, "App client settings"). Commas part the URLs in the template.
+fn valid_callback(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once(':') else { return false };
+    let own_machine = |host: &str| rest.strip_prefix("//").is_some_and(|rest| rest.starts_with(host));
+    let whole = !rest.is_empty() && !url.contains([',', ' ', '#']);
+    let secure = scheme != "http" || ["localhost", "127.0.0.1", "[::1]"].into_iter().any(own_machine);
+    whole && secure && scheme.starts_with(|c: char| c.is_ascii_lowercase())
+}
+
+fn check_name(key: &str, name: &str) -> Result<(), InvalidEnvironment> {
+    let shape = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let start = name.starts_with(|c: char| c.is_ascii_lowercase());
+    if name.len() <= MAX_NAME && shape && start && !name.ends_with('-') {
+        return Ok(());
+    }
+    let reason = format!(
+        "{name:?} is not possible; a letter, then letters, digits and hyphens, at most {MAX_NAME}, in lower case"
+    );
+    Err(invalid(key, reason))
+}

@@ -1,0 +1,36 @@
+//! Names that both the templates and the console derive from environment and server.
+
+use crate::core::fleet::Server;
+
+/// ECS cluster of an environment.
+pub fn cluster(environment: &str) -> String {
+    format!("quarterdeck-{environment}")
+}
+
+/// Prefix of all stack names of an environment.
+pub fn stack_prefix(environment: &str) -> String {
+    format!("quarterdeck-{environment}-")
+}
+
+/// A stack of an environment: `edge`, `network`, `platform` or a server's name.
+pub fn stack(environment: &str, part: &str) -> String {
+    format!("quarterdeck-{environment}-{part}")
+}
+
+/// Log group of a server.
+pub fn log_group(environment: &str, server: &str) -> String {
+    format!("/quarterdeck/{environment}/{server}")
+}
+
+/// Log groups of a server: its task definition's, else the one of our templates.
+pub fn log_groups(environment: &str, server: &Server) -> Vec<String> {
+    if server.log_groups.is_empty() {
+        return vec![log_group(environment, &server.name)];
+    }
+    server.log_groups.clone()
+}
+
+/// Secret that carries a server's machine client.
+pub fn machine_secret(environment: &str, server: &str) -> String {
+    format!("quarterdeck/{environment}/{server}/machine-client")
+}
