@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::logs::Expression;
+use crate::core::logs::{Expression, Severity};
 
 fn line(at: i64, text: &str) -> Line {
     let severity = Severity::of(text);
