@@ -20,7 +20,7 @@ use crate::jwks::Jwks;
 use crate::log::{self, Log};
 use crate::metrics::Metrics;
 use crate::token::Verifier;
-use crate::{auth, body, head, limits, metadata, serve};
+use crate::{auth, body, cors, head, limits, metadata, serve};
 
 /// A handler of MCP requests, and which of its tools change something.
 ///
@@ -151,9 +151,15 @@ fn router<H: ServerHandler>(
         .route_layer(from_fn_with_state(shared.clone(), auth::check))
         .route_layer(from_fn(head::inspect))
         .route_layer(from_fn_with_state(shared.clone(), limits::admit));
+    // `layer` takes every method: the browser's question, and a page can read a 405 too.
+    let endpoint = match cors::of_endpoint(config) {
+        Some(cors) => endpoint.layer(cors),
+        None => endpoint,
+    };
     let documents = metadata::documents(config).into_iter();
+    let document = |text| get(async move || metadata::response(text)).layer(cors::of_documents());
     documents
-        .fold(Router::new(), |router, (path, text)| router.route(&path, get(async move || metadata::response(text))))
+        .fold(Router::new(), |router, (path, text)| router.route(&path, document(text)))
         .route(&config.endpoint(), endpoint)
         .layer(from_fn_with_state(shared.clone(), log::requests))
         // Outside the log: the load balancer asks every few seconds.

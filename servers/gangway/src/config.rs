@@ -255,7 +255,8 @@ fn allowed_origins(env: &Env) -> Result<Vec<String>, ConfigError> {
     origins.into_iter().map(|origin| with_port(&origin).ok_or_else(|| not_an_origin(&origin))).collect()
 }
 
-fn with_port(origin: &str) -> Option<String> {
+/// An origin with its port: the scheme's own where it names none.
+pub(crate) fn with_port(origin: &str) -> Option<String> {
     let any_port = origin.strip_suffix(":*");
     let uri: Uri = any_port.unwrap_or(origin).parse().ok()?;
     let default_port = match uri.scheme_str()? {

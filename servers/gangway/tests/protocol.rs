@@ -117,11 +117,55 @@ async fn hosts_and_origins_are_checked() {
     assert_eq!(send("origin", "http://localhost:6274").await, 200);
 }
 
+/// What a browser asks before it lets a page call.
+async fn asked(server: &Running<Clock>, path: &str, origin: &str, method: &str) -> reqwest::Response {
+    let request = server.http.request(reqwest::Method::OPTIONS, server.url(path)).header("origin", origin);
+    let request = request.header("access-control-request-method", method);
+    let headers = "authorization,content-type,mcp-method,mcp-protocol-version";
+    request.header("access-control-request-headers", headers).send().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_browser_lets_pages_of_the_listed_origins_call() {
+    let server = start().await;
+    for origin in ["https://app.example.com", "http://localhost:6274"] {
+        let answer = asked(&server, "/clock/mcp", origin, "POST").await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(header(&answer, "access-control-allow-origin"), origin);
+        assert_eq!(header(&answer, "access-control-allow-methods"), "POST");
+        let headers = "authorization,content-type,mcp-method,mcp-protocol-version";
+        assert_eq!(header(&answer, "access-control-allow-headers"), headers);
+        assert!(header(&answer, "vary").contains("origin"), "an answer for one is not for another");
+
+        // The refusal must be readable: it says where tokens come from.
+        let refused = server.post(&list()).header("origin", origin).send().await.unwrap();
+        assert_eq!(refused.status(), 401);
+        assert_eq!(header(&refused, "access-control-allow-origin"), origin);
+        assert!(header(&refused, "access-control-expose-headers").contains("www-authenticate"));
+        let listed = server.post_authorized(&list()).header("origin", origin).send().await.unwrap();
+        assert_eq!(
+            (listed.status().as_u16(), header(&listed, "access-control-allow-origin")),
+            (200, origin.to_owned())
+        );
+    }
+    for origin in
+        ["https://app.example.com:8443", "http://app.example.com", "https://app.example.com.evil.example", "null"]
+    {
+        let answer = asked(&server, "/clock/mcp", origin, "POST").await;
+        assert_eq!(header(&answer, "access-control-allow-origin"), "", "{origin}");
+    }
+    let document =
+        asked(&server, "/.well-known/oauth-protected-resource/clock/mcp", "https://any.example", "GET").await;
+    assert_eq!((document.status().as_u16(), header(&document, "access-control-allow-origin")), (200, "*".to_owned()));
+    assert_eq!(header(&document, "access-control-allow-headers"), "*");
+}
+
 #[tokio::test]
 async fn without_a_list_no_origin_is_served() {
     let server = start_with(support::issuer::Issuer::start().await, |config| config.allowed_origins.clear()).await;
     let request = server.post_authorized(&list()).header("origin", "https://app.example.com");
     assert_eq!(request.send().await.unwrap().status(), 403);
+    assert_eq!(asked(&server, "/clock/mcp", "https://app.example.com", "POST").await.status(), 405);
     assert_eq!(server.post_authorized(&list()).send().await.unwrap().status(), 200);
 }
 
