@@ -60,6 +60,8 @@ pub enum NwsError {
     Unreadable,
 }
 
+/// No wish of the service is taken for longer: what is added to it must stay a time.
+const LONGEST_WISH: Duration = Duration::from_secs(86_400);
 /// When to try again if the service does not say.
 const LATER: Duration = Duration::from_secs(60);
 
@@ -179,7 +181,8 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, NwsError> {
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let until = || httpdate::parse_http_date(value).ok().map(|date| date.duration_since(now).unwrap_or_default());
-    value.parse().ok().map(Duration::from_secs).or_else(until)
+    let wish = value.parse().ok().map(Duration::from_secs).or_else(until)?;
+    Some(wish.min(LONGEST_WISH))
 }
 
 fn detail(body: &[u8]) -> String {
@@ -201,6 +204,7 @@ mod tests {
             (" 0 ", Some(0)),
             ("Mon, 23 Nov 2026 06:01:30 GMT", Some(90)),
             ("Mon, 23 Nov 2026 05:00:00 GMT", Some(0)),
+            ("18446744073709551615", Some(86_400)),
             ("-1", None),
             ("soon", None),
         ];

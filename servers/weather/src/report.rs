@@ -70,8 +70,14 @@ pub struct Alert {
     /// The counties or zones concerned.
     #[serde(rename(deserialize = "areaDesc"))]
     pub area: Option<String>,
-    /// When it ends (RFC 3339).
-    pub expires: Option<String>,
+    /// When the event begins (RFC 3339).
+    pub onset: Option<String>,
+    /// When the event ends (RFC 3339).
+    pub ends: Option<String>,
+    /// When the text is out of date, which is the end of an event that names none.
+    #[serde(default, skip_serializing)]
+    #[schemars(skip)]
+    expires: Option<String>,
     /// What to do.
     pub instruction: Option<String>,
 }
@@ -131,9 +137,11 @@ pub async fn forecast(nws: &Nws, latitude: f64, longitude: f64) -> Result<Foreca
 
 /// The alerts in force in a state, given by its two-letter code.
 pub async fn alerts(nws: &Nws, state: &str) -> Result<Alerts, NwsError> {
-    let found = nws.get::<Collection>(&format!("/alerts/active?area={state}")).await?;
+    // Tests and exercises are alerts too.
+    let found = nws.get::<Collection>(&format!("/alerts/active?status=actual&area={state}")).await?;
     let total = found.features.len();
-    let alerts = found.features.into_iter().take(MAX_ALERTS).map(|feature| feature.properties).collect();
+    let first = found.features.into_iter().take(MAX_ALERTS).map(|feature| feature.properties);
+    let alerts = first.map(|alert| Alert { ends: alert.ends.or(alert.expires.clone()), ..alert }).collect();
     Ok(Alerts { state: state.to_owned(), updated: found.updated, total, alerts })
 }
 

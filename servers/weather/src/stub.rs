@@ -15,8 +15,9 @@ const FORECAST_SECONDS: u32 = 900;
 const ALERTS_SECONDS: u32 = 5;
 
 #[derive(Deserialize)]
-struct Area {
+struct Wanted {
     area: Option<String>,
+    status: Option<String>,
 }
 
 /// The stub's routes.
@@ -93,9 +94,15 @@ fn period(number: u32, name: &str) -> Value {
     })
 }
 
-async fn alerts(Query(Area { area }): Query<Area>) -> Response {
-    // One alert in Colorado; elsewhere all is quiet.
-    let features = if area.as_deref() == Some("CO") { vec![alert()] } else { Vec::new() };
+async fn alerts(Query(wanted): Query<Wanted>) -> Response {
+    // One alert in Colorado, and one that is an exercise; elsewhere all is quiet.
+    let mut features =
+        if wanted.area.as_deref() == Some("CO") { vec![alert("Actual"), alert("Exercise")] } else { vec![] };
+    if let Some(status) = wanted.status {
+        features.retain(|alert| {
+            alert["properties"]["status"].as_str().is_some_and(|has| has.eq_ignore_ascii_case(&status))
+        });
+    }
     geo(
         ALERTS_SECONDS,
         json!({
@@ -107,10 +114,11 @@ async fn alerts(Query(Area { area }): Query<Area>) -> Response {
     )
 }
 
-fn alert() -> Value {
+fn alert(status: &str) -> Value {
     json!({
         "type": "Feature",
         "properties": {
+            "status": status,
             "event": "Winter Storm Warning", "severity": "Severe",
             "certainty": "Likely", "urgency": "Expected",
             "areaDesc": "Rocky Mountain National Park",
@@ -118,7 +126,9 @@ fn alert() -> Value {
             "description": "Heavy snow expected.",
             "instruction": "Travel only in an emergency.",
             "effective": "2026-11-22T05:00:00-07:00",
-            "expires": "2026-11-23T06:00:00-07:00",
+            "onset": "2026-11-22T17:00:00-07:00",
+            "expires": "2026-11-22T20:00:00-07:00",
+            "ends": "2026-11-23T06:00:00-07:00",
         },
     })
 }

@@ -65,9 +65,22 @@ async fn forecasts_and_alerts_are_passed_on() {
     assert_eq!(alerts["structuredContent"]["total"], 1);
     assert_eq!(alerts["structuredContent"]["alerts"][0]["event"], "Winter Storm Warning");
     assert_eq!(alerts["structuredContent"]["alerts"][0]["area"], "Rocky Mountain National Park");
+    // The storm's, not that of the text about it.
+    assert_eq!(alerts["structuredContent"]["alerts"][0]["ends"], "2026-11-23T06:00:00-07:00");
+    assert_eq!(alerts["structuredContent"]["alerts"][0].get("expires"), None);
     let quiet = server.call("get_alerts", json!({ "state": "WY" })).await;
     assert_eq!(quiet["structuredContent"], json!({ "state": "WY", "updated": UPDATED, "total": 0, "alerts": [] }));
     assert_eq!(content["updated"], "2026-11-22T11:00:00+00:00");
+}
+
+#[tokio::test]
+async fn an_alert_that_names_no_end_ends_with_its_text() {
+    let (upstream, _) = service(|_, _| {
+        let alert = json!({ "event": "Flood Watch", "ends": null, "expires": "2026-11-22T20:00:00-07:00" });
+        json!({ "features": [{ "properties": alert }] }).to_string().into_response()
+    });
+    let alerts = start(upstream, IMPATIENT).await.call("get_alerts", json!({ "state": "CO" })).await;
+    assert_eq!(alerts["structuredContent"]["alerts"][0]["ends"], "2026-11-22T20:00:00-07:00");
 }
 
 #[tokio::test]
