@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyAlgorithm, PublicKeyUse};
 use reqwest::Client;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore};
 
 use crate::client::{ClientError, read_limited};
 use crate::config::Config;
@@ -55,8 +55,8 @@ pub struct Jwks {
     client: Client,
     log: Log,
     keys: RwLock<Option<Arc<KeySet>>>,
-    /// Held while fetching, so that there is one fetch at a time; the time of the last one.
-    gate: Mutex<Option<Instant>>,
+    /// Held while fetching, so that there is one fetch at a time; when the last one ended.
+    gate: Arc<Mutex<Option<Instant>>>,
     waiting: Semaphore,
     /// The last fetch failed: a key that is not known may be the issuer's new one.
     failing: AtomicBool,
@@ -72,7 +72,7 @@ impl Jwks {
             client,
             log,
             keys: RwLock::new(None),
-            gate: Mutex::new(None),
+            gate: Arc::default(),
             waiting: Semaphore::new(MAX_WAITING),
             failing: AtomicBool::new(false),
         }
@@ -101,20 +101,26 @@ impl Jwks {
 
     /// Fetches the document, unless it has been tried lately, or another
     /// request has meanwhile brought the key that is `missing`.
-    pub async fn refresh(&self, missing: Option<&str>) {
-        let mut last = self.gate.lock().await;
+    pub async fn refresh(self: &Arc<Self>, missing: Option<&str>) {
+        let last = self.gate.clone().lock_owned().await;
         if missing.is_some_and(|kid| self.known(kid).is_some()) {
             return;
         }
-        let first = self.current().is_none();
-        let pause = if first { RETRY } else { self.interval };
+        let pause = if self.current().is_none() { RETRY } else { self.interval };
         if last.is_some_and(|at| at.elapsed() < pause) {
             return;
         }
-        // Noted before the fetch: a client that hangs up must not buy another one.
-        *last = Some(Instant::now());
+        let this = self.clone();
+        // A task of its own: a client that hangs up must not end the fetch that others wait for.
+        let _ = tokio::spawn(async move { this.renew(last).await }).await;
+    }
+
+    async fn renew(&self, mut last: OwnedMutexGuard<Option<Instant>>) {
+        let first = self.current().is_none();
         let fetched = self.fetch().await;
         self.failing.store(fetched.is_err(), Ordering::Relaxed);
+        // Those that waited meanwhile find it just tried, however long it took.
+        *last = Some(Instant::now());
         match fetched {
             Ok(keys) => {
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));

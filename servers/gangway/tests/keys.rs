@@ -27,15 +27,54 @@ fn good() -> String {
 async fn first_requests_at_once_cause_one_fetch() {
     let issuer = Issuer::start().await;
     issuer.hold();
-    let server = start_with(issuer, |_| {}).await;
-    let requests = join_all((0..20).map(|_| async { status(&server, &good()).await }));
+    let server = start_with(issuer, |config| config.limits.concurrent_requests = 20).await;
+    let turned_away = AtomicUsize::new(0);
+    // One more than there is room for: once it is turned away, twenty wait for the keys.
+    let requests = join_all((0..21).map(async |_| {
+        loop {
+            match status(&server, &good()).await {
+                503 => turned_away.fetch_add(1, Ordering::SeqCst),
+                status => break status,
+            };
+        }
+    }));
     let release = async {
-        until(|| server.issuer.fetches() == 1).await;
+        until(|| server.issuer.fetches() == 1 && turned_away.load(Ordering::SeqCst) > 0).await;
         server.issuer.release();
     };
     let (statuses, ()) = tokio::join!(requests, release);
-    assert_eq!(statuses, [200; 20]);
+    assert_eq!(statuses, [200; 21]);
     assert_eq!(server.issuer.fetches(), 1);
+}
+
+#[tokio::test]
+async fn requests_that_waited_for_a_fetch_in_vain_do_not_try_each_for_itself() {
+    let issuer = Issuer::start().await;
+    issuer.hold();
+    // Longer than the pause between two attempts without keys.
+    let slow = |config: &mut gangway::Config| config.limits.jwks_time = Duration::from_millis(1_100);
+    let server = start_with(issuer, slow).await;
+    let statuses = join_all((0..20).map(|_| async { status(&server, &good()).await })).await;
+    assert_eq!(statuses, [503; 20]);
+    // One, or two where the requests came when the first had failed already.
+    assert!(server.issuer.fetches() <= 2, "{}", server.issuer.fetches());
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_does_not_end_the_fetch_for_a_new_key() {
+    let server = start().await;
+    assert_eq!(status(&server, &good()).await, 200);
+    server.issuer.publish(&[jwk(0), jwk(1)]);
+    server.issuer.hold();
+    let before = server.issuer.fetches();
+    let made_up = sign(1, &json!({ "alg": "RS256", "kid": "made-up" }), &machine_claims());
+    let impatient = tokio::spawn(server.post(&support::list()).bearer_auth(made_up).send());
+    until(|| server.issuer.fetches() > before).await;
+    impatient.abort();
+    until(|| server.log.events("request").iter().any(|line| line["status"] == 499)).await;
+    server.issuer.release();
+    // No other fetch is due for half a minute.
+    assert_eq!(status(&server, &token(1, &machine_claims())).await, 200);
 }
 
 #[tokio::test]
