@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post_service};
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
@@ -20,7 +20,7 @@ use crate::jwks::Jwks;
 use crate::log::{self, Log};
 use crate::metrics::Metrics;
 use crate::token::Verifier;
-use crate::{auth, body, cors, head, limits, metadata, serve};
+use crate::{auth, body, head, limits, metadata, origin, serve};
 
 /// A handler of MCP requests, and which of its tools change something.
 ///
@@ -58,7 +58,7 @@ pub struct Shared {
     pub write_tools: &'static [&'static str],
     /// Whether the server has a tool of this name.
     pub lists: Box<dyn Fn(&str) -> bool + Send + Sync>,
-    pub slots: Semaphore,
+    pub slots: Arc<Semaphore>,
     pub in_flight: TaskTracker,
 }
 
@@ -85,7 +85,7 @@ impl App {
             lists: Box::new(move |tool| handler.get_tool(tool).is_some()),
             metrics: config.metrics.then(|| Arc::new(Metrics::new(log.clone()))),
             log,
-            slots: Semaphore::new(config.limits.concurrent_requests),
+            slots: Arc::new(Semaphore::new(config.limits.concurrent_requests)),
             in_flight: TaskTracker::new(),
             config,
         });
@@ -149,15 +149,15 @@ fn router<H: ServerHandler>(
     let endpoint = post_service(protocol)
         .route_layer(from_fn_with_state(shared.clone(), body::inspect))
         .route_layer(from_fn_with_state(shared.clone(), auth::check))
-        .route_layer(from_fn(head::inspect))
         .route_layer(from_fn_with_state(shared.clone(), limits::admit));
-    // `layer` takes every method: the browser's question, and a page can read a 405 too.
-    let endpoint = match cors::of_endpoint(config) {
-        Some(cors) => endpoint.layer(cors),
+    // `layer` takes every method: browsers ask by another one.
+    let endpoint = match origin::answers_of_endpoint(config) {
+        Some(answers) => endpoint.layer(answers),
         None => endpoint,
     };
+    let endpoint = endpoint.layer(from_fn_with_state(shared.clone(), head::inspect));
     let documents = metadata::documents(config).into_iter();
-    let document = |text| get(async move || metadata::response(text)).layer(cors::of_documents());
+    let document = |text| get(async move || metadata::response(text)).layer(origin::answers_of_documents());
     documents
         .fold(Router::new(), |router, (path, text)| router.route(&path, document(text)))
         .route(&config.endpoint(), endpoint)

@@ -22,6 +22,9 @@ pub async fn check(State(shared): State<Arc<Shared>>, mut request: Request, next
     match verified {
         Ok(caller) => {
             log::facts(&request).client(&caller.client_id);
+            if !caller.may_read {
+                return Denial::Scope(&["read"]).into_response(&shared.config);
+            }
             // A token is for this server alone: no tool can pass on what it does not see.
             request.headers_mut().remove(AUTHORIZATION);
             request.extensions_mut().insert(caller);

@@ -17,6 +17,7 @@ use crate::app::Shared;
 use crate::challenge::{Denial, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, rpc_error};
 use crate::config::Limits;
 use crate::log::{self, Facts};
+use crate::stream;
 use crate::token::Caller;
 
 /// As much of a JSON-RPC message as is needed here. A repeated key is an error,
@@ -132,6 +133,14 @@ async fn read(body: Body, limits: &Limits) -> Result<Bytes, Box<Response>> {
 
 /// A tool's own failure is a success of the protocol: only the reply shows it.
 async fn note_failure(response: Response, facts: &Facts) -> Response {
+    if stream::is_stream(&response) {
+        let facts = facts.clone();
+        return stream::watch(response, move |event| {
+            if event.split(|byte| *byte == b'\n').any(tells_failure) {
+                facts.tool_failed();
+            }
+        });
+    }
     if !response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
         return response;
     }
@@ -141,8 +150,17 @@ async fn note_failure(response: Response, facts: &Facts) -> Response {
         let why = "the response broke off";
         return rpc_error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, why, facts.known_request_id());
     };
-    if serde_json::from_slice(&body).is_ok_and(|reply: Reply| reply.failed()) {
+    if is_failure(&body) {
         facts.tool_failed();
     }
     Response::from_parts(parts, Body::from(body))
+}
+
+/// Whether a line of an event carries the reply of a call that failed.
+fn tells_failure(line: &[u8]) -> bool {
+    line.strip_prefix(b"data:").is_some_and(is_failure)
+}
+
+fn is_failure(message: &[u8]) -> bool {
+    serde_json::from_slice(message).is_ok_and(|reply: Reply| reply.failed())
 }

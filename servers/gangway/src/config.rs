@@ -257,18 +257,19 @@ fn allowed_origins(env: &Env) -> Result<Vec<String>, ConfigError> {
 
 /// An origin with its port: the scheme's own where it names none.
 pub(crate) fn with_port(origin: &str) -> Option<String> {
+    let origin = origin.to_ascii_lowercase();
     let any_port = origin.strip_suffix(":*");
-    let uri: Uri = any_port.unwrap_or(origin).parse().ok()?;
+    let uri: Uri = any_port.unwrap_or(&origin).parse().ok()?;
     let default_port = match uri.scheme_str()? {
         "https" => 443,
         "http" => 80,
         _ => return None,
     };
-    if uri.path() != "/" || uri.query().is_some() || origin.ends_with('/') {
+    let has_port = uri.port().is_some();
+    if uri.path() != "/" || uri.query().is_some() || origin.ends_with('/') || (any_port.is_some() && has_port) {
         return None;
     }
-    let whole = any_port.is_some() || uri.port().is_some();
-    Some(if whole { origin.to_owned() } else { format!("{origin}:{default_port}") })
+    Some(if any_port.is_some() || has_port { origin } else { format!("{origin}:{default_port}") })
 }
 
 fn not_an_origin(origin: &str) -> ConfigError {

@@ -1,23 +1,35 @@
-//! The one look at the head: nothing in it may be there twice.
+//! The one look at the head: nothing in it may be there twice, and no page of an origin that is
+//! not served gets further.
 
-use axum::extract::Request;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use crate::app::Shared;
 use crate::challenge::{INVALID_REQUEST, rpc_error};
+use crate::origin::is_listed;
 
 /// Headers whose first value the protocol goes by.
 const ONCE: [HeaderName; 3] = [HOST, ORIGIN, CONTENT_TYPE];
 
 /// Refuses a head that says two things: a proxy in front may have gone by the
 /// other one. RFC 9112 section 3.2 asks for this status where it is the host.
-pub async fn inspect(request: Request, next: Next) -> Response {
-    match contradiction(request.headers(), request.uri()) {
-        Some(why) => rpc_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, &why, None),
-        None => next.run(request).await,
+///
+/// An Origin that is not served gets 403 whatever else the request has (MCP, Transports, "Security
+/// Warning"); the protocol library looks at it only behind the token check.
+pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    if let Some(why) = contradiction(request.headers(), request.uri()) {
+        return rpc_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, &why, None);
     }
+    let foreign = |origin| !is_listed(&shared.config.allowed_origins, origin);
+    if request.headers().get(ORIGIN).is_some_and(foreign) {
+        return rpc_error(StatusCode::FORBIDDEN, INVALID_REQUEST, "the Origin is not served here", None);
+    }
+    next.run(request).await
 }
 
 fn contradiction(headers: &HeaderMap, target: &Uri) -> Option<String> {

@@ -3,8 +3,8 @@
 //! A server built on this library answers the Model Context Protocol on one
 //! stateless endpoint, in the 2026-07-28 revision and in the older ones that
 //! open with `initialize`. In front of the protocol stand, from the outside in:
-//! the request log and metrics, the answers to browsers, the limits, the look
-//! at the head, the token check, and the look at the body.
+//! the request log and metrics, the look at the head, the answers to browsers,
+//! the limits, the token check, and the look at the body.
 //! Nothing is kept between requests, so any copy of the server can answer any
 //! of them.
 //!
@@ -24,15 +24,16 @@ mod body;
 mod challenge;
 mod client;
 mod config;
-mod cors;
 mod head;
 mod jwks;
 mod limits;
 mod log;
 mod metadata;
 mod metrics;
+mod origin;
 mod run;
 mod serve;
+mod stream;
 mod token;
 
 pub use app::{App, Server};

@@ -9,20 +9,21 @@ use axum::response::Response;
 
 use crate::app::Shared;
 use crate::challenge::{BUSY, INTERNAL_ERROR, rpc_error};
-use crate::log;
+use crate::{log, stream};
 
 /// Admits a request if there is room, and gives it up after the time limit.
 ///
 /// A request that is turned away at once can be retried on another task; one
 /// that is queued only makes the queue longer. The time limit is on the
-/// beginning of the response: streams may stay open.
+/// beginning of the response; one that is streamed keeps its place until it ends.
 pub async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let Ok(_slot) = shared.slots.try_acquire() else {
+    let Ok(slot) = shared.slots.clone().try_acquire_owned() else {
         return rpc_error(StatusCode::SERVICE_UNAVAILABLE, BUSY, "too many requests at once", None);
     };
-    let _in_flight = shared.in_flight.token();
+    let in_flight = shared.in_flight.token();
     let facts = log::facts(&request);
     match tokio::time::timeout(shared.config.limits.request_time, next.run(request)).await {
+        Ok(response) if stream::answers(&response, &facts) => stream::keep(response, (slot, in_flight)),
         Ok(response) => response,
         Err(_) => rpc_error(
             StatusCode::GATEWAY_TIMEOUT,

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::app::Shared;
 use crate::metrics::{Metrics, Tool};
+use crate::stream;
 
 /// Longest value from outside that is written.
 const MAX_VALUE: usize = 64;
@@ -126,6 +127,11 @@ impl Facts {
         self.0.listed.store(listed, Ordering::Relaxed);
     }
 
+    /// Whether the client asked for nothing but a stream to listen on.
+    pub fn listens(&self) -> bool {
+        self.0.method.get().is_some_and(|method| method == "subscriptions/listen")
+    }
+
     /// The message's JSON-RPC id, if it is one.
     pub fn request_id(&self, id: Option<Value>) {
         if let Some(id @ (Value::String(_) | Value::Number(_))) = id {
@@ -200,13 +206,15 @@ pub async fn requests(State(shared): State<Arc<Shared>>, mut request: Request, n
         request_id: request_id(headers),
         trace_id: trace_id(headers),
     };
-    request.extensions_mut().insert(open.facts.clone());
+    let facts = open.facts.clone();
+    request.extensions_mut().insert(facts.clone());
     let mut response = next.run(request).await;
     open.status = response.status().as_u16();
     if let Ok(id) = HeaderValue::from_str(&open.request_id) {
         response.headers_mut().insert("x-request-id", id);
     }
-    response
+    // A streamed answer has its line when it is whole: only its end says how it went.
+    if stream::answers(&response, &facts) { stream::keep(response, open) } else { response }
 }
 
 /// The facts of `request`; fresh ones where no log layer is.

@@ -22,6 +22,8 @@ pub struct Caller {
     pub client_id: String,
     /// The user, or the client itself for a machine.
     pub subject: Option<String>,
+    /// Whether the token has this server's `read` scope; without it no tool is reached.
+    pub may_read: bool,
     /// Whether the token has this server's `write` scope.
     pub may_write: bool,
 }
@@ -80,7 +82,7 @@ impl Verifier {
         Self { config, jwks, validation, read, write }
     }
 
-    /// The caller that `token` stands for.
+    /// The caller that `token` stands for, whatever its scopes allow.
     pub async fn verify(&self, token: &str) -> Result<Caller, Denial> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Denial::Invalid("the token is too long"));
@@ -105,10 +107,8 @@ impl Verifier {
         }
         self.audience(&claims)?;
         let has = |wanted: &str| claims.scope.split(' ').any(|scope| scope == wanted);
-        if !has(&self.read) {
-            return Err(Denial::Scope(&["read"]));
-        }
-        Ok(Caller { may_write: has(&self.write), client_id: claims.client_id, subject: claims.sub })
+        let (may_read, may_write) = (has(&self.read), has(&self.write));
+        Ok(Caller { may_read, may_write, client_id: claims.client_id, subject: claims.sub })
     }
 
     /// Whether the token was issued for this server (RFC 8707).

@@ -37,6 +37,7 @@ fn a_wrong_value_is_named() {
         ("GANGWAY_ALLOWED_ORIGINS", "app.example.com"),
         ("GANGWAY_ALLOWED_ORIGINS", "*"),
         ("GANGWAY_ALLOWED_ORIGINS", "null"),
+        ("GANGWAY_ALLOWED_ORIGINS", "http://localhost:8080:*"),
         ("GANGWAY_ALLOWED_ORIGINS", "https://app.example.com/"),
         ("GANGWAY_METRICS", "yes"),
     ];
@@ -58,7 +59,7 @@ fn what_is_left_out_has_a_default() {
     let config = read("GANGWAY_ALLOWED_ORIGINS", "").unwrap();
     assert!(config.allowed_origins.is_empty());
     assert!(read("GANGWAY_METRICS", "").unwrap().metrics && !read("GANGWAY_METRICS", "off").unwrap().metrics);
-    let config = read("GANGWAY_ALLOWED_ORIGINS", "https://a.example http://b.example:81 http://localhost:*").unwrap();
+    let config = read("GANGWAY_ALLOWED_ORIGINS", "https://A.example http://b.example:81 http://localhost:*").unwrap();
     assert_eq!(config.allowed_origins, ["https://a.example:443", "http://b.example:81", "http://localhost:*"]);
 }
 

@@ -61,10 +61,55 @@ async fn a_request_in_flight_outlives_the_signal_to_stop() {
 }
 
 #[tokio::test]
-async fn an_open_stream_does_not_hold_up_the_stop() {
+async fn a_streamed_call_outlives_the_signal_to_stop() {
     let server = start().await;
     let stream = server.post_authorized(&call("stream")).send().await.unwrap();
     assert_eq!(header(&stream, "content-type"), "text/event-stream");
+    server.stop.send(()).unwrap();
+    while tokio::net::TcpStream::connect(server.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(server.log.events("request").is_empty(), "its line is written when it is whole");
+    server.handler.go_on.add_permits(1);
+    assert!(stream.text().await.unwrap().contains(r#""text":"done""#));
+    server.served.await.unwrap().unwrap();
+    assert_eq!(server.log.events("stop")[0]["message"], "drained");
+    assert_eq!(server.log.events("request")[0]["tool"], "stream");
+}
+
+#[tokio::test]
+async fn a_streamed_call_keeps_its_place_and_shows_how_it_ends() {
+    let server = start_with(Issuer::start().await, |config| config.limits.concurrent_requests = 1).await;
+    let stream = server.post_authorized(&call("stream")).send().await.unwrap();
+    assert_eq!(server.post_authorized(&list()).send().await.unwrap().status(), 503);
+    server.handler.go_on.close();
+    assert!(stream.text().await.unwrap().contains(r#""isError":true"#));
+    until(|| !server.log.events("tool_error").is_empty()).await;
+    assert_eq!(server.log.events("tool_error")[0]["tool"], "stream");
+    let mut listed = server.post_authorized(&list()).send().await.unwrap();
+    while listed.status() == 503 {
+        listed = server.post_authorized(&list()).send().await.unwrap();
+    }
+    assert_eq!(listed.status(), 200);
+}
+
+#[tokio::test]
+async fn a_client_that_listens_does_not_hold_up_the_stop() {
+    let limit = |config: &mut gangway::Config| config.limits.concurrent_requests = 1;
+    let server = start_with(Issuer::start().await, limit).await;
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let listen = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen",
+        "params": { "notifications": {}, "_meta": meta },
+    });
+    let request = server.post_authorized(&listen).header("mcp-protocol-version", "2026-07-28");
+    let stream = request.header("mcp-method", "subscriptions/listen").send().await.unwrap();
+    assert_eq!(header(&stream, "content-type"), "text/event-stream");
+    assert_eq!(server.post_authorized(&list()).send().await.unwrap().status(), 200, "it takes no place");
     server.stop.send(()).unwrap();
     server.served.await.unwrap().unwrap();
     assert_eq!(server.log.events("stop")[0]["message"], "drained");

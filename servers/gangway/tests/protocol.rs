@@ -115,6 +115,11 @@ async fn hosts_and_origins_are_checked() {
     assert_eq!(send("origin", "http://app.example.com").await, 403);
     assert_eq!(send("origin", "null").await, 403);
     assert_eq!(send("origin", "http://localhost:6274").await, 200);
+    // Whatever else is wrong with the request.
+    let without_token = server.post(&list()).header("origin", "https://evil.example");
+    assert_eq!(without_token.send().await.unwrap().status(), 403);
+    let get = server.http.get(server.url("/clock/mcp")).header("origin", "https://evil.example");
+    assert_eq!(get.send().await.unwrap().status(), 403);
 }
 
 /// What a browser asks before it lets a page call.
@@ -165,7 +170,7 @@ async fn without_a_list_no_origin_is_served() {
     let server = start_with(support::issuer::Issuer::start().await, |config| config.allowed_origins.clear()).await;
     let request = server.post_authorized(&list()).header("origin", "https://app.example.com");
     assert_eq!(request.send().await.unwrap().status(), 403);
-    assert_eq!(asked(&server, "/clock/mcp", "https://app.example.com", "POST").await.status(), 405);
+    assert_eq!(asked(&server, "/clock/mcp", "https://app.example.com", "POST").await.status(), 403);
     assert_eq!(server.post_authorized(&list()).send().await.unwrap().status(), 200);
 }
 

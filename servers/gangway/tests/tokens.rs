@@ -42,6 +42,8 @@ async fn a_scope_that_lacks_is_named() {
         assert!(challenge.contains("error=\"insufficient_scope\""), "{challenge}");
         assert!(challenge.contains(&format!("scope=\"{RESOURCE}/read\"")), "{challenge}");
     }
+    let clients = server.log.events("request").into_iter().map(|line| line["client"].clone());
+    assert_eq!(clients.collect::<Vec<_>>(), [support::MACHINE; 2], "whose token lacks it is known");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gangway::Config;
 use rmcp::handler::server::router::tool::ToolRouter;
-use rmcp::model::{NumberOrString, ProgressNotificationParam, ProgressToken};
+use rmcp::model::{NumberOrString, ProgressNotificationParam, ProgressToken, SubscriptionFilter};
 use rmcp::{ErrorData, Peer, RoleServer, ServerHandler, tool, tool_handler, tool_router};
 use tokio::sync::Semaphore;
 
@@ -49,11 +49,12 @@ impl Clock {
         "wound".to_owned()
     }
 
-    #[tool(description = "Reports progress, which opens a stream, and waits.")]
-    async fn stream(&self, peer: Peer<RoleServer>) -> String {
+    #[tool(description = "Reports progress, which opens a stream, and waits; fails if it waits in vain.")]
+    async fn stream(&self, peer: Peer<RoleServer>) -> Result<String, String> {
         let progress = ProgressNotificationParam::new(ProgressToken(NumberOrString::Number(1)), 0.5);
         let _ = peer.notify_progress(progress).await;
-        self.wait().await
+        let waited = self.wait().await;
+        if waited == "done" { Ok(waited) } else { Err(waited) }
     }
 
     #[tool(description = "Waits.")]
@@ -68,7 +69,11 @@ impl Clock {
 }
 
 #[tool_handler(router = self.tools)]
-impl ServerHandler for Clock {}
+impl ServerHandler for Clock {
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(requested.clone())
+    }
+}
 
 pub async fn start() -> Running<Clock> {
     start_with(Issuer::start().await, |_| {}).await

@@ -113,8 +113,15 @@ impl<H> Running<H> {
         self.post(body).bearer_auth(token(0, &machine_claims()))
     }
 
-    /// The result of a tool, which is a failure of the protocol's if there is none.
+    /// The result of a tool that succeeds.
     pub async fn call(&self, tool: &str, arguments: Value) -> Value {
+        let result = self.outcome(tool, arguments).await;
+        assert_ne!(result["isError"], true, "{result}");
+        result
+    }
+
+    /// The result of a tool, which is a failure of the protocol's if there is none.
+    async fn outcome(&self, tool: &str, arguments: Value) -> Value {
         let request = self.post_authorized(&super::call_with(tool, arguments));
         let mut reply = body(request.send().await.unwrap()).await;
         assert!(reply["result"].is_object(), "{reply}");
@@ -123,7 +130,7 @@ impl<H> Running<H> {
 
     /// The message of a tool that fails.
     pub async fn call_failing(&self, tool: &str, arguments: Value) -> String {
-        let result = self.call(tool, arguments).await;
+        let result = self.outcome(tool, arguments).await;
         assert_eq!(result["isError"], true, "{result}");
         result["content"][0]["text"].as_str().unwrap().to_owned()
     }

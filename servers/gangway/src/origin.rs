@@ -1,4 +1,5 @@
-//! What a browser asks before a page of another origin may call (Fetch standard, "CORS protocol").
+//! Pages of other origins: which may call, and what their browsers are told (Fetch standard, "CORS
+//! protocol").
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::config::Config;
 const KEEP: Duration = Duration::from_secs(7_200);
 
 /// Answers for the metadata documents, which are for everyone.
-pub fn of_documents() -> CorsLayer {
+pub fn answers_of_documents() -> CorsLayer {
     CorsLayer::new().allow_origin(Any).allow_methods([Method::GET]).allow_headers(Any).max_age(KEEP)
 }
 
@@ -21,14 +22,13 @@ pub fn of_documents() -> CorsLayer {
 /// The browser's question carries no token, so it is answered ahead of the token check. What the
 /// page sends is up to it: the newest protocol names headers after a tool's arguments. No cookies
 /// are asked for, so a page without a token gets no further than any other client.
-pub fn of_endpoint(config: &Config) -> Option<CorsLayer> {
+pub fn answers_of_endpoint(config: &Config) -> Option<CorsLayer> {
     if config.allowed_origins.is_empty() {
         return None;
     }
     let allowed = config.allowed_origins.clone();
-    let is_served = move |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| is_listed(&allowed, origin));
     let layer = CorsLayer::new()
-        .allow_origin(AllowOrigin::predicate(move |origin, _| is_served(origin)))
+        .allow_origin(AllowOrigin::predicate(move |origin, _| is_listed(&allowed, origin)))
         .allow_methods([Method::POST])
         .allow_headers(AllowHeaders::mirror_request())
         // The way to a token, and when to come back: pages see neither unless told.
@@ -38,8 +38,8 @@ pub fn of_endpoint(config: &Config) -> Option<CorsLayer> {
 }
 
 /// Whether the configuration serves an origin as browsers write it.
-fn is_listed(allowed: &[String], origin: &str) -> bool {
-    let Some(with_port) = crate::config::with_port(origin) else { return false };
+pub fn is_listed(allowed: &[String], origin: &HeaderValue) -> bool {
+    let Some(with_port) = origin.to_str().ok().and_then(crate::config::with_port) else { return false };
     allowed.iter().any(|entry| match entry.strip_suffix(":*") {
         Some(any_port) => with_port.rsplit_once(':').is_some_and(|(base, _)| base == any_port),
         None => *entry == with_port,

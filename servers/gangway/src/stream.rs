@@ -1,0 +1,40 @@
+//! Responses that are streams: what is kept until they end.
+
+use axum::body::{Body, Bytes};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
+use http_body_util::BodyExt;
+
+use crate::log::Facts;
+
+/// Whether a response is a stream of events.
+pub fn is_stream(response: &Response) -> bool {
+    let content_type = response.headers().get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// Whether a response is a stream that ends with the answer. One that the client only listens on
+/// ends when either side goes away, so nothing waits for it.
+pub fn answers(response: &Response, facts: &Facts) -> bool {
+    is_stream(response) && !facts.listens()
+}
+
+/// Keeps `kept` until the body is sent, or its client is gone.
+pub fn keep<T: Send + 'static>(response: Response, kept: T) -> Response {
+    watch(response, move |_| {
+        let _ = &kept;
+    })
+}
+
+/// Shows each part of the body to `look` before it is sent.
+pub fn watch(response: Response, mut look: impl FnMut(&Bytes) + Send + 'static) -> Response {
+    response.map(|body| {
+        let watched = body.map_frame(move |frame| {
+            if let Some(data) = frame.data_ref() {
+                look(data);
+            }
+            frame
+        });
+        Body::new(watched)
+    })
+}
