@@ -130,6 +130,9 @@ pub struct Config {
     pub token_endpoint: String,
     /// Authorization endpoint named in the metadata (`GANGWAY_AUTHORIZATION_ENDPOINT`).
     pub authorization_endpoint: String,
+    /// The one whose metadata clients are sent to (`GANGWAY_AUTHORIZATION_SERVER`); `None` is our own
+    /// description of the issuer.
+    pub authorization_server: Option<String>,
     /// Clients whose tokens are taken without an audience (`GANGWAY_ALLOWED_CLIENTS`).
     pub allowed_clients: Vec<String>,
     /// Values of the Host header that are served (`GANGWAY_ALLOWED_HOSTS`).
@@ -164,6 +167,7 @@ impl Config {
             jwks_url: env.url("GANGWAY_JWKS_URL")?.unwrap_or_else(|| format!("{issuer_url}/.well-known/jwks.json")),
             token_endpoint: env.required_url("GANGWAY_TOKEN_ENDPOINT")?,
             authorization_endpoint: env.required_url("GANGWAY_AUTHORIZATION_ENDPOINT")?,
+            authorization_server: authorization_server(env)?,
             allowed_clients: env.required("GANGWAY_ALLOWED_CLIENTS").map(|_| env.list("GANGWAY_ALLOWED_CLIENTS"))?,
             allowed_hosts: allowed_hosts(env, &public_base_url)?,
             allowed_origins: allowed_origins(env)?,
@@ -223,6 +227,13 @@ fn server_name(value: String) -> Result<String, ConfigError> {
         return Err(ConfigError::new("GANGWAY_SERVER", problem));
     }
     Ok(value)
+}
+
+/// Clients compare it with the `issuer` of its metadata letter by letter (RFC 8414 section 3.3), so it
+/// is kept as it is written.
+fn authorization_server(env: &Env) -> Result<Option<String>, ConfigError> {
+    env.url("GANGWAY_AUTHORIZATION_SERVER")?;
+    Ok(env.get("GANGWAY_AUTHORIZATION_SERVER"))
 }
 
 fn allowed_hosts(env: &Env, public_base_url: &str) -> Result<Vec<String>, ConfigError> {

@@ -51,10 +51,11 @@ fn scopes(config: &Config) -> [String; 2] {
 
 /// Protected resource metadata (RFC 9728 section 2).
 fn resource(config: &Config) -> Value {
+    let authorization_server = config.authorization_server.clone().unwrap_or_else(|| facade_issuer(config));
     json!({
         "resource": config.resource_url,
         "resource_name": config.server,
-        "authorization_servers": [facade_issuer(config)],
+        "authorization_servers": [authorization_server],
         "scopes_supported": scopes(config),
         "bearer_methods_supported": ["header"],
     })

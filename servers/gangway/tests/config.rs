@@ -34,6 +34,7 @@ fn a_wrong_value_is_named() {
         ("GANGWAY_AUTHORIZATION_ENDPOINT", "https://"),
         ("GANGWAY_ALLOWED_CLIENTS", " "),
         ("GANGWAY_ALLOWED_HOSTS", "https://mcp.example.com"),
+        ("GANGWAY_AUTHORIZATION_SERVER", "auth.example.com"),
         ("GANGWAY_ALLOWED_ORIGINS", "app.example.com"),
         ("GANGWAY_ALLOWED_ORIGINS", "*"),
         ("GANGWAY_ALLOWED_ORIGINS", "null"),

@@ -200,6 +200,15 @@ async fn health_takes_any_host_and_no_token() {
 }
 
 #[tokio::test]
+async fn clients_can_be_sent_to_the_issuers_own_metadata() {
+    let named = |config: &mut gangway::Config| config.authorization_server = Some(support::ISSUER.to_owned());
+    let server = start_with(support::issuer::Issuer::start().await, named).await;
+    let request = server.http.get(server.url("/.well-known/oauth-protected-resource/clock/mcp"));
+    let resource = body(request.send().await.unwrap()).await;
+    assert_eq!(resource["authorization_servers"], json!([support::ISSUER]));
+}
+
+#[tokio::test]
 async fn metadata_comes_from_the_configuration() {
     let server = start().await;
     let get = async |path: &str| {

@@ -91,6 +91,8 @@ pub struct Platform {
     pub managed_login: Option<bool>,
     /// Deletion protection of load balancer, pool and logs.
     pub deletion_protection: Option<bool>,
+    /// Whose metadata the servers send clients to: `own` or `issuer`.
+    pub authorization_server: Option<String>,
     /// Address that alarms are sent to.
     pub alarm_email: Option<String>,
     /// Days that logs are kept.

@@ -137,6 +137,7 @@ impl Builder<'_> {
         }
         let (min, max) = spec.tasks();
         give(&mut inputs, "ManagedLogin", self.environment.platform.managed_login);
+        give(&mut inputs, "AuthorizationServer", self.environment.platform.authorization_server.as_ref());
         give(&mut inputs, "ServerName", Some(&spec.name));
         give(&mut inputs, "Image", Some(&spec.image));
         give(&mut inputs, "Path", Some(spec.path()));
