@@ -4,9 +4,11 @@
 
 mod support;
 
+use jiff::tz::{TimeZone, offset};
 use quarterdeck::core::logs::{Gap, Line, Rate, TailState};
 use quarterdeck::core::msg::Msg;
-use support::painted::{ALL, MIDDLE, SMALL, screen};
+use quarterdeck::ui::Theme;
+use support::painted::{ALL, MIDDLE, SMALL, painted, screen, text};
 use support::{Console, at, logs};
 
 fn snap(name: &str, console: &Console, sizes: &[(u16, u16)]) {
@@ -48,6 +50,9 @@ fn what_may_be_missing_is_on_screen() {
     console.send(Msg::Gap(1, gap.clone()));
     console.send(Msg::LogRate(1, Rate { calls: 2, allowed: 2.5, throttled: 3 }));
     snap("gap", &console, BOTH);
+    let abroad = Theme::from_name("dark", TimeZone::fixed(offset(9))).expect("a theme");
+    let seen = text(&painted(&console.model, &abroad, MIDDLE).0);
+    assert!(seen.contains("gap 16:59:10 to 16:59:40"), "in the zone of the lines' times: {seen}");
     console.send(Msg::Gap(1, Gap { closed: true, ..gap }));
     console.send(Msg::LogRate(1, Rate::default()));
     snap("gap-closed", &console, &[SMALL]);

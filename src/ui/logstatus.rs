@@ -59,7 +59,7 @@ pub fn paused(state: &State, theme: &Theme) -> Line<'static> {
 pub fn shown(state: &State, theme: &Theme) -> Line<'static> {
     let mut spans = vec![counted(state, theme)];
     spans.extend(reads(state).map(|text| span(text, theme.muted())));
-    spans.extend(lost(state).map(|text| span(text, theme.of(Meaning::Warn))));
+    spans.extend(lost(state, theme).map(|text| span(text, theme.of(Meaning::Warn))));
     spans.extend(under_way(state).map(|text| span(text, theme.of(Meaning::Accent))));
     if let Some(pattern) = state.store.search() {
         spans.push(span("  search ", theme.muted()));
@@ -83,12 +83,15 @@ pub fn shown(state: &State, theme: &Theme) -> Line<'static> {
 }
 
 /// What the ring had to drop, and where lines may be missing.
-fn lost(state: &State) -> impl Iterator<Item = String> {
+fn lost(state: &State, theme: &Theme) -> impl Iterator<Item = String> {
     let dropped = state.store.dropped();
     let dropped = (dropped > 0).then(|| format!("  ▲ {} dropped (memory limit)", thousands(dropped)));
-    let gap = state.gaps.last().map(|gap| match state.gaps.len() {
-        1 => format!("  ▲ {}", gap.words()),
-        gaps => format!("  ▲ {gaps} gaps, the last: {}", gap.words()),
+    let gap = state.gaps.last().map(|gap| {
+        let words = gap.words_by(|at| clock(at, state, theme));
+        match state.gaps.len() {
+            1 => format!("  ▲ {words}"),
+            gaps => format!("  ▲ {gaps} gaps, the last: {words}"),
+        }
     });
     [dropped, gap].into_iter().flatten()
 }
@@ -153,10 +156,16 @@ fn idle(state: &State, now: Timestamp, theme: &Theme) -> Option<String> {
     if !matches!(state.tail, TailState::Live | TailState::Polling(_)) {
         return None;
     }
-    let last = Timestamp::from_millisecond(state.last_line.unwrap_or(state.window.from())).ok()?;
+    let at = state.last_line.unwrap_or(state.window.from());
+    let last = Timestamp::from_millisecond(at).ok()?;
+    (now.duration_since(last) >= IDLE).then(|| format!("idle since {} ({})", clock(at, state, theme), age(now, last)))
+}
+
+/// A time to the second, in the zone of the times beside it.
+fn clock(at: i64, state: &State, theme: &Theme) -> String {
     let zone = if state.times == Times::Utc { TimeZone::UTC } else { theme.zone().clone() };
-    let clock = last.to_zoned(zone).strftime("%H:%M:%S");
-    (now.duration_since(last) >= IDLE).then(|| format!("idle since {clock} ({})", age(now, last)))
+    let at = Timestamp::from_millisecond(at).unwrap_or_default();
+    at.to_zoned(zone).strftime("%H:%M:%S").to_string()
 }
 
 /// A number with separators.

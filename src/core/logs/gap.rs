@@ -23,8 +23,13 @@ pub struct Gap {
 }
 
 impl Gap {
-    /// The gap in words.
+    /// The gap in words, its times in UTC.
     pub fn words(&self) -> String {
+        self.words_by(utc)
+    }
+
+    /// The gap in words; `clock` writes its times, in milliseconds since the Unix epoch.
+    pub fn words_by(&self, clock: impl Fn(i64) -> String) -> String {
         let groups = self.groups.join(", ");
         let (from, to) = (clock(self.from), clock(self.to));
         if self.closed {
@@ -47,7 +52,7 @@ impl Gap {
 }
 
 /// UTC to the second, with the millisecond.
-fn clock(millis: i64) -> String {
+fn utc(millis: i64) -> String {
     Timestamp::from_millisecond(millis).map(|at| at.strftime("%H:%M:%S%.3fZ").to_string()).unwrap_or_default()
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::State;
 use crate::core::effect::Effect;
@@ -277,7 +278,8 @@ pub fn older_lines(model: &mut Model, generation: Generation, result: Result<Vec
         if !matches!(loading, Loading::Jump { .. }) {
             widen(&mut state.window, loading);
         }
-        return model.refuse(nothing(loading));
+        let why = nothing(loading, &state.clock_zone());
+        return model.refuse(why);
     }
     state.window.step = HISTORY;
     match loading {
@@ -320,13 +322,14 @@ fn widen(window: &mut Window, loading: Loading) {
     }
 }
 
-fn nothing(loading: Loading) -> String {
-    let time = |at: i64| Timestamp::from_millisecond(at).map(|at| at.strftime("%F %R").to_string()).unwrap_or_default();
+fn nothing(loading: Loading, zone: &TimeZone) -> String {
+    let time = |at: i64| {
+        let at = Timestamp::from_millisecond(at).unwrap_or_default();
+        at.to_zoned(zone.clone()).strftime("%F %R %Z").to_string()
+    };
     match loading {
-        Loading::Older { from } => format!("nothing back to {} UTC; again looks twice as far", time(from)),
-        Loading::Newer { until } => format!("nothing up to {} UTC; again looks twice as far", time(until)),
-        Loading::Jump { from, until, .. } => {
-            format!("nothing was logged from {} to {} UTC", time(from), time(until))
-        }
+        Loading::Older { from } => format!("nothing back to {}; again looks twice as far", time(from)),
+        Loading::Newer { until } => format!("nothing up to {}; again looks twice as far", time(until)),
+        Loading::Jump { from, until, .. } => format!("nothing was logged from {} to {}", time(from), time(until)),
     }
 }
