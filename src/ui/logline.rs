@@ -120,7 +120,7 @@ const SAID: &[&str] = &["ts", "timestamp", "time", "level", "severity", "server"
 /// CloudWatch which fields are metrics.
 const LAST: &[&str] = &["request_id", "trace_id", "_aws"];
 /// Least cells of a field, so that lines of the same kind stand in columns; negative is to the right.
-const COLUMNS: &[(&str, isize)] = &[("event", 7), ("method", 10), ("tool", 14), ("status", 3), ("latency_ms", -8)];
+const COLUMNS: &[(&str, isize)] = &[("event", 7), ("method", 10), ("tool", 16), ("status", 3), ("latency_ms", -8)];
 
 impl Format<'_> {
     /// A JSON line as text: the chosen fields first, without their names, the others after them.
