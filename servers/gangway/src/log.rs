@@ -69,13 +69,13 @@ impl Log {
     }
 
     /// A line with members of its own.
-    pub(crate) fn event_with(&self, level: &str, event: &str, members: &Value) {
+    pub(crate) fn event_with(&self, level: &str, event: &str, members: &impl Serialize) {
         #[derive(Serialize)]
-        struct With<'a> {
+        struct With<'a, T> {
             #[serde(flatten)]
             line: Line<'a>,
             #[serde(flatten)]
-            members: &'a Value,
+            members: &'a T,
         }
         self.put(&With { line: self.complete(Line { level, event, ..Line::default() }), members });
     }

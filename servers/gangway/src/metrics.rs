@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::log::Log;
@@ -92,28 +93,38 @@ impl Metrics {
     }
 }
 
+/// In the order in which a person reads them: the latencies are many.
+#[derive(Serialize)]
+struct Document<'a> {
+    tool: &'a str,
+    #[serde(rename = "Requests")]
+    requests: u64,
+    #[serde(rename = "Errors")]
+    errors: u64,
+    #[serde(rename = "Latency")]
+    latency: Vec<f64>,
+    #[serde(rename = "_aws")]
+    declared: Value,
+}
+
 /// The members that the format asks for; `server` is in every line of the log.
 /// Each metric is had by tool, and for the whole server.
-fn document(tool: &str, figures: &Figures) -> Value {
+fn document<'a>(tool: &'a str, figures: &Figures) -> Document<'a> {
     let metric = |name: &str, unit: &str| json!({ "Name": name, "Unit": unit });
-    json!({
-        "tool": tool,
-        "Requests": figures.requests,
-        "Errors": figures.errors,
-        "Latency": values(&figures.latency),
-        "_aws": {
-            "Timestamp": jiff::Timestamp::now().as_millisecond(),
-            "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
-                "Dimensions": [["server", "tool"], ["server"]],
-                "Metrics": [
-                    metric("Requests", "Count"),
-                    metric("Errors", "Count"),
-                    metric("Latency", "Milliseconds"),
-                ],
-            }],
-        },
-    })
+    let declared = json!({
+        "Timestamp": jiff::Timestamp::now().as_millisecond(),
+        "CloudWatchMetrics": [{
+            "Namespace": NAMESPACE,
+            "Dimensions": [["server", "tool"], ["server"]],
+            "Metrics": [
+                metric("Requests", "Count"),
+                metric("Errors", "Count"),
+                metric("Latency", "Milliseconds"),
+            ],
+        }],
+    });
+    let Figures { requests, errors, latency } = figures;
+    Document { tool, requests: *requests, errors: *errors, latency: values(latency), declared }
 }
 
 /// The latencies in milliseconds: all of them up to 100, and above that 100 at
