@@ -6,6 +6,8 @@
 //! can mint after the audit has the intent on disk. The one exception is a *draft*: a change set
 //! that nobody executes changes no resource, and a plan needs it ([`Cloud::draft`]).
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use secrecy::SecretString;
@@ -68,6 +70,9 @@ pub trait Cloud: Send + Sync + 'static {
 
     /// Whether the endpoint has the calls for two secrets a client (ListUserPoolClientSecrets answers).
     async fn has_dual_secrets(&self, pool: &str, client: &str) -> CloudResult<bool>;
+
+    /// The versions of a Secret that bear labels, such as `AWSCURRENT`: version id to labels.
+    async fn secret_versions(&self, secret: &str) -> CloudResult<BTreeMap<String, Vec<String>>>;
 
     /// A page of FilterLogEvents.
     async fn log_page(&self, query: &LogQuery) -> CloudResult<LogPage>;

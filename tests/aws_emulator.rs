@@ -340,7 +340,11 @@ async fn an_unfinished_replacement_is_taken_back() {
     let driven = drive_until_stuck(cloud, rotation.clone()).await;
     assert_eq!(world.clients().await.len(), 2);
     let rotation = Rotation { endpoint: world.probe().endpoint, ..rotation };
-    let undo = UndoRotation { rotation, operation: "op-2".into(), learnt: driven.operation.facts };
+    let versions = cloud.secret_versions(SECRET).await.unwrap();
+    let current = versions.iter().find(|(_, labels)| labels.contains(&"AWSCURRENT".to_owned())).unwrap().0.clone();
+    let mut learnt = driven.operation.facts;
+    learnt.insert(rotation.current_fact(), current);
+    let undo = UndoRotation { rotation, operation: "op-2".into(), learnt };
     done(&drive(cloud, plan("op-3", Intent::UndoRotation(undo))).await);
     let clients = world.clients().await;
     assert_eq!((clients.len(), clients[0].id.as_str()), (1, old.id.as_str()));

@@ -313,14 +313,42 @@ async fn a_third_secret_is_refused_and_nothing_is_published() {
     assert_eq!(identity.state().stages["AWSCURRENT"], "v1");
 }
 
+/// Takes a rotation back that published nothing, as far as it knows.
+async fn take_back(server: &Scripted, made: &str) -> Driven {
+    let rotation = rotation(server);
+    let learnt = Facts::from([("client-secret".into(), made.into()), (rotation.current_fact(), "v1".into())]);
+    let undo = UndoRotation { rotation, operation: "op-0".into(), learnt };
+    drive(&cloud(&server.url).await, plan("op-2", Intent::UndoRotation(undo))).await
+}
+
+#[tokio::test]
+async fn what_may_be_published_is_not_deleted() {
+    let identity = Identity::new();
+    let (driven, _, server) = rotate(&identity).await;
+    assert!(matches!(driven.operation.phase, Phase::Ended(_)), "{}", driven.trouble());
+    identity.state().secrets.push((format!("{CLIENT}--1"), "old-value".into()));
+    let driven = take_back(&server, &format!("{CLIENT}--2")).await;
+    assert!(driven.trouble().contains("nothing was deleted"), "{}", driven.trouble());
+    assert_eq!(identity.state().secrets.len(), 2);
+}
+
+#[tokio::test]
+async fn the_secret_of_another_machine_is_not_taken_for_ours() {
+    let identity = Identity::new();
+    identity.state().secrets.push((format!("{CLIENT}--9"), "foreign".into()));
+    let (driven, ..) = rotate(&identity).await;
+    assert!(driven.trouble().contains("does not open"), "{}", driven.trouble());
+    assert!(!driven.operation.facts.contains_key("client-secret"));
+    let state = identity.state();
+    assert_eq!((state.secrets.len(), state.stages["AWSCURRENT"].as_str()), (2, "v1"));
+}
+
 #[tokio::test]
 async fn the_last_secret_stays() {
     let identity = Identity::new();
     let answering = identity.clone();
     let server = Scripted::start(move |request| answering.answer(request)).await;
-    let learnt = Facts::from([("client-secret".into(), format!("{CLIENT}--1"))]);
-    let undo = UndoRotation { rotation: rotation(&server), operation: "op-0".into(), learnt };
-    let driven = drive(&cloud(&server.url).await, plan("op-2", Intent::UndoRotation(undo))).await;
+    let driven = take_back(&server, &format!("{CLIENT}--1")).await;
     assert!(driven.trouble().contains("The last secret cannot be deleted"), "{}", driven.trouble());
     assert_eq!(identity.state().secrets.len(), 1);
 }

@@ -27,6 +27,7 @@ mod tail;
 mod token;
 mod write;
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock};
@@ -231,6 +232,10 @@ impl Cloud for AwsCloud {
     async fn has_dual_secrets(&self, pool: &str, client: &str) -> CloudResult<bool> {
         let read = self.client_secrets(pool, client);
         Ok(self.within("cognito-idp:ListUserPoolClientSecrets", read).await?.is_some())
+    }
+
+    async fn secret_versions(&self, secret: &str) -> CloudResult<BTreeMap<String, Vec<String>>> {
+        self.within("secretsmanager:DescribeSecret", self.versions(secret)).await
     }
 
     async fn log_page(&self, query: &LogQuery) -> CloudResult<LogPage> {

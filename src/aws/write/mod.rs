@@ -39,11 +39,11 @@ impl AwsCloud {
                 self.publish_client_secret(pool, client, secret).await.map(nothing)
             }
             Call::StageNewSecret { client, secret, token } => self.stage_new_secret(client, secret, token).await,
-            Call::AddClientSecret { pool, client, secret, version, known } => {
-                self.add_client_secret(pool, client, secret, version, known).await
+            Call::AddClientSecret { pool, client, probe, known } => {
+                self.add_client_secret(pool, client, probe, known).await
             }
-            Call::DeleteClientSecret { pool, client, client_secret } => {
-                self.delete_client_secret(pool, client, client_secret).await.map(nothing)
+            Call::DeleteClientSecret { pool, client, client_secret, secret, published } => {
+                self.delete_client_secret(pool, client, client_secret, (secret, published)).await.map(nothing)
             }
             Call::CopyClient { pool, client, known } => self.copy_client(pool, client, known).await,
             Call::StageClient { pool, client, secret, token, also_allow } => {
@@ -53,7 +53,7 @@ impl AwsCloud {
                 self.allow_clients(secret, clients, token).await.map(nothing)
             }
             Call::Promote { secret, version } => self.promote(secret, version).await,
-            Call::DeleteClient { pool, client } => self.delete_client(pool, client).await.map(nothing),
+            Call::DeleteClient { pool, client, secret } => self.delete_client(pool, client, secret).await.map(nothing),
             _ => Err(super::error::invalid("quarterdeck:Apply", "this call has no implementation")),
         }
     }

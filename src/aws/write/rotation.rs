@@ -11,8 +11,8 @@ use super::fact;
 use crate::aws::credentials;
 use crate::aws::draft::gone;
 use crate::aws::{AwsCloud, error};
-use crate::cloud::{CloudResult, ErrorKind};
-use crate::core::operation::work::{Facts, Stage};
+use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind};
+use crate::core::operation::work::{Facts, Stage, TokenProbe};
 
 const ADD: &str = "cognito-idp:AddUserPoolClientSecret";
 const CREATE: &str = "cognito-idp:CreateUserPoolClient";
@@ -61,19 +61,24 @@ impl AwsCloud {
         self.put_version(secret, token, Stage::Current, make).await.map(drop)
     }
 
-    /// A secret that the client did not have when this was planned is ours: the value was stored first.
+    /// A secret that the client did not have when this was planned is ours if the value opens it
+    /// that was stored first; else another machine rotates the same client.
     pub(super) async fn add_client_secret(
         &self,
         pool: &str,
         client: &str,
-        secret: &str,
-        version: &str,
+        probe: &TokenProbe,
         known: &[String],
     ) -> CloudResult<Facts> {
+        let secret = &probe.secret;
         if let Some(added) = self.unknown_secret(pool, client, known).await? {
-            return Ok(fact("client-secret".into(), added));
+            return match self.token(probe).await {
+                Ok(_) => Ok(fact("client-secret".into(), added)),
+                Err(error) if error.kind == ErrorKind::Denied => Err(not_ours(client, &added)),
+                Err(error) => Err(error),
+            };
         }
-        let staged = self.stored_credentials(secret, version).await?;
+        let staged = self.stored_credentials(secret, &probe.version).await?;
         let value =
             staged.secret().ok_or_else(|| error::invalid(ADD, format!("secret {secret} has no staged value")))?;
         let call = self.write.cognito.add_user_pool_client_secret().user_pool_id(pool).client_id(client);
@@ -89,7 +94,14 @@ impl AwsCloud {
         Ok(unknown.next_back())
     }
 
-    pub(super) async fn delete_client_secret(&self, pool: &str, client: &str, id: &str) -> CloudResult<()> {
+    /// `published` is a Secret and the version of it that must be `AWSCURRENT`.
+    pub(super) async fn delete_client_secret(
+        &self,
+        pool: &str,
+        client: &str,
+        id: &str,
+        published: (&str, &str),
+    ) -> CloudResult<()> {
         let listed = match self.client_secrets(pool, client).await {
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
             other => other?,
@@ -97,9 +109,21 @@ impl AwsCloud {
         if listed.is_some_and(|secrets| !secrets.iter().any(|secret| secret.id == id)) {
             return Ok(());
         }
+        self.must_be_published(published).await?;
         let call = self.write.cognito.delete_user_pool_client_secret().user_pool_id(pool).client_id(client);
         let call = call.client_secret_id(id);
         gone(call.send().await.map(drop).map_err(self.failed("cognito-idp:DeleteUserPoolClientSecret")))
+    }
+
+    /// Callers read `AWSCURRENT`: nothing is deleted while it may hold what is about to go.
+    async fn must_be_published(&self, (secret, version): (&str, &str)) -> CloudResult<()> {
+        let current = self.version_at(secret, Stage::Current).await?.unwrap_or_default();
+        if !version.is_empty() && current == version {
+            return Ok(());
+        }
+        let why = format!("AWSCURRENT of secret {secret} is version {current:?}, not {version:?}: nothing was deleted");
+        Err(CloudError::new(ErrorKind::Conflict, "cognito-idp:DeleteUserPoolClientSecret", why)
+            .with_hint("someone else has published another version; look at the secret before you go on"))
     }
 
     pub(super) async fn copy_client(&self, pool: &str, client: &str, known: &[String]) -> CloudResult<Facts> {
@@ -132,7 +156,13 @@ impl AwsCloud {
         Ok(previous.map(|previous| fact(format!("previous.{secret}"), previous)).unwrap_or_default())
     }
 
-    pub(super) async fn delete_client(&self, pool: &str, client: &str) -> CloudResult<()> {
+    pub(super) async fn delete_client(&self, pool: &str, client: &str, secret: &str) -> CloudResult<()> {
+        if self.current_credentials(secret).await?.client_id() == Some(client) {
+            let why =
+                format!("AWSCURRENT of secret {secret} holds the credentials of client {client}: it was not deleted");
+            return Err(CloudError::new(ErrorKind::Conflict, "cognito-idp:DeleteUserPoolClient", why)
+                .with_hint("someone else has published them again; look at the secret before you go on"));
+        }
         let call = self.write.cognito.delete_user_pool_client().user_pool_id(pool).client_id(client);
         gone(call.send().await.map(drop).map_err(self.failed("cognito-idp:DeleteUserPoolClient")))
     }
@@ -144,6 +174,12 @@ impl AwsCloud {
         let value = described.client_secret.filter(|value| !value.is_empty());
         value.map(SecretString::from).ok_or_else(|| error::invalid(CALL, format!("client {client} has no secret")))
     }
+}
+
+fn not_ours(client: &str, added: &str) -> CloudError {
+    let why = format!("client {client} has a second secret, {added}, that the staged value does not open");
+    CloudError::new(ErrorKind::Conflict, ADD, why)
+        .with_hint("another machine rotates this client, or Cognito does not know the secret yet; go on in a minute")
 }
 
 fn pending(secret: &str, version: String) -> Facts {

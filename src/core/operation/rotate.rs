@@ -85,8 +85,7 @@ impl Rotation {
         let add = Call::AddClientSecret {
             pool: self.pool.clone(),
             client: self.client.clone(),
-            secret: self.secret.clone(),
-            version: version.clone(),
+            probe: self.probe(&version),
             known: vec![old_secret.to_owned()],
         };
         steps.then("generate a secret and store it as AWSPENDING", Work::Apply(stage));
@@ -99,6 +98,8 @@ impl Rotation {
             pool: self.pool.clone(),
             client: self.client.clone(),
             client_secret: old_secret.to_owned(),
+            secret: self.secret.clone(),
+            published: version,
         };
         steps.then("delete the old secret", Work::Apply(delete));
         steps.then("prove that the old secret is refused", self.refused());
@@ -124,7 +125,8 @@ impl Rotation {
         self.redeploy(steps, facts);
         steps.then("publish the new client: move AWSCURRENT", self.promote(&version));
         self.retire(steps, facts);
-        let delete = Call::DeleteClient { pool: self.pool.clone(), client: self.client.clone() };
+        let delete =
+            Call::DeleteClient { pool: self.pool.clone(), client: self.client.clone(), secret: self.secret.clone() };
         steps.then("delete the old client", Work::Apply(delete));
         steps.then("prove that the old client is refused", self.refused());
     }
@@ -153,15 +155,27 @@ impl Rotation {
         promoted.checked_add(SignedDuration::from_secs(self.grace_seconds)).ok()
     }
 
-    fn pending_fact(&self) -> String {
+    /// The fact that names the version with the new credentials.
+    pub fn pending_fact(&self) -> String {
         format!("pending.{}", self.secret)
+    }
+
+    /// The fact that names the version that was `AWSCURRENT` before the new credentials were published.
+    pub fn previous_fact(&self) -> String {
+        format!("previous.{}", self.secret)
+    }
+
+    /// The fact that names the version that is `AWSCURRENT` where nothing was published.
+    pub fn current_fact(&self) -> String {
+        format!("current.{}", self.secret)
     }
 
     fn promote(&self, version: &str) -> Work {
         Work::Apply(Call::Promote { secret: self.secret.clone(), version: version.to_owned() })
     }
 
-    fn probe(&self, version: &str) -> TokenProbe {
+    /// Asks the token endpoint with the credentials in a version.
+    pub fn probe(&self, version: &str) -> TokenProbe {
         TokenProbe {
             secret: self.secret.clone(),
             version: version.to_owned(),
@@ -187,7 +201,8 @@ pub struct UndoRotation {
     pub rotation: Rotation,
     /// Its operation id.
     pub operation: String,
-    /// What it had learnt.
+    /// What it had learnt, and which version must be published when the new credentials go: the
+    /// one before ([`Rotation::previous_fact`]), or the one that still is ([`Rotation::current_fact`]).
     pub learnt: Facts,
 }
 
@@ -195,7 +210,8 @@ impl UndoRotation {
     pub(super) fn steps(&self, facts: &Facts) -> Vec<Step> {
         let rotation = &self.rotation;
         let mut steps = Steps::default();
-        let previous = fact(&self.learnt, &format!("previous.{}", rotation.secret));
+        let previous = fact(&self.learnt, &rotation.previous_fact());
+        let old = if previous.is_empty() { fact(&self.learnt, &rotation.current_fact()) } else { previous.clone() };
         if previous.is_empty() {
             steps.then("AWSCURRENT was not moved", Work::Skip("nothing to move back".into()));
         } else {
@@ -207,19 +223,21 @@ impl UndoRotation {
                 steps.then(format!("wait until {name} is steady"), service.steady(None, facts));
             }
         }
-        steps.then("prove the old credentials", rotation.granted(Stage::Current.label()));
-        steps.then("delete the new credentials", self.delete_new());
+        // By its id: a label names whatever bears it at the moment.
+        steps.then("prove the old credentials", rotation.granted(&old));
+        steps.then("delete the new credentials", self.delete_new(old));
         steps.done()
     }
 
-    fn delete_new(&self) -> Work {
-        let (pool, client) = (self.rotation.pool.clone(), self.rotation.client.clone());
+    fn delete_new(&self, published: String) -> Work {
+        let Rotation { pool, client, secret, .. } = self.rotation.clone();
         let made = |name: &str| self.learnt.get(name).cloned();
         let call = match &self.rotation.strategy {
             Strategy::DualSecret { .. } => {
-                made("client-secret").map(|client_secret| Call::DeleteClientSecret { pool, client, client_secret })
+                let call = |client_secret| Call::DeleteClientSecret { pool, client, client_secret, secret, published };
+                made("client-secret").map(call)
             }
-            Strategy::ReplaceClient { .. } => made("client").map(|client| Call::DeleteClient { pool, client }),
+            Strategy::ReplaceClient { .. } => made("client").map(|client| Call::DeleteClient { pool, client, secret }),
         };
         call.map_or_else(|| Work::Skip("none were made".into()), Work::Apply)
     }

@@ -37,11 +37,11 @@ pub enum Call {
     PublishClientSecret { pool: String, client: String, secret: String },
     /// Generates a secret value and writes it with the client's id as `AWSPENDING`. Yields `pending.<secret>`.
     StageNewSecret { client: String, secret: String, token: String },
-    /// AddUserPoolClientSecret with the staged value, unless the client has a secret that is not
-    /// among the `known`. Yields `client-secret`.
-    AddClientSecret { pool: String, client: String, secret: String, version: String, known: Vec<String> },
-    /// DeleteUserPoolClientSecret.
-    DeleteClientSecret { pool: String, client: String, client_secret: String },
+    /// AddUserPoolClientSecret with the staged value that `probe` names, unless the client has a
+    /// secret that is not among the `known` and the staged value opens it. Yields `client-secret`.
+    AddClientSecret { pool: String, client: String, probe: TokenProbe, known: Vec<String> },
+    /// DeleteUserPoolClientSecret, as long as the version `published` of `secret` is `AWSCURRENT`.
+    DeleteClientSecret { pool: String, client: String, client_secret: String, secret: String, published: String },
     /// Creates a client with the same name and settings, unless one of this name exists that is not
     /// among the `known`. Yields `client`.
     CopyClient { pool: String, client: String, known: Vec<String> },
@@ -51,8 +51,8 @@ pub enum Call {
     AllowClients { secret: String, clients: Vec<String>, token: String },
     /// Moves `AWSCURRENT` to a version. Yields `previous.<secret>`, the version that had it.
     Promote { secret: String, version: String },
-    /// DeleteUserPoolClient.
-    DeleteClient { pool: String, client: String },
+    /// DeleteUserPoolClient, unless `AWSCURRENT` of `secret` holds its credentials.
+    DeleteClient { pool: String, client: String, secret: String },
 }
 
 /// Which version of a secret is meant.

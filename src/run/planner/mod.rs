@@ -3,6 +3,7 @@
 mod deploy;
 mod rotate;
 mod service;
+mod unlearnt;
 
 pub use rotate::{output, platform};
 

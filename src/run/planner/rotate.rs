@@ -1,6 +1,6 @@
 //! Plans for the rotation of a client's secret, and for taking one back.
 
-use super::refused;
+use super::{refused, unlearnt};
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::client::{Client, ClientList, StoredSecret};
 use crate::core::environment::names;
@@ -126,9 +126,10 @@ async fn strategy(
     client: &Client,
     stored: &StoredSecret,
 ) -> CloudResult<Strategy> {
-    if session.cloud.has_dual_secrets(pool, &client.id).await?
-        && let Some(old) = client.secrets.first()
-    {
+    if session.cloud.has_dual_secrets(pool, &client.id).await? {
+        // Not a reason to replace the client: the list was not read.
+        let unread = || refused(ErrorKind::Conflict, format!("the secrets of client {} were not read", client.name));
+        let old = client.secrets.first().ok_or_else(|| unread().with_hint("try again"))?;
         return Ok(Strategy::DualSecret { old_secret: old.id.clone() });
     }
     Ok(Strategy::ReplaceClient {
@@ -214,32 +215,11 @@ fn commands(rotation: &Rotation, region: &str) -> Vec<String> {
     }
 }
 
-/// A rotation that ended between a write and its record made something that it never learnt: it is
-/// looked for, so that nothing valid is left behind.
-async fn look_for_unlearnt(session: &Session, rotation: &Rotation, learnt: &mut Facts) -> CloudResult<()> {
-    let list = session.cloud.clients(&rotation.pool, &session.context.environment).await?;
-    let made = match &rotation.strategy {
-        Strategy::DualSecret { old_secret } => {
-            let secrets = list.find(&rotation.client).map(|client| client.secrets.as_slice()).unwrap_or_default();
-            let new = secrets.iter().find(|secret| secret.id != *old_secret);
-            new.map(|secret| ("client-secret", secret.id.clone()))
-        }
-        Strategy::ReplaceClient { known_clients, .. } => {
-            let new = |client: &&Client| client.name == rotation.name && !known_clients.contains(&client.id);
-            list.clients.iter().find(new).map(|client| ("client", client.id.clone()))
-        }
-    };
-    if let Some((fact, id)) = made {
-        learnt.entry(fact.to_owned()).or_insert(id);
-    }
-    Ok(())
-}
-
 pub(super) async fn undo(session: &Session, plan: Plan, mut learnt: Facts) -> CloudResult<Plan> {
     let Intent::Rotate(rotation) = plan.intent else {
         return Err(refused(ErrorKind::Invalid, "only a rotation can be taken back"));
     };
-    look_for_unlearnt(session, &rotation, &mut learnt).await?;
+    unlearnt::look(session, &rotation, &mut learnt).await?;
     let resource = format!("client {} of user pool {}", rotation.client, rotation.pool);
     let change = Change::value(&rotation.secret, "AWSCURRENT", "the new credentials", "the old credentials")
         .at(Risk::Disruptive);

@@ -1,0 +1,105 @@
+//! What a rotation did and never learnt, because it ended between a write and its record: looked for
+//! before it is taken back, so that nothing valid is left behind and nothing that is used is deleted.
+
+use super::refused;
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::client::{Client, ClientList};
+use crate::core::operation::Facts;
+use crate::core::operation::rotate::{Rotation, Strategy};
+use crate::core::operation::work::Stage;
+use crate::run::session::Session;
+
+/// Completes what a rotation had learnt.
+///
+/// # Errors
+/// When the old credentials are gone, when it cannot be told which version is to be published, or
+/// when something could not be read.
+pub(super) async fn look(session: &Session, rotation: &Rotation, learnt: &mut Facts) -> CloudResult<()> {
+    let list = session.cloud.clients(&rotation.pool, &session.context.environment).await?;
+    if let Some(gap) = list.gaps.first() {
+        return Err(
+            refused(ErrorKind::Conflict, format!("the clients were not read whole: {gap}")).with_hint("try again")
+        );
+    }
+    old_is_left(rotation, &list)?;
+    if let Some((fact, id)) = made(session, rotation, &list, learnt).await? {
+        learnt.entry(fact.to_owned()).or_insert(id);
+    }
+    versions(session, rotation, learnt).await
+}
+
+/// Without the old credentials there is nothing to go back to.
+fn old_is_left(rotation: &Rotation, list: &ClientList) -> CloudResult<()> {
+    let client = list.clients.iter().find(|client| client.id == rotation.client);
+    let left = match &rotation.strategy {
+        Strategy::DualSecret { old_secret } => {
+            client.is_some_and(|client| client.secrets.iter().any(|secret| secret.id == *old_secret))
+        }
+        Strategy::ReplaceClient { .. } => client.is_some(),
+    };
+    if left {
+        return Ok(());
+    }
+    let why = format!("the old credentials of {} are deleted already: there is nothing to go back to", rotation.name);
+    Err(refused(ErrorKind::Conflict, why).with_hint("finish the rotation instead"))
+}
+
+/// A secret or client that is there, was not there at planning, and is ours.
+async fn made(
+    session: &Session,
+    rotation: &Rotation,
+    list: &ClientList,
+    learnt: &Facts,
+) -> CloudResult<Option<(&'static str, String)>> {
+    match &rotation.strategy {
+        Strategy::DualSecret { old_secret } => {
+            let client = list.clients.iter().find(|client| client.id == rotation.client);
+            let secrets = client.map(|client| client.secrets.as_slice()).unwrap_or_default();
+            let Some(new) = secrets.iter().find(|secret| secret.id != *old_secret) else { return Ok(None) };
+            let ours = learnt.contains_key("client-secret") || opens(session, rotation, learnt).await?;
+            Ok(ours.then(|| ("client-secret", new.id.clone())))
+        }
+        Strategy::ReplaceClient { known_clients, .. } => {
+            let new = |client: &&Client| client.name == rotation.name && !known_clients.contains(&client.id);
+            Ok(list.clients.iter().find(new).map(|client| ("client", client.id.clone())))
+        }
+    }
+}
+
+/// Whether the staged value opens the client. What it does not open, another machine has made.
+async fn opens(session: &Session, rotation: &Rotation, learnt: &Facts) -> CloudResult<bool> {
+    let Some(version) = learnt.get(&rotation.pending_fact()) else { return Ok(false) };
+    match session.cloud.token(&rotation.probe(version)).await {
+        Ok(_) => Ok(true),
+        Err(CloudError { kind: ErrorKind::Denied, .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Which version is to be published when the new credentials go.
+async fn versions(session: &Session, rotation: &Rotation, learnt: &mut Facts) -> CloudResult<()> {
+    let versions = session.cloud.secret_versions(&rotation.secret).await?;
+    let bears = |stage: Stage| {
+        let labelled = |labels: &Vec<String>| labels.iter().any(|label| label == stage.label());
+        versions.iter().find(|(_, labels)| labelled(labels)).map(|(version, _)| version.clone())
+    };
+    let unclear = |why: &str| refused(ErrorKind::Conflict, format!("secret {}: {why}", rotation.secret));
+    let current = bears(Stage::Current).ok_or_else(|| unclear("no version is AWSCURRENT"))?;
+    let (pending, previous) = (learnt.get(&rotation.pending_fact()), learnt.get(&rotation.previous_fact()));
+    match (pending == Some(&current), previous) {
+        // Published, and learnt; or moved back by an attempt to take it back.
+        (true, Some(_)) => {}
+        (false, Some(previous)) if *previous == current => {}
+        (false, Some(_)) => {
+            return Err(unclear("AWSCURRENT is a version that this rotation neither made nor replaced"));
+        }
+        (true, None) => {
+            let before = bears(Stage::Previous).ok_or_else(|| unclear("no version is AWSPREVIOUS"))?;
+            learnt.insert(rotation.previous_fact(), before);
+        }
+        (false, None) => {
+            learnt.insert(rotation.current_fact(), current);
+        }
+    }
+    Ok(())
+}
