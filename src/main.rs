@@ -3,6 +3,7 @@
 mod commands;
 mod on_local;
 
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,7 +20,10 @@ use quarterdeck::run::Session;
 use quarterdeck::run::audit::Audit;
 use quarterdeck::run::headless::Exit;
 use quarterdeck::{aws, run};
+use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -159,10 +163,16 @@ async fn build(
 
 /// Logs to a file alone: the terminal belongs to the console. `QUARTERDECK_LOG` chooses the level.
 fn log_to_file(state: &Path) -> anyhow::Result<WorkerGuard> {
-    std::fs::create_dir_all(state).with_context(|| state.display().to_string())?;
-    let (writer, guard) = tracing_appender::non_blocking(tracing_appender::rolling::never(state, "quarterdeck.log"));
+    let private = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
+    private.with_context(|| state.display().to_string())?;
+    let path = state.join("quarterdeck.log");
+    let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    let (writer, guard) = tracing_appender::non_blocking(file.with_context(|| path.display().to_string())?);
     let level = std::env::var("QUARTERDECK_LOG").ok().and_then(|level| level.parse().ok());
-    let level = level.unwrap_or(tracing::level_filters::LevelFilter::WARN);
-    tracing_subscriber::fmt().with_writer(writer).with_ansi(false).with_max_level(level).init();
+    let level = level.unwrap_or(LevelFilter::WARN);
+    // Whatever is asked for: the SDK traces the bodies of its requests, secrets and all.
+    let targets = Targets::new().with_default(level.min(LevelFilter::INFO)).with_target("quarterdeck", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
+    tracing_subscriber::registry().with(lines.with_filter(targets)).init();
     Ok(guard)
 }

@@ -248,8 +248,24 @@ fn a_condition_that_cannot_be_read_is_read_again() {
     driver.wanted.clear();
     driver.event(Event::Step { step: 1, news: News::Unread(failure(ErrorKind::Throttled)) });
     assert!(matches!(driver.wanted[..], [Effect::Check(1, _, 2)]));
-    driver.event(Event::Step { step: 1, news: News::Unread(failure(ErrorKind::Denied)) });
+    driver.event(Event::Step { step: 1, news: News::Unread(failure(ErrorKind::Invalid)) });
     assert!(matches!(driver.operation.phase, Phase::Ended(Outcome::Failed { .. })));
+}
+
+#[rstest]
+#[case(ErrorKind::Expired)]
+#[case(ErrorKind::NoCredentials)]
+#[case(ErrorKind::Denied)]
+fn who_is_signed_out_in_a_wait_can_go_on_later(#[case] kind: ErrorKind) {
+    let mut driver = Driver::confirmed(plans::scale());
+    driver.until_apply(0);
+    driver.event(Event::Step { step: 0, news: News::Applied(Facts::new()) });
+    driver.wanted.clear();
+    driver.event(Event::Step { step: 1, news: News::Unread(failure(kind)) });
+    assert!(matches!(driver.operation.phase, Phase::Paused(_)), "{:?}", driver.operation.phase);
+    driver.event(Event::Resume(Facts::new()));
+    driver.run();
+    assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
 }
 
 #[test]
@@ -278,6 +294,16 @@ fn a_surprise_that_is_refused_pauses() {
     driver.run();
     driver.event(Event::Refuse("not confirmed".into()));
     assert!(matches!(driver.operation.phase, Phase::Paused(_)));
+    let done = driver.operation.done.len();
+    driver.event(Event::Resume(Facts::new()));
+    assert!(matches!(driver.operation.phase, Phase::Consent(_)), "going on is not agreeing");
+    driver.run();
+    assert_eq!(driver.operation.done.len(), done, "nothing is executed before the answer");
+    while !matches!(driver.operation.phase, Phase::Ended(_)) {
+        driver.event(Event::Answer("y".into()));
+        driver.run();
+    }
+    assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
 }
 
 #[test]

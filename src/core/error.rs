@@ -68,6 +68,11 @@ impl CloudError {
         matches!(self.kind, Throttled | Unreachable | TimedOut | Garbled | Service)
     }
 
+    /// Whether it is a matter of who asks, not of what was asked about.
+    pub fn ours(&self) -> bool {
+        matches!(self.kind, ErrorKind::Expired | ErrorKind::NoCredentials | ErrorKind::Denied)
+    }
+
     /// Whether a write that failed like this may nevertheless have happened.
     pub fn outcome_unknown(&self) -> bool {
         use ErrorKind::{Garbled, Service, TimedOut, Unreachable};

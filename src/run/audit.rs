@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -136,6 +136,17 @@ fn lock(directory: &Path, operation: &str) -> io::Result<File> {
     Ok(file)
 }
 
+/// Whether the last line has no end.
+fn torn(file: &mut File) -> io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
+}
+
 /// The writer's side.
 struct Disk {
     directory: PathBuf,
@@ -151,7 +162,11 @@ impl Disk {
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
         let path = self.directory.join("audit.jsonl");
-        let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path)?;
+        if torn(&mut file)? {
+            // A record that was cut must not swallow this one.
+            line.insert(0, b'\n');
+        }
         file.write_all(&line)?;
         file.sync_all()?;
         match record.entry {
@@ -225,6 +240,15 @@ mod tests {
         assert_eq!(open[0].phase, Phase::Paused("left".into()));
         assert!(open[0].done.contains_key(&0) && open[0].facts.contains_key("deployment.time"));
         assert!(audit.unfinished("prod", None).unwrap().is_empty());
+        audit.append(intent("c")).await.unwrap();
+        assert_eq!(audit.unfinished("local", None).unwrap().len(), 1, "only c's own process works on it");
+        drop(audit);
+        assert_eq!(audit_ids(directory.path()), ["a", "b", "a", "a", "b", "c"], "nothing is lost but what was cut");
+    }
+
+    fn audit_ids(directory: &Path) -> Vec<String> {
+        let records = Audit::open(directory).unwrap().records().unwrap();
+        records.into_iter().map(|record| record.operation).collect()
     }
 
     #[tokio::test]

@@ -12,6 +12,9 @@ use crate::core::operation::{Check, CheckState, Facts};
 use crate::core::stack::{Stack, StackDetail, StackRef};
 use crate::core::text::short_duration;
 
+/// The call whose refusal is the token endpoint's.
+const TOKEN: &str = "oauth2:Token";
+
 /// Reads a condition once.
 pub(super) async fn read(session: &Session, check: &Check) -> News {
     match judge(session, check).await {
@@ -101,7 +104,7 @@ async fn explain(session: &Session, state: CheckState, stack: &StackRef) -> Chec
 async fn granted(session: &Session, probe: &TokenProbe) -> CloudResult<CheckState> {
     match session.cloud.token(probe).await {
         Ok(_) => Ok(CheckState::Holds("the token endpoint granted a token".into())),
-        Err(error) if error.kind == ErrorKind::Denied => {
+        Err(error) if error.kind == ErrorKind::Denied && error.call == TOKEN => {
             Ok(CheckState::Pending(format!("refused so far: {}", error.message)))
         }
         Err(error) => Err(error),
@@ -111,10 +114,10 @@ async fn granted(session: &Session, probe: &TokenProbe) -> CloudResult<CheckStat
 async fn refused(session: &Session, probe: &TokenProbe) -> CloudResult<CheckState> {
     match session.cloud.token(probe).await {
         Ok(_) => Ok(CheckState::Pending("the old credentials are still accepted".into())),
-        Err(CloudError { kind: ErrorKind::Denied, message, .. }) => {
+        // Only the token endpoint's own word: to be denied the stored secret proves nothing.
+        Err(CloudError { kind: ErrorKind::Denied, message, call, .. }) if call == TOKEN => {
             Ok(CheckState::Holds(format!("refused: {message}")))
         }
-        Err(CloudError { kind: ErrorKind::NotFound, message, .. }) => Ok(CheckState::Holds(format!("gone: {message}"))),
         Err(error) => Err(error),
     }
 }

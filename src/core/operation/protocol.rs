@@ -258,8 +258,7 @@ impl Operation {
                     self.phase = Phase::Recording;
                     return vec![self.record_intent(now)];
                 }
-                self.phase = Phase::Running;
-                self.advance(now)
+                self.go_on(now)
             }
             _ => Vec::new(),
         }
@@ -352,6 +351,10 @@ impl Operation {
             News::Checked(CheckState::Pending(note), _) => self.check_again(index, note, now),
             News::Checked(CheckState::Failed(reason), _) => self.fail(index, reason, now),
             News::Unread(error) if error.retryable() => self.check_again(index, format!("not read: {error}"), now),
+            // What was sent goes on without us; signed in again, the operator sees how it ends.
+            News::Unread(error) if error.ours() => {
+                self.pause(now, format!("it could not be read how it went: {error}"))
+            }
             News::Unread(error) => self.fail(index, error.to_string(), now),
             News::Failed(error) => self.call_failed(index, &error, now),
         }
@@ -403,22 +406,34 @@ impl Operation {
         self.done.insert(index, note.clone());
         self.facts.extend(facts.clone());
         let mut effects = vec![self.record(now, Entry::Done { step: index, facts, note }, Mark::Other)];
-        let asked = self.unconsented();
-        if asked.is_empty() || !self.failed.is_empty() {
-            effects.extend(self.advance(now));
-        } else {
-            let question =
-                format!("the change set shows what the plan could not: it replaces or removes {}", asked.join(", "));
-            self.phase = Phase::Consent(question);
-        }
+        effects.extend(if self.failed.is_empty() { self.go_on(now) } else { self.advance(now) });
         effects
     }
 
-    /// What late change sets would replace or remove and the operator has not agreed to.
+    /// Starts what is ready, unless the operator must be asked first.
+    fn go_on(&mut self, now: Timestamp) -> Vec<Effect> {
+        let asked = self.unconsented();
+        if asked.is_empty() {
+            self.phase = Phase::Running;
+            return self.advance(now);
+        }
+        let question =
+            format!("the change set shows what the plan could not: it replaces or removes {}", asked.join(", "));
+        self.phase = Phase::Consent(question);
+        Vec::new()
+    }
+
+    /// What late change sets that are not executed yet would replace or remove, each with its stack,
+    /// and the operator has not agreed to.
     fn unconsented(&self) -> Vec<String> {
-        let prefix = destroys_fact("");
-        let late = self.facts.iter().filter(|(key, value)| key.starts_with(&prefix) && !value.is_empty());
-        late.map(|(_, value)| value.clone()).filter(|value| !self.consented.contains(value)).collect()
+        let (prefix, steps) = (destroys_fact(""), self.steps());
+        let executes = |step: &Step, wanted: &str| matches!(&step.work, Work::Apply(Call::ExecuteChangeSet { stack, .. }) if stack.name == wanted);
+        let ahead = |stack: &str| {
+            steps.iter().enumerate().any(|(index, step)| !self.done.contains_key(&index) && executes(step, stack))
+        };
+        let late = self.facts.iter().filter_map(|(key, what)| Some((key.strip_prefix(&prefix)?, what)));
+        let late = late.filter(|(stack, what)| !what.is_empty() && ahead(stack));
+        late.map(|(stack, what)| format!("{what} of {stack}")).filter(|what| !self.consented.contains(what)).collect()
     }
 
     fn fail(&mut self, index: usize, reason: String, now: Timestamp) -> Vec<Effect> {

@@ -54,7 +54,9 @@ const CRASHES: usize = 3;
 /// Whether a deployment starts tasks only to see them stop.
 fn crash_loop(server: &Server, primary: &Deployment) -> Option<String> {
     let since = primary.created_at?;
-    let of_this = |task: &&Task| task.stopped_at.is_some_and(|at| at >= since) && stopped_itself(task);
+    // Those of the deployment before stop in this time too.
+    let ours = |task: &Task| task.task_definition == primary.task_definition;
+    let of_this = |task: &&Task| ours(task) && task.stopped_at.is_some_and(|at| at >= since) && stopped_itself(task);
     let crashes = server.tasks.iter().filter(of_this).count();
     let last = latest_stop(server).filter(|_| crashes >= CRASHES && primary.running == 0)?;
     Some(format!("{crashes} tasks stopped as soon as they started; the last: {}", stop_reason(last)))
