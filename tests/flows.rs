@@ -229,6 +229,16 @@ fn an_unfinished_operation_is_offered_and_goes_on_where_it_was() {
 }
 
 #[test]
+fn an_operation_of_another_account_is_not_resumed() {
+    let mut console = Console::new();
+    let mut theirs = paused();
+    theirs.plan.target.account = "999999999999".into();
+    console.send(Msg::Unfinished(vec![theirs]));
+    assert_eq!(console.keys("o<enter>R").into_iter().filter(writes).count(), 0);
+    assert!(console.toast().contains("is of account 999999999999"), "{}", console.toast());
+}
+
+#[test]
 fn an_unfinished_rotation_can_be_taken_back_but_nothing_else_can() {
     let mut console = Console::new();
     console.send(Msg::Unfinished(vec![paused()]));

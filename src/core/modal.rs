@@ -359,7 +359,21 @@ fn resume(model: &mut Model, shown: Shown, facts: Facts) -> Vec<Effect> {
     if model.context.read_only {
         return model.refuse("read-only: nothing can be resumed");
     }
+    if let Some(why) = elsewhere(model, &id) {
+        return model.refuse(why);
+    }
     update::operation_event(model, &id, Event::Resume(facts))
+}
+
+/// Why an operation that the audit kept is not this console's to go on with: names are the same in
+/// every account.
+fn elsewhere(model: &Model, id: &str) -> Option<String> {
+    let theirs = &model.operation(id)?.plan.target.account;
+    match model.identity.get() {
+        Some(identity) if identity.account == *theirs => None,
+        Some(identity) => Some(format!("that operation is of account {theirs}; this is {}", identity.account)),
+        None => Some("it is not known yet in which account this console works; try again".to_owned()),
+    }
 }
 
 /// Waives what is left of a grace period, whether the operation waits in it or was left in it.

@@ -12,6 +12,7 @@ use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
+use crate::core::identity::Context;
 use crate::core::operation::record::{Entry, Record};
 use crate::core::operation::{Facts, Operation};
 
@@ -78,15 +79,17 @@ impl Audit {
         Ok(records)
     }
 
-    /// Operations of an environment that have an intent but no outcome and that no process works on.
+    /// Operations of this place that have an intent but no outcome and that no process works on.
+    /// Whether they are of the same account is for whoever goes on with one to ask.
     ///
     /// # Errors
     /// When the file exists and cannot be read.
-    pub fn unfinished(&self, environment: &str, endpoint: Option<&str>) -> io::Result<Vec<Operation>> {
+    pub fn unfinished(&self, place: &Context) -> io::Result<Vec<Operation>> {
         let operations = restore(self.records()?);
         let here = |operation: &Operation| {
             let target = &operation.plan.target;
-            target.environment == environment && target.endpoint.as_deref() == endpoint
+            let at = (&target.environment, &target.region, &target.endpoint);
+            at == (&place.environment, &place.region, &place.endpoint)
         };
         let free = |operation: &Operation| lock(&self.directory, operation.id()).is_ok();
         Ok(operations.into_iter().filter(here).filter(free).collect())
@@ -211,6 +214,10 @@ mod tests {
         }
     }
 
+    fn place(environment: &str) -> Context {
+        Context { environment: environment.into(), ..Context::default() }
+    }
+
     fn record(id: &str, entry: Entry) -> Record {
         Record { at: jiff::Timestamp::UNIX_EPOCH, operation: id.into(), entry }
     }
@@ -234,14 +241,16 @@ mod tests {
         let mut file = OpenOptions::new().append(true).open(directory.path().join("audit.jsonl")).unwrap();
         file.write_all(b"{\"at\":\"cut by a cra").unwrap();
         let audit = Audit::open(directory.path()).unwrap();
-        let open = audit.unfinished("local", None).unwrap();
+        let open = audit.unfinished(&place("local")).unwrap();
         assert_eq!(open.len(), 1);
         assert_eq!(open[0].id(), "a");
         assert_eq!(open[0].phase, Phase::Paused("left".into()));
         assert!(open[0].done.contains_key(&0) && open[0].facts.contains_key("deployment.time"));
-        assert!(audit.unfinished("prod", None).unwrap().is_empty());
+        assert!(audit.unfinished(&place("prod")).unwrap().is_empty());
+        let elsewhere = Context { region: "eu-west-1".into(), ..place("local") };
+        assert!(audit.unfinished(&elsewhere).unwrap().is_empty());
         audit.append(intent("c")).await.unwrap();
-        assert_eq!(audit.unfinished("local", None).unwrap().len(), 1, "only c's own process works on it");
+        assert_eq!(audit.unfinished(&place("local")).unwrap().len(), 1, "only c's own process works on it");
         drop(audit);
         assert_eq!(audit_ids(directory.path()), ["a", "b", "a", "a", "b", "c"], "nothing is lost but what was cut");
     }
@@ -259,7 +268,7 @@ mod tests {
         first.append(intent("a")).await.unwrap();
         let mode = fs::metadata(first.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(second.unfinished("local", None).unwrap().is_empty(), "someone works on it");
+        assert!(second.unfinished(&place("local")).unwrap().is_empty(), "someone works on it");
         let refused = second.append(record("a", Entry::Started { step: 0, title: "x".into() })).await;
         assert!(refused.unwrap_err().to_string().contains("another quarterdeck"));
     }

@@ -42,7 +42,7 @@ pub async fn console(session: Session, keymap: Keymap, theme: Theme, fields: &[S
     if !fields.is_empty() {
         model.logs.fields = fields.to_vec();
     }
-    let unfinished = session.audit.unfinished(&session.context.environment, session.context.endpoint.as_deref());
+    let unfinished = session.audit.unfinished(&session.context);
     let first = match unfinished {
         Ok(operations) => Msg::Unfinished(operations),
         Err(error) => Msg::Notice(Notice::Bad(format!("the audit cannot be read: {error}"))),

@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use super::drive::{drive, report};
+use super::drive::{agreed, drive, report};
 use super::{Consent, Exit, Output, json, line, operate, progress, written};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::client::Client;
@@ -40,7 +40,7 @@ fn table(clients: &[Client]) -> String {
 
 /// The unfinished rotation of a client, by the client's id or name.
 fn unfinished(session: &Session, wanted: &str) -> CloudResult<Operation> {
-    let open = session.audit.unfinished(&session.context.environment, session.context.endpoint.as_deref());
+    let open = session.audit.unfinished(&session.context);
     let open = open.map_err(|error| CloudError::new(ErrorKind::Garbled, "audit", error.to_string()))?;
     let of = |operation: &Operation| match &operation.plan.intent {
         Intent::Rotate(rotation) => rotation.client == wanted || rotation.name == wanted || operation.id() == wanted,
@@ -71,8 +71,13 @@ pub async fn finish_rotation(
         return refuse("read-only mode: nothing was done");
     }
     let mut operation = unfinished(session, client)?;
-    if !consent.yes && consent.typed.is_none() {
-        return refuse("not confirmed: finishing deletes the old credentials; pass --yes");
+    let (theirs, ours) = (&operation.plan.target.account, session.cloud.identity().await?.account);
+    if *theirs != ours {
+        return refuse(&format!("the rotation is of account {theirs}, not of {ours}: nothing was done"));
+    }
+    progress("finishing it deletes the old credentials");
+    if let Err(reason) = agreed(&operation, consent).await {
+        return refuse(&reason);
     }
     let facts = if waive { Facts::from([(GRACE_WAIVED.to_owned(), "yes".to_owned())]) } else { Facts::new() };
     drive(session, &mut operation, Event::Resume(facts), consent).await;

@@ -48,7 +48,7 @@ pub async fn operate(session: &Session, plan: Plan, consent: &Consent, output: O
 }
 
 /// The answer that confirms, or why there is none.
-async fn agreed(operation: &Operation, consent: &Consent) -> Result<String, String> {
+pub(super) async fn agreed(operation: &Operation, consent: &Consent) -> Result<String, String> {
     // Read-only refuses in the protocol, whatever is answered.
     if operation.read_only {
         return Ok(String::new());

@@ -107,7 +107,7 @@ fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> CloudResult<(&'a Client,
 
 /// Another rotation of the same secret must be finished first.
 fn free_of_others(session: &Session, secret: &str) -> CloudResult<()> {
-    let open = session.audit.unfinished(&session.context.environment, session.context.endpoint.as_deref());
+    let open = session.audit.unfinished(&session.context);
     let open = open.map_err(|error| refused(ErrorKind::Invalid, format!("the audit cannot be read: {error}")))?;
     let same = |intent: &Intent| matches!(intent, Intent::Rotate(rotation) if rotation.secret == secret);
     match open.iter().find(|operation| same(&operation.plan.intent)) {
