@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::Session;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::fleet::Fleet;
 use crate::core::operation::deploy::output_fact;
 use crate::core::operation::protocol::News;
 use crate::core::operation::verify::{gone, settled, steady};
@@ -38,7 +39,8 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
             match fleet.server(service).and_then(|server| server.bounds) {
                 Some(bounds) if (bounds.min, bounds.max) == (*min, *max) => CheckState::Holds(format!("{min}..{max}")),
                 Some(bounds) => CheckState::Pending(format!("they read {}..{}", bounds.min, bounds.max)),
-                None => CheckState::Failed("the service has no autoscaling".into()),
+                None => unread(&fleet, "autoscaling bounds")
+                    .unwrap_or_else(|| CheckState::Failed("the service has no autoscaling".into())),
             }
         }
         Check::TaskStopped { cluster, task } => {
@@ -46,7 +48,7 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
             match fleet.servers.iter().flat_map(|server| &server.tasks).find(|one| &one.arn == task) {
                 Some(one) if !one.stopped() => CheckState::Pending(one.last_status.to_lowercase()),
                 Some(_) => CheckState::Holds("stopped".into()),
-                None => CheckState::Holds("gone".into()),
+                None => unread(&fleet, "tasks").unwrap_or_else(|| CheckState::Holds("gone".into())),
             }
         }
         Check::StackSettled { stack, token } => {
@@ -75,6 +77,12 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         }
     };
     Ok((state, Facts::new()))
+}
+
+/// What is not there because it was not read is no fact.
+fn unread(fleet: &Fleet, part: &str) -> Option<CheckState> {
+    let gap = fleet.gaps.iter().find(|gap| gap.starts_with(&format!("{part}: ")))?;
+    Some(CheckState::Pending(format!("not read: {gap}")))
 }
 
 async fn stack_now(session: &Session, stack: &StackRef) -> CloudResult<(Option<Stack>, StackDetail)> {
