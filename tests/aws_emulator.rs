@@ -237,14 +237,21 @@ async fn a_fleet_is_read_and_changed() {
     let again = cloud.apply(first_call(plan("op", restart()))).await.unwrap();
     assert_eq!(made, again, "a repeat made another deployment");
 
-    let rollback = Rollback { service: service(), task_definition: definition.arn };
+    let shown = Some("arn:another:1".to_owned());
+    let stale = Rollback { service: service(), task_definition: "arn:older:0".into(), replaces: shown };
+    let refused = cloud.apply(first_call(plan("op", Intent::Rollback(stale)))).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Conflict, "{refused}");
+    let rollback = Rollback { service: service(), task_definition: definition.arn, replaces: None };
     let same = cloud.apply(first_call(plan("op", Intent::Rollback(rollback)))).await.unwrap();
     assert_eq!(same, made, "the definition is in force already");
 
-    let scale = Scale { service: service(), desired: Some(0), bounds: None };
+    let stale = Scale { service: service(), desired: Some(3), from: Some(2), bounds: None };
+    let refused = cloud.apply(first_call(plan("op", Intent::Scale(stale)))).await.unwrap_err();
+    assert!(refused.kind == ErrorKind::Conflict && refused.message.contains("not 2"), "{refused}");
+    let scale = Scale { service: service(), desired: Some(0), from: Some(1), bounds: None };
     done(&drive(cloud, plan("op", Intent::Scale(scale))).await);
     let missing = ServiceRef { cluster: "quarterdeck-test".into(), service: "nobody".into() };
-    let scale = Intent::Scale(Scale { service: missing, desired: Some(1), bounds: None });
+    let scale = Intent::Scale(Scale { service: missing, desired: Some(1), from: None, bounds: None });
     assert_eq!(cloud.apply(first_call(plan("op", scale))).await.unwrap_err().kind, ErrorKind::NotFound);
 }
 

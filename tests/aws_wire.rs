@@ -170,7 +170,7 @@ async fn a_missing_stack_is_none() {
 
 fn scale() -> Intent {
     let service = ServiceRef { cluster: "c".into(), service: "time".into() };
-    Intent::Scale(Scale { service, desired: Some(2), bounds: None })
+    Intent::Scale(Scale { service, desired: Some(2), from: None, bounds: None })
 }
 
 #[rstest]

@@ -43,8 +43,12 @@ pub fn service(name: &str) -> ServiceRef {
 
 /// More tasks than autoscaling allows, so its bounds move too.
 pub fn scale() -> Plan {
-    let intent =
-        Intent::Scale(Scale { service: service("time"), desired: Some(8), bounds: Some(Bounds { min: 2, max: 8 }) });
+    let intent = Intent::Scale(Scale {
+        service: service("time"),
+        desired: Some(8),
+        from: None,
+        bounds: Some(Bounds { min: 2, max: 8 }),
+    });
     let arn = "arn:aws:ecs:eu-west-1:123456789012:service/quarterdeck-prod/time";
     Plan {
         changes: vec![

@@ -14,13 +14,15 @@ impl AwsCloud {
     /// Carries out an approved call; what it learnt.
     pub(super) async fn carry_out(&self, call: &Call) -> CloudResult<Facts> {
         match call {
-            Call::SetDesired { cluster, service, desired } => self.set_desired(cluster, service, *desired).await,
+            Call::SetDesired { cluster, service, desired, from } => {
+                self.set_desired(cluster, service, *desired, *from).await
+            }
             Call::SetBounds { cluster, service, min, max } => {
                 self.set_bounds(cluster, service, Bounds { min: *min, max: *max }).await.map(nothing)
             }
             Call::NewDeployment { cluster, service, replaces } => self.new_deployment(cluster, service, replaces).await,
-            Call::UseTaskDefinition { cluster, service, task_definition } => {
-                self.use_task_definition(cluster, service, task_definition).await
+            Call::UseTaskDefinition { cluster, service, task_definition, replaces } => {
+                self.use_task_definition(cluster, service, task_definition, replaces.as_deref()).await
             }
             Call::StopTask { cluster, task, reason } => self.stop_task(cluster, task, reason).await,
             Call::DraftChangeSet { request } => self.draft_change_set(request).await,

@@ -5,14 +5,27 @@ use aws_sdk_ecs::operation::update_service::builders::UpdateServiceFluentBuilder
 use super::{fact, nothing};
 use crate::aws::convert::wire_count;
 use crate::aws::{AwsCloud, error};
-use crate::cloud::{CloudResult, ErrorKind};
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::operation::work::Facts;
 
 const UPDATE: &str = "ecs:UpdateService";
 
 impl AwsCloud {
-    /// The same count twice is the same count: nothing to look for.
-    pub(super) async fn set_desired(&self, cluster: &str, service: &str, desired: u32) -> CloudResult<Facts> {
+    /// The same count twice is the same count. One that is neither the old nor the new is someone
+    /// else's, or autoscaling's.
+    pub(super) async fn set_desired(
+        &self,
+        cluster: &str,
+        service: &str,
+        desired: u32,
+        from: Option<u32>,
+    ) -> CloudResult<Facts> {
+        if let Some(from) = from {
+            let now = self.service(cluster, service).await?.desired;
+            if now != from && now != desired {
+                return Err(changed(service, &format!("its desired count is {now} by now, not {from}")));
+            }
+        }
         let call = self.update_service(cluster, service).desired_count(wire_count(desired));
         call.send().await.map_err(self.failed(UPDATE))?;
         Ok(Facts::new())
@@ -28,10 +41,20 @@ impl AwsCloud {
         self.deploy(service, self.update_service(cluster, service).force_new_deployment(true)).await
     }
 
-    pub(super) async fn use_task_definition(&self, cluster: &str, service: &str, arn: &str) -> CloudResult<Facts> {
+    pub(super) async fn use_task_definition(
+        &self,
+        cluster: &str,
+        service: &str,
+        arn: &str,
+        replaces: Option<&str>,
+    ) -> CloudResult<Facts> {
         let server = self.service(cluster, service).await?;
         match server.primary() {
             Some(primary) if primary.task_definition == arn => Ok(deployment_fact(service, &primary.id)),
+            Some(primary) if replaces.is_some_and(|shown| shown != primary.task_definition) => {
+                let now = primary.task_definition.rsplit('/').next().unwrap_or_default();
+                Err(changed(service, &format!("it runs {now} by now")))
+            }
             _ => self.deploy(service, self.update_service(cluster, service).task_definition(arn)).await,
         }
     }
@@ -63,6 +86,11 @@ impl AwsCloud {
         let id = id.ok_or_else(|| error::garbled(UPDATE, "the answer names no primary deployment"))?;
         Ok(deployment_fact(service, id))
     }
+}
+
+fn changed(service: &str, how: &str) -> CloudError {
+    let why = format!("{service} is not as it was shown: {how}; nothing was changed");
+    CloudError::new(ErrorKind::Conflict, UPDATE, why).with_hint("plan it again")
 }
 
 fn deployment_fact(service: &str, id: &str) -> Facts {

@@ -46,6 +46,9 @@ pub struct Scale {
     pub service: ServiceRef,
     /// New desired count.
     pub desired: Option<u32>,
+    /// The count that was shown as the one before; another by now is not overwritten.
+    #[serde(default)]
+    pub from: Option<u32>,
     /// New bounds.
     pub bounds: Option<Bounds>,
 }
@@ -68,6 +71,9 @@ pub struct Rollback {
     pub service: ServiceRef,
     /// ARN of the task definition to go back to.
     pub task_definition: String,
+    /// ARN of the one that was shown as in force; another by now is not overwritten.
+    #[serde(default)]
+    pub replaces: Option<String>,
 }
 
 /// See [`Intent::StopTask`].
@@ -183,7 +189,8 @@ impl Scale {
             steps.then(format!("read the bounds of {service} back"), Work::Await(check));
         }
         if let Some(desired) = self.desired {
-            let call = Call::SetDesired { cluster: cluster.clone(), service: service.clone(), desired };
+            let from = self.from;
+            let call = Call::SetDesired { cluster: cluster.clone(), service: service.clone(), desired, from };
             steps.then(format!("set desired count of {service} to {desired}"), Work::Apply(call));
             steps.then(format!("wait until {service} runs {desired}"), self.service.steady(self.desired, &none));
         }
@@ -209,6 +216,7 @@ impl Rollback {
             cluster: cluster.clone(),
             service: service.clone(),
             task_definition: self.task_definition.clone(),
+            replaces: self.replaces.clone(),
         };
         let mut steps = Steps::default();
         steps.then(format!("deploy {revision} to {service}"), Work::Apply(call));

@@ -15,15 +15,16 @@ use crate::core::stack::{ChangeSetRequest, StackRef};
 #[serde(tag = "call", rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the fields bear AWS's own names")]
 pub enum Call {
-    /// ECS UpdateService with a new desired count.
-    SetDesired { cluster: String, service: String, desired: u32 },
+    /// ECS UpdateService with a new desired count, unless the count is neither `from` nor this.
+    SetDesired { cluster: String, service: String, desired: u32, from: Option<u32> },
     /// RegisterScalableTarget with new bounds.
     SetBounds { cluster: String, service: String, min: u32, max: u32 },
     /// ECS UpdateService with force-new-deployment, unless the primary deployment is already another
     /// than `replaces`. Yields `deployment.<service>`.
     NewDeployment { cluster: String, service: String, replaces: String },
-    /// ECS UpdateService to another task definition. Yields `deployment.<service>`.
-    UseTaskDefinition { cluster: String, service: String, task_definition: String },
+    /// ECS UpdateService to another task definition, unless one is in force that is neither this nor
+    /// what it `replaces`. Yields `deployment.<service>`.
+    UseTaskDefinition { cluster: String, service: String, task_definition: String, replaces: Option<String> },
     /// ECS StopTask.
     StopTask { cluster: String, task: String, reason: String },
     /// CreateChangeSet and wait until it is ready. Yields `change-set.<stack>`, empty where nothing

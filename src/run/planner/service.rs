@@ -85,7 +85,10 @@ pub(super) async fn scale(
     };
     let new_bounds = bounds.filter(|_| bounds_now.is_some());
     let new_desired = desired.filter(|count| *count != server.desired);
-    let intent = Intent::Scale(Scale { service: subject.service.clone(), desired: new_desired, bounds: new_bounds });
+    // New bounds move the count by themselves, before it is set.
+    let from = (new_desired.is_some() && new_bounds.is_none()).then_some(server.desired);
+    let service = subject.service.clone();
+    let intent = Intent::Scale(Scale { service, desired: new_desired, from, bounds: new_bounds });
     let to = new_desired.map_or(String::new(), |count| format!(" {} -> {count}", server.desired));
     let mut plan = subject.plan(session, format!("scale {name}{to}"), intent).await?;
     if let Some(count) = new_desired {
@@ -199,7 +202,8 @@ pub(super) async fn rollback(session: &Session, name: &str, revision: Option<u32
         );
         return Err(refused(ErrorKind::NotFound, message).with_hint(format!("active revisions: {}", known.join(", "))));
     };
-    let intent = Intent::Rollback(Rollback { service: subject.service.clone(), task_definition: target.clone() });
+    let (service, replaces) = (subject.service.clone(), Some(now.arn.clone()));
+    let intent = Intent::Rollback(Rollback { service, task_definition: target.clone(), replaces });
     let mut plan = subject.plan(session, format!("roll back {name}"), intent).await?;
     let short = |arn: &str| arn.rsplit('/').next().unwrap_or(arn).to_owned();
     plan.changes.push(Change::value(name, "task definition", short(&now.arn), short(target)).at(Risk::Disruptive));
