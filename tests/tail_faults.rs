@@ -250,6 +250,17 @@ async fn more_than_ten_groups_take_several_sessions() {
 }
 
 #[tokio::test]
+async fn a_group_that_is_refused_beside_a_long_one_is_not_asked_for_ever() {
+    let endpoint = CloudWatch::start(&[GROUP, "/q/refused"]).await;
+    endpoint.put_all(GROUP, &(0..30).map(|number| number.to_string()).collect::<Vec<_>>(), 0, Delivery::Silent);
+    endpoint.paging(10, true);
+    endpoint.refuse("/q/refused");
+    let mut tailing = Tailing::start(&endpoint, &[GROUP, "/q/refused"], Follow::No, FAST).await;
+    tailing.state("ended").await;
+    assert!(matches!(tailing.states.last(), Some(TailState::Ended(why)) if why.contains("log class")));
+}
+
+#[tokio::test]
 async fn a_window_that_cannot_be_read_ends_with_the_reason_and_the_gap() {
     let endpoint = CloudWatch::start(&[GROUP]).await;
     endpoint.faults([Fault::Denied]);

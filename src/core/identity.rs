@@ -43,8 +43,15 @@ impl Context {
     /// Whether an emulator answers, where nothing is billed. An override may also name AWS itself, as
     /// an endpoint of a VPC or a FIPS one does.
     pub fn emulated(&self) -> bool {
-        self.local || self.endpoint.as_deref().is_some_and(|endpoint| !endpoint.contains(".amazonaws.com"))
+        self.local || self.endpoint.as_deref().is_some_and(|endpoint| !of_aws(endpoint))
     }
+}
+
+/// Whether an endpoint is AWS's own; those for both IP versions have another suffix.
+fn of_aws(endpoint: &str) -> bool {
+    let host = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    let host = host.split(['/', ':', '?']).next().unwrap_or(host);
+    host.contains(".amazonaws.com") || host.ends_with(".api.aws")
 }
 
 #[cfg(test)]
@@ -57,6 +64,8 @@ mod tests {
     #[case(Some("http://127.0.0.1:4566"), true)]
     #[case(Some("https://ecs-fips.us-east-1.amazonaws.com"), false)]
     #[case(Some("https://vpce-1-ecs.us-east-1.vpce.amazonaws.com"), false)]
+    #[case(Some("https://logs.eu-west-1.api.aws"), false)]
+    #[case(Some("http://localhost:4566/.api.aws"), true)]
     fn an_endpoint_of_aws_is_no_emulator(#[case] endpoint: Option<&str>, #[case] emulated: bool) {
         let context = Context { endpoint: endpoint.map(str::to_owned), ..Context::default() };
         assert_eq!(context.emulated(), emulated);

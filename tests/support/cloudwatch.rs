@@ -72,6 +72,8 @@ struct Session {
 struct State {
     groups: BTreeMap<String, Vec<Stored>>,
     infrequent: Vec<String>,
+    /// Groups whose events cannot be read.
+    refused: Vec<String>,
     faults: VecDeque<Fault>,
     live: Live,
     page: usize,
@@ -97,6 +99,7 @@ impl CloudWatch {
         let state = State {
             groups: groups.iter().map(|name| ((*name).to_owned(), Vec::new())).collect(),
             infrequent: Vec::new(),
+            refused: Vec::new(),
             faults: VecDeque::new(),
             live: Live::Open,
             page: 10_000,
@@ -126,6 +129,10 @@ impl CloudWatch {
 
     pub fn infrequent(&self, group: &str) {
         self.state().infrequent.push(group.to_owned());
+    }
+
+    pub fn refuse(&self, group: &str) {
+        self.state().refused.push(group.to_owned());
     }
 
     pub fn live(&self, live: Live) {
@@ -336,6 +343,9 @@ impl CloudWatch {
                 return Some(error(400, "InvalidParameterException", "The specified nextToken is invalid."));
             }
             _ => {}
+        }
+        if state.refused.iter().any(|group| body["logGroupName"] == group.as_str()) {
+            return Some(error(400, "InvalidOperationException", "Not supported for this log class."));
         }
         let Some(stored) = state.groups.get(body["logGroupName"].as_str().unwrap()) else {
             return Some(error(400, "ResourceNotFoundException", "The specified log group does not exist."));

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use regex::Regex;
 use tokio::sync::mpsc;
 
-use super::{Exit, Output, progress};
+use super::{Exit, Output, progress, written};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::environment::names;
+use crate::core::logs::moment;
 use crate::core::logs::tail::Follow;
 use crate::core::logs::{Expression, Gap, Line, Severity, TailRequest, TailState};
 use crate::run::Session;
@@ -39,17 +40,14 @@ pub struct LogsOptions {
     pub level: Option<Severity>,
 }
 
-/// A time given as a duration back from now or as RFC 3339, in milliseconds since the Unix epoch.
+/// A time as on screen: of the local clock, a duration back from now, or RFC 3339; in milliseconds
+/// since the Unix epoch.
 ///
 /// # Errors
 /// Says what is possible.
 pub fn instant(text: &str, now: Timestamp) -> CloudResult<i64> {
-    let back = text.parse::<SignedDuration>().ok().and_then(|back| now.checked_sub(back).ok());
-    let at = back.or_else(|| text.parse::<Timestamp>().ok());
-    at.map(Timestamp::as_millisecond).ok_or_else(|| {
-        CloudError::new(ErrorKind::Invalid, "logs", format!("{text:?} is not a time"))
-            .with_hint("give a duration back, such as 15m or 2h, or a time, such as 2026-01-31T03:00:00Z")
-    })
+    let at = moment::parse(text, now, &TimeZone::system());
+    at.map(Timestamp::as_millisecond).map_err(|why| CloudError::new(ErrorKind::Invalid, "logs", why))
 }
 
 /// Prints log lines until the window ends, the reader goes away or the operator interrupts.
@@ -85,9 +83,10 @@ pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> C
             Some(TailEvent::Rate(_)) => Ok(()),
             Some(TailEvent::Lines(lines)) => printer.print(lines.iter().filter(|line| shows(options, line))),
         };
-        // The reader of a pipe has gone away: that is an end, not a failure.
-        if printed.is_err() {
-            break Exit::Done;
+        if let Err(error) = printed {
+            reader.abort();
+            // The reader of a pipe has gone away: that is an end, not a failure. A full disk is one.
+            return written(Err(error)).map(|()| Exit::Done);
         }
     };
     reader.abort();
@@ -230,6 +229,9 @@ mod tests {
     fn times_are_durations_back_or_rfc_3339() {
         let now: Timestamp = "2026-01-31T03:00:00Z".parse().unwrap_or_default();
         assert_eq!(instant("15m", now), Ok(now.as_millisecond() - 900_000));
+        let clock = Timestamp::from_millisecond(instant("02:15:20", now).unwrap()).unwrap();
+        let clock = clock.to_zoned(TimeZone::system()).strftime("%T").to_string();
+        assert_eq!(clock, "02:15:20", "the clock's time, not so long ago");
         assert_eq!(instant("2026-01-31T02:00:00Z", now), Ok(now.as_millisecond() - 3_600_000));
         assert_eq!(instant("yesterday-ish", now).map_err(|error| error.kind), Err(ErrorKind::Invalid));
     }

@@ -84,8 +84,9 @@ impl Window {
                     Page::NoGroup => sources[at].finish(),
                     Page::Refused(error) => {
                         // All together: what comes the second time is counted from its beginning.
-                        let tokens = sources.iter_mut().map(Source::restart).filter(|token| *token).count();
-                        if tokens == 0 {
+                        let tokens: Vec<bool> = sources.iter_mut().map(Source::restart).collect();
+                        // Without a token it is the group that is refused, and will be again.
+                        if !tokens[at] {
                             return Err(Stop::Failed(error));
                         }
                         self.tell(Piece::Again).await?;
