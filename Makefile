@@ -91,7 +91,7 @@ endif
 # Tests marked `ignored` start the local cloud with containers and deploy on it.
 e2e: $(VENV)/installed $(QUARTERDECK_INSPECTOR)/installed ## End to end: console, templates and servers on the local cloud.
 	scripts/tools podman
-	$(if $(wildcard tests/e2e_*.rs),cargo test --workspace --locked --test 'e2e_*' -- --ignored --test-threads=1)
+	cargo test --workspace --locked --test it -- --ignored --test-threads=1 e2e_
 
 test: ## Everything the pipeline runs.
 	@began=$$SECONDS; \

@@ -2,16 +2,13 @@
 //!
 //! The map of the crate, its walls and its invariants are in `ARCHITECTURE.md`.
 
+pub mod console;
 pub mod core;
 
 #[cfg(feature = "aws")]
 pub mod aws;
-#[cfg(feature = "tui")]
-pub mod cli;
 #[cfg(feature = "runtime")]
 pub mod cloud;
-#[cfg(feature = "tui")]
-pub mod config;
 #[cfg(feature = "tui")]
 pub mod local;
 #[cfg(feature = "tui")]

@@ -7,7 +7,7 @@
 //! percentile, no growth of memory past the bound, every line kept or counted as dropped.
 
 mod endpoint;
-#[path = "../../tests/support/pty.rs"]
+#[path = "../../tests/it/support/pty.rs"]
 mod pty;
 
 use std::time::{Duration, Instant};

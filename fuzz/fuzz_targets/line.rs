@@ -1,7 +1,7 @@
 //! A line of any bytes changes nothing outside its cell.
 #![no_main]
 
-#[path = "../../tests/support/hostile.rs"]
+#[path = "../../tests/it/support/hostile.rs"]
 mod hostile;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -1,33 +1,21 @@
-//! The pure heart: no clock, no I/O, no spawn. Time enters as [`msg::Msg::Tick`].
+//! The domain: no clock, no I/O, no spawn, and no key, screen or frame.
 //!
 //! Architecture invariant: nothing here names another module of the crate, a runtime, a terminal
-//! or the AWS SDK. `cargo test --no-default-features` builds it alone.
+//! or the AWS SDK. `cargo test --no-default-features` builds it together with `console` alone.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
 
-pub mod action;
 pub mod client;
 pub mod cost;
-pub mod describe;
-pub mod diagnose;
-pub mod effect;
 pub mod environment;
 pub mod error;
 pub mod fleet;
+pub mod health;
 pub mod identity;
-pub mod input;
-pub mod keymap;
-pub mod lens;
 pub mod logs;
-pub mod modal;
-pub mod model;
-pub mod msg;
+pub mod meaning;
 pub mod operation;
 pub mod plan;
-pub mod poll;
-pub mod remote;
-pub mod screens;
+pub mod requests;
 pub mod stack;
-pub mod table;
 pub mod text;
-pub mod update;

@@ -15,11 +15,11 @@ use super::executor::Executor;
 use super::session::Session;
 use super::terminal::Screen;
 use super::{input, operate};
-use crate::core::effect::Effect;
-use crate::core::keymap::Keymap;
-use crate::core::model::Model;
-use crate::core::msg::{Msg, Notice};
-use crate::core::update::update;
+use crate::console::effect::Effect;
+use crate::console::keymap::Keymap;
+use crate::console::model::Model;
+use crate::console::msg::{Msg, Notice};
+use crate::console::update::update;
 use crate::ui;
 use crate::ui::theme::Theme;
 

@@ -8,17 +8,15 @@ use tokio::task::JoinHandle;
 
 use super::session::Session;
 use super::tail::{self, Budget, Tail, TailEvent};
-use super::{insights, operate, planner};
+use super::{insights, operate, planner, read};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::client::ClientList;
-use crate::core::effect::{Effect, PlanRequest};
-use crate::core::environment::{EDGE_REGION, names};
+use crate::console::effect::Effect;
+use crate::console::msg::{Data, Msg, Notice, Slot};
+use crate::console::remote::Generation;
 use crate::core::fleet::Fleet;
 use crate::core::logs::insights::InsightsRequest;
 use crate::core::logs::{TailRequest, TailState};
-use crate::core::msg::{Data, Msg, Notice, Slot};
-use crate::core::remote::Generation;
-use crate::core::stack::{Stack, StackRef};
+use crate::core::operation::PlanRequest;
 
 /// Longest that one refresh may take, whatever the calls in it do.
 const FETCH_LIMIT: Duration = Duration::from_secs(30);
@@ -199,27 +197,8 @@ async fn fetch(session: &Session, slot: &Slot) -> CloudResult<Data> {
             Err(error) if error.kind == ErrorKind::NotFound => Fleet { gaps: vec![error.message], ..Fleet::default() },
             other => other?,
         }),
-        Slot::Stacks => Data::Stacks(stacks(session).await?),
+        Slot::Stacks => Data::Stacks(read::stacks(session).await?),
         Slot::StackDetail(stack) => Data::StackDetail(cloud.stack_detail(stack).await?),
-        Slot::Clients => Data::Clients(clients(session).await?),
+        Slot::Clients => Data::Clients(read::clients(session).await?),
     })
-}
-
-/// The environment's stacks; the edge stack lives in a region of its own.
-pub(super) async fn stacks(session: &Session) -> CloudResult<Vec<Stack>> {
-    let prefix = names::stack_prefix(&session.context.environment);
-    let mut stacks = session.cloud.stacks(&prefix, &session.context.region).await?;
-    if session.context.region != EDGE_REGION {
-        let edge = StackRef { name: names::stack(&session.context.environment, "edge"), region: EDGE_REGION.into() };
-        stacks.extend(session.cloud.stack(&edge).await?);
-    }
-    stacks.retain(|stack| stack.is_of(&session.context.environment));
-    Ok(stacks)
-}
-
-/// The clients of the environment's user pool.
-pub(super) async fn clients(session: &Session) -> CloudResult<ClientList> {
-    let platform = planner::platform(session).await?;
-    let pool = planner::output(&platform, "UserPoolId")?;
-    session.cloud.clients(&pool, &session.context.environment).await
 }

@@ -2,8 +2,8 @@
 
 use crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers, MouseEventKind};
 
-use crate::core::keymap::{Key, KeyPress};
-use crate::core::msg::Msg;
+use crate::console::keymap::{Key, KeyPress};
+use crate::console::msg::Msg;
 
 /// The message that a terminal event means, if it means one.
 pub(super) fn message(event: Event) -> Option<Msg> {

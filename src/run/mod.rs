@@ -11,6 +11,7 @@ mod input;
 pub mod insights;
 mod operate;
 pub mod planner;
+pub mod read;
 mod session;
 pub mod tail;
 mod terminal;

@@ -8,9 +8,9 @@ use super::describe::{self, field};
 use super::paint::{self, span};
 use super::table;
 use super::theme::Theme;
+use crate::console::model::Model;
+use crate::console::screens::clients::{selected, view};
 use crate::core::client::Client;
-use crate::core::model::Model;
-use crate::core::screens::clients::{selected, view};
 use crate::core::text::age;
 
 /// Draws it.

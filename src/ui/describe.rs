@@ -7,11 +7,11 @@ use ratatui::text::{Line, Span};
 use super::paint::{self, span};
 use super::table::HEAD;
 use super::theme::Theme;
+use crate::console::model::Model;
+use crate::console::remote::Remote;
 use crate::core::fleet::Task;
-use crate::core::model::Model;
+use crate::core::meaning::Meaning;
 use crate::core::operation::verify::stop_reason;
-use crate::core::remote::Remote;
-use crate::core::table::Meaning;
 use crate::core::text::age;
 
 /// Rows that a table of `rows` takes of `height`, when the pane below wants `lines`.

@@ -4,9 +4,10 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
 use super::theme::Theme;
-use crate::core::diagnose::{Finding, Gravity};
-use crate::core::model::Model;
-use crate::core::screens::fleet::meaning;
+use crate::console::action::Action;
+use crate::console::model::Model;
+use crate::console::screens::fleet::meaning;
+use crate::core::health::{Finding, Gravity};
 
 /// Lines of all findings, wrapped to the width.
 pub fn lines(model: &Model, findings: &[Finding], cells: usize, theme: &Theme) -> Vec<Line<'static>> {
@@ -20,7 +21,7 @@ fn one(model: &Model, finding: &Finding, cells: usize, theme: &Theme) -> Vec<Lin
         Gravity::Note => "· note     ",
     };
     let mut head = vec![span(symbol, theme.of(meaning(finding))), Span::raw(finding.fact.clone())];
-    if let Some(action) = finding.action
+    if let Some(action) = finding.remedy.map(Action::from)
         && let Some(key) = model.keymap.keys(action).first()
     {
         head.push(span("  → ", theme.muted()));

@@ -7,9 +7,9 @@ use ratatui::text::Line;
 use super::paint::{self, span};
 use super::theme::Theme;
 use super::{describe, findings, table};
-use crate::core::diagnose::verdict;
-use crate::core::model::Model;
-use crate::core::screens::fleet::{Level, selected_findings, selected_server, selected_task, view};
+use crate::console::model::Model;
+use crate::console::screens::fleet::{Level, selected_findings, selected_server, selected_task, view};
+use crate::core::health::verdict;
 
 /// Draws it.
 pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {

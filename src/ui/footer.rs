@@ -6,21 +6,21 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
 use super::theme::Theme;
-use crate::core::action::{Action, Scope};
-use crate::core::modal::Modal;
-use crate::core::model::{Entry, Model, Screen};
-use crate::core::msg::Notice;
+use crate::console::action::{Action, Scope};
+use crate::console::dialogs::Dialog;
+use crate::console::model::{Entry, Model, Screen};
+use crate::console::msg::Notice;
+use crate::console::update::available;
+use crate::core::meaning::Meaning;
 use crate::core::operation::{Intent, Phase};
 use crate::core::plan::Confirm;
-use crate::core::table::Meaning;
-use crate::core::update::available;
 
 /// A key, and what it does.
 type Hint = (String, String);
 
 /// Draws the keys, or the prompt; where its cursor is.
 pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> Option<Position> {
-    if model.modals.is_empty()
+    if model.dialogs.is_empty()
         && let Some(prompt) = &model.prompt
     {
         let label = label(model, prompt.entry);
@@ -30,8 +30,8 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> Optio
         let x = area.x + u16::try_from(label.len()).unwrap_or(0) + column;
         return Some(Position { x: x.min(area.right().saturating_sub(1)), y: area.y });
     }
-    let hints = match model.modals.last() {
-        Some(modal) => in_modal(model, modal),
+    let hints = match model.dialogs.last() {
+        Some(dialog) => in_dialog(model, dialog),
         None => on_screen(model),
     };
     paint::row(buf, area, 0, &Line::from(fitted(&hints, usize::from(area.width), theme)));
@@ -124,18 +124,18 @@ fn hint(key: &str, name: &str) -> Hint {
     (key.to_owned(), name.to_owned())
 }
 
-fn in_modal(model: &Model, modal: &Modal) -> Vec<Hint> {
-    match modal {
-        Modal::Help { .. } | Modal::Text { .. } => vec![scroll(model), hint("esc", "close")],
-        Modal::Palette { .. } => vec![hint("enter", "go"), hint("up/down", "choose"), hint("esc", "close")],
-        Modal::Scale { .. } => vec![hint("enter", "plan it (nothing changes yet)"), hint("esc", "cancel")],
-        Modal::Pick { pick, .. } if pick.toggles() => {
+fn in_dialog(model: &Model, dialog: &Dialog) -> Vec<Hint> {
+    match dialog {
+        Dialog::Help { .. } | Dialog::Text { .. } => vec![scroll(model), hint("esc", "close")],
+        Dialog::Palette { .. } => vec![hint("enter", "go"), hint("up/down", "choose"), hint("esc", "close")],
+        Dialog::Scale { .. } => vec![hint("enter", "plan it (nothing changes yet)"), hint("esc", "cancel")],
+        Dialog::Pick { pick, .. } if pick.toggles() => {
             vec![hint("space", "show or not"), scroll(model), hint("esc", "close")]
         }
-        Modal::Pick { .. } => vec![hint("enter", "choose"), scroll(model), hint("esc", "cancel")],
-        Modal::Planning { .. } => vec![hint("esc", "cancel")],
-        Modal::Operations { .. } => vec![hint("enter", "show"), scroll(model), hint("esc", "close")],
-        Modal::Operation { id, .. } => on_operation(model, id),
+        Dialog::Pick { .. } => vec![hint("enter", "choose"), scroll(model), hint("esc", "cancel")],
+        Dialog::Planning { .. } => vec![hint("esc", "cancel")],
+        Dialog::Operations { .. } => vec![hint("enter", "show"), scroll(model), hint("esc", "close")],
+        Dialog::Operation { id, .. } => on_operation(model, id),
     }
 }
 

@@ -7,11 +7,11 @@ use ratatui::text::{Line, Span};
 use super::logstatus::thousands;
 use super::paint::{self, span};
 use super::theme::Theme;
-use crate::core::action::Action;
-use crate::core::model::{Model, Screen};
+use crate::console::action::Action;
+use crate::console::model::{Model, Screen};
+use crate::console::remote::Remote;
+use crate::core::meaning::Meaning;
 use crate::core::operation::Phase;
-use crate::core::remote::Remote;
-use crate::core::table::Meaning;
 use crate::core::text::{age, count, cut, width};
 
 /// Rows that it takes.
@@ -92,7 +92,7 @@ fn tabs(model: &Model, theme: &Theme) -> Vec<Group> {
         Screen::Logs => Action::Logs,
         Screen::Stack => Action::Stack,
         Screen::Clients => Action::Clients,
-        Screen::Lens => Action::Lens,
+        Screen::Requests => Action::Requests,
         Screen::Insights => Action::Insights,
     };
     // A query is about the log, and goes back to it.
@@ -132,7 +132,7 @@ fn freshness(model: &Model, theme: &Theme, cells: usize) -> Vec<Span<'static>> {
         Screen::Stack => remote(&model.stack.remote, model, theme, cells),
         Screen::Clients => remote(&model.clients.remote, model, theme, cells),
         // The log's own status line says how its tail stands.
-        Screen::Logs | Screen::Lens | Screen::Insights => Vec::new(),
+        Screen::Logs | Screen::Requests | Screen::Insights => Vec::new(),
     }
 }
 

@@ -9,9 +9,9 @@ use ratatui::text::{Line, Span};
 use super::logstatus::thousands;
 use super::paint::{self, span};
 use super::theme::Theme;
+use crate::console::screens::logs::{State, Times};
 use crate::core::logs::store::Bar;
-use crate::core::screens::logs::{State, Times};
-use crate::core::table::Meaning;
+use crate::core::meaning::Meaning;
 use crate::core::text::width;
 
 /// Rows that it takes.

@@ -7,8 +7,8 @@ use ratatui::text::{Line, Span};
 use super::paint::{self, span};
 use super::table;
 use super::theme::Theme;
-use crate::core::model::Model;
-use crate::core::screens::insights::{status, view};
+use crate::console::model::Model;
+use crate::console::screens::insights::{status, view};
 
 /// Rows that the query may take.
 const QUERY_ROWS: usize = 4;

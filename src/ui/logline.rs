@@ -9,10 +9,10 @@ use jiff::tz::TimeZone;
 
 use super::paint::{self, span};
 use super::theme::Theme;
+use crate::console::screens::logs::Times;
 use crate::core::logs::field::as_text;
 use crate::core::logs::{Kept, LineRef, Pattern, Severity};
-use crate::core::screens::logs::Times;
-use crate::core::table::Meaning;
+use crate::core::meaning::Meaning;
 use crate::core::text::{age, head, sanitise};
 
 /// What all lines of a screen share.

@@ -9,10 +9,10 @@ use super::logline::Format;
 use super::logstatus;
 use super::paint::{self, span};
 use super::theme::Theme;
-use crate::core::action::Action;
+use crate::console::action::Action;
+use crate::console::model::Model;
+use crate::console::screens::logs::State;
 use crate::core::logs::TailState;
-use crate::core::model::Model;
-use crate::core::screens::logs::State;
 
 /// Rows of the status lines.
 const HEAD: u16 = 2;

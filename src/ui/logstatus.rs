@@ -6,10 +6,10 @@ use ratatui::text::{Line, Span};
 
 use super::paint::span;
 use super::theme::Theme;
+use crate::console::model::Model;
+use crate::console::screens::logs::{State, Times};
 use crate::core::logs::TailState;
-use crate::core::model::Model;
-use crate::core::screens::logs::{State, Times};
-use crate::core::table::Meaning;
+use crate::core::meaning::Meaning;
 use crate::core::text::{age, count, short_duration};
 
 /// Silence worth mentioning.

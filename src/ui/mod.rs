@@ -7,21 +7,21 @@
 
 mod clients;
 mod describe;
+mod dialogs;
 mod findings;
 mod fleet;
 mod footer;
 mod header;
 mod histogram;
 mod insights;
-mod lens;
 mod logline;
 mod logs;
 mod logstatus;
-mod modal;
 mod operation;
 mod paint;
 mod pick;
 mod popup;
+mod requests;
 mod stack;
 mod steps;
 mod table;
@@ -34,7 +34,7 @@ use ratatui::text::Line;
 
 pub use theme::Theme;
 
-use crate::core::model::{Model, Screen};
+use crate::console::model::{Model, Screen};
 
 /// The smallest terminal that the console can be used in: columns, rows.
 pub const SMALLEST: (u16, u16) = (40, 10);
@@ -66,10 +66,10 @@ fn compose(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> Option
         Screen::Logs => logs::draw(model, theme, body, buf),
         Screen::Stack => stack::draw(model, theme, body, buf),
         Screen::Clients => clients::draw(model, theme, body, buf),
-        Screen::Lens => lens::draw(model, theme, body, buf),
+        Screen::Requests => requests::draw(model, theme, body, buf),
         Screen::Insights => insights::draw(model, theme, body, buf),
     }
-    let typing = model.modals.last().and_then(|top| modal::draw(model, theme, top, body, buf));
+    let typing = model.dialogs.last().and_then(|top| dialogs::draw(model, theme, top, body, buf));
     footer::toasts(model, theme, body, buf);
     let prompt = footer::draw(model, theme, paint::band(area, area.height - 1, 1), buf);
     typing.or(prompt)

@@ -4,16 +4,16 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
-use super::modal::{phase, sheet};
+use super::dialogs::{phase, sheet};
 use super::paint::{self, span};
 use super::steps;
 use super::theme::{Theme, risk_meaning};
-use crate::core::input::Input;
-use crate::core::model::Model;
+use crate::console::input::Input;
+use crate::console::model::Model;
+use crate::core::meaning::Meaning;
 use crate::core::operation::record::Outcome;
 use crate::core::operation::{Operation, Phase};
 use crate::core::plan::{Change, Confirm, Plan, Risk};
-use crate::core::table::Meaning;
 use crate::core::text::{age, width};
 
 /// The state of the dialog.

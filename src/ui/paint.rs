@@ -7,8 +7,8 @@ use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::theme::Theme;
-use crate::core::input::Input;
-use crate::core::table::Cell;
+use crate::console::input::Input;
+use crate::console::table::Cell;
 use crate::core::text::width;
 
 /// A piece of text in a style.

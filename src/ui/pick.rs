@@ -7,9 +7,9 @@ use ratatui::text::{Line, Span};
 use super::paint::{self, span};
 use super::popup::frame;
 use super::theme::Theme;
-use crate::core::model::Model;
-use crate::core::screens::logs::pick::{Pick, rows};
-use crate::core::table::Meaning;
+use crate::console::model::Model;
+use crate::console::screens::logs::pick::{Pick, rows};
+use crate::core::meaning::Meaning;
 use crate::core::text::width;
 
 /// Draws a list in a box.

@@ -6,10 +6,10 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
 use super::theme::Theme;
-use crate::core::input::Input;
-use crate::core::modal::{Choice, matches};
-use crate::core::model::Model;
-use crate::core::table::Meaning;
+use crate::console::dialogs::{Choice, matches};
+use crate::console::input::Input;
+use crate::console::model::Model;
+use crate::core::meaning::Meaning;
 
 /// Clears and frames a box of at most this size in the middle of the upper part; its inside.
 pub(super) fn frame(title: &str, (columns, rows): (u16, u16), theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect {

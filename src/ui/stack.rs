@@ -10,11 +10,11 @@ use super::describe;
 use super::paint::{self, span};
 use super::table;
 use super::theme::Theme;
-use crate::core::model::Model;
+use crate::console::model::Model;
+use crate::console::screens::stack::{meaning, selected, view};
+use crate::core::meaning::Meaning;
 use crate::core::operation::verify::root_cause;
-use crate::core::screens::stack::{meaning, selected, view};
 use crate::core::stack::{Stack, StackDetail, StackEvent};
-use crate::core::table::Meaning;
 
 /// Draws it.
 pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {

@@ -4,10 +4,10 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
 use super::theme::Theme;
-use crate::core::model::Model;
+use crate::console::model::Model;
+use crate::core::meaning::Meaning;
 use crate::core::operation::record::Outcome;
 use crate::core::operation::{Intent, Operation, Phase, Step};
-use crate::core::table::Meaning;
 use crate::core::text::{age, count, short_duration, width};
 
 /// All steps, at most `rows` lines where that can be had by folding those that are done.

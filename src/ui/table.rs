@@ -6,9 +6,9 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
 use super::theme::Theme;
+use crate::console::screens::View;
+use crate::console::table::{Column, Table};
 use crate::core::error::CloudError;
-use crate::core::screens::View;
-use crate::core::table::{Column, Table};
 use crate::core::text::width;
 
 /// Cells between two columns, and before the first one for the marker of the selection.

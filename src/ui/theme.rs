@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::core::logs::Severity;
+use crate::core::meaning::Meaning;
 use crate::core::plan::Risk;
-use crate::core::table::Meaning;
 
 /// Styles, and the time zone in which times are shown.
 #[derive(Debug, Clone)]

@@ -9,6 +9,7 @@ pub mod filter;
 pub mod gap;
 pub mod insights;
 pub mod line;
+pub mod merge;
 pub mod moment;
 pub mod pattern;
 pub mod query;
@@ -18,7 +19,6 @@ mod sieve;
 mod sources;
 pub mod store;
 pub mod tail;
-pub mod window;
 
 pub use budget::Rate;
 pub use coverage::{Coverage, Feed};

@@ -6,18 +6,18 @@ use super::drive::{agreed, drive, report};
 use super::{Consent, Exit, Output, json, line, operate, progress, written};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::client::Client;
-use crate::core::effect::PlanRequest;
+use crate::core::operation::PlanRequest;
 use crate::core::operation::rotate::GRACE_WAIVED;
 use crate::core::operation::work::TokenProbe;
 use crate::core::operation::{Event, Facts, Intent, Operation};
-use crate::run::{Session, executor, planner};
+use crate::run::{Session, planner, read};
 
 /// Prints the clients of the environment's user pool.
 ///
 /// # Errors
 /// When they cannot be read or written.
 pub async fn list(session: &Session, output: Output) -> CloudResult<Exit> {
-    let clients = executor::clients(session).await?;
+    let clients = read::clients(session).await?;
     let result = match output {
         Output::Json => json(&clients),
         Output::Text => line(&table(&clients.clients)),
@@ -105,8 +105,8 @@ pub async fn undo_rotation(session: &Session, client: &str, consent: &Consent, o
 /// # Errors
 /// When there is no such client, its secret is not stored, or the token endpoint refuses.
 pub async fn token(session: &Session, wanted: &str, output: Output) -> CloudResult<Exit> {
-    let platform = planner::platform(session).await?;
-    let list = session.cloud.clients(&planner::output(&platform, "UserPoolId")?, &session.context.environment).await?;
+    let platform = read::platform(session).await?;
+    let list = session.cloud.clients(&read::output(&platform, "UserPoolId")?, &session.context.environment).await?;
     let client = list.find(wanted).ok_or_else(|| {
         let known: Vec<&str> = list.clients.iter().map(|client| client.name.as_str()).collect();
         CloudError::new(ErrorKind::NotFound, "token", format!("there is no client {wanted:?}"))
@@ -118,7 +118,7 @@ pub async fn token(session: &Session, wanted: &str, output: Output) -> CloudResu
     let probe = TokenProbe {
         secret: stored.name.clone(),
         version: "AWSCURRENT".into(),
-        endpoint: planner::output(&platform, "TokenEndpoint")?,
+        endpoint: read::output(&platform, "TokenEndpoint")?,
         scopes: Vec::new(),
     };
     let token = session.cloud.token(&probe).await?;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Exit, Output, json, line, progress, written};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::effect::PlanRequest;
+use crate::core::operation::PlanRequest;
 use crate::core::operation::record::Entry;
 use crate::core::plan::{Plan, Risk};
 use crate::run::{Session, operate, planner};

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{Exit, Output, json as print_json, line, progress, written};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::diagnose::{findings, verdict};
 use crate::core::fleet::{Fleet, Server};
+use crate::core::health::{findings, verdict};
 use crate::core::operation::verify::stop_reason;
 use crate::core::text::age;
 use crate::run::Session;

@@ -5,11 +5,9 @@ mod rotate;
 mod service;
 mod unlearnt;
 
-pub use rotate::{output, platform};
-
 use super::Session;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::effect::PlanRequest;
+use crate::core::operation::PlanRequest;
 use crate::core::plan::Plan;
 
 /// Plans what was asked for. Changes nothing; change sets that it drafts are in [`Plan::drafts`].

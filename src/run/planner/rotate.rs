@@ -3,43 +3,17 @@
 use super::{refused, unlearnt};
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::client::{Client, ClientList, StoredSecret};
-use crate::core::environment::names;
 use crate::core::operation::intent::ServiceRef;
 use crate::core::operation::rotate::{Consumer, Rotation, Strategy, UndoRotation};
 use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Plan, Risk};
-use crate::core::stack::{Stack, StackRef};
 use crate::core::text::short_duration;
+use crate::run::read;
 use crate::run::session::{Session, operation_id};
 
-/// The platform stack: it knows the user pool and the token endpoint.
-///
-/// # Errors
-/// When it cannot be read or does not exist.
-pub async fn platform(session: &Session) -> CloudResult<Stack> {
-    let name = names::stack(&session.context.environment, "platform");
-    let stack = StackRef { name: name.clone(), region: session.context.region.clone() };
-    session.cloud.stack(&stack).await?.ok_or_else(|| {
-        refused(ErrorKind::NotFound, format!("there is no stack {name}, so there is no user pool"))
-            .with_hint("deploy the environment first")
-    })
-}
-
-/// An output of the platform stack.
-///
-/// # Errors
-/// When the stack has no such output.
-pub fn output(stack: &Stack, key: &str) -> CloudResult<String> {
-    stack
-        .outputs
-        .get(key)
-        .cloned()
-        .ok_or_else(|| refused(ErrorKind::Invalid, format!("stack {} has no output {key}", stack.id.name)))
-}
-
 pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) -> CloudResult<Plan> {
-    let platform = platform(session).await?;
-    let (pool, endpoint) = (output(&platform, "UserPoolId")?, output(&platform, "TokenEndpoint")?);
+    let platform = read::platform(session).await?;
+    let (pool, endpoint) = (read::output(&platform, "UserPoolId")?, read::output(&platform, "TokenEndpoint")?);
     let list = session.cloud.clients(&pool, &session.context.environment).await?;
     let (client, stored) = rotatable(&list, wanted)?;
     free_of_others(session, &stored.name)?;

@@ -6,9 +6,9 @@
 
 mod budget;
 mod lane;
+mod pages;
 mod patience;
 mod reader;
-mod window;
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ enum Input {
     /// From a lane, by its number.
     Heard(usize, lane::Heard),
     /// From the window that is being read.
-    Read(window::Piece),
+    Read(pages::Piece),
 }
 
 /// A tail to be followed.

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::lane::{GROUPS, Heard, Lane};
-use super::window::{Piece, Window};
+use super::pages::{Pages, Piece};
 use super::{END_OF_WINDOW, Input, Tail, TailEvent, now_millis};
 use crate::cloud::ErrorKind;
 use crate::core::logs::tail::Follow;
@@ -177,7 +177,7 @@ impl Reader {
         }
         let Some(wanted) = self.coverage.due(now) else { return };
         let follows = self.tail.request.follow != Follow::No;
-        let window = Window {
+        let window = Pages {
             cloud: self.tail.cloud.clone(),
             wanted,
             // What is written while it is read belongs to the next window: this one must come to an end.

@@ -1,0 +1,302 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use quarterdeck::core::logs::{Expression, Severity};
+
+/// Terminal operations console for MCP servers on AWS.
+///
+/// Without a command it opens the console. Exit codes: 0 done, 1 failed, 2 usage, 3 not found,
+/// 4 refused (read-only, not confirmed), 5 unfinished but resumable.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "quarterdeck", version, max_term_width = 100)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command; none opens the console.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// AWS profile.
+    #[arg(long, global = true, env = "AWS_PROFILE")]
+    pub profile: Option<String>,
+    /// AWS region.
+    #[arg(long, global = true)]
+    pub region: Option<String>,
+    /// Endpoint for all AWS calls, such as an emulator's.
+    #[arg(long, global = true, env = "AWS_ENDPOINT_URL")]
+    pub endpoint_url: Option<String>,
+    /// Work on the local cloud; without a command it is started, deployed and opened.
+    #[arg(long, global = true)]
+    pub local: bool,
+    /// Leave the local cloud running when the console ends.
+    #[arg(long, global = true)]
+    pub keep: bool,
+    /// Environment, such as prod.
+    #[arg(short, long, global = true, env = "QUARTERDECK_ENVIRONMENT")]
+    pub environment: Option<String>,
+    /// ECS cluster, where it was not deployed with quarterdeck.
+    #[arg(long, global = true)]
+    pub cluster: Option<String>,
+    /// Never write.
+    #[arg(long, global = true, env = "QUARTERDECK_READ_ONLY", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0, default_missing_value = "true", default_value = "false")]
+    pub read_only: bool,
+    /// How results are written.
+    #[arg(long, global = true, value_enum, default_value_t = OutputFormat::Text)]
+    pub output: OutputFormat,
+    /// Agree to a plan in advance.
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+    /// Agree in advance to a plan that asks for this name to be typed.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub confirm: Option<String>,
+    /// Configuration file.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The environment's file.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// For people.
+    Text,
+    /// One document, or one a line for streams.
+    Json,
+}
+
+/// A command.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Show what a deploy would change. Changes nothing.
+    Plan {
+        /// Only these servers, and what they need.
+        servers: Vec<String>,
+    },
+    /// Create or update the environment's stacks.
+    Deploy {
+        /// Only these servers, and what they need.
+        servers: Vec<String>,
+    },
+    /// Delete the environment's stacks. Asks for its name.
+    Destroy,
+    /// Health of one server or all.
+    Status {
+        /// The server.
+        server: Option<String>,
+    },
+    /// Log lines of one or more servers.
+    Logs(Logs),
+    /// A Logs Insights query over the log groups of one or more servers.
+    Insights(Insights),
+    /// Set the desired count or the autoscaling bounds of a server.
+    Scale(Scale),
+    /// Start a new deployment with the same task definition.
+    Restart {
+        /// The server.
+        server: String,
+    },
+    /// Go back to an earlier task definition.
+    Rollback {
+        /// The server.
+        server: String,
+        /// Its revision; the one before by default.
+        #[arg(long, value_name = "REVISION")]
+        to: Option<u32>,
+    },
+    /// Stop a task; its service replaces it.
+    Stop {
+        /// The task's id, or the beginning of it.
+        task: String,
+    },
+    /// Cognito app clients.
+    #[command(subcommand)]
+    Clients(Clients),
+    /// What was done from this machine, and how it ended.
+    Audit,
+    /// The local cloud.
+    #[command(subcommand)]
+    Local(Local),
+    /// All actions and their keys.
+    Keys,
+    /// Completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// The manual page.
+    Man,
+}
+
+/// Log lines.
+#[derive(Debug, Clone, Args)]
+pub struct Logs {
+    /// Servers; all by default.
+    pub servers: Vec<String>,
+    /// A log group by name, instead of all servers or beside those named; may be repeated.
+    #[arg(long = "group", value_name = "NAME")]
+    pub groups: Vec<String>,
+    /// Go on as lines are written.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Where to begin: a duration back or a time.
+    #[arg(long, default_value = "15m")]
+    pub since: String,
+    /// Where to end: a duration back or a time.
+    #[arg(long, conflicts_with = "follow")]
+    pub until: Option<String>,
+    /// CloudWatch filter pattern, applied by the service.
+    #[arg(long)]
+    pub filter: Option<String>,
+    /// Only lines that match this regular expression.
+    #[arg(long, value_name = "REGEX")]
+    pub grep: Option<regex::Regex>,
+    /// Only lines of which this holds, as the Logs screen filters: 'tool=get_forecast latency_ms>500 !canary'.
+    #[arg(long = "where", value_name = "EXPRESSION", value_parser = Expression::parse)]
+    pub expression: Option<Expression>,
+    /// Only lines at least this bad: debug, info, warn, error.
+    #[arg(long, value_parser = level)]
+    pub level: Option<Severity>,
+    /// How to follow.
+    #[arg(long, value_enum, default_value_t = Mode::Live)]
+    pub mode: Mode,
+}
+
+/// A Logs Insights query.
+#[derive(Debug, Clone, Args)]
+pub struct Insights {
+    /// The query, such as 'stats count(*) by tool'.
+    pub query: String,
+    /// Servers; all by default.
+    pub servers: Vec<String>,
+    /// Where the window begins: a duration back or a time.
+    #[arg(long, default_value = "15m")]
+    pub since: String,
+    /// Where it ends: a duration back or a time; now by default.
+    #[arg(long)]
+    pub until: Option<String>,
+}
+
+fn level(text: &str) -> Result<Severity, String> {
+    Severity::named(text).ok_or_else(|| "one of debug, info, warn, error".to_owned())
+}
+
+/// How to follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// StartLiveTail, and polling where it is not to be had.
+    Live,
+    /// FilterLogEvents again and again.
+    Poll,
+}
+
+/// Scale.
+#[derive(Debug, Clone, Args)]
+pub struct Scale {
+    /// The server.
+    pub server: String,
+    /// Desired number of tasks.
+    #[arg(long, required_unless_present_any = ["min", "max"], allow_negative_numbers = true, value_parser = tasks())]
+    pub desired: Option<u32>,
+    /// Fewest tasks of autoscaling.
+    #[arg(long, allow_negative_numbers = true, value_parser = tasks())]
+    pub min: Option<u32>,
+    /// Most tasks of autoscaling.
+    #[arg(long, allow_negative_numbers = true, value_parser = tasks())]
+    pub max: Option<u32>,
+}
+
+/// A count of tasks within ECS's limit.
+fn tasks() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(0..=i64::from(quarterdeck::core::environment::MAX_TASKS))
+}
+
+/// Client commands.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Clients {
+    /// All clients of the environment's user pool.
+    List,
+    /// Rotate a client's secret.
+    Rotate(Rotate),
+    /// Print an access token of a machine client.
+    Token {
+        /// Client name or id.
+        client: String,
+    },
+}
+
+/// Rotation.
+#[derive(Debug, Clone, Args)]
+pub struct Rotate {
+    /// Client name or id.
+    pub client: String,
+    /// How long the old credentials stay valid, such as 24h, 15m or 0s.
+    #[arg(long, default_value = "24h", value_parser = duration)]
+    pub grace: i64,
+    /// Finish an unfinished rotation now, waiving what is left of its grace period.
+    #[arg(long, conflicts_with = "undo")]
+    pub finish: bool,
+    /// Take an unfinished rotation back.
+    #[arg(long)]
+    pub undo: bool,
+}
+
+/// Seconds of a duration.
+fn duration(text: &str) -> Result<i64, String> {
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| "a duration such as 24h, 15m or 0s".to_owned())?;
+    if parsed.is_negative() { Err("a duration that is not negative".into()) } else { Ok(parsed.as_secs()) }
+}
+
+/// Local cloud commands.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Local {
+    /// Start it and deploy the local environment.
+    Up,
+    /// Stop everything that it started.
+    Down,
+    /// What of it runs.
+    Status,
+    /// Call the servers' tools a few times a second.
+    Traffic {
+        /// Calls a second.
+        #[arg(long, default_value_t = 3.0)]
+        rate: f64,
+        /// Stop after this many calls.
+        #[arg(long)]
+        calls: Option<u64>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use rstest::rstest;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[rstest]
+    #[case(&["scale", "time", "--desired", "-1"])]
+    #[case(&["scale", "time"])]
+    #[case(&["clients", "rotate", "x", "--grace", "-1h"])]
+    #[case(&["logs", "--level", "loud"])]
+    #[case(&["logs", "--grep", "["])]
+    #[case(&["logs", "--where", "level>=loud"])]
+    #[case(&["frobnicate"])]
+    fn usage_errors(#[case] args: &[&str]) {
+        let error = Cli::try_parse_from([&["quarterdeck"], args].concat()).err();
+        assert_eq!(error.map(|error| error.exit_code()), Some(2));
+    }
+}

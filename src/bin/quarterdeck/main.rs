@@ -1,0 +1,180 @@
+//! The program: flags, the log file, the cloud to work on, and the one exit.
+
+mod cli;
+mod commands;
+mod config;
+mod place_local;
+
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::cli::{Cli, Command, Global};
+use crate::config::{Config, ConfigError, Places};
+use anyhow::Context as _;
+use clap::Parser;
+use quarterdeck::cloud::{CloudError, ErrorKind};
+use quarterdeck::console::keymap::Keymap;
+use quarterdeck::core::environment::{Environment, names};
+use quarterdeck::core::identity::Context;
+use quarterdeck::run::Session;
+use quarterdeck::run::audit::Audit;
+use quarterdeck::run::headless::Exit;
+use quarterdeck::{aws, run};
+use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("quarterdeck: the runtime could not be started: {error}");
+            return ExitCode::from(Exit::Failed as u8);
+        }
+    };
+    let exit = runtime.block_on(run(cli)).unwrap_or_else(|error| explain(&error));
+    // Reads still under way (a slow endpoint, a tail) must not hold the prompt back.
+    runtime.shutdown_background();
+    ExitCode::from(exit as u8)
+}
+
+/// Tells what went wrong and the way out; the exit code of it.
+fn explain(error: &anyhow::Error) -> Exit {
+    eprintln!("quarterdeck: {error:#}");
+    if let Some(cloud) = error.downcast_ref::<CloudError>() {
+        if let Some(hint) = &cloud.hint {
+            eprintln!("  {hint}");
+        }
+        return Exit::of(cloud);
+    }
+    if error.downcast_ref::<ConfigError>().is_some() { Exit::Usage } else { Exit::Failed }
+}
+
+/// What every command starts from.
+struct Start {
+    global: Global,
+    config: Config,
+    keymap: Keymap,
+    places: Places,
+}
+
+async fn run(cli: Cli) -> anyhow::Result<Exit> {
+    if let Some(exit) = commands::offline(&cli)? {
+        return Ok(exit);
+    }
+    let places = Places::find()?;
+    let _log = log_to_file(&places.state)?;
+    let (config, keymap) = config::load(cli.global.config.as_deref(), &places)?;
+    let start = Start { global: cli.global, config, keymap, places };
+    match cli.command {
+        Some(Command::Local(command)) => place_local::command(&start, &command).await,
+        None if start.global.local => place_local::console(&start).await,
+        command => {
+            let session = if start.global.local { place_local::attach(&start).await? } else { session(&start).await? };
+            match command {
+                Some(command) => commands::execute(&session, &start.global, command).await,
+                None => console(session, &start).await,
+            }
+        }
+    }
+}
+
+/// Opens the console on a terminal; without one there is nothing to open.
+async fn console(session: Session, start: &Start) -> anyhow::Result<Exit> {
+    use std::io::IsTerminal;
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        eprintln!("quarterdeck: the console needs a terminal; `quarterdeck status` and the other commands do not");
+        return Ok(Exit::Usage);
+    }
+    let theme = commands::theme(start.config.theme.as_deref())?;
+    run::console(session, start.keymap.clone(), theme, &start.config.logs.fields).await.context("the terminal")?;
+    Ok(Exit::Done)
+}
+
+/// A session with AWS as the standard chain finds it.
+async fn session(start: &Start) -> anyhow::Result<Session> {
+    let mut environment = config::environment(start.global.file.as_deref())?;
+    if start.global.file.is_none() && start.global.environment.is_some() {
+        // A file that merely lies here describes another environment than the one named.
+        environment = environment.filter(|file| Some(&file.environment) == start.global.environment.as_ref());
+    }
+    let region = start.global.region.clone().or_else(|| start.config.region.clone());
+    let options = aws::Options {
+        profile: start.global.profile.clone().or_else(|| start.config.profile.clone()),
+        region: region.or_else(|| environment.as_ref().map(|environment| environment.region.clone())),
+        endpoint: start.global.endpoint_url.clone(),
+        ..aws::Options::default()
+    };
+    build(start, options, environment, false).await
+}
+
+/// Builds a session: the cloud, the context, the audit.
+async fn build(
+    start: &Start,
+    options: aws::Options,
+    environment: Option<Environment>,
+    local: bool,
+) -> anyhow::Result<Session> {
+    let cloud = aws::connect(&options).await?;
+    let named = start.global.environment.clone();
+    if let (Some(named), Some(file)) = (&named, &environment)
+        && *named != file.environment
+    {
+        let message = format!("--environment says {named:?}, but the environment's file says {:?}", file.environment);
+        return Err(CloudError::new(ErrorKind::Invalid, "environment", message)
+            .with_hint("name the right file with --file")
+            .into());
+    }
+    let described = || environment.as_ref().map(|environment| environment.environment.clone());
+    let name = named.or_else(described).or_else(|| start.config.environment.clone());
+    let name = match (name, &start.global.cluster) {
+        (Some(name), _) => name,
+        (None, Some(cluster)) => cluster.strip_prefix("quarterdeck-").unwrap_or(cluster).to_owned(),
+        (None, None) => {
+            let error =
+                CloudError::new(ErrorKind::Invalid, "environment", "it is not known which environment to work on");
+            return Err(error
+                .with_hint("run where quarterdeck.toml is, or name it with -e ENV, or a cluster with --cluster")
+                .into());
+        }
+    };
+    let context = Context {
+        identity: None,
+        region: cloud.region().to_owned(),
+        cluster: start.global.cluster.clone().unwrap_or_else(|| names::cluster(&name)),
+        endpoint: cloud.endpoint().map(ToOwned::to_owned),
+        read_only: start.global.read_only || start.config.read_only,
+        protected: environment.as_ref().is_some_and(|environment| environment.protected),
+        environment: name,
+        local,
+    };
+    let audit =
+        Audit::open(&start.places.state).with_context(|| format!("the audit in {}", start.places.state.display()))?;
+    Ok(Session {
+        cloud: Arc::new(cloud),
+        context,
+        environment: environment.map(Arc::new),
+        overrides: Arc::default(),
+        audit,
+    })
+}
+
+/// Logs to a file alone: the terminal belongs to the console. `QUARTERDECK_LOG` chooses the level.
+fn log_to_file(state: &Path) -> anyhow::Result<WorkerGuard> {
+    let private = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
+    private.with_context(|| state.display().to_string())?;
+    let path = state.join("quarterdeck.log");
+    let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    let (writer, guard) = tracing_appender::non_blocking(file.with_context(|| path.display().to_string())?);
+    let level = std::env::var("QUARTERDECK_LOG").ok().and_then(|level| level.parse().ok());
+    let level = level.unwrap_or(LevelFilter::WARN);
+    // Whatever is asked for: the SDK traces the bodies of its requests, secrets and all.
+    let targets = Targets::new().with_default(level.min(LevelFilter::INFO)).with_target("quarterdeck", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
+    tracing_subscriber::registry().with(lines.with_filter(targets)).init();
+    Ok(guard)
+}

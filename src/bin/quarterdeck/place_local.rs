@@ -1,0 +1,222 @@
+//! The local cloud as a place to work on: started, deployed, attached to, stopped.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::cli::Local;
+use crate::config;
+use async_trait::async_trait;
+use quarterdeck::aws;
+use quarterdeck::cloud::{CloudError, ErrorKind};
+use quarterdeck::core::environment::Environment;
+use quarterdeck::core::operation::PlanRequest;
+use quarterdeck::core::operation::work::TokenProbe;
+use quarterdeck::core::text::short_duration;
+use quarterdeck::local::traffic::{Tokens, TrafficOptions, traffic};
+use quarterdeck::local::{self, Options, Progress, Running};
+use quarterdeck::run::Session;
+use quarterdeck::run::headless::{self, Consent, Exit, Output};
+use quarterdeck::run::{planner, read};
+use secrecy::SecretString;
+
+use crate::{Start, commands};
+
+/// The local environment, as the repository's file describes it.
+const ENVIRONMENT: &str = include_str!("../../../quarterdeck.toml");
+
+/// Shows how far the local cloud is, on stderr.
+fn show(progress: Progress) {
+    match progress {
+        Progress::Step { title, index, of } => eprintln!("[{index}/{of}] {title} …"),
+        Progress::Note(text) => eprintln!("      {text}"),
+        Progress::Done { title, took } => eprintln!("      {title}: done in {:.1} s", took.as_secs_f64()),
+    }
+}
+
+/// The environment's file, with the images and addresses of this place.
+fn environment(start: &Start, running: &Running) -> anyhow::Result<Environment> {
+    let mut environment = match &start.global.file {
+        Some(_) => config::environment(start.global.file.as_deref())?.unwrap_or_else(|| running.environment.clone()),
+        None => config::parse_environment(Path::new("quarterdeck.toml"), ENVIRONMENT)?,
+    };
+    for server in &mut environment.servers {
+        if let Some(here) = running.environment.server(&server.name) {
+            server.image.clone_from(&here.image);
+            server.upstream_url.clone_from(&here.upstream_url);
+            server.architecture.clone_from(&here.architecture);
+        }
+    }
+    if running.engine.is_none() {
+        eprintln!("      no container engine: the control plane runs alone, without servers");
+        environment.servers.clear();
+    }
+    Ok(environment)
+}
+
+/// A session with the local cloud.
+async fn session(start: &Start, running: &Running) -> anyhow::Result<Session> {
+    let environment = environment(start, running)?;
+    let options = aws::Options {
+        region: Some(environment.region.clone()),
+        endpoint: Some(running.endpoint.clone()),
+        static_credentials: true,
+        ..aws::Options::default()
+    };
+    let mut session = crate::build(start, options, Some(environment), true).await?;
+    session.overrides = Arc::new(running.overrides.clone());
+    Ok(session)
+}
+
+/// Starts what does not run yet and deploys the environment on it.
+async fn up(start: &Start, output: Output) -> anyhow::Result<(Running, Session, Exit)> {
+    let began = jiff::Timestamp::now();
+    let running = local::up(&Options::default(), &mut show).await?;
+    let session = session(start, &running).await?;
+    eprintln!("[4/4] deploy of environment {} …", session.context.environment);
+    let plan = planner::plan(&session, PlanRequest::Deploy { servers: Vec::new() }).await?;
+    let exit = headless::operate(
+        &session,
+        plan,
+        &Consent { yes: true, typed: Some(session.context.environment.clone()) },
+        output,
+    )
+    .await?;
+    let took = jiff::Timestamp::now().duration_since(began);
+    eprintln!("      the local cloud is up at {} after {}", running.endpoint, short_duration(took));
+    Ok((running, session, exit))
+}
+
+/// `quarterdeck --local`: everything, then the console; without a terminal its state and addresses.
+pub async fn console(start: &Start) -> anyhow::Result<Exit> {
+    let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    let (running, session, exit) = up(start, Output::Text).await?;
+    if !terminal {
+        headless::status(&session, None, commands::output(&start.global)).await?;
+        addresses(&running, &session);
+        return Ok(exit);
+    }
+    let calls = tokio::spawn(background_traffic(session.clone(), running.clone()));
+    let result = crate::console(session, start).await;
+    calls.abort();
+    if running.started_here && !start.global.keep {
+        eprintln!("stopping the local cloud (`--keep` leaves it running) …");
+        local::down(&Options::default(), &mut |_| {}).await?;
+    }
+    result
+}
+
+fn addresses(running: &Running, session: &Session) {
+    println!("endpoint  {}", running.endpoint);
+    let base = running.overrides.get("PublicBaseUrl").cloned().unwrap_or_default();
+    for server in session.environment.iter().flat_map(|environment| &environment.servers) {
+        println!("{:<9} {base}{}/mcp", server.name, path(server));
+    }
+}
+
+fn path(server: &quarterdeck::core::environment::ServerSpec) -> String {
+    server.path()
+}
+
+/// A session with the local cloud that runs already.
+pub async fn attach(start: &Start) -> anyhow::Result<Session> {
+    session(start, &running().await?).await
+}
+
+/// The local cloud that runs already.
+async fn running() -> anyhow::Result<Running> {
+    let found = local::attach(&Options::default()).await?;
+    found.ok_or_else(|| {
+        CloudError::new(ErrorKind::NotFound, "local", "the local cloud does not run")
+            .with_hint("start it with `quarterdeck local up`")
+            .into()
+    })
+}
+
+/// `quarterdeck local …`.
+pub async fn command(start: &Start, command: &Local) -> anyhow::Result<Exit> {
+    let output = commands::output(&start.global);
+    match command {
+        Local::Up => {
+            let (running, session, exit) = up(start, output).await?;
+            addresses(&running, &session);
+            Ok(exit)
+        }
+        Local::Down => {
+            let stopped = local::down(&Options::default(), &mut show).await?;
+            eprintln!(
+                "stopped: emulator {}, {} containers",
+                if stopped.emulator { "yes" } else { "was not running" },
+                stopped.containers
+            );
+            Ok(Exit::Done)
+        }
+        Local::Status => {
+            let status = local::status(&Options::default()).await?;
+            println!("{}", serde_json::to_string_pretty(&status)?);
+            Ok(Exit::Done)
+        }
+        Local::Traffic { rate, calls } => {
+            let session = attach(start).await?;
+            let running = running().await?;
+            let report = call(&session, &running, *rate, *calls, output == Output::Text).await;
+            println!("{}", serde_json::to_string_pretty(&report)?);
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Calls while the console is open, so that its screens live.
+async fn background_traffic(session: Session, running: Running) {
+    call(&session, &running, 2.0, None, false).await;
+}
+
+async fn call(
+    session: &Session,
+    running: &Running,
+    rate: f64,
+    calls: Option<u64>,
+    tell: bool,
+) -> local::traffic::Report {
+    let servers: BTreeMap<String, String> = session
+        .environment
+        .iter()
+        .flat_map(|environment| &environment.servers)
+        .map(|server| (server.name.clone(), path(server)))
+        .collect();
+    let options = TrafficOptions {
+        base: running.overrides.get("PublicBaseUrl").cloned().unwrap_or_default(),
+        servers,
+        per_second: rate,
+        calls,
+        wrong_every: 20,
+    };
+    let mut told = 0;
+    let mut report = |report: &local::traffic::Report| {
+        let total: u64 = report.values().map(|counts| counts.calls).sum();
+        if tell && total / 10 > told {
+            told = total / 10;
+            eprintln!("{total} calls");
+        }
+    };
+    traffic(&options, &MachineTokens(session.clone()), &mut report).await
+}
+
+/// Tokens of the servers' own machine clients.
+struct MachineTokens(Session);
+
+#[async_trait]
+impl Tokens for MachineTokens {
+    async fn token(&self, server: &str, _fresh: bool) -> Result<SecretString, String> {
+        let session = &self.0;
+        let platform = read::platform(session).await.map_err(|error| error.to_string())?;
+        let probe = TokenProbe {
+            secret: quarterdeck::core::environment::names::machine_secret(&session.context.environment, server),
+            version: "AWSCURRENT".into(),
+            endpoint: read::output(&platform, "TokenEndpoint").map_err(|error| error.to_string())?,
+            scopes: Vec::new(),
+        };
+        session.cloud.token(&probe).await.map_err(|error| error.to_string())
+    }
+}

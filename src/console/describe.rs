@@ -1,0 +1,214 @@
+//! Everything known of one thing, as text to read.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::dialogs::Dialog;
+use super::model::Model;
+use super::screens::fleet::{meaning, selected_task};
+use super::screens::stack;
+use super::table::Cell;
+use crate::core::client::Client;
+use crate::core::fleet::{Server, Task};
+use crate::core::health::findings;
+use crate::core::logs::LineRef;
+use crate::core::logs::field::as_text;
+use crate::core::meaning::Meaning;
+use crate::core::operation::verify::stop_reason;
+use crate::core::stack::{Stack, StackDetail};
+use crate::core::text::{age, sanitise};
+
+type Lines = Vec<Vec<Cell>>;
+
+fn text(title: impl Into<String>, lines: Lines) -> Dialog {
+    Dialog::Text { title: title.into(), lines, scroll: 0 }
+}
+
+fn field(name: &str, value: impl Into<String>) -> Vec<Cell> {
+    vec![Cell::muted(format!("{name:<18}")), Cell::plain(value)]
+}
+
+fn heading(title: &str) -> Vec<Cell> {
+    vec![Cell::new(title, Meaning::Accent)]
+}
+
+fn when(now: Timestamp, at: Option<Timestamp>) -> String {
+    at.map(|at| format!("{at:.0} ({} ago)", age(now, at))).unwrap_or_else(|| "-".into())
+}
+
+/// The selected task, or the server.
+pub fn selection(model: &Model, of: &Server) -> Dialog {
+    match selected_task(model) {
+        Some(one) => task(one, model.now),
+        None => server(of, model.now),
+    }
+}
+
+fn server(server: &Server, now: Timestamp) -> Dialog {
+    let mut lines = vec![
+        field("service", &server.name),
+        field("arn", &server.arn),
+        field("status", &server.status),
+        field("tasks", format!("{} running, {} pending, {} desired", server.running, server.pending, server.desired)),
+        field("task definition", &server.task_definition),
+        field("circuit breaker", if server.circuit_breaker { "on, with rollback" } else { "off" }),
+        field("autoscaling", server.bounds.map_or("none".into(), |bounds| format!("{}..{}", bounds.min, bounds.max))),
+    ];
+    lines.push(heading("deployments"));
+    for deployment in &server.deployments {
+        let counts = format!(
+            "{}/{} running, {} pending, {} failed",
+            deployment.running, deployment.desired, deployment.pending, deployment.failed
+        );
+        lines.push(field(
+            &deployment.status.to_lowercase(),
+            format!("{} {} {counts}", deployment.id, deployment.rollout),
+        ));
+        lines.push(field("", format!("{} {}", when(now, deployment.created_at), deployment.rollout_reason)));
+    }
+    lines.push(heading("targets"));
+    for target in server.targets.iter().flatten() {
+        let why =
+            [target.reason.clone(), target.description.clone()].into_iter().flatten().collect::<Vec<_>>().join(": ");
+        let port = target.port.map(|port| port.to_string()).unwrap_or_default();
+        lines.push(field(&target.state, format!("{}:{port} {why}", target.id)));
+    }
+    lines.push(heading("findings"));
+    for finding in findings(server, now) {
+        lines.push(vec![Cell::new(finding.fact.clone(), meaning(&finding))]);
+        lines.push(field("", finding.evidence));
+    }
+    text(format!("server {}", server.name), lines)
+}
+
+fn task(task: &Task, now: Timestamp) -> Dialog {
+    let mut lines = vec![
+        field("task", task.id()),
+        field("arn", &task.arn),
+        field("status", format!("{} (desired {})", task.last_status, task.desired_status)),
+        field("health", &task.health),
+        field("task definition", &task.task_definition),
+        field("zone", &task.zone),
+        field("address", task.address.clone().unwrap_or_else(|| "-".into())),
+        field("created", when(now, task.created_at)),
+        field("started", when(now, task.started_at)),
+        field("stopped", when(now, task.stopped_at)),
+    ];
+    if task.stopped() {
+        lines.push(field("reason", stop_reason(task)));
+    }
+    lines.push(heading("containers"));
+    for container in &task.containers {
+        let exit = container.exit_code.map(|code| format!(", exit {code}")).unwrap_or_default();
+        lines.push(field(&container.name, format!("{}{exit} {}", container.last_status, container.image)));
+        lines.extend(container.reason.as_ref().map(|reason| field("", reason)));
+        lines.extend(container.runtime_id.as_ref().map(|id| field("runtime id", id)));
+    }
+    text(format!("task {}", task.short_id()), lines)
+}
+
+/// Service events, newest first.
+pub fn events(server: &Server, now: Timestamp) -> Dialog {
+    let line = |event: &crate::core::fleet::ServiceEvent| {
+        vec![Cell::muted(format!("{:>8} ago  ", age(now, event.at))), Cell::plain(&event.message)]
+    };
+    let mut lines: Lines = server.events.iter().map(line).collect();
+    if lines.is_empty() {
+        lines.push(vec![Cell::muted("ECS keeps no event of this service")]);
+    }
+    text(format!("events of {}", server.name), lines)
+}
+
+/// Anything as JSON.
+pub fn json(title: &str, value: &impl Serialize) -> Dialog {
+    let pretty = serde_json::to_string_pretty(value).unwrap_or_else(|error| error.to_string());
+    text(format!("{title} (JSON)"), pretty.lines().map(|line| vec![Cell::plain(line)]).collect())
+}
+
+/// Named values, one a line.
+pub fn fields(title: &str, named: impl Iterator<Item = (String, String)>) -> Dialog {
+    text(title, named.map(|(name, value)| field(&name, value)).collect())
+}
+
+/// A stack's parameters and outputs.
+pub fn stack(stack: &Stack) -> Dialog {
+    let mut lines = vec![
+        field("stack", &stack.id.name),
+        field("arn", &stack.arn),
+        field("status", &stack.status.0),
+        field("reason", stack.reason.clone().unwrap_or_else(|| "-".into())),
+        heading("outputs"),
+    ];
+    let named =
+        |(key, value): (&String, &String)| vec![Cell::muted(format!("{key:<26}")), Cell::plain(sanitise(value))];
+    lines.extend(stack.outputs.iter().map(named));
+    lines.push(heading("parameters"));
+    lines.extend(stack.parameters.iter().map(named));
+    text(format!("stack {}", stack.id.name), lines)
+}
+
+/// A stack's events, newest first.
+pub fn stack_events(name: &str, detail: Option<&StackDetail>, now: Timestamp) -> Dialog {
+    let events = detail.map(|detail| detail.events.as_slice()).unwrap_or_default();
+    let line = |event: &crate::core::stack::StackEvent| {
+        vec![
+            Cell::muted(format!("{:>8} ago  ", age(now, event.at))),
+            Cell::new(format!("{:<28}", event.status.0), stack::meaning(&event.status)),
+            Cell::plain(format!("{} ({}) {}", event.logical_id, event.kind, event.reason.clone().unwrap_or_default())),
+        ]
+    };
+    text(format!("events of {name}"), events.iter().map(line).collect())
+}
+
+/// A client, without its secret.
+pub fn client(client: &Client, now: Timestamp) -> Dialog {
+    let mut lines = vec![
+        field("client", &client.name),
+        field("client id", &client.id),
+        field("kind", if client.confidential { "machine (has a secret)" } else { "public (no secret; PKCE)" }),
+        field("grants", client.flows.join(" ")),
+        field("created", when(now, client.created_at)),
+        field("changed", when(now, client.updated_at)),
+        heading("scopes"),
+    ];
+    lines.extend(client.scopes.iter().map(|scope| vec![Cell::plain(format!("  {scope}"))]));
+    lines.push(heading("secrets (never shown here; `quarterdeck clients token` proves them)"));
+    lines.extend(client.secrets.iter().map(|secret| field(&secret.id, when(now, secret.created_at))));
+    if let Some(stored) = &client.stored_in {
+        lines.push(field("stored in", &stored.name));
+        lines.push(field("value changed", when(now, stored.changed_at)));
+    }
+    text(format!("client {}", client.name), lines)
+}
+
+/// A log line: its fields if it is JSON, else its whole text.
+pub fn line(line: LineRef<'_>) -> Dialog {
+    let at = Timestamp::from_millisecond(line.at).map(|at| at.to_string()).unwrap_or_default();
+    let mut lines = vec![field("time", at), field("server", line.server), field("task", line.task)];
+    lines.push(heading("message"));
+    match line.fields() {
+        Some(fields) => {
+            let one = |(key, value): (&String, &serde_json::Value)| {
+                let (key, value) = (sanitise(key), as_text(value));
+                let named = |(index, piece): (usize, &str)| field(if index == 0 { &key } else { "" }, piece);
+                pieces(&value).into_iter().enumerate().map(named).collect::<Lines>()
+            };
+            lines.extend(fields.iter().flat_map(one));
+        }
+        None => lines.extend(pieces(line.text).into_iter().map(|piece| vec![Cell::plain(piece)])),
+    }
+    text("log line", lines)
+}
+
+/// A long text in pieces, so that a megabyte can be scrolled through; at least one.
+fn pieces(text: &str) -> Vec<&str> {
+    const PIECE: usize = 1_024;
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    while rest.len() > PIECE {
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE));
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces.push(rest);
+    pieces
+}

@@ -1,0 +1,37 @@
+//! Every output of the core: what the driver is to do. Data, never a closure.
+
+use super::msg::Slot;
+use super::remote::Generation;
+use crate::core::logs::TailRequest;
+use crate::core::logs::insights::InsightsRequest;
+use crate::core::operation::{self, PlanRequest};
+use crate::core::stack::StackRef;
+
+/// Something for the driver to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Read, and answer [`Msg::Loaded`](super::msg::Msg::Loaded).
+    Fetch(Slot, Generation),
+    /// Follow these log groups instead of whatever was followed.
+    Tail(Generation, TailRequest),
+    /// Follow these log groups from now on: new ones join what is followed, the others leave.
+    Sources(Vec<String>),
+    /// Read the window `[from, until)` before what is kept, once.
+    Older(Generation, TailRequest),
+    /// Run a query, and answer [`Msg::Insights`](super::msg::Msg::Insights) as it goes on.
+    Insights(Generation, InsightsRequest),
+    /// Stop the query that runs.
+    StopInsights,
+    /// Plan, and answer [`Msg::Planned`](super::msg::Msg::Planned).
+    Plan(Generation, PlanRequest),
+    /// Do what an operation wants done.
+    Operation(String, operation::Effect),
+    /// Discard drafts that nobody will execute.
+    Discard(Vec<(StackRef, String)>),
+    /// Put text on the clipboard.
+    Copy(String),
+    /// Save text to a file of this name in the working directory.
+    Save(String, String),
+    /// End the console.
+    Quit,
+}

@@ -1,0 +1,20 @@
+//! The console as The Elm Architecture: messages in, effects out, both as data. Time enters as
+//! [`msg::Msg::Tick`].
+//!
+//! Architecture invariant: only `core` is named here; no runtime, no terminal, no file.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
+
+pub mod action;
+pub mod describe;
+pub mod dialogs;
+pub mod effect;
+pub mod input;
+pub mod keymap;
+pub mod model;
+pub mod msg;
+pub mod poll;
+pub mod remote;
+pub mod screens;
+pub mod table;
+pub mod update;

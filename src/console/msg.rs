@@ -1,0 +1,91 @@
+//! Every input of the core.
+
+use jiff::Timestamp;
+
+use super::keymap::KeyPress;
+use super::remote::Generation;
+use crate::core::client::ClientList;
+use crate::core::error::CloudError;
+use crate::core::fleet::Fleet;
+use crate::core::identity::Identity;
+use crate::core::logs::insights::InsightsResults;
+use crate::core::logs::{Gap, Line, Rate, TailState};
+use crate::core::operation::{self, Operation};
+use crate::core::plan::Plan;
+use crate::core::stack::{Stack, StackDetail, StackRef};
+
+/// An input.
+#[derive(Debug, Clone)]
+pub enum Msg {
+    /// The time. Comes before every other input that happened at it, and at least once a second.
+    Tick(Timestamp),
+    /// A key was pressed.
+    Key(KeyPress),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse wheel moved: rows, negative is up.
+    Scroll(isize),
+    /// The terminal has a new size: columns, rows.
+    Resize(u16, u16),
+    /// Data came, or could not be read.
+    Loaded(Slot, Generation, Box<Result<Data, CloudError>>),
+    /// Log lines came.
+    Lines(Generation, Vec<Line>),
+    /// An older window came: the lines before those that are kept.
+    OlderLines(Generation, Result<Vec<Line>, CloudError>),
+    /// There is time for the next slice of work that no key may wait for.
+    Work,
+    /// The tail stands differently.
+    Tail(Generation, TailState),
+    /// A query has found something, ended, or failed.
+    Insights(Generation, Result<InsightsResults, CloudError>),
+    /// Lines of the tail may be missing, or are complete again.
+    Gap(Generation, Gap),
+    /// How the budget of log reads is used.
+    LogRate(Generation, Rate),
+    /// A plan is ready, or cannot be made.
+    Planned(Generation, Box<Result<Plan, CloudError>>),
+    /// An operation has news.
+    Operation(String, operation::Event),
+    /// The audit holds operations without an outcome.
+    Unfinished(Vec<Operation>),
+    /// Something to tell the operator.
+    Notice(Notice),
+    /// AWS calls made so far.
+    Calls(u64),
+}
+
+/// Something that is read from AWS.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// Who is calling.
+    Identity,
+    /// All servers of the cluster.
+    Fleet,
+    /// All stacks of the environment.
+    Stacks,
+    /// Resources and events of one stack.
+    StackDetail(StackRef),
+    /// The clients of the environment's user pool.
+    Clients,
+}
+
+/// What was read.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "named as the slots")]
+pub enum Data {
+    Identity(Identity),
+    Fleet(Fleet),
+    Stacks(Vec<Stack>),
+    StackDetail(StackDetail),
+    Clients(ClientList),
+}
+
+/// Something to tell the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// It went well.
+    Good(String),
+    /// It did not.
+    Bad(String),
+}

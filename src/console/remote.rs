@@ -1,0 +1,162 @@
+//! Data that comes from elsewhere: its last good value, its age, and when to ask again.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::core::error::{CloudError, ErrorKind};
+
+/// Numbers the requests for one piece of data; an answer to an older one is dropped.
+pub type Generation = u64;
+
+/// The last good value of something remote, and how the newest attempts to read it went.
+#[derive(Debug, Clone)]
+pub struct Remote<T> {
+    value: Option<(T, Timestamp)>,
+    error: Option<CloudError>,
+    failures: u32,
+    generation: Generation,
+    in_flight: bool,
+    due: Timestamp,
+}
+
+impl<T> Default for Remote<T> {
+    fn default() -> Self {
+        Self { value: None, error: None, failures: 0, generation: 0, in_flight: false, due: Timestamp::UNIX_EPOCH }
+    }
+}
+
+/// Longest wait after repeated failures.
+const MAX_BACKOFF: i64 = 60;
+
+impl<T> Remote<T> {
+    /// The last good value.
+    pub fn get(&self) -> Option<&T> {
+        self.value.as_ref().map(|(value, _)| value)
+    }
+
+    /// When the last good value was read.
+    pub fn read_at(&self) -> Option<Timestamp> {
+        self.value.as_ref().map(|(_, at)| *at)
+    }
+
+    /// Why the newest attempt failed, if it did. The value stays.
+    pub fn error(&self) -> Option<&CloudError> {
+        self.error.as_ref()
+    }
+
+    /// Whether nothing is known yet and nothing has failed.
+    pub fn loading(&self) -> bool {
+        self.value.is_none() && self.error.is_none()
+    }
+
+    /// Whether it should be asked for now.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        !self.in_flight && now >= self.due
+    }
+
+    /// Begins a request; its generation goes with it.
+    pub fn begin(&mut self) -> Generation {
+        self.generation += 1;
+        self.in_flight = true;
+        self.generation
+    }
+
+    /// Wants it read again at once, whatever is under way.
+    pub fn invalidate(&mut self) {
+        self.in_flight = false;
+        self.due = Timestamp::UNIX_EPOCH;
+    }
+
+    /// Forgets everything: the thing itself has changed.
+    pub fn reset(&mut self) {
+        *self = Self { generation: self.generation, ..Self::default() };
+    }
+
+    /// Takes an answer; whether it counted. It is asked for again after `interval` seconds, later
+    /// after failures: throttling waits longest.
+    pub fn resolve(
+        &mut self,
+        generation: Generation,
+        result: Result<T, CloudError>,
+        now: Timestamp,
+        interval: i64,
+    ) -> bool {
+        if generation != self.generation {
+            return false;
+        }
+        self.in_flight = false;
+        let wait = match result {
+            Ok(value) => {
+                self.value = Some((value, now));
+                self.error = None;
+                self.failures = 0;
+                interval
+            }
+            Err(error) => {
+                self.failures = self.failures.saturating_add(1);
+                let wait = backoff(&error, self.failures, generation).max(interval);
+                self.error = Some(error);
+                wait
+            }
+        };
+        self.due = now.checked_add(SignedDuration::from_secs(wait)).unwrap_or(now);
+        true
+    }
+}
+
+/// Doubling from 2 s (5 s when throttled) to a minute, with up to a quarter more, so that many
+/// consoles do not ask in step. The spread comes from the generation: core has no dice.
+fn backoff(error: &CloudError, failures: u32, generation: Generation) -> i64 {
+    let first: i64 = if error.kind == ErrorKind::Throttled { 5 } else { 2 };
+    let base = first.saturating_mul(1 << failures.saturating_sub(1).min(6)).min(MAX_BACKOFF);
+    let spread = (generation.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60) as i64;
+    base + base * spread / 60
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_000 + second).expect("a valid time")
+    }
+
+    fn refused() -> CloudError {
+        CloudError::new(ErrorKind::Unreachable, "ecs:ListServices", "refused")
+    }
+
+    #[test]
+    fn a_failure_keeps_the_last_good_value() {
+        let mut remote = Remote::default();
+        let first = remote.begin();
+        assert!(remote.resolve(first, Ok(7), at(0), 5));
+        let second = remote.begin();
+        assert!(remote.resolve(second, Err(refused()), at(5), 5));
+        assert_eq!(remote.get(), Some(&7));
+        assert_eq!(remote.read_at(), Some(at(0)));
+        assert!(remote.error().is_some());
+    }
+
+    #[test]
+    fn a_stale_answer_is_dropped() {
+        let mut remote = Remote::default();
+        let old = remote.begin();
+        remote.invalidate();
+        let new = remote.begin();
+        assert!(!remote.resolve(old, Ok(1), at(0), 5));
+        assert!(remote.resolve(new, Ok(2), at(1), 5));
+        assert_eq!(remote.get(), Some(&2));
+    }
+
+    #[test]
+    fn it_is_not_asked_twice_at_once_and_backs_off() {
+        let mut remote: Remote<i32> = Remote::default();
+        assert!(remote.is_due(at(0)));
+        for round in 0..10 {
+            let generation = remote.begin();
+            assert!(!remote.is_due(at(10_000)), "in flight");
+            remote.resolve(generation, Err(refused()), at(round * 1_000), 2);
+            assert!(!remote.is_due(at(round * 1_000 + 1)));
+            assert!(remote.is_due(at(round * 1_000 + 80)), "never waits more than 75 s");
+        }
+    }
+}

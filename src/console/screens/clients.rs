@@ -1,0 +1,110 @@
+//! Clients: the app clients of the environment's user pool, and the rotation of their secrets.
+
+use jiff::Timestamp;
+
+use super::View;
+use crate::console::action::Action;
+use crate::console::effect::Effect;
+use crate::console::model::Model;
+use crate::console::remote::Remote;
+use crate::console::table::{Cell, Column, Row, Table};
+use crate::console::update::{open, request_plan};
+use crate::core::client::{Client, ClientList};
+use crate::core::meaning::Meaning;
+use crate::core::operation::PlanRequest;
+use crate::core::text::age;
+
+/// The screen's state.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// All clients.
+    pub remote: Remote<ClientList>,
+    /// The table.
+    pub table: Table,
+}
+
+/// Grace period of a rotation started with a key, in seconds: a day.
+pub const DEFAULT_GRACE: i64 = 24 * 3_600;
+
+const COLUMNS: &[Column] = &[
+    Column::text("CLIENT", 22, 0),
+    Column::text("KIND", 8, 1),
+    Column::text("ID", 26, 2),
+    Column::number("SECRETS", 7, 4),
+    Column::text("SECRET AGE", 10, 0),
+    Column::text("FLOWS", 18, 5),
+    Column::wide("STORED IN", 20, 3),
+];
+
+/// The table.
+pub fn view(model: &Model) -> View {
+    let state = &model.clients;
+    let clients = state.remote.get().map(|list| list.clients.as_slice()).unwrap_or_default();
+    let rows: Vec<Row> = clients.iter().map(|client| row(client, model.now)).collect();
+    let all = rows.len();
+    let rows = state.table.arrange(COLUMNS, rows);
+    let empty = match (all, state.remote.error()) {
+        (1.., _) => "nothing matches the filter; esc shows everything".into(),
+        (_, Some(error)) if state.remote.get().is_none() => error.message.clone(),
+        _ if state.remote.loading() => "reading …".into(),
+        _ => "the user pool has no client".to_owned(),
+    };
+    let title = match state.remote.get() {
+        Some(list) => format!("clients of {}", list.pool),
+        None => "clients".into(),
+    };
+    View { title, columns: COLUMNS.to_vec(), selected: state.table.position(&rows), rows, all, empty }
+}
+
+/// When a client's newest secret was made, as far as it is known.
+fn secret_since(client: &Client) -> Option<Timestamp> {
+    let newest = client.secrets.iter().filter_map(|secret| secret.created_at).max();
+    newest.or(client.created_at).filter(|_| client.confidential)
+}
+
+fn row(client: &Client, now: Timestamp) -> Row {
+    let stored = match &client.stored_in {
+        Some(secret) if !secret.has_secret => Cell::new(format!("{} (no value yet)", secret.name), Meaning::Warn),
+        Some(secret) if secret.current_client.as_deref() == Some(&client.id) => Cell::plain(&secret.name),
+        Some(secret) => Cell::new(format!("{} (other client is current)", secret.name), Meaning::Warn),
+        None => Cell::muted("-"),
+    };
+    let secrets = match (client.confidential, client.secrets.len()) {
+        (false, _) => Cell::muted("-"),
+        (true, 0) => Cell::plain("1"),
+        (true, 2) => Cell::new("2", Meaning::Warn),
+        (true, n) => Cell::plain(n.to_string()),
+    };
+    let well = stored.meaning != Meaning::Warn && secrets.meaning != Meaning::Warn;
+    let cells = vec![
+        Cell::new(&client.name, Meaning::Accent),
+        Cell::plain(if client.confidential { "machine" } else { "public" }),
+        Cell::plain(&client.id),
+        secrets,
+        Cell::plain(secret_since(client).map_or("-".into(), |at| age(now, at))),
+        Cell::muted(client.flows.join(" ")),
+        stored,
+    ];
+    Row { key: client.id.clone(), cells, well }
+}
+
+/// The client that is selected.
+pub fn selected(model: &Model) -> Option<&Client> {
+    let view = view(model);
+    let key = &view.rows.get(view.selected?)?.key;
+    model.clients.remote.get()?.clients.iter().find(|client| &client.id == key)
+}
+
+/// Carries out an action of this screen.
+pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    let Some(client) = selected(model).cloned() else { return model.refuse("no client is selected") };
+    match action {
+        Action::Open | Action::ClientDescribe => open(model, crate::console::describe::client(&client, model.now)),
+        Action::Rotate if !client.confidential => {
+            model.refuse(format!("{} is public: it has no secret to rotate", client.name))
+        }
+        Action::Rotate => request_plan(model, PlanRequest::Rotate { client: client.id, grace_seconds: DEFAULT_GRACE }),
+        Action::Copy => vec![Effect::Copy(client.id)],
+        _ => Vec::new(),
+    }
+}

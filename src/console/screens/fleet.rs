@@ -1,0 +1,367 @@
+//! Fleet: servers, their tasks, their containers, and what is wrong with them.
+
+use jiff::Timestamp;
+
+use super::View;
+use crate::console::action::Action;
+use crate::console::dialogs::Dialog;
+use crate::console::effect::Effect;
+use crate::console::input::Input;
+use crate::console::model::Model;
+use crate::console::remote::Remote;
+use crate::console::table::{Cell, Column, Row, Table};
+use crate::console::update::{open, request_plan};
+use crate::core::fleet::{Fleet, Server, Task};
+use crate::core::health::{Finding, findings, verdict};
+use crate::core::meaning::Meaning;
+use crate::core::operation::PlanRequest;
+use crate::core::operation::verify::stop_reason;
+use crate::core::requests::Window;
+use crate::core::text::{age, milliseconds};
+
+/// The screen's state.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// All servers.
+    pub remote: Remote<Fleet>,
+    /// How deep it is drilled in.
+    pub level: Level,
+    servers: Table,
+    tasks: Table,
+    containers: Table,
+}
+
+/// How deep the screen is drilled in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Level {
+    /// All servers.
+    #[default]
+    Servers,
+    /// Tasks of a server.
+    Tasks(String),
+    /// Containers of a task: server, task ARN.
+    Containers(String, String),
+}
+
+impl State {
+    /// The table that keys move on.
+    pub fn table_mut(&mut self) -> &mut Table {
+        match self.level {
+            Level::Servers => &mut self.servers,
+            Level::Tasks(_) => &mut self.tasks,
+            Level::Containers(..) => &mut self.containers,
+        }
+    }
+
+    /// The table that is shown.
+    pub fn table(&self) -> &Table {
+        match self.level {
+            Level::Servers => &self.servers,
+            Level::Tasks(_) => &self.tasks,
+            Level::Containers(..) => &self.containers,
+        }
+    }
+
+    /// Goes one step back: out of a filter, then out of a drill-in. Whether there was one.
+    pub fn back(&mut self) -> bool {
+        if !self.table().filter.is_empty() {
+            self.table_mut().filter.clear();
+            return true;
+        }
+        match std::mem::take(&mut self.level) {
+            Level::Servers => false,
+            Level::Tasks(_) => true,
+            Level::Containers(server, _) => {
+                self.level = Level::Tasks(server);
+                true
+            }
+        }
+    }
+
+    /// Whether any server is on its way to another state.
+    pub fn changing(&self) -> bool {
+        self.remote.get().is_some_and(|fleet| {
+            fleet.servers.iter().any(|server| {
+                server.running != server.desired
+                    || server.pending > 0
+                    || server.primary().is_some_and(|primary| primary.rollout == "IN_PROGRESS")
+            })
+        })
+    }
+}
+
+const SERVERS: &[Column] = &[
+    Column::text("SERVER", 12, 0),
+    Column::text("HEALTH", 11, 0),
+    Column::number("TASKS", 7, 0),
+    Column::number("TARGETS", 7, 1),
+    Column::text("ROLLOUT", 12, 2),
+    Column::number("PENDING", 7, 4),
+    Column::text("REVISION", 12, 5),
+    Column::text("SCALING", 8, 6),
+    Column::number("REQ/S", 6, 3),
+    Column::number("ERRORS", 6, 3),
+    Column::number("P95", 6, 3),
+    Column::wide("LAST FINDING", 16, 3),
+];
+/// Columns counted from request lines, known only while the log is followed.
+const COUNTED: std::ops::Range<usize> = 8..11;
+
+const TASKS: &[Column] = &[
+    Column::text("TASK", 10, 0),
+    Column::text("STATUS", 12, 0),
+    Column::text("HEALTH", 10, 3),
+    Column::text("AGE", 8, 1),
+    Column::text("ADDRESS", 15, 4),
+    Column::text("ZONE", 12, 5),
+    Column::text("REVISION", 12, 6),
+    Column::wide("REASON", 18, 2),
+];
+
+const CONTAINERS: &[Column] = &[
+    Column::text("CONTAINER", 12, 0),
+    Column::text("STATUS", 10, 0),
+    Column::text("HEALTH", 10, 2),
+    Column::number("EXIT", 5, 1),
+    Column::text("RUNTIME", 14, 4),
+    Column::wide("IMAGE", 20, 3),
+    Column::wide("REASON", 14, 1),
+];
+
+/// The table that is shown.
+pub fn view(model: &Model) -> View {
+    let (state, now) = (&model.fleet, model.now);
+    let (title, columns, rows) = match &state.level {
+        Level::Servers => {
+            let servers = state.remote.get().map(|fleet| fleet.servers.as_slice()).unwrap_or_default();
+            let rows = servers.iter().map(|server| server_row(model, server)).collect();
+            ("servers".to_owned(), SERVERS, rows)
+        }
+        Level::Tasks(name) => {
+            let tasks = server(model, name).map(|server| server.tasks.as_slice()).unwrap_or_default();
+            (format!("tasks of {name}"), TASKS, tasks.iter().map(|task| task_row(task, now)).collect())
+        }
+        Level::Containers(name, arn) => {
+            let task = server(model, name).and_then(|server| server.tasks.iter().find(|task| &task.arn == arn));
+            let short = task.map(Task::short_id).unwrap_or_default();
+            (format!("containers of {name} / {short}"), CONTAINERS, task.map(container_rows).unwrap_or_default())
+        }
+    };
+    let (columns, rows) = without_unknown(model, columns, rows);
+    let all = rows.len();
+    let rows: Vec<Row> = state.table().arrange(&columns, rows);
+    let empty = empty(model, all);
+    View { title, columns, selected: state.table().position(&rows), rows, all, empty }
+}
+
+/// Leaves out the columns of which nothing can be known: no log is followed.
+fn without_unknown(model: &Model, columns: &[Column], mut rows: Vec<Row>) -> (Vec<Column>, Vec<Row>) {
+    let mut columns = columns.to_vec();
+    if model.fleet.level == Level::Servers && !model.logs.following() {
+        columns.drain(COUNTED);
+        rows.iter_mut().for_each(|row| drop(row.cells.drain(COUNTED)));
+    }
+    (columns, rows)
+}
+
+fn empty(model: &Model, all: usize) -> String {
+    match (all, model.fleet.remote.error(), model.fleet.remote.loading()) {
+        (1.., _, _) => "nothing matches the filter; esc shows everything".into(),
+        (_, _, true) => "reading …".into(),
+        (_, Some(error), _) if model.fleet.remote.get().is_none() => error.message.clone(),
+        _ => format!("no server in cluster {}; 3 then D deploys the environment", model.context.cluster),
+    }
+}
+
+fn server<'a>(model: &'a Model, name: &str) -> Option<&'a Server> {
+    model.fleet.remote.get()?.server(name)
+}
+
+fn server_row(model: &Model, server: &Server) -> Row {
+    let now = model.now;
+    let verdict = verdict(server, now);
+    let all = findings(server, now);
+    let worst = all.first().map(|finding| Cell::new(finding.fact.clone(), meaning(finding))).unwrap_or_default();
+    let targets = server.healthy_targets().map_or("?".into(), |(healthy, all)| format!("{healthy}/{all}"));
+    let rollout = server.primary().map(|primary| primary.rollout.to_lowercase().replace('_', " ")).unwrap_or_default();
+    let mut cells = vec![
+        Cell::new(&server.name, Meaning::Accent),
+        Cell::new(format!("{} {}", verdict.symbol(), verdict.word()), verdict.meaning()),
+        Cell::plain(format!("{}/{}", server.running, server.desired)),
+        Cell::plain(targets),
+        Cell::plain(rollout),
+        Cell::plain(server.pending.to_string()),
+        Cell::muted(revision(&server.task_definition)),
+        Cell::muted(server.bounds.map_or("-".into(), |bounds| format!("{}..{}", bounds.min, bounds.max))),
+    ];
+    cells.extend(counted(model, &server.name));
+    cells.push(worst);
+    let well = verdict == crate::core::health::Verdict::Healthy && all.is_empty();
+    Row { key: server.name.clone(), cells, well }
+}
+
+/// Requests per second, share of errors and 95th percentile of the last minute, from the log.
+fn counted(model: &Model, server: &str) -> [Cell; 3] {
+    let figures = model.requests.counted.server(server, Window::One, model.now.as_millisecond());
+    let errors = figures.error_percent().map(|percent| format!("{percent:.1}%"));
+    let meaning = if figures.errors > 0 { Meaning::Bad } else { Meaning::Plain };
+    [
+        Cell::plain(super::requests::rate(figures.rate())),
+        Cell::new(errors.unwrap_or("-".into()), meaning),
+        Cell::plain(figures.latency.percentile(95.0).map_or("-".into(), milliseconds)),
+    ]
+}
+
+/// What a finding means to the theme.
+pub fn meaning(finding: &Finding) -> Meaning {
+    use crate::core::health::Gravity;
+    match finding.gravity {
+        Gravity::Fault => Meaning::Bad,
+        Gravity::Warning => Meaning::Warn,
+        Gravity::Note => Meaning::Muted,
+    }
+}
+
+/// `family:revision` of a task definition ARN.
+fn revision(arn: &str) -> String {
+    arn.rsplit('/').next().unwrap_or(arn).to_owned()
+}
+
+fn task_row(task: &Task, now: Timestamp) -> Row {
+    let stopped = task.stopped();
+    let since = if stopped { task.stopped_at } else { task.started_at.or(task.created_at) };
+    let status = match (task.last_status.as_str(), stopped) {
+        ("RUNNING", _) => Cell::new("● running", Meaning::Good),
+        (_, true) => Cell::new("○ stopped", Meaning::Muted),
+        (other, _) => Cell::new(format!("◐ {}", other.to_lowercase()), Meaning::Warn),
+    };
+    let reason = if stopped { Cell::new(stop_reason(task), Meaning::Warn) } else { Cell::default() };
+    let cells = vec![
+        Cell::new(task.short_id(), Meaning::Accent),
+        status,
+        Cell::plain(task.health.to_lowercase()),
+        Cell::plain(since.map(|at| age(now, at)).unwrap_or_default()),
+        Cell::plain(task.address.clone().unwrap_or_default()),
+        Cell::muted(&task.zone),
+        Cell::muted(revision(&task.task_definition)),
+        reason,
+    ];
+    Row { key: task.arn.clone(), cells, well: !stopped && task.last_status == "RUNNING" && task.health != "UNHEALTHY" }
+}
+
+fn container_rows(task: &Task) -> Vec<Row> {
+    let row = |container: &crate::core::fleet::Container| {
+        let running = container.last_status == "RUNNING";
+        let meaning = if running { Meaning::Good } else { Meaning::Muted };
+        let runtime: String = container.runtime_id.as_deref().unwrap_or_default().chars().take(12).collect();
+        let cells = vec![
+            Cell::new(&container.name, Meaning::Accent),
+            Cell::new(container.last_status.to_lowercase(), meaning),
+            Cell::plain(container.health.to_lowercase()),
+            Cell::plain(container.exit_code.map(|code| code.to_string()).unwrap_or_default()),
+            Cell::muted(runtime),
+            Cell::plain(&container.image),
+            Cell::new(container.reason.clone().unwrap_or_default(), Meaning::Warn),
+        ];
+        Row { key: container.name.clone(), cells, well: running }
+    };
+    task.containers.iter().map(row).collect()
+}
+
+/// The server that is selected or drilled into.
+pub fn selected_server(model: &Model) -> Option<&Server> {
+    match &model.fleet.level {
+        Level::Servers => {
+            let view = view(model);
+            let key = &view.rows.get(view.selected?)?.key;
+            server(model, key)
+        }
+        Level::Tasks(name) | Level::Containers(name, _) => server(model, name),
+    }
+}
+
+/// The task that is selected or drilled into.
+pub fn selected_task(model: &Model) -> Option<&Task> {
+    let (name, arn) = match &model.fleet.level {
+        Level::Servers => return None,
+        Level::Containers(name, arn) => (name, arn.clone()),
+        Level::Tasks(name) => {
+            let view = view(model);
+            (name, view.rows.get(view.selected?)?.key.clone())
+        }
+    };
+    server(model, name)?.tasks.iter().find(|task| task.arn == arn)
+}
+
+/// Findings of the selected server, worst first.
+pub fn selected_findings(model: &Model) -> Vec<Finding> {
+    selected_server(model).map(|server| findings(server, model.now)).unwrap_or_default()
+}
+
+/// Carries out an action of this screen.
+pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    match action {
+        Action::FaultsOnly => {
+            let table = model.fleet.table_mut();
+            table.faults_only = !table.faults_only;
+            Vec::new()
+        }
+        Action::Open => open_selected(model),
+        _ => match selected_server(model).cloned() {
+            Some(server) => on_server(model, action, &server),
+            None => model.refuse("no server is selected"),
+        },
+    }
+}
+
+fn open_selected(model: &mut Model) -> Vec<Effect> {
+    match model.fleet.level.clone() {
+        Level::Servers => {
+            if let Some(name) = selected_server(model).map(|server| server.name.clone()) {
+                model.fleet.tasks = Table::default();
+                model.fleet.level = Level::Tasks(name);
+            }
+            Vec::new()
+        }
+        Level::Tasks(name) => {
+            if let Some(arn) = selected_task(model).map(|task| task.arn.clone()) {
+                model.fleet.containers = Table::default();
+                model.fleet.level = Level::Containers(name, arn);
+            }
+            Vec::new()
+        }
+        Level::Containers(..) => act(model, Action::Describe),
+    }
+}
+
+fn on_server(model: &mut Model, action: Action, server: &Server) -> Vec<Effect> {
+    let name = server.name.clone();
+    match action {
+        Action::ServerLogs => super::logs::open(model, Some(&name)),
+        Action::Describe => {
+            let dialog = crate::console::describe::selection(model, server);
+            open(model, dialog)
+        }
+        Action::Raw => {
+            let dialog = match selected_task(model) {
+                Some(task) => crate::console::describe::json(task.id(), task),
+                None => crate::console::describe::json(&name, server),
+            };
+            open(model, dialog)
+        }
+        Action::Events => open(model, crate::console::describe::events(server, model.now)),
+        Action::Copy => vec![Effect::Copy(selected_task(model).map_or(server.arn.clone(), |task| task.arn.clone()))],
+        Action::Scale => {
+            // Empty: after a count that is there already, typing 8 would ask for 28.
+            open(model, Dialog::Scale { server: name, input: Input::default(), error: None })
+        }
+        Action::Restart => request_plan(model, PlanRequest::Restart { server: name }),
+        Action::Rollback => request_plan(model, PlanRequest::Rollback { server: name, revision: None }),
+        Action::StopTask => match selected_task(model).map(|task| (task.arn.clone(), task.stopped())) {
+            Some((task, false)) => request_plan(model, PlanRequest::StopTask { task }),
+            Some((_, true)) => model.refuse("that task has stopped already"),
+            None => model.refuse("open the server first (enter), then select the task to stop"),
+        },
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,221 @@
+//! Insights: a query over the log groups that are followed, and its results as a table.
+
+use super::View;
+use crate::console::action::Action;
+use crate::console::describe;
+use crate::console::effect::Effect;
+use crate::console::model::{Entry, Model, Prompt, Screen};
+use crate::console::remote::Generation;
+use crate::console::table::{Cell, Column, Row, Table};
+use crate::console::update::{open as open_modal, show};
+use crate::core::error::CloudError;
+use crate::core::logs::insights::{InsightsRequest, InsightsResults, MAX_GROUPS};
+use crate::core::meaning::Meaning;
+use crate::core::text::short_duration;
+
+/// The screen's state.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// The query.
+    pub query: String,
+    /// How it stands.
+    pub progress: Progress,
+    /// The table of results.
+    pub table: Table,
+    /// The window it goes over, in milliseconds since the Unix epoch.
+    pub window: (i64, i64),
+    generation: Generation,
+}
+
+/// How a query stands.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Progress {
+    /// None was run.
+    #[default]
+    None,
+    /// It runs, or has ended: what it has found.
+    Found(InsightsResults),
+    /// It failed.
+    Failed(CloudError),
+    /// The operator stopped it.
+    Cancelled,
+}
+
+/// What is offered first: calls, latencies and errors by tool.
+const FIRST: &str = "filter event = \"request\" | stats count(*) as calls, avg(latency_ms), max(latency_ms), \
+                     sum(status >= 500) as errors by server, tool | sort calls desc";
+
+/// The same on the local cloud, whose emulator knows `fields`, `filter`, `sort` and `limit` only.
+const FIRST_LOCAL: &str = "fields @timestamp, @message | filter @message like /\"level\":\"(warn|error)\"/ \
+                           | sort @timestamp desc | limit 100";
+
+impl State {
+    /// Whether a query runs.
+    pub fn running(&self) -> bool {
+        matches!(&self.progress, Progress::Found(results) if results.running)
+    }
+
+    fn results(&self) -> Option<&InsightsResults> {
+        match &self.progress {
+            Progress::Found(results) => Some(results),
+            _ => None,
+        }
+    }
+}
+
+/// The table that is shown.
+pub fn view(model: &Model) -> View {
+    let state = &model.insights;
+    let results = state.results();
+    let columns: Vec<Column> = results.map(columns).unwrap_or_default();
+    let rows: Vec<Row> = results.into_iter().flat_map(|results| results.rows.iter().enumerate()).map(row).collect();
+    let all = rows.len();
+    let rows = state.table.arrange(&columns, rows);
+    let selected = state.table.position(&rows);
+    View { title: "results".into(), columns, rows, all, selected, empty: empty(state, all) }
+}
+
+/// The first columns stay longest where there is no room; the last one takes what is left.
+fn columns(results: &InsightsResults) -> Vec<Column> {
+    let last = results.columns.len().saturating_sub(1);
+    let column = |(index, name): (usize, &String)| {
+        let rank = u8::try_from(index).unwrap_or(u8::MAX);
+        let widest = results.rows.iter().filter_map(|row| row.get(index)).map(|value| value.len()).max().unwrap_or(0);
+        let min = u16::try_from(widest.max(name.len()).clamp(4, 24)).unwrap_or(24);
+        let numbers = results.rows.iter().filter_map(|row| row.get(index)).all(|value| value.parse::<f64>().is_ok());
+        let column = match (numbers, index == last) {
+            (true, _) => Column::number("", min, rank),
+            (false, true) => Column::wide("", min, rank),
+            (false, false) => Column::text("", min, rank),
+        };
+        column.titled(name)
+    };
+    results.columns.iter().enumerate().map(column).collect()
+}
+
+fn row((index, values): (usize, &Vec<String>)) -> Row {
+    Row { key: index.to_string(), cells: values.iter().map(Cell::plain).collect(), well: true }
+}
+
+fn empty(state: &State, all: usize) -> String {
+    match (&state.progress, all) {
+        (_, 1..) => "nothing matches the filter; esc shows everything".into(),
+        (Progress::None, _) => "no query yet; i writes one".into(),
+        (Progress::Found(results), _) if results.running => "nothing found so far".into(),
+        (Progress::Found(_), _) => "nothing found".into(),
+        (Progress::Failed(error), _) => error.message.clone(),
+        (Progress::Cancelled, _) => "stopped before it had an answer; i runs it again".into(),
+    }
+}
+
+/// What is said of the query: how it stands, what it read and what that cost.
+pub fn status(model: &Model) -> (String, Meaning) {
+    let state = &model.insights;
+    let length = short_duration(jiff::SignedDuration::from_millis(state.window.1 - state.window.0));
+    match &state.progress {
+        Progress::None => (String::new(), Meaning::Muted),
+        Progress::Found(results) if results.running => {
+            (format!("◐ running over {length}: {}; esc stops it", results.cost()), Meaning::Warn)
+        }
+        Progress::Found(results) => (
+            format!(
+                "✔ {:.0} of {:.0} events in {length} matched; {}",
+                results.matched,
+                results.scanned,
+                results.cost()
+            ),
+            Meaning::Good,
+        ),
+        Progress::Failed(error) => {
+            let hint = error.hint.as_ref().map(|hint| format!(" — {hint}")).unwrap_or_default();
+            (format!("✖ {}{hint}", error.message), Meaning::Bad)
+        }
+        Progress::Cancelled => ("○ stopped".into(), Meaning::Muted),
+    }
+}
+
+/// Asks for a query; the last one, or a first example, is there to be changed.
+pub fn ask(model: &mut Model) -> Vec<Effect> {
+    if !model.logs.following() {
+        return model.refuse("open the logs first (2): a query goes over the log groups that are followed");
+    }
+    let first = if model.context.local { FIRST_LOCAL } else { FIRST };
+    let text = if model.insights.query.is_empty() { first.to_owned() } else { model.insights.query.clone() };
+    model.prompt = Some(Prompt::new(Entry::Insights, text));
+    Vec::new()
+}
+
+/// Runs a query over the groups and the window of the log.
+pub fn run(model: &mut Model, query: &str) -> Vec<Effect> {
+    let groups = model.logs.groups.clone();
+    if query.trim().is_empty() {
+        return model.refuse("an empty query was not run");
+    }
+    if groups.len() > MAX_GROUPS {
+        let many = groups.len();
+        return model
+            .refuse(format!("a query takes at most {MAX_GROUPS} log groups, not {many}; choose sources first"));
+    }
+    let state = &mut model.insights;
+    state.query = query.trim().to_owned();
+    state.generation += 1;
+    state.table = Table::default();
+    state.window = (model.logs.window.from(), model.now.as_millisecond());
+    state.progress = Progress::Found(InsightsResults { running: true, ..InsightsResults::default() });
+    let (from, until) = state.window;
+    let request = InsightsRequest { groups, from, until, query: state.query.clone() };
+    let mut effects = vec![Effect::Insights(state.generation, request)];
+    effects.extend(show(model, Screen::Insights));
+    effects
+}
+
+/// Takes what a query has found.
+pub fn found(model: &mut Model, generation: Generation, result: Result<InsightsResults, CloudError>) -> Vec<Effect> {
+    let state = &mut model.insights;
+    if generation == state.generation {
+        state.progress = match result {
+            Ok(results) => Progress::Found(results),
+            Err(error) => Progress::Failed(error),
+        };
+    }
+    Vec::new()
+}
+
+/// Goes one step back: out of the filter, out of a query that runs. The effects, if there was a step.
+pub fn back(model: &mut Model) -> Option<Vec<Effect>> {
+    let state = &mut model.insights;
+    if !state.table.filter.is_empty() {
+        state.table.filter.clear();
+        return Some(Vec::new());
+    }
+    if state.running() {
+        state.generation += 1;
+        state.progress = Progress::Cancelled;
+        return Some(vec![Effect::StopInsights]);
+    }
+    None
+}
+
+/// Carries out an action of this screen.
+pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Query => ask(model),
+        Action::Open => open(model),
+        Action::Copy => selected(model).map(|(_, values)| Effect::Copy(values.join("\t"))).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn selected(model: &Model) -> Option<(Vec<String>, Vec<String>)> {
+    let view = view(model);
+    let row = view.rows.get(view.selected?)?;
+    let results = model.insights.results()?;
+    Some((results.columns.clone(), row.cells.iter().map(|cell| cell.text.clone()).collect()))
+}
+
+/// The selected row, a field a line.
+fn open(model: &mut Model) -> Vec<Effect> {
+    let Some((columns, values)) = selected(model) else { return model.refuse("no row is selected") };
+    let dialog = describe::fields("result", columns.into_iter().zip(values));
+    open_modal(model, dialog)
+}

@@ -1,0 +1,238 @@
+//! Logs: the last minutes, then live, of one server or all.
+
+pub mod act;
+pub mod pick;
+pub mod save;
+pub mod window;
+
+pub use act::{act, go, submit, work};
+pub use window::{HISTORY, fleet_read, gap, lines, older_lines, open, rate, tail_state};
+
+use jiff::tz::TimeZone;
+
+use crate::console::remote::Generation;
+use crate::core::logs::expression::{BadExpression, Expression};
+use crate::core::logs::store::{Direction, Toward, Wanted};
+use crate::core::logs::{Anchor, Filter, Gap, Kept, LineRef, Pattern, Rate, Store, TailState};
+
+/// The screen's state.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The lines that are kept, and which of them are shown and found.
+    pub store: Store,
+    /// How the tail stands.
+    pub tail: TailState,
+    /// Stretches in which lines may be missing.
+    pub gaps: Vec<Gap>,
+    /// How the budget of log reads is used.
+    pub rate: Rate,
+    /// When the last line came, in milliseconds since the Unix epoch.
+    pub last_line: Option<i64>,
+    /// How times are shown.
+    pub times: Times,
+    /// The operator's time zone.
+    pub zone: TimeZone,
+    /// Long lines are wrapped.
+    pub wrap: bool,
+    /// The histogram is shown.
+    pub histogram: bool,
+    /// The fields of JSON lines that are shown, in this order.
+    pub fields: Vec<String>,
+    /// The log groups that are followed.
+    pub groups: Vec<String>,
+    /// Which stretch of time is kept.
+    pub window: window::Window,
+    /// Lines that came since the view was paused.
+    pub unseen: u64,
+    /// The selected line; `None` follows the newest.
+    cursor: Option<Anchor>,
+    /// The last line when the view was paused: what came later does not move the view.
+    held: Option<Anchor>,
+    /// What is looked for while lines are still judged.
+    seeking: Option<(Direction, Wanted)>,
+    saving: Option<save::Saving>,
+    generation: Generation,
+}
+
+/// The fields of the MCP servers' request lines, and what other loggers call the message.
+pub const FIELDS: &[&str] = &["event", "method", "tool", "status", "latency_ms", "message", "msg"];
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            store: Store::default(),
+            tail: TailState::default(),
+            gaps: Vec::new(),
+            rate: Rate::default(),
+            last_line: None,
+            times: Times::default(),
+            zone: TimeZone::UTC,
+            wrap: false,
+            histogram: false,
+            fields: FIELDS.iter().map(|field| (*field).to_owned()).collect(),
+            groups: Vec::new(),
+            window: window::Window::default(),
+            unseen: 0,
+            cursor: None,
+            held: None,
+            seeking: None,
+            saving: None,
+            generation: 0,
+        }
+    }
+}
+
+/// How times are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Times {
+    /// The operator's time zone.
+    #[default]
+    Local,
+    /// UTC.
+    Utc,
+    /// How long ago.
+    Relative,
+    /// Not at all.
+    Off,
+}
+
+impl State {
+    /// Whether anything is followed.
+    pub fn following(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
+    /// Whether the view stands still while lines arrive.
+    pub fn paused(&self) -> bool {
+        self.cursor.is_some() || self.window.detached()
+    }
+
+    /// Whether there is work to be done a slice at a time: [`Msg::Work`](crate::console::msg::Msg::Work).
+    pub fn working(&self) -> bool {
+        self.saving.is_some() || self.store.progress().is_some()
+    }
+
+    /// Whether a line is looked for where lines are not judged yet.
+    pub fn seeking(&self) -> bool {
+        self.seeking.is_some()
+    }
+
+    /// Whether lines are being put together to be saved.
+    pub fn saving(&self) -> bool {
+        self.saving.is_some()
+    }
+
+    /// Row of the selected line among those shown.
+    pub fn position(&self) -> Option<usize> {
+        let last = self.store.shown().checked_sub(1)?;
+        Some(self.cursor.map_or(last, |anchor| self.store.row_of(anchor).min(last)))
+    }
+
+    /// The selected line.
+    pub fn selected(&self) -> Option<LineRef<'_>> {
+        self.chosen().map(|kept| kept.line)
+    }
+
+    fn chosen(&self) -> Option<Kept<'_>> {
+        self.store.row(self.position()?)
+    }
+
+    /// One past the last row that was shown when the view was paused.
+    pub fn held(&self) -> Option<usize> {
+        self.cursor.and(self.held).map(|anchor| self.store.row_of(anchor) + 1)
+    }
+
+    /// The search as typed.
+    pub fn search_text(&self) -> &str {
+        self.store.search().map(Pattern::text).unwrap_or_default()
+    }
+
+    /// Searches for this; nothing for an empty text.
+    pub fn set_search(&mut self, text: &str) {
+        if text == self.search_text() {
+            return;
+        }
+        self.seeking = None;
+        self.store.set_search((!text.is_empty()).then(|| Pattern::new(text)));
+        self.store.work(self.toward());
+    }
+
+    /// Adds a filter that keeps or hides what matches.
+    ///
+    /// # Errors
+    /// Where the expression cannot be read, and why.
+    pub fn add_filter(&mut self, text: &str, keep: bool) -> Result<(), BadExpression> {
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        let expression = Expression::parse(text)?;
+        let mut filter = self.store.filter().clone();
+        let list = if keep { &mut filter.keep } else { &mut filter.hide };
+        list.push(expression);
+        self.set_filter(filter);
+        Ok(())
+    }
+
+    /// Shows only the lines whose fields have these values; an empty value is not looked at.
+    pub fn only(&mut self, fields: &[(&str, &str)]) {
+        let wanted = fields.iter().filter(|(_, value)| !value.is_empty());
+        let keep = wanted.filter_map(|(field, value)| Expression::parse(&format!("{field}=\"{value}\"")).ok());
+        self.set_filter(Filter { keep: keep.collect(), hide: Vec::new(), ..self.store.filter().clone() });
+    }
+
+    /// Shows other lines. The first of them are found at once, the rest by [`work`].
+    pub fn set_filter(&mut self, filter: Filter) {
+        self.seeking = None;
+        self.store.set_filter(filter);
+        self.store.work(self.toward());
+    }
+
+    /// The zone in which times are shown, and typed.
+    fn clock_zone(&self) -> TimeZone {
+        if self.times == Times::Utc { TimeZone::UTC } else { self.zone.clone() }
+    }
+
+    /// Where lines are to be judged first: where something is looked for, else what is on screen.
+    fn toward(&self) -> Toward {
+        match (self.cursor, self.seeking) {
+            (Some(cursor), Some((direction, _))) => Toward::From(cursor, direction),
+            (Some(cursor), None) => Toward::Around(cursor),
+            (None, _) => Toward::Newest,
+        }
+    }
+
+    /// Selects a line, which pauses.
+    fn select(&mut self, anchor: Option<Anchor>) {
+        if self.cursor.is_none() {
+            self.held = self.store.row(self.store.shown().saturating_sub(1)).map(|kept| kept.anchor);
+        }
+        self.cursor = anchor;
+    }
+
+    fn select_row(&mut self, row: usize) {
+        let anchor = self.store.row(row).map(|kept| kept.anchor);
+        self.select(anchor);
+    }
+
+    /// Follows the newest line.
+    fn follow(&mut self) {
+        self.cursor = None;
+        self.seeking = None;
+        self.unseen = 0;
+    }
+
+    /// Goes one step back: out of the search, the filters. Whether there was one.
+    fn back(&mut self) -> bool {
+        if self.store.search().is_some() {
+            self.set_search("");
+            return true;
+        }
+        let filter = self.store.filter();
+        if filter.has_expressions() {
+            let filter = Filter { keep: Vec::new(), hide: Vec::new(), ..filter.clone() };
+            self.set_filter(filter);
+            return true;
+        }
+        false
+    }
+}

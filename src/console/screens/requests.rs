@@ -1,0 +1,182 @@
+//! Requests: how many, errors and latencies per tool and client, counted from the log that is followed.
+
+use super::View;
+use crate::console::action::Action;
+use crate::console::effect::Effect;
+use crate::console::model::{Model, Screen};
+use crate::console::table::{Cell, Column, Row, Table};
+use crate::console::update::show;
+use crate::core::meaning::Meaning;
+use crate::core::requests::{By, Figures, Requests, Subject, Window};
+use crate::core::text::{count, milliseconds};
+
+/// The screen's state.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// What was counted.
+    pub counted: Requests,
+    /// How far back the figures go.
+    pub window: Window,
+    /// What a row stands for.
+    pub by: By,
+    /// Only this server.
+    pub server: Option<String>,
+    /// The table.
+    pub table: Table,
+}
+
+impl State {
+    /// Goes one step back: out of the filter, then out of one server. Whether there was one.
+    pub fn back(&mut self) -> bool {
+        if !self.table.filter.is_empty() {
+            self.table.filter.clear();
+            return true;
+        }
+        self.server.take().is_some()
+    }
+}
+
+const COLUMNS: &[Column] = &[
+    Column::text("SERVER", 10, 0),
+    Column::wide("TOOL", 14, 0),
+    Column::wide("CLIENT", 12, 1),
+    Column::number("REQ/S", 7, 0),
+    Column::number("REQUESTS", 8, 5),
+    Column::number("ERRORS", 7, 0),
+    Column::number("REFUSED", 7, 3),
+    Column::number("P50", 7, 2),
+    Column::number("P95", 7, 0),
+    Column::number("P99", 7, 1),
+];
+
+/// A row with more errors than this (percent) is not well.
+const ERRORS: f64 = 1.0;
+
+/// The table that is shown.
+pub fn view(model: &Model) -> View {
+    let state = &model.requests;
+    let now = model.now.as_millisecond();
+    let figures = state.counted.figures(state.by, state.window, now);
+    let wanted = |subject: &Subject| state.server.as_ref().is_none_or(|server| *server == subject.server);
+    let rows: Vec<Row> = figures
+        .iter()
+        .filter(|(subject, _)| wanted(subject))
+        .map(|(subject, figures)| row(model, subject, figures))
+        .collect();
+    let all = rows.len();
+    let columns: Vec<Column> = COLUMNS.iter().filter(|column| told_apart(column, state.by)).cloned().collect();
+    let rows = state.table.arrange(&columns, rows);
+    let of = state.server.as_ref().map(|server| format!(" of {server}")).unwrap_or_default();
+    View {
+        title: format!("requests{of} in the last {}", minutes(state.window)),
+        selected: state.table.position(&rows),
+        columns,
+        rows,
+        all,
+        empty: empty(model, all),
+    }
+}
+
+fn minutes(window: Window) -> String {
+    count(usize::try_from(window.minutes()).unwrap_or_default(), "minute")
+}
+
+fn told_apart(column: &Column, by: By) -> bool {
+    match &*column.title {
+        "TOOL" => by != By::Client,
+        "CLIENT" => by != By::Tool,
+        _ => true,
+    }
+}
+
+fn empty(model: &Model, all: usize) -> String {
+    match (all, model.logs.following()) {
+        (1.., _) => "nothing matches the filter; esc shows everything".into(),
+        (_, true) => format!(
+            "no request line in the last {} of the log ({})",
+            minutes(model.requests.window),
+            model.logs.tail.word()
+        ),
+        (_, false) => "the log is not followed yet; 2 follows it".into(),
+    }
+}
+
+fn row(model: &Model, subject: &Subject, figures: &Figures) -> Row {
+    let bad = figures.error_percent().is_some_and(|percent| percent > ERRORS);
+    let latency = |percent| Cell::plain(figures.latency.percentile(percent).map(milliseconds).unwrap_or_default());
+    let share = |part: u64, meaning| match part {
+        0 => Cell::muted("0"),
+        _ => Cell::new(format!("{:.1}%", part as f64 * 100.0 / figures.requests.max(1) as f64), meaning),
+    };
+    let named = |name: &str| if name.is_empty() { Cell::muted("-") } else { Cell::plain(name) };
+    let mut cells = vec![Cell::new(&subject.server, Meaning::Accent)];
+    let by = model.requests.by;
+    if by != By::Client {
+        cells.push(named(&subject.tool));
+    }
+    if by != By::Tool {
+        cells.push(named(&client_name(model, &subject.client)));
+    }
+    cells.extend([
+        Cell::plain(rate(figures.rate())),
+        Cell::plain(figures.requests.to_string()),
+        share(figures.errors, if bad { Meaning::Bad } else { Meaning::Warn }),
+        share(figures.refused, Meaning::Warn),
+        latency(50.0),
+        latency(95.0),
+        latency(99.0),
+    ]);
+    Row { key: [&*subject.server, &subject.tool, &subject.client].join("\u{1f}"), cells, well: !bad }
+}
+
+/// Requests per second in at most five characters.
+pub fn rate(rate: f64) -> String {
+    match rate {
+        0.0 => "0".into(),
+        ..10.0 => format!("{rate:.2}"),
+        ..100.0 => format!("{rate:.1}"),
+        _ => format!("{rate:.0}"),
+    }
+}
+
+/// The client's name, where the Clients screen has read it.
+fn client_name(model: &Model, id: &str) -> String {
+    let list = model.clients.remote.get();
+    let known = list.and_then(|list| list.clients.iter().find(|client| client.id == id));
+    known.map_or_else(|| id.to_owned(), |client| client.name.clone())
+}
+
+/// Shows the screen, of one server or all; the log is followed if it is not yet.
+pub fn open(model: &mut Model, server: Option<String>) -> Vec<Effect> {
+    let mut effects = if model.logs.following() { Vec::new() } else { super::logs::open(model, None) };
+    model.requests.server = server;
+    effects.extend(show(model, Screen::Requests));
+    effects
+}
+
+/// Carries out an action of this screen.
+pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Window => model.requests.window = model.requests.window.next(),
+        Action::GroupBy => model.requests.by = model.requests.by.next(),
+        Action::Open => return open_log(model),
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// The log, filtered to the selected row.
+fn open_log(model: &mut Model) -> Vec<Effect> {
+    let view = view(model);
+    let Some(key) = model.requests.table.selection(&view.rows).map(ToOwned::to_owned) else {
+        return model.refuse("no row is selected");
+    };
+    let mut parts = key.split('\u{1f}');
+    let mut part = || parts.next().unwrap_or_default().to_owned();
+    let (server, tool, client) = (part(), part(), part());
+    // A request that is no tool call goes by its method.
+    let field = if tool.contains('/') { "method" } else { "tool" };
+    let effects = super::logs::open(model, Some(&server));
+    model.logs.only(&[(field, &tool), ("client", &client)]);
+    effects
+}

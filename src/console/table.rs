@@ -1,0 +1,301 @@
+//! Tables: rows of text with a meaning, filtered, sorted, and with a selection that follows its row.
+
+use std::borrow::Cow;
+
+use frizbee::{Config, Matcher};
+
+use crate::core::meaning::Meaning;
+
+/// A piece of text with its meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cell {
+    /// The text, safe for the terminal.
+    pub text: String,
+    /// What it means.
+    pub meaning: Meaning,
+}
+
+impl Cell {
+    /// A cell of this meaning.
+    pub fn new(text: impl Into<String>, meaning: Meaning) -> Self {
+        Self { text: text.into(), meaning }
+    }
+
+    /// A plain cell.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self::new(text, Meaning::Plain)
+    }
+
+    /// A muted cell.
+    pub fn muted(text: impl Into<String>) -> Self {
+        Self::new(text, Meaning::Muted)
+    }
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its title, which is also its name in filters (in lower case).
+    pub title: Cow<'static, str>,
+    /// Narrowest useful width in cells.
+    pub min: u16,
+    /// Whether it takes the space that is left.
+    pub grows: bool,
+    /// Which columns go first when there is no room: the highest number.
+    pub rank: u8,
+    /// Right-aligned numbers.
+    pub number: bool,
+}
+
+impl Column {
+    /// A column of text.
+    pub const fn text(title: &'static str, min: u16, rank: u8) -> Self {
+        Self { title: Cow::Borrowed(title), min, grows: false, rank, number: false }
+    }
+
+    /// A column that takes the space that is left.
+    pub const fn wide(title: &'static str, min: u16, rank: u8) -> Self {
+        Self { title: Cow::Borrowed(title), min, grows: true, rank, number: false }
+    }
+
+    /// A column of numbers.
+    pub const fn number(title: &'static str, min: u16, rank: u8) -> Self {
+        Self { title: Cow::Borrowed(title), min, grows: false, rank, number: true }
+    }
+
+    /// The same with a title that is known only now.
+    pub fn titled(self, title: impl Into<String>) -> Self {
+        Self { title: Cow::Owned(title.into()), ..self }
+    }
+}
+
+/// A row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Identifies it across refreshes.
+    pub key: String,
+    /// One cell per column.
+    pub cells: Vec<Cell>,
+    /// Whether it is well; `false` is what "faults only" keeps.
+    pub well: bool,
+}
+
+/// The state of a table: what is selected, shown and in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table {
+    selected: Option<String>,
+    index: usize,
+    /// The filter as typed.
+    pub filter: String,
+    /// Column that sorts; `None` is the natural order.
+    pub sort: Option<usize>,
+    /// Descending.
+    pub descending: bool,
+    /// Show only what is not well.
+    pub faults_only: bool,
+}
+
+/// A move of the selection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    /// By rows; negative is up.
+    By(isize),
+    /// To the first row.
+    First,
+    /// To the last row.
+    Last,
+}
+
+impl Table {
+    /// Rows that are shown, in order.
+    pub fn arrange(&self, columns: &[Column], mut rows: Vec<Row>) -> Vec<Row> {
+        rows.retain(|row| !self.faults_only || !row.well);
+        if !self.filter.trim().is_empty() {
+            rows = filter(columns, rows, self.filter.trim());
+        }
+        if let Some(column) = self.sort {
+            let text = |row: &Row| row.cells.get(column).map(|cell| cell.text.clone()).unwrap_or_default();
+            rows.sort_by(|a, b| natural(&text(a), &text(b)));
+        }
+        if self.descending {
+            rows.reverse();
+        }
+        rows
+    }
+
+    /// Index of the selected row among the arranged ones. A selection that is gone moves to its neighbour.
+    pub fn position(&self, rows: &[Row]) -> Option<usize> {
+        let by_key = self.selected.as_ref().and_then(|key| rows.iter().position(|row| &row.key == key));
+        by_key.or_else(|| rows.len().checked_sub(1).map(|last| self.index.min(last)))
+    }
+
+    /// Key of the selected row.
+    pub fn selection<'a>(&self, rows: &'a [Row]) -> Option<&'a str> {
+        self.position(rows).and_then(|index| rows.get(index)).map(|row| row.key.as_str())
+    }
+
+    /// Moves the selection.
+    pub fn go(&mut self, rows: &[Row], to: Move) {
+        let Some(last) = rows.len().checked_sub(1) else { return };
+        let now = self.position(rows).unwrap_or(0);
+        self.index = match to {
+            Move::By(rows) => now.saturating_add_signed(rows).min(last),
+            Move::First => 0,
+            Move::Last => last,
+        };
+        self.selected = Some(rows[self.index].key.clone());
+    }
+
+    /// Selects a row by its key.
+    pub fn select(&mut self, key: impl Into<String>) {
+        self.selected = Some(key.into());
+    }
+
+    /// Sorts by the next column, then by none again.
+    pub fn sort_next(&mut self, columns: usize) {
+        self.sort = match self.sort {
+            None => Some(0),
+            Some(column) if column + 1 < columns => Some(column + 1),
+            Some(_) => None,
+        };
+    }
+}
+
+/// `field:value` keeps rows whose column contains the value; the rest is a fuzzy query in which
+/// `!x` excludes, `'x` is literal, `^x` and `x$` anchor.
+fn filter(columns: &[Column], rows: Vec<Row>, query: &str) -> Vec<Row> {
+    let (fields, words): (Vec<&str>, Vec<&str>) =
+        query.split_whitespace().partition(|word| column(columns, word).is_some());
+    let fields: Vec<(usize, String)> = fields.iter().filter_map(|word| column(columns, word)).collect();
+    let by_field = |row: &Row| {
+        fields
+            .iter()
+            .all(|(index, value)| row.cells.get(*index).is_some_and(|cell| cell.text.to_lowercase().contains(value)))
+    };
+    let rows: Vec<Row> = rows.into_iter().filter(by_field).collect();
+    if words.is_empty() {
+        return rows;
+    }
+    let text: Vec<String> =
+        rows.iter().map(|row| row.cells.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join(" ")).collect();
+    let mut keep: Vec<usize> = Matcher::from_query(&words.join(" "), &Config::default())
+        .match_list(&text)
+        .iter()
+        .map(|found| found.index as usize)
+        .collect();
+    keep.sort_unstable();
+    let mut rows: Vec<Option<Row>> = rows.into_iter().map(Some).collect();
+    keep.into_iter().filter_map(|index| rows.get_mut(index).and_then(Option::take)).collect()
+}
+
+fn column(columns: &[Column], word: &str) -> Option<(usize, String)> {
+    let (field, value) = word.split_once(':')?;
+    let index = columns.iter().position(|column| column.title.eq_ignore_ascii_case(field))?;
+    Some((index, value.to_lowercase()))
+}
+
+/// Compares by amount where both begin with one, else by text. What begins with an amount comes
+/// first, so that the order is total in a column that mixes both.
+fn natural(a: &str, b: &str) -> std::cmp::Ordering {
+    use std::cmp::Ordering::{Greater, Less};
+    match (amount(a), amount(b)) {
+        (Some(x), Some(y)) => x.total_cmp(&y).then_with(|| a.cmp(b)),
+        (Some(_), None) => Less,
+        (None, Some(_)) => Greater,
+        (None, None) => a.to_lowercase().cmp(&b.to_lowercase()),
+    }
+}
+
+/// The number that a text begins with; a duration (`4m12s`) in seconds.
+fn amount(text: &str) -> Option<f64> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..end].parse().ok()?;
+    let mut rest = text[end..].chars();
+    let unit = match (rest.next(), rest.next()) {
+        (Some('s'), None) => 1.0,
+        (Some('m'), None | Some('0'..='9')) => 60.0,
+        (Some('h'), None | Some('0'..='9')) => 3_600.0,
+        (Some('d'), None | Some('0'..='9')) => 86_400.0,
+        _ => return Some(number),
+    };
+    Some(number * unit + amount(&text[end + 1..]).unwrap_or(0.0))
+}
+
+/// The best matches of a query among names, best first; all of them for an empty query.
+pub fn fuzzy<'a>(query: &str, names: &'a [String]) -> Vec<&'a String> {
+    if query.trim().is_empty() {
+        return names.iter().collect();
+    }
+    let found = Matcher::from_query(query, &Config::default()).match_list(names);
+    found.iter().filter_map(|found| names.get(found.index as usize)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const COLUMNS: &[Column] = &[Column::text("NAME", 8, 0), Column::number("TASKS", 5, 1)];
+
+    fn rows() -> Vec<Row> {
+        let row = |name: &str, tasks: &str, well| Row {
+            key: name.into(),
+            cells: vec![Cell::plain(name), Cell::plain(tasks)],
+            well,
+        };
+        vec![row("time", "10/10", true), row("weather", "2/3", false), row("docs", "1/1", true)]
+    }
+
+    fn names(table: &Table) -> Vec<String> {
+        table.arrange(COLUMNS, rows()).into_iter().map(|row| row.key).collect()
+    }
+
+    #[rstest]
+    #[case("", &["time", "weather", "docs"])]
+    #[case("wthr", &["weather"])]
+    #[case("!'time", &["weather", "docs"])]
+    #[case("name:DOC", &["docs"])]
+    #[case("tasks:2/ wea", &["weather"])]
+    #[case("nothing-like-it", &[])]
+    fn filters(#[case] filter: &str, #[case] expected: &[&str]) {
+        assert_eq!(names(&Table { filter: filter.into(), ..Table::default() }), expected);
+    }
+
+    #[test]
+    fn sorts_numbers_by_value() {
+        let table = Table { sort: Some(1), ..Table::default() };
+        assert_eq!(names(&table), ["docs", "weather", "time"]);
+        assert_eq!(names(&Table { descending: true, ..table }), ["time", "weather", "docs"]);
+    }
+
+    #[rstest]
+    #[case(&["2m05s", "50s", "1h00m", "3d04h"], &["50s", "2m05s", "1h00m", "3d04h"])]
+    #[case(&["9", "10.88.0.2", "10", "-"], &["9", "10", "-", "10.88.0.2"])]
+    #[case(&["10 tasks", "9 tasks"], &["9 tasks", "10 tasks"])]
+    fn the_natural_order_is_total_and_knows_durations(#[case] texts: &[&str], #[case] sorted: &[&str]) {
+        for turn in 0..texts.len() {
+            let mut texts = texts.to_vec();
+            texts.rotate_left(turn);
+            texts.sort_by(|a, b| natural(a, b));
+            assert_eq!(texts, sorted);
+        }
+    }
+
+    #[test]
+    fn faults_only_keeps_what_is_not_well() {
+        assert_eq!(names(&Table { faults_only: true, ..Table::default() }), ["weather"]);
+    }
+
+    #[test]
+    fn the_selection_follows_its_row_and_survives_its_loss() {
+        let mut table = Table::default();
+        let all = rows();
+        table.go(&all, Move::By(1));
+        assert_eq!(table.selection(&all), Some("weather"));
+        let reordered: Vec<Row> = all.iter().rev().cloned().collect();
+        assert_eq!(table.position(&reordered), Some(1));
+        let without: Vec<Row> = all.iter().filter(|row| row.key != "weather").cloned().collect();
+        assert_eq!(table.selection(&without), Some("docs"), "the neighbour takes its place");
+        assert_eq!(table.selection(&[]), None);
+    }
+}

@@ -1,0 +1,73 @@
+//! What an operator asks for, before it is a plan.
+
+use super::work::Facts;
+use crate::core::fleet::Bounds;
+use crate::core::plan::Plan;
+
+/// What is to be planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlanRequest {
+    /// New desired count or bounds.
+    Scale {
+        /// Server name.
+        server: String,
+        /// New desired count.
+        desired: Option<u32>,
+        /// New bounds; a missing one keeps its value.
+        bounds: Option<Bounds>,
+    },
+    /// A new deployment.
+    Restart {
+        /// Server name.
+        server: String,
+    },
+    /// An earlier task definition.
+    Rollback {
+        /// Server name.
+        server: String,
+        /// Revision; `None` is the one before.
+        revision: Option<u32>,
+    },
+    /// Stop a task.
+    StopTask {
+        /// Task id, its beginning, or ARN.
+        task: String,
+    },
+    /// Create or update the environment's stacks.
+    Deploy {
+        /// Only these servers (and what they need); empty is all.
+        servers: Vec<String>,
+    },
+    /// Delete the environment's stacks.
+    Destroy,
+    /// Rotate a client's secret.
+    Rotate {
+        /// Client id or name.
+        client: String,
+        /// How long the old credentials stay valid, in seconds.
+        grace_seconds: i64,
+    },
+    /// Take an unfinished rotation back.
+    UndoRotation {
+        /// The rotation's plan.
+        plan: Box<Plan>,
+        /// What it had learnt.
+        learnt: Facts,
+    },
+}
+
+impl PlanRequest {
+    /// What is planned, while it is; `environment` is the one worked on.
+    pub fn title(&self, environment: &str) -> String {
+        match self {
+            Self::Scale { server, .. } => format!("scale {server}"),
+            Self::Restart { server } => format!("restart {server}"),
+            Self::Rollback { server, .. } => format!("roll back {server}"),
+            Self::StopTask { task } => format!("stop task {task}"),
+            Self::Deploy { .. } => format!("deploy {environment}"),
+            Self::Destroy => format!("destroy {environment}"),
+            Self::Rotate { client, .. } => format!("rotate {client}"),
+            Self::UndoRotation { .. } => "take the rotation back".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Requests: how many, how many of them failed and how long they took, per tool and client, from the request
+//! lines that gangway's servers log.
+//!
+//! The figures are as true as the log behind them: they count the lines that were read, no more.
+
+mod histogram;
+mod request;
+
+use std::collections::{HashMap, VecDeque};
+
+pub use histogram::Histogram;
+pub use request::Request;
+
+use super::logs::Line;
+
+/// Length of a slot, in milliseconds.
+const SLOT: i64 = 2_000;
+/// Slots that are kept: those of the longest window.
+const KEPT: i64 = Window::Fifteen.millis() / SLOT + 1;
+/// Series that are kept; requests of further ones are counted in [`Requests::uncounted`].
+pub const MAX_SERIES: usize = 1_000;
+
+/// How far back figures go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Window {
+    /// The last minute.
+    #[default]
+    One,
+    /// The last 5 minutes.
+    Five,
+    /// The last 15 minutes.
+    Fifteen,
+}
+
+impl Window {
+    /// Its length in minutes.
+    pub const fn minutes(self) -> i64 {
+        match self {
+            Self::One => 1,
+            Self::Five => 5,
+            Self::Fifteen => 15,
+        }
+    }
+
+    /// Its length in milliseconds.
+    pub const fn millis(self) -> i64 {
+        self.minutes() * 60_000
+    }
+
+    /// The next one, in a circle.
+    pub fn next(self) -> Self {
+        match self {
+            Self::One => Self::Five,
+            Self::Five => Self::Fifteen,
+            Self::Fifteen => Self::One,
+        }
+    }
+}
+
+/// What a row of figures stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum By {
+    /// A tool of a server.
+    #[default]
+    Tool,
+    /// A client of a server.
+    Client,
+    /// A tool of a server, as one client calls it.
+    Both,
+}
+
+impl By {
+    /// The next one, in a circle.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Tool => Self::Client,
+            Self::Client => Self::Both,
+            Self::Both => Self::Tool,
+        }
+    }
+}
+
+/// Whose requests. What a row does not tell apart is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Subject {
+    /// Server.
+    pub server: String,
+    /// Tool; of a request that is no tool call, its method.
+    pub tool: String,
+    /// OAuth client id.
+    pub client: String,
+}
+
+/// Figures of a window.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Figures {
+    /// Requests answered.
+    pub requests: u64,
+    /// Those that failed: status 500 and above, and tool results that say `isError`.
+    pub errors: u64,
+    /// Those that were turned down: status 400 to 499.
+    pub refused: u64,
+    /// How long they took.
+    pub latency: Histogram,
+    /// Length of the window in seconds.
+    seconds: u64,
+}
+
+impl Figures {
+    /// Requests per second.
+    pub fn rate(&self) -> f64 {
+        if self.seconds == 0 { 0.0 } else { self.requests as f64 / self.seconds as f64 }
+    }
+
+    /// Errors in percent of the requests; `None` without any.
+    pub fn error_percent(&self) -> Option<f64> {
+        (self.requests > 0).then(|| self.errors as f64 * 100.0 / self.requests as f64)
+    }
+
+    fn add(&mut self, slot: &Slot) {
+        self.requests += slot.requests;
+        self.errors += slot.errors;
+        self.refused += slot.refused;
+        self.latency.merge(&slot.latency);
+    }
+}
+
+/// Requests that began in the same two seconds.
+#[derive(Debug, Clone)]
+struct Slot {
+    number: i64,
+    requests: u64,
+    errors: u64,
+    refused: u64,
+    latency: Histogram,
+}
+
+#[derive(Debug, Clone)]
+struct Series {
+    subject: Subject,
+    /// By time; a slot without requests is absent.
+    slots: VecDeque<Slot>,
+}
+
+impl Series {
+    /// The slot of this number, made if it is not there. Late lines find theirs as well.
+    fn slot(&mut self, number: i64) -> &mut Slot {
+        let at = self.slots.partition_point(|slot| slot.number < number);
+        if self.slots.get(at).is_none_or(|slot| slot.number != number) {
+            let slot = Slot { number, requests: 0, errors: 0, refused: 0, latency: Histogram::default() };
+            self.slots.insert(at, slot);
+        }
+        &mut self.slots[at]
+    }
+}
+
+/// The requests of the last 15 minutes, counted.
+#[derive(Debug, Clone, Default)]
+pub struct Requests {
+    series: HashMap<String, Series>,
+    /// Newest slot.
+    newest: i64,
+    /// Newest millisecond that was counted.
+    counted: i64,
+    /// Lines up to this millisecond have been counted already.
+    skipped: Option<i64>,
+    uncounted: u64,
+    key: String,
+}
+
+impl Requests {
+    /// Counts a line, if it tells of a request.
+    pub fn take(&mut self, line: &Line) {
+        let Some(request) = Request::read(&line.text) else { return };
+        if self.skipped.is_some_and(|skipped| line.at <= skipped) {
+            return;
+        }
+        self.counted = self.counted.max(line.at);
+        let number = line.at.div_euclid(SLOT);
+        if number <= self.newest - KEPT {
+            return;
+        }
+        if number > self.newest {
+            self.newest = number;
+            self.forget();
+        }
+        self.key.clear();
+        for part in [&*line.server, request.tool(), request.client()] {
+            self.key.push_str(part);
+            self.key.push('\u{1f}');
+        }
+        if !self.series.contains_key(&self.key) {
+            if self.series.len() >= MAX_SERIES {
+                self.uncounted += 1;
+                return;
+            }
+            let subject = Subject {
+                server: line.server.to_string(),
+                tool: request.tool().to_owned(),
+                client: request.client().to_owned(),
+            };
+            self.series.insert(self.key.clone(), Series { subject, slots: VecDeque::new() });
+        }
+        let Some(series) = self.series.get_mut(&self.key) else { return };
+        let slot = series.slot(number);
+        slot.requests += 1;
+        slot.errors += u64::from(request.failed());
+        slot.refused += u64::from(request.refused());
+        slot.latency.add(request.latency_ms);
+    }
+
+    /// The log is followed anew from a time in the past: what was counted is not counted again.
+    pub fn resume(&mut self) {
+        self.skipped = Some(self.counted);
+    }
+
+    /// Drops the slots that no window reaches any more.
+    fn forget(&mut self) {
+        let oldest = self.newest - KEPT;
+        self.series.retain(|_, series| {
+            while series.slots.front().is_some_and(|slot| slot.number <= oldest) {
+                series.slots.pop_front();
+            }
+            !series.slots.is_empty()
+        });
+    }
+
+    /// Requests that were left out because there are more than [`MAX_SERIES`] subjects.
+    pub fn uncounted(&self) -> u64 {
+        self.uncounted
+    }
+
+    /// Figures of each subject in the window that ends at `now` (milliseconds since the Unix epoch),
+    /// sorted by name. The slot that is still filling is not part of it: a rate would look too low.
+    pub fn figures(&self, by: By, window: Window, now: i64) -> Vec<(Subject, Figures)> {
+        let mut all: HashMap<Subject, Figures> = HashMap::new();
+        for series in self.series.values() {
+            let subject = match by {
+                By::Tool => Subject { client: String::new(), ..series.subject.clone() },
+                By::Client => Subject { tool: String::new(), ..series.subject.clone() },
+                By::Both => series.subject.clone(),
+            };
+            Self::sum(series, window, now, all.entry(subject).or_default());
+        }
+        let mut all: Vec<_> = all.into_iter().filter(|(_, figures)| figures.requests > 0).collect();
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        all
+    }
+
+    /// Figures of a whole server.
+    pub fn server(&self, name: &str, window: Window, now: i64) -> Figures {
+        let mut figures = Figures::default();
+        for series in self.series.values().filter(|series| series.subject.server == name) {
+            Self::sum(series, window, now, &mut figures);
+        }
+        figures
+    }
+
+    fn sum(series: &Series, window: Window, now: i64, figures: &mut Figures) {
+        let end = now.div_euclid(SLOT);
+        let begin = end - window.millis() / SLOT;
+        figures.seconds = u64::try_from(window.millis() / 1_000).unwrap_or(0);
+        let first = series.slots.partition_point(|slot| slot.number < begin);
+        series.slots.range(first..).take_while(|slot| slot.number < end).for_each(|slot| figures.add(slot));
+    }
+}
+
+#[cfg(test)]
+mod tests;

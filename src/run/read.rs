@@ -1,0 +1,55 @@
+//! What is read of an environment, by name: stacks, clients, the platform and its outputs.
+
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::client::ClientList;
+use crate::core::environment::{EDGE_REGION, names};
+use crate::core::stack::{Stack, StackRef};
+use crate::run::Session;
+
+/// The environment's stacks; the edge stack lives in a region of its own.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn stacks(session: &Session) -> CloudResult<Vec<Stack>> {
+    let prefix = names::stack_prefix(&session.context.environment);
+    let mut stacks = session.cloud.stacks(&prefix, &session.context.region).await?;
+    if session.context.region != EDGE_REGION {
+        let edge = StackRef { name: names::stack(&session.context.environment, "edge"), region: EDGE_REGION.into() };
+        stacks.extend(session.cloud.stack(&edge).await?);
+    }
+    stacks.retain(|stack| stack.is_of(&session.context.environment));
+    Ok(stacks)
+}
+
+/// The clients of the environment's user pool.
+///
+/// # Errors
+/// When the platform or its clients cannot be read.
+pub async fn clients(session: &Session) -> CloudResult<ClientList> {
+    let platform = platform(session).await?;
+    let pool = output(&platform, "UserPoolId")?;
+    session.cloud.clients(&pool, &session.context.environment).await
+}
+
+/// The platform stack: it knows the user pool and the token endpoint.
+///
+/// # Errors
+/// When it cannot be read or does not exist.
+pub async fn platform(session: &Session) -> CloudResult<Stack> {
+    let name = names::stack(&session.context.environment, "platform");
+    let stack = StackRef { name: name.clone(), region: session.context.region.clone() };
+    session.cloud.stack(&stack).await?.ok_or_else(|| {
+        CloudError::new(ErrorKind::NotFound, "plan", format!("there is no stack {name}, so there is no user pool"))
+            .with_hint("deploy the environment first")
+    })
+}
+
+/// An output of the platform stack.
+///
+/// # Errors
+/// When the stack has no such output.
+pub fn output(stack: &Stack, key: &str) -> CloudResult<String> {
+    stack.outputs.get(key).cloned().ok_or_else(|| {
+        CloudError::new(ErrorKind::Invalid, "plan", format!("stack {} has no output {key}", stack.id.name))
+    })
+}

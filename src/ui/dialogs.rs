@@ -1,0 +1,181 @@
+//! Dialogs: sheets that take the whole body, and small boxes over it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+
+use super::paint::{self, span};
+use super::theme::Theme;
+use super::{describe, operation, pick, popup};
+use crate::console::action::{ActionInfo, Scope};
+use crate::console::dialogs::Dialog;
+use crate::console::model::Model;
+use crate::console::update::available;
+use crate::core::meaning::Meaning;
+use crate::core::operation::Phase;
+use crate::core::operation::record::Outcome;
+use crate::core::text::age;
+
+/// Lines of a text that are wrapped for a frame; more than the tallest terminal shows.
+const WRAPPED: usize = 200;
+
+/// Draws a dialog; where its cursor is.
+pub fn draw(model: &Model, theme: &Theme, dialog: &Dialog, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    match dialog {
+        Dialog::Help { scroll } => {
+            let title = format!("keys: {}", model.screen.title());
+            let lines = help(model, theme, usize::from(area.width));
+            sheet(&title, Line::default(), &lines, *scroll, theme, area, buf);
+            None
+        }
+        Dialog::Text { title, lines, scroll } => {
+            let cells = usize::from(area.width);
+            let line = |cells: &Vec<crate::console::table::Cell>| {
+                Line::from(cells.iter().map(|one| paint::cell(one, theme)).collect::<Vec<Span<'static>>>())
+            };
+            // The scroll counts lines as they are kept, so that it holds in every width.
+            let from = (*scroll).min(lines.len().saturating_sub(1));
+            let indent = |line: &Vec<crate::console::table::Cell>| {
+                if line.len() > 1 { crate::core::text::width(&line[0].text) } else { 2 }
+            };
+            // What lies far below the screen is only counted: a log line may have a megabyte.
+            let (near, far) = lines[from..].split_at((lines.len() - from).min(WRAPPED));
+            let mut wrapped: Vec<Line<'static>> =
+                near.iter().flat_map(|one| paint::wrap(&line(one), cells, indent(one))).collect();
+            wrapped.resize_with(wrapped.len() + far.len(), Line::default);
+            let note = if from == 0 { String::new() } else { format!("from line {}", from + 1) };
+            sheet(title, Line::from(span(note, theme.muted())), &wrapped, 0, theme, area, buf);
+            None
+        }
+        Dialog::Operations { selected } => {
+            operations(model, *selected, theme, area, buf);
+            None
+        }
+        Dialog::Palette { input, selected } => Some(popup::palette(model, theme, (input, *selected), area, buf)),
+        Dialog::Scale { server, input, error } => {
+            Some(popup::scale(model, theme, (server, input, error.as_deref()), area, buf))
+        }
+        Dialog::Pick { pick, selected } => {
+            pick::draw(model, theme, (*pick, *selected), area, buf);
+            None
+        }
+        Dialog::Planning { title } => {
+            popup::planning(title, theme, area, buf);
+            None
+        }
+        Dialog::Operation { id, scroll, input, error } => {
+            let shown = operation::Shown { scroll: *scroll, input, error: error.as_deref() };
+            operation::draw(model, theme, id, &shown, area, buf)
+        }
+    }
+}
+
+/// Draws a sheet: a rule with the title, the lines from `scroll` on, and how many are hidden.
+pub fn sheet(
+    title: &str,
+    note: Line<'static>,
+    lines: &[Line<'static>],
+    scroll: usize,
+    theme: &Theme,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    paint::clear(buf, area);
+    paint::rule(buf, area, 0, Line::from(span(title.to_owned(), theme.title())), theme);
+    let body = paint::band(area, 1, area.height);
+    let height = usize::from(body.height);
+    let from = scroll.min(lines.len().saturating_sub(height));
+    for (index, line) in (0..body.height).zip(&lines[from..]) {
+        paint::row(buf, body, index, line);
+    }
+    let hidden = lines.len().saturating_sub(from + height);
+    let mut right = vec![Span::raw(" ")];
+    right.extend(note.spans);
+    if hidden > 0 {
+        right.push(describe::more(hidden, theme));
+    }
+    if right.iter().map(Span::width).sum::<usize>() > 1 {
+        paint::right(buf, area, 0, &Line::from(right));
+    }
+}
+
+/// The keys that hold now: the screen's own and those that hold everywhere, side by side where
+/// there is room.
+fn help(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    let offered = available(model);
+    let part = |title: &str, global: bool| {
+        let rows = offered.iter().filter(|(info, _)| (info.scope == Scope::Global) == global);
+        let mut lines = vec![Line::from(span(title.to_owned(), theme.heading()))];
+        lines.extend(rows.map(|(info, keys)| help_line(info, keys, theme)));
+        lines
+    };
+    let (mut own, global) = (part("this screen", false), part("everywhere", true));
+    let rule = "a capital letter plans a write, shows it and asks; nothing else ever writes";
+    own.push(Line::default());
+    own.push(Line::from(span(rule, theme.muted())));
+    let half = own.iter().map(Line::width).max().unwrap_or(0) + 4;
+    if half + global.iter().map(Line::width).max().unwrap_or(0) > cells {
+        own.push(Line::default());
+        return own.into_iter().chain(global).collect();
+    }
+    let rows = own.len().max(global.len());
+    let (mut left, mut right) = (own.into_iter(), global.into_iter());
+    let beside = |_| {
+        let mut line = left.next().unwrap_or_default();
+        line.push_span(Span::raw(" ".repeat(half - line.width())));
+        line.spans.extend(right.next().unwrap_or_default().spans);
+        line
+    };
+    (0..rows).map(beside).collect()
+}
+
+fn help_line(info: &ActionInfo, keys: &[String], theme: &Theme) -> Line<'static> {
+    let mark = if info.writes { span("writes ", theme.of(Meaning::Warn)) } else { Span::raw("       ") };
+    Line::from(vec![span(paint::fit(&keys.join(" "), 17, false), theme.key()), mark, Span::raw(info.doc.to_owned())])
+}
+
+/// The list of operations, the newest first.
+fn operations(model: &Model, selected: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let title = format!("operations  {}", model.operations.len());
+    if model.operations.is_empty() {
+        let none = [Line::from(span("  none in this session, and none left unfinished before it", theme.muted()))];
+        return sheet(&title, Line::default(), &none, 0, theme, area, buf);
+    }
+    let line = |(index, operation): (usize, &crate::core::operation::Operation)| {
+        let (symbol, word, meaning) = phase(&operation.phase);
+        let since = operation.finished.or(operation.started).map(|at| format!("{:>7} ago", age(model.now, at)));
+        let steps = format!("{}/{} steps", operation.done.len(), operation.steps().len());
+        Line::from(vec![
+            Span::raw(if index == selected { "▸ " } else { "  " }),
+            span(format!("{symbol} {word:<9}"), theme.of(meaning)),
+            span(paint::fit(&since.unwrap_or_default(), 13, false), theme.muted()),
+            span(paint::fit(&steps, 13, false), theme.muted()),
+            span(
+                operation.plan.title.clone(),
+                if index == selected { theme.title() } else { theme.of(Meaning::Plain) },
+            ),
+        ])
+    };
+    let lines: Vec<Line<'static>> = model.operations.iter().rev().enumerate().map(line).collect();
+    let height = usize::from(area.height.saturating_sub(1));
+    let from = paint::scroll_to(selected, lines.len(), height);
+    sheet(&title, Line::default(), &lines, from, theme, area, buf);
+    if let Ok(row) = u16::try_from(selected.saturating_sub(from) + 1) {
+        buf.set_style(paint::band(area, row, 1), theme.selected());
+    }
+}
+
+/// A phase as a symbol, a word and a meaning.
+pub fn phase(phase: &Phase) -> (&'static str, &'static str, Meaning) {
+    match phase {
+        Phase::Proposed => ("?", "proposed", Meaning::Accent),
+        Phase::Recording => ("◐", "recording", Meaning::Warn),
+        Phase::Running => ("◐", "running", Meaning::Warn),
+        Phase::Consent(_) => ("?", "asks", Meaning::Warn),
+        Phase::Paused(_) => ("‖", "paused", Meaning::Warn),
+        Phase::Ended(Outcome::Done) => ("✔", "done", Meaning::Good),
+        Phase::Ended(Outcome::Failed { .. }) => ("✖", "failed", Meaning::Bad),
+        Phase::Ended(Outcome::Undone { .. }) => ("↶", "undone", Meaning::Plain),
+        Phase::Refused(_) => ("✖", "refused", Meaning::Bad),
+    }
+}

@@ -1,0 +1,446 @@
+//! The AWS wall against a server that misbehaves: every failure has its kind, its words and its limit.
+
+use std::time::{Duration, Instant};
+
+use crate::support::drive::{Driven, drive, first_call, plan};
+use crate::support::fake_identity::{CLIENT, Identity, SECRET};
+use crate::support::scripted::{Reply, Scripted};
+use futures::StreamExt;
+use quarterdeck::aws::{AwsCloud, Options, Timeouts, connect, connect_with};
+use quarterdeck::cloud::{Cloud, CloudError, ErrorKind};
+use quarterdeck::core::logs::LogQuery;
+use quarterdeck::core::logs::insights::InsightsRequest;
+use quarterdeck::core::operation::intent::{Scale, ServiceRef};
+use quarterdeck::core::operation::rotate::{Rotation, Strategy, UndoRotation};
+use quarterdeck::core::operation::work::TokenProbe;
+use quarterdeck::core::operation::{Facts, Intent, Phase};
+use quarterdeck::core::stack::StackRef;
+use rstest::rstest;
+use serde_json::json;
+
+const SHORT: Timeouts = Timeouts {
+    connect: Duration::from_millis(400),
+    attempt: Duration::from_millis(400),
+    read: Duration::from_millis(2_500),
+    write: Duration::from_millis(400),
+    draft: Duration::from_millis(1_500),
+    silence: None,
+};
+
+fn options(endpoint: &str) -> Options {
+    Options {
+        region: Some("eu-central-1".into()),
+        endpoint: Some(endpoint.into()),
+        static_credentials: true,
+        ..Options::default()
+    }
+}
+
+async fn cloud(endpoint: &str) -> AwsCloud {
+    connect_with(&options(endpoint), SHORT).await.unwrap()
+}
+
+/// The failure of a plain read against these replies, and how often it was asked.
+async fn failure(replies: Vec<Reply>) -> (CloudError, usize) {
+    let server = Scripted::script([("ListTaskDefinitions", replies)]).await;
+    let error = cloud(&server.url).await.revisions("time").await.unwrap_err();
+    assert_eq!(error.call, "ecs:ListTaskDefinitions");
+    (error, server.count("ListTaskDefinitions"))
+}
+
+#[tokio::test]
+async fn a_throttled_read_is_tried_again_and_counted() {
+    let revisions = Reply::json(200, json!({ "taskDefinitionArns": ["arn:2", "arn:1"] }));
+    let throttled = Reply::error(400, "ThrottlingException", "Rate exceeded");
+    let server = Scripted::script([("ListTaskDefinitions", vec![throttled, revisions])]).await;
+    let cloud = cloud(&server.url).await;
+    assert_eq!(cloud.revisions("time").await.unwrap(), ["arn:2", "arn:1"]);
+    assert_eq!((server.count("ListTaskDefinitions"), cloud.calls()), (2, 2));
+}
+
+#[rstest]
+#[case::throttled(Reply::error(400, "ThrottlingException", "Rate exceeded"), ErrorKind::Throttled, 3)]
+#[case::failing(Reply::error(500, "ServerException", "oops"), ErrorKind::Service, 3)]
+#[case::unavailable(Reply::Answer(503, "busy".into()), ErrorKind::Service, 3)]
+#[case::reset(Reply::Reset, ErrorKind::Unreachable, 3)]
+#[case::hanging(Reply::Hang, ErrorKind::TimedOut, 3)]
+#[case::expired(Reply::error(400, "ExpiredTokenException", "The security token has expired"), ErrorKind::Expired, 1)]
+#[case::invalid_keys(Reply::error(400, "UnrecognizedClientException", "token is invalid"), ErrorKind::Expired, 1)]
+#[case::denied(Reply::error(400, "AccessDeniedException", "User is not authorized"), ErrorKind::Denied, 1)]
+#[case::not_aws(Reply::Answer(200, "<html>It works!</html>".into()), ErrorKind::Garbled, 1)]
+#[case::not_found_page(Reply::Answer(404, "<html>nginx</html>".into()), ErrorKind::Garbled, 1)]
+#[case::truncated(Reply::Answer(200, "{\"taskDefinitionArns\":[".into()), ErrorKind::Garbled, 1)]
+#[case::wrong_types(Reply::Answer(200, "{\"taskDefinitionArns\":7}".into()), ErrorKind::Garbled, 1)]
+#[tokio::test]
+async fn failures_have_their_kind(#[case] reply: Reply, #[case] kind: ErrorKind, #[case] attempts: usize) {
+    let begun = Instant::now();
+    let (error, asked) = failure(vec![reply]).await;
+    assert_eq!((error.kind, asked), (kind, attempts), "{error}");
+    assert!(begun.elapsed() < SHORT.read + Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_refused_port_is_named() {
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let error = cloud(&format!("http://127.0.0.1:{port}")).await.identity().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
+    assert!(error.message.contains(&format!("http://127.0.0.1:{port}")), "{error}");
+    assert!(error.hint.is_some());
+}
+
+#[tokio::test]
+async fn pages_without_an_end_are_left() {
+    let mut page = 0;
+    let server = Scripted::start(move |_| {
+        page += 1;
+        Reply::json(200, json!({ "serviceArns": [], "nextToken": page.to_string(), "clusters": [] }))
+    })
+    .await;
+    let error = cloud(&server.url).await.fleet("c").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TimedOut, "{error}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_of_a_fleet_is_a_gap() {
+    let balancer = json!([{ "targetGroupArn": "arn:tg" }]);
+    let service = json!({ "serviceName": "time", "status": "ACTIVE", "desiredCount": -1, "loadBalancers": balancer,
+        "events": [{ "message": "\u{1b}[31mhostile" , "createdAt": 1.0 }, { "message": "without a date" }] });
+    let denied = || Reply::error(400, "AccessDeniedException", "no");
+    let server = Scripted::script([
+        ("ListServices", vec![Reply::json(200, json!({ "serviceArns": ["arn:time"] }))]),
+        ("DescribeServices", vec![Reply::json(200, json!({ "services": [service] }))]),
+        ("ListTasks", vec![denied()]),
+        ("DescribeScalableTargets", vec![denied()]),
+        (
+            "DescribeTargetHealth",
+            vec![Reply::Answer(
+                403,
+                "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>".into(),
+            )],
+        ),
+    ])
+    .await;
+    let cloud = cloud(&server.url).await;
+    let fleet = cloud.fleet("c").await.unwrap();
+    let server = fleet.server("time").unwrap();
+    assert_eq!((server.desired, server.targets.as_ref(), server.events.len()), (0, None, 1));
+    assert_eq!(server.events[0].message, "hostile");
+    assert_eq!(fleet.gaps.len(), 3, "{:?}", fleet.gaps);
+    assert_eq!(u64::from(fleet.api_calls), cloud.calls());
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_there_is_not_an_empty_one() {
+    let server = Scripted::script([
+        ("ListServices", vec![Reply::json(200, json!({ "serviceArns": [] }))]),
+        ("DescribeClusters", vec![Reply::json(200, json!({ "clusters": [], "failures": [{ "reason": "MISSING" }] }))]),
+        ("ListTasks", vec![Reply::json(200, json!({ "taskArns": [] }))]),
+    ])
+    .await;
+    assert_eq!(cloud(&server.url).await.fleet("c").await.unwrap_err().kind, ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn an_empty_page_with_a_token_is_no_end() {
+    let server =
+        Scripted::script([("FilterLogEvents", vec![Reply::json(200, json!({ "events": [], "nextToken": "t" }))])])
+            .await;
+    let query = LogQuery { group: "/g".into(), from: 0, until: Some(5), pattern: None, token: None };
+    let page = cloud(&server.url).await.log_page(&query).await.unwrap();
+    assert_eq!((page.events.len(), page.next.as_deref()), (0, Some("t")));
+}
+
+#[tokio::test]
+async fn a_missing_stack_is_none() {
+    let body = "<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id x does not exist</Message>\
+                </Error></ErrorResponse>";
+    let server = Scripted::script([("DescribeStacks", vec![Reply::Answer(400, body.into())])]).await;
+    let stack = StackRef { name: "x".into(), region: "us-east-1".into() };
+    assert_eq!(cloud(&server.url).await.stack(&stack).await.unwrap(), None);
+}
+
+fn scale() -> Intent {
+    let service = ServiceRef { cluster: "c".into(), service: "time".into() };
+    Intent::Scale(Scale { service, desired: Some(2), from: None, bounds: None })
+}
+
+#[rstest]
+#[case::hanging(Reply::Hang, ErrorKind::TimedOut)]
+#[case::reset(Reply::Reset, ErrorKind::Unreachable)]
+#[case::failing(Reply::error(500, "ServerException", "oops"), ErrorKind::Service)]
+#[case::throttled(Reply::error(400, "ThrottlingException", "Rate exceeded"), ErrorKind::Throttled)]
+#[tokio::test]
+async fn a_write_is_sent_once(#[case] reply: Reply, #[case] kind: ErrorKind) {
+    let server = Scripted::script([("UpdateService", vec![reply])]).await;
+    let error = cloud(&server.url).await.apply(first_call(plan("op", scale()))).await.unwrap_err();
+    assert_eq!((error.kind, server.count("UpdateService")), (kind, 1), "{error}");
+}
+
+#[tokio::test]
+async fn a_wrong_region_or_endpoint_is_found_before_any_call() {
+    for (region, endpoint) in [("Frankfurt", "http://localhost:1"), ("eu-central-1", "localhost:1")] {
+        let options = Options { region: Some(region.into()), ..options(endpoint) };
+        let error = connect(&options).await.err().expect("refused");
+        assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
+        assert!(error.hint.is_some());
+    }
+}
+
+/// Runs this test again in a process without credentials and configuration.
+fn in_a_bare_process(test: &str, environment: &[(&str, &str)]) -> bool {
+    if std::env::var_os("QUARTERDECK_BARE").is_some() {
+        return true;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args([test, "--exact", "--nocapture"]).env_clear().env("HOME", home.path()).env("QUARTERDECK_BARE", "1");
+    let done = child.env("AWS_EC2_METADATA_DISABLED", "true").envs(environment.iter().copied()).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+    false
+}
+
+#[tokio::test]
+async fn no_credentials() {
+    if in_a_bare_process("no_credentials", &[]) {
+        let server = Scripted::script([]).await;
+        let options = Options { static_credentials: false, ..options(&server.url) };
+        let error = connect(&options).await.unwrap().identity().await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::NoCredentials, "{error}");
+        assert!(error.hint.unwrap().contains("aws sso login"));
+    }
+}
+
+#[tokio::test]
+async fn no_region() {
+    if in_a_bare_process("no_region", &[]) {
+        let error = connect(&Options::default()).await.err().expect("refused");
+        assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
+        assert!(error.hint.unwrap().contains("--region"));
+    }
+}
+
+#[tokio::test]
+async fn the_environment_names_region_and_endpoint() {
+    let environment = [("AWS_REGION", "eu-west-3"), ("AWS_ENDPOINT_URL", "http://localhost:4566/")];
+    if in_a_bare_process("the_environment_names_region_and_endpoint", &environment) {
+        let cloud = connect(&Options::default()).await.unwrap();
+        assert_eq!((cloud.region(), cloud.endpoint()), ("eu-west-3", Some("http://localhost:4566")));
+    }
+}
+
+fn rotation(server: &Scripted) -> Rotation {
+    Rotation {
+        pool: "eu-central-1_pool".into(),
+        client: CLIENT.into(),
+        name: "prod-time-machine".into(),
+        secret: SECRET.into(),
+        endpoint: format!("{}/oauth2/token", server.url),
+        scopes: vec!["https://x/time/mcp/read".into()],
+        strategy: Strategy::DualSecret { old_secret: format!("{CLIENT}--1") },
+        consumers: Vec::new(),
+        grace_seconds: 0,
+    }
+}
+
+async fn rotate(identity: &Identity) -> (Driven, AwsCloud, Scripted) {
+    let answering = identity.clone();
+    let server = Scripted::start(move |request| answering.answer(request)).await;
+    let cloud = cloud(&server.url).await;
+    let driven = drive(&cloud, plan("op-1", Intent::Rotate(rotation(&server)))).await;
+    (driven, cloud, server)
+}
+
+/// The new secret is the only one, is published, and is written nowhere else.
+async fn rotated(identity: &Identity, driven: &Driven, cloud: &AwsCloud, server: &Scripted) {
+    assert!(matches!(driven.operation.phase, Phase::Ended(_)), "{}", driven.trouble());
+    let new = {
+        let state = identity.state();
+        assert_eq!(state.secrets.len(), 1);
+        let (id, value) = &state.secrets[0];
+        assert_eq!(id, &format!("{CLIENT}--2"));
+        assert_eq!((value.len(), state.versions.len()), (40, 2));
+        value.clone()
+    };
+    assert!(!driven.audit.contains(&new) && !driven.audit.contains("old-value"));
+    assert!(!format!("{:?}", driven.operation).contains(&new));
+    let probe = |version: &str| TokenProbe {
+        secret: SECRET.into(),
+        version: version.into(),
+        endpoint: format!("{}/oauth2/token", server.url),
+        scopes: Vec::new(),
+    };
+    assert!(cloud.token(&probe("AWSCURRENT")).await.is_ok());
+    assert_eq!(cloud.token(&probe("AWSPREVIOUS")).await.unwrap_err().kind, ErrorKind::Denied);
+}
+
+#[tokio::test]
+async fn a_rotation_replaces_the_secret() {
+    let identity = Identity::new();
+    let (driven, cloud, server) = rotate(&identity).await;
+    rotated(&identity, &driven, &cloud, &server).await;
+}
+
+#[rstest]
+#[case("PutSecretValue")]
+#[case("AddUserPoolClientSecret")]
+#[case("UpdateSecretVersionStage")]
+#[case("DeleteUserPoolClientSecret")]
+#[tokio::test]
+async fn a_lost_answer_is_settled_by_looking(#[case] call: &'static str) {
+    let identity = Identity::new();
+    identity.state().lost.insert(call);
+    let (driven, cloud, server) = rotate(&identity).await;
+    rotated(&identity, &driven, &cloud, &server).await;
+    assert_eq!(server.count(call), 1, "{call} was sent again");
+}
+
+#[tokio::test]
+async fn a_third_secret_is_refused_and_nothing_is_published() {
+    let identity = Identity::new();
+    identity.state().secrets.push((format!("{CLIENT}--9"), "foreign".into()));
+    identity.state().list_lags = true;
+    let (driven, ..) = rotate(&identity).await;
+    assert!(driven.trouble().contains("at most two"), "{}", driven.trouble());
+    assert_eq!(identity.state().stages["AWSCURRENT"], "v1");
+}
+
+/// Takes a rotation back that published nothing, as far as it knows.
+async fn take_back(server: &Scripted, made: &str) -> Driven {
+    let rotation = rotation(server);
+    let learnt = Facts::from([("client-secret".into(), made.into()), (rotation.current_fact(), "v1".into())]);
+    let undo = UndoRotation { rotation, operation: "op-0".into(), learnt };
+    drive(&cloud(&server.url).await, plan("op-2", Intent::UndoRotation(undo))).await
+}
+
+#[tokio::test]
+async fn what_may_be_published_is_not_deleted() {
+    let identity = Identity::new();
+    let (driven, _, server) = rotate(&identity).await;
+    assert!(matches!(driven.operation.phase, Phase::Ended(_)), "{}", driven.trouble());
+    identity.state().secrets.push((format!("{CLIENT}--1"), "old-value".into()));
+    let driven = take_back(&server, &format!("{CLIENT}--2")).await;
+    assert!(driven.trouble().contains("nothing was deleted"), "{}", driven.trouble());
+    assert_eq!(identity.state().secrets.len(), 2);
+}
+
+#[tokio::test]
+async fn the_secret_of_another_machine_is_not_taken_for_ours() {
+    let identity = Identity::new();
+    identity.state().secrets.push((format!("{CLIENT}--9"), "foreign".into()));
+    let (driven, ..) = rotate(&identity).await;
+    assert!(driven.trouble().contains("does not open"), "{}", driven.trouble());
+    assert!(!driven.operation.facts.contains_key("client-secret"));
+    let state = identity.state();
+    assert_eq!((state.secrets.len(), state.stages["AWSCURRENT"].as_str()), (2, "v1"));
+}
+
+#[tokio::test]
+async fn the_last_secret_stays() {
+    let identity = Identity::new();
+    let answering = identity.clone();
+    let server = Scripted::start(move |request| answering.answer(request)).await;
+    let driven = take_back(&server, &format!("{CLIENT}--1")).await;
+    assert!(driven.trouble().contains("The last secret cannot be deleted"), "{}", driven.trouble());
+    assert_eq!(identity.state().secrets.len(), 1);
+}
+
+#[tokio::test]
+async fn an_endpoint_without_second_secrets_says_so_once() {
+    let server = Scripted::script([]).await;
+    let cloud = cloud(&server.url).await;
+    assert!(!cloud.has_dual_secrets("p", "c").await.unwrap());
+    assert!(!cloud.has_dual_secrets("p", "c").await.unwrap());
+    assert_eq!(server.count("ListUserPoolClientSecrets"), 1);
+}
+
+#[tokio::test]
+async fn clients_without_their_secrets_have_a_gap() {
+    let client = json!({ "ClientId": "c", "ClientName": "prod-time-machine", "ClientSecret": "hush" });
+    let server = Scripted::script([
+        ("ListUserPoolClients", vec![Reply::json(200, json!({ "UserPoolClients": [client, { "ClientId": "gone" }] }))]),
+        (
+            "DescribeUserPoolClient",
+            vec![
+                Reply::json(200, json!({ "UserPoolClient": client })),
+                Reply::error(400, "ResourceNotFoundException", "deleted meanwhile"),
+            ],
+        ),
+        ("ListSecrets", vec![Reply::error(400, "AccessDeniedException", "no")]),
+    ])
+    .await;
+    let mut cloud = cloud(&server.url).await.clients("p", "prod").await.unwrap();
+    let client = cloud.clients.pop().unwrap();
+    assert_eq!((client.id.as_str(), client.confidential, client.secrets.len()), ("c", true, 0));
+    assert_eq!((cloud.clients.len(), cloud.gaps.len()), (0, 1), "{:?}", cloud.gaps);
+    assert!(!format!("{client:?}").contains("hush"));
+}
+
+#[tokio::test]
+async fn a_tail_of_garbage_ends_with_an_error() {
+    let group = json!({ "logGroupName": "/g", "arn": "arn:aws:logs:eu-central-1:1:log-group:/g:*" });
+    let server = Scripted::script([
+        ("DescribeLogGroups", vec![Reply::json(200, json!({ "logGroups": [group] }))]),
+        ("StartLiveTail", vec![Reply::Answer(200, "this is no event stream at all, but long enough for one".into())]),
+    ])
+    .await;
+    let error = match cloud(&server.url).await.live_tail(&["/g".into()], None).await {
+        Ok(mut tail) => tail.next().await.expect("an item").expect_err("garbage"),
+        Err(error) => error,
+    };
+    assert_eq!(error.kind, ErrorKind::Garbled, "{error}");
+    let many: Vec<String> = (0..11).map(|index| format!("/g/{index}")).collect();
+    assert_eq!(cloud(&server.url).await.live_tail(&many, None).await.err().unwrap().kind, ErrorKind::Invalid);
+}
+
+#[rstest]
+#[case::reset(Reply::Reset, ErrorKind::Unreachable)]
+#[case::hanging(Reply::Hang, ErrorKind::TimedOut)]
+#[case::busy(Reply::Answer(503, "busy".into()), ErrorKind::Service)]
+#[case::not_oauth(Reply::Answer(200, "<html>".into()), ErrorKind::Garbled)]
+#[case::refused(Reply::json(401, json!({ "error": "invalid_client" })), ErrorKind::Denied)]
+#[tokio::test]
+async fn a_token_endpoint_that_misbehaves(#[case] reply: Reply, #[case] kind: ErrorKind) {
+    let identity = Identity::new();
+    let server = Scripted::start(move |request| match request.call.as_str() {
+        "/oauth2/token" => reply.clone(),
+        _ => identity.answer(request),
+    })
+    .await;
+    let endpoint = format!("{}/oauth2/token", server.url);
+    let probe = TokenProbe { secret: SECRET.into(), version: "AWSCURRENT".into(), endpoint, scopes: Vec::new() };
+    let error = cloud(&server.url).await.token(&probe).await.unwrap_err();
+    assert_eq!(error.kind, kind, "{error}");
+    assert!(!error.to_string().contains("old-value"));
+}
+
+#[tokio::test]
+async fn a_query_is_started_read_and_stopped() {
+    let value = |field: &str, value: &str| json!({ "field": field, "value": value });
+    let statistics = json!({ "recordsMatched": 2.0, "recordsScanned": 9.0, "bytesScanned": 512.0 });
+    let rows = json!([
+        [value("tool", "now\u{1b}[2J"), value("calls", "2"), value("@ptr", "x")],
+        [value("calls", "1"), value("@ptr", "y")],
+    ]);
+    let running = Reply::json(200, json!({ "status": "Running", "results": [], "statistics": statistics }));
+    let complete = Reply::json(200, json!({ "status": "Complete", "results": rows, "statistics": statistics }));
+    let failed = Reply::json(200, json!({ "status": "Failed", "results": [] }));
+    let ended = Reply::error(400, "InvalidParameterException", "Query is not in Scheduled or Running state");
+    let server = Scripted::script([
+        ("StartQuery", vec![Reply::json(200, json!({ "queryId": "q-1" }))]),
+        ("GetQueryResults", vec![running, complete, failed]),
+        ("StopQuery", vec![ended]),
+    ])
+    .await;
+    let cloud = cloud(&server.url).await;
+    let request = InsightsRequest { groups: vec!["g".into()], from: 1_500, until: 9_200, query: "q".into() };
+    assert_eq!(cloud.insights_start(&request).await.unwrap(), "q-1");
+    let sent: serde_json::Value = serde_json::from_str(&server.requests("StartQuery")[0].body).unwrap();
+    assert_eq!((&sent["startTime"], &sent["endTime"]), (&json!(1), &json!(10)), "whole seconds around the window");
+    assert!(cloud.insights_results("q-1").await.unwrap().running);
+    let results = cloud.insights_results("q-1").await.unwrap();
+    assert_eq!((results.running, results.columns), (false, vec!["tool".to_owned(), "calls".into()]));
+    assert_eq!(results.rows, [["now", "2"], ["", "1"]]);
+    let error = cloud.insights_results("q-1").await.unwrap_err();
+    assert!(error.message.contains("ended as failed"), "{error}");
+    cloud.insights_stop("q-1").await.expect("a query that has ended is stopped");
+}

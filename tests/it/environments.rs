@@ -1,0 +1,140 @@
+//! Several environments in one account and region, and several servers in one environment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quarterdeck::core::environment::{Edge, Environment, Network, Platform, ServerSpec, stacks};
+use quarterdeck::core::operation::deploy::{Input, StackDeploy};
+use quarterdeck::core::stack::{Stack, StackRef, StackStatus};
+
+fn server(name: &str, path: Option<&str>) -> ServerSpec {
+    ServerSpec {
+        name: name.into(),
+        image: format!("mcp-{name}@sha256:{}", "0".repeat(64)),
+        path: path.map(Into::into),
+        ..ServerSpec::default()
+    }
+}
+
+fn environment(name: &str, servers: &[&str]) -> Environment {
+    Environment {
+        environment: name.into(),
+        region: "eu-west-1".into(),
+        protected: false,
+        network: Network::default(),
+        edge: Edge::default(),
+        platform: Platform::default(),
+        servers: servers.iter().map(|name| server(name, None)).collect(),
+    }
+}
+
+fn deployed(environment: &Environment, priorities: &BTreeMap<String, u32>) -> Vec<StackDeploy> {
+    stacks(environment, &BTreeMap::new(), priorities)
+}
+
+/// Listener priorities by server, as the next deploy reads them from the stacks' parameters.
+fn priorities(deploys: &[StackDeploy]) -> BTreeMap<String, u32> {
+    let value = |deploy: &StackDeploy, key: &str| match deploy.inputs.get(key) {
+        Some(Input::Value(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let of = |deploy| Some((value(deploy, "ServerName")?, value(deploy, "Priority")?.parse().unwrap()));
+    deploys.iter().filter_map(of).collect()
+}
+
+#[test]
+fn every_server_has_a_stack_a_priority_and_a_path_of_its_own() {
+    let names: Vec<String> = (0..200).map(|number| format!("server-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let environment = environment("prod", &names);
+    environment.validate().unwrap();
+    let deploys = deployed(&environment, &BTreeMap::new());
+    let stacks: BTreeSet<&StackRef> = deploys.iter().map(|deploy| &deploy.stack).collect();
+    assert_eq!(stacks.len(), deploys.len());
+    let priorities: BTreeSet<u32> = priorities(&deploys).into_values().collect();
+    assert_eq!(priorities.len(), names.len());
+    assert!(priorities.iter().all(|priority| (1..=50_000).contains(priority)));
+}
+
+#[test]
+fn a_server_keeps_its_priority_whatever_comes_and_goes_around_it() {
+    let first = priorities(&deployed(&environment("prod", &["time", "weather", "notes"]), &BTreeMap::new()));
+    // Another order, one in front.
+    let second = priorities(&deployed(&environment("prod", &["alpha", "notes", "time", "weather"]), &first));
+    assert!(first.iter().all(|(server, priority)| second[server] == *priority), "{first:?} {second:?}");
+    assert!(!first.values().any(|priority| *priority == second["alpha"]));
+    // One goes; its place may be taken, those of the others stay.
+    let left: BTreeMap<String, u32> = second.clone().into_iter().filter(|(server, _)| server != "time").collect();
+    let third = priorities(&deployed(&environment("prod", &["beta", "weather", "alpha", "notes"]), &left));
+    assert!(left.iter().all(|(server, priority)| third[server] == *priority), "{left:?} {third:?}");
+    assert_eq!(third.values().collect::<BTreeSet<_>>().len(), third.len());
+    // A deploy of one server alone takes nothing from those that it does not name.
+    let alone = priorities(&deployed(&environment("prod", &["gamma"]), &third));
+    assert!(!third.values().any(|priority| *priority == alone["gamma"]), "{third:?} {alone:?}");
+}
+
+#[test]
+fn two_environments_have_no_stack_in_common() {
+    let stacks = |name| -> BTreeSet<StackRef> {
+        deployed(&environment(name, &["time", "weather"]), &BTreeMap::new()).into_iter().map(|one| one.stack).collect()
+    };
+    assert!(stacks("prod").is_disjoint(&stacks("prod-eu")));
+    assert_eq!(stacks("prod").len(), 5);
+}
+
+#[test]
+fn a_stack_belongs_to_the_environment_of_its_parameter_not_of_its_name() {
+    let stack = |environment: Option<&str>| Stack {
+        id: StackRef { name: "quarterdeck-prod-eu-time".into(), region: "eu-west-1".into() },
+        arn: String::new(),
+        status: StackStatus("CREATE_COMPLETE".into()),
+        reason: None,
+        parameters: environment.map(|name| ("Environment".into(), name.into())).into_iter().collect(),
+        outputs: BTreeMap::new(),
+        updated_at: None,
+        termination_protection: false,
+    };
+    assert!(stack(Some("prod-eu")).is_of("prod-eu"));
+    assert!(!stack(Some("prod-eu")).is_of("prod"));
+    assert!(stack(Some("prod")).is_of("prod"));
+    assert!(!stack(None).is_of("prod"), "what says nothing of itself is not ours to delete");
+}
+
+#[test]
+fn a_sign_in_returns_where_the_server_says() {
+    let with = |urls: &[&str]| {
+        let urls = urls.iter().map(|url| (*url).to_owned()).collect();
+        Environment {
+            servers: vec![ServerSpec { callback_urls: urls, ..server("time", None) }],
+            ..environment("prod", &[])
+        }
+    };
+    let given = |urls: &[&str]| {
+        let stacks = deployed(&with(urls), &BTreeMap::new());
+        stacks.last().and_then(|stack| stack.inputs.get("CallbackUrls").cloned())
+    };
+    assert_eq!(given(&[]), None);
+    let good = ["https://app.example.com/back", "http://localhost:6274/back", "vscode://mcp/back"];
+    assert!(with(&good).validate().is_ok());
+    assert_eq!(given(&good), Some(Input::Value(good.join(","))));
+    for bad in ["http://app.example.com/back", "http://localhosts.com/,https://a", "app.example.com", "https:"] {
+        let error = with(&[bad]).validate().unwrap_err().to_string();
+        assert!(error.starts_with("server.time.callback_urls: ") && error.contains(bad), "{error}");
+    }
+}
+
+#[test]
+fn servers_whose_paths_overlap_are_refused() {
+    let with = |paths: &[(&str, Option<&str>)]| Environment {
+        servers: paths.iter().map(|(name, path)| server(name, *path)).collect(),
+        ..environment("prod", &[])
+    };
+    let refused = |paths: &[(&str, Option<&str>)]| with(paths).validate().unwrap_err().to_string();
+    let same = refused(&[("time", Some("/tools")), ("weather", Some("/tools"))]);
+    assert!(same.contains("server.time.path") && same.contains("weather"), "{same}");
+    let default = refused(&[("time", Some("/weather")), ("weather", None)]);
+    assert!(default.contains("/weather"), "{default}");
+    let below = refused(&[("time", Some("/tools/time")), ("tools", None)]);
+    assert!(below.contains("server.time.path") && below.contains("tools"), "{below}");
+    // What merely begins alike is apart.
+    with(&[("time", None), ("timezone", None), ("tools", Some("/time-tools"))]).validate().unwrap();
+}

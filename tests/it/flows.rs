@@ -1,0 +1,340 @@
+//! What keys and messages do to the console, without a terminal, a clock or a cloud.
+
+use crate::support::{Console, at, fixtures, logs, of_operation, plans};
+use quarterdeck::console::dialogs::Dialog;
+use quarterdeck::console::effect::Effect;
+use quarterdeck::console::keymap::{Key, KeyPress};
+use quarterdeck::console::model::{Model, Screen};
+use quarterdeck::console::msg::Msg;
+use quarterdeck::console::screens::fleet;
+use quarterdeck::core::fleet::Bounds;
+use quarterdeck::core::logs::TailState;
+use quarterdeck::core::operation::PlanRequest;
+use quarterdeck::core::operation::record::Entry;
+use quarterdeck::core::operation::{Effect as Wanted, Event, Operation, Phase, protocol::Mark};
+use rstest::rstest;
+
+fn read_only() -> Console {
+    let mut context = fixtures::context();
+    context.read_only = true;
+    let mut console = Console::silent(context);
+    console.answers = true;
+    console.tick(0);
+    console
+}
+
+fn request(effects: Vec<Effect>) -> Option<PlanRequest> {
+    effects.into_iter().find_map(|effect| match effect {
+        Effect::Plan(_, request) => Some(request),
+        _ => None,
+    })
+}
+
+/// What leads to a write, or is one.
+fn writes(effect: &Effect) -> bool {
+    matches!(effect, Effect::Plan(..) | Effect::Operation(..))
+}
+
+fn selected(model: &Model) -> String {
+    fleet::selected_server(model).map(|server| server.name.clone()).unwrap_or_default()
+}
+
+#[rstest]
+#[case("S4<enter>", PlanRequest::Scale { server: "time".into(), desired: Some(4), bounds: None })]
+#[case("jS3 2..6<enter>", PlanRequest::Scale { server: "weather".into(), desired: Some(3), bounds: Some(Bounds { min: 2, max: 6 }) })]
+#[case("T", PlanRequest::Restart { server: "time".into() })]
+#[case("jB", PlanRequest::Rollback { server: "weather".into(), revision: None })]
+#[case("3D", PlanRequest::Deploy { servers: Vec::new() })]
+#[case("3K", PlanRequest::Destroy)]
+#[case("4O", PlanRequest::Rotate { client: "5h1kq8machine0weather0id".into(), grace_seconds: 86_400 })]
+#[case(":restart<enter>", PlanRequest::Restart { server: "time".into() })]
+fn a_capital_letter_asks_for_a_plan(#[case] keys: &str, #[case] expected: PlanRequest) {
+    let mut console = Console::new();
+    assert_eq!(request(console.keys(keys)), Some(expected));
+    assert!(matches!(console.model.dialogs.last(), Some(Dialog::Planning { .. })), "the dialog waits for the plan");
+    assert!(console.model.operations.is_empty(), "nothing has begun");
+}
+
+#[test]
+fn the_selected_task_is_stopped() {
+    let mut console = Console::new();
+    let task = console.model.fleet.remote.get().expect("read").servers[0].tasks[1].arn.clone();
+    assert_eq!(request(console.keys("X")), None);
+    assert!(console.toast().contains("open the server first"), "{}", console.toast());
+    assert_eq!(request(console.keys("<enter>jX")), Some(PlanRequest::StopTask { task }));
+}
+
+#[rstest]
+#[case("S-1<enter>", "not a count")]
+#[case("S<enter>", "not a count")]
+#[case("S6..2<enter>", "wrong way round")]
+fn a_bad_count_is_explained_and_plans_nothing(#[case] keys: &str, #[case] why: &str) {
+    let mut console = Console::new();
+    assert_eq!(request(console.keys(keys)), None);
+    let Some(Dialog::Scale { error: Some(error), .. }) = console.model.dialogs.last() else { panic!("it still asks") };
+    assert!(error.contains(why), "{error}");
+}
+
+#[test]
+fn a_public_client_has_nothing_to_rotate() {
+    let mut console = Console::new();
+    assert_eq!(request(console.keys("4jO")), None);
+    assert!(console.toast().contains("public"), "{}", console.toast());
+}
+
+#[test]
+fn y_confirms_and_nothing_is_sent_before_the_audit_has_it() {
+    let mut console = Console::new();
+    console.keys("T");
+    assert_eq!(console.planned(plans::scale()), Vec::new(), "a plan alone wants nothing");
+    let first: Vec<Wanted> = console.keys("y").into_iter().filter_map(of_operation).collect();
+    let [Wanted::Record(record, Mark::Intent)] = first.as_slice() else { panic!("{first:?}") };
+    assert!(matches!(record.entry, Entry::Intent { .. }));
+    let second = console.event("op-scale", Event::Recorded(Mark::Intent));
+    let [Wanted::Record(record, Mark::Started(0))] = second.as_slice() else { panic!("{second:?}") };
+    assert!(matches!(record.entry, Entry::Started { step: 0, .. }));
+    let third = console.event("op-scale", Event::Recorded(Mark::Started(0)));
+    let [Wanted::Apply(0, approved)] = third.as_slice() else { panic!("{third:?}") };
+    assert_eq!(approved.operation(), "op-scale");
+}
+
+#[rstest]
+#[case("<esc>")]
+#[case("n")]
+#[case("q")]
+fn no_leaves_everything_and_discards_the_drafts(#[case] key: &str) {
+    let mut console = Console::new();
+    console.keys("3D");
+    console.planned(plans::deploy());
+    assert_eq!(console.keys(key), [Effect::Discard(plans::deploy().drafts)]);
+    assert!(console.model.dialogs.is_empty() && console.model.operations.is_empty());
+}
+
+#[test]
+fn read_only_shows_the_plan_and_refuses_it() {
+    let mut console = read_only();
+    assert!(request(console.keys("T")).is_some(), "a plan only reads");
+    console.planned(plans::scale());
+    assert_eq!(console.keys("y"), [Effect::Discard(Vec::new())]);
+    assert!(console.toast().contains("read-only"), "{}", console.toast());
+    console.send(Msg::Unfinished(vec![paused()]));
+    assert_eq!(console.keys("o<enter>R").into_iter().filter(writes).count(), 0);
+    assert!(console.toast().contains("read-only"), "{}", console.toast());
+}
+
+#[rstest]
+#[case("y<enter>", false)]
+#[case("pro<enter>", false)]
+#[case("PROD<enter>", false)]
+#[case("prod <enter>", false)]
+#[case("<enter>", false)]
+#[case("prod<enter>", true)]
+#[case("prof<backspace>d<enter>", true)]
+fn a_typed_confirmation_needs_the_exact_name(#[case] keys: &str, #[case] confirmed: bool) {
+    let mut console = Console::new();
+    console.keys("3K");
+    console.planned(plans::destroy());
+    let wanted = console.keys(keys);
+    assert_eq!(wanted.iter().any(writes), confirmed, "{wanted:?}");
+    let phase = &console.model.operation("op-destroy").expect("known").phase;
+    assert_eq!(*phase == Phase::Recording, confirmed, "{phase:?}");
+}
+
+#[test]
+fn a_cancelled_plan_that_comes_late_is_discarded() {
+    let mut console = Console::new();
+    console.keys("3D");
+    let old = console.model.planning;
+    console.keys("<esc>1T");
+    let drafts = plans::deploy().drafts;
+    let effects = console.send(Msg::Planned(old, Box::new(Ok(plans::deploy()))));
+    assert_eq!(effects, [Effect::Discard(drafts)]);
+    assert!(matches!(console.model.dialogs.last(), Some(Dialog::Planning { .. })), "the newer one is still awaited");
+    assert!(console.model.operations.is_empty());
+}
+
+#[test]
+fn a_plan_that_cannot_be_made_says_why_and_the_way_out() {
+    let mut console = Console::new();
+    console.keys("T");
+    console.send(Msg::Planned(console.model.planning, Box::new(Err(crate::support::unreachable()))));
+    assert!(console.model.dialogs.is_empty());
+    assert!(console.toast().contains("refused — check the network"), "{}", console.toast());
+}
+
+#[test]
+fn escape_leaves_one_thing_at_a_time() {
+    let mut console = Console::new();
+    console.keys("j<enter><enter>/x<enter>");
+    for level in ["Containers", "Containers", "Tasks", "Servers"] {
+        assert!(format!("{:?}", console.model.fleet.level).starts_with(level), "{:?}", console.model.fleet.level);
+        console.keys("<esc>");
+    }
+    assert_eq!(console.model.fleet.level, fleet::Level::Servers);
+    assert_eq!(selected(&console.model), "weather", "the selection is where it was");
+    assert!(console.keys("<esc>").is_empty() && !console.model.quitting, "escape at the root does nothing");
+    assert_eq!(console.keys("3q"), []);
+    assert_eq!(console.model.screen, Screen::Fleet);
+    assert_eq!(console.keys("q"), [Effect::Quit]);
+}
+
+#[test]
+fn filters_hold_while_typed_and_sorts_turn_round() {
+    let mut console = Console::with(fixtures::trouble());
+    console.keys("/health:degr");
+    assert_eq!(selected(&console.model), "weather");
+    console.keys("<esc>");
+    assert_eq!(fleet::view(&console.model).rows.len(), 3);
+    console.keys("<f1><f2>");
+    let names: Vec<String> = fleet::view(&console.model).rows.into_iter().map(|row| row.key).collect();
+    assert_eq!(names, ["weather", "time", "docs"]);
+    console.keys("/");
+    console.send(Msg::Paste("server:\u{7}docs".into()));
+    assert_eq!(selected(&console.model), "docs", "a paste filters at once, without its control characters");
+}
+
+#[test]
+fn the_palette_finds_by_part_of_a_name() {
+    let mut console = Console::new();
+    console.keys(":clien<enter>");
+    assert_eq!(console.model.screen, Screen::Clients);
+    console.keys(":logsweather<enter>");
+    assert_eq!(
+        (console.model.screen, console.model.logs.store.filter().servers.first().map(String::as_str)),
+        (Screen::Logs, Some("weather"))
+    );
+    console.keys(":nothing-like-it<enter>");
+    assert!(console.toast().contains("nothing is called"), "{}", console.toast());
+    console.keys(":<ctrl-c>");
+    assert!(console.model.quitting, "ctrl-c quits from anywhere");
+}
+
+/// A rotation that an earlier process left.
+fn paused() -> Operation {
+    let plan = plans::rotate(true);
+    let done = (0..3).map(|step| (step, "done".to_owned())).collect();
+    Operation::restore(plan, Default::default(), done, at(-7_200), "the process ended".into())
+}
+
+#[test]
+fn an_unfinished_operation_is_offered_and_goes_on_where_it_was() {
+    let mut console = Console::new();
+    console.send(Msg::Unfinished(vec![paused()]));
+    assert!(console.toast().contains("1 unfinished operation: press o"), "{}", console.toast());
+    let wanted: Vec<Wanted> = console.keys("o<enter>R").into_iter().filter_map(of_operation).collect();
+    let [Wanted::Record(record, Mark::Started(3))] = wanted.as_slice() else { panic!("{wanted:?}") };
+    assert!(matches!(record.entry, Entry::Started { step: 3, .. }), "three steps were done");
+}
+
+#[test]
+fn an_operation_of_another_account_is_not_resumed() {
+    let mut console = Console::new();
+    let mut theirs = paused();
+    theirs.plan.target.account = "999999999999".into();
+    console.send(Msg::Unfinished(vec![theirs]));
+    assert_eq!(console.keys("o<enter>R").into_iter().filter(writes).count(), 0);
+    assert!(console.toast().contains("is of account 999999999999"), "{}", console.toast());
+}
+
+#[test]
+fn an_unfinished_rotation_can_be_taken_back_but_nothing_else_can() {
+    let mut console = Console::new();
+    console.send(Msg::Unfinished(vec![paused()]));
+    let effects = console.keys("o<enter>U");
+    let Some(PlanRequest::UndoRotation { plan, .. }) = request(effects) else { panic!("no plan is asked for") };
+    assert_eq!(plan.id, "op-rotate");
+    let mut console = Console::new();
+    console.send(Msg::Unfinished(vec![Operation::restore(
+        plans::scale(),
+        Default::default(),
+        Default::default(),
+        at(0),
+        "left".into(),
+    )]));
+    assert_eq!(request(console.keys("o<enter>U")), None);
+    assert_eq!(console.keys("F"), []);
+}
+
+#[test]
+fn quitting_writes_nothing_and_the_driver_can_leave_what_is_under_way() {
+    let mut console = Console::new();
+    console.keys("T");
+    console.planned(plans::scale());
+    console.keys("y");
+    console.event("op-scale", Event::Recorded(Mark::Intent));
+    assert_eq!(console.keys("<esc><ctrl-c>"), [Effect::Quit]);
+    let wanted = console.event("op-scale", Event::Leave("the console was closed".into()));
+    let [Wanted::Record(record, Mark::Other)] = wanted.as_slice() else { panic!("{wanted:?}") };
+    assert!(matches!(record.entry, Entry::Paused { .. }));
+}
+
+#[test]
+fn a_refused_or_ended_operation_tells_its_operator() {
+    let mut console = Console::new();
+    console.keys("T");
+    console.planned(plans::scale());
+    console.keys("y");
+    console.event("op-scale", Event::NotRecorded("no space left on device".into()));
+    assert!(console.toast().contains("nothing was done: no space left"), "{}", console.toast());
+    assert!(console.model.operations.is_empty());
+}
+
+#[test]
+fn the_wheel_moves_what_is_on_top() {
+    let mut console = Console::new();
+    console.keys("?");
+    console.send(Msg::Scroll(3));
+    assert!(matches!(console.model.dialogs.last(), Some(Dialog::Help { scroll: 3 })));
+    assert_eq!(selected(&console.model), "time", "the table under it stays");
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Any key but the capital letters; the palette is left out, because a name typed in full and
+    /// entered there says as much as a capital letter.
+    fn harmless() -> impl Strategy<Value = KeyPress> {
+        let named = prop::sample::select(vec![
+            Key::Enter,
+            Key::Esc,
+            Key::Up,
+            Key::Down,
+            Key::Home,
+            Key::End,
+            Key::F(1),
+            Key::F(2),
+            Key::Tab,
+            Key::Backspace,
+        ]);
+        let key = prop_oneof![6 => "[ -9;-@\\[-~]".prop_map(|c| Key::Char(c.chars().next().expect("one"))), 2 => named];
+        (key, prop::bool::weighted(0.1)).prop_map(|(key, ctrl)| KeyPress { key, ctrl, alt: false })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// The key rule: without a capital letter nothing is ever planned, let alone written.
+        #[test]
+        fn lower_case_never_writes(keys in prop::collection::vec(harmless(), 0..60)) {
+            let mut console = Console::with(fixtures::trouble());
+            console.logs(logs::mixed(), TailState::Live);
+            console.keys("1");
+            for press in keys {
+                let effects = console.send(Msg::Key(press));
+                prop_assert!(!effects.iter().any(writes), "{press} led to {effects:?}");
+            }
+        }
+
+        /// Nor does any key at all write without its dialog: capital letters plan, and only that.
+        #[test]
+        fn no_key_writes_without_a_confirmed_plan(keys in prop::collection::vec("[ -~]", 0..60)) {
+            let mut console = Console::new();
+            for key in keys {
+                let press = KeyPress::from(Key::Char(key.chars().next().expect("one")));
+                let effects = console.send(Msg::Key(press));
+                prop_assert!(!effects.iter().any(|effect| matches!(effect, Effect::Operation(..))));
+            }
+        }
+    }
+}

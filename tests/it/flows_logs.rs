@@ -1,0 +1,281 @@
+//! Keys and messages of the log screen in, effects and model out.
+
+use crate::support::{Console, logs};
+use quarterdeck::console::effect::Effect;
+use quarterdeck::console::model::Model;
+use quarterdeck::console::msg::Msg;
+use quarterdeck::console::screens::logs as logs_screen;
+use quarterdeck::core::error::{CloudError, ErrorKind};
+use quarterdeck::core::logs::tail::Follow;
+use quarterdeck::core::logs::{Line, Severity, Store, TailRequest, TailState};
+
+fn row(model: &Model) -> usize {
+    model.logs.position().expect("a line")
+}
+
+#[test]
+fn logs_pause_follow_and_count_what_came() {
+    let mut console = Console::new();
+    console.logs(logs::many(50), TailState::Live);
+    assert_eq!(row(&console.model), 49);
+    console.keys("<space>");
+    console.send(Msg::Lines(1, vec![logs::line("time", "b", 5_000, "new")]));
+    assert!(console.model.logs.paused());
+    assert_eq!((row(&console.model), console.model.logs.unseen), (49, 1));
+    console.keys("&nothing<enter><space>");
+    assert!(!console.model.logs.paused(), "following works with every line filtered out");
+    console.keys("<esc>k");
+    assert!(console.model.logs.paused());
+    console.keys("j");
+    assert!(!console.model.logs.paused(), "going down to the newest line follows again");
+    console.send(Msg::Lines(99, vec![logs::line("time", "b", 6_000, "of another tail")]));
+    assert_eq!(console.model.logs.store.len(), 51, "a stale tail's lines are dropped");
+}
+
+#[test]
+fn logs_search_and_errors() {
+    let mut console = Console::new();
+    console.logs(logs::mixed(), TailState::Live);
+    console.keys("g/forecast<enter>n");
+    let text = |console: &Console| console.model.logs.selected().map(|line| line.text.to_string()).expect("a line");
+    assert!(text(&console).contains("forecast"));
+    console.keys("<esc>gee");
+    assert_eq!(console.model.logs.selected().map(|line| line.severity), Some(Severity::Error));
+    console.keys("eeeeeee");
+    assert!(console.toast().contains("no further error"), "{}", console.toast());
+    console.keys("gn");
+    assert!(console.toast().contains("search first"), "{}", console.toast());
+}
+
+#[test]
+fn an_older_window_keeps_the_selected_line() {
+    let mut console = Console::new();
+    console.logs(logs::many(20_000), TailState::Live);
+    console.keys("k<ctrl-u>");
+    let before = console.model.logs.selected().map(|line| line.text.to_owned());
+    let effects = console.keys("[");
+    let [Effect::Older(generation, request)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(request.until.map(|until| until - request.from), Some(logs_screen::HISTORY));
+    assert!(console.keys("[").is_empty(), "one window at a time");
+    let older = (0..15_000).map(|n| logs::line("time", "b", -2_000_000 + n, "older")).collect();
+    console.send(Msg::OlderLines(*generation, Ok(older)));
+    assert_eq!(console.model.logs.selected().map(|line| line.text.to_owned()), before);
+    assert_eq!(console.model.logs.store.len(), 35_000);
+}
+
+fn live(lines: Vec<Line>) -> Console {
+    let mut console = Console::new();
+    console.logs(lines, TailState::Live);
+    console
+}
+
+/// Lets the console do what it has put off; the effects.
+fn work(console: &mut Console) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    while console.model.logs.working() {
+        effects.extend(console.send(Msg::Work));
+    }
+    effects
+}
+
+fn shown(console: &Console) -> usize {
+    console.model.logs.store.shown()
+}
+
+fn selected(console: &Console) -> String {
+    console.model.logs.selected().map(|line| line.text.to_owned()).expect("a line")
+}
+
+/// The window that is asked for.
+fn window(effects: Vec<Effect>) -> (u64, TailRequest) {
+    let found = effects.into_iter().find_map(|effect| match effect {
+        Effect::Older(generation, request) => Some((generation, request)),
+        _ => None,
+    });
+    found.expect("a window is read")
+}
+
+#[test]
+fn filters_combine_and_a_bad_one_stays_at_the_prompt() {
+    let mut console = live(logs::mixed());
+    console.keys("&tool~. latency_ms>12<enter>");
+    assert_eq!(shown(&console), 5);
+    console.keys("!level>=error<enter>");
+    assert_eq!(shown(&console), 4);
+    console.keys("&status=<enter>");
+    let prompt = console.model.prompt.clone().expect("the prompt stays");
+    assert!(prompt.error.is_some_and(|error| error.contains("column 8") && error.contains("value is missing")));
+    console.keys("401<enter>");
+    assert_eq!((shown(&console), console.model.prompt.is_none()), (1, true));
+    console.keys("<esc>");
+    assert_eq!(shown(&console), 8, "esc removes the filters");
+}
+
+#[test]
+fn a_filter_shows_its_first_lines_at_once_and_the_rest_bit_by_bit() {
+    let mut console = live(logs::many(50_000));
+    console.keys("&tool=convert<enter>");
+    let first = shown(&console);
+    assert!(first > 100 && console.model.logs.store.progress().is_some_and(|percent| percent < 30), "{first}");
+    let newest = selected(&console);
+    console.keys("kk");
+    let chosen = selected(&console);
+    work(&mut console);
+    assert_eq!((shown(&console), console.model.logs.store.progress()), (7_143, None));
+    assert_eq!(selected(&console), chosen, "the view stays where it is");
+    console.keys("G");
+    assert_eq!(selected(&console), newest);
+}
+
+#[test]
+fn a_match_is_found_where_nothing_is_scanned_yet() {
+    let mut lines = logs::many(50_000);
+    lines[17] = logs::line("time", "a3f1c2d4e5f60718", -99_830, "the needle");
+    let mut console = live(lines);
+    console.keys("/needle<enter>N");
+    assert!(console.model.logs.seeking());
+    work(&mut console);
+    assert_eq!((selected(&console).as_str(), console.model.logs.store.found()), ("the needle", 1));
+    console.keys("N");
+    assert!(console.toast().contains("no further match"), "{}", console.toast());
+}
+
+#[test]
+fn going_up_past_the_first_line_reads_older_windows_without_end() {
+    let mut console = live(logs::mixed());
+    let (_, first) = window(console.keys("gk"));
+    assert_eq!((first.until.map(|until| until - first.from), first.follow), (Some(logs_screen::HISTORY), Follow::No));
+    console.send(Msg::OlderLines(1, Ok(Vec::new())));
+    assert!(console.toast().contains("twice as far"), "{}", console.toast());
+    let (_, second) = window(console.keys("k"));
+    assert_eq!(second.until, Some(first.from));
+    assert_eq!(first.from - second.from, 2 * logs_screen::HISTORY);
+    let at = second.from + 1_000 - crate::support::at(0).as_millisecond();
+    console.send(Msg::OlderLines(1, Ok(vec![logs::line("time", "b", at, "old")])));
+    assert_eq!(shown(&console), 9);
+    console.keys("k");
+    assert_eq!(selected(&console), "old");
+    let (_, third) = window(console.keys("k"));
+    assert_eq!(third.until.map(|until| until - third.from), Some(logs_screen::HISTORY));
+    console.send(Msg::OlderLines(1, Err(CloudError::new(ErrorKind::Throttled, "logs", "slow down"))));
+    assert_eq!(window(console.keys("[")).1, third, "what was not read is asked for again");
+}
+
+#[test]
+fn a_time_that_is_kept_is_gone_to_at_once() {
+    let mut console = live(logs::mixed());
+    assert!(console.keys("@31s<enter>").is_empty());
+    assert!(selected(&console).contains("401") && console.model.logs.paused());
+    console.keys("@07:59:03<enter>");
+    assert!(selected(&console).contains("gave up"));
+    console.keys("@tomorrow<enter>");
+    assert!(console.model.prompt.is_some_and(|prompt| prompt.error.is_some_and(|error| error.contains("tomorrow"))));
+}
+
+#[test]
+fn a_time_in_the_past_opens_its_window_and_the_way_back_leads_to_the_present() {
+    let mut console = live(logs::mixed());
+    let (generation, request) = window(console.keys("@2h<enter>"));
+    let to = crate::support::at(-7_200).as_millisecond();
+    assert!(request.from < to && request.until.is_some_and(|until| until > to));
+    let past = |millis: i64, text: &str| logs::line("time", "b", millis - 7_200_000, text);
+    console.send(Msg::OlderLines(generation, Ok(vec![past(-9, "before"), past(5, "there"), past(900, "after")])));
+    assert_eq!((selected(&console).as_str(), shown(&console)), ("there", 3));
+    console.send(Msg::Lines(generation, vec![logs::line("time", "b", 0, "now")]));
+    assert_eq!((shown(&console), console.model.logs.unseen), (3, 1), "what comes now is counted");
+    let (_, next) = window(console.keys("]"));
+    assert_eq!(Some(next.from), request.until);
+    console.send(Msg::OlderLines(generation, Ok(vec![past(1_000_000, "later")])));
+    assert_eq!((selected(&console).as_str(), shown(&console)), ("there", 4));
+    let effects = console.keys("<space>");
+    assert!(matches!(effects.as_slice(), [Effect::Tail(2, request)] if request.until.is_none()), "{effects:?}");
+    assert!(!console.model.logs.paused() && console.model.logs.store.is_empty());
+}
+
+#[test]
+fn newer_windows_lead_seamlessly_to_the_present() {
+    let mut console = live(logs::mixed());
+    let (generation, request) = window(console.keys("@20m<enter>"));
+    let last = request.until.expect("an end") - 1 - crate::support::at(0).as_millisecond();
+    console.send(Msg::OlderLines(generation, Ok(vec![logs::line("time", "b", last, "last of the window")])));
+    let effects = console.keys("]");
+    let [Effect::Tail(2, tail)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((Some(tail.from), tail.until), (request.until, None));
+    let again = logs::line("time", "b", last, "last of the window");
+    console.send(Msg::Lines(2, vec![again, logs::line("time", "b", last + 1, "next")]));
+    assert_eq!(shown(&console), 2, "a line of the seam is not shown twice");
+}
+
+#[test]
+fn what_older_windows_push_out_is_read_again_on_the_way_back() {
+    let mut console = live(Vec::new());
+    console.model.logs.store = Store::new(256 * 1024);
+    console.send(Msg::Lines(1, logs::many(500)));
+    console.keys("g");
+    let (_, request) = window(console.keys("["));
+    let begin = request.from - crate::support::at(0).as_millisecond();
+    let older = (0..3_000).map(|n| logs::line("time", "b", begin + n, &"older ".repeat(20))).collect();
+    console.send(Msg::OlderLines(1, Ok(older)));
+    work(&mut console);
+    let store = &console.model.logs.store;
+    assert!(store.dropped() > 0 && console.model.logs.window.detached());
+    let (_, last) = store.span().expect("lines");
+    let (_, newer) = window(console.keys("]"));
+    assert!(newer.from >= last && newer.from <= last + 20, "{} {last}", newer.from);
+}
+
+#[test]
+fn sources_are_chosen_from_a_list() {
+    let mut console = live(logs::mixed());
+    console.keys("sjjj ");
+    assert_eq!(shown(&console), 3, "weather is hidden");
+    console.keys(" jj ");
+    assert_eq!(shown(&console), 5, "weather is back, without a task");
+    console.keys("gg <esc>");
+    assert_eq!(shown(&console), 8, "all of them");
+}
+
+#[test]
+fn marks_are_set_and_found() {
+    let mut console = live(logs::mixed());
+    console.keys("gjvjjv");
+    assert_eq!(console.model.logs.store.marked(), 2);
+    console.keys("g>");
+    assert!(selected(&console).contains("\"tool\":\"now\""));
+    console.keys("><");
+    assert!(selected(&console).contains("\"tool\":\"now\""));
+    console.keys("v>>");
+    assert!(console.toast().contains("no further mark"), "{}", console.toast());
+}
+
+#[test]
+fn lines_are_saved_as_shown_or_all_as_text_or_ndjson() {
+    let mut console = live(logs::mixed());
+    console.keys("&level>=error<enter>");
+    let saved = |console: &mut Console, keys: &str| {
+        console.keys(keys);
+        let effects = work(console);
+        let [Effect::Save(name, text)] = effects.as_slice() else { panic!("{effects:?}") };
+        (name.clone(), text.clone())
+    };
+    let (name, text) = saved(&mut console, "<ctrl-s><enter>");
+    assert!(name.ends_with(".log") && text.lines().count() == 2, "{name}: {text}");
+    assert!(text.starts_with("2027-01-15T07:59:02.75Z weather 0c9d8e7f {"), "{text}");
+    let (name, text) = saved(&mut console, "<ctrl-s>jjj<enter>");
+    assert!(name.ends_with(".ndjson") && text.lines().count() == 8, "{name}: {text}");
+    for line in text.lines() {
+        let object: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert!(object["at"].is_i64() && object["severity"].is_string() && object["text"].is_string());
+    }
+}
+
+#[test]
+fn the_fields_of_json_lines_are_chosen_from_a_list() {
+    let mut console = live(logs::mixed());
+    console.keys("f ");
+    assert_eq!(console.model.logs.fields[0], "method", "the first was taken away");
+    console.keys("<esc>gf<esc>");
+    console.send(Msg::Lines(1, vec![logs::line("time", "b", 1, "plain")]));
+    console.keys("Gf");
+    assert!(console.toast().contains("no fields"), "{}", console.toast());
+}

@@ -1,0 +1,74 @@
+//! The MCP screen by its keys.
+
+use crate::support::{Console, logs};
+use quarterdeck::console::effect::Effect;
+use quarterdeck::console::model::Screen;
+use quarterdeck::console::screens::requests::view;
+use quarterdeck::core::logs::TailState;
+use quarterdeck::core::requests::{By, Window};
+
+fn counted() -> Console {
+    let mut console = Console::new();
+    console.logs(logs::mixed(), TailState::Live);
+    console.tick(2);
+    console
+}
+
+fn rows(console: &Console) -> Vec<String> {
+    let rows = view(&console.model).rows;
+    rows.iter().map(|row| row.cells.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn the_log_is_followed_when_the_figures_are_first_asked_for() {
+    let mut console = Console::new();
+    let effects = console.keys("m");
+    assert!(matches!(&effects[..], [Effect::Tail(..)]), "{effects:?}");
+    assert_eq!((console.model.screen, console.keys("1m")), (Screen::Requests, Vec::new()), "and only then");
+}
+
+#[test]
+fn figures_of_one_server_then_of_all() {
+    let mut console = counted();
+    console.keys("1m");
+    assert_eq!(console.model.requests.server.as_deref(), Some("time"), "the one selected on Fleet");
+    assert_eq!(rows(&console), ["time convert 0.02 1 0 100.0% 12.4ms 12.4ms 12.4ms"]);
+    console.keys("<esc>");
+    let all = rows(&console);
+    let names: Vec<&str> = all.iter().map(|row| &row[..row.match_indices(' ').nth(1).unwrap().0]).collect();
+    assert_eq!(names, ["time convert", "weather alerts", "weather forecast"]);
+    assert!(all[2].starts_with("weather forecast 0.02 1 100.0% 0 "), "{all:?}");
+}
+
+#[test]
+fn the_window_and_the_grouping_go_round() {
+    let mut console = counted();
+    console.keys("1m<esc>w");
+    assert_eq!(console.model.requests.window, Window::Five);
+    assert_eq!(rows(&console).len(), 4, "a call older than a minute is counted in five");
+    console.keys("b");
+    assert_eq!(console.model.requests.by, By::Client);
+    assert_eq!(rows(&console).len(), 2);
+    console.keys("wwbb");
+    assert_eq!((console.model.requests.window, console.model.requests.by), (Window::One, By::Tool));
+}
+
+#[test]
+fn a_row_opens_the_log_of_it() {
+    let mut console = counted();
+    console.keys("1m<esc>/forecast<enter><enter>");
+    assert_eq!(console.model.screen, Screen::Logs);
+    let store = &console.model.logs.store;
+    let shown: Vec<&str> = (0..store.shown()).filter_map(|row| store.row(row)).map(|kept| kept.line.text).collect();
+    assert_eq!(shown.len(), 2, "{shown:?}");
+    assert!(shown.iter().all(|text| text.contains(r#""tool":"forecast""#)), "{shown:?}");
+}
+
+#[test]
+fn figures_move_on_with_the_time() {
+    let mut console = counted();
+    console.keys("1m<esc>");
+    assert_eq!(rows(&console).len(), 3);
+    console.tick(3_600);
+    assert_eq!(rows(&console), [""; 0]);
+}

@@ -1,0 +1,28 @@
+//! All tests from outside the crate, as one program: it is linked once.
+//!
+//! Those marked `ignored` start the local cloud with containers; `make e2e` runs them.
+#![cfg(all(unix, feature = "tui", feature = "aws"))]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test says what it expects")]
+#![allow(clippy::disallowed_methods, reason = "a test takes time")]
+#![allow(missing_docs, reason = "nobody reads a test's documentation")]
+
+mod aws_emulator;
+mod aws_wire;
+mod e2e_local;
+mod e2e_oauth;
+mod environments;
+mod flows;
+mod flows_insights;
+mod flows_logs;
+mod flows_requests;
+mod hostile;
+mod local_emulator;
+mod protocol;
+mod pty;
+mod screens;
+mod screens_logs;
+mod steady;
+mod support;
+mod tail_faults;
+mod tail_schedules;
+mod walls;

@@ -1,0 +1,498 @@
+//! The protocol of writes: every way through it, and what no way through it can do.
+
+use std::collections::BTreeSet;
+
+use crate::support::{at, plans};
+use quarterdeck::core::error::{CloudError, ErrorKind};
+use quarterdeck::core::operation::protocol::{Mark, News};
+use quarterdeck::core::operation::record::{Entry, Outcome};
+use quarterdeck::core::operation::rotate::GRACE_WAIVED;
+use quarterdeck::core::operation::{Call, Check, CheckState, Effect, Event, Facts, Operation, Phase, Work};
+use quarterdeck::core::plan::{Confirm, Plan};
+use rstest::rstest;
+
+/// Plays the driver and the cloud: answers what the operation wants, in the order told.
+struct Driver {
+    operation: Operation,
+    wanted: Vec<Effect>,
+    now: i64,
+    /// What a draft says that it would replace.
+    surprise: String,
+    applied: Vec<Call>,
+    recorded: Vec<Entry>,
+}
+
+impl Driver {
+    fn new(plan: Plan) -> Self {
+        let (operation, surprise) = (Operation::propose(plan, false), String::new());
+        Self { operation, wanted: Vec::new(), now: 0, surprise, applied: Vec::new(), recorded: Vec::new() }
+    }
+
+    fn confirmed(plan: Plan) -> Self {
+        let answer = match &plan.confirm {
+            Confirm::Yes => "y".to_owned(),
+            Confirm::Typed(name) => name.clone(),
+        };
+        let mut driver = Self::new(plan);
+        driver.event(Event::Answer(answer));
+        driver
+    }
+
+    fn event(&mut self, event: Event) {
+        self.now += 1;
+        let wanted = self.operation.handle(event, at(self.now));
+        self.wanted.extend(wanted);
+    }
+
+    /// What a call learns.
+    fn learnt(&self, call: &Call) -> Facts {
+        match call {
+            Call::DraftChangeSet { request } => {
+                let stack = &request.stack.name;
+                let change_set = (format!("change-set.{stack}"), format!("arn:cs/{stack}"));
+                Facts::from([change_set, (format!("destroys.{stack}"), self.surprise.clone())])
+            }
+            Call::StageNewSecret { secret, .. } | Call::StageClient { secret, .. } => {
+                Facts::from([(format!("pending.{secret}"), "v2".into())])
+            }
+            Call::CopyClient { .. } => Facts::from([("client".into(), "new0client".into())]),
+            Call::AddClientSecret { .. } => Facts::from([("client-secret".into(), "new0secret".into())]),
+            Call::NewDeployment { service, .. } => Facts::from([(format!("deployment.{service}"), "ecs-svc/2".into())]),
+            _ => Facts::new(),
+        }
+    }
+
+    /// Answers one effect well.
+    fn answer(&mut self, effect: Effect) {
+        match effect {
+            Effect::Record(record, mark) => {
+                self.recorded.push(record.entry);
+                self.event(Event::Recorded(mark));
+            }
+            Effect::Apply(step, approved) => {
+                self.applied.push(approved.call().clone());
+                let facts = self.learnt(approved.call());
+                self.event(Event::Step { step, news: News::Applied(facts) });
+            }
+            Effect::Check(step, Check::GraceOver { until }, _) if at(self.now) < until => {
+                self.now += 3_600;
+                let state = CheckState::Pending("not yet".into());
+                self.event(Event::Step { step, news: News::Checked(state, Facts::new()) });
+            }
+            Effect::Check(step, _, _) => {
+                let state = CheckState::Holds("as promised".into());
+                self.event(Event::Step { step, news: News::Checked(state, Facts::new()) });
+            }
+            Effect::Discard => {}
+        }
+    }
+
+    /// Answers everything, the oldest first, until nothing more is wanted.
+    fn run(&mut self) {
+        for _ in 0..1_000 {
+            if self.wanted.is_empty() {
+                return;
+            }
+            let effect = self.wanted.remove(0);
+            self.answer(effect);
+        }
+        panic!("it never comes to rest");
+    }
+
+    /// Answers until a call of the step is to be applied; takes it.
+    fn until_apply(&mut self, step: usize) {
+        for _ in 0..1_000 {
+            let effect = self.wanted.remove(0);
+            if matches!(&effect, Effect::Apply(index, _) if *index == step) {
+                return;
+            }
+            self.answer(effect);
+        }
+        panic!("step {step} is never applied");
+    }
+}
+
+fn every_plan() -> Vec<Plan> {
+    vec![plans::scale(), plans::deploy(), plans::destroy(), plans::rotate(true), plans::rotate(false)]
+}
+
+#[rstest]
+#[case(plans::scale(), 2)]
+#[case(plans::deploy(), 7)]
+#[case(plans::destroy(), 4)]
+#[case(plans::rotate(true), 5)]
+#[case(plans::rotate(false), 6)]
+fn what_goes_well_is_done_in_order_and_recorded(#[case] plan: Plan, #[case] calls: usize) {
+    let mut driver = Driver::confirmed(plan);
+    driver.run();
+    assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
+    assert_eq!(driver.applied.len(), calls, "{:?}", driver.applied);
+    assert!(matches!(driver.recorded.first(), Some(Entry::Intent { .. })));
+    assert!(matches!(driver.recorded.last(), Some(Entry::Outcome { outcome: Outcome::Done })));
+    let started = driver.recorded.iter().filter(|entry| matches!(entry, Entry::Started { .. })).count();
+    assert_eq!(started, calls, "every call is announced in the audit");
+}
+
+#[test]
+fn servers_are_deployed_side_by_side_after_the_platform() {
+    let mut driver = Driver::confirmed(plans::deploy());
+    driver.until_apply(2);
+    assert!(driver.operation.running.contains_key(&2) && driver.operation.running.contains_key(&7));
+    assert!(driver.operation.done.contains_key(&1), "the platform is complete");
+}
+
+#[test]
+fn the_old_secret_outlives_the_grace_period_only() {
+    let mut driver = Driver::confirmed(plans::rotate(true));
+    driver.run();
+    let deleted = driver.applied.iter().position(|call| matches!(call, Call::DeleteClientSecret { .. }));
+    let promoted = driver.applied.iter().position(|call| matches!(call, Call::Promote { .. }));
+    assert!(promoted < deleted && driver.now > 86_400, "{} s", driver.now);
+}
+
+#[test]
+fn a_waived_grace_period_sends_nothing_twice() {
+    let mut driver = Driver::confirmed(plans::rotate(true));
+    driver.until_apply(4);
+    let waived = Facts::from([(GRACE_WAIVED.to_owned(), "yes".to_owned())]);
+    driver.event(Event::Resume(waived));
+    assert!(
+        !driver.wanted.iter().any(|effect| matches!(effect, Effect::Record(_, Mark::Started(4)))),
+        "it is under way"
+    );
+    driver.event(Event::Step { step: 4, news: News::Applied(Facts::new()) });
+    driver.run();
+    assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
+    assert!(driver.now < 3_600, "no hour was waited for");
+}
+
+#[test]
+fn waiving_in_the_middle_of_the_wait_ends_it() {
+    let mut driver = Driver::confirmed(plans::rotate(true));
+    while !driver.operation.running.contains_key(&6) {
+        let effect = driver.wanted.remove(0);
+        driver.answer(effect);
+    }
+    driver.event(Event::Resume(Facts::from([(GRACE_WAIVED.to_owned(), "yes".to_owned())])));
+    assert_eq!(driver.operation.done.get(&6).map(String::as_str), Some("waived by the operator"));
+}
+
+#[test]
+fn an_audit_that_cannot_be_written_refuses() {
+    for plan in every_plan() {
+        let mut driver = Driver::confirmed(plan);
+        driver.wanted.clear();
+        driver.event(Event::NotRecorded("disk full".into()));
+        assert!(matches!(&driver.operation.phase, Phase::Refused(why) if why.contains("disk full")));
+        assert_eq!(driver.wanted, [Effect::Discard]);
+    }
+}
+
+#[test]
+fn an_audit_that_fails_later_pauses_before_the_call() {
+    let mut driver = Driver::confirmed(plans::scale());
+    driver.wanted.clear();
+    driver.event(Event::Recorded(Mark::Intent));
+    driver.event(Event::NotRecorded("disk full".into()));
+    assert!(matches!(driver.operation.phase, Phase::Paused(_)));
+    assert!(!driver.wanted.iter().any(|effect| matches!(effect, Effect::Apply(..))));
+}
+
+fn failure(kind: ErrorKind) -> CloudError {
+    CloudError::new(kind, "ecs:UpdateService", "it did not work")
+}
+
+#[rstest]
+#[case(plans::scale(), false)]
+#[case(plans::deploy(), false)]
+#[case(plans::destroy(), true)]
+#[case(plans::rotate(true), true)]
+#[case(plans::rotate(false), true)]
+fn a_refused_call_ends_it_or_leaves_it_to_be_resumed(#[case] plan: Plan, #[case] stays_open: bool) {
+    let mut driver = Driver::confirmed(plan);
+    driver.until_apply(0);
+    driver.event(Event::Step { step: 0, news: News::Failed(failure(ErrorKind::Denied)) });
+    driver.run();
+    match &driver.operation.phase {
+        Phase::Paused(why) => assert!(stays_open && why.contains("it did not work"), "{why}"),
+        Phase::Ended(Outcome::Failed { reason, .. }) => {
+            assert!(!stays_open && reason.contains("--profile"), "{reason}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_unknown_outcome_is_settled_three_times_then_left() {
+    let mut driver = Driver::confirmed(plans::scale());
+    for round in 0..4 {
+        driver.until_apply(0);
+        assert!(matches!(driver.operation.phase, Phase::Running), "round {round}");
+        driver.event(Event::Step { step: 0, news: News::Failed(failure(ErrorKind::TimedOut)) });
+    }
+    assert!(matches!(&driver.operation.phase, Phase::Paused(why) if why.contains("outcome unknown")));
+    driver.wanted.clear();
+    driver.event(Event::Resume(Facts::new()));
+    driver.run();
+    assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done), "it can still be finished");
+}
+
+#[test]
+fn a_condition_that_cannot_be_read_is_read_again() {
+    let mut driver = Driver::confirmed(plans::scale());
+    driver.until_apply(0);
+    driver.event(Event::Step { step: 0, news: News::Applied(Facts::new()) });
+    driver.wanted.clear();
+    driver.event(Event::Step { step: 1, news: News::Unread(failure(ErrorKind::Throttled)) });
+    assert!(matches!(driver.wanted[..], [Effect::Check(1, _, 2)]));
+    driver.event(Event::Step { step: 1, news: News::Unread(failure(ErrorKind::Invalid)) });
+    assert!(matches!(driver.operation.phase, Phase::Ended(Outcome::Failed { .. })));
+}
+
+#[rstest]
+#[case(ErrorKind::Expired)]
+#[case(ErrorKind::NoCredentials)]
+#[case(ErrorKind::Denied)]
+fn who_is_signed_out_in_a_wait_can_go_on_later(#[case] kind: ErrorKind) {
+    let mut driver = Driver::confirmed(plans::scale());
+    driver.until_apply(0);
+    driver.event(Event::Step { step: 0, news: News::Applied(Facts::new()) });
+    driver.wanted.clear();
+    driver.event(Event::Step { step: 1, news: News::Unread(failure(kind)) });
+    assert!(matches!(driver.operation.phase, Phase::Paused(_)), "{:?}", driver.operation.phase);
+    driver.event(Event::Resume(Facts::new()));
+    driver.run();
+    assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
+}
+
+#[test]
+fn a_late_surprise_is_asked_about_and_what_runs_beside_it_goes_on() {
+    let mut driver = Driver::confirmed(plans::deploy());
+    driver.until_apply(2);
+    driver.surprise = "Service (replaced)".into();
+    let facts = Facts::from([
+        ("change-set.quarterdeck-prod-time".into(), "arn:cs/time".into()),
+        ("destroys.quarterdeck-prod-time".into(), driver.surprise.clone()),
+    ]);
+    driver.event(Event::Step { step: 2, news: News::Applied(facts) });
+    assert!(matches!(&driver.operation.phase, Phase::Consent(question) if question.contains("Service (replaced)")));
+    driver.run();
+    assert!(matches!(driver.operation.phase, Phase::Consent(_)));
+    assert!(!driver.operation.done.contains_key(&3), "nothing is executed before the answer");
+    driver.event(Event::Answer("y".into()));
+    driver.run();
+    assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done), "{:?}", driver.operation.running);
+}
+
+#[test]
+fn a_surprise_that_is_refused_pauses() {
+    let mut driver = Driver::confirmed(plans::deploy());
+    driver.surprise = "LoadBalancer (replaced)".into();
+    driver.run();
+    driver.event(Event::Refuse("not confirmed".into()));
+    assert!(matches!(driver.operation.phase, Phase::Paused(_)));
+    let done = driver.operation.done.len();
+    driver.event(Event::Resume(Facts::new()));
+    assert!(matches!(driver.operation.phase, Phase::Consent(_)), "going on is not agreeing");
+    driver.run();
+    assert_eq!(driver.operation.done.len(), done, "nothing is executed before the answer");
+    while !matches!(driver.operation.phase, Phase::Ended(_)) {
+        driver.event(Event::Answer("y".into()));
+        driver.run();
+    }
+    assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
+}
+
+#[test]
+fn pausing_and_resuming_at_every_step_ends_the_same() {
+    for plan in every_plan() {
+        for pause in 0..60 {
+            let mut driver = Driver::confirmed(plan.clone());
+            for _ in 0..pause {
+                if !driver.wanted.is_empty() {
+                    let effect = driver.wanted.remove(0);
+                    driver.answer(effect);
+                }
+            }
+            driver.event(Event::Leave("left".into()));
+            if !matches!(driver.operation.phase, Phase::Paused(_)) {
+                continue;
+            }
+            // The process is gone: what was in flight is never answered.
+            driver.wanted.clear();
+            let (facts, done) = (driver.operation.facts.clone(), driver.operation.done.clone());
+            driver.operation = Operation::restore(plan.clone(), facts, done, at(0), "left".into());
+            driver.event(Event::Resume(Facts::new()));
+            driver.run();
+            assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done), "{} left after {pause}", plan.title);
+        }
+    }
+}
+
+#[test]
+fn steps_keep_their_number_and_titles_whatever_is_learnt() {
+    for plan in every_plan() {
+        let mut driver = Driver::confirmed(plan);
+        let titles = |operation: &Operation| operation.steps().into_iter().map(|step| step.title).collect::<Vec<_>>();
+        let before = titles(&driver.operation);
+        driver.run();
+        assert_eq!(titles(&driver.operation), before);
+        for (index, step) in driver.operation.steps().iter().enumerate() {
+            assert!(step.after.iter().all(|need| *need < index), "{}", step.title);
+        }
+    }
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_event() -> impl Strategy<Value = Event> {
+        let step = 0usize..14;
+        let news = prop_oneof![
+            Just(News::Applied(Facts::new())),
+            Just(News::Failed(failure(ErrorKind::Denied))),
+            Just(News::Failed(failure(ErrorKind::TimedOut))),
+            Just(News::Checked(CheckState::Holds("so".into()), Facts::new())),
+            Just(News::Checked(CheckState::Pending("wait".into()), Facts::new())),
+            Just(News::Unread(failure(ErrorKind::Throttled))),
+            Just(News::Applied(Facts::from([("destroys.quarterdeck-prod-time".into(), "x".into())]))),
+        ];
+        prop_oneof![
+            4 => prop::sample::select(vec!["y", "prod", "n", ""]).prop_map(|text| Event::Answer(text.into())),
+            1 => Just(Event::Refuse("no".into())),
+            4 => Just(Event::Recorded(Mark::Intent)),
+            6 => step.clone().prop_map(|step| Event::Recorded(Mark::Started(step))),
+            1 => Just(Event::NotRecorded("disk full".into())),
+            8 => (step, news).prop_map(|(step, news)| Event::Step { step, news }),
+            1 => Just(Event::Leave("left".into())),
+            2 => Just(Event::Resume(Facts::new())),
+        ]
+    }
+
+    /// Whether the operation's effects only want what the records on disk allow.
+    fn lawful(plan: &Plan, read_only: bool, events: Vec<Event>) -> Result<(), TestCaseError> {
+        let mut operation = Operation::propose(plan.clone(), read_only);
+        let (mut intent, mut started, mut confirmed) = (false, BTreeSet::new(), false);
+        for (index, event) in events.into_iter().enumerate() {
+            match &event {
+                Event::Recorded(Mark::Intent) if confirmed => intent = true,
+                Event::Recorded(Mark::Started(step)) => drop(started.insert(*step)),
+                Event::Answer(answer) => confirmed |= plan.confirm.accepts(answer) && !read_only,
+                _ => {}
+            }
+            for effect in operation.handle(event, at(index as i64)) {
+                if let Effect::Apply(step, approved) = effect {
+                    prop_assert!(confirmed && intent && started.contains(&step) && !read_only);
+                    prop_assert_eq!(approved.operation(), plan.id.as_str());
+                    prop_assert!(matches!(operation.steps()[step].work, Work::Apply(_)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// In no order of events is anything applied that was not confirmed, recorded as an intent
+        /// and announced as a started step; in read-only mode nothing is.
+        #[test]
+        fn nothing_is_applied_before_the_audit_has_it(
+            plan in prop::sample::select(every_plan()),
+            read_only in prop::bool::weighted(0.2),
+            events in prop::collection::vec(any_event(), 0..80),
+        ) {
+            lawful(&plan, read_only, events)?;
+        }
+
+        /// In whatever order the answers come, with a surprise or not, it ends done once confirmed.
+        #[test]
+        fn any_order_of_answers_ends_well(
+            plan in prop::sample::select(every_plan()),
+            surprise in prop::bool::ANY,
+            order in prop::collection::vec(any::<prop::sample::Index>(), 200),
+        ) {
+            let mut driver = Driver::confirmed(plan);
+            if surprise {
+                driver.surprise = "Service (replaced)".into();
+            }
+            for pick in order {
+                if matches!(driver.operation.phase, Phase::Consent(_)) && pick.index(3) == 0 {
+                    driver.event(Event::Answer("y".into()));
+                }
+                if !driver.wanted.is_empty() {
+                    let effect = driver.wanted.remove(pick.index(driver.wanted.len()));
+                    driver.answer(effect);
+                }
+            }
+            driver.run();
+            if matches!(driver.operation.phase, Phase::Consent(_)) {
+                driver.event(Event::Answer("y".into()));
+                driver.run();
+            }
+            prop_assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
+        }
+    }
+}
+
+#[test]
+fn what_is_under_way_beside_a_failure_comes_to_its_end_and_nothing_new_begins() {
+    let mut driver = Driver::confirmed(plans::deploy());
+    driver.until_apply(2);
+    // The other server's change set was recorded, or even sent; its answer is still to come.
+    driver.until_apply(7);
+    let before = driver.applied.len();
+    driver.event(Event::Step { step: 2, news: News::Failed(failure(ErrorKind::Denied)) });
+    assert_eq!(driver.operation.phase, Phase::Running, "the other one is waited for");
+    assert!(driver.operation.failed.contains_key(&2));
+    driver.event(Event::Step { step: 7, news: News::Applied(Facts::new()) });
+    driver.run();
+    assert!(driver.operation.done.contains_key(&7), "its outcome is known and recorded");
+    assert_eq!(driver.applied.len(), before, "nothing was sent after the failure");
+    let Phase::Ended(Outcome::Failed { step, reason }) = &driver.operation.phase else {
+        panic!("{:?}", driver.operation.phase);
+    };
+    assert!(step.contains("quarterdeck-prod-time") && reason.contains("it did not work"), "{step}: {reason}");
+}
+
+#[test]
+fn two_failures_are_both_told() {
+    let mut driver = Driver::confirmed(plans::deploy());
+    driver.until_apply(2);
+    driver.until_apply(7);
+    for step in [7, 2] {
+        driver.event(Event::Step { step, news: News::Failed(failure(ErrorKind::Denied)) });
+    }
+    let Phase::Ended(Outcome::Failed { step, reason }) = &driver.operation.phase else {
+        panic!("{:?}", driver.operation.phase);
+    };
+    assert!(
+        step.contains("prod-time") && reason.contains("also make the change set of quarterdeck-prod-weather"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_wait_has_an_end_and_can_be_resumed() {
+    let mut driver = Driver::confirmed(plans::scale());
+    let (step, check) = loop {
+        match driver.wanted.remove(0) {
+            Effect::Check(step, check @ Check::Steady { .. }, _) => break (step, check),
+            effect => driver.answer(effect),
+        }
+    };
+    let pending = || News::Checked(CheckState::Pending("7/8 running".into()), Facts::new());
+    let hour = check.patience().expect("a limit").as_secs();
+    driver.now += hour - 10;
+    driver.event(Event::Step { step, news: pending() });
+    assert_eq!(driver.operation.phase, Phase::Running);
+    driver.now += 20;
+    driver.event(Event::Step { step, news: pending() });
+    let Phase::Paused(why) = &driver.operation.phase else { panic!("{:?}", driver.operation.phase) };
+    assert!(why.contains("not within 1h") && why.contains("7/8 running") && why.contains("resuming"), "{why}");
+    driver.wanted.clear();
+    driver.event(Event::Resume(Facts::new()));
+    driver.run();
+    assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
+}

@@ -1,0 +1,449 @@
+//! Every screen and dialog as text, in three sizes and without colour; and that no size and no
+//! keys make drawing fail.
+
+use crate::support::painted::{ALL, LARGE, MIDDLE, SMALL, dark, painted, screen, text};
+use crate::support::{Console, World, at, fixtures, logs, plans, stacks};
+use jiff::tz::TimeZone;
+use quarterdeck::console::keymap::{Key, KeyPress};
+use quarterdeck::console::msg::Msg;
+use quarterdeck::core::logs::TailState;
+use quarterdeck::core::logs::insights::InsightsResults;
+use quarterdeck::core::operation::work::{CheckState, Facts};
+use quarterdeck::core::operation::{Event, Phase};
+use quarterdeck::ui::Theme;
+use ratatui::buffer::Buffer;
+use unicode_width::UnicodeWidthStr;
+
+/// The text, and under each row the styles of its runs.
+fn styled(buffer: &Buffer) -> String {
+    let plain = text(buffer);
+    let mut out = String::new();
+    for (y, line) in (0..buffer.area.height).zip(plain.lines()) {
+        out.push_str(line);
+        out.push('\n');
+        let (mut from, mut runs) = (0, Vec::new());
+        for x in 1..=buffer.area.width {
+            if x < buffer.area.width && buffer[(x, y)].style() == buffer[(from, y)].style() {
+                continue;
+            }
+            let cell = &buffer[(from, y)];
+            let style = format!(
+                "{}/{}{}",
+                cell.fg,
+                cell.bg,
+                if cell.modifier.is_empty() { String::new() } else { format!(" {:?}", cell.modifier) }
+            );
+            if style != "Reset/Reset" {
+                runs.push(format!("{from}..{x} {style}"));
+            }
+            from = x;
+        }
+        if !runs.is_empty() {
+            out.push_str(&format!("    ~ {}\n", runs.join("; ")));
+        }
+    }
+    out
+}
+
+fn snap(name: &str, console: &Console, sizes: &[(u16, u16)]) {
+    for size in sizes {
+        insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), screen(console, *size));
+    }
+}
+
+#[test]
+fn fleet_states() {
+    snap("fleet-loading", &Console::silent(fixtures::context()), &[SMALL]);
+    snap("fleet-healthy", &Console::new(), ALL);
+    snap("fleet-empty", &Console::with(fixtures::empty()), &[SMALL]);
+    let mut trouble = Console::with(fixtures::trouble());
+    snap("fleet-trouble", &trouble, ALL);
+    trouble.keys("G");
+    snap("fleet-killed", &trouble, &[SMALL]);
+    trouble.keys("/he:deg<enter>");
+    snap("fleet-no-match", &trouble, &[SMALL]);
+    trouble.keys("<esc><f1><f1><f2>z");
+    snap("fleet-sorted", &trouble, &[SMALL]);
+}
+
+#[test]
+fn fleet_errors() {
+    let mut stale = Console::new();
+    stale.world.down = Some(crate::support::unreachable());
+    stale.tick(42);
+    snap("fleet-stale", &stale, ALL);
+    let never = Console::with(World { down: Some(crate::support::unreachable()), ..World::default() });
+    snap("fleet-unreachable", &never, &[SMALL]);
+}
+
+#[test]
+fn fleet_drilled_in() {
+    let mut console = Console::with(fixtures::trouble());
+    console.keys("G<enter>G");
+    snap("tasks-killed", &console, ALL);
+    console.keys("<enter>");
+    snap("containers-killed", &console, &[SMALL]);
+    console.keys("d");
+    snap("task-described", &console, ALL);
+}
+
+#[test]
+fn the_header_shows_where_one_is() {
+    let mut context = fixtures::context();
+    (context.read_only, context.protected, context.local) = (true, true, true);
+    context.endpoint = Some("http://127.0.0.1:4566".into());
+    let mut console = Console::silent(context);
+    console.answers = true;
+    console.tick(0);
+    console.send(Msg::Calls(1_234));
+    snap("header-flags", &console, ALL);
+}
+
+#[test]
+fn mcp_states() {
+    let mut console = Console::new();
+    console.keys("m");
+    snap("mcp-loading", &console, &[SMALL]);
+    let mut console = Console::new();
+    console.logs(logs::many(9_900), TailState::Live);
+    console.send(Msg::Lines(1, logs::mixed()));
+    console.keys("m");
+    snap("mcp-by-tool", &console, ALL);
+    console.keys("bbw");
+    snap("mcp-by-both", &console, &[SMALL, MIDDLE]);
+    console.keys("1");
+    snap("fleet-counted", &console, ALL);
+}
+
+#[test]
+fn insights_states() {
+    let mut console = Console::new();
+    console.logs(logs::mixed(), TailState::Live);
+    console.keys("i");
+    snap("insights-asked", &console, &[SMALL]);
+    console.keys("<enter>");
+    snap("insights-running", &console, &[SMALL]);
+    let row = |tool: &str, calls: &str, text: &str| vec![tool.to_owned(), calls.to_owned(), text.to_owned()];
+    let rows = vec![row("forecast", "120", "connection reset by peer"), row("now", "7", "")];
+    let columns = ["tool", "calls", "last message"].map(str::to_owned).to_vec();
+    let found = InsightsResults { running: false, columns, rows, matched: 127.0, scanned: 5_000.0, bytes: 2.5e9 };
+    console.send(Msg::Insights(1, Ok(found)));
+    snap("insights-found", &console, ALL);
+}
+
+#[test]
+fn stack_states() {
+    let mut console = Console::new();
+    console.keys("3");
+    console.tick(1);
+    snap("stack-settled", &console, &[SMALL]);
+    let mut deploying = Console::with(stacks::deploying());
+    deploying.keys("3jj");
+    deploying.tick(1);
+    snap("stack-deploying", &deploying, ALL);
+    deploying.keys("<enter>");
+    snap("stack-resources", &deploying, &[SMALL, LARGE]);
+    let mut failed = Console::with(stacks::failed());
+    failed.keys("3G");
+    failed.tick(1);
+    snap("stack-failed", &failed, ALL);
+    let mut empty = Console::with(fixtures::empty());
+    empty.keys("3");
+    snap("stack-empty", &empty, &[SMALL]);
+}
+
+#[test]
+fn client_states() {
+    let mut console = Console::new();
+    console.keys("4");
+    snap("clients", &console, ALL);
+    let mut empty = Console::with(fixtures::empty());
+    empty.keys("4");
+    snap("clients-empty", &empty, &[SMALL]);
+}
+
+#[test]
+fn small_dialogs() {
+    let mut console = Console::new();
+    console.keys("?");
+    snap("help", &console, ALL);
+    console.keys("<esc>:log");
+    snap("palette", &console, ALL);
+    console.keys("<esc>S9999");
+    snap("scale", &console, &[SMALL]);
+    console.keys("<enter>");
+    snap("scale-refused", &console, &[SMALL]);
+    console.keys("<esc>T");
+    snap("planning", &console, &[SMALL]);
+    console.keys("<esc>X/wea");
+    snap("toast-and-prompt", &console, &[SMALL]);
+    console.keys("<esc>o");
+    snap("operations-none", &console, &[SMALL]);
+}
+
+#[test]
+fn plans_to_confirm() {
+    let mut console = Console::new();
+    console.keys("T");
+    console.planned(plans::scale());
+    snap("plan-scale", &console, ALL);
+    let mut console = Console::new();
+    console.keys("3D");
+    console.planned(plans::deploy());
+    snap("plan-deploy", &console, ALL);
+    let mut console = Console::new();
+    console.keys("3K");
+    console.planned(plans::destroy());
+    console.keys("pro<enter>");
+    snap("plan-destroy", &console, ALL);
+    let mut context = fixtures::context();
+    context.read_only = true;
+    let mut console = Console::silent(context);
+    console.answers = true;
+    console.tick(0);
+    console.keys("T");
+    console.planned(plans::scale());
+    snap("plan-read-only", &console, &[SMALL]);
+}
+
+/// Confirms and lets every step succeed until one is reached that waits.
+fn run_until(console: &mut Console, id: &str, step: usize) {
+    use quarterdeck::core::operation::protocol::{Mark, News};
+    console.keys("y");
+    console.event(id, Event::Recorded(Mark::Intent));
+    for index in 0..step {
+        console.event(id, Event::Recorded(Mark::Started(index)));
+        let await_ = matches!(
+            console.model.operation(id).expect("known").steps()[index].work,
+            quarterdeck::core::operation::Work::Await(_)
+        );
+        let news = if await_ {
+            News::Checked(CheckState::Holds("as promised".into()), Facts::new())
+        } else {
+            News::Applied(Facts::from([("pending.quarterdeck/prod/weather/machine-client".into(), "v2".into())]))
+        };
+        console.event(id, Event::Step { step: index, news });
+    }
+}
+
+#[test]
+fn operations_under_way() {
+    use quarterdeck::core::operation::protocol::News;
+    let mut console = Console::new();
+    console.keys("4O");
+    console.planned(plans::rotate(true));
+    snap("plan-rotate", &console, &[SMALL]);
+    run_until(&mut console, "op-rotate", 5);
+    let pending = CheckState::Pending("2/3 running, 2/3 targets healthy, 1 pending, rollout IN_PROGRESS".into());
+    console.event("op-rotate", Event::Step { step: 5, news: News::Checked(pending, Facts::new()) });
+    console.tick(75);
+    snap("rotation-running", &console, ALL);
+    let holds = CheckState::Holds("3/3 running, 3/3 targets healthy".into());
+    console.event("op-rotate", Event::Step { step: 5, news: News::Checked(holds, Facts::new()) });
+    console.tick(7_200);
+    snap("rotation-in-grace", &console, ALL);
+    console.event("op-rotate", Event::Leave("the console was closed".into()));
+    console.tick(7_300);
+    snap("rotation-paused", &console, &[SMALL]);
+    console.keys("<esc>o");
+    snap("operations", &console, &[SMALL]);
+}
+
+#[test]
+fn operations_that_end() {
+    use quarterdeck::core::operation::protocol::News;
+    let mut console = Console::new();
+    console.keys("3D");
+    console.planned(plans::deploy());
+    run_until(&mut console, "op-deploy", 2);
+    snap("deploy-parallel", &console, ALL);
+    let reason = "ROLLBACK_COMPLETE: Service (AWS::ECS::Service) CREATE_FAILED: circuit breaker was triggered";
+    console.event("op-deploy", Event::Recorded(quarterdeck::core::operation::protocol::Mark::Started(2)));
+    let draft = Facts::from([
+        ("change-set.quarterdeck-prod-time".into(), "arn:cs/time".into()),
+        ("destroys.quarterdeck-prod-time".into(), "Service (replaced)".into()),
+    ]);
+    console.event("op-deploy", Event::Step { step: 2, news: News::Applied(draft) });
+    assert!(matches!(console.model.operation("op-deploy").expect("known").phase, Phase::Consent(_)));
+    snap("deploy-asks-again", &console, &[SMALL]);
+    console.keys("y");
+    console.event(
+        "op-deploy",
+        Event::Step { step: 3, news: News::Checked(CheckState::Failed(reason.into()), Facts::new()) },
+    );
+    console.tick(10);
+    snap("deploy-failed", &console, &[SMALL]);
+    let mut scale = Console::new();
+    scale.keys("T");
+    scale.planned(plans::scale());
+    run_until(&mut scale, "op-scale", 4);
+    scale.tick(10);
+    snap("scale-done", &scale, &[SMALL]);
+}
+
+#[test]
+fn colours_and_none() {
+    let console = Console::with(fixtures::trouble());
+    for name in ["dark", "light", "plain"] {
+        let theme = Theme::from_name(name, TimeZone::UTC).expect("a theme");
+        let buffer = painted(&console.model, &theme, SMALL).0;
+        insta::assert_snapshot!(format!("fleet-{name}"), styled(&buffer));
+        if name == "plain" {
+            let coloured = |cell: &ratatui::buffer::Cell| {
+                cell.fg != ratatui::style::Color::Reset || cell.bg != ratatui::style::Color::Reset
+            };
+            assert!(!buffer.content.iter().any(coloured), "NO_COLOR shows no colour");
+        }
+    }
+    assert!(Theme::from_name("gaudy", TimeZone::UTC).is_none());
+}
+
+#[test]
+fn text_is_the_same_in_every_theme() {
+    let mut console = Console::with(fixtures::trouble());
+    for keys in ["", "2", "3", "4", "?", "<esc>:"] {
+        console.keys(keys);
+        let shown = |name: &str| {
+            text(&painted(&console.model, &Theme::from_name(name, TimeZone::UTC).expect("a theme"), SMALL).0)
+        };
+        assert_eq!(shown("dark"), shown("plain"));
+    }
+}
+
+#[test]
+fn times_are_in_the_operators_zone() {
+    let mut console = Console::new();
+    console.logs(logs::mixed(), TailState::Live);
+    let zone = TimeZone::fixed(jiff::tz::offset(9));
+    let shown = text(&painted(&console.model, &Theme::dark(zone), SMALL).0);
+    assert!(shown.contains("16:58:59") && !shown.contains("07:58:59"), "{shown}");
+}
+
+#[test]
+fn a_small_terminal_says_so() {
+    let console = Console::new();
+    insta::assert_snapshot!("too-small@20x5", screen(&console, (20, 5)));
+    snap("smallest", &console, &[(40, 10)]);
+    let mut console = Console::with(fixtures::trouble());
+    console.keys("T");
+    console.planned(plans::deploy());
+    snap("smallest-plan", &console, &[(40, 10)]);
+}
+
+#[test]
+fn the_cursor_is_where_one_types() {
+    let mut console = Console::new();
+    console.keys("/tim");
+    assert_eq!(painted(&console.model, &dark(), SMALL).1, Some((11, 23)));
+    console.keys("<esc>3K");
+    console.planned(plans::destroy());
+    console.keys("日本");
+    let (buffer, cursor) = painted(&console.model, &dark(), SMALL);
+    let (x, y) = cursor.expect("a cursor");
+    assert!(text(&buffer).lines().nth(usize::from(y)).expect("a row").ends_with("do it: 日本"));
+    assert_eq!(x, u16::try_from("type prod to do it: 日本".width()).expect("narrow"));
+}
+
+#[test]
+fn the_selected_row_is_always_seen() {
+    let mut world = fixtures::world();
+    world.fleet.servers = (0..60).map(|n| fixtures::server(&format!("server-{n:02}"), 1)).collect();
+    let mut console = Console::with(world);
+    for n in 0..60 {
+        let marked = screen(&console, SMALL)
+            .lines()
+            .filter(|line| line.starts_with("▸ "))
+            .map(str::to_owned)
+            .collect::<Vec<_>>();
+        assert!(marked.len() == 1 && marked[0].contains(&format!("server-{n:02}")), "{n}: {marked:?}");
+        console.keys("j");
+    }
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_key() -> impl Strategy<Value = KeyPress> {
+        let named = prop::sample::select(vec![
+            Key::Enter,
+            Key::Esc,
+            Key::Up,
+            Key::Down,
+            Key::Home,
+            Key::End,
+            Key::PageUp,
+            Key::PageDown,
+            Key::F(1),
+            Key::F(2),
+            Key::Backspace,
+            Key::Tab,
+            Key::Char('東'),
+        ]);
+        let key = prop_oneof![3 => "[ -~]".prop_map(|c| Key::Char(c.chars().next().expect("one"))), 1 => named];
+        (key, prop::bool::weighted(0.1)).prop_map(|(key, ctrl)| KeyPress { key, ctrl, alt: false })
+    }
+
+    fn start(kind: u8) -> Console {
+        let mut console = match kind % 6 {
+            0 => Console::new(),
+            1 => Console::with(fixtures::trouble()),
+            2 => Console::with(fixtures::empty()),
+            3 => Console::with(stacks::failed()),
+            4 => Console::with(World { down: Some(crate::support::unreachable()), ..World::default() }),
+            _ => Console::silent(fixtures::context()),
+        };
+        if kind % 6 == 1 {
+            console.logs(logs::mixed(), TailState::Live);
+        }
+        console
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Any size, any keys, plans that come at any moment: drawing never panics, and a screen
+        /// that is large enough is never empty.
+        #[test]
+        fn drawing_never_fails(
+            kind: u8,
+            sizes in prop::collection::vec((1u16..=250, 1u16..=80), 1..4),
+            keys in prop::collection::vec(any_key(), 0..30),
+        ) {
+            let mut console = start(kind);
+            let theme = dark();
+            for (index, press) in keys.into_iter().enumerate() {
+                console.send(Msg::Key(press));
+                match index % 10 {
+                    4 => drop(console.planned(plans::deploy())),
+                    7 => drop(console.planned(plans::destroy())),
+                    9 => drop(console.tick(index as i64)),
+                    _ => {}
+                }
+                let (columns, rows) = sizes[index % sizes.len()];
+                console.send(Msg::Resize(columns, rows));
+                let shown = text(&painted(&console.model, &theme, (columns, rows)).0);
+                prop_assert!(!shown.trim().is_empty());
+            }
+        }
+
+        /// Hostile widths in the data: nothing is drawn outside, and columns stay aligned.
+        #[test]
+        fn wide_text_stays_in_its_place(name in "[a-z東京é👩‍👩‍👧]{1,60}", size in (40u16..=120, 10u16..=40)) {
+            let mut world = fixtures::trouble();
+            world.fleet.servers[0].name = name.clone();
+            world.fleet.servers[0].events[0].message = name;
+            let console = Console::with(world);
+            prop_assert!(painted(&console.model, &dark(), size).0.area.width == size.0);
+        }
+    }
+}
+
+#[test]
+fn the_clock_is_the_models() {
+    let mut console = Console::new();
+    console.tick(30);
+    let once = screen(&console, SMALL);
+    assert_eq!(once, screen(&console, SMALL));
+    assert_eq!(console.model.now, at(30));
+}

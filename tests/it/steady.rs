@@ -1,0 +1,69 @@
+//! What is taken for a service that is as promised, and what is not.
+
+use crate::support::at;
+use crate::support::fixtures::{server, task};
+use quarterdeck::core::fleet::{Deployment, Server};
+use quarterdeck::core::operation::CheckState;
+use quarterdeck::core::operation::verify::steady;
+use rstest::rstest;
+
+/// A healthy server of three tasks, changed.
+fn changed(change: impl FnOnce(&mut Server)) -> Server {
+    let mut server = server("time", 3);
+    change(&mut server);
+    server
+}
+
+#[rstest]
+#[case::as_it_is(changed(|_| ()), "3/3 running, 3/3 targets healthy")]
+#[case::targets_that_were_not_read(changed(|server| server.targets = None), "3/3 running, targets not known")]
+fn what_holds(#[case] server: Server, #[case] note: &str) {
+    assert_eq!(steady(&server, Some(3), Some("ecs-svc/1")), CheckState::Holds(note.into()));
+}
+
+#[rstest]
+#[case::a_task_short(changed(|server| server.running = 2), "2/3 running")]
+#[case::a_target_that_is_not_healthy(changed(|server| server.targets.as_mut().unwrap()[0].state = "initial".into()), "2/3 targets healthy")]
+#[case::no_target_yet(changed(|server| server.targets = Some(Vec::new())), "0/0 targets healthy")]
+#[case::a_rollout_under_way(changed(|server| server.deployments[0].rollout = "IN_PROGRESS".into()), "rollout IN_PROGRESS")]
+#[case::the_old_deployment_is_left(changed(|server| server.deployments.push(old())), "3/3 running")]
+fn what_is_waited_for(#[case] server: Server, #[case] part: &str) {
+    let state = steady(&server, None, None);
+    assert!(matches!(&state, CheckState::Pending(note) if note.contains(part)), "{state:?}");
+}
+
+#[rstest]
+#[case::another_count(changed(|server| server.desired = 5), "desired count reads 5, not 3")]
+#[case::another_deployment(changed(|server| server.deployments[0].id = "ecs-svc/9".into()), "superseded")]
+#[case::a_rollout_that_failed(changed(|server| server.deployments[0].rollout = "FAILED".into()), "the deployment failed")]
+#[case::tasks_that_only_stop(crashing(true), "3 tasks stopped as soon as they started")]
+fn what_can_no_longer_hold(#[case] server: Server, #[case] part: &str) {
+    let state = steady(&server, Some(3), Some("ecs-svc/1"));
+    assert!(matches!(&state, CheckState::Failed(why) if why.contains(part)), "{state:?}");
+}
+
+#[test]
+fn tasks_of_the_deployment_before_are_not_held_against_the_new_one() {
+    let state = steady(&crashing(false), Some(3), Some("ecs-svc/1"));
+    assert!(matches!(&state, CheckState::Pending(_)), "{state:?}");
+}
+
+fn old() -> Deployment {
+    Deployment { id: "ecs-svc/0".into(), status: "ACTIVE".into(), ..server("time", 1).deployments.remove(0) }
+}
+
+/// Three tasks stopped by themselves since the deployment began, and none runs.
+fn crashing(of_the_new_one: bool) -> Server {
+    changed(|server| {
+        (server.running, server.deployments[0].running) = (0, 0);
+        server.deployments[0].rollout = "IN_PROGRESS".into();
+        server.tasks = (0..3).map(|index| task("time", index)).collect();
+        for task in &mut server.tasks {
+            (task.last_status, task.stopped_at) = ("STOPPED".into(), Some(at(-60)));
+            task.stop_code = Some("EssentialContainerExited".into());
+            if !of_the_new_one {
+                task.task_definition = task.task_definition.replace(":7", ":6");
+            }
+        }
+    })
+}

@@ -1,0 +1,140 @@
+//! Drives an operation against a cloud: the audit is a list, conditions are read once and again.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use quarterdeck::cloud::{Cloud, CloudResult};
+use quarterdeck::core::error::ErrorKind;
+use quarterdeck::core::operation::protocol::News;
+use quarterdeck::core::operation::{
+    Approved, Check, CheckState, Effect, Event, Facts, Intent, Operation, Phase, verify,
+};
+use quarterdeck::core::plan::{Confirm, Plan, Target};
+
+/// Reads of one condition before the operator leaves.
+const READS: usize = 30;
+
+/// A plan that is confirmed with `y`.
+pub fn plan(id: &str, intent: Intent) -> Plan {
+    Plan {
+        id: id.into(),
+        title: id.into(),
+        target: Target::default(),
+        changes: Vec::new(),
+        warnings: Vec::new(),
+        commands: Vec::new(),
+        confirm: Confirm::Yes,
+        facts: Facts::new(),
+        intent,
+        cost: None,
+        drafts: Vec::new(),
+    }
+}
+
+/// An operation and what its audit holds.
+pub struct Driven {
+    pub operation: Operation,
+    pub audit: String,
+}
+
+impl Driven {
+    /// Why it stopped, if it did not end well.
+    pub fn trouble(&self) -> String {
+        match &self.operation.phase {
+            Phase::Paused(why) | Phase::Refused(why) => why.clone(),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+/// Confirms a plan and does what it wants until nothing is left to do.
+pub async fn drive(cloud: &dyn Cloud, plan: Plan) -> Driven {
+    let mut driven = Driven { operation: Operation::propose(plan, false), audit: String::new() };
+    let mut wanted: VecDeque<Effect> = driven.operation.handle(Event::Answer("y".into()), now()).into();
+    let mut reads = 0;
+    while let Some(effect) = wanted.pop_front() {
+        let event = match effect {
+            Effect::Record(record, mark) => {
+                driven.audit.push_str(&serde_json::to_string(&record).unwrap());
+                Event::Recorded(mark)
+            }
+            Effect::Apply(step, approved) => {
+                let news = match cloud.apply(approved).await {
+                    Ok(facts) => News::Applied(facts),
+                    Err(error) => News::Failed(error),
+                };
+                Event::Step { step, news }
+            }
+            Effect::Check(step, check, _) => {
+                reads += 1;
+                let state = read(cloud, &check).await;
+                let news = match state {
+                    Ok(CheckState::Pending(_)) | Err(_) if reads > READS => {
+                        let why = format!("gave up: {state:?}");
+                        wanted.extend(driven.operation.handle(Event::Leave(why), now()));
+                        continue;
+                    }
+                    Ok(CheckState::Pending(note)) => {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        News::Checked(CheckState::Pending(note), Facts::new())
+                    }
+                    Ok(state) => {
+                        reads = 0;
+                        News::Checked(state, Facts::new())
+                    }
+                    Err(error) => News::Unread(error),
+                };
+                Event::Step { step, news }
+            }
+            Effect::Discard => continue,
+        };
+        wanted.extend(driven.operation.handle(event, now()));
+    }
+    driven
+}
+
+/// The first call of a plan, approved.
+pub fn first_call(plan: Plan) -> Approved {
+    let mut operation = Operation::propose(plan, false);
+    let mut wanted: VecDeque<Effect> = operation.handle(Event::Answer("y".into()), now()).into();
+    loop {
+        match wanted.pop_front().expect("a call") {
+            Effect::Record(_, mark) => wanted.extend(operation.handle(Event::Recorded(mark), now())),
+            Effect::Apply(_, approved) => return approved,
+            _ => {}
+        }
+    }
+}
+
+async fn read(cloud: &dyn Cloud, check: &Check) -> CloudResult<CheckState> {
+    Ok(match check {
+        Check::TokenGranted { probe } => match cloud.token(probe).await {
+            Ok(_) => CheckState::Holds("granted".into()),
+            Err(error) if error.kind == ErrorKind::Denied => CheckState::Pending(error.to_string()),
+            Err(error) => return Err(error),
+        },
+        Check::TokenRefused { probe } => match cloud.token(probe).await {
+            Ok(_) => CheckState::Pending("still granted".into()),
+            Err(error) if error.kind == ErrorKind::Denied => CheckState::Holds(error.to_string()),
+            Err(error) => return Err(error),
+        },
+        Check::StackSettled { stack, token } => {
+            let (found, detail) = (cloud.stack(stack).await?, cloud.stack_detail(stack).await?);
+            verify::settled(found.as_ref(), &detail, token)
+        }
+        Check::StackGone { stack, token } => {
+            let found = cloud.stack(stack).await?;
+            verify::gone(found.as_ref(), &cloud.stack_detail(stack).await.unwrap_or_default(), token)
+        }
+        Check::Steady { cluster, service, desired, deployment } => {
+            let fleet = cloud.fleet(cluster).await?;
+            verify::steady(fleet.server(service).expect("the service"), *desired, deployment.as_deref())
+        }
+        _ => CheckState::Holds("not read by tests".into()),
+    })
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}

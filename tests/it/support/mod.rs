@@ -1,0 +1,180 @@
+//! A console without a terminal: keys go in, effects come out, and a small world answers the reads.
+
+pub mod cloud;
+pub mod cloudwatch;
+pub mod drive;
+pub mod emulator;
+pub mod fake_identity;
+pub mod fixtures;
+pub mod frames;
+pub mod hostile;
+pub mod logs;
+pub mod painted;
+pub mod plans;
+pub mod pty;
+pub mod scripted;
+pub mod stacks;
+pub mod tailing;
+
+use jiff::Timestamp;
+use quarterdeck::console::effect::Effect;
+use quarterdeck::console::keymap::{KeyPress, Keymap};
+use quarterdeck::console::model::Model;
+use quarterdeck::console::msg::{Data, Msg, Slot};
+use quarterdeck::console::update::update;
+use quarterdeck::core::client::ClientList;
+use quarterdeck::core::error::{CloudError, ErrorKind};
+use quarterdeck::core::fleet::Fleet;
+use quarterdeck::core::identity::Context;
+use quarterdeck::core::logs::{Line, TailState};
+use quarterdeck::core::operation::{self, Event};
+use quarterdeck::core::plan::Plan;
+use quarterdeck::core::stack::{Stack, StackDetail};
+
+/// What the reads answer.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    pub fleet: Fleet,
+    pub stacks: Vec<Stack>,
+    pub detail: StackDetail,
+    pub clients: ClientList,
+    /// Every read fails with this.
+    pub down: Option<CloudError>,
+}
+
+/// The tests' time, and seconds from it.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).expect("a valid time")
+}
+
+/// A failure that an operator meets.
+pub fn unreachable() -> CloudError {
+    CloudError::new(ErrorKind::Unreachable, "ecs:ListServices", "connection to 127.0.0.1:4566 refused")
+}
+
+/// A console and the world that it reads.
+pub struct Console {
+    pub model: Model,
+    pub world: World,
+    /// Whether reads are answered at once.
+    pub answers: bool,
+}
+
+impl Console {
+    /// A console on the fixtures' fleet that has read it.
+    pub fn new() -> Self {
+        let mut console = Self::silent(fixtures::context());
+        console.answers = true;
+        console.tick(0);
+        console
+    }
+
+    /// A console on a world with these servers.
+    pub fn with(world: World) -> Self {
+        let mut console = Self::silent(fixtures::context());
+        (console.world, console.answers) = (world, true);
+        console.tick(0);
+        console
+    }
+
+    /// A console that has read nothing and gets no answer.
+    pub fn silent(context: Context) -> Self {
+        let model = Model::new(context, Keymap::default(), at(0), (80, 24));
+        Self { model, world: fixtures::world(), answers: false }
+    }
+
+    /// Sends a message; reads are answered, all other effects are returned.
+    pub fn send(&mut self, msg: Msg) -> Vec<Effect> {
+        let mut effects = update(&mut self.model, msg);
+        let mut others = Vec::new();
+        while let Some(effect) = effects.pop() {
+            match effect {
+                Effect::Fetch(slot, generation) if self.answers => {
+                    let result = self.world.answer(&slot);
+                    effects.extend(update(&mut self.model, Msg::Loaded(slot, generation, Box::new(result))));
+                }
+                other => others.push(other),
+            }
+        }
+        others.reverse();
+        others
+    }
+
+    /// Lets the time be this many seconds from the tests' now.
+    pub fn tick(&mut self, seconds: i64) -> Vec<Effect> {
+        self.send(Msg::Tick(at(seconds)))
+    }
+
+    /// Presses keys: `3D`, `/time<enter>`, `<ctrl-d>`.
+    pub fn keys(&mut self, keys: &str) -> Vec<Effect> {
+        parse(keys).into_iter().flat_map(|press| self.send(Msg::Key(press))).collect()
+    }
+
+    /// Answers the newest request for a plan.
+    pub fn planned(&mut self, plan: Plan) -> Vec<Effect> {
+        self.send(Msg::Planned(self.model.planning, Box::new(Ok(plan))))
+    }
+
+    /// Gives an operation an event.
+    pub fn event(&mut self, id: &str, event: Event) -> Vec<operation::Effect> {
+        let effects = self.send(Msg::Operation(id.into(), event));
+        effects.into_iter().filter_map(of_operation).collect()
+    }
+
+    /// Opens the logs with these lines and this state of the tail.
+    pub fn logs(&mut self, lines: Vec<Line>, state: TailState) {
+        let effects = self.keys("2");
+        let generation = effects.iter().find_map(|effect| match effect {
+            Effect::Tail(generation, _) => Some(*generation),
+            _ => None,
+        });
+        let generation = generation.expect("the logs are followed");
+        self.send(Msg::Lines(generation, lines));
+        self.send(Msg::Tail(generation, state));
+    }
+
+    /// The newest message to the operator.
+    pub fn toast(&self) -> String {
+        use quarterdeck::console::msg::Notice::{Bad, Good};
+        let toast = self.model.toasts.back().map(|toast| &toast.notice);
+        toast.map(|(Good(text) | Bad(text))| text.clone()).unwrap_or_default()
+    }
+}
+
+impl World {
+    fn answer(&self, slot: &Slot) -> Result<Data, CloudError> {
+        if let Some(error) = &self.down {
+            return Err(error.clone());
+        }
+        Ok(match slot {
+            Slot::Identity => Data::Identity(fixtures::identity()),
+            Slot::Fleet => Data::Fleet(self.fleet.clone()),
+            Slot::Stacks => Data::Stacks(self.stacks.clone()),
+            Slot::StackDetail(_) => Data::StackDetail(self.detail.clone()),
+            Slot::Clients => Data::Clients(self.clients.clone()),
+        })
+    }
+}
+
+/// The operation's own effect.
+pub fn of_operation(effect: Effect) -> Option<operation::Effect> {
+    match effect {
+        Effect::Operation(_, effect) => Some(effect),
+        _ => None,
+    }
+}
+
+/// `3D<enter>` as key presses; `<` begins the name of a key.
+pub fn parse(keys: &str) -> Vec<KeyPress> {
+    let (mut presses, mut rest) = (Vec::new(), keys);
+    while let Some(c) = rest.chars().next() {
+        let (name, after) = match rest.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
+            Some((name, after)) => (name, after),
+            None => rest.split_at(c.len_utf8()),
+        };
+        let name = if name == " " { "space" } else { name };
+        presses.push(name.parse().unwrap_or_else(|error| panic!("{keys:?}: {error}")));
+        rest = after;
+    }
+    presses
+}

@@ -1,0 +1,262 @@
+//! The tail through the real AWS wall, against a CloudWatch that fails: one test for each fault.
+
+use std::time::Duration;
+
+use crate::support::cloudwatch::{CloudWatch, Delivery, Fault, Live};
+use crate::support::tailing::{FAST, LATEST, Tailing};
+use quarterdeck::core::logs::TailState;
+use quarterdeck::core::logs::tail::Follow;
+use quarterdeck::run::tail::Patience;
+use rstest::rstest;
+
+const GROUP: &str = "/q/prod/time";
+
+/// An endpoint, and a tail that is live on it.
+async fn live() -> (CloudWatch, Tailing) {
+    let endpoint = CloudWatch::start(&[GROUP]).await;
+    endpoint.put(GROUP, "before", 0, Delivery::Silent);
+    let mut tailing = Tailing::start(&endpoint, &[GROUP], Follow::Live, FAST).await;
+    tailing.line("before").await;
+    tailing.state("live").await;
+    (endpoint, tailing)
+}
+
+/// Ends with an event that every way of reading brings, and says how often each line came.
+async fn counts(endpoint: &CloudWatch, tailing: &mut Tailing, texts: &[&str]) -> Vec<usize> {
+    endpoint.put(GROUP, "end", 0, Delivery::LeftOut);
+    endpoint.beat(false);
+    tailing.line("end").await;
+    for text in texts {
+        tailing.line(text).await;
+    }
+    texts.iter().map(|text| tailing.lines[*text]).collect()
+}
+
+#[tokio::test]
+async fn what_a_sample_leaves_out_is_fetched_and_said() {
+    let (endpoint, mut tailing) = live().await;
+    endpoint.put(GROUP, "left out", 0, Delivery::LeftOut);
+    tailing.until("sampled", |tailing| tailing.told("sampled")).await;
+    tailing.line("left out").await;
+    endpoint.beat(false);
+    tailing.state("live").await;
+    assert_eq!(counts(&endpoint, &mut tailing, &["before", "left out"]).await, [1, 1]);
+}
+
+#[rstest]
+#[case::between_frames(0)]
+#[case::in_the_prelude(5)]
+#[case::in_the_headers(40)]
+#[case::in_the_payload(180)]
+#[tokio::test]
+async fn what_came_while_the_connection_was_broken_is_fetched(#[case] bytes: usize) {
+    let (endpoint, mut tailing) = live().await;
+    endpoint.put(GROUP, "a", 0, Delivery::Brought);
+    endpoint.cut(bytes);
+    endpoint.put(GROUP, "b", LATEST, Delivery::Silent);
+    tailing.line("b").await;
+    tailing.until("a new session", |_| endpoint.opened() == 2).await;
+    assert!(tailing.told("reconnecting"), "{:?}", tailing.states);
+    assert_eq!(counts(&endpoint, &mut tailing, &["before", "a", "b"]).await, [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_session_that_times_out_is_opened_again() {
+    let (endpoint, mut tailing) = live().await;
+    endpoint.time_out();
+    endpoint.put(GROUP, "meanwhile", 0, Delivery::Silent);
+    tailing.line("meanwhile").await;
+    tailing.until("a new session", |_| endpoint.opened() == 2).await;
+    let why = tailing.states.iter().find_map(|state| match state {
+        TailState::Reconnecting(why, _) => Some(why.clone()),
+        _ => None,
+    });
+    assert!(why.is_some_and(|why| why.contains("timed out")), "{:?}", tailing.states);
+}
+
+#[tokio::test]
+async fn a_session_that_stalls_is_left() {
+    let (endpoint, mut tailing) = live().await;
+    endpoint.put(GROUP, "never sent", 0, Delivery::Silent);
+    tailing.line("never sent").await;
+    tailing.until("a new session", |_| endpoint.opened() >= 2).await;
+    assert!(tailing.told("reconnecting"), "{:?}", tailing.states);
+}
+
+#[tokio::test]
+async fn a_session_is_renewed_before_its_end_without_a_gap() {
+    let endpoint = CloudWatch::start(&[GROUP]).await;
+    let patience = Patience { renew: Duration::from_millis(50), ..FAST };
+    let mut tailing = Tailing::start(&endpoint, &[GROUP], Follow::Live, patience).await;
+    let mut texts = Vec::new();
+    for number in 0..40 {
+        let text = format!("event {number}");
+        endpoint.put(GROUP, &text, 0, Delivery::Brought);
+        tailing.line(&text).await;
+        texts.push(text);
+    }
+    tailing.until("renewals", |_| endpoint.opened() >= 4).await;
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    assert_eq!(counts(&endpoint, &mut tailing, &texts).await, [1; 40]);
+    assert!(!tailing.told("reconnecting"), "{:?}", tailing.states);
+}
+
+#[tokio::test]
+async fn equal_events_are_all_shown_and_events_brought_twice_once() {
+    let (endpoint, mut tailing) = live().await;
+    endpoint.put_all(GROUP, &["same".into(), "same".into(), "same".into()], 0, Delivery::Brought);
+    endpoint.put(GROUP, "twice", 0, Delivery::Twice);
+    tailing.line("twice").await;
+    endpoint.cut(0);
+    tailing.until("a new session", |_| endpoint.opened() == 2).await;
+    assert_eq!(counts(&endpoint, &mut tailing, &["same", "twice"]).await, [3, 1]);
+}
+
+#[rstest]
+#[case::throttled(Fault::Throttle)]
+#[case::unavailable(Fault::Unavailable)]
+#[case::reset(Fault::Reset)]
+#[case::expired(Fault::Expired)]
+#[tokio::test]
+async fn a_gap_that_cannot_be_closed_is_marked_and_closed_later(#[case] fault: Fault) {
+    let (endpoint, mut tailing) = live().await;
+    endpoint.faults([fault; 5]);
+    endpoint.put(GROUP, "in the gap", 0, Delivery::LeftOut);
+    tailing.until("the gap", |tailing| !tailing.gaps.is_empty()).await;
+    tailing.line("in the gap").await;
+    tailing.until("closed", |tailing| tailing.gaps.iter().all(|gap| gap.closed)).await;
+    assert_eq!(tailing.gaps[0].groups, [GROUP]);
+    assert!(tailing.told("reconnecting"), "{:?}", tailing.states);
+    assert_eq!(counts(&endpoint, &mut tailing, &["in the gap"]).await, [1]);
+}
+
+#[tokio::test]
+async fn a_gap_that_stays_open_covers_what_is_missing() {
+    let (endpoint, mut tailing) = live().await;
+    endpoint.faults([Fault::Throttle; 100_000]);
+    endpoint.put(GROUP, "missing", LATEST, Delivery::LeftOut);
+    let missing = quarterdeck::run::tail::now_millis() - LATEST;
+    tailing.until("the gap", |tailing| !tailing.gaps.is_empty()).await;
+    let gap = &tailing.gaps[0];
+    assert!(!gap.closed && gap.from <= missing && missing <= gap.to, "{gap:?} {missing}");
+    assert!(!tailing.lines.contains_key("missing"));
+}
+
+#[tokio::test]
+async fn empty_pages_keep_their_token_and_refused_tokens_are_answered() {
+    let endpoint = CloudWatch::start(&[GROUP]).await;
+    endpoint.paging(2, true);
+    endpoint.faults([Fault::Empty, Fault::Empty, Fault::Empty, Fault::BadToken, Fault::Empty]);
+    let texts: Vec<String> = (0..9).map(|number| format!("event {number}")).collect();
+    texts.iter().for_each(|text| endpoint.put(GROUP, text, 0, Delivery::Silent));
+    endpoint.put_all(GROUP, &["same".into(), "same".into(), "same".into()], 0, Delivery::Silent);
+    let mut tailing = Tailing::start(&endpoint, &[GROUP], Follow::No, FAST).await;
+    tailing.state("ended").await;
+    assert!(texts.iter().all(|text| tailing.lines.get(text) == Some(&1)), "{:?}", tailing.lines);
+    assert_eq!(tailing.lines["same"], 3);
+    assert_eq!(tailing.order[..9], texts);
+}
+
+#[tokio::test]
+async fn a_page_of_one_millisecond_without_a_token_is_a_gap_for_good() {
+    let endpoint = CloudWatch::start(&[GROUP]).await;
+    endpoint.paging(10_000, false);
+    let many: Vec<String> = (0..10_050).map(|number| number.to_string()).collect();
+    endpoint.put_all(GROUP, &many, 0, Delivery::Silent);
+    let mut tailing = Tailing::start(&endpoint, &[GROUP], Follow::No, FAST).await;
+    tailing.state("ended").await;
+    assert_eq!(tailing.lines.len(), 10_000);
+    assert!(tailing.gaps.len() == 1 && !tailing.gaps[0].closed, "{:?}", tailing.gaps);
+}
+
+#[rstest]
+#[case::denied(Live::Denied)]
+#[case::unknown(Live::Unknown)]
+#[tokio::test]
+async fn without_live_tail_it_polls_and_says_why_until_there_is_one(#[case] refusal: Live) {
+    let endpoint = CloudWatch::start(&[GROUP]).await;
+    endpoint.live(refusal);
+    let mut tailing = Tailing::start(&endpoint, &[GROUP], Follow::Live, FAST).await;
+    let polls = |state: &TailState| matches!(state, TailState::Polling(why) if why.contains("no live tail"));
+    tailing.until("polling", |tailing| tailing.states.last().is_some_and(polls)).await;
+    endpoint.put(GROUP, "polled", LATEST, Delivery::Silent);
+    tailing.line("polled").await;
+    endpoint.live(Live::Open);
+    tailing.state("live").await;
+    assert_eq!(counts(&endpoint, &mut tailing, &["polled"]).await, [1]);
+}
+
+#[tokio::test]
+async fn a_very_late_event_is_found_by_the_deeper_look() {
+    let endpoint = CloudWatch::start(&[GROUP]).await;
+    let mut tailing = Tailing::start(&endpoint, &[GROUP], Follow::Poll, FAST).await;
+    tailing.state("polling").await;
+    endpoint.put(GROUP, "late", FAST.pace.overlap * 2, Delivery::Silent);
+    tailing.line("late").await;
+}
+
+#[tokio::test]
+async fn a_group_that_is_not_there_yet_joins_by_itself() {
+    let (endpoint, mut tailing) = live().await;
+    tailing.follow(&[GROUP, "/q/prod/new"]);
+    tailing.state("polling").await;
+    endpoint.create("/q/prod/new");
+    endpoint.put("/q/prod/new", "first", 0, Delivery::Silent);
+    tailing.line("first").await;
+    tailing.state("live").await;
+    // The old session is left after the new one is open.
+    tailing.until("one session has both", |_| endpoint.session_groups() == [[GROUP, "/q/prod/new"]]).await;
+    tailing.follow(&[GROUP]);
+    tailing.until("it has left", |_| endpoint.session_groups() == [[GROUP]]).await;
+}
+
+#[tokio::test]
+async fn a_group_of_infrequent_access_is_polled_beside_the_others() {
+    let endpoint = CloudWatch::start(&[GROUP, "/q/prod/rare"]).await;
+    endpoint.infrequent("/q/prod/rare");
+    let mut tailing = Tailing::start(&endpoint, &[GROUP, "/q/prod/rare"], Follow::Live, FAST).await;
+    tailing.until("a session", |_| endpoint.sessions() == 1).await;
+    tailing.state("polling").await;
+    endpoint.put("/q/prod/rare", "rare", 0, Delivery::Silent);
+    endpoint.put(GROUP, "usual", 0, Delivery::Brought);
+    tailing.line("rare").await;
+    tailing.line("usual").await;
+}
+
+#[tokio::test]
+async fn more_than_ten_groups_take_several_sessions() {
+    let names: Vec<String> = (0..23).map(|number| format!("/q/{number}")).collect();
+    let groups: Vec<&str> = names.iter().map(String::as_str).collect();
+    let endpoint = CloudWatch::start(&groups).await;
+    let mut tailing = Tailing::start(&endpoint, &groups, Follow::Live, FAST).await;
+    tailing.state("live").await;
+    assert_eq!(endpoint.sessions(), 3);
+    for group in &groups {
+        endpoint.put(group, group, 0, Delivery::Brought);
+    }
+    for group in &groups {
+        tailing.line(group).await;
+    }
+    assert!(tailing.lines.values().all(|count| *count == 1), "{:?}", tailing.lines);
+}
+
+#[tokio::test]
+async fn a_group_that_is_refused_beside_a_long_one_is_not_asked_for_ever() {
+    let endpoint = CloudWatch::start(&[GROUP, "/q/refused"]).await;
+    endpoint.put_all(GROUP, &(0..30).map(|number| number.to_string()).collect::<Vec<_>>(), 0, Delivery::Silent);
+    endpoint.paging(10, true);
+    endpoint.refuse("/q/refused");
+    let mut tailing = Tailing::start(&endpoint, &[GROUP, "/q/refused"], Follow::No, FAST).await;
+    tailing.state("ended").await;
+    assert!(matches!(tailing.states.last(), Some(TailState::Ended(why)) if why.contains("log class")));
+}
+
+#[tokio::test]
+async fn a_window_that_cannot_be_read_ends_with_the_reason_and_the_gap() {
+    let endpoint = CloudWatch::start(&[GROUP]).await;
+    endpoint.faults([Fault::Denied]);
+    let mut tailing = Tailing::start(&endpoint, &[GROUP], Follow::No, FAST).await;
+    tailing.state("ended").await;
+    assert!(matches!(tailing.states.last(), Some(TailState::Ended(why)) if why.contains("not authorized")));
+    assert!(tailing.gaps.len() == 1 && !tailing.gaps[0].closed, "{:?}", tailing.gaps);
+}
