@@ -6,7 +6,8 @@ use criterion::Criterion;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use quarterdeck::console::keymap::Keymap;
-use quarterdeck::console::model::{Model, Screen};
+use quarterdeck::console::model::Model;
+use quarterdeck::console::screens::Screen;
 use quarterdeck::console::screens::logs;
 use quarterdeck::core::identity::Context;
 use quarterdeck::core::logs::Line;
@@ -38,7 +39,9 @@ pub fn run(criterion: &mut Criterion, budgets: &mut Budgets) {
         let began = Instant::now();
         arrive(&mut model, next, ARRIVING);
         next += ARRIVING;
-        let drawn = terminal.draw(|frame| ui::draw(&model, &theme, frame));
+        let drawn = terminal.draw(|frame| {
+            ui::draw(&model, &theme, frame);
+        });
         drawn.expect("a terminal in memory has no way to fail");
         worst = worst.max(began.elapsed());
         began.elapsed()

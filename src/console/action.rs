@@ -1,53 +1,41 @@
-//! The one table of what the operator can do: help, footer, palette, key docs and key bindings
-//! are all printed from it.
+//! What the operator can do: one row each, with the function that does it. Help, footer, palette,
+//! key docs and key bindings are all printed from these rows and from those of the screens.
 
+use super::effect::Effect;
+use super::model::Model;
+use super::screens::{SCREENS, Screen, clients, everywhere, fleet, insights, logs, requests, stack};
+use super::{dialogs, operations, poll};
 use crate::core::health::Remedy;
+use crate::core::operation::PlanRequest;
 
 /// Where an action is available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
-    /// Everywhere.
     Global,
-    /// The Fleet screen.
-    Fleet,
-    /// The Logs screen.
-    Logs,
-    /// The Stack screen.
-    Stack,
-    /// The Clients screen.
-    Clients,
-    /// The Requests screen.
-    Requests,
-    /// The results of a Logs Insights query.
-    Insights,
+    Screen(Screen),
     /// A dialog that shows an operation.
     Operation,
 }
 
-macro_rules! actions {
-    ($($variant:ident $name:literal $scope:ident [$($key:literal),*] $writes:literal $doc:literal;)*) => {
-        /// Something the operator can do.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Action { $(#[doc = $doc] $variant,)* }
-
-        /// Every action, in the order in which help shows them.
-        pub const ACTIONS: &[ActionInfo] = &[
-            $(ActionInfo {
-                action: Action::$variant, name: $name, scope: Scope::$scope, keys: &[$($key),*],
-                writes: $writes, doc: $doc,
-            },)*
-        ];
-    };
+impl Scope {
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Global => "Global",
+            Self::Screen(screen) => screen.info().title,
+            Self::Operation => "Operation",
+        }
+    }
 }
 
+/// Carries out an action.
+pub type Handler = fn(&mut Model) -> Vec<Effect>;
+
 /// A row of the action table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct ActionInfo {
-    /// The action.
     pub action: Action,
-    /// Its name in the config file and the palette.
+    /// Its name in the configuration file and the palette.
     pub name: &'static str,
-    /// Where it is available.
     pub scope: Scope,
     /// Default keys.
     pub keys: &'static [&'static str],
@@ -55,97 +43,157 @@ pub struct ActionInfo {
     pub writes: bool,
     /// One line for help.
     pub doc: &'static str,
+    pub run: Handler,
 }
 
+macro_rules! actions {
+    ($($variant:ident $name:literal $scope:ident [$($key:literal),*] $effect:ident $doc:literal => $run:expr;)*) => {
+        /// Something the operator can do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Action {
+            $(#[doc = $doc] $variant,)*
+            /// Go to a screen. Its row is in the table of screens.
+            Show(Screen),
+        }
+
+        /// Every action but those that show a screen, in the order in which help shows them.
+        const ACTIONS: &[ActionInfo] = &[
+            $(ActionInfo {
+                action: Action::$variant, name: $name, scope: $scope, keys: &[$($key),*],
+                writes: $effect, doc: $doc, run: $run,
+            },)*
+        ];
+
+        impl Action {
+            /// Its row in the table.
+            pub fn info(self) -> &'static ActionInfo {
+                match self {
+                    // Both tables are made from the same list as their enum, in the same order.
+                    $(Self::$variant => &ACTIONS[Row::$variant as usize],)*
+                    Self::Show(screen) => &screen.info().shown,
+                }
+            }
+        }
+
+        /// Places in [`ACTIONS`].
+        enum Row { $($variant,)* }
+    };
+}
+
+#[allow(non_upper_case_globals, reason = "read as words in the rows below")]
+mod words {
+    use super::{Scope, Screen};
+
+    pub(super) const everywhere: Scope = Scope::Global;
+    pub(super) const on_fleet: Scope = Scope::Screen(Screen::Fleet);
+    pub(super) const on_logs: Scope = Scope::Screen(Screen::Logs);
+    pub(super) const on_stack: Scope = Scope::Screen(Screen::Stack);
+    pub(super) const on_clients: Scope = Scope::Screen(Screen::Clients);
+    pub(super) const on_requests: Scope = Scope::Screen(Screen::Requests);
+    pub(super) const on_insights: Scope = Scope::Screen(Screen::Insights);
+    pub(super) const on_operation: Scope = Scope::Operation;
+    pub(super) const reads: bool = false;
+    pub(super) const writes: bool = true;
+}
+use words::{
+    everywhere as global, on_clients, on_fleet, on_insights, on_logs, on_operation, on_requests, on_stack, reads,
+    writes,
+};
+
 actions! {
-    Fleet "fleet" Global ["1"] false "servers and their health";
-    Logs "logs-screen" Global ["2"] false "log lines of one or more servers";
-    Stack "stack" Global ["3"] false "CloudFormation stacks, resources, events";
-    Clients "clients" Global ["4"] false "Cognito app clients";
-    Requests "requests" Global ["m"] false "requests, errors and latency per tool and client";
-    Down "down" Global ["j", "down"] false "next row";
-    Up "up" Global ["k", "up"] false "previous row";
-    Top "top" Global ["g", "home"] false "first row";
-    Bottom "bottom" Global ["G", "end"] false "last row";
-    HalfDown "half-down" Global ["ctrl-d"] false "half a page down";
-    HalfUp "half-up" Global ["ctrl-u"] false "half a page up";
-    PageDown "page-down" Global ["ctrl-f", "pagedown"] false "a page down";
-    PageUp "page-up" Global ["ctrl-b", "pageup"] false "a page up";
-    Open "open" Global ["enter"] false "open the selected row";
-    Back "back" Global ["esc"] false "back, or close";
-    Quit "quit" Global ["q"] false "back; quits at the root";
-    QuitNow "quit-now" Global ["ctrl-c"] false "quit";
-    Palette "palette" Global [":"] false "find a screen, an action or a server by name";
-    Filter "filter" Global ["/"] false "filter rows; !x hides, field:value picks a column";
-    Help "help" Global ["?"] false "keys of this screen";
-    Refresh "refresh" Global ["r"] false "read everything again now";
-    Operations "operations" Global ["o"] false "operations under way, paused and done";
-    Copy "copy" Global ["c"] false "copy the selection's ARN or text (OSC 52)";
-    SortNext "sort-next" Global ["f1"] false "sort by the next column";
-    SortReverse "sort-reverse" Global ["f2"] false "reverse the sort order";
+    Down "down" global ["j", "down"] reads "next row" => everywhere::down;
+    Up "up" global ["k", "up"] reads "previous row" => everywhere::up;
+    Top "top" global ["g", "home"] reads "first row" => everywhere::top;
+    Bottom "bottom" global ["G", "end"] reads "last row" => everywhere::bottom;
+    HalfDown "half-down" global ["ctrl-d"] reads "half a page down" => everywhere::half_down;
+    HalfUp "half-up" global ["ctrl-u"] reads "half a page up" => everywhere::half_up;
+    PageDown "page-down" global ["ctrl-f", "pagedown"] reads "a page down" => everywhere::page_down;
+    PageUp "page-up" global ["ctrl-b", "pageup"] reads "a page up" => everywhere::page_up;
+    Open "open" global ["enter"] reads "open the selected row" => everywhere::open;
+    Back "back" global ["esc"] reads "back, or close" => everywhere::back;
+    Quit "quit" global ["q"] reads "back; quits at the root" => everywhere::quit;
+    QuitNow "quit-now" global ["ctrl-c"] reads "quit" => everywhere::quit_now;
+    Palette "palette" global [":"] reads "find a screen, an action or a server by name" => dialogs::palette::open;
+    Filter "filter" global ["/"] reads "filter rows; !x hides, field:value picks a column" => everywhere::filter;
+    Help "help" global ["?"] reads "keys of this screen" => dialogs::open_help;
+    Refresh "refresh" global ["r"] reads "read everything again now" => poll::refresh;
+    Operations "operations" global ["o"] reads "operations under way, paused and done" => dialogs::operations::open;
+    Copy "copy" global ["c"] reads "copy the selection's ARN or text (OSC 52)" => everywhere::copy;
+    SortNext "sort-next" global ["f1"] reads "sort by the next column" => everywhere::sort_next;
+    SortReverse "sort-reverse" global ["f2"] reads "reverse the sort order" => everywhere::sort_reverse;
 
-    ServerLogs "logs" Fleet ["l"] false "logs of the selected server";
-    Describe "describe" Fleet ["d"] false "everything known of the selection";
-    Raw "raw" Fleet ["y"] false "the selection as JSON";
-    Events "events" Fleet ["e"] false "service events of the selected server";
-    FaultsOnly "faults-only" Fleet ["z"] false "show only what is not well";
-    Scale "scale" Fleet ["S"] true "set the desired count or the autoscaling bounds";
-    Restart "restart" Fleet ["T"] true "start a new deployment with the same task definition";
-    Rollback "rollback" Fleet ["B"] true "go back to the previous task definition";
-    StopTask "stop-task" Fleet ["X"] true "stop the selected task; its service replaces it";
+    ServerLogs "logs" on_fleet ["l"] reads "logs of the selected server" => fleet::logs;
+    Describe "describe" on_fleet ["d"] reads "everything known of the selection" => fleet::describe;
+    Raw "raw" on_fleet ["y"] reads "the selection as JSON" => fleet::raw;
+    Events "events" on_fleet ["e"] reads "service events of the selected server" => fleet::events;
+    FaultsOnly "faults-only" on_fleet ["z"] reads "show only what is not well" => fleet::faults_only;
+    Scale "scale" on_fleet ["S"] writes "set the desired count or the autoscaling bounds" => fleet::scale;
+    Restart "restart" on_fleet ["T"] writes "start a new deployment with the same task definition"
+        => |model| fleet::plan(model, |server| PlanRequest::Restart { server });
+    Rollback "rollback" on_fleet ["B"] writes "go back to the previous task definition"
+        => |model| fleet::plan(model, |server| PlanRequest::Rollback { server, revision: None });
+    StopTask "stop-task" on_fleet ["X"] writes "stop the selected task; its service replaces it" => fleet::stop_task;
 
-    Pause "pause" Logs ["space"] false "pause, or follow again";
-    Search "search" Logs [] false "search (same as filter: /)";
-    NextMatch "next-match" Logs ["n"] false "next match";
-    PreviousMatch "previous-match" Logs ["N"] false "previous match";
-    Keep "keep" Logs ["&"] false "keep lines: a word, a regex, \"text\", tool=now ms>500 level>=warn";
-    Hide "hide" Logs ["!"] false "hide lines, by the same expressions";
-    NextError "next-error" Logs ["e"] false "next error or warning";
-    PreviousError "previous-error" Logs ["E"] false "previous error or warning";
-    Older "older" Logs ["["] false "read an older window; so does going up from the first line";
-    Newer "newer" Logs ["]"] false "read a newer window, up to the present";
-    JumpTime "jump" Logs ["@"] false "go to a time: 03:15, 15m ago, RFC 3339";
-    TimeMode "time" Logs ["t"] false "time: local, UTC, relative, off";
-    Wrap "wrap" Logs ["w"] false "wrap long lines";
-    Histogram "histogram" Logs ["h"] false "volume and errors over the time that is kept";
-    Mark "mark" Logs ["v"] false "mark the selected line, or take its mark";
-    NextMark "next-mark" Logs [">"] false "next marked line";
-    PreviousMark "previous-mark" Logs ["<"] false "previous marked line";
-    LogDetail "parsed" Logs ["p"] false "the selected line as fields";
-    LogFields "fields" Logs ["f"] false "choose the fields of JSON lines that are shown";
-    Sources "sources" Logs ["s"] false "choose servers and tasks";
-    Insights "insights" Logs ["i"] false "a Logs Insights query over these log groups";
-    LogSave "save" Logs ["ctrl-s"] false "save lines to a file, as text or NDJSON";
+    Pause "pause" on_logs ["space"] reads "pause, or follow again" => logs::act::pause;
+    Search "search" on_logs [] reads "search (same as filter: /)" => everywhere::filter;
+    NextMatch "next-match" on_logs ["n"] reads "next match" => logs::act::next_match;
+    PreviousMatch "previous-match" on_logs ["N"] reads "previous match" => logs::act::previous_match;
+    Keep "keep" on_logs ["&"] reads "keep lines: a word, a regex, \"text\", tool=now ms>500 level>=warn" => logs::act::keep;
+    Hide "hide" on_logs ["!"] reads "hide lines, by the same expressions" => logs::act::hide;
+    NextError "next-error" on_logs ["e"] reads "next error or warning" => logs::act::next_error;
+    PreviousError "previous-error" on_logs ["E"] reads "previous error or warning" => logs::act::previous_error;
+    Older "older" on_logs ["["] reads "read an older window; so does going up from the first line" => logs::window::older;
+    Newer "newer" on_logs ["]"] reads "read a newer window, up to the present" => logs::window::newer;
+    JumpTime "jump" on_logs ["@"] reads "go to a time: 03:15, 15m ago, RFC 3339" => logs::act::jump;
+    TimeMode "time" on_logs ["t"] reads "time: local, UTC, relative, off" => logs::act::times;
+    Wrap "wrap" on_logs ["w"] reads "wrap long lines" => logs::act::wrap;
+    Histogram "histogram" on_logs ["h"] reads "volume and errors over the time that is kept" => logs::act::histogram;
+    Mark "mark" on_logs ["v"] reads "mark the selected line, or take its mark" => logs::act::mark;
+    NextMark "next-mark" on_logs [">"] reads "next marked line" => logs::act::next_mark;
+    PreviousMark "previous-mark" on_logs ["<"] reads "previous marked line" => logs::act::previous_mark;
+    LogDetail "parsed" on_logs ["p"] reads "the selected line as fields" => logs::act::open;
+    LogFields "fields" on_logs ["f"] reads "choose the fields of JSON lines that are shown" => logs::act::fields;
+    Sources "sources" on_logs ["s"] reads "choose servers and tasks" => logs::act::sources;
+    LogSave "save" on_logs ["ctrl-s"] reads "save lines to a file, as text or NDJSON" => logs::act::save;
 
-    StackDescribe "stack-describe" Stack ["d"] false "parameters and outputs of the selected stack";
-    StackEvents "stack-events" Stack ["e"] false "events of the selected stack";
-    Deploy "deploy" Stack ["D"] true "plan a deploy of the environment, then apply it";
-    Destroy "destroy" Stack ["K"] true "delete the whole environment (typed name)";
+    StackDescribe "stack-describe" on_stack ["d"] reads "parameters and outputs of the selected stack" => stack::describe;
+    StackEvents "stack-events" on_stack ["e"] reads "events of the selected stack" => stack::events;
+    Deploy "deploy" on_stack ["D"] writes "plan a deploy of the environment, then apply it"
+        => |model| operations::plan(model, PlanRequest::Deploy { servers: Vec::new() });
+    Destroy "destroy" on_stack ["K"] writes "delete the whole environment (typed name)"
+        => |model| operations::plan(model, PlanRequest::Destroy);
 
-    ClientDescribe "client-describe" Clients ["d"] false "everything known of the selected client";
-    Rotate "rotate" Clients ["O"] true "rotate the selected client's secret";
+    ClientDescribe "client-describe" on_clients ["d"] reads "everything known of the selected client" => clients::describe;
+    Rotate "rotate" on_clients ["O"] writes "rotate the selected client's secret" => clients::rotate;
 
-    Window "window" Requests ["w"] false "figures over 1, 5 or 15 minutes";
-    GroupBy "group" Requests ["b"] false "a row per tool, per client, or per both";
+    Window "window" on_requests ["w"] reads "figures over 1, 5 or 15 minutes" => requests::window;
+    GroupBy "group" on_requests ["b"] reads "a row per tool, per client, or per both" => requests::group;
 
-    Query "query" Insights ["i"] false "change the query and run it";
+    Query "query" on_insights ["i"] reads "change the query and run it" => insights::ask;
 
-    Resume "resume" Operation ["R"] true "go on with a paused operation";
-    FinishNow "finish-now" Operation ["F"] true "waive the rest of a grace period";
-    Undo "undo" Operation ["U"] true "take an unfinished rotation back";
+    Resume "resume" on_operation ["R"] writes "go on with a paused operation" => operations::resume;
+    FinishNow "finish-now" on_operation ["F"] writes "waive the rest of a grace period" => operations::finish_now;
+    Undo "undo" on_operation ["U"] writes "take an unfinished rotation back" => operations::undo;
+}
+
+/// Every action, in the order in which help shows them: first those that show a screen.
+pub fn all() -> impl Iterator<Item = &'static ActionInfo> {
+    SCREENS.iter().map(|screen| &screen.shown).chain(ACTIONS)
 }
 
 impl Action {
-    /// Its row in the table.
-    pub fn info(self) -> &'static ActionInfo {
-        // The table is generated from the same list as the enum, in the same order.
-        &ACTIONS[self as usize]
-    }
-
     /// The action of this name.
     pub fn named(name: &str) -> Option<Self> {
-        ACTIONS.iter().find(|info| info.name == name).map(|info| info.action)
+        all().find(|info| info.name == name).map(|info| info.action)
     }
+}
+
+/// The actions that keys lead to now, with their keys, for the footer and the help.
+pub fn available(model: &Model) -> Vec<(&'static ActionInfo, Vec<String>)> {
+    let scope = model.scope();
+    let offered =
+        all().filter(|info| info.scope == scope || (info.scope == Scope::Global && scope != Scope::Operation));
+    offered.map(|info| (info, model.keymap.keys(info.action))).filter(|(_, keys)| !keys.is_empty()).collect()
 }
 
 /// The action that carries a remedy out.
@@ -165,16 +213,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_indexed_by_the_enum() {
-        for info in ACTIONS {
-            assert_eq!(info.action.info(), info);
+    fn every_action_is_found_by_itself_and_by_its_name() {
+        for info in all() {
+            assert_eq!(info.action.info().name, info.name);
             assert_eq!(Action::named(info.name), Some(info.action));
         }
     }
 
     #[test]
     fn a_write_is_a_capital_letter_and_nothing_else_on_a_table_is() {
-        for info in ACTIONS.iter().filter(|info| info.writes) {
+        for info in all().filter(|info| info.writes) {
             for key in info.keys {
                 assert!(
                     key.len() == 1 && key.chars().all(|c| c.is_ascii_uppercase()),
@@ -183,7 +231,7 @@ mod tests {
                 );
             }
         }
-        for info in ACTIONS.iter().filter(|info| !info.writes) {
+        for info in all().filter(|info| !info.writes) {
             for key in info.keys.iter().filter(|key| key.chars().all(|c| c.is_ascii_uppercase())) {
                 // Movement and search habits of less and vi; they only move.
                 assert!(matches!(*key, "G" | "N" | "E"), "{} reads, but is bound to {key}", info.name);

@@ -1,7 +1,7 @@
 //! Every output of the core: what the driver is to do. Data, never a closure.
 
-use super::msg::Slot;
 use super::remote::Generation;
+use super::screens::Read;
 use crate::core::logs::TailRequest;
 use crate::core::logs::insights::InsightsRequest;
 use crate::core::operation::{self, PlanRequest};
@@ -11,7 +11,7 @@ use crate::core::stack::StackRef;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Read, and answer [`Msg::Loaded`](super::msg::Msg::Loaded).
-    Fetch(Slot, Generation),
+    Fetch(Read, Generation),
     /// Follow these log groups instead of whatever was followed.
     Tail(Generation, TailRequest),
     /// Follow these log groups from now on: new ones join what is followed, the others leave.

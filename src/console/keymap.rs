@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use super::action::{ACTIONS, Action, Scope};
+use super::action::{self, Action, Scope};
 
 /// A key press, whatever the terminal library calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -135,10 +135,10 @@ pub enum BadBinding {
 impl Default for Keymap {
     fn default() -> Self {
         let parse = |key: &str| key.parse::<KeyPress>().ok();
-        let of = |info: &'static super::action::ActionInfo| {
+        let of = |info: &'static action::ActionInfo| {
             info.keys.iter().filter_map(move |key| Some(((info.scope, parse(key)?), info.action)))
         };
-        Self { bindings: ACTIONS.iter().flat_map(of).collect() }
+        Self { bindings: action::all().flat_map(of).collect() }
     }
 }
 
@@ -199,22 +199,23 @@ impl Keymap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::screens::Screen;
     use proptest::prelude::*;
     use rstest::rstest;
 
     #[test]
     fn every_default_key_parses_and_none_hides_another() {
-        let keys: usize = ACTIONS.iter().map(|info| info.keys.len()).sum();
+        let keys: usize = action::all().map(|info| info.keys.len()).sum();
         assert_eq!(Keymap::default().bindings.len(), keys);
     }
 
     #[rstest]
-    #[case(Scope::Fleet, "e", Some(Action::Events))]
-    #[case(Scope::Logs, "e", Some(Action::NextError))]
-    #[case(Scope::Clients, "e", None)]
-    #[case(Scope::Fleet, "S", Some(Action::Scale))]
-    #[case(Scope::Clients, "S", None)]
-    #[case(Scope::Logs, "ctrl-c", Some(Action::QuitNow))]
+    #[case(Scope::Screen(Screen::Fleet), "e", Some(Action::Events))]
+    #[case(Scope::Screen(Screen::Logs), "e", Some(Action::NextError))]
+    #[case(Scope::Screen(Screen::Clients), "e", None)]
+    #[case(Scope::Screen(Screen::Fleet), "S", Some(Action::Scale))]
+    #[case(Scope::Screen(Screen::Clients), "S", None)]
+    #[case(Scope::Screen(Screen::Logs), "ctrl-c", Some(Action::QuitNow))]
     fn the_scope_comes_before_the_global_keys(#[case] scope: Scope, #[case] key: &str, #[case] action: Option<Action>) {
         assert_eq!(Keymap::default().resolve(scope, key.parse().expect("a key")), action);
     }
@@ -235,7 +236,7 @@ mod tests {
         let overrides =
             BTreeMap::from([("scale".to_owned(), vec!["T".to_owned()]), ("restart".to_owned(), vec!["S".to_owned()])]);
         let map = Keymap::with(&overrides).expect("a swap is no conflict");
-        assert_eq!(map.resolve(Scope::Fleet, Key::Char('S').into()), Some(Action::Restart));
+        assert_eq!(map.resolve(Scope::Screen(Screen::Fleet), Key::Char('S').into()), Some(Action::Restart));
     }
 
     proptest! {

@@ -4,6 +4,7 @@
 //! Architecture invariant: only `core` is named here; no runtime, no terminal, no file.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
+#![allow(missing_docs, reason = "what a name says needs no words")]
 
 pub mod action;
 pub mod describe;
@@ -13,6 +14,7 @@ pub mod input;
 pub mod keymap;
 pub mod model;
 pub mod msg;
+pub mod operations;
 pub mod poll;
 pub mod remote;
 pub mod screens;

@@ -11,55 +11,9 @@ use super::input::Input;
 use super::keymap::Keymap;
 use super::msg::Notice;
 use super::remote::{Generation, Remote};
-use super::screens::{clients, fleet, insights, logs, requests, stack};
+use super::screens::{Screen, States};
 use crate::core::identity::Context;
 use crate::core::operation::{Operation, Phase};
-
-/// One of the screens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Screen {
-    /// Servers and their health.
-    Fleet,
-    /// Log lines.
-    Logs,
-    /// CloudFormation stacks.
-    Stack,
-    /// Cognito app clients.
-    Clients,
-    /// Requests per tool and client.
-    Requests,
-    /// Results of a Logs Insights query. Reached from the log, so it has no tab.
-    Insights,
-}
-
-impl Screen {
-    /// Those with a tab, in the order of their keys.
-    pub const ALL: [Self; 5] = [Self::Fleet, Self::Logs, Self::Stack, Self::Clients, Self::Requests];
-
-    /// Its title.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Fleet => "Fleet",
-            Self::Logs => "Logs",
-            Self::Stack => "Stack",
-            Self::Clients => "Clients",
-            Self::Requests => "Requests",
-            Self::Insights => "Insights",
-        }
-    }
-
-    /// The scope of its keys.
-    pub fn scope(self) -> Scope {
-        match self {
-            Self::Fleet => Scope::Fleet,
-            Self::Logs => Scope::Logs,
-            Self::Stack => Scope::Stack,
-            Self::Clients => Scope::Clients,
-            Self::Requests => Scope::Requests,
-            Self::Insights => Scope::Insights,
-        }
-    }
-}
 
 /// What a line typed at the bottom of the screen is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,13 +57,33 @@ pub struct Toast {
     pub until: Timestamp,
 }
 
-/// The state of the console.
+/// What a frame has room for. The driver puts it here after each frame, so that paging and scrolling
+/// go by what was seen, and nothing has to guess how a screen is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Viewport {
+    /// Rows of a page of what is on top: a table, the log or a dialog.
+    pub rows: usize,
+    /// How far the dialog on top scrolls.
+    pub last: usize,
+}
+
+impl Default for Viewport {
+    /// Before the first frame.
+    fn default() -> Self {
+        Self { rows: 16, last: usize::MAX }
+    }
+}
+
+/// The state of the console. The driver feeds it with messages, the UI draws it; nothing else is
+/// known anywhere. It is plain data: a test makes one, sends messages and looks.
 #[derive(Debug, Clone)]
 pub struct Model {
     /// The time, as the last tick told it.
     pub now: Timestamp,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
+    /// What the last frame had room for.
+    pub viewport: Viewport,
     /// Where and as whom it acts.
     pub context: Context,
     /// The caller, from STS.
@@ -118,18 +92,8 @@ pub struct Model {
     pub keymap: Keymap,
     /// The screen shown.
     pub screen: Screen,
-    /// Fleet.
-    pub fleet: fleet::State,
-    /// Logs.
-    pub logs: logs::State,
-    /// Stack.
-    pub stack: stack::State,
-    /// Clients.
-    pub clients: clients::State,
-    /// Requests.
-    pub requests: requests::State,
-    /// Insights.
-    pub insights: insights::State,
+    /// The state of every screen.
+    pub screens: States,
     /// Dialogs, the topmost last.
     pub dialogs: Vec<Dialog>,
     /// A line being typed.
@@ -155,16 +119,12 @@ impl Model {
         Self {
             now,
             size,
+            viewport: Viewport::default(),
             context,
             identity: Remote::default(),
             keymap,
             screen: Screen::Fleet,
-            fleet: fleet::State::default(),
-            logs: logs::State::default(),
-            stack: stack::State::default(),
-            clients: clients::State::default(),
-            requests: requests::State::default(),
-            insights: insights::State::default(),
+            screens: States::default(),
             dialogs: Vec::new(),
             prompt: None,
             toasts: VecDeque::new(),
@@ -179,13 +139,28 @@ impl Model {
     pub fn scope(&self) -> Scope {
         match self.dialogs.last() {
             Some(Dialog::Operation { .. }) => Scope::Operation,
-            _ => self.screen.scope(),
+            _ => Scope::Screen(self.screen),
         }
     }
 
-    /// Rows of a table that fit on the screen, for paging.
+    /// Rows that a page has.
     pub fn page(&self) -> isize {
-        isize::from(i16::try_from(self.size.1.saturating_sub(8).max(1)).unwrap_or(1))
+        isize::try_from(self.viewport.rows.max(1)).unwrap_or(isize::MAX)
+    }
+
+    /// Opens a dialog.
+    pub fn open(&mut self, dialog: Dialog) -> Vec<Effect> {
+        self.dialogs.push(dialog);
+        // How far it scrolls is known when it was drawn.
+        self.viewport.last = usize::MAX;
+        Vec::new()
+    }
+
+    /// Shows a screen.
+    pub fn show(&mut self, screen: Screen) -> Vec<Effect> {
+        self.screen = screen;
+        self.prompt = None;
+        Vec::new()
     }
 
     /// Tells the operator something.

@@ -4,15 +4,12 @@ use jiff::Timestamp;
 
 use super::keymap::KeyPress;
 use super::remote::Generation;
-use crate::core::client::ClientList;
+use super::screens::Answer;
 use crate::core::error::CloudError;
-use crate::core::fleet::Fleet;
-use crate::core::identity::Identity;
 use crate::core::logs::insights::InsightsResults;
 use crate::core::logs::{Gap, Line, Rate, TailState};
 use crate::core::operation::{self, Operation};
 use crate::core::plan::Plan;
-use crate::core::stack::{Stack, StackDetail, StackRef};
 
 /// An input.
 #[derive(Debug, Clone)]
@@ -28,14 +25,14 @@ pub enum Msg {
     /// The terminal has a new size: columns, rows.
     Resize(u16, u16),
     /// Data came, or could not be read.
-    Loaded(Slot, Generation, Box<Result<Data, CloudError>>),
+    Loaded(Generation, Answer),
     /// Log lines came.
     Lines(Generation, Vec<Line>),
     /// An older window came: the lines before those that are kept.
     OlderLines(Generation, Result<Vec<Line>, CloudError>),
-    /// There is time for the next slice of work that no key may wait for.
+    /// Idle: do the next slice of filtering, searching or saving.
     Work,
-    /// The tail stands differently.
+    /// The tail's state changed.
     Tail(Generation, TailState),
     /// A query has found something, ended, or failed.
     Insights(Generation, Result<InsightsResults, CloudError>),
@@ -53,32 +50,6 @@ pub enum Msg {
     Notice(Notice),
     /// AWS calls made so far.
     Calls(u64),
-}
-
-/// Something that is read from AWS.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Slot {
-    /// Who is calling.
-    Identity,
-    /// All servers of the cluster.
-    Fleet,
-    /// All stacks of the environment.
-    Stacks,
-    /// Resources and events of one stack.
-    StackDetail(StackRef),
-    /// The clients of the environment's user pool.
-    Clients,
-}
-
-/// What was read.
-#[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "named as the slots")]
-pub enum Data {
-    Identity(Identity),
-    Fleet(Fleet),
-    Stacks(Vec<Stack>),
-    StackDetail(StackDetail),
-    Clients(ClientList),
 }
 
 /// Something to tell the operator.

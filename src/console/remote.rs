@@ -48,27 +48,9 @@ impl<T> Remote<T> {
         self.value.is_none() && self.error.is_none()
     }
 
-    /// Whether it should be asked for now.
-    pub fn is_due(&self, now: Timestamp) -> bool {
-        !self.in_flight && now >= self.due
-    }
-
-    /// Begins a request; its generation goes with it.
-    pub fn begin(&mut self) -> Generation {
-        self.generation += 1;
-        self.in_flight = true;
-        self.generation
-    }
-
-    /// Wants it read again at once, whatever is under way.
-    pub fn invalidate(&mut self) {
-        self.in_flight = false;
-        self.due = Timestamp::UNIX_EPOCH;
-    }
-
-    /// Forgets everything: the thing itself has changed.
+    /// Forgets everything: the thing itself has changed. An answer about the one before is dropped.
     pub fn reset(&mut self) {
-        *self = Self { generation: self.generation, ..Self::default() };
+        *self = Self { generation: self.generation + 1, ..Self::default() };
     }
 
     /// Takes an answer; whether it counted. It is asked for again after `interval` seconds, later
@@ -100,6 +82,42 @@ impl<T> Remote<T> {
         };
         self.due = now.checked_add(SignedDuration::from_secs(wait)).unwrap_or(now);
         true
+    }
+}
+
+/// A remote value as whoever asks for it sees it, whatever its type.
+pub trait Ask {
+    /// Whether it should be asked for now.
+    fn is_due(&self, now: Timestamp) -> bool;
+
+    /// Begins a request; its generation goes with it.
+    fn begin(&mut self) -> Generation;
+
+    /// Wants it read again at once, whatever is under way.
+    fn invalidate(&mut self);
+
+    /// Whether there is no good value yet.
+    fn is_empty(&self) -> bool;
+}
+
+impl<T> Ask for Remote<T> {
+    fn is_due(&self, now: Timestamp) -> bool {
+        !self.in_flight && now >= self.due
+    }
+
+    fn begin(&mut self) -> Generation {
+        self.generation += 1;
+        self.in_flight = true;
+        self.generation
+    }
+
+    fn invalidate(&mut self) {
+        self.in_flight = false;
+        self.due = Timestamp::UNIX_EPOCH;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.value.is_none()
     }
 }
 

@@ -151,6 +151,11 @@ impl Table {
         self.selected = Some(key.into());
     }
 
+    /// Takes the filter away. Whether there was one.
+    pub fn unfilter(&mut self) -> bool {
+        !std::mem::take(&mut self.filter).is_empty()
+    }
+
     /// Sorts by the next column, then by none again.
     pub fn sort_next(&mut self, columns: usize) {
         self.sort = match self.sort {
@@ -221,13 +226,13 @@ fn amount(text: &str) -> Option<f64> {
     Some(number * unit + amount(&text[end + 1..]).unwrap_or(0.0))
 }
 
-/// The best matches of a query among names, best first; all of them for an empty query.
-pub fn fuzzy<'a>(query: &str, names: &'a [String]) -> Vec<&'a String> {
+/// Indices of the names that match a query, best first; all of them for an empty query.
+pub fn fuzzy(query: &str, names: &[String]) -> Vec<usize> {
     if query.trim().is_empty() {
-        return names.iter().collect();
+        return (0..names.len()).collect();
     }
     let found = Matcher::from_query(query, &Config::default()).match_list(names);
-    found.iter().filter_map(|found| names.get(found.index as usize)).collect()
+    found.iter().map(|found| found.index as usize).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! or the AWS SDK. `cargo test --no-default-features` builds it together with `console` alone.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
+#![allow(missing_docs, reason = "what a name says needs no words")]
 
 pub mod client;
 pub mod cost;

@@ -38,9 +38,9 @@ pub async fn console(session: Session, keymap: Keymap, theme: Theme, fields: &[S
     let mut screen = Screen::enter()?;
     let size = screen.terminal.size()?;
     let mut model = Model::new(session.context.clone(), keymap, Timestamp::now(), (size.width, size.height));
-    model.logs.zone = theme.zone().clone();
+    model.screens.logs.zone = theme.zone().clone();
     if !fields.is_empty() {
-        model.logs.fields = fields.to_vec();
+        model.screens.logs.fields = fields.to_vec();
     }
     let unfinished = session.audit.unfinished(&session.context);
     let first = match unfinished {
@@ -91,7 +91,7 @@ impl Console {
                 Some(msg) = self.inbox.recv() => self.take_data(msg),
                 _ = tick.tick() => self.take(Msg::Tick(Timestamp::now())),
                 // When nothing else is to be done.
-                () = tokio::task::yield_now(), if self.model.logs.working() => self.take(Msg::Work),
+                () = tokio::task::yield_now(), if self.model.screens.logs.working() => self.take(Msg::Work),
             }
         }
         self.leave().await;
@@ -99,8 +99,9 @@ impl Console {
     }
 
     fn draw(&mut self, screen: &mut Screen) -> std::io::Result<()> {
-        let (model, theme) = (&self.model, &self.theme);
-        screen.terminal.draw(|frame| ui::draw(model, theme, frame))?;
+        let (model, theme, mut viewport) = (&self.model, &self.theme, self.model.viewport);
+        screen.terminal.draw(|frame| viewport = ui::draw(model, theme, frame))?;
+        self.model.viewport = viewport;
         self.dirty = false;
         self.drawn = Some(Instant::now());
         Ok(())
@@ -123,7 +124,7 @@ impl Console {
             next = if Instant::now() < until { self.inbox.try_recv().ok() } else { None };
         }
         // A flood must not keep a filter from going on either.
-        if self.model.logs.working() {
+        if self.model.screens.logs.working() {
             self.take(Msg::Work);
         }
     }

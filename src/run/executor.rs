@@ -9,10 +9,11 @@ use tokio::task::JoinHandle;
 use super::session::Session;
 use super::tail::{self, Budget, Tail, TailEvent};
 use super::{insights, operate, planner, read};
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::cloud::{CloudError, ErrorKind};
 use crate::console::effect::Effect;
-use crate::console::msg::{Data, Msg, Notice, Slot};
+use crate::console::msg::{Msg, Notice};
 use crate::console::remote::Generation;
+use crate::console::screens::{Answer, Read};
 use crate::core::fleet::Fleet;
 use crate::core::logs::insights::InsightsRequest;
 use crate::core::logs::{TailRequest, TailState};
@@ -40,7 +41,7 @@ impl Executor {
     /// Executes an effect that takes time. `Quit` and `Copy` are the console's own.
     pub(super) fn execute(&mut self, effect: Effect) {
         match effect {
-            Effect::Fetch(slot, generation) => self.fetch(slot, generation),
+            Effect::Fetch(read, generation) => self.fetch(read, generation),
             Effect::Tail(generation, request) => self.follow(generation, request),
             Effect::Sources(groups) => self.follow_groups(groups),
             Effect::Older(generation, request) => self.older(generation, request),
@@ -65,19 +66,15 @@ impl Executor {
         });
     }
 
-    fn fetch(&self, slot: Slot, generation: Generation) {
+    fn fetch(&self, read: Read, generation: Generation) {
         let (session, out) = (self.session.clone(), self.out.clone());
         self.send(async move {
-            let reading = fetch(&session, &slot);
-            let result = tokio::time::timeout(FETCH_LIMIT, reading).await.unwrap_or_else(|_| {
-                Err(CloudError::new(
-                    ErrorKind::TimedOut,
-                    "refresh",
-                    format!("no answer within {} s", FETCH_LIMIT.as_secs()),
-                ))
+            let answer = tokio::time::timeout(FETCH_LIMIT, answer(&session, &read)).await.unwrap_or_else(|_| {
+                let message = format!("no answer within {} s", FETCH_LIMIT.as_secs());
+                read.failed(CloudError::new(ErrorKind::TimedOut, "refresh", message))
             });
             let _ = out.send(Msg::Calls(session.cloud.calls())).await;
-            Msg::Loaded(slot, generation, Box::new(result))
+            Msg::Loaded(generation, answer)
         });
     }
 
@@ -188,17 +185,19 @@ impl Executor {
     }
 }
 
-async fn fetch(session: &Session, slot: &Slot) -> CloudResult<Data> {
+async fn answer(session: &Session, read: &Read) -> Answer {
     let cloud = &session.cloud;
-    Ok(match slot {
-        Slot::Identity => Data::Identity(cloud.identity().await?),
-        Slot::Fleet => Data::Fleet(match cloud.fleet(&session.context.cluster).await {
+    match read {
+        Read::Identity => Answer::Identity(cloud.identity().await),
+        Read::Fleet => Answer::Fleet(match cloud.fleet(&session.context.cluster).await {
             // Before the first deploy and after a destroy there is no cluster: that is known, not unread.
-            Err(error) if error.kind == ErrorKind::NotFound => Fleet { gaps: vec![error.message], ..Fleet::default() },
-            other => other?,
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                Ok(Fleet { gaps: vec![error.message], ..Fleet::default() })
+            }
+            other => other,
         }),
-        Slot::Stacks => Data::Stacks(read::stacks(session).await?),
-        Slot::StackDetail(stack) => Data::StackDetail(cloud.stack_detail(stack).await?),
-        Slot::Clients => Data::Clients(read::clients(session).await?),
-    })
+        Read::Stacks => Answer::Stacks(read::stacks(session).await),
+        Read::StackDetail(stack) => Answer::StackDetail(cloud.stack_detail(stack).await),
+        Read::Clients => Answer::Clients(read::clients(session).await),
+    }
 }

@@ -13,23 +13,24 @@ use crate::console::screens::clients::{selected, view};
 use crate::core::client::Client;
 use crate::core::text::age;
 
-/// Draws it.
-pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
+/// Draws it; the rows of a page.
+pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let view = view(model);
     let cells = usize::from(area.width);
-    let remote = &model.clients.remote;
+    let remote = &model.screens.clients.remote;
     let gaps = remote.get().map(|list| list.gaps.as_slice()).unwrap_or_default();
     let mut lines = describe::trouble(remote, gaps, theme, cells);
     let client = selected(model);
     lines.extend(client.iter().flat_map(|client| about(model, client, theme, cells)));
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
     let error = remote.error().filter(|_| remote.get().is_none());
-    table::draw(&view, &model.clients.table, error, theme, paint::band(area, 0, upper), buf);
+    let rows = table::draw(&view, &model.screens.clients.table, error, theme, paint::band(area, 0, upper), buf);
     if client.is_some() || !lines.is_empty() {
         let title = client.map_or("clients".to_owned(), |client| format!("client {}", client.name));
         let title = Line::from(span(title, theme.title()));
         describe::pane(title, &lines, theme, paint::band(area, upper, area.height), buf);
     }
+    rows
 }
 
 fn about(model: &Model, client: &Client, theme: &Theme, cells: usize) -> Vec<Line<'static>> {

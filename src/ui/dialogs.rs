@@ -7,67 +7,71 @@ use ratatui::text::{Line, Span};
 use super::paint::{self, span};
 use super::theme::Theme;
 use super::{describe, operation, pick, popup};
-use crate::console::action::{ActionInfo, Scope};
+use crate::console::action::{ActionInfo, Scope, available};
 use crate::console::dialogs::Dialog;
-use crate::console::model::Model;
-use crate::console::update::available;
+use crate::console::model::{Model, Viewport};
+use crate::console::table::Cell;
 use crate::core::meaning::Meaning;
 use crate::core::operation::Phase;
 use crate::core::operation::record::Outcome;
-use crate::core::text::age;
+use crate::core::text::{age, width};
 
 /// Lines of a text that are wrapped for a frame; more than the tallest terminal shows.
 const WRAPPED: usize = 200;
 
-/// Draws a dialog; where its cursor is.
-pub fn draw(model: &Model, theme: &Theme, dialog: &Dialog, area: Rect, buf: &mut Buffer) -> Option<Position> {
+/// Draws a dialog; where its cursor is, and what there was room for.
+pub fn draw(
+    model: &Model,
+    theme: &Theme,
+    dialog: &Dialog,
+    area: Rect,
+    buf: &mut Buffer,
+) -> (Option<Position>, Viewport) {
+    let whole = Viewport { rows: usize::from(area.height), last: 0 };
     match dialog {
         Dialog::Help { scroll } => {
-            let title = format!("keys: {}", model.screen.title());
+            let title = format!("keys: {}", model.screen.info().title);
             let lines = help(model, theme, usize::from(area.width));
-            sheet(&title, Line::default(), &lines, *scroll, theme, area, buf);
-            None
+            (None, sheet(&title, Line::default(), &lines, *scroll, theme, area, buf))
         }
-        Dialog::Text { title, lines, scroll } => {
-            let cells = usize::from(area.width);
-            let line = |cells: &Vec<crate::console::table::Cell>| {
-                Line::from(cells.iter().map(|one| paint::cell(one, theme)).collect::<Vec<Span<'static>>>())
-            };
-            // The scroll counts lines as they are kept, so that it holds in every width.
-            let from = (*scroll).min(lines.len().saturating_sub(1));
-            let indent = |line: &Vec<crate::console::table::Cell>| {
-                if line.len() > 1 { crate::core::text::width(&line[0].text) } else { 2 }
-            };
-            // What lies far below the screen is only counted: a log line may have a megabyte.
-            let (near, far) = lines[from..].split_at((lines.len() - from).min(WRAPPED));
-            let mut wrapped: Vec<Line<'static>> =
-                near.iter().flat_map(|one| paint::wrap(&line(one), cells, indent(one))).collect();
-            wrapped.resize_with(wrapped.len() + far.len(), Line::default);
-            let note = if from == 0 { String::new() } else { format!("from line {}", from + 1) };
-            sheet(title, Line::from(span(note, theme.muted())), &wrapped, 0, theme, area, buf);
-            None
+        Dialog::Text { title, lines, scroll } => (None, text((title, lines, *scroll), theme, area, buf)),
+        Dialog::Operations { selected } => (None, operations(model, *selected, theme, area, buf)),
+        Dialog::Palette { input, selected } => {
+            (Some(popup::palette(model, theme, (input, *selected), area, buf)), whole)
         }
-        Dialog::Operations { selected } => {
-            operations(model, *selected, theme, area, buf);
-            None
-        }
-        Dialog::Palette { input, selected } => Some(popup::palette(model, theme, (input, *selected), area, buf)),
         Dialog::Scale { server, input, error } => {
-            Some(popup::scale(model, theme, (server, input, error.as_deref()), area, buf))
+            (Some(popup::scale(model, theme, (server, input, error.as_deref()), area, buf)), whole)
         }
         Dialog::Pick { pick, selected } => {
             pick::draw(model, theme, (*pick, *selected), area, buf);
-            None
+            (None, whole)
         }
         Dialog::Planning { title } => {
             popup::planning(title, theme, area, buf);
-            None
+            (None, whole)
         }
         Dialog::Operation { id, scroll, input, error } => {
             let shown = operation::Shown { scroll: *scroll, input, error: error.as_deref() };
             operation::draw(model, theme, id, &shown, area, buf)
         }
     }
+}
+
+/// A text to read. The scroll counts lines as they are kept, so that it holds in every width.
+fn text((title, lines, scroll): (&str, &[Vec<Cell>], usize), theme: &Theme, area: Rect, buf: &mut Buffer) -> Viewport {
+    let cells = usize::from(area.width);
+    let last = lines.len().saturating_sub(1);
+    let line = |cells: &[Cell]| Line::from(cells.iter().map(|one| paint::cell(one, theme)).collect::<Vec<_>>());
+    let indent = |line: &[Cell]| if line.len() > 1 { width(&line[0].text) } else { 2 };
+    let from = scroll.min(last);
+    // What lies far below the screen is only counted: a log line may have a megabyte.
+    let (near, far) = lines[from..].split_at((lines.len() - from).min(WRAPPED));
+    let mut wrapped: Vec<Line<'static>> =
+        near.iter().flat_map(|one| paint::wrap(&line(one), cells, indent(one))).collect();
+    wrapped.resize_with(wrapped.len() + far.len(), Line::default);
+    let note = if from == 0 { String::new() } else { format!("from line {}", from + 1) };
+    let drawn = sheet(title, Line::from(span(note, theme.muted())), &wrapped, 0, theme, area, buf);
+    Viewport { last, ..drawn }
 }
 
 /// Draws a sheet: a rule with the title, the lines from `scroll` on, and how many are hidden.
@@ -79,12 +83,13 @@ pub fn sheet(
     theme: &Theme,
     area: Rect,
     buf: &mut Buffer,
-) {
+) -> Viewport {
     paint::clear(buf, area);
     paint::rule(buf, area, 0, Line::from(span(title.to_owned(), theme.title())), theme);
     let body = paint::band(area, 1, area.height);
     let height = usize::from(body.height);
-    let from = scroll.min(lines.len().saturating_sub(height));
+    let last = lines.len().saturating_sub(height);
+    let from = scroll.min(last);
     for (index, line) in (0..body.height).zip(&lines[from..]) {
         paint::row(buf, body, index, line);
     }
@@ -97,6 +102,7 @@ pub fn sheet(
     if right.iter().map(Span::width).sum::<usize>() > 1 {
         paint::right(buf, area, 0, &Line::from(right));
     }
+    Viewport { rows: height, last }
 }
 
 /// The keys that hold now: the screen's own and those that hold everywhere, side by side where
@@ -135,7 +141,7 @@ fn help_line(info: &ActionInfo, keys: &[String], theme: &Theme) -> Line<'static>
 }
 
 /// The list of operations, the newest first.
-fn operations(model: &Model, selected: usize, theme: &Theme, area: Rect, buf: &mut Buffer) {
+fn operations(model: &Model, selected: usize, theme: &Theme, area: Rect, buf: &mut Buffer) -> Viewport {
     let title = format!("operations  {}", model.operations.len());
     if model.operations.is_empty() {
         let none = [Line::from(span("  none in this session, and none left unfinished before it", theme.muted()))];
@@ -159,10 +165,11 @@ fn operations(model: &Model, selected: usize, theme: &Theme, area: Rect, buf: &m
     let lines: Vec<Line<'static>> = model.operations.iter().rev().enumerate().map(line).collect();
     let height = usize::from(area.height.saturating_sub(1));
     let from = paint::scroll_to(selected, lines.len(), height);
-    sheet(&title, Line::default(), &lines, from, theme, area, buf);
+    let viewport = sheet(&title, Line::default(), &lines, from, theme, area, buf);
     if let Ok(row) = u16::try_from(selected.saturating_sub(from) + 1) {
         buf.set_style(paint::band(area, row, 1), theme.selected());
     }
+    viewport
 }
 
 /// A phase as a symbol, a word and a meaning.

@@ -11,24 +11,25 @@ use crate::console::model::Model;
 use crate::console::screens::fleet::{Level, selected_findings, selected_server, selected_task, view};
 use crate::core::health::verdict;
 
-/// Draws it.
-pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
+/// Draws it; the rows of a page.
+pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let view = view(model);
     let (title, lines) = below(model, theme, usize::from(area.width));
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
-    let error = model.fleet.remote.error().filter(|_| model.fleet.remote.get().is_none());
-    table::draw(&view, model.fleet.table(), error, theme, paint::band(area, 0, upper), buf);
+    let error = model.screens.fleet.remote.error().filter(|_| model.screens.fleet.remote.get().is_none());
+    let rows = table::draw(&view, model.screens.fleet.table(), error, theme, paint::band(area, 0, upper), buf);
     if !view.rows.is_empty() || !lines.is_empty() {
         describe::pane(title, &lines, theme, paint::band(area, upper, area.height), buf);
     }
+    rows
 }
 
 /// What is said of the selection: its title and its lines.
 fn below(model: &Model, theme: &Theme, cells: usize) -> (Line<'static>, Vec<Line<'static>>) {
-    let remote = &model.fleet.remote;
+    let remote = &model.screens.fleet.remote;
     let gaps = remote.get().map(|fleet| fleet.gaps.as_slice()).unwrap_or_default();
     let mut lines = describe::trouble(remote, gaps, theme, cells);
-    let title = match (&model.fleet.level, selected_server(model), selected_task(model)) {
+    let title = match (&model.screens.fleet.level, selected_server(model), selected_task(model)) {
         (Level::Servers, Some(server), _) => {
             let found = selected_findings(model);
             if found.is_empty() {

@@ -6,11 +6,11 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
 use super::theme::Theme;
-use crate::console::action::{Action, Scope};
+use crate::console::action::{Action, Scope, available};
 use crate::console::dialogs::Dialog;
-use crate::console::model::{Entry, Model, Screen};
+use crate::console::model::{Entry, Model};
 use crate::console::msg::Notice;
-use crate::console::update::available;
+use crate::console::screens::Body;
 use crate::core::meaning::Meaning;
 use crate::core::operation::{Intent, Phase};
 use crate::core::plan::Confirm;
@@ -39,14 +39,19 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> Optio
 }
 
 fn label(model: &Model, entry: Entry) -> &'static str {
-    match (entry, model.screen) {
-        (Entry::Filter, Screen::Logs) => "search /",
-        (Entry::Filter, _) => "filter /",
-        (Entry::Keep, _) => "keep lines with &",
-        (Entry::Hide, _) => "hide lines with !",
-        (Entry::Jump, _) => "go to the time @",
-        (Entry::Insights, _) => "Logs Insights query: ",
+    match entry {
+        Entry::Filter if searches(model) => "search /",
+        Entry::Filter => "filter /",
+        Entry::Keep => "keep lines with &",
+        Entry::Hide => "hide lines with !",
+        Entry::Jump => "go to the time @",
+        Entry::Insights => "Logs Insights query: ",
     }
+}
+
+/// Whether the filter key searches here.
+fn searches(model: &Model) -> bool {
+    matches!(model.screen.info().body, Body::Lines { .. })
 }
 
 /// As many hints as fit, in order; the last one (help, or the way out) always.
@@ -104,9 +109,9 @@ fn on_screen(model: &Model) -> Vec<Hint> {
     let offered = available(model);
     let hint = |action: Action| {
         let (info, keys) = offered.iter().find(|(info, _)| info.action == action)?;
-        let name = match (action, model.screen) {
-            (Action::Filter, Screen::Logs) => "search",
-            (Action::Pause, _) if model.logs.paused() => "follow",
+        let name = match action {
+            Action::Filter if searches(model) => "search",
+            Action::Pause if model.screens.logs.paused() => "follow",
             _ => info.name,
         };
         Some((keys.first()?.clone(), name.to_owned()))

@@ -8,8 +8,8 @@ use super::logstatus::thousands;
 use super::paint::{self, span};
 use super::theme::Theme;
 use crate::console::action::Action;
-use crate::console::model::{Model, Screen};
-use crate::console::remote::Remote;
+use crate::console::model::Model;
+use crate::console::screens::{Freshness, Screen};
 use crate::core::meaning::Meaning;
 use crate::core::operation::Phase;
 use crate::core::text::{age, count, cut, width};
@@ -87,24 +87,16 @@ fn place(model: &Model, theme: &Theme) -> Vec<Group> {
 }
 
 fn tabs(model: &Model, theme: &Theme) -> Vec<Group> {
-    let action = |screen| match screen {
-        Screen::Fleet => Action::Fleet,
-        Screen::Logs => Action::Logs,
-        Screen::Stack => Action::Stack,
-        Screen::Clients => Action::Clients,
-        Screen::Requests => Action::Requests,
-        Screen::Insights => Action::Insights,
-    };
     // A query is about the log, and goes back to it.
-    let shown = if model.screen == Screen::Insights { Screen::Logs } else { model.screen };
+    let shown = model.screen.tab();
     let tab = |screen: Screen| {
-        let key = model.keymap.keys(action(screen)).into_iter().next().unwrap_or_default();
+        let key = model.keymap.keys(Action::Show(screen)).into_iter().next().unwrap_or_default();
         let style = if screen == shown { theme.tab() } else { theme.muted() };
         // The brackets say without style which one is shown.
-        let text = if screen == shown { format!("[{}]", screen.title()) } else { screen.title().to_owned() };
+        let text = if screen == shown { format!("[{}]", screen.info().title) } else { screen.info().title.to_owned() };
         vec![span(format!("{key} "), theme.key()), span(text, style)]
     };
-    Screen::ALL.into_iter().map(tab).collect()
+    Screen::tabs().map(tab).collect()
 }
 
 fn counters(model: &Model, theme: &Theme) -> Vec<Group> {
@@ -127,18 +119,8 @@ fn counters(model: &Model, theme: &Theme) -> Vec<Group> {
 
 /// Age of the data shown, or why it is old.
 fn freshness(model: &Model, theme: &Theme, cells: usize) -> Vec<Span<'static>> {
-    match model.screen {
-        Screen::Fleet => remote(&model.fleet.remote, model, theme, cells),
-        Screen::Stack => remote(&model.stack.remote, model, theme, cells),
-        Screen::Clients => remote(&model.clients.remote, model, theme, cells),
-        // The log's own status line says how its tail stands.
-        Screen::Logs | Screen::Requests | Screen::Insights => Vec::new(),
-    }
-}
-
-fn remote<T>(remote: &Remote<T>, model: &Model, theme: &Theme, cells: usize) -> Vec<Span<'static>> {
-    let old = remote.read_at().map(|at| age(model.now, at));
-    match (old, remote.error()) {
+    let Some(Freshness { read_at, error }) = (model.screen.info().freshness)(model) else { return Vec::new() };
+    match (read_at.map(|at| age(model.now, at)), error) {
         (Some(old), Some(error)) => {
             let head = format!("▲ stale {old}: ");
             let reason = cut(&error.message, cells.saturating_sub(width(&head)));

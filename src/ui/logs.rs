@@ -11,15 +11,16 @@ use super::paint::{self, span};
 use super::theme::Theme;
 use crate::console::action::Action;
 use crate::console::model::Model;
+use crate::console::screens::Screen;
 use crate::console::screens::logs::State;
 use crate::core::logs::TailState;
 
 /// Rows of the status lines.
 const HEAD: u16 = 2;
 
-/// Draws it.
-pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let state = &model.logs;
+/// Draws it; the rows of a page.
+pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
+    let state = &model.screens.logs;
     paint::row(buf, area, 0, &logstatus::tail(model, theme));
     let taken = paint::right(buf, area, 1, &logstatus::paused(state, theme));
     let left = Rect { width: area.width.saturating_sub(taken + 1), ..area };
@@ -34,14 +35,15 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
         for (index, line) in (0..body.height).zip(&paint::wrap(&text, usize::from(body.width), 2)) {
             paint::row(buf, body, index, line);
         }
-        return;
+        return body.height;
     }
     lines(model, theme, body, buf);
+    body.height
 }
 
 /// Why no line is shown.
 fn nothing(model: &Model) -> String {
-    let state = &model.logs;
+    let state = &model.screens.logs;
     let key = |action| model.keymap.keys(action).into_iter().next().unwrap_or_default();
     if let Some(percent) = state.store.progress() {
         return format!("no line passes the filters so far; {percent} % scanned …");
@@ -50,7 +52,7 @@ fn nothing(model: &Model) -> String {
         return format!("no line passes the filters; {} removes them", key(Action::Back));
     }
     match &state.tail {
-        TailState::Off => format!("nothing is followed; {} follows every server", key(Action::Logs)),
+        TailState::Off => format!("nothing is followed; {} follows every server", key(Action::Show(Screen::Logs))),
         TailState::Loading(_) => "reading the last 15 minutes …".to_owned(),
         TailState::Ended(why) => format!("the tail ended: {why}"),
         _ => "no line in the last 15 minutes; new ones appear here".to_owned(),
@@ -58,7 +60,7 @@ fn nothing(model: &Model) -> String {
 }
 
 fn lines(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let state = &model.logs;
+    let state = &model.screens.logs;
     let (cells, height) = (usize::from(area.width), usize::from(area.height));
     let format = Format {
         now: model.now,

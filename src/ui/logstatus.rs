@@ -17,7 +17,7 @@ const IDLE: SignedDuration = SignedDuration::from_secs(10);
 
 /// Sources, tail state, idleness.
 pub fn tail(model: &Model, theme: &Theme) -> Line<'static> {
-    let state = &model.logs;
+    let state = &model.screens.logs;
     let (symbol, meaning, more) = match &state.tail {
         TailState::Off => ("○", Meaning::Muted, String::new()),
         TailState::Loading(lines) => ("◐", Meaning::Warn, format!(" {} lines so far", thousands(*lines))),

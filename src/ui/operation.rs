@@ -9,7 +9,7 @@ use super::paint::{self, span};
 use super::steps;
 use super::theme::{Theme, risk_meaning};
 use crate::console::input::Input;
-use crate::console::model::Model;
+use crate::console::model::{Model, Viewport};
 use crate::core::meaning::Meaning;
 use crate::core::operation::record::Outcome;
 use crate::core::operation::{Operation, Phase};
@@ -26,7 +26,7 @@ pub struct Shown<'a> {
     pub error: Option<&'a str>,
 }
 
-/// Draws it; where its cursor is.
+/// Draws it; where its cursor is, and what there was room for.
 pub fn draw(
     model: &Model,
     theme: &Theme,
@@ -34,11 +34,10 @@ pub fn draw(
     shown: &Shown<'_>,
     area: Rect,
     buf: &mut Buffer,
-) -> Option<Position> {
+) -> (Option<Position>, Viewport) {
     let Some(operation) = model.operation(id) else {
         let gone = [Line::from(span("this operation is no longer known", theme.muted()))];
-        sheet("operation", Line::default(), &gone, 0, theme, area, buf);
-        return None;
+        return (None, sheet("operation", Line::default(), &gone, 0, theme, area, buf));
     };
     let cells = usize::from(area.width);
     let foot = foot(model, operation, shown, theme, cells);
@@ -51,13 +50,13 @@ pub fn draw(
         note.push(span(format!(" {} ", age(until, started)), theme.muted()));
     }
     let body = body(model, operation, (cells, usize::from(upper.height)), theme);
-    sheet(&operation.plan.title, Line::from(note), &body, shown.scroll, theme, upper, buf);
+    let viewport = sheet(&operation.plan.title, Line::from(note), &body, shown.scroll, theme, upper, buf);
     let lower = paint::band(area, area.height - rows, rows);
     paint::clear(buf, lower);
     for (index, line) in (0..rows).zip(&foot) {
         paint::row(buf, lower, index, line);
     }
-    cursor(operation, shown, lower, &foot)
+    (cursor(operation, shown, lower, &foot), viewport)
 }
 
 /// What is asked, or how it stands; always seen, below what scrolls.

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
 use super::theme::Theme;
-use crate::console::dialogs::{Choice, matches};
+use crate::console::dialogs::palette::{Choice, matches};
 use crate::console::input::Input;
 use crate::console::model::Model;
 use crate::core::meaning::Meaning;
@@ -63,16 +63,15 @@ pub fn palette(
     }
     let from = paint::scroll_to(selected, found.len(), usize::from(list.height));
     for (row, index) in (0..list.height).zip(from..found.len()) {
-        let (name, choice) = &found[index];
+        let entry = &found[index];
         let chosen = index == selected;
-        let (name, doc) = name.split_once("  ").unwrap_or((name, ""));
         let line = Line::from(vec![
             Span::raw(if chosen { "▸ " } else { "  " }),
-            span(paint::fit(name, 18, false), theme.of(Meaning::Accent)),
-            span(doc.to_owned(), theme.muted()),
+            span(paint::fit(&entry.name, 18, false), theme.of(Meaning::Accent)),
+            span(entry.doc, theme.muted()),
         ]);
         paint::row(buf, list, row, &line);
-        let keys = match choice {
+        let keys = match &entry.choice {
             Choice::Act(action) => model.keymap.keys(*action),
             Choice::ServerLogs(_) => Vec::new(),
         };
@@ -94,7 +93,7 @@ pub fn scale(
     buf: &mut Buffer,
 ) -> Position {
     let inside = frame(&format!("scale {server}"), (66, 7), theme, area, buf);
-    let now = model.fleet.remote.get().and_then(|fleet| fleet.server(server));
+    let now = model.screens.fleet.remote.get().and_then(|fleet| fleet.server(server));
     let facts = now.map_or("not read yet".to_owned(), |server| {
         let bounds = server.bounds.map_or("no autoscaling".into(), |b| format!("autoscaling {}..{}", b.min, b.max));
         format!("now {} running of {} desired, {bounds}", server.running, server.desired)

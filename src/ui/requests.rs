@@ -13,22 +13,23 @@ use crate::console::screens::requests::view;
 use crate::core::meaning::Meaning;
 use crate::core::requests::MAX_SERIES;
 
-/// Draws it.
-pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
+/// Draws it; the rows of a page.
+pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let notes = notes(model, theme, usize::from(area.width));
     let below = u16::try_from(notes.len()).unwrap_or(0).min(area.height / 2);
     let upper = area.height - below;
-    table::draw(&view(model), &model.requests.table, None, theme, paint::band(area, 0, upper), buf);
+    let rows = table::draw(&view(model), &model.screens.requests.table, None, theme, paint::band(area, 0, upper), buf);
     let band = paint::band(area, upper, below);
     for (index, line) in (0..below).zip(&notes) {
         paint::row(buf, band, index, line);
     }
+    rows
 }
 
 /// What the figures are made of, and what they leave out.
 fn notes(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let mut lines = vec![logstatus::tail(model, theme)];
-    let uncounted = model.requests.counted.uncounted();
+    let uncounted = model.screens.requests.counted.uncounted();
     if uncounted > 0 {
         let text = format!(
             "▲ {} requests not counted: more than {} combinations of server, tool and client",

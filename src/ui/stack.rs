@@ -16,28 +16,29 @@ use crate::core::meaning::Meaning;
 use crate::core::operation::verify::root_cause;
 use crate::core::stack::{Stack, StackDetail, StackEvent};
 
-/// Draws it.
-pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
+/// Draws it; the rows of a page.
+pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let view = view(model);
     let cells = usize::from(area.width);
-    let mut lines = describe::trouble(&model.stack.remote, &[], theme, cells);
+    let mut lines = describe::trouble(&model.screens.stack.remote, &[], theme, cells);
     lines.extend(below(model, theme, cells));
     // Events are endless: they take what is left, and at least two fifths.
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
-    let remote = &model.stack.remote;
+    let remote = &model.screens.stack.remote;
     let error = remote.error().filter(|_| remote.get().is_none());
-    table::draw(&view, model.stack.table(), error, theme, paint::band(area, 0, upper), buf);
+    let rows = table::draw(&view, model.screens.stack.table(), error, theme, paint::band(area, 0, upper), buf);
     if let Some(stack) = selected(model) {
         let title = Line::from(span(format!("events of {}", stack.id.name), theme.title()));
         describe::pane(title, &lines, theme, paint::band(area, upper, area.height), buf);
     }
+    rows
 }
 
 fn below(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let Some(stack) = selected(model) else { return Vec::new() };
-    let watched = model.stack.watched.as_ref() == Some(&stack.id);
-    let Some(detail) = model.stack.detail.get().filter(|_| watched) else {
-        let text = match model.stack.detail.error().filter(|_| watched) {
+    let watched = model.screens.stack.watched.as_ref() == Some(&stack.id);
+    let Some(detail) = model.screens.stack.detail.get().filter(|_| watched) else {
+        let text = match model.screens.stack.detail.error().filter(|_| watched) {
             Some(error) => format!("✖ not read: {}", error.message),
             None => "reading …".to_owned(),
         };

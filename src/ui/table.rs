@@ -17,12 +17,20 @@ const GAP: usize = 2;
 /// Rows that title and headings take.
 pub const HEAD: u16 = 2;
 
-/// Draws title, headings and rows. `error` explains an empty table.
-pub fn draw(view: &View, table: &Table, error: Option<&CloudError>, theme: &Theme, area: Rect, buf: &mut Buffer) {
+/// Draws title, headings and rows; the rows that there is room for. `error` explains an empty table.
+pub fn draw(
+    view: &View,
+    table: &Table,
+    error: Option<&CloudError>,
+    theme: &Theme,
+    area: Rect,
+    buf: &mut Buffer,
+) -> u16 {
     paint::row(buf, area, 0, &title(view, table, theme));
     let body = paint::band(area, HEAD, area.height);
     if view.rows.is_empty() {
-        return empty(view, error, theme, paint::band(area, 1, area.height), buf);
+        empty(view, error, theme, paint::band(area, 1, area.height), buf);
+        return body.height;
     }
     let widths = fit(view, table, usize::from(area.width));
     paint::row(buf, area, 1, &headings(view, table, &widths, theme));
@@ -35,6 +43,7 @@ pub fn draw(view: &View, table: &Table, error: Option<&CloudError>, theme: &Them
             buf.set_style(paint::band(body, offset, 1), theme.selected());
         }
     }
+    body.height
 }
 
 fn title(view: &View, table: &Table, theme: &Theme) -> Line<'static> {

@@ -4,8 +4,9 @@ use crate::support::{Console, at, fixtures, logs, of_operation, plans};
 use quarterdeck::console::dialogs::Dialog;
 use quarterdeck::console::effect::Effect;
 use quarterdeck::console::keymap::{Key, KeyPress};
-use quarterdeck::console::model::{Model, Screen};
+use quarterdeck::console::model::Model;
 use quarterdeck::console::msg::Msg;
+use quarterdeck::console::screens::Screen;
 use quarterdeck::console::screens::fleet;
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::logs::TailState;
@@ -58,7 +59,7 @@ fn a_capital_letter_asks_for_a_plan(#[case] keys: &str, #[case] expected: PlanRe
 #[test]
 fn the_selected_task_is_stopped() {
     let mut console = Console::new();
-    let task = console.model.fleet.remote.get().expect("read").servers[0].tasks[1].arn.clone();
+    let task = console.model.screens.fleet.remote.get().expect("read").servers[0].tasks[1].arn.clone();
     assert_eq!(request(console.keys("X")), None);
     assert!(console.toast().contains("open the server first"), "{}", console.toast());
     assert_eq!(request(console.keys("<enter>jX")), Some(PlanRequest::StopTask { task }));
@@ -167,10 +168,14 @@ fn escape_leaves_one_thing_at_a_time() {
     let mut console = Console::new();
     console.keys("j<enter><enter>/x<enter>");
     for level in ["Containers", "Containers", "Tasks", "Servers"] {
-        assert!(format!("{:?}", console.model.fleet.level).starts_with(level), "{:?}", console.model.fleet.level);
+        assert!(
+            format!("{:?}", console.model.screens.fleet.level).starts_with(level),
+            "{:?}",
+            console.model.screens.fleet.level
+        );
         console.keys("<esc>");
     }
-    assert_eq!(console.model.fleet.level, fleet::Level::Servers);
+    assert_eq!(console.model.screens.fleet.level, fleet::Level::Servers);
     assert_eq!(selected(&console.model), "weather", "the selection is where it was");
     assert!(console.keys("<esc>").is_empty() && !console.model.quitting, "escape at the root does nothing");
     assert_eq!(console.keys("3q"), []);
@@ -200,7 +205,7 @@ fn the_palette_finds_by_part_of_a_name() {
     assert_eq!(console.model.screen, Screen::Clients);
     console.keys(":logsweather<enter>");
     assert_eq!(
-        (console.model.screen, console.model.logs.store.filter().servers.first().map(String::as_str)),
+        (console.model.screen, console.model.screens.logs.store.filter().servers.first().map(String::as_str)),
         (Screen::Logs, Some("weather"))
     );
     console.keys(":nothing-like-it<enter>");

@@ -2,9 +2,9 @@
 
 use crate::support::{Console, logs};
 use quarterdeck::console::effect::Effect;
-use quarterdeck::console::model::Screen;
 use quarterdeck::console::msg::Msg;
 use quarterdeck::console::remote::Generation;
+use quarterdeck::console::screens::Screen;
 use quarterdeck::console::screens::insights::{Progress, status, view};
 use quarterdeck::core::error::{CloudError, ErrorKind};
 use quarterdeck::core::logs::TailState;
@@ -69,9 +69,12 @@ fn escape_stops_a_query_that_runs_and_leaves_one_that_has_ended() {
     let (generation, _) = run(&mut console, "q");
     console.send(Msg::Insights(generation, Ok(results(true))));
     assert_eq!(console.keys("<esc>"), [Effect::StopInsights]);
-    assert_eq!((&console.model.insights.progress, console.model.screen), (&Progress::Cancelled, Screen::Insights));
+    assert_eq!(
+        (&console.model.screens.insights.progress, console.model.screen),
+        (&Progress::Cancelled, Screen::Insights)
+    );
     console.send(Msg::Insights(generation, Ok(results(false))));
-    assert_eq!(console.model.insights.progress, Progress::Cancelled, "a late answer is not taken");
+    assert_eq!(console.model.screens.insights.progress, Progress::Cancelled, "a late answer is not taken");
     console.keys("<esc>");
     assert_eq!(console.model.screen, Screen::Logs);
 }

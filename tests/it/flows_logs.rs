@@ -10,7 +10,7 @@ use quarterdeck::core::logs::tail::Follow;
 use quarterdeck::core::logs::{Line, Severity, Store, TailRequest, TailState};
 
 fn row(model: &Model) -> usize {
-    model.logs.position().expect("a line")
+    model.screens.logs.position().expect("a line")
 }
 
 #[test]
@@ -20,16 +20,16 @@ fn logs_pause_follow_and_count_what_came() {
     assert_eq!(row(&console.model), 49);
     console.keys("<space>");
     console.send(Msg::Lines(1, vec![logs::line("time", "b", 5_000, "new")]));
-    assert!(console.model.logs.paused());
-    assert_eq!((row(&console.model), console.model.logs.unseen), (49, 1));
+    assert!(console.model.screens.logs.paused());
+    assert_eq!((row(&console.model), console.model.screens.logs.unseen), (49, 1));
     console.keys("&nothing<enter><space>");
-    assert!(!console.model.logs.paused(), "following works with every line filtered out");
+    assert!(!console.model.screens.logs.paused(), "following works with every line filtered out");
     console.keys("<esc>k");
-    assert!(console.model.logs.paused());
+    assert!(console.model.screens.logs.paused());
     console.keys("j");
-    assert!(!console.model.logs.paused(), "going down to the newest line follows again");
+    assert!(!console.model.screens.logs.paused(), "going down to the newest line follows again");
     console.send(Msg::Lines(99, vec![logs::line("time", "b", 6_000, "of another tail")]));
-    assert_eq!(console.model.logs.store.len(), 51, "a stale tail's lines are dropped");
+    assert_eq!(console.model.screens.logs.store.len(), 51, "a stale tail's lines are dropped");
 }
 
 #[test]
@@ -37,10 +37,11 @@ fn logs_search_and_errors() {
     let mut console = Console::new();
     console.logs(logs::mixed(), TailState::Live);
     console.keys("g/forecast<enter>n");
-    let text = |console: &Console| console.model.logs.selected().map(|line| line.text.to_string()).expect("a line");
+    let text =
+        |console: &Console| console.model.screens.logs.selected().map(|line| line.text.to_string()).expect("a line");
     assert!(text(&console).contains("forecast"));
     console.keys("<esc>gee");
-    assert_eq!(console.model.logs.selected().map(|line| line.severity), Some(Severity::Error));
+    assert_eq!(console.model.screens.logs.selected().map(|line| line.severity), Some(Severity::Error));
     console.keys("eeeeeee");
     assert!(console.toast().contains("no further error"), "{}", console.toast());
     console.keys("gn");
@@ -52,15 +53,15 @@ fn an_older_window_keeps_the_selected_line() {
     let mut console = Console::new();
     console.logs(logs::many(20_000), TailState::Live);
     console.keys("k<ctrl-u>");
-    let before = console.model.logs.selected().map(|line| line.text.to_owned());
+    let before = console.model.screens.logs.selected().map(|line| line.text.to_owned());
     let effects = console.keys("[");
     let [Effect::Older(generation, request)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(request.until.map(|until| until - request.from), Some(logs_screen::HISTORY));
     assert!(console.keys("[").is_empty(), "one window at a time");
     let older = (0..15_000).map(|n| logs::line("time", "b", -2_000_000 + n, "older")).collect();
     console.send(Msg::OlderLines(*generation, Ok(older)));
-    assert_eq!(console.model.logs.selected().map(|line| line.text.to_owned()), before);
-    assert_eq!(console.model.logs.store.len(), 35_000);
+    assert_eq!(console.model.screens.logs.selected().map(|line| line.text.to_owned()), before);
+    assert_eq!(console.model.screens.logs.store.len(), 35_000);
 }
 
 fn live(lines: Vec<Line>) -> Console {
@@ -72,18 +73,18 @@ fn live(lines: Vec<Line>) -> Console {
 /// Lets the console do what it has put off; the effects.
 fn work(console: &mut Console) -> Vec<Effect> {
     let mut effects = Vec::new();
-    while console.model.logs.working() {
+    while console.model.screens.logs.working() {
         effects.extend(console.send(Msg::Work));
     }
     effects
 }
 
 fn shown(console: &Console) -> usize {
-    console.model.logs.store.shown()
+    console.model.screens.logs.store.shown()
 }
 
 fn selected(console: &Console) -> String {
-    console.model.logs.selected().map(|line| line.text.to_owned()).expect("a line")
+    console.model.screens.logs.selected().map(|line| line.text.to_owned()).expect("a line")
 }
 
 /// The window that is asked for.
@@ -116,12 +117,12 @@ fn a_filter_shows_its_first_lines_at_once_and_the_rest_bit_by_bit() {
     let mut console = live(logs::many(50_000));
     console.keys("&tool=convert<enter>");
     let first = shown(&console);
-    assert!(first > 100 && console.model.logs.store.progress().is_some_and(|percent| percent < 30), "{first}");
+    assert!(first > 100 && console.model.screens.logs.store.progress().is_some_and(|percent| percent < 30), "{first}");
     let newest = selected(&console);
     console.keys("kk");
     let chosen = selected(&console);
     work(&mut console);
-    assert_eq!((shown(&console), console.model.logs.store.progress()), (7_143, None));
+    assert_eq!((shown(&console), console.model.screens.logs.store.progress()), (7_143, None));
     assert_eq!(selected(&console), chosen, "the view stays where it is");
     console.keys("G");
     assert_eq!(selected(&console), newest);
@@ -133,9 +134,9 @@ fn a_match_is_found_where_nothing_is_scanned_yet() {
     lines[17] = logs::line("time", "a3f1c2d4e5f60718", -99_830, "the needle");
     let mut console = live(lines);
     console.keys("/needle<enter>N");
-    assert!(console.model.logs.seeking());
+    assert!(console.model.screens.logs.seeking());
     work(&mut console);
-    assert_eq!((selected(&console).as_str(), console.model.logs.store.found()), ("the needle", 1));
+    assert_eq!((selected(&console).as_str(), console.model.screens.logs.store.found()), ("the needle", 1));
     console.keys("N");
     assert!(console.toast().contains("no further match"), "{}", console.toast());
 }
@@ -165,7 +166,7 @@ fn going_up_past_the_first_line_reads_older_windows_without_end() {
 fn a_time_that_is_kept_is_gone_to_at_once() {
     let mut console = live(logs::mixed());
     assert!(console.keys("@31s<enter>").is_empty());
-    assert!(selected(&console).contains("401") && console.model.logs.paused());
+    assert!(selected(&console).contains("401") && console.model.screens.logs.paused());
     console.keys("@07:59:03<enter>");
     assert!(selected(&console).contains("gave up"));
     console.keys("@tomorrow<enter>");
@@ -182,14 +183,14 @@ fn a_time_in_the_past_opens_its_window_and_the_way_back_leads_to_the_present() {
     console.send(Msg::OlderLines(generation, Ok(vec![past(-9, "before"), past(5, "there"), past(900, "after")])));
     assert_eq!((selected(&console).as_str(), shown(&console)), ("there", 3));
     console.send(Msg::Lines(generation, vec![logs::line("time", "b", 0, "now")]));
-    assert_eq!((shown(&console), console.model.logs.unseen), (3, 1), "what comes now is counted");
+    assert_eq!((shown(&console), console.model.screens.logs.unseen), (3, 1), "what comes now is counted");
     let (_, next) = window(console.keys("]"));
     assert_eq!(Some(next.from), request.until);
     console.send(Msg::OlderLines(generation, Ok(vec![past(1_000_000, "later")])));
     assert_eq!((selected(&console).as_str(), shown(&console)), ("there", 4));
     let effects = console.keys("<space>");
     assert!(matches!(effects.as_slice(), [Effect::Tail(2, request)] if request.until.is_none()), "{effects:?}");
-    assert!(!console.model.logs.paused() && console.model.logs.store.is_empty());
+    assert!(!console.model.screens.logs.paused() && console.model.screens.logs.store.is_empty());
 }
 
 #[test]
@@ -209,7 +210,7 @@ fn newer_windows_lead_seamlessly_to_the_present() {
 #[test]
 fn what_older_windows_push_out_is_read_again_on_the_way_back() {
     let mut console = live(Vec::new());
-    console.model.logs.store = Store::new(256 * 1024);
+    console.model.screens.logs.store = Store::new(256 * 1024);
     console.send(Msg::Lines(1, logs::many(500)));
     console.keys("g");
     let (_, request) = window(console.keys("["));
@@ -217,8 +218,8 @@ fn what_older_windows_push_out_is_read_again_on_the_way_back() {
     let older = (0..3_000).map(|n| logs::line("time", "b", begin + n, &"older ".repeat(20))).collect();
     console.send(Msg::OlderLines(1, Ok(older)));
     work(&mut console);
-    let store = &console.model.logs.store;
-    assert!(store.dropped() > 0 && console.model.logs.window.detached());
+    let store = &console.model.screens.logs.store;
+    assert!(store.dropped() > 0 && console.model.screens.logs.window.detached());
     let (_, last) = store.span().expect("lines");
     let (_, newer) = window(console.keys("]"));
     assert!(newer.from >= last && newer.from <= last + 20, "{} {last}", newer.from);
@@ -239,7 +240,7 @@ fn sources_are_chosen_from_a_list() {
 fn marks_are_set_and_found() {
     let mut console = live(logs::mixed());
     console.keys("gjvjjv");
-    assert_eq!(console.model.logs.store.marked(), 2);
+    assert_eq!(console.model.screens.logs.store.marked(), 2);
     console.keys("g>");
     assert!(selected(&console).contains("\"tool\":\"now\""));
     console.keys("><");
@@ -273,7 +274,7 @@ fn lines_are_saved_as_shown_or_all_as_text_or_ndjson() {
 fn the_fields_of_json_lines_are_chosen_from_a_list() {
     let mut console = live(logs::mixed());
     console.keys("f ");
-    assert_eq!(console.model.logs.fields[0], "method", "the first was taken away");
+    assert_eq!(console.model.screens.logs.fields[0], "method", "the first was taken away");
     console.keys("<esc>gf<esc>");
     console.send(Msg::Lines(1, vec![logs::line("time", "b", 1, "plain")]));
     console.keys("Gf");

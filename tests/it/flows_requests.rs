@@ -2,7 +2,7 @@
 
 use crate::support::{Console, logs};
 use quarterdeck::console::effect::Effect;
-use quarterdeck::console::model::Screen;
+use quarterdeck::console::screens::Screen;
 use quarterdeck::console::screens::requests::view;
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::requests::{By, Window};
@@ -31,7 +31,7 @@ fn the_log_is_followed_when_the_figures_are_first_asked_for() {
 fn figures_of_one_server_then_of_all() {
     let mut console = counted();
     console.keys("1m");
-    assert_eq!(console.model.requests.server.as_deref(), Some("time"), "the one selected on Fleet");
+    assert_eq!(console.model.screens.requests.server.as_deref(), Some("time"), "the one selected on Fleet");
     assert_eq!(rows(&console), ["time convert 0.02 1 0 100.0% 12.4ms 12.4ms 12.4ms"]);
     console.keys("<esc>");
     let all = rows(&console);
@@ -44,13 +44,13 @@ fn figures_of_one_server_then_of_all() {
 fn the_window_and_the_grouping_go_round() {
     let mut console = counted();
     console.keys("1m<esc>w");
-    assert_eq!(console.model.requests.window, Window::Five);
+    assert_eq!(console.model.screens.requests.window, Window::Five);
     assert_eq!(rows(&console).len(), 4, "a call older than a minute is counted in five");
     console.keys("b");
-    assert_eq!(console.model.requests.by, By::Client);
+    assert_eq!(console.model.screens.requests.by, By::Client);
     assert_eq!(rows(&console).len(), 2);
     console.keys("wwbb");
-    assert_eq!((console.model.requests.window, console.model.requests.by), (Window::One, By::Tool));
+    assert_eq!((console.model.screens.requests.window, console.model.screens.requests.by), (Window::One, By::Tool));
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_row_opens_the_log_of_it() {
     let mut console = counted();
     console.keys("1m<esc>/forecast<enter><enter>");
     assert_eq!(console.model.screen, Screen::Logs);
-    let store = &console.model.logs.store;
+    let store = &console.model.screens.logs.store;
     let shown: Vec<&str> = (0..store.shown()).filter_map(|row| store.row(row)).map(|kept| kept.line.text).collect();
     assert_eq!(shown.len(), 2, "{shown:?}");
     assert!(shown.iter().all(|text| text.contains(r#""tool":"forecast""#)), "{shown:?}");

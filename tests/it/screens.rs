@@ -1,7 +1,7 @@
 //! Every screen and dialog as text, in three sizes and without colour; and that no size and no
 //! keys make drawing fail.
 
-use crate::support::painted::{ALL, LARGE, MIDDLE, SMALL, dark, painted, screen, text};
+use crate::support::painted::{ALL, LARGE, MIDDLE, SMALL, TABS, body, dark, painted, screen, text};
 use crate::support::{Console, World, at, fixtures, logs, plans, stacks};
 use jiff::tz::TimeZone;
 use quarterdeck::console::keymap::{Key, KeyPress};
@@ -18,7 +18,7 @@ use unicode_width::UnicodeWidthStr;
 fn styled(buffer: &Buffer) -> String {
     let plain = text(buffer);
     let mut out = String::new();
-    for (y, line) in (0..buffer.area.height).zip(plain.lines()) {
+    for (y, line) in (0..buffer.area.height).zip(plain.lines()).filter(|(y, _)| usize::from(*y) != TABS) {
         out.push_str(line);
         out.push('\n');
         let (mut from, mut runs) = (0, Vec::new());
@@ -47,7 +47,7 @@ fn styled(buffer: &Buffer) -> String {
 
 fn snap(name: &str, console: &Console, sizes: &[(u16, u16)]) {
     for size in sizes {
-        insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), screen(console, *size));
+        insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), body(console, *size));
     }
 }
 
@@ -96,21 +96,43 @@ fn the_header_shows_where_one_is() {
     console.answers = true;
     console.tick(0);
     console.send(Msg::Calls(1_234));
-    snap("header-flags", &console, ALL);
+    for size in ALL {
+        let header: Vec<String> = screen(&console, *size).lines().take(2).map(str::to_owned).collect();
+        insta::assert_snapshot!(format!("header-flags@{}x{}", size.0, size.1), header.join("\n"));
+    }
+}
+
+/// Which tab is marked on which screen, and what is counted beside the tabs.
+#[test]
+fn the_tabs_say_which_screen_is_shown() {
+    let mut console = Console::new();
+    console.logs(logs::mixed(), TailState::Live);
+    console.send(Msg::Calls(1_234));
+    console.keys("T");
+    console.planned(plans::scale());
+    console.keys("y<esc>");
+    let mut rows = Vec::new();
+    for keys in ["1", "2", "3", "4", "m", "2i<enter>"] {
+        console.keys(keys);
+        for size in ALL {
+            rows.push(screen(&console, *size).lines().nth(TABS).unwrap_or_default().to_owned());
+        }
+    }
+    insta::assert_snapshot!("tabs", rows.join("\n"));
 }
 
 #[test]
-fn mcp_states() {
+fn requests_states() {
     let mut console = Console::new();
     console.keys("m");
-    snap("mcp-loading", &console, &[SMALL]);
+    snap("requests-loading", &console, &[SMALL]);
     let mut console = Console::new();
     console.logs(logs::many(9_900), TailState::Live);
     console.send(Msg::Lines(1, logs::mixed()));
     console.keys("m");
-    snap("mcp-by-tool", &console, ALL);
+    snap("requests-by-tool", &console, ALL);
     console.keys("bbw");
-    snap("mcp-by-both", &console, &[SMALL, MIDDLE]);
+    snap("requests-by-both", &console, &[SMALL, MIDDLE]);
     console.keys("1");
     snap("fleet-counted", &console, ALL);
 }

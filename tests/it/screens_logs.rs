@@ -1,6 +1,6 @@
 //! The log screen in each of its states, as text.
 
-use crate::support::painted::{ALL, MIDDLE, SMALL, painted, screen, text};
+use crate::support::painted::{ALL, MIDDLE, SMALL, body, painted, screen, text};
 use crate::support::{Console, at, logs};
 use jiff::tz::{TimeZone, offset};
 use quarterdeck::console::msg::Msg;
@@ -9,7 +9,7 @@ use quarterdeck::ui::Theme;
 
 fn snap(name: &str, console: &Console, sizes: &[(u16, u16)]) {
     for size in sizes {
-        insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), screen(console, *size));
+        insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), body(console, *size));
     }
 }
 
@@ -82,11 +82,11 @@ fn a_paused_log_stands_still() {
     let mut console = Console::new();
     console.logs(logs::many(100), TailState::Live);
     console.keys(" kk");
-    let body = |console: &Console| screen(console, SMALL).lines().skip(4).map(str::to_owned).collect::<Vec<_>>();
-    let before = body(&console);
+    let lines = |console: &Console| screen(console, SMALL).lines().skip(4).map(str::to_owned).collect::<Vec<_>>();
+    let before = lines(&console);
     let later = (0..300).map(|n| logs::line("time", "b", 1_000 + n, "later")).collect();
     console.send(Msg::Lines(1, later));
-    assert_eq!(body(&console), before);
+    assert_eq!(lines(&console), before);
     console.keys(" ");
     assert!(screen(&console, SMALL).contains("later"));
 }
@@ -132,7 +132,7 @@ fn scanned_in_part() {
     console.keys("/convert<enter>&tool=convert<enter>");
     snap("scanning", &console, BOTH);
     console.keys("gN");
-    while console.model.logs.working() {
+    while console.model.screens.logs.working() {
         console.send(Msg::Work);
     }
     snap("scanned", &console, BOTH);
@@ -155,7 +155,7 @@ fn in_the_past() {
 #[test]
 fn dropped() {
     let mut console = live(Vec::new());
-    console.model.logs.store = quarterdeck::core::logs::Store::new(64 * 1024);
+    console.model.screens.logs.store = quarterdeck::core::logs::Store::new(64 * 1024);
     console.send(Msg::Lines(1, logs::many(2_000)));
     snap("dropped", &console, BOTH);
     assert!(screen(&console, SMALL).contains("dropped (memory limit)") && console.model.now == at(0));

@@ -3,7 +3,7 @@
 use crate::cli::{Cli, Clients, Command, Global, Insights, Logs, Mode, OutputFormat, Rotate, Scale};
 use clap::CommandFactory;
 use quarterdeck::cloud::{CloudError, CloudResult, ErrorKind};
-use quarterdeck::console::action::ACTIONS;
+use quarterdeck::console::action;
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::logs::tail::Follow;
 use quarterdeck::core::operation::PlanRequest;
@@ -17,14 +17,14 @@ pub fn offline(cli: &Cli) -> anyhow::Result<Option<Exit>> {
     let mut out = Vec::new();
     match &cli.command {
         Some(Command::Keys) => {
-            for info in ACTIONS {
+            for info in action::all() {
                 let writes = if info.writes { "writes" } else { "" };
                 writeln!(
                     out,
                     "{:<16} {:<18} {:<10} {:<6} {}",
                     info.keys.join(" "),
                     info.name,
-                    format!("{:?}", info.scope),
+                    info.scope.title(),
                     writes,
                     info.doc
                 )?;

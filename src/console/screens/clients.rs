@@ -2,13 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::View;
-use crate::console::action::Action;
+use super::{FAST, SLOW, View};
 use crate::console::effect::Effect;
 use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Cell, Column, Row, Table};
-use crate::console::update::{open, request_plan};
+use crate::console::{describe, operations};
 use crate::core::client::{Client, ClientList};
 use crate::core::meaning::Meaning;
 use crate::core::operation::PlanRequest;
@@ -38,7 +37,7 @@ const COLUMNS: &[Column] = &[
 
 /// The table.
 pub fn view(model: &Model) -> View {
-    let state = &model.clients;
+    let state = &model.screens.clients;
     let clients = state.remote.get().map(|list| list.clients.as_slice()).unwrap_or_default();
     let rows: Vec<Row> = clients.iter().map(|client| row(client, model.now)).collect();
     let all = rows.len();
@@ -92,19 +91,45 @@ fn row(client: &Client, now: Timestamp) -> Row {
 pub fn selected(model: &Model) -> Option<&Client> {
     let view = view(model);
     let key = &view.rows.get(view.selected?)?.key;
-    model.clients.remote.get()?.clients.iter().find(|client| &client.id == key)
+    model.screens.clients.remote.get()?.clients.iter().find(|client| &client.id == key)
 }
 
-/// Carries out an action of this screen.
-pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
-    let Some(client) = selected(model).cloned() else { return model.refuse("no client is selected") };
-    match action {
-        Action::Open | Action::ClientDescribe => open(model, crate::console::describe::client(&client, model.now)),
-        Action::Rotate if !client.confidential => {
-            model.refuse(format!("{} is public: it has no secret to rotate", client.name))
+/// Seconds between two reads.
+pub(super) fn pace(model: &Model) -> i64 {
+    if model.busy() { FAST } else { SLOW }
+}
+
+/// Leaves the filter.
+pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
+    model.screens.clients.table.unfilter().then(Vec::new)
+}
+
+pub(super) fn open(model: &mut Model) -> Vec<Effect> {
+    describe(model)
+}
+
+pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
+    on_selected(model, |_, client| vec![Effect::Copy(client.id)])
+}
+
+/// Everything known of the selected client.
+pub fn describe(model: &mut Model) -> Vec<Effect> {
+    on_selected(model, |model, client| model.open(describe::client(&client, model.now)))
+}
+
+/// Plans the rotation of the selected client's secret.
+pub fn rotate(model: &mut Model) -> Vec<Effect> {
+    on_selected(model, |model, client| {
+        if !client.confidential {
+            return model.refuse(format!("{} is public: it has no secret to rotate", client.name));
         }
-        Action::Rotate => request_plan(model, PlanRequest::Rotate { client: client.id, grace_seconds: DEFAULT_GRACE }),
-        Action::Copy => vec![Effect::Copy(client.id)],
-        _ => Vec::new(),
+        operations::plan(model, PlanRequest::Rotate { client: client.id, grace_seconds: DEFAULT_GRACE })
+    })
+}
+
+fn on_selected(model: &mut Model, act: impl FnOnce(&mut Model, Client) -> Vec<Effect>) -> Vec<Effect> {
+    match selected(model).cloned() {
+        Some(client) => act(model, client),
+        None => model.refuse("no client is selected"),
     }
 }

@@ -2,15 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::View;
-use crate::console::action::Action;
+use super::{FAST, SLOW, STEADY, Screen, View};
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
 use crate::console::input::Input;
 use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Cell, Column, Row, Table};
-use crate::console::update::{open, request_plan};
+use crate::console::{describe, operations};
 use crate::core::fleet::{Fleet, Server, Task};
 use crate::core::health::{Finding, findings, verdict};
 use crate::core::meaning::Meaning;
@@ -59,22 +58,6 @@ impl State {
             Level::Servers => &self.servers,
             Level::Tasks(_) => &self.tasks,
             Level::Containers(..) => &self.containers,
-        }
-    }
-
-    /// Goes one step back: out of a filter, then out of a drill-in. Whether there was one.
-    pub fn back(&mut self) -> bool {
-        if !self.table().filter.is_empty() {
-            self.table_mut().filter.clear();
-            return true;
-        }
-        match std::mem::take(&mut self.level) {
-            Level::Servers => false,
-            Level::Tasks(_) => true,
-            Level::Containers(server, _) => {
-                self.level = Level::Tasks(server);
-                true
-            }
         }
     }
 
@@ -130,7 +113,7 @@ const CONTAINERS: &[Column] = &[
 
 /// The table that is shown.
 pub fn view(model: &Model) -> View {
-    let (state, now) = (&model.fleet, model.now);
+    let (state, now) = (&model.screens.fleet, model.now);
     let (title, columns, rows) = match &state.level {
         Level::Servers => {
             let servers = state.remote.get().map(|fleet| fleet.servers.as_slice()).unwrap_or_default();
@@ -157,7 +140,7 @@ pub fn view(model: &Model) -> View {
 /// Leaves out the columns of which nothing can be known: no log is followed.
 fn without_unknown(model: &Model, columns: &[Column], mut rows: Vec<Row>) -> (Vec<Column>, Vec<Row>) {
     let mut columns = columns.to_vec();
-    if model.fleet.level == Level::Servers && !model.logs.following() {
+    if model.screens.fleet.level == Level::Servers && !model.screens.logs.following() {
         columns.drain(COUNTED);
         rows.iter_mut().for_each(|row| drop(row.cells.drain(COUNTED)));
     }
@@ -165,16 +148,16 @@ fn without_unknown(model: &Model, columns: &[Column], mut rows: Vec<Row>) -> (Ve
 }
 
 fn empty(model: &Model, all: usize) -> String {
-    match (all, model.fleet.remote.error(), model.fleet.remote.loading()) {
+    match (all, model.screens.fleet.remote.error(), model.screens.fleet.remote.loading()) {
         (1.., _, _) => "nothing matches the filter; esc shows everything".into(),
         (_, _, true) => "reading …".into(),
-        (_, Some(error), _) if model.fleet.remote.get().is_none() => error.message.clone(),
+        (_, Some(error), _) if model.screens.fleet.remote.get().is_none() => error.message.clone(),
         _ => format!("no server in cluster {}; 3 then D deploys the environment", model.context.cluster),
     }
 }
 
 fn server<'a>(model: &'a Model, name: &str) -> Option<&'a Server> {
-    model.fleet.remote.get()?.server(name)
+    model.screens.fleet.remote.get()?.server(name)
 }
 
 fn server_row(model: &Model, server: &Server) -> Row {
@@ -202,7 +185,7 @@ fn server_row(model: &Model, server: &Server) -> Row {
 
 /// Requests per second, share of errors and 95th percentile of the last minute, from the log.
 fn counted(model: &Model, server: &str) -> [Cell; 3] {
-    let figures = model.requests.counted.server(server, Window::One, model.now.as_millisecond());
+    let figures = model.screens.requests.counted.server(server, Window::One, model.now.as_millisecond());
     let errors = figures.error_percent().map(|percent| format!("{percent:.1}%"));
     let meaning = if figures.errors > 0 { Meaning::Bad } else { Meaning::Plain };
     [
@@ -270,7 +253,7 @@ fn container_rows(task: &Task) -> Vec<Row> {
 
 /// The server that is selected or drilled into.
 pub fn selected_server(model: &Model) -> Option<&Server> {
-    match &model.fleet.level {
+    match &model.screens.fleet.level {
         Level::Servers => {
             let view = view(model);
             let key = &view.rows.get(view.selected?)?.key;
@@ -282,7 +265,7 @@ pub fn selected_server(model: &Model) -> Option<&Server> {
 
 /// The task that is selected or drilled into.
 pub fn selected_task(model: &Model) -> Option<&Task> {
-    let (name, arn) = match &model.fleet.level {
+    let (name, arn) = match &model.screens.fleet.level {
         Level::Servers => return None,
         Level::Containers(name, arn) => (name, arn.clone()),
         Level::Tasks(name) => {
@@ -298,70 +281,110 @@ pub fn selected_findings(model: &Model) -> Vec<Finding> {
     selected_server(model).map(|server| findings(server, model.now)).unwrap_or_default()
 }
 
-/// Carries out an action of this screen.
-pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
-    match action {
-        Action::FaultsOnly => {
-            let table = model.fleet.table_mut();
-            table.faults_only = !table.faults_only;
-            Vec::new()
-        }
-        Action::Open => open_selected(model),
-        _ => match selected_server(model).cloned() {
-            Some(server) => on_server(model, action, &server),
-            None => model.refuse("no server is selected"),
-        },
+/// Seconds between two reads.
+pub(super) fn pace(model: &Model) -> i64 {
+    match model.screen {
+        _ if model.busy() || model.screens.fleet.changing() => FAST,
+        // There it is read only so that new servers' lines join.
+        Screen::Logs => SLOW,
+        _ => STEADY,
     }
 }
 
-fn open_selected(model: &mut Model) -> Vec<Effect> {
-    match model.fleet.level.clone() {
+/// Goes one step back: out of a filter, then out of a drill-in.
+pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
+    let state = &mut model.screens.fleet;
+    if state.table_mut().unfilter() {
+        return Some(Vec::new());
+    }
+    state.level = match std::mem::take(&mut state.level) {
+        Level::Servers => return None,
+        Level::Tasks(_) => Level::Servers,
+        Level::Containers(server, _) => Level::Tasks(server),
+    };
+    Some(Vec::new())
+}
+
+/// Drills into the selected row.
+pub(super) fn open(model: &mut Model) -> Vec<Effect> {
+    match model.screens.fleet.level.clone() {
         Level::Servers => {
             if let Some(name) = selected_server(model).map(|server| server.name.clone()) {
-                model.fleet.tasks = Table::default();
-                model.fleet.level = Level::Tasks(name);
+                model.screens.fleet.tasks = Table::default();
+                model.screens.fleet.level = Level::Tasks(name);
             }
             Vec::new()
         }
         Level::Tasks(name) => {
             if let Some(arn) = selected_task(model).map(|task| task.arn.clone()) {
-                model.fleet.containers = Table::default();
-                model.fleet.level = Level::Containers(name, arn);
+                model.screens.fleet.containers = Table::default();
+                model.screens.fleet.level = Level::Containers(name, arn);
             }
             Vec::new()
         }
-        Level::Containers(..) => act(model, Action::Describe),
+        Level::Containers(..) => describe(model),
     }
 }
 
-fn on_server(model: &mut Model, action: Action, server: &Server) -> Vec<Effect> {
-    let name = server.name.clone();
-    match action {
-        Action::ServerLogs => super::logs::open(model, Some(&name)),
-        Action::Describe => {
-            let dialog = crate::console::describe::selection(model, server);
-            open(model, dialog)
-        }
-        Action::Raw => {
-            let dialog = match selected_task(model) {
-                Some(task) => crate::console::describe::json(task.id(), task),
-                None => crate::console::describe::json(&name, server),
-            };
-            open(model, dialog)
-        }
-        Action::Events => open(model, crate::console::describe::events(server, model.now)),
-        Action::Copy => vec![Effect::Copy(selected_task(model).map_or(server.arn.clone(), |task| task.arn.clone()))],
-        Action::Scale => {
-            // Empty: after a count that is there already, typing 8 would ask for 28.
-            open(model, Dialog::Scale { server: name, input: Input::default(), error: None })
-        }
-        Action::Restart => request_plan(model, PlanRequest::Restart { server: name }),
-        Action::Rollback => request_plan(model, PlanRequest::Rollback { server: name, revision: None }),
-        Action::StopTask => match selected_task(model).map(|task| (task.arn.clone(), task.stopped())) {
-            Some((task, false)) => request_plan(model, PlanRequest::StopTask { task }),
-            Some((_, true)) => model.refuse("that task has stopped already"),
-            None => model.refuse("open the server first (enter), then select the task to stop"),
-        },
-        _ => Vec::new(),
+pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
+    on_server(model, |model, server| {
+        vec![Effect::Copy(selected_task(model).map_or(server.arn, |task| task.arn.clone()))]
+    })
+}
+
+pub fn faults_only(model: &mut Model) -> Vec<Effect> {
+    let table = model.screens.fleet.table_mut();
+    table.faults_only = !table.faults_only;
+    Vec::new()
+}
+
+pub fn logs(model: &mut Model) -> Vec<Effect> {
+    on_server(model, |model, server| super::logs::follow(model, Some(&server.name)))
+}
+
+/// Everything known of the selected task, or of the server.
+pub fn describe(model: &mut Model) -> Vec<Effect> {
+    on_server(model, |model, server| model.open(describe::selection(model, &server)))
+}
+
+/// The selected task, or the server, as JSON.
+pub fn raw(model: &mut Model) -> Vec<Effect> {
+    on_server(model, |model, server| {
+        let dialog = match selected_task(model) {
+            Some(task) => describe::json(task.id(), task),
+            None => describe::json(&server.name, &server),
+        };
+        model.open(dialog)
+    })
+}
+
+pub fn events(model: &mut Model) -> Vec<Effect> {
+    on_server(model, |model, server| model.open(describe::events(&server, model.now)))
+}
+
+pub fn scale(model: &mut Model) -> Vec<Effect> {
+    // Empty: after a count that is there already, typing 8 would ask for 28.
+    on_server(model, |model, server| {
+        model.open(Dialog::Scale { server: server.name, input: Input::default(), error: None })
+    })
+}
+
+/// Asks for a plan that the selected server's name is enough for.
+pub fn plan(model: &mut Model, request: impl FnOnce(String) -> PlanRequest) -> Vec<Effect> {
+    on_server(model, |model, server| operations::plan(model, request(server.name)))
+}
+
+pub fn stop_task(model: &mut Model) -> Vec<Effect> {
+    on_server(model, |model, _| match selected_task(model).map(|task| (task.arn.clone(), task.stopped())) {
+        Some((task, false)) => operations::plan(model, PlanRequest::StopTask { task }),
+        Some((_, true)) => model.refuse("that task has stopped already"),
+        None => model.refuse("open the server first (enter), then select the task to stop"),
+    })
+}
+
+fn on_server(model: &mut Model, act: impl FnOnce(&mut Model, Server) -> Vec<Effect>) -> Vec<Effect> {
+    match selected_server(model).cloned() {
+        Some(server) => act(model, server),
+        None => model.refuse("no server is selected"),
     }
 }

@@ -1,13 +1,11 @@
 //! Insights: a query over the log groups that are followed, and its results as a table.
 
-use super::View;
-use crate::console::action::Action;
+use super::{Screen, View};
 use crate::console::describe;
 use crate::console::effect::Effect;
-use crate::console::model::{Entry, Model, Prompt, Screen};
+use crate::console::model::{Entry, Model, Prompt};
 use crate::console::remote::Generation;
 use crate::console::table::{Cell, Column, Row, Table};
-use crate::console::update::{open as open_modal, show};
 use crate::core::error::CloudError;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults, MAX_GROUPS};
 use crate::core::meaning::Meaning;
@@ -65,7 +63,7 @@ impl State {
 
 /// The table that is shown.
 pub fn view(model: &Model) -> View {
-    let state = &model.insights;
+    let state = &model.screens.insights;
     let results = state.results();
     let columns: Vec<Column> = results.map(columns).unwrap_or_default();
     let rows: Vec<Row> = results.into_iter().flat_map(|results| results.rows.iter().enumerate()).map(row).collect();
@@ -110,7 +108,7 @@ fn empty(state: &State, all: usize) -> String {
 
 /// What is said of the query: how it stands, what it read and what that cost.
 pub fn status(model: &Model) -> (String, Meaning) {
-    let state = &model.insights;
+    let state = &model.screens.insights;
     let length = short_duration(jiff::SignedDuration::from_millis(state.window.1 - state.window.0));
     match &state.progress {
         Progress::None => (String::new(), Meaning::Muted),
@@ -136,18 +134,19 @@ pub fn status(model: &Model) -> (String, Meaning) {
 
 /// Asks for a query; the last one, or a first example, is there to be changed.
 pub fn ask(model: &mut Model) -> Vec<Effect> {
-    if !model.logs.following() {
+    if !model.screens.logs.following() {
         return model.refuse("open the logs first (2): a query goes over the log groups that are followed");
     }
     let first = if model.context.local { FIRST_LOCAL } else { FIRST };
-    let text = if model.insights.query.is_empty() { first.to_owned() } else { model.insights.query.clone() };
+    let text =
+        if model.screens.insights.query.is_empty() { first.to_owned() } else { model.screens.insights.query.clone() };
     model.prompt = Some(Prompt::new(Entry::Insights, text));
     Vec::new()
 }
 
 /// Runs a query over the groups and the window of the log.
 pub fn run(model: &mut Model, query: &str) -> Vec<Effect> {
-    let groups = model.logs.groups.clone();
+    let groups = model.screens.logs.groups.clone();
     if query.trim().is_empty() {
         return model.refuse("an empty query was not run");
     }
@@ -156,22 +155,22 @@ pub fn run(model: &mut Model, query: &str) -> Vec<Effect> {
         return model
             .refuse(format!("a query takes at most {MAX_GROUPS} log groups, not {many}; choose sources first"));
     }
-    let state = &mut model.insights;
+    let state = &mut model.screens.insights;
     state.query = query.trim().to_owned();
     state.generation += 1;
     state.table = Table::default();
-    state.window = (model.logs.window.from(), model.now.as_millisecond());
+    state.window = (model.screens.logs.window.from(), model.now.as_millisecond());
     state.progress = Progress::Found(InsightsResults { running: true, ..InsightsResults::default() });
     let (from, until) = state.window;
     let request = InsightsRequest { groups, from, until, query: state.query.clone() };
     let mut effects = vec![Effect::Insights(state.generation, request)];
-    effects.extend(show(model, Screen::Insights));
+    effects.extend(model.show(Screen::Insights));
     effects
 }
 
 /// Takes what a query has found.
 pub fn found(model: &mut Model, generation: Generation, result: Result<InsightsResults, CloudError>) -> Vec<Effect> {
-    let state = &mut model.insights;
+    let state = &mut model.screens.insights;
     if generation == state.generation {
         state.progress = match result {
             Ok(results) => Progress::Found(results),
@@ -181,11 +180,10 @@ pub fn found(model: &mut Model, generation: Generation, result: Result<InsightsR
     Vec::new()
 }
 
-/// Goes one step back: out of the filter, out of a query that runs. The effects, if there was a step.
-pub fn back(model: &mut Model) -> Option<Vec<Effect>> {
-    let state = &mut model.insights;
-    if !state.table.filter.is_empty() {
-        state.table.filter.clear();
+/// Goes one step back: out of the filter, out of a query that runs.
+pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
+    let state = &mut model.screens.insights;
+    if state.table.unfilter() {
         return Some(Vec::new());
     }
     if state.running() {
@@ -196,26 +194,19 @@ pub fn back(model: &mut Model) -> Option<Vec<Effect>> {
     None
 }
 
-/// Carries out an action of this screen.
-pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
-    match action {
-        Action::Query => ask(model),
-        Action::Open => open(model),
-        Action::Copy => selected(model).map(|(_, values)| Effect::Copy(values.join("\t"))).into_iter().collect(),
-        _ => Vec::new(),
-    }
-}
-
 fn selected(model: &Model) -> Option<(Vec<String>, Vec<String>)> {
     let view = view(model);
     let row = view.rows.get(view.selected?)?;
-    let results = model.insights.results()?;
+    let results = model.screens.insights.results()?;
     Some((results.columns.clone(), row.cells.iter().map(|cell| cell.text.clone()).collect()))
 }
 
 /// The selected row, a field a line.
-fn open(model: &mut Model) -> Vec<Effect> {
+pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     let Some((columns, values)) = selected(model) else { return model.refuse("no row is selected") };
-    let dialog = describe::fields("result", columns.into_iter().zip(values));
-    open_modal(model, dialog)
+    model.open(describe::fields("result", columns.into_iter().zip(values)))
+}
+
+pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
+    selected(model).map(|(_, values)| Effect::Copy(values.join("\t"))).into_iter().collect()
 }

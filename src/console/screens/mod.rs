@@ -1,20 +1,32 @@
-//! One module per screen: its state, its rows, its actions.
+//! The table of screens and the table of what they read. Each screen has a module of its own with
+//! its state, its rows and what its keys do.
 
 pub mod clients;
+pub mod everywhere;
 pub mod fleet;
 pub mod insights;
 pub mod logs;
 pub mod requests;
 pub mod stack;
 
-use super::table::{Column, Row};
+use jiff::Timestamp;
+
+use super::action::{Action, ActionInfo, Handler, Scope};
+use super::effect::Effect;
+use super::model::Model;
+use super::remote::{Ask, Generation, Remote};
+use super::table::{Column, Move, Row, Table};
+use crate::core::client::ClientList;
+use crate::core::error::{CloudError, CloudResult};
+use crate::core::fleet::Fleet;
+use crate::core::identity::Identity;
+use crate::core::stack::{Stack, StackDetail, StackRef};
 
 /// A table as it is to be drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     /// What the table shows, such as `servers` or `tasks of time`.
     pub title: String,
-    /// Its columns.
     pub columns: Vec<Column>,
     /// The rows shown, in order.
     pub rows: Vec<Row>,
@@ -25,3 +37,237 @@ pub struct View {
     /// What to say where there is no row.
     pub empty: String,
 }
+
+/// A row of the table of screens: all that the console must know of one to show it, to move on it,
+/// to keep its data fresh and to leave it. Whoever adds a screen adds a row and a module; how it is
+/// drawn is the matter of `ui`, whose match does not compile before it has an arm for it.
+pub struct ScreenInfo {
+    pub title: &'static str,
+    /// How it is shown: name, key and help. One that is shown from everywhere has a tab.
+    pub shown: ActionInfo,
+    /// Where to go when there is nothing left to leave on it; none for the root.
+    pub parent: Option<Screen>,
+    pub body: Body,
+    /// What must be fresh while it is shown.
+    pub reads: fn(&mut Model) -> Vec<Read>,
+    /// How old its data is; `None` where the screen says so itself.
+    pub freshness: fn(&Model) -> Option<Freshness>,
+    /// Leaves the innermost thing, such as a filter or a drill-in. `None` where there is none.
+    pub back: fn(&mut Model) -> Option<Vec<Effect>>,
+    /// Opens the selected row.
+    pub open: Handler,
+    /// Copies the selection.
+    pub copy: Handler,
+}
+
+/// What a screen shows, as far as moving and filtering go.
+pub enum Body {
+    Table {
+        view: fn(&Model) -> View,
+        state: fn(&mut Model) -> &mut Table,
+    },
+    /// Lines with a cursor and a search of their own.
+    Lines {
+        go: fn(&mut Model, Move) -> Vec<Effect>,
+        search: fn(&Model) -> String,
+        set_search: fn(&mut Model, &str),
+    },
+}
+
+/// How old data is, and why it was not read again.
+#[derive(Debug, Clone)]
+pub struct Freshness {
+    pub read_at: Option<Timestamp>,
+    pub error: Option<CloudError>,
+}
+
+/// The freshness of one remote value.
+fn fresh<T>(remote: &Remote<T>) -> Option<Freshness> {
+    Some(Freshness { read_at: remote.read_at(), error: remote.error().cloned() })
+}
+
+macro_rules! screens {
+    ($($(#[$doc:meta])* $screen:ident $module:ident {
+        title: $title:literal,
+        shown: $name:literal $scope:ident $(($of:ident))? [$($key:literal),*] $help:literal => $show:expr,
+        parent: $parent:expr,
+        body: $body:expr,
+        reads: $reads:expr,
+        freshness: $freshness:expr,
+    })*) => {
+        /// One of the screens.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Screen { $($(#[$doc])* $screen,)* }
+
+        /// The state of every screen.
+        #[derive(Debug, Clone, Default)]
+        pub struct States { $($(#[$doc])* pub $module: $module::State,)* }
+
+        /// The table of screens, in the order of their tabs.
+        pub const SCREENS: &[ScreenInfo] = &[$(ScreenInfo {
+            title: $title,
+            shown: ActionInfo {
+                action: Action::Show(Screen::$screen),
+                name: $name,
+                scope: Scope::$scope $((Screen::$of))?,
+                keys: &[$($key),*],
+                writes: false,
+                doc: $help,
+                run: $show,
+            },
+            parent: $parent,
+            body: $body,
+            reads: $reads,
+            freshness: $freshness,
+            back: $module::back,
+            open: $module::open,
+            copy: $module::copy,
+        },)*];
+    };
+}
+
+screens! {
+    /// Servers and their health.
+    Fleet fleet {
+        title: "Fleet",
+        shown: "fleet" Global ["1"] "servers and their health" => |model| model.show(Screen::Fleet),
+        parent: None,
+        body: Body::Table { view: fleet::view, state: |model| model.screens.fleet.table_mut() },
+        reads: |_| vec![Read::Fleet],
+        freshness: |model| fresh(&model.screens.fleet.remote),
+    }
+    /// Log lines.
+    Logs logs {
+        title: "Logs",
+        shown: "logs-screen" Global ["2"] "log lines of one or more servers" => logs::show,
+        parent: Some(Screen::Fleet),
+        body: Body::Lines { go: logs::go, search: logs::search, set_search: logs::set_search },
+        // New servers' lines join by themselves.
+        reads: |_| vec![Read::Fleet],
+        freshness: |_| None,
+    }
+    /// CloudFormation stacks.
+    Stack stack {
+        title: "Stack",
+        shown: "stack" Global ["3"] "CloudFormation stacks, resources, events" => |model| model.show(Screen::Stack),
+        parent: Some(Screen::Fleet),
+        body: Body::Table { view: stack::view, state: |model| model.screens.stack.table_mut() },
+        reads: stack::reads,
+        freshness: |model| fresh(&model.screens.stack.remote),
+    }
+    /// Cognito app clients.
+    Clients clients {
+        title: "Clients",
+        shown: "clients" Global ["4"] "Cognito app clients" => |model| model.show(Screen::Clients),
+        parent: Some(Screen::Fleet),
+        body: Body::Table { view: clients::view, state: |model| &mut model.screens.clients.table },
+        reads: |_| vec![Read::Clients],
+        freshness: |model| fresh(&model.screens.clients.remote),
+    }
+    /// Requests per tool and client.
+    Requests requests {
+        title: "Requests",
+        shown: "requests" Global ["m"] "requests, errors and latency per tool and client" => requests::show,
+        parent: Some(Screen::Fleet),
+        body: Body::Table { view: requests::view, state: |model| &mut model.screens.requests.table },
+        reads: |_| Vec::new(),
+        freshness: |_| None,
+    }
+    /// Results of a Logs Insights query.
+    Insights insights {
+        title: "Insights",
+        shown: "insights" Screen(Logs) ["i"] "a Logs Insights query over these log groups" => insights::ask,
+        parent: Some(Screen::Logs),
+        body: Body::Table { view: insights::view, state: |model| &mut model.screens.insights.table },
+        reads: |_| Vec::new(),
+        freshness: |_| None,
+    }
+}
+
+impl Screen {
+    /// Its row in the table.
+    pub fn info(self) -> &'static ScreenInfo {
+        // The table is made from the same list as the enum, in the same order.
+        &SCREENS[self as usize]
+    }
+
+    /// Those with a tab, in the order of their keys.
+    pub fn tabs() -> impl Iterator<Item = Self> {
+        let tabs = SCREENS.iter().filter(|info| info.shown.scope == Scope::Global);
+        tabs.filter_map(|info| match info.shown.action {
+            Action::Show(screen) => Some(screen),
+            _ => None,
+        })
+    }
+
+    /// The tab under which it is shown: its own, or that of the screen it was reached from.
+    pub fn tab(self) -> Self {
+        match self.info().shown.scope {
+            Scope::Screen(from) => from,
+            Scope::Global | Scope::Operation => self,
+        }
+    }
+}
+
+macro_rules! reads {
+    ($($(#[$doc:meta])* $read:ident $(($of:ty))? -> $value:ty: $($remote:ident).+, every $pace:expr;)*) => {
+        /// Something that is read from AWS.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub enum Read { $($(#[$doc])* $read $(($of))?,)* }
+
+        /// What came of a read: its value, or why there is none.
+        #[derive(Debug, Clone)]
+        pub enum Answer { $($(#[$doc])* $read(CloudResult<$value>),)* }
+
+        impl Read {
+            /// Where its value is kept.
+            pub(super) fn remote<'a>(&self, model: &'a mut Model) -> &'a mut dyn Ask {
+                match self { $(Self::$read { .. } => &mut model.$($remote).+,)* }
+            }
+
+            /// The answer of a read that failed as a whole.
+            pub fn failed(&self, error: CloudError) -> Answer {
+                match self { $(Self::$read { .. } => Answer::$read(Err(error)),)* }
+            }
+        }
+
+        impl Answer {
+            /// Keeps the value; the one before stays where there is none.
+            pub(super) fn keep(self, model: &mut Model, generation: Generation) {
+                let now = model.now;
+                match self {
+                    $(Self::$read(result) => {
+                        let pace: fn(&Model) -> i64 = $pace;
+                        let seconds = pace(model);
+                        model.$($remote).+.resolve(generation, result, now, seconds);
+                    })*
+                }
+            }
+        }
+
+        /// Every value that is read while a screen is shown.
+        pub(super) fn remotes(model: &mut Model) -> Vec<&mut dyn Ask> {
+            vec![$(&mut model.$($remote).+),*]
+        }
+    };
+}
+
+reads! {
+    /// Who is calling.
+    Identity -> Identity: identity, every |_| SLOW;
+    /// All servers of the cluster.
+    Fleet -> Fleet: screens.fleet.remote, every fleet::pace;
+    /// All stacks of the environment.
+    Stacks -> Vec<Stack>: screens.stack.remote, every stack::pace;
+    /// Resources and events of one stack.
+    StackDetail(StackRef) -> StackDetail: screens.stack.detail, every stack::pace;
+    /// The clients of the environment's user pool.
+    Clients -> ClientList: screens.clients.remote, every clients::pace;
+}
+
+/// Seconds between two reads of what changes slowly.
+const SLOW: i64 = 10;
+/// Seconds between two reads of health.
+const STEADY: i64 = 3;
+/// Seconds between two reads while something changes.
+const FAST: i64 = 1;

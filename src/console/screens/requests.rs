@@ -1,11 +1,9 @@
 //! Requests: how many, errors and latencies per tool and client, counted from the log that is followed.
 
-use super::View;
-use crate::console::action::Action;
+use super::{Screen, View, fleet};
 use crate::console::effect::Effect;
-use crate::console::model::{Model, Screen};
+use crate::console::model::Model;
 use crate::console::table::{Cell, Column, Row, Table};
-use crate::console::update::show;
 use crate::core::meaning::Meaning;
 use crate::core::requests::{By, Figures, Requests, Subject, Window};
 use crate::core::text::{count, milliseconds};
@@ -23,17 +21,6 @@ pub struct State {
     pub server: Option<String>,
     /// The table.
     pub table: Table,
-}
-
-impl State {
-    /// Goes one step back: out of the filter, then out of one server. Whether there was one.
-    pub fn back(&mut self) -> bool {
-        if !self.table.filter.is_empty() {
-            self.table.filter.clear();
-            return true;
-        }
-        self.server.take().is_some()
-    }
 }
 
 const COLUMNS: &[Column] = &[
@@ -54,7 +41,7 @@ const ERRORS: f64 = 1.0;
 
 /// The table that is shown.
 pub fn view(model: &Model) -> View {
-    let state = &model.requests;
+    let state = &model.screens.requests;
     let now = model.now.as_millisecond();
     let figures = state.counted.figures(state.by, state.window, now);
     let wanted = |subject: &Subject| state.server.as_ref().is_none_or(|server| *server == subject.server);
@@ -90,12 +77,12 @@ fn told_apart(column: &Column, by: By) -> bool {
 }
 
 fn empty(model: &Model, all: usize) -> String {
-    match (all, model.logs.following()) {
+    match (all, model.screens.logs.following()) {
         (1.., _) => "nothing matches the filter; esc shows everything".into(),
         (_, true) => format!(
             "no request line in the last {} of the log ({})",
-            minutes(model.requests.window),
-            model.logs.tail.word()
+            minutes(model.screens.requests.window),
+            model.screens.logs.tail.word()
         ),
         (_, false) => "the log is not followed yet; 2 follows it".into(),
     }
@@ -110,7 +97,7 @@ fn row(model: &Model, subject: &Subject, figures: &Figures) -> Row {
     };
     let named = |name: &str| if name.is_empty() { Cell::muted("-") } else { Cell::plain(name) };
     let mut cells = vec![Cell::new(&subject.server, Meaning::Accent)];
-    let by = model.requests.by;
+    let by = model.screens.requests.by;
     if by != By::Client {
         cells.push(named(&subject.tool));
     }
@@ -126,7 +113,11 @@ fn row(model: &Model, subject: &Subject, figures: &Figures) -> Row {
         latency(95.0),
         latency(99.0),
     ]);
-    Row { key: [&*subject.server, &subject.tool, &subject.client].join("\u{1f}"), cells, well: !bad }
+    Row { key: row_key(subject), cells, well: !bad }
+}
+
+fn row_key(subject: &Subject) -> String {
+    format!("{subject:?}")
 }
 
 /// Requests per second in at most five characters.
@@ -141,42 +132,56 @@ pub fn rate(rate: f64) -> String {
 
 /// The client's name, where the Clients screen has read it.
 fn client_name(model: &Model, id: &str) -> String {
-    let list = model.clients.remote.get();
+    let list = model.screens.clients.remote.get();
     let known = list.and_then(|list| list.clients.iter().find(|client| client.id == id));
     known.map_or_else(|| id.to_owned(), |client| client.name.clone())
 }
 
-/// Shows the screen, of one server or all; the log is followed if it is not yet.
-pub fn open(model: &mut Model, server: Option<String>) -> Vec<Effect> {
-    let mut effects = if model.logs.following() { Vec::new() } else { super::logs::open(model, None) };
-    model.requests.server = server;
-    effects.extend(show(model, Screen::Requests));
+/// Shows the screen, of the selected server or all; the log is followed if it is not yet.
+pub(super) fn show(model: &mut Model) -> Vec<Effect> {
+    let on_fleet = model.screen == Screen::Fleet;
+    let server = fleet::selected_server(model).filter(|_| on_fleet).map(|server| server.name.clone());
+    let mut effects = if model.screens.logs.following() { Vec::new() } else { super::logs::follow(model, None) };
+    model.screens.requests.server = server;
+    effects.extend(model.show(Screen::Requests));
     effects
 }
 
-/// Carries out an action of this screen.
-pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
-    match action {
-        Action::Window => model.requests.window = model.requests.window.next(),
-        Action::GroupBy => model.requests.by = model.requests.by.next(),
-        Action::Open => return open_log(model),
-        _ => {}
-    }
+/// Goes one step back: out of the filter, then out of one server.
+pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
+    let state = &mut model.screens.requests;
+    (state.table.unfilter() || state.server.take().is_some()).then(Vec::new)
+}
+
+pub fn window(model: &mut Model) -> Vec<Effect> {
+    model.screens.requests.window = model.screens.requests.window.next();
     Vec::new()
 }
 
+pub fn group(model: &mut Model) -> Vec<Effect> {
+    model.screens.requests.by = model.screens.requests.by.next();
+    Vec::new()
+}
+
+/// Whose requests the selected row counts.
+fn selected(model: &Model) -> Option<Subject> {
+    let (view, state) = (view(model), &model.screens.requests);
+    let key = state.table.selection(&view.rows)?;
+    let figures = state.counted.figures(state.by, state.window, model.now.as_millisecond());
+    figures.into_iter().map(|(subject, _)| subject).find(|subject| row_key(subject) == key)
+}
+
 /// The log, filtered to the selected row.
-fn open_log(model: &mut Model) -> Vec<Effect> {
-    let view = view(model);
-    let Some(key) = model.requests.table.selection(&view.rows).map(ToOwned::to_owned) else {
-        return model.refuse("no row is selected");
-    };
-    let mut parts = key.split('\u{1f}');
-    let mut part = || parts.next().unwrap_or_default().to_owned();
-    let (server, tool, client) = (part(), part(), part());
+pub(super) fn open(model: &mut Model) -> Vec<Effect> {
+    let Some(Subject { server, tool, client }) = selected(model) else { return model.refuse("no row is selected") };
     // A request that is no tool call goes by its method.
     let field = if tool.contains('/') { "method" } else { "tool" };
-    let effects = super::logs::open(model, Some(&server));
-    model.logs.only(&[(field, &tool), ("client", &client)]);
+    let effects = super::logs::follow(model, Some(&server));
+    model.screens.logs.only(&[(field, &tool), ("client", &client)]);
     effects
+}
+
+/// There is nothing to copy: the figures are on the screen.
+pub(super) fn copy(_: &mut Model) -> Vec<Effect> {
+    Vec::new()
 }

@@ -2,15 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::View;
-use crate::console::action::Action;
+use super::{FAST, Read, SLOW, View};
+use crate::console::describe;
 use crate::console::effect::Effect;
 use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Cell, Column, Row, Table};
-use crate::console::update::{open, request_plan};
 use crate::core::meaning::Meaning;
-use crate::core::operation::PlanRequest;
 use crate::core::stack::{Stack, StackDetail, StackRef, StackResource, StackStatus};
 use crate::core::text::age;
 
@@ -38,15 +36,6 @@ impl State {
     /// The table that is shown.
     pub fn table(&self) -> &Table {
         if self.opened.is_some() { &self.resources } else { &self.stacks }
-    }
-
-    /// Goes one step back: out of a filter, then out of a stack. Whether there was one.
-    pub fn back(&mut self) -> bool {
-        if !self.table().filter.is_empty() {
-            self.table_mut().filter.clear();
-            return true;
-        }
-        self.opened.take().is_some()
     }
 
     /// Whether any stack is being changed.
@@ -82,7 +71,7 @@ const RESOURCES: &[Column] = &[
 
 /// The table that is shown.
 pub fn view(model: &Model) -> View {
-    let (state, now) = (&model.stack, model.now);
+    let (state, now) = (&model.screens.stack, model.now);
     let (title, columns, rows) = match &state.opened {
         None => {
             let stacks = state.remote.get().map(Vec::as_slice).unwrap_or_default();
@@ -163,8 +152,8 @@ pub fn selected_stack(model: &Model) -> Option<StackRef> {
 
 /// The stack that is selected or drilled into, whole.
 pub fn selected(model: &Model) -> Option<&Stack> {
-    let stacks = model.stack.remote.get()?;
-    let name = match &model.stack.opened {
+    let stacks = model.screens.stack.remote.get()?;
+    let name = match &model.screens.stack.opened {
         Some(name) => name.clone(),
         None => {
             let view = view(model);
@@ -174,32 +163,57 @@ pub fn selected(model: &Model) -> Option<&Stack> {
     stacks.iter().find(|stack| stack.id.name == name)
 }
 
-/// Carries out an action of this screen.
-pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
-    match action {
-        Action::Deploy => request_plan(model, PlanRequest::Deploy { servers: Vec::new() }),
-        Action::Destroy => request_plan(model, PlanRequest::Destroy),
-        _ => match selected(model).cloned() {
-            None => model.refuse("no stack is selected"),
-            Some(stack) => on_stack(model, action, &stack),
-        },
-    }
+/// Seconds between two reads.
+pub(super) fn pace(model: &Model) -> i64 {
+    if model.busy() || model.screens.stack.changing() { FAST } else { SLOW }
 }
 
-fn on_stack(model: &mut Model, action: Action, stack: &Stack) -> Vec<Effect> {
-    use crate::console::describe;
-    match action {
-        Action::Open if model.stack.opened.is_none() => {
-            model.stack.resources = Table::default();
-            model.stack.opened = Some(stack.id.name.clone());
-            Vec::new()
-        }
-        Action::Open | Action::StackDescribe => open(model, describe::stack(stack)),
-        Action::StackEvents => {
-            let dialog = describe::stack_events(&stack.id.name, model.stack.detail.get(), model.now);
-            open(model, dialog)
-        }
-        Action::Copy => vec![Effect::Copy(stack.arn.clone())],
-        _ => Vec::new(),
+/// All stacks, and the detail of the one that is selected.
+pub(super) fn reads(model: &mut Model) -> Vec<Read> {
+    let mut reads = vec![Read::Stacks];
+    if let Some(stack) = selected_stack(model) {
+        model.screens.stack.watch(&stack);
+        reads.push(Read::StackDetail(stack));
+    }
+    reads
+}
+
+/// Goes one step back: out of a filter, then out of a stack.
+pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
+    let state = &mut model.screens.stack;
+    (state.table_mut().unfilter() || state.opened.take().is_some()).then(Vec::new)
+}
+
+pub(super) fn open(model: &mut Model) -> Vec<Effect> {
+    if model.screens.stack.opened.is_some() {
+        return describe(model);
+    }
+    on_selected(model, |model, stack| {
+        model.screens.stack.resources = Table::default();
+        model.screens.stack.opened = Some(stack.id.name);
+        Vec::new()
+    })
+}
+
+pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
+    on_selected(model, |_, stack| vec![Effect::Copy(stack.arn)])
+}
+
+/// Parameters and outputs of the selected stack.
+pub fn describe(model: &mut Model) -> Vec<Effect> {
+    on_selected(model, |model, stack| model.open(describe::stack(&stack)))
+}
+
+pub fn events(model: &mut Model) -> Vec<Effect> {
+    on_selected(model, |model, stack| {
+        let detail = model.screens.stack.detail.get();
+        model.open(describe::stack_events(&stack.id.name, detail, model.now))
+    })
+}
+
+fn on_selected(model: &mut Model, act: impl FnOnce(&mut Model, Stack) -> Vec<Effect>) -> Vec<Effect> {
+    match selected(model).cloned() {
+        Some(stack) => act(model, stack),
+        None => model.refuse("no stack is selected"),
     }
 }

@@ -7,8 +7,9 @@ use std::num::NonZeroU16;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use quarterdeck::console::keymap::Keymap;
-use quarterdeck::console::model::{Model, Screen};
+use quarterdeck::console::model::Model;
 use quarterdeck::console::msg::Msg;
+use quarterdeck::console::screens::Screen;
 use quarterdeck::console::update::update;
 use quarterdeck::core::identity::Context;
 use quarterdeck::core::logs::{Line, LogEvent};
@@ -47,7 +48,7 @@ impl vt100::Callbacks for Watch {
 fn model(message: &str, stream: &str, wrap: bool) -> Model {
     let mut model = Model::new(Context::default(), Keymap::default(), Timestamp::UNIX_EPOCH, (COLUMNS, ROWS));
     model.screen = Screen::Logs;
-    model.logs.wrap = wrap;
+    model.screens.logs.wrap = wrap;
     let event = |timestamp: i64, message: &str, stream: &str| LogEvent {
         timestamp,
         ingested: timestamp,
@@ -67,7 +68,11 @@ fn on_terminal(model: &Model) -> (Vec<String>, bool) {
     let backend = CrosstermBackend::new(&mut bytes);
     let mut terminal = Terminal::with_options(backend, TerminalOptions { viewport }).expect("a terminal");
     let theme = Theme::from_name("dark", TimeZone::UTC).expect("a theme");
-    terminal.draw(|frame| draw(model, &theme, frame)).expect("drawn");
+    terminal
+        .draw(|frame| {
+            draw(model, &theme, frame);
+        })
+        .expect("drawn");
     drop(terminal);
     let size = |cells: u16| NonZeroU16::new(cells).expect("not none");
     let mut parser = vt100::Parser::new_with_callbacks(size(ROWS), size(COLUMNS), 100, Watch::default());

@@ -20,7 +20,8 @@ use jiff::Timestamp;
 use quarterdeck::console::effect::Effect;
 use quarterdeck::console::keymap::{KeyPress, Keymap};
 use quarterdeck::console::model::Model;
-use quarterdeck::console::msg::{Data, Msg, Slot};
+use quarterdeck::console::msg::Msg;
+use quarterdeck::console::screens::{Answer, Read};
 use quarterdeck::console::update::update;
 use quarterdeck::core::client::ClientList;
 use quarterdeck::core::error::{CloudError, ErrorKind};
@@ -89,9 +90,9 @@ impl Console {
         let mut others = Vec::new();
         while let Some(effect) = effects.pop() {
             match effect {
-                Effect::Fetch(slot, generation) if self.answers => {
-                    let result = self.world.answer(&slot);
-                    effects.extend(update(&mut self.model, Msg::Loaded(slot, generation, Box::new(result))));
+                Effect::Fetch(read, generation) if self.answers => {
+                    let answer = self.world.answer(&read);
+                    effects.extend(update(&mut self.model, Msg::Loaded(generation, answer)));
                 }
                 other => others.push(other),
             }
@@ -142,17 +143,17 @@ impl Console {
 }
 
 impl World {
-    fn answer(&self, slot: &Slot) -> Result<Data, CloudError> {
+    fn answer(&self, read: &Read) -> Answer {
         if let Some(error) = &self.down {
-            return Err(error.clone());
+            return read.failed(error.clone());
         }
-        Ok(match slot {
-            Slot::Identity => Data::Identity(fixtures::identity()),
-            Slot::Fleet => Data::Fleet(self.fleet.clone()),
-            Slot::Stacks => Data::Stacks(self.stacks.clone()),
-            Slot::StackDetail(_) => Data::StackDetail(self.detail.clone()),
-            Slot::Clients => Data::Clients(self.clients.clone()),
-        })
+        match read {
+            Read::Identity => Answer::Identity(Ok(fixtures::identity())),
+            Read::Fleet => Answer::Fleet(Ok(self.fleet.clone())),
+            Read::Stacks => Answer::Stacks(Ok(self.stacks.clone())),
+            Read::StackDetail(_) => Answer::StackDetail(Ok(self.detail.clone())),
+            Read::Clients => Answer::Clients(Ok(self.clients.clone())),
+        }
     }
 }
 

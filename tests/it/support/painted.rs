@@ -24,7 +24,13 @@ pub fn dark() -> Theme {
 pub fn painted(model: &Model, theme: &Theme, (columns, rows): (u16, u16)) -> (Buffer, Option<(u16, u16)>) {
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
     let mut cursor = None;
-    let buffer = terminal.draw(|frame| draw(model, theme, frame)).expect("drawn").buffer.clone();
+    let buffer = terminal
+        .draw(|frame| {
+            draw(model, theme, frame);
+        })
+        .expect("drawn")
+        .buffer
+        .clone();
     if let Ok(position) = ratatui::backend::Backend::get_cursor_position(terminal.backend_mut())
         && (position.x, position.y) != (0, 0)
     {
@@ -54,6 +60,17 @@ pub fn screen(console: &Console, size: (u16, u16)) -> String {
     let mut model = console.model.clone();
     model.size = size;
     text(&painted(&model, &dark(), size).0)
+}
+
+/// The row of the header with the tabs and what is counted. It is the same on every screen and has
+/// snapshots of its own, so that a new screen changes those alone.
+pub const TABS: usize = 1;
+
+/// The text of a console without the row of the tabs.
+pub fn body(console: &Console, size: (u16, u16)) -> String {
+    let lines: Vec<String> = screen(console, size).lines().map(str::to_owned).collect();
+    let kept = lines.into_iter().enumerate().filter(|(row, _)| *row != TABS);
+    kept.map(|(_, line)| line + "\n").collect()
 }
 
 /// Every size.

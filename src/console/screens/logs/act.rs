@@ -1,58 +1,111 @@
 //! What keys do on the Logs screen.
 
-use super::{State, Times, pick, save, window};
-use crate::console::action::Action;
+use super::pick::{self, Pick};
+use super::{Times, window};
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
 use crate::console::model::{Entry, Model, Prompt};
 use crate::console::screens::insights;
 use crate::console::table::Move;
-use crate::console::update::open as open_modal;
 use crate::core::logs::moment;
 use crate::core::logs::store::{Direction, Seek, Wanted};
 
-/// Carries out an action of this screen.
-pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
-    let state = &mut model.logs;
-    match action {
-        // Not a move: where a filter hides every line there is no row to move to.
-        Action::Pause if state.paused() => return window::resume(model),
-        Action::Pause => state.position().into_iter().for_each(|row| state.select_row(row)),
-        Action::NextMatch => return seek_match(model, Direction::Forward),
-        Action::PreviousMatch => return seek_match(model, Direction::Back),
-        Action::NextError => return seek(model, Direction::Forward, Wanted::Trouble),
-        Action::PreviousError => return seek(model, Direction::Back, Wanted::Trouble),
-        Action::NextMark => return seek(model, Direction::Forward, Wanted::Mark),
-        Action::PreviousMark => return seek(model, Direction::Back, Wanted::Mark),
-        Action::Mark => mark(state),
-        Action::Keep => model.prompt = Some(Prompt::new(Entry::Keep, "")),
-        Action::Hide => model.prompt = Some(Prompt::new(Entry::Hide, "")),
-        Action::JumpTime => model.prompt = Some(Prompt::new(Entry::Jump, "")),
-        Action::Older => return window::older(model),
-        Action::Newer => return window::newer(model),
-        Action::TimeMode => state.times = next_times(state.times),
-        Action::Wrap => state.wrap = !state.wrap,
-        Action::Histogram => state.histogram = !state.histogram,
-        Action::Open | Action::LogDetail => {
-            if let Some(dialog) = state.selected().map(crate::console::describe::line) {
-                return open_modal(model, dialog);
-            }
-        }
-        Action::Sources => return pick(model, pick::Pick::Sources),
-        Action::LogFields => return pick(model, pick::Pick::Fields),
-        Action::Insights => return insights::ask(model),
-        Action::LogSave => return pick(model, pick::Pick::Save),
-        Action::Copy => return state.selected().map(|line| Effect::Copy(line.text.to_owned())).into_iter().collect(),
-        _ => {}
+pub fn pause(model: &mut Model) -> Vec<Effect> {
+    let state = &mut model.screens.logs;
+    // Not a move: where a filter hides every line there is no row to move to.
+    if state.paused() {
+        return window::resume(model);
     }
+    state.position().into_iter().for_each(|row| state.select_row(row));
     Vec::new()
 }
 
-fn pick(model: &mut Model, pick: pick::Pick) -> Vec<Effect> {
+pub fn next_match(model: &mut Model) -> Vec<Effect> {
+    seek_match(model, Direction::Forward)
+}
+
+pub fn previous_match(model: &mut Model) -> Vec<Effect> {
+    seek_match(model, Direction::Back)
+}
+
+pub fn next_error(model: &mut Model) -> Vec<Effect> {
+    seek(model, Direction::Forward, Wanted::Trouble)
+}
+
+pub fn previous_error(model: &mut Model) -> Vec<Effect> {
+    seek(model, Direction::Back, Wanted::Trouble)
+}
+
+pub fn next_mark(model: &mut Model) -> Vec<Effect> {
+    seek(model, Direction::Forward, Wanted::Mark)
+}
+
+pub fn previous_mark(model: &mut Model) -> Vec<Effect> {
+    seek(model, Direction::Back, Wanted::Mark)
+}
+
+pub fn keep(model: &mut Model) -> Vec<Effect> {
+    ask(model, Entry::Keep)
+}
+
+pub fn hide(model: &mut Model) -> Vec<Effect> {
+    ask(model, Entry::Hide)
+}
+
+pub fn jump(model: &mut Model) -> Vec<Effect> {
+    ask(model, Entry::Jump)
+}
+
+fn ask(model: &mut Model, entry: Entry) -> Vec<Effect> {
+    model.prompt = Some(Prompt::new(entry, ""));
+    Vec::new()
+}
+
+pub fn times(model: &mut Model) -> Vec<Effect> {
+    model.screens.logs.times = next_times(model.screens.logs.times);
+    Vec::new()
+}
+
+pub fn wrap(model: &mut Model) -> Vec<Effect> {
+    model.screens.logs.wrap = !model.screens.logs.wrap;
+    Vec::new()
+}
+
+pub fn histogram(model: &mut Model) -> Vec<Effect> {
+    model.screens.logs.histogram = !model.screens.logs.histogram;
+    Vec::new()
+}
+
+/// The selected line as fields.
+pub fn open(model: &mut Model) -> Vec<Effect> {
+    match model.screens.logs.selected().map(crate::console::describe::line) {
+        Some(dialog) => model.open(dialog),
+        None => Vec::new(),
+    }
+}
+
+pub fn copy(model: &mut Model) -> Vec<Effect> {
+    let line = model.screens.logs.selected();
+    line.map(|line| Effect::Copy(line.text.to_owned())).into_iter().collect()
+}
+
+pub fn sources(model: &mut Model) -> Vec<Effect> {
+    pick(model, Pick::Sources)
+}
+
+pub fn fields(model: &mut Model) -> Vec<Effect> {
+    pick(model, Pick::Fields)
+}
+
+pub fn save(model: &mut Model) -> Vec<Effect> {
+    pick(model, Pick::Save)
+}
+
+fn pick(model: &mut Model, pick: Pick) -> Vec<Effect> {
     if pick::rows(model, pick).is_empty() {
         return model.refuse(pick.nothing());
     }
-    open_modal(model, Dialog::Pick { pick, selected: 0 })
+    model.open(Dialog::Pick { pick, selected: 0 })
 }
 
 fn next_times(times: Times) -> Times {
@@ -65,24 +118,27 @@ fn next_times(times: Times) -> Times {
 }
 
 /// Marks the selected line, or takes its mark.
-fn mark(state: &mut State) {
-    let Some(anchor) = state.chosen().map(|kept| kept.anchor) else { return };
-    state.store.toggle_mark(anchor);
-    state.select(Some(anchor));
+pub fn mark(model: &mut Model) -> Vec<Effect> {
+    let state = &mut model.screens.logs;
+    if let Some(anchor) = state.chosen().map(|kept| kept.anchor) {
+        state.store.toggle_mark(anchor);
+        state.select(Some(anchor));
+    }
+    Vec::new()
 }
 
 /// Goes back one step: out of the search, the filters, the pause, a window in the past.
 pub fn back(model: &mut Model) -> Option<Vec<Effect>> {
-    if model.logs.back() {
+    if model.screens.logs.back() {
         return Some(Vec::new());
     }
-    model.logs.paused().then(|| window::resume(model))
+    model.screens.logs.paused().then(|| window::resume(model))
 }
 
 /// Moves the selection. Going on past either end reads the window there; reaching the newest line
 /// follows again.
 pub fn go(model: &mut Model, to: Move) -> Vec<Effect> {
-    let state = &mut model.logs;
+    let state = &mut model.screens.logs;
     state.seeking = None;
     let Some(last) = state.store.shown().checked_sub(1) else { return Vec::new() };
     let now = state.position().unwrap_or(last);
@@ -102,19 +158,19 @@ pub fn go(model: &mut Model, to: Move) -> Vec<Effect> {
 }
 
 fn down_past_the_end(model: &mut Model, to: Move, was_last: bool) -> Vec<Effect> {
-    match (model.logs.window.detached(), to) {
+    match (model.screens.logs.window.detached(), to) {
         (false, _) | (true, Move::Last) => window::resume(model),
         (true, _) if was_last => window::newer(model),
         (true, _) => {
-            let last = model.logs.store.shown().saturating_sub(1);
-            model.logs.select_row(last);
+            let last = model.screens.logs.store.shown().saturating_sub(1);
+            model.screens.logs.select_row(last);
             Vec::new()
         }
     }
 }
 
 fn seek_match(model: &mut Model, direction: Direction) -> Vec<Effect> {
-    if model.logs.store.search().is_none() {
+    if model.screens.logs.store.search().is_none() {
         return model.refuse("search first, with /");
     }
     seek(model, direction, Wanted::Match)
@@ -123,7 +179,7 @@ fn seek_match(model: &mut Model, direction: Direction) -> Vec<Effect> {
 /// Selects the next line that is wanted. Where it may lie among lines not judged yet, the search
 /// goes on with [`work`].
 fn seek(model: &mut Model, direction: Direction, wanted: Wanted) -> Vec<Effect> {
-    let state = &mut model.logs;
+    let state = &mut model.screens.logs;
     state.seeking = None;
     let Some(from) = state.chosen().map(|kept| kept.anchor) else { return Vec::new() };
     match state.store.seek(from, direction, wanted) {
@@ -146,12 +202,12 @@ fn seek(model: &mut Model, direction: Direction, wanted: Wanted) -> Vec<Effect> 
 
 /// Does the next slice of what takes longer than a key may wait.
 pub fn work(model: &mut Model) -> Vec<Effect> {
-    let state = &mut model.logs;
+    let state = &mut model.screens.logs;
     let more = state.store.work(state.toward());
     if let Some((direction, wanted)) = state.seeking {
         return seek(model, direction, wanted);
     }
-    if more { Vec::new() } else { save::work(model) }
+    if more { Vec::new() } else { super::save::work(model) }
 }
 
 /// Takes what was typed for one of this screen's prompts.
@@ -159,13 +215,13 @@ pub fn work(model: &mut Model) -> Vec<Effect> {
 /// # Errors
 /// What is wrong with it.
 pub fn submit(model: &mut Model, entry: Entry, text: &str) -> Result<Vec<Effect>, String> {
-    let state = &mut model.logs;
+    let state = &mut model.screens.logs;
     match entry {
         Entry::Keep => state.add_filter(text, true).map_err(|error| error.to_string())?,
         Entry::Hide => state.add_filter(text, false).map_err(|error| error.to_string())?,
         Entry::Jump if text.trim().is_empty() => {}
         Entry::Jump => {
-            let to = moment::parse(text, model.now, &model.logs.clock_zone())?;
+            let to = moment::parse(text, model.now, &model.screens.logs.clock_zone())?;
             return Ok(window::jump(model, to));
         }
         Entry::Insights => return Ok(insights::run(model, text)),

@@ -5,15 +5,26 @@ pub mod pick;
 pub mod save;
 pub mod window;
 
-pub use act::{act, go, submit, work};
-pub use window::{HISTORY, fleet_read, gap, lines, older_lines, open, rate, tail_state};
+pub use act::{back, copy, go, open, submit, work};
+pub use window::{HISTORY, fleet_read, follow, gap, lines, older_lines, rate, show, tail_state};
 
 use jiff::tz::TimeZone;
 
+use crate::console::model::Model;
 use crate::console::remote::Generation;
 use crate::core::logs::expression::{BadExpression, Expression};
 use crate::core::logs::store::{Direction, Toward, Wanted};
 use crate::core::logs::{Anchor, Filter, Gap, Kept, LineRef, Pattern, Rate, Store, TailState};
+
+/// The search as typed.
+pub(super) fn search(model: &Model) -> String {
+    model.screens.logs.search_text().to_owned()
+}
+
+/// Searches for this; nothing for an empty text.
+pub(super) fn set_search(model: &mut Model, text: &str) {
+    model.screens.logs.set_search(text);
+}
 
 /// The screen's state.
 #[derive(Debug, Clone)]

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::{FIELDS, save};
-use crate::console::effect::Effect;
 use crate::console::model::Model;
 use crate::core::logs::Filter;
 use crate::core::logs::field::as_text;
@@ -73,7 +72,7 @@ pub fn rows(model: &Model, pick: Pick) -> Vec<Row> {
     match pick {
         Pick::Sources => sources(model),
         Pick::Fields => fields(model),
-        Pick::Save if model.logs.store.is_empty() => Vec::new(),
+        Pick::Save if model.screens.logs.store.is_empty() => Vec::new(),
         Pick::Save => saves(model),
     }
 }
@@ -83,7 +82,7 @@ fn row(checked: Option<bool>, name: impl Into<String>, note: impl Into<String>, 
 }
 
 fn sources(model: &Model) -> Vec<Row> {
-    let state = &model.logs;
+    let state = &model.screens.logs;
     let (filter, seen) = (state.store.filter(), state.store.sources());
     let group = |group: &String| group.rsplit('/').next().unwrap_or(group).to_owned();
     let followed = state.groups.iter().map(group);
@@ -110,8 +109,8 @@ fn sources(model: &Model) -> Vec<Row> {
 
 /// The fields of the selected line, those chosen before first.
 fn fields(model: &Model) -> Vec<Row> {
-    let chosen = &model.logs.fields;
-    let Some(fields) = model.logs.selected().and_then(|line| line.shown_fields()) else { return Vec::new() };
+    let chosen = &model.screens.logs.fields;
+    let Some(fields) = model.screens.logs.selected().and_then(|line| line.shown_fields()) else { return Vec::new() };
     let value = |name: &String| match fields.get(name) {
         Some(value) => as_text(value),
         None => "not in this line".to_owned(),
@@ -122,7 +121,7 @@ fn fields(model: &Model) -> Vec<Row> {
 }
 
 fn saves(model: &Model) -> Vec<Row> {
-    let store = &model.logs.store;
+    let store = &model.screens.logs.store;
     let forms = [(save::Form::Text, "as text"), (save::Form::Ndjson, "as NDJSON, one object a line")];
     let of = |all: bool, lines: usize, which: &str| {
         forms.map(|(form, how)| row(None, format!("{which}, {how}"), count(lines, "line"), What::Save { all, form }))
@@ -135,7 +134,7 @@ fn saves(model: &Model) -> Vec<Row> {
 }
 
 /// Chooses a row.
-pub fn choose(model: &mut Model, row: &Row) -> Vec<Effect> {
+pub fn choose(model: &mut Model, row: &Row) {
     match &row.what {
         What::All => select(model, |filter, _| {
             filter.servers.clear();
@@ -149,7 +148,7 @@ pub fn choose(model: &mut Model, row: &Row) -> Vec<Effect> {
         }),
         What::Task(task) => select(model, |filter, _| toggle(&mut filter.without, task)),
         What::Field(name) => {
-            let fields = &mut model.logs.fields;
+            let fields = &mut model.screens.logs.fields;
             match fields.iter().position(|one| one == name) {
                 Some(index) => drop(fields.remove(index)),
                 None => fields.push(name.clone()),
@@ -160,7 +159,6 @@ pub fn choose(model: &mut Model, row: &Row) -> Vec<Effect> {
         }
         What::Save { all, form } => save::begin(model, *all, *form),
     }
-    Vec::new()
 }
 
 fn toggle(set: &mut BTreeSet<String>, name: &str) {
@@ -171,7 +169,7 @@ fn toggle(set: &mut BTreeSet<String>, name: &str) {
 
 /// Changes which sources are shown, and looks at the lines anew. No server at all means every one.
 fn select(model: &mut Model, change: impl FnOnce(&mut Filter, Vec<String>)) {
-    let state = &mut model.logs;
+    let state = &mut model.screens.logs;
     let seen = state.store.sources().iter().map(|source| source.server.to_string());
     let followed = state.groups.iter().map(|group| group.rsplit('/').next().unwrap_or(group).to_owned());
     let all: BTreeSet<String> = seen.chain(followed).collect();

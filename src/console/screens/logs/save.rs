@@ -30,20 +30,20 @@ const SLICE: usize = 4_096;
 
 /// Begins to save; the rest is done by [`work`].
 pub fn begin(model: &mut Model, all: bool, form: Form) {
-    model.logs.saving = Some(Saving { all, form, text: String::new(), after: None });
+    model.screens.logs.saving = Some(Saving { all, form, text: String::new(), after: None });
 }
 
 /// Writes the next slice; with the last one the file is saved.
 pub fn work(model: &mut Model) -> Vec<Effect> {
-    let Some(mut saving) = model.logs.saving.take() else { return Vec::new() };
+    let Some(mut saving) = model.screens.logs.saving.take() else { return Vec::new() };
     let mut lines = 0;
-    for kept in model.logs.store.after(saving.after, saving.all).take(SLICE) {
+    for kept in model.screens.logs.store.after(saving.after, saving.all).take(SLICE) {
         write(&mut saving.text, kept, saving.form);
         saving.after = Some(kept.anchor);
         lines += 1;
     }
     if lines == SLICE {
-        model.logs.saving = Some(saving);
+        model.screens.logs.saving = Some(saving);
         return Vec::new();
     }
     let ending = if saving.form == Form::Text { "log" } else { "ndjson" };

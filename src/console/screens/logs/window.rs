@@ -7,10 +7,10 @@ use jiff::tz::TimeZone;
 
 use super::State;
 use crate::console::effect::Effect;
-use crate::console::model::{Model, Screen};
+use crate::console::model::Model;
 use crate::console::msg::Notice;
 use crate::console::remote::Generation;
-use crate::console::update::show;
+use crate::console::screens::Screen;
 use crate::core::environment::names;
 use crate::core::error::CloudError;
 use crate::core::logs::tail::Follow;
@@ -68,15 +68,15 @@ impl Window {
 }
 
 /// Shows the logs of a server, or of all. What is followed already goes on.
-pub fn open(model: &mut Model, server: Option<&str>) -> Vec<Effect> {
+pub fn follow(model: &mut Model, server: Option<&str>) -> Vec<Effect> {
     let groups = groups(model);
-    let mut effects = show(model, Screen::Logs);
+    let mut effects = model.show(Screen::Logs);
     if groups.is_empty() {
         model.notify(Notice::Bad("no server is known yet, so there is no log to follow".into()));
         return effects;
     }
     let servers: BTreeSet<String> = server.map(|server| source(model, server)).into_iter().collect();
-    let state = &mut model.logs;
+    let state = &mut model.screens.logs;
     state.set_filter(Filter { servers, without: BTreeSet::new(), ..state.store.filter().clone() });
     if state.groups == groups && !matches!(state.tail, TailState::Ended(_) | TailState::Off) {
         effects.extend(resume(model));
@@ -87,10 +87,15 @@ pub fn open(model: &mut Model, server: Option<&str>) -> Vec<Effect> {
     effects
 }
 
+/// Shows the log; what is followed already goes on.
+pub fn show(model: &mut Model) -> Vec<Effect> {
+    if model.screens.logs.following() { model.show(Screen::Logs) } else { follow(model, None) }
+}
+
 /// The log groups of all servers that are known.
 fn groups(model: &Model) -> Vec<String> {
     let environment = &model.context.environment;
-    let fleet = model.fleet.remote.get();
+    let fleet = model.screens.fleet.remote.get();
     let servers = fleet.iter().flat_map(|fleet| &fleet.servers);
     let mut groups: Vec<String> = servers.flat_map(|server| names::log_groups(environment, server)).collect();
     groups.sort();
@@ -100,7 +105,7 @@ fn groups(model: &Model) -> Vec<String> {
 
 /// What lines of a server are named by: the last part of its log group.
 fn source(model: &Model, name: &str) -> String {
-    let server = model.fleet.remote.get().and_then(|fleet| fleet.server(name));
+    let server = model.screens.fleet.remote.get().and_then(|fleet| fleet.server(name));
     let groups = server.map(|server| names::log_groups(&model.context.environment, server)).unwrap_or_default();
     groups.first().and_then(|group| group.rsplit('/').next()).unwrap_or(name).to_owned()
 }
@@ -108,7 +113,7 @@ fn source(model: &Model, name: &str) -> String {
 /// The fleet was read: what is followed follows it, so that a new server's lines join by themselves.
 pub fn fleet_read(model: &mut Model) -> Vec<Effect> {
     let groups = groups(model);
-    let state = &mut model.logs;
+    let state = &mut model.screens.logs;
     let follows = state.following() && !matches!(state.tail, TailState::Ended(_) | TailState::Off);
     // A fleet that could not be read, or is gone, takes no log from the screen.
     if !follows || groups.is_empty() || groups == state.groups {
@@ -120,23 +125,23 @@ pub fn fleet_read(model: &mut Model) -> Vec<Effect> {
 
 /// Takes a gap: told the first time, later perhaps closed. Both stand in the log as a line.
 pub fn gap(model: &mut Model, generation: Generation, gap: Gap) -> Vec<Effect> {
-    if generation != model.logs.generation {
+    if generation != model.screens.logs.generation {
         return Vec::new();
     }
     let line = gap.line();
-    let known = model.logs.gaps.iter().any(|known| known.id == gap.id);
-    model.logs.gaps.retain(|known| known.id != gap.id);
+    let known = model.screens.logs.gaps.iter().any(|known| known.id == gap.id);
+    model.screens.logs.gaps.retain(|known| known.id != gap.id);
     let told = known && !gap.closed;
     if !gap.closed {
-        model.logs.gaps.push(gap);
+        model.screens.logs.gaps.push(gap);
     }
     if told { Vec::new() } else { lines(model, generation, vec![line]) }
 }
 
 /// Takes how the budget is used.
 pub fn rate(model: &mut Model, generation: Generation, rate: Rate) -> Vec<Effect> {
-    if generation == model.logs.generation {
-        model.logs.rate = rate;
+    if generation == model.screens.logs.generation {
+        model.screens.logs.rate = rate;
     }
     Vec::new()
 }
@@ -144,8 +149,8 @@ pub fn rate(model: &mut Model, generation: Generation, rate: Rate) -> Vec<Effect
 /// Follows anew from the last minutes on.
 fn begin(model: &mut Model) -> Effect {
     let from = model.now.as_millisecond() - HISTORY;
-    model.requests.counted = Requests::default();
-    let state = &mut model.logs;
+    model.screens.requests.counted = Requests::default();
+    let state = &mut model.screens.logs;
     state.store.clear();
     state.follow();
     state.tail = TailState::Loading(0);
@@ -165,20 +170,20 @@ fn tail(state: &mut State, from: i64) -> Effect {
 
 /// Follows the newest line again, also from a window in the past.
 pub fn resume(model: &mut Model) -> Vec<Effect> {
-    if model.logs.window.detached() {
+    if model.screens.logs.window.detached() {
         return vec![begin(model)];
     }
-    model.logs.follow();
+    model.screens.logs.follow();
     Vec::new()
 }
 
 /// Takes lines of the tail. In the past they are counted: kept, there would be a gap before them.
 pub fn lines(model: &mut Model, generation: Generation, lines: Vec<Line>) -> Vec<Effect> {
-    let state = &mut model.logs;
+    let state = &mut model.screens.logs;
     if generation != state.generation || lines.is_empty() {
         return Vec::new();
     }
-    lines.iter().for_each(|line| model.requests.counted.take(line));
+    lines.iter().for_each(|line| model.screens.requests.counted.take(line));
     if state.paused() {
         state.unseen += lines.len() as u64;
     }
@@ -195,15 +200,15 @@ pub fn lines(model: &mut Model, generation: Generation, lines: Vec<Line>) -> Vec
 
 /// Takes the tail's state.
 pub fn tail_state(model: &mut Model, generation: Generation, tail: TailState) -> Vec<Effect> {
-    if generation == model.logs.generation {
-        model.logs.tail = tail;
+    if generation == model.screens.logs.generation {
+        model.screens.logs.tail = tail;
     }
     Vec::new()
 }
 
 /// Reads the window before the first line that is kept.
 pub fn older(model: &mut Model) -> Vec<Effect> {
-    let state = &mut model.logs;
+    let state = &mut model.screens.logs;
     if !state.following() || state.window.loading() {
         return Vec::new();
     }
@@ -220,7 +225,7 @@ pub fn older(model: &mut Model) -> Vec<Effect> {
 /// Reads the window after the last line that is kept, or goes on to follow.
 pub fn newer(model: &mut Model) -> Vec<Effect> {
     let now = model.now.as_millisecond();
-    let state = &mut model.logs;
+    let state = &mut model.screens.logs;
     let Some(from) = state.window.until else {
         state.follow();
         return Vec::new();
@@ -231,7 +236,7 @@ pub fn newer(model: &mut Model) -> Vec<Effect> {
     let until = from.saturating_add(state.window.step());
     if until >= now {
         state.unseen = 0;
-        model.requests.counted.resume();
+        model.screens.requests.counted.resume();
         state.window.seam = state.store.span().map(|(_, last)| last);
         return vec![tail(state, from)];
     }
@@ -241,7 +246,7 @@ pub fn newer(model: &mut Model) -> Vec<Effect> {
 /// Goes to a time; reads the window around it where it is not kept.
 pub fn jump(model: &mut Model, to: Timestamp) -> Vec<Effect> {
     let (to, now) = (to.as_millisecond(), model.now.as_millisecond());
-    let state = &mut model.logs;
+    let state = &mut model.screens.logs;
     let kept = state.store.span().map_or(state.window.from, |(first, _)| {
         if state.store.dropped() > 0 { first.max(state.window.from) } else { state.window.from }
     });
@@ -266,7 +271,7 @@ fn read(state: &mut State, loading: Loading, from: i64, until: i64) -> Vec<Effec
 
 /// Takes a window that was read.
 pub fn older_lines(model: &mut Model, generation: Generation, result: Result<Vec<Line>, CloudError>) -> Vec<Effect> {
-    let state = &mut model.logs;
+    let state = &mut model.screens.logs;
     let Some(loading) = state.window.loading.take_if(|_| generation == state.generation) else { return Vec::new() };
     let lines = match result {
         Ok(lines) => lines,

@@ -1,0 +1,166 @@
+//! The operations that the console holds: planned, proposed, told about, resumed, taken back.
+
+use super::action::Action;
+use super::dialogs::Dialog;
+use super::effect::Effect;
+use super::input::Input;
+use super::model::Model;
+use super::msg::Notice;
+use super::poll;
+use crate::core::error::CloudError;
+use crate::core::operation::record::Outcome;
+use crate::core::operation::rotate::GRACE_WAIVED;
+use crate::core::operation::{self, Event, Facts, Intent, Operation, Phase, PlanRequest};
+use crate::core::plan::Plan;
+use crate::core::text::count;
+
+/// Asks for a plan; its dialog waits for it.
+pub fn plan(model: &mut Model, request: PlanRequest) -> Vec<Effect> {
+    model.planning += 1;
+    let title = request.title(&model.context.environment);
+    model.open(Dialog::Planning { title });
+    vec![Effect::Plan(model.planning, request)]
+}
+
+/// Proposes a plan that is ready, or says why there is none.
+pub(super) fn planned(model: &mut Model, result: Result<Plan, CloudError>) -> Vec<Effect> {
+    if matches!(model.dialogs.last(), Some(Dialog::Planning { .. })) {
+        model.dialogs.pop();
+    }
+    match result {
+        Ok(plan) if plan.is_empty() => {
+            model.notify(Notice::Good(format!("{}: nothing to do", plan.title)));
+            vec![Effect::Discard(plan.drafts)]
+        }
+        Ok(plan) => {
+            let operation = Operation::propose(plan, model.context.read_only);
+            let id = operation.id().to_owned();
+            model.operations.push(operation);
+            model.open(Dialog::Operation { id, scroll: 0, input: Input::default(), error: None })
+        }
+        Err(error) => {
+            let hint = error.hint.map(|hint| format!(" — {hint}")).unwrap_or_default();
+            model.refuse(format!("cannot plan: {}{hint}", error.message))
+        }
+    }
+}
+
+/// Gives an operation an event, and tells the operator how it ended.
+pub(super) fn event(model: &mut Model, id: &str, event: Event) -> Vec<Effect> {
+    let now = model.now;
+    let Some(operation) = model.operations.iter_mut().find(|operation| operation.id() == id) else { return Vec::new() };
+    let before = operation.phase.clone();
+    let wanted = operation.handle(event, now);
+    let (after, title) = (operation.phase.clone(), operation.plan.title.clone());
+    let drafts = &operation.plan.drafts;
+    let effects = wanted.into_iter().map(|effect| match effect {
+        operation::Effect::Discard => Effect::Discard(drafts.clone()),
+        other => Effect::Operation(id.to_owned(), other),
+    });
+    let effects = effects.collect();
+    if before != after {
+        changed(model, id, &title, &after);
+        end_undone(model, id);
+    }
+    effects
+}
+
+fn changed(model: &mut Model, id: &str, title: &str, phase: &Phase) {
+    let notice = match phase {
+        Phase::Ended(Outcome::Done) => Notice::Good(format!("{title}: done and verified")),
+        Phase::Ended(Outcome::Failed { step, reason }) => Notice::Bad(format!("{title}: {step}: {reason}")),
+        Phase::Ended(Outcome::Undone { .. }) => Notice::Good(format!("{title}: taken back")),
+        Phase::Refused(reason) => Notice::Bad(format!("{title}: {reason}")),
+        Phase::Paused(reason) => Notice::Bad(format!("{title}: paused: {reason}")),
+        Phase::Proposed | Phase::Recording | Phase::Running | Phase::Consent(_) => return poll::hurry(model),
+    };
+    if matches!(phase, Phase::Refused(_)) {
+        model.dialogs.retain(|dialog| !matches!(dialog, Dialog::Operation { id: shown, .. } if shown == id));
+        model.operations.retain(|operation| operation.id() != id);
+    }
+    model.notify(notice);
+    poll::hurry(model);
+}
+
+/// A rotation that was taken back is over.
+fn end_undone(model: &mut Model, id: &str) {
+    let taken_back = model.operation(id).and_then(|operation| match (&operation.plan.intent, &operation.phase) {
+        (Intent::UndoRotation(undo), Phase::Ended(Outcome::Done)) => Some(undo.operation.clone()),
+        _ => None,
+    });
+    let now = model.now;
+    if let Some(rotation) = taken_back.and_then(|of| model.operations.iter_mut().find(|one| one.id() == of)) {
+        rotation.undone(id, now);
+    }
+}
+
+/// Takes in what earlier runs left unfinished.
+pub(super) fn unfinished(model: &mut Model, operations: Vec<Operation>) {
+    if operations.is_empty() {
+        return;
+    }
+    let keys = model.keymap.keys(Action::Operations).join(" or ");
+    let count = count(operations.len(), "unfinished operation");
+    model.notify(Notice::Bad(format!("{count}: press {keys} to see, resume or undo")));
+    model.operations.splice(0..0, operations);
+}
+
+/// The operation that is shown, by its id.
+fn shown(model: &Model) -> Option<String> {
+    match model.dialogs.last() {
+        Some(Dialog::Operation { id, .. }) => Some(id.clone()),
+        _ => None,
+    }
+}
+
+/// Goes on with the operation that is shown.
+pub fn resume(model: &mut Model) -> Vec<Effect> {
+    resume_with(model, Facts::new())
+}
+
+fn resume_with(model: &mut Model, facts: Facts) -> Vec<Effect> {
+    let Some(id) = shown(model) else { return Vec::new() };
+    if model.context.read_only {
+        return model.refuse("read-only: nothing can be resumed");
+    }
+    if let Some(why) = elsewhere(model, &id) {
+        return model.refuse(why);
+    }
+    event(model, &id, Event::Resume(facts))
+}
+
+/// Why an operation that the audit kept is not this console's to go on with: names are the same in
+/// every account.
+fn elsewhere(model: &Model, id: &str) -> Option<String> {
+    let theirs = &model.operation(id)?.plan.target.account;
+    match model.identity.get() {
+        Some(identity) if identity.account == *theirs => None,
+        Some(identity) => Some(format!("that operation is of account {theirs}; this is {}", identity.account)),
+        None => Some("it is not known yet in which account this console works; try again".to_owned()),
+    }
+}
+
+/// Waives what is left of a grace period, whether the operation waits in it or was left in it.
+pub fn finish_now(model: &mut Model) -> Vec<Effect> {
+    let rotates = |operation: &Operation| matches!(operation.plan.intent, Intent::Rotate(_));
+    if !shown(model).and_then(|id| model.operation(&id)).is_some_and(rotates) {
+        return model.refuse("only a rotation has a grace period to waive");
+    }
+    resume_with(model, Facts::from([(GRACE_WAIVED.to_owned(), "yes".to_owned())]))
+}
+
+/// Plans to take back the rotation that is shown; it is left first.
+pub fn undo(model: &mut Model) -> Vec<Effect> {
+    let Some(operation) = shown(model).and_then(|id| model.operation(&id)) else { return Vec::new() };
+    if !matches!((&operation.plan.intent, &operation.phase), (Intent::Rotate(_), Phase::Running | Phase::Paused(_))) {
+        return model.refuse("only an unfinished rotation can be taken back");
+    }
+    if operation.writing() {
+        return model.refuse("a write is under way; take it back when its answer is known");
+    }
+    let (id, plan, learnt) = (operation.id().to_owned(), operation.plan.clone(), operation.facts.clone());
+    model.dialogs.pop();
+    let mut effects = event(model, &id, Event::Leave("to take it back".into()));
+    effects.extend(self::plan(model, PlanRequest::UndoRotation { plan: Box::new(plan), learnt }));
+    effects
+}
