@@ -69,14 +69,14 @@ macro_rules! actions {
             pub fn info(self) -> &'static ActionInfo {
                 match self {
                     // Both tables are made from the same list as their enum, in the same order.
-                    $(Self::$variant => &ACTIONS[Row::$variant as usize],)*
+                    $(Self::$variant => &ACTIONS[Index::$variant as usize],)*
                     Self::Show(screen) => &screen.info().shown,
                 }
             }
         }
 
         /// Places in [`ACTIONS`].
-        enum Row { $($variant,)* }
+        enum Index { $($variant,)* }
     };
 }
 

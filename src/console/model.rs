@@ -17,7 +17,7 @@ use crate::core::operation::{Operation, Phase};
 
 /// What a line typed at the bottom of the screen is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry {
+pub enum PromptKind {
     /// Filters the table, or searches the log, while it is typed.
     Filter,
     /// Adds a keep filter to the log.
@@ -34,7 +34,7 @@ pub enum Entry {
 #[derive(Debug, Clone)]
 pub struct Prompt {
     /// What it is for.
-    pub entry: Entry,
+    pub kind: PromptKind,
     /// The line.
     pub input: Input,
     /// Why it was not taken.
@@ -43,8 +43,8 @@ pub struct Prompt {
 
 impl Prompt {
     /// A prompt with this text in it.
-    pub fn new(entry: Entry, text: impl Into<String>) -> Self {
-        Self { entry, input: Input::new(text), error: None }
+    pub fn new(kind: PromptKind, text: impl Into<String>) -> Self {
+        Self { kind, input: Input::new(text), error: None }
     }
 }
 

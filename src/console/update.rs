@@ -4,7 +4,7 @@ use super::dialogs::{self, Then};
 use super::effect::Effect;
 use super::input::Typed;
 use super::keymap::{Key, KeyPress};
-use super::model::{Entry, Model, Prompt};
+use super::model::{Model, Prompt, PromptKind};
 use super::msg::Msg;
 use super::screens::{everywhere, insights, logs};
 use super::table::Move;
@@ -83,7 +83,7 @@ fn paste(model: &mut Model, text: &str) {
         input.paste(text);
     }
     // A filter holds while it is typed, so also while it is pasted.
-    let filter = model.prompt.as_ref().filter(|prompt| model.dialogs.is_empty() && prompt.entry == Entry::Filter);
+    let filter = model.prompt.as_ref().filter(|prompt| model.dialogs.is_empty() && prompt.kind == PromptKind::Filter);
     if let Some(text) = filter.map(|prompt| prompt.input.text().to_owned()) {
         everywhere::set_filter(model, &text);
     }
@@ -98,10 +98,10 @@ fn scroll_dialog(model: &mut Model, rows: isize) -> Vec<Effect> {
 fn typed(model: &mut Model, mut prompt: Prompt, press: KeyPress) -> Vec<Effect> {
     let typed = prompt.input.press(press);
     let text = prompt.input.text().to_owned();
-    match (prompt.entry, typed) {
-        (Entry::Filter, Typed::Cancel) => everywhere::set_filter(model, ""),
-        (Entry::Filter, Typed::Submit) => everywhere::set_filter(model, &text),
-        (Entry::Filter, Typed::Taken) => {
+    match (prompt.kind, typed) {
+        (PromptKind::Filter, Typed::Cancel) => everywhere::set_filter(model, ""),
+        (PromptKind::Filter, Typed::Submit) => everywhere::set_filter(model, &text),
+        (PromptKind::Filter, Typed::Taken) => {
             everywhere::set_filter(model, &text);
             model.prompt = Some(prompt);
         }

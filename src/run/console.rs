@@ -13,7 +13,7 @@ use tokio::time::{Instant, interval, sleep_until};
 
 use super::executor::Executor;
 use super::session::Session;
-use super::terminal::Screen;
+use super::terminal::Tty;
 use super::{input, operate};
 use crate::console::effect::Effect;
 use crate::console::keymap::Keymap;
@@ -35,8 +35,8 @@ const DATA_BUDGET: Duration = Duration::from_millis(8);
 /// When the terminal cannot be taken or drawn on.
 pub async fn console(session: Session, keymap: Keymap, theme: Theme, fields: &[String]) -> std::io::Result<()> {
     let (out, inbox) = mpsc::channel(256);
-    let mut screen = Screen::enter()?;
-    let size = screen.terminal.size()?;
+    let mut tty = Tty::enter()?;
+    let size = tty.terminal.size()?;
     let mut model = Model::new(session.context.clone(), keymap, Timestamp::now(), (size.width, size.height));
     model.screens.logs.zone = theme.zone().clone();
     if !fields.is_empty() {
@@ -57,7 +57,7 @@ pub async fn console(session: Session, keymap: Keymap, theme: Theme, fields: &[S
         drawn: None,
     };
     console.take(first);
-    console.run(&mut screen).await
+    console.run(&mut tty).await
 }
 
 struct Console {
@@ -71,7 +71,7 @@ struct Console {
 }
 
 impl Console {
-    async fn run(&mut self, screen: &mut Screen) -> std::io::Result<()> {
+    async fn run(&mut self, tty: &mut Tty) -> std::io::Result<()> {
         let mut keys = EventStream::new();
         let mut tick = interval(Duration::from_secs(1));
         let mut ended = signal(SignalKind::terminate())?;
@@ -87,7 +87,7 @@ impl Console {
                 },
                 _ = ended.recv() => break,
                 _ = hung_up.recv() => break,
-                () = sleep_until(deadline), if self.dirty => self.draw(screen)?,
+                () = sleep_until(deadline), if self.dirty => self.draw(tty)?,
                 Some(msg) = self.inbox.recv() => self.take_data(msg),
                 _ = tick.tick() => self.take(Msg::Tick(Timestamp::now())),
                 // When nothing else is to be done.
@@ -98,9 +98,9 @@ impl Console {
         Ok(())
     }
 
-    fn draw(&mut self, screen: &mut Screen) -> std::io::Result<()> {
+    fn draw(&mut self, tty: &mut Tty) -> std::io::Result<()> {
         let (model, theme, mut viewport) = (&self.model, &self.theme, self.model.viewport);
-        screen.terminal.draw(|frame| viewport = ui::draw(model, theme, frame))?;
+        tty.terminal.draw(|frame| viewport = ui::draw(model, theme, frame))?;
         self.model.viewport = viewport;
         self.dirty = false;
         self.drawn = Some(Instant::now());

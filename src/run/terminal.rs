@@ -10,12 +10,12 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
 /// The terminal, as it is while the console runs. Dropping it restores what was before.
-pub(super) struct Screen {
+pub(super) struct Tty {
     /// What is drawn on.
     pub(super) terminal: Terminal<CrosstermBackend<Stdout>>,
 }
 
-impl Screen {
+impl Tty {
     /// Takes the terminal. A panic gives it back before it is reported.
     pub(super) fn enter() -> io::Result<Self> {
         let terminal = ratatui::try_init()?;
@@ -43,7 +43,7 @@ fn leave_modes() {
     let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste);
 }
 
-impl Drop for Screen {
+impl Drop for Tty {
     fn drop(&mut self) {
         leave_modes();
         ratatui::restore();

@@ -8,7 +8,7 @@ use super::paint::{self, span};
 use super::theme::Theme;
 use crate::console::action::{Action, Scope, available};
 use crate::console::dialogs::Dialog;
-use crate::console::model::{Entry, Model};
+use crate::console::model::{Model, PromptKind};
 use crate::console::msg::Notice;
 use crate::console::screens::Body;
 use crate::core::meaning::Meaning;
@@ -23,7 +23,7 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> Optio
     if model.dialogs.is_empty()
         && let Some(prompt) = &model.prompt
     {
-        let label = label(model, prompt.entry);
+        let label = label(model, prompt.kind);
         let room = usize::from(area.width).saturating_sub(label.len() + 1);
         let (text, column) = paint::typed(&prompt.input, room);
         paint::row(buf, area, 0, &Line::from(vec![span(label, theme.key()), Span::raw(text)]));
@@ -38,14 +38,14 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> Optio
     None
 }
 
-fn label(model: &Model, entry: Entry) -> &'static str {
+fn label(model: &Model, entry: PromptKind) -> &'static str {
     match entry {
-        Entry::Filter if searches(model) => "search /",
-        Entry::Filter => "filter /",
-        Entry::Keep => "keep lines with &",
-        Entry::Hide => "hide lines with !",
-        Entry::Jump => "go to the time @",
-        Entry::Insights => "Logs Insights query: ",
+        PromptKind::Filter if searches(model) => "search /",
+        PromptKind::Filter => "filter /",
+        PromptKind::Keep => "keep lines with &",
+        PromptKind::Hide => "hide lines with !",
+        PromptKind::Jump => "go to the time @",
+        PromptKind::Insights => "Logs Insights query: ",
     }
 }
 

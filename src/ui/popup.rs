@@ -63,15 +63,15 @@ pub fn palette(
     }
     let from = paint::scroll_to(selected, found.len(), usize::from(list.height));
     for (row, index) in (0..list.height).zip(from..found.len()) {
-        let entry = &found[index];
+        let offer = &found[index];
         let chosen = index == selected;
         let line = Line::from(vec![
             Span::raw(if chosen { "▸ " } else { "  " }),
-            span(paint::fit(&entry.name, 18, false), theme.of(Meaning::Accent)),
-            span(entry.doc, theme.muted()),
+            span(paint::fit(&offer.name, 18, false), theme.of(Meaning::Accent)),
+            span(offer.doc, theme.muted()),
         ]);
         paint::row(buf, list, row, &line);
-        let keys = match &entry.choice {
+        let keys = match &offer.choice {
             Choice::Act(action) => model.keymap.keys(*action),
             Choice::ServerLogs(_) => Vec::new(),
         };

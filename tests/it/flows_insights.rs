@@ -5,7 +5,7 @@ use quarterdeck::console::effect::Effect;
 use quarterdeck::console::msg::Msg;
 use quarterdeck::console::remote::Generation;
 use quarterdeck::console::screens::Screen;
-use quarterdeck::console::screens::insights::{Progress, status, view};
+use quarterdeck::console::screens::insights::{QueryState, status, view};
 use quarterdeck::core::error::{CloudError, ErrorKind};
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::logs::insights::{InsightsRequest, InsightsResults};
@@ -71,10 +71,10 @@ fn escape_stops_a_query_that_runs_and_leaves_one_that_has_ended() {
     assert_eq!(console.keys("<esc>"), [Effect::StopInsights]);
     assert_eq!(
         (&console.model.screens.insights.progress, console.model.screen),
-        (&Progress::Cancelled, Screen::Insights)
+        (&QueryState::Cancelled, Screen::Insights)
     );
     console.send(Msg::Insights(generation, Ok(results(false))));
-    assert_eq!(console.model.screens.insights.progress, Progress::Cancelled, "a late answer is not taken");
+    assert_eq!(console.model.screens.insights.progress, QueryState::Cancelled, "a late answer is not taken");
     console.keys("<esc>");
     assert_eq!(console.model.screen, Screen::Logs);
 }

@@ -5,7 +5,7 @@ use quarterdeck::console::effect::Effect;
 use quarterdeck::console::screens::Screen;
 use quarterdeck::console::screens::requests::view;
 use quarterdeck::core::logs::TailState;
-use quarterdeck::core::requests::{By, Window};
+use quarterdeck::core::requests::{By, Period};
 
 fn counted() -> Console {
     let mut console = Console::new();
@@ -44,13 +44,13 @@ fn figures_of_one_server_then_of_all() {
 fn the_window_and_the_grouping_go_round() {
     let mut console = counted();
     console.keys("1m<esc>w");
-    assert_eq!(console.model.screens.requests.window, Window::Five);
+    assert_eq!(console.model.screens.requests.window, Period::Five);
     assert_eq!(rows(&console).len(), 4, "a call older than a minute is counted in five");
     console.keys("b");
     assert_eq!(console.model.screens.requests.by, By::Client);
     assert_eq!(rows(&console).len(), 2);
     console.keys("wwbb");
-    assert_eq!((console.model.screens.requests.window, console.model.screens.requests.by), (Window::One, By::Tool));
+    assert_eq!((console.model.screens.requests.window, console.model.screens.requests.by), (Period::One, By::Tool));
 }
 
 #[test]

@@ -131,7 +131,7 @@ pub(super) fn press(model: &mut Model, press: KeyPress) -> Option<Then> {
         Dialog::Operations { selected } => operations::press(model, press, selected),
         Dialog::Pick { pick, selected } => pick::press(model, press, pick, selected),
         Dialog::Operation { id, scroll, input, .. } => {
-            operation::press(model, press, operation::Shown { id, scroll, input })
+            operation::press(model, press, operation::Sheet { id, scroll, input })
         }
     }
 }

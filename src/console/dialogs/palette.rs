@@ -8,16 +8,16 @@ use crate::console::keymap::{Key, KeyPress};
 use crate::console::model::Model;
 use crate::console::table::fuzzy;
 
-/// An entry of the palette.
+/// What the palette offers.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct Offer {
     pub name: String,
     /// One line about it.
     pub doc: &'static str,
     pub choice: Choice,
 }
 
-/// What choosing an entry does.
+/// What choosing an offer does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     Act(Action),
@@ -29,13 +29,13 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Everything that can be chosen now.
-fn entries(model: &Model) -> Vec<Entry> {
+fn offers(model: &Model) -> Vec<Offer> {
     let scope = Scope::Screen(model.screen);
     let offered = action::all().filter(|info| info.scope == Scope::Global || info.scope == scope);
     let act =
-        |info: &action::ActionInfo| Entry { name: info.name.into(), doc: info.doc, choice: Choice::Act(info.action) };
+        |info: &action::ActionInfo| Offer { name: info.name.into(), doc: info.doc, choice: Choice::Act(info.action) };
     let servers = model.screens.fleet.remote.get().into_iter().flat_map(|fleet| &fleet.servers);
-    let logs = |server: &crate::core::fleet::Server| Entry {
+    let logs = |server: &crate::core::fleet::Server| Offer {
         name: format!("logs of {}", server.name),
         doc: "",
         choice: Choice::ServerLogs(server.name.clone()),
@@ -43,10 +43,10 @@ fn entries(model: &Model) -> Vec<Entry> {
     offered.map(act).chain(servers.map(logs)).collect()
 }
 
-/// The entries that match a query, best first.
-pub fn matches(model: &Model, query: &str) -> Vec<Entry> {
-    let all = entries(model);
-    let texts: Vec<String> = all.iter().map(|entry| format!("{}  {}", entry.name, entry.doc)).collect();
+/// The offers that match a query, best first.
+pub fn matches(model: &Model, query: &str) -> Vec<Offer> {
+    let all = offers(model);
+    let texts: Vec<String> = all.iter().map(|offer| format!("{}  {}", offer.name, offer.doc)).collect();
     fuzzy(query, &texts).into_iter().filter_map(|index| all.get(index).cloned()).collect()
 }
 
@@ -68,7 +68,7 @@ pub(super) fn press(model: &mut Model, press: KeyPress, mut input: Input, select
             model.dialogs.push(Dialog::Palette { input, selected: 0 });
             None
         }
-        Typed::Submit => match found.into_iter().nth(selected).map(|entry| entry.choice) {
+        Typed::Submit => match found.into_iter().nth(selected).map(|offer| offer.choice) {
             Some(Choice::Act(action)) => Some(Then::Act(action)),
             Some(Choice::ServerLogs(server)) => Some(Then::ServerLogs(server)),
             None => {

@@ -2,7 +2,7 @@
 
 use super::Body;
 use crate::console::effect::Effect;
-use crate::console::model::{Entry, Model, Prompt};
+use crate::console::model::{Model, Prompt, PromptKind};
 use crate::console::table::Move;
 
 /// Moves the selection.
@@ -89,7 +89,7 @@ pub fn filter(model: &mut Model) -> Vec<Effect> {
         Body::Table { state, .. } => state(model).filter.clone(),
         Body::Lines { search, .. } => search(model),
     };
-    model.prompt = Some(Prompt::new(Entry::Filter, text));
+    model.prompt = Some(Prompt::new(PromptKind::Filter, text));
     Vec::new()
 }
 

@@ -15,7 +15,7 @@ use crate::core::health::{Finding, findings, verdict};
 use crate::core::meaning::Meaning;
 use crate::core::operation::PlanRequest;
 use crate::core::operation::verify::stop_reason;
-use crate::core::requests::Window;
+use crate::core::requests::Period;
 use crate::core::text::{age, milliseconds};
 
 /// The screen's state.
@@ -185,7 +185,7 @@ fn server_row(model: &Model, server: &Server) -> Row {
 
 /// Requests per second, share of errors and 95th percentile of the last minute, from the log.
 fn counted(model: &Model, server: &str) -> [Cell; 3] {
-    let figures = model.screens.requests.counted.server(server, Window::One, model.now.as_millisecond());
+    let figures = model.screens.requests.counted.server(server, Period::One, model.now.as_millisecond());
     let errors = figures.error_percent().map(|percent| format!("{percent:.1}%"));
     let meaning = if figures.errors > 0 { Meaning::Bad } else { Meaning::Plain };
     [

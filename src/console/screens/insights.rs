@@ -3,7 +3,7 @@
 use super::{Screen, View};
 use crate::console::describe;
 use crate::console::effect::Effect;
-use crate::console::model::{Entry, Model, Prompt};
+use crate::console::model::{Model, Prompt, PromptKind};
 use crate::console::remote::Generation;
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::core::error::CloudError;
@@ -17,7 +17,7 @@ pub struct State {
     /// The query.
     pub query: String,
     /// How it stands.
-    pub progress: Progress,
+    pub progress: QueryState,
     /// The table of results.
     pub table: Table,
     /// The window it goes over, in milliseconds since the Unix epoch.
@@ -27,7 +27,7 @@ pub struct State {
 
 /// How a query stands.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub enum Progress {
+pub enum QueryState {
     /// None was run.
     #[default]
     None,
@@ -50,12 +50,12 @@ const FIRST_LOCAL: &str = "fields @timestamp, @message | filter @message like /\
 impl State {
     /// Whether a query runs.
     pub fn running(&self) -> bool {
-        matches!(&self.progress, Progress::Found(results) if results.running)
+        matches!(&self.progress, QueryState::Found(results) if results.running)
     }
 
     fn results(&self) -> Option<&InsightsResults> {
         match &self.progress {
-            Progress::Found(results) => Some(results),
+            QueryState::Found(results) => Some(results),
             _ => None,
         }
     }
@@ -98,11 +98,11 @@ fn row((index, values): (usize, &Vec<String>)) -> Row {
 fn empty(state: &State, all: usize) -> String {
     match (&state.progress, all) {
         (_, 1..) => "nothing matches the filter; esc shows everything".into(),
-        (Progress::None, _) => "no query yet; i writes one".into(),
-        (Progress::Found(results), _) if results.running => "nothing found so far".into(),
-        (Progress::Found(_), _) => "nothing found".into(),
-        (Progress::Failed(error), _) => error.message.clone(),
-        (Progress::Cancelled, _) => "stopped before it had an answer; i runs it again".into(),
+        (QueryState::None, _) => "no query yet; i writes one".into(),
+        (QueryState::Found(results), _) if results.running => "nothing found so far".into(),
+        (QueryState::Found(_), _) => "nothing found".into(),
+        (QueryState::Failed(error), _) => error.message.clone(),
+        (QueryState::Cancelled, _) => "stopped before it had an answer; i runs it again".into(),
     }
 }
 
@@ -111,11 +111,11 @@ pub fn status(model: &Model) -> (String, Meaning) {
     let state = &model.screens.insights;
     let length = short_duration(jiff::SignedDuration::from_millis(state.window.1 - state.window.0));
     match &state.progress {
-        Progress::None => (String::new(), Meaning::Muted),
-        Progress::Found(results) if results.running => {
+        QueryState::None => (String::new(), Meaning::Muted),
+        QueryState::Found(results) if results.running => {
             (format!("◐ running over {length}: {}; esc stops it", results.cost()), Meaning::Warn)
         }
-        Progress::Found(results) => (
+        QueryState::Found(results) => (
             format!(
                 "✔ {:.0} of {:.0} events in {length} matched; {}",
                 results.matched,
@@ -124,11 +124,11 @@ pub fn status(model: &Model) -> (String, Meaning) {
             ),
             Meaning::Good,
         ),
-        Progress::Failed(error) => {
+        QueryState::Failed(error) => {
             let hint = error.hint.as_ref().map(|hint| format!(" — {hint}")).unwrap_or_default();
             (format!("✖ {}{hint}", error.message), Meaning::Bad)
         }
-        Progress::Cancelled => ("○ stopped".into(), Meaning::Muted),
+        QueryState::Cancelled => ("○ stopped".into(), Meaning::Muted),
     }
 }
 
@@ -140,7 +140,7 @@ pub fn ask(model: &mut Model) -> Vec<Effect> {
     let first = if model.context.local { FIRST_LOCAL } else { FIRST };
     let text =
         if model.screens.insights.query.is_empty() { first.to_owned() } else { model.screens.insights.query.clone() };
-    model.prompt = Some(Prompt::new(Entry::Insights, text));
+    model.prompt = Some(Prompt::new(PromptKind::Insights, text));
     Vec::new()
 }
 
@@ -160,7 +160,7 @@ pub fn run(model: &mut Model, query: &str) -> Vec<Effect> {
     state.generation += 1;
     state.table = Table::default();
     state.window = (model.screens.logs.window.from(), model.now.as_millisecond());
-    state.progress = Progress::Found(InsightsResults { running: true, ..InsightsResults::default() });
+    state.progress = QueryState::Found(InsightsResults { running: true, ..InsightsResults::default() });
     let (from, until) = state.window;
     let request = InsightsRequest { groups, from, until, query: state.query.clone() };
     let mut effects = vec![Effect::Insights(state.generation, request)];
@@ -173,8 +173,8 @@ pub fn found(model: &mut Model, generation: Generation, result: Result<InsightsR
     let state = &mut model.screens.insights;
     if generation == state.generation {
         state.progress = match result {
-            Ok(results) => Progress::Found(results),
-            Err(error) => Progress::Failed(error),
+            Ok(results) => QueryState::Found(results),
+            Err(error) => QueryState::Failed(error),
         };
     }
     Vec::new()
@@ -188,7 +188,7 @@ pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
     }
     if state.running() {
         state.generation += 1;
-        state.progress = Progress::Cancelled;
+        state.progress = QueryState::Cancelled;
         return Some(vec![Effect::StopInsights]);
     }
     None

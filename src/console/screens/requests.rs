@@ -5,7 +5,7 @@ use crate::console::effect::Effect;
 use crate::console::model::Model;
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::core::meaning::Meaning;
-use crate::core::requests::{By, Figures, Requests, Subject, Window};
+use crate::core::requests::{By, Figures, Period, Requests, Subject};
 use crate::core::text::{count, milliseconds};
 
 /// The screen's state.
@@ -14,7 +14,7 @@ pub struct State {
     /// What was counted.
     pub counted: Requests,
     /// How far back the figures go.
-    pub window: Window,
+    pub window: Period,
     /// What a row stands for.
     pub by: By,
     /// Only this server.
@@ -64,7 +64,7 @@ pub fn view(model: &Model) -> View {
     }
 }
 
-fn minutes(window: Window) -> String {
+fn minutes(window: Period) -> String {
     count(usize::try_from(window.minutes()).unwrap_or_default(), "minute")
 }
 

@@ -16,13 +16,13 @@ use super::logs::Line;
 /// Length of a slot, in milliseconds.
 const SLOT: i64 = 2_000;
 /// Slots that are kept: those of the longest window.
-const KEPT: i64 = Window::Fifteen.millis() / SLOT + 1;
+const KEPT: i64 = Period::Fifteen.millis() / SLOT + 1;
 /// Series that are kept; requests of further ones are counted in [`Requests::uncounted`].
 pub const MAX_SERIES: usize = 1_000;
 
 /// How far back figures go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Window {
+pub enum Period {
     /// The last minute.
     #[default]
     One,
@@ -32,7 +32,7 @@ pub enum Window {
     Fifteen,
 }
 
-impl Window {
+impl Period {
     /// Its length in minutes.
     pub const fn minutes(self) -> i64 {
         match self {
@@ -232,7 +232,7 @@ impl Requests {
 
     /// Figures of each subject in the window that ends at `now` (milliseconds since the Unix epoch),
     /// sorted by name. The slot that is still filling is not part of it: a rate would look too low.
-    pub fn figures(&self, by: By, window: Window, now: i64) -> Vec<(Subject, Figures)> {
+    pub fn figures(&self, by: By, window: Period, now: i64) -> Vec<(Subject, Figures)> {
         let mut all: HashMap<Subject, Figures> = HashMap::new();
         for series in self.series.values() {
             let subject = match by {
@@ -248,7 +248,7 @@ impl Requests {
     }
 
     /// Figures of a whole server.
-    pub fn server(&self, name: &str, window: Window, now: i64) -> Figures {
+    pub fn server(&self, name: &str, window: Period, now: i64) -> Figures {
         let mut figures = Figures::default();
         for series in self.series.values().filter(|series| series.subject.server == name) {
             Self::sum(series, window, now, &mut figures);
@@ -256,7 +256,7 @@ impl Requests {
         figures
     }
 
-    fn sum(series: &Series, window: Window, now: i64, figures: &mut Figures) {
+    fn sum(series: &Series, window: Period, now: i64, figures: &mut Figures) {
         let end = now.div_euclid(SLOT);
         let begin = end - window.millis() / SLOT;
         figures.seconds = u64::try_from(window.millis() / 1_000).unwrap_or(0);

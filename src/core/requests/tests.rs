@@ -41,7 +41,7 @@ fn figures_per_tool_and_client() {
         r#"{"event":"tool_error","method":"tools/call","tool":"convert","client":"a","status":200,"latency_ms":3.0}"#,
     ));
     let counted = counted(lines);
-    let by_tool = counted.figures(By::Tool, Window::One, NOW);
+    let by_tool = counted.figures(By::Tool, Period::One, NOW);
     let names: Vec<&str> = by_tool.iter().map(|(subject, _)| subject.tool.as_str()).collect();
     assert_eq!(names, ["convert", "now"]);
     let (convert, now) = (&by_tool[0].1, &by_tool[1].1);
@@ -50,19 +50,19 @@ fn figures_per_tool_and_client() {
     assert!((now.rate() - 61.0 / 60.0).abs() < 1e-9);
     assert!(now.latency.percentile(50.0).is_some_and(|ms| (1.9..2.1).contains(&ms)));
     assert!(now.latency.percentile(99.0).is_some_and(|ms| ms > 800.0));
-    let by_client = counted.figures(By::Client, Window::One, NOW);
+    let by_client = counted.figures(By::Client, Period::One, NOW);
     let counts: Vec<(&str, u64)> = by_client.iter().map(|(s, f)| (s.client.as_str(), f.requests)).collect();
     assert_eq!(counts, [("a", 62), ("b", 1)]);
-    assert_eq!(counted.figures(By::Both, Window::One, NOW).len(), 3);
-    assert_eq!(counted.server("time", Window::One, NOW).requests, 63);
-    assert_eq!(counted.server("weather", Window::One, NOW).error_percent(), None);
+    assert_eq!(counted.figures(By::Both, Period::One, NOW).len(), 3);
+    assert_eq!(counted.server("time", Period::One, NOW).requests, 63);
+    assert_eq!(counted.server("weather", Period::One, NOW).error_percent(), None);
 }
 
 #[rstest]
-#[case(Window::One, 1)]
-#[case(Window::Five, 2)]
-#[case(Window::Fifteen, 3)]
-fn a_window_holds_what_happened_in_it(#[case] window: Window, #[case] requests: u64) {
+#[case(Period::One, 1)]
+#[case(Period::Five, 2)]
+#[case(Period::Fifteen, 3)]
+fn a_window_holds_what_happened_in_it(#[case] window: Period, #[case] requests: u64) {
     // The newest comes first: late lines find their slot.
     let ages = [1_000, 4 * MINUTE, 14 * MINUTE];
     let counted = counted(ages.map(|age| request(NOW - age, "now", "a", 200, 1.0)));

@@ -4,7 +4,7 @@ use super::pick::{self, Pick};
 use super::{Times, window};
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
-use crate::console::model::{Entry, Model, Prompt};
+use crate::console::model::{Model, Prompt, PromptKind};
 use crate::console::screens::insights;
 use crate::console::table::Move;
 use crate::core::logs::moment;
@@ -45,18 +45,18 @@ pub fn previous_mark(model: &mut Model) -> Vec<Effect> {
 }
 
 pub fn keep(model: &mut Model) -> Vec<Effect> {
-    ask(model, Entry::Keep)
+    ask(model, PromptKind::Keep)
 }
 
 pub fn hide(model: &mut Model) -> Vec<Effect> {
-    ask(model, Entry::Hide)
+    ask(model, PromptKind::Hide)
 }
 
 pub fn jump(model: &mut Model) -> Vec<Effect> {
-    ask(model, Entry::Jump)
+    ask(model, PromptKind::Jump)
 }
 
-fn ask(model: &mut Model, entry: Entry) -> Vec<Effect> {
+fn ask(model: &mut Model, entry: PromptKind) -> Vec<Effect> {
     model.prompt = Some(Prompt::new(entry, ""));
     Vec::new()
 }
@@ -214,18 +214,18 @@ pub fn work(model: &mut Model) -> Vec<Effect> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn submit(model: &mut Model, entry: Entry, text: &str) -> Result<Vec<Effect>, String> {
+pub fn submit(model: &mut Model, entry: PromptKind, text: &str) -> Result<Vec<Effect>, String> {
     let state = &mut model.screens.logs;
     match entry {
-        Entry::Keep => state.add_filter(text, true).map_err(|error| error.to_string())?,
-        Entry::Hide => state.add_filter(text, false).map_err(|error| error.to_string())?,
-        Entry::Jump if text.trim().is_empty() => {}
-        Entry::Jump => {
+        PromptKind::Keep => state.add_filter(text, true).map_err(|error| error.to_string())?,
+        PromptKind::Hide => state.add_filter(text, false).map_err(|error| error.to_string())?,
+        PromptKind::Jump if text.trim().is_empty() => {}
+        PromptKind::Jump => {
             let to = moment::parse(text, model.now, &model.screens.logs.clock_zone())?;
             return Ok(window::jump(model, to));
         }
-        Entry::Insights => return Ok(insights::run(model, text)),
-        Entry::Filter => {}
+        PromptKind::Insights => return Ok(insights::run(model, text)),
+        PromptKind::Filter => {}
     }
     Ok(Vec::new())
 }

@@ -46,7 +46,7 @@ impl Pick {
 
 /// A row of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct Item {
     /// Whether it is chosen, where several can be.
     pub checked: Option<bool>,
     /// Its name.
@@ -68,7 +68,7 @@ enum What {
 }
 
 /// The rows of a list.
-pub fn rows(model: &Model, pick: Pick) -> Vec<Row> {
+pub fn rows(model: &Model, pick: Pick) -> Vec<Item> {
     match pick {
         Pick::Sources => sources(model),
         Pick::Fields => fields(model),
@@ -77,11 +77,11 @@ pub fn rows(model: &Model, pick: Pick) -> Vec<Row> {
     }
 }
 
-fn row(checked: Option<bool>, name: impl Into<String>, note: impl Into<String>, what: What) -> Row {
-    Row { checked, name: name.into(), note: note.into(), task: None, what }
+fn row(checked: Option<bool>, name: impl Into<String>, note: impl Into<String>, what: What) -> Item {
+    Item { checked, name: name.into(), note: note.into(), task: None, what }
 }
 
-fn sources(model: &Model) -> Vec<Row> {
+fn sources(model: &Model) -> Vec<Item> {
     let state = &model.screens.logs;
     let (filter, seen) = (state.store.filter(), state.store.sources());
     let group = |group: &String| group.rsplit('/').next().unwrap_or(group).to_owned();
@@ -101,14 +101,14 @@ fn sources(model: &Model) -> Vec<Row> {
             let lines = count(usize::try_from(source.lines).unwrap_or(usize::MAX), "line");
             let short = format!("  {}", source.task.get(..8).unwrap_or(&task));
             let one = row(Some(checked), short, lines, What::Task(task.clone()));
-            rows.push(Row { task: Some(task), ..one });
+            rows.push(Item { task: Some(task), ..one });
         }
     }
     rows
 }
 
 /// The fields of the selected line, those chosen before first.
-fn fields(model: &Model) -> Vec<Row> {
+fn fields(model: &Model) -> Vec<Item> {
     let chosen = &model.screens.logs.fields;
     let Some(fields) = model.screens.logs.selected().and_then(|line| line.shown_fields()) else { return Vec::new() };
     let value = |name: &String| match fields.get(name) {
@@ -120,7 +120,7 @@ fn fields(model: &Model) -> Vec<Row> {
     names.map(|name| row(Some(chosen.contains(name)), sanitise(name), value(name), What::Field(name.clone()))).collect()
 }
 
-fn saves(model: &Model) -> Vec<Row> {
+fn saves(model: &Model) -> Vec<Item> {
     let store = &model.screens.logs.store;
     let forms = [(save::Form::Text, "as text"), (save::Form::Ndjson, "as NDJSON, one object a line")];
     let of = |all: bool, lines: usize, which: &str| {
@@ -134,7 +134,7 @@ fn saves(model: &Model) -> Vec<Row> {
 }
 
 /// Chooses a row.
-pub fn choose(model: &mut Model, row: &Row) {
+pub fn choose(model: &mut Model, row: &Item) {
     match &row.what {
         What::All => select(model, |filter, _| {
             filter.servers.clear();
