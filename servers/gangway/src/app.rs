@@ -17,10 +17,11 @@ use tokio_util::task::TaskTracker;
 use crate::client::{ClientError, http_client};
 use crate::config::Config;
 use crate::jwks::Jwks;
-use crate::log::{self, Log};
+use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::shared::Shared;
 use crate::token::Verifier;
-use crate::{auth, body, head, limits, metadata, origin, serve};
+use crate::{auth, body, head, limits, metadata, origin, requests, serve};
 
 /// A handler of MCP requests, and which of its tools change something.
 ///
@@ -47,19 +48,6 @@ impl<H> Server<H> {
         self.write_tools = tools;
         self
     }
-}
-
-/// What the layers share.
-pub struct Shared {
-    pub config: Arc<Config>,
-    pub log: Log,
-    pub metrics: Option<Arc<Metrics>>,
-    pub verifier: Verifier,
-    pub write_tools: &'static [&'static str],
-    /// Whether the server has a tool of this name.
-    pub lists: Box<dyn Fn(&str) -> bool + Send + Sync>,
-    pub slots: Arc<Semaphore>,
-    pub in_flight: TaskTracker,
 }
 
 /// A server ready to serve.
@@ -161,7 +149,7 @@ fn router<H: ServerHandler>(
     documents
         .fold(Router::new(), |router, (path, text)| router.route(&path, document(text)))
         .route(&config.endpoint(), endpoint)
-        .layer(from_fn_with_state(shared.clone(), log::requests))
+        .layer(from_fn_with_state(shared.clone(), requests::record))
         // Outside the log: the load balancer asks every few seconds.
         .route("/healthz", get("ok\n"))
 }

@@ -13,10 +13,10 @@ use http_body_util::LengthLimitError;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::app::Shared;
 use crate::challenge::{Denial, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, rpc_error};
 use crate::config::Limits;
-use crate::log::{self, Facts};
+use crate::facts::{Facts, facts};
+use crate::shared::Shared;
 use crate::stream;
 use crate::token::Caller;
 
@@ -70,7 +70,7 @@ impl Reply {
 /// Reads the body, tells the log about it, and asks for the `write` scope where
 /// the tool needs it.
 pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let facts = log::facts(&request);
+    let facts = facts(&request);
     let (parts, body) = request.into_parts();
     if !parts.headers.get(CONTENT_TYPE).is_some_and(is_json) {
         let why = "the content type must be application/json";

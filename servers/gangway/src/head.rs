@@ -9,9 +9,9 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::app::Shared;
 use crate::challenge::{INVALID_REQUEST, rpc_error};
 use crate::origin::is_listed;
+use crate::shared::Shared;
 
 /// Headers whose first value the protocol goes by.
 const ONCE: [HeaderName; 3] = [HOST, ORIGIN, CONTENT_TYPE];

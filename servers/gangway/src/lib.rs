@@ -24,6 +24,7 @@ mod body;
 mod challenge;
 mod client;
 mod config;
+mod facts;
 mod head;
 mod jwks;
 mod limits;
@@ -31,8 +32,10 @@ mod log;
 mod metadata;
 mod metrics;
 mod origin;
+mod requests;
 mod run;
 mod serve;
+mod shared;
 mod stream;
 mod token;
 

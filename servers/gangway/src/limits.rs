@@ -7,9 +7,10 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::app::Shared;
 use crate::challenge::{BUSY, INTERNAL_ERROR, rpc_error};
-use crate::{log, stream};
+use crate::facts::facts;
+use crate::shared::Shared;
+use crate::stream;
 
 /// Admits a request if there is room, and gives it up after the time limit.
 ///
@@ -21,7 +22,7 @@ pub async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Ne
         return rpc_error(StatusCode::SERVICE_UNAVAILABLE, BUSY, "too many requests at once", None);
     };
     let in_flight = shared.in_flight.token();
-    let facts = log::facts(&request);
+    let facts = facts(&request);
     match tokio::time::timeout(shared.config.limits.request_time, next.run(request)).await {
         Ok(response) if stream::answers(&response, &facts) => stream::keep(response, (slot, in_flight)),
         Ok(response) => response,

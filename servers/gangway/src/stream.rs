@@ -5,7 +5,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use http_body_util::BodyExt;
 
-use crate::log::Facts;
+use crate::facts::Facts;
 
 /// Whether a response is a stream of events.
 pub fn is_stream(response: &Response) -> bool {
