@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# The linker must be the same for every target, or each would build everything anew.
+# One linker for all targets: with another one, cargo would build everything again.
 LINKER := $(if $(shell command -v mold),-C link-arg=-fuse-ld=mold,$(if $(shell command -v ld.lld),-C link-arg=-fuse-ld=lld))
 export RUSTFLAGS ?= $(LINKER)
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
@@ -12,7 +12,7 @@ VENV := $(TARGET)/venv
 export QUARTERDECK_INSPECTOR := $(abspath $(TARGET)/inspector)
 # ministack for the tests that need an emulator, from the same list as `quarterdeck local up` uses.
 export QUARTERDECK_MINISTACK = $(abspath $(VENV)/bin/ministack)
-# checkov pins other versions of what ministack and cfn-lint need.
+# Apart, because checkov pins other versions of packages that ministack and cfn-lint need.
 VENV_CHECKOV := $(TARGET)/venv-checkov
 # A binary of its own: as a library it would bring a YAML parser that deny.toml bans.
 GUARD_VERSION := 3.2.1
@@ -45,7 +45,7 @@ endef
 help: ## Print the targets.
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
-tools: ## Check what must be there, install what may be installed.
+tools: ## Check that the tools are there; install those that may be installed.
 	@scripts/tools
 
 local: ## Build and open the console on a local cloud.
@@ -90,7 +90,7 @@ $(VENV_CHECKOV)/installed: scripts/requirements-checkov.txt
 $(GUARD):
 	cargo install cfn-guard --version $(GUARD_VERSION) --locked --debug --quiet --root $(TARGET)/guard-$(GUARD_VERSION)
 
-templates: $(VENV)/installed $(VENV_CHECKOV)/installed $(GUARD) ## Hold the CloudFormation templates to their rules.
+templates: $(VENV)/installed $(VENV_CHECKOV)/installed $(GUARD) ## Check the CloudFormation templates against their rules.
 	$(VENV)/bin/cfn-lint stack/*.yaml
 	QUARTERDECK_CFN_GUARD=$(abspath $(GUARD)) QUARTERDECK_CHECKOV=$(abspath $(VENV_CHECKOV)/bin/checkov) \
 		$(VENV)/bin/python3 -B -m unittest discover --start-directory tests/templates
@@ -127,7 +127,7 @@ test: ## Everything the pipeline runs.
 bench: ## What reading logs costs, against the budgets; ARGS as criterion's, `--save-baseline NAME` say.
 	cargo bench --package quarterdeck --locked --no-default-features --features tui --bench reading -- $(ARGS)
 
-bench-servers: ## What a server can bear; ARGS as in servers/gangway/benches/load/main.rs.
+bench-servers: ## How much load a server can take; ARGS as in servers/gangway/benches/load/main.rs.
 	cargo build --profile image --locked --package mcp-time
 	cargo bench --profile image --locked --package gangway --bench load -- $(ARGS)
 
@@ -137,11 +137,11 @@ bench-flood: ## The console in a pseudo-terminal under 50,000 lines/s for a minu
 $(TARGET)/venv-bench/installed: scripts/requirements-bench.txt
 	$(PIP_INSTALL)
 
-# The binary of bench-flood: one of other features would compile the AWS SDK once more.
+# The same binary as bench-flood: other features would compile the AWS SDK again.
 bench-logs: $(TARGET)/venv-bench/installed ## The same log events read with quarterdeck, awslogs and boto3.
 	cargo bench --package quarterdeck --locked --bench flood --no-run
 	$(TARGET)/venv-bench/bin/python3 scripts/compare_logs.py $(TARGET)/release/quarterdeck
 
-screenshots: ## Take the screenshots anew from a real run.
+screenshots: ## Take new screenshots from a real run.
 	cargo build --workspace
 	@env -u QUARTERDECK_MINISTACK scripts/screenshots

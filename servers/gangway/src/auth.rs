@@ -25,7 +25,7 @@ pub async fn check(State(shared): State<Arc<Shared>>, mut request: Request, next
             if !caller.may_read {
                 return Denial::Scope(&["read"]).into_response(&shared.config);
             }
-            // A token is for this server alone: no tool can pass on what it does not see.
+            // The token is meant for this server only. Tools must not pass it on, so they do not get it.
             request.headers_mut().remove(AUTHORIZATION);
             request.extensions_mut().insert(caller);
             next.run(request).await

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-/// Where the lines go.
+/// The log of a server. Copies write to the same place, one whole line at a time.
 #[derive(Clone)]
 pub struct Log {
     server: Arc<str>,
@@ -43,17 +43,17 @@ impl Log {
         Self::new(server, std::io::stdout())
     }
 
-    /// The log of `server` anywhere else.
+    /// The log of `server` to any writer.
     pub fn new(server: &str, out: impl Write + Send + 'static) -> Self {
         Self { server: server.into(), out: Arc::new(Mutex::new(Box::new(out))) }
     }
 
-    /// A line that is not about a request.
+    /// Writes a line that is not about a request. `level` is `info`, `warn` or `error`.
     pub fn event(&self, level: &str, event: &str, message: &str) {
         self.write(Line { level, event, message: Some(message), ..Line::default() });
     }
 
-    /// A line with members of its own.
+    /// Writes a line with further members.
     pub(crate) fn event_with(&self, level: &str, event: &str, members: &impl Serialize) {
         #[derive(Serialize)]
         struct With<'a, T> {
@@ -77,7 +77,7 @@ impl Log {
     fn put(&self, line: &impl Serialize) {
         let Ok(mut text) = serde_json::to_vec(line) else { return };
         text.push(b'\n');
-        // A server whose log has no reader still serves.
+        // A server whose log cannot be written serves all the same.
         let _ = self.out.lock().unwrap_or_else(PoisonError::into_inner).write_all(&text);
     }
 }
