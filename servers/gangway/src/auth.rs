@@ -8,9 +8,9 @@ use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::app::Shared;
 use crate::challenge::Denial;
-use crate::log;
+use crate::facts::facts;
+use crate::shared::Shared;
 
 /// Lets requests with a token for this server through, with their
 /// [`Caller`](crate::Caller) in the extensions.
@@ -21,11 +21,11 @@ pub async fn check(State(shared): State<Arc<Shared>>, mut request: Request, next
     };
     match verified {
         Ok(caller) => {
-            log::facts(&request).client(&caller.client_id);
+            facts(&request).client(&caller.client_id);
             if !caller.may_read {
                 return Denial::Scope(&["read"]).into_response(&shared.config);
             }
-            // A token is for this server alone: no tool can pass on what it does not see.
+            // The token is meant for this server only. Tools must not pass it on, so they do not get it.
             request.headers_mut().remove(AUTHORIZATION);
             request.extensions_mut().insert(caller);
             next.run(request).await

@@ -1,4 +1,4 @@
-//! The one look at the body: its size, its method, and the tool it calls.
+//! Reads the body once: its size, its method, and the tool that it calls.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use http_body_util::LengthLimitError;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::app::Shared;
 use crate::challenge::{Denial, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, rpc_error};
 use crate::config::Limits;
-use crate::log::{self, Facts};
+use crate::facts::{Facts, facts};
+use crate::shared::Shared;
 use crate::stream;
 use crate::token::Caller;
 
-/// As much of a JSON-RPC message as is needed here. A repeated key is an error,
-/// so that no other parser can read another tool's name in the same message.
+/// The parts of a JSON-RPC message that are needed here. A repeated key is an error: of two tool names,
+/// another parser might read the other one.
 #[derive(Deserialize)]
 struct Envelope {
     id: Option<Value>,
@@ -41,7 +41,7 @@ impl Envelope {
     }
 }
 
-/// As much of a reply as is needed here.
+/// The parts of a reply that are needed here.
 #[derive(Deserialize)]
 struct Reply {
     result: Option<CallResult>,
@@ -60,17 +60,17 @@ struct CallError {
 }
 
 impl Reply {
-    /// The tool's failure, or the server's; not a call that was wrong.
+    /// Whether the tool or the server failed. A call with wrong arguments is no failure of theirs.
     fn failed(&self) -> bool {
         self.result.as_ref().is_some_and(|result| result.is_error)
             || self.error.as_ref().is_some_and(|error| error.code == INTERNAL_ERROR)
     }
 }
 
-/// Reads the body, tells the log about it, and asks for the `write` scope where
-/// the tool needs it.
+/// Reads the body, notes for the log what it calls, and refuses a tool that needs the `write` scope if
+/// the token does not have it.
 pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let facts = log::facts(&request);
+    let facts = facts(&request);
     let (parts, body) = request.into_parts();
     if !parts.headers.get(CONTENT_TYPE).is_some_and(is_json) {
         let why = "the content type must be application/json";
@@ -96,7 +96,7 @@ pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: 
     let called = tool.is_some();
     facts.request_id(envelope.id);
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    // With the type checked, this is the protocol's word for JSON that is no message of its.
+    // The content type was checked above, so rmcp means the body: it is JSON, but no message of the protocol.
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         let why = "Invalid Request: not a JSON-RPC message of this protocol";
         return rpc_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, why, facts.known_request_id());
@@ -114,7 +114,7 @@ fn is_json(content_type: &HeaderValue) -> bool {
 async fn read(body: Body, limits: &Limits) -> Result<Bytes, Box<Response>> {
     let refuse = |status, code, message: String| Err(Box::new(rpc_error(status, code, &message, None)));
     let too_large = || format!("the body is larger than {} bytes", limits.body_bytes);
-    // One that is declared too large need not be sent at all.
+    // A body whose Content-Length is too large is refused before it is sent.
     if body.size_hint().lower() > limits.body_bytes as u64 {
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, too_large());
     }
@@ -131,7 +131,7 @@ async fn read(body: Body, limits: &Limits) -> Result<Bytes, Box<Response>> {
     }
 }
 
-/// A tool's own failure is a success of the protocol: only the reply shows it.
+/// Notes whether the tool failed. The status is 200 in any case: only the reply tells.
 async fn note_failure(response: Response, facts: &Facts) -> Response {
     if stream::is_stream(&response) {
         let facts = facts.clone();
@@ -145,7 +145,7 @@ async fn note_failure(response: Response, facts: &Facts) -> Response {
         return response;
     }
     let (parts, body) = response.into_parts();
-    // Whole in memory already: a JSON response is not streamed.
+    // No limit is needed: a JSON response is in memory already.
     let Ok(body) = to_bytes(body, usize::MAX).await else {
         let why = "the response broke off";
         return rpc_error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, why, facts.known_request_id());
@@ -156,7 +156,7 @@ async fn note_failure(response: Response, facts: &Facts) -> Response {
     Response::from_parts(parts, Body::from(body))
 }
 
-/// Whether a line of an event carries the reply of a call that failed.
+/// Whether a line of a server-sent event carries the reply of a call that failed.
 fn tells_failure(line: &[u8]) -> bool {
     line.strip_prefix(b"data:").is_some_and(is_failure)
 }

@@ -1,4 +1,4 @@
-//! Refusals, and what a client is told to do about them.
+//! Refusals, each with what the client can do about it.
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -19,8 +19,8 @@ pub enum Denial {
     Malformed(&'static str),
     /// Not a token for this server.
     Invalid(&'static str),
-    /// A token for this server without these scopes. RFC 6750 asks for all that
-    /// are needed at once.
+    /// A token for this server that lacks a scope. Names all scopes that the request needs, those that
+    /// the token has included (RFC 6750 section 3).
     Scope(&'static [&'static str]),
     /// Tokens cannot be checked at the moment. Not 401: a new token would not help.
     Unavailable,
@@ -74,14 +74,14 @@ fn challenge(config: &Config, error: Option<(&str, &str)>, scopes: &[&str]) -> S
 
 /// JSON-RPC's code for a message that is not JSON, or not one message.
 pub const PARSE_ERROR: i32 = -32700;
-/// JSON-RPC's code for a message that cannot be taken as a request.
+/// JSON-RPC's code for JSON that is not a valid request.
 pub const INVALID_REQUEST: i32 = -32600;
-/// JSON-RPC's code for a failure of the server's own.
+/// JSON-RPC's code for a failure of the server.
 pub const INTERNAL_ERROR: i32 = -32603;
-/// Of the codes that JSON-RPC leaves to servers: come back later.
+/// One of the codes that JSON-RPC leaves to servers. Here: try again later.
 pub const BUSY: i32 = -32000;
 
-/// Seconds after which a client that was turned away may come back.
+/// Seconds after which a refused client may try again.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
 /// An error that a JSON-RPC client can match to its request, if its `id` is known.

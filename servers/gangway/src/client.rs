@@ -4,21 +4,26 @@ use std::time::Duration;
 
 use reqwest::{Certificate, Client, Response};
 
-/// Why a response could not be had.
+/// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// No connection, no answer in time, or a broken answer.
+    /// No connection, no answer in time, or an answer that broke off.
     #[error("{}", reason(.0))]
     Http(#[from] reqwest::Error),
-    /// The body is larger than the caller takes.
+    /// The body is larger than this many bytes.
     #[error("the response is larger than {0} bytes")]
     TooLarge(usize),
 }
 
-/// A client for an image without files: certificate authorities are in the
+/// A client for an image without files: the certificate authorities are in the
 /// binary, and names are resolved in Rust, because a static glibc cannot load
 /// the modules that its own resolver needs. Redirects are not followed: every
-/// address this process calls is configured.
+/// address that this process calls is configured.
+///
+/// `timeout` is for the whole request; connecting takes at most 3 s of it.
+///
+/// # Errors
+/// If TLS or the resolver cannot be set up.
 pub fn http_client(user_agent: &str, timeout: Duration) -> Result<Client, ClientError> {
     let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS
         .iter()
@@ -36,7 +41,10 @@ pub fn http_client(user_agent: &str, timeout: Duration) -> Result<Client, Client
     Ok(client)
 }
 
-/// Reads a body of at most `limit` bytes.
+/// Reads a body of at most `limit` bytes. A larger one is not read to its end.
+///
+/// # Errors
+/// If it is larger, or breaks off.
 pub async fn read_limited(mut response: Response, limit: usize) -> Result<Vec<u8>, ClientError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {

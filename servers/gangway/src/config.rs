@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::Uri;
 
-/// A variable that is missing or cannot be used.
+/// A variable that is missing or invalid. Displayed as `NAME: problem`.
 #[derive(Debug, thiserror::Error)]
 #[error("{variable}: {problem}")]
 pub struct ConfigError {
@@ -33,24 +33,31 @@ impl Env {
         Self::from_fn(|name| std::env::var(name).ok())
     }
 
-    /// Any other source of variables.
+    /// Variables from a function: their value by name.
     pub fn from_fn(lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self(Box::new(lookup))
     }
 
-    /// The variable's value. Empty means unset, because a template can hardly leave one out.
+    /// The variable's value without spaces around it. An empty one counts as unset, because a CloudFormation
+    /// template cannot easily leave a variable out.
     pub fn get(&self, variable: &str) -> Option<String> {
         let value = self.0(variable)?;
         let value = value.trim();
         (!value.is_empty()).then(|| value.to_owned())
     }
 
-    /// The variable's value, which must be there.
+    /// The variable's value.
+    ///
+    /// # Errors
+    /// If it is not set.
     pub fn required(&self, variable: &'static str) -> Result<String, ConfigError> {
         self.get(variable).ok_or_else(|| ConfigError::new(variable, "must be set"))
     }
 
-    /// The variable as an absolute http(s) URL without a trailing slash.
+    /// The variable as an absolute http(s) URL, without its trailing slash. `None` if it is not set.
+    ///
+    /// # Errors
+    /// If it is not such a URL, or has a fragment, a quote or a backslash.
     pub fn url(&self, variable: &'static str) -> Result<Option<String>, ConfigError> {
         self.get(variable).map(|value| absolute_url(variable, &value)).transpose()
     }
@@ -65,30 +72,31 @@ impl Env {
     }
 }
 
-/// What bounds a server. The defaults are for production; tests tighten them.
+/// The limits of a server. The defaults are for production; tests use smaller ones.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Largest request body.
+    /// Largest request body, in bytes. Default 1 MiB.
     pub body_bytes: usize,
-    /// Longest time for a request body to arrive.
+    /// Longest time for a request body to arrive. Default 10 s.
     pub body_time: Duration,
-    /// Longest time without a complete request head on a connection, pauses
-    /// included: longer than the load balancer keeps an idle connection, or it
-    /// would send requests into closing ones.
+    /// Longest time without a complete request head on a connection, pauses between requests included.
+    /// Default 150 s: longer than the load balancer keeps an idle connection, or it would send requests
+    /// on connections that are being closed.
     pub head_time: Duration,
-    /// Longest time until a response begins.
+    /// Longest time until a response begins. Default 30 s.
     pub request_time: Duration,
-    /// Most requests answered at once.
+    /// Most requests at the same time. Default 512.
     pub concurrent_requests: usize,
-    /// Longest wait for requests in flight after a signal to stop.
+    /// Longest wait for requests in flight after a signal to stop. Default 50 s: less than the 60 s after
+    /// which ECS kills the container.
     pub drain_time: Duration,
-    /// Longest time for one reading of the issuer's keys.
+    /// Longest time for fetching the issuer's keys once. Default 5 s.
     pub jwks_time: Duration,
-    /// Shortest time between two JWKS fetches caused by unknown keys.
+    /// Shortest time between two JWKS fetches caused by unknown keys. Default 30 s.
     pub jwks_interval: Duration,
-    /// Age from which the JWKS is refreshed behind the requests.
+    /// Age from which the JWKS is fetched again, while requests still use the old one. Default 1 hour.
     pub jwks_max_age: Duration,
-    /// Time that one line of metrics sums up.
+    /// Time that one line of metrics sums up. Default 1 minute.
     pub metrics_interval: Duration,
 }
 
@@ -109,18 +117,19 @@ impl Default for Limits {
     }
 }
 
-/// Configuration of a server.
+/// Configuration of a server. Each field names its variable; `servers/README.md` describes them.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Address to listen on (`GANGWAY_ADDR`).
     pub addr: SocketAddr,
     /// Name of the server in its log (`GANGWAY_SERVER`).
     pub server: String,
-    /// Public URL of the MCP endpoint: the OAuth resource (`GANGWAY_RESOURCE_URL`).
+    /// Public URL of the MCP endpoint, which is the OAuth resource (RFC 8707) and ends in `{path}/mcp`
+    /// (`GANGWAY_RESOURCE_URL`).
     pub resource_url: String,
     /// Path prefix, empty or with a leading and no trailing slash (`GANGWAY_PATH`).
     pub path: String,
-    /// Expected `iss` of tokens (`GANGWAY_ISSUER`).
+    /// Expected `iss` of tokens, compared letter by letter (`GANGWAY_ISSUER`).
     pub issuer: String,
     /// Where the issuer's keys are (`GANGWAY_JWKS_URL`).
     pub jwks_url: String,
@@ -130,18 +139,19 @@ pub struct Config {
     pub token_endpoint: String,
     /// Authorization endpoint named in the metadata (`GANGWAY_AUTHORIZATION_ENDPOINT`).
     pub authorization_endpoint: String,
-    /// The one whose metadata clients are sent to (`GANGWAY_AUTHORIZATION_SERVER`); `None` is our own
-    /// description of the issuer.
+    /// Authorization server whose metadata clients are sent to (`GANGWAY_AUTHORIZATION_SERVER`). `None`:
+    /// this server, which serves a description of the issuer itself.
     pub authorization_server: Option<String>,
-    /// Clients whose tokens are taken without an audience (`GANGWAY_ALLOWED_CLIENTS`).
+    /// Ids of the clients whose tokens are accepted without an audience (`GANGWAY_ALLOWED_CLIENTS`).
     pub allowed_clients: Vec<String>,
-    /// Values of the Host header that are served (`GANGWAY_ALLOWED_HOSTS`).
+    /// Values of the Host header that are served, as `host` or `host:port`. Never empty
+    /// (`GANGWAY_ALLOWED_HOSTS`).
     pub allowed_hosts: Vec<String>,
-    /// Browser origins that are served (`GANGWAY_ALLOWED_ORIGINS`).
+    /// Browser origins that are served, each with its port or `:*` (`GANGWAY_ALLOWED_ORIGINS`).
     pub allowed_origins: Vec<String>,
     /// Whether metrics are written to the log (`GANGWAY_METRICS`).
     pub metrics: bool,
-    /// Bounds, not configurable from the environment.
+    /// Limits. No variable sets them.
     pub limits: Limits,
 }
 
@@ -149,7 +159,10 @@ impl Config {
     /// Address to listen on when `GANGWAY_ADDR` is not set.
     pub const DEFAULT_ADDR: &str = "0.0.0.0:8080";
 
-    /// Reads the configuration; the error names the variable that is wrong.
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// Names the first variable that is missing or invalid.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let path = path(&env.required("GANGWAY_PATH")?)?;
         let resource_url = env.required_url("GANGWAY_RESOURCE_URL")?;
@@ -181,6 +194,9 @@ impl Config {
     }
 
     /// The address alone, which is all that the health command needs.
+    ///
+    /// # Errors
+    /// If `GANGWAY_ADDR` is set and is not an address with a port.
     pub fn addr_from_env(env: &Env) -> Result<SocketAddr, ConfigError> {
         let value = env.get("GANGWAY_ADDR").unwrap_or_else(|| Self::DEFAULT_ADDR.to_owned());
         value
@@ -260,13 +276,13 @@ fn metrics(env: &Env) -> Result<bool, ConfigError> {
     }
 }
 
-/// Origins, each with its port: the protocol library takes one without as any port.
+/// Origins, each with its port: rmcp takes an origin without one to mean any port.
 fn allowed_origins(env: &Env) -> Result<Vec<String>, ConfigError> {
     let origins = env.list("GANGWAY_ALLOWED_ORIGINS");
     origins.into_iter().map(|origin| with_port(&origin).ok_or_else(|| not_an_origin(&origin))).collect()
 }
 
-/// An origin with its port: the scheme's own where it names none.
+/// `origin` with its port: the default port of the scheme if it names none. `None` if it is not an origin.
 pub(crate) fn with_port(origin: &str) -> Option<String> {
     let origin = origin.to_ascii_lowercase();
     let any_port = origin.strip_suffix(":*");

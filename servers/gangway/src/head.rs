@@ -1,5 +1,4 @@
-//! The one look at the head: nothing in it may be there twice, and no page of an origin that is
-//! not served gets further.
+//! Checks the head: headers that must be unique are, and a browser's page is of an origin that is served.
 
 use std::sync::Arc;
 
@@ -9,15 +8,15 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::app::Shared;
 use crate::challenge::{INVALID_REQUEST, rpc_error};
 use crate::origin::is_listed;
+use crate::shared::Shared;
 
-/// Headers whose first value the protocol goes by.
+/// Headers that may be there once. rmcp reads the first one only.
 const ONCE: [HeaderName; 3] = [HOST, ORIGIN, CONTENT_TYPE];
 
-/// Refuses a head that says two things: a proxy in front may have gone by the
-/// other one. RFC 9112 section 3.2 asks for this status where it is the host.
+/// Refuses a head that contradicts itself: a proxy in front may have read the other value. RFC 9112
+/// section 3.2 demands status 400 for two Host headers.
 ///
 /// An Origin that is not served gets 403 whatever else the request has (MCP, Transports, "Security
 /// Warning"); the protocol library looks at it only behind the token check.

@@ -16,10 +16,10 @@ use crate::log::Log;
 
 /// Largest JWKS document that is read.
 const MAX_BYTES: usize = 256 * 1024;
-/// Time between attempts while there are no keys at all.
+/// Time between attempts as long as no keys were read.
 const RETRY: Duration = Duration::from_secs(1);
-/// Most requests that wait for a fetch because of a key that is not known, while
-/// others are: made-up keys must not take the room of requests with real ones.
+/// Most requests that wait for a fetch because their key is not known, while other keys are. Requests
+/// with made-up keys must not use up the places of requests with real ones.
 const MAX_WAITING: usize = 64;
 
 /// Why there is no key.
@@ -55,10 +55,10 @@ pub struct Jwks {
     client: Client,
     log: Log,
     keys: RwLock<Option<Arc<KeySet>>>,
-    /// Held while fetching, so that there is one fetch at a time; when the last one ended.
+    /// Locked while fetching, so that there is one fetch at a time. Holds the time when the last one ended.
     gate: Arc<Mutex<Option<Instant>>>,
     waiting: Semaphore,
-    /// The last fetch failed: a key that is not known may be the issuer's new one.
+    /// Whether the last fetch failed. If so, a key that is not known may be a new one of the issuer's.
     failing: AtomicBool,
 }
 
@@ -99,8 +99,8 @@ impl Jwks {
         }
     }
 
-    /// Fetches the document, unless it has been tried lately, or another
-    /// request has meanwhile brought the key that is `missing`.
+    /// Fetches the document, unless that was tried a moment ago, or another request has fetched the
+    /// `missing` key in the meantime.
     pub async fn refresh(self: &Arc<Self>, missing: Option<&str>) {
         let last = self.gate.clone().lock_owned().await;
         if missing.is_some_and(|kid| self.known(kid).is_some()) {
@@ -119,13 +119,13 @@ impl Jwks {
         let first = self.current().is_none();
         let fetched = self.fetch().await;
         self.failing.store(fetched.is_err(), Ordering::Relaxed);
-        // Those that waited meanwhile find it just tried, however long it took.
+        // The time of the end, not of the start: requests that waited during a slow fetch must not repeat it.
         *last = Some(Instant::now());
         match fetched {
             Ok(keys) => {
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
                 if first {
-                    // Keys rotated right after a start need not wait an interval.
+                    // Lets the next unknown key cause a fetch at once, in case keys are rotated right after a start.
                     *last = None;
                 }
             }
@@ -154,7 +154,7 @@ impl Jwks {
     }
 }
 
-/// The RSA signing keys of a document; those of other kinds are passed over.
+/// The RSA signing keys of a document. Keys of other kinds are ignored.
 fn parse(body: &[u8]) -> Option<HashMap<String, Arc<DecodingKey>>> {
     #[derive(serde::Deserialize)]
     struct Document {

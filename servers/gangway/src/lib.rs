@@ -1,12 +1,15 @@
-//! Everything of an MCP server that is not its tools.
+//! Everything that an MCP server needs besides its tools.
 //!
 //! A server built on this library answers the Model Context Protocol on one
 //! stateless endpoint, in the 2026-07-28 revision and in the older ones that
 //! open with `initialize`. In front of the protocol stand, from the outside in:
-//! the request log and metrics, the look at the head, the answers to browsers,
-//! the limits, the token check, and the look at the body.
+//! the request log and metrics, the check of the head, the answers to browsers (CORS),
+//! the limits, the token check, and the check of the body.
 //! Nothing is kept between requests, so any copy of the server can answer any
 //! of them.
+//!
+//! `examples/echo.rs` is the smallest whole server; `servers/README.md` lists the variables, the
+//! statuses and the log.
 //!
 //! A server's `main` is [`main`] with its handler:
 //!
@@ -24,6 +27,7 @@ mod body;
 mod challenge;
 mod client;
 mod config;
+mod facts;
 mod head;
 mod jwks;
 mod limits;
@@ -31,8 +35,10 @@ mod log;
 mod metadata;
 mod metrics;
 mod origin;
+mod requests;
 mod run;
 mod serve;
+mod shared;
 mod stream;
 mod token;
 

@@ -7,21 +7,21 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::app::Shared;
 use crate::challenge::{BUSY, INTERNAL_ERROR, rpc_error};
-use crate::{log, stream};
+use crate::facts::facts;
+use crate::shared::Shared;
+use crate::stream;
 
-/// Admits a request if there is room, and gives it up after the time limit.
+/// Answers 503 if too many requests run, and 504 if a response does not begin in time.
 ///
-/// A request that is turned away at once can be retried on another task; one
-/// that is queued only makes the queue longer. The time limit is on the
-/// beginning of the response; one that is streamed keeps its place until it ends.
+/// Requests are not queued: one that is refused at once can be retried on another copy of the server.
+/// The time limit ends when the response begins. A streamed response counts as running until it ends.
 pub async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let Ok(slot) = shared.slots.clone().try_acquire_owned() else {
         return rpc_error(StatusCode::SERVICE_UNAVAILABLE, BUSY, "too many requests at once", None);
     };
     let in_flight = shared.in_flight.token();
-    let facts = log::facts(&request);
+    let facts = facts(&request);
     match tokio::time::timeout(shared.config.limits.request_time, next.run(request)).await {
         Ok(response) if stream::answers(&response, &facts) => stream::keep(response, (slot, in_flight)),
         Ok(response) => response,

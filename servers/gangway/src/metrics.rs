@@ -20,11 +20,11 @@ const NAMESPACE: &str = "quarterdeck";
 /// The `tool` of a call whose tool the server does not list: callers must not
 /// be able to make up metrics.
 const UNLISTED: &str = "other";
-/// The `tool` of everything that is not the call of a tool, or was refused before that was known.
+/// The `tool` of a request that calls none, or was refused before its body was read.
 const NO_TOOL: &str = "none";
 /// Most values of one metric in one line.
 const MAX_VALUES: u64 = 100;
-/// Longest latency that is told from longer ones, in microseconds.
+/// Longer latencies are counted as this one, in microseconds.
 const MAX_LATENCY: u64 = 600_000_000;
 
 /// What a request was about, as far as metrics go.
@@ -41,14 +41,14 @@ pub enum Tool<'a> {
 /// Figures since the last lines.
 pub struct Metrics {
     log: Log,
-    /// By tool. As long as the server's list of tools, and two more.
+    /// By tool. Has at most two entries more than the server has tools: [`UNLISTED`] and [`NO_TOOL`].
     tools: Mutex<BTreeMap<String, Figures>>,
 }
 
 struct Figures {
     requests: u64,
     errors: u64,
-    /// In microseconds. Two significant digits: 12 kB, however many requests.
+    /// In microseconds, with two significant digits: 12 kB, however many requests.
     latency: Histogram<u32>,
 }
 
@@ -76,7 +76,7 @@ impl Metrics {
         figures.latency.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(MAX_LATENCY));
     }
 
-    /// Writes the lines, and begins anew.
+    /// Writes a line for each tool, and starts counting from zero.
     pub fn write(&self) {
         let tools = std::mem::take(&mut *self.tools.lock().unwrap_or_else(PoisonError::into_inner));
         for (tool, figures) in &tools {
@@ -93,7 +93,7 @@ impl Metrics {
     }
 }
 
-/// In the order in which a person reads them: the latencies are many.
+/// The order of the fields is the order in the line: the long parts come last.
 #[derive(Serialize)]
 struct Document<'a> {
     tool: &'a str,
@@ -107,8 +107,8 @@ struct Document<'a> {
     declared: Value,
 }
 
-/// The members that the format asks for; `server` is in every line of the log.
-/// Each metric is had by tool, and for the whole server.
+/// The members that the format asks for. `server` is not among them: every line of the log has it.
+/// Each metric exists by tool, and for the whole server.
 fn document<'a>(tool: &'a str, figures: &Figures) -> Document<'a> {
     let metric = |name: &str, unit: &str| json!({ "Name": name, "Unit": unit });
     let declared = json!({
@@ -128,8 +128,8 @@ fn document<'a>(tool: &'a str, figures: &Figures) -> Document<'a> {
 }
 
 /// The latencies in milliseconds: all of them up to 100, and above that 100 at
-/// even ranks from the shortest to the longest. Percentiles survive that; for
-/// the number of requests there is `Requests`.
+/// even ranks from the shortest to the longest, which keeps the percentiles. The number of requests is in
+/// `Requests`.
 fn values(latency: &Histogram<u32>) -> Vec<f64> {
     let all = latency.len();
     let wanted = all.min(MAX_VALUES);

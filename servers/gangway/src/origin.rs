@@ -9,7 +9,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 
 use crate::config::Config;
 
-/// How long a browser may keep the answer; Chrome keeps none longer.
+/// How long a browser may keep the answer. Chrome keeps none longer than this.
 const KEEP: Duration = Duration::from_secs(7_200);
 
 /// Answers for the metadata documents, which are for everyone.
@@ -17,11 +17,11 @@ pub fn answers_of_documents() -> CorsLayer {
     CorsLayer::new().allow_origin(Any).allow_methods([Method::GET]).allow_headers(Any).max_age(KEEP)
 }
 
-/// Answers for the endpoint, to the origins that are served; nothing where there are none.
+/// Answers for the endpoint, to the origins that are served. `None` if no origin is.
 ///
-/// The browser's question carries no token, so it is answered ahead of the token check. What the
-/// page sends is up to it: the newest protocol names headers after a tool's arguments. No cookies
-/// are asked for, so a page without a token gets no further than any other client.
+/// The preflight request carries no token, so it is answered before the token check. The page may send
+/// any header, because the newest protocol names headers after a tool's arguments. Cookies are not
+/// allowed, so a page without a token can do no more than any other client.
 pub fn answers_of_endpoint(config: &Config) -> Option<CorsLayer> {
     if config.allowed_origins.is_empty() {
         return None;
@@ -31,13 +31,13 @@ pub fn answers_of_endpoint(config: &Config) -> Option<CorsLayer> {
         .allow_origin(AllowOrigin::predicate(move |origin, _| is_listed(&allowed, origin)))
         .allow_methods([Method::POST])
         .allow_headers(AllowHeaders::mirror_request())
-        // The way to a token, and when to come back: pages see neither unless told.
+        // Pages see these only if allowed: where to get a token, and when to try again.
         .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER])
         .max_age(KEEP);
     Some(layer)
 }
 
-/// Whether the configuration serves an origin as browsers write it.
+/// Whether `allowed` has `origin`, as browsers write it.
 pub fn is_listed(allowed: &[String], origin: &HeaderValue) -> bool {
     let Some(with_port) = origin.to_str().ok().and_then(crate::config::with_port) else { return false };
     allowed.iter().any(|entry| match entry.strip_suffix(":*") {

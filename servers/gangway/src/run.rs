@@ -17,7 +17,8 @@ use crate::log::Log;
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 const USAGE_ERROR: u8 = 2;
 
-/// Runs a server, or its `healthcheck` command.
+/// Runs a server, or its `healthcheck` command, from the arguments and the environment of this process.
+/// `build` makes the server; it may read variables of its own.
 ///
 /// Exit codes: 0 after a stop that was asked for, 1 when serving failed or the
 /// server is not healthy, 2 when the arguments or the environment are wrong.
@@ -56,8 +57,11 @@ async fn serve<H: ServerHandler>(config: Config, server: Server<H>) -> Result<()
     app.serve(listener, stop).await.map_err(|error| error.to_string())
 }
 
-/// Done at SIGTERM or SIGINT. The handlers are set before this returns: the
-/// first process of a container would otherwise ignore the signals.
+/// A future that is done at SIGTERM or SIGINT. The handlers are installed before this returns: without
+/// them, the first process of a container ignores both signals.
+///
+/// # Errors
+/// If a handler cannot be installed. Panics outside of a Tokio runtime.
 pub fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

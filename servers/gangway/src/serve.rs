@@ -12,12 +12,12 @@ use tokio::net::{TcpListener, TcpStream};
 /// Most bytes of a request's head. The load balancer takes a line of 16 KiB and
 /// headers of 64 KiB.
 const MAX_HEAD_BYTES: usize = 80 * 1024;
-/// Pause after a connection could not be taken: there are too many open files,
-/// and trying at once would only burn the processor.
+/// Pause after a connection could not be accepted. The usual reason is too many open files: trying again
+/// at once would only use up the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Takes connections until `stop` is done, and returns those that are open. The
-/// listener is closed then, so that new connections are refused at once.
+/// Accepts connections until `stop` is done, and returns those that are open. The listener is closed by
+/// then, so that new connections are refused at once.
 ///
 /// A connection on which no complete head arrives in `head_time` is closed. The
 /// time includes the pause between two requests.

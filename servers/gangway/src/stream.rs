@@ -1,11 +1,11 @@
-//! Responses that are streams: what is kept until they end.
+//! Streamed responses: keeps values until they end, and watches what they send.
 
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use http_body_util::BodyExt;
 
-use crate::log::Facts;
+use crate::facts::Facts;
 
 /// Whether a response is a stream of events.
 pub fn is_stream(response: &Response) -> bool {
@@ -13,8 +13,8 @@ pub fn is_stream(response: &Response) -> bool {
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
 
-/// Whether a response is a stream that ends with the answer. One that the client only listens on
-/// ends when either side goes away, so nothing waits for it.
+/// Whether a response is a stream that ends with the answer to the request. A stream that the client
+/// only listens on has no answer: it ends when either side closes it, so nothing waits for it.
 pub fn answers(response: &Response, facts: &Facts) -> bool {
     is_stream(response) && !facts.listens()
 }

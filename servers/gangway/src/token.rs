@@ -1,4 +1,4 @@
-//! Access tokens: which are ours, and what they allow.
+//! Access tokens: whether one is for this server, and what it allows.
 
 use std::sync::Arc;
 
@@ -10,19 +10,19 @@ use crate::challenge::Denial;
 use crate::config::Config;
 use crate::jwks::{Jwks, KeyError};
 
-/// Longest token that is looked at.
+/// Longest token that is parsed.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
-/// Difference of clocks that is forgiven, in seconds.
+/// How far the issuer's clock and ours may differ, in seconds.
 const LEEWAY_SECONDS: u64 = 30;
 
-/// Who makes the request: in the request's extensions for every tool.
+/// Who makes the request. A tool finds it in the extensions of the HTTP request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The OAuth client.
+    /// The OAuth client: the claim `client_id` (RFC 9068 section 2.2).
     pub client_id: String,
-    /// The user, or the client itself for a machine.
+    /// The claim `sub`: the user, or the client itself if a machine calls. `None` if the token has none.
     pub subject: Option<String>,
-    /// Whether the token has this server's `read` scope; without it no tool is reached.
+    /// Whether the token has this server's `read` scope. Always true in a tool: without it, none is called.
     pub may_read: bool,
     /// Whether the token has this server's `write` scope.
     pub may_write: bool,
@@ -76,13 +76,13 @@ impl Verifier {
         validation.set_required_spec_claims(&["exp", "iss"]);
         validation.leeway = LEEWAY_SECONDS;
         validation.validate_nbf = true;
-        // The audience is ours to judge: it may be absent, see `audience`.
+        // Checked in `audience`, because it may be absent.
         validation.validate_aud = false;
         let (read, write) = (config.scope("read"), config.scope("write"));
         Self { config, jwks, validation, read, write }
     }
 
-    /// The caller that `token` stands for, whatever its scopes allow.
+    /// The caller that `token` stands for. Whether its scopes suffice is for the caller of this to decide.
     pub async fn verify(&self, token: &str) -> Result<Caller, Denial> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Denial::Invalid("the token is too long"));
@@ -95,7 +95,7 @@ impl Verifier {
         let claims = decode::<Claims>(token, &key, &self.validation)
             .map_err(|error| Denial::Invalid(explain(error.kind())))?
             .claims;
-        // Where the library takes one of several issuers for enough.
+        // The library accepts a list of issuers that contains ours; this does not.
         if claims.iss != self.config.issuer {
             return Err(Denial::Invalid("the token is from another issuer"));
         }
@@ -113,8 +113,8 @@ impl Verifier {
 
     /// Whether the token was issued for this server (RFC 8707).
     ///
-    /// Tokens of the client credentials grant carry no audience. Their scopes
-    /// do its work: a scope begins with the URL of the resource it belongs to.
+    /// Cognito's tokens of the client credentials grant have no audience. Their scopes serve instead: each
+    /// begins with the URL of the resource that it belongs to.
     fn audience(&self, claims: &Claims) -> Result<(), Denial> {
         if let Some(audience) = &claims.aud {
             let ours = audience.names(&self.config.resource_url);
@@ -131,18 +131,18 @@ impl Verifier {
     }
 }
 
-/// The key's id. Keys and addresses of keys inside the token (`jwk`, `jku`,
-/// `x5u`) are ignored: whoever makes the token chooses those.
+/// The id of the token's key. Keys and addresses of keys in the token itself (`jwk`, `jku`, `x5u`) are
+/// ignored: whoever forges a token chooses them.
 fn key_id(token: &str) -> Result<String, Denial> {
     let header = decode_header(token).map_err(|error| Denial::Invalid(explain(error.kind())))?;
     if header.alg != Algorithm::RS256 {
         return Err(Denial::Invalid("the token is not signed with RS256"));
     }
-    // RFC 7515 section 4.1.11: what must be understood, and is not, is refused.
+    // RFC 7515 section 4.1.11: a token with critical headers that are not understood is refused.
     if header.crit.is_some() {
         return Err(Denial::Invalid("the token has critical headers"));
     }
-    // RFC 7797: its payload is not what is signed here, with or without `crit`.
+    // RFC 7797: with `b64`, something else than the encoded payload is signed.
     if header.extras.inner().contains_key("b64") {
         return Err(Denial::Invalid("the token has another encoding"));
     }
@@ -152,8 +152,8 @@ fn key_id(token: &str) -> Result<String, Denial> {
     header.kid.ok_or(Denial::Invalid("the token names no key"))
 }
 
-/// RFC 8725 section 3.11: tokens of other types are not taken for access tokens.
-/// Cognito's have no type, those of RFC 9068 have its own.
+/// RFC 8725 section 3.11: a token of another type is not an access token. Cognito's tokens have no type,
+/// those of RFC 9068 have `at+jwt`.
 fn is_access_type(typ: &str) -> bool {
     ["JWT", "at+jwt", "application/at+jwt"].iter().any(|known| typ.eq_ignore_ascii_case(known))
 }

@@ -1,4 +1,4 @@
-//! The cache of the issuer's keys: few fetches, and none that a stranger can buy.
+//! The cache of the issuer's keys: few fetches, however many requests with made-up keys come.
 #![allow(clippy::unwrap_used)] // A failed step is a failed test.
 
 #[path = "support/clock.rs"]

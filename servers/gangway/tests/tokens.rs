@@ -1,5 +1,5 @@
-//! What a client is told that has no token, or one that does not suffice. Tokens
-//! that are wrong are in `attacks`.
+//! What a client is told if it has no token, or one without the scope that it needs. Invalid tokens are
+//! in `attacks`.
 #![allow(clippy::unwrap_used)] // A failed step is a failed test.
 
 #[path = "support/clock.rs"]

@@ -49,9 +49,16 @@ pub fn convert(now: Timestamp, source: &TimeZone, time: &str, target: &TimeZone)
     let civil = parse(time, now, source)?;
     let too_far = |_| format!("{time:?} is outside of the years -9999 to 9999.");
     let ambiguous = source.to_ambiguous_zoned(civil);
-    let offset = ambiguous.offset();
+    let mut offset = ambiguous.offset();
     // A skipped time is moved forward by the gap; of a repeated one, the first is taken.
-    let moment = ambiguous.compatible().map_err(too_far)?;
+    let mut moment = ambiguous.compatible().map_err(too_far)?;
+    // At the last change that the database lists for a zone, jiff already applies the zone's rule for the
+    // years after it. It may then take a time for a repeated one that is not. The first of the two shows
+    // another time on the zone's clocks, and the second is the right one.
+    if matches!(offset, AmbiguousOffset::Fold { .. }) && moment.datetime() != civil {
+        moment = source.to_ambiguous_zoned(civil).later().map_err(too_far)?;
+        offset = AmbiguousOffset::Unambiguous { offset: moment.offset() };
+    }
     let there = moment.with_time_zone(target.clone());
     let mut conversion = Conversion {
         source: reading(&moment),

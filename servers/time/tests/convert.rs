@@ -97,6 +97,17 @@ fn offsets_of_the_past_are_kept_to_the_second() {
     }
 }
 
+/// Greenland went from -03 to -02 in March 2023 and did not put its clocks back in autumn, but the rule
+/// for the years after it does.
+#[test]
+fn a_time_at_the_last_listed_change_is_not_taken_for_a_repeated_one() {
+    for time in ["2023-10-28T22:59:59", "2023-10-28T23:00:14", "2023-10-28T23:59:59", "2023-10-29T00:00:00"] {
+        let conversion = attempt("America/Nuuk", time, "UTC").unwrap();
+        assert_eq!(conversion.source.datetime, format!("{time}-02:00"));
+        assert_eq!((conversion.note, conversion.if_second_was_meant), (None, None), "{time}");
+    }
+}
+
 #[test]
 fn skipped_times_are_moved_forward_and_explained() {
     let cases = [

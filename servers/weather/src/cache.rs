@@ -66,7 +66,7 @@ impl Cache {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.remove(path);
         while entries.bytes + size > self.capacity {
-            // What expires first is either of no use any more or for the shortest time.
+            // The document that expires first has expired already, or is of use for the shortest time.
             let first = entries.by_path.iter().min_by_key(|(_, entry)| entry.expires);
             let Some(path) = first.map(|(path, _)| path.clone()) else { break };
             entries.remove(&path);

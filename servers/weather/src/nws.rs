@@ -52,7 +52,7 @@ pub enum NwsError {
     Unavailable {
         /// What happened last.
         why: String,
-        /// When it may be better; what the service says, if it does.
+        /// When to try again: what the service says, or a guess.
         after: Duration,
     },
     /// An answer that is not the documented one.
@@ -60,7 +60,7 @@ pub enum NwsError {
     Unreadable,
 }
 
-/// No wish of the service is taken for longer: what is added to it must stay a time.
+/// Longest `Retry-After` that is believed. More would overflow the time that it is added to.
 const LONGEST_WISH: Duration = Duration::from_secs(86_400);
 /// When to try again if the service does not say.
 const LATER: Duration = Duration::from_secs(60);
@@ -81,7 +81,7 @@ struct Answer {
 
 /// One failed attempt.
 enum Failure {
-    /// Worth another attempt, and when the service says that it is.
+    /// Worth another attempt, after this time if the service says when.
     Passing(String, Option<Duration>),
     Lasting(NwsError),
 }
@@ -109,8 +109,8 @@ impl Nws {
         Ok(Self { base: base.to_owned(), client, patience, cache: Cache::default() })
     }
 
-    /// Reads the document at `path`, retrying what may pass. One that the service lets
-    /// us keep is asked for again only when its time is over.
+    /// Reads the document at `path`, and tries again if the failure may be temporary. A document that may be
+    /// cached is asked for again only when it has expired.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, NwsError> {
         let asked = Instant::now();
         if let Some(body) = self.cache.get(path, asked) {
@@ -118,7 +118,7 @@ impl Nws {
         }
         let answer = self.fetch(path, asked).await?;
         let document = parse(&answer.body)?;
-        // Only what could be read. Counted from the first attempt: rather too short.
+        // Only a document that could be parsed. Counted from the first attempt, so rather too short than too long.
         self.cache.put(path, answer.body, asked, answer.lifetime);
         Ok(document)
     }
@@ -146,7 +146,7 @@ impl Nws {
     async fn attempt(&self, path: &str) -> Result<Answer, Failure> {
         let passing = |error: ClientError| {
             let why = match &error {
-                // The cause is a matter of resolvers and sockets, of no use to a model.
+                // The cause is about resolvers and sockets, which is of no use to a model.
                 ClientError::Http(error) if error.is_connect() => "no connection".to_owned(),
                 error => error.to_string(),
             };

@@ -1,4 +1,4 @@
-//! What is asked of the service, and what of its documents is passed on.
+//! What the tools ask of the service, and which parts of its documents they return.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -74,7 +74,7 @@ pub struct Alert {
     pub onset: Option<String>,
     /// When the event ends (RFC 3339).
     pub ends: Option<String>,
-    /// When the text is out of date, which is the end of an event that names none.
+    /// When the text is out of date. For an event without an end, that is its end (RFC 3339).
     #[serde(default, skip_serializing)]
     #[schemars(skip)]
     expires: Option<String>,
@@ -120,7 +120,7 @@ struct Collection {
 pub async fn forecast(nws: &Nws, latitude: f64, longitude: f64) -> Result<Forecast, NwsError> {
     let path = format!("/points/{},{}", coordinate(latitude), coordinate(longitude));
     let point = nws.get::<Properties<Point>>(&path).await?.properties;
-    // Not the URL that the document gives: an answer does not choose whom we call.
+    // Built here, not taken from the document: an answer must not decide which URL we call.
     if !point.grid_id.chars().all(|c| c.is_ascii_alphanumeric()) {
         return Err(NwsError::Unreadable);
     }

@@ -1,10 +1,10 @@
 //! Every write of the console: planned, confirmed, audited, applied, verified.
 //!
-//! Architecture invariant: a [`Call`](work::Call) reaches AWS only inside an [`Approved`], and only
+//! Architecture invariant: a [`Call`] reaches AWS only inside an [`Approved`], and only
 //! [`protocol`] can make one, after the audit has the intent on disk. There is no second path.
 //!
-//! An operation is an [`Intent`](intent::Intent) and the [`Facts`](work::Facts) learnt so far; its
-//! steps are computed from both ([`intent::Intent::steps`]), so a journal of facts is enough to go
+//! An operation is an [`Intent`] and the [`Facts`] learnt so far; its
+//! steps are computed from both ([`Intent::steps`]), so a journal of facts is enough to go
 //! on after a crash. Every call looks before it writes: repeating one whose outcome is unknown is
 //! harmless.
 

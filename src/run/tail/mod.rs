@@ -1,7 +1,7 @@
 //! Follows log groups: the history, then live, and by polling where live is not to be had.
 //!
-//! Nothing is lost silently. [`Coverage`] knows what of each group is complete; live sessions
-//! ([`lane`]) make lines early and say when they may have left some out; windows ([`window`]) are
+//! Nothing is lost silently. [`Coverage`](crate::core::logs::Coverage) knows what of each group is complete; live sessions
+//! ([`lane`]) make lines early and say when they may have left some out; windows ([`pages`]) are
 //! read until nothing is owed. What cannot be read is told as a [`Gap`].
 
 mod budget;

@@ -1,0 +1,118 @@
+//! What is learnt about a request on its way in, for its line in the log.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::Request;
+use serde_json::Value;
+
+/// Longest value from outside that is written, in characters.
+pub const MAX_VALUE: usize = 64;
+
+/// What the layers learn about one request. They find it in the request's extensions ([`facts`]).
+#[derive(Clone, Default)]
+pub struct Facts(Arc<Known>);
+
+#[derive(Default)]
+struct Known {
+    client: OnceLock<String>,
+    method: OnceLock<String>,
+    tool: OnceLock<String>,
+    listed: AtomicBool,
+    request_id: OnceLock<Value>,
+    tool_failed: AtomicBool,
+}
+
+impl Facts {
+    /// Notes the OAuth client, whose token was checked.
+    pub fn client(&self, client: &str) {
+        let _ = self.0.client.set(clean(client));
+    }
+
+    /// Notes the MCP method, the tool of a `tools/call`, and whether the server lists it.
+    pub fn call(&self, method: Option<&str>, tool: Option<&str>, listed: bool) {
+        if let Some(method) = method {
+            let _ = self.0.method.set(clean(method));
+        }
+        if let Some(tool) = tool {
+            let _ = self.0.tool.set(clean(tool));
+        }
+        self.0.listed.store(listed, Ordering::Relaxed);
+    }
+
+    /// Whether the client asked for nothing but a stream to listen on.
+    pub fn listens(&self) -> bool {
+        self.known_method() == Some("subscriptions/listen")
+    }
+
+    /// Notes the message's JSON-RPC id, if it has the type of one.
+    pub fn request_id(&self, id: Option<Value>) {
+        if let Some(id @ (Value::String(_) | Value::Number(_))) = id {
+            let _ = self.0.request_id.set(id);
+        }
+    }
+
+    /// The JSON-RPC id, for an error that answers the message. It is never logged.
+    pub fn known_request_id(&self) -> Option<&Value> {
+        self.0.request_id.get()
+    }
+
+    /// Notes that the tool's result says `isError`, or that the server could not run it.
+    pub fn tool_failed(&self) {
+        self.0.tool_failed.store(true, Ordering::Relaxed);
+    }
+
+    /// The OAuth client, if its token was checked.
+    pub fn known_client(&self) -> Option<&str> {
+        self.0.client.get().map(String::as_str)
+    }
+
+    /// The MCP method, if the body was read.
+    pub fn known_method(&self) -> Option<&str> {
+        self.0.method.get().map(String::as_str)
+    }
+
+    /// The tool, if the body was read and calls one.
+    pub fn known_tool(&self) -> Option<&str> {
+        self.0.tool.get().map(String::as_str)
+    }
+
+    /// Whether the server lists that tool.
+    pub fn tool_is_listed(&self) -> bool {
+        self.0.listed.load(Ordering::Relaxed)
+    }
+
+    /// Whether the tool failed.
+    pub fn has_failed(&self) -> bool {
+        self.0.tool_failed.load(Ordering::Relaxed)
+    }
+}
+
+/// The facts of `request`: empty ones if it did not come through the layer that logs requests.
+pub fn facts(request: &Request) -> Facts {
+    request.extensions().get().cloned().unwrap_or_default()
+}
+
+/// A value from outside, made harmless: at most [`MAX_VALUE`] characters, and a `?` for each that no
+/// name needs. A value that contains the beginning of a JWT (`eyJ`, a JSON object in base64) may be a
+/// token, and is not written at all.
+fn clean(value: &str) -> String {
+    if value.contains("eyJ") {
+        return "[redacted]".to_owned();
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:$".contains(c);
+    value.chars().take(MAX_VALUE).map(|c| if plain(c) { c } else { '?' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_from_outside_are_made_harmless() {
+        assert_eq!(clean("tools/call"), "tools/call");
+        assert_eq!(clean("a\n\u{1b}[31m\"b"), "a???31m?b");
+        assert_eq!(clean("x eyJhbGciOi"), "[redacted]");
+        assert_eq!(clean(&"a".repeat(1000)).len(), MAX_VALUE);
+    }
+}

@@ -1,0 +1,27 @@
+//! What all layers use: one value for the whole server.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::token::Verifier;
+
+/// What the layers share. Each gets it as its state.
+pub struct Shared {
+    pub config: Arc<Config>,
+    pub log: Log,
+    /// `None` if they are switched off.
+    pub metrics: Option<Arc<Metrics>>,
+    pub verifier: Verifier,
+    pub write_tools: &'static [&'static str],
+    /// Whether the server has a tool of this name.
+    pub lists: Box<dyn Fn(&str) -> bool + Send + Sync>,
+    /// One permit for each request that may run at once.
+    pub slots: Arc<Semaphore>,
+    /// The requests that a stop waits for.
+    pub in_flight: TaskTracker,
+}

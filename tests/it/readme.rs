@@ -1,0 +1,80 @@
+//! The keys that the README's table of jobs names are those of the table of actions.
+
+use std::fs;
+use std::path::Path;
+
+use quarterdeck::console::action::{ACTIONS, ActionInfo, Scope};
+
+/// The jobs of the README's table, and the screens that each is about.
+const JOBS: &[(&str, &[Scope])] = &[
+    ("Watch", &[Scope::Fleet]),
+    // The log of a server is opened from Fleet.
+    ("Read logs", &[Scope::Logs, Scope::Fleet]),
+    ("See the requests", &[Scope::Requests]),
+    ("Deploy", &[Scope::Stack]),
+    ("Operate", &[Scope::Fleet]),
+    ("Rotate secrets", &[Scope::Clients]),
+];
+
+/// Words that say nothing about an action.
+const FILLERS: &[&str] = &["a", "and", "of", "on", "or", "the"];
+
+/// The section about the jobs.
+fn section() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(path).unwrap();
+    let (_, rest) = text.split_once("## The five jobs\n").expect("the README has a section about the jobs");
+    rest.split("\n## ").next().unwrap().to_owned()
+}
+
+/// The keys of a text with the words that follow each: `[` and `]` in "`[` `]` older and newer" share theirs.
+fn keys(text: &str) -> Vec<(&str, &str)> {
+    let parts: Vec<&str> = text.split('`').collect();
+    let mut keys = Vec::new();
+    let mut words = "";
+    for pair in parts[1..].chunks_exact(2).rev() {
+        if !pair[1].trim().is_empty() {
+            words = pair[1];
+        }
+        keys.push((pair[0], words));
+    }
+    keys
+}
+
+fn words(text: &str) -> Vec<String> {
+    let all = text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+    all.filter(|word| !word.is_empty() && !FILLERS.contains(&word.as_str())).collect()
+}
+
+/// Whether `info` is what the key does on these screens: it is bound to it, or says that the key does the same.
+fn is_bound(info: &ActionInfo, scopes: &[Scope], key: &str) -> bool {
+    let here = info.scope == Scope::Global || scopes.contains(&info.scope);
+    here && (info.keys.contains(&key) || (info.keys.is_empty() && info.doc.contains(key)))
+}
+
+#[test]
+fn each_key_of_the_readme_does_what_it_says_there() {
+    let section = section();
+    for (job, scopes) in JOBS {
+        let row = section.lines().find(|line| line.starts_with(&format!("| **{job}** |")));
+        let cell = row.unwrap_or_else(|| panic!("no row about {job:?}")).split(" | ").nth(1).unwrap();
+        for (key, says) in keys(cell) {
+            let said = words(says);
+            let fits = |info: &&ActionInfo| {
+                is_bound(info, scopes, key)
+                    && words(&format!("{} {}", info.name, info.doc)).iter().any(|word| said.contains(word))
+            };
+            assert!(ACTIONS.iter().any(|info| fits(&info)), "{job}: `{key}` is said to be {says:?}");
+        }
+    }
+}
+
+#[test]
+fn every_key_that_writes_is_in_the_readme() {
+    let section = section();
+    let named = keys(&section);
+    for info in ACTIONS.iter().filter(|info| info.writes) {
+        let is_named = |key: &&str| named.iter().any(|(known, _)| known == key);
+        assert!(info.keys.iter().any(is_named), "{} is not in the README", info.name);
+    }
+}
