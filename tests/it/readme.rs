@@ -3,17 +3,18 @@
 use std::fs;
 use std::path::Path;
 
-use quarterdeck::console::action::{ACTIONS, ActionInfo, Scope};
+use quarterdeck::console::action::{self, ActionInfo, Scope};
+use quarterdeck::console::screens::Screen;
 
 /// The jobs of the README's table, and the screens that each is about.
-const JOBS: &[(&str, &[Scope])] = &[
-    ("Watch", &[Scope::Fleet]),
+const JOBS: &[(&str, &[Screen])] = &[
+    ("Watch", &[Screen::Fleet]),
     // The log of a server is opened from Fleet.
-    ("Read logs", &[Scope::Logs, Scope::Fleet]),
-    ("See the requests", &[Scope::Requests]),
-    ("Deploy", &[Scope::Stack]),
-    ("Operate", &[Scope::Fleet]),
-    ("Rotate secrets", &[Scope::Clients]),
+    ("Read logs", &[Screen::Logs, Screen::Fleet]),
+    ("See the requests", &[Screen::Requests]),
+    ("Deploy", &[Screen::Stack]),
+    ("Operate", &[Screen::Fleet]),
+    ("Rotate secrets", &[Screen::Clients]),
 ];
 
 /// Words that say nothing about an action.
@@ -47,24 +48,28 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// Whether `info` is what the key does on these screens: it is bound to it, or says that the key does the same.
-fn is_bound(info: &ActionInfo, scopes: &[Scope], key: &str) -> bool {
-    let here = info.scope == Scope::Global || scopes.contains(&info.scope);
+fn is_bound(info: &ActionInfo, screens: &[Screen], key: &str) -> bool {
+    let here = match info.scope {
+        Scope::Screen(screen) => screens.contains(&screen),
+        Scope::Global => true,
+        Scope::Operation => false,
+    };
     here && (info.keys.contains(&key) || (info.keys.is_empty() && info.doc.contains(key)))
 }
 
 #[test]
 fn each_key_of_the_readme_does_what_it_says_there() {
     let section = section();
-    for (job, scopes) in JOBS {
+    for (job, screens) in JOBS {
         let row = section.lines().find(|line| line.starts_with(&format!("| **{job}** |")));
         let cell = row.unwrap_or_else(|| panic!("no row about {job:?}")).split(" | ").nth(1).unwrap();
         for (key, says) in keys(cell) {
             let said = words(says);
             let fits = |info: &&ActionInfo| {
-                is_bound(info, scopes, key)
+                is_bound(info, screens, key)
                     && words(&format!("{} {}", info.name, info.doc)).iter().any(|word| said.contains(word))
             };
-            assert!(ACTIONS.iter().any(|info| fits(&info)), "{job}: `{key}` is said to be {says:?}");
+            assert!(action::all().any(|info| fits(&info)), "{job}: `{key}` is said to be {says:?}");
         }
     }
 }
@@ -73,7 +78,7 @@ fn each_key_of_the_readme_does_what_it_says_there() {
 fn every_key_that_writes_is_in_the_readme() {
     let section = section();
     let named = keys(&section);
-    for info in ACTIONS.iter().filter(|info| info.writes) {
+    for info in action::all().filter(|info| info.writes) {
         let is_named = |key: &&str| named.iter().any(|(known, _)| known == key);
         assert!(info.keys.iter().any(is_named), "{} is not in the README", info.name);
     }
