@@ -194,7 +194,7 @@ async fn fetch(session: &Session, slot: &Slot) -> CloudResult<Data> {
         Slot::Identity => Data::Identity(cloud.identity().await?),
         Slot::Fleet => Data::Fleet(match cloud.fleet(&session.context.cluster).await {
             // Before the first deploy and after a destroy there is no cluster: that is known, not unread.
-            Err(error) if error.kind == ErrorKind::NotFound => Fleet { gaps: vec![error.message], ..Fleet::default() },
+            Err(error) if error.kind == ErrorKind::NotFound => Fleet { no_cluster: true, ..Fleet::default() },
             other => other?,
         }),
         Slot::Stacks => Data::Stacks(read::stacks(session).await?),

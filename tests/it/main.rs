@@ -15,6 +15,7 @@ mod flows;
 mod flows_insights;
 mod flows_logs;
 mod flows_requests;
+mod health;
 mod hostile;
 mod local_emulator;
 mod protocol;
