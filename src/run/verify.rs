@@ -4,15 +4,14 @@ use jiff::Timestamp;
 
 use super::Session;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::fleet::{Bounds, Fleet, Server};
+use crate::core::fleet::{Bounds, Server};
 use crate::core::operation::deploy::output_fact;
 use crate::core::operation::protocol::News;
-use crate::core::operation::verify::{gone, settled, steady};
+use crate::core::operation::verify::{bounds_are, gone, settled, steady, task_stopped};
 use crate::core::operation::work::TokenProbe;
 use crate::core::operation::{Check, CheckState, Facts};
 use crate::core::stack::{Stack, StackDetail, StackRef};
 use crate::core::text::short_duration;
-use crate::core::unread::Read;
 
 /// The call whose refusal is the token endpoint's.
 const TOKEN: &str = "oauth2:Token";
@@ -71,27 +70,6 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
 
 fn no_service(cluster: &str, service: &str) -> CheckState {
     CheckState::Failed(format!("there is no service {service} in {cluster}"))
-}
-
-fn bounds_are(server: &Server, wanted: Bounds) -> CheckState {
-    match &server.bounds {
-        Read::Known(Some(bounds)) if *bounds == wanted => CheckState::Holds(wanted.to_string()),
-        Read::Known(Some(bounds)) => CheckState::Pending(format!("they read {bounds}")),
-        Read::Known(None) => CheckState::Failed("the service has no autoscaling".into()),
-        Read::NotRead(why) => CheckState::Pending(format!("autoscaling bounds not read: {why}")),
-    }
-}
-
-/// A task that is not in the list is gone, but only from a list that was read.
-fn task_stopped(fleet: &Fleet, task: &str) -> CheckState {
-    let mut known = fleet.servers.iter().flat_map(Server::known_tasks);
-    let unread = || fleet.servers.iter().find_map(|server| server.tasks.why());
-    match (known.find(|one| one.arn == task), unread()) {
-        (Some(one), _) if one.stopped() => CheckState::Holds("stopped".into()),
-        (Some(one), _) => CheckState::Pending(one.last_status.word().to_lowercase()),
-        (None, Some(why)) => CheckState::Pending(format!("tasks not read: {why}")),
-        (None, None) => CheckState::Holds("gone".into()),
-    }
 }
 
 async fn stack_now(session: &Session, stack: &StackRef) -> CloudResult<(Option<Stack>, StackDetail)> {

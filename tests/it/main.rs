@@ -26,4 +26,5 @@ mod steady;
 mod support;
 mod tail_faults;
 mod tail_schedules;
+mod unread;
 mod walls;

@@ -1,8 +1,9 @@
 //! Whether what was promised holds, judged from what was read.
 
-use crate::core::fleet::{Deployment, Rollout, Server, Task};
+use crate::core::fleet::{Bounds, Deployment, Fleet, Rollout, Server, Task};
 use crate::core::operation::work::CheckState;
 use crate::core::stack::{Stack, StackDetail, StackEvent};
+use crate::core::unread::Read;
 
 /// Whether a service is steady: one deployment, completed, all its tasks running, targets healthy.
 ///
@@ -80,6 +81,28 @@ fn last_stop(server: &Server) -> String {
         (Some(task), _) => format!("; last stop: {}", task.stop_reason()),
         (None, Some(why)) => format!("; tasks not read: {why}"),
         (None, None) => String::new(),
+    }
+}
+
+/// Whether a service has these autoscaling bounds.
+pub fn bounds_are(server: &Server, wanted: Bounds) -> CheckState {
+    match &server.bounds {
+        Read::Known(Some(bounds)) if *bounds == wanted => CheckState::Holds(wanted.to_string()),
+        Read::Known(Some(bounds)) => CheckState::Pending(format!("they read {bounds}")),
+        Read::Known(None) => CheckState::Failed("the service has no autoscaling".into()),
+        Read::NotRead(why) => CheckState::Pending(format!("autoscaling bounds not read: {why}")),
+    }
+}
+
+/// Whether a task has stopped. One that is not in the list is gone, but only from a list that was read.
+pub fn task_stopped(fleet: &Fleet, task: &str) -> CheckState {
+    let mut known = fleet.servers.iter().flat_map(Server::known_tasks);
+    let unread = || fleet.servers.iter().find_map(|server| server.tasks.why());
+    match (known.find(|one| one.arn == task), unread()) {
+        (Some(one), _) if one.stopped() => CheckState::Holds("stopped".into()),
+        (Some(one), _) => CheckState::Pending(one.last_status.word().to_lowercase()),
+        (None, Some(why)) => CheckState::Pending(format!("tasks not read: {why}")),
+        (None, None) => CheckState::Holds("gone".into()),
     }
 }
 
