@@ -76,11 +76,11 @@ async fn document(denied: &'static [&'static str], args: &[&str]) -> Value {
 
 #[rstest]
 #[case::nothing_denied(&[], json!([]), Value::Null, json!([]))]
-#[case::tasks(&["ListTasks"], json!({ "not_read": "ecs:ListTasks: access denied" }), Value::Null,
-    json!([{ "part": "tasks", "why": "ecs:ListTasks: access denied" }]))]
+#[case::tasks(&["ListTasks"], json!({ "not_read": "ecs:ListTasks: access denied (AccessDeniedException)" }), Value::Null,
+    json!([{ "part": "tasks", "why": "ecs:ListTasks: access denied (AccessDeniedException)" }]))]
 #[case::bounds(&["DescribeScalableTargets"], json!([]),
-    json!({ "not_read": "application-autoscaling:DescribeScalableTargets: access denied" }),
-    json!([{ "part": "bounds", "why": "application-autoscaling:DescribeScalableTargets: access denied" }]))]
+    json!({ "not_read": "application-autoscaling:DescribeScalableTargets: access denied (AccessDeniedException)" }),
+    json!([{ "part": "bounds", "why": "application-autoscaling:DescribeScalableTargets: access denied (AccessDeniedException)" }]))]
 #[tokio::test(flavor = "multi_thread")]
 async fn status_tells_what_was_not_read(
     #[case] denied: &'static [&'static str],
@@ -97,11 +97,11 @@ async fn status_tells_what_was_not_read(
 #[rstest]
 #[case::nothing_denied(&[], json!(true), json!([{ "id": "c1--1", "created_at": null }]), Value::Null)]
 #[case::what_it_is(&["DescribeUserPoolClient"], Value::Null,
-    json!({ "not_read": "cognito-idp:DescribeUserPoolClient: access denied" }), Value::Null)]
+    json!({ "not_read": "cognito-idp:DescribeUserPoolClient: access denied (AccessDeniedException)" }), Value::Null)]
 #[case::its_secrets(&["ListUserPoolClientSecrets"], json!(true),
-    json!({ "not_read": "cognito-idp:ListUserPoolClientSecrets: access denied" }), Value::Null)]
+    json!({ "not_read": "cognito-idp:ListUserPoolClientSecrets: access denied (AccessDeniedException)" }), Value::Null)]
 #[case::where_it_is_stored(&["ListSecrets"], json!(true), json!([{ "id": "c1--1", "created_at": null }]),
-    json!({ "not_read": "secretsmanager:ListSecrets: access denied" }))]
+    json!({ "not_read": "secretsmanager:ListSecrets: access denied (AccessDeniedException)" }))]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_of_clients_tells_it_too(
     #[case] denied: &'static [&'static str],
