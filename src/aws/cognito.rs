@@ -6,10 +6,10 @@ use aws_sdk_cognitoidentityprovider::types as sdk;
 use futures::{StreamExt, join, stream};
 
 use super::convert::{text, time};
-use super::fleet::gap;
 use super::{AwsCloud, error};
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::client::{Client, ClientList, ClientSecret, StoredSecret};
+use crate::cloud::{CloudResult, ErrorKind};
+use crate::core::client::{Client, ClientList, ClientSecret, Details, StoredSecret};
+use crate::core::unread::Read;
 
 const DESCRIBE: &str = "cognito-idp:DescribeUserPoolClient";
 const SECRETS: &str = "cognito-idp:ListUserPoolClientSecrets";
@@ -32,15 +32,13 @@ impl AwsCloud {
             }
         };
         let (clients, stored) = join!(self.pool_clients(pool), stored);
-        let (mut clients, mut gaps) = clients?;
+        let mut clients = clients?;
         match stored {
             Ok(stored) => attach(&mut clients, stored),
-            Err(error) => gaps.push(gap("stored secrets", &error)),
+            Err(error) => clients.iter_mut().for_each(|client| client.stored_in = Read::NotRead(error.clone())),
         }
-        clients.sort_by(|a, b| (&a.name, b.created_at).cmp(&(&b.name, a.created_at)));
-        gaps.sort();
-        gaps.dedup();
-        Ok(ClientList { pool: pool.to_owned(), clients, gaps })
+        clients.sort_by(|a, b| (&a.name, b.created_at()).cmp(&(&b.name, a.created_at())));
+        Ok(ClientList { pool: pool.to_owned(), clients })
     }
 
     /// Ids and names of a pool's clients.
@@ -54,33 +52,30 @@ impl AwsCloud {
         Ok(listed.collect())
     }
 
-    async fn pool_clients(&self, pool: &str) -> CloudResult<(Vec<Client>, Vec<String>)> {
+    async fn pool_clients(&self, pool: &str) -> CloudResult<Vec<Client>> {
         let listed = self.listed_clients(pool).await?;
         let read = stream::iter(listed).map(|listed| self.client(pool, listed));
-        let read: Vec<(Option<Client>, Option<CloudError>)> = read.buffered(TOGETHER).collect().await;
-        let (clients, errors): (Vec<_>, Vec<_>) = read.into_iter().unzip();
-        let gaps = errors.into_iter().flatten().map(|error| gap("client details", &error));
-        Ok((clients.into_iter().flatten().collect(), gaps.collect()))
+        let read: Vec<Option<Client>> = read.buffered(TOGETHER).collect().await;
+        Ok(read.into_iter().flatten().collect())
     }
 
     /// A client with what could be read of it. One that was deleted since the list is none.
-    async fn client(&self, pool: &str, listed: Listed) -> (Option<Client>, Option<CloudError>) {
+    async fn client(&self, pool: &str, listed: Listed) -> Option<Client> {
         let described = match self.describe_client(pool, &listed.id).await {
             Ok(described) => described,
-            Err(error) if error.kind == ErrorKind::NotFound => return (None, None),
-            Err(error) => return (Some(nameplate(&listed)), Some(error)),
-        };
-        let mut client = client(&listed, &described);
-        if !client.confidential {
-            return (Some(client), None);
-        }
-        match self.client_secrets(pool, &listed.id).await {
-            Ok(secrets) => {
-                client.secrets = secrets.unwrap_or_default();
-                (Some(client), None)
+            Err(error) if error.kind == ErrorKind::NotFound => return None,
+            Err(error) => {
+                let (details, secrets) = (Read::NotRead(error.clone()), Read::NotRead(error));
+                return Some(client(listed, details, secrets));
             }
-            Err(error) => (Some(client), Some(error)),
-        }
+        };
+        let details = details(&described);
+        let secrets = match details.confidential {
+            true => self.client_secrets(pool, &listed.id).await,
+            false => Ok(Some(Vec::new())),
+        };
+        let name = text(described.client_name().or(Some(&listed.name)));
+        Some(client(Listed { name, ..listed }, Read::Known(details), secrets.into()))
     }
 
     pub(super) async fn describe_client(&self, pool: &str, client: &str) -> CloudResult<sdk::UserPoolClientType> {
@@ -122,32 +117,21 @@ fn client_secret(found: &sdk::ClientSecretDescriptorType) -> Option<ClientSecret
     Some(ClientSecret { id, created_at: time(found.client_secret_create_date()) })
 }
 
-/// All that the list alone tells of a client.
-fn nameplate(listed: &Listed) -> Client {
-    Client {
-        id: text(Some(&listed.id)),
-        name: text(Some(&listed.name)),
-        confidential: false,
-        flows: Vec::new(),
-        scopes: Vec::new(),
-        created_at: None,
-        updated_at: None,
-        secrets: Vec::new(),
-        stored_in: None,
-    }
+/// A client of which no Secret is known yet.
+fn client(listed: Listed, details: Read<Details>, secrets: Read<Option<Vec<ClientSecret>>>) -> Client {
+    let (id, name) = (text(Some(&listed.id)), text(Some(&listed.name)));
+    Client { id, name, details, secrets, stored_in: Read::Known(None) }
 }
 
-fn client(listed: &Listed, found: &sdk::UserPoolClientType) -> Client {
+fn details(found: &sdk::UserPoolClientType) -> Details {
     let flows = found.allowed_o_auth_flows().iter().map(|flow| text(Some(flow.as_str())));
     let scopes = found.allowed_o_auth_scopes().iter().map(|scope| text(Some(scope)));
-    Client {
-        name: text(found.client_name().or(Some(&listed.name))),
+    Details {
         confidential: found.client_secret().is_some_and(|secret| !secret.is_empty()),
         flows: flows.collect(),
         scopes: scopes.collect(),
         created_at: time(found.creation_date()),
         updated_at: time(found.last_modified_date()),
-        ..nameplate(listed)
     }
 }
 
@@ -159,10 +143,10 @@ fn attach(clients: &mut [Client], stored: Vec<StoredSecret>) {
         let named = client_name(&secret.name);
         let newest = || {
             let alike = clients.iter().enumerate().filter(|(_, client)| Some(&client.name) == named.as_ref());
-            alike.max_by_key(|(_, client)| client.created_at).map(|(index, _)| index)
+            alike.max_by_key(|(_, client)| client.created_at()).map(|(index, _)| index)
         };
         if let Some(client) = by_id.or_else(newest).and_then(|index| clients.get_mut(index)) {
-            client.stored_in = Some(secret);
+            client.stored_in = Read::Known(Some(secret));
         }
     }
 }
@@ -178,7 +162,15 @@ mod tests {
     use super::*;
 
     fn named(id: &str, name: &str) -> Client {
-        nameplate(&Listed { id: id.into(), name: name.into() })
+        client(Listed { id: id.into(), name: name.into() }, not_read(), not_read())
+    }
+
+    fn not_read<T>() -> Read<T> {
+        Read::NotRead(error::garbled(DESCRIBE, "no answer"))
+    }
+
+    fn has_stored(client: &Client) -> bool {
+        matches!(client.stored_in, Read::Known(Some(_)))
     }
 
     fn stored(name: &str, client: Option<&str>) -> StoredSecret {
@@ -190,15 +182,15 @@ mod tests {
     fn a_secret_goes_to_the_client_whose_id_it_holds() {
         let mut clients = [named("old", "prod-time-machine"), named("new", "prod-time-machine")];
         attach(&mut clients, vec![stored("quarterdeck/prod/time/machine-client", Some("old"))]);
-        assert!(clients[0].stored_in.is_some());
-        assert!(clients[1].stored_in.is_none());
+        assert!(has_stored(&clients[0]));
+        assert!(!has_stored(&clients[1]));
     }
 
     #[test]
     fn a_secret_without_an_id_goes_by_name() {
         let mut clients = [named("a", "prod-time-machine"), named("b", "prod-time-user")];
         attach(&mut clients, vec![stored("quarterdeck/prod/time/machine-client", None)]);
-        assert!(clients[0].stored_in.is_some());
-        assert!(clients[1].stored_in.is_none());
+        assert!(has_stored(&clients[0]));
+        assert!(!has_stored(&clients[1]));
     }
 }

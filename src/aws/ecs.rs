@@ -5,8 +5,11 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::convert::{count, some_text, text, time};
 use super::{AwsCloud, error};
-use crate::cloud::CloudResult;
-use crate::core::fleet::{Container, Deployment, Server, ServiceEvent, Task, TaskDefinition};
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::fleet::{
+    Container, Deployment, DeploymentStatus, Health, Server, ServiceEvent, ServiceStatus, Task, TaskDefinition,
+};
+use crate::core::unread::Read;
 
 /// Services that DescribeServices takes at once (ECS API reference).
 const SERVICES_AT_ONCE: usize = 10;
@@ -58,7 +61,8 @@ impl AwsCloud {
     /// One service of a cluster.
     pub(super) async fn service(&self, cluster: &str, name: &str) -> CloudResult<Server> {
         let found = self.describe_services(cluster, vec![name.to_owned()]).await?;
-        let active = found.into_iter().map(|service| service.server).find(|server| server.status != "INACTIVE");
+        let active =
+            found.into_iter().map(|service| service.server).find(|server| server.status != ServiceStatus::Inactive);
         active.ok_or_else(|| error::not_found("ecs:DescribeServices", format!("there is no service {name}")))
     }
 
@@ -108,39 +112,46 @@ impl AwsCloud {
 fn service(found: &sdk::Service) -> Service {
     let breaker = found.deployment_configuration().and_then(|config| config.deployment_circuit_breaker());
     let mut deployments: Vec<Deployment> = found.deployments().iter().map(deployment).collect();
-    deployments.sort_by_key(|deployment| (deployment.status != "PRIMARY", std::cmp::Reverse(deployment.created_at)));
+    deployments.sort_by_key(|deployment| {
+        (deployment.status != DeploymentStatus::Primary, std::cmp::Reverse(deployment.created_at))
+    });
     let groups = found.load_balancers().iter().filter_map(|balancer| balancer.target_group_arn());
     Service {
         target_groups: groups.map(ToOwned::to_owned).collect(),
         server: Server {
             name: text(found.service_name()),
             arn: text(found.service_arn()),
-            status: text(found.status()),
+            status: text(found.status()).into(),
             desired: count(found.desired_count()),
             running: count(found.running_count()),
             pending: count(found.pending_count()),
             task_definition: text(found.task_definition()),
-            log_groups: Vec::new(),
+            log_groups: not_asked(),
             deployments,
             events: found.events().iter().filter_map(service_event).collect(),
-            tasks: Vec::new(),
-            targets: None,
-            bounds: None,
+            tasks: not_asked(),
+            targets: not_asked(),
+            bounds: not_asked(),
             circuit_breaker: breaker.is_some_and(|breaker| breaker.enable() && breaker.rollback()),
         },
     }
 }
 
+/// What DescribeServices does not say, until another call does.
+fn not_asked<T>() -> Read<T> {
+    Read::NotRead(CloudError::new(ErrorKind::Invalid, "ecs:DescribeServices", "it was not asked for"))
+}
+
 fn deployment(found: &sdk::Deployment) -> Deployment {
     Deployment {
         id: text(found.id()),
-        status: text(found.status()),
+        status: text(found.status()).into(),
         task_definition: text(found.task_definition()),
         desired: count(found.desired_count()),
         running: count(found.running_count()),
         pending: count(found.pending_count()),
         failed: count(found.failed_tasks()),
-        rollout: text(found.rollout_state().map(sdk::DeploymentRolloutState::as_str)),
+        rollout: text(found.rollout_state().map(sdk::DeploymentRolloutState::as_str)).into(),
         rollout_reason: text(found.rollout_state_reason()),
         created_at: time(found.created_at()),
     }
@@ -158,8 +169,8 @@ fn task(found: &sdk::Task) -> Task {
             .and_then(|group| group.strip_prefix("service:"))
             .map(|name| text(Some(name)))
             .unwrap_or_default(),
-        last_status: text(found.last_status()),
-        desired_status: text(found.desired_status()),
+        last_status: text(found.last_status()).into(),
+        desired_status: text(found.desired_status()).into(),
         health: health(found.health_status()),
         task_definition: text(found.task_definition_arn()),
         zone: text(found.availability_zone()),
@@ -167,7 +178,7 @@ fn task(found: &sdk::Task) -> Task {
         started_at: time(found.started_at()),
         created_at: time(found.created_at()),
         stopped_at: time(found.stopped_at()),
-        stop_code: some_text(found.stop_code().map(sdk::TaskStopCode::as_str)),
+        stop_code: some_text(found.stop_code().map(sdk::TaskStopCode::as_str)).map(Into::into),
         stopped_reason: some_text(found.stopped_reason()),
         containers: found.containers().iter().map(container).collect(),
     }
@@ -185,7 +196,7 @@ fn container(found: &sdk::Container) -> Container {
     Container {
         name: text(found.name()),
         image: text(found.image()),
-        last_status: text(found.last_status()),
+        last_status: text(found.last_status()).into(),
         exit_code: found.exit_code(),
         reason: some_text(found.reason()),
         health: health(found.health_status()),
@@ -193,8 +204,8 @@ fn container(found: &sdk::Container) -> Container {
     }
 }
 
-fn health(status: Option<&sdk::HealthStatus>) -> String {
-    status.map_or_else(|| "UNKNOWN".to_owned(), |status| text(Some(status.as_str())))
+fn health(status: Option<&sdk::HealthStatus>) -> Health {
+    status.map_or(Health::Unknown, |status| text(Some(status.as_str())).into())
 }
 
 fn task_definition(found: &sdk::TaskDefinition) -> TaskDefinition {
@@ -246,7 +257,7 @@ mod tests {
     #[test]
     fn a_task_with_nothing_but_holes_is_a_task() {
         let task = task(&sdk::Task::builder().build());
-        assert_eq!((task.health.as_str(), task.service.as_str(), task.address), ("UNKNOWN", "", None));
+        assert_eq!((task.health, task.service.as_str(), task.address), (Health::Unknown, "", None));
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn target(found: &TargetHealthDescription) -> Target {
     Target {
         id: text(target.and_then(|target| target.id())),
         port: target.and_then(|target| target.port()).and_then(|port| u16::try_from(port).ok()),
-        state: text(health.and_then(|health| health.state()).map(|state| state.as_str())),
+        state: text(health.and_then(|health| health.state()).map(|state| state.as_str())).into(),
         reason: some_text(health.and_then(|health| health.reason()).map(|reason| reason.as_str())),
         description: some_text(health.and_then(|health| health.description())),
     }

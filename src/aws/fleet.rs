@@ -7,7 +7,7 @@ use futures::{StreamExt, join, stream};
 
 use super::ecs::Service;
 use super::{AwsCloud, meter};
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::fleet::{Bounds, Fleet, Server, Task};
 
 /// Services whose targets are read together.
@@ -16,65 +16,23 @@ const TOGETHER: usize = 8;
 impl AwsCloud {
     pub(super) async fn read_fleet(&self, cluster: &str) -> CloudResult<Fleet> {
         let reads = async { join!(self.services_with_targets(cluster), self.tasks(cluster), self.bounds(cluster)) };
-        let ((services, tasks, bounds), api_calls) = meter::counted(reads).await;
-        let (mut servers, mut gaps) = services?;
-        let tasks = tasks.unwrap_or_else(|error| {
-            gaps.push(gap("tasks", &error));
-            Vec::new()
-        });
-        let bounds = bounds.unwrap_or_else(|error| {
-            if error.kind != ErrorKind::Unsupported {
-                gaps.push(gap("autoscaling bounds", &error));
-            }
-            BTreeMap::new()
-        });
-        hand_out(&mut servers, tasks, &bounds);
+        let ((servers, tasks, bounds), api_calls) = meter::counted(reads).await;
+        let mut servers = servers?;
+        hand_out(&mut servers, tasks, &or_none(bounds));
         servers.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Fleet { servers, api_calls, gaps })
+        Ok(Fleet { servers, api_calls, no_cluster: false })
     }
 
-    /// Services with their targets, and what could not be read.
-    async fn services_with_targets(&self, cluster: &str) -> CloudResult<(Vec<Server>, Vec<String>)> {
+    /// Services with their targets and log groups.
+    async fn services_with_targets(&self, cluster: &str) -> CloudResult<Vec<Server>> {
         let services = self.services(cluster).await?;
         let read = stream::iter(services).map(|Service { mut server, target_groups }| async move {
-            let error = match self.targets(&target_groups).await {
-                Ok(targets) => {
-                    server.targets = targets;
-                    None
-                }
-                Err(error) => Some(error),
-            };
-            (server, error)
+            let (targets, groups) = join!(self.targets(&target_groups), self.log_groups_of(&server.task_definition));
+            // An endpoint without a load balancer has no targets. One without task definitions names no group.
+            (server.targets, server.log_groups) = (or_none(targets).into(), or_none(groups).into());
+            server
         });
-        let read: Vec<(Server, Option<CloudError>)> = read.buffered(TOGETHER).collect().await;
-        let mut gaps = Vec::new();
-        let mut servers = Vec::with_capacity(read.len());
-        for (server, error) in read {
-            // An emulator without a load balancer is no gap: nothing is hidden by it.
-            if let Some(error) = error.filter(|error| error.kind != ErrorKind::Unsupported) {
-                gaps.push(gap(&format!("targets of {}", server.name), &error));
-            }
-            servers.push(server);
-        }
-        gaps.extend(self.fill_log_groups(&mut servers).await);
-        Ok((servers, gaps))
-    }
-
-    /// Gives each server the log groups of its task definition; what could not be read.
-    async fn fill_log_groups(&self, servers: &mut [Server]) -> Vec<String> {
-        let definitions: Vec<String> = servers.iter().map(|server| server.task_definition.clone()).collect();
-        let reads = stream::iter(definitions).map(|arn| async move { self.log_groups_of(&arn).await });
-        let read: Vec<CloudResult<Vec<String>>> = reads.buffered(TOGETHER).collect().await;
-        let mut gaps = Vec::new();
-        for (server, groups) in servers.iter_mut().zip(read) {
-            match groups {
-                Ok(groups) => server.log_groups = groups,
-                // An emulator without task definitions: our own names are all there is.
-                Err(error) if error.kind == ErrorKind::Unsupported => {}
-                Err(error) => gaps.push(gap(&format!("log groups of {}", server.name), &error)),
-            }
-        }
-        gaps
+        Ok(read.buffered(TOGETHER).collect().await)
     }
 
     /// A task definition never changes, so it is read once.
@@ -92,20 +50,30 @@ impl AwsCloud {
     }
 }
 
-/// What could not be read, and why.
-pub(super) fn gap(what: &str, error: &CloudError) -> String {
-    format!("{what}: {error}")
+/// What an endpoint does not offer at all is not there: nothing is hidden by it.
+pub(super) fn or_none<T: Default>(read: CloudResult<T>) -> CloudResult<T> {
+    match read {
+        Err(error) if error.kind == ErrorKind::Unsupported => Ok(T::default()),
+        read => read,
+    }
 }
 
 /// Gives each server its tasks, newest first, and its bounds.
-fn hand_out(servers: &mut [Server], tasks: Vec<Task>, bounds: &BTreeMap<String, Bounds>) {
+fn hand_out(servers: &mut [Server], tasks: CloudResult<Vec<Task>>, bounds: &CloudResult<BTreeMap<String, Bounds>>) {
+    let mut tasks = tasks.map(by_service);
+    for server in servers {
+        let ours = tasks.as_mut().map(|tasks| tasks.remove(&server.name).unwrap_or_default());
+        server.tasks = ours.map_err(|why| why.clone()).into();
+        let ours = bounds.as_ref().map(|bounds| bounds.get(&server.name).copied());
+        server.bounds = ours.map_err(Clone::clone).into();
+    }
+}
+
+fn by_service(mut tasks: Vec<Task>) -> BTreeMap<String, Vec<Task>> {
+    tasks.sort_by(|a, b| (b.created_at, &b.arn).cmp(&(a.created_at, &a.arn)));
     let mut by_service: BTreeMap<String, Vec<Task>> = BTreeMap::new();
     for task in tasks {
         by_service.entry(task.service.clone()).or_default().push(task);
     }
-    for server in servers {
-        server.tasks = by_service.remove(&server.name).unwrap_or_default();
-        server.tasks.sort_by(|a, b| (b.created_at, &b.arn).cmp(&(a.created_at, &a.arn)));
-        server.bounds = bounds.get(&server.name).copied();
-    }
+    by_service
 }

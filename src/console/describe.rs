@@ -8,15 +8,16 @@ use super::model::Model;
 use super::screens::fleet::{meaning, selected_task};
 use super::screens::stack;
 use super::table::Cell;
-use crate::core::client::Client;
-use crate::core::fleet::{Server, Task};
+use crate::core::client::{Client, Details};
+use crate::core::error::CloudError;
+use crate::core::fleet::{Server, Target, Task};
 use crate::core::health::findings;
 use crate::core::logs::LineRef;
 use crate::core::logs::field::as_text;
 use crate::core::meaning::Meaning;
-use crate::core::operation::verify::stop_reason;
 use crate::core::stack::{Stack, StackDetail};
 use crate::core::text::{age, sanitise};
+use crate::core::unread::Read;
 
 type Lines = Vec<Vec<Cell>>;
 
@@ -48,12 +49,14 @@ fn server(server: &Server, now: Timestamp) -> Dialog {
     let mut lines = vec![
         field("service", &server.name),
         field("arn", &server.arn),
-        field("status", &server.status),
+        field("status", server.status.word()),
         field("tasks", format!("{} running, {} pending, {} desired", server.running, server.pending, server.desired)),
         field("task definition", &server.task_definition),
         field("circuit breaker", if server.circuit_breaker { "on, with rollback" } else { "off" }),
-        field("autoscaling", server.bounds.map_or("none".into(), |bounds| format!("{}..{}", bounds.min, bounds.max))),
+        field("autoscaling", or_none(&server.bounds, ToString::to_string)),
+        field("log groups", listed(&server.log_groups)),
     ];
+    lines.extend(server.tasks.why().map(|why| field("known tasks", not_read(why))));
     lines.push(heading("deployments"));
     for deployment in &server.deployments {
         let counts = format!(
@@ -61,18 +64,13 @@ fn server(server: &Server, now: Timestamp) -> Dialog {
             deployment.running, deployment.desired, deployment.pending, deployment.failed
         );
         lines.push(field(
-            &deployment.status.to_lowercase(),
+            &deployment.status.word().to_lowercase(),
             format!("{} {} {counts}", deployment.id, deployment.rollout),
         ));
         lines.push(field("", format!("{} {}", when(now, deployment.created_at), deployment.rollout_reason)));
     }
     lines.push(heading("targets"));
-    for target in server.targets.iter().flatten() {
-        let why =
-            [target.reason.clone(), target.description.clone()].into_iter().flatten().collect::<Vec<_>>().join(": ");
-        let port = target.port.map(|port| port.to_string()).unwrap_or_default();
-        lines.push(field(&target.state, format!("{}:{port} {why}", target.id)));
-    }
+    lines.extend(targets(server));
     lines.push(heading("findings"));
     for finding in findings(server, now) {
         lines.push(vec![Cell::new(finding.fact.clone(), meaning(&finding))]);
@@ -81,12 +79,46 @@ fn server(server: &Server, now: Timestamp) -> Dialog {
     text(format!("server {}", server.name), lines)
 }
 
+/// One line each; one line that says so if there is none, or if they were not read.
+fn targets(server: &Server) -> Lines {
+    let one = |target: &Target| {
+        let port = target.port.map(|port| port.to_string()).unwrap_or_default();
+        field(target.state.word(), format!("{}:{port} {}", target.id, target.why()))
+    };
+    match &server.targets {
+        Read::Known(Some(targets)) if targets.is_empty() => vec![field("", "none registered")],
+        Read::Known(Some(targets)) => targets.iter().map(one).collect(),
+        Read::Known(None) => vec![field("", "no target group")],
+        Read::NotRead(why) => vec![field("", not_read(why))],
+    }
+}
+
+fn not_read(why: &CloudError) -> String {
+    format!("? not read: {why}")
+}
+
+/// What may not be there, and may not have been read.
+fn or_none<T>(read: &Read<Option<T>>, text: impl FnOnce(&T) -> String) -> String {
+    match read.result() {
+        Ok(there) => there.as_ref().map_or("none".into(), text),
+        Err(why) => not_read(why),
+    }
+}
+
+fn listed(names: &Read<Vec<String>>) -> String {
+    match names.result() {
+        Ok(names) if names.is_empty() => "none".to_owned(),
+        Ok(names) => names.join(" "),
+        Err(why) => not_read(why),
+    }
+}
+
 fn task(task: &Task, now: Timestamp) -> Dialog {
     let mut lines = vec![
         field("task", task.id()),
         field("arn", &task.arn),
         field("status", format!("{} (desired {})", task.last_status, task.desired_status)),
-        field("health", &task.health),
+        field("health", task.health.word()),
         field("task definition", &task.task_definition),
         field("zone", &task.zone),
         field("address", task.address.clone().unwrap_or_else(|| "-".into())),
@@ -95,7 +127,7 @@ fn task(task: &Task, now: Timestamp) -> Dialog {
         field("stopped", when(now, task.stopped_at)),
     ];
     if task.stopped() {
-        lines.push(field("reason", stop_reason(task)));
+        lines.push(field("reason", task.stop_reason()));
     }
     lines.push(heading("containers"));
     for container in &task.containers {
@@ -162,23 +194,30 @@ pub fn stack_events(name: &str, detail: Option<&StackDetail>, now: Timestamp) ->
 
 /// A client, without its secret.
 pub fn client(client: &Client, now: Timestamp) -> Dialog {
+    let mut lines = vec![field("client", &client.name), field("client id", &client.id)];
+    match client.details.result() {
+        Ok(details) => lines.extend(client_details(details, now)),
+        Err(why) => lines.push(field("kind", not_read(why))),
+    }
+    lines.push(heading("secrets (never shown here; `quarterdeck clients token` proves them)"));
+    lines.extend(client.secrets.why().map(|why| field("", not_read(why))));
+    lines.extend(client.known_secrets().iter().map(|secret| field(&secret.id, when(now, secret.created_at))));
+    lines.push(field("stored in", or_none(&client.stored_in, |stored| stored.name.clone())));
+    let stored = client.stored_in.known().and_then(Option::as_ref);
+    lines.extend(stored.map(|stored| field("value changed", when(now, stored.changed_at))));
+    text(format!("client {}", client.name), lines)
+}
+
+fn client_details(details: &Details, now: Timestamp) -> Lines {
     let mut lines = vec![
-        field("client", &client.name),
-        field("client id", &client.id),
-        field("kind", if client.confidential { "machine (has a secret)" } else { "public (no secret; PKCE)" }),
-        field("grants", client.flows.join(" ")),
-        field("created", when(now, client.created_at)),
-        field("changed", when(now, client.updated_at)),
+        field("kind", if details.confidential { "machine (has a secret)" } else { "public (no secret; PKCE)" }),
+        field("grants", details.flows.join(" ")),
+        field("created", when(now, details.created_at)),
+        field("changed", when(now, details.updated_at)),
         heading("scopes"),
     ];
-    lines.extend(client.scopes.iter().map(|scope| vec![Cell::plain(format!("  {scope}"))]));
-    lines.push(heading("secrets (never shown here; `quarterdeck clients token` proves them)"));
-    lines.extend(client.secrets.iter().map(|secret| field(&secret.id, when(now, secret.created_at))));
-    if let Some(stored) = &client.stored_in {
-        lines.push(field("stored in", &stored.name));
-        lines.push(field("value changed", when(now, stored.changed_at)));
-    }
-    text(format!("client {}", client.name), lines)
+    lines.extend(details.scopes.iter().map(|scope| vec![Cell::plain(format!("  {scope}"))]));
+    lines
 }
 
 /// A log line: its fields if it is JSON, else its whole text.

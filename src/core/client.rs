@@ -1,36 +1,80 @@
 //! Cognito app clients and where their secrets live.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use super::error::CloudError;
+use super::unread::{Part, Read, Unread};
 
 /// The user pool of an environment with its clients, read in one refresh.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct ClientList {
     /// User pool id.
     pub pool: String,
     /// Sorted by name, then newest first.
     pub clients: Vec<Client>,
-    /// Parts that could not be read, each in words.
-    pub gaps: Vec<String>,
 }
 
 impl ClientList {
     /// The client of this id or, where only one bears it, of this name.
     pub fn find(&self, wanted: &str) -> Option<&Client> {
         self.clients.iter().find(|client| client.id == wanted).or_else(|| {
-            // During a replacement two clients share the name; the newest is the one in force.
-            self.clients.iter().filter(|client| client.name == wanted).max_by_key(|client| client.created_at)
+            // During a replacement two clients share the name; the newest is the one in force. One of
+            // which nothing was read may be it.
+            let newest = |client: &&Client| (client.details.why().is_some(), client.created_at());
+            self.clients.iter().filter(|client| client.name == wanted).max_by_key(newest)
         })
+    }
+
+    /// Every part that could not be read, once.
+    pub fn unread(&self) -> Vec<Unread> {
+        // A client of which nothing is known is told of once.
+        let details = alike(&self.clients, Part::ClientDetails, |client| client.details.why());
+        let described = self.clients.iter().filter(|client| client.details.known().is_some());
+        let secrets = alike(described, Part::ClientSecrets, |client| client.secrets.why());
+        let stored = self.clients.iter().find_map(|client| Unread::of(Part::StoredSecrets, &client.stored_in));
+        details.chain(secrets).chain(stored).collect()
     }
 }
 
+/// Clients that lack the same part for the same reason, told as one: a call that is refused for one
+/// client is refused for all.
+fn alike<'a>(
+    clients: impl IntoIterator<Item = &'a Client>,
+    part: impl Fn(Vec<String>) -> Part,
+    why: impl Fn(&'a Client) -> Option<&'a CloudError>,
+) -> impl Iterator<Item = Unread> {
+    let mut by_reason: BTreeMap<String, (&CloudError, Vec<String>)> = BTreeMap::new();
+    for client in clients {
+        if let Some(why) = why(client) {
+            by_reason.entry(why.to_string()).or_insert((why, Vec::new())).1.push(client.name.clone());
+        }
+    }
+    by_reason.into_values().map(move |(why, names)| Unread { part: part(names), why: why.clone() })
+}
+
 /// A Cognito app client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Client {
     /// Client id.
     pub id: String,
     /// Client name.
     pub name: String,
+    /// What it is: not known where its description could not be read.
+    #[serde(flatten)]
+    pub details: Read<Details>,
+    /// Its secrets by id and date, never by value, oldest first; `None` where the endpoint does not
+    /// list them, because a client has but one there.
+    pub secrets: Read<Option<Vec<ClientSecret>>>,
+    /// Secret in Secrets Manager that carries its credentials; `None` where there is none.
+    pub stored_in: Read<Option<StoredSecret>>,
+}
+
+/// What the description of a client says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Details {
     /// Whether it has a secret (a confidential client).
     pub confidential: bool,
     /// OAuth grant types, such as `client_credentials`.
@@ -41,14 +85,40 @@ pub struct Client {
     pub created_at: Option<Timestamp>,
     /// When it was last changed.
     pub updated_at: Option<Timestamp>,
-    /// Its secrets by id and date, never by value; empty where the API does not exist.
-    pub secrets: Vec<ClientSecret>,
-    /// Secret in Secrets Manager that carries its credentials, where one is known.
-    pub stored_in: Option<StoredSecret>,
+}
+
+impl Client {
+    /// `machine`, `public`, or `?` where that is not known.
+    pub fn kind(&self) -> String {
+        self.details.cell(|details| if details.confidential { "machine" } else { "public" }.to_owned())
+    }
+
+    /// Whether it is known to have no secret.
+    pub fn public(&self) -> bool {
+        self.details.known().is_some_and(|details| !details.confidential)
+    }
+
+    /// How many secrets it has: `-` for a public client, `?` where that is not known.
+    pub fn secret_count(&self) -> String {
+        if self.public() {
+            return "-".to_owned();
+        }
+        self.secrets.cell(|listed| listed.as_ref().map_or(1, Vec::len).to_string())
+    }
+
+    /// When it was created, as far as it is known.
+    pub fn created_at(&self) -> Option<Timestamp> {
+        self.details.known()?.created_at
+    }
+
+    /// The secrets that are known by id.
+    pub fn known_secrets(&self) -> &[ClientSecret] {
+        self.secrets.known().and_then(Option::as_deref).unwrap_or_default()
+    }
 }
 
 /// A client secret, as `ListUserPoolClientSecrets` describes it: never its value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClientSecret {
     /// `<client-id>--<epoch>`.
     pub id: String,
@@ -57,7 +127,7 @@ pub struct ClientSecret {
 }
 
 /// The secret in Secrets Manager that carries a client's credentials.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoredSecret {
     /// Its name.
     pub name: String,

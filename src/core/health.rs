@@ -3,8 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::fleet::{Server, Task};
-use super::operation::verify::{stop_reason, stopped_itself};
+use super::fleet::{Health, Rollout, Server, ServiceStatus, TargetState, Task};
 use super::text::{age, count};
 use crate::core::meaning::Meaning;
 
@@ -117,7 +116,7 @@ pub fn findings(server: &Server, now: Timestamp) -> Vec<Finding> {
 
 /// A server's verdict.
 pub fn verdict(server: &Server, now: Timestamp) -> Verdict {
-    if server.status != "ACTIVE" && server.running == 0 {
+    if server.status != ServiceStatus::Active && server.running == 0 {
         return Verdict::Down;
     }
     if server.desired == 0 && server.running == 0 {
@@ -125,27 +124,24 @@ pub fn verdict(server: &Server, now: Timestamp) -> Verdict {
     }
     let serving = server.healthy_targets().is_none_or(|(healthy, all)| all == 0 || healthy > 0);
     if server.running == 0 || !serving {
-        let starting = server.pending > 0 || server.primary().is_some_and(|primary| primary.rollout == "IN_PROGRESS");
         let failing = findings(server, now)
             .iter()
             .any(|finding| finding.gravity == Gravity::Fault && finding.remedy == Some(Remedy::Logs));
-        return if starting && !failing { Verdict::Changing } else { Verdict::Down };
+        return if server.starting() && !failing { Verdict::Changing } else { Verdict::Down };
     }
     if findings(server, now).iter().any(|finding| finding.gravity == Gravity::Fault) {
         return Verdict::Degraded;
     }
-    let moving = server.running != server.desired
-        || server.pending > 0
-        || server.primary().is_some_and(|primary| primary.rollout == "IN_PROGRESS");
-    if moving { Verdict::Changing } else { Verdict::Healthy }
+    if server.moving() { Verdict::Changing } else { Verdict::Healthy }
 }
 
 fn capacity(server: &Server) -> Option<Finding> {
     let (running, desired) = (server.running, server.desired);
-    if let Some(bounds) = server.bounds.filter(|bounds| desired < bounds.min || desired > bounds.max) {
+    let bounds = server.bounds.known().copied().flatten();
+    if let Some(bounds) = bounds.filter(|bounds| desired < bounds.min || desired > bounds.max) {
         return Some(Finding {
             gravity: Gravity::Warning,
-            fact: format!("desired count {desired} is outside autoscaling's {}..{}", bounds.min, bounds.max),
+            fact: format!("desired count {desired} is outside autoscaling's {bounds}"),
             evidence: "autoscaling will soon override it".into(),
             at: None,
             remedy: Some(Remedy::Scale),
@@ -161,7 +157,7 @@ fn capacity(server: &Server) -> Option<Finding> {
 }
 
 fn rollout(server: &Server) -> Option<Finding> {
-    let failed = server.deployments.iter().find(|deployment| deployment.rollout == "FAILED");
+    let failed = server.deployments.iter().find(|deployment| deployment.rollout == Rollout::Failed);
     if let Some(deployment) = failed {
         return Some(Finding {
             gravity: Gravity::Fault,
@@ -182,16 +178,12 @@ fn rollout(server: &Server) -> Option<Finding> {
 }
 
 fn targets(server: &Server) -> Vec<Finding> {
-    let Some(targets) = &server.targets else { return Vec::new() };
-    let sick = targets.iter().filter(|target| matches!(target.state.as_str(), "unhealthy" | "unavailable"));
+    let sick = |state: &TargetState| matches!(state, TargetState::Unhealthy | TargetState::Unavailable);
+    let sick = server.known_targets().iter().filter(|target| sick(&target.state));
     sick.map(|target| Finding {
         gravity: Gravity::Fault,
         fact: format!("target {} is {}", target.id, target.state),
-        evidence: [target.reason.clone(), target.description.clone()]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(": "),
+        evidence: target.why(),
         at: None,
         remedy: Some(Remedy::Logs),
     })
@@ -203,10 +195,10 @@ fn stops(server: &Server, now: Timestamp) -> Vec<Finding> {
     let recent = |task: &&Task| task.stopped() && task.stopped_at.is_some_and(|at| now.duration_since(at) < RECENT);
     let replaced = server.running >= server.desired;
     server
-        .tasks
+        .known_tasks()
         .iter()
         .filter(recent)
-        .filter(|task| stopped_itself(task))
+        .filter(|task| task.stopped_itself())
         .map(|task| Finding {
             gravity: if replaced { Gravity::Warning } else { Gravity::Fault },
             fact: format!(
@@ -215,7 +207,7 @@ fn stops(server: &Server, now: Timestamp) -> Vec<Finding> {
                 task.stopped_at.map(|at| format!(" {} ago", age(now, at))).unwrap_or_default(),
                 if replaced { ", and was replaced" } else { "" },
             ),
-            evidence: stop_reason(task),
+            evidence: task.stop_reason(),
             at: task.stopped_at,
             remedy: Some(Remedy::Logs),
         })
@@ -225,7 +217,7 @@ fn stops(server: &Server, now: Timestamp) -> Vec<Finding> {
 fn health_checks(server: &Server) -> Vec<Finding> {
     server
         .live_tasks()
-        .filter(|task| task.health == "UNHEALTHY")
+        .filter(|task| task.health == Health::Unhealthy)
         .map(|task| Finding {
             gravity: Gravity::Fault,
             fact: format!("task {} fails its container health check", task.short_id()),
@@ -249,126 +241,4 @@ fn safety(server: &Server) -> Option<Finding> {
         at: None,
         remedy: None,
     })
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::core::fleet::{Container, Deployment, Target};
-    use rstest::rstest;
-
-    /// A server with `running` of `desired` tasks, all targets healthy, rollout completed.
-    pub(crate) fn server(name: &str, running: u32, desired: u32) -> Server {
-        let task = |index: u32| Task {
-            arn: format!("arn:aws:ecs:us-east-1:000000000000:task/quarterdeck-local/{index:032x}"),
-            service: name.into(),
-            last_status: "RUNNING".into(),
-            desired_status: "RUNNING".into(),
-            health: "UNKNOWN".into(),
-            task_definition: format!("arn:aws:ecs:us-east-1:000000000000:task-definition/{name}:1"),
-            zone: "us-east-1a".into(),
-            address: Some(format!("10.88.0.{}", index + 2)),
-            started_at: Some(at(-600)),
-            created_at: Some(at(-610)),
-            stopped_at: None,
-            stop_code: None,
-            stopped_reason: None,
-            containers: vec![Container {
-                name: name.into(),
-                image: format!("localhost/quarterdeck/mcp-{name}:local"),
-                last_status: "RUNNING".into(),
-                exit_code: None,
-                reason: None,
-                health: "UNKNOWN".into(),
-                runtime_id: None,
-            }],
-        };
-        let target = |index: u32| Target {
-            id: format!("10.88.0.{}", index + 2),
-            port: Some(8080),
-            state: "healthy".into(),
-            reason: None,
-            description: None,
-        };
-        Server {
-            name: name.into(),
-            arn: format!("arn:aws:ecs:us-east-1:000000000000:service/quarterdeck-local/{name}"),
-            status: "ACTIVE".into(),
-            desired,
-            running,
-            pending: 0,
-            task_definition: format!("arn:aws:ecs:us-east-1:000000000000:task-definition/{name}:1"),
-            log_groups: Vec::new(),
-            deployments: vec![Deployment {
-                id: "ecs-svc/1".into(),
-                status: "PRIMARY".into(),
-                task_definition: format!("arn:aws:ecs:us-east-1:000000000000:task-definition/{name}:1"),
-                desired,
-                running,
-                pending: 0,
-                failed: 0,
-                rollout: "COMPLETED".into(),
-                rollout_reason: String::new(),
-                created_at: Some(at(-700)),
-            }],
-            events: Vec::new(),
-            tasks: (0..running).map(task).collect(),
-            targets: Some((0..running).map(target).collect()),
-            bounds: None,
-            circuit_breaker: true,
-        }
-    }
-
-    /// Seconds from the tests' now.
-    pub(crate) fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + seconds).expect("a valid time")
-    }
-
-    fn killed(mut server: Server) -> Server {
-        let mut task = server.tasks[0].clone();
-        task.last_status = "STOPPED".into();
-        task.stopped_at = Some(at(-30));
-        task.stop_code = Some("EssentialContainerExited".into());
-        task.containers[0].exit_code = Some(137);
-        server.tasks.push(task);
-        server
-    }
-
-    fn unhealthy(mut server: Server) -> Server {
-        for target in server.targets.iter_mut().flatten() {
-            target.state = "unhealthy".into();
-            target.reason = Some("Target.ResponseCodeMismatch".into());
-        }
-        server
-    }
-
-    #[rstest]
-    #[case(server("time", 2, 2), Verdict::Healthy)]
-    #[case(server("time", 0, 0), Verdict::Stopped)]
-    #[case(server("time", 1, 2), Verdict::Degraded)]
-    #[case(server("time", 0, 2), Verdict::Down)]
-    #[case(Server { pending: 1, ..server("time", 1, 2) }, Verdict::Changing)]
-    #[case(Server { pending: 2, ..server("time", 0, 2) }, Verdict::Changing)]
-    #[case(killed(server("time", 2, 2)), Verdict::Healthy)]
-    #[case(killed(server("time", 1, 2)), Verdict::Degraded)]
-    #[case(unhealthy(server("time", 2, 2)), Verdict::Down)]
-    fn verdicts(#[case] server: Server, #[case] expected: Verdict) {
-        assert_eq!(verdict(&server, at(0)), expected);
-    }
-
-    #[test]
-    fn a_killed_task_is_explained_by_its_exit_code() {
-        let all = findings(&killed(server("time", 1, 1)), at(0));
-        assert_eq!(all[0].gravity, Gravity::Warning);
-        assert!(all[0].fact.contains("and was replaced"), "{}", all[0].fact);
-        assert!(all[0].evidence.contains("exit 137 (SIGKILL"), "{}", all[0].evidence);
-    }
-
-    #[test]
-    fn the_worst_comes_first_and_an_old_stop_is_forgotten() {
-        let mut sick = unhealthy(killed(server("time", 2, 2)));
-        assert_eq!(findings(&sick, at(0))[0].gravity, Gravity::Fault);
-        sick.targets = None;
-        assert!(findings(&sick, at(3_600)).is_empty());
-    }
 }

@@ -20,3 +20,4 @@ pub mod plan;
 pub mod requests;
 pub mod stack;
 pub mod text;
+pub mod unread;

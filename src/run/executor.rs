@@ -191,9 +191,7 @@ async fn answer(session: &Session, read: &Read) -> Answer {
         Read::Identity => Answer::Identity(cloud.identity().await),
         Read::Fleet => Answer::Fleet(match cloud.fleet(&session.context.cluster).await {
             // Before the first deploy and after a destroy there is no cluster: that is known, not unread.
-            Err(error) if error.kind == ErrorKind::NotFound => {
-                Ok(Fleet { gaps: vec![error.message], ..Fleet::default() })
-            }
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(Fleet { no_cluster: true, ..Fleet::default() }),
             other => other,
         }),
         Read::Stacks => Answer::Stacks(read::stacks(session).await),

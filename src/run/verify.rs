@@ -4,10 +4,10 @@ use jiff::Timestamp;
 
 use super::Session;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::fleet::Fleet;
+use crate::core::fleet::{Bounds, Server};
 use crate::core::operation::deploy::output_fact;
 use crate::core::operation::protocol::News;
-use crate::core::operation::verify::{gone, settled, steady};
+use crate::core::operation::verify::{bounds_are, gone, settled, steady, task_stopped};
 use crate::core::operation::work::TokenProbe;
 use crate::core::operation::{Check, CheckState, Facts};
 use crate::core::stack::{Stack, StackDetail, StackRef};
@@ -31,26 +31,15 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
             let fleet = cloud.fleet(cluster).await?;
             match fleet.server(service) {
                 Some(server) => steady(server, *desired, deployment.as_deref()),
-                None => CheckState::Failed(format!("there is no service {service} in {cluster}")),
+                None => no_service(cluster, service),
             }
         }
         Check::BoundsAre { cluster, service, min, max } => {
             let fleet = cloud.fleet(cluster).await?;
-            match fleet.server(service).and_then(|server| server.bounds) {
-                Some(bounds) if (bounds.min, bounds.max) == (*min, *max) => CheckState::Holds(format!("{min}..{max}")),
-                Some(bounds) => CheckState::Pending(format!("they read {}..{}", bounds.min, bounds.max)),
-                None => unread(&fleet, "autoscaling bounds")
-                    .unwrap_or_else(|| CheckState::Failed("the service has no autoscaling".into())),
-            }
+            let wanted = Bounds { min: *min, max: *max };
+            fleet.server(service).map_or_else(|| no_service(cluster, service), |server| bounds_are(server, wanted))
         }
-        Check::TaskStopped { cluster, task } => {
-            let fleet = cloud.fleet(cluster).await?;
-            match fleet.servers.iter().flat_map(|server| &server.tasks).find(|one| &one.arn == task) {
-                Some(one) if !one.stopped() => CheckState::Pending(one.last_status.to_lowercase()),
-                Some(_) => CheckState::Holds("stopped".into()),
-                None => unread(&fleet, "tasks").unwrap_or_else(|| CheckState::Holds("gone".into())),
-            }
-        }
+        Check::TaskStopped { cluster, task } => task_stopped(&cloud.fleet(cluster).await?, task),
         Check::StackSettled { stack, token } => {
             let (found, detail) = stack_now(session, stack).await?;
             let state = settled(found.as_ref(), &detail, token);
@@ -79,10 +68,8 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
     Ok((state, Facts::new()))
 }
 
-/// What is not there because it was not read is no fact.
-fn unread(fleet: &Fleet, part: &str) -> Option<CheckState> {
-    let gap = fleet.gaps.iter().find(|gap| gap.starts_with(&format!("{part}: ")))?;
-    Some(CheckState::Pending(format!("not read: {gap}")))
+fn no_service(cluster: &str, service: &str) -> CheckState {
+    CheckState::Failed(format!("there is no service {service} in {cluster}"))
 }
 
 async fn stack_now(session: &Session, stack: &StackRef) -> CloudResult<(Option<Stack>, StackDetail)> {
@@ -102,9 +89,8 @@ async fn explain(session: &Session, state: CheckState, stack: &StackRef) -> Chec
     let CheckState::Failed(reason) = state else { return state };
     let server = stack.name.strip_prefix(&format!("quarterdeck-{}-", session.context.environment)).unwrap_or_default();
     let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await else { return CheckState::Failed(reason) };
-    let stop = fleet.server(server).and_then(crate::core::operation::verify::latest_stop);
-    let stop =
-        stop.map(|task| format!("; task {}: {}", task.short_id(), crate::core::operation::verify::stop_reason(task)));
+    let stop = fleet.server(server).and_then(Server::latest_stop);
+    let stop = stop.map(|task| format!("; task {}: {}", task.short_id(), task.stop_reason()));
     CheckState::Failed(format!("{reason}{}", stop.unwrap_or_default()))
 }
 

@@ -10,7 +10,7 @@ use super::table;
 use super::theme::Theme;
 use crate::console::model::Model;
 use crate::console::screens::clients::{selected, view};
-use crate::core::client::Client;
+use crate::core::client::{Client, ClientList};
 use crate::core::text::age;
 
 /// Draws it; the rows of a page.
@@ -18,8 +18,8 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let view = view(model);
     let cells = usize::from(area.width);
     let remote = &model.screens.clients.remote;
-    let gaps = remote.get().map(|list| list.gaps.as_slice()).unwrap_or_default();
-    let mut lines = describe::trouble(remote, gaps, theme, cells);
+    let unread = remote.get().map(ClientList::unread).unwrap_or_default();
+    let mut lines = describe::trouble(remote, &unread, theme, cells);
     let client = selected(model);
     lines.extend(client.iter().flat_map(|client| about(model, client, theme, cells)));
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
@@ -35,12 +35,12 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
 
 fn about(model: &Model, client: &Client, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    for (index, secret) in client.secrets.iter().enumerate() {
+    for (index, secret) in client.known_secrets().iter().enumerate() {
         let made = secret.created_at.map(|at| format!(", made {} ago", age(model.now, at))).unwrap_or_default();
         let name = if index == 0 { "secrets" } else { "" };
         lines.push(field(name, format!("{}{made}", secret.id), theme));
     }
-    if let Some(stored) = &client.stored_in {
+    if let Some(stored) = client.stored_in.known().and_then(Option::as_ref) {
         let current = match stored.current_client.as_deref() {
             Some(id) if id == client.id => "holds this client",
             Some(_) => "holds another client",
@@ -49,7 +49,9 @@ fn about(model: &Model, client: &Client, theme: &Theme, cells: usize) -> Vec<Lin
         let changed = stored.changed_at.map(|at| format!(", changed {} ago", age(model.now, at))).unwrap_or_default();
         lines.push(field("stored in", format!("{} ({current}{changed})", stored.name), theme));
     }
-    lines.push(field("grants", client.flows.join(" "), theme));
-    lines.push(field("scopes", client.scopes.join(" "), theme));
+    if let Some(details) = client.details.known() {
+        lines.push(field("grants", details.flows.join(" "), theme));
+        lines.push(field("scopes", details.scopes.join(" "), theme));
+    }
     lines.iter().flat_map(|line| paint::wrap(line, cells, 11)).collect()
 }

@@ -11,8 +11,8 @@ use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::core::fleet::Task;
 use crate::core::meaning::Meaning;
-use crate::core::operation::verify::stop_reason;
 use crate::core::text::age;
+use crate::core::unread::Unread;
 
 /// Rows that a table of `rows` takes of `height`, when the pane below wants `lines`.
 pub fn upper(height: u16, rows: usize, lines: usize) -> u16 {
@@ -40,15 +40,15 @@ pub fn pane(title: Line<'static>, lines: &[Line<'static>], theme: &Theme, area: 
     }
 }
 
-/// What could not be read is said, not passed over: why the data is old, and its gaps.
-pub fn trouble<T>(remote: &Remote<T>, gaps: &[String], theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+/// What could not be read is said, not passed over: why the data is old, and which parts it lacks.
+pub fn trouble<T>(remote: &Remote<T>, unread: &[Unread], theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let warn = theme.of(Meaning::Warn);
     let mut lines = Vec::new();
     if let (Some(error), Some(_)) = (remote.error(), remote.get()) {
         lines.push(Line::from(span(format!("▲ not read again: {error}"), warn)));
         lines.extend(error.hint.as_ref().map(|hint| Line::from(format!("  → {hint}"))));
     }
-    lines.extend(gaps.iter().map(|gap| Line::from(span(format!("? not read: {gap}"), warn))));
+    lines.extend(unread.iter().map(|part| Line::from(span(format!("? not read: {part}"), warn))));
     lines.iter().flat_map(|line| paint::wrap(line, cells, 4)).collect()
 }
 
@@ -69,13 +69,13 @@ pub fn task(model: &Model, task: &Task, theme: &Theme, cells: usize) -> Vec<Line
     if task.stopped() {
         let when = task.stopped_at.map(|at| format!("{} ago: ", age(model.now, at))).unwrap_or_default();
         let mut reason = vec![span("stopped    ", theme.of(Meaning::Warn))];
-        reason.push(Span::raw(format!("{when}{}", stop_reason(task))));
+        reason.push(Span::raw(format!("{when}{}", task.stop_reason())));
         lines.extend(paint::wrap(&Line::from(reason), cells, 11));
     }
     lines.extend(paint::wrap(&field("arn", task.arn.clone(), theme), cells, 11));
     for container in &task.containers {
         let exit = container.exit_code.map(|code| format!(", exit {code}")).unwrap_or_default();
-        let text = format!("{}{exit}  {}", container.last_status.to_lowercase(), container.image);
+        let text = format!("{}{exit}  {}", container.last_status.word().to_lowercase(), container.image);
         lines.extend(paint::wrap(&field(&container.name, text, theme), cells, 11));
     }
     lines

@@ -9,6 +9,7 @@ use super::theme::Theme;
 use super::{describe, findings, table};
 use crate::console::model::Model;
 use crate::console::screens::fleet::{Level, selected_findings, selected_server, selected_task, view};
+use crate::core::fleet::Fleet;
 use crate::core::health::verdict;
 
 /// Draws it; the rows of a page.
@@ -27,8 +28,8 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
 /// What is said of the selection: its title and its lines.
 fn below(model: &Model, theme: &Theme, cells: usize) -> (Line<'static>, Vec<Line<'static>>) {
     let remote = &model.screens.fleet.remote;
-    let gaps = remote.get().map(|fleet| fleet.gaps.as_slice()).unwrap_or_default();
-    let mut lines = describe::trouble(remote, gaps, theme, cells);
+    let unread = remote.get().map(Fleet::unread).unwrap_or_default();
+    let mut lines = describe::trouble(remote, &unread, theme, cells);
     let title = match (&model.screens.fleet.level, selected_server(model), selected_task(model)) {
         (Level::Servers, Some(server), _) => {
             let found = selected_findings(model);

@@ -10,6 +10,7 @@ use crate::console::dialogs::palette::{Choice, matches};
 use crate::console::input::Input;
 use crate::console::model::Model;
 use crate::core::meaning::Meaning;
+use crate::core::unread::Read;
 
 /// Clears and frames a box of at most this size in the middle of the upper part; its inside.
 pub(super) fn frame(title: &str, (columns, rows): (u16, u16), theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect {
@@ -95,7 +96,11 @@ pub fn scale(
     let inside = frame(&format!("scale {server}"), (66, 7), theme, area, buf);
     let now = model.screens.fleet.remote.get().and_then(|fleet| fleet.server(server));
     let facts = now.map_or("not read yet".to_owned(), |server| {
-        let bounds = server.bounds.map_or("no autoscaling".into(), |b| format!("autoscaling {}..{}", b.min, b.max));
+        let bounds = match &server.bounds {
+            Read::Known(Some(bounds)) => format!("autoscaling {bounds}"),
+            Read::Known(None) => "no autoscaling".to_owned(),
+            Read::NotRead(_) => "autoscaling not read".to_owned(),
+        };
         format!("now {} running of {} desired, {bounds}", server.running, server.desired)
     });
     paint::row(buf, inside, 0, &Line::from(span(facts, theme.muted())));

@@ -8,7 +8,7 @@ use crate::support::emulator::{Emulator, REGION};
 use futures::StreamExt;
 use quarterdeck::aws::{AwsCloud, Options, connect};
 use quarterdeck::cloud::{Cloud, ErrorKind};
-use quarterdeck::core::client::Client;
+use quarterdeck::core::client::{Client, StoredSecret};
 use quarterdeck::core::environment::Template;
 use quarterdeck::core::logs::insights::InsightsRequest;
 use quarterdeck::core::logs::{LogQuery, TailUpdate};
@@ -140,7 +140,7 @@ impl World {
 
     async fn clients(&self) -> Vec<Client> {
         let list = self.cloud.clients(&self.pool().await, "test").await.unwrap();
-        assert_eq!(list.gaps, Vec::<String>::new());
+        assert_eq!(list.unread(), []);
         list.clients
     }
 
@@ -213,9 +213,9 @@ async fn a_fleet_is_read_and_changed() {
     let before = cloud.calls();
     let fleet = cloud.fleet("quarterdeck-test").await.unwrap();
     assert_eq!(u64::from(fleet.api_calls), cloud.calls() - before);
-    assert_eq!(fleet.gaps, Vec::<String>::new());
+    assert_eq!(fleet.unread(), []);
     let server = fleet.server("time").unwrap();
-    assert_eq!((server.desired, server.status.as_str()), (0, "ACTIVE"));
+    assert_eq!((server.desired, server.status.word()), (0, "ACTIVE"));
     let first = server.primary().unwrap().id.clone();
     let definition = cloud.task_definition(&server.task_definition).await.unwrap();
     assert_eq!((definition.family.as_str(), definition.log_groups), ("quarterdeck-test-time", vec![GROUP.to_owned()]));
@@ -296,15 +296,20 @@ async fn logs_are_paged_and_followed() {
     assert_eq!(results.rows, [["two "], ["three"]], "matched, in order, and safe for the terminal");
 }
 
+fn stored_in(client: &Client) -> StoredSecret {
+    client.stored_in.known().cloned().flatten().unwrap()
+}
+
 #[tokio::test]
 async fn a_client_is_published_and_replaced() {
     let world = World::deployed().await;
     let cloud = &world.cloud;
     let old = world.clients().await.remove(0);
-    let stored = old.stored_in.clone().unwrap();
-    assert!(old.confidential && !stored.has_secret);
+    let stored = stored_in(&old);
+    let details = old.details.known().unwrap();
+    assert!(details.confidential && !stored.has_secret);
     assert_eq!(
-        (old.flows.as_slice(), old.scopes.as_slice()),
+        (details.flows.as_slice(), details.scopes.as_slice()),
         (["client_credentials".into()].as_slice(), ["time/read".into()].as_slice())
     );
     assert_eq!(stored.allowed_clients, [old.id.clone(), "other".into()]);
@@ -312,7 +317,7 @@ async fn a_client_is_published_and_replaced() {
     assert_eq!(cloud.token(&world.probe()).await.err().unwrap().kind, ErrorKind::Invalid);
 
     publish(&world, &old).await;
-    assert!(world.clients().await[0].stored_in.as_ref().unwrap().has_secret);
+    assert!(stored_in(&world.clients().await[0]).has_secret);
     cloud.token(&world.probe()).await.unwrap();
 
     let rotation = replace(&world, &old).await;
@@ -321,8 +326,9 @@ async fn a_client_is_published_and_replaced() {
     assert_eq!(clients.len(), 1, "the old client is deleted");
     let new = &clients[0];
     assert_ne!(new.id, old.id);
-    assert_eq!((&new.name, &new.flows, &new.scopes), (&old.name, &old.flows, &old.scopes));
-    assert_eq!(new.stored_in.as_ref().unwrap().current_client.as_ref(), Some(&new.id));
+    let same = new.details.known().unwrap();
+    assert_eq!((&new.name, &same.flows, &same.scopes), (&old.name, &details.flows, &details.scopes));
+    assert_eq!(stored_in(new).current_client.as_ref(), Some(&new.id));
     cloud.token(&world.probe()).await.unwrap();
     let previous = TokenProbe { version: "AWSPREVIOUS".into(), ..world.probe() };
     assert_eq!(cloud.token(&previous).await.err().unwrap().kind, ErrorKind::Denied);

@@ -15,6 +15,7 @@ use quarterdeck::core::operation::rotate::{Rotation, Strategy, UndoRotation};
 use quarterdeck::core::operation::work::TokenProbe;
 use quarterdeck::core::operation::{Facts, Intent, Phase};
 use quarterdeck::core::stack::StackRef;
+use quarterdeck::core::unread::{Part, Read};
 use rstest::rstest;
 use serde_json::json;
 
@@ -123,9 +124,13 @@ async fn what_cannot_be_read_of_a_fleet_is_a_gap() {
     let cloud = cloud(&server.url).await;
     let fleet = cloud.fleet("c").await.unwrap();
     let server = fleet.server("time").unwrap();
-    assert_eq!((server.desired, server.targets.as_ref(), server.events.len()), (0, None, 1));
+    assert_eq!((server.desired, server.events.len()), (0, 1));
+    let kinds = [server.tasks.why(), server.bounds.why(), server.targets.why()].map(|why| why.unwrap().kind);
+    assert_eq!(kinds, [ErrorKind::Denied; 3]);
+    assert_eq!(server.log_groups, Read::Known(Vec::new()), "it has no task definition, so it names none");
     assert_eq!(server.events[0].message, "hostile");
-    assert_eq!(fleet.gaps.len(), 3, "{:?}", fleet.gaps);
+    let parts: Vec<Part> = fleet.unread().into_iter().map(|unread| unread.part).collect();
+    assert_eq!(parts, [Part::Targets("time".into()), Part::Tasks, Part::Bounds]);
     assert_eq!(u64::from(fleet.api_calls), cloud.calls());
 }
 
@@ -368,11 +373,34 @@ async fn clients_without_their_secrets_have_a_gap() {
         ("ListSecrets", vec![Reply::error(400, "AccessDeniedException", "no")]),
     ])
     .await;
-    let mut cloud = cloud(&server.url).await.clients("p", "prod").await.unwrap();
-    let client = cloud.clients.pop().unwrap();
-    assert_eq!((client.id.as_str(), client.confidential, client.secrets.len()), ("c", true, 0));
-    assert_eq!((cloud.clients.len(), cloud.gaps.len()), (0, 1), "{:?}", cloud.gaps);
+    let list = cloud(&server.url).await.clients("p", "prod").await.unwrap();
+    let [client] = list.clients.as_slice() else { panic!("{:?}", list.clients) };
+    assert_eq!((client.id.as_str(), client.kind().as_str()), ("c", "machine"));
+    assert_eq!(client.secrets, Read::Known(None), "the endpoint lists no secrets");
+    assert_eq!(client.stored_in.why().unwrap().kind, ErrorKind::Denied);
+    let parts: Vec<Part> = list.unread().into_iter().map(|unread| unread.part).collect();
+    assert_eq!(parts, [Part::StoredSecrets]);
     assert!(!format!("{client:?}").contains("hush"));
+}
+
+#[tokio::test]
+async fn a_client_that_cannot_be_described_is_of_no_known_kind() {
+    let listed = json!([{ "ClientId": "a", "ClientName": "time" }, { "ClientId": "b", "ClientName": "docs" }]);
+    let server = Scripted::script([
+        ("ListUserPoolClients", vec![Reply::json(200, json!({ "UserPoolClients": listed }))]),
+        ("DescribeUserPoolClient", vec![Reply::error(400, "AccessDeniedException", "no")]),
+        ("ListSecrets", vec![Reply::json(200, json!({ "SecretList": [] }))]),
+    ])
+    .await;
+    let list = cloud(&server.url).await.clients("p", "prod").await.unwrap();
+    let told: Vec<_> = list.clients.iter().map(|client| (client.kind(), client.secret_count())).collect();
+    assert_eq!(told, [("?".into(), "?".into()), ("?".into(), "?".into())]);
+    assert!(list.clients.iter().all(|client| !client.public() && client.stored_in == Read::Known(None)));
+    let parts: Vec<Part> = list.unread().into_iter().map(|unread| unread.part).collect();
+    assert_eq!(parts, [Part::ClientDetails(vec!["docs".into(), "time".into()])], "one reason is told once");
+    let json = serde_json::to_value(&list.clients[0]).unwrap();
+    assert!(json.get("confidential").is_none(), "{json}");
+    assert!(json["not_read"].as_str().unwrap().starts_with("cognito-idp:DescribeUserPoolClient"), "{json}");
 }
 
 #[tokio::test]

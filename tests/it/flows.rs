@@ -59,7 +59,7 @@ fn a_capital_letter_asks_for_a_plan(#[case] keys: &str, #[case] expected: PlanRe
 #[test]
 fn the_selected_task_is_stopped() {
     let mut console = Console::new();
-    let task = console.model.screens.fleet.remote.get().expect("read").servers[0].tasks[1].arn.clone();
+    let task = console.model.screens.fleet.remote.get().expect("read").servers[0].known_tasks()[1].arn.clone();
     assert_eq!(request(console.keys("X")), None);
     assert!(console.toast().contains("open the server first"), "{}", console.toast());
     assert_eq!(request(console.keys("<enter>jX")), Some(PlanRequest::StopTask { task }));

@@ -1,10 +1,11 @@
 //! What is taken for a service that is as promised, and what is not.
 
 use crate::support::at;
-use crate::support::fixtures::{server, task};
-use quarterdeck::core::fleet::{Deployment, Server};
+use crate::support::fixtures::{server, targets, task, tasks, unread};
+use quarterdeck::core::fleet::{Deployment, DeploymentStatus, Rollout, Server, StopCode, TargetState, TaskStatus};
 use quarterdeck::core::operation::CheckState;
 use quarterdeck::core::operation::verify::steady;
+use quarterdeck::core::unread::Read;
 use rstest::rstest;
 
 /// A healthy server of three tasks, changed.
@@ -16,16 +17,19 @@ fn changed(change: impl FnOnce(&mut Server)) -> Server {
 
 #[rstest]
 #[case::as_it_is(changed(|_| ()), "3/3 running, 3/3 targets healthy")]
-#[case::targets_that_were_not_read(changed(|server| server.targets = None), "3/3 running, targets not known")]
+#[case::targets_that_were_not_read(changed(|server| server.targets = unread("elasticloadbalancing:DescribeTargetHealth")), "3/3 running, targets not read")]
+#[case::no_target_group(changed(|server| server.targets = Read::Known(None)), "3/3 running, no target group")]
 fn what_holds(#[case] server: Server, #[case] note: &str) {
     assert_eq!(steady(&server, Some(3), Some("ecs-svc/1")), CheckState::Holds(note.into()));
 }
 
 #[rstest]
 #[case::a_task_short(changed(|server| server.running = 2), "2/3 running")]
-#[case::a_target_that_is_not_healthy(changed(|server| server.targets.as_mut().unwrap()[0].state = "initial".into()), "2/3 targets healthy")]
-#[case::no_target_yet(changed(|server| server.targets = Some(Vec::new())), "0/0 targets healthy")]
-#[case::a_rollout_under_way(changed(|server| server.deployments[0].rollout = "IN_PROGRESS".into()), "rollout IN_PROGRESS")]
+#[case::a_target_that_is_not_healthy(changed(|server| targets(server)[0].state = TargetState::Initial), "2/3 targets healthy")]
+#[case::no_target_yet(changed(|server| targets(server).clear()), "0/0 targets healthy")]
+#[case::a_rollout_under_way(changed(|server| server.deployments[0].rollout = Rollout::InProgress), "rollout IN_PROGRESS")]
+#[case::a_rollout_in_a_word_of_later(changed(|server| server.deployments[0].rollout = Rollout::Other("PAUSED".into())), "rollout PAUSED")]
+#[case::tasks_that_were_not_read(changed(|server| (server.pending, server.tasks) = (1, unread("ecs:ListTasks"))), "tasks not read: ecs:ListTasks: access denied")]
 #[case::the_old_deployment_is_left(changed(|server| server.deployments.push(old())), "3/3 running")]
 fn what_is_waited_for(#[case] server: Server, #[case] part: &str) {
     let state = steady(&server, None, None);
@@ -35,7 +39,7 @@ fn what_is_waited_for(#[case] server: Server, #[case] part: &str) {
 #[rstest]
 #[case::another_count(changed(|server| server.desired = 5), "desired count reads 5, not 3")]
 #[case::another_deployment(changed(|server| server.deployments[0].id = "ecs-svc/9".into()), "superseded")]
-#[case::a_rollout_that_failed(changed(|server| server.deployments[0].rollout = "FAILED".into()), "the deployment failed")]
+#[case::a_rollout_that_failed(changed(|server| server.deployments[0].rollout = Rollout::Failed), "the deployment failed")]
 #[case::tasks_that_only_stop(crashing(true), "3 tasks stopped as soon as they started")]
 fn what_can_no_longer_hold(#[case] server: Server, #[case] part: &str) {
     let state = steady(&server, Some(3), Some("ecs-svc/1"));
@@ -49,18 +53,19 @@ fn tasks_of_the_deployment_before_are_not_held_against_the_new_one() {
 }
 
 fn old() -> Deployment {
-    Deployment { id: "ecs-svc/0".into(), status: "ACTIVE".into(), ..server("time", 1).deployments.remove(0) }
+    Deployment { id: "ecs-svc/0".into(), status: DeploymentStatus::Active, ..server("time", 1).deployments.remove(0) }
 }
 
 /// Three tasks stopped by themselves since the deployment began, and none runs.
 fn crashing(of_the_new_one: bool) -> Server {
     changed(|server| {
         (server.running, server.deployments[0].running) = (0, 0);
-        server.deployments[0].rollout = "IN_PROGRESS".into();
-        server.tasks = (0..3).map(|index| task("time", index)).collect();
-        for task in &mut server.tasks {
-            (task.last_status, task.stopped_at) = ("STOPPED".into(), Some(at(-60)));
-            task.stop_code = Some("EssentialContainerExited".into());
+        server.deployments[0].rollout = Rollout::InProgress;
+        let tasks = tasks(server);
+        *tasks = (0..3).map(|index| task("time", index)).collect();
+        for task in tasks {
+            (task.last_status, task.stopped_at) = (TaskStatus::Stopped, Some(at(-60)));
+            task.stop_code = Some(StopCode::EssentialContainerExited);
             if !of_the_new_one {
                 task.task_definition = task.task_definition.replace(":7", ":6");
             }

@@ -6,6 +6,7 @@ use super::{fact, nothing};
 use crate::aws::convert::wire_count;
 use crate::aws::{AwsCloud, error};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::fleet::TaskStatus;
 use crate::core::operation::work::Facts;
 
 const UPDATE: &str = "ecs:UpdateService";
@@ -62,7 +63,7 @@ impl AwsCloud {
     /// A task that is stopping, has stopped or is forgotten needs no stop.
     pub(super) async fn stop_task(&self, cluster: &str, task: &str, reason: &str) -> CloudResult<Facts> {
         let found = self.describe_tasks(cluster, vec![task.to_owned()]).await?;
-        if !found.iter().any(|task| task.desired_status != "STOPPED" && !task.stopped()) {
+        if !found.iter().any(|task| task.desired_status != TaskStatus::Stopped && !task.stopped()) {
             return Ok(Facts::new());
         }
         let call = self.write.ecs.stop_task().cluster(cluster).task(task).reason(reason);

@@ -110,7 +110,12 @@ async fn scale(session: &Session, scale: Scale) -> CloudResult<PlanRequest> {
     if min.is_none() && max.is_none() {
         return Ok(PlanRequest::Scale { server, desired, bounds: None });
     }
-    let now = session.cloud.fleet(&session.context.cluster).await?.server(&server).and_then(|server| server.bounds);
+    let fleet = session.cloud.fleet(&session.context.cluster).await?;
+    let now = match fleet.server(&server) {
+        // Without what is there now, a bound that is not given cannot keep its value.
+        Some(server) if min.is_none() || max.is_none() => *server.bounds.result().map_err(Clone::clone)?,
+        _ => None,
+    };
     let (Some(min), Some(max)) = (min.or(now.map(|now| now.min)), max.or(now.map(|now| now.max))) else {
         let message = format!("{server} has no autoscaling, so there is no bound to keep; give both --min and --max");
         return Err(CloudError::new(ErrorKind::Invalid, "scale", message));

@@ -12,6 +12,7 @@ use crate::core::client::{Client, ClientList};
 use crate::core::meaning::Meaning;
 use crate::core::operation::PlanRequest;
 use crate::core::text::age;
+use crate::core::unread::Read;
 
 /// The screen's state.
 #[derive(Debug, Clone, Default)]
@@ -55,33 +56,44 @@ pub fn view(model: &Model) -> View {
     View { title, columns: COLUMNS.to_vec(), selected: state.table.position(&rows), rows, all, empty }
 }
 
-/// When a client's newest secret was made, as far as it is known.
-fn secret_since(client: &Client) -> Option<Timestamp> {
-    let newest = client.secrets.iter().filter_map(|secret| secret.created_at).max();
-    newest.or(client.created_at).filter(|_| client.confidential)
+/// How old a client's newest secret is: `-` where it has none, `?` where that is not known.
+fn secret_age(client: &Client, now: Timestamp) -> String {
+    if client.public() {
+        return "-".to_owned();
+    }
+    client.secrets.cell(|_| {
+        let newest = client.known_secrets().iter().filter_map(|secret| secret.created_at).max();
+        newest.or(client.created_at()).map_or("-".into(), |at| age(now, at))
+    })
+}
+
+fn stored_in(client: &Client) -> Cell {
+    match &client.stored_in {
+        Read::Known(Some(secret)) if !secret.has_secret => {
+            Cell::new(format!("{} (no value yet)", secret.name), Meaning::Warn)
+        }
+        Read::Known(Some(secret)) if secret.current_client.as_deref() == Some(&client.id) => Cell::plain(&secret.name),
+        Read::Known(Some(secret)) => Cell::new(format!("{} (other client is current)", secret.name), Meaning::Warn),
+        Read::Known(None) => Cell::muted("-"),
+        Read::NotRead(_) => Cell::new("?", Meaning::Warn),
+    }
 }
 
 fn row(client: &Client, now: Timestamp) -> Row {
-    let stored = match &client.stored_in {
-        Some(secret) if !secret.has_secret => Cell::new(format!("{} (no value yet)", secret.name), Meaning::Warn),
-        Some(secret) if secret.current_client.as_deref() == Some(&client.id) => Cell::plain(&secret.name),
-        Some(secret) => Cell::new(format!("{} (other client is current)", secret.name), Meaning::Warn),
-        None => Cell::muted("-"),
-    };
-    let secrets = match (client.confidential, client.secrets.len()) {
-        (false, _) => Cell::muted("-"),
-        (true, 0) => Cell::plain("1"),
-        (true, 2) => Cell::new("2", Meaning::Warn),
-        (true, n) => Cell::plain(n.to_string()),
+    let stored = stored_in(client);
+    let secrets = match client.secret_count().as_str() {
+        "-" => Cell::muted("-"),
+        count @ ("2" | "?") => Cell::new(count, Meaning::Warn),
+        count => Cell::plain(count),
     };
     let well = stored.meaning != Meaning::Warn && secrets.meaning != Meaning::Warn;
     let cells = vec![
         Cell::new(&client.name, Meaning::Accent),
-        Cell::plain(if client.confidential { "machine" } else { "public" }),
+        Cell::plain(client.kind()),
         Cell::plain(&client.id),
         secrets,
-        Cell::plain(secret_since(client).map_or("-".into(), |at| age(now, at))),
-        Cell::muted(client.flows.join(" ")),
+        Cell::plain(secret_age(client, now)),
+        Cell::muted(client.details.cell(|details| details.flows.join(" "))),
         stored,
     ];
     Row { key: client.id.clone(), cells, well }
@@ -120,7 +132,7 @@ pub fn describe(model: &mut Model) -> Vec<Effect> {
 /// Plans the rotation of the selected client's secret.
 pub fn rotate(model: &mut Model) -> Vec<Effect> {
     on_selected(model, |model, client| {
-        if !client.confidential {
+        if client.public() {
             return model.refuse(format!("{} is public: it has no secret to rotate", client.name));
         }
         operations::plan(model, PlanRequest::Rotate { client: client.id, grace_seconds: DEFAULT_GRACE })

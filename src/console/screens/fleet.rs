@@ -10,11 +10,10 @@ use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::console::{describe, operations};
-use crate::core::fleet::{Fleet, Server, Task};
+use crate::core::fleet::{Fleet, Health, Server, Task, TaskStatus};
 use crate::core::health::{Finding, findings, verdict};
 use crate::core::meaning::Meaning;
 use crate::core::operation::PlanRequest;
-use crate::core::operation::verify::stop_reason;
 use crate::core::requests::Period;
 use crate::core::text::{age, milliseconds};
 
@@ -63,13 +62,7 @@ impl State {
 
     /// Whether any server is on its way to another state.
     pub fn changing(&self) -> bool {
-        self.remote.get().is_some_and(|fleet| {
-            fleet.servers.iter().any(|server| {
-                server.running != server.desired
-                    || server.pending > 0
-                    || server.primary().is_some_and(|primary| primary.rollout == "IN_PROGRESS")
-            })
-        })
+        self.remote.get().is_some_and(|fleet| fleet.servers.iter().any(Server::moving))
     }
 }
 
@@ -121,11 +114,11 @@ pub fn view(model: &Model) -> View {
             ("servers".to_owned(), SERVERS, rows)
         }
         Level::Tasks(name) => {
-            let tasks = server(model, name).map(|server| server.tasks.as_slice()).unwrap_or_default();
+            let tasks = server(model, name).map(Server::known_tasks).unwrap_or_default();
             (format!("tasks of {name}"), TASKS, tasks.iter().map(|task| task_row(task, now)).collect())
         }
         Level::Containers(name, arn) => {
-            let task = server(model, name).and_then(|server| server.tasks.iter().find(|task| &task.arn == arn));
+            let task = task(model, name, arn);
             let short = task.map(Task::short_id).unwrap_or_default();
             (format!("containers of {name} / {short}"), CONTAINERS, task.map(container_rows).unwrap_or_default())
         }
@@ -148,11 +141,23 @@ fn without_unknown(model: &Model, columns: &[Column], mut rows: Vec<Row>) -> (Ve
 }
 
 fn empty(model: &Model, all: usize) -> String {
+    let opened = match &model.screens.fleet.level {
+        Level::Servers => None,
+        Level::Tasks(name) | Level::Containers(name, _) => server(model, name),
+    };
     match (all, model.screens.fleet.remote.error(), model.screens.fleet.remote.loading()) {
         (1.., _, _) => "nothing matches the filter; esc shows everything".into(),
+        _ if let Some(server) = opened => match server.tasks.why() {
+            Some(why) => format!("tasks not read: {why}"),
+            None => format!("no task of {} is running or has stopped lately", server.name),
+        },
         (_, _, true) => "reading …".into(),
         (_, Some(error), _) if model.screens.fleet.remote.get().is_none() => error.message.clone(),
-        _ => format!("no server in cluster {}; 3 then D deploys the environment", model.context.cluster),
+        _ => {
+            let gone = model.screens.fleet.remote.get().is_some_and(|fleet| fleet.no_cluster);
+            let what = if gone { "there is no cluster" } else { "no server in cluster" };
+            format!("{what} {}; 3 then D deploys the environment", model.context.cluster)
+        }
     }
 }
 
@@ -160,22 +165,26 @@ fn server<'a>(model: &'a Model, name: &str) -> Option<&'a Server> {
     model.screens.fleet.remote.get()?.server(name)
 }
 
+fn task<'a>(model: &'a Model, server_name: &str, arn: &str) -> Option<&'a Task> {
+    server(model, server_name)?.known_tasks().iter().find(|task| task.arn == arn)
+}
+
 fn server_row(model: &Model, server: &Server) -> Row {
     let now = model.now;
     let verdict = verdict(server, now);
     let all = findings(server, now);
     let worst = all.first().map(|finding| Cell::new(finding.fact.clone(), meaning(finding))).unwrap_or_default();
-    let targets = server.healthy_targets().map_or("?".into(), |(healthy, all)| format!("{healthy}/{all}"));
-    let rollout = server.primary().map(|primary| primary.rollout.to_lowercase().replace('_', " ")).unwrap_or_default();
+    let rollout = server.primary().map(|primary| primary.rollout.word().to_lowercase().replace('_', " "));
+    let bounds = server.bounds.cell(|bounds| bounds.map_or("-".into(), |bounds| bounds.to_string()));
     let mut cells = vec![
         Cell::new(&server.name, Meaning::Accent),
         Cell::new(format!("{} {}", verdict.symbol(), verdict.word()), verdict.meaning()),
         Cell::plain(format!("{}/{}", server.running, server.desired)),
-        Cell::plain(targets),
-        Cell::plain(rollout),
+        Cell::plain(server.target_count()),
+        Cell::plain(rollout.unwrap_or_default()),
         Cell::plain(server.pending.to_string()),
         Cell::muted(revision(&server.task_definition)),
-        Cell::muted(server.bounds.map_or("-".into(), |bounds| format!("{}..{}", bounds.min, bounds.max))),
+        Cell::muted(bounds),
     ];
     cells.extend(counted(model, &server.name));
     cells.push(worst);
@@ -213,34 +222,38 @@ fn revision(arn: &str) -> String {
 fn task_row(task: &Task, now: Timestamp) -> Row {
     let stopped = task.stopped();
     let since = if stopped { task.stopped_at } else { task.started_at.or(task.created_at) };
-    let status = match (task.last_status.as_str(), stopped) {
-        ("RUNNING", _) => Cell::new("● running", Meaning::Good),
-        (_, true) => Cell::new("○ stopped", Meaning::Muted),
-        (other, _) => Cell::new(format!("◐ {}", other.to_lowercase()), Meaning::Warn),
+    let status = match &task.last_status {
+        TaskStatus::Running => Cell::new("● running", Meaning::Good),
+        TaskStatus::Stopped => Cell::new("○ stopped", Meaning::Muted),
+        other => Cell::new(format!("◐ {}", other.word().to_lowercase()), Meaning::Warn),
     };
-    let reason = if stopped { Cell::new(stop_reason(task), Meaning::Warn) } else { Cell::default() };
+    let reason = if stopped { Cell::new(task.stop_reason(), Meaning::Warn) } else { Cell::default() };
     let cells = vec![
         Cell::new(task.short_id(), Meaning::Accent),
         status,
-        Cell::plain(task.health.to_lowercase()),
+        Cell::plain(task.health.word().to_lowercase()),
         Cell::plain(since.map(|at| age(now, at)).unwrap_or_default()),
         Cell::plain(task.address.clone().unwrap_or_default()),
         Cell::muted(&task.zone),
         Cell::muted(revision(&task.task_definition)),
         reason,
     ];
-    Row { key: task.arn.clone(), cells, well: !stopped && task.last_status == "RUNNING" && task.health != "UNHEALTHY" }
+    Row {
+        key: task.arn.clone(),
+        cells,
+        well: task.last_status == TaskStatus::Running && task.health != Health::Unhealthy,
+    }
 }
 
 fn container_rows(task: &Task) -> Vec<Row> {
     let row = |container: &crate::core::fleet::Container| {
-        let running = container.last_status == "RUNNING";
+        let running = container.last_status == TaskStatus::Running;
         let meaning = if running { Meaning::Good } else { Meaning::Muted };
         let runtime: String = container.runtime_id.as_deref().unwrap_or_default().chars().take(12).collect();
         let cells = vec![
             Cell::new(&container.name, Meaning::Accent),
-            Cell::new(container.last_status.to_lowercase(), meaning),
-            Cell::plain(container.health.to_lowercase()),
+            Cell::new(container.last_status.word().to_lowercase(), meaning),
+            Cell::plain(container.health.word().to_lowercase()),
             Cell::plain(container.exit_code.map(|code| code.to_string()).unwrap_or_default()),
             Cell::muted(runtime),
             Cell::plain(&container.image),
@@ -273,7 +286,7 @@ pub fn selected_task(model: &Model) -> Option<&Task> {
             (name, view.rows.get(view.selected?)?.key.clone())
         }
     };
-    server(model, name)?.tasks.iter().find(|task| task.arn == arn)
+    task(model, name, &arn)
 }
 
 /// Findings of the selected server, worst first.

@@ -22,12 +22,13 @@ pub fn log_group(environment: &str, server: &str) -> String {
     format!("/quarterdeck/{environment}/{server}")
 }
 
-/// Log groups of a server: its task definition's, else the one of our templates.
+/// Log groups of a server: its task definition's, else the one of our templates, be it that there is
+/// none or that they were not read.
 pub fn log_groups(environment: &str, server: &Server) -> Vec<String> {
-    if server.log_groups.is_empty() {
-        return vec![log_group(environment, &server.name)];
+    match server.log_groups.known() {
+        Some(groups) if !groups.is_empty() => groups.clone(),
+        _ => vec![log_group(environment, &server.name)],
     }
-    server.log_groups.clone()
 }
 
 /// Secret that carries a server's machine client.

@@ -1,8 +1,9 @@
 //! Whether what was promised holds, judged from what was read.
 
-use crate::core::fleet::{Deployment, Server, Task};
+use crate::core::fleet::{Bounds, Deployment, Fleet, Rollout, Server, Task};
 use crate::core::operation::work::CheckState;
 use crate::core::stack::{Stack, StackDetail, StackEvent};
+use crate::core::unread::Read;
 
 /// Whether a service is steady: one deployment, completed, all its tasks running, targets healthy.
 ///
@@ -11,7 +12,7 @@ pub fn steady(server: &Server, desired: Option<u32>, deployment: Option<&str>) -
     let Some(primary) = server.primary() else {
         return CheckState::Failed(format!("service {} has no deployment (status {})", server.name, server.status));
     };
-    if primary.rollout == "FAILED" {
+    if primary.rollout == Rollout::Failed {
         return CheckState::Failed(format!("the deployment failed: {}", why_failed(server, &primary.rollout_reason)));
     }
     if let Some(reason) = crash_loop(server, primary) {
@@ -20,7 +21,7 @@ pub fn steady(server: &Server, desired: Option<u32>, deployment: Option<&str>) -
     if let Some(wanted) = deployment.filter(|id| !id.is_empty() && *id != primary.id) {
         let ours = server.deployments.iter().find(|deployment| deployment.id == wanted);
         return match ours {
-            Some(ours) if ours.rollout == "FAILED" => {
+            Some(ours) if ours.rollout == Rollout::Failed => {
                 CheckState::Failed(format!("rolled back: {}", why_failed(server, &ours.rollout_reason)))
             }
             _ => CheckState::Failed(format!("superseded: deployment {} is in force instead", primary.id)),
@@ -36,19 +37,19 @@ pub fn steady(server: &Server, desired: Option<u32>, deployment: Option<&str>) -
     let (healthy, targets) = match server.healthy_targets() {
         Some((healthy, targets)) => (healthy, format!("{healthy}/{targets} targets healthy")),
         // Not a promise of its own: a deployment that ECS calls completed has passed its load balancer.
-        None => (wanted as usize, "targets not known".to_owned()),
+        None if server.targets.why().is_some() => (wanted as usize, "targets not read".to_owned()),
+        None => (wanted as usize, "no target group".to_owned()),
     };
     let alone = server.deployments.iter().filter(|other| other.running + other.pending > 0).count() <= 1;
-    let rolled_out = primary.rollout.is_empty() || primary.rollout == "COMPLETED";
-    let full = server.running == wanted && server.pending == 0 && primary.running == wanted;
-    let targets_ok =
-        server.targets.as_ref().is_none_or(|all| all.is_empty() && wanted == 0 || healthy >= wanted as usize);
+    let rolled_out = matches!(primary.rollout, Rollout::Unsaid | Rollout::Completed);
+    let full = !server.moving() && primary.running == wanted;
+    let targets_ok = healthy >= wanted as usize;
     let note = format!("{}/{wanted} running, {targets}", server.running);
     if alone && rolled_out && full && targets_ok {
         return CheckState::Holds(note);
     }
-    let trouble = latest_stop(server).map(|task| format!("; last stop: {}", stop_reason(task))).unwrap_or_default();
-    CheckState::Pending(format!("{note}, {} pending, rollout {}{trouble}", server.pending, word(&primary.rollout)))
+    let (pending, rollout) = (server.pending, word(primary.rollout.word()));
+    CheckState::Pending(format!("{note}, {pending} pending, rollout {rollout}{}", last_stop(server)))
 }
 
 /// Tasks that may stop by themselves before a deployment without a running one is given up. ECS's
@@ -60,10 +61,10 @@ fn crash_loop(server: &Server, primary: &Deployment) -> Option<String> {
     let since = primary.created_at?;
     // Those of the deployment before stop in this time too.
     let ours = |task: &Task| task.task_definition == primary.task_definition;
-    let of_this = |task: &&Task| ours(task) && task.stopped_at.is_some_and(|at| at >= since) && stopped_itself(task);
-    let crashes = server.tasks.iter().filter(of_this).count();
-    let last = latest_stop(server).filter(|_| crashes >= CRASHES && primary.running == 0)?;
-    Some(format!("{crashes} tasks stopped as soon as they started; the last: {}", stop_reason(last)))
+    let of_this = |task: &&Task| ours(task) && task.stopped_at.is_some_and(|at| at >= since) && task.stopped_itself();
+    let crashes = server.known_tasks().iter().filter(of_this).count();
+    let last = server.latest_stop().filter(|_| crashes >= CRASHES && primary.running == 0)?;
+    Some(format!("{crashes} tasks stopped as soon as they started; the last: {}", last.stop_reason()))
 }
 
 fn word(text: &str) -> &str {
@@ -71,45 +72,37 @@ fn word(text: &str) -> &str {
 }
 
 fn why_failed(server: &Server, reason: &str) -> String {
-    let stop = latest_stop(server).map(|task| format!("; last stop: {}", stop_reason(task))).unwrap_or_default();
-    format!("{}{stop}", word(reason))
+    format!("{}{}", word(reason), last_stop(server))
 }
 
-/// Whether a task stopped, but not because a scheduler or an operator wanted it to.
-pub fn stopped_itself(task: &Task) -> bool {
-    let wanted = matches!(task.stop_code.as_deref(), Some("ServiceSchedulerInitiated" | "UserInitiated") | None);
-    task.stopped() && !wanted
-}
-
-/// The task that stopped last by itself, not because a scheduler or an operator wanted it to.
-pub fn latest_stop(server: &Server) -> Option<&Task> {
-    server.tasks.iter().filter(|task| stopped_itself(task)).max_by_key(|task| task.stopped_at)
-}
-
-/// Why a task stopped, in one line: ECS's reason and the exit codes of its containers.
-pub fn stop_reason(task: &Task) -> String {
-    let mut parts = Vec::new();
-    parts.extend(task.stop_code.clone());
-    parts.extend(task.stopped_reason.clone());
-    for container in &task.containers {
-        let exit = container.exit_code.map(|code| format!("exit {code}{}", signal(code)));
-        let reason = container.reason.clone();
-        let facts: Vec<String> = [exit, reason].into_iter().flatten().collect();
-        if !facts.is_empty() {
-            parts.push(format!("{}: {}", container.name, facts.join(", ")));
-        }
+/// The task that stopped last, or that nobody knows of one.
+fn last_stop(server: &Server) -> String {
+    match (server.latest_stop(), server.tasks.why()) {
+        (Some(task), _) => format!("; last stop: {}", task.stop_reason()),
+        (None, Some(why)) => format!("; tasks not read: {why}"),
+        (None, None) => String::new(),
     }
-    if parts.is_empty() { "no reason given".into() } else { parts.join("; ") }
 }
 
-/// What an exit code over 128 means: the signal that ended the process.
-fn signal(code: i32) -> &'static str {
-    match code {
-        134 => " (SIGABRT)",
-        137 => " (SIGKILL: killed, or out of memory)",
-        139 => " (SIGSEGV)",
-        143 => " (SIGTERM)",
-        _ => "",
+/// Whether a service has these autoscaling bounds.
+pub fn bounds_are(server: &Server, wanted: Bounds) -> CheckState {
+    match &server.bounds {
+        Read::Known(Some(bounds)) if *bounds == wanted => CheckState::Holds(wanted.to_string()),
+        Read::Known(Some(bounds)) => CheckState::Pending(format!("they read {bounds}")),
+        Read::Known(None) => CheckState::Failed("the service has no autoscaling".into()),
+        Read::NotRead(why) => CheckState::Pending(format!("autoscaling bounds not read: {why}")),
+    }
+}
+
+/// Whether a task has stopped. One that is not in the list is gone, but only from a list that was read.
+pub fn task_stopped(fleet: &Fleet, task: &str) -> CheckState {
+    let mut known = fleet.servers.iter().flat_map(Server::known_tasks);
+    let unread = || fleet.servers.iter().find_map(|server| server.tasks.why());
+    match (known.find(|one| one.arn == task), unread()) {
+        (Some(one), _) if one.stopped() => CheckState::Holds("stopped".into()),
+        (Some(one), _) => CheckState::Pending(one.last_status.word().to_lowercase()),
+        (None, Some(why)) => CheckState::Pending(format!("tasks not read: {why}")),
+        (None, None) => CheckState::Holds("gone".into()),
     }
 }
 

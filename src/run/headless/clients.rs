@@ -1,11 +1,12 @@
 //! `clients`: the list, finishing and undoing rotations, and tokens.
 
 use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 
 use super::drive::{agreed, drive, report};
-use super::{Consent, Exit, Output, json, line, operate, progress, written};
+use super::{Consent, Exit, Output, json as print_json, line, operate, progress, written};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::client::Client;
+use crate::core::client::{Client, ClientList};
 use crate::core::operation::PlanRequest;
 use crate::core::operation::rotate::GRACE_WAIVED;
 use crate::core::operation::work::TokenProbe;
@@ -19,20 +20,23 @@ use crate::run::{Session, planner, read};
 pub async fn list(session: &Session, output: Output) -> CloudResult<Exit> {
     let clients = read::clients(session).await?;
     let result = match output {
-        Output::Json => json(&clients),
+        Output::Json => print_json(&document(&clients)),
         Output::Text => line(&table(&clients.clients)),
     };
     written(result)?;
-    clients.gaps.iter().for_each(|gap| progress(&format!("warning: {gap}")));
+    clients.unread().iter().for_each(|part| progress(&format!("warning: {part}")));
     Ok(Exit::Done)
+}
+
+fn document(list: &ClientList) -> Value {
+    json!({ "pool": list.pool, "clients": list.clients, "gaps": list.unread() })
 }
 
 fn table(clients: &[Client]) -> String {
     let mut out = format!("{:<28} {:<8} {:<28} {:<8} STORED IN", "CLIENT", "KIND", "ID", "SECRETS");
     for client in clients {
-        let kind = if client.confidential { "machine" } else { "public" };
-        let secrets = if client.confidential { client.secrets.len().max(1).to_string() } else { "-".into() };
-        let stored = client.stored_in.as_ref().map_or("-", |stored| &stored.name);
+        let (kind, secrets) = (client.kind(), client.secret_count());
+        let stored = client.stored_in.cell(|stored| stored.as_ref().map_or("-".into(), |stored| stored.name.clone()));
         out += &format!("\n{:<28} {kind:<8} {:<28} {secrets:<8} {stored}", client.name, client.id);
     }
     out
@@ -112,7 +116,11 @@ pub async fn token(session: &Session, wanted: &str, output: Output) -> CloudResu
         CloudError::new(ErrorKind::NotFound, "token", format!("there is no client {wanted:?}"))
             .with_hint(format!("there are {}", known.join(", ")))
     })?;
-    let stored = client.stored_in.as_ref().filter(|stored| stored.has_secret).ok_or_else(|| {
+    let stored = client.stored_in.result().map_err(|why| {
+        let message = format!("the stored secret of client {} was not read: {why}", client.name);
+        CloudError { hint: why.hint.clone(), ..CloudError::new(why.kind, "token", message) }
+    })?;
+    let stored = stored.as_ref().filter(|stored| stored.has_secret).ok_or_else(|| {
         CloudError::new(ErrorKind::Invalid, "token", format!("no stored secret is known for client {}", client.name))
     })?;
     let probe = TokenProbe {
@@ -123,7 +131,7 @@ pub async fn token(session: &Session, wanted: &str, output: Output) -> CloudResu
     };
     let token = session.cloud.token(&probe).await?;
     let result = match output {
-        Output::Json => json(&serde_json::json!({ "client": client.id, "access_token": token.expose_secret() })),
+        Output::Json => print_json(&json!({ "client": client.id, "access_token": token.expose_secret() })),
         Output::Text => line(token.expose_secret()),
     };
     written(result)?;

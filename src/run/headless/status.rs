@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::{Exit, Output, json as print_json, line, progress, written};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::fleet::{Fleet, Server};
+use crate::core::fleet::{Fleet, Server, Task};
 use crate::core::health::{findings, verdict};
-use crate::core::operation::verify::stop_reason;
 use crate::core::text::age;
+use crate::core::unread::Read;
 use crate::run::Session;
 
 /// Prints the health of one server or all.
@@ -31,20 +31,21 @@ pub async fn status(session: &Session, server: Option<&str>, output: Output) -> 
         Output::Text => line(&text(session, &chosen, now)),
     };
     written(result)?;
-    fleet.gaps.iter().for_each(|gap| progress(&format!("warning: {gap}")));
+    fleet.unread().iter().for_each(|part| progress(&format!("warning: {part}")));
     Ok(Exit::Done)
 }
 
 fn document(session: &Session, fleet: &Fleet, servers: &[&Server], now: Timestamp) -> Value {
     let one = |server: &&Server| {
-        let (healthy, total) = server.healthy_targets().unzip();
+        let counted = server.healthy_targets().map(|(healthy, total)| json!({ "healthy": healthy, "total": total }));
+        let targets = server.targets.result().map(|_| counted).map_err(Clone::clone);
         json!({
             "name": server.name,
             "verdict": verdict(server, now),
             "desired": server.desired,
             "running": server.running,
             "pending": server.pending,
-            "targets": { "healthy": healthy, "total": total },
+            "targets": Read::from(targets),
             "task_definition": server.task_definition,
             "autoscaling": server.bounds,
             "deployments": server.deployments,
@@ -59,7 +60,7 @@ fn document(session: &Session, fleet: &Fleet, servers: &[&Server], now: Timestam
         "region": session.context.region,
         "at": now,
         "servers": servers.iter().map(one).collect::<Vec<_>>(),
-        "gaps": fleet.gaps,
+        "gaps": fleet.unread(),
     })
 }
 
@@ -70,8 +71,8 @@ fn text(session: &Session, servers: &[&Server], now: Timestamp) -> String {
     let mut out =
         format!("{:<20} {:<10} {:>7} {:>9} {:<12} TASK DEFINITION", "SERVER", "HEALTH", "TASKS", "TARGETS", "ROLLOUT");
     for server in servers {
-        let targets = server.healthy_targets().map_or("?".into(), |(healthy, all)| format!("{healthy}/{all}"));
-        let rollout = server.primary().map(|primary| primary.rollout.to_lowercase()).unwrap_or_default();
+        let targets = server.target_count();
+        let rollout = server.primary().map(|primary| primary.rollout.word().to_lowercase()).unwrap_or_default();
         let tasks = format!("{}/{}", server.running, server.desired);
         let definition = server.task_definition.rsplit('/').next().unwrap_or_default();
         let word = verdict(server, now).word();
@@ -80,11 +81,22 @@ fn text(session: &Session, servers: &[&Server], now: Timestamp) -> String {
             let colon = if finding.evidence.is_empty() { "" } else { ": " };
             out += &format!("\n    {}{colon}{}", finding.fact, finding.evidence);
         }
-        for task in server.tasks.iter().filter(|_| servers.len() == 1) {
-            let since = task.stopped_at.or(task.started_at).map(|at| age(now, at)).unwrap_or_default();
-            let why = if task.stopped() { stop_reason(task) } else { task.address.clone().unwrap_or_default() };
-            out += &format!("\n    task {} {} {since} {why}", task.id(), task.last_status.to_lowercase());
+        if servers.len() == 1 {
+            out += &tasks_of(server, now);
         }
     }
     out
+}
+
+fn tasks_of(server: &Server, now: Timestamp) -> String {
+    let tasks = match &server.tasks {
+        Read::Known(tasks) => tasks,
+        Read::NotRead(why) => return format!("\n    tasks not read: {why}"),
+    };
+    let line = |task: &Task| {
+        let since = task.stopped_at.or(task.started_at).map(|at| age(now, at)).unwrap_or_default();
+        let why = if task.stopped() { task.stop_reason() } else { task.address.clone().unwrap_or_default() };
+        format!("\n    task {} {} {since} {why}", task.id(), task.last_status.word().to_lowercase())
+    };
+    tasks.iter().map(line).collect()
 }

@@ -31,3 +31,8 @@ pub async fn plan(session: &Session, request: PlanRequest) -> CloudResult<Plan> 
 fn refused(kind: ErrorKind, message: impl Into<String>) -> CloudError {
     CloudError::new(kind, "plan", message)
 }
+
+/// A plan that needs what could not be read.
+fn unread(what: &str, why: &CloudError) -> CloudError {
+    CloudError { hint: why.hint.clone(), ..refused(why.kind, format!("{what} could not be read: {why}")) }
+}

@@ -1,8 +1,8 @@
 //! Plans for the rotation of a client's secret, and for taking one back.
 
-use super::{refused, unlearnt};
+use super::{refused, unlearnt, unread};
 use crate::cloud::{CloudResult, ErrorKind};
-use crate::core::client::{Client, ClientList, StoredSecret};
+use crate::core::client::{Client, ClientList, Details, StoredSecret};
 use crate::core::operation::intent::ServiceRef;
 use crate::core::operation::rotate::{Consumer, Rotation, Strategy, UndoRotation};
 use crate::core::operation::{Facts, Intent};
@@ -15,7 +15,7 @@ pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) 
     let platform = read::platform(session).await?;
     let (pool, endpoint) = (read::output(&platform, "UserPoolId")?, read::output(&platform, "TokenEndpoint")?);
     let list = session.cloud.clients(&pool, &session.context.environment).await?;
-    let (client, stored) = rotatable(&list, wanted)?;
+    let (client, details, stored) = rotatable(&list, wanted)?;
     free_of_others(session, &stored.name)?;
     let strategy = strategy(session, &pool, &list, client, stored).await?;
     let consumers = consumers(session, &stored.name).await?;
@@ -25,7 +25,7 @@ pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) 
         name: client.name.clone(),
         secret: stored.name.clone(),
         endpoint,
-        scopes: client.scopes.clone(),
+        scopes: details.scopes.clone(),
         strategy,
         consumers,
         grace_seconds,
@@ -46,29 +46,31 @@ pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) 
     })
 }
 
-fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> CloudResult<(&'a Client, &'a StoredSecret)> {
+fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> CloudResult<(&'a Client, &'a Details, &'a StoredSecret)> {
     let Some(client) = list.find(wanted) else {
         let known: Vec<&str> = list.clients.iter().map(|client| client.name.as_str()).collect();
         return Err(refused(ErrorKind::NotFound, format!("user pool {} has no client {wanted:?}", list.pool))
             .with_hint(format!("it has {}", known.join(", "))));
     };
-    if !client.confidential {
+    let of_client = |part: &str| format!("{part} of client {}", client.name);
+    let details = client.details.result().map_err(|why| unread(&of_client("the details"), why))?;
+    if !details.confidential {
         return Err(refused(
             ErrorKind::Invalid,
             format!("client {} is public: it has no secret to rotate", client.name),
         ));
     }
-    if client.secrets.len() > 1 {
+    client.secrets.result().map_err(|why| unread(&of_client("the secrets"), why))?;
+    if client.known_secrets().len() > 1 {
         return Err(refused(
             ErrorKind::Conflict,
             format!("client {} has two secrets already: an earlier rotation was not finished", client.name),
         )
         .with_hint("finish it with --finish or take it back with --undo"));
     }
-    let stored = client
-        .stored_in
-        .as_ref()
-        .filter(|stored| stored.has_secret && stored.current_client.as_deref() == Some(&client.id));
+    let stored = client.stored_in.result().map_err(|why| unread(&of_client("the stored secret"), why))?;
+    let stored =
+        stored.as_ref().filter(|stored| stored.has_secret && stored.current_client.as_deref() == Some(&client.id));
     let stored = stored.ok_or_else(|| {
         refused(
             ErrorKind::Invalid,
@@ -76,7 +78,7 @@ fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> CloudResult<(&'a Client,
         )
         .with_hint("a rotation stores the new value before it is live; deploy the server that owns the client")
     })?;
-    Ok((client, stored))
+    Ok((client, details, stored))
 }
 
 /// Another rotation of the same secret must be finished first.
@@ -103,7 +105,7 @@ async fn strategy(
     if session.cloud.has_dual_secrets(pool, &client.id).await? {
         // Not a reason to replace the client: the list was not read.
         let unread = || refused(ErrorKind::Conflict, format!("the secrets of client {} were not read", client.name));
-        let old = client.secrets.first().ok_or_else(|| unread().with_hint("try again"))?;
+        let old = client.known_secrets().first().ok_or_else(|| unread().with_hint("try again"))?;
         return Ok(Strategy::DualSecret { old_secret: old.id.clone() });
     }
     Ok(Strategy::ReplaceClient {

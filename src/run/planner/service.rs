@@ -1,7 +1,7 @@
 //! Plans for one service: scale, restart, roll back, stop a task.
 
 use super::deploy::deployed;
-use super::refused;
+use super::{refused, unread};
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::cost::Cost;
 use crate::core::environment::{MAX_TASKS, names};
@@ -10,6 +10,7 @@ use crate::core::operation::intent::{Restart, Rollback, Scale, ServiceRef, StopT
 use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Plan, Risk};
 use crate::core::text::count;
+use crate::core::unread::Read;
 use crate::run::session::{Session, operation_id};
 
 /// A server with what its plans have in common.
@@ -74,15 +75,7 @@ pub(super) async fn scale(
     }
     let subject = subject(session, name).await?;
     let server = &subject.server;
-    let bounds_now = match (bounds, server.bounds) {
-        (Some(_), None) => {
-            let message = format!("{name} has no autoscaling, so it has no bounds to change");
-            return Err(
-                refused(ErrorKind::Invalid, message).with_hint("give it min < max in quarterdeck.toml and deploy")
-            );
-        }
-        (wanted, now) => now.filter(|now| wanted.is_some_and(|wanted| wanted != *now)),
-    };
+    let bounds_now = replaced_bounds(server, bounds)?;
     let new_bounds = bounds.filter(|_| bounds_now.is_some());
     let new_desired = desired.filter(|count| *count != server.desired);
     // New bounds move the count by themselves, before it is set.
@@ -97,16 +90,27 @@ pub(super) async fn scale(
         plan.commands.push(subject.command(session, &format!("--desired-count {count}")));
     }
     if let (Some(now), Some(new)) = (bounds_now, new_bounds) {
-        let text = |bounds: Bounds| format!("{}..{}", bounds.min, bounds.max);
-        plan.changes.push(Change::value(name, "autoscaling bounds", text(now), text(new)));
+        plan.changes.push(Change::value(name, "autoscaling bounds", now, new));
         plan.commands.push(format!(
             "aws application-autoscaling register-scalable-target --region {} --service-namespace ecs --scalable-dimension ecs:service:DesiredCount --resource-id service/{}/{name} --min-capacity {} --max-capacity {}",
             session.context.region, session.context.cluster, new.min, new.max
         ));
     }
     plan.cost = Some(scale_cost(session, server, new_desired, new_bounds).await);
-    plan.warnings = scale_warnings(session, server, new_desired, bounds.or(server.bounds), new_bounds.is_some());
+    plan.warnings = scale_warnings(session, server, new_desired, bounds, new_bounds.is_some());
     Ok(plan)
+}
+
+/// The bounds of now that other ones are to replace, if they are other ones.
+fn replaced_bounds(server: &Server, wanted: Option<Bounds>) -> CloudResult<Option<Bounds>> {
+    let Some(wanted) = wanted else { return Ok(None) };
+    let name = &server.name;
+    let now = server.bounds.result().map_err(|why| unread(&format!("the autoscaling bounds of {name}"), why))?;
+    let now = now.ok_or_else(|| {
+        refused(ErrorKind::Invalid, format!("{name} has no autoscaling, so it has no bounds to change"))
+            .with_hint("give it min < max in quarterdeck.toml and deploy")
+    })?;
+    Ok(Some(now).filter(|now| *now != wanted))
 }
 
 /// The server's stack as deployed, with the tasks of now and of the plan.
@@ -115,6 +119,10 @@ async fn scale_cost(session: &Session, server: &Server, desired: Option<u32>, bo
     if emulated {
         return Cost::compare(region, emulated, &[], &[]);
     }
+    let now = match &server.bounds {
+        Read::Known(now) => *now,
+        Read::NotRead(why) => return Cost::without(format!("no estimate: autoscaling bounds not read: {why}")),
+    };
     let name = names::stack(&session.context.environment, &server.name);
     let stacks = match session.cloud.stacks(&name, region).await {
         Ok(stacks) => stacks,
@@ -131,8 +139,8 @@ async fn scale_cost(session: &Session, server: &Server, desired: Option<u32>, bo
         stack.parameters.insert("MaxCount".into(), max.to_string());
         stack
     };
-    let before = with(server.desired, server.bounds);
-    let after = with(desired.unwrap_or(server.desired), bounds.or(server.bounds));
+    let before = with(server.desired, now);
+    let after = with(desired.unwrap_or(server.desired), bounds.or(now));
     Cost::compare(region, emulated, &[before], &[after])
 }
 
@@ -140,17 +148,18 @@ fn scale_warnings(
     session: &Session,
     server: &Server,
     desired: Option<u32>,
-    bounds: Option<Bounds>,
+    wanted: Option<Bounds>,
     moved: bool,
 ) -> Vec<String> {
     let mut warnings = Vec::new();
-    if let (Some(count), Some(bounds)) = (desired, bounds)
+    let in_force = wanted.or(server.bounds.known().copied().flatten());
+    if let (Some(count), Some(bounds)) = (desired, in_force)
         && !(bounds.min..=bounds.max).contains(&count)
     {
-        warnings.push(format!(
-            "{count} is outside autoscaling's {}..{}: it will soon be overridden",
-            bounds.min, bounds.max
-        ));
+        warnings.push(format!("{count} is outside autoscaling's {bounds}: it will soon be overridden"));
+    }
+    if let (Some(count), Some(why)) = (desired, server.bounds.why()) {
+        warnings.push(format!("autoscaling bounds not read: they may soon override {count} ({why})"));
     }
     if desired == Some(0) {
         warnings.push("no task will serve: every request will fail".into());
@@ -218,8 +227,10 @@ pub(super) async fn stop_task(session: &Session, task: &str) -> CloudResult<Plan
     let id = task.rsplit('/').next().unwrap_or(task);
     let all = fleet.servers.iter().flat_map(|server| server.live_tasks().map(move |task| (server, task)));
     let found: Vec<_> = all.filter(|(_, task)| !id.is_empty() && task.id().starts_with(id)).collect();
+    let tasks_unread = fleet.servers.iter().find_map(|server| server.tasks.why());
     let (server, task) = match found.as_slice() {
         [one] => *one,
+        [] if let Some(why) = tasks_unread => return Err(unread("tasks", why)),
         [] => {
             let message = format!("no running task in cluster {} begins with {id:?}", session.context.cluster);
             return Err(refused(ErrorKind::NotFound, message).with_hint("`quarterdeck status SERVER` lists its tasks"));
@@ -240,7 +251,7 @@ pub(super) async fn stop_task(session: &Session, task: &str) -> CloudResult<Plan
         Change::value(
             format!("task {}", task.short_id()),
             "status",
-            task.last_status.to_lowercase(),
+            task.last_status.word().to_lowercase(),
             "stopped, and replaced by its service",
         )
         .at(Risk::Disruptive),

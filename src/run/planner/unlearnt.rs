@@ -16,9 +16,9 @@ use crate::run::session::Session;
 /// when something could not be read.
 pub(super) async fn look(session: &Session, rotation: &Rotation, learnt: &mut Facts) -> CloudResult<()> {
     let list = session.cloud.clients(&rotation.pool, &session.context.environment).await?;
-    if let Some(gap) = list.gaps.first() {
+    if let Some(part) = list.unread().first() {
         return Err(
-            refused(ErrorKind::Conflict, format!("the clients were not read whole: {gap}")).with_hint("try again")
+            refused(ErrorKind::Conflict, format!("the clients were not read whole: {part}")).with_hint("try again")
         );
     }
     old_is_left(rotation, &list)?;
@@ -33,7 +33,7 @@ fn old_is_left(rotation: &Rotation, list: &ClientList) -> CloudResult<()> {
     let client = list.clients.iter().find(|client| client.id == rotation.client);
     let left = match &rotation.strategy {
         Strategy::DualSecret { old_secret } => {
-            client.is_some_and(|client| client.secrets.iter().any(|secret| secret.id == *old_secret))
+            client.is_some_and(|client| client.known_secrets().iter().any(|secret| secret.id == *old_secret))
         }
         Strategy::ReplaceClient { .. } => client.is_some(),
     };
@@ -54,7 +54,7 @@ async fn made(
     match &rotation.strategy {
         Strategy::DualSecret { old_secret } => {
             let client = list.clients.iter().find(|client| client.id == rotation.client);
-            let secrets = client.map(|client| client.secrets.as_slice()).unwrap_or_default();
+            let secrets = client.map(Client::known_secrets).unwrap_or_default();
             let Some(new) = secrets.iter().find(|secret| secret.id != *old_secret) else { return Ok(None) };
             let ours = learnt.contains_key("client-secret") || opens(session, rotation, learnt).await?;
             Ok(ours.then(|| ("client-secret", new.id.clone())))

@@ -1,8 +1,13 @@
 //! A small fleet and its user pool.
 
-use quarterdeck::core::client::{Client, ClientList, ClientSecret, StoredSecret};
-use quarterdeck::core::fleet::{Bounds, Container, Deployment, Fleet, Server, ServiceEvent, Target, Task};
+use quarterdeck::core::client::{Client, ClientList, ClientSecret, Details, StoredSecret};
+use quarterdeck::core::error::{CloudError, ErrorKind};
+use quarterdeck::core::fleet::{
+    Bounds, Container, Deployment, DeploymentStatus, Fleet, Health, Rollout, Server, ServiceEvent, ServiceStatus,
+    StopCode, Target, TargetState, Task, TaskStatus,
+};
 use quarterdeck::core::identity::{Context, Identity};
+use quarterdeck::core::unread::Read;
 
 use super::{World, at, stacks};
 
@@ -24,7 +29,7 @@ pub fn context() -> Context {
 /// Two healthy servers.
 pub fn world() -> World {
     World {
-        fleet: Fleet { servers: vec![server("time", 2), server("weather", 3)], api_calls: 7, gaps: Vec::new() },
+        fleet: Fleet { servers: vec![server("time", 2), server("weather", 3)], api_calls: 7, no_cluster: false },
         stacks: stacks::settled(),
         detail: stacks::settled_detail(),
         clients: clients(),
@@ -42,35 +47,47 @@ pub fn empty() -> World {
 pub fn trouble() -> World {
     let mut weather = server("weather", 3);
     let mut killed = task("weather", 9);
-    killed.last_status = "STOPPED".into();
+    killed.last_status = TaskStatus::Stopped;
     killed.stopped_at = Some(at(-42));
-    killed.stop_code = Some("EssentialContainerExited".into());
+    killed.stop_code = Some(StopCode::EssentialContainerExited);
     killed.stopped_reason = Some("Essential container in task exited".into());
-    killed.containers[0].last_status = "STOPPED".into();
+    killed.containers[0].last_status = TaskStatus::Stopped;
     killed.containers[0].exit_code = Some(137);
     killed.containers[0].reason = Some("OutOfMemoryError: container killed due to memory usage".into());
-    weather.tasks.retain(|task| !task.arn.ends_with("02"));
-    weather.tasks.push(killed);
+    let tasks = tasks(&mut weather);
+    tasks.retain(|task| !task.arn.ends_with("02"));
+    tasks.push(killed);
     weather.running = 2;
     weather.events = vec![event(-40, "(service weather) has started 1 tasks: (task 7c1d).")];
     let mut docs = server("docs", 0);
     docs.desired = 2;
     docs.deployments[0].desired = 2;
     docs.deployments[0].failed = 6;
-    docs.deployments[0].rollout = "FAILED".into();
+    docs.deployments[0].rollout = Rollout::Failed;
     docs.deployments[0].rollout_reason = "ECS deployment circuit breaker: tasks failed to start.".into();
+    docs.targets = unread("elasticloadbalancing:DescribeTargetHealth");
     docs.events = vec![event(-300, "(service docs) was unable to place a task: CannotPullContainerError.")];
     let mut time = server("time", 2);
     time.pending = 1;
     time.desired = 3;
-    time.bounds = Some(Bounds { min: 2, max: 6 });
-    time.deployments[0].rollout = "IN_PROGRESS".into();
-    let fleet = Fleet {
-        servers: vec![docs, time, weather],
-        api_calls: 9,
-        gaps: vec!["targets of docs: elasticloadbalancing:DescribeTargetHealth: access denied".into()],
-    };
-    World { fleet, ..world() }
+    time.bounds = Read::Known(Some(Bounds { min: 2, max: 6 }));
+    time.deployments[0].rollout = Rollout::InProgress;
+    World { fleet: Fleet { servers: vec![docs, time, weather], api_calls: 9, no_cluster: false }, ..world() }
+}
+
+/// A part that the caller may not read.
+pub fn unread<T>(call: &str) -> Read<T> {
+    Read::NotRead(CloudError::new(ErrorKind::Denied, call, "access denied"))
+}
+
+/// The tasks of a server of the fixtures, to be changed.
+pub fn tasks(server: &mut Server) -> &mut Vec<Task> {
+    server.tasks.known_mut().expect("read")
+}
+
+/// Its targets.
+pub fn targets(server: &mut Server) -> &mut Vec<Target> {
+    server.targets.known_mut().and_then(Option::as_mut).expect("read")
 }
 
 /// A server that is well.
@@ -79,28 +96,28 @@ pub fn server(name: &str, tasks: u32) -> Server {
     Server {
         name: name.into(),
         arn: format!("arn:aws:ecs:eu-west-1:123456789012:service/quarterdeck-prod/{name}"),
-        status: "ACTIVE".into(),
+        status: ServiceStatus::Active,
         desired: tasks,
         running: tasks,
         pending: 0,
         task_definition: definition.clone(),
-        log_groups: vec![format!("/quarterdeck/prod/{name}")],
+        log_groups: Read::Known(vec![format!("/quarterdeck/prod/{name}")]),
         deployments: vec![Deployment {
             id: "ecs-svc/1".into(),
-            status: "PRIMARY".into(),
+            status: DeploymentStatus::Primary,
             task_definition: definition,
             desired: tasks,
             running: tasks,
             pending: 0,
             failed: 0,
-            rollout: "COMPLETED".into(),
+            rollout: Rollout::Completed,
             rollout_reason: String::new(),
             created_at: Some(at(-7_000)),
         }],
         events: vec![event(-6_000, &format!("(service {name}) has reached a steady state."))],
-        tasks: (0..tasks).map(|index| task(name, index)).collect(),
-        targets: Some((0..tasks).map(target).collect()),
-        bounds: Some(Bounds { min: 1, max: 6 }),
+        tasks: Read::Known((0..tasks).map(|index| task(name, index)).collect()),
+        targets: Read::Known(Some((0..tasks).map(target).collect())),
+        bounds: Read::Known(Some(Bounds { min: 1, max: 6 })),
         circuit_breaker: true,
     }
 }
@@ -112,9 +129,9 @@ pub fn task(server: &str, index: u32) -> Task {
     Task {
         arn: format!("arn:aws:ecs:eu-west-1:123456789012:task/quarterdeck-prod/{id:030x}{index:02}"),
         service: server.into(),
-        last_status: "RUNNING".into(),
-        desired_status: "RUNNING".into(),
-        health: "HEALTHY".into(),
+        last_status: TaskStatus::Running,
+        desired_status: TaskStatus::Running,
+        health: Health::Healthy,
         task_definition: format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/quarterdeck-prod-{server}:7"),
         zone: format!("eu-west-1{}", ["a", "b", "c"][index as usize % 3]),
         address: Some(format!("10.42.{}.{}", index % 3, index + 17)),
@@ -126,10 +143,10 @@ pub fn task(server: &str, index: u32) -> Task {
         containers: vec![Container {
             name: server.into(),
             image: format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/mcp-{server}@sha256:9f2c"),
-            last_status: "RUNNING".into(),
+            last_status: TaskStatus::Running,
             exit_code: None,
             reason: None,
-            health: "HEALTHY".into(),
+            health: Health::Healthy,
             runtime_id: Some(format!("{index:02}7f3d5b799a1ce0427753")),
         }],
     }
@@ -139,7 +156,7 @@ fn target(index: u32) -> Target {
     Target {
         id: format!("10.42.{}.{}", index % 3, index + 17),
         port: Some(8080),
-        state: "healthy".into(),
+        state: TargetState::Healthy,
         reason: None,
         description: None,
     }
@@ -151,34 +168,37 @@ fn event(seconds: i64, message: &str) -> ServiceEvent {
 
 /// A machine client that is being rotated, and a public one.
 pub fn clients() -> ClientList {
-    let machine = Client {
-        id: "5h1kq8machine0weather0id".into(),
-        name: "quarterdeck-prod-weather-machine".into(),
+    let details = Details {
         confidential: true,
         flows: vec!["client_credentials".into()],
         scopes: vec!["https://mcp.example.com/weather/mcp/call".into()],
         created_at: Some(at(-90 * 86_400)),
         updated_at: Some(at(-3_600)),
-        secrets: vec![
-            ClientSecret { id: "5h1kq8--1792224000".into(), created_at: Some(at(-90 * 86_400)) },
-            ClientSecret { id: "5h1kq8--1799996400".into(), created_at: Some(at(-3_600)) },
-        ],
-        stored_in: Some(StoredSecret {
+    };
+    let public = Details { confidential: false, flows: vec!["code".into()], ..details.clone() };
+    let secret = |id: &str, made: i64| ClientSecret { id: id.into(), created_at: Some(at(made)) };
+    let machine = Client {
+        id: "5h1kq8machine0weather0id".into(),
+        name: "quarterdeck-prod-weather-machine".into(),
+        details: Read::Known(details),
+        secrets: Read::Known(Some(vec![
+            secret("5h1kq8--1792224000", -90 * 86_400),
+            secret("5h1kq8--1799996400", -3_600),
+        ])),
+        stored_in: Read::Known(Some(StoredSecret {
             name: "quarterdeck/prod/weather/machine-client".into(),
             current_client: Some("5h1kq8machine0weather0id".into()),
             has_secret: true,
             allowed_clients: vec!["5h1kq8machine0weather0id".into()],
             changed_at: Some(at(-3_500)),
-        }),
+        })),
     };
     let public = Client {
         id: "2pub0weather0id".into(),
         name: "quarterdeck-prod-weather-public".into(),
-        confidential: false,
-        flows: vec!["code".into()],
-        secrets: Vec::new(),
-        stored_in: None,
-        ..machine.clone()
+        details: Read::Known(public),
+        secrets: Read::Known(Some(Vec::new())),
+        stored_in: Read::Known(None),
     };
-    ClientList { pool: "eu-west-1_AbCdEfGhI".into(), clients: vec![machine, public], gaps: Vec::new() }
+    ClientList { pool: "eu-west-1_AbCdEfGhI".into(), clients: vec![machine, public] }
 }

@@ -1,0 +1,159 @@
+//! The words by which ECS and the load balancer say a state. What is decided, is decided on these.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// An enum of AWS's words. A word that is not known is kept as it came, so that it can be shown.
+macro_rules! words {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$doc])* $variant,)+
+            /// Any other word.
+            Other(String),
+        }
+
+        impl $name {
+            /// AWS's own word.
+            pub fn word(&self) -> &str {
+                match self {
+                    $(Self::$variant => $word,)+
+                    Self::Other(word) => word,
+                }
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(word: String) -> Self {
+                match word.as_str() {
+                    $($word => Self::$variant,)+
+                    _ => Self::Other(word),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.word())
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.word())
+            }
+        }
+    };
+}
+
+words! {
+    /// State of a service.
+    ServiceStatus {
+        /// It runs tasks.
+        Active = "ACTIVE",
+        /// It is deleted, and tasks are left.
+        Draining = "DRAINING",
+        /// It is deleted.
+        Inactive = "INACTIVE",
+    }
+}
+
+words! {
+    /// Place of a deployment among those of its service.
+    DeploymentStatus {
+        /// The one that ECS is steering towards.
+        Primary = "PRIMARY",
+        /// An older one, which has tasks left.
+        Active = "ACTIVE",
+        /// One that is over.
+        Inactive = "INACTIVE",
+    }
+}
+
+words! {
+    /// How far a deployment is.
+    Rollout {
+        /// It is under way.
+        InProgress = "IN_PROGRESS",
+        /// It has reached a steady state.
+        Completed = "COMPLETED",
+        /// It was given up.
+        Failed = "FAILED",
+        /// The service does not say.
+        Unsaid = "",
+    }
+}
+
+words! {
+    /// State of a task or a container; those on the way up and down are `Other`.
+    TaskStatus {
+        /// It waits for its containers.
+        Pending = "PENDING",
+        /// It runs.
+        Running = "RUNNING",
+        /// It has stopped.
+        Stopped = "STOPPED",
+    }
+}
+
+words! {
+    /// What the health check of a task or a container says.
+    Health {
+        /// It passes.
+        Healthy = "HEALTHY",
+        /// It fails.
+        Unhealthy = "UNHEALTHY",
+        /// There is no check, or no result yet.
+        Unknown = "UNKNOWN",
+    }
+}
+
+words! {
+    /// What the load balancer finds of a target.
+    TargetState {
+        /// It is being registered.
+        Initial = "initial",
+        /// It answers as it should.
+        Healthy = "healthy",
+        /// It does not.
+        Unhealthy = "unhealthy",
+        /// It is being taken away.
+        Draining = "draining",
+        /// It gets no requests.
+        Unused = "unused",
+        /// Health checks are off.
+        Unavailable = "unavailable",
+    }
+}
+
+words! {
+    /// Why a task stopped, as ECS classes it.
+    StopCode {
+        /// The service wanted fewer tasks, or other ones.
+        ServiceSchedulerInitiated = "ServiceSchedulerInitiated",
+        /// Someone stopped it.
+        UserInitiated = "UserInitiated",
+        /// A container that it cannot do without has ended.
+        EssentialContainerExited = "EssentialContainerExited",
+        /// It never ran.
+        TaskFailedToStart = "TaskFailedToStart",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("IN_PROGRESS", Rollout::InProgress)]
+    #[case("", Rollout::Unsaid)]
+    #[case("STOPPED_BY_A_LATER_AWS", Rollout::Other("STOPPED_BY_A_LATER_AWS".into()))]
+    fn a_word_is_known_or_kept(#[case] word: &str, #[case] rollout: Rollout) {
+        assert_eq!(Rollout::from(word.to_owned()), rollout);
+        assert_eq!(rollout.to_string(), word);
+        assert_eq!(serde_json::to_value(&rollout).unwrap(), word);
+    }
+}

@@ -1,0 +1,167 @@
+//! What was read, what is not there, and what could not be read: three things, never one.
+
+use std::fmt;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::error::CloudError;
+
+/// A part of something larger that is read by a call of its own, which may fail alone.
+///
+/// What may not exist at all is a `Read<Option<T>>`: `Known(None)` says that there is none, and
+/// only that. As JSON it is the value itself, or `{"not_read": why}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read<T> {
+    /// It was read.
+    Known(T),
+    /// It could not be read: nothing follows about what it is.
+    NotRead(CloudError),
+}
+
+impl<T> Read<T> {
+    /// What was read, or why it was not: for those who cannot go on without it.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    pub fn result(&self) -> Result<&T, &CloudError> {
+        match self {
+            Self::Known(value) => Ok(value),
+            Self::NotRead(why) => Err(why),
+        }
+    }
+
+    /// What was read, if it was.
+    pub fn known(&self) -> Option<&T> {
+        self.result().ok()
+    }
+
+    /// The same, to be changed.
+    pub fn known_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::NotRead(_) => None,
+        }
+    }
+
+    /// Why it could not be read, if it could not.
+    pub fn why(&self) -> Option<&CloudError> {
+        self.result().err()
+    }
+
+    /// How a table says it: `?` where it was not read.
+    pub fn cell(&self, known: impl FnOnce(&T) -> String) -> String {
+        self.known().map_or_else(|| "?".to_owned(), known)
+    }
+}
+
+impl<T> From<Result<T, CloudError>> for Read<T> {
+    fn from(result: Result<T, CloudError>) -> Self {
+        result.map_or_else(Self::NotRead, Self::Known)
+    }
+}
+
+impl<T: Serialize> Serialize for Read<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Known(value) => value.serialize(serializer),
+            Self::NotRead(why) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("not_read", &why.to_string())?;
+                map.end()
+            }
+        }
+    }
+}
+
+/// What one call reads, of a fleet or of a user pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "part", content = "of", rename_all = "kebab-case")]
+pub enum Part {
+    /// Tasks of all servers.
+    Tasks,
+    /// Autoscaling bounds of all servers.
+    Bounds,
+    /// Targets of a server.
+    Targets(String),
+    /// Log groups of a server.
+    LogGroups(String),
+    /// What some clients are.
+    ClientDetails(Vec<String>),
+    /// Which secrets some clients have.
+    ClientSecrets(Vec<String>),
+    /// The Secrets that hold the clients' credentials.
+    StoredSecrets,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tasks => f.write_str("tasks"),
+            Self::Bounds => f.write_str("autoscaling bounds"),
+            Self::Targets(server) => write!(f, "targets of {server}"),
+            Self::LogGroups(server) => write!(f, "log groups of {server}"),
+            Self::ClientDetails(clients) => write!(f, "details of {}", clients.join(", ")),
+            Self::ClientSecrets(clients) => write!(f, "secrets of {}", clients.join(", ")),
+            Self::StoredSecrets => f.write_str("stored secrets"),
+        }
+    }
+}
+
+/// A part that could not be read, and why. The rest is still true.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// What could not be read.
+    #[serde(flatten)]
+    pub part: Part,
+    /// Why.
+    #[serde(serialize_with = "in_words")]
+    pub why: CloudError,
+}
+
+fn in_words<S: Serializer>(why: &CloudError, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(why)
+}
+
+impl Unread {
+    /// The part, if it could not be read.
+    pub fn of<T>(part: Part, read: &Read<T>) -> Option<Self> {
+        let why = read.why()?.clone();
+        Some(Self { part, why })
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.part, self.why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::error::ErrorKind;
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    fn denied<T>() -> Read<T> {
+        Read::NotRead(CloudError::new(ErrorKind::Denied, "ecs:ListTasks", "no"))
+    }
+
+    #[rstest]
+    #[case::known(Read::Known(Some(0)), json!(0))]
+    #[case::not_there(Read::Known(None), Value::Null)]
+    #[case::not_read(denied(), json!({ "not_read": "ecs:ListTasks: no" }))]
+    fn json_tells_zero_from_none_from_not_read(#[case] read: Read<Option<u32>>, #[case] expected: Value) {
+        assert_eq!(serde_json::to_value(read).unwrap(), expected);
+    }
+
+    #[rstest]
+    #[case(Part::Tasks, json!({ "part": "tasks", "why": "ecs:ListTasks: no" }), "tasks: ecs:ListTasks: no")]
+    #[case(Part::LogGroups("time".into()), json!({ "part": "log-groups", "of": "time", "why": "ecs:ListTasks: no" }), "log groups of time: ecs:ListTasks: no")]
+    fn a_part_is_told_with_its_reason(#[case] part: Part, #[case] expected: Value, #[case] words: &str) {
+        let unread = Unread::of(part, &denied::<()>()).unwrap();
+        assert_eq!(serde_json::to_value(&unread).unwrap(), expected);
+        assert_eq!(unread.to_string(), words);
+    }
+}
