@@ -332,10 +332,10 @@ pub fn operation_event(model: &mut Model, id: &str, event: Event) -> Vec<Effect>
 fn changed(model: &mut Model, id: &str, title: &str, phase: &Phase) {
     let notice = match phase {
         Phase::Ended(Outcome::Done) => Notice::Good(format!("{title}: done and verified")),
-        Phase::Ended(Outcome::Failed { step, reason }) => Notice::Bad(format!("{title}: {step}: {reason}")),
+        Phase::Ended(Outcome::Failed { title: step, reason, .. }) => Notice::Bad(format!("{title}: {step}: {reason}")),
         Phase::Ended(Outcome::Undone { .. }) => Notice::Good(format!("{title}: taken back")),
         Phase::Refused(reason) => Notice::Bad(format!("{title}: {reason}")),
-        Phase::Paused(reason) => Notice::Bad(format!("{title}: paused: {reason}")),
+        Phase::Paused { why, .. } => Notice::Bad(format!("{title}: paused: {why}")),
         Phase::Proposed | Phase::Recording | Phase::Running | Phase::Consent(_) => return poll::hurry(model),
     };
     if matches!(phase, Phase::Refused(_)) {

@@ -11,7 +11,7 @@ use crate::console::table::{Cell, fuzzy};
 use crate::console::update::{self, request_plan};
 use crate::core::fleet::Bounds;
 use crate::core::operation::PlanRequest;
-use crate::core::operation::{Event, Facts, Intent, Operation, Phase, rotate::GRACE_WAIVED};
+use crate::core::operation::{Event, Facts, Intent, Operation, Phase, rotate::grace_waived};
 use crate::core::plan::Confirm;
 
 /// A dialog.
@@ -386,16 +386,16 @@ fn finish_now(model: &mut Model, shown: Shown) -> Vec<Effect> {
         shown.put_back(model, None);
         return model.refuse("only a rotation has a grace period to waive");
     }
-    resume(model, shown, Facts::from([(GRACE_WAIVED.to_owned(), "yes".to_owned())]))
+    resume(model, shown, grace_waived())
 }
 
 fn undo(model: &mut Model, shown: Shown) -> Vec<Effect> {
     let id = shown.id.clone();
     let found = model
         .operation(&id)
-        .map(|operation| (operation.plan.clone(), operation.facts.clone(), operation.phase.clone()));
+        .map(|operation| (operation.plan.clone(), operation.facts().clone(), operation.phase.clone()));
     let Some((plan, learnt, phase)) = found else { return Vec::new() };
-    if !matches!((&plan.intent, &phase), (Intent::Rotate(_), Phase::Running | Phase::Paused(_))) {
+    if !matches!((&plan.intent, &phase), (Intent::Rotate(_), Phase::Running | Phase::Paused { .. })) {
         shown.put_back(model, None);
         return model.refuse("only an unfinished rotation can be taken back");
     }

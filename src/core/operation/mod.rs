@@ -3,12 +3,15 @@
 //! Architecture invariant: a [`Call`](work::Call) reaches AWS only inside an [`Approved`], and only
 //! [`protocol`] can make one, after the audit has the intent on disk. There is no second path.
 //!
-//! An operation is an [`Intent`](intent::Intent) and the [`Facts`](work::Facts) learnt so far; its
+//! An operation is an [`Intent`](intent::Intent) and the [`Facts`](fact::Facts) learnt so far; its
 //! steps are computed from both ([`intent::Intent::steps`]), so a journal of facts is enough to go
 //! on after a crash. Every call looks before it writes: repeating one whose outcome is unknown is
 //! harmless.
 
+#![allow(missing_docs, reason = "a comment stands where a name does not say it all")]
+
 pub mod deploy;
+pub mod fact;
 pub mod intent;
 pub mod protocol;
 pub mod record;
@@ -17,8 +20,9 @@ pub mod rotate;
 pub mod verify;
 pub mod work;
 
+pub use fact::{Fact, Facts};
 pub use intent::Intent;
 pub use protocol::{Approved, Effect, Event, Operation, Phase};
 pub use record::Record;
 pub use request::PlanRequest;
-pub use work::{Call, Check, CheckState, Facts, Step, Work};
+pub use work::{Call, Check, CheckState, SecretCall, ServiceCall, StackCall, Step, Work};
