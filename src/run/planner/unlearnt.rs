@@ -22,10 +22,10 @@ pub(super) async fn look(session: &Session, rotation: &Rotation, learnt: &mut Fa
         );
     }
     old_is_left(rotation, &list)?;
-    if let Some((fact, id)) = made(session, rotation, &list, learnt).await? {
-        if !learnt.contains(&fact) {
-            learnt.insert(fact, id);
-        }
+    if let Some((fact, id)) = made(session, rotation, &list, learnt).await?
+        && !learnt.contains(&fact)
+    {
+        learnt.insert(fact, id);
     }
     versions(session, rotation, learnt).await
 }
