@@ -18,9 +18,9 @@ use crate::core::fleet::{Fleet, TaskDefinition};
 use crate::core::identity::Identity;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery, TailUpdate};
-use crate::core::operation::Approved;
-use crate::core::operation::work::{Facts, TokenProbe};
-use crate::core::stack::{ChangeSet, ChangeSetRequest, Stack, StackDetail, StackRef};
+use crate::core::operation::work::TokenProbe;
+use crate::core::operation::{Approved, Facts};
+use crate::core::stack::{ChangeSetRequest, Drafted, Stack, StackDetail, StackRef};
 
 /// A live tail session.
 pub type TailStream = BoxStream<'static, CloudResult<TailUpdate>>;
@@ -58,7 +58,7 @@ pub trait Cloud: Send + Sync + 'static {
     async fn template(&self, stack: &StackRef) -> CloudResult<String>;
 
     /// Creates a change set and waits until it is ready. Executes nothing.
-    async fn draft(&self, request: &ChangeSetRequest) -> CloudResult<ChangeSet>;
+    async fn draft(&self, request: &ChangeSetRequest) -> CloudResult<Drafted>;
 
     /// Deletes a change set that was not executed, and the empty stack that it may have left in
     /// `REVIEW_IN_PROGRESS`.

@@ -8,13 +8,6 @@ use serde_json::Value;
 use super::convert::{some_text, text};
 use crate::core::stack::{ChangeAction, PropertyChange, Replacement, ResourceChange};
 
-/// Resources that the changes replace or remove, in the order given.
-pub(super) fn destroyed(changes: &[ResourceChange]) -> Vec<String> {
-    let gone =
-        |change: &&ResourceChange| change.replacement == Replacement::Yes || change.action == ChangeAction::Remove;
-    changes.iter().filter(gone).map(|change| change.logical_id.clone()).collect()
-}
-
 /// One change of a change set; `None` for what is no resource (a hook).
 pub(super) fn resource_change(found: &sdk::Change) -> Option<ResourceChange> {
     let found = found.resource_change()?;

@@ -8,7 +8,7 @@ use aws_sdk_cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, 
 use super::convert::text;
 use super::{AwsCloud, change_set, error};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::stack::{ChangeSet, ChangeSetRequest, StackRef};
+use crate::core::stack::{ChangeSet, ChangeSetRequest, Drafted, StackRef};
 
 const CREATE: &str = "cloudformation:CreateChangeSet";
 const DESCRIBE: &str = "cloudformation:DescribeChangeSet";
@@ -28,8 +28,8 @@ enum Outcome {
 impl AwsCloud {
     /// Makes the change set and waits for it. One of the same name is replaced, so that a repeat is harmless.
     ///
-    /// Where nothing changes, the change set is deleted again and its ARN is empty.
-    pub(super) async fn make_change_set(&self, request: &ChangeSetRequest) -> CloudResult<ChangeSet> {
+    /// Where nothing changes, the change set is deleted again.
+    pub(super) async fn make_change_set(&self, request: &ChangeSetRequest) -> CloudResult<Drafted> {
         self.drop_namesake(request).await?;
         let arn = self.create_change_set(request).await?;
         let limit = self.timeouts.draft;
@@ -39,10 +39,10 @@ impl AwsCloud {
             Err(CloudError::new(ErrorKind::TimedOut, CREATE, message))
         })?;
         match outcome {
-            Outcome::Ready(first) => self.all_changes(&request.stack, arn, *first).await,
+            Outcome::Ready(first) => self.all_changes(&request.stack, arn, *first).await.map(Drafted::Ready),
             Outcome::Nothing => {
                 self.discard_change_set(&request.stack, &arn).await?;
-                Ok(ChangeSet { arn: String::new(), changes: Vec::new() })
+                Ok(Drafted::Nothing)
             }
             Outcome::Refused(reason) => {
                 self.discard_change_set(&request.stack, &arn).await?;
@@ -69,7 +69,8 @@ impl AwsCloud {
         let kind = if request.create { ChangeSetType::Create } else { ChangeSetType::Update };
         let call = self.cloudformation(&request.stack).write.create_change_set();
         let call = call.stack_name(&request.stack.name).change_set_name(&request.name).change_set_type(kind);
-        let call = call.template_body(&request.template).capabilities(Capability::CapabilityNamedIam);
+        let call =
+            call.template_body((self.template_text)(request.template)).capabilities(Capability::CapabilityNamedIam);
         let call = call.set_parameters(Some(given.chain(kept).collect())).set_tags(Some(tags.collect()));
         let answer = call.send().await.map_err(self.failed(CREATE))?;
         answer.id.ok_or_else(|| error::garbled(CREATE, "the answer names no change set"))
@@ -134,9 +135,6 @@ impl AwsCloud {
 
     /// Deletes a change set, and the stack without resources that it may have left.
     pub(super) async fn discard_change_set(&self, stack: &StackRef, change_set: &str) -> CloudResult<()> {
-        if change_set.is_empty() {
-            return Ok(());
-        }
         self.delete_change_set(stack, change_set).await?;
         let found = self.read_stack(stack).await?;
         let empty = found.is_some_and(|stack| stack.status.0 == "REVIEW_IN_PROGRESS");

@@ -39,13 +39,14 @@ use secrecy::SecretString;
 
 use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind, TailStream};
 use crate::core::client::ClientList;
+use crate::core::environment::Template;
 use crate::core::fleet::{Fleet, TaskDefinition};
 use crate::core::identity::Identity;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery};
-use crate::core::operation::Approved;
-use crate::core::operation::work::{Facts, TokenProbe};
-use crate::core::stack::{ChangeSet, ChangeSetRequest, Stack, StackDetail, StackRef};
+use crate::core::operation::work::TokenProbe;
+use crate::core::operation::{Approved, Facts};
+use crate::core::stack::{ChangeSetRequest, Drafted, Stack, StackDetail, StackRef};
 
 use clients::{Clients, Regional};
 use meter::Meter;
@@ -108,6 +109,8 @@ pub struct AwsCloud {
     log_groups: Mutex<HashMap<String, Vec<String>>>,
     /// The endpoint has said that it lacks the calls for a second client secret.
     single_secret: AtomicBool,
+    /// The text of a template.
+    template_text: fn(Template) -> &'static str,
 }
 
 /// Makes the clients. Calls nobody: a wrong region or endpoint is found here, wrong credentials by the first call.
@@ -143,11 +146,19 @@ pub async fn connect_with(options: &Options, timeouts: Timeouts) -> CloudResult<
         meter,
         log_groups: Mutex::default(),
         single_secret: AtomicBool::new(false),
+        template_text: Template::body,
         endpoint,
     })
 }
 
 impl AwsCloud {
+    /// With other texts than the packed templates: tests deploy small stacks.
+    #[must_use]
+    pub fn with_templates(mut self, text: fn(Template) -> &'static str) -> Self {
+        self.template_text = text;
+        self
+    }
+
     /// The region in force.
     pub fn region(&self) -> &str {
         &self.region
@@ -217,7 +228,7 @@ impl Cloud for AwsCloud {
         self.within("cloudformation:GetTemplate", self.read_template(stack)).await
     }
 
-    async fn draft(&self, request: &ChangeSetRequest) -> CloudResult<ChangeSet> {
+    async fn draft(&self, request: &ChangeSetRequest) -> CloudResult<Drafted> {
         self.make_change_set(request).await
     }
 

@@ -11,18 +11,18 @@ use super::credentials::{self, Credentials};
 use super::{AwsCloud, error};
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::client::StoredSecret;
-use crate::core::operation::work::Stage;
+use crate::core::operation::work::{Label, Version};
 
 const GET: &str = "secretsmanager:GetSecretValue";
 
 impl AwsCloud {
-    /// Credentials in a version: by staging label where it starts with `AWS`, else by id.
-    pub(super) async fn stored_credentials(&self, secret: &str, version: &str) -> CloudResult<Credentials> {
-        if secret.is_empty() || version.is_empty() {
-            return Err(error::invalid(GET, "no secret or no version is named"));
-        }
+    /// Credentials in a version.
+    pub(super) async fn stored_credentials(&self, secret: &str, version: &Version) -> CloudResult<Credentials> {
         let call = self.read.secrets.get_secret_value().secret_id(secret);
-        let call = if version.starts_with("AWS") { call.version_stage(version) } else { call.version_id(version) };
+        let call = match version {
+            Version::Id(id) => call.version_id(id),
+            Version::Labelled(label) => call.version_stage(label.as_str()),
+        };
         let answer = call.send().await.map_err(self.failed(GET))?;
         let text =
             answer.secret_string().ok_or_else(|| error::invalid(GET, format!("secret {secret} holds no text")))?;
@@ -31,7 +31,7 @@ impl AwsCloud {
 
     /// Credentials in `AWSCURRENT`; empty where it has no value yet.
     pub(super) async fn current_credentials(&self, secret: &str) -> CloudResult<Credentials> {
-        match self.stored_credentials(secret, Stage::Current.label()).await {
+        match self.stored_credentials(secret, &Version::Labelled(Label::Current)).await {
             Err(error) if error.kind == ErrorKind::NotFound => {
                 // The Secret itself must exist: it is the stack's to create.
                 self.versions(secret).await?;
@@ -49,8 +49,8 @@ impl AwsCloud {
     }
 
     /// The version that bears a label.
-    pub(super) async fn version_at(&self, secret: &str, stage: Stage) -> CloudResult<Option<String>> {
-        let bears = |labels: &Vec<String>| labels.iter().any(|label| label == stage.label());
+    pub(super) async fn version_at(&self, secret: &str, label: Label) -> CloudResult<Option<String>> {
+        let bears = |labels: &Vec<String>| labels.iter().any(|one| one == label.as_str());
         let versions = self.versions(secret).await?;
         Ok(versions.into_iter().find(|(_, labels)| bears(labels)).map(|(version, _)| version))
     }
@@ -58,7 +58,7 @@ impl AwsCloud {
     /// Writes a version under a label, unless this operation has written it already; its id.
     ///
     /// `make` is called only if it is needed: it may generate a value.
-    pub(super) async fn put_version<F>(&self, secret: &str, token: &str, stage: Stage, make: F) -> CloudResult<String>
+    pub(super) async fn put_version<F>(&self, secret: &str, token: &str, label: Label, make: F) -> CloudResult<String>
     where
         F: AsyncFnOnce() -> CloudResult<Credentials>,
     {
@@ -68,7 +68,7 @@ impl AwsCloud {
         }
         let json = make().await?.to_json()?;
         let call = self.write.secrets.put_secret_value().secret_id(secret).secret_string(json.expose_secret());
-        let call = call.version_stages(stage.label()).client_request_token(&version);
+        let call = call.version_stages(label.as_str()).client_request_token(&version);
         match call.send().await {
             // It was written before and has lost its label since: what is durable stays as it is.
             Err(failure) if failure.as_service_error().is_some_and(|error| error.is_resource_exists_exception()) => {}
@@ -80,7 +80,7 @@ impl AwsCloud {
     /// Moves `AWSCURRENT`; AWS itself then moves `AWSPREVIOUS` to the version that had it.
     pub(super) async fn move_current(&self, secret: &str, to: &str, from: Option<&str>) -> CloudResult<()> {
         let call = self.write.secrets.update_secret_version_stage().secret_id(secret);
-        let call = call.version_stage(Stage::Current.label()).move_to_version_id(to);
+        let call = call.version_stage(Label::Current.as_str()).move_to_version_id(to);
         let call = call.set_remove_from_version_id(from.map(ToOwned::to_owned));
         call.send().await.map(drop).map_err(self.failed("secretsmanager:UpdateSecretVersionStage"))
     }
@@ -99,7 +99,7 @@ impl AwsCloud {
     }
 
     async fn stored_secret(&self, name: String) -> CloudResult<StoredSecret> {
-        let call = self.read.secrets.get_secret_value().secret_id(&name).version_stage(Stage::Current.label());
+        let call = self.read.secrets.get_secret_value().secret_id(&name).version_stage(Label::Current.as_str());
         let answer = match call.send().await.map_err(self.failed(GET)) {
             Ok(answer) => answer,
             Err(error) if error.kind == ErrorKind::NotFound => {

@@ -190,6 +190,6 @@ impl Model {
 
     /// Operations that wait for the operator.
     pub fn paused(&self) -> usize {
-        self.operations.iter().filter(|operation| matches!(operation.phase, Phase::Paused(_))).count()
+        self.operations.iter().filter(|operation| matches!(operation.phase, Phase::Paused { .. })).count()
     }
 }

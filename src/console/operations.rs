@@ -9,7 +9,7 @@ use super::msg::Notice;
 use super::poll;
 use crate::core::error::CloudError;
 use crate::core::operation::record::Outcome;
-use crate::core::operation::rotate::GRACE_WAIVED;
+use crate::core::operation::rotate::grace_waived;
 use crate::core::operation::{self, Event, Facts, Intent, Operation, Phase, PlanRequest};
 use crate::core::plan::Plan;
 use crate::core::text::count;
@@ -68,10 +68,10 @@ pub(super) fn event(model: &mut Model, id: &str, event: Event) -> Vec<Effect> {
 fn changed(model: &mut Model, id: &str, title: &str, phase: &Phase) {
     let notice = match phase {
         Phase::Ended(Outcome::Done) => Notice::Good(format!("{title}: done and verified")),
-        Phase::Ended(Outcome::Failed { step, reason }) => Notice::Bad(format!("{title}: {step}: {reason}")),
+        Phase::Ended(Outcome::Failed { title: step, reason, .. }) => Notice::Bad(format!("{title}: {step}: {reason}")),
         Phase::Ended(Outcome::Undone { .. }) => Notice::Good(format!("{title}: taken back")),
         Phase::Refused(reason) => Notice::Bad(format!("{title}: {reason}")),
-        Phase::Paused(reason) => Notice::Bad(format!("{title}: paused: {reason}")),
+        Phase::Paused { why, .. } => Notice::Bad(format!("{title}: paused: {why}")),
         Phase::Proposed | Phase::Recording | Phase::Running | Phase::Consent(_) => return poll::hurry(model),
     };
     if matches!(phase, Phase::Refused(_)) {
@@ -146,19 +146,20 @@ pub fn finish_now(model: &mut Model) -> Vec<Effect> {
     if !shown(model).and_then(|id| model.operation(&id)).is_some_and(rotates) {
         return model.refuse("only a rotation has a grace period to waive");
     }
-    resume_with(model, Facts::from([(GRACE_WAIVED.to_owned(), "yes".to_owned())]))
+    resume_with(model, grace_waived())
 }
 
 /// Plans to take back the rotation that is shown; it is left first.
 pub fn undo(model: &mut Model) -> Vec<Effect> {
     let Some(operation) = shown(model).and_then(|id| model.operation(&id)) else { return Vec::new() };
-    if !matches!((&operation.plan.intent, &operation.phase), (Intent::Rotate(_), Phase::Running | Phase::Paused(_))) {
+    if !matches!((&operation.plan.intent, &operation.phase), (Intent::Rotate(_), Phase::Running | Phase::Paused { .. }))
+    {
         return model.refuse("only an unfinished rotation can be taken back");
     }
     if operation.writing() {
         return model.refuse("a write is under way; take it back when its answer is known");
     }
-    let (id, plan, learnt) = (operation.id().to_owned(), operation.plan.clone(), operation.facts.clone());
+    let (id, plan, learnt) = (operation.id().to_owned(), operation.plan.clone(), operation.facts().clone());
     model.dialogs.pop();
     let mut effects = event(model, &id, Event::Leave("to take it back".into()));
     effects.extend(self::plan(model, PlanRequest::UndoRotation { plan: Box::new(plan), learnt }));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::operation::Intent;
-use super::operation::work::Facts;
+use super::operation::fact::Facts;
 
 /// A planned operation: where, what, at what risk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

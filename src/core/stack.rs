@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::environment::Template;
+
 /// A stack by name and region (the edge stack always lives in us-east-1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StackRef {
@@ -136,6 +138,13 @@ pub struct ResourceChange {
     pub properties: Vec<PropertyChange>,
 }
 
+impl ResourceChange {
+    /// Whether the resource that is there now goes.
+    pub fn destroys(&self) -> bool {
+        self.replacement == Replacement::Yes || self.action == ChangeAction::Remove
+    }
+}
+
 /// What happens to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -174,14 +183,14 @@ pub struct PropertyChange {
 }
 
 /// A request for a change set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeSetRequest {
     /// The stack to create or update.
     pub stack: StackRef,
     /// Name of the change set.
     pub name: String,
-    /// Template body, at most 51,200 bytes (CloudFormation's limit).
-    pub template: String,
+    /// Which packed template. Its text is looked up where it is sent.
+    pub template: Template,
     /// All parameters. A missing one keeps its default, or its value in force.
     pub parameters: BTreeMap<String, String>,
     /// Parameters that keep the value in force: `NoEcho` ones that are not given anew.
@@ -192,11 +201,20 @@ pub struct ChangeSetRequest {
     pub create: bool,
 }
 
-/// A change set that is ready (or found that nothing changes).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What came of a request for a change set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Drafted {
+    /// Nothing would change, so there is no change set.
+    Nothing,
+    /// It can be executed.
+    Ready(ChangeSet),
+}
+
+/// A change set that can be executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeSet {
     /// Its ARN.
     pub arn: String,
-    /// Empty where nothing changes.
+    /// Empty where outputs or tags alone change.
     pub changes: Vec<ResourceChange>,
 }

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::core::identity::Context;
 use crate::core::operation::record::{Entry, Record};
-use crate::core::operation::{Facts, Operation};
+use crate::core::operation::{Operation, Phase};
 
 /// The audit of this user. Writes are done in order by one thread.
 #[derive(Debug, Clone)]
@@ -103,17 +103,16 @@ fn restore(records: Vec<Record>) -> Vec<Operation> {
         match entry {
             Entry::Intent { plan, .. } => {
                 let why = "the process ended before the operation did".to_owned();
-                open.insert(id, Operation::restore(*plan, Facts::new(), BTreeMap::new(), at, why));
+                open.insert(id, Operation::restore(*plan, at, why));
             }
             Entry::Done { step, facts, note } => {
                 if let Some(operation) = open.get_mut(&id) {
-                    operation.facts.extend(facts);
-                    operation.done.insert(step, note);
+                    operation.was_done(step, facts, note);
                 }
             }
-            Entry::Paused { reason } => {
+            Entry::Paused { reason: why, step } => {
                 if let Some(operation) = open.get_mut(&id) {
-                    operation.phase = crate::core::operation::Phase::Paused(reason);
+                    operation.phase = Phase::Paused { step, why };
                 }
             }
             Entry::Outcome { .. } => {
@@ -192,8 +191,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may end at a broken expectation")]
     use super::*;
     use crate::core::operation::intent::{Restart, ServiceRef};
-    use crate::core::operation::record::Outcome;
-    use crate::core::operation::{Intent, Phase};
+    use crate::core::operation::record::{Note, Outcome};
+    use crate::core::operation::{Fact, Facts, Intent};
     use crate::core::plan::{Confirm, Plan, Target};
     use std::os::unix::fs::PermissionsExt;
 
@@ -208,7 +207,7 @@ mod tests {
             commands: Vec::new(),
             confirm: Confirm::Yes,
             facts: Facts::new(),
-            intent: Intent::Restart(Restart { service, replaces: "ecs-svc/1".into() }),
+            intent: Intent::Restart(Restart { service, replaces: Some("ecs-svc/1".into()) }),
             cost: None,
             drafts: Vec::new(),
         }
@@ -233,9 +232,9 @@ mod tests {
             let audit = Audit::open(directory.path()).unwrap();
             audit.append(intent("a")).await.unwrap();
             audit.append(intent("b")).await.unwrap();
-            let facts = Facts::from([("deployment.time".to_owned(), "ecs-svc/2".to_owned())]);
-            audit.append(record("a", Entry::Done { step: 0, facts, note: "done".into() })).await.unwrap();
-            audit.append(record("a", Entry::Paused { reason: "left".into() })).await.unwrap();
+            let facts = Facts::of(Fact::Deployment("time".into()), "ecs-svc/2");
+            audit.append(record("a", Entry::Done { step: 0, facts, note: Note::Done })).await.unwrap();
+            audit.append(record("a", Entry::Paused { reason: "left".into(), step: Some(1) })).await.unwrap();
             audit.append(record("b", Entry::Outcome { outcome: Outcome::Done })).await.unwrap();
         }
         let mut file = OpenOptions::new().append(true).open(directory.path().join("audit.jsonl")).unwrap();
@@ -244,8 +243,8 @@ mod tests {
         let open = audit.unfinished(&place("local")).unwrap();
         assert_eq!(open.len(), 1);
         assert_eq!(open[0].id(), "a");
-        assert_eq!(open[0].phase, Phase::Paused("left".into()));
-        assert!(open[0].done.contains_key(&0) && open[0].facts.contains_key("deployment.time"));
+        assert_eq!(open[0].phase, Phase::Paused { step: Some(1), why: "left".into() });
+        assert!(open[0].done.contains_key(&0) && open[0].facts().contains(&Fact::Deployment("time".into())));
         assert!(audit.unfinished(&place("prod")).unwrap().is_empty());
         let elsewhere = Context { region: "eu-west-1".into(), ..place("local") };
         assert!(audit.unfinished(&elsewhere).unwrap().is_empty());

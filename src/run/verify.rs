@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use super::Session;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::fleet::{Bounds, Server};
-use crate::core::operation::deploy::output_fact;
 use crate::core::operation::protocol::News;
 use crate::core::operation::verify::{bounds_are, gone, settled, steady, task_stopped};
 use crate::core::operation::work::TokenProbe;
@@ -42,7 +41,7 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         Check::TaskStopped { cluster, task } => task_stopped(&cloud.fleet(cluster).await?, task),
         Check::StackSettled { stack, token } => {
             let (found, detail) = stack_now(session, stack).await?;
-            let state = settled(found.as_ref(), &detail, token);
+            let state = settled(found.as_ref(), &detail, token.as_deref().unwrap_or_default());
             return Ok((explain(session, state, stack).await, outputs(found.as_ref())));
         }
         Check::StackGone { stack, token } => {
@@ -81,7 +80,7 @@ async fn stack_now(session: &Session, stack: &StackRef) -> CloudResult<(Option<S
 
 fn outputs(stack: Option<&Stack>) -> Facts {
     let Some(stack) = stack else { return Facts::new() };
-    stack.outputs.iter().map(|(key, value)| (output_fact(&stack.id.name, key), value.clone())).collect()
+    Facts::outputs(stack)
 }
 
 /// A server's stack that failed is explained by its stopped tasks, if there are any.

@@ -163,8 +163,8 @@ fn on_operation(model: &Model, id: &str) -> Vec<Hint> {
     }
     let rotates = matches!(operation.plan.intent, Intent::Rotate(_));
     let valid = |action: Action| match (&operation.phase, action) {
-        (Phase::Paused(_), Action::Resume) => true,
-        (Phase::Paused(_) | Phase::Running, Action::FinishNow | Action::Undo) => rotates,
+        (Phase::Paused { .. }, Action::Resume) => true,
+        (Phase::Paused { .. } | Phase::Running, Action::FinishNow | Action::Undo) => rotates,
         _ => false,
     };
     let mut hints: Vec<Hint> = available(model)

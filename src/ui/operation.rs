@@ -70,8 +70,8 @@ fn foot(model: &Model, operation: &Operation, shown: &Shown<'_>, theme: &Theme, 
             say("read-only: this plan can be looked at, not carried out".into(), Meaning::Warn);
         }
         Phase::Consent(question) => say(format!("▲ {question}"), Meaning::Warn),
-        Phase::Paused(why) => say(format!("‖ paused: {why}"), Meaning::Warn),
-        Phase::Ended(Outcome::Failed { step, reason }) => say(format!("✖ {step}: {reason}"), Meaning::Bad),
+        Phase::Paused { why, .. } => say(format!("‖ paused: {why}"), Meaning::Warn),
+        Phase::Ended(Outcome::Failed { title, reason, .. }) => say(format!("✖ {title}: {reason}"), Meaning::Bad),
         Phase::Ended(Outcome::Done) => say("✔ done and verified".into(), Meaning::Good),
         Phase::Ended(Outcome::Undone { by }) => say(format!("↶ taken back by operation {by}"), Meaning::Plain),
         Phase::Refused(why) => say(format!("✖ {why}"), Meaning::Bad),

@@ -6,8 +6,8 @@ use super::paint::{self, span};
 use super::theme::Theme;
 use crate::console::model::Model;
 use crate::core::meaning::Meaning;
-use crate::core::operation::record::Outcome;
-use crate::core::operation::{Intent, Operation, Phase, Step};
+use crate::core::operation::record::Note;
+use crate::core::operation::{Check, Intent, Operation, Step, Work};
 use crate::core::text::{age, count, short_duration, width};
 
 /// All steps, at most `rows` lines where that can be had by folding those that are done.
@@ -34,13 +34,16 @@ fn one(
     (cells, column): (usize, usize),
     theme: &Theme,
 ) -> Vec<Line<'static>> {
-    let (symbol, meaning) = mark(operation, index, step);
+    let (symbol, meaning) = mark(operation, index);
     let title = paint::fit(&step.title, column, false);
     let style = if symbol == "·" { theme.muted() } else { theme.of(Meaning::Plain) };
     let mut spans = vec![span(format!("{symbol} "), theme.of(meaning)), span(title, style)];
     if let Some(progress) = operation.running.get(&index) {
         spans.push(span(format!("  {:>6}", age(model.now, progress.since)), theme.of(Meaning::Warn)));
-        spans.push(Span::raw(format!("  {}", grace(model, operation, step).unwrap_or_else(|| progress.note.clone()))));
+        spans.push(Span::raw(format!(
+            "  {}",
+            grace(model, operation, step).unwrap_or_else(|| progress.words().to_owned())
+        )));
         return paint::wrap(&Line::from(spans), cells, column.min(cells / 3) + 4);
     }
     if let Some(reason) = operation.failed.get(&index).filter(|_| operation.active()) {
@@ -48,31 +51,23 @@ fn one(
         return paint::wrap(&Line::from(spans), cells, column.min(cells / 3) + 4);
     }
     // The mark says that it is done; only more than that is said again.
-    if let Some(note) = operation.done.get(&index).filter(|note| *note != "done") {
+    if let Some(note) = operation.done.get(&index).and_then(Note::told) {
         spans.push(span(format!("  {note}"), theme.muted()));
     }
     vec![Line::from(spans)]
 }
 
-fn mark(operation: &Operation, index: usize, step: &Step) -> (&'static str, Meaning) {
-    let failed = operation.failed.contains_key(&index);
-    let failed = failed
-        || match &operation.phase {
-            Phase::Ended(Outcome::Failed { step: failed, .. }) => *failed == step.title,
-            Phase::Paused(reason) => reason.strip_prefix(&step.title).is_some_and(|rest| rest.starts_with(": ")),
-            _ => false,
-        };
+fn mark(operation: &Operation, index: usize) -> (&'static str, Meaning) {
     match (operation.done.contains_key(&index), operation.running.contains_key(&index)) {
         (true, _) => ("✔", Meaning::Good),
         (_, true) => ("◐", Meaning::Warn),
-        _ if failed => ("✖", Meaning::Bad),
+        _ if operation.stopped_at(index) => ("✖", Meaning::Bad),
         _ => ("·", Meaning::Muted),
     }
 }
 
 /// How far the grace period is, where this step is it.
 fn grace(model: &Model, operation: &Operation, step: &Step) -> Option<String> {
-    use crate::core::operation::{Check, Work};
     if !matches!(step.work, Work::Await(Check::GraceOver { .. })) {
         return None;
     }
@@ -82,7 +77,7 @@ fn grace(model: &Model, operation: &Operation, step: &Step) -> Option<String> {
 /// How long the old credentials still work, where the rotation is that far.
 pub fn grace_left(model: &Model, operation: &Operation) -> Option<String> {
     let Intent::Rotate(rotation) = &operation.plan.intent else { return None };
-    let until = rotation.grace_until(&operation.facts)?;
+    let until = rotation.grace_until(operation.facts())?;
     let left = until.duration_since(model.now);
     if left.is_negative() {
         return Some("it is over".to_owned());

@@ -7,18 +7,18 @@ use crate::support::drive::{Driven, drive, first_call, plan};
 use crate::support::emulator::{Emulator, REGION};
 use futures::StreamExt;
 use quarterdeck::aws::{AwsCloud, Options, connect};
-use quarterdeck::cloud::{Cloud, ErrorKind};
+use quarterdeck::cloud::{Cloud, CloudResult, ErrorKind};
 use quarterdeck::core::client::{Client, StoredSecret};
 use quarterdeck::core::environment::Template;
 use quarterdeck::core::logs::insights::InsightsRequest;
 use quarterdeck::core::logs::{LogQuery, TailUpdate};
-use quarterdeck::core::operation::deploy::{Deploy, Destroy, Input, Planned, StackDeploy, output_fact};
+use quarterdeck::core::operation::deploy::{Deploy, Destroy, Input, Planned, StackDeploy};
 use quarterdeck::core::operation::intent::{Restart, Rollback, Scale, ServiceRef};
 use quarterdeck::core::operation::rotate::{Rotation, Strategy, UndoRotation};
-use quarterdeck::core::operation::work::TokenProbe;
-use quarterdeck::core::operation::{Facts, Intent, Phase};
+use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
+use quarterdeck::core::operation::{Fact, Facts, Intent, Phase};
 use quarterdeck::core::plan::Plan;
-use quarterdeck::core::stack::{ChangeAction, ChangeSetRequest, StackRef};
+use quarterdeck::core::stack::{ChangeAction, ChangeSet, ChangeSetRequest, Drafted, StackRef};
 use serde_json::json;
 
 const STACK: &str = "quarterdeck-test-time";
@@ -83,11 +83,16 @@ struct World {
     cloud: AwsCloud,
 }
 
+/// What stands for the packed templates: a small one, and one that CloudFormation refuses.
+fn templates(template: Template) -> &'static str {
+    if template == Template::Server { TEMPLATE } else { "Resources: {A: {Type: No::Such::Thing}}" }
+}
+
 async fn empty() -> World {
     let emulator = Emulator::start().await;
     let endpoint = Some(emulator.url.clone());
     let options = Options { region: Some(REGION.into()), endpoint, static_credentials: true, ..Options::default() };
-    World { cloud: connect(&options).await.unwrap(), change_set: String::new(), emulator }
+    World { cloud: connect(&options).await.unwrap().with_templates(templates), change_set: String::new(), emulator }
 }
 
 fn stack() -> StackRef {
@@ -98,7 +103,7 @@ fn request(create: bool, memory: &str) -> ChangeSetRequest {
     ChangeSetRequest {
         stack: stack(),
         name: "quarterdeck-op".into(),
-        template: TEMPLATE.into(),
+        template: Template::Server,
         parameters: BTreeMap::from([("Memory".into(), memory.into())]),
         keep: if create { Vec::new() } else { vec!["Hidden".into()] },
         tags: BTreeMap::from([("quarterdeck:environment".into(), "test".into())]),
@@ -121,6 +126,13 @@ fn deploy(create: bool, change_set: &str) -> Intent {
     Intent::Deploy(Deploy { environment: "test".into(), stacks: vec![stack] })
 }
 
+fn ready(drafted: CloudResult<Drafted>) -> ChangeSet {
+    match drafted.unwrap() {
+        Drafted::Ready(made) => made,
+        Drafted::Nothing => panic!("nothing would change"),
+    }
+}
+
 fn done(driven: &Driven) {
     assert!(driven.trouble().contains("Ended(Done)"), "{}", driven.trouble());
 }
@@ -129,7 +141,7 @@ impl World {
     /// An emulator with the stack in it.
     async fn deployed() -> Self {
         let mut world = empty().await;
-        world.change_set = world.cloud.draft(&request(true, "512")).await.unwrap().arn;
+        world.change_set = ready(world.cloud.draft(&request(true, "512")).await).arn;
         done(&drive(&world.cloud, plan("op-create", deploy(true, &world.change_set))).await);
         world
     }
@@ -147,7 +159,7 @@ impl World {
     fn probe(&self) -> TokenProbe {
         TokenProbe {
             secret: SECRET.into(),
-            version: "AWSCURRENT".into(),
+            version: Version::Labelled(Label::Current),
             endpoint: format!("{}/oauth2/token", self.emulator.url),
             scopes: Vec::new(),
         }
@@ -162,7 +174,7 @@ async fn stacks_are_drafted_executed_read_and_deleted() {
     assert_eq!(cloud.stack(&stack()).await.unwrap(), None);
 
     // A draft that is thrown away leaves nothing.
-    let draft = cloud.draft(&request(true, "512")).await.unwrap();
+    let draft = ready(cloud.draft(&request(true, "512")).await);
     assert_eq!(draft.changes.len(), 9);
     assert!(draft.changes.iter().all(|change| change.action == ChangeAction::Add));
     assert_eq!(cloud.stack(&stack()).await.unwrap().unwrap().status.0, "REVIEW_IN_PROGRESS");
@@ -172,7 +184,7 @@ async fn stacks_are_drafted_executed_read_and_deleted() {
 
     // A draft of the same name is replaced; an executed one is not executed again.
     cloud.draft(&request(true, "512")).await.unwrap();
-    let draft = cloud.draft(&request(true, "512")).await.unwrap();
+    let draft = ready(cloud.draft(&request(true, "512")).await);
     done(&drive(cloud, plan("op-create", deploy(true, &draft.arn))).await);
     done(&drive(cloud, plan("op-create", deploy(true, &draft.arn))).await);
     let found = cloud.stack(&stack()).await.unwrap().unwrap();
@@ -187,14 +199,13 @@ async fn stacks_are_drafted_executed_read_and_deleted() {
     assert!(cloud.template(&stack()).await.unwrap().contains("AWS::Cognito::UserPool"));
 
     // Nothing changes; then one thing does.
-    let same = cloud.draft(&request(false, "512")).await.unwrap();
-    assert_eq!((same.arn.as_str(), same.changes.len()), ("", 0));
-    let more = cloud.draft(&request(false, "1024")).await.unwrap();
+    assert_eq!(cloud.draft(&request(false, "512")).await.unwrap(), Drafted::Nothing);
+    let more = ready(cloud.draft(&request(false, "1024")).await);
     assert!(more.changes.iter().any(|change| change.logical_id == "Task" && change.action == ChangeAction::Modify));
     done(&drive(cloud, plan("op-update", deploy(false, &more.arn))).await);
     assert_eq!(cloud.stack(&stack()).await.unwrap().unwrap().parameters["Memory"], "1024");
 
-    let broken = ChangeSetRequest { template: "Resources: {A: {Type: No::Such::Thing}}".into(), ..request(false, "1") };
+    let broken = ChangeSetRequest { template: Template::Edge, ..request(false, "1") };
     assert_eq!(cloud.draft(&broken).await.unwrap_err().kind, ErrorKind::Invalid);
 
     let tiers = vec![vec![stack()]];
@@ -224,9 +235,9 @@ async fn a_fleet_is_read_and_changed() {
     assert_eq!(cloud.task_definition("no-such:1").await.unwrap_err().kind, ErrorKind::Invalid);
 
     let service = || ServiceRef { cluster: "quarterdeck-test".into(), service: "time".into() };
-    let restart = || Intent::Restart(Restart { service: service(), replaces: first.clone() });
+    let restart = || Intent::Restart(Restart { service: service(), replaces: Some(first.clone()) });
     let made = cloud.apply(first_call(plan("op", restart()))).await.unwrap();
-    assert_ne!(made["deployment.time"], first);
+    assert_ne!(made.need(Fact::Deployment("time".into())), Ok(first.clone()));
     let again = cloud.apply(first_call(plan("op", restart()))).await.unwrap();
     assert_eq!(made, again, "a repeat made another deployment");
 
@@ -330,7 +341,7 @@ async fn a_client_is_published_and_replaced() {
     assert_eq!((&new.name, &same.flows, &same.scopes), (&old.name, &details.flows, &details.scopes));
     assert_eq!(stored_in(new).current_client.as_ref(), Some(&new.id));
     cloud.token(&world.probe()).await.unwrap();
-    let previous = TokenProbe { version: "AWSPREVIOUS".into(), ..world.probe() };
+    let previous = TokenProbe { version: Version::Labelled(Label::Previous), ..world.probe() };
     assert_eq!(cloud.token(&previous).await.err().unwrap().kind, ErrorKind::Denied);
 }
 
@@ -348,8 +359,8 @@ async fn an_unfinished_replacement_is_taken_back() {
     let rotation = Rotation { endpoint: world.probe().endpoint, ..rotation };
     let versions = cloud.secret_versions(SECRET).await.unwrap();
     let current = versions.iter().find(|(_, labels)| labels.contains(&"AWSCURRENT".to_owned())).unwrap().0.clone();
-    let mut learnt = driven.operation.facts;
-    learnt.insert(rotation.current_fact(), current);
+    let mut learnt = driven.operation.facts().clone();
+    learnt.insert(rotation.current(), current);
     let undo = UndoRotation { rotation, operation: "op-2".into(), learnt };
     done(&drive(cloud, plan("op-3", Intent::UndoRotation(undo))).await);
     let clients = world.clients().await;
@@ -359,13 +370,13 @@ async fn an_unfinished_replacement_is_taken_back() {
 
 async fn drive_until_stuck(cloud: &AwsCloud, rotation: Rotation) -> Driven {
     let driven = drive(cloud, plan("op-2", Intent::Rotate(rotation))).await;
-    assert!(matches!(driven.operation.phase, Phase::Paused(_)), "{}", driven.trouble());
+    assert!(matches!(driven.operation.phase, Phase::Paused { .. }), "{}", driven.trouble());
     driven
 }
 
 /// Puts the client's secret into its Secret, as a deploy does at its end; twice, as after a crash.
 async fn publish(world: &World, client: &Client) {
-    let output = |key: &str, value: &str| (output_fact(STACK, key), value.to_owned());
+    let output = |key: &str, value: &str| (Fact::Output { stack: STACK.into(), key: key.into() }, value.to_owned());
     let facts = Facts::from([output("MachineClientId", &client.id), output("MachineSecretName", SECRET)]);
     let Intent::Deploy(mut deploy) = deploy(true, &world.change_set) else { unreachable!("it is a deploy") };
     let stack = &mut deploy.stacks[0];

@@ -12,8 +12,8 @@ use quarterdeck::core::logs::LogQuery;
 use quarterdeck::core::logs::insights::InsightsRequest;
 use quarterdeck::core::operation::intent::{Scale, ServiceRef};
 use quarterdeck::core::operation::rotate::{Rotation, Strategy, UndoRotation};
-use quarterdeck::core::operation::work::TokenProbe;
-use quarterdeck::core::operation::{Facts, Intent, Phase};
+use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
+use quarterdeck::core::operation::{Fact, Facts, Intent, Phase};
 use quarterdeck::core::stack::StackRef;
 use quarterdeck::core::unread::{Part, Read};
 use rstest::rstest;
@@ -268,14 +268,14 @@ async fn rotated(identity: &Identity, driven: &Driven, cloud: &AwsCloud, server:
     };
     assert!(!driven.audit.contains(&new) && !driven.audit.contains("old-value"));
     assert!(!format!("{:?}", driven.operation).contains(&new));
-    let probe = |version: &str| TokenProbe {
+    let probe = |label: Label| TokenProbe {
         secret: SECRET.into(),
-        version: version.into(),
+        version: Version::Labelled(label),
         endpoint: format!("{}/oauth2/token", server.url),
         scopes: Vec::new(),
     };
-    assert!(cloud.token(&probe("AWSCURRENT")).await.is_ok());
-    assert_eq!(cloud.token(&probe("AWSPREVIOUS")).await.unwrap_err().kind, ErrorKind::Denied);
+    assert!(cloud.token(&probe(Label::Current)).await.is_ok());
+    assert_eq!(cloud.token(&probe(Label::Previous)).await.unwrap_err().kind, ErrorKind::Denied);
 }
 
 #[tokio::test]
@@ -312,7 +312,7 @@ async fn a_third_secret_is_refused_and_nothing_is_published() {
 /// Takes a rotation back that published nothing, as far as it knows.
 async fn take_back(server: &Scripted, made: &str) -> Driven {
     let rotation = rotation(server);
-    let learnt = Facts::from([("client-secret".into(), made.into()), (rotation.current_fact(), "v1".into())]);
+    let learnt = Facts::from([(Fact::ClientSecret, made.into()), (rotation.current(), "v1".into())]);
     let undo = UndoRotation { rotation, operation: "op-0".into(), learnt };
     drive(&cloud(&server.url).await, plan("op-2", Intent::UndoRotation(undo))).await
 }
@@ -334,7 +334,7 @@ async fn the_secret_of_another_machine_is_not_taken_for_ours() {
     identity.state().secrets.push((format!("{CLIENT}--9"), "foreign".into()));
     let (driven, ..) = rotate(&identity).await;
     assert!(driven.trouble().contains("does not open"), "{}", driven.trouble());
-    assert!(!driven.operation.facts.contains_key("client-secret"));
+    assert!(!driven.operation.facts().contains(&Fact::ClientSecret));
     let state = identity.state();
     assert_eq!((state.secrets.len(), state.stages["AWSCURRENT"].as_str()), (2, "v1"));
 }
@@ -435,7 +435,8 @@ async fn a_token_endpoint_that_misbehaves(#[case] reply: Reply, #[case] kind: Er
     })
     .await;
     let endpoint = format!("{}/oauth2/token", server.url);
-    let probe = TokenProbe { secret: SECRET.into(), version: "AWSCURRENT".into(), endpoint, scopes: Vec::new() };
+    let version = Version::Labelled(Label::Current);
+    let probe = TokenProbe { secret: SECRET.into(), version, endpoint, scopes: Vec::new() };
     let error = cloud(&server.url).await.token(&probe).await.unwrap_err();
     assert_eq!(error.kind, kind, "{error}");
     assert!(!error.to_string().contains("old-value"));

@@ -11,7 +11,7 @@ use quarterdeck::console::screens::fleet;
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::operation::PlanRequest;
-use quarterdeck::core::operation::record::Entry;
+use quarterdeck::core::operation::record::{Entry, Note};
 use quarterdeck::core::operation::{Effect as Wanted, Event, Operation, Phase, protocol::Mark};
 use rstest::rstest;
 
@@ -216,9 +216,12 @@ fn the_palette_finds_by_part_of_a_name() {
 
 /// A rotation that an earlier process left.
 fn paused() -> Operation {
-    let plan = plans::rotate(true);
-    let done = (0..3).map(|step| (step, "done".to_owned())).collect();
-    Operation::restore(plan, Default::default(), done, at(-7_200), "the process ended".into())
+    let mut operation = Operation::restore(plans::rotate(true), at(-7_200), "the process ended".into());
+    for step in 0..plans::step(&operation, "publish it: move AWSCURRENT") {
+        let facts = plans::learnt(&operation.steps()[step].work, "");
+        operation.was_done(step, facts, Note::Done);
+    }
+    operation
 }
 
 #[test]
@@ -249,13 +252,7 @@ fn an_unfinished_rotation_can_be_taken_back_but_nothing_else_can() {
     let Some(PlanRequest::UndoRotation { plan, .. }) = request(effects) else { panic!("no plan is asked for") };
     assert_eq!(plan.id, "op-rotate");
     let mut console = Console::new();
-    console.send(Msg::Unfinished(vec![Operation::restore(
-        plans::scale(),
-        Default::default(),
-        Default::default(),
-        at(0),
-        "left".into(),
-    )]));
+    console.send(Msg::Unfinished(vec![Operation::restore(plans::scale(), at(0), "left".into())]));
     assert_eq!(request(console.keys("o<enter>U")), None);
     assert_eq!(console.keys("F"), []);
 }

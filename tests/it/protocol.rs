@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use crate::support::{at, plans};
 use quarterdeck::core::error::{CloudError, ErrorKind};
 use quarterdeck::core::operation::protocol::{Mark, News};
-use quarterdeck::core::operation::record::{Entry, Outcome};
-use quarterdeck::core::operation::rotate::GRACE_WAIVED;
-use quarterdeck::core::operation::{Call, Check, CheckState, Effect, Event, Facts, Operation, Phase, Work};
+use quarterdeck::core::operation::record::{Entry, Note, Outcome};
+use quarterdeck::core::operation::rotate::grace_waived;
+use quarterdeck::core::operation::{
+    Call, Check, CheckState, Effect, Event, Fact, Facts, Operation, Phase, SecretCall, Work,
+};
 use quarterdeck::core::plan::{Confirm, Plan};
 use rstest::rstest;
 
@@ -44,22 +46,28 @@ impl Driver {
         self.wanted.extend(wanted);
     }
 
-    /// What a call learns.
-    fn learnt(&self, call: &Call) -> Facts {
-        match call {
-            Call::DraftChangeSet { request } => {
-                let stack = &request.stack.name;
-                let change_set = (format!("change-set.{stack}"), format!("arn:cs/{stack}"));
-                Facts::from([change_set, (format!("destroys.{stack}"), self.surprise.clone())])
-            }
-            Call::StageNewSecret { secret, .. } | Call::StageClient { secret, .. } => {
-                Facts::from([(format!("pending.{secret}"), "v2".into())])
-            }
-            Call::CopyClient { .. } => Facts::from([("client".into(), "new0client".into())]),
-            Call::AddClientSecret { .. } => Facts::from([("client-secret".into(), "new0secret".into())]),
-            Call::NewDeployment { service, .. } => Facts::from([(format!("deployment.{service}"), "ecs-svc/2".into())]),
-            _ => Facts::new(),
-        }
+    /// The index of a step.
+    fn step(&self, title: &str) -> usize {
+        plans::step(&self.operation, title)
+    }
+
+    fn is_done(&self, title: &str) -> bool {
+        self.operation.done.contains_key(&self.step(title))
+    }
+
+    fn runs(&self, title: &str) -> bool {
+        self.operation.running.contains_key(&self.step(title))
+    }
+
+    /// News of a step.
+    fn news(&mut self, title: &str, news: News) {
+        let step = self.step(title);
+        self.event(Event::Step { step, news });
+    }
+
+    /// What a step learns.
+    fn learnt(&self, step: usize) -> Facts {
+        plans::learnt(&self.operation.steps()[step].work, &self.surprise)
     }
 
     /// Answers one effect well.
@@ -71,7 +79,7 @@ impl Driver {
             }
             Effect::Apply(step, approved) => {
                 self.applied.push(approved.call().clone());
-                let facts = self.learnt(approved.call());
+                let facts = self.learnt(step);
                 self.event(Event::Step { step, news: News::Applied(facts) });
             }
             Effect::Check(step, Check::GraceOver { until }, _) if at(self.now) < until => {
@@ -80,8 +88,8 @@ impl Driver {
                 self.event(Event::Step { step, news: News::Checked(state, Facts::new()) });
             }
             Effect::Check(step, _, _) => {
-                let state = CheckState::Holds("as promised".into());
-                self.event(Event::Step { step, news: News::Checked(state, Facts::new()) });
+                let (state, facts) = (CheckState::Holds("as promised".into()), self.learnt(step));
+                self.event(Event::Step { step, news: News::Checked(state, facts) });
             }
             Effect::Discard => {}
         }
@@ -100,7 +108,8 @@ impl Driver {
     }
 
     /// Answers until a call of the step is to be applied; takes it.
-    fn until_apply(&mut self, step: usize) {
+    fn until_apply(&mut self, title: &str) {
+        let step = self.step(title);
         for _ in 0..1_000 {
             let effect = self.wanted.remove(0);
             if matches!(&effect, Effect::Apply(index, _) if *index == step) {
@@ -108,9 +117,23 @@ impl Driver {
             }
             self.answer(effect);
         }
-        panic!("step {step} is never applied");
+        panic!("{title:?} is never applied");
+    }
+
+    /// As [`Driver::until_apply`], for the first step of the plan.
+    fn until_first(&mut self) -> String {
+        let title = self.operation.steps()[0].title.clone();
+        self.until_apply(&title);
+        title
     }
 }
+
+const DRAFT_TIME: &str = "make the change set of quarterdeck-prod-time";
+const DRAFT_WEATHER: &str = "make the change set of quarterdeck-prod-weather";
+const BOUNDS: &str = "set autoscaling of time to 2..8";
+const BOUNDS_READ: &str = "read the bounds of time back";
+const RESTART: &str = "start a new deployment of weather";
+const GRACE: &str = "grace period: the old credentials still work";
 
 fn every_plan() -> Vec<Plan> {
     vec![plans::scale(), plans::deploy(), plans::destroy(), plans::rotate(true), plans::rotate(false)]
@@ -136,31 +159,30 @@ fn what_goes_well_is_done_in_order_and_recorded(#[case] plan: Plan, #[case] call
 #[test]
 fn servers_are_deployed_side_by_side_after_the_platform() {
     let mut driver = Driver::confirmed(plans::deploy());
-    driver.until_apply(2);
-    assert!(driver.operation.running.contains_key(&2) && driver.operation.running.contains_key(&7));
-    assert!(driver.operation.done.contains_key(&1), "the platform is complete");
+    driver.until_apply(DRAFT_TIME);
+    assert!(driver.runs(DRAFT_TIME) && driver.runs(DRAFT_WEATHER));
+    assert!(driver.is_done("wait until quarterdeck-prod-platform is complete"));
 }
 
 #[test]
 fn the_old_secret_outlives_the_grace_period_only() {
     let mut driver = Driver::confirmed(plans::rotate(true));
     driver.run();
-    let deleted = driver.applied.iter().position(|call| matches!(call, Call::DeleteClientSecret { .. }));
-    let promoted = driver.applied.iter().position(|call| matches!(call, Call::Promote { .. }));
+    let deleted =
+        driver.applied.iter().position(|call| matches!(call, Call::Secret(SecretCall::DeleteClientSecret { .. })));
+    let promoted = driver.applied.iter().position(|call| matches!(call, Call::Secret(SecretCall::Promote { .. })));
     assert!(promoted < deleted && driver.now > 86_400, "{} s", driver.now);
 }
 
 #[test]
 fn a_waived_grace_period_sends_nothing_twice() {
     let mut driver = Driver::confirmed(plans::rotate(true));
-    driver.until_apply(4);
-    let waived = Facts::from([(GRACE_WAIVED.to_owned(), "yes".to_owned())]);
-    driver.event(Event::Resume(waived));
-    assert!(
-        !driver.wanted.iter().any(|effect| matches!(effect, Effect::Record(_, Mark::Started(4)))),
-        "it is under way"
-    );
-    driver.event(Event::Step { step: 4, news: News::Applied(Facts::new()) });
+    driver.until_apply(RESTART);
+    driver.event(Event::Resume(grace_waived()));
+    let again = Mark::Started(driver.step(RESTART));
+    let announced = |effect: &Effect| matches!(effect, Effect::Record(_, mark) if *mark == again);
+    assert!(!driver.wanted.iter().any(announced), "it is under way");
+    driver.news(RESTART, News::Applied(Facts::new()));
     driver.run();
     assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
     assert!(driver.now < 3_600, "no hour was waited for");
@@ -169,12 +191,13 @@ fn a_waived_grace_period_sends_nothing_twice() {
 #[test]
 fn waiving_in_the_middle_of_the_wait_ends_it() {
     let mut driver = Driver::confirmed(plans::rotate(true));
-    while !driver.operation.running.contains_key(&6) {
+    while !driver.runs(GRACE) {
         let effect = driver.wanted.remove(0);
         driver.answer(effect);
     }
-    driver.event(Event::Resume(Facts::from([(GRACE_WAIVED.to_owned(), "yes".to_owned())])));
-    assert_eq!(driver.operation.done.get(&6).map(String::as_str), Some("waived by the operator"));
+    driver.event(Event::Resume(grace_waived()));
+    let note = driver.operation.done.get(&driver.step(GRACE)).and_then(Note::told);
+    assert_eq!(note, Some("waived by the operator"));
 }
 
 #[test]
@@ -194,7 +217,7 @@ fn an_audit_that_fails_later_pauses_before_the_call() {
     driver.wanted.clear();
     driver.event(Event::Recorded(Mark::Intent));
     driver.event(Event::NotRecorded("disk full".into()));
-    assert!(matches!(driver.operation.phase, Phase::Paused(_)));
+    assert!(matches!(driver.operation.phase, Phase::Paused { .. }));
     assert!(!driver.wanted.iter().any(|effect| matches!(effect, Effect::Apply(..))));
 }
 
@@ -210,13 +233,16 @@ fn failure(kind: ErrorKind) -> CloudError {
 #[case(plans::rotate(false), true)]
 fn a_refused_call_ends_it_or_leaves_it_to_be_resumed(#[case] plan: Plan, #[case] stays_open: bool) {
     let mut driver = Driver::confirmed(plan);
-    driver.until_apply(0);
-    driver.event(Event::Step { step: 0, news: News::Failed(failure(ErrorKind::Denied)) });
+    let first = driver.until_first();
+    driver.news(&first, News::Failed(failure(ErrorKind::Denied)));
     driver.run();
+    assert!(driver.operation.stopped_at(0));
     match &driver.operation.phase {
-        Phase::Paused(why) => assert!(stays_open && why.contains("it did not work"), "{why}"),
-        Phase::Ended(Outcome::Failed { reason, .. }) => {
-            assert!(!stays_open && reason.contains("--profile"), "{reason}")
+        Phase::Paused { step, why } => {
+            assert!(stays_open && *step == Some(0) && why.contains("it did not work"), "{why}");
+        }
+        Phase::Ended(Outcome::Failed { index, title, reason }) => {
+            assert!(!stays_open && *index == Some(0) && *title == first && reason.contains("--profile"), "{reason}");
         }
         other => panic!("{other:?}"),
     }
@@ -226,11 +252,11 @@ fn a_refused_call_ends_it_or_leaves_it_to_be_resumed(#[case] plan: Plan, #[case]
 fn an_unknown_outcome_is_settled_three_times_then_left() {
     let mut driver = Driver::confirmed(plans::scale());
     for round in 0..4 {
-        driver.until_apply(0);
+        driver.until_apply(BOUNDS);
         assert!(matches!(driver.operation.phase, Phase::Running), "round {round}");
-        driver.event(Event::Step { step: 0, news: News::Failed(failure(ErrorKind::TimedOut)) });
+        driver.news(BOUNDS, News::Failed(failure(ErrorKind::TimedOut)));
     }
-    assert!(matches!(&driver.operation.phase, Phase::Paused(why) if why.contains("outcome unknown")));
+    assert!(matches!(&driver.operation.phase, Phase::Paused { why, .. } if why.contains("outcome unknown")));
     driver.wanted.clear();
     driver.event(Event::Resume(Facts::new()));
     driver.run();
@@ -240,12 +266,13 @@ fn an_unknown_outcome_is_settled_three_times_then_left() {
 #[test]
 fn a_condition_that_cannot_be_read_is_read_again() {
     let mut driver = Driver::confirmed(plans::scale());
-    driver.until_apply(0);
-    driver.event(Event::Step { step: 0, news: News::Applied(Facts::new()) });
+    driver.until_apply(BOUNDS);
+    driver.news(BOUNDS, News::Applied(Facts::new()));
     driver.wanted.clear();
-    driver.event(Event::Step { step: 1, news: News::Unread(failure(ErrorKind::Throttled)) });
-    assert!(matches!(driver.wanted[..], [Effect::Check(1, _, 2)]));
-    driver.event(Event::Step { step: 1, news: News::Unread(failure(ErrorKind::Invalid)) });
+    driver.news(BOUNDS_READ, News::Unread(failure(ErrorKind::Throttled)));
+    let read = driver.step(BOUNDS_READ);
+    assert!(matches!(driver.wanted[..], [Effect::Check(step, _, 2)] if step == read));
+    driver.news(BOUNDS_READ, News::Unread(failure(ErrorKind::Invalid)));
     assert!(matches!(driver.operation.phase, Phase::Ended(Outcome::Failed { .. })));
 }
 
@@ -255,11 +282,11 @@ fn a_condition_that_cannot_be_read_is_read_again() {
 #[case(ErrorKind::Denied)]
 fn who_is_signed_out_in_a_wait_can_go_on_later(#[case] kind: ErrorKind) {
     let mut driver = Driver::confirmed(plans::scale());
-    driver.until_apply(0);
-    driver.event(Event::Step { step: 0, news: News::Applied(Facts::new()) });
+    driver.until_apply(BOUNDS);
+    driver.news(BOUNDS, News::Applied(Facts::new()));
     driver.wanted.clear();
-    driver.event(Event::Step { step: 1, news: News::Unread(failure(kind)) });
-    assert!(matches!(driver.operation.phase, Phase::Paused(_)), "{:?}", driver.operation.phase);
+    driver.news(BOUNDS_READ, News::Unread(failure(kind)));
+    assert!(matches!(driver.operation.phase, Phase::Paused { .. }), "{:?}", driver.operation.phase);
     driver.event(Event::Resume(Facts::new()));
     driver.run();
     assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
@@ -268,17 +295,14 @@ fn who_is_signed_out_in_a_wait_can_go_on_later(#[case] kind: ErrorKind) {
 #[test]
 fn a_late_surprise_is_asked_about_and_what_runs_beside_it_goes_on() {
     let mut driver = Driver::confirmed(plans::deploy());
-    driver.until_apply(2);
+    driver.until_apply(DRAFT_TIME);
     driver.surprise = "Service (replaced)".into();
-    let facts = Facts::from([
-        ("change-set.quarterdeck-prod-time".into(), "arn:cs/time".into()),
-        ("destroys.quarterdeck-prod-time".into(), driver.surprise.clone()),
-    ]);
-    driver.event(Event::Step { step: 2, news: News::Applied(facts) });
+    let facts = plans::draft("quarterdeck-prod-time", &driver.surprise);
+    driver.news(DRAFT_TIME, News::Applied(facts));
     assert!(matches!(&driver.operation.phase, Phase::Consent(question) if question.contains("Service (replaced)")));
     driver.run();
     assert!(matches!(driver.operation.phase, Phase::Consent(_)));
-    assert!(!driver.operation.done.contains_key(&3), "nothing is executed before the answer");
+    assert!(!driver.is_done("create quarterdeck-prod-time"), "nothing is executed before the answer");
     driver.event(Event::Answer("y".into()));
     driver.run();
     assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done), "{:?}", driver.operation.running);
@@ -290,7 +314,7 @@ fn a_surprise_that_is_refused_pauses() {
     driver.surprise = "LoadBalancer (replaced)".into();
     driver.run();
     driver.event(Event::Refuse("not confirmed".into()));
-    assert!(matches!(driver.operation.phase, Phase::Paused(_)));
+    assert!(matches!(driver.operation.phase, Phase::Paused { .. }));
     let done = driver.operation.done.len();
     driver.event(Event::Resume(Facts::new()));
     assert!(matches!(driver.operation.phase, Phase::Consent(_)), "going on is not agreeing");
@@ -315,13 +339,18 @@ fn pausing_and_resuming_at_every_step_ends_the_same() {
                 }
             }
             driver.event(Event::Leave("left".into()));
-            if !matches!(driver.operation.phase, Phase::Paused(_)) {
+            if !matches!(driver.operation.phase, Phase::Paused { .. }) {
                 continue;
             }
             // The process is gone: what was in flight is never answered.
             driver.wanted.clear();
-            let (facts, done) = (driver.operation.facts.clone(), driver.operation.done.clone());
-            driver.operation = Operation::restore(plan.clone(), facts, done, at(0), "left".into());
+            let mut restored = Operation::restore(plan.clone(), at(0), "left".into());
+            for entry in &driver.recorded {
+                if let Entry::Done { step, facts, note } = entry {
+                    restored.was_done(*step, facts.clone(), note.clone());
+                }
+            }
+            driver.operation = restored;
             driver.event(Event::Resume(Facts::new()));
             driver.run();
             assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done), "{} left after {pause}", plan.title);
@@ -333,7 +362,8 @@ fn pausing_and_resuming_at_every_step_ends_the_same() {
 fn steps_keep_their_number_and_titles_whatever_is_learnt() {
     for plan in every_plan() {
         let mut driver = Driver::confirmed(plan);
-        let titles = |operation: &Operation| operation.steps().into_iter().map(|step| step.title).collect::<Vec<_>>();
+        let titles =
+            |operation: &Operation| operation.steps().iter().map(|step| step.title.clone()).collect::<Vec<_>>();
         let before = titles(&driver.operation);
         driver.run();
         assert_eq!(titles(&driver.operation), before);
@@ -356,7 +386,7 @@ mod properties {
             Just(News::Checked(CheckState::Holds("so".into()), Facts::new())),
             Just(News::Checked(CheckState::Pending("wait".into()), Facts::new())),
             Just(News::Unread(failure(ErrorKind::Throttled))),
-            Just(News::Applied(Facts::from([("destroys.quarterdeck-prod-time".into(), "x".into())]))),
+            Just(News::Applied(Facts::of(Fact::Destroys("quarterdeck-prod-time".into()), "x"))),
         ];
         prop_oneof![
             4 => prop::sample::select(vec!["y", "prod", "n", ""]).prop_map(|text| Event::Answer(text.into())),
@@ -439,38 +469,49 @@ mod properties {
 #[test]
 fn what_is_under_way_beside_a_failure_comes_to_its_end_and_nothing_new_begins() {
     let mut driver = Driver::confirmed(plans::deploy());
-    driver.until_apply(2);
+    driver.until_apply(DRAFT_TIME);
     // The other server's change set was recorded, or even sent; its answer is still to come.
-    driver.until_apply(7);
+    driver.until_apply(DRAFT_WEATHER);
     let before = driver.applied.len();
-    driver.event(Event::Step { step: 2, news: News::Failed(failure(ErrorKind::Denied)) });
+    driver.news(DRAFT_TIME, News::Failed(failure(ErrorKind::Denied)));
     assert_eq!(driver.operation.phase, Phase::Running, "the other one is waited for");
-    assert!(driver.operation.failed.contains_key(&2));
-    driver.event(Event::Step { step: 7, news: News::Applied(Facts::new()) });
+    assert!(driver.operation.stopped_at(driver.step(DRAFT_TIME)));
+    driver.news(DRAFT_WEATHER, News::Applied(Facts::new()));
     driver.run();
-    assert!(driver.operation.done.contains_key(&7), "its outcome is known and recorded");
+    assert!(driver.is_done(DRAFT_WEATHER), "its outcome is known and recorded");
     assert_eq!(driver.applied.len(), before, "nothing was sent after the failure");
-    let Phase::Ended(Outcome::Failed { step, reason }) = &driver.operation.phase else {
+    let Phase::Ended(Outcome::Failed { title, reason, .. }) = &driver.operation.phase else {
         panic!("{:?}", driver.operation.phase);
     };
-    assert!(step.contains("quarterdeck-prod-time") && reason.contains("it did not work"), "{step}: {reason}");
+    assert!(title == DRAFT_TIME && reason.contains("it did not work"), "{title}: {reason}");
 }
 
 #[test]
 fn two_failures_are_both_told() {
     let mut driver = Driver::confirmed(plans::deploy());
-    driver.until_apply(2);
-    driver.until_apply(7);
-    for step in [7, 2] {
-        driver.event(Event::Step { step, news: News::Failed(failure(ErrorKind::Denied)) });
+    driver.until_apply(DRAFT_TIME);
+    driver.until_apply(DRAFT_WEATHER);
+    for title in [DRAFT_WEATHER, DRAFT_TIME] {
+        driver.news(title, News::Failed(failure(ErrorKind::Denied)));
     }
-    let Phase::Ended(Outcome::Failed { step, reason }) = &driver.operation.phase else {
+    let Phase::Ended(Outcome::Failed { title, reason, .. }) = &driver.operation.phase else {
         panic!("{:?}", driver.operation.phase);
     };
-    assert!(
-        step.contains("prod-time") && reason.contains("also make the change set of quarterdeck-prod-weather"),
-        "{reason}"
-    );
+    assert!(title == DRAFT_TIME && reason.contains(&format!("also {DRAFT_WEATHER}")), "{title}: {reason}");
+    assert!([DRAFT_TIME, DRAFT_WEATHER].iter().all(|title| driver.operation.stopped_at(driver.step(title))));
+}
+
+#[test]
+fn what_was_not_learnt_is_no_success() {
+    let mut driver = Driver::confirmed(plans::rotate(true));
+    let stage = driver.until_first();
+    driver.news(&stage, News::Applied(Facts::new()));
+    driver.run();
+    let add = "add it to client weather-machine as its second secret";
+    assert!(driver.applied.is_empty(), "no call goes out without its version: {:?}", driver.applied);
+    assert!(driver.operation.stopped_at(driver.step(add)) && !driver.is_done(add));
+    let Phase::Paused { why, .. } = &driver.operation.phase else { panic!("{:?}", driver.operation.phase) };
+    assert!(why.contains("it needs pending.quarterdeck/prod/weather/machine-client"), "{why}");
 }
 
 #[test]
@@ -489,7 +530,7 @@ fn a_wait_has_an_end_and_can_be_resumed() {
     assert_eq!(driver.operation.phase, Phase::Running);
     driver.now += 20;
     driver.event(Event::Step { step, news: pending() });
-    let Phase::Paused(why) = &driver.operation.phase else { panic!("{:?}", driver.operation.phase) };
+    let Phase::Paused { why, .. } = &driver.operation.phase else { panic!("{:?}", driver.operation.phase) };
     assert!(why.contains("not within 1h") && why.contains("7/8 running") && why.contains("resuming"), "{why}");
     driver.wanted.clear();
     driver.event(Event::Resume(Facts::new()));

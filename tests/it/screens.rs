@@ -8,7 +8,8 @@ use quarterdeck::console::keymap::{Key, KeyPress};
 use quarterdeck::console::msg::Msg;
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::logs::insights::InsightsResults;
-use quarterdeck::core::operation::work::{CheckState, Facts};
+use quarterdeck::core::operation::protocol::{Mark, News};
+use quarterdeck::core::operation::{CheckState, Facts, Work};
 use quarterdeck::core::operation::{Event, Phase};
 use quarterdeck::ui::Theme;
 use ratatui::buffer::Buffer;
@@ -228,21 +229,29 @@ fn plans_to_confirm() {
     snap("plan-read-only", &console, &[SMALL]);
 }
 
-/// Confirms and lets every step succeed until one is reached that waits.
-fn run_until(console: &mut Console, id: &str, step: usize) {
-    use quarterdeck::core::operation::protocol::{Mark, News};
+/// The index of a step of an operation.
+fn step(console: &Console, id: &str, title: &str) -> usize {
+    plans::step(console.model.operation(id).expect("known"), title)
+}
+
+/// Gives a step news.
+fn news(console: &mut Console, id: &str, title: &str, news: News) {
+    let step = step(console, id, title);
+    console.event(id, Event::Step { step, news });
+}
+
+/// Confirms and lets every step before this one succeed; all of them where there is none.
+fn run_until(console: &mut Console, id: &str, title: Option<&str>) {
     console.keys("y");
     console.event(id, Event::Recorded(Mark::Intent));
-    for index in 0..step {
+    let steps = console.model.operation(id).expect("known").steps().len();
+    for index in 0..title.map_or(steps, |title| step(console, id, title)) {
         console.event(id, Event::Recorded(Mark::Started(index)));
-        let await_ = matches!(
-            console.model.operation(id).expect("known").steps()[index].work,
-            quarterdeck::core::operation::Work::Await(_)
-        );
-        let news = if await_ {
-            News::Checked(CheckState::Holds("as promised".into()), Facts::new())
-        } else {
-            News::Applied(Facts::from([("pending.quarterdeck/prod/weather/machine-client".into(), "v2".into())]))
+        let work = console.model.operation(id).expect("known").steps()[index].work.clone();
+        let facts = plans::learnt(&work, "");
+        let news = match work {
+            Work::Await(_) => News::Checked(CheckState::Holds("as promised".into()), facts),
+            _ => News::Applied(facts),
         };
         console.event(id, Event::Step { step: index, news });
     }
@@ -250,18 +259,18 @@ fn run_until(console: &mut Console, id: &str, step: usize) {
 
 #[test]
 fn operations_under_way() {
-    use quarterdeck::core::operation::protocol::News;
     let mut console = Console::new();
     console.keys("4O");
     console.planned(plans::rotate(true));
     snap("plan-rotate", &console, &[SMALL]);
-    run_until(&mut console, "op-rotate", 5);
+    let steady = "wait until weather is steady";
+    run_until(&mut console, "op-rotate", Some(steady));
     let pending = CheckState::Pending("2/3 running, 2/3 targets healthy, 1 pending, rollout IN_PROGRESS".into());
-    console.event("op-rotate", Event::Step { step: 5, news: News::Checked(pending, Facts::new()) });
+    news(&mut console, "op-rotate", steady, News::Checked(pending, Facts::new()));
     console.tick(75);
     snap("rotation-running", &console, ALL);
     let holds = CheckState::Holds("3/3 running, 3/3 targets healthy".into());
-    console.event("op-rotate", Event::Step { step: 5, news: News::Checked(holds, Facts::new()) });
+    news(&mut console, "op-rotate", steady, News::Checked(holds, Facts::new()));
     console.tick(7_200);
     snap("rotation-in-grace", &console, ALL);
     console.event("op-rotate", Event::Leave("the console was closed".into()));
@@ -273,32 +282,28 @@ fn operations_under_way() {
 
 #[test]
 fn operations_that_end() {
-    use quarterdeck::core::operation::protocol::News;
     let mut console = Console::new();
     console.keys("3D");
     console.planned(plans::deploy());
-    run_until(&mut console, "op-deploy", 2);
+    let draft = "make the change set of quarterdeck-prod-time";
+    run_until(&mut console, "op-deploy", Some(draft));
     snap("deploy-parallel", &console, ALL);
     let reason = "ROLLBACK_COMPLETE: Service (AWS::ECS::Service) CREATE_FAILED: circuit breaker was triggered";
-    console.event("op-deploy", Event::Recorded(quarterdeck::core::operation::protocol::Mark::Started(2)));
-    let draft = Facts::from([
-        ("change-set.quarterdeck-prod-time".into(), "arn:cs/time".into()),
-        ("destroys.quarterdeck-prod-time".into(), "Service (replaced)".into()),
-    ]);
-    console.event("op-deploy", Event::Step { step: 2, news: News::Applied(draft) });
+    let started = Mark::Started(step(&console, "op-deploy", draft));
+    console.event("op-deploy", Event::Recorded(started));
+    let surprise = plans::draft("quarterdeck-prod-time", "Service (replaced)");
+    news(&mut console, "op-deploy", draft, News::Applied(surprise));
     assert!(matches!(console.model.operation("op-deploy").expect("known").phase, Phase::Consent(_)));
     snap("deploy-asks-again", &console, &[SMALL]);
     console.keys("y");
-    console.event(
-        "op-deploy",
-        Event::Step { step: 3, news: News::Checked(CheckState::Failed(reason.into()), Facts::new()) },
-    );
+    let failed = News::Checked(CheckState::Failed(reason.into()), Facts::new());
+    news(&mut console, "op-deploy", "create quarterdeck-prod-time", failed);
     console.tick(10);
     snap("deploy-failed", &console, &[SMALL]);
     let mut scale = Console::new();
     scale.keys("T");
     scale.planned(plans::scale());
-    run_until(&mut scale, "op-scale", 4);
+    run_until(&mut scale, "op-scale", None);
     scale.tick(10);
     snap("scale-done", &scale, &[SMALL]);
 }

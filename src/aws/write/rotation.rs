@@ -7,40 +7,64 @@ use aws_sdk_cognitoidentityprovider::operation::create_user_pool_client::builder
 use aws_sdk_cognitoidentityprovider::types::UserPoolClientType;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::fact;
+use super::nothing;
 use crate::aws::credentials;
 use crate::aws::draft::gone;
 use crate::aws::{AwsCloud, error};
 use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind};
-use crate::core::operation::work::{Facts, Stage, TokenProbe};
+use crate::core::operation::work::{Label, SecretCall, TokenProbe};
+use crate::core::operation::{Fact, Facts};
 
 const ADD: &str = "cognito-idp:AddUserPoolClientSecret";
 const CREATE: &str = "cognito-idp:CreateUserPoolClient";
 
 impl AwsCloud {
-    /// After a deploy: the stack made the client and an empty Secret; this puts the one into the other.
-    pub(super) async fn publish_client_secret(&self, pool: &str, client: &str, secret: &str) -> CloudResult<()> {
-        if client.is_empty() || secret.is_empty() {
-            return Ok(());
+    pub(super) async fn write_secret(&self, call: &SecretCall) -> CloudResult<Facts> {
+        match call {
+            SecretCall::PublishClientSecret { pool, client, secret } => {
+                self.publish_client_secret(pool, client, secret).await.map(nothing)
+            }
+            SecretCall::StageNewSecret { client, secret, token } => self.stage_new_secret(client, secret, token).await,
+            SecretCall::AddClientSecret { pool, client, probe, known } => {
+                self.add_client_secret(pool, client, probe, known).await
+            }
+            SecretCall::DeleteClientSecret { pool, client, client_secret, secret, published } => {
+                self.delete_client_secret(pool, client, client_secret, (secret, published)).await.map(nothing)
+            }
+            SecretCall::CopyClient { pool, client, known } => self.copy_client(pool, client, known).await,
+            SecretCall::StageClient { pool, client, secret, token, also_allow } => {
+                self.stage_client(pool, client, secret, token, also_allow).await
+            }
+            SecretCall::AllowClients { secret, clients, token } => {
+                self.allow_clients(secret, clients, token).await.map(nothing)
+            }
+            SecretCall::Promote { secret, version } => self.promote(secret, version).await,
+            SecretCall::DeleteClient { pool, client, secret } => {
+                self.delete_client(pool, client, secret).await.map(nothing)
+            }
         }
+    }
+
+    /// After a deploy: the stack made the client and an empty Secret; this puts the one into the other.
+    async fn publish_client_secret(&self, pool: &str, client: &str, secret: &str) -> CloudResult<()> {
         let current = self.current_credentials(secret).await?;
         if current.secret().is_some() {
             return Ok(());
         }
         let value = self.client_secret_value(pool, client).await?;
-        let from = self.version_at(secret, Stage::Current).await?.unwrap_or_default();
+        let from = self.version_at(secret, Label::Current).await?.unwrap_or_default();
         let token = format!("publish {client} after {from}");
         let make = async || Ok(current.with_client(client, value));
-        self.put_version(secret, &token, Stage::Current, make).await.map(drop)
+        self.put_version(secret, &token, Label::Current, make).await.map(drop)
     }
 
-    pub(super) async fn stage_new_secret(&self, client: &str, secret: &str, token: &str) -> CloudResult<Facts> {
+    async fn stage_new_secret(&self, client: &str, secret: &str, token: &str) -> CloudResult<Facts> {
         let make = async || Ok(self.current_credentials(secret).await?.with_client(client, credentials::generate()?));
-        let version = self.put_version(secret, token, Stage::Pending, make).await?;
+        let version = self.put_version(secret, token, Label::Pending, make).await?;
         Ok(pending(secret, version))
     }
 
-    pub(super) async fn stage_client(
+    async fn stage_client(
         &self,
         pool: &str,
         client: &str,
@@ -52,18 +76,18 @@ impl AwsCloud {
             let value = self.client_secret_value(pool, client).await?;
             Ok(self.current_credentials(secret).await?.with_client(client, value).with_allowed(also_allow))
         };
-        let version = self.put_version(secret, token, Stage::Pending, make).await?;
+        let version = self.put_version(secret, token, Label::Pending, make).await?;
         Ok(pending(secret, version))
     }
 
-    pub(super) async fn allow_clients(&self, secret: &str, clients: &[String], token: &str) -> CloudResult<()> {
+    async fn allow_clients(&self, secret: &str, clients: &[String], token: &str) -> CloudResult<()> {
         let make = async || Ok(self.current_credentials(secret).await?.with_allowed(clients));
-        self.put_version(secret, token, Stage::Current, make).await.map(drop)
+        self.put_version(secret, token, Label::Current, make).await.map(drop)
     }
 
     /// A secret that the client did not have when this was planned is ours if the value opens it
     /// that was stored first; else another machine rotates the same client.
-    pub(super) async fn add_client_secret(
+    async fn add_client_secret(
         &self,
         pool: &str,
         client: &str,
@@ -73,7 +97,7 @@ impl AwsCloud {
         let secret = &probe.secret;
         if let Some(added) = self.unknown_secret(pool, client, known).await? {
             return match self.token(probe).await {
-                Ok(_) => Ok(fact("client-secret".into(), added)),
+                Ok(_) => Ok(Facts::of(Fact::ClientSecret, added)),
                 Err(error) if error.kind == ErrorKind::Denied => Err(not_ours(client, &added)),
                 Err(error) => Err(error),
             };
@@ -85,7 +109,7 @@ impl AwsCloud {
         let answer = call.client_secret(value.expose_secret()).send().await.map_err(self.failed(ADD))?;
         let added = answer.client_secret_descriptor().and_then(|found| found.client_secret_id());
         let added = added.ok_or_else(|| error::garbled(ADD, "the answer names no secret"))?;
-        Ok(fact("client-secret".into(), added))
+        Ok(Facts::of(Fact::ClientSecret, added))
     }
 
     async fn unknown_secret(&self, pool: &str, client: &str, known: &[String]) -> CloudResult<Option<String>> {
@@ -95,7 +119,7 @@ impl AwsCloud {
     }
 
     /// `published` is a Secret and the version of it that must be `AWSCURRENT`.
-    pub(super) async fn delete_client_secret(
+    async fn delete_client_secret(
         &self,
         pool: &str,
         client: &str,
@@ -117,46 +141,44 @@ impl AwsCloud {
 
     /// Callers read `AWSCURRENT`: nothing is deleted while it may hold what is about to go.
     async fn must_be_published(&self, (secret, version): (&str, &str)) -> CloudResult<()> {
-        let current = self.version_at(secret, Stage::Current).await?.unwrap_or_default();
-        if !version.is_empty() && current == version {
+        let current = self.version_at(secret, Label::Current).await?;
+        if current.as_deref() == Some(version) {
             return Ok(());
         }
-        let why = format!("AWSCURRENT of secret {secret} is version {current:?}, not {version:?}: nothing was deleted");
+        let current = current.map_or_else(|| "none".to_owned(), |current| format!("version {current:?}"));
+        let why = format!("AWSCURRENT of secret {secret} is {current}, not {version:?}: nothing was deleted");
         Err(CloudError::new(ErrorKind::Conflict, "cognito-idp:DeleteUserPoolClientSecret", why)
             .with_hint("someone else has published another version; look at the secret before you go on"))
     }
 
-    pub(super) async fn copy_client(&self, pool: &str, client: &str, known: &[String]) -> CloudResult<Facts> {
+    async fn copy_client(&self, pool: &str, client: &str, known: &[String]) -> CloudResult<Facts> {
         let original = self.describe_client(pool, client).await?;
         let name = original.client_name().unwrap_or_default();
         let listed = self.listed_clients(pool).await?;
         let ours = listed.iter().find(|other| other.name == name && other.id != client && !known.contains(&other.id));
         if let Some(ours) = ours {
-            return Ok(fact("client".into(), &ours.id));
+            return Ok(Facts::of(Fact::Client, &ours.id));
         }
         let call = copied(self.write.cognito.create_user_pool_client().user_pool_id(pool), original);
         let answer = call.send().await.map_err(self.failed(CREATE))?;
         let id = answer.user_pool_client().and_then(|client| client.client_id());
         let id = id.ok_or_else(|| error::garbled(CREATE, "the answer names no client"))?;
-        Ok(fact("client".into(), id))
+        Ok(Facts::of(Fact::Client, id))
     }
 
     /// Moves `AWSCURRENT`. If it is there already, the version before it is the one with `AWSPREVIOUS`.
-    pub(super) async fn promote(&self, secret: &str, version: &str) -> CloudResult<Facts> {
-        if version.is_empty() {
-            return Err(error::invalid("secretsmanager:UpdateSecretVersionStage", "no version is named"));
-        }
-        let current = self.version_at(secret, Stage::Current).await?;
+    async fn promote(&self, secret: &str, version: &str) -> CloudResult<Facts> {
+        let current = self.version_at(secret, Label::Current).await?;
         let previous = if current.as_deref() == Some(version) {
-            self.version_at(secret, Stage::Previous).await?
+            self.version_at(secret, Label::Previous).await?
         } else {
             self.move_current(secret, version, current.as_deref()).await?;
             current
         };
-        Ok(previous.map(|previous| fact(format!("previous.{secret}"), previous)).unwrap_or_default())
+        Ok(previous.map(|previous| Facts::of(Fact::Previous(secret.to_owned()), previous)).unwrap_or_default())
     }
 
-    pub(super) async fn delete_client(&self, pool: &str, client: &str, secret: &str) -> CloudResult<()> {
+    async fn delete_client(&self, pool: &str, client: &str, secret: &str) -> CloudResult<()> {
         if self.current_credentials(secret).await?.client_id() == Some(client) {
             let why =
                 format!("AWSCURRENT of secret {secret} holds the credentials of client {client}: it was not deleted");
@@ -183,7 +205,7 @@ fn not_ours(client: &str, added: &str) -> CloudError {
 }
 
 fn pending(secret: &str, version: String) -> Facts {
-    fact(format!("pending.{secret}"), version)
+    Facts::of(Fact::Pending(secret.to_owned()), version)
 }
 
 /// Every setting of a client, for a new one.

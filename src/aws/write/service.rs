@@ -2,25 +2,37 @@
 
 use aws_sdk_ecs::operation::update_service::builders::UpdateServiceFluentBuilder;
 
-use super::{fact, nothing};
+use super::nothing;
 use crate::aws::convert::wire_count;
 use crate::aws::{AwsCloud, error};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::fleet::TaskStatus;
-use crate::core::operation::work::Facts;
+use crate::core::fleet::{Bounds, TaskStatus};
+use crate::core::operation::{Fact, Facts, ServiceCall};
 
 const UPDATE: &str = "ecs:UpdateService";
 
 impl AwsCloud {
+    pub(super) async fn write_service(&self, call: &ServiceCall) -> CloudResult<Facts> {
+        match call {
+            ServiceCall::SetDesired { cluster, service, desired, from } => {
+                self.set_desired(cluster, service, *desired, *from).await
+            }
+            ServiceCall::SetBounds { cluster, service, min, max } => {
+                self.set_bounds(cluster, service, Bounds { min: *min, max: *max }).await.map(nothing)
+            }
+            ServiceCall::NewDeployment { cluster, service, replaces } => {
+                self.new_deployment(cluster, service, replaces.as_deref()).await
+            }
+            ServiceCall::UseTaskDefinition { cluster, service, task_definition, replaces } => {
+                self.use_task_definition(cluster, service, task_definition, replaces.as_deref()).await
+            }
+            ServiceCall::StopTask { cluster, task, reason } => self.stop_task(cluster, task, reason).await,
+        }
+    }
+
     /// The same count twice is the same count. One that is neither the old nor the new is someone
     /// else's, or autoscaling's.
-    pub(super) async fn set_desired(
-        &self,
-        cluster: &str,
-        service: &str,
-        desired: u32,
-        from: Option<u32>,
-    ) -> CloudResult<Facts> {
+    async fn set_desired(&self, cluster: &str, service: &str, desired: u32, from: Option<u32>) -> CloudResult<Facts> {
         if let Some(from) = from {
             let now = self.service(cluster, service).await?.desired;
             if now != from && now != desired {
@@ -33,16 +45,18 @@ impl AwsCloud {
     }
 
     /// Without a deployment to replace it is not known whether this was done: a deployment too many does no harm.
-    pub(super) async fn new_deployment(&self, cluster: &str, service: &str, replaces: &str) -> CloudResult<Facts> {
+    async fn new_deployment(&self, cluster: &str, service: &str, replaces: Option<&str>) -> CloudResult<Facts> {
         let server = self.service(cluster, service).await?;
-        let primary = server.primary().map(|deployment| deployment.id.as_str()).unwrap_or_default();
-        if !replaces.is_empty() && !primary.is_empty() && primary != replaces {
-            return Ok(deployment_fact(service, primary));
+        if let (Some(primary), Some(replaces)) = (server.primary(), replaces)
+            && !primary.id.is_empty()
+            && primary.id != replaces
+        {
+            return Ok(deployment(service, &primary.id));
         }
         self.deploy(service, self.update_service(cluster, service).force_new_deployment(true)).await
     }
 
-    pub(super) async fn use_task_definition(
+    async fn use_task_definition(
         &self,
         cluster: &str,
         service: &str,
@@ -51,7 +65,7 @@ impl AwsCloud {
     ) -> CloudResult<Facts> {
         let server = self.service(cluster, service).await?;
         match server.primary() {
-            Some(primary) if primary.task_definition == arn => Ok(deployment_fact(service, &primary.id)),
+            Some(primary) if primary.task_definition == arn => Ok(deployment(service, &primary.id)),
             Some(primary) if replaces.is_some_and(|shown| shown != primary.task_definition) => {
                 let now = primary.task_definition.rsplit('/').next().unwrap_or_default();
                 Err(changed(service, &format!("it runs {now} by now")))
@@ -61,7 +75,7 @@ impl AwsCloud {
     }
 
     /// A task that is stopping, has stopped or is forgotten needs no stop.
-    pub(super) async fn stop_task(&self, cluster: &str, task: &str, reason: &str) -> CloudResult<Facts> {
+    async fn stop_task(&self, cluster: &str, task: &str, reason: &str) -> CloudResult<Facts> {
         let found = self.describe_tasks(cluster, vec![task.to_owned()]).await?;
         if !found.iter().any(|task| task.desired_status != TaskStatus::Stopped && !task.stopped()) {
             return Ok(Facts::new());
@@ -85,7 +99,7 @@ impl AwsCloud {
         let primary = deployments.iter().find(|deployment| deployment.status() == Some("PRIMARY"));
         let id = primary.and_then(|deployment| deployment.id());
         let id = id.ok_or_else(|| error::garbled(UPDATE, "the answer names no primary deployment"))?;
-        Ok(deployment_fact(service, id))
+        Ok(deployment(service, id))
     }
 }
 
@@ -94,6 +108,6 @@ fn changed(service: &str, how: &str) -> CloudError {
     CloudError::new(ErrorKind::Conflict, UPDATE, why).with_hint("plan it again")
 }
 
-fn deployment_fact(service: &str, id: &str) -> Facts {
-    fact(format!("deployment.{service}"), id)
+fn deployment(service: &str, id: &str) -> Facts {
+    Facts::of(Fact::Deployment(service.to_owned()), id)
 }

@@ -2,28 +2,33 @@
 
 use aws_sdk_cloudformation::types::ExecutionStatus;
 
+use super::nothing;
+use crate::aws::AwsCloud;
 use crate::aws::draft::gone;
-use crate::aws::{AwsCloud, change_set, error};
 use crate::cloud::{CloudResult, ErrorKind};
-use crate::core::operation::deploy::{change_set_fact, destroys_fact};
-use crate::core::operation::work::Facts;
+use crate::core::operation::{Facts, StackCall};
 use crate::core::stack::{ChangeSetRequest, StackRef};
 
 const EXECUTE: &str = "cloudformation:ExecuteChangeSet";
 
 impl AwsCloud {
-    pub(super) async fn draft_change_set(&self, request: &ChangeSetRequest) -> CloudResult<Facts> {
-        let made = self.make_change_set(request).await?;
-        let name = &request.stack.name;
-        let destroyed = change_set::destroyed(&made.changes).join(", ");
-        Ok(Facts::from([(change_set_fact(name), made.arn), (destroys_fact(name), destroyed)]))
+    pub(super) async fn write_stack(&self, call: &StackCall) -> CloudResult<Facts> {
+        match call {
+            StackCall::DraftChangeSet { request } => self.draft_change_set(request).await,
+            StackCall::ExecuteChangeSet { stack, change_set, token } => {
+                self.execute_change_set(stack, change_set, token).await.map(nothing)
+            }
+            StackCall::DeleteStack { stack, token } => self.delete_stack(stack, token).await.map(nothing),
+        }
+    }
+
+    async fn draft_change_set(&self, request: &ChangeSetRequest) -> CloudResult<Facts> {
+        let drafted = self.make_change_set(request).await?;
+        Ok(Facts::drafted(&request.stack.name, &drafted))
     }
 
     /// One that is being executed, or was, is not executed again.
-    pub(super) async fn execute_change_set(&self, stack: &StackRef, arn: &str, token: &str) -> CloudResult<()> {
-        if arn.is_empty() {
-            return Err(error::invalid(EXECUTE, "no change set is named"));
-        }
+    async fn execute_change_set(&self, stack: &StackRef, arn: &str, token: &str) -> CloudResult<()> {
         match self.describe_change_set(stack, arn, None).await {
             Ok(found) if found.execution_status().is_some_and(begun) => return Ok(()),
             Ok(_) => {}
@@ -42,7 +47,7 @@ impl AwsCloud {
         Ok(detail.events.iter().any(|event| event.token.as_deref() == Some(token)))
     }
 
-    pub(super) async fn delete_stack(&self, stack: &StackRef, token: &str) -> CloudResult<()> {
+    async fn delete_stack(&self, stack: &StackRef, token: &str) -> CloudResult<()> {
         let found = self.read_stack(stack).await?;
         if found.is_none_or(|stack| matches!(stack.status.0.as_str(), "DELETE_COMPLETE" | "DELETE_IN_PROGRESS")) {
             return Ok(());

@@ -12,7 +12,7 @@ use quarterdeck::aws;
 use quarterdeck::cloud::{CloudError, ErrorKind};
 use quarterdeck::core::environment::Environment;
 use quarterdeck::core::operation::PlanRequest;
-use quarterdeck::core::operation::work::TokenProbe;
+use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
 use quarterdeck::core::text::short_duration;
 use quarterdeck::local::traffic::{Tokens, TrafficOptions, traffic};
 use quarterdeck::local::{self, Options, Progress, Running};
@@ -213,7 +213,7 @@ impl Tokens for MachineTokens {
         let platform = read::platform(session).await.map_err(|error| error.to_string())?;
         let probe = TokenProbe {
             secret: quarterdeck::core::environment::names::machine_secret(&session.context.environment, server),
-            version: "AWSCURRENT".into(),
+            version: Version::Labelled(Label::Current),
             endpoint: read::output(&platform, "TokenEndpoint").map_err(|error| error.to_string())?,
             scopes: Vec::new(),
         };

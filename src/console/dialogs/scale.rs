@@ -42,3 +42,28 @@ pub fn parse(text: &str) -> Result<(Option<u32>, Option<Bounds>), String> {
     }
     if desired.is_none() && bounds.is_none() { Err(expected()) } else { Ok((desired, bounds)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("3", Ok((Some(3), None)))]
+    #[case("2..6", Ok((None, Some(Bounds { min: 2, max: 6 }))))]
+    #[case("3 2..6", Ok((Some(3), Some(Bounds { min: 2, max: 6 }))))]
+    #[case("0", Ok((Some(0), None)))]
+    fn counts_and_bounds_are_read(#[case] text: &str, #[case] expected: Result<(Option<u32>, Option<Bounds>), String>) {
+        assert_eq!(parse(text), expected);
+    }
+
+    #[rstest]
+    #[case("-1")]
+    #[case("10000")]
+    #[case("")]
+    #[case("many")]
+    #[case("6..2")]
+    fn anything_else_is_explained(#[case] text: &str) {
+        assert!(parse(text).is_err());
+    }
+}

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::intent::{ServiceRef, Steps, fact};
-use super::work::{Call, Check, Facts, Step, Work};
+use super::fact::{Fact, Facts, Known};
+use super::intent::{ServiceRef, Steps};
+use super::work::{Check, SecretCall, StackCall, Step, Work};
 use crate::core::environment::Template;
 use crate::core::stack::{ChangeSetRequest, StackRef};
 
@@ -70,27 +71,12 @@ pub enum Planned {
     TemplateAfterDelete,
 }
 
-/// The fact under which a stack's output is remembered.
-pub fn output_fact(stack: &str, key: &str) -> String {
-    format!("output.{stack}.{key}")
-}
-
-/// The fact under which a stack's change set is remembered.
-pub fn change_set_fact(stack: &str) -> String {
-    format!("change-set.{stack}")
-}
-
-/// The fact that lists what a stack's change set replaces or removes.
-pub fn destroys_fact(stack: &str) -> String {
-    format!("destroys.{stack}")
-}
-
 impl Input {
-    /// The value, if it is known.
-    pub fn resolve<'a>(&'a self, facts: &'a Facts) -> Option<&'a str> {
+    /// The value, or the fact that it waits for.
+    pub fn resolve(&self, facts: &Facts) -> Result<String, Fact> {
         match self {
-            Self::Value(value) => Some(value),
-            Self::Output { stack, key } => facts.get(&output_fact(stack, key)).map(String::as_str),
+            Self::Value(value) => Ok(value.clone()),
+            Self::Output { stack, key } => facts.need(Fact::Output { stack: stack.clone(), key: key.clone() }),
         }
     }
 }
@@ -98,11 +84,11 @@ impl Input {
 impl StackDeploy {
     /// The change set to ask for, with what is known of the inputs.
     pub fn request(&self, operation: &str, facts: &Facts) -> ChangeSetRequest {
-        let known = |(key, input): (&String, &Input)| Some((key.clone(), input.resolve(facts)?.to_owned()));
+        let known = |(key, input): (&String, &Input)| Some((key.clone(), input.resolve(facts).ok()?));
         ChangeSetRequest {
             stack: self.stack.clone(),
             name: format!("quarterdeck-{operation}"),
-            template: self.template.body().to_owned(),
+            template: self.template,
             parameters: self.inputs.iter().filter_map(known).collect(),
             keep: self.keep.clone(),
             tags: self.tags.clone(),
@@ -114,55 +100,59 @@ impl StackDeploy {
         let name = &self.stack.name;
         let mut last = after;
         if self.planned == Planned::TemplateAfterDelete {
-            let token = format!("{operation}-remains");
-            let delete = Call::DeleteStack { stack: self.stack.clone(), token: token.clone() };
-            let gone = Check::StackGone { stack: self.stack.clone(), token };
-            let index = steps.add(format!("delete the remains of {name}"), Work::Apply(delete), last);
-            last =
-                vec![steps.add(format!("wait until the remains of {name} are gone"), Work::Await(gone), vec![index])];
+            let (delete, gone) = deletion(&self.stack, format!("{operation}-remains"));
+            let index = steps.add(format!("delete the remains of {name}"), delete, last);
+            last = vec![steps.add(format!("wait until the remains of {name} are gone"), gone, vec![index])];
         }
+        let draft = Fact::ChangeSet(name.clone());
         let change_set = match &self.planned {
-            Planned::ChangeSet(arn) => arn.clone(),
+            Planned::ChangeSet(arn) => Known::This(arn),
             _ => {
-                let request = Box::new(self.request(operation, facts));
-                let draft = Work::Apply(Call::DraftChangeSet { request });
-                last = vec![steps.add(format!("make the change set of {name}"), draft, last)];
-                fact(facts, &change_set_fact(name))
+                let call = StackCall::DraftChangeSet { request: Box::new(self.request(operation, facts)) };
+                last = vec![steps.add(format!("make the change set of {name}"), call, last)];
+                facts.known(&draft)
             }
         };
-        let nothing = facts.get(&change_set_fact(name)).is_some_and(String::is_empty);
-        let execute = self.unless_nothing(nothing, || {
-            let (stack, token) = (self.stack.clone(), operation.to_owned());
-            Work::Apply(Call::ExecuteChangeSet { stack, change_set, token })
-        });
-        let settled = Work::Await(Check::StackSettled {
-            stack: self.stack.clone(),
-            // Where nothing was executed there is no operation of ours to follow, just the state.
-            token: if nothing { String::new() } else { operation.to_owned() },
-        });
+        let execute = match change_set {
+            Known::NotYet => Work::NotYet(draft),
+            Known::Nothing => Work::Skip("nothing changes".into()),
+            Known::This(arn) => {
+                let (stack, change_set, token) = (self.stack.clone(), arn.to_owned(), operation.to_owned());
+                StackCall::ExecuteChangeSet { stack, change_set, token }.into()
+            }
+        };
+        // Where nothing was executed there is no operation of ours to follow, just the state.
+        let token = (change_set != Known::Nothing).then(|| operation.to_owned());
+        let settled = Check::StackSettled { stack: self.stack.clone(), token };
         let verb = if self.create { "create" } else { "update" };
         let execute = steps.add(format!("{verb} {name}"), execute, last);
         let settled = steps.add(format!("wait until {name} is complete"), settled, vec![execute]);
         self.finish(steps, facts, settled)
     }
 
-    fn unless_nothing(&self, nothing: bool, work: impl FnOnce() -> Work) -> Work {
-        if nothing { Work::Skip("nothing changes".into()) } else { work() }
-    }
-
     /// A server's stack is complete before its tasks run, and its secret has no value yet.
     fn finish(&self, steps: &mut Steps, facts: &Facts, settled: usize) -> usize {
         let Some(service) = &self.service else { return settled };
-        let output = |key: &str| fact(facts, &output_fact(&self.stack.name, key));
-        let publish = Call::PublishClientSecret {
-            pool: self.inputs.get("UserPoolId").and_then(|input| input.resolve(facts)).unwrap_or_default().to_owned(),
-            client: output("MachineClientId"),
-            secret: output("MachineSecretName"),
-        };
         let name = &service.service;
-        let published = steps.add(format!("store the client secret of {name}"), Work::Apply(publish), vec![settled]);
+        let published = steps.add(format!("store the client secret of {name}"), self.publish(facts), vec![settled]);
         steps.add(format!("wait until {name} is steady"), service.steady(None, facts), vec![published])
     }
+
+    fn publish(&self, facts: &Facts) -> Result<SecretCall, Fact> {
+        let output = |key: &str| Fact::Output { stack: self.stack.name.clone(), key: key.to_owned() };
+        let pool = self.inputs.get("UserPoolId");
+        Ok(SecretCall::PublishClientSecret {
+            pool: pool.map_or_else(|| facts.need(output("UserPoolId")), |input| input.resolve(facts))?,
+            client: facts.need(output("MachineClientId"))?,
+            secret: facts.need(output("MachineSecretName"))?,
+        })
+    }
+}
+
+/// The call that deletes a stack, and the condition that it is gone.
+fn deletion(stack: &StackRef, token: String) -> (StackCall, Check) {
+    let gone = Check::StackGone { stack: stack.clone(), token: token.clone() };
+    (StackCall::DeleteStack { stack: stack.clone(), token }, gone)
 }
 
 impl Deploy {
@@ -193,11 +183,9 @@ impl Destroy {
         let mut before: Vec<usize> = Vec::new();
         for tier in &self.tiers {
             let ends = tier.iter().map(|stack| {
-                let token = operation.to_owned();
-                let delete = Call::DeleteStack { stack: stack.clone(), token: token.clone() };
-                let gone = Check::StackGone { stack: stack.clone(), token };
-                let index = steps.add(format!("delete {}", stack.name), Work::Apply(delete), before.clone());
-                steps.add(format!("wait until {} is gone", stack.name), Work::Await(gone), vec![index])
+                let (delete, gone) = deletion(stack, operation.to_owned());
+                let index = steps.add(format!("delete {}", stack.name), delete, before.clone());
+                steps.add(format!("wait until {} is gone", stack.name), gone, vec![index])
             });
             before = ends.collect();
         }

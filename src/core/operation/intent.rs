@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::deploy::{Deploy, Destroy};
+use super::fact::{Fact, Facts};
 use super::rotate::{Rotation, UndoRotation};
-use super::work::{Call, Check, Facts, Step, Work};
+use super::work::{Check, ServiceCall, Step, Work};
 use crate::core::fleet::Bounds;
 
 /// A write as the operator means it. Written to the audit; enough, with the facts, to go on after a crash.
@@ -60,7 +61,8 @@ pub struct Restart {
     #[serde(flatten)]
     pub service: ServiceRef,
     /// The deployment in force at planning; a newer one means the restart has begun.
-    pub replaces: String,
+    #[serde(with = "blank")]
+    pub replaces: Option<String>,
 }
 
 /// See [`Intent::Rollback`].
@@ -79,11 +81,26 @@ pub struct Rollback {
 /// See [`Intent::StopTask`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopTask {
-    /// The service whose task it is.
-    #[serde(flatten)]
-    pub service: ServiceRef,
+    /// ECS cluster.
+    pub cluster: String,
+    /// The ECS service whose task it is, and which replaces it.
+    #[serde(with = "blank")]
+    pub service: Option<String>,
     /// Task ARN.
     pub task: String,
+}
+
+/// A name that may be unknown. The audit has an empty string for it.
+pub(super) mod blank {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(name: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(name.as_deref().unwrap_or_default())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+        Ok(Some(String::deserialize(deserializer)?).filter(|name| !name.is_empty()))
+    }
 }
 
 impl Intent {
@@ -108,8 +125,8 @@ impl Intent {
 
     /// The steps, in an order in which each comes after those it needs.
     ///
-    /// The number of steps and their titles depend on the intent alone; what is not learnt yet
-    /// stands as an empty string in a call that cannot be reached before it is known.
+    /// The number of steps and their titles depend on the intent alone; a step that needs what is
+    /// not learnt yet is [`Work::NotYet`].
     pub fn steps(&self, operation: &str, facts: &Facts) -> Vec<Step> {
         match self {
             Self::Scale(scale) => scale.steps(),
@@ -130,14 +147,14 @@ pub(super) struct Steps(Vec<Step>);
 
 impl Steps {
     /// Adds a step after the one added last; its index.
-    pub(super) fn then(&mut self, title: impl Into<String>, work: Work) -> usize {
+    pub(super) fn then(&mut self, title: impl Into<String>, work: impl Into<Work>) -> usize {
         let after = self.0.len().checked_sub(1).into_iter().collect();
         self.add(title, work, after)
     }
 
     /// Adds a step after the named ones; its index.
-    pub(super) fn add(&mut self, title: impl Into<String>, work: Work, after: Vec<usize>) -> usize {
-        self.0.push(Step { title: title.into(), work, after });
+    pub(super) fn add(&mut self, title: impl Into<String>, work: impl Into<Work>, after: Vec<usize>) -> usize {
+        self.0.push(Step { title: title.into(), work: work.into(), after });
         self.0.len() - 1
     }
 
@@ -146,34 +163,24 @@ impl Steps {
     }
 }
 
-/// A fact, or the empty string where it is not learnt yet.
-pub(super) fn fact(facts: &Facts, name: &str) -> String {
-    facts.get(name).cloned().unwrap_or_default()
-}
-
-/// The fact under which a service's new deployment is remembered.
-pub(super) fn deployment_fact(service: &str) -> String {
-    format!("deployment.{service}")
-}
-
 impl ServiceRef {
     /// The condition that this service is steady on the deployment that the operation made.
-    pub(super) fn steady(&self, desired: Option<u32>, facts: &Facts) -> Work {
-        Work::Await(Check::Steady {
+    pub(super) fn steady(&self, desired: Option<u32>, facts: &Facts) -> Check {
+        Check::Steady {
             cluster: self.cluster.clone(),
             service: self.service.clone(),
             desired,
-            deployment: facts.get(&deployment_fact(&self.service)).cloned(),
-        })
+            deployment: facts.get(&Fact::Deployment(self.service.clone())).map(str::to_owned),
+        }
     }
 
     /// A new deployment of this service, unless a newer one than `replaces` exists.
-    pub(super) fn new_deployment(&self, replaces: &str) -> Work {
-        Work::Apply(Call::NewDeployment {
+    pub(super) fn new_deployment(&self, replaces: Option<&str>) -> ServiceCall {
+        ServiceCall::NewDeployment {
             cluster: self.cluster.clone(),
             service: self.service.clone(),
-            replaces: replaces.to_owned(),
-        })
+            replaces: replaces.map(str::to_owned),
+        }
     }
 }
 
@@ -183,15 +190,15 @@ impl Scale {
         let (mut steps, none) = (Steps::default(), Facts::new());
         if let Some(Bounds { min, max }) = self.bounds {
             let (cluster, service) = (cluster.clone(), service.clone());
-            let call = Call::SetBounds { cluster: cluster.clone(), service: service.clone(), min, max };
-            steps.then(format!("set autoscaling of {service} to {min}..{max}"), Work::Apply(call));
+            let call = ServiceCall::SetBounds { cluster: cluster.clone(), service: service.clone(), min, max };
+            steps.then(format!("set autoscaling of {service} to {min}..{max}"), call);
             let check = Check::BoundsAre { cluster, service: service.clone(), min, max };
-            steps.then(format!("read the bounds of {service} back"), Work::Await(check));
+            steps.then(format!("read the bounds of {service} back"), check);
         }
         if let Some(desired) = self.desired {
             let from = self.from;
-            let call = Call::SetDesired { cluster: cluster.clone(), service: service.clone(), desired, from };
-            steps.then(format!("set desired count of {service} to {desired}"), Work::Apply(call));
+            let call = ServiceCall::SetDesired { cluster: cluster.clone(), service: service.clone(), desired, from };
+            steps.then(format!("set desired count of {service} to {desired}"), call);
             steps.then(format!("wait until {service} runs {desired}"), self.service.steady(self.desired, &none));
         }
         steps.done()
@@ -202,7 +209,10 @@ impl Restart {
     fn steps(&self, facts: &Facts) -> Vec<Step> {
         let service = &self.service.service;
         let mut steps = Steps::default();
-        steps.then(format!("start a new deployment of {service}"), self.service.new_deployment(&self.replaces));
+        steps.then(
+            format!("start a new deployment of {service}"),
+            self.service.new_deployment(self.replaces.as_deref()),
+        );
         steps.then(format!("wait until {service} is steady"), self.service.steady(None, facts));
         steps.done()
     }
@@ -212,14 +222,14 @@ impl Rollback {
     fn steps(&self, facts: &Facts) -> Vec<Step> {
         let ServiceRef { cluster, service } = &self.service;
         let revision = self.task_definition.rsplit('/').next().unwrap_or(&self.task_definition);
-        let call = Call::UseTaskDefinition {
+        let call = ServiceCall::UseTaskDefinition {
             cluster: cluster.clone(),
             service: service.clone(),
             task_definition: self.task_definition.clone(),
             replaces: self.replaces.clone(),
         };
         let mut steps = Steps::default();
-        steps.then(format!("deploy {revision} to {service}"), Work::Apply(call));
+        steps.then(format!("deploy {revision} to {service}"), call);
         steps.then(format!("wait until {service} is steady"), self.service.steady(None, facts));
         steps.done()
     }
@@ -227,20 +237,21 @@ impl Rollback {
 
 impl StopTask {
     fn steps(&self, operation: &str) -> Vec<Step> {
-        let ServiceRef { cluster, service } = &self.service;
-        let id = self.task.rsplit('/').next().unwrap_or(&self.task);
-        let call = Call::StopTask {
+        let (cluster, task) = (&self.cluster, &self.task);
+        let id = task.rsplit('/').next().unwrap_or(task);
+        let call = ServiceCall::StopTask {
             cluster: cluster.clone(),
-            task: self.task.clone(),
+            task: task.clone(),
             reason: format!("stopped with quarterdeck ({operation})"),
         };
-        let check = Check::TaskStopped { cluster: cluster.clone(), task: self.task.clone() };
+        let check = Check::TaskStopped { cluster: cluster.clone(), task: task.clone() };
         let mut steps = Steps::default();
-        steps.then(format!("stop task {id}"), Work::Apply(call));
-        steps.then(format!("wait until task {id} has stopped"), Work::Await(check));
-        if !service.is_empty() {
-            let steady = self.service.steady(None, &Facts::new());
-            steps.then(format!("wait until {service} has replaced it"), steady);
+        steps.then(format!("stop task {id}"), call);
+        steps.then(format!("wait until task {id} has stopped"), check);
+        if let Some(service) = self.service.clone() {
+            let service = ServiceRef { cluster: cluster.clone(), service };
+            let title = format!("wait until {} has replaced it", service.service);
+            steps.then(title, service.steady(None, &Facts::new()));
         }
         steps.done()
     }

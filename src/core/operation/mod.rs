@@ -8,7 +8,10 @@
 //! on after a crash. Every call looks before it writes: repeating one whose outcome is unknown is
 //! harmless.
 
+#![allow(missing_docs, reason = "a comment stands where a name does not say it all")]
+
 pub mod deploy;
+pub mod fact;
 pub mod intent;
 pub mod protocol;
 pub mod record;
@@ -17,8 +20,9 @@ pub mod rotate;
 pub mod verify;
 pub mod work;
 
+pub use fact::{Fact, Facts};
 pub use intent::Intent;
 pub use protocol::{Approved, Effect, Event, Operation, Phase};
 pub use record::Record;
 pub use request::PlanRequest;
-pub use work::{Call, Check, CheckState, Facts, Step, Work};
+pub use work::{Call, Check, CheckState, SecretCall, ServiceCall, StackCall, Step, Work};

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::deploy::destroys_fact;
+use super::fact::{Fact, Facts};
 use super::intent::Intent;
-use super::record::{Entry, Outcome, Record};
-use super::rotate::PROMOTED_AT;
-use super::work::{Call, Check, CheckState, Facts, Step, Work};
+use super::record::{Entry, Note, Outcome, Record};
+use super::work::{Call, Check, CheckState, SecretCall, StackCall, Step, Work};
 use crate::core::error::CloudError;
 use crate::core::plan::Plan;
 use crate::core::text::short_duration;
@@ -43,12 +42,30 @@ pub enum Phase {
     Running,
     /// Steps have shown more than was confirmed; the operator is asked again.
     Consent(String),
-    /// Left unfinished; the reason. It can be resumed.
-    Paused(String),
+    /// Left unfinished. It can be resumed.
+    Paused {
+        /// The step that was the reason, where one was.
+        step: Option<usize>,
+        /// The reason, in words.
+        why: String,
+    },
     /// It ended.
     Ended(Outcome),
     /// It was refused before anything happened; the reason.
     Refused(String),
+}
+
+/// How far a step in progress is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Its start is being written to the audit.
+    Recording,
+    /// The call is under way.
+    Sent,
+    /// The condition is being read.
+    Reading,
+    /// The outcome of the call is unknown: it is sent again.
+    Settling,
 }
 
 /// A step in progress.
@@ -56,10 +73,28 @@ pub enum Phase {
 pub struct Progress {
     /// Since when.
     pub since: Timestamp,
-    /// How it stands, in words.
-    pub note: String,
+    /// How far it is.
+    pub stage: Stage,
+    /// How it stands, in words, where there is more to say than the stage.
+    pub note: Option<String>,
     /// How often its outcome was unknown so far.
     pub attempts: u32,
+}
+
+impl Progress {
+    fn begin(stage: Stage, since: Timestamp) -> Self {
+        Self { since, stage, note: None, attempts: 0 }
+    }
+
+    /// How it stands, in words.
+    pub fn words(&self) -> &str {
+        self.note.as_deref().unwrap_or(match self.stage {
+            Stage::Recording => "recording",
+            Stage::Sent => "sent",
+            Stage::Reading => "reading",
+            Stage::Settling => "settling",
+        })
+    }
 }
 
 /// An operation on its way.
@@ -69,10 +104,8 @@ pub struct Operation {
     pub plan: Plan,
     /// Where it stands.
     pub phase: Phase,
-    /// What it has learnt.
-    pub facts: Facts,
     /// Steps that are done, with a note each.
-    pub done: BTreeMap<usize, String>,
+    pub done: BTreeMap<usize, Note>,
     /// Steps in progress.
     pub running: BTreeMap<usize, Progress>,
     /// Steps that failed, with the reason. What else is under way is waited for; nothing new begins.
@@ -83,6 +116,9 @@ pub struct Operation {
     pub finished: Option<Timestamp>,
     /// Whether the console may only look.
     pub read_only: bool,
+    /// What it has learnt, and the steps as they follow from it.
+    facts: Facts,
+    steps: Vec<Step>,
     consented: BTreeSet<String>,
     /// Whether the audit has the intent on disk.
     audited: bool,
@@ -160,6 +196,7 @@ impl Operation {
         Self {
             read_only,
             facts: plan.facts.clone(),
+            steps: plan.intent.steps(&plan.id, &plan.facts),
             plan,
             phase: Phase::Proposed,
             done: BTreeMap::new(),
@@ -173,10 +210,15 @@ impl Operation {
     }
 
     /// An operation as the audit left it: paused, to be resumed.
-    pub fn restore(plan: Plan, facts: Facts, done: BTreeMap<usize, String>, started: Timestamp, why: String) -> Self {
-        let facts = plan.facts.clone().into_iter().chain(facts).collect();
-        let phase = Phase::Paused(why);
-        Self { facts, done, phase, started: Some(started), audited: true, ..Self::propose(plan, false) }
+    pub fn restore(plan: Plan, started: Timestamp, why: String) -> Self {
+        let phase = Phase::Paused { step: None, why };
+        Self { phase, started: Some(started), audited: true, ..Self::propose(plan, false) }
+    }
+
+    /// Takes in, while it is restored, that a step was done.
+    pub fn was_done(&mut self, step: usize, facts: Facts, note: Note) {
+        self.learn(facts);
+        self.done.insert(step, note);
     }
 
     /// Its id.
@@ -185,14 +227,41 @@ impl Operation {
     }
 
     /// Its steps, with what is known now.
-    pub fn steps(&self) -> Vec<Step> {
-        self.plan.intent.steps(&self.plan.id, &self.facts)
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// What it has learnt.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn learn(&mut self, facts: Facts) {
+        self.facts.extend(facts);
+        self.steps = self.plan.intent.steps(&self.plan.id, &self.facts);
+    }
+
+    fn work(&self, step: usize) -> Option<&Work> {
+        self.steps.get(step).map(|step| &step.work)
+    }
+
+    fn title(&self, step: usize) -> String {
+        self.steps.get(step).map(|step| step.title.clone()).unwrap_or_default()
+    }
+
+    /// Whether this step is why it stopped, or one of several.
+    pub fn stopped_at(&self, index: usize) -> bool {
+        let named = match &self.phase {
+            Phase::Ended(Outcome::Failed { index, .. }) => *index,
+            Phase::Paused { step, .. } => *step,
+            _ => None,
+        };
+        named == Some(index) || self.failed.contains_key(&index)
     }
 
     /// Whether a call is under way whose answer is not known yet.
     pub fn writing(&self) -> bool {
-        let steps = self.steps();
-        self.running.keys().any(|index| matches!(steps.get(*index).map(|step| &step.work), Some(Work::Apply(_))))
+        self.running.keys().any(|index| matches!(self.work(*index), Some(Work::Apply(_))))
     }
 
     /// Whether anything is, or may be, going on.
@@ -227,7 +296,7 @@ impl Operation {
                 self.phase = Phase::Running;
                 self.advance(now)
             }
-            (Phase::Paused(_), Event::Recorded(Mark::Intent)) => {
+            (Phase::Paused { .. }, Event::Recorded(Mark::Intent)) => {
                 self.audited = true;
                 Vec::new()
             }
@@ -238,7 +307,7 @@ impl Operation {
             // What was under way when the operator is asked again goes on; nothing new begins meanwhile.
             (Phase::Running | Phase::Consent(_), Event::Recorded(Mark::Started(step))) => self.send(step, now),
             (Phase::Running | Phase::Consent(_), Event::NotRecorded(reason)) => {
-                self.pause(now, format!("the audit could not be written: {reason}"))
+                self.pause(now, None, format!("the audit could not be written: {reason}"))
             }
             (Phase::Running | Phase::Consent(_), Event::Step { step, news }) => self.step_news(step, news, now),
             (Phase::Consent(_), Event::Answer(answer)) if self.plan.confirm.accepts(&answer) => {
@@ -246,11 +315,13 @@ impl Operation {
                 self.phase = Phase::Running;
                 self.advance(now)
             }
-            (Phase::Consent(_), Event::Refuse(_)) => self.pause(now, "not confirmed again".into()),
-            (Phase::Running | Phase::Consent(_) | Phase::Recording, Event::Leave(reason)) => self.pause(now, reason),
-            (Phase::Running, Event::Resume(facts)) => self.learn(facts, now),
-            (Phase::Paused(_), Event::Resume(facts)) => {
-                self.facts.extend(facts);
+            (Phase::Consent(_), Event::Refuse(_)) => self.pause(now, None, "not confirmed again".into()),
+            (Phase::Running | Phase::Consent(_) | Phase::Recording, Event::Leave(reason)) => {
+                self.pause(now, None, reason)
+            }
+            (Phase::Running, Event::Resume(facts)) => self.told(facts, now),
+            (Phase::Paused { .. }, Event::Resume(facts)) => {
+                self.learn(facts);
                 self.failed.clear();
                 self.finished = None;
                 if !self.audited {
@@ -266,10 +337,10 @@ impl Operation {
 
     /// Takes facts that the operator adds. A wait that they waive begins anew, with nothing left to
     /// wait for; what was sent is not sent again.
-    fn learn(&mut self, facts: Facts, now: Timestamp) -> Vec<Effect> {
-        self.facts.extend(facts);
-        let steps = self.steps();
-        self.running.retain(|index, _| !matches!(steps.get(*index).map(|step| &step.work), Some(Work::Skip(_))));
+    fn told(&mut self, facts: Facts, now: Timestamp) -> Vec<Effect> {
+        self.learn(facts);
+        let waived = |index: &usize| matches!(self.steps.get(*index), Some(Step { work: Work::Skip(_), .. }));
+        self.running.retain(|index, _| !waived(index));
         self.advance(now)
     }
 
@@ -289,39 +360,51 @@ impl Operation {
         }
         let mut effects = Vec::new();
         loop {
-            let steps = self.steps();
-            if steps.len() == self.done.len() {
+            if self.steps.len() == self.done.len() {
                 effects.extend(self.end(now, Outcome::Done));
                 return effects;
             }
-            let ready = |index: usize, step: &Step| {
-                let free = !self.done.contains_key(&index) && !self.running.contains_key(&index);
-                free && step.after.iter().all(|need| self.done.contains_key(need))
-            };
-            let Some((index, step)) = steps.iter().enumerate().find(|(index, step)| ready(*index, step)) else {
+            let Some(index) = (0..self.steps.len()).find(|index| self.ready(*index)) else { return effects };
+            let started = self.start(index, now);
+            effects.extend(started);
+            if !self.failed.is_empty() {
+                effects.extend(self.conclude(now));
                 return effects;
-            };
-            effects.extend(self.start(index, step, now));
+            }
         }
     }
 
-    fn start(&mut self, index: usize, step: &Step, now: Timestamp) -> Option<Effect> {
-        let begin = |note: &str| Progress { since: now, note: note.into(), attempts: 0 };
-        match &step.work {
+    fn ready(&self, index: usize) -> bool {
+        let free = !self.done.contains_key(&index) && !self.running.contains_key(&index);
+        let needs = self.steps.get(index).map(|step| step.after.as_slice()).unwrap_or_default();
+        free && needs.iter().all(|need| self.done.contains_key(need))
+    }
+
+    fn start(&mut self, index: usize, now: Timestamp) -> Option<Effect> {
+        match self.work(index)?.clone() {
             Work::Skip(why) => {
-                self.done.insert(index, why.clone());
-                Some(self.record(now, Entry::Done { step: index, facts: Facts::new(), note: why.clone() }, Mark::Other))
+                let note = Note::Told(why);
+                self.done.insert(index, note.clone());
+                Some(self.record(now, Entry::Done { step: index, facts: Facts::new(), note }, Mark::Other))
             }
             Work::Apply(_) => {
-                self.running.insert(index, begin("recording"));
-                let entry = Entry::Started { step: index, title: step.title.clone() };
-                Some(self.record(now, entry, Mark::Started(index)))
+                self.running.insert(index, Progress::begin(Stage::Recording, now));
+                Some(self.announce(index, now))
             }
             Work::Await(check) => {
-                self.running.insert(index, begin("reading"));
-                Some(Effect::Check(index, check.clone(), 0))
+                self.running.insert(index, Progress::begin(Stage::Reading, now));
+                Some(Effect::Check(index, check, 0))
+            }
+            Work::NotYet(fact) => {
+                self.failed.insert(index, format!("it needs {fact}, which no step before it has learnt"));
+                None
             }
         }
+    }
+
+    /// Writes down that a call is about to be sent.
+    fn announce(&self, index: usize, now: Timestamp) -> Effect {
+        self.record(now, Entry::Started { step: index, title: self.title(index) }, Mark::Started(index))
     }
 
     /// The only place where a call becomes an approved one.
@@ -332,10 +415,11 @@ impl Operation {
             return self.conclude(now);
         }
         let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
-        progress.note = "sent".into();
-        match self.steps().into_iter().nth(index).map(|step| step.work) {
+        (progress.stage, progress.note) = (Stage::Sent, None);
+        match self.work(index) {
             Some(Work::Apply(call)) => {
-                vec![Effect::Apply(index, Approved { operation: self.plan.id.clone(), call })]
+                let approved = Approved { operation: self.plan.id.clone(), call: call.clone() };
+                vec![Effect::Apply(index, approved)]
             }
             _ => Vec::new(),
         }
@@ -346,14 +430,14 @@ impl Operation {
             return Vec::new();
         }
         match news {
-            News::Applied(facts) => self.complete(index, facts, "done".into(), now),
-            News::Checked(CheckState::Holds(note), facts) => self.complete(index, facts, note, now),
+            News::Applied(facts) => self.complete(index, facts, Note::Done, now),
+            News::Checked(CheckState::Holds(note), facts) => self.complete(index, facts, Note::Told(note), now),
             News::Checked(CheckState::Pending(note), _) => self.check_again(index, note, now),
             News::Checked(CheckState::Failed(reason), _) => self.fail(index, reason, now),
             News::Unread(error) if error.retryable() => self.check_again(index, format!("not read: {error}"), now),
             // What was sent goes on without us; signed in again, the operator sees how it ends.
             News::Unread(error) if error.ours() => {
-                self.pause(now, format!("it could not be read how it went: {error}"))
+                self.pause(now, None, format!("it could not be read how it went: {error}"))
             }
             News::Unread(error) => self.fail(index, error.to_string(), now),
             News::Failed(error) => self.call_failed(index, &error, now),
@@ -362,7 +446,7 @@ impl Operation {
 
     /// Waits on, unless it has waited too long: then the operator decides whether to go on.
     fn check_again(&mut self, index: usize, note: String, now: Timestamp) -> Vec<Effect> {
-        let Some(Step { title, work: Work::Await(check), .. }) = self.steps().into_iter().nth(index) else {
+        let Some(Step { title, work: Work::Await(check), .. }) = self.steps.get(index).cloned() else {
             return Vec::new();
         };
         let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
@@ -370,10 +454,11 @@ impl Operation {
         match check.patience() {
             Some(limit) if waited > limit => {
                 let limit = short_duration(limit);
-                self.pause(now, format!("{title}: not within {limit}: {note}; resuming waits as long again"))
+                let why = format!("{title}: not within {limit}: {note}; resuming waits as long again");
+                self.pause(now, Some(index), why)
             }
             _ => {
-                progress.note = note;
+                progress.note = Some(note);
                 vec![Effect::Check(index, check, CHECK_SECONDS)]
             }
         }
@@ -385,26 +470,24 @@ impl Operation {
         let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
         progress.attempts += 1;
         if unknown && progress.attempts <= MAX_SETTLES {
-            progress.note = format!("outcome unknown, settling: {error}");
-            let title = self.steps().get(index).map(|step| step.title.clone()).unwrap_or_default();
-            return vec![self.record(now, Entry::Started { step: index, title }, Mark::Started(index))];
+            progress.stage = Stage::Settling;
+            progress.note = Some(format!("outcome unknown, settling: {error}"));
+            return vec![self.announce(index, now)];
         }
         if unknown {
-            return self.pause(now, format!("outcome unknown: {error}"));
+            return self.pause(now, None, format!("outcome unknown: {error}"));
         }
         let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         self.fail(index, format!("{error}{hint}"), now)
     }
 
-    fn complete(&mut self, index: usize, mut facts: Facts, note: String, now: Timestamp) -> Vec<Effect> {
-        let promoted =
-            matches!(self.steps().get(index).map(|step| &step.work), Some(Work::Apply(Call::Promote { .. })));
-        if promoted {
-            facts.insert(PROMOTED_AT.into(), now.to_string());
+    fn complete(&mut self, index: usize, mut facts: Facts, note: Note, now: Timestamp) -> Vec<Effect> {
+        if matches!(self.work(index), Some(Work::Apply(Call::Secret(SecretCall::Promote { .. })))) {
+            facts.insert(Fact::PromotedAt, now.to_string());
         }
         self.running.remove(&index);
         self.done.insert(index, note.clone());
-        self.facts.extend(facts.clone());
+        self.learn(facts.clone());
         let mut effects = vec![self.record(now, Entry::Done { step: index, facts, note }, Mark::Other)];
         effects.extend(if self.failed.is_empty() { self.go_on(now) } else { self.advance(now) });
         effects
@@ -426,14 +509,15 @@ impl Operation {
     /// What late change sets that are not executed yet would replace or remove, each with its stack,
     /// and the operator has not agreed to.
     fn unconsented(&self) -> Vec<String> {
-        let (prefix, steps) = (destroys_fact(""), self.steps());
-        let executes = |step: &Step, wanted: &str| matches!(&step.work, Work::Apply(Call::ExecuteChangeSet { stack, .. }) if stack.name == wanted);
         let ahead = |stack: &str| {
-            steps.iter().enumerate().any(|(index, step)| !self.done.contains_key(&index) && executes(step, stack))
+            let executes = |step: &Step| matches!(&step.work, Work::Apply(Call::Stack(StackCall::ExecuteChangeSet { stack: of, .. })) if of.name == stack);
+            self.steps.iter().enumerate().any(|(index, step)| !self.done.contains_key(&index) && executes(step))
         };
-        let late = self.facts.iter().filter_map(|(key, what)| Some((key.strip_prefix(&prefix)?, what)));
-        let late = late.filter(|(stack, what)| !what.is_empty() && ahead(stack));
-        late.map(|(stack, what)| format!("{what} of {stack}")).filter(|what| !self.consented.contains(what)).collect()
+        let late = self.facts.iter().filter_map(|(fact, what)| match fact {
+            Fact::Destroys(stack) if ahead(stack) => Some(format!("{what} of {stack}")),
+            _ => None,
+        });
+        late.filter(|what| !self.consented.contains(what)).collect()
     }
 
     fn fail(&mut self, index: usize, reason: String, now: Timestamp) -> Vec<Effect> {
@@ -447,24 +531,23 @@ impl Operation {
         if !self.running.is_empty() {
             return Vec::new();
         }
-        let steps = self.steps();
-        let title = |index: &usize| steps.get(*index).map(|step| step.title.clone()).unwrap_or_default();
-        let mut failed = self.failed.iter().map(|(index, reason)| (title(index), reason.clone()));
-        let Some((step, mut reason)) = failed.next() else { return Vec::new() };
-        for (step, why) in failed {
-            reason.push_str(&format!("; also {step}: {why}"));
+        let mut failed = self.failed.iter().map(|(index, reason)| (*index, self.title(*index), reason.clone()));
+        let Some((index, title, mut reason)) = failed.next() else { return Vec::new() };
+        for (_, title, why) in failed {
+            reason.push_str(&format!("; also {title}: {why}"));
         }
         if self.plan.intent.stays_open_on_failure() {
-            return self.pause(now, format!("{step}: {reason}"));
+            return self.pause(now, Some(index), format!("{title}: {reason}"));
         }
-        self.end(now, Outcome::Failed { step, reason })
+        self.end(now, Outcome::Failed { index: Some(index), title, reason })
     }
 
-    fn pause(&mut self, now: Timestamp, reason: String) -> Vec<Effect> {
+    /// `step` is the one that was the reason, where one was.
+    fn pause(&mut self, now: Timestamp, step: Option<usize>, why: String) -> Vec<Effect> {
         self.running.clear();
         self.finished = Some(now);
-        self.phase = Phase::Paused(reason.clone());
-        vec![self.record(now, Entry::Paused { reason }, Mark::Other)]
+        self.phase = Phase::Paused { step, why: why.clone() };
+        vec![self.record(now, Entry::Paused { reason: why, step }, Mark::Other)]
     }
 
     fn end(&mut self, now: Timestamp, outcome: Outcome) -> Vec<Effect> {

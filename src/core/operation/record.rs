@@ -1,9 +1,11 @@
 //! What the audit holds: one JSON object per line, append-only, never a secret.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::work::Facts;
+use super::fact::Facts;
 use crate::core::plan::Plan;
 
 /// A line of the audit.
@@ -42,19 +44,63 @@ pub enum Entry {
         step: usize,
         /// What it learnt.
         facts: Facts,
-        /// How it stands, in words.
-        note: String,
+        /// What there is to say about it.
+        note: Note,
     },
     /// It was left unfinished; it can be resumed.
     Paused {
         /// Why.
         reason: String,
+        /// Index of the step that was the reason, where one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<usize>,
     },
     /// It ended.
     Outcome {
         /// How.
         outcome: Outcome,
     },
+}
+
+/// What there is to say about a step that is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Note {
+    /// No more than that.
+    Done,
+    /// More, in words.
+    Told(String),
+}
+
+impl Note {
+    /// What is told beyond that it is done.
+    pub fn told(&self) -> Option<&str> {
+        match self {
+            Self::Done => None,
+            Self::Told(words) => Some(words),
+        }
+    }
+}
+
+/// The audit's word for [`Note::Done`].
+const DONE: &str = "done";
+
+impl From<String> for Note {
+    fn from(words: String) -> Self {
+        if words == DONE { Self::Done } else { Self::Told(words) }
+    }
+}
+
+impl From<Note> for String {
+    fn from(note: Note) -> Self {
+        note.told().unwrap_or(DONE).to_owned()
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.told().unwrap_or(DONE))
+    }
 }
 
 /// How an operation ended.
@@ -65,8 +111,12 @@ pub enum Outcome {
     Done,
     /// A step failed for good.
     Failed {
+        /// Index of the step, where the version that wrote it has told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<usize>,
         /// Title of the step.
-        step: String,
+        #[serde(rename = "step")]
+        title: String,
         /// Why, in words.
         reason: String,
     },

@@ -1,6 +1,6 @@
 //! What an operator asks for, before it is a plan.
 
-use super::work::Facts;
+use super::fact::Facts;
 use crate::core::fleet::Bounds;
 use crate::core::plan::Plan;
 

@@ -3,8 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::intent::{ServiceRef, Steps, fact};
-use super::work::{Call, Check, Facts, Stage, Step, TokenProbe, Work};
+use super::fact::{Fact, Facts};
+use super::intent::{ServiceRef, Steps, blank};
+use super::work::{Check, Label, SecretCall, Step, TokenProbe, Version, Work};
 
 /// A rotation of one client's secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +37,8 @@ pub struct Consumer {
     #[serde(flatten)]
     pub service: ServiceRef,
     /// Its primary deployment at planning.
-    pub deployment: String,
+    #[serde(with = "blank")]
+    pub deployment: Option<String>,
 }
 
 /// The two ways to have old and new credentials valid at once.
@@ -58,10 +60,10 @@ pub enum Strategy {
     },
 }
 
-/// Fact set by the operator: the grace period is waived.
-pub const GRACE_WAIVED: &str = "grace-waived";
-/// Fact set by the protocol when `AWSCURRENT` has moved: the time of it.
-pub const PROMOTED_AT: &str = "promoted-at";
+/// What the operator adds to what is known to end a grace period now.
+pub fn grace_waived() -> Facts {
+    Facts::of(Fact::GraceWaived, "yes")
+}
 
 impl Rotation {
     pub(super) fn steps(&self, operation: &str, facts: &Facts) -> Vec<Step> {
@@ -76,121 +78,128 @@ impl Rotation {
     }
 
     fn dual(&self, steps: &mut Steps, operation: &str, facts: &Facts, old_secret: &str) {
-        let version = fact(facts, &self.pending_fact());
-        let stage = Call::StageNewSecret {
+        let version = facts.need(self.pending());
+        let stage = SecretCall::StageNewSecret {
             client: self.client.clone(),
             secret: self.secret.clone(),
             token: operation.to_owned(),
         };
-        let add = Call::AddClientSecret {
+        let add = |version| SecretCall::AddClientSecret {
             pool: self.pool.clone(),
             client: self.client.clone(),
-            probe: self.probe(&version),
+            probe: self.probe(Version::Id(version)),
             known: vec![old_secret.to_owned()],
         };
-        steps.then("generate a secret and store it as AWSPENDING", Work::Apply(stage));
-        steps.then(format!("add it to client {} as its second secret", self.name), Work::Apply(add));
-        steps.then("prove the new secret at the token endpoint", self.granted(&version));
+        steps.then("generate a secret and store it as AWSPENDING", stage);
+        steps.then(format!("add it to client {} as its second secret", self.name), version.clone().map(add));
+        steps.then("prove the new secret at the token endpoint", self.proven(&version));
         steps.then("publish it: move AWSCURRENT", self.promote(&version));
         self.redeploy(steps, facts);
         self.retire(steps, facts);
-        let delete = Call::DeleteClientSecret {
-            pool: self.pool.clone(),
-            client: self.client.clone(),
-            client_secret: old_secret.to_owned(),
-            secret: self.secret.clone(),
-            published: version,
-        };
-        steps.then("delete the old secret", Work::Apply(delete));
+        let delete = |published| self.delete_secret(old_secret.to_owned(), published);
+        steps.then("delete the old secret", version.clone().map(delete));
         steps.then("prove that the old secret is refused", self.refused());
     }
 
     fn replace(&self, steps: &mut Steps, operation: &str, facts: &Facts, known: &[String], also_allow: &[String]) {
-        let (version, new_client) = (fact(facts, &self.pending_fact()), fact(facts, "client"));
-        let allowed: Vec<String> = [&self.client, &new_client].into_iter().chain(also_allow).cloned().collect();
-        let copy = Call::CopyClient { pool: self.pool.clone(), client: self.client.clone(), known: known.to_vec() };
-        let stage = Call::StageClient {
-            pool: self.pool.clone(),
-            client: new_client,
-            secret: self.secret.clone(),
+        let (version, new_client) = (facts.need(self.pending()), facts.need(Fact::Client));
+        let allowed = |new: &String| [&self.client, new].into_iter().chain(also_allow).cloned().collect::<Vec<_>>();
+        let (pool, secret) = (&self.pool, &self.secret);
+        let copy = SecretCall::CopyClient { pool: pool.clone(), client: self.client.clone(), known: known.to_vec() };
+        let stage = |client: String| SecretCall::StageClient {
+            pool: pool.clone(),
+            secret: secret.clone(),
             token: operation.to_owned(),
-            also_allow: allowed.clone(),
+            also_allow: allowed(&client),
+            client,
         };
-        let allow =
-            Call::AllowClients { secret: self.secret.clone(), clients: allowed, token: format!("{operation}-allow") };
-        steps.then(format!("create a client identical to {}", self.name), Work::Apply(copy));
-        steps.then("store its id and secret as AWSPENDING", Work::Apply(stage));
-        steps.then("prove the new credentials at the token endpoint", self.granted(&version));
-        steps.then("let the servers accept both clients", Work::Apply(allow));
+        let allow = |client: String| SecretCall::AllowClients {
+            secret: secret.clone(),
+            clients: allowed(&client),
+            token: format!("{operation}-allow"),
+        };
+        steps.then(format!("create a client identical to {}", self.name), copy);
+        steps.then("store its id and secret as AWSPENDING", new_client.clone().map(stage));
+        steps.then("prove the new credentials at the token endpoint", self.proven(&version));
+        steps.then("let the servers accept both clients", new_client.map(allow));
         self.redeploy(steps, facts);
         steps.then("publish the new client: move AWSCURRENT", self.promote(&version));
         self.retire(steps, facts);
-        let delete =
-            Call::DeleteClient { pool: self.pool.clone(), client: self.client.clone(), secret: self.secret.clone() };
-        steps.then("delete the old client", Work::Apply(delete));
+        steps.then("delete the old client", self.delete_client(self.client.clone()));
         steps.then("prove that the old client is refused", self.refused());
+    }
+
+    fn delete_secret(&self, client_secret: String, published: String) -> SecretCall {
+        let (pool, client, secret) = (self.pool.clone(), self.client.clone(), self.secret.clone());
+        SecretCall::DeleteClientSecret { pool, client, client_secret, secret, published }
+    }
+
+    fn delete_client(&self, client: String) -> SecretCall {
+        SecretCall::DeleteClient { pool: self.pool.clone(), client, secret: self.secret.clone() }
     }
 
     /// The consumers read the secret when their tasks start, so they must start anew.
     fn redeploy(&self, steps: &mut Steps, facts: &Facts) {
         for Consumer { service, deployment } in &self.consumers {
             let name = &service.service;
-            steps.then(format!("start a new deployment of {name}"), service.new_deployment(deployment));
+            steps.then(format!("start a new deployment of {name}"), service.new_deployment(deployment.as_deref()));
             steps.then(format!("wait until {name} is steady"), service.steady(None, facts));
         }
     }
 
     fn retire(&self, steps: &mut Steps, facts: &Facts) {
-        let wait = match (facts.get(GRACE_WAIVED), self.grace_until(facts)) {
-            (Some(_), _) => Work::Skip("waived by the operator".into()),
-            (None, until) => Work::Await(Check::GraceOver { until: until.unwrap_or(Timestamp::MAX) }),
+        let wait = if facts.contains(&Fact::GraceWaived) {
+            Work::Skip("waived by the operator".into())
+        } else {
+            let until = self.grace_until(facts).ok_or(Fact::PromotedAt);
+            until.map(|until| Check::GraceOver { until }).into()
         };
         steps.then("grace period: the old credentials still work", wait);
-        steps.then("prove the new credentials once more", self.granted(Stage::Current.label()));
+        let probe = self.probe(Version::Labelled(Label::Current));
+        steps.then("prove the new credentials once more", Check::TokenGranted { probe });
     }
 
     /// When the old credentials may go; known once the new ones are published.
     pub fn grace_until(&self, facts: &Facts) -> Option<Timestamp> {
-        let promoted: Timestamp = facts.get(PROMOTED_AT)?.parse().ok()?;
+        let promoted: Timestamp = facts.get(&Fact::PromotedAt)?.parse().ok()?;
         promoted.checked_add(SignedDuration::from_secs(self.grace_seconds)).ok()
     }
 
-    /// The fact that names the version with the new credentials.
-    pub fn pending_fact(&self) -> String {
-        format!("pending.{}", self.secret)
+    /// The version with the new credentials.
+    pub fn pending(&self) -> Fact {
+        Fact::Pending(self.secret.clone())
     }
 
-    /// The fact that names the version that was `AWSCURRENT` before the new credentials were published.
-    pub fn previous_fact(&self) -> String {
-        format!("previous.{}", self.secret)
+    /// The version that was `AWSCURRENT` before the new credentials were published.
+    pub fn previous(&self) -> Fact {
+        Fact::Previous(self.secret.clone())
     }
 
-    /// The fact that names the version that is `AWSCURRENT` where nothing was published.
-    pub fn current_fact(&self) -> String {
-        format!("current.{}", self.secret)
+    /// The version that is `AWSCURRENT` where nothing was published.
+    pub fn current(&self) -> Fact {
+        Fact::Current(self.secret.clone())
     }
 
-    fn promote(&self, version: &str) -> Work {
-        Work::Apply(Call::Promote { secret: self.secret.clone(), version: version.to_owned() })
+    fn promote(&self, version: &Result<String, Fact>) -> Work {
+        let promote = |version| SecretCall::Promote { secret: self.secret.clone(), version };
+        version.clone().map(promote).into()
     }
 
     /// Asks the token endpoint with the credentials in a version.
-    pub fn probe(&self, version: &str) -> TokenProbe {
-        TokenProbe {
-            secret: self.secret.clone(),
-            version: version.to_owned(),
-            endpoint: self.endpoint.clone(),
-            scopes: self.scopes.clone(),
-        }
+    pub fn probe(&self, version: Version) -> TokenProbe {
+        let (secret, endpoint) = (self.secret.clone(), self.endpoint.clone());
+        TokenProbe { secret, version, endpoint, scopes: self.scopes.clone() }
     }
 
-    fn granted(&self, version: &str) -> Work {
-        Work::Await(Check::TokenGranted { probe: self.probe(version) })
+    /// By its id: a label names whatever bears it at the moment.
+    fn proven(&self, version: &Result<String, Fact>) -> Work {
+        let granted = |version| Check::TokenGranted { probe: self.probe(Version::Id(version)) };
+        version.clone().map(granted).into()
     }
 
     /// The old credentials are the version that had `AWSCURRENT` before.
-    fn refused(&self) -> Work {
-        Work::Await(Check::TokenRefused { probe: self.probe(Stage::Previous.label()) })
+    fn refused(&self) -> Check {
+        Check::TokenRefused { probe: self.probe(Version::Labelled(Label::Previous)) }
     }
 }
 
@@ -202,43 +211,40 @@ pub struct UndoRotation {
     /// Its operation id.
     pub operation: String,
     /// What it had learnt, and which version must be published when the new credentials go: the
-    /// one before ([`Rotation::previous_fact`]), or the one that still is ([`Rotation::current_fact`]).
+    /// one before ([`Rotation::previous`]), or the one that still is ([`Rotation::current`]).
     pub learnt: Facts,
 }
 
 impl UndoRotation {
     pub(super) fn steps(&self, facts: &Facts) -> Vec<Step> {
-        let rotation = &self.rotation;
+        let (rotation, learnt) = (&self.rotation, &self.learnt);
         let mut steps = Steps::default();
-        let previous = fact(&self.learnt, &rotation.previous_fact());
-        let old = if previous.is_empty() { fact(&self.learnt, &rotation.current_fact()) } else { previous.clone() };
-        if previous.is_empty() {
+        let previous = learnt.need(rotation.previous());
+        if previous.is_err() {
             steps.then("AWSCURRENT was not moved", Work::Skip("nothing to move back".into()));
         } else {
             steps.then("publish the old credentials again: move AWSCURRENT back", rotation.promote(&previous));
             for Consumer { service, .. } in &rotation.consumers {
-                let made = fact(&self.learnt, &super::intent::deployment_fact(&service.service));
                 let name = &service.service;
-                steps.then(format!("start a new deployment of {name}"), service.new_deployment(&made));
+                let made = learnt.get(&Fact::Deployment(name.clone()));
+                steps.then(format!("start a new deployment of {name}"), service.new_deployment(made));
                 steps.then(format!("wait until {name} is steady"), service.steady(None, facts));
             }
         }
-        // By its id: a label names whatever bears it at the moment.
-        steps.then("prove the old credentials", rotation.granted(&old));
+        let old = previous.or_else(|_| learnt.need(rotation.current()));
+        steps.then("prove the old credentials", rotation.proven(&old));
         steps.then("delete the new credentials", self.delete_new(old));
         steps.done()
     }
 
-    fn delete_new(&self, published: String) -> Work {
-        let Rotation { pool, client, secret, .. } = self.rotation.clone();
-        let made = |name: &str| self.learnt.get(name).cloned();
-        let call = match &self.rotation.strategy {
+    fn delete_new(&self, published: Result<String, Fact>) -> Work {
+        let (rotation, made) = (&self.rotation, |fact| self.learnt.get(&fact).map(str::to_owned));
+        let call = match &rotation.strategy {
             Strategy::DualSecret { .. } => {
-                let call = |client_secret| Call::DeleteClientSecret { pool, client, client_secret, secret, published };
-                made("client-secret").map(call)
+                made(Fact::ClientSecret).map(|made| published.map(|published| rotation.delete_secret(made, published)))
             }
-            Strategy::ReplaceClient { .. } => made("client").map(|client| Call::DeleteClient { pool, client, secret }),
+            Strategy::ReplaceClient { .. } => made(Fact::Client).map(|made| Ok(rotation.delete_client(made))),
         };
-        call.map_or_else(|| Work::Skip("none were made".into()), Work::Apply)
+        call.map_or_else(|| Work::Skip("none were made".into()), Into::into)
     }
 }

@@ -3,74 +3,86 @@
 //! Both are data. A call never carries a secret's value: it names the place in Secrets Manager
 //! where the value already lies, so a value is durable before it is live.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
+use super::fact::Fact;
 use crate::core::stack::{ChangeSetRequest, StackRef};
 
 /// A write to the cloud. [`super::Approved`] is the only way to have one carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "call", rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the fields bear AWS's own names")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
+    Service(ServiceCall),
+    Stack(StackCall),
+    Secret(SecretCall),
+}
+
+/// A write to a service and its tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields bear AWS's own names")]
+pub enum ServiceCall {
     /// ECS UpdateService with a new desired count, unless the count is neither `from` nor this.
     SetDesired { cluster: String, service: String, desired: u32, from: Option<u32> },
     /// RegisterScalableTarget with new bounds.
     SetBounds { cluster: String, service: String, min: u32, max: u32 },
     /// ECS UpdateService with force-new-deployment, unless the primary deployment is already another
-    /// than `replaces`. Yields `deployment.<service>`.
-    NewDeployment { cluster: String, service: String, replaces: String },
+    /// than `replaces`. Yields [`Fact::Deployment`].
+    NewDeployment { cluster: String, service: String, replaces: Option<String> },
     /// ECS UpdateService to another task definition, unless one is in force that is neither this nor
-    /// what it `replaces`. Yields `deployment.<service>`.
+    /// what it `replaces`. Yields [`Fact::Deployment`].
     UseTaskDefinition { cluster: String, service: String, task_definition: String, replaces: Option<String> },
     /// ECS StopTask.
     StopTask { cluster: String, task: String, reason: String },
-    /// CreateChangeSet and wait until it is ready. Yields `change-set.<stack>`, empty where nothing
-    /// changes, and `destroys.<stack>`, the resources it would replace or remove.
+}
+
+/// A write to a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields bear AWS's own names")]
+pub enum StackCall {
+    /// CreateChangeSet and wait until it is ready. Yields [`Fact::ChangeSet`] and [`Fact::Destroys`].
     DraftChangeSet { request: Box<ChangeSetRequest> },
     /// ExecuteChangeSet under the client request token.
     ExecuteChangeSet { stack: StackRef, change_set: String, token: String },
     /// DeleteStack under the client request token.
     DeleteStack { stack: StackRef, token: String },
+}
+
+/// A write to a client's secrets, and to the Secret that carries its credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields bear AWS's own names")]
+pub enum SecretCall {
     /// Writes the client secret of a new client to its Secret, if that holds none yet.
     PublishClientSecret { pool: String, client: String, secret: String },
-    /// Generates a secret value and writes it with the client's id as `AWSPENDING`. Yields `pending.<secret>`.
+    /// Generates a secret value and writes it with the client's id as `AWSPENDING`. Yields [`Fact::Pending`].
     StageNewSecret { client: String, secret: String, token: String },
     /// AddUserPoolClientSecret with the staged value that `probe` names, unless the client has a
-    /// secret that is not among the `known` and the staged value opens it. Yields `client-secret`.
+    /// secret that is not among the `known` and the staged value opens it. Yields [`Fact::ClientSecret`].
     AddClientSecret { pool: String, client: String, probe: TokenProbe, known: Vec<String> },
     /// DeleteUserPoolClientSecret, as long as the version `published` of `secret` is `AWSCURRENT`.
     DeleteClientSecret { pool: String, client: String, client_secret: String, secret: String, published: String },
     /// Creates a client with the same name and settings, unless one of this name exists that is not
-    /// among the `known`. Yields `client`.
+    /// among the `known`. Yields [`Fact::Client`].
     CopyClient { pool: String, client: String, known: Vec<String> },
-    /// Writes id and secret of a client as `AWSPENDING`. Yields `pending.<secret>`.
+    /// Writes id and secret of a client as `AWSPENDING`. Yields [`Fact::Pending`].
     StageClient { pool: String, client: String, secret: String, token: String, also_allow: Vec<String> },
     /// Rewrites `AWSCURRENT` with the same credentials and this list of client ids that servers accept.
     AllowClients { secret: String, clients: Vec<String>, token: String },
-    /// Moves `AWSCURRENT` to a version. Yields `previous.<secret>`, the version that had it.
+    /// Moves `AWSCURRENT` to a version. Yields [`Fact::Previous`].
     Promote { secret: String, version: String },
     /// DeleteUserPoolClient, unless `AWSCURRENT` of `secret` holds its credentials.
     DeleteClient { pool: String, client: String, secret: String },
 }
 
-/// Which version of a secret is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// `AWSCURRENT`
+/// Secrets Manager's staging labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
     Current,
-    /// `AWSPENDING`
     Pending,
-    /// `AWSPREVIOUS`
     Previous,
 }
 
-impl Stage {
-    /// Secrets Manager's staging label.
-    pub fn label(self) -> &'static str {
+impl Label {
+    /// The label as Secrets Manager spells it.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Current => "AWSCURRENT",
             Self::Pending => "AWSPENDING",
@@ -79,13 +91,21 @@ impl Stage {
     }
 }
 
+/// Which version of a secret is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Version {
+    Id(String),
+    /// The one that bears this label at the moment.
+    Labelled(Label),
+}
+
 /// Asks the token endpoint whether stored credentials open it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenProbe {
     /// Secret in Secrets Manager that holds `client_id` and `client_secret`.
     pub secret: String,
-    /// Version to prove; a version id, or a staging label where it starts with `AWS`.
-    pub version: String,
+    /// Version to prove.
+    pub version: Version,
     /// OAuth 2.0 token endpoint.
     pub endpoint: String,
     /// Scopes to ask for; empty asks for all that the client has.
@@ -93,8 +113,7 @@ pub struct TokenProbe {
 }
 
 /// A condition that is read back until it holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "check", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields bear AWS's own names")]
 pub enum Check {
     /// One deployment is left, completed, with all its tasks running and its targets healthy.
@@ -112,8 +131,8 @@ pub enum Check {
     BoundsAre { cluster: String, service: String, min: u32, max: u32 },
     /// The task has stopped.
     TaskStopped { cluster: String, task: String },
-    /// The stack reached the end of the operation of this token.
-    StackSettled { stack: StackRef, token: String },
+    /// The stack reached the end of the operation of this token, or rests where no operation is ours.
+    StackSettled { stack: StackRef, token: Option<String> },
     /// The stack is gone.
     StackGone { stack: StackRef, token: String },
     /// The token endpoint grants a token for the stored credentials.
@@ -144,7 +163,7 @@ impl Check {
 }
 
 /// How a condition stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckState {
     /// It holds; in words.
     Holds(String),
@@ -154,12 +173,8 @@ pub enum CheckState {
     Failed(String),
 }
 
-/// What steps learnt that later steps need: ids and ARNs, never a secret's value.
-pub type Facts = BTreeMap<String, String>;
-
 /// What a step does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
     /// Write.
     Apply(Call),
@@ -167,10 +182,43 @@ pub enum Work {
     Await(Check),
     /// Nothing is left to do here; in words: why.
     Skip(String),
+    /// It can be told only when this is learnt, by a step before it.
+    NotYet(Fact),
+}
+
+impl From<ServiceCall> for Work {
+    fn from(call: ServiceCall) -> Self {
+        Self::Apply(Call::Service(call))
+    }
+}
+
+impl From<StackCall> for Work {
+    fn from(call: StackCall) -> Self {
+        Self::Apply(Call::Stack(call))
+    }
+}
+
+impl From<SecretCall> for Work {
+    fn from(call: SecretCall) -> Self {
+        Self::Apply(Call::Secret(call))
+    }
+}
+
+impl From<Check> for Work {
+    fn from(check: Check) -> Self {
+        Self::Await(check)
+    }
+}
+
+/// Work, or the fact that is missing for it.
+impl<T: Into<Work>> From<Result<T, Fact>> for Work {
+    fn from(known: Result<T, Fact>) -> Self {
+        known.map_or_else(Self::NotYet, Into::into)
+    }
 }
 
 /// One step of an operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// In the imperative, such as `set desired count of time to 3`.
     pub title: String,

@@ -8,8 +8,8 @@ use super::{Consent, Exit, Output, json as print_json, line, operate, progress, 
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::client::{Client, ClientList};
 use crate::core::operation::PlanRequest;
-use crate::core::operation::rotate::GRACE_WAIVED;
-use crate::core::operation::work::TokenProbe;
+use crate::core::operation::rotate::grace_waived;
+use crate::core::operation::work::{Label, TokenProbe, Version};
 use crate::core::operation::{Event, Facts, Intent, Operation};
 use crate::run::{Session, planner, read};
 
@@ -83,7 +83,7 @@ pub async fn finish_rotation(
     if let Err(reason) = agreed(&operation, consent).await {
         return refuse(&reason);
     }
-    let facts = if waive { Facts::from([(GRACE_WAIVED.to_owned(), "yes".to_owned())]) } else { Facts::new() };
+    let facts = if waive { grace_waived() } else { Facts::new() };
     drive(session, &mut operation, Event::Resume(facts), consent).await;
     report(&operation, output, None)
 }
@@ -99,7 +99,8 @@ fn refuse(why: &str) -> CloudResult<Exit> {
 /// When there is none, it cannot be planned, or the result cannot be written.
 pub async fn undo_rotation(session: &Session, client: &str, consent: &Consent, output: Output) -> CloudResult<Exit> {
     let operation = unfinished(session, client)?;
-    let request = PlanRequest::UndoRotation { plan: Box::new(operation.plan), learnt: operation.facts };
+    let learnt = operation.facts().clone();
+    let request = PlanRequest::UndoRotation { plan: Box::new(operation.plan), learnt };
     let plan = planner::plan(session, request).await?;
     operate(session, plan, consent, output).await
 }
@@ -125,7 +126,7 @@ pub async fn token(session: &Session, wanted: &str, output: Output) -> CloudResu
     })?;
     let probe = TokenProbe {
         secret: stored.name.clone(),
-        version: "AWSCURRENT".into(),
+        version: Version::Labelled(Label::Current),
         endpoint: read::output(&platform, "TokenEndpoint")?,
         scopes: Vec::new(),
     };

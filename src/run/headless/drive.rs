@@ -12,9 +12,9 @@ use serde_json::json;
 use super::plan::text;
 use super::{Exit, Output, json as print_json, line, progress, written};
 use crate::cloud::CloudResult;
-use crate::core::operation::protocol::News;
-use crate::core::operation::record::Outcome;
-use crate::core::operation::{Check, Effect, Event, Operation, Phase, Work};
+use crate::core::operation::protocol::{Mark, News, Stage};
+use crate::core::operation::record::{Note, Outcome};
+use crate::core::operation::{Check, CheckState, Effect, Event, Operation, Phase, Work};
 use crate::core::plan::{Confirm, Plan};
 use crate::core::text::short_duration;
 use crate::run::{Session, operate as perform};
@@ -131,11 +131,9 @@ async fn queue(
     for effect in operation.handle(event, Timestamp::now()) {
         match effect {
             Effect::Discard => perform::discard(session, &drafts).await,
-            Effect::Record(record, crate::core::operation::protocol::Mark::Other) => {
-                let mark = crate::core::operation::protocol::Mark::Other;
-                if let Some(Event::NotRecorded(why)) =
-                    perform::perform(session.clone(), Effect::Record(record, mark)).await
-                {
+            Effect::Record(record, Mark::Other) => {
+                let recorded = perform::perform(session.clone(), Effect::Record(record, Mark::Other)).await;
+                if let Some(Event::NotRecorded(why)) = recorded {
                     progress(&format!("warning: the audit could not be written: {why}"));
                 }
             }
@@ -149,7 +147,7 @@ const SHORT_GRACE: i64 = 60;
 
 /// Whether all that is left to do now is to wait until a grace period is over.
 fn waits_in_grace(operation: &Operation, event: &Event) -> bool {
-    let Event::Step { step, news: News::Checked(crate::core::operation::CheckState::Pending(_), _) } = event else {
+    let Event::Step { step, news: News::Checked(CheckState::Pending(_), _) } = event else {
         return false;
     };
     let patience = SignedDuration::from_secs(SHORT_GRACE);
@@ -166,11 +164,11 @@ fn show(operation: &Operation, notes: &mut BTreeMap<usize, String>) {
     let of = steps.len();
     for (index, step) in steps.iter().enumerate() {
         let note = match (operation.done.get(&index), operation.running.get(&index)) {
-            (Some(note), _) if note == "done" => "done".to_owned(),
-            (Some(note), _) => format!("done: {note}"),
+            (Some(Note::Done), _) => "done".to_owned(),
+            (Some(Note::Told(note)), _) => format!("done: {note}"),
             // That a call is being written down and sent is over before it can be read.
-            (None, Some(progress)) if matches!(progress.note.as_str(), "recording" | "sent") => continue,
-            (None, Some(progress)) => progress.note.clone(),
+            (None, Some(progress)) if matches!(progress.stage, Stage::Recording | Stage::Sent) => continue,
+            (None, Some(progress)) => progress.words().to_owned(),
             (None, None) => continue,
         };
         if notes.get(&index) != Some(&note) {
@@ -188,9 +186,11 @@ pub(super) fn report(operation: &Operation, output: Output, idle: Option<&str>) 
         (_, Some(why)) => ("unchanged", why.to_owned(), Exit::Done),
         (Phase::Ended(Outcome::Done), _) => ("done", "done and verified".to_owned(), Exit::Done),
         (Phase::Ended(Outcome::Undone { by }), _) => ("undone", format!("taken back by {by}"), Exit::Done),
-        (Phase::Ended(Outcome::Failed { step, reason }), _) => ("failed", format!("{step}: {reason}"), Exit::Failed),
+        (Phase::Ended(Outcome::Failed { title, reason, .. }), _) => {
+            ("failed", format!("{title}: {reason}"), Exit::Failed)
+        }
         (Phase::Refused(reason), _) => ("refused", reason.clone(), Exit::Refused),
-        (Phase::Paused(reason), _) => ("unfinished", reason.clone(), Exit::Unfinished),
+        (Phase::Paused { why, .. }, _) => ("unfinished", why.clone(), Exit::Unfinished),
         (other, _) => ("unfinished", format!("{other:?}"), Exit::Unfinished),
     };
     let result = match output {
@@ -207,7 +207,7 @@ pub(super) fn report(operation: &Operation, output: Output, idle: Option<&str>) 
                 "steps": steps.collect::<Vec<_>>(),
                 "changes": operation.plan.changes,
                 "warnings": operation.plan.warnings,
-                "facts": operation.facts,
+                "facts": operation.facts(),
             }))
         }
         Output::Text => line(&format!("{}: {word}: {detail}", operation.plan.title)),

@@ -79,7 +79,7 @@ pub fn print_audit(session: &Session, output: Output) -> CloudResult<Exit> {
             Entry::Intent { caller, plan } => format!("intent: {} by {caller}", plan.title),
             Entry::Started { title, .. } => format!("started: {title}"),
             Entry::Done { step, note, .. } => format!("step {} done: {note}", step + 1),
-            Entry::Paused { reason } => format!("paused: {reason}"),
+            Entry::Paused { reason, .. } => format!("paused: {reason}"),
             Entry::Outcome { outcome } => format!("outcome: {}", serde_json::to_string(outcome).unwrap_or_default()),
         };
         let result = match output {

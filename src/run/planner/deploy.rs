@@ -6,10 +6,10 @@ use super::refused;
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::cost::{Cost, Priced};
 use crate::core::environment::{EDGE_REGION, Environment, Template, names, stacks};
-use crate::core::operation::deploy::{Deploy, Destroy, Input, Planned, StackDeploy, output_fact};
+use crate::core::operation::deploy::{Deploy, Destroy, Input, Planned, StackDeploy};
 use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Confirm, Plan, Risk};
-use crate::core::stack::{ChangeAction, ChangeSet, Replacement, ResourceChange, Stack, StackRef};
+use crate::core::stack::{ChangeAction, Drafted, Replacement, ResourceChange, Stack, StackRef};
 use crate::core::text::count;
 use crate::run::session::{Session, operation_id};
 
@@ -165,8 +165,7 @@ impl Planner<'_> {
         let found = self.existing.iter().find(|stack| stack.id == deploy.stack);
         deploy.create = found.is_none_or(|stack| stack.status.absent() || stack.status.must_be_deleted());
         if let Some(stack) = found {
-            let outputs = stack.outputs.iter().map(|(key, value)| (output_fact(&stack.id.name, key), value.clone()));
-            self.facts.extend(outputs);
+            self.facts.extend(Facts::outputs(stack));
             self.check_state(stack)?;
         }
         if found.is_some_and(|stack| stack.status.must_be_deleted()) {
@@ -222,11 +221,11 @@ impl Planner<'_> {
         });
     }
 
-    fn plan_by_change_set(&mut self, deploy: &mut StackDeploy, draft: ChangeSet) {
-        if draft.arn.is_empty() {
+    fn plan_by_change_set(&mut self, deploy: &mut StackDeploy, draft: Drafted) {
+        let Drafted::Ready(draft) = draft else {
             deploy.planned = Planned::Unchanged;
             return;
-        }
+        };
         if draft.changes.is_empty() {
             let (subject, after) = (deploy.stack.name.clone(), Some("outputs or tags alone".to_owned()));
             self.changes.push(Change { subject, field: "update".into(), before: None, after, risk: Risk::Safe });

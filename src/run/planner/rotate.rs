@@ -121,7 +121,7 @@ async fn consumers(session: &Session, secret: &str) -> CloudResult<Vec<Consumer>
     for server in session.cloud.fleet(cluster).await?.servers {
         let definition = session.cloud.task_definition(&server.task_definition).await?;
         if definition.secrets.iter().any(|arn| arn.contains(&format!(":secret:{secret}"))) {
-            let deployment = server.primary().map(|primary| primary.id.clone()).unwrap_or_default();
+            let deployment = server.primary().map(|primary| primary.id.clone());
             consumers
                 .push(Consumer { service: ServiceRef { cluster: cluster.clone(), service: server.name }, deployment });
         }

@@ -179,7 +179,7 @@ fn scale_warnings(
 
 pub(super) async fn restart(session: &Session, name: &str) -> CloudResult<Plan> {
     let subject = subject(session, name).await?;
-    let replaces = subject.server.primary().map(|primary| primary.id.clone()).unwrap_or_default();
+    let replaces = subject.server.primary().map(|primary| primary.id.clone());
     let intent = Intent::Restart(Restart { service: subject.service.clone(), replaces });
     let mut plan = subject.plan(session, format!("restart {name}"), intent).await?;
     let tasks = count(subject.server.desired as usize, "task");
@@ -244,7 +244,8 @@ pub(super) async fn stop_task(session: &Session, task: &str) -> CloudResult<Plan
     };
     let service = ServiceRef { cluster: session.context.cluster.clone(), service: server.name.clone() };
     let subject = Subject { server: server.clone(), service: service.clone() };
-    let intent = Intent::StopTask(StopTask { service, task: task.arn.clone() });
+    let intent =
+        Intent::StopTask(StopTask { cluster: service.cluster, service: Some(service.service), task: task.arn.clone() });
     let mut plan = subject.plan(session, format!("stop task {} of {}", task.short_id(), server.name), intent).await?;
     plan.target.resource.clone_from(&task.arn);
     plan.changes.push(

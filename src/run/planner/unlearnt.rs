@@ -4,9 +4,9 @@
 use super::refused;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::client::{Client, ClientList};
-use crate::core::operation::Facts;
 use crate::core::operation::rotate::{Rotation, Strategy};
-use crate::core::operation::work::Stage;
+use crate::core::operation::work::{Label, Version};
+use crate::core::operation::{Fact, Facts};
 use crate::run::session::Session;
 
 /// Completes what a rotation had learnt.
@@ -22,8 +22,10 @@ pub(super) async fn look(session: &Session, rotation: &Rotation, learnt: &mut Fa
         );
     }
     old_is_left(rotation, &list)?;
-    if let Some((fact, id)) = made(session, rotation, &list, learnt).await? {
-        learnt.entry(fact.to_owned()).or_insert(id);
+    if let Some((fact, id)) = made(session, rotation, &list, learnt).await?
+        && !learnt.contains(&fact)
+    {
+        learnt.insert(fact, id);
     }
     versions(session, rotation, learnt).await
 }
@@ -50,26 +52,26 @@ async fn made(
     rotation: &Rotation,
     list: &ClientList,
     learnt: &Facts,
-) -> CloudResult<Option<(&'static str, String)>> {
+) -> CloudResult<Option<(Fact, String)>> {
     match &rotation.strategy {
         Strategy::DualSecret { old_secret } => {
             let client = list.clients.iter().find(|client| client.id == rotation.client);
             let secrets = client.map(Client::known_secrets).unwrap_or_default();
             let Some(new) = secrets.iter().find(|secret| secret.id != *old_secret) else { return Ok(None) };
-            let ours = learnt.contains_key("client-secret") || opens(session, rotation, learnt).await?;
-            Ok(ours.then(|| ("client-secret", new.id.clone())))
+            let ours = learnt.contains(&Fact::ClientSecret) || opens(session, rotation, learnt).await?;
+            Ok(ours.then(|| (Fact::ClientSecret, new.id.clone())))
         }
         Strategy::ReplaceClient { known_clients, .. } => {
             let new = |client: &&Client| client.name == rotation.name && !known_clients.contains(&client.id);
-            Ok(list.clients.iter().find(new).map(|client| ("client", client.id.clone())))
+            Ok(list.clients.iter().find(new).map(|client| (Fact::Client, client.id.clone())))
         }
     }
 }
 
 /// Whether the staged value opens the client. What it does not open, another machine has made.
 async fn opens(session: &Session, rotation: &Rotation, learnt: &Facts) -> CloudResult<bool> {
-    let Some(version) = learnt.get(&rotation.pending_fact()) else { return Ok(false) };
-    match session.cloud.token(&rotation.probe(version)).await {
+    let Some(version) = learnt.get(&rotation.pending()) else { return Ok(false) };
+    match session.cloud.token(&rotation.probe(Version::Id(version.to_owned()))).await {
         Ok(_) => Ok(true),
         Err(CloudError { kind: ErrorKind::Denied, .. }) => Ok(false),
         Err(error) => Err(error),
@@ -79,26 +81,26 @@ async fn opens(session: &Session, rotation: &Rotation, learnt: &Facts) -> CloudR
 /// Which version is to be published when the new credentials go.
 async fn versions(session: &Session, rotation: &Rotation, learnt: &mut Facts) -> CloudResult<()> {
     let versions = session.cloud.secret_versions(&rotation.secret).await?;
-    let bears = |stage: Stage| {
-        let labelled = |labels: &Vec<String>| labels.iter().any(|label| label == stage.label());
+    let bears = |label: Label| {
+        let labelled = |labels: &Vec<String>| labels.iter().any(|one| one == label.as_str());
         versions.iter().find(|(_, labels)| labelled(labels)).map(|(version, _)| version.clone())
     };
     let unclear = |why: &str| refused(ErrorKind::Conflict, format!("secret {}: {why}", rotation.secret));
-    let current = bears(Stage::Current).ok_or_else(|| unclear("no version is AWSCURRENT"))?;
-    let (pending, previous) = (learnt.get(&rotation.pending_fact()), learnt.get(&rotation.previous_fact()));
-    match (pending == Some(&current), previous) {
+    let current = bears(Label::Current).ok_or_else(|| unclear("no version is AWSCURRENT"))?;
+    let (pending, previous) = (learnt.get(&rotation.pending()), learnt.get(&rotation.previous()));
+    match (pending == Some(current.as_str()), previous) {
         // Published, and learnt; or moved back by an attempt to take it back.
         (true, Some(_)) => {}
-        (false, Some(previous)) if *previous == current => {}
+        (false, Some(previous)) if previous == current => {}
         (false, Some(_)) => {
             return Err(unclear("AWSCURRENT is a version that this rotation neither made nor replaced"));
         }
         (true, None) => {
-            let before = bears(Stage::Previous).ok_or_else(|| unclear("no version is AWSPREVIOUS"))?;
-            learnt.insert(rotation.previous_fact(), before);
+            let before = bears(Label::Previous).ok_or_else(|| unclear("no version is AWSPREVIOUS"))?;
+            learnt.insert(rotation.previous(), before);
         }
         (false, None) => {
-            learnt.insert(rotation.current_fact(), current);
+            learnt.insert(rotation.current(), current);
         }
     }
     Ok(())

@@ -7,30 +7,13 @@ use jiff::Timestamp;
 use quarterdeck::cloud::{Cloud, CloudResult};
 use quarterdeck::core::error::ErrorKind;
 use quarterdeck::core::operation::protocol::News;
-use quarterdeck::core::operation::{
-    Approved, Check, CheckState, Effect, Event, Facts, Intent, Operation, Phase, verify,
-};
-use quarterdeck::core::plan::{Confirm, Plan, Target};
+use quarterdeck::core::operation::{Approved, Check, CheckState, Effect, Event, Facts, Operation, Phase, verify};
+use quarterdeck::core::plan::Plan;
+
+pub use super::plans::bare as plan;
 
 /// Reads of one condition before the operator leaves.
 const READS: usize = 30;
-
-/// A plan that is confirmed with `y`.
-pub fn plan(id: &str, intent: Intent) -> Plan {
-    Plan {
-        id: id.into(),
-        title: id.into(),
-        target: Target::default(),
-        changes: Vec::new(),
-        warnings: Vec::new(),
-        commands: Vec::new(),
-        confirm: Confirm::Yes,
-        facts: Facts::new(),
-        intent,
-        cost: None,
-        drafts: Vec::new(),
-    }
-}
 
 /// An operation and what its audit holds.
 pub struct Driven {
@@ -42,7 +25,7 @@ impl Driven {
     /// Why it stopped, if it did not end well.
     pub fn trouble(&self) -> String {
         match &self.operation.phase {
-            Phase::Paused(why) | Phase::Refused(why) => why.clone(),
+            Phase::Paused { why, .. } | Phase::Refused(why) => why.clone(),
             other => format!("{other:?}"),
         }
     }
@@ -121,7 +104,7 @@ async fn read(cloud: &dyn Cloud, check: &Check) -> CloudResult<CheckState> {
         },
         Check::StackSettled { stack, token } => {
             let (found, detail) = (cloud.stack(stack).await?, cloud.stack_detail(stack).await?);
-            verify::settled(found.as_ref(), &detail, token)
+            verify::settled(found.as_ref(), &detail, token.as_deref().unwrap_or_default())
         }
         Check::StackGone { stack, token } => {
             let found = cloud.stack(stack).await?;

@@ -5,35 +5,83 @@ use std::collections::BTreeMap;
 use quarterdeck::core::cost::{Cost, Priced};
 use quarterdeck::core::environment::Template;
 use quarterdeck::core::fleet::Bounds;
-use quarterdeck::core::operation::deploy::{Deploy, Destroy, Planned, StackDeploy};
+use quarterdeck::core::operation::deploy::{Deploy, Destroy, Input, Planned, StackDeploy};
 use quarterdeck::core::operation::intent::{Intent, Scale, ServiceRef};
 use quarterdeck::core::operation::rotate::{Consumer, Rotation, Strategy};
+use quarterdeck::core::operation::{Call, Check, Fact, Facts, Operation, SecretCall, ServiceCall, StackCall, Work};
 use quarterdeck::core::plan::{Change, Confirm, Plan, Risk, Target};
 use quarterdeck::core::stack::StackRef;
 
 use super::fixtures;
 
-fn plan(id: &str, title: &str, resource: &str, intent: Intent) -> Plan {
+/// An intent that is confirmed with `y`; where it acts does not matter.
+pub fn bare(id: &str, intent: Intent) -> Plan {
     Plan {
         id: id.into(),
-        title: title.into(),
-        target: Target {
-            account: "123456789012".into(),
-            region: "eu-west-1".into(),
-            caller: fixtures::identity().arn,
-            environment: "prod".into(),
-            endpoint: None,
-            resource: resource.into(),
-        },
+        title: id.into(),
+        target: Target::default(),
         changes: Vec::new(),
         warnings: Vec::new(),
         commands: Vec::new(),
         confirm: Confirm::Yes,
-        facts: BTreeMap::new(),
+        facts: Facts::new(),
         intent,
         cost: None,
         drafts: Vec::new(),
     }
+}
+
+fn plan(id: &str, title: &str, resource: &str, intent: Intent) -> Plan {
+    let target = Target {
+        account: "123456789012".into(),
+        region: "eu-west-1".into(),
+        caller: fixtures::identity().arn,
+        environment: "prod".into(),
+        endpoint: None,
+        resource: resource.into(),
+    };
+    Plan { title: title.into(), target, ..bare(id, intent) }
+}
+
+/// What the world of these plans teaches a step that goes well; a draft would replace or remove `gone`.
+pub fn learnt(work: &Work, gone: &str) -> Facts {
+    let output = |stack: &str, key: &str| Fact::Output { stack: stack.into(), key: key.into() };
+    match work {
+        Work::Apply(Call::Stack(StackCall::DraftChangeSet { request })) => draft(&request.stack.name, gone),
+        Work::Apply(Call::Secret(
+            SecretCall::StageNewSecret { secret, .. } | SecretCall::StageClient { secret, .. },
+        )) => Facts::of(Fact::Pending(secret.clone()), "v2"),
+        Work::Apply(Call::Secret(SecretCall::CopyClient { .. })) => Facts::of(Fact::Client, "new0client"),
+        Work::Apply(Call::Secret(SecretCall::AddClientSecret { .. })) => Facts::of(Fact::ClientSecret, "new0secret"),
+        Work::Apply(Call::Secret(SecretCall::Promote { secret, .. })) => {
+            Facts::of(Fact::Previous(secret.clone()), "v1")
+        }
+        Work::Apply(Call::Service(ServiceCall::NewDeployment { service, .. })) => {
+            Facts::of(Fact::Deployment(service.clone()), "ecs-svc/2")
+        }
+        Work::Await(Check::StackSettled { stack, .. }) if stack.name == "quarterdeck-prod-platform" => {
+            Facts::of(output(&stack.name, "UserPoolId"), "eu-west-1_AbCdEfGhI")
+        }
+        Work::Await(Check::StackSettled { stack, .. }) => Facts::from([
+            (output(&stack.name, "MachineClientId"), "5h1kq8machine0weather0id".into()),
+            (output(&stack.name, "MachineSecretName"), "quarterdeck/prod/weather/machine-client".into()),
+        ]),
+        _ => Facts::new(),
+    }
+}
+
+/// What the draft of a stack teaches; it would replace or remove `gone`.
+pub fn draft(stack: &str, gone: &str) -> Facts {
+    let change_set = (Fact::ChangeSet(stack.into()), format!("arn:cs/{stack}"));
+    Facts::from([change_set, (Fact::Destroys(stack.into()), gone.into())])
+}
+
+/// The index of the step of this title.
+pub fn step(operation: &Operation, title: &str) -> usize {
+    let titles = || operation.steps().iter().map(|step| step.title.as_str());
+    titles()
+        .position(|one| one == title)
+        .unwrap_or_else(|| panic!("no {title:?} in {:?}", titles().collect::<Vec<_>>()))
 }
 
 /// The service of a server.
@@ -73,10 +121,11 @@ fn priced(server: &str, min: u32, max: u32) -> Priced {
 
 fn stack(part: &str, template: Template, planned: Planned, after: Vec<usize>, server: bool) -> StackDeploy {
     let region = if part == "edge" { "us-east-1" } else { "eu-west-1" };
+    let pool = Input::Output { stack: "quarterdeck-prod-platform".into(), key: "UserPoolId".into() };
     StackDeploy {
         stack: StackRef { name: format!("quarterdeck-prod-{part}"), region: region.into() },
         template,
-        inputs: BTreeMap::new(),
+        inputs: server.then(|| ("UserPoolId".to_owned(), pool)).into_iter().collect(),
         tags: BTreeMap::new(),
         create: planned == Planned::Template,
         planned,
@@ -164,7 +213,7 @@ pub fn rotate(dual: bool) -> Plan {
         endpoint: "https://prod-mcp.auth.eu-west-1.amazoncognito.com/oauth2/token".into(),
         scopes: Vec::new(),
         strategy,
-        consumers: vec![Consumer { service: service("weather"), deployment: "ecs-svc/1".into() }],
+        consumers: vec![Consumer { service: service("weather"), deployment: Some("ecs-svc/1".into()) }],
         grace_seconds: 86_400,
     };
     Plan {
