@@ -15,6 +15,7 @@ use crate::console::msg::{Data, Msg, Notice, Slot};
 use crate::console::remote::Generation;
 use crate::core::fleet::Fleet;
 use crate::core::logs::insights::InsightsRequest;
+use crate::core::logs::tail::End;
 use crate::core::logs::{TailRequest, TailState};
 use crate::core::operation::PlanRequest;
 
@@ -143,17 +144,12 @@ impl Executor {
                 while let Some(event) = received.recv().await {
                     match event {
                         TailEvent::Lines(more) => lines.extend(more),
-                        TailEvent::State(TailState::Ended(reason)) if reason != tail::END_OF_WINDOW => {
-                            failure = Some(reason)
-                        }
+                        TailEvent::State(TailState::Ended(End::Failed(error))) => failure = Some(error),
                         TailEvent::Gap(gap) => lines.push(gap.line()),
                         TailEvent::State(_) | TailEvent::Rate(_) => {}
                     }
                 }
-                match failure {
-                    Some(reason) => Err(CloudError::new(ErrorKind::Service, "logs:FilterLogEvents", reason)),
-                    None => Ok(lines),
-                }
+                failure.map_or(Ok(lines), Err)
             };
             let ((), result) = tokio::join!(tail::follow(cloud, request, budget, events), collect);
             Msg::OlderLines(generation, result)

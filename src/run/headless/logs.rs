@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
+use std::mem;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -12,10 +13,10 @@ use super::{Exit, Output, progress, written};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::environment::names;
 use crate::core::logs::moment;
-use crate::core::logs::tail::Follow;
+use crate::core::logs::tail::{End, Follow};
 use crate::core::logs::{Expression, Gap, Line, Severity, TailRequest, TailState};
 use crate::run::Session;
-use crate::run::tail::{self, Budget, END_OF_WINDOW, TailEvent};
+use crate::run::tail::{self, Budget, TailEvent};
 
 /// What to print.
 #[derive(Debug, Clone)]
@@ -70,8 +71,9 @@ pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> C
         };
         let printed = match event {
             None => break printer.end(Exit::Done),
-            Some(TailEvent::State(TailState::Ended(reason))) if reason != END_OF_WINDOW => {
-                progress(&format!("quarterdeck: the log ended: {reason}"));
+            Some(TailEvent::State(TailState::Ended(End::Failed(error)))) => {
+                progress(&format!("quarterdeck: the log ended: {error}"));
+                error.hint.iter().for_each(|hint| progress(&format!("  {hint}")));
                 break Exit::Failed;
             }
             Some(TailEvent::State(TailState::Loading(_))) if !follows => Ok(()),
@@ -153,7 +155,7 @@ impl Printer {
 
     /// Tells a change of state, once.
     fn announce(&mut self, state: TailState) {
-        if state.word() != self.state.word() {
+        if mem::discriminant(&state) != mem::discriminant(&self.state) {
             let was_wrong = matches!(
                 self.state,
                 TailState::Sampled | TailState::Lagging(_) | TailState::Reconnecting(..) | TailState::Polling(_)

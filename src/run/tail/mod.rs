@@ -1,7 +1,7 @@
 //! Follows log groups: the history, then live, and by polling where live is not to be had.
 //!
 //! Nothing is lost silently. [`Coverage`] knows what of each group is complete; live sessions
-//! ([`lane`]) make lines early and say when they may have left some out; windows ([`window`]) are
+//! ([`lane`]) make lines early and say when they may have left some out; windows ([`pages`]) are
 //! read until nothing is owed. What cannot be read is told as a [`Gap`].
 
 mod budget;
@@ -33,9 +33,6 @@ pub enum TailEvent {
     /// How the budget of calls is used; when it changes, at most once a second.
     Rate(Rate),
 }
-
-/// Why a tail that follows nothing ends.
-pub const END_OF_WINDOW: &str = "the end of the window";
 
 /// What comes to the reader.
 #[derive(Debug)]
@@ -69,9 +66,9 @@ impl Tail {
     /// Follows until the receiver is gone, the time asked for is over, or it cannot go on.
     pub async fn follow(self, out: mpsc::Sender<TailEvent>) {
         let last = out.clone();
-        if let Ok(reason) = reader::Reader::new(self, out).run().await {
+        if let Ok(end) = reader::Reader::new(self, out).run().await {
             // Whoever asked may be gone by now.
-            let _ = last.send(TailEvent::State(TailState::Ended(reason))).await;
+            let _ = last.send(TailEvent::State(TailState::Ended(end))).await;
         }
     }
 }
