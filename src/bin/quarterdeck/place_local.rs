@@ -45,7 +45,7 @@ fn environment(start: &Start, running: &Running) -> anyhow::Result<Environment> 
         if let Some(here) = running.environment.server(&server.name) {
             server.image.clone_from(&here.image);
             server.upstream_url.clone_from(&here.upstream_url);
-            server.architecture.clone_from(&here.architecture);
+            server.architecture = here.architecture;
         }
     }
     if running.engine.is_none() {

@@ -143,10 +143,11 @@ pub(super) fn deployed(session: &Session, stack: &Stack) -> Option<Priced> {
 }
 
 fn command(stack: &StackDeploy) -> String {
-    let template = format!("{:?}", stack.template).to_lowercase();
     format!(
-        "aws cloudformation deploy --region {} --stack-name {} --template-file stack/{template}.yaml --capabilities CAPABILITY_NAMED_IAM --parameter-overrides …",
-        stack.stack.region, stack.stack.name
+        "aws cloudformation deploy --region {} --stack-name {} --template-file {} --capabilities CAPABILITY_NAMED_IAM --parameter-overrides …",
+        stack.stack.region,
+        stack.stack.name,
+        stack.template.file()
     )
 }
 
@@ -210,7 +211,7 @@ impl Planner<'_> {
     }
 
     fn plan_by_template(&mut self, deploy: &StackDeploy, why: &str) {
-        let resources = deploy.template.body().matches("\n    Type: AWS::").count();
+        let resources = deploy.template.resource_count();
         let field = if deploy.create { "create" } else { "update" };
         let after = format!("from its template ({}); {why}", count(resources, "resource"));
         self.changes.push(Change {
