@@ -38,10 +38,7 @@ fn template(text: &str) -> Result<String, Box<dyn Error>> {
     }
     let resources = entries(template, "Resources")?;
     let rules: usize = resources.iter().map(|(_, resource)| web_acl_rules(resource)).sum();
-    Ok(format!(
-        "Facts {{ resources: {}, web_acl_rules: {rules}, parameters: &[\n{parameters}] }}",
-        resources.len()
-    ))
+    Ok(format!("Facts {{ resources: {}, web_acl_rules: {rules}, parameters: &[\n{parameters}] }}", resources.len()))
 }
 
 /// What a parameter may be.

@@ -10,6 +10,7 @@ use super::msg::{Msg, Notice};
 use super::poll;
 use super::screens::{clients, fleet, insights, logs, requests, stack};
 use super::table::{Move, Table};
+use crate::core::error::PlanResult;
 use crate::core::operation::PlanRequest;
 use crate::core::operation::record::Outcome;
 use crate::core::operation::{Event, Intent, Operation, Phase};
@@ -287,7 +288,7 @@ pub fn request_plan(model: &mut Model, request: PlanRequest) -> Vec<Effect> {
     vec![Effect::Plan(model.planning, request)]
 }
 
-fn planned(model: &mut Model, result: Result<Plan, crate::core::error::CloudError>) -> Vec<Effect> {
+fn planned(model: &mut Model, result: PlanResult<Plan>) -> Vec<Effect> {
     if matches!(model.dialogs.last(), Some(Dialog::Planning { .. })) {
         model.dialogs.pop();
     }
@@ -303,8 +304,8 @@ fn planned(model: &mut Model, result: Result<Plan, crate::core::error::CloudErro
             open(model, Dialog::Operation { id, scroll: 0, input: Input::default(), error: None })
         }
         Err(error) => {
-            let hint = error.hint.map(|hint| format!(" — {hint}")).unwrap_or_default();
-            model.refuse(format!("cannot plan: {}{hint}", error.message))
+            let hint = error.hint().map(|hint| format!(" — {hint}")).unwrap_or_default();
+            model.refuse(format!("cannot plan: {}{hint}", error.why()))
         }
     }
 }

@@ -71,11 +71,8 @@ impl Executor {
         self.send(async move {
             let reading = fetch(&session, &slot);
             let result = tokio::time::timeout(FETCH_LIMIT, reading).await.unwrap_or_else(|_| {
-                Err(CloudError::new(
-                    ErrorKind::TimedOut,
-                    "refresh",
-                    format!("no answer within {} s", FETCH_LIMIT.as_secs()),
-                ))
+                let message = format!("no answer within {} s", FETCH_LIMIT.as_secs());
+                Err(CloudError::new(ErrorKind::TimedOut, first_call(&slot), message))
             });
             let _ = out.send(Msg::Calls(session.cloud.calls())).await;
             Msg::Loaded(slot, generation, Box::new(result))
@@ -181,6 +178,16 @@ impl Executor {
                 Err(error) => Notice::Bad(format!("{name} could not be written: {error}")),
             })
         });
+    }
+}
+
+/// The call that a refresh begins with.
+fn first_call(slot: &Slot) -> &'static str {
+    match slot {
+        Slot::Identity => "sts:GetCallerIdentity",
+        Slot::Fleet => "ecs:DescribeServices",
+        Slot::Stacks | Slot::Clients => "cloudformation:DescribeStacks",
+        Slot::StackDetail(_) => "cloudformation:DescribeStackEvents",
     }
 }
 

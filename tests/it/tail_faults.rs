@@ -249,7 +249,9 @@ async fn a_group_that_is_refused_beside_a_long_one_is_not_asked_for_ever() {
     endpoint.refuse("/q/refused");
     let mut tailing = Tailing::start(&endpoint, &[GROUP, "/q/refused"], Follow::No, FAST).await;
     tailing.state("ended").await;
-    assert!(matches!(tailing.states.last(), Some(TailState::Ended(End::Failed(error))) if error.message.contains("log class")));
+    assert!(
+        matches!(tailing.states.last(), Some(TailState::Ended(End::Failed(error))) if error.message.contains("log class"))
+    );
 }
 
 #[tokio::test]
@@ -258,6 +260,8 @@ async fn a_window_that_cannot_be_read_ends_with_the_reason_and_the_gap() {
     endpoint.faults([Fault::Denied]);
     let mut tailing = Tailing::start(&endpoint, &[GROUP], Follow::No, FAST).await;
     tailing.state("ended").await;
-    assert!(matches!(tailing.states.last(), Some(TailState::Ended(End::Failed(error))) if error.kind == ErrorKind::Denied));
+    assert!(
+        matches!(tailing.states.last(), Some(TailState::Ended(End::Failed(error))) if error.kind == ErrorKind::Denied)
+    );
     assert!(tailing.gaps.len() == 1 && !tailing.gaps[0].closed, "{:?}", tailing.gaps);
 }
