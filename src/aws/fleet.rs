@@ -5,8 +5,8 @@ use std::sync::PoisonError;
 
 use futures::{StreamExt, join, stream};
 
+use super::AwsCloud;
 use super::ecs::Service;
-use super::{AwsCloud, meter};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::fleet::{Bounds, Fleet, Server, Task};
 
@@ -15,8 +15,8 @@ const TOGETHER: usize = 8;
 
 impl AwsCloud {
     pub(super) async fn read_fleet(&self, cluster: &str) -> CloudResult<Fleet> {
-        let reads = async { join!(self.services_with_targets(cluster), self.tasks(cluster), self.bounds(cluster)) };
-        let ((services, tasks, bounds), api_calls) = meter::counted(reads).await;
+        let (services, tasks, bounds) =
+            join!(self.services_with_targets(cluster), self.tasks(cluster), self.bounds(cluster));
         let (mut servers, mut gaps) = services?;
         let tasks = tasks.unwrap_or_else(|error| {
             gaps.push(gap("tasks", &error));
@@ -30,7 +30,7 @@ impl AwsCloud {
         });
         hand_out(&mut servers, tasks, &bounds);
         servers.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Fleet { servers, api_calls, gaps })
+        Ok(Fleet { servers, gaps })
     }
 
     /// Services with their targets, and what could not be read.

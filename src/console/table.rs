@@ -146,11 +146,6 @@ impl Table {
         self.selected = Some(rows[self.index].key.clone());
     }
 
-    /// Selects a row by its key.
-    pub fn select(&mut self, key: impl Into<String>) {
-        self.selected = Some(key.into());
-    }
-
     /// Sorts by the next column, then by none again.
     pub fn sort_next(&mut self, columns: usize) {
         self.sort = match self.sort {

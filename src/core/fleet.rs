@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 pub struct Fleet {
     /// Sorted by name.
     pub servers: Vec<Server>,
-    /// AWS calls that this refresh made.
-    pub api_calls: u32,
     /// Parts that could not be read, each in words; the rest is still true.
     pub gaps: Vec<String>,
 }

@@ -205,7 +205,7 @@ struct MachineTokens(Session);
 
 #[async_trait]
 impl Tokens for MachineTokens {
-    async fn token(&self, server: &str, _fresh: bool) -> Result<SecretString, String> {
+    async fn token(&self, server: &str) -> Result<SecretString, String> {
         let session = &self.0;
         let platform = read::platform(session).await.map_err(|error| error.to_string())?;
         let probe = TokenProbe {

@@ -24,7 +24,7 @@ pub fn context() -> Context {
 /// Two healthy servers.
 pub fn world() -> World {
     World {
-        fleet: Fleet { servers: vec![server("time", 2), server("weather", 3)], api_calls: 7, gaps: Vec::new() },
+        fleet: Fleet { servers: vec![server("time", 2), server("weather", 3)], gaps: Vec::new() },
         stacks: stacks::settled(),
         detail: stacks::settled_detail(),
         clients: clients(),
@@ -67,7 +67,6 @@ pub fn trouble() -> World {
     time.deployments[0].rollout = "IN_PROGRESS".into();
     let fleet = Fleet {
         servers: vec![docs, time, weather],
-        api_calls: 9,
         gaps: vec!["targets of docs: elasticloadbalancing:DescribeTargetHealth: access denied".into()],
     };
     World { fleet, ..world() }
