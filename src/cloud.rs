@@ -54,9 +54,6 @@ pub trait Cloud: Send + Sync + 'static {
     /// Resources and the newest events of a stack. Works by ARN for a deleted one.
     async fn stack_detail(&self, stack: &StackRef) -> CloudResult<StackDetail>;
 
-    /// The template in force, as text.
-    async fn template(&self, stack: &StackRef) -> CloudResult<String>;
-
     /// Creates a change set and waits until it is ready. Executes nothing.
     async fn draft(&self, request: &ChangeSetRequest) -> CloudResult<Drafted>;
 

@@ -5,8 +5,8 @@ use std::sync::PoisonError;
 
 use futures::{StreamExt, join, stream};
 
+use super::AwsCloud;
 use super::ecs::Service;
-use super::{AwsCloud, meter};
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::fleet::{Bounds, Fleet, Server, Task};
 
@@ -15,12 +15,12 @@ const TOGETHER: usize = 8;
 
 impl AwsCloud {
     pub(super) async fn read_fleet(&self, cluster: &str) -> CloudResult<Fleet> {
-        let reads = async { join!(self.services_with_targets(cluster), self.tasks(cluster), self.bounds(cluster)) };
-        let ((servers, tasks, bounds), api_calls) = meter::counted(reads).await;
+        let (servers, tasks, bounds) =
+            join!(self.services_with_targets(cluster), self.tasks(cluster), self.bounds(cluster));
         let mut servers = servers?;
         hand_out(&mut servers, tasks, &or_none(bounds));
         servers.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Fleet { servers, api_calls, no_cluster: false })
+        Ok(Fleet { servers, no_cluster: false })
     }
 
     /// Services with their targets and log groups.

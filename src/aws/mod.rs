@@ -224,10 +224,6 @@ impl Cloud for AwsCloud {
         self.within("cloudformation:DescribeStackEvents", self.read_stack_detail(stack)).await
     }
 
-    async fn template(&self, stack: &StackRef) -> CloudResult<String> {
-        self.within("cloudformation:GetTemplate", self.read_template(stack)).await
-    }
-
     async fn draft(&self, request: &ChangeSetRequest) -> CloudResult<Drafted> {
         self.make_change_set(request).await
     }

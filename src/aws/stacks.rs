@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types as sdk;
 
+use super::AwsCloud;
 use super::clients::Stacks;
 use super::convert::{some_text, text, time};
-use super::{AwsCloud, error};
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::stack::{Stack, StackDetail, StackEvent, StackRef, StackResource, StackStatus};
 
@@ -71,14 +71,6 @@ impl AwsCloud {
         events.sort_by_key(|event: &StackEvent| std::cmp::Reverse(event.at));
         events.truncate(EVENTS);
         Ok(events)
-    }
-
-    pub(super) async fn read_template(&self, stack: &StackRef) -> CloudResult<String> {
-        const CALL: &str = "cloudformation:GetTemplate";
-        let call = self.cloudformation(stack).read.get_template().stack_name(&stack.name);
-        let answer = call.send().await.map_err(self.failed(CALL))?;
-        // Not sanitised: line breaks matter, and it is compared, not shown.
-        answer.template_body.ok_or_else(|| error::garbled(CALL, "the answer holds no template"))
     }
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::keymap::KeyPress;
 use super::remote::Generation;
 use super::screens::Answer;
-use crate::core::error::CloudError;
+use crate::core::error::{CloudError, PlanResult};
 use crate::core::logs::insights::InsightsResults;
 use crate::core::logs::{Gap, Line, Rate, TailState};
 use crate::core::operation::{self, Operation};
@@ -41,7 +41,7 @@ pub enum Msg {
     /// How the budget of log reads is used.
     LogRate(Generation, Rate),
     /// A plan is ready, or cannot be made.
-    Planned(Generation, Box<Result<Plan, CloudError>>),
+    Planned(Generation, Box<PlanResult<Plan>>),
     /// An operation has news.
     Operation(String, operation::Event),
     /// The audit holds operations without an outcome.

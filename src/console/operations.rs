@@ -7,7 +7,7 @@ use super::input::Input;
 use super::model::Model;
 use super::msg::Notice;
 use super::poll;
-use crate::core::error::CloudError;
+use crate::core::error::PlanResult;
 use crate::core::operation::record::Outcome;
 use crate::core::operation::rotate::grace_waived;
 use crate::core::operation::{self, Event, Facts, Intent, Operation, Phase, PlanRequest};
@@ -23,7 +23,7 @@ pub fn plan(model: &mut Model, request: PlanRequest) -> Vec<Effect> {
 }
 
 /// Proposes a plan that is ready, or says why there is none.
-pub(super) fn planned(model: &mut Model, result: Result<Plan, CloudError>) -> Vec<Effect> {
+pub(super) fn planned(model: &mut Model, result: PlanResult<Plan>) -> Vec<Effect> {
     if matches!(model.dialogs.last(), Some(Dialog::Planning { .. })) {
         model.dialogs.pop();
     }
@@ -39,8 +39,8 @@ pub(super) fn planned(model: &mut Model, result: Result<Plan, CloudError>) -> Ve
             model.open(Dialog::Operation { id, scroll: 0, input: Input::default(), error: None })
         }
         Err(error) => {
-            let hint = error.hint.map(|hint| format!(" — {hint}")).unwrap_or_default();
-            model.refuse(format!("cannot plan: {}{hint}", error.message))
+            let hint = error.hint().map(|hint| format!(" — {hint}")).unwrap_or_default();
+            model.refuse(format!("cannot plan: {}{hint}", error.why()))
         }
     }
 }

@@ -146,11 +146,6 @@ impl Table {
         self.selected = Some(rows[self.index].key.clone());
     }
 
-    /// Selects a row by its key.
-    pub fn select(&mut self, key: impl Into<String>) {
-        self.selected = Some(key.into());
-    }
-
     /// Takes the filter away. Whether there was one.
     pub fn unfilter(&mut self) -> bool {
         !std::mem::take(&mut self.filter).is_empty()

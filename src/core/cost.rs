@@ -5,12 +5,14 @@ mod prices;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 pub use prices::{Money, Region, Table};
 
-use super::environment::Template;
+use super::environment::{Architecture, Nat, Origin, Template};
 
 /// A stack as its price sees it: deployed or described.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +146,7 @@ fn assumptions(table: &Table) -> Vec<String> {
 /// Prices stacks.
 ///
 /// # Errors
-/// When the table has no prices of the region.
+/// When the table has no prices of the region, or a stack has a parameter that cannot be priced.
 pub fn estimate(table: &Table, region: &str, stacks: &[Priced]) -> Result<Estimate, String> {
     let prices = table.region(region)?;
     let mut bill = Bill { table, prices, estimate: Estimate::default(), subject: String::new() };
@@ -152,9 +154,9 @@ pub fn estimate(table: &Table, region: &str, stacks: &[Priced]) -> Result<Estima
         bill.subject.clone_from(&stack.name);
         match stack.template {
             Template::Edge => bill.edge(),
-            Template::Network => bill.network(stack),
-            Template::Platform => bill.platform(stack),
-            Template::Server => bill.server(stack),
+            Template::Network => bill.network(stack)?,
+            Template::Platform => bill.platform(stack)?,
+            Template::Server => bill.server(stack)?,
         }
     }
     Ok(bill.estimate)
@@ -162,13 +164,20 @@ pub fn estimate(table: &Table, region: &str, stacks: &[Priced]) -> Result<Estima
 
 impl Priced {
     /// A parameter in force.
-    pub fn get(&self, parameter: &str) -> String {
-        let given = self.parameters.get(parameter).cloned();
+    fn get(&self, parameter: &str) -> &str {
+        let given = self.parameters.get(parameter).map(String::as_str);
         given.or_else(|| self.template.default_of(parameter)).unwrap_or_default()
     }
 
-    fn number(&self, parameter: &str) -> u64 {
-        self.get(parameter).parse().unwrap_or(0)
+    fn is(&self, parameter: &str) -> bool {
+        self.get(parameter) == "true"
+    }
+
+    /// A number or a choice in force. What is not known has no price: a stack may have been
+    /// deployed from another template.
+    fn read<T: FromStr<Err: Display>>(&self, parameter: &str) -> Result<T, String> {
+        let read = self.get(parameter).parse();
+        read.map_err(|why| format!("no estimate: {parameter} of {} cannot be priced: {why}", self.name))
     }
 }
 
@@ -200,48 +209,49 @@ impl Bill<'_> {
     fn edge(&mut self) {
         let prices = &self.table.everywhere;
         self.add("web ACL", 1, "month", prices.waf_acl_month);
-        // Rules of a group in a web ACL begin so; a managed group is billed as one rule.
-        let rules = Template::Edge.body().matches("\n        - Name: ").count() as u64;
+        let rules = Template::Edge.web_acl_rules() as u64;
         self.add("web ACL rules", rules, "rule-month", prices.waf_rule_month);
         let millions = self.table.assumed.waf_million_requests;
         self.add("web ACL requests", millions, "million", prices.waf_million_requests);
     }
 
-    fn network(&mut self, stack: &Priced) {
-        let gateways = match stack.get("NatMode").as_str() {
-            "none" => 0,
-            "per-zone" => stack.number("ZoneCount"),
-            _ => 1,
+    fn network(&mut self, stack: &Priced) -> Result<(), String> {
+        let gateways: u64 = match stack.read("NatMode")? {
+            Nat::None => 0,
+            Nat::Single => 1,
+            Nat::PerZone => stack.read("ZoneCount")?,
         };
         let assumed = &self.table.assumed;
         self.add("NAT gateway", gateways * assumed.hours, "hour", self.prices.nat_hour);
         self.add("NAT data", gateways * assumed.nat_gb, "GB", self.prices.nat_gb);
         self.add("public IPv4", gateways * assumed.hours, "hour", self.table.everywhere.public_ipv4_hour);
+        Ok(())
     }
 
-    fn platform(&mut self, stack: &Priced) {
+    fn platform(&mut self, stack: &Priced) -> Result<(), String> {
         let (assumed, everywhere) = (&self.table.assumed, &self.table.everywhere);
         self.add("load balancer", assumed.hours, "hour", self.prices.alb_hour);
         self.add("load balancer LCU", assumed.alb_lcu * assumed.hours, "LCU-hour", self.prices.alb_lcu_hour);
-        if stack.get("OriginMode") == "public" {
+        if stack.read::<Origin>("OriginMode")? == Origin::Public {
             // One address in each public subnet; two where the subnets are known only later.
             let subnets = stack.parameters.get("PublicSubnetIds").map_or(2, |ids| ids.split(',').count() as u64);
             self.add("public IPv4", subnets * assumed.hours, "hour", everywhere.public_ipv4_hour);
-            self.add("secret", u64::from(stack.get("OriginGuard") == "true"), "secret-month", everywhere.secret_month);
+            self.add("secret", u64::from(stack.is("OriginGuard")), "secret-month", everywhere.secret_month);
         }
-        self.add("KMS key", u64::from(stack.get("Encryption") == "true"), "key-month", everywhere.kms_key_month);
+        self.add("KMS key", u64::from(stack.is("Encryption")), "key-month", everywhere.kms_key_month);
         self.add("alarm", 1, "alarm-month", everywhere.alarm_month);
+        Ok(())
     }
 
-    fn server(&mut self, stack: &Priced) {
+    fn server(&mut self, stack: &Priced) -> Result<(), String> {
         let (prices, assumed, everywhere) = (self.prices, &self.table.assumed, &self.table.everywhere);
-        let (cpu, memory) = (stack.number("Cpu"), stack.number("Memory"));
-        let (vcpu_hour, gb_hour) = match stack.get("Architecture").as_str() {
-            "X86_64" => (prices.fargate_x86_vcpu_hour, prices.fargate_x86_gb_hour),
-            _ => (prices.fargate_arm_vcpu_hour, prices.fargate_arm_gb_hour),
+        let (cpu, memory) = (stack.read("Cpu")?, stack.read("Memory")?);
+        let (vcpu_hour, gb_hour) = match stack.read("Architecture")? {
+            Architecture::X86 => (prices.fargate_x86_vcpu_hour, prices.fargate_x86_gb_hour),
+            Architecture::Arm64 => (prices.fargate_arm_vcpu_hour, prices.fargate_arm_gb_hour),
         };
-        let (min, max) = (stack.number("MinCount"), stack.number("MaxCount"));
-        let weight = stack.number("SpotWeight").min(100);
+        let (min, max): (u64, u64) = (stack.read("MinCount")?, stack.read("MaxCount")?);
+        let weight = stack.read::<u64>("SpotWeight")?.min(100);
         // CPU units and MiB are 1,024ths; shares are hundredths of a task.
         let hours = |size: u64, share: u64| size * 1000 * assumed.hours / 1024 * share / 100;
         let spot = |tasks: u64| tasks.saturating_sub(1) * weight;
@@ -258,5 +268,6 @@ impl Bill<'_> {
         // Two of its own; target tracking adds a high and a low one to each of its two policies.
         self.add("alarms", if min == max { 2 } else { 6 }, "alarm-month", everywhere.alarm_month);
         self.add("secret", 1, "secret-month", everywhere.secret_month);
+        Ok(())
     }
 }

@@ -46,6 +46,32 @@ pub struct CloudError {
     pub hint: Option<String>,
 }
 
+/// What was asked for and is not done, though no call failed: why, and the way out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Refusal {
+    /// What kind of refusal it is: not found, not valid, or in conflict with what is.
+    pub kind: ErrorKind,
+    /// The reason.
+    pub why: String,
+    /// What the operator can do about it.
+    pub hint: Option<String>,
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// Something could not be read.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// What was asked for is not possible.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// Result of planning.
+pub type PlanResult<T> = Result<T, PlanError>;
+
 /// Result of a call to the cloud.
 pub type CloudResult<T> = Result<T, CloudError>;
 
@@ -77,6 +103,52 @@ impl CloudError {
     pub fn outcome_unknown(&self) -> bool {
         use ErrorKind::{Garbled, Service, TimedOut, Unreachable};
         matches!(self.kind, TimedOut | Garbled | Service | Unreachable)
+    }
+}
+
+impl Refusal {
+    /// A refusal without a way out.
+    pub fn new(kind: ErrorKind, why: impl Into<String>) -> Self {
+        Self { kind, why: why.into(), hint: None }
+    }
+
+    /// Something that is needed was not read; the way out is that of the failed read.
+    pub fn unread(what: &str, error: &CloudError) -> Self {
+        Self { kind: error.kind, why: format!("{what} could not be read: {error}"), hint: error.hint.clone() }
+    }
+
+    /// The same refusal with a way out.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl PlanError {
+    /// The same failure with a more precise way out.
+    #[must_use]
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        match self {
+            Self::Cloud(error) => error.with_hint(hint).into(),
+            Self::Refused(refusal) => refusal.with_hint(hint).into(),
+        }
+    }
+
+    /// The reason, without the call that failed.
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Cloud(error) => &error.message,
+            Self::Refused(refusal) => &refusal.why,
+        }
+    }
+
+    /// What the operator can do about it.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Cloud(error) => error.hint.as_deref(),
+            Self::Refused(refusal) => refusal.hint.as_deref(),
+        }
     }
 }
 

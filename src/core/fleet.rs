@@ -17,8 +17,6 @@ pub struct Fleet {
     pub no_cluster: bool,
     /// Sorted by name.
     pub servers: Vec<Server>,
-    /// AWS calls that this refresh made.
-    pub api_calls: u32,
 }
 
 impl Fleet {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::environment::{Edge, Environment, Network, Platform, ServerSpec, names};
+use crate::core::environment::{Architecture, Edge, Environment, Nat, Network, Origin, Platform, ServerSpec, names};
 
 use super::engine::EngineInfo;
 
@@ -38,7 +38,7 @@ pub(super) fn environment(images: &BTreeMap<String, String>, upstream: Option<&s
         Some(ServerSpec {
             name: name.to_owned(),
             image: image.clone(),
-            architecture: Some(if cfg!(target_arch = "aarch64") { "ARM64" } else { "X86_64" }.to_owned()),
+            architecture: Some(if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86 }),
             // Equal: the emulator has no autoscaling.
             min: Some(tasks),
             max: Some(tasks),
@@ -53,13 +53,13 @@ pub(super) fn environment(images: &BTreeMap<String, String>, upstream: Option<&s
         protected: false,
         network: Network {
             zones: Some(2),
-            nat: Some("none".to_owned()),
+            nat: Some(Nat::None),
             flow_log_retention_days: Some(0),
             ..Network::default()
         },
         edge: Edge { log_retention_days: Some(0), ..Edge::default() },
         platform: Platform {
-            origin: Some("public".to_owned()),
+            origin: Some(Origin::Public),
             cognito_domain_prefix: Some(names::cluster(ENVIRONMENT)),
             access_logs: Some(false),
             managed_login: Some(false),

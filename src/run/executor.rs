@@ -16,6 +16,7 @@ use crate::console::remote::Generation;
 use crate::console::screens::{Answer, Read};
 use crate::core::fleet::Fleet;
 use crate::core::logs::insights::InsightsRequest;
+use crate::core::logs::tail::End;
 use crate::core::logs::{TailRequest, TailState};
 use crate::core::operation::PlanRequest;
 
@@ -71,7 +72,7 @@ impl Executor {
         self.send(async move {
             let answer = tokio::time::timeout(FETCH_LIMIT, answer(&session, &read)).await.unwrap_or_else(|_| {
                 let message = format!("no answer within {} s", FETCH_LIMIT.as_secs());
-                read.failed(CloudError::new(ErrorKind::TimedOut, "refresh", message))
+                read.failed(CloudError::new(ErrorKind::TimedOut, first_call(&read), message))
             });
             let _ = out.send(Msg::Calls(session.cloud.calls())).await;
             Msg::Loaded(generation, answer)
@@ -140,17 +141,12 @@ impl Executor {
                 while let Some(event) = received.recv().await {
                     match event {
                         TailEvent::Lines(more) => lines.extend(more),
-                        TailEvent::State(TailState::Ended(reason)) if reason != tail::END_OF_WINDOW => {
-                            failure = Some(reason)
-                        }
+                        TailEvent::State(TailState::Ended(End::Failed(error))) => failure = Some(error),
                         TailEvent::Gap(gap) => lines.push(gap.line()),
                         TailEvent::State(_) | TailEvent::Rate(_) => {}
                     }
                 }
-                match failure {
-                    Some(reason) => Err(CloudError::new(ErrorKind::Service, "logs:FilterLogEvents", reason)),
-                    None => Ok(lines),
-                }
+                failure.map_or(Ok(lines), Err)
             };
             let ((), result) = tokio::join!(tail::follow(cloud, request, budget, events), collect);
             Msg::OlderLines(generation, result)
@@ -182,6 +178,16 @@ impl Executor {
                 Err(error) => Notice::Bad(format!("{name} could not be written: {error}")),
             })
         });
+    }
+}
+
+/// The call that a read begins with.
+fn first_call(read: &Read) -> &'static str {
+    match read {
+        Read::Identity => "sts:GetCallerIdentity",
+        Read::Fleet => "ecs:DescribeServices",
+        Read::Stacks | Read::Clients => "cloudformation:DescribeStacks",
+        Read::StackDetail(_) => "cloudformation:DescribeStackEvents",
     }
 }
 

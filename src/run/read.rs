@@ -6,6 +6,9 @@ use crate::core::environment::{EDGE_REGION, names};
 use crate::core::stack::{Stack, StackRef};
 use crate::run::Session;
 
+/// The call that answers for a stack that is not there, or has not what is looked for.
+const STACKS: &str = "cloudformation:DescribeStacks";
+
 /// The environment's stacks; the edge stack lives in a region of its own.
 ///
 /// # Errors
@@ -39,7 +42,7 @@ pub async fn platform(session: &Session) -> CloudResult<Stack> {
     let name = names::stack(&session.context.environment, "platform");
     let stack = StackRef { name: name.clone(), region: session.context.region.clone() };
     session.cloud.stack(&stack).await?.ok_or_else(|| {
-        CloudError::new(ErrorKind::NotFound, "plan", format!("there is no stack {name}, so there is no user pool"))
+        CloudError::new(ErrorKind::NotFound, STACKS, format!("there is no stack {name}, so there is no user pool"))
             .with_hint("deploy the environment first")
     })
 }
@@ -50,6 +53,6 @@ pub async fn platform(session: &Session) -> CloudResult<Stack> {
 /// When the stack has no such output.
 pub fn output(stack: &Stack, key: &str) -> CloudResult<String> {
     stack.outputs.get(key).cloned().ok_or_else(|| {
-        CloudError::new(ErrorKind::Invalid, "plan", format!("stack {} has no output {key}", stack.id.name))
+        CloudError::new(ErrorKind::Invalid, STACKS, format!("stack {} has no output {key}", stack.id.name))
     })
 }

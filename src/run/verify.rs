@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::Session;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::environment::names;
 use crate::core::fleet::{Bounds, Server};
 use crate::core::operation::protocol::News;
 use crate::core::operation::verify::{bounds_are, gone, settled, steady, task_stopped};
@@ -86,14 +87,14 @@ fn outputs(stack: Option<&Stack>) -> Facts {
 /// A server's stack that failed is explained by its stopped tasks, if there are any.
 async fn explain(session: &Session, state: CheckState, stack: &StackRef) -> CheckState {
     let CheckState::Failed(reason) = state else { return state };
-    let server = stack.name.strip_prefix(&format!("quarterdeck-{}-", session.context.environment)).unwrap_or_default();
+    let server = stack.name.strip_prefix(&names::stack_prefix(&session.context.environment)).unwrap_or_default();
     let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await else { return CheckState::Failed(reason) };
     let stop = fleet.server(server).and_then(Server::latest_stop);
     let stop = stop.map(|task| format!("; task {}: {}", task.short_id(), task.stop_reason()));
     CheckState::Failed(format!("{reason}{}", stop.unwrap_or_default()))
 }
 
-/// How often a refusal of new credentials is asked again: Cognito may take seconds to know them.
+/// A refusal of new credentials is not the last word: Cognito may take seconds to know them.
 async fn granted(session: &Session, probe: &TokenProbe) -> CloudResult<CheckState> {
     match session.cloud.token(probe).await {
         Ok(_) => Ok(CheckState::Holds("the token endpoint granted a token".into())),

@@ -196,7 +196,6 @@ async fn stacks_are_drafted_executed_read_and_deleted() {
     assert_eq!(detail.resources.len(), 9);
     assert!(detail.events.is_sorted_by(|newer, older| newer.at >= older.at));
     assert!(detail.events.iter().any(|event| event.token.as_deref() == Some("op-create")));
-    assert!(cloud.template(&stack()).await.unwrap().contains("AWS::Cognito::UserPool"));
 
     // Nothing changes; then one thing does.
     assert_eq!(cloud.draft(&request(false, "512")).await.unwrap(), Drafted::Nothing);
@@ -221,9 +220,7 @@ async fn stacks_are_drafted_executed_read_and_deleted() {
 async fn a_fleet_is_read_and_changed() {
     let world = World::deployed().await;
     let cloud = &world.cloud;
-    let before = cloud.calls();
     let fleet = cloud.fleet("quarterdeck-test").await.unwrap();
-    assert_eq!(u64::from(fleet.api_calls), cloud.calls() - before);
     assert_eq!(fleet.unread(), []);
     let server = fleet.server("time").unwrap();
     assert_eq!((server.desired, server.status.word()), (0, "ACTIVE"));

@@ -158,7 +158,7 @@ fn a_cancelled_plan_that_comes_late_is_discarded() {
 fn a_plan_that_cannot_be_made_says_why_and_the_way_out() {
     let mut console = Console::new();
     console.keys("T");
-    console.send(Msg::Planned(console.model.planning, Box::new(Err(crate::support::unreachable()))));
+    console.send(Msg::Planned(console.model.planning, Box::new(Err(crate::support::unreachable().into()))));
     assert!(console.model.dialogs.is_empty());
     assert!(console.toast().contains("refused — check the network"), "{}", console.toast());
 }

@@ -3,7 +3,9 @@
 use crate::support::painted::{ALL, MIDDLE, SMALL, body, painted, screen, text};
 use crate::support::{Console, at, logs};
 use jiff::tz::{TimeZone, offset};
+use quarterdeck::cloud::{CloudError, ErrorKind};
 use quarterdeck::console::msg::Msg;
+use quarterdeck::core::logs::tail::End;
 use quarterdeck::core::logs::{Gap, Line, Rate, TailState};
 use quarterdeck::ui::Theme;
 
@@ -17,6 +19,7 @@ const BOTH: &[(u16, u16)] = &[SMALL, MIDDLE];
 
 #[test]
 fn log_states() {
+    let denied = CloudError::new(ErrorKind::Denied, "logs:FilterLogEvents", "not authorized");
     let states = [
         ("off", TailState::Off),
         ("live", TailState::Live),
@@ -24,7 +27,7 @@ fn log_states() {
         ("polling", TailState::Polling("the endpoint has no StartLiveTail; read every 2 s".into())),
         ("reconnecting", TailState::Reconnecting("connection reset by peer".into(), 4_000)),
         ("lagging", TailState::Lagging(42_000)),
-        ("ended", TailState::Ended("not authorized to perform logs:FilterLogEvents".into())),
+        ("ended", TailState::Ended(End::Failed(denied))),
     ];
     for (name, state) in states {
         let mut console = Console::new();

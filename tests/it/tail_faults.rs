@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::support::cloudwatch::{CloudWatch, Delivery, Fault, Live};
 use crate::support::tailing::{FAST, LATEST, Tailing};
+use quarterdeck::cloud::ErrorKind;
 use quarterdeck::core::logs::TailState;
-use quarterdeck::core::logs::tail::Follow;
+use quarterdeck::core::logs::tail::{End, Follow};
 use quarterdeck::run::tail::Patience;
 use rstest::rstest;
 
@@ -248,7 +249,9 @@ async fn a_group_that_is_refused_beside_a_long_one_is_not_asked_for_ever() {
     endpoint.refuse("/q/refused");
     let mut tailing = Tailing::start(&endpoint, &[GROUP, "/q/refused"], Follow::No, FAST).await;
     tailing.state("ended").await;
-    assert!(matches!(tailing.states.last(), Some(TailState::Ended(why)) if why.contains("log class")));
+    assert!(
+        matches!(tailing.states.last(), Some(TailState::Ended(End::Failed(error))) if error.message.contains("log class"))
+    );
 }
 
 #[tokio::test]
@@ -257,6 +260,8 @@ async fn a_window_that_cannot_be_read_ends_with_the_reason_and_the_gap() {
     endpoint.faults([Fault::Denied]);
     let mut tailing = Tailing::start(&endpoint, &[GROUP], Follow::No, FAST).await;
     tailing.state("ended").await;
-    assert!(matches!(tailing.states.last(), Some(TailState::Ended(why)) if why.contains("not authorized")));
+    assert!(
+        matches!(tailing.states.last(), Some(TailState::Ended(End::Failed(error))) if error.kind == ErrorKind::Denied)
+    );
     assert!(tailing.gaps.len() == 1 && !tailing.gaps[0].closed, "{:?}", tailing.gaps);
 }

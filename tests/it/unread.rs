@@ -146,7 +146,7 @@ const ROTATE: &[&str] = &["clients", "rotate", "prod-time-machine"];
 #[case::its_secrets(ROTATE, &["ListUserPoolClientSecrets"], "the secrets of client prod-time-machine could not be read")]
 #[case::where_it_is_stored(ROTATE, &["ListSecrets"], "the stored secret of client prod-time-machine could not be read")]
 #[case::not_stored(ROTATE, &[], "no secret in Secrets Manager holds")]
-#[case::its_token(&["clients", "token", "c1"], &["ListSecrets"], "the stored secret of client prod-time-machine was not read")]
+#[case::its_token(&["clients", "token", "c1"], &["ListSecrets"], "the stored secret of client prod-time-machine could not be read")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_is_refused_with_the_true_reason(
     #[case] args: &[&str],

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use quarterdeck::core::logs::{Expression, Severity};
+use quarterdeck::run::headless::{InsightsOptions, LogsOptions};
 
 /// Terminal operations console for MCP servers on AWS.
 ///
@@ -74,9 +74,23 @@ pub enum OutputFormat {
     Json,
 }
 
-/// A command.
+/// A command, by what it needs.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
+    /// A cloud and a session with it.
+    #[command(flatten)]
+    Cloud(CloudCommand),
+    /// The local cloud.
+    #[command(subcommand)]
+    Local(Local),
+    /// Nothing.
+    #[command(flatten)]
+    Offline(Offline),
+}
+
+/// A command that works on a cloud.
+#[derive(Debug, Clone, Subcommand)]
+pub enum CloudCommand {
     /// Show what a deploy would change. Changes nothing.
     Plan {
         /// Only these servers, and what they need.
@@ -95,9 +109,9 @@ pub enum Command {
         server: Option<String>,
     },
     /// Log lines of one or more servers.
-    Logs(Logs),
+    Logs(LogsOptions),
     /// A Logs Insights query over the log groups of one or more servers.
-    Insights(Insights),
+    Insights(InsightsOptions),
     /// Set the desired count or the autoscaling bounds of a server.
     Scale(Scale),
     /// Start a new deployment with the same task definition.
@@ -123,9 +137,11 @@ pub enum Command {
     Clients(Clients),
     /// What was done from this machine, and how it ended.
     Audit,
-    /// The local cloud.
-    #[command(subcommand)]
-    Local(Local),
+}
+
+/// A command that needs no cloud.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Offline {
     /// All actions and their keys.
     Keys,
     /// Completions for a shell.
@@ -135,68 +151,6 @@ pub enum Command {
     },
     /// The manual page.
     Man,
-}
-
-/// Log lines.
-#[derive(Debug, Clone, Args)]
-pub struct Logs {
-    /// Servers; all by default.
-    pub servers: Vec<String>,
-    /// A log group by name, instead of all servers or beside those named; may be repeated.
-    #[arg(long = "group", value_name = "NAME")]
-    pub groups: Vec<String>,
-    /// Go on as lines are written.
-    #[arg(short, long)]
-    pub follow: bool,
-    /// Where to begin: a duration back or a time.
-    #[arg(long, default_value = "15m")]
-    pub since: String,
-    /// Where to end: a duration back or a time.
-    #[arg(long, conflicts_with = "follow")]
-    pub until: Option<String>,
-    /// CloudWatch filter pattern, applied by the service.
-    #[arg(long)]
-    pub filter: Option<String>,
-    /// Only lines that match this regular expression.
-    #[arg(long, value_name = "REGEX")]
-    pub grep: Option<regex::Regex>,
-    /// Only lines of which this holds, as the Logs screen filters: 'tool=get_forecast latency_ms>500 !canary'.
-    #[arg(long = "where", value_name = "EXPRESSION", value_parser = Expression::parse)]
-    pub expression: Option<Expression>,
-    /// Only lines at least this bad: debug, info, warn, error.
-    #[arg(long, value_parser = level)]
-    pub level: Option<Severity>,
-    /// How to follow.
-    #[arg(long, value_enum, default_value_t = Mode::Live)]
-    pub mode: Mode,
-}
-
-/// A Logs Insights query.
-#[derive(Debug, Clone, Args)]
-pub struct Insights {
-    /// The query, such as 'stats count(*) by tool'.
-    pub query: String,
-    /// Servers; all by default.
-    pub servers: Vec<String>,
-    /// Where the window begins: a duration back or a time.
-    #[arg(long, default_value = "15m")]
-    pub since: String,
-    /// Where it ends: a duration back or a time; now by default.
-    #[arg(long)]
-    pub until: Option<String>,
-}
-
-fn level(text: &str) -> Result<Severity, String> {
-    Severity::named(text).ok_or_else(|| "one of debug, info, warn, error".to_owned())
-}
-
-/// How to follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Mode {
-    /// StartLiveTail, and polling where it is not to be had.
-    Live,
-    /// FilterLogEvents again and again.
-    Poll,
 }
 
 /// Scale.

@@ -178,6 +178,8 @@ mod tests {
         "stack of every environment"
     )]
     #[case("environment = 'prod'\nregion = 'eu-west-1'\nextra = 1", "unknown field `extra`")]
+    #[case("environment = 'prod'\nregion = 'eu-west-1'\n[network]\nnat = 'singel'", "`none`, `single`, `per-zone`")]
+    #[case("environment = 'prod'\nregion = 'eu-west-1'\n[network]\nnat = 'singel'", "nat = 'singel'")]
     fn bad_environments_are_named(#[case] text: &str, #[case] part: &str) {
         let error = parse_environment(Path::new("quarterdeck.toml"), text).unwrap_err().to_string();
         assert!(error.contains(part) && error.starts_with("quarterdeck.toml"), "{error}");

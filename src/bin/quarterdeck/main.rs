@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod config;
+mod failure;
 mod place_local;
 
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -11,12 +12,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::cli::{Cli, Command, Global};
-use crate::config::{Config, ConfigError, Places};
-use anyhow::Context as _;
+use crate::config::{Config, Places};
+use crate::failure::Failure;
 use clap::Parser;
-use quarterdeck::cloud::{CloudError, ErrorKind};
+use quarterdeck::cloud::ErrorKind;
 use quarterdeck::console::keymap::Keymap;
 use quarterdeck::core::environment::{Environment, names};
+use quarterdeck::core::error::Refusal;
 use quarterdeck::core::identity::Context;
 use quarterdeck::run::Session;
 use quarterdeck::run::audit::Audit;
@@ -43,60 +45,67 @@ fn main() -> ExitCode {
 }
 
 /// Tells what went wrong and the way out; the exit code of it.
-fn explain(error: &anyhow::Error) -> Exit {
-    eprintln!("quarterdeck: {error:#}");
-    if let Some(cloud) = error.downcast_ref::<CloudError>() {
-        if let Some(hint) = &cloud.hint {
-            eprintln!("  {hint}");
-        }
-        return Exit::of(cloud);
+fn explain(failure: &Failure) -> Exit {
+    eprintln!("quarterdeck: {failure}");
+    if let Some(hint) = failure.hint() {
+        eprintln!("  {hint}");
     }
-    if error.downcast_ref::<ConfigError>().is_some() { Exit::Usage } else { Exit::Failed }
+    failure.exit()
 }
 
-/// What every command starts from.
+/// What every command starts from that needs a cloud.
 struct Start {
     global: Global,
     config: Config,
     keymap: Keymap,
     places: Places,
+    /// Writes what is left of the log when it goes.
+    _log: WorkerGuard,
 }
 
-async fn run(cli: Cli) -> anyhow::Result<Exit> {
-    if let Some(exit) = commands::offline(&cli)? {
-        return Ok(exit);
+impl Start {
+    fn new(global: Global) -> Result<Self, Failure> {
+        let places = Places::find()?;
+        let log = log_to_file(&places.state)?;
+        let (config, keymap) = config::load(global.config.as_deref(), &places)?;
+        Ok(Self { global, config, keymap, places, _log: log })
     }
-    let places = Places::find()?;
-    let _log = log_to_file(&places.state)?;
-    let (config, keymap) = config::load(cli.global.config.as_deref(), &places)?;
-    let start = Start { global: cli.global, config, keymap, places };
+}
+
+async fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
-        Some(Command::Local(command)) => place_local::command(&start, &command).await,
-        None if start.global.local => place_local::console(&start).await,
-        command => {
+        Some(Command::Offline(command)) => commands::offline(&command),
+        Some(Command::Local(command)) => place_local::command(&Start::new(cli.global)?, &command).await,
+        Some(Command::Cloud(command)) => {
+            let start = Start::new(cli.global)?;
             let session = if start.global.local { place_local::attach(&start).await? } else { session(&start).await? };
-            match command {
-                Some(command) => commands::execute(&session, &start.global, command).await,
-                None => console(session, &start).await,
+            commands::execute(&session, &start.global, command).await
+        }
+        None => {
+            let start = Start::new(cli.global)?;
+            if start.global.local {
+                return place_local::console(&start).await;
             }
+            console(session(&start).await?, &start).await
         }
     }
 }
 
 /// Opens the console on a terminal; without one there is nothing to open.
-async fn console(session: Session, start: &Start) -> anyhow::Result<Exit> {
+async fn console(session: Session, start: &Start) -> Result<Exit, Failure> {
     use std::io::IsTerminal;
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         eprintln!("quarterdeck: the console needs a terminal; `quarterdeck status` and the other commands do not");
         return Ok(Exit::Usage);
     }
     let theme = commands::theme(start.config.theme.as_deref())?;
-    run::console(session, start.keymap.clone(), theme, &start.config.logs.fields).await.context("the terminal")?;
+    let ended = run::console(session, start.keymap.clone(), theme, &start.config.logs.fields).await;
+    ended.map_err(Failure::io("the terminal"))?;
     Ok(Exit::Done)
 }
 
 /// A session with AWS as the standard chain finds it.
-async fn session(start: &Start) -> anyhow::Result<Session> {
+async fn session(start: &Start) -> Result<Session, Failure> {
     let mut environment = config::environment(start.global.file.as_deref())?;
     if start.global.file.is_none() && start.global.environment.is_some() {
         // A file that merely lies here describes another environment than the one named.
@@ -118,16 +127,14 @@ async fn build(
     options: aws::Options,
     environment: Option<Environment>,
     local: bool,
-) -> anyhow::Result<Session> {
+) -> Result<Session, Failure> {
     let cloud = aws::connect(&options).await?;
     let named = start.global.environment.clone();
     if let (Some(named), Some(file)) = (&named, &environment)
         && *named != file.environment
     {
         let message = format!("--environment says {named:?}, but the environment's file says {:?}", file.environment);
-        return Err(CloudError::new(ErrorKind::Invalid, "environment", message)
-            .with_hint("name the right file with --file")
-            .into());
+        return Err(Refusal::new(ErrorKind::Invalid, message).with_hint("name the right file with --file").into());
     }
     let described = || environment.as_ref().map(|environment| environment.environment.clone());
     let name = named.or_else(described).or_else(|| start.config.environment.clone());
@@ -135,9 +142,7 @@ async fn build(
         (Some(name), _) => name,
         (None, Some(cluster)) => cluster.strip_prefix("quarterdeck-").unwrap_or(cluster).to_owned(),
         (None, None) => {
-            let error =
-                CloudError::new(ErrorKind::Invalid, "environment", "it is not known which environment to work on");
-            return Err(error
+            return Err(Refusal::new(ErrorKind::Invalid, "it is not known which environment to work on")
                 .with_hint("run where quarterdeck.toml is, or name it with -e ENV, or a cluster with --cluster")
                 .into());
         }
@@ -152,8 +157,8 @@ async fn build(
         environment: name,
         local,
     };
-    let audit =
-        Audit::open(&start.places.state).with_context(|| format!("the audit in {}", start.places.state.display()))?;
+    let audit = Audit::open(&start.places.state)
+        .map_err(Failure::io(format!("the audit in {}", start.places.state.display())))?;
     Ok(Session {
         cloud: Arc::new(cloud),
         context,
@@ -164,12 +169,12 @@ async fn build(
 }
 
 /// Logs to a file alone: the terminal belongs to the console. `QUARTERDECK_LOG` chooses the level.
-fn log_to_file(state: &Path) -> anyhow::Result<WorkerGuard> {
+fn log_to_file(state: &Path) -> Result<WorkerGuard, Failure> {
     let private = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
-    private.with_context(|| state.display().to_string())?;
+    private.map_err(Failure::io(state.display().to_string()))?;
     let path = state.join("quarterdeck.log");
     let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-    let (writer, guard) = tracing_appender::non_blocking(file.with_context(|| path.display().to_string())?);
+    let (writer, guard) = tracing_appender::non_blocking(file.map_err(Failure::io(path.display().to_string()))?);
     let level = std::env::var("QUARTERDECK_LOG").ok().and_then(|level| level.parse().ok());
     let level = level.unwrap_or(LevelFilter::WARN);
     // Whatever is asked for: the SDK traces the bodies of its requests, secrets and all.

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use crate::cli::Local;
 use crate::config;
+use crate::failure::Failure;
 use async_trait::async_trait;
 use quarterdeck::aws;
-use quarterdeck::cloud::{CloudError, ErrorKind};
+use quarterdeck::cloud::ErrorKind;
 use quarterdeck::core::environment::Environment;
+use quarterdeck::core::error::Refusal;
 use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
 use quarterdeck::core::text::short_duration;
@@ -36,7 +38,7 @@ fn show(progress: Progress) {
 }
 
 /// The environment's file, with the images and addresses of this place.
-fn environment(start: &Start, running: &Running) -> anyhow::Result<Environment> {
+fn environment(start: &Start, running: &Running) -> Result<Environment, Failure> {
     let mut environment = match &start.global.file {
         Some(_) => config::environment(start.global.file.as_deref())?.unwrap_or_else(|| running.environment.clone()),
         None => config::parse_environment(Path::new("quarterdeck.toml"), ENVIRONMENT)?,
@@ -45,7 +47,7 @@ fn environment(start: &Start, running: &Running) -> anyhow::Result<Environment> 
         if let Some(here) = running.environment.server(&server.name) {
             server.image.clone_from(&here.image);
             server.upstream_url.clone_from(&here.upstream_url);
-            server.architecture.clone_from(&here.architecture);
+            server.architecture = here.architecture;
         }
     }
     if running.engine.is_none() {
@@ -56,7 +58,7 @@ fn environment(start: &Start, running: &Running) -> anyhow::Result<Environment> 
 }
 
 /// A session with the local cloud.
-async fn session(start: &Start, running: &Running) -> anyhow::Result<Session> {
+async fn session(start: &Start, running: &Running) -> Result<Session, Failure> {
     let environment = environment(start, running)?;
     let options = aws::Options {
         region: Some(environment.region.clone()),
@@ -70,7 +72,7 @@ async fn session(start: &Start, running: &Running) -> anyhow::Result<Session> {
 }
 
 /// Starts what does not run yet and deploys the environment on it.
-async fn up(start: &Start, output: Output) -> anyhow::Result<(Running, Session, Exit)> {
+async fn up(start: &Start, output: Output) -> Result<(Running, Session, Exit), Failure> {
     let began = jiff::Timestamp::now();
     let running = local::up(&Options::default(), &mut show).await?;
     let session = session(start, &running).await?;
@@ -89,12 +91,12 @@ async fn up(start: &Start, output: Output) -> anyhow::Result<(Running, Session, 
 }
 
 /// `quarterdeck --local`: everything, then the console; without a terminal its state and addresses.
-pub async fn console(start: &Start) -> anyhow::Result<Exit> {
+pub async fn console(start: &Start) -> Result<Exit, Failure> {
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let (running, session, exit) = up(start, Output::Text).await?;
     if !terminal {
         headless::status(&session, None, commands::output(&start.global)).await?;
-        addresses(&running, &session);
+        addresses(&running, &session)?;
         return Ok(exit);
     }
     let calls = tokio::spawn(background_traffic(session.clone(), running.clone()));
@@ -107,40 +109,35 @@ pub async fn console(start: &Start) -> anyhow::Result<Exit> {
     result
 }
 
-fn addresses(running: &Running, session: &Session) {
-    println!("endpoint  {}", running.endpoint);
+fn addresses(running: &Running, session: &Session) -> Result<(), headless::Failure> {
     let base = running.overrides.get("PublicBaseUrl").cloned().unwrap_or_default();
-    for server in session.environment.iter().flat_map(|environment| &environment.servers) {
-        println!("{:<9} {base}{}/mcp", server.name, path(server));
-    }
-}
-
-fn path(server: &quarterdeck::core::environment::ServerSpec) -> String {
-    server.path()
+    let servers = session.environment.iter().flat_map(|environment| &environment.servers);
+    let servers = servers.map(|server| format!("\n{:<9} {base}{}/mcp", server.name, server.path()));
+    headless::print(&format!("endpoint  {}{}", running.endpoint, servers.collect::<String>()))
 }
 
 /// A session with the local cloud that runs already.
-pub async fn attach(start: &Start) -> anyhow::Result<Session> {
+pub async fn attach(start: &Start) -> Result<Session, Failure> {
     session(start, &running().await?).await
 }
 
 /// The local cloud that runs already.
-async fn running() -> anyhow::Result<Running> {
+async fn running() -> Result<Running, Failure> {
     let found = local::attach(&Options::default()).await?;
     found.ok_or_else(|| {
-        CloudError::new(ErrorKind::NotFound, "local", "the local cloud does not run")
+        Refusal::new(ErrorKind::NotFound, "the local cloud does not run")
             .with_hint("start it with `quarterdeck local up`")
             .into()
     })
 }
 
 /// `quarterdeck local …`.
-pub async fn command(start: &Start, command: &Local) -> anyhow::Result<Exit> {
+pub async fn command(start: &Start, command: &Local) -> Result<Exit, Failure> {
     let output = commands::output(&start.global);
     match command {
         Local::Up => {
             let (running, session, exit) = up(start, output).await?;
-            addresses(&running, &session);
+            addresses(&running, &session)?;
             Ok(exit)
         }
         Local::Down => {
@@ -154,14 +151,14 @@ pub async fn command(start: &Start, command: &Local) -> anyhow::Result<Exit> {
         }
         Local::Status => {
             let status = local::status(&Options::default()).await?;
-            println!("{}", serde_json::to_string_pretty(&status)?);
+            headless::print_json(&status)?;
             Ok(Exit::Done)
         }
         Local::Traffic { rate, calls } => {
             let session = attach(start).await?;
             let running = running().await?;
             let report = call(&session, &running, *rate, *calls, output == Output::Text).await;
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            headless::print_json(&report)?;
             Ok(Exit::Done)
         }
     }
@@ -183,7 +180,7 @@ async fn call(
         .environment
         .iter()
         .flat_map(|environment| &environment.servers)
-        .map(|server| (server.name.clone(), path(server)))
+        .map(|server| (server.name.clone(), server.path()))
         .collect();
     let options = TrafficOptions {
         base: running.overrides.get("PublicBaseUrl").cloned().unwrap_or_default(),
@@ -208,7 +205,7 @@ struct MachineTokens(Session);
 
 #[async_trait]
 impl Tokens for MachineTokens {
-    async fn token(&self, server: &str, _fresh: bool) -> Result<SecretString, String> {
+    async fn token(&self, server: &str) -> Result<SecretString, String> {
         let session = &self.0;
         let platform = read::platform(session).await.map_err(|error| error.to_string())?;
         let probe = TokenProbe {

@@ -75,6 +75,21 @@ fn what_cannot_be_priced_says_so() {
 }
 
 #[test]
+fn what_is_not_known_of_a_deployed_stack_is_never_guessed() {
+    let table = Table::packed().unwrap();
+    let unknown = [
+        shared(Template::Network, &[("NatMode", "regional")]),
+        shared(Template::Platform, &[("OriginMode", "internet")]),
+        server(&[("Architecture", "RISCV")]),
+        server(&[("MaxCount", "many")]),
+    ];
+    for stack in unknown {
+        let why = estimate(&table, "us-east-1", std::slice::from_ref(&stack)).unwrap_err();
+        assert!(why.starts_with("no estimate: ") && why.contains(&stack.name), "{why}");
+    }
+}
+
+#[test]
 fn bounds_are_a_range() {
     let cost = Cost::compare("us-east-1", false, &[server(&[])], &[server(&[("MaxCount", "4")])]);
     // Four more alarms; two more tasks at (14.7752 + 3.24485) / 2 + 0.53 each.

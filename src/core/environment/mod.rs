@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+mod choice;
+mod limits;
 pub mod names;
 mod stacks;
 mod template;
 
+pub use choice::{Architecture, AuthorizationServer, Nat, Origin};
 pub use stacks::stacks;
-pub use template::Template;
+pub use template::{Parameter, Template};
 
 /// The region in which CloudFront's web ACLs live (AWS WAF developer guide).
 pub const EDGE_REGION: &str = "us-east-1";
@@ -18,7 +21,7 @@ pub const EDGE_REGION: &str = "us-east-1";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Environment {
-    /// Its name: lower-case letters, digits and hyphens, at most 20.
+    /// Its name: lower-case letters, digits and hyphens, 2 to 20.
     pub environment: String,
     /// AWS region.
     pub region: String,
@@ -45,8 +48,8 @@ pub struct Environment {
 pub struct Network {
     /// Availability zones, 2 or 3.
     pub zones: Option<u32>,
-    /// `none`, `single` or `per-zone`.
-    pub nat: Option<String>,
+    /// The servers' way out.
+    pub nat: Option<Nat>,
     /// CIDR block of a new VPC.
     pub cidr: Option<String>,
     /// Days that flow logs are kept; 0 keeps none.
@@ -79,8 +82,8 @@ pub struct Edge {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Platform {
-    /// `vpc-origin` or `public`.
-    pub origin: Option<String>,
+    /// How CloudFront reaches the load balancer.
+    pub origin: Option<Origin>,
     /// Prefix of the Cognito domain; globally unique.
     pub cognito_domain_prefix: Option<String>,
     /// A KMS key of the environment's own for logs and secrets.
@@ -91,8 +94,8 @@ pub struct Platform {
     pub managed_login: Option<bool>,
     /// Deletion protection of load balancer, pool and logs.
     pub deletion_protection: Option<bool>,
-    /// Whose metadata the servers send clients to: `own` or `issuer`.
-    pub authorization_server: Option<String>,
+    /// Whose metadata the servers send clients to.
+    pub authorization_server: Option<AuthorizationServer>,
     /// Address that alarms are sent to.
     pub alarm_email: Option<String>,
     /// Days that logs are kept.
@@ -105,7 +108,7 @@ pub struct Platform {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerSpec {
-    /// Its name: lower-case letters, digits and hyphens, at most 20.
+    /// Its name: lower-case letters, digits and hyphens, 2 to 20.
     pub name: String,
     /// Container image.
     pub image: String,
@@ -115,8 +118,8 @@ pub struct ServerSpec {
     pub cpu: Option<u32>,
     /// Memory in MiB.
     pub memory: Option<u32>,
-    /// `ARM64` or `X86_64`.
-    pub architecture: Option<String>,
+    /// The processor of the image.
+    pub architecture: Option<Architecture>,
     /// Fewest tasks.
     pub min: Option<u32>,
     /// Most tasks.
@@ -139,7 +142,7 @@ pub struct ServerSpec {
     pub log_retention_days: Option<u32>,
 }
 
-/// An environment that cannot be: which key, why, and what is possible.
+/// An invalid environment: which key, why, and what is possible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {reason}")]
 pub struct InvalidEnvironment {
@@ -149,6 +152,8 @@ pub struct InvalidEnvironment {
     pub reason: String,
 }
 
+/// The shortest name of an environment or a server: the templates take no single letter.
+const MIN_NAME: usize = 2;
 /// The longest name of an environment or a server: the names that AWS derives from both (target
 /// groups: 32 characters) must hold them.
 pub const MAX_NAME: usize = 20;
@@ -159,16 +164,12 @@ impl Environment {
     /// Checks what no type checks.
     ///
     /// # Errors
-    /// Names the first key that cannot be, with its limit.
+    /// Names the first invalid key, with its limit.
     pub fn validate(&self) -> Result<(), InvalidEnvironment> {
         check_name("environment", &self.environment)?;
         if !valid_region(&self.region) {
             let reason = format!("{:?} is not an AWS region; such as eu-west-1", self.region);
             return Err(invalid("region", reason));
-        }
-        let zones = self.network.zones.unwrap_or(2);
-        if !(2..=3).contains(&zones) {
-            return Err(invalid("network.zones", format!("{zones} is not possible; 2 or 3 are")));
         }
         let mut seen = BTreeSet::new();
         for server in &self.servers {
@@ -177,7 +178,8 @@ impl Environment {
                 return Err(invalid("server.name", format!("{:?} is there twice", server.name)));
             }
         }
-        self.check_paths()
+        self.check_paths()?;
+        limits::check(self)
     }
 
     /// Each path leads to one server: a listener rule takes its path and all below it.
@@ -269,11 +271,11 @@ fn valid_callback(url: &str) -> bool {
 fn check_name(key: &str, name: &str) -> Result<(), InvalidEnvironment> {
     let shape = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     let start = name.starts_with(|c: char| c.is_ascii_lowercase());
-    if name.len() <= MAX_NAME && shape && start && !name.ends_with('-') {
+    if (MIN_NAME..=MAX_NAME).contains(&name.len()) && shape && start && !name.ends_with('-') {
         return Ok(());
     }
     let reason = format!(
-        "{name:?} is not possible; a letter, then letters, digits and hyphens, at most {MAX_NAME}, in lower case"
+        "{name:?} is not possible; a letter, then letters, digits and hyphens, {MIN_NAME} to {MAX_NAME}, in lower case"
     );
     Err(invalid(key, reason))
 }

@@ -93,7 +93,7 @@ impl Builder<'_> {
     fn network(&self) -> StackDeploy {
         let (network, mut inputs) = (&self.environment.network, Inputs::new());
         give(&mut inputs, "ZoneCount", network.zones);
-        give(&mut inputs, "NatMode", network.nat.as_ref());
+        give(&mut inputs, "NatMode", network.nat);
         give(&mut inputs, "VpcCidr", network.cidr.as_ref());
         give(&mut inputs, "FlowLogRetentionDays", network.flow_log_retention_days);
         self.stack(Template::Network, "network", inputs, Vec::new())
@@ -118,7 +118,7 @@ impl Builder<'_> {
         if self.environment.edge.enabled.unwrap_or(true) {
             inputs.insert("WebAclArn".into(), self.output("edge", "WebAclArn"));
         }
-        give(&mut inputs, "OriginMode", platform.origin.as_ref());
+        give(&mut inputs, "OriginMode", platform.origin);
         give(&mut inputs, "CognitoDomainPrefix", platform.cognito_domain_prefix.as_ref());
         give(&mut inputs, "Encryption", platform.encryption);
         give(&mut inputs, "AccessLogs", platform.access_logs);
@@ -137,14 +137,14 @@ impl Builder<'_> {
         }
         let (min, max) = spec.tasks();
         give(&mut inputs, "ManagedLogin", self.environment.platform.managed_login);
-        give(&mut inputs, "AuthorizationServer", self.environment.platform.authorization_server.as_ref());
+        give(&mut inputs, "AuthorizationServer", self.environment.platform.authorization_server);
         give(&mut inputs, "ServerName", Some(&spec.name));
         give(&mut inputs, "Image", Some(&spec.image));
         give(&mut inputs, "Path", Some(spec.path()));
         give(&mut inputs, "Priority", Some(priority));
         give(&mut inputs, "Cpu", spec.cpu);
         give(&mut inputs, "Memory", spec.memory);
-        give(&mut inputs, "Architecture", spec.architecture.as_ref());
+        give(&mut inputs, "Architecture", spec.architecture);
         give(&mut inputs, "MinCount", Some(min));
         give(&mut inputs, "MaxCount", Some(max));
         give(&mut inputs, "RequestsPerTarget", spec.requests_per_target);

@@ -1,6 +1,10 @@
 //! The packed CloudFormation templates.
 
+use regex::Regex;
 use serde::{Deserialize, Serialize};
+
+// `build.rs` reads the templates.
+include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 
 /// The packed CloudFormation templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,6 +20,30 @@ pub enum Template {
     Server,
 }
 
+/// What the console asks of a template.
+struct Facts {
+    resources: usize,
+    web_acl_rules: usize,
+    parameters: &'static [Parameter],
+}
+
+/// A parameter of a template, and what CloudFormation takes for it.
+#[derive(Debug)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is when it is not given.
+    pub default: Option<&'static str>,
+    /// The values that are possible; none where others decide.
+    pub allowed: &'static [&'static str],
+    /// Least and greatest value.
+    range: Option<(u64, u64)>,
+    /// Regular expression of the whole value, or of each of a list.
+    pattern: Option<&'static str>,
+    /// The pattern in words.
+    possible: Option<&'static str>,
+}
+
 impl Template {
     /// The template's text.
     pub fn body(self) -> &'static str {
@@ -27,21 +55,135 @@ impl Template {
         }
     }
 
+    /// Its file in the repository.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Edge => "stack/edge.yaml",
+            Self::Network => "stack/network.yaml",
+            Self::Platform => "stack/platform.yaml",
+            Self::Server => "stack/server.yaml",
+        }
+    }
+
+    const fn facts(self) -> &'static Facts {
+        match self {
+            Self::Edge => &EDGE,
+            Self::Network => &NETWORK,
+            Self::Platform => &PLATFORM,
+            Self::Server => &SERVER,
+        }
+    }
+
+    /// Its parameters.
+    pub fn parameters(self) -> &'static [Parameter] {
+        self.facts().parameters
+    }
+
+    /// The parameter of this name.
+    pub fn parameter(self, name: &str) -> Option<&'static Parameter> {
+        self.parameters().iter().find(|parameter| parameter.name == name)
+    }
+
     /// The default of a parameter, if it has one.
-    pub fn default_of(self, parameter: &str) -> Option<String> {
-        let (_, rest) = self.body().split_once(&format!("\n  {parameter}:\n"))?;
-        let of = rest.lines().take_while(|line| line.starts_with("    "));
-        let default = of.filter_map(|line| line.trim().strip_prefix("Default:")).next()?;
-        Some(default.trim().trim_matches('\'').to_owned())
+    pub fn default_of(self, parameter: &str) -> Option<&'static str> {
+        self.parameter(parameter)?.default
     }
 
     /// Whether the template has a parameter of this name.
     pub fn declares(self, parameter: &str) -> bool {
-        let body = self.body();
-        let Some(start) = body.find("\nParameters:\n") else { return false };
-        body[start + 13..]
-            .lines()
-            .take_while(|line| line.is_empty() || line.starts_with(' ') || line.starts_with('#'))
-            .any(|line| line.strip_prefix("  ").and_then(|line| line.strip_suffix(':')) == Some(parameter))
+        self.parameter(parameter).is_some()
+    }
+
+    /// Its resources, those of conditions that do not hold with them.
+    pub fn resource_count(self) -> usize {
+        self.facts().resources
+    }
+
+    /// Rules of its web ACL.
+    pub fn web_acl_rules(self) -> usize {
+        self.facts().web_acl_rules
+    }
+}
+
+impl Parameter {
+    /// Whether CloudFormation takes this value: one, where the parameter is a list.
+    ///
+    /// # Errors
+    /// Says what is possible.
+    pub fn check(&self, value: &str) -> Result<(), String> {
+        if !self.allowed.is_empty() {
+            let possible = || format!("one of {}", self.allowed.join(", "));
+            return if self.allowed.contains(&value) { Ok(()) } else { Err(refusal(value, &possible())) };
+        }
+        if let Some((min, max)) = self.range {
+            let inside = value.parse().is_ok_and(|number: u64| (min..=max).contains(&number));
+            return if inside { Ok(()) } else { Err(refusal(value, &format!("{min} to {max}"))) };
+        }
+        let Some(pattern) = self.pattern else { return Ok(()) };
+        // CloudFormation holds the whole value to it. One that cannot be read refuses nothing.
+        let whole = Regex::new(&format!("^(?:{pattern})$"));
+        if whole.is_ok_and(|whole| !whole.is_match(value)) {
+            let words = self.possible.map_or_else(|| format!("what matches {pattern}"), ToOwned::to_owned);
+            return Err(refusal(value, &words));
+        }
+        Ok(())
+    }
+}
+
+fn refusal(value: &str, possible: &str) -> String {
+    let quoted = if value.parse::<u64>().is_ok() { value.to_owned() } else { format!("{value:?}") };
+    format!("{quoted} is not possible; it must be {possible}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const ALL: [Template; 4] = [Template::Edge, Template::Network, Template::Platform, Template::Server];
+
+    /// What the build read is what the text says, read in another way.
+    #[test]
+    fn the_constants_are_the_templates() {
+        for template in ALL {
+            let resources = template.body().matches("\n    Type: AWS::").count();
+            assert_eq!(template.resource_count(), resources, "{}", template.file());
+            let section = template.body().split("\nResources:").next().unwrap_or_default();
+            assert_eq!(template.parameters().len(), section.matches("\n    Type: ").count(), "{}", template.file());
+            for parameter in template.parameters() {
+                let default = parameter.default.filter(|default| !default.is_empty());
+                assert_eq!(default.map_or(Ok(()), |default| each(parameter, default)), Ok(()), "{}", parameter.name);
+                assert!(Regex::new(parameter.pattern.unwrap_or_default()).is_ok(), "{}", parameter.name);
+            }
+        }
+        assert_eq!(Template::Edge.web_acl_rules(), Template::Edge.body().matches("\n        - Name: ").count());
+        assert_eq!(Template::Platform.default_of("Mfa"), Some("ON"));
+        assert_eq!(Template::Server.default_of("Image"), None);
+        assert!(Template::Server.declares("Image") && !Template::Network.declares("Image"));
+    }
+
+    fn each(parameter: &Parameter, list: &str) -> Result<(), String> {
+        if parameter.name == "CallbackUrls" {
+            return list.split(',').try_for_each(|value| parameter.check(value));
+        }
+        parameter.check(list)
+    }
+
+    #[rstest]
+    #[case(Template::Network, "NatMode", "single", "singel", "none, single, per-zone")]
+    #[case(Template::Edge, "RateLimitPerIp", "10", "9", "10 to 2000000000")]
+    #[case(Template::Network, "VpcCidr", "10.0.0.0/16", "10.0.0.0/8", "from /16 to /19")]
+    #[case(Template::Server, "Path", "/time", "/ti me", "matches /")]
+    fn what_cloudformation_would_refuse_is_refused(
+        #[case] template: Template,
+        #[case] name: &str,
+        #[case] good: &str,
+        #[case] bad: &str,
+        #[case] possible: &str,
+    ) {
+        let parameter = template.parameter(name).unwrap();
+        assert_eq!(parameter.check(good), Ok(()));
+        let why = parameter.check(bad).unwrap_err();
+        assert!(why.contains(bad) && why.contains(possible), "{why}");
     }
 }

@@ -198,16 +198,13 @@ impl Store {
         let index = self.segments.partition_point(|segment| segment.first_at() <= new.at).saturating_sub(1);
         let size = SEGMENT.min(self.limit / 16);
         let Some(segment) = self.segments.get_mut(index) else { return };
-        let mut before = segment.bytes();
+        self.bytes -= segment.bytes();
         segment.insert(New { text, ..new });
         self.len += 1;
-        if segment.is_full(text, size * 2) && segment.len() > 1 {
-            let second = segment.split();
-            before = before.wrapping_sub(second.bytes());
-            self.bytes = self.bytes.wrapping_add(segment.bytes().wrapping_sub(before));
+        let second = (segment.is_full(text, size * 2) && segment.len() > 1).then(|| segment.split());
+        self.bytes += segment.bytes() + second.as_ref().map_or(0, Segment::bytes);
+        if let Some(second) = second {
             self.segments.insert(index + 1, second);
-        } else {
-            self.bytes = self.bytes + segment.bytes() - before;
         }
     }
 

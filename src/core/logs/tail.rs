@@ -1,5 +1,7 @@
 //! Following log groups: what is wanted, and how it stands.
 
+use crate::core::error::CloudError;
+
 /// What to follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TailRequest {
@@ -46,7 +48,25 @@ pub enum TailState {
     /// The connection broke; why, and when it is tried again (milliseconds from now).
     Reconnecting(String, u64),
     /// Nothing more will come; why.
-    Ended(String),
+    Ended(End),
+}
+
+/// Why nothing more will come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The window was read to its end.
+    Window,
+    /// A log group cannot be read.
+    Failed(CloudError),
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Window => f.write_str("the end of the window"),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
 }
 
 impl TailState {

@@ -33,11 +33,11 @@ pub struct TrafficOptions {
 /// Where access tokens come from.
 #[async_trait]
 pub trait Tokens: Send + Sync {
-    /// A token for this server. `fresh` when the last one was refused.
+    /// A token for this server.
     ///
     /// # Errors
     /// Why there is none; the call is made without.
-    async fn token(&self, server: &str, fresh: bool) -> Result<SecretString, String>;
+    async fn token(&self, server: &str) -> Result<SecretString, String>;
 }
 
 /// What became of the calls to one server.
@@ -107,7 +107,7 @@ async fn one(client: &mut Client, server: &str, tokens: &dyn Tokens, turn: u64, 
     let began = std::time::Instant::now();
     let called = |planned_wrong, outcome| Called { planned_wrong, outcome, took: began.elapsed() };
     if client.token.is_none() {
-        match tokens.token(server, false).await {
+        match tokens.token(server).await {
             Ok(token) => client.token = Some(token),
             Err(reason) => return called(false, Outcome::Refused(format!("no token: {reason}"))),
         }
@@ -129,7 +129,7 @@ async fn one(client: &mut Client, server: &str, tokens: &dyn Tokens, turn: u64, 
 /// A refused token is replaced; a server that forgot its tools (a new version) is asked again.
 async fn renew(client: &mut Client, server: &str, tokens: &dyn Tokens, outcome: &Outcome) {
     if matches!(outcome, Outcome::Refused(_)) {
-        client.token = tokens.token(server, true).await.ok();
+        client.token = tokens.token(server).await.ok();
     }
     if !matches!(outcome, Outcome::Ok) {
         client.tools.clear();

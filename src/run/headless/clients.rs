@@ -4,9 +4,10 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::drive::{agreed, drive, report};
-use super::{Consent, Exit, Output, json as print_json, line, operate, progress, written};
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use super::{Consent, Exit, Failure, Output, json as print_json, line, operate, progress, written};
+use crate::cloud::ErrorKind;
 use crate::core::client::{Client, ClientList};
+use crate::core::error::Refusal;
 use crate::core::operation::PlanRequest;
 use crate::core::operation::rotate::grace_waived;
 use crate::core::operation::work::{Label, TokenProbe, Version};
@@ -17,7 +18,7 @@ use crate::run::{Session, planner, read};
 ///
 /// # Errors
 /// When they cannot be read or written.
-pub async fn list(session: &Session, output: Output) -> CloudResult<Exit> {
+pub async fn list(session: &Session, output: Output) -> Result<Exit, Failure> {
     let clients = read::clients(session).await?;
     let result = match output {
         Output::Json => print_json(&document(&clients)),
@@ -43,20 +44,16 @@ fn table(clients: &[Client]) -> String {
 }
 
 /// The unfinished rotation of a client, by the client's id or name.
-fn unfinished(session: &Session, wanted: &str) -> CloudResult<Operation> {
+fn unfinished(session: &Session, wanted: &str) -> Result<Operation, Failure> {
     let open = session.audit.unfinished(&session.context);
-    let open = open.map_err(|error| CloudError::new(ErrorKind::Garbled, "audit", error.to_string()))?;
+    let open = open.map_err(|error| Failure::Audit { path: session.audit.path(), error })?;
     let of = |operation: &Operation| match &operation.plan.intent {
         Intent::Rotate(rotation) => rotation.client == wanted || rotation.name == wanted || operation.id() == wanted,
         _ => false,
     };
     open.into_iter().rev().find(of).ok_or_else(|| {
-        CloudError::new(
-            ErrorKind::NotFound,
-            "rotate",
-            format!("no unfinished rotation of client {wanted:?} is known here"),
-        )
-        .with_hint("`quarterdeck audit` shows what was done from this machine")
+        let why = format!("no unfinished rotation of client {wanted:?} is known here");
+        Failure::refused(ErrorKind::NotFound, why, "`quarterdeck audit` shows what was done from this machine")
     })
 }
 
@@ -70,7 +67,7 @@ pub async fn finish_rotation(
     waive: bool,
     consent: &Consent,
     output: Output,
-) -> CloudResult<Exit> {
+) -> Result<Exit, Failure> {
     if session.context.read_only {
         return refuse("read-only mode: nothing was done");
     }
@@ -88,7 +85,7 @@ pub async fn finish_rotation(
     report(&operation, output, None)
 }
 
-fn refuse(why: &str) -> CloudResult<Exit> {
+fn refuse(why: &str) -> Result<Exit, Failure> {
     progress(why);
     Ok(Exit::Refused)
 }
@@ -97,7 +94,12 @@ fn refuse(why: &str) -> CloudResult<Exit> {
 ///
 /// # Errors
 /// When there is none, it cannot be planned, or the result cannot be written.
-pub async fn undo_rotation(session: &Session, client: &str, consent: &Consent, output: Output) -> CloudResult<Exit> {
+pub async fn undo_rotation(
+    session: &Session,
+    client: &str,
+    consent: &Consent,
+    output: Output,
+) -> Result<Exit, Failure> {
     let operation = unfinished(session, client)?;
     let learnt = operation.facts().clone();
     let request = PlanRequest::UndoRotation { plan: Box::new(operation.plan), learnt };
@@ -109,20 +111,18 @@ pub async fn undo_rotation(session: &Session, client: &str, consent: &Consent, o
 ///
 /// # Errors
 /// When there is no such client, its secret is not stored, or the token endpoint refuses.
-pub async fn token(session: &Session, wanted: &str, output: Output) -> CloudResult<Exit> {
+pub async fn token(session: &Session, wanted: &str, output: Output) -> Result<Exit, Failure> {
     let platform = read::platform(session).await?;
     let list = session.cloud.clients(&read::output(&platform, "UserPoolId")?, &session.context.environment).await?;
     let client = list.find(wanted).ok_or_else(|| {
         let known: Vec<&str> = list.clients.iter().map(|client| client.name.as_str()).collect();
-        CloudError::new(ErrorKind::NotFound, "token", format!("there is no client {wanted:?}"))
-            .with_hint(format!("there are {}", known.join(", ")))
+        let why = format!("there is no client {wanted:?}");
+        Failure::refused(ErrorKind::NotFound, why, format!("there are {}", known.join(", ")))
     })?;
-    let stored = client.stored_in.result().map_err(|why| {
-        let message = format!("the stored secret of client {} was not read: {why}", client.name);
-        CloudError { hint: why.hint.clone(), ..CloudError::new(why.kind, "token", message) }
-    })?;
+    let secret_of = || format!("the stored secret of client {}", client.name);
+    let stored = client.stored_in.result().map_err(|error| Refusal::unread(&secret_of(), error))?;
     let stored = stored.as_ref().filter(|stored| stored.has_secret).ok_or_else(|| {
-        CloudError::new(ErrorKind::Invalid, "token", format!("no stored secret is known for client {}", client.name))
+        Refusal::new(ErrorKind::Invalid, format!("no stored secret is known for client {}", client.name))
     })?;
     let probe = TokenProbe {
         secret: stored.name.clone(),

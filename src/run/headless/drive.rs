@@ -10,8 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::plan::text;
-use super::{Exit, Output, json as print_json, line, progress, written};
-use crate::cloud::CloudResult;
+use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::core::operation::protocol::{Mark, News, Stage};
 use crate::core::operation::record::{Note, Outcome};
 use crate::core::operation::{Check, CheckState, Effect, Event, Operation, Phase, Work};
@@ -32,7 +31,7 @@ pub struct Consent {
 ///
 /// # Errors
 /// When the result cannot be written.
-pub async fn operate(session: &Session, plan: Plan, consent: &Consent, output: Output) -> CloudResult<Exit> {
+pub async fn operate(session: &Session, plan: Plan, consent: &Consent, output: Output) -> Result<Exit, Failure> {
     if plan.is_empty() {
         perform::discard(session, &plan.drafts).await;
         return report(&Operation::propose(plan, false), output, Some("nothing to do"));
@@ -181,7 +180,7 @@ fn show(operation: &Operation, notes: &mut BTreeMap<usize, String>) {
 }
 
 /// Tells how an operation went.
-pub(super) fn report(operation: &Operation, output: Output, idle: Option<&str>) -> CloudResult<Exit> {
+pub(super) fn report(operation: &Operation, output: Output, idle: Option<&str>) -> Result<Exit, Failure> {
     let (word, detail, exit) = match (&operation.phase, idle) {
         (_, Some(why)) => ("unchanged", why.to_owned(), Exit::Done),
         (Phase::Ended(Outcome::Done), _) => ("done", "done and verified".to_owned(), Exit::Done),

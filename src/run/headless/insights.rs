@@ -5,21 +5,23 @@ use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::logs::{instant, server_groups};
-use super::{Exit, Output, json, line, progress, written};
-use crate::cloud::CloudResult;
+use super::{Exit, Failure, Output, json, line, progress, written};
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::run::{Session, insights};
 
-/// What to ask.
-#[derive(Debug, Clone)]
+/// A Logs Insights query; these docs are the command's help.
+#[derive(Debug, Clone, clap::Args)]
+#[command(about = None, long_about = None)]
 pub struct InsightsOptions {
-    /// The query.
+    /// The query, such as 'stats count(*) by tool'.
     pub query: String,
-    /// Servers; empty is all.
+    /// Servers; all by default.
     pub servers: Vec<String>,
-    /// Where the window begins: a duration back (`15m`) or a time.
+    /// Where the window begins: a duration back or a time.
+    #[arg(long, default_value = "15m")]
     pub since: String,
-    /// Where it ends; now by default.
+    /// Where it ends: a duration back or a time; now by default.
+    #[arg(long)]
     pub until: Option<String>,
 }
 
@@ -27,7 +29,7 @@ pub struct InsightsOptions {
 ///
 /// # Errors
 /// When there is no such server, a time cannot be read, or the query fails.
-pub async fn insights(session: &Session, options: &InsightsOptions, output: Output) -> CloudResult<Exit> {
+pub async fn insights(session: &Session, options: &InsightsOptions, output: Output) -> Result<Exit, Failure> {
     let now = Timestamp::now();
     let request = InsightsRequest {
         groups: server_groups(session, &options.servers).await?,
@@ -37,21 +39,20 @@ pub async fn insights(session: &Session, options: &InsightsOptions, output: Outp
     };
     let (found, mut received) = mpsc::channel(4);
     let (stop, stopped) = oneshot::channel();
-    let query = tokio::spawn(insights::query(session.cloud.clone(), request, stopped, found));
-    let mut results = InsightsResults::default();
-    let mut stop = Some(stop);
-    loop {
-        tokio::select! {
-            more = received.recv() => match more {
-                Some(more) => results = more,
-                None => break,
-            },
-            _ = tokio::signal::ctrl_c() => drop(stop.take()),
+    let collect = async {
+        let mut results = InsightsResults::default();
+        let mut stop = Some(stop);
+        loop {
+            tokio::select! {
+                more = received.recv() => match more {
+                    Some(more) => results = more,
+                    None => return results,
+                },
+                _ = tokio::signal::ctrl_c() => drop(stop.take()),
+            }
         }
-    }
-    let ended = query.await.map_err(|error| {
-        crate::cloud::CloudError::new(crate::cloud::ErrorKind::Service, "insights", error.to_string())
-    })?;
+    };
+    let (ended, results) = tokio::join!(insights::query(session.cloud.clone(), request, stopped, found), collect);
     ended?;
     progress(&format!(
         "quarterdeck: {:.0} of {:.0} events matched; {}",

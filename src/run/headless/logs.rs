@@ -2,42 +2,79 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
+use std::mem;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use regex::Regex;
 use tokio::sync::mpsc;
 
-use super::{Exit, Output, progress, written};
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use super::{Exit, Failure, Output, progress, written};
+use crate::cloud::ErrorKind;
 use crate::core::environment::names;
+use crate::core::error::Refusal;
 use crate::core::logs::moment;
-use crate::core::logs::tail::Follow;
+use crate::core::logs::tail::{End, Follow};
 use crate::core::logs::{Expression, Gap, Line, Severity, TailRequest, TailState};
 use crate::run::Session;
-use crate::run::tail::{self, Budget, END_OF_WINDOW, TailEvent};
+use crate::run::tail::{self, Budget, TailEvent};
 
-/// What to print.
-#[derive(Debug, Clone)]
+/// What to print; these docs are the command's help.
+#[derive(Debug, Clone, clap::Args)]
+#[command(about = None, long_about = None)]
 pub struct LogsOptions {
-    /// Servers; empty is all, unless log groups are named.
+    /// Servers; all by default.
     pub servers: Vec<String>,
-    /// Log groups by name, beside those of the servers.
+    /// A log group by name, instead of all servers or beside those named; may be repeated.
+    #[arg(long = "group", value_name = "NAME")]
     pub groups: Vec<String>,
-    /// How to follow.
-    pub follow: Follow,
-    /// Where to begin: a duration back (`15m`) or a time.
+    /// Go on as lines are written.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Where to begin: a duration back or a time.
+    #[arg(long, default_value = "15m")]
     pub since: String,
     /// Where to end: a duration back or a time.
+    #[arg(long, conflicts_with = "follow")]
     pub until: Option<String>,
-    /// CloudWatch filter pattern.
-    pub pattern: Option<String>,
-    /// Only lines that match.
+    /// CloudWatch filter pattern, applied by the service.
+    #[arg(long)]
+    pub filter: Option<String>,
+    /// Only lines that match this regular expression.
+    #[arg(long, value_name = "REGEX")]
     pub grep: Option<Regex>,
-    /// Only lines of which this holds.
+    /// Only lines of which this holds, as the Logs screen filters: 'tool=get_forecast latency_ms>500 !canary'.
+    #[arg(long = "where", value_name = "EXPRESSION", value_parser = Expression::parse)]
     pub expression: Option<Expression>,
-    /// Only lines at least this bad.
+    /// Only lines at least this bad: debug, info, warn, error.
+    #[arg(long, value_parser = level)]
     pub level: Option<Severity>,
+    /// How to follow.
+    #[arg(long, value_enum, default_value_t = Mode::Live)]
+    pub mode: Mode,
+}
+
+/// How to follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// StartLiveTail, and polling where it is not to be had.
+    Live,
+    /// FilterLogEvents again and again.
+    Poll,
+}
+
+impl LogsOptions {
+    fn following(&self) -> Follow {
+        match (self.follow, self.mode) {
+            (false, _) => Follow::No,
+            (true, Mode::Live) => Follow::Live,
+            (true, Mode::Poll) => Follow::Poll,
+        }
+    }
+}
+
+fn level(text: &str) -> Result<Severity, String> {
+    Severity::named(text).ok_or_else(|| "one of debug, info, warn, error".to_owned())
 }
 
 /// A time as on screen: of the local clock, a duration back from now, or RFC 3339; in milliseconds
@@ -45,18 +82,18 @@ pub struct LogsOptions {
 ///
 /// # Errors
 /// Says what is possible.
-pub fn instant(text: &str, now: Timestamp) -> CloudResult<i64> {
+pub fn instant(text: &str, now: Timestamp) -> Result<i64, Refusal> {
     let at = moment::parse(text, now, &TimeZone::system());
-    at.map(Timestamp::as_millisecond).map_err(|why| CloudError::new(ErrorKind::Invalid, "logs", why))
+    at.map(Timestamp::as_millisecond).map_err(|why| Refusal::new(ErrorKind::Invalid, why))
 }
 
 /// Prints log lines until the window ends, the reader goes away or the operator interrupts.
 ///
 /// # Errors
 /// When there is no such server, a time cannot be read, or the log cannot be.
-pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> CloudResult<Exit> {
+pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> Result<Exit, Failure> {
     let request = request(session, options).await?;
-    let follows = request.follow != Follow::No;
+    let follows = options.follow;
     let (events, mut received) = mpsc::channel(64);
     let reader = tokio::spawn(tail::follow(session.cloud.clone(), request, Budget::at(&session.context), events));
     let mut printer = Printer::new(output);
@@ -70,8 +107,9 @@ pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> C
         };
         let printed = match event {
             None => break printer.end(Exit::Done),
-            Some(TailEvent::State(TailState::Ended(reason))) if reason != END_OF_WINDOW => {
-                progress(&format!("quarterdeck: the log ended: {reason}"));
+            Some(TailEvent::State(TailState::Ended(End::Failed(error)))) => {
+                progress(&format!("quarterdeck: the log ended: {error}"));
+                error.hint.iter().for_each(|hint| progress(&format!("  {hint}")));
                 break Exit::Failed;
             }
             Some(TailEvent::State(TailState::Loading(_))) if !follows => Ok(()),
@@ -93,14 +131,14 @@ pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> C
     Ok(exit)
 }
 
-async fn request(session: &Session, options: &LogsOptions) -> CloudResult<TailRequest> {
+async fn request(session: &Session, options: &LogsOptions) -> Result<TailRequest, Failure> {
     let now = Timestamp::now();
     let from = instant(&options.since, now)?;
     let until = options.until.as_deref().map(|until| instant(until, now)).transpose()?;
     if until.is_some_and(|until| until <= from) {
         let message = format!("the window from {} ends before it begins", options.since);
-        return Err(CloudError::new(ErrorKind::Invalid, "logs", message)
-            .with_hint("--until must be later than --since, such as --since 2h --until 1h"));
+        let hint = "--until must be later than --since, such as --since 2h --until 1h";
+        return Err(Failure::refused(ErrorKind::Invalid, message, hint));
     }
     let mut groups = options.groups.clone();
     if groups.is_empty() || !options.servers.is_empty() {
@@ -108,18 +146,16 @@ async fn request(session: &Session, options: &LogsOptions) -> CloudResult<TailRe
     }
     groups.sort();
     groups.dedup();
-    Ok(TailRequest { groups, from, until, pattern: options.pattern.clone(), follow: options.follow })
+    Ok(TailRequest { groups, from, until, pattern: options.filter.clone(), follow: options.following() })
 }
 
 /// The log groups of these servers; of all for none.
-pub(super) async fn server_groups(session: &Session, wanted: &[String]) -> CloudResult<Vec<String>> {
+pub(super) async fn server_groups(session: &Session, wanted: &[String]) -> Result<Vec<String>, Failure> {
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
     if let Some(unknown) = wanted.iter().find(|name| fleet.server(name).is_none()) {
         let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
         let message = format!("there is no server {unknown:?} in cluster {}", session.context.cluster);
-        return Err(
-            CloudError::new(ErrorKind::NotFound, "logs", message).with_hint(format!("it has {}", known.join(", ")))
-        );
+        return Err(Failure::refused(ErrorKind::NotFound, message, format!("it has {}", known.join(", "))));
     }
     let chosen = fleet.servers.iter().filter(|server| wanted.is_empty() || wanted.contains(&server.name));
     Ok(chosen.flat_map(|server| names::log_groups(&session.context.environment, server)).collect())
@@ -153,7 +189,7 @@ impl Printer {
 
     /// Tells a change of state, once.
     fn announce(&mut self, state: TailState) {
-        if state.word() != self.state.word() {
+        if mem::discriminant(&state) != mem::discriminant(&self.state) {
             let was_wrong = matches!(
                 self.state,
                 TailState::Sampled | TailState::Lagging(_) | TailState::Reconnecting(..) | TailState::Polling(_)
@@ -241,10 +277,11 @@ mod tests {
         let options = LogsOptions {
             servers: Vec::new(),
             groups: Vec::new(),
-            follow: Follow::No,
+            follow: false,
+            mode: Mode::Live,
             since: "15m".into(),
             until: None,
-            pattern: None,
+            filter: None,
             grep: Regex::new("convert").ok(),
             expression: Expression::parse("latency_ms>500").ok(),
             level: Some(Severity::Warn),

@@ -4,6 +4,7 @@
 
 mod clients;
 mod drive;
+mod failure;
 mod insights;
 mod logs;
 mod plan;
@@ -13,13 +14,14 @@ use std::io::{self, Write};
 
 pub use clients::{finish_rotation, list as list_clients, token, undo_rotation};
 pub use drive::{Consent, operate};
+pub use failure::Failure;
 pub use insights::{InsightsOptions, insights};
-pub use logs::{LogsOptions, logs};
+pub use logs::{LogsOptions, Mode, logs};
 pub use plan::{plan_only, print_audit};
 use serde::Serialize;
 pub use status::status;
 
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::cloud::ErrorKind;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub enum Exit {
     Done = 0,
     /// Failed.
     Failed = 1,
-    /// Asked for in a way that cannot be.
+    /// Usage error.
     Usage = 2,
     /// The named thing does not exist.
     NotFound = 3,
@@ -49,9 +51,9 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The code of an error.
-    pub fn of(error: &CloudError) -> Self {
-        match error.kind {
+    /// The code of a kind of error.
+    pub(crate) fn of(kind: ErrorKind) -> Self {
+        match kind {
             ErrorKind::NotFound => Self::NotFound,
             ErrorKind::Invalid => Self::Usage,
             _ => Self::Failed,
@@ -71,17 +73,31 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     line(&serde_json::to_string_pretty(value)?)
 }
 
+/// Prints a text.
+///
+/// # Errors
+/// When it cannot be written; a reader that has gone away is none.
+pub fn print(text: &str) -> Result<(), Failure> {
+    written(line(text))
+}
+
+/// Prints a JSON document.
+///
+/// # Errors
+/// When it cannot be written; a reader that has gone away is none.
+pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    written(json(value))
+}
+
 /// Writes a line of progress to stderr, where nobody may be listening.
 pub(crate) fn progress(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// How writing to stdout went. A reader of a pipe that has gone away ends the output; it is no failure.
-pub(crate) fn written(result: io::Result<()>) -> CloudResult<()> {
+pub(crate) fn written(result: io::Result<()>) -> Result<(), Failure> {
     match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(CloudError { hint: None, ..CloudError::new(ErrorKind::Garbled, "stdout", error.to_string()) })
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
         _ => Ok(()),
     }
 }

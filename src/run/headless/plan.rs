@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Exit, Output, json, line, progress, written};
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use super::{Exit, Failure, Output, json, line, progress, written};
 use crate::core::operation::PlanRequest;
 use crate::core::operation::record::Entry;
 use crate::core::plan::{Plan, Risk};
@@ -13,7 +12,7 @@ use crate::run::{Session, operate, planner};
 ///
 /// # Errors
 /// When it cannot be planned or written.
-pub async fn plan_only(session: &Session, request: PlanRequest, output: Output) -> CloudResult<Exit> {
+pub async fn plan_only(session: &Session, request: PlanRequest, output: Output) -> Result<Exit, Failure> {
     let plan = planner::plan(session, request).await?;
     operate::discard(session, &plan.drafts).await;
     let result = match output {
@@ -65,12 +64,9 @@ pub(super) fn text(plan: &Plan) -> String {
 ///
 /// # Errors
 /// When it cannot be read or written.
-pub fn print_audit(session: &Session, output: Output) -> CloudResult<Exit> {
+pub fn print_audit(session: &Session, output: Output) -> Result<Exit, Failure> {
     let path = session.audit.path();
-    let records = session
-        .audit
-        .records()
-        .map_err(|error| CloudError::new(ErrorKind::Garbled, "audit", format!("{}: {error}", path.display())))?;
+    let records = session.audit.records().map_err(|error| Failure::Audit { path: path.clone(), error })?;
     if records.is_empty() {
         progress(&format!("{} holds nothing yet", path.display()));
     }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Exit, Output, json as print_json, line, progress, written};
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use super::{Exit, Failure, Output, json as print_json, line, progress, written};
+use crate::cloud::ErrorKind;
 use crate::core::fleet::{Fleet, Server, Task};
 use crate::core::health::{findings, verdict};
 use crate::core::text::age;
@@ -15,14 +15,12 @@ use crate::run::Session;
 ///
 /// # Errors
 /// When it cannot be read or written, or there is no such server.
-pub async fn status(session: &Session, server: Option<&str>, output: Output) -> CloudResult<Exit> {
+pub async fn status(session: &Session, server: Option<&str>, output: Output) -> Result<Exit, Failure> {
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
     if let Some(name) = server.filter(|name| fleet.server(name).is_none()) {
         let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
         let message = format!("there is no server {name:?} in cluster {}", session.context.cluster);
-        return Err(
-            CloudError::new(ErrorKind::NotFound, "status", message).with_hint(format!("it has {}", known.join(", ")))
-        );
+        return Err(Failure::refused(ErrorKind::NotFound, message, format!("it has {}", known.join(", "))));
     }
     let chosen: Vec<&Server> = fleet.servers.iter().filter(|one| server.is_none_or(|name| name == one.name)).collect();
     let now = Timestamp::now();

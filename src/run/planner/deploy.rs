@@ -6,6 +6,7 @@ use super::refused;
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::cost::{Cost, Priced};
 use crate::core::environment::{EDGE_REGION, Environment, Template, names, stacks};
+use crate::core::error::PlanResult;
 use crate::core::operation::deploy::{Deploy, Destroy, Input, Planned, StackDeploy};
 use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Confirm, Plan, Risk};
@@ -30,7 +31,7 @@ fn partition(stacks: Vec<Stack>, environment: &str) -> (Vec<Stack>, Vec<Stack>) 
 }
 
 /// Refuses to write to a stack that has the right name and belongs to another environment.
-fn not_anothers(deploys: &[StackDeploy], others: &[Stack]) -> CloudResult<()> {
+fn not_anothers(deploys: &[StackDeploy], others: &[Stack]) -> PlanResult<()> {
     let taken = |stack: &&Stack| !stack.status.absent() && deploys.iter().any(|deploy| deploy.stack == stack.id);
     let Some(stack) = others.iter().find(taken) else { return Ok(()) };
     let owner = stack.parameters.get("Environment").map_or("something else", String::as_str);
@@ -38,14 +39,14 @@ fn not_anothers(deploys: &[StackDeploy], others: &[Stack]) -> CloudResult<()> {
         .with_hint("give the server, or the environment, another name"))
 }
 
-fn environment(session: &Session) -> CloudResult<&Environment> {
+fn environment(session: &Session) -> PlanResult<&Environment> {
     session.environment.as_deref().ok_or_else(|| {
         refused(ErrorKind::Invalid, "there is no quarterdeck.toml, so it is not known what to deploy")
             .with_hint("run in the directory that holds it, or name it with --file; examples/aws.toml shows one")
     })
 }
 
-pub(super) async fn deploy(session: &Session, only: &[String]) -> CloudResult<Plan> {
+pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Plan> {
     let environment = chosen(environment(session)?, only)?;
     let (existing, others) = partition(named_alike(session).await?, &environment.environment);
     let deploys = stacks(&environment, &session.overrides, &priorities(&existing));
@@ -89,7 +90,7 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> CloudResult<Pl
 }
 
 /// The environment with only the named servers.
-fn chosen(environment: &Environment, only: &[String]) -> CloudResult<Environment> {
+fn chosen(environment: &Environment, only: &[String]) -> PlanResult<Environment> {
     if let Some(unknown) = only.iter().find(|name| environment.server(name).is_none()) {
         let known: Vec<&str> = environment.servers.iter().map(|server| server.name.as_str()).collect();
         let message = format!("quarterdeck.toml has no server {unknown:?}");
@@ -143,10 +144,11 @@ pub(super) fn deployed(session: &Session, stack: &Stack) -> Option<Priced> {
 }
 
 fn command(stack: &StackDeploy) -> String {
-    let template = format!("{:?}", stack.template).to_lowercase();
     format!(
-        "aws cloudformation deploy --region {} --stack-name {} --template-file stack/{template}.yaml --capabilities CAPABILITY_NAMED_IAM --parameter-overrides …",
-        stack.stack.region, stack.stack.name
+        "aws cloudformation deploy --region {} --stack-name {} --template-file {} --capabilities CAPABILITY_NAMED_IAM --parameter-overrides …",
+        stack.stack.region,
+        stack.stack.name,
+        stack.template.file()
     )
 }
 
@@ -161,7 +163,7 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    async fn stack(&mut self, mut deploy: StackDeploy, before: &[StackDeploy]) -> CloudResult<StackDeploy> {
+    async fn stack(&mut self, mut deploy: StackDeploy, before: &[StackDeploy]) -> PlanResult<StackDeploy> {
         let found = self.existing.iter().find(|stack| stack.id == deploy.stack);
         deploy.create = found.is_none_or(|stack| stack.status.absent() || stack.status.must_be_deleted());
         if let Some(stack) = found {
@@ -192,7 +194,7 @@ impl Planner<'_> {
         Ok(deploy)
     }
 
-    fn check_state(&self, stack: &Stack) -> CloudResult<()> {
+    fn check_state(&self, stack: &Stack) -> PlanResult<()> {
         let (name, status) = (&stack.id.name, &stack.status.0);
         if stack.status.busy() {
             return Err(refused(
@@ -209,7 +211,7 @@ impl Planner<'_> {
     }
 
     fn plan_by_template(&mut self, deploy: &StackDeploy, why: &str) {
-        let resources = deploy.template.body().matches("\n    Type: AWS::").count();
+        let resources = deploy.template.resource_count();
         let field = if deploy.create { "create" } else { "update" };
         let after = format!("from its template ({}); {why}", count(resources, "resource"));
         self.changes.push(Change {
@@ -269,7 +271,7 @@ fn resource_changes(stack: &str, change: &ResourceChange) -> Vec<Change> {
     change.properties.iter().map(row).collect()
 }
 
-pub(super) async fn destroy(session: &Session) -> CloudResult<Plan> {
+pub(super) async fn destroy(session: &Session) -> PlanResult<Plan> {
     let name = &session.context.environment;
     let (existing, _) = partition(named_alike(session).await?, name);
     if let Some(busy) = existing.iter().find(|stack| stack.status.busy() && !stack.status.0.starts_with("DELETE")) {

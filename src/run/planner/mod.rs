@@ -6,7 +6,8 @@ mod service;
 mod unlearnt;
 
 use super::Session;
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::cloud::{CloudError, ErrorKind};
+use crate::core::error::{PlanError, PlanResult, Refusal};
 use crate::core::operation::PlanRequest;
 use crate::core::plan::Plan;
 
@@ -14,7 +15,7 @@ use crate::core::plan::Plan;
 ///
 /// # Errors
 /// When something cannot be read, or what was asked for is not possible: the error says what is.
-pub async fn plan(session: &Session, request: PlanRequest) -> CloudResult<Plan> {
+pub async fn plan(session: &Session, request: PlanRequest) -> PlanResult<Plan> {
     match request {
         PlanRequest::Scale { server, desired, bounds } => service::scale(session, &server, desired, bounds).await,
         PlanRequest::Restart { server } => service::restart(session, &server).await,
@@ -28,11 +29,11 @@ pub async fn plan(session: &Session, request: PlanRequest) -> CloudResult<Plan> 
 }
 
 /// Something that was asked for and is not possible.
-fn refused(kind: ErrorKind, message: impl Into<String>) -> CloudError {
-    CloudError::new(kind, "plan", message)
+fn refused(kind: ErrorKind, why: impl Into<String>) -> PlanError {
+    Refusal::new(kind, why).into()
 }
 
-/// A plan that needs what could not be read.
-fn unread(what: &str, why: &CloudError) -> CloudError {
-    CloudError { hint: why.hint.clone(), ..refused(why.kind, format!("{what} could not be read: {why}")) }
+/// A plan needs something that was not read.
+fn unread(what: &str, error: &CloudError) -> PlanError {
+    Refusal::unread(what, error).into()
 }

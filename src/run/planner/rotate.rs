@@ -1,8 +1,9 @@
 //! Plans for the rotation of a client's secret, and for taking one back.
 
 use super::{refused, unlearnt, unread};
-use crate::cloud::{CloudResult, ErrorKind};
+use crate::cloud::ErrorKind;
 use crate::core::client::{Client, ClientList, Details, StoredSecret};
+use crate::core::error::PlanResult;
 use crate::core::operation::intent::ServiceRef;
 use crate::core::operation::rotate::{Consumer, Rotation, Strategy, UndoRotation};
 use crate::core::operation::{Facts, Intent};
@@ -11,7 +12,7 @@ use crate::core::text::short_duration;
 use crate::run::read;
 use crate::run::session::{Session, operation_id};
 
-pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) -> CloudResult<Plan> {
+pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) -> PlanResult<Plan> {
     let platform = read::platform(session).await?;
     let (pool, endpoint) = (read::output(&platform, "UserPoolId")?, read::output(&platform, "TokenEndpoint")?);
     let list = session.cloud.clients(&pool, &session.context.environment).await?;
@@ -46,7 +47,7 @@ pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) 
     })
 }
 
-fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> CloudResult<(&'a Client, &'a Details, &'a StoredSecret)> {
+fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> PlanResult<(&'a Client, &'a Details, &'a StoredSecret)> {
     let Some(client) = list.find(wanted) else {
         let known: Vec<&str> = list.clients.iter().map(|client| client.name.as_str()).collect();
         return Err(refused(ErrorKind::NotFound, format!("user pool {} has no client {wanted:?}", list.pool))
@@ -82,7 +83,7 @@ fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> CloudResult<(&'a Client,
 }
 
 /// Another rotation of the same secret must be finished first.
-fn free_of_others(session: &Session, secret: &str) -> CloudResult<()> {
+fn free_of_others(session: &Session, secret: &str) -> PlanResult<()> {
     let open = session.audit.unfinished(&session.context);
     let open = open.map_err(|error| refused(ErrorKind::Invalid, format!("the audit cannot be read: {error}")))?;
     let same = |intent: &Intent| matches!(intent, Intent::Rotate(rotation) if rotation.secret == secret);
@@ -101,7 +102,7 @@ async fn strategy(
     list: &ClientList,
     client: &Client,
     stored: &StoredSecret,
-) -> CloudResult<Strategy> {
+) -> PlanResult<Strategy> {
     if session.cloud.has_dual_secrets(pool, &client.id).await? {
         // Not a reason to replace the client: the list was not read.
         let unread = || refused(ErrorKind::Conflict, format!("the secrets of client {} were not read", client.name));
@@ -115,7 +116,7 @@ async fn strategy(
 }
 
 /// Services whose containers read the secret when they start.
-async fn consumers(session: &Session, secret: &str) -> CloudResult<Vec<Consumer>> {
+async fn consumers(session: &Session, secret: &str) -> PlanResult<Vec<Consumer>> {
     let cluster = &session.context.cluster;
     let mut consumers = Vec::new();
     for server in session.cloud.fleet(cluster).await?.servers {
@@ -191,7 +192,7 @@ fn commands(rotation: &Rotation, region: &str) -> Vec<String> {
     }
 }
 
-pub(super) async fn undo(session: &Session, plan: Plan, mut learnt: Facts) -> CloudResult<Plan> {
+pub(super) async fn undo(session: &Session, plan: Plan, mut learnt: Facts) -> PlanResult<Plan> {
     let Intent::Rotate(rotation) = plan.intent else {
         return Err(refused(ErrorKind::Invalid, "only a rotation can be taken back"));
     };

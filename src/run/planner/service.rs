@@ -2,9 +2,10 @@
 
 use super::deploy::deployed;
 use super::{refused, unread};
-use crate::cloud::{CloudResult, ErrorKind};
+use crate::cloud::ErrorKind;
 use crate::core::cost::Cost;
 use crate::core::environment::{MAX_TASKS, names};
+use crate::core::error::PlanResult;
 use crate::core::fleet::{Bounds, Fleet, Server};
 use crate::core::operation::intent::{Restart, Rollback, Scale, ServiceRef, StopTask};
 use crate::core::operation::{Facts, Intent};
@@ -19,14 +20,14 @@ struct Subject {
     service: ServiceRef,
 }
 
-async fn subject(session: &Session, name: &str) -> CloudResult<Subject> {
+async fn subject(session: &Session, name: &str) -> PlanResult<Subject> {
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
     let server = find(&fleet, name, &session.context.cluster)?.clone();
     let service = ServiceRef { cluster: session.context.cluster.clone(), service: server.name.clone() };
     Ok(Subject { server, service })
 }
 
-fn find<'a>(fleet: &'a Fleet, name: &str, cluster: &str) -> CloudResult<&'a Server> {
+fn find<'a>(fleet: &'a Fleet, name: &str, cluster: &str) -> PlanResult<&'a Server> {
     fleet.server(name).ok_or_else(|| {
         let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
         refused(ErrorKind::NotFound, format!("there is no server {name:?} in cluster {cluster}")).with_hint(
@@ -36,7 +37,7 @@ fn find<'a>(fleet: &'a Fleet, name: &str, cluster: &str) -> CloudResult<&'a Serv
 }
 
 impl Subject {
-    async fn plan(&self, session: &Session, title: String, intent: Intent) -> CloudResult<Plan> {
+    async fn plan(&self, session: &Session, title: String, intent: Intent) -> PlanResult<Plan> {
         Ok(Plan {
             id: operation_id(),
             title,
@@ -66,7 +67,7 @@ pub(super) async fn scale(
     name: &str,
     desired: Option<u32>,
     bounds: Option<Bounds>,
-) -> CloudResult<Plan> {
+) -> PlanResult<Plan> {
     if let Some(many) = desired.filter(|count| *count > MAX_TASKS) {
         return Err(refused(
             ErrorKind::Invalid,
@@ -102,7 +103,7 @@ pub(super) async fn scale(
 }
 
 /// The bounds of now that other ones are to replace, if they are other ones.
-fn replaced_bounds(server: &Server, wanted: Option<Bounds>) -> CloudResult<Option<Bounds>> {
+fn replaced_bounds(server: &Server, wanted: Option<Bounds>) -> PlanResult<Option<Bounds>> {
     let Some(wanted) = wanted else { return Ok(None) };
     let name = &server.name;
     let now = server.bounds.result().map_err(|why| unread(&format!("the autoscaling bounds of {name}"), why))?;
@@ -177,7 +178,7 @@ fn scale_warnings(
     warnings
 }
 
-pub(super) async fn restart(session: &Session, name: &str) -> CloudResult<Plan> {
+pub(super) async fn restart(session: &Session, name: &str) -> PlanResult<Plan> {
     let subject = subject(session, name).await?;
     let replaces = subject.server.primary().map(|primary| primary.id.clone());
     let intent = Intent::Restart(Restart { service: subject.service.clone(), replaces });
@@ -192,7 +193,7 @@ pub(super) async fn restart(session: &Session, name: &str) -> CloudResult<Plan> 
     Ok(plan)
 }
 
-pub(super) async fn rollback(session: &Session, name: &str, revision: Option<u32>) -> CloudResult<Plan> {
+pub(super) async fn rollback(session: &Session, name: &str, revision: Option<u32>) -> PlanResult<Plan> {
     let subject = subject(session, name).await?;
     let now = session.cloud.task_definition(&subject.server.task_definition).await?;
     let revisions = session.cloud.revisions(&now.family).await?;
@@ -222,7 +223,7 @@ pub(super) async fn rollback(session: &Session, name: &str, revision: Option<u32
     Ok(plan)
 }
 
-pub(super) async fn stop_task(session: &Session, task: &str) -> CloudResult<Plan> {
+pub(super) async fn stop_task(session: &Session, task: &str) -> PlanResult<Plan> {
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
     let id = task.rsplit('/').next().unwrap_or(task);
     let all = fleet.servers.iter().flat_map(|server| server.live_tasks().map(move |task| (server, task)));

@@ -4,6 +4,7 @@
 use super::refused;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::client::{Client, ClientList};
+use crate::core::error::PlanResult;
 use crate::core::operation::rotate::{Rotation, Strategy};
 use crate::core::operation::work::{Label, Version};
 use crate::core::operation::{Fact, Facts};
@@ -14,7 +15,7 @@ use crate::run::session::Session;
 /// # Errors
 /// When the old credentials are gone, when it cannot be told which version is to be published, or
 /// when something could not be read.
-pub(super) async fn look(session: &Session, rotation: &Rotation, learnt: &mut Facts) -> CloudResult<()> {
+pub(super) async fn look(session: &Session, rotation: &Rotation, learnt: &mut Facts) -> PlanResult<()> {
     let list = session.cloud.clients(&rotation.pool, &session.context.environment).await?;
     if let Some(part) = list.unread().first() {
         return Err(
@@ -31,7 +32,7 @@ pub(super) async fn look(session: &Session, rotation: &Rotation, learnt: &mut Fa
 }
 
 /// Without the old credentials there is nothing to go back to.
-fn old_is_left(rotation: &Rotation, list: &ClientList) -> CloudResult<()> {
+fn old_is_left(rotation: &Rotation, list: &ClientList) -> PlanResult<()> {
     let client = list.clients.iter().find(|client| client.id == rotation.client);
     let left = match &rotation.strategy {
         Strategy::DualSecret { old_secret } => {
@@ -52,7 +53,7 @@ async fn made(
     rotation: &Rotation,
     list: &ClientList,
     learnt: &Facts,
-) -> CloudResult<Option<(Fact, String)>> {
+) -> PlanResult<Option<(Fact, String)>> {
     match &rotation.strategy {
         Strategy::DualSecret { old_secret } => {
             let client = list.clients.iter().find(|client| client.id == rotation.client);
@@ -79,7 +80,7 @@ async fn opens(session: &Session, rotation: &Rotation, learnt: &Facts) -> CloudR
 }
 
 /// Which version is to be published when the new credentials go.
-async fn versions(session: &Session, rotation: &Rotation, learnt: &mut Facts) -> CloudResult<()> {
+async fn versions(session: &Session, rotation: &Rotation, learnt: &mut Facts) -> PlanResult<()> {
     let versions = session.cloud.secret_versions(&rotation.secret).await?;
     let bears = |label: Label| {
         let labelled = |labels: &Vec<String>| labels.iter().any(|one| one == label.as_str());

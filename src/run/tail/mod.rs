@@ -1,6 +1,6 @@
 //! Follows log groups: the history, then live, and by polling where live is not to be had.
 //!
-//! Nothing is lost silently. [`Coverage`](crate::core::logs::Coverage) knows what of each group is complete; live sessions
+//! Nothing is lost silently. [`Coverage`] knows what of each group is complete; live sessions
 //! ([`lane`]) make lines early and say when they may have left some out; windows ([`pages`]) are
 //! read until nothing is owed. What cannot be read is told as a [`Gap`].
 
@@ -34,9 +34,6 @@ pub enum TailEvent {
     Rate(Rate),
 }
 
-/// Why a tail that follows nothing ends.
-pub const END_OF_WINDOW: &str = "the end of the window";
-
 /// What comes to the reader.
 #[derive(Debug)]
 enum Input {
@@ -69,9 +66,9 @@ impl Tail {
     /// Follows until the receiver is gone, the time asked for is over, or it cannot go on.
     pub async fn follow(self, out: mpsc::Sender<TailEvent>) {
         let last = out.clone();
-        if let Ok(reason) = reader::Reader::new(self, out).run().await {
+        if let Ok(end) = reader::Reader::new(self, out).run().await {
             // Whoever asked may be gone by now.
-            let _ = last.send(TailEvent::State(TailState::Ended(reason))).await;
+            let _ = last.send(TailEvent::State(TailState::Ended(end))).await;
         }
     }
 }

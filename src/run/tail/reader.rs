@@ -8,9 +8,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::lane::{GROUPS, Heard, Lane};
 use super::pages::{Pages, Piece};
-use super::{END_OF_WINDOW, Input, Tail, TailEvent, now_millis};
+use super::{Input, Tail, TailEvent, now_millis};
 use crate::cloud::ErrorKind;
-use crate::core::logs::tail::Follow;
+use crate::core::logs::tail::{End, Follow};
 use crate::core::logs::{Coverage, Dedup, Feed, Gap, Line, LogEvent, Rate, Reading, TailState, TailUpdate};
 
 /// Lines in one batch, at most.
@@ -85,7 +85,7 @@ impl Reader {
     }
 
     /// Why it ended.
-    pub(super) async fn run(&mut self) -> Result<String, Gone> {
+    pub(super) async fn run(&mut self) -> Result<End, Gone> {
         self.follow_groups(&self.tail.request.groups.clone());
         let mut tick = tokio::time::interval(self.tail.patience.tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -94,7 +94,10 @@ impl Reader {
             self.tell_state().await?;
             let end = tokio::select! {
                 input = self.inbox.recv() => match input {
-                    Some(Input::Heard(lane, heard)) => self.heard(lane, heard).await?,
+                    Some(Input::Heard(lane, heard)) => {
+                        self.heard(lane, heard).await?;
+                        None
+                    }
                     Some(Input::Read(piece)) => self.piece(piece).await?,
                     None => None,
                 },
@@ -110,8 +113,8 @@ impl Reader {
                 () = self.out.closed() => return Err(Gone),
             };
             while self.tasks.try_join_next().is_some() {}
-            if let Some(reason) = end {
-                return Ok(reason);
+            if let Some(end) = end {
+                return Ok(end);
             }
         }
     }
@@ -192,10 +195,10 @@ impl Reader {
         self.tasks.spawn(window.run());
     }
 
-    /// Takes what a lane tells. A reason ends the tail.
-    async fn heard(&mut self, id: usize, heard: Heard) -> Result<Option<String>, Gone> {
+    /// Takes what a lane tells.
+    async fn heard(&mut self, id: usize, heard: Heard) -> Result<(), Gone> {
         let now = now_millis();
-        let Some(lane) = self.lanes.get_mut(&id) else { return Ok(None) };
+        let Some(lane) = self.lanes.get_mut(&id) else { return Ok(()) };
         match heard {
             Heard::Update(TailUpdate::Started { absent }) => {
                 (lane.session, lane.reading, lane.sampled) = (Session::Open, self.dedup.reading(), false);
@@ -232,7 +235,7 @@ impl Reader {
                 self.without_session(id, Session::Refused(error.message));
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     fn without_session(&mut self, id: usize, session: Session) {
@@ -244,8 +247,8 @@ impl Reader {
         }
     }
 
-    /// Takes a piece of the window. A reason ends the tail.
-    async fn piece(&mut self, piece: Piece) -> Result<Option<String>, Gone> {
+    /// Takes a piece of the window, which may be the last.
+    async fn piece(&mut self, piece: Piece) -> Result<Option<End>, Gone> {
         let now = now_millis();
         let follows = self.tail.request.follow != Follow::No;
         match piece {
@@ -276,12 +279,12 @@ impl Reader {
                 (self.window, self.stuck) = (None, None);
                 let gap = self.coverage.done(now);
                 self.gap(gap).await?;
-                return Ok((!follows).then(|| END_OF_WINDOW.to_owned()));
+                return Ok((!follows).then_some(End::Window));
             }
             Piece::Failed(error) => {
                 let gap = self.coverage.trouble(&error.message, now);
                 self.gap(gap).await?;
-                return Ok(Some(error.to_string()));
+                return Ok(Some(End::Failed(error)));
             }
         }
         Ok(None)

@@ -29,7 +29,7 @@ pub fn context() -> Context {
 /// Two healthy servers.
 pub fn world() -> World {
     World {
-        fleet: Fleet { servers: vec![server("time", 2), server("weather", 3)], api_calls: 7, no_cluster: false },
+        fleet: Fleet { servers: vec![server("time", 2), server("weather", 3)], no_cluster: false },
         stacks: stacks::settled(),
         detail: stacks::settled_detail(),
         clients: clients(),
@@ -72,7 +72,7 @@ pub fn trouble() -> World {
     time.desired = 3;
     time.bounds = Read::Known(Some(Bounds { min: 2, max: 6 }));
     time.deployments[0].rollout = Rollout::InProgress;
-    World { fleet: Fleet { servers: vec![docs, time, weather], api_calls: 9, no_cluster: false }, ..world() }
+    World { fleet: Fleet { servers: vec![docs, time, weather], no_cluster: false }, ..world() }
 }
 
 /// A part that the caller may not read.

@@ -1,0 +1,72 @@
+//! Why the program ends without having done what was asked.
+
+use std::io;
+
+use quarterdeck::cloud::CloudError;
+use quarterdeck::core::error::{PlanError, Refusal};
+use quarterdeck::local::LocalError;
+use quarterdeck::run::headless::{self, Exit};
+
+use crate::config::ConfigError;
+
+/// Why the program ends without having done what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A command of the cloud.
+    #[error(transparent)]
+    Command(#[from] headless::Failure),
+    /// A file of the operator's.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The local cloud.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// A file of the program's, or the terminal.
+    #[error("{what}: {error}")]
+    Io {
+        /// Which.
+        what: String,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl Failure {
+    /// A failure of this file or terminal.
+    pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        |error| Self::Io { what, error }
+    }
+
+    /// What the operator can do about it.
+    pub fn hint(&self) -> Option<&str> {
+        if let Self::Command(failure) = self { failure.hint() } else { None }
+    }
+
+    /// The code that the program ends with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Command(failure) => failure.exit(),
+            Self::Config(_) => Exit::Usage,
+            Self::Local(_) | Self::Io { .. } => Exit::Failed,
+        }
+    }
+}
+
+impl From<CloudError> for Failure {
+    fn from(error: CloudError) -> Self {
+        Self::Command(error.into())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Command(refusal.into())
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        Self::Command(error.into())
+    }
+}

@@ -1,0 +1,98 @@
+//! Choices by word: in `quarterdeck.toml` and in the templates' parameters they are the same words.
+
+use serde::{Deserialize, Serialize};
+
+/// An enumeration with the word of each value, read by serde and from a deployed stack.
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $value:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$of])* #[serde(rename = $word)] $value,)+
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self { $(Self::$value => $word,)+ })
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+
+            fn from_str(word: &str) -> Result<Self, String> {
+                match word {
+                    $($word => Ok(Self::$value),)+
+                    other => Err(format!("{other:?} is not known, only {}", [$($word),+].join(", "))),
+                }
+            }
+        }
+    };
+}
+
+choice! {
+    /// The servers' way out of a new VPC.
+    Nat {
+        /// None: the servers reach nothing outside, unless by endpoints of one's own.
+        None = "none",
+        /// One NAT gateway for all zones.
+        Single = "single",
+        /// One in each zone: survives the loss of a zone.
+        PerZone = "per-zone",
+    }
+}
+
+choice! {
+    /// How CloudFront reaches the load balancer.
+    Origin {
+        /// It stays internal.
+        VpcOrigin = "vpc-origin",
+        /// It is open to CloudFront's addresses, with plain HTTP between the two.
+        Public = "public",
+    }
+}
+
+choice! {
+    /// Whose metadata the servers send clients to.
+    AuthorizationServer {
+        /// The servers' own, which tells of PKCE.
+        Own = "own",
+        /// Cognito's.
+        Issuer = "issuer",
+    }
+}
+
+choice! {
+    /// The processor that an image is for.
+    Architecture {
+        /// AWS Graviton.
+        Arm64 = "ARM64",
+        /// Intel and AMD.
+        X86 = "X86_64",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::environment::Template;
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    fn words<T: Display + FromStr<Err = String>>(template: Template, parameter: &str) {
+        for word in template.parameter(parameter).unwrap().allowed {
+            assert_eq!(word.parse::<T>().map(|choice| choice.to_string()).as_deref(), Ok(*word));
+        }
+        // Its refusal lists all words: those of the template, and no other.
+        let refusal = "?".parse::<T>().err().unwrap();
+        assert!(refusal.ends_with(&template.parameter(parameter).unwrap().allowed.join(", ")), "{refusal}");
+    }
+
+    #[test]
+    fn the_words_are_those_of_the_templates() {
+        words::<Nat>(Template::Network, "NatMode");
+        words::<Origin>(Template::Platform, "OriginMode");
+        words::<AuthorizationServer>(Template::Server, "AuthorizationServer");
+        words::<Architecture>(Template::Server, "Architecture");
+    }
+}
