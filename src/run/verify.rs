@@ -42,7 +42,7 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         Check::TaskStopped { cluster, task } => task_stopped(&cloud.fleet(cluster).await?, task),
         Check::StackSettled { stack, token } => {
             let (found, detail) = stack_now(session, stack).await?;
-            let state = settled(found.as_ref(), &detail, token.as_deref().unwrap_or_default());
+            let state = settled(found.as_ref(), &detail, token.as_deref());
             return Ok((explain(session, state, stack).await, outputs(found.as_ref())));
         }
         Check::StackGone { stack, token } => {
@@ -52,7 +52,7 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
             } else {
                 StackDetail::default()
             };
-            gone(found.as_ref(), &detail, token)
+            gone(found.as_ref(), &detail, Some(token))
         }
         Check::TokenGranted { probe } => granted(session, probe).await?,
         Check::TokenRefused { probe } => refused(session, probe).await?,

@@ -58,8 +58,8 @@ fn summary(stack: &Stack, detail: &StackDetail, theme: &Theme, cells: usize) -> 
     let status = &stack.status;
     if status.failed() {
         // The newest event that carries a token belongs to the operation that failed.
-        let token = detail.events.iter().find_map(|event| event.token.clone()).unwrap_or_default();
-        let cause = root_cause(detail, &token, stack.reason.as_deref());
+        let token = detail.events.iter().find_map(|event| event.token.as_deref());
+        let cause = root_cause(detail, token, stack.reason.as_deref());
         let spans = vec![span("✖ cause    ", theme.of(Meaning::Bad)), Span::raw(cause)];
         return paint::wrap(&Line::from(spans), cells, 11);
     }

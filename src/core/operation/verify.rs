@@ -107,7 +107,7 @@ pub fn task_stopped(fleet: &Fleet, task: &str) -> CheckState {
 }
 
 /// Whether a stack has reached the end of our operation, named by its token.
-pub fn settled(stack: Option<&Stack>, detail: &StackDetail, token: &str) -> CheckState {
+pub fn settled(stack: Option<&Stack>, detail: &StackDetail, token: Option<&str>) -> CheckState {
     let Some(stack) = stack else { return CheckState::Failed("the stack is gone".into()) };
     let status = &stack.status.0;
     if stack.status.busy() {
@@ -123,7 +123,7 @@ pub fn settled(stack: Option<&Stack>, detail: &StackDetail, token: &str) -> Chec
 }
 
 /// Whether a stack is gone.
-pub fn gone(stack: Option<&Stack>, detail: &StackDetail, token: &str) -> CheckState {
+pub fn gone(stack: Option<&Stack>, detail: &StackDetail, token: Option<&str>) -> CheckState {
     match stack {
         None => CheckState::Holds("gone".into()),
         Some(stack) if stack.status.0 == "DELETE_COMPLETE" => CheckState::Holds("gone".into()),
@@ -135,19 +135,20 @@ pub fn gone(stack: Option<&Stack>, detail: &StackDetail, token: &str) -> CheckSt
 }
 
 /// Events of our own operation: those with our token, or all where the service gives none.
-fn ours<'a>(detail: &'a StackDetail, token: &str) -> Vec<&'a StackEvent> {
-    let tagged: Vec<&StackEvent> = detail.events.iter().filter(|event| event.token.as_deref() == Some(token)).collect();
+fn ours<'a>(detail: &'a StackDetail, token: Option<&str>) -> Vec<&'a StackEvent> {
+    let of_ours = |event: &&StackEvent| token.is_some() && event.token.as_deref() == token;
+    let tagged: Vec<&StackEvent> = detail.events.iter().filter(of_ours).collect();
     if tagged.is_empty() { detail.events.iter().collect() } else { tagged }
 }
 
-fn progress(detail: &StackDetail, token: &str, status: &str) -> String {
+fn progress(detail: &StackDetail, token: Option<&str>, status: &str) -> String {
     let done = detail.resources.iter().filter(|resource| resource.status.0.ends_with("_COMPLETE")).count();
     let newest = ours(detail, token).first().map(|event| format!(", {} {}", event.logical_id, event.status.0));
     format!("{status}: {done} of {} resources{}", detail.resources.len(), newest.unwrap_or_default())
 }
 
 /// The first resource that failed in the operation, with its reason: later failures only follow from it.
-pub fn root_cause(detail: &StackDetail, token: &str, stack_reason: Option<&str>) -> String {
+pub fn root_cause(detail: &StackDetail, token: Option<&str>, stack_reason: Option<&str>) -> String {
     let consequence =
         |reason: &str| reason.contains("cancelled") || reason.contains("The following resource(s) failed");
     let failed =

@@ -104,11 +104,11 @@ async fn read(cloud: &dyn Cloud, check: &Check) -> CloudResult<CheckState> {
         },
         Check::StackSettled { stack, token } => {
             let (found, detail) = (cloud.stack(stack).await?, cloud.stack_detail(stack).await?);
-            verify::settled(found.as_ref(), &detail, token.as_deref().unwrap_or_default())
+            verify::settled(found.as_ref(), &detail, token.as_deref())
         }
         Check::StackGone { stack, token } => {
             let found = cloud.stack(stack).await?;
-            verify::gone(found.as_ref(), &cloud.stack_detail(stack).await.unwrap_or_default(), token)
+            verify::gone(found.as_ref(), &cloud.stack_detail(stack).await.unwrap_or_default(), Some(token))
         }
         Check::Steady { cluster, service, desired, deployment } => {
             let fleet = cloud.fleet(cluster).await?;
