@@ -8,14 +8,15 @@ use super::paint::{self, span};
 use super::theme::Theme;
 use super::{describe, findings, table};
 use crate::console::model::Model;
-use crate::console::screens::fleet::{Level, selected_findings, selected_server, selected_task, view};
+use crate::console::screens::View;
+use crate::console::screens::fleet::{Level, server_in, task_in, view};
 use crate::core::fleet::Fleet;
-use crate::core::health::verdict;
+use crate::core::health::{self, verdict};
 
 /// Draws it; the rows of a page.
 pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let view = view(model);
-    let (title, lines) = below(model, theme, usize::from(area.width));
+    let (title, lines) = below(model, &view, theme, usize::from(area.width));
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
     let error = model.screens.fleet.remote.error().filter(|_| model.screens.fleet.remote.get().is_none());
     let rows = table::draw(&view, model.screens.fleet.table(), error, theme, paint::band(area, 0, upper), buf);
@@ -26,16 +27,17 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
 }
 
 /// What is said of the selection: its title and its lines.
-fn below(model: &Model, theme: &Theme, cells: usize) -> (Line<'static>, Vec<Line<'static>>) {
+fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'static>, Vec<Line<'static>>) {
     let remote = &model.screens.fleet.remote;
     let unread = remote.get().map(Fleet::unread).unwrap_or_default();
     let mut lines = describe::trouble(remote, &unread, theme, cells);
-    let title = match (&model.screens.fleet.level, selected_server(model), selected_task(model)) {
+    let title = match (&model.screens.fleet.level, server_in(model, view), task_in(model, view)) {
         (Level::Servers, Some(server), _) => {
-            let found = selected_findings(model);
+            let found = health::findings(server, model.now);
             if found.is_empty() {
                 let word = verdict(server, model.now);
-                let text = format!("{} {}: nothing wrong found", word.symbol(), word.word());
+                let of = if unread.is_empty() { "" } else { " in what was read" };
+                let text = format!("{} {}: nothing wrong found{of}", word.symbol(), word.word());
                 lines.push(Line::from(span(text, theme.of(word.meaning()))));
             }
             lines.extend(findings::lines(model, &found, cells, theme));

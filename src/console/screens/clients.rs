@@ -102,7 +102,7 @@ fn row(client: &Client, now: Timestamp) -> Row {
 /// The client that is selected.
 pub fn selected(model: &Model) -> Option<&Client> {
     let view = view(model);
-    let key = &view.rows.get(view.selected?)?.key;
+    let key = view.selected_key()?;
     model.screens.clients.remote.get()?.clients.iter().find(|client| &client.id == key)
 }
 

@@ -266,32 +266,29 @@ fn container_rows(task: &Task) -> Vec<Row> {
 
 /// The server that is selected or drilled into.
 pub fn selected_server(model: &Model) -> Option<&Server> {
+    server_in(model, &view(model))
+}
+
+/// As [`selected_server`], where the view is made already.
+pub fn server_in<'a>(model: &'a Model, view: &View) -> Option<&'a Server> {
     match &model.screens.fleet.level {
-        Level::Servers => {
-            let view = view(model);
-            let key = &view.rows.get(view.selected?)?.key;
-            server(model, key)
-        }
+        Level::Servers => server(model, view.selected_key()?),
         Level::Tasks(name) | Level::Containers(name, _) => server(model, name),
     }
 }
 
 /// The task that is selected or drilled into.
 pub fn selected_task(model: &Model) -> Option<&Task> {
-    let (name, arn) = match &model.screens.fleet.level {
-        Level::Servers => return None,
-        Level::Containers(name, arn) => (name, arn.clone()),
-        Level::Tasks(name) => {
-            let view = view(model);
-            (name, view.rows.get(view.selected?)?.key.clone())
-        }
-    };
-    task(model, name, &arn)
+    task_in(model, &view(model))
 }
 
-/// Findings of the selected server, worst first.
-pub fn selected_findings(model: &Model) -> Vec<Finding> {
-    selected_server(model).map(|server| findings(server, model.now)).unwrap_or_default()
+/// As [`selected_task`], where the view is made already.
+pub fn task_in<'a>(model: &'a Model, view: &View) -> Option<&'a Task> {
+    match &model.screens.fleet.level {
+        Level::Servers => None,
+        Level::Tasks(name) => task(model, name, view.selected_key()?),
+        Level::Containers(name, arn) => task(model, name, arn),
+    }
 }
 
 /// Seconds between two reads.

@@ -38,6 +38,13 @@ pub struct View {
     pub empty: String,
 }
 
+impl View {
+    /// Key of the selected row.
+    pub fn selected_key(&self) -> Option<&str> {
+        Some(&self.rows.get(self.selected?)?.key)
+    }
+}
+
 /// A row of the table of screens: all that the console must know of one to show it, to move on it,
 /// to keep its data fresh and to leave it. Whoever adds a screen adds a row and a module; how it is
 /// drawn is the matter of `ui`, whose match does not compile before it has an arm for it.

@@ -157,7 +157,7 @@ pub fn selected(model: &Model) -> Option<&Stack> {
         Some(name) => name.clone(),
         None => {
             let view = view(model);
-            view.rows.get(view.selected?)?.key.clone()
+            view.selected_key()?.to_owned()
         }
     };
     stacks.iter().find(|stack| stack.id.name == name)
