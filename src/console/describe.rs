@@ -180,8 +180,7 @@ pub fn stack(stack: &Stack) -> Dialog {
 }
 
 /// A stack's events, newest first.
-pub fn stack_events(name: &str, detail: Option<&StackDetail>, now: Timestamp) -> Dialog {
-    let events = detail.map(|detail| detail.events.as_slice()).unwrap_or_default();
+pub fn stack_events(name: &str, detail: &StackDetail, now: Timestamp) -> Dialog {
     let line = |event: &crate::core::stack::StackEvent| {
         vec![
             Cell::muted(format!("{:>8} ago  ", age(now, event.at))),
@@ -189,7 +188,7 @@ pub fn stack_events(name: &str, detail: Option<&StackDetail>, now: Timestamp) ->
             Cell::plain(format!("{} ({}) {}", event.logical_id, event.kind, event.reason.clone().unwrap_or_default())),
         ]
     };
-    text(format!("events of {name}"), events.iter().map(line).collect())
+    text(format!("events of {name}"), detail.events.iter().map(line).collect())
 }
 
 /// A client, without its secret.

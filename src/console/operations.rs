@@ -113,26 +113,28 @@ fn shown(model: &Model) -> Option<String> {
     }
 }
 
-/// Goes on with the operation that is shown.
-pub fn resume(model: &mut Model) -> Vec<Effect> {
-    resume_with(model, Facts::new())
-}
-
-fn resume_with(model: &mut Model, facts: Facts) -> Vec<Effect> {
-    let Some(id) = shown(model) else { return Vec::new() };
-    if model.context.read_only {
-        return model.refuse("read-only: nothing can be resumed");
-    }
-    if let Some(why) = elsewhere(model, &id) {
-        return model.refuse(why);
-    }
-    event(model, &id, Event::Resume(facts))
+/// Why an action of the operation dialog does not do anything for this operation now; `None` where it does.
+pub fn why_not(model: &Model, operation: &Operation, action: Action) -> Option<String> {
+    let rotates = matches!(operation.plan.intent, Intent::Rotate(_));
+    let (paused, running) =
+        (matches!(operation.phase, Phase::Paused { .. }), matches!(operation.phase, Phase::Running));
+    let why = match action {
+        Action::Undo if !rotates || !(paused || running) => "only an unfinished rotation can be taken back",
+        Action::Undo if operation.writing() => "a write is under way; take it back when its answer is known",
+        Action::Undo => return None,
+        Action::FinishNow if !rotates => "only a rotation has a grace period to waive",
+        Action::FinishNow if !(paused || running) => "it has no grace period to waive now",
+        Action::Resume if !paused => "it is not paused",
+        _ if model.context.read_only => "read-only: nothing can be resumed",
+        _ => return elsewhere(model, operation),
+    };
+    Some(why.to_owned())
 }
 
 /// Why an operation that the audit kept is not this console's to go on with: names are the same in
 /// every account.
-fn elsewhere(model: &Model, id: &str) -> Option<String> {
-    let theirs = &model.operation(id)?.plan.target.account;
+fn elsewhere(model: &Model, operation: &Operation) -> Option<String> {
+    let theirs = &operation.plan.target.account;
     match model.identity.get() {
         Some(identity) if identity.account == *theirs => None,
         Some(identity) => Some(format!("that operation is of account {theirs}; this is {}", identity.account)),
@@ -140,28 +142,36 @@ fn elsewhere(model: &Model, id: &str) -> Option<String> {
     }
 }
 
+/// The operation that is shown, if the action does something for it; else the operator is told why not.
+fn act_on(model: &mut Model, action: Action) -> Option<Operation> {
+    let operation = shown(model).and_then(|id| model.operation(&id)).cloned()?;
+    match why_not(model, &operation, action) {
+        None => Some(operation),
+        Some(why) => {
+            model.refuse(why);
+            None
+        }
+    }
+}
+
+/// Goes on with the operation that is shown.
+pub fn resume(model: &mut Model) -> Vec<Effect> {
+    let Some(operation) = act_on(model, Action::Resume) else { return Vec::new() };
+    event(model, operation.id(), Event::Resume(Facts::new()))
+}
+
 /// Waives what is left of a grace period, whether the operation waits in it or was left in it.
 pub fn finish_now(model: &mut Model) -> Vec<Effect> {
-    let rotates = |operation: &Operation| matches!(operation.plan.intent, Intent::Rotate(_));
-    if !shown(model).and_then(|id| model.operation(&id)).is_some_and(rotates) {
-        return model.refuse("only a rotation has a grace period to waive");
-    }
-    resume_with(model, grace_waived())
+    let Some(operation) = act_on(model, Action::FinishNow) else { return Vec::new() };
+    event(model, operation.id(), Event::Resume(grace_waived()))
 }
 
 /// Plans to take back the rotation that is shown; it is left first.
 pub fn undo(model: &mut Model) -> Vec<Effect> {
-    let Some(operation) = shown(model).and_then(|id| model.operation(&id)) else { return Vec::new() };
-    if !matches!((&operation.plan.intent, &operation.phase), (Intent::Rotate(_), Phase::Running | Phase::Paused { .. }))
-    {
-        return model.refuse("only an unfinished rotation can be taken back");
-    }
-    if operation.writing() {
-        return model.refuse("a write is under way; take it back when its answer is known");
-    }
-    let (id, plan, learnt) = (operation.id().to_owned(), operation.plan.clone(), operation.facts().clone());
+    let Some(operation) = act_on(model, Action::Undo) else { return Vec::new() };
     model.dialogs.pop();
-    let mut effects = event(model, &id, Event::Leave("to take it back".into()));
-    effects.extend(self::plan(model, PlanRequest::UndoRotation { plan: Box::new(plan), learnt }));
+    let mut effects = event(model, operation.id(), Event::Leave("to take it back".into()));
+    let learnt = operation.facts().clone();
+    effects.extend(plan(model, PlanRequest::UndoRotation { plan: Box::new(operation.plan), learnt }));
     effects
 }

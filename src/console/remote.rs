@@ -48,6 +48,15 @@ impl<T> Remote<T> {
         self.value.is_none() && self.error.is_none()
     }
 
+    /// What to say where the value would stand, while there is none.
+    pub fn missing(&self) -> Option<String> {
+        match (&self.value, &self.error) {
+            (Some(_), _) => None,
+            (None, Some(error)) => Some(format!("not read: {}", error.message)),
+            (None, None) => Some("reading …".to_owned()),
+        }
+    }
+
     /// Forgets everything: the thing itself has changed. An answer about the one before is dropped.
     pub fn reset(&mut self) {
         *self = Self { generation: self.generation + 1, ..Self::default() };

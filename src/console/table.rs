@@ -213,6 +213,7 @@ fn amount(text: &str) -> Option<f64> {
     let mut rest = text[end..].chars();
     let unit = match (rest.next(), rest.next()) {
         (Some('s'), None) => 1.0,
+        (Some('m'), Some('s')) => return Some(number / 1_000.0),
         (Some('m'), None | Some('0'..='9')) => 60.0,
         (Some('h'), None | Some('0'..='9')) => 3_600.0,
         (Some('d'), None | Some('0'..='9')) => 86_400.0,
@@ -270,6 +271,7 @@ mod tests {
 
     #[rstest]
     #[case(&["2m05s", "50s", "1h00m", "3d04h"], &["50s", "2m05s", "1h00m", "3d04h"])]
+    #[case(&["1.25s", "250ms", "0.64ms", "2m05s"], &["0.64ms", "250ms", "1.25s", "2m05s"])]
     #[case(&["9", "10.88.0.2", "10", "-"], &["9", "10", "-", "10.88.0.2"])]
     #[case(&["10 tasks", "9 tasks"], &["9 tasks", "10 tasks"])]
     fn the_natural_order_is_total_and_knows_durations(#[case] texts: &[&str], #[case] sorted: &[&str]) {

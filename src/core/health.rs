@@ -124,15 +124,18 @@ pub fn verdict(server: &Server, now: Timestamp) -> Verdict {
     }
     let serving = server.healthy_targets().is_none_or(|(healthy, all)| all == 0 || healthy > 0);
     if server.running == 0 || !serving {
-        let failing = findings(server, now)
-            .iter()
-            .any(|finding| finding.gravity == Gravity::Fault && finding.remedy == Some(Remedy::Logs));
-        return if server.starting() && !failing { Verdict::Changing } else { Verdict::Down };
+        return if server.starting() && !tasks_fail(server, now) { Verdict::Changing } else { Verdict::Down };
     }
     if findings(server, now).iter().any(|finding| finding.gravity == Gravity::Fault) {
         return Verdict::Degraded;
     }
     if server.moving() { Verdict::Changing } else { Verdict::Healthy }
+}
+
+/// Whether the tasks that are there do not work, so that waiting for more does not help.
+fn tasks_fail(server: &Server, now: Timestamp) -> bool {
+    let of_tasks = [targets(server), stops(server, now), health_checks(server), start_failures(server)];
+    of_tasks.iter().flatten().any(|finding| finding.gravity == Gravity::Fault)
 }
 
 fn capacity(server: &Server) -> Option<Finding> {
@@ -156,25 +159,28 @@ fn capacity(server: &Server) -> Option<Finding> {
     })
 }
 
-fn rollout(server: &Server) -> Option<Finding> {
+fn rollout(server: &Server) -> Vec<Finding> {
     let failed = server.deployments.iter().find(|deployment| deployment.rollout == Rollout::Failed);
-    if let Some(deployment) = failed {
-        return Some(Finding {
-            gravity: Gravity::Fault,
-            fact: "a deployment failed".into(),
-            evidence: deployment.rollout_reason.clone(),
-            at: deployment.created_at,
-            remedy: Some(Remedy::Rollback),
-        });
-    }
-    let primary = server.primary().filter(|primary| primary.failed > 0)?;
-    Some(Finding {
+    let failed = failed.map(|deployment| Finding {
+        gravity: Gravity::Fault,
+        fact: "a deployment failed".into(),
+        evidence: deployment.rollout_reason.clone(),
+        at: deployment.created_at,
+        remedy: Some(Remedy::Rollback),
+    });
+    failed.map_or_else(|| start_failures(server), |finding| vec![finding])
+}
+
+fn start_failures(server: &Server) -> Vec<Finding> {
+    let primary = server.primary().filter(|primary| primary.failed > 0);
+    let finding = primary.map(|primary| Finding {
         gravity: Gravity::Fault,
         fact: format!("{} failed to start in this deployment", count(primary.failed as usize, "task")),
         evidence: primary.rollout_reason.clone(),
         at: primary.created_at,
         remedy: Some(Remedy::Logs),
-    })
+    });
+    finding.into_iter().collect()
 }
 
 fn targets(server: &Server) -> Vec<Finding> {

@@ -10,9 +10,10 @@ use crate::console::action::{Action, Scope, available};
 use crate::console::dialogs::Dialog;
 use crate::console::model::{Model, PromptKind};
 use crate::console::msg::Notice;
+use crate::console::operations::why_not;
 use crate::console::screens::Body;
 use crate::core::meaning::Meaning;
-use crate::core::operation::{Intent, Phase};
+use crate::core::operation::Phase;
 use crate::core::plan::Confirm;
 
 /// A key, and what it does.
@@ -161,15 +162,9 @@ fn on_operation(model: &Model, id: &str) -> Vec<Hint> {
             }
         };
     }
-    let rotates = matches!(operation.plan.intent, Intent::Rotate(_));
-    let valid = |action: Action| match (&operation.phase, action) {
-        (Phase::Paused { .. }, Action::Resume) => true,
-        (Phase::Paused { .. } | Phase::Running, Action::FinishNow | Action::Undo) => rotates,
-        _ => false,
-    };
     let mut hints: Vec<Hint> = available(model)
         .into_iter()
-        .filter(|(info, _)| valid(info.action))
+        .filter(|(info, _)| why_not(model, operation, info.action).is_none())
         .filter_map(|(info, keys)| Some((keys.first()?.clone(), info.name.to_owned())))
         .collect();
     hints.push(scroll(model));

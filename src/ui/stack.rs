@@ -21,6 +21,7 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let view = view(model);
     let cells = usize::from(area.width);
     let mut lines = describe::trouble(&model.screens.stack.remote, &[], theme, cells);
+    lines.extend(describe::trouble(&model.screens.stack.detail, &[], theme, cells));
     lines.extend(below(model, theme, cells));
     // Events are endless: they take what is left, and at least two fifths.
     let upper = describe::upper(area.height, view.rows.len(), lines.len());

@@ -36,7 +36,8 @@ fn one(
 ) -> Vec<Line<'static>> {
     let (symbol, meaning) = mark(operation, index);
     let title = paint::fit(&step.title, column, false);
-    let style = if symbol == "·" { theme.muted() } else { theme.of(Meaning::Plain) };
+    let to_come = meaning == Meaning::Muted;
+    let style = if to_come { theme.muted() } else { theme.of(Meaning::Plain) };
     let mut spans = vec![span(format!("{symbol} "), theme.of(meaning)), span(title, style)];
     if let Some(progress) = operation.running.get(&index) {
         spans.push(span(format!("  {:>6}", age(model.now, progress.since)), theme.of(Meaning::Warn)));

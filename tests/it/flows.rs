@@ -7,7 +7,7 @@ use quarterdeck::console::keymap::{Key, KeyPress};
 use quarterdeck::console::model::Model;
 use quarterdeck::console::msg::Msg;
 use quarterdeck::console::screens::Screen;
-use quarterdeck::console::screens::fleet;
+use quarterdeck::console::screens::{fleet, stack};
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::operation::PlanRequest;
@@ -242,6 +242,21 @@ fn an_operation_of_another_account_is_not_resumed() {
     console.send(Msg::Unfinished(vec![theirs]));
     assert_eq!(console.keys("o<enter>R").into_iter().filter(writes).count(), 0);
     assert!(console.toast().contains("is of account 999999999999"), "{}", console.toast());
+}
+
+#[test]
+fn a_stack_whose_detail_was_not_read_is_not_called_missing() {
+    let mut console = Console::new();
+    console.keys("3<enter>");
+    assert!(stack::view(&console.model).all > 0, "the resources are there");
+    console.keys("<esc>");
+    console.world.down = Some(crate::support::unreachable());
+    console.model.screens.stack.detail.reset();
+    console.keys("<enter>");
+    let empty = stack::view(&console.model).empty;
+    assert!(empty.starts_with("not read: "), "{empty}");
+    console.keys("e");
+    assert!(console.model.dialogs.is_empty() && console.toast().contains("not read: "), "{}", console.toast());
 }
 
 #[test]

@@ -1,11 +1,15 @@
-//! The MCP screen by its keys.
+//! The Requests screen by its keys.
 
 use crate::support::{Console, logs};
 use quarterdeck::console::effect::Effect;
+use quarterdeck::console::msg::Msg;
 use quarterdeck::console::screens::Screen;
+use quarterdeck::console::screens::fleet;
 use quarterdeck::console::screens::requests::view;
-use quarterdeck::core::logs::TailState;
+use quarterdeck::core::logs::tail::End;
+use quarterdeck::core::logs::{Line, TailState};
 use quarterdeck::core::requests::{By, Period};
+use rstest::rstest;
 
 fn counted() -> Console {
     let mut console = Console::new();
@@ -71,4 +75,42 @@ fn figures_move_on_with_the_time() {
     assert_eq!(rows(&console).len(), 3);
     console.tick(3_600);
     assert_eq!(rows(&console), [""; 0]);
+}
+
+/// A request line of a server whose caller, method and tool may say anything.
+fn spoken(fields: &str) -> Line {
+    let text =
+        format!(r#"{{"level":"info","event":"request","server":"time",{fields},"status":200,"latency_ms":1.5}}"#);
+    logs::line("time", "a3f1c2d4e5f60718", -20_000, &text)
+}
+
+#[rstest]
+#[case::a_quote_in_a_name(r#""method":"tools/call","tool":"say \"hi\"","client":"c\"1""#, "hi")]
+#[case::a_caller_without_a_client(r#""method":"tools/list""#, "tools/list")]
+#[case::a_tool_named_like_a_method(r#""method":"tools/call","tool":"a/b","client":"c1""#, "a/b")]
+fn a_row_opens_its_own_lines_and_no_others(#[case] fields: &str, #[case] filter: &str) {
+    let mut console = Console::new();
+    let other = spoken(r#""method":"tools/list","client":"c9""#);
+    console.logs(vec![spoken(fields), other], TailState::Live);
+    console.tick(2);
+    console.keys(&format!("1mbb/{filter}"));
+    let row = view(&console.model).rows.len();
+    console.keys("<enter>");
+    assert!(row >= 1);
+    console.keys("<enter>");
+    let store = &console.model.screens.logs.store;
+    let shown: Vec<&str> = (0..store.shown()).filter_map(|row| store.row(row)).map(|kept| kept.line.text).collect();
+    assert_eq!(shown, [&*spoken(fields).text], "filters: {:?}", store.filter());
+}
+
+#[test]
+fn nothing_is_counted_where_no_lines_come() {
+    let mut console = counted();
+    console.keys("1");
+    let cells = |console: &Console| fleet::view(&console.model).rows[0].cells.clone();
+    let rate = fleet::view(&console.model).columns.iter().position(|column| column.title == "REQ/S").unwrap();
+    assert_ne!(cells(&console)[rate].text, "?");
+    let failed = End::Failed(crate::support::unreachable());
+    console.send(Msg::Tail(1, TailState::Ended(failed)));
+    assert_eq!(cells(&console)[rate].text, "?", "zero would be a lie");
 }

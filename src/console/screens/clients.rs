@@ -81,10 +81,13 @@ fn stored_in(client: &Client) -> Cell {
 
 fn row(client: &Client, now: Timestamp) -> Row {
     let stored = stored_in(client);
-    let secrets = match client.secret_count().as_str() {
-        "-" => Cell::muted("-"),
-        count @ ("2" | "?") => Cell::new(count, Meaning::Warn),
-        count => Cell::plain(count),
+    let count = client.secret_count();
+    let secrets = match &client.secrets {
+        _ if client.public() => Cell::muted(count),
+        Read::NotRead(_) => Cell::new(count, Meaning::Warn),
+        // Two at once is a rotation that is not finished.
+        Read::Known(Some(listed)) if listed.len() > 1 => Cell::new(count, Meaning::Warn),
+        Read::Known(_) => Cell::plain(count),
     };
     let well = stored.meaning != Meaning::Warn && secrets.meaning != Meaning::Warn;
     let cells = vec![

@@ -194,6 +194,9 @@ fn server_row(model: &Model, server: &Server) -> Row {
 
 /// Requests per second, share of errors and 95th percentile of the last minute, from the log.
 fn counted(model: &Model, server: &str) -> [Cell; 3] {
+    if !model.screens.logs.tail.is_current() {
+        return [Cell::muted("?"), Cell::muted("?"), Cell::muted("?")];
+    }
     let figures = model.screens.requests.counted.server(server, Period::One, model.now.as_millisecond());
     let errors = figures.error_percent().map(|percent| format!("{percent:.1}%"));
     let meaning = if figures.errors > 0 { Meaning::Bad } else { Meaning::Plain };

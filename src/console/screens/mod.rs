@@ -160,7 +160,7 @@ screens! {
         parent: Some(Screen::Fleet),
         body: Body::Table { view: stack::view, state: |model| model.screens.stack.table_mut() },
         reads: stack::reads,
-        freshness: |model| fresh(&model.screens.stack.remote),
+        freshness: stack::freshness,
     }
     /// Cognito app clients.
     Clients clients {

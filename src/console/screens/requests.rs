@@ -4,8 +4,9 @@ use super::{Screen, View, fleet};
 use crate::console::effect::Effect;
 use crate::console::model::Model;
 use crate::console::table::{Cell, Column, Row, Table};
+use crate::core::logs::Expression;
 use crate::core::meaning::Meaning;
-use crate::core::requests::{By, Figures, Period, Requests, Subject};
+use crate::core::requests::{By, Caller, Figures, Period, Requests, Subject, Target};
 use crate::core::text::{count, milliseconds};
 
 /// The screen's state.
@@ -23,10 +24,10 @@ pub struct State {
     pub table: Table,
 }
 
-const COLUMNS: &[Column] = &[
-    Column::text("SERVER", 10, 0),
-    Column::wide("TOOL", 14, 0),
-    Column::wide("CLIENT", 12, 1),
+const SERVER: Column = Column::text("SERVER", 10, 0);
+const TOOL: Column = Column::wide("TOOL", 14, 0);
+const CLIENT: Column = Column::wide("CLIENT", 12, 1);
+const FIGURES: [Column; 7] = [
     Column::number("REQ/S", 7, 0),
     Column::number("REQUESTS", 8, 5),
     Column::number("ERRORS", 7, 0),
@@ -51,7 +52,7 @@ pub fn view(model: &Model) -> View {
         .map(|(subject, figures)| row(model, subject, figures))
         .collect();
     let all = rows.len();
-    let columns: Vec<Column> = COLUMNS.iter().filter(|column| told_apart(column, state.by)).cloned().collect();
+    let columns = columns(state.by);
     let rows = state.table.arrange(&columns, rows);
     let of = state.server.as_ref().map(|server| format!(" of {server}")).unwrap_or_default();
     View {
@@ -68,12 +69,14 @@ fn minutes(window: Period) -> String {
     count(usize::try_from(window.minutes()).unwrap_or_default(), "minute")
 }
 
-fn told_apart(column: &Column, by: By) -> bool {
-    match &*column.title {
-        "TOOL" => by != By::Client,
-        "CLIENT" => by != By::Tool,
-        _ => true,
-    }
+/// What a row tells apart, and its figures.
+fn columns(by: By) -> Vec<Column> {
+    let subject = match by {
+        By::Tool => vec![SERVER, TOOL],
+        By::Client => vec![SERVER, CLIENT],
+        By::Both => vec![SERVER, TOOL, CLIENT],
+    };
+    subject.into_iter().chain(FIGURES).collect()
 }
 
 fn empty(model: &Model, all: usize) -> String {
@@ -95,15 +98,10 @@ fn row(model: &Model, subject: &Subject, figures: &Figures) -> Row {
         0 => Cell::muted("0"),
         _ => Cell::new(format!("{:.1}%", part as f64 * 100.0 / figures.requests.max(1) as f64), meaning),
     };
-    let named = |name: &str| if name.is_empty() { Cell::muted("-") } else { Cell::plain(name) };
+    let named = |name: Option<&str>| name.map_or(Cell::muted("-"), Cell::plain);
     let mut cells = vec![Cell::new(&subject.server, Meaning::Accent)];
-    let by = model.screens.requests.by;
-    if by != By::Client {
-        cells.push(named(&subject.tool));
-    }
-    if by != By::Tool {
-        cells.push(named(&client_name(model, &subject.client)));
-    }
+    cells.extend(subject.target.as_ref().map(|target| named(target.name())));
+    cells.extend(subject.caller.as_ref().map(|caller| named(caller.client().map(|id| client_name(model, id)))));
     cells.extend([
         Cell::plain(rate(figures.rate())),
         Cell::plain(figures.requests.to_string()),
@@ -116,6 +114,7 @@ fn row(model: &Model, subject: &Subject, figures: &Figures) -> Row {
     Row { key: row_key(subject), cells, well: !bad }
 }
 
+/// `Debug` escapes names, so no two subjects share a key.
 fn row_key(subject: &Subject) -> String {
     format!("{subject:?}")
 }
@@ -131,10 +130,10 @@ pub fn rate(rate: f64) -> String {
 }
 
 /// The client's name, where the Clients screen has read it.
-fn client_name(model: &Model, id: &str) -> String {
+fn client_name<'a>(model: &'a Model, id: &'a str) -> &'a str {
     let list = model.screens.clients.remote.get();
     let known = list.and_then(|list| list.clients.iter().find(|client| client.id == id));
-    known.map_or_else(|| id.to_owned(), |client| client.name.clone())
+    known.map_or(id, |client| &client.name)
 }
 
 /// Shows the screen, of the selected server or all; the log is followed if it is not yet.
@@ -173,11 +172,18 @@ fn selected(model: &Model) -> Option<Subject> {
 
 /// The log, filtered to the selected row.
 pub(super) fn open(model: &mut Model) -> Vec<Effect> {
-    let Some(Subject { server, tool, client }) = selected(model) else { return model.refuse("no row is selected") };
-    // A request that is no tool call goes by its method.
-    let field = if tool.contains('/') { "method" } else { "tool" };
+    let Some(Subject { server, target, caller }) = selected(model) else { return model.refuse("no row is selected") };
+    let asked = target.map(|target| match target {
+        Target::Tool(tool) => vec![Expression::equals("tool", &tool)],
+        Target::Method(method) => vec![Expression::equals("method", &method), Expression::lacks("tool")],
+        Target::Unnamed => vec![Expression::lacks("tool"), Expression::lacks("method")],
+    });
+    let sent = caller.map(|caller| match caller {
+        Caller::Client(id) => Expression::equals("client", &id),
+        Caller::Unknown => Expression::lacks("client"),
+    });
     let effects = super::logs::follow(model, Some(&server));
-    model.screens.logs.only(&[(field, &tool), ("client", &client)]);
+    model.screens.logs.only(asked.into_iter().flatten().chain(sent).collect());
     effects
 }
 

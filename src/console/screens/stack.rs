@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{FAST, Read, SLOW, View};
+use super::{FAST, Freshness, Read, SLOW, View, fresh};
 use crate::console::describe;
 use crate::console::effect::Effect;
 use crate::console::model::Model;
@@ -89,11 +89,15 @@ pub fn view(model: &Model) -> View {
     };
     let all = rows.len();
     let rows: Vec<Row> = state.table().arrange(columns, rows);
-    let empty = match (all, state.remote.error()) {
+    let none = match &state.opened {
+        None => format!("no stack of environment {}; D plans a deploy", model.context.environment),
+        Some(name) => format!("{name} has no resource"),
+    };
+    let missing = if state.opened.is_some() { state.detail.missing() } else { state.remote.missing() };
+    let empty = match (all, missing) {
         (1.., _) => "nothing matches the filter; esc shows everything".into(),
-        (_, Some(error)) if state.remote.get().is_none() => error.message.clone(),
-        _ if state.remote.loading() || (state.opened.is_some() && state.detail.loading()) => "reading …".into(),
-        _ => format!("no stack of environment {}; D plans a deploy", model.context.environment),
+        (_, Some(why)) => why,
+        (_, None) => none,
     };
     View { title, columns: columns.to_vec(), selected: state.table().position(&rows), rows, all, empty }
 }
@@ -178,6 +182,12 @@ pub(super) fn reads(model: &mut Model) -> Vec<Read> {
     reads
 }
 
+/// Age of what the table shows: the stacks, or the resources of the one that is opened.
+pub(super) fn freshness(model: &Model) -> Option<Freshness> {
+    let state = &model.screens.stack;
+    if state.opened.is_some() { fresh(&state.detail) } else { fresh(&state.remote) }
+}
+
 /// Goes one step back: out of a filter, then out of a stack.
 pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
     let state = &mut model.screens.stack;
@@ -206,8 +216,14 @@ pub fn describe(model: &mut Model) -> Vec<Effect> {
 
 pub fn events(model: &mut Model) -> Vec<Effect> {
     on_selected(model, |model, stack| {
-        let detail = model.screens.stack.detail.get();
-        model.open(describe::stack_events(&stack.id.name, detail, model.now))
+        let detail = &model.screens.stack.detail;
+        let dialog = match detail.get() {
+            Some(detail) => describe::stack_events(&stack.id.name, detail, model.now),
+            None => {
+                return model.refuse(format!("events of {}: {}", stack.id.name, detail.missing().unwrap_or_default()));
+            }
+        };
+        model.open(dialog)
     })
 }
 

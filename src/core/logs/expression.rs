@@ -78,6 +78,20 @@ impl Expression {
         Ok(Self { text: text.trim().to_owned(), terms })
     }
 
+    /// That a field has exactly this value, whatever characters the value holds.
+    pub fn equals(field: &str, value: &str) -> Self {
+        let operand = Operand { text: value.to_owned(), number: None, pattern: None };
+        let test = Test::Field(field.to_owned(), Operator::Is, operand);
+        Self { text: format!("{field}={value:?}"), terms: vec![Term { negated: false, test }] }
+    }
+
+    /// That a line does not have this field.
+    pub fn lacks(field: &str) -> Self {
+        let operand = Operand { text: String::new(), number: None, pattern: Some(Pattern::new("")) };
+        let test = Test::Field(field.to_owned(), Operator::Like, operand);
+        Self { text: format!("no {field}"), terms: vec![Term { negated: true, test }] }
+    }
+
     /// As it was typed.
     pub fn text(&self) -> &str {
         &self.text

@@ -70,6 +70,15 @@ impl std::fmt::Display for End {
 }
 
 impl TailState {
+    /// Whether lines come as they are written, or soon after: only then is a line that is not there
+    /// a line that was not written.
+    pub fn is_current(&self) -> bool {
+        match self {
+            Self::Live | Self::Sampled | Self::Lagging(_) | Self::Polling(_) => true,
+            Self::Off | Self::Loading(_) | Self::Reconnecting(..) | Self::Ended(_) => false,
+        }
+    }
+
     /// One word for the status line.
     pub fn word(&self) -> &'static str {
         match self {

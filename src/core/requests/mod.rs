@@ -6,6 +6,7 @@
 mod histogram;
 mod request;
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
 
 pub use histogram::Histogram;
@@ -80,15 +81,64 @@ impl By {
     }
 }
 
-/// Whose requests. What a row does not tell apart is empty.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+/// Whose requests a row of figures counts. `None` is what the row does not tell apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Subject {
-    /// Server.
     pub server: String,
-    /// Tool; of a request that is no tool call, its method.
-    pub tool: String,
-    /// OAuth client id.
-    pub client: String,
+    pub target: Option<Target>,
+    pub caller: Option<Caller>,
+}
+
+/// What a request asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    Tool(String),
+    /// The method of a request that is no tool call.
+    Method(String),
+    /// The line names neither: the request was refused before it was read.
+    Unnamed,
+}
+
+/// Who sent a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Caller {
+    /// Nobody whose token was accepted.
+    Unknown,
+    /// The OAuth client of this id.
+    Client(String),
+}
+
+impl Target {
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Tool(name) | Self::Method(name) => Some(name),
+            Self::Unnamed => None,
+        }
+    }
+}
+
+/// By name: tools and methods stand in one column.
+impl Ord for Target {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |target: &Self| (target.name().map(str::to_owned), matches!(target, Self::Method(_)));
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for Target {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Caller {
+    /// The client's id.
+    pub fn client(&self) -> Option<&str> {
+        match self {
+            Self::Unknown => None,
+            Self::Client(id) => Some(id),
+        }
+    }
 }
 
 /// Figures of a window.
@@ -185,20 +235,17 @@ impl Requests {
             self.forget();
         }
         self.key.clear();
-        for part in [&*line.server, request.tool(), request.client()] {
-            self.key.push_str(part);
-            self.key.push('\u{1f}');
+        for part in [Some(&*line.server), request.tool(), request.method(), request.client()] {
+            // Control characters: what is missing is told from what is empty, and no name runs into the next.
+            self.key.push(if part.is_some() { '\u{1e}' } else { '\u{1f}' });
+            self.key.push_str(part.unwrap_or_default());
         }
         if !self.series.contains_key(&self.key) {
             if self.series.len() >= MAX_SERIES {
                 self.uncounted += 1;
                 return;
             }
-            let subject = Subject {
-                server: line.server.to_string(),
-                tool: request.tool().to_owned(),
-                client: request.client().to_owned(),
-            };
+            let subject = request.subject(&line.server);
             self.series.insert(self.key.clone(), Series { subject, slots: VecDeque::new() });
         }
         let Some(series) = self.series.get_mut(&self.key) else { return };
@@ -236,8 +283,8 @@ impl Requests {
         let mut all: HashMap<Subject, Figures> = HashMap::new();
         for series in self.series.values() {
             let subject = match by {
-                By::Tool => Subject { client: String::new(), ..series.subject.clone() },
-                By::Client => Subject { tool: String::new(), ..series.subject.clone() },
+                By::Tool => Subject { caller: None, ..series.subject.clone() },
+                By::Client => Subject { target: None, ..series.subject.clone() },
                 By::Both => series.subject.clone(),
             };
             Self::sum(series, window, now, all.entry(subject).or_default());

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::{Caller, Subject, Target};
+
 /// What a request line says. `event` is `request`, or `tool_error` where the result said `isError`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Request<'a> {
@@ -32,14 +34,29 @@ impl<'a> Request<'a> {
         matches!(&*request.event, "request" | "tool_error").then_some(request)
     }
 
-    /// The tool; of a request that is no tool call, its method.
-    pub fn tool(&self) -> &str {
-        self.tool.as_deref().or(self.method.as_deref()).unwrap_or_default()
+    pub fn tool(&self) -> Option<&str> {
+        self.tool.as_deref()
+    }
+
+    /// Its method, where it is no tool call.
+    pub fn method(&self) -> Option<&str> {
+        self.method.as_deref().filter(|_| self.tool.is_none())
     }
 
     /// The OAuth client, once its token was accepted.
-    pub fn client(&self) -> &str {
-        self.client.as_deref().unwrap_or_default()
+    pub fn client(&self) -> Option<&str> {
+        self.client.as_deref()
+    }
+
+    /// Whose request it is.
+    pub fn subject(&self, server: &str) -> Subject {
+        let target = match (self.tool(), self.method()) {
+            (Some(tool), _) => Target::Tool(tool.to_owned()),
+            (None, Some(method)) => Target::Method(method.to_owned()),
+            (None, None) => Target::Unnamed,
+        };
+        let caller = self.client().map_or(Caller::Unknown, |client| Caller::Client(client.to_owned()));
+        Subject { server: server.to_owned(), target: Some(target), caller: Some(caller) }
     }
 
     /// Whether it failed: the server's fault, or the tool said so.

@@ -184,11 +184,9 @@ impl State {
         Ok(())
     }
 
-    /// Shows only the lines whose fields have these values; an empty value is not looked at.
-    pub fn only(&mut self, fields: &[(&str, &str)]) {
-        let wanted = fields.iter().filter(|(_, value)| !value.is_empty());
-        let keep = wanted.filter_map(|(field, value)| Expression::parse(&format!("{field}=\"{value}\"")).ok());
-        self.set_filter(Filter { keep: keep.collect(), hide: Vec::new(), ..self.store.filter().clone() });
+    /// Shows only the lines for which all of this holds.
+    pub fn only(&mut self, keep: Vec<Expression>) {
+        self.set_filter(Filter { keep, hide: Vec::new(), ..self.store.filter().clone() });
     }
 
     /// Shows other lines. The first of them are found at once, the rest by [`work`].
