@@ -106,7 +106,7 @@ fn row(client: &Client, now: Timestamp) -> Row {
 pub fn selected(model: &Model) -> Option<&Client> {
     let view = view(model);
     let key = view.selected_key()?;
-    model.screens.clients.remote.get()?.clients.iter().find(|client| &client.id == key)
+    model.screens.clients.remote.get()?.clients.iter().find(|client| client.id == key)
 }
 
 /// Seconds between two reads.
