@@ -14,7 +14,7 @@ use super::meter::Meter;
 use super::tail::PlainHost;
 
 /// One client for each service.
-pub(super) struct Clients {
+pub(super) struct ServiceClients {
     pub(super) ecs: aws_sdk_ecs::Client,
     pub(super) logs: aws_sdk_cloudwatchlogs::Client,
     pub(super) cognito: aws_sdk_cognitoidentityprovider::Client,
@@ -31,7 +31,7 @@ macro_rules! client {
     };
 }
 
-impl Clients {
+impl ServiceClients {
     pub(super) fn new(config: &SdkConfig, meter: &Meter) -> Self {
         Self {
             ecs: client!(aws_sdk_ecs, config, meter),
@@ -77,7 +77,7 @@ pub(super) fn for_tail(reads: &SdkConfig, meter: &Meter) -> aws_sdk_cloudwatchlo
 
 /// CloudFormation's two clients of one region.
 #[derive(Clone)]
-pub(super) struct Stacks {
+pub(super) struct CloudFormation {
     pub(super) read: aws_sdk_cloudformation::Client,
     pub(super) write: aws_sdk_cloudformation::Client,
 }
@@ -87,7 +87,7 @@ pub(super) struct Regional {
     reads: SdkConfig,
     writes: SdkConfig,
     meter: Meter,
-    made: Mutex<HashMap<String, Stacks>>,
+    made: Mutex<HashMap<String, CloudFormation>>,
 }
 
 impl Regional {
@@ -96,10 +96,13 @@ impl Regional {
     }
 
     /// The clients of a region.
-    pub(super) fn at(&self, region: &str) -> Stacks {
+    pub(super) fn at(&self, region: &str) -> CloudFormation {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.entry(region.to_owned())
-            .or_insert_with(|| Stacks { read: self.make(&self.reads, region), write: self.make(&self.writes, region) })
+            .or_insert_with(|| CloudFormation {
+                read: self.make(&self.reads, region),
+                write: self.make(&self.writes, region),
+            })
             .clone()
     }
 

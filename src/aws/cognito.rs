@@ -2,12 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use async_trait::async_trait;
 use aws_sdk_cognitoidentityprovider::types as sdk;
 use futures::{StreamExt, join, stream};
 
 use super::convert::{text, time};
 use super::{AwsCloud, error};
-use crate::cloud::{CloudResult, ErrorKind};
+use crate::cloud::{Clients, CloudResult, ErrorKind};
 use crate::core::client::{Client, ClientList, ClientSecret, Details, StoredSecret};
 use crate::core::unread::Read;
 
@@ -21,6 +22,18 @@ const TOGETHER: usize = 4;
 pub(super) struct Listed {
     pub(super) id: String,
     pub(super) name: String,
+}
+
+#[async_trait]
+impl Clients for AwsCloud {
+    async fn clients(&self, pool: &str, environment: &str) -> CloudResult<ClientList> {
+        self.within("cognito-idp:ListUserPoolClients", self.read_clients(pool, environment)).await
+    }
+
+    async fn has_dual_secrets(&self, pool: &str, client: &str) -> CloudResult<bool> {
+        let read = self.client_secrets(pool, client);
+        Ok(self.within("cognito-idp:ListUserPoolClientSecrets", read).await?.is_some())
+    }
 }
 
 impl AwsCloud {

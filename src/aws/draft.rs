@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, Parameter, Tag};
 
 use super::convert::text;
 use super::{AwsCloud, change_set, error};
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::cloud::{CloudError, CloudResult, Drafts, ErrorKind};
 use crate::core::stack::{ChangeSet, ChangeSetRequest, Drafted, StackRef};
 
 const CREATE: &str = "cloudformation:CreateChangeSet";
@@ -16,13 +17,24 @@ const DESCRIBE: &str = "cloudformation:DescribeChangeSet";
 const PAGES: usize = 20;
 
 /// How a change set came out.
-enum Outcome {
+enum Settled {
     /// It can be executed; its first page.
     Ready(Box<DescribeChangeSetOutput>),
     /// It would change nothing.
     Nothing,
     /// It cannot be made; the reason.
     Refused(String),
+}
+
+#[async_trait]
+impl Drafts for AwsCloud {
+    async fn draft(&self, request: &ChangeSetRequest) -> CloudResult<Drafted> {
+        self.make_change_set(request).await
+    }
+
+    async fn discard(&self, stack: &StackRef, change_set: &str) -> CloudResult<()> {
+        self.discard_change_set(stack, change_set).await
+    }
 }
 
 impl AwsCloud {
@@ -39,12 +51,12 @@ impl AwsCloud {
             Err(CloudError::new(ErrorKind::TimedOut, CREATE, message))
         })?;
         match outcome {
-            Outcome::Ready(first) => self.all_changes(&request.stack, arn, *first).await.map(Drafted::Ready),
-            Outcome::Nothing => {
+            Settled::Ready(first) => self.all_changes(&request.stack, arn, *first).await.map(Drafted::Ready),
+            Settled::Nothing => {
                 self.discard_change_set(&request.stack, &arn).await?;
                 Ok(Drafted::Nothing)
             }
-            Outcome::Refused(reason) => {
+            Settled::Refused(reason) => {
                 self.discard_change_set(&request.stack, &arn).await?;
                 Err(error::invalid(CREATE, reason))
             }
@@ -77,16 +89,16 @@ impl AwsCloud {
     }
 
     /// Reads a change set until it is ready or has failed.
-    async fn settled_change_set(&self, stack: &StackRef, arn: &str) -> CloudResult<Outcome> {
+    async fn settled_change_set(&self, stack: &StackRef, arn: &str) -> CloudResult<Settled> {
         let mut wait = Duration::from_millis(250);
         loop {
             let found = self.describe_change_set(stack, arn, None).await?;
             match found.status() {
-                Some(ChangeSetStatus::CreateComplete) => return Ok(Outcome::Ready(Box::new(found))),
+                Some(ChangeSetStatus::CreateComplete) => return Ok(Settled::Ready(Box::new(found))),
                 Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) => {}
                 Some(ChangeSetStatus::Failed) => {
                     let reason = text(found.status_reason());
-                    return Ok(if says_nothing_changes(&reason) { Outcome::Nothing } else { Outcome::Refused(reason) });
+                    return Ok(if says_nothing_changes(&reason) { Settled::Nothing } else { Settled::Refused(reason) });
                 }
                 other => {
                     let word = text(other.map(ChangeSetStatus::as_str));

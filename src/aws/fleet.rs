@@ -3,15 +3,31 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
+use async_trait::async_trait;
 use futures::{StreamExt, join, stream};
 
 use super::AwsCloud;
 use super::ecs::Service;
-use crate::cloud::{CloudResult, ErrorKind};
-use crate::core::fleet::{Bounds, Fleet, Server, Task};
+use crate::cloud::{CloudResult, ErrorKind, Services};
+use crate::core::fleet::{Bounds, Fleet, Server, Task, TaskDefinition};
 
 /// Services whose targets are read together.
 const TOGETHER: usize = 8;
+
+#[async_trait]
+impl Services for AwsCloud {
+    async fn fleet(&self, cluster: &str) -> CloudResult<Fleet> {
+        self.within("ecs:DescribeServices", self.read_fleet(cluster)).await
+    }
+
+    async fn task_definition(&self, arn: &str) -> CloudResult<TaskDefinition> {
+        self.within("ecs:DescribeTaskDefinition", self.read_task_definition(arn)).await
+    }
+
+    async fn revisions(&self, family: &str) -> CloudResult<Vec<String>> {
+        self.within("ecs:ListTaskDefinitions", self.read_revisions(family)).await
+    }
+}
 
 impl AwsCloud {
     pub(super) async fn read_fleet(&self, cluster: &str) -> CloudResult<Fleet> {

@@ -1,13 +1,29 @@
 //! CloudWatch Logs Insights: StartQuery, GetQueryResults, StopQuery.
 
+use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::types::{QueryStatus, ResultField};
 
 use super::{AwsCloud, convert, error};
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::cloud::{CloudError, CloudResult, ErrorKind, Insights};
 use crate::core::logs::insights::{InsightsRequest, InsightsResults, MAX_ROWS};
 
 /// A pointer to the whole event, which Insights adds to every row.
 const POINTER: &str = "@ptr";
+
+#[async_trait]
+impl Insights for AwsCloud {
+    async fn insights_start(&self, request: &InsightsRequest) -> CloudResult<String> {
+        self.within("logs:StartQuery", self.start_query(request)).await
+    }
+
+    async fn insights_results(&self, query: &str) -> CloudResult<InsightsResults> {
+        self.within("logs:GetQueryResults", self.query_results(query)).await
+    }
+
+    async fn insights_stop(&self, query: &str) -> CloudResult<()> {
+        self.within("logs:StopQuery", self.stop_query(query)).await
+    }
+}
 
 impl AwsCloud {
     pub(super) async fn start_query(&self, request: &InsightsRequest) -> CloudResult<String> {

@@ -1,13 +1,25 @@
 //! CloudWatch Logs: pages of events, and log groups by name.
 
+use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::config::Config;
 use aws_sdk_cloudwatchlogs::config::retry::RetryConfig;
 use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, LogGroupClass};
 
 use super::{AwsCloud, error};
-use crate::cloud::CloudResult;
+use crate::cloud::{CloudResult, Logs, TailStream};
 use crate::core::logs::query::PAGE_LIMIT;
 use crate::core::logs::{LogEvent, LogPage, LogQuery};
+
+#[async_trait]
+impl Logs for AwsCloud {
+    async fn log_page(&self, query: &LogQuery) -> CloudResult<LogPage> {
+        self.within("logs:FilterLogEvents", self.read_log_page(query)).await
+    }
+
+    async fn live_tail(&self, groups: &[String], pattern: Option<&str>) -> CloudResult<TailStream> {
+        self.within("logs:StartLiveTail", self.open_tail(groups, pattern)).await
+    }
+}
 
 impl AwsCloud {
     pub(super) async fn read_log_page(&self, query: &LogQuery) -> CloudResult<LogPage> {

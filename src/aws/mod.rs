@@ -1,11 +1,12 @@
 //! AWS behind the wall of [`crate::cloud`].
 //!
 //! Architecture invariant: this is the only place that names `aws_sdk_*`. Nothing but domain types
-//! and [`CloudError`] leaves it, and everything that writes hangs below [`Cloud::apply`].
+//! and [`CloudError`] leaves it, and everything that writes hangs below [`Writes::apply`](crate::cloud::Writes::apply).
 //!
 //! There are two sets of clients: one for reads, which the SDK may repeat, and one for writes,
 //! which are sent once.
 
+mod caller;
 mod change_set;
 mod clients;
 mod cognito;
@@ -27,33 +28,22 @@ mod tail;
 mod token;
 mod write;
 
-use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region};
-use secrecy::SecretString;
 
-use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind, TailStream};
-use crate::core::client::ClientList;
+use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind};
 use crate::core::environment::Template;
-use crate::core::fleet::{Fleet, TaskDefinition};
-use crate::core::identity::Identity;
-use crate::core::logs::insights::{InsightsRequest, InsightsResults};
-use crate::core::logs::{LogPage, LogQuery};
-use crate::core::operation::work::TokenProbe;
-use crate::core::operation::{Approved, Facts};
-use crate::core::stack::{ChangeSetRequest, Drafted, Stack, StackDetail, StackRef};
 
-use clients::{Clients, Regional};
+use clients::{Regional, ServiceClients};
 use meter::Meter;
 
 /// Where to find AWS, and as whom.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct Access {
     /// Profile of the shared configuration files.
     pub profile: Option<String>,
     /// Region; else the environment's, else the profile's.
@@ -99,8 +89,8 @@ pub struct AwsCloud {
     region: String,
     endpoint: Option<String>,
     timeouts: Timeouts,
-    read: Clients,
-    write: Clients,
+    read: ServiceClients,
+    write: ServiceClients,
     tail: aws_sdk_cloudwatchlogs::Client,
     stacks: Regional,
     http: OnceLock<reqwest::Client>,
@@ -114,21 +104,21 @@ pub struct AwsCloud {
 }
 
 /// Makes the clients. Calls nobody: a wrong region or endpoint is found here, wrong credentials by the first call.
-pub async fn connect(options: &Options) -> CloudResult<AwsCloud> {
-    connect_with(options, Timeouts::default()).await
+pub async fn connect(access: &Access) -> CloudResult<AwsCloud> {
+    connect_with(access, Timeouts::default()).await
 }
 
 /// As [`connect`], with other time limits.
-pub async fn connect_with(options: &Options, timeouts: Timeouts) -> CloudResult<AwsCloud> {
-    let region = place::region(options).await?;
+pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<AwsCloud> {
+    let region = place::region(access).await?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region.clone()));
-    if let Some(profile) = &options.profile {
+    if let Some(profile) = &access.profile {
         loader = loader.profile_name(profile);
     }
-    if let Some(endpoint) = &options.endpoint {
+    if let Some(endpoint) = &access.endpoint {
         loader = loader.endpoint_url(place::endpoint(endpoint)?);
     }
-    if options.static_credentials {
+    if access.static_credentials {
         loader = loader.credentials_provider(place::local_credentials());
     }
     let base = loader.load().await;
@@ -138,8 +128,8 @@ pub async fn connect_with(options: &Options, timeouts: Timeouts) -> CloudResult<
     Ok(AwsCloud {
         region,
         timeouts,
-        read: Clients::new(&reads, &meter),
-        write: Clients::new(&writes, &meter),
+        read: ServiceClients::new(&reads, &meter),
+        write: ServiceClients::new(&writes, &meter),
         tail: clients::for_tail(&reads, &meter),
         stacks: Regional::new(reads, writes, meter.clone()),
         http: OnceLock::new(),
@@ -182,97 +172,9 @@ impl AwsCloud {
             Err(CloudError::new(ErrorKind::TimedOut, call, message))
         })
     }
-
-    async fn read_identity(&self) -> CloudResult<Identity> {
-        const CALL: &str = "sts:GetCallerIdentity";
-        let caller = self.read.sts.get_caller_identity().send().await.map_err(self.failed(CALL))?;
-        let (account, arn) = (convert::text(caller.account()), convert::text(caller.arn()));
-        if account.is_empty() || arn.is_empty() {
-            return Err(error::garbled(CALL, "the answer names no account or caller"));
-        }
-        Ok(Identity { account, arn })
-    }
 }
 
-#[async_trait]
 impl Cloud for AwsCloud {
-    async fn identity(&self) -> CloudResult<Identity> {
-        self.within("sts:GetCallerIdentity", self.read_identity()).await
-    }
-
-    async fn fleet(&self, cluster: &str) -> CloudResult<Fleet> {
-        self.within("ecs:DescribeServices", self.read_fleet(cluster)).await
-    }
-
-    async fn task_definition(&self, arn: &str) -> CloudResult<TaskDefinition> {
-        self.within("ecs:DescribeTaskDefinition", self.read_task_definition(arn)).await
-    }
-
-    async fn revisions(&self, family: &str) -> CloudResult<Vec<String>> {
-        self.within("ecs:ListTaskDefinitions", self.read_revisions(family)).await
-    }
-
-    async fn stack(&self, stack: &StackRef) -> CloudResult<Option<Stack>> {
-        self.within("cloudformation:DescribeStacks", self.read_stack(stack)).await
-    }
-
-    async fn stacks(&self, prefix: &str, region: &str) -> CloudResult<Vec<Stack>> {
-        self.within("cloudformation:DescribeStacks", self.read_stacks(prefix, region)).await
-    }
-
-    async fn stack_detail(&self, stack: &StackRef) -> CloudResult<StackDetail> {
-        self.within("cloudformation:DescribeStackEvents", self.read_stack_detail(stack)).await
-    }
-
-    async fn draft(&self, request: &ChangeSetRequest) -> CloudResult<Drafted> {
-        self.make_change_set(request).await
-    }
-
-    async fn discard(&self, stack: &StackRef, change_set: &str) -> CloudResult<()> {
-        self.discard_change_set(stack, change_set).await
-    }
-
-    async fn clients(&self, pool: &str, environment: &str) -> CloudResult<ClientList> {
-        self.within("cognito-idp:ListUserPoolClients", self.read_clients(pool, environment)).await
-    }
-
-    async fn has_dual_secrets(&self, pool: &str, client: &str) -> CloudResult<bool> {
-        let read = self.client_secrets(pool, client);
-        Ok(self.within("cognito-idp:ListUserPoolClientSecrets", read).await?.is_some())
-    }
-
-    async fn secret_versions(&self, secret: &str) -> CloudResult<BTreeMap<String, Vec<String>>> {
-        self.within("secretsmanager:DescribeSecret", self.versions(secret)).await
-    }
-
-    async fn log_page(&self, query: &LogQuery) -> CloudResult<LogPage> {
-        self.within("logs:FilterLogEvents", self.read_log_page(query)).await
-    }
-
-    async fn live_tail(&self, groups: &[String], pattern: Option<&str>) -> CloudResult<TailStream> {
-        self.within("logs:StartLiveTail", self.open_tail(groups, pattern)).await
-    }
-
-    async fn insights_start(&self, request: &InsightsRequest) -> CloudResult<String> {
-        self.within("logs:StartQuery", self.start_query(request)).await
-    }
-
-    async fn insights_results(&self, query: &str) -> CloudResult<InsightsResults> {
-        self.within("logs:GetQueryResults", self.query_results(query)).await
-    }
-
-    async fn insights_stop(&self, query: &str) -> CloudResult<()> {
-        self.within("logs:StopQuery", self.stop_query(query)).await
-    }
-
-    async fn token(&self, probe: &TokenProbe) -> CloudResult<SecretString> {
-        self.within("oauth2:Token", self.fetch_token(probe)).await
-    }
-
-    async fn apply(&self, approved: Approved) -> CloudResult<Facts> {
-        self.carry_out(approved.call()).await
-    }
-
     fn calls(&self) -> u64 {
         self.meter.calls()
     }

@@ -5,14 +5,14 @@ use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
 
-use super::Options;
+use super::Access;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 
 /// The region: flag, environment, profile. The instance metadata service is not asked, as that is a network call.
-pub(super) async fn region(options: &Options) -> CloudResult<String> {
-    let region = match &options.region {
+pub(super) async fn region(access: &Access) -> CloudResult<String> {
+    let region = match &access.region {
         Some(region) => region.clone(),
-        None => found_region(options.profile.as_deref()).await.ok_or_else(|| {
+        None => found_region(access.profile.as_deref()).await.ok_or_else(|| {
             invalid("no region is configured").with_hint("pass --region, or set AWS_REGION or the profile's region")
         })?,
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 use futures::{StreamExt, TryStreamExt, stream};
 use secrecy::ExposeSecret;
@@ -9,11 +10,18 @@ use secrecy::ExposeSecret;
 use super::convert::{text, time};
 use super::credentials::{self, Credentials};
 use super::{AwsCloud, error};
-use crate::cloud::{CloudResult, ErrorKind};
+use crate::cloud::{CloudResult, ErrorKind, Secrets};
 use crate::core::client::StoredSecret;
 use crate::core::operation::work::{Label, Version};
 
 const GET: &str = "secretsmanager:GetSecretValue";
+
+#[async_trait]
+impl Secrets for AwsCloud {
+    async fn secret_versions(&self, secret: &str) -> CloudResult<BTreeMap<String, Vec<String>>> {
+        self.within("secretsmanager:DescribeSecret", self.versions(secret)).await
+    }
+}
 
 impl AwsCloud {
     /// Credentials in a version.

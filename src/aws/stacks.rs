@@ -2,20 +2,36 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use aws_sdk_cloudformation::types as sdk;
 
 use super::AwsCloud;
-use super::clients::Stacks;
+use super::clients::CloudFormation;
 use super::convert::{some_text, text, time};
-use crate::cloud::{CloudResult, ErrorKind};
+use crate::cloud::{CloudResult, ErrorKind, Stacks};
 use crate::core::stack::{Stack, StackDetail, StackEvent, StackRef, StackResource, StackStatus};
 
 /// Events that a detail holds.
 const EVENTS: usize = 200;
 
+#[async_trait]
+impl Stacks for AwsCloud {
+    async fn stack(&self, stack: &StackRef) -> CloudResult<Option<Stack>> {
+        self.within("cloudformation:DescribeStacks", self.read_stack(stack)).await
+    }
+
+    async fn stacks(&self, prefix: &str, region: &str) -> CloudResult<Vec<Stack>> {
+        self.within("cloudformation:DescribeStacks", self.read_stacks(prefix, region)).await
+    }
+
+    async fn stack_detail(&self, stack: &StackRef) -> CloudResult<StackDetail> {
+        self.within("cloudformation:DescribeStackEvents", self.read_stack_detail(stack)).await
+    }
+}
+
 impl AwsCloud {
     /// CloudFormation where this stack lives.
-    pub(super) fn cloudformation(&self, stack: &StackRef) -> Stacks {
+    pub(super) fn cloudformation(&self, stack: &StackRef) -> CloudFormation {
         self.stacks.at(if stack.region.is_empty() { &self.region } else { &stack.region })
     }
 

@@ -1,10 +1,11 @@
 //! The token endpoint: proves that stored credentials open it.
 
+use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{AwsCloud, error};
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::cloud::{CloudError, CloudResult, ErrorKind, TokenEndpoint};
 use crate::core::operation::work::TokenProbe;
 use crate::core::text::sanitise;
 
@@ -14,10 +15,17 @@ const MAX_ANSWER: usize = 256 * 1024;
 
 /// A token endpoint's answer (RFC 6749, sections 5.1 and 5.2).
 #[derive(Deserialize)]
-struct Answer {
+struct TokenResponse {
     access_token: Option<String>,
     error: Option<String>,
     error_description: Option<String>,
+}
+
+#[async_trait]
+impl TokenEndpoint for AwsCloud {
+    async fn token(&self, probe: &TokenProbe) -> CloudResult<SecretString> {
+        self.within("oauth2:Token", self.fetch_token(probe)).await
+    }
 }
 
 impl AwsCloud {
@@ -77,7 +85,7 @@ async fn bounded_body(mut answer: reqwest::Response, endpoint: &str) -> CloudRes
 
 /// What the endpoint's answer means.
 fn judge(status: u16, body: &[u8]) -> CloudResult<SecretString> {
-    let answer: Option<Answer> = serde_json::from_slice(body).ok();
+    let answer: Option<TokenResponse> = serde_json::from_slice(body).ok();
     if (200..300).contains(&status) {
         let token = answer.and_then(|answer| answer.access_token).filter(|token| !token.is_empty());
         return token

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::support::drive::{Driven, drive, first_call, plan};
 use crate::support::emulator::{Emulator, REGION};
 use futures::StreamExt;
-use quarterdeck::aws::{AwsCloud, Options, connect};
-use quarterdeck::cloud::{Cloud, CloudResult, ErrorKind};
+use quarterdeck::aws::{Access, AwsCloud, connect};
+use quarterdeck::cloud::*;
 use quarterdeck::core::client::{Client, StoredSecret};
 use quarterdeck::core::environment::Template;
 use quarterdeck::core::logs::insights::InsightsRequest;
@@ -91,7 +91,7 @@ fn templates(template: Template) -> &'static str {
 async fn empty() -> World {
     let emulator = Emulator::start().await;
     let endpoint = Some(emulator.url.clone());
-    let options = Options { region: Some(REGION.into()), endpoint, static_credentials: true, ..Options::default() };
+    let options = Access { region: Some(REGION.into()), endpoint, static_credentials: true, ..Access::default() };
     World { cloud: connect(&options).await.unwrap().with_templates(templates), change_set: String::new(), emulator }
 }
 

@@ -6,8 +6,8 @@ use crate::support::drive::{Driven, drive, first_call, plan};
 use crate::support::fake_identity::{CLIENT, Identity, SECRET};
 use crate::support::scripted::{Reply, Scripted};
 use futures::StreamExt;
-use quarterdeck::aws::{AwsCloud, Options, Timeouts, connect, connect_with};
-use quarterdeck::cloud::{Cloud, CloudError, ErrorKind};
+use quarterdeck::aws::{Access, AwsCloud, Timeouts, connect, connect_with};
+use quarterdeck::cloud::*;
 use quarterdeck::core::logs::LogQuery;
 use quarterdeck::core::logs::insights::InsightsRequest;
 use quarterdeck::core::operation::intent::{Scale, ServiceRef};
@@ -28,12 +28,12 @@ const SHORT: Timeouts = Timeouts {
     silence: None,
 };
 
-fn options(endpoint: &str) -> Options {
-    Options {
+fn options(endpoint: &str) -> Access {
+    Access {
         region: Some("eu-central-1".into()),
         endpoint: Some(endpoint.into()),
         static_credentials: true,
-        ..Options::default()
+        ..Access::default()
     }
 }
 
@@ -183,7 +183,7 @@ async fn a_write_is_sent_once(#[case] reply: Reply, #[case] kind: ErrorKind) {
 #[tokio::test]
 async fn a_wrong_region_or_endpoint_is_found_before_any_call() {
     for (region, endpoint) in [("Frankfurt", "http://localhost:1"), ("eu-central-1", "localhost:1")] {
-        let options = Options { region: Some(region.into()), ..options(endpoint) };
+        let options = Access { region: Some(region.into()), ..options(endpoint) };
         let error = connect(&options).await.err().expect("refused");
         assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
         assert!(error.hint.is_some());
@@ -207,7 +207,7 @@ fn in_a_bare_process(test: &str, environment: &[(&str, &str)]) -> bool {
 async fn no_credentials() {
     if in_a_bare_process("no_credentials", &[]) {
         let server = Scripted::script([]).await;
-        let options = Options { static_credentials: false, ..options(&server.url) };
+        let options = Access { static_credentials: false, ..options(&server.url) };
         let error = connect(&options).await.unwrap().identity().await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::NoCredentials, "{error}");
         assert!(error.hint.unwrap().contains("aws sso login"));
@@ -217,7 +217,7 @@ async fn no_credentials() {
 #[tokio::test]
 async fn no_region() {
     if in_a_bare_process("no_region", &[]) {
-        let error = connect(&Options::default()).await.err().expect("refused");
+        let error = connect(&Access::default()).await.err().expect("refused");
         assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
         assert!(error.hint.unwrap().contains("--region"));
     }
@@ -227,7 +227,7 @@ async fn no_region() {
 async fn the_environment_names_region_and_endpoint() {
     let environment = [("AWS_REGION", "eu-west-3"), ("AWS_ENDPOINT_URL", "http://localhost:4566/")];
     if in_a_bare_process("the_environment_names_region_and_endpoint", &environment) {
-        let cloud = connect(&Options::default()).await.unwrap();
+        let cloud = connect(&Access::default()).await.unwrap();
         assert_eq!((cloud.region(), cloud.endpoint()), ("eu-west-3", Some("http://localhost:4566")));
     }
 }

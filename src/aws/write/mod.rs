@@ -5,9 +5,18 @@ mod rotation;
 mod service;
 mod stack;
 
+use async_trait::async_trait;
+
 use super::AwsCloud;
-use crate::cloud::CloudResult;
-use crate::core::operation::{Call, Facts};
+use crate::cloud::{CloudResult, Writes};
+use crate::core::operation::{Approved, Call, Facts};
+
+#[async_trait]
+impl Writes for AwsCloud {
+    async fn apply(&self, approved: Approved) -> CloudResult<Facts> {
+        self.carry_out(approved.call()).await
+    }
+}
 
 impl AwsCloud {
     /// Carries out an approved call; what it learnt. No match on a call here or below has an arm for

@@ -11,7 +11,7 @@ use super::nothing;
 use crate::aws::credentials;
 use crate::aws::draft::gone;
 use crate::aws::{AwsCloud, error};
-use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind};
+use crate::cloud::{CloudError, CloudResult, ErrorKind, TokenEndpoint};
 use crate::core::operation::work::{Label, SecretCall, TokenProbe};
 use crate::core::operation::{Fact, Facts};
 

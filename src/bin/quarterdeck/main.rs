@@ -112,11 +112,11 @@ async fn session(start: &Start) -> Result<Session, Failure> {
         environment = environment.filter(|file| Some(&file.environment) == start.global.environment.as_ref());
     }
     let region = start.global.region.clone().or_else(|| start.config.region.clone());
-    let options = aws::Options {
+    let options = aws::Access {
         profile: start.global.profile.clone().or_else(|| start.config.profile.clone()),
         region: region.or_else(|| environment.as_ref().map(|environment| environment.region.clone())),
         endpoint: start.global.endpoint_url.clone(),
-        ..aws::Options::default()
+        ..aws::Access::default()
     };
     build(start, options, environment, false).await
 }
@@ -124,7 +124,7 @@ async fn session(start: &Start) -> Result<Session, Failure> {
 /// Builds a session: the cloud, the context, the audit.
 async fn build(
     start: &Start,
-    options: aws::Options,
+    options: aws::Access,
     environment: Option<Environment>,
     local: bool,
 ) -> Result<Session, Failure> {

@@ -60,11 +60,11 @@ fn environment(start: &Start, running: &Running) -> Result<Environment, Failure>
 /// A session with the local cloud.
 async fn session(start: &Start, running: &Running) -> Result<Session, Failure> {
     let environment = environment(start, running)?;
-    let options = aws::Options {
+    let options = aws::Access {
         region: Some(environment.region.clone()),
         endpoint: Some(running.endpoint.clone()),
         static_credentials: true,
-        ..aws::Options::default()
+        ..aws::Access::default()
     };
     let mut session = crate::build(start, options, Some(environment), true).await?;
     session.overrides = Arc::new(running.overrides.clone());
