@@ -11,7 +11,7 @@ use crate::config::ConfigError;
 
 /// Why the program ends without having done what was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum ProgramFailure {
     /// A command of the cloud.
     #[error(transparent)]
     Command(#[from] headless::Failure),
@@ -31,7 +31,7 @@ pub enum Failure {
     },
 }
 
-impl Failure {
+impl ProgramFailure {
     /// A failure of this file or terminal.
     pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
@@ -53,19 +53,19 @@ impl Failure {
     }
 }
 
-impl From<CloudError> for Failure {
+impl From<CloudError> for ProgramFailure {
     fn from(error: CloudError) -> Self {
         Self::Command(error.into())
     }
 }
 
-impl From<Refusal> for Failure {
+impl From<Refusal> for ProgramFailure {
     fn from(refusal: Refusal) -> Self {
         Self::Command(refusal.into())
     }
 }
 
-impl From<PlanError> for Failure {
+impl From<PlanError> for ProgramFailure {
     fn from(error: PlanError) -> Self {
         Self::Command(error.into())
     }

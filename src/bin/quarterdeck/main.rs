@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::cli::{Cli, Command, Global};
 use crate::config::{Config, Places};
-use crate::failure::Failure;
+use crate::failure::ProgramFailure;
 use clap::Parser;
 use quarterdeck::cloud::ErrorKind;
 use quarterdeck::console::keymap::Keymap;
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 /// Tells what went wrong and the way out; the exit code of it.
-fn explain(failure: &Failure) -> Exit {
+fn explain(failure: &ProgramFailure) -> Exit {
     eprintln!("quarterdeck: {failure}");
     if let Some(hint) = failure.hint() {
         eprintln!("  {hint}");
@@ -64,7 +64,7 @@ struct Start {
 }
 
 impl Start {
-    fn new(global: Global) -> Result<Self, Failure> {
+    fn new(global: Global) -> Result<Self, ProgramFailure> {
         let places = Places::find()?;
         let log = log_to_file(&places.state)?;
         let (config, keymap) = config::load(global.config.as_deref(), &places)?;
@@ -72,7 +72,7 @@ impl Start {
     }
 }
 
-async fn run(cli: Cli) -> Result<Exit, Failure> {
+async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
     match cli.command {
         Some(Command::Offline(command)) => commands::offline(&command),
         Some(Command::Local(command)) => place_local::command(&Start::new(cli.global)?, &command).await,
@@ -92,7 +92,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
 }
 
 /// Opens the console on a terminal; without one there is nothing to open.
-async fn console(session: Session, start: &Start) -> Result<Exit, Failure> {
+async fn console(session: Session, start: &Start) -> Result<Exit, ProgramFailure> {
     use std::io::IsTerminal;
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         eprintln!("quarterdeck: the console needs a terminal; `quarterdeck status` and the other commands do not");
@@ -100,12 +100,12 @@ async fn console(session: Session, start: &Start) -> Result<Exit, Failure> {
     }
     let theme = commands::theme(start.config.theme.as_deref())?;
     let ended = run::console(session, start.keymap.clone(), theme, &start.config.logs.fields).await;
-    ended.map_err(Failure::io("the terminal"))?;
+    ended.map_err(ProgramFailure::io("the terminal"))?;
     Ok(Exit::Done)
 }
 
 /// A session with AWS as the standard chain finds it.
-async fn session(start: &Start) -> Result<Session, Failure> {
+async fn session(start: &Start) -> Result<Session, ProgramFailure> {
     let mut environment = config::environment(start.global.file.as_deref())?;
     if start.global.file.is_none() && start.global.environment.is_some() {
         // A file that merely lies here describes another environment than the one named.
@@ -127,7 +127,7 @@ async fn build(
     options: aws::Access,
     environment: Option<Environment>,
     local: bool,
-) -> Result<Session, Failure> {
+) -> Result<Session, ProgramFailure> {
     let cloud = aws::connect(&options).await?;
     let named = start.global.environment.clone();
     if let (Some(named), Some(file)) = (&named, &environment)
@@ -158,7 +158,7 @@ async fn build(
         local,
     };
     let audit = Audit::open(&start.places.state)
-        .map_err(Failure::io(format!("the audit in {}", start.places.state.display())))?;
+        .map_err(ProgramFailure::io(format!("the audit in {}", start.places.state.display())))?;
     Ok(Session {
         cloud: Arc::new(cloud),
         context,
@@ -169,12 +169,12 @@ async fn build(
 }
 
 /// Logs to a file alone: the terminal belongs to the console. `QUARTERDECK_LOG` chooses the level.
-fn log_to_file(state: &Path) -> Result<WorkerGuard, Failure> {
+fn log_to_file(state: &Path) -> Result<WorkerGuard, ProgramFailure> {
     let private = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
-    private.map_err(Failure::io(state.display().to_string()))?;
+    private.map_err(ProgramFailure::io(state.display().to_string()))?;
     let path = state.join("quarterdeck.log");
     let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-    let (writer, guard) = tracing_appender::non_blocking(file.map_err(Failure::io(path.display().to_string()))?);
+    let (writer, guard) = tracing_appender::non_blocking(file.map_err(ProgramFailure::io(path.display().to_string()))?);
     let level = std::env::var("QUARTERDECK_LOG").ok().and_then(|level| level.parse().ok());
     let level = level.unwrap_or(LevelFilter::WARN);
     // Whatever is asked for: the SDK traces the bodies of its requests, secrets and all.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::cli::Local;
 use crate::config;
-use crate::failure::Failure;
+use crate::failure::ProgramFailure;
 use async_trait::async_trait;
 use quarterdeck::aws;
 use quarterdeck::cloud::ErrorKind;
@@ -38,7 +38,7 @@ fn show(progress: Progress) {
 }
 
 /// The environment's file, with the images and addresses of this place.
-fn environment(start: &Start, running: &Running) -> Result<Environment, Failure> {
+fn environment(start: &Start, running: &Running) -> Result<Environment, ProgramFailure> {
     let mut environment = match &start.global.file {
         Some(_) => config::environment(start.global.file.as_deref())?.unwrap_or_else(|| running.environment.clone()),
         None => config::parse_environment(Path::new("quarterdeck.toml"), ENVIRONMENT)?,
@@ -58,7 +58,7 @@ fn environment(start: &Start, running: &Running) -> Result<Environment, Failure>
 }
 
 /// A session with the local cloud.
-async fn session(start: &Start, running: &Running) -> Result<Session, Failure> {
+async fn session(start: &Start, running: &Running) -> Result<Session, ProgramFailure> {
     let environment = environment(start, running)?;
     let options = aws::Access {
         region: Some(environment.region.clone()),
@@ -72,7 +72,7 @@ async fn session(start: &Start, running: &Running) -> Result<Session, Failure> {
 }
 
 /// Starts what does not run yet and deploys the environment on it.
-async fn up(start: &Start, output: Output) -> Result<(Running, Session, Exit), Failure> {
+async fn up(start: &Start, output: Output) -> Result<(Running, Session, Exit), ProgramFailure> {
     let began = jiff::Timestamp::now();
     let running = local::up(&Options::default(), &mut show).await?;
     let session = session(start, &running).await?;
@@ -91,7 +91,7 @@ async fn up(start: &Start, output: Output) -> Result<(Running, Session, Exit), F
 }
 
 /// `quarterdeck --local`: everything, then the console; without a terminal its state and addresses.
-pub async fn console(start: &Start) -> Result<Exit, Failure> {
+pub async fn console(start: &Start) -> Result<Exit, ProgramFailure> {
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let (running, session, exit) = up(start, Output::Text).await?;
     if !terminal {
@@ -117,12 +117,12 @@ fn addresses(running: &Running, session: &Session) -> Result<(), headless::Failu
 }
 
 /// A session with the local cloud that runs already.
-pub async fn attach(start: &Start) -> Result<Session, Failure> {
+pub async fn attach(start: &Start) -> Result<Session, ProgramFailure> {
     session(start, &running().await?).await
 }
 
 /// The local cloud that runs already.
-async fn running() -> Result<Running, Failure> {
+async fn running() -> Result<Running, ProgramFailure> {
     let found = local::attach(&Options::default()).await?;
     found.ok_or_else(|| {
         Refusal::new(ErrorKind::NotFound, "the local cloud does not run")
@@ -132,7 +132,7 @@ async fn running() -> Result<Running, Failure> {
 }
 
 /// `quarterdeck local …`.
-pub async fn command(start: &Start, command: &Local) -> Result<Exit, Failure> {
+pub async fn command(start: &Start, command: &Local) -> Result<Exit, ProgramFailure> {
     let output = commands::output(&start.global);
     match command {
         Local::Up => {
