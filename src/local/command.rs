@@ -13,7 +13,7 @@ use super::error::LocalError;
 const TAIL: usize = 20;
 
 /// A line of output.
-pub(super) enum Line<'a> {
+pub(super) enum OutputLine<'a> {
     Out(&'a str),
     Err(&'a str),
 }
@@ -23,7 +23,7 @@ pub(super) async fn run(
     what: &str,
     mut command: Command,
     limit: Duration,
-    on_line: &mut (dyn FnMut(Line<'_>) + Send),
+    on_line: &mut (dyn FnMut(OutputLine<'_>) + Send),
 ) -> Result<(), LocalError> {
     let mut tail = VecDeque::new();
     let status = tokio::time::timeout(limit, follow(&mut command, &mut tail, on_line)).await;
@@ -43,7 +43,7 @@ pub(super) async fn run(
 async fn follow(
     command: &mut Command,
     tail: &mut VecDeque<String>,
-    on_line: &mut (dyn FnMut(Line<'_>) + Send),
+    on_line: &mut (dyn FnMut(OutputLine<'_>) + Send),
 ) -> std::io::Result<ExitStatus> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn()?;
@@ -53,14 +53,14 @@ async fn follow(
         tokio::select! {
             line = next(&mut out), if out.is_some() => {
                 if let Some(line) = line? {
-                    on_line(Line::Out(&line));
+                    on_line(OutputLine::Out(&line));
                     // Machine output (cargo's JSON) explains nothing to a human.
                     if !line.starts_with('{') { keep(tail, line); }
                 }
             }
             line = next(&mut err), if err.is_some() => {
                 if let Some(line) = line? {
-                    on_line(Line::Err(&line));
+                    on_line(OutputLine::Err(&line));
                     keep(tail, line);
                 }
             }
@@ -111,9 +111,9 @@ mod tests {
     #[tokio::test]
     async fn lines_come_as_they_are_and_failure_shows_the_last() {
         let mut seen = Vec::new();
-        let mut on_line = |line: Line<'_>| match line {
-            Line::Out(text) => seen.push(format!("out {text}")),
-            Line::Err(text) => seen.push(format!("err {text}")),
+        let mut on_line = |line: OutputLine<'_>| match line {
+            OutputLine::Out(text) => seen.push(format!("out {text}")),
+            OutputLine::Err(text) => seen.push(format!("err {text}")),
         };
         let result = run("it", sh("echo a; echo b >&2; exit 3"), Duration::from_secs(10), &mut on_line).await;
         seen.sort();

@@ -12,7 +12,7 @@ use super::dirs::{Dirs, make};
 use super::engine::EngineInfo;
 use super::error::{LocalError, at};
 use super::process::Process;
-use super::record::{Emulator, Record};
+use super::state_file::{Emulator, StateFile};
 
 /// Serves ministack on the addresses that we choose.
 const LAUNCH: &str = include_str!("launch.py");
@@ -43,7 +43,7 @@ pub(super) fn instance_label(dirs: &Dirs, port: u16) -> String {
 /// Starts it and waits until it is healthy.
 pub(super) async fn start(
     dirs: &Dirs,
-    record: &mut Record,
+    state_file: &mut StateFile,
     python: &Path,
     engine: Option<&EngineInfo>,
     port: Option<u16>,
@@ -61,11 +61,11 @@ pub(super) async fn start(
     let engine = engine.map(|engine| engine.socket.clone());
     let mut emulator = Emulator { process, port, addresses, engine, version: "unknown".to_owned() };
     // Before it is known to be well: whatever happens next, `down` knows it.
-    record.emulator = Some(emulator.clone());
-    record.save(dirs).await?;
+    state_file.emulator = Some(emulator.clone());
+    state_file.save(dirs).await?;
     emulator.version = healthy(dirs, &emulator).await?;
-    record.emulator = Some(emulator.clone());
-    record.save(dirs).await?;
+    state_file.emulator = Some(emulator.clone());
+    state_file.save(dirs).await?;
     Ok(emulator)
 }
 

@@ -19,7 +19,7 @@ pub enum LocalError {
     },
     /// The state file is there and cannot be understood.
     #[error("{}: {reason}; see what still runs with `ps`, then delete the file", path.display())]
-    Record {
+    StateFile {
         /// Which.
         path: PathBuf,
         /// Why.

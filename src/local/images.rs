@@ -8,10 +8,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 
-use super::command::{Line, find, run};
+use super::command::{OutputLine, find, run};
 use super::engine::{Api, archive};
 use super::error::{LocalError, at};
-use super::{Progress, ProgressFn};
+use super::{LocalProgress, ProgressFn};
 
 /// Binaries and the packages that they are in.
 const BINARIES: [&str; 3] = ["mcp-time", "mcp-weather", NWS_STUB];
@@ -48,13 +48,13 @@ pub(super) async fn ensure(
     progress: &mut ProgressFn<'_>,
 ) -> Result<BTreeMap<String, String>, LocalError> {
     let Some(source) = source(given) else {
-        progress(Progress::Note(
+        progress(LocalProgress::Note(
             "no servers/ folder here: start inside a checkout to run the example servers".to_owned(),
         ));
         return Ok(BTreeMap::new());
     };
     if !cfg!(target_os = "linux") {
-        progress(Progress::Note("images are built on Linux only: no example servers".to_owned()));
+        progress(LocalProgress::Note("images are built on Linux only: no example servers".to_owned()));
         return Ok(BTreeMap::new());
     }
     let containerfile = source.join("servers/Containerfile");
@@ -64,7 +64,7 @@ pub(super) async fn ensure(
         let content = tokio::fs::read(&file).await.map_err(at(&file))?;
         let (image, built) = build(api, &binary, &recipe, content).await?;
         if built {
-            progress(Progress::Note(format!("{image} built")));
+            progress(LocalProgress::Note(format!("{image} built")));
         }
         images.insert(binary, image);
     }
@@ -123,11 +123,11 @@ async fn compile(source: &Path, progress: &mut ProgressFn<'_>) -> Result<BTreeMa
     let (mut found, mut compiled) = (BTreeMap::new(), 0);
     let command = cargo_command(&cargo, source, &triple);
     run("compiling the servers", command, LIMIT, &mut |line| match line {
-        Line::Out(line) => found.extend(executable(line)),
-        Line::Err(line) => {
+        OutputLine::Out(line) => found.extend(executable(line)),
+        OutputLine::Err(line) => {
             if let Some(crate_name) = line.trim_start().strip_prefix("Compiling ") {
                 compiled += 1;
-                progress(Progress::Note(format!("compiling {crate_name} ({compiled})")));
+                progress(LocalProgress::Note(format!("compiling {crate_name} ({compiled})")));
             }
         }
     })
@@ -150,7 +150,7 @@ async fn host_triple(cargo: &Path) -> Result<String, LocalError> {
     let mut command = Command::new(cargo);
     command.arg("-vV");
     run("cargo -vV", command, Duration::from_secs(60), &mut |line| {
-        if let Line::Out(line) = line
+        if let OutputLine::Out(line) = line
             && let Some(host) = line.strip_prefix("host: ")
         {
             triple = Some(host.to_owned());

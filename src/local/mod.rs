@@ -16,7 +16,7 @@ mod images;
 mod place;
 mod process;
 mod python;
-mod record;
+mod state_file;
 mod status;
 mod stub;
 pub mod traffic;
@@ -31,7 +31,7 @@ use crate::core::environment::Environment;
 pub use dirs::Dirs;
 pub use down::{Stopped, down};
 pub use emulator::DEFAULT_PORT;
-pub use engine::{Container, EngineInfo};
+pub use engine::{EngineContainer, EngineInfo};
 pub use error::LocalError;
 pub use place::{ENVIRONMENT, REGION};
 pub use python::{MINISTACK_VARIABLE, MINISTACK_VERSION};
@@ -40,7 +40,7 @@ pub use up::{attach, up};
 
 /// What the caller may choose.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct LocalOptions {
     /// The emulator's port; `None` is 4666, or a free one where that is taken.
     pub port: Option<u16>,
     /// The folder that holds `servers/`; `None` is where this program was built, or the current folder.
@@ -53,7 +53,7 @@ pub struct Options {
     pub dirs: Option<Dirs>,
 }
 
-impl Options {
+impl LocalOptions {
     fn dirs(&self) -> Result<Dirs, LocalError> {
         self.dirs.clone().map_or_else(Dirs::of_user, Ok)
     }
@@ -66,7 +66,7 @@ impl Options {
 
 /// What is being done, how far it is, and how long it took.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum LocalProgress {
     /// A step begins.
     Step {
         /// What.
@@ -88,7 +88,7 @@ pub enum Progress {
 }
 
 /// Whoever shows the progress.
-pub type ProgressFn<'a> = dyn FnMut(Progress) + Send + 'a;
+pub type ProgressFn<'a> = dyn FnMut(LocalProgress) + Send + 'a;
 
 /// A local cloud that runs, and what to deploy on it.
 #[derive(Debug, Clone)]
@@ -115,18 +115,18 @@ pub struct Running {
 const STEPS: usize = 3;
 
 /// A step that is being done.
-struct Stage {
+struct RunningStep {
     title: &'static str,
     began: Instant,
 }
 
-impl Stage {
+impl RunningStep {
     fn begin(index: usize, title: &'static str, progress: &mut ProgressFn<'_>) -> Self {
-        progress(Progress::Step { title, index, of: STEPS });
+        progress(LocalProgress::Step { title, index, of: STEPS });
         Self { title, began: Instant::now() }
     }
 
     fn done(self, progress: &mut ProgressFn<'_>) {
-        progress(Progress::Done { title: self.title, took: self.began.elapsed() });
+        progress(LocalProgress::Done { title: self.title, took: self.began.elapsed() });
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::command::{Line, find, run};
+use super::command::{OutputLine, find, run};
 use super::dirs::Dirs;
 use super::error::{LocalError, at};
-use super::{Progress, ProgressFn};
+use super::{LocalProgress, ProgressFn};
 
 /// Pinned packages. The first is the emulator.
 const REQUIREMENTS: &str = include_str!("requirements.txt");
@@ -57,12 +57,12 @@ async fn install(venv: &Path, python: &Path, progress: &mut ProgressFn<'_>) -> R
     let all = REQUIREMENTS.lines().filter(|line| line.contains("==")).count();
     let mut collected = 0;
     run("installing ministack from PyPI", pip, PIP, &mut |line| {
-        if let Line::Out(line) = line
+        if let OutputLine::Out(line) = line
             && let Some(package) = line.strip_prefix("Collecting ")
         {
             collected += 1;
             let package = package.split_whitespace().next().unwrap_or(package);
-            progress(Progress::Note(format!("{package} ({collected} of {all})")));
+            progress(LocalProgress::Note(format!("{package} ({collected} of {all})")));
         }
     })
     .await

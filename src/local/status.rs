@@ -6,8 +6,8 @@ use super::dirs::Dirs;
 use super::down::our_containers;
 use super::engine::{Api, describe};
 use super::error::LocalError;
-use super::record::Record;
-use super::{Options, emulator};
+use super::state_file::StateFile;
+use super::{LocalOptions, emulator};
 
 /// The local cloud as it is found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -69,11 +69,11 @@ pub struct ContainerStatus {
 ///
 /// # Errors
 /// When the state file cannot be read.
-pub async fn status(options: &Options) -> Result<Status, LocalError> {
+pub async fn status(options: &LocalOptions) -> Result<Status, LocalError> {
     let dirs = options.dirs()?;
-    let record = Record::load(&dirs).await?;
+    let state_file = StateFile::load(&dirs).await?;
     let mut status = Status { state_dir: dirs.state.display().to_string(), ..Status::default() };
-    if let Some(found) = &record.emulator {
+    if let Some(found) = &state_file.emulator {
         let running = found.process.alive().await;
         status.emulator = Some(EmulatorStatus {
             pid: found.process.pid,
@@ -85,10 +85,10 @@ pub async fn status(options: &Options) -> Result<Status, LocalError> {
             log: emulator::log(&dirs).display().to_string(),
         });
     }
-    if let Some(endpoint) = &record.engine
-        && let Ok(info) = describe(endpoint, record.podman.is_some()).await
+    if let Some(endpoint) = &state_file.engine
+        && let Ok(info) = describe(endpoint, state_file.podman.is_some()).await
     {
-        let port = record.emulator.as_ref().map(|emulator| emulator.port);
+        let port = state_file.emulator.as_ref().map(|emulator| emulator.port);
         status.containers = containers(&dirs, endpoint, port).await.unwrap_or_default();
         status.engine =
             Some(EngineStatus { name: info.name, version: info.version, socket: info.socket, ours: info.ours });
@@ -98,6 +98,6 @@ pub async fn status(options: &Options) -> Result<Status, LocalError> {
 
 async fn containers(dirs: &Dirs, endpoint: &str, port: Option<u16>) -> Result<Vec<ContainerStatus>, LocalError> {
     let found = our_containers(&Api::open(endpoint)?, dirs, port).await?;
-    let show = |one: super::Container| ContainerStatus { name: one.name, image: one.image, state: one.state };
+    let show = |one: super::EngineContainer| ContainerStatus { name: one.name, image: one.image, state: one.state };
     Ok(found.into_iter().map(show).collect())
 }

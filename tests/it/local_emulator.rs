@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use quarterdeck::local::{Dirs, LocalError, Options, Progress, attach, down, status, up};
+use quarterdeck::local::{Dirs, LocalError, LocalOptions, LocalProgress, attach, down, status, up};
 
 /// State of a test's own. A test that fails leaves no process behind.
 struct Place(tempfile::TempDir);
@@ -25,10 +25,10 @@ fn place() -> Place {
 }
 
 /// The virtual environment is kept from run to run.
-fn options(state: &Place, port: Option<u16>) -> Options {
+fn options(state: &Place, port: Option<u16>) -> LocalOptions {
     let data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("local-data");
     let dirs = Some(Dirs { data, state: state.0.path().to_owned() });
-    Options { control_plane_only: true, port, dirs, ..Options::default() }
+    LocalOptions { control_plane_only: true, port, dirs, ..LocalOptions::default() }
 }
 
 /// A free port that stays free: below the range from which the kernel gives ports to everybody
@@ -51,8 +51,8 @@ async fn it_starts_is_found_again_and_stops() {
     let first = up(&options, &mut |progress| said.push(progress)).await.unwrap();
     assert!(first.started_here);
     assert_eq!(first.addresses, ["127.0.0.1"]);
-    assert!(said.iter().any(|one| matches!(one, Progress::Step { title: "emulator", index: 2, of: 3 })));
-    assert!(said.iter().any(|one| matches!(one, Progress::Done { title: "emulator", .. })));
+    assert!(said.iter().any(|one| matches!(one, LocalProgress::Step { title: "emulator", index: 2, of: 3 })));
+    assert!(said.iter().any(|one| matches!(one, LocalProgress::Done { title: "emulator", .. })));
 
     let found = status(&options).await.unwrap().emulator.unwrap();
     assert!(found.running && found.healthy);
@@ -98,7 +98,7 @@ async fn one_that_was_killed_is_replaced_and_a_strange_port_left_alone() {
 async fn an_engine_is_found_or_started_and_given_back() {
     let state = place();
     let source = tempfile::tempdir().unwrap();
-    let options = Options {
+    let options = LocalOptions {
         control_plane_only: false,
         source: Some(source.path().to_owned()),
         ..options(&state, Some(free_port()))
@@ -122,6 +122,6 @@ async fn an_engine_is_found_or_started_and_given_back() {
     assert!(status(&options).await.unwrap().engine.is_none());
 }
 
-fn note(progress: Progress) -> Option<String> {
-    if let Progress::Note(text) = progress { Some(text) } else { None }
+fn note(progress: LocalProgress) -> Option<String> {
+    if let LocalProgress::Note(text) = progress { Some(text) } else { None }
 }

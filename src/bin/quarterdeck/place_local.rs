@@ -17,7 +17,7 @@ use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
 use quarterdeck::core::text::short_duration;
 use quarterdeck::local::traffic::{Tokens, TrafficOptions, traffic};
-use quarterdeck::local::{self, Options, Progress, Running};
+use quarterdeck::local::{self, LocalOptions, LocalProgress, Running};
 use quarterdeck::run::Session;
 use quarterdeck::run::headless::{self, Consent, Exit, Output};
 use quarterdeck::run::{planner, read};
@@ -29,11 +29,11 @@ use crate::{Start, commands};
 const ENVIRONMENT: &str = include_str!("../../../quarterdeck.toml");
 
 /// Shows how far the local cloud is, on stderr.
-fn show(progress: Progress) {
+fn show(progress: LocalProgress) {
     match progress {
-        Progress::Step { title, index, of } => eprintln!("[{index}/{of}] {title} …"),
-        Progress::Note(text) => eprintln!("      {text}"),
-        Progress::Done { title, took } => eprintln!("      {title}: done in {:.1} s", took.as_secs_f64()),
+        LocalProgress::Step { title, index, of } => eprintln!("[{index}/{of}] {title} …"),
+        LocalProgress::Note(text) => eprintln!("      {text}"),
+        LocalProgress::Done { title, took } => eprintln!("      {title}: done in {:.1} s", took.as_secs_f64()),
     }
 }
 
@@ -74,7 +74,7 @@ async fn session(start: &Start, running: &Running) -> Result<Session, ProgramFai
 /// Starts what does not run yet and deploys the environment on it.
 async fn up(start: &Start, output: Output) -> Result<(Running, Session, Exit), ProgramFailure> {
     let began = jiff::Timestamp::now();
-    let running = local::up(&Options::default(), &mut show).await?;
+    let running = local::up(&LocalOptions::default(), &mut show).await?;
     let session = session(start, &running).await?;
     eprintln!("[4/4] deploy of environment {} …", session.context.environment);
     let plan = planner::plan(&session, PlanRequest::Deploy { servers: Vec::new() }).await?;
@@ -104,7 +104,7 @@ pub async fn console(start: &Start) -> Result<Exit, ProgramFailure> {
     calls.abort();
     if running.started_here && !start.global.keep {
         eprintln!("stopping the local cloud (`--keep` leaves it running) …");
-        local::down(&Options::default(), &mut |_| {}).await?;
+        local::down(&LocalOptions::default(), &mut |_| {}).await?;
     }
     result
 }
@@ -123,7 +123,7 @@ pub async fn attach(start: &Start) -> Result<Session, ProgramFailure> {
 
 /// The local cloud that runs already.
 async fn running() -> Result<Running, ProgramFailure> {
-    let found = local::attach(&Options::default()).await?;
+    let found = local::attach(&LocalOptions::default()).await?;
     found.ok_or_else(|| {
         Refusal::new(ErrorKind::NotFound, "the local cloud does not run")
             .with_hint("start it with `quarterdeck local up`")
@@ -141,7 +141,7 @@ pub async fn command(start: &Start, command: &Local) -> Result<Exit, ProgramFail
             Ok(exit)
         }
         Local::Down => {
-            let stopped = local::down(&Options::default(), &mut show).await?;
+            let stopped = local::down(&LocalOptions::default(), &mut show).await?;
             eprintln!(
                 "stopped: emulator {}, {} containers",
                 if stopped.emulator { "yes" } else { "was not running" },
@@ -150,7 +150,7 @@ pub async fn command(start: &Start, command: &Local) -> Result<Exit, ProgramFail
             Ok(Exit::Done)
         }
         Local::Status => {
-            let status = local::status(&Options::default()).await?;
+            let status = local::status(&LocalOptions::default()).await?;
             headless::print_json(&status)?;
             Ok(Exit::Done)
         }

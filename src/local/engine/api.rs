@@ -22,7 +22,7 @@ pub(in crate::local) struct Api {
 
 /// A container, as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Container {
+pub struct EngineContainer {
     /// Its id.
     pub id: String,
     /// Its name.
@@ -95,7 +95,7 @@ impl Api {
     }
 
     /// Containers in any state that carry all the labels (`key=value`).
-    pub async fn containers(&self, labels: &[&str]) -> Result<Vec<Container>, LocalError> {
+    pub async fn containers(&self, labels: &[&str]) -> Result<Vec<EngineContainer>, LocalError> {
         let filters = serde_json::json!({ "label": labels }).to_string();
         let request = self.request(Method::GET, "/containers/json", &[("all", "true"), ("filters", &filters)]);
         let response = self.send(request).await?;
@@ -163,9 +163,9 @@ impl Api {
     }
 }
 
-fn container(listed: &Value) -> Container {
+fn container(listed: &Value) -> EngineContainer {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    Container {
+    EngineContainer {
         id: text(&listed["Id"]),
         name: listed["Names"][0].as_str().unwrap_or_default().trim_start_matches('/').to_owned(),
         image: text(&listed["Image"]),

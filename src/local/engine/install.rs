@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::local::Progress;
-use crate::local::command::{Line, run};
+use crate::local::LocalProgress;
+use crate::local::command::{OutputLine, run};
 use crate::local::error::LocalError;
 
 const PACKAGES: [&str; 5] = ["podman", "runc", "netavark", "aardvark-dns", "iptables"];
@@ -17,7 +17,7 @@ pub(super) fn advice() -> String {
 }
 
 /// Installs Podman and its parts.
-pub(super) async fn podman(progress: &mut (dyn FnMut(Progress) + Send)) -> Result<(), LocalError> {
+pub(super) async fn podman(progress: &mut (dyn FnMut(LocalProgress) + Send)) -> Result<(), LocalError> {
     for arguments in [&["update"][..], &["install", "-y", "--no-install-recommends"][..]] {
         let mut command = Command::new("apt-get");
         command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
@@ -26,8 +26,8 @@ pub(super) async fn podman(progress: &mut (dyn FnMut(Progress) + Send)) -> Resul
         }
         let what = format!("apt-get {}", arguments[0]);
         run(&what, command, LIMIT, &mut |line| {
-            if let Line::Out(line) = line {
-                progress(Progress::Note(line.to_owned()));
+            if let OutputLine::Out(line) = line {
+                progress(LocalProgress::Note(line.to_owned()));
             }
         })
         .await?;

@@ -13,16 +13,16 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 pub(super) use api::Api;
-pub use api::Container;
-use choose::{Choice, Found, choose};
+pub use api::EngineContainer;
+use choose::{EngineChoice, Found, choose};
 pub(super) use podman::forget;
 pub(super) use tar::archive;
 
-use super::Progress;
+use super::LocalProgress;
 use super::command::find;
 use super::dirs::Dirs;
 use super::error::LocalError;
-use super::record::Record;
+use super::state_file::StateFile;
 
 /// A container engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,41 +44,41 @@ pub struct EngineInfo {
 /// Finds an engine, or starts or installs one; `None` when there is none to be had.
 pub(super) async fn ensure(
     dirs: &Dirs,
-    record: &mut Record,
-    progress: &mut (dyn FnMut(Progress) + Send),
+    state_file: &mut StateFile,
+    progress: &mut (dyn FnMut(LocalProgress) + Send),
 ) -> Result<Option<EngineInfo>, LocalError> {
-    if let Some(endpoint) = &record.engine
+    if let Some(endpoint) = &state_file.engine
         && let Ok(api) = Api::open(endpoint)
         && api.answers().await
     {
-        return describe(endpoint, record.podman.is_some()).await.map(Some);
+        return describe(endpoint, state_file.podman.is_some()).await.map(Some);
     }
-    if let Some(service) = record.podman.take() {
+    if let Some(service) = state_file.podman.take() {
         service.stop("podman service").await?;
     }
     let (endpoint, service) = match choose(&look().await) {
-        Choice::Use(endpoint) => (endpoint, None),
-        Choice::Refuse(endpoint) => {
+        EngineChoice::Use(endpoint) => (endpoint, None),
+        EngineChoice::Refuse(endpoint) => {
             let reason = "DOCKER_HOST names it and it does not answer; start it, or unset DOCKER_HOST".to_owned();
             return Err(LocalError::Engine { endpoint, reason });
         }
-        Choice::Podman(program) => (podman::endpoint(dirs), Some(podman::start(dirs, &program).await?)),
-        Choice::Install => {
+        EngineChoice::Podman(program) => (podman::endpoint(dirs), Some(podman::start(dirs, &program).await?)),
+        EngineChoice::Install => {
             install::podman(progress).await?;
             let missing = || LocalError::Missing { program: "podman", way_out: install::advice() };
             let program = find("podman").ok_or_else(missing)?;
             (podman::endpoint(dirs), Some(podman::start(dirs, &program).await?))
         }
-        Choice::Nothing => {
-            progress(Progress::Note(format!("no container engine, so no tasks will run: {}", install::advice())));
+        EngineChoice::Nothing => {
+            progress(LocalProgress::Note(format!("no container engine, so no tasks will run: {}", install::advice())));
             return Ok(None);
         }
     };
-    record.engine = Some(endpoint.clone());
-    record.podman = service;
+    state_file.engine = Some(endpoint.clone());
+    state_file.podman = service;
     // From here on `down` knows what to stop.
-    record.save(dirs).await?;
-    describe(&endpoint, record.podman.is_some()).await.map(Some)
+    state_file.save(dirs).await?;
+    describe(&endpoint, state_file.podman.is_some()).await.map(Some)
 }
 
 async fn look() -> Found {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 /// A `tools/call` request to make.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Request {
+pub(super) struct ToolCall {
     /// Name of the tool.
     pub tool: String,
     /// Its arguments.
@@ -12,28 +12,28 @@ pub(super) struct Request {
 }
 
 /// A request, and what is odd about it.
-pub(super) struct Planned {
-    pub request: Request,
+pub(super) struct PlannedCall {
+    pub request: ToolCall,
     pub with_token: bool,
     pub wrong: bool,
 }
 
 /// The call of this turn. `tools` are documents of `tools/list` and not empty.
-pub(super) fn plan(tools: &[Value], turn: u64, wrong_every: u64) -> Planned {
+pub(super) fn plan(tools: &[Value], turn: u64, wrong_every: u64) -> PlannedCall {
     let pick = |count: usize| usize::try_from(turn % (count.max(1) as u64)).unwrap_or_default();
     let tool = tools.get(pick(tools.len())).cloned().unwrap_or_default();
     let name = tool["name"].as_str().unwrap_or_default().to_owned();
     let request =
-        Request { arguments: arguments(&name, &tool["inputSchema"], turn / (tools.len().max(1) as u64)), tool: name };
+        ToolCall { arguments: arguments(&name, &tool["inputSchema"], turn / (tools.len().max(1) as u64)), tool: name };
     if wrong_every == 0 || turn % wrong_every != wrong_every - 1 {
-        return Planned { request, with_token: true, wrong: false };
+        return PlannedCall { request, with_token: true, wrong: false };
     }
     let (request, with_token) = match (turn / wrong_every) % 3 {
-        0 => (Request { arguments: spoilt(&request.arguments), ..request }, true),
-        1 => (Request { tool: "no_such_tool".to_owned(), arguments: json!({}) }, true),
+        0 => (ToolCall { arguments: spoilt(&request.arguments), ..request }, true),
+        1 => (ToolCall { tool: "no_such_tool".to_owned(), arguments: json!({}) }, true),
         _ => (request, false),
     };
-    Planned { request, with_token, wrong: true }
+    PlannedCall { request, with_token, wrong: true }
 }
 
 /// Arguments that the example servers understand; for other tools, whatever their schema allows.

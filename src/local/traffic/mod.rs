@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use serde::Serialize;
 
-use calls::{Planned, plan};
-use client::{Client, Outcome};
+use calls::{PlannedCall, plan};
+use client::{CallOutcome, McpClient};
 
 /// What to call.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ pub trait Tokens: Send + Sync {
 
 /// What became of the calls to one server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct CallCounts {
     /// Calls made.
     pub calls: u64,
     /// Of those, wrong on purpose.
@@ -61,8 +61,8 @@ pub struct Counts {
     pub last_error: Option<String>,
 }
 
-/// Counts by server.
-pub type Report = BTreeMap<String, Counts>;
+/// CallCounts by server.
+pub type Report = BTreeMap<String, CallCounts>;
 
 /// Calls the servers until the count is reached, reporting after each call.
 pub async fn traffic(
@@ -70,10 +70,10 @@ pub async fn traffic(
     tokens: &dyn Tokens,
     report: &mut (dyn FnMut(&Report) + Send),
 ) -> Report {
-    let mut counts: Report = options.servers.keys().map(|name| (name.clone(), Counts::default())).collect();
-    let mut clients: Vec<(&String, Client)> = Vec::new();
+    let mut counts: Report = options.servers.keys().map(|name| (name.clone(), CallCounts::default())).collect();
+    let mut clients: Vec<(&String, McpClient)> = Vec::new();
     for (server, path) in &options.servers {
-        clients.push((server, Client::new(format!("{}{path}/mcp", options.base.trim_end_matches('/')))));
+        clients.push((server, McpClient::new(format!("{}{path}/mcp", options.base.trim_end_matches('/')))));
     }
     if clients.is_empty() {
         return counts;
@@ -98,18 +98,18 @@ pub async fn traffic(
 
 struct Called {
     planned_wrong: bool,
-    outcome: Outcome,
+    outcome: CallOutcome,
     took: Duration,
 }
 
 /// The server's next call; its tools are asked for first.
-async fn one(client: &mut Client, server: &str, tokens: &dyn Tokens, turn: u64, wrong_every: u64) -> Called {
+async fn one(client: &mut McpClient, server: &str, tokens: &dyn Tokens, turn: u64, wrong_every: u64) -> Called {
     let began = std::time::Instant::now();
     let called = |planned_wrong, outcome| Called { planned_wrong, outcome, took: began.elapsed() };
     if client.token.is_none() {
         match tokens.token(server).await {
             Ok(token) => client.token = Some(token),
-            Err(reason) => return called(false, Outcome::Refused(format!("no token: {reason}"))),
+            Err(reason) => return called(false, CallOutcome::Refused(format!("no token: {reason}"))),
         }
     }
     if client.tools.is_empty()
@@ -118,7 +118,7 @@ async fn one(client: &mut Client, server: &str, tokens: &dyn Tokens, turn: u64, 
         renew(client, server, tokens, &outcome).await;
         return called(false, outcome);
     }
-    let Planned { request, with_token, wrong } = plan(&client.tools, turn, wrong_every);
+    let PlannedCall { request, with_token, wrong } = plan(&client.tools, turn, wrong_every);
     let outcome = client.call(&request, with_token).await;
     if !wrong {
         renew(client, server, tokens, &outcome).await;
@@ -127,24 +127,24 @@ async fn one(client: &mut Client, server: &str, tokens: &dyn Tokens, turn: u64, 
 }
 
 /// A refused token is replaced; a server that forgot its tools (a new version) is asked again.
-async fn renew(client: &mut Client, server: &str, tokens: &dyn Tokens, outcome: &Outcome) {
-    if matches!(outcome, Outcome::Refused(_)) {
+async fn renew(client: &mut McpClient, server: &str, tokens: &dyn Tokens, outcome: &CallOutcome) {
+    if matches!(outcome, CallOutcome::Refused(_)) {
         client.token = tokens.token(server).await.ok();
     }
-    if !matches!(outcome, Outcome::Ok) {
+    if !matches!(outcome, CallOutcome::Ok) {
         client.tools.clear();
     }
 }
 
-fn note(counts: &mut Counts, called: Called) {
+fn note(counts: &mut CallCounts, called: Called) {
     counts.calls += 1;
     counts.wrong += u64::from(called.planned_wrong);
     counts.last_ms = u64::try_from(called.took.as_millis()).unwrap_or(u64::MAX);
     let (count, reason) = match called.outcome {
-        Outcome::Ok => (&mut counts.ok, None),
-        Outcome::Error(reason) => (&mut counts.errors, Some(reason)),
-        Outcome::Refused(reason) => (&mut counts.refused, Some(reason)),
-        Outcome::Failed(reason) => (&mut counts.failed, Some(reason)),
+        CallOutcome::Ok => (&mut counts.ok, None),
+        CallOutcome::Error(reason) => (&mut counts.errors, Some(reason)),
+        CallOutcome::Refused(reason) => (&mut counts.refused, Some(reason)),
+        CallOutcome::Failed(reason) => (&mut counts.failed, Some(reason)),
     };
     *count += 1;
     if reason.is_some() && !called.planned_wrong {
@@ -158,10 +158,10 @@ mod tests {
 
     #[test]
     fn an_error_that_was_meant_is_no_news() {
-        let mut counts = Counts::default();
+        let mut counts = CallCounts::default();
         let called = |planned_wrong| Called {
             planned_wrong,
-            outcome: Outcome::Error("no such zone".to_owned()),
+            outcome: CallOutcome::Error("no such zone".to_owned()),
             took: Duration::from_millis(3),
         };
         note(&mut counts, called(true));

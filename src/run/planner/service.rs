@@ -15,16 +15,16 @@ use crate::core::unread::Read;
 use crate::run::session::{Session, operation_id};
 
 /// A server with what its plans have in common.
-struct Subject {
+struct PlannedService {
     server: Server,
     service: ServiceRef,
 }
 
-async fn subject(session: &Session, name: &str) -> PlanResult<Subject> {
+async fn planned_service(session: &Session, name: &str) -> PlanResult<PlannedService> {
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
     let server = find(&fleet, name, &session.context.cluster)?.clone();
     let service = ServiceRef { cluster: session.context.cluster.clone(), service: server.name.clone() };
-    Ok(Subject { server, service })
+    Ok(PlannedService { server, service })
 }
 
 fn find<'a>(fleet: &'a Fleet, name: &str, cluster: &str) -> PlanResult<&'a Server> {
@@ -36,7 +36,7 @@ fn find<'a>(fleet: &'a Fleet, name: &str, cluster: &str) -> PlanResult<&'a Serve
     })
 }
 
-impl Subject {
+impl PlannedService {
     async fn plan(&self, session: &Session, title: String, intent: Intent) -> PlanResult<Plan> {
         Ok(Plan {
             id: operation_id(),
@@ -74,21 +74,21 @@ pub(super) async fn scale(
             format!("{many} tasks are more than ECS allows a service ({MAX_TASKS})"),
         ));
     }
-    let subject = subject(session, name).await?;
-    let server = &subject.server;
+    let planned = planned_service(session, name).await?;
+    let server = &planned.server;
     let bounds_now = replaced_bounds(server, bounds)?;
     let new_bounds = bounds.filter(|_| bounds_now.is_some());
     let new_desired = desired.filter(|count| *count != server.desired);
     // New bounds move the count by themselves, before it is set.
     let from = (new_desired.is_some() && new_bounds.is_none()).then_some(server.desired);
-    let service = subject.service.clone();
+    let service = planned.service.clone();
     let intent = Intent::Scale(Scale { service, desired: new_desired, from, bounds: new_bounds });
     let to = new_desired.map_or(String::new(), |count| format!(" {} -> {count}", server.desired));
-    let mut plan = subject.plan(session, format!("scale {name}{to}"), intent).await?;
+    let mut plan = planned.plan(session, format!("scale {name}{to}"), intent).await?;
     if let Some(count) = new_desired {
         let risk = if count < server.desired { Risk::Disruptive } else { Risk::Safe };
         plan.changes.push(Change::value(name, "desired count", server.desired, count).at(risk));
-        plan.commands.push(subject.command(session, &format!("--desired-count {count}")));
+        plan.commands.push(planned.command(session, &format!("--desired-count {count}")));
     }
     if let (Some(now), Some(new)) = (bounds_now, new_bounds) {
         plan.changes.push(Change::value(name, "autoscaling bounds", now, new));
@@ -179,23 +179,23 @@ fn scale_warnings(
 }
 
 pub(super) async fn restart(session: &Session, name: &str) -> PlanResult<Plan> {
-    let subject = subject(session, name).await?;
-    let replaces = subject.server.primary().map(|primary| primary.id.clone());
-    let intent = Intent::Restart(Restart { service: subject.service.clone(), replaces });
-    let mut plan = subject.plan(session, format!("restart {name}"), intent).await?;
-    let tasks = count(subject.server.desired as usize, "task");
+    let planned = planned_service(session, name).await?;
+    let replaces = planned.server.primary().map(|primary| primary.id.clone());
+    let intent = Intent::Restart(Restart { service: planned.service.clone(), replaces });
+    let mut plan = planned.plan(session, format!("restart {name}"), intent).await?;
+    let tasks = count(planned.server.desired as usize, "task");
     let change = Change::value(name, "tasks", format!("{tasks} as they are"), format!("{tasks} newly started"));
     plan.changes.push(change.at(Risk::Disruptive));
-    plan.commands.push(subject.command(session, "--force-new-deployment"));
-    if !subject.server.circuit_breaker {
+    plan.commands.push(planned.command(session, "--force-new-deployment"));
+    if !planned.server.circuit_breaker {
         plan.warnings.push("the circuit breaker is off: a failed deployment would not roll back".into());
     }
     Ok(plan)
 }
 
 pub(super) async fn rollback(session: &Session, name: &str, revision: Option<u32>) -> PlanResult<Plan> {
-    let subject = subject(session, name).await?;
-    let now = session.cloud.task_definition(&subject.server.task_definition).await?;
+    let planned = planned_service(session, name).await?;
+    let now = session.cloud.task_definition(&planned.server.task_definition).await?;
     let revisions = session.cloud.revisions(&now.family).await?;
     let number = |arn: &String| arn.rsplit(':').next().and_then(|revision| revision.parse::<u32>().ok());
     let wanted = |arn: &&String| match (revision, number(arn)) {
@@ -212,12 +212,12 @@ pub(super) async fn rollback(session: &Session, name: &str, revision: Option<u32
         );
         return Err(refused(ErrorKind::NotFound, message).with_hint(format!("active revisions: {}", known.join(", "))));
     };
-    let (service, replaces) = (subject.service.clone(), Some(now.arn.clone()));
+    let (service, replaces) = (planned.service.clone(), Some(now.arn.clone()));
     let intent = Intent::Rollback(Rollback { service, task_definition: target.clone(), replaces });
-    let mut plan = subject.plan(session, format!("roll back {name}"), intent).await?;
+    let mut plan = planned.plan(session, format!("roll back {name}"), intent).await?;
     let short = |arn: &str| arn.rsplit('/').next().unwrap_or(arn).to_owned();
     plan.changes.push(Change::value(name, "task definition", short(&now.arn), short(target)).at(Risk::Disruptive));
-    plan.commands.push(subject.command(session, &format!("--task-definition {}", short(target))));
+    plan.commands.push(planned.command(session, &format!("--task-definition {}", short(target))));
     plan.warnings
         .push("drift: the stack still names the newer task definition; the next deploy goes back to it".into());
     Ok(plan)
@@ -244,10 +244,10 @@ pub(super) async fn stop_task(session: &Session, task: &str) -> PlanResult<Plan>
         }
     };
     let service = ServiceRef { cluster: session.context.cluster.clone(), service: server.name.clone() };
-    let subject = Subject { server: server.clone(), service: service.clone() };
+    let planned = PlannedService { server: server.clone(), service: service.clone() };
     let intent =
         Intent::StopTask(StopTask { cluster: service.cluster, service: Some(service.service), task: task.arn.clone() });
-    let mut plan = subject.plan(session, format!("stop task {} of {}", task.short_id(), server.name), intent).await?;
+    let mut plan = planned.plan(session, format!("stop task {} of {}", task.short_id(), server.name), intent).await?;
     plan.target.resource.clone_from(&task.arn);
     plan.changes.push(
         Change::value(

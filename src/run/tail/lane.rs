@@ -10,7 +10,7 @@ use futures::StreamExt;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::{Input, Patience};
+use super::{Gone, Inbound, Patience};
 use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind, TailStream};
 use crate::core::logs::TailUpdate;
 
@@ -28,16 +28,13 @@ pub(super) enum Heard {
     Refused(CloudError),
 }
 
-/// Why the lane's task ends: nobody listens any more.
-struct Gone;
-
 pub(super) struct Lane {
     pub id: usize,
     pub cloud: Arc<dyn Cloud>,
     pub groups: watch::Receiver<Vec<String>>,
     pub pattern: Option<String>,
     pub patience: Patience,
-    pub out: mpsc::Sender<Input>,
+    pub out: mpsc::Sender<Inbound>,
 }
 
 impl Lane {
@@ -66,7 +63,7 @@ impl Lane {
     }
 
     async fn tell(&self, heard: Heard) -> Result<(), Gone> {
-        self.out.send(Input::Heard(self.id, heard)).await.map_err(|_| Gone)
+        self.out.send(Inbound::Heard(self.id, heard)).await.map_err(|_| Gone)
     }
 
     async fn open(&mut self) -> CloudResult<TailStream> {

@@ -36,12 +36,15 @@ pub enum TailEvent {
 
 /// What comes to the reader.
 #[derive(Debug)]
-enum Input {
+enum Inbound {
     /// From a lane, by its number.
     Heard(usize, lane::Heard),
     /// From the window that is being read.
     Read(pages::Piece),
 }
+
+/// Whoever was to receive what a task sends is gone, so the task ends.
+struct Gone;
 
 /// A tail to be followed.
 pub struct Tail {
@@ -66,7 +69,7 @@ impl Tail {
     /// Follows until the receiver is gone, the time asked for is over, or it cannot go on.
     pub async fn follow(self, out: mpsc::Sender<TailEvent>) {
         let last = out.clone();
-        if let Ok(end) = reader::Reader::new(self, out).run().await {
+        if let Ok(end) = reader::TailReader::new(self, out).run().await {
             // Whoever asked may be gone by now.
             let _ = last.send(TailEvent::State(TailState::Ended(end))).await;
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::{Budget, Input, Patience};
+use super::{Budget, Inbound, Patience};
 use crate::cloud::{Cloud, CloudError, ErrorKind};
 use crate::core::logs::coverage::Wanted;
 use crate::core::logs::merge::{Source, finished, merge};
@@ -45,7 +45,7 @@ pub(super) struct Pages {
     pub patience: Patience,
     /// Failures in a row after which it is given up.
     pub attempts: u32,
-    pub out: mpsc::Sender<Input>,
+    pub out: mpsc::Sender<Inbound>,
 }
 
 impl Pages {
@@ -61,7 +61,7 @@ impl Pages {
     }
 
     async fn tell(&self, piece: Piece) -> Result<(), Stop> {
-        self.out.send(Input::Read(piece)).await.map_err(|_| Stop::Gone)
+        self.out.send(Inbound::Read(piece)).await.map_err(|_| Stop::Gone)
     }
 
     async fn read(&self) -> Result<(), Stop> {

@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::lane::{GROUPS, Heard, Lane};
 use super::pages::{Pages, Piece};
-use super::{Input, Tail, TailEvent, now_millis};
+use super::{Gone, Inbound, Tail, TailEvent, now_millis};
 use crate::cloud::ErrorKind;
 use crate::core::logs::tail::{End, Follow};
 use crate::core::logs::{Coverage, Dedup, Feed, Gap, Line, LogEvent, Rate, Reading, TailState, TailUpdate};
@@ -18,11 +18,8 @@ const BATCH: usize = 1_000;
 /// What lanes and the window may bring before they wait.
 const INBOX: usize = 64;
 
-/// Nobody listens any more.
-pub(super) struct Gone;
-
 /// How a lane's session stands.
-enum Session {
+enum LaneState {
     /// Not open yet.
     Opening,
     Open,
@@ -34,7 +31,7 @@ enum Session {
 /// The reader's side of a lane.
 struct Listener {
     groups: watch::Sender<Vec<String>>,
-    session: Session,
+    session: LaneState,
     reading: Reading,
     /// Groups that its session does not bring.
     absent: Vec<String>,
@@ -43,12 +40,12 @@ struct Listener {
     sampled: bool,
 }
 
-pub(super) struct Reader {
+pub(super) struct TailReader {
     tail: Tail,
     out: mpsc::Sender<TailEvent>,
-    inbox: mpsc::Receiver<Input>,
+    inbox: mpsc::Receiver<Inbound>,
     /// For those that are spawned.
-    to_me: mpsc::Sender<Input>,
+    to_me: mpsc::Sender<Inbound>,
     tasks: JoinSet<()>,
     coverage: Coverage,
     dedup: Dedup,
@@ -61,7 +58,7 @@ pub(super) struct Reader {
     rate: (Rate, Instant),
 }
 
-impl Reader {
+impl TailReader {
     pub(super) fn new(tail: Tail, out: mpsc::Sender<TailEvent>) -> Self {
         let (to_me, inbox) = mpsc::channel(INBOX);
         let coverage = Coverage::new(tail.patience.pace, tail.request.from);
@@ -94,11 +91,11 @@ impl Reader {
             self.tell_state().await?;
             let end = tokio::select! {
                 input = self.inbox.recv() => match input {
-                    Some(Input::Heard(lane, heard)) => {
+                    Some(Inbound::Heard(lane, heard)) => {
                         self.heard(lane, heard).await?;
                         None
                     }
-                    Some(Input::Read(piece)) => self.piece(piece).await?,
+                    Some(Inbound::Read(piece)) => self.piece(piece).await?,
                     None => None,
                 },
                 groups = changed(&mut self.tail.groups) => {
@@ -163,7 +160,7 @@ impl Reader {
             self.tasks.spawn(lane.run());
             let listener = Listener {
                 groups: sender,
-                session: Session::Opening,
+                session: LaneState::Opening,
                 reading: self.dedup.reading(),
                 absent: Vec::new(),
                 woken: Vec::new(),
@@ -201,7 +198,7 @@ impl Reader {
         let Some(lane) = self.lanes.get_mut(&id) else { return Ok(()) };
         match heard {
             Heard::Update(TailUpdate::Started { absent }) => {
-                (lane.session, lane.reading, lane.sampled) = (Session::Open, self.dedup.reading(), false);
+                (lane.session, lane.reading, lane.sampled) = (LaneState::Open, self.dedup.reading(), false);
                 for group in lane.groups.borrow().iter() {
                     self.coverage.feed(group, if absent.contains(group) { Feed::None } else { Feed::Whole }, now);
                 }
@@ -226,19 +223,19 @@ impl Reader {
             }
             Heard::Broken(error, wait) => {
                 let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                self.without_session(id, Session::Broken(error.message, wait));
+                self.without_session(id, LaneState::Broken(error.message, wait));
             }
             Heard::Refused(error) => {
                 if error.kind == ErrorKind::NotFound {
                     lane.absent.clone_from(&lane.groups.borrow());
                 }
-                self.without_session(id, Session::Refused(error.message));
+                self.without_session(id, LaneState::Refused(error.message));
             }
         }
         Ok(())
     }
 
-    fn without_session(&mut self, id: usize, session: Session) {
+    fn without_session(&mut self, id: usize, session: LaneState) {
         let now = now_millis();
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         (lane.session, lane.sampled) = (session, false);
@@ -371,7 +368,7 @@ impl Reader {
             return TailState::Loading(self.sent / BATCH as u64 * BATCH as u64);
         }
         let broken = self.lanes.values().find_map(|lane| match &lane.session {
-            Session::Broken(why, wait) => Some(TailState::Reconnecting(why.clone(), *wait)),
+            LaneState::Broken(why, wait) => Some(TailState::Reconnecting(why.clone(), *wait)),
             _ => None,
         });
         let behind = self.coverage.behind(now_millis()).map(|behind| TailState::Lagging(behind / 1_000 * 1_000));
@@ -384,8 +381,8 @@ impl Reader {
             return TailState::Polling("asked for".into());
         }
         let refused = self.lanes.values().find_map(|lane| match &lane.session {
-            Session::Refused(why) => Some(format!("no live tail: {why}")),
-            Session::Opening => Some("live tail is being opened".to_owned()),
+            LaneState::Refused(why) => Some(format!("no live tail: {why}")),
+            LaneState::Opening => Some("live tail is being opened".to_owned()),
             _ => None,
         });
         let absent = self.lanes.values().flat_map(|lane| &lane.absent).next();

@@ -13,7 +13,7 @@ use super::process::Process;
 /// What we started.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Record {
+pub struct StateFile {
     /// The emulator.
     pub emulator: Option<Emulator>,
     /// Podman's API service of our own.
@@ -38,7 +38,7 @@ pub struct Emulator {
     pub version: String,
 }
 
-impl Record {
+impl StateFile {
     fn path(dirs: &Dirs) -> PathBuf {
         dirs.state.join("running.json")
     }
@@ -51,14 +51,14 @@ impl Record {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(LocalError::File { path, source }),
         };
-        serde_json::from_slice(&text).map_err(|error| LocalError::Record { path, reason: error.to_string() })
+        serde_json::from_slice(&text).map_err(|error| LocalError::StateFile { path, reason: error.to_string() })
     }
 
     /// Writes it, whole or not at all.
     pub(super) async fn save(&self, dirs: &Dirs) -> Result<(), LocalError> {
         let (path, draft) = (Self::path(dirs), dirs.state.join("running.json.new"));
         let text = serde_json::to_vec_pretty(self)
-            .map_err(|error| LocalError::Record { path: path.clone(), reason: error.to_string() })?;
+            .map_err(|error| LocalError::StateFile { path: path.clone(), reason: error.to_string() })?;
         let mut options = tokio::fs::OpenOptions::new();
         options.create(true).write(true).truncate(true);
         #[cfg(unix)]
@@ -103,7 +103,7 @@ mod tests {
         Dirs { data: path.to_owned(), state: path.to_owned() }
     }
 
-    fn record() -> Record {
+    fn state_file() -> StateFile {
         let process = Process { pid: 7, started: "boot:42".to_owned() };
         let emulator = Emulator {
             process: process.clone(),
@@ -112,20 +112,20 @@ mod tests {
             engine: None,
             version: "1.5.33".to_owned(),
         };
-        Record { emulator: Some(emulator), podman: Some(process), engine: Some("unix:///x".to_owned()) }
+        StateFile { emulator: Some(emulator), podman: Some(process), engine: Some("unix:///x".to_owned()) }
     }
 
     #[tokio::test]
     async fn what_is_saved_is_read_back_and_private() {
         let place = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
         let dirs = dirs(place.path());
-        assert_eq!(Record::load(&dirs).await.ok(), Some(Record::default()));
-        assert!(record().save(&dirs).await.is_ok());
-        assert_eq!(Record::load(&dirs).await.ok(), Some(record()));
+        assert_eq!(StateFile::load(&dirs).await.ok(), Some(StateFile::default()));
+        assert!(state_file().save(&dirs).await.is_ok());
+        assert_eq!(StateFile::load(&dirs).await.ok(), Some(state_file()));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(Record::path(&dirs)).map(|data| data.permissions().mode() & 0o777);
+            let mode = std::fs::metadata(StateFile::path(&dirs)).map(|data| data.permissions().mode() & 0o777);
             assert_eq!(mode.ok(), Some(0o600));
         }
     }
@@ -135,8 +135,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
         let dirs = dirs(place.path());
         for text in ["", "{", r#"{"emulator":3}"#, r#"{"unknown":1}"#] {
-            assert!(tokio::fs::write(Record::path(&dirs), text).await.is_ok());
-            let error = Record::load(&dirs).await.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(tokio::fs::write(StateFile::path(&dirs), text).await.is_ok());
+            let error = StateFile::load(&dirs).await.err().map(|error| error.to_string()).unwrap_or_default();
             assert!(error.contains("running.json"), "{text:?}: {error}");
         }
     }
