@@ -1,4 +1,4 @@
-//! One refresh of the fleet: services, tasks, targets and bounds, read together.
+//! The fleet: services, tasks, targets and bounds, read at the same time and put together.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -11,7 +11,7 @@ use super::ecs::Service;
 use crate::cloud::{CloudResult, ErrorKind, Services};
 use crate::core::fleet::{Bounds, Fleet, Server, Task, TaskDefinition};
 
-/// Services whose targets are read together.
+/// Services whose targets are read at the same time.
 const TOGETHER: usize = 8;
 
 #[async_trait]
@@ -44,14 +44,14 @@ impl AwsCloud {
         let services = self.services(cluster).await?;
         let read = stream::iter(services).map(|Service { mut server, target_groups }| async move {
             let (targets, groups) = join!(self.targets(&target_groups), self.log_groups_of(&server.task_definition));
-            // An endpoint without a load balancer has no targets. One without task definitions names no group.
+            // An endpoint that lacks load balancers has no targets; one that lacks task definitions has no log groups.
             (server.targets, server.log_groups) = (or_none(targets).into(), or_none(groups).into());
             server
         });
         Ok(read.buffered(TOGETHER).collect().await)
     }
 
-    /// A task definition never changes, so it is read once.
+    /// The log groups in a task definition. A task definition never changes, so each is read once.
     async fn log_groups_of(&self, definition: &str) -> CloudResult<Vec<String>> {
         let known = || self.log_groups.lock().unwrap_or_else(PoisonError::into_inner);
         if definition.is_empty() {
@@ -66,7 +66,7 @@ impl AwsCloud {
     }
 }
 
-/// What an endpoint does not offer at all is not there: nothing is hidden by it.
+/// If the endpoint lacks a call altogether, there is nothing of that kind, rather than something unread.
 pub(super) fn or_none<T: Default>(read: CloudResult<T>) -> CloudResult<T> {
     match read {
         Err(error) if error.kind == ErrorKind::Unsupported => Ok(T::default()),

@@ -1,7 +1,8 @@
-//! AWS behind the wall of [`crate::cloud`].
+//! AWS, behind the wall of [`crate::cloud`]. This file connects and holds what all services share; each
+//! service's part of the wall is in the file of that service.
 //!
 //! Architecture invariant: this is the only place that names `aws_sdk_*`. Nothing but domain types
-//! and [`CloudError`] leaves it, and everything that writes hangs below [`Writes::apply`](crate::cloud::Writes::apply).
+//! and [`CloudError`] leaves it, and everything that writes is called by [`Writes::apply`](crate::cloud::Writes::apply).
 //!
 //! There are two sets of clients: one for reads, which the SDK may repeat, and one for writes,
 //! which are sent once.
@@ -41,20 +42,20 @@ use crate::core::environment::Template;
 use clients::{Regional, ServiceClients};
 use meter::Meter;
 
-/// Where to find AWS, and as whom.
+/// Where to find AWS, and with whose credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
     /// Profile of the shared configuration files.
     pub profile: Option<String>,
-    /// Region; else the environment's, else the profile's.
+    /// Region; `None` takes that of the environment, else of the profile.
     pub region: Option<String>,
-    /// Endpoint of an emulator; else `AWS_ENDPOINT_URL`.
+    /// Endpoint of an emulator; `None` takes `AWS_ENDPOINT_URL`, if it is set, else AWS itself.
     pub endpoint: Option<String>,
-    /// Local cloud: the keys `test` and `test` instead of the standard chain.
+    /// Whether to use the keys `test` and `test` of the local cloud instead of the SDK's standard chain.
     pub static_credentials: bool,
 }
 
-/// How long the cloud may take.
+/// How long the console waits for AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// To open a connection.
@@ -67,7 +68,7 @@ pub struct Timeouts {
     pub write: Duration,
     /// For CloudFormation to work out a change set.
     pub draft: Duration,
-    /// Between two updates of a live tail; `None` is a minute on AWS, and no limit on an emulator.
+    /// Between two updates of a live tail; `None` means a minute on AWS and no limit on an emulator.
     pub silence: Option<Duration>,
 }
 
@@ -95,20 +96,27 @@ pub struct AwsCloud {
     stacks: Regional,
     http: OnceLock<reqwest::Client>,
     meter: Meter,
-    /// Log groups by task definition.
+    /// The log groups that a task definition names, by its ARN.
     log_groups: Mutex<HashMap<String, Vec<String>>>,
-    /// The endpoint has said that it lacks the calls for a second client secret.
+    /// Whether the endpoint has said that it lacks the calls for a second client secret.
     single_secret: AtomicBool,
-    /// The text of a template.
+    /// How to get the text of a template.
     template_text: fn(Template) -> &'static str,
 }
 
-/// Makes the clients. Calls nobody: a wrong region or endpoint is found here, wrong credentials by the first call.
+/// Makes the clients without a call to AWS: a wrong region or endpoint is found here, wrong
+/// credentials by the first call.
+///
+/// # Errors
+/// `ErrorKind::Invalid` if no region is known, or the region or the endpoint cannot be one.
 pub async fn connect(access: &Access) -> CloudResult<AwsCloud> {
     connect_with(access, Timeouts::default()).await
 }
 
 /// As [`connect`], with other time limits.
+///
+/// # Errors
+/// As [`connect`].
 pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<AwsCloud> {
     let region = place::region(access).await?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region.clone()));
@@ -142,29 +150,29 @@ pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<Aw
 }
 
 impl AwsCloud {
-    /// With other texts than the packed templates: tests deploy small stacks.
+    /// The same with other texts than the packed templates: tests deploy small stacks.
     #[must_use]
     pub fn with_templates(mut self, text: fn(Template) -> &'static str) -> Self {
         self.template_text = text;
         self
     }
 
-    /// The region in force.
+    /// The region that calls go to.
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// The endpoint override, where one is in force.
+    /// The endpoint that is used instead of AWS, if there is one.
     pub fn endpoint(&self) -> Option<&str> {
         self.endpoint.as_deref()
     }
 
-    /// Where calls go, in words.
+    /// Where calls go, in words for messages.
     fn place(&self) -> String {
         self.endpoint.clone().unwrap_or_else(|| format!("AWS in {}", self.region))
     }
 
-    /// Holds a read with all its pages to the time limit.
+    /// Runs a read with all its attempts and pages within the time limit.
     async fn within<T>(&self, call: &'static str, read: impl Future<Output = CloudResult<T>>) -> CloudResult<T> {
         let limit = self.timeouts.read;
         tokio::time::timeout(limit, read).await.unwrap_or_else(|_| {

@@ -1,4 +1,4 @@
-//! Stopping what we started.
+//! Stops what the local cloud has started.
 
 use super::dirs::Dirs;
 use super::engine::{Api, EngineContainer, forget};
@@ -6,21 +6,23 @@ use super::error::LocalError;
 use super::state_file::{Lock, StateFile};
 use super::{LocalOptions, LocalProgress, ProgressFn, RunningStep, emulator, stub};
 
-/// What [`down`] ended.
+/// What [`down`] has stopped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stopped {
-    /// Whether an emulator ran.
+    /// Whether an emulator was running.
     pub emulator: bool,
-    /// Containers that it left behind, and ours.
+    /// How many containers were removed: the emulator's tasks and the stand-in for the weather service.
     pub containers: usize,
-    /// Whether Podman's service was ours to stop.
+    /// Whether Podman's service was running and we had started it.
     pub podman: bool,
 }
 
-/// Stops everything that [`up`](super::up()) started, and nothing else. Data that is expensive to make again stays.
+/// Stops everything that [`up`](super::up()) has started, and nothing else. What takes long to make again
+/// stays.
 ///
 /// # Errors
-/// Names what would not go. The state file keeps what is left, so the call can be repeated.
+/// When something cannot be stopped; the error names it. The state file still knows it, so the call can be
+/// repeated.
 pub async fn down(options: &LocalOptions, progress: &mut ProgressFn<'_>) -> Result<Stopped, LocalError> {
     let dirs = options.dirs()?;
     dirs.make().await?;
@@ -41,8 +43,8 @@ pub async fn down(options: &LocalOptions, progress: &mut ProgressFn<'_>) -> Resu
     let clean = removed.is_ok();
     match removed {
         Ok(count) => stopped.containers = count,
-        // With the engine gone there is nothing left to remove, or nobody to remove it.
-        Err(error) => progress(LocalProgress::Note(format!("containers were not looked for: {error}"))),
+        // If the engine is gone, its containers are, too, or nobody can remove them.
+        Err(error) => progress(LocalProgress::Note(format!("containers could not be removed: {error}"))),
     }
     state_file.emulator = None;
     state_file.save(&dirs).await?;
@@ -71,7 +73,7 @@ async fn remove_containers(dirs: &Dirs, state_file: &StateFile, port: Option<u16
     Ok(ours.len())
 }
 
-/// The emulator's tasks, and what we started ourselves.
+/// The containers of the emulator's tasks, and those that we started ourselves.
 pub(super) async fn our_containers(
     api: &Api,
     dirs: &Dirs,

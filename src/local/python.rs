@@ -1,4 +1,4 @@
-//! The virtual environment that holds the emulator, made once and used by all later runs.
+//! The Python virtual environment with the emulator. It is made once; later runs use it again.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::{LocalProgress, ProgressFn};
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 /// Version of the emulator, as pinned in the requirements.
 pub const MINISTACK_VERSION: &str = "1.5.33";
-/// Names an installed `ministack` to use instead of one of our own.
+/// Environment variable that names an installed `ministack` to use instead of installing one.
 pub const MINISTACK_VARIABLE: &str = "QUARTERDECK_MINISTACK";
 
 const VENV: Duration = Duration::from_secs(120);
@@ -22,7 +22,8 @@ const PIP: Duration = Duration::from_secs(600);
 const WAY_OUT: &str =
     "install Python 3.10 or newer with its venv module (Debian and Ubuntu: apt-get install python3 python3-venv)";
 
-/// The Python that has ministack, installed if need be.
+/// The path of a Python that has ministack, which is installed if necessary. `given` is an installed
+/// `ministack`.
 pub(super) async fn ensure(
     dirs: &Dirs,
     given: Option<&Path>,
@@ -43,7 +44,7 @@ pub(super) async fn ensure(
     make.args(["-m", "venv", "--clear"]).arg(&venv);
     run("making a virtual environment for Python", make, VENV, &mut |_| {}).await.map_err(venv_advice)?;
     install(&venv, &python, progress).await?;
-    // Written last: a half-made environment has none and is made anew.
+    // Written last, so that an environment that was not completed is made again.
     tokio::fs::write(&stamp, REQUIREMENTS).await.map_err(at(&stamp))?;
     Ok(python)
 }

@@ -1,4 +1,4 @@
-//! The state file: what we started, so that the next run finds it and `down` ends it and nothing else.
+//! The state file: names what we started, so that the next run finds it and `down` stops exactly that.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use super::dirs::Dirs;
 use super::error::{LocalError, at};
 use super::process::Process;
 
-/// What we started.
+/// What we started and have not stopped, as the file `running.json` has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StateFile {
     /// The emulator.
     pub emulator: Option<Emulator>,
-    /// Podman's API service of our own.
+    /// Podman's API service, if we started it.
     pub podman: Option<Process>,
-    /// The engine that runs our containers, ours or not.
+    /// Where the engine answers that runs our containers, as `DOCKER_HOST` writes it.
     pub engine: Option<String>,
 }
 
@@ -30,9 +30,9 @@ pub struct Emulator {
     pub process: Process,
     /// Its port.
     pub port: u16,
-    /// The addresses it listens on.
+    /// The IP addresses that it listens on.
     pub addresses: Vec<String>,
-    /// The engine it was given.
+    /// Where the engine answers that it uses.
     pub engine: Option<String>,
     /// Version of ministack.
     pub version: String,
@@ -43,7 +43,7 @@ impl StateFile {
         dirs.state.join("running.json")
     }
 
-    /// Reads it; there is an empty one where there is none.
+    /// Reads the file. If it does not exist, nothing was started.
     pub(super) async fn load(dirs: &Dirs) -> Result<Self, LocalError> {
         let path = Self::path(dirs);
         let text = match tokio::fs::read(&path).await {
@@ -54,7 +54,7 @@ impl StateFile {
         serde_json::from_slice(&text).map_err(|error| LocalError::StateFile { path, reason: error.to_string() })
     }
 
-    /// Writes it, whole or not at all.
+    /// Writes the file completely or not at all.
     pub(super) async fn save(&self, dirs: &Dirs) -> Result<(), LocalError> {
         let (path, draft) = (Self::path(dirs), dirs.state.join("running.json.new"));
         let text = serde_json::to_vec_pretty(self)
@@ -70,10 +70,11 @@ impl StateFile {
     }
 }
 
-/// How often the lock is tried, 50 ms apart.
+/// How often the lock is tried, once in 50 ms.
 const PATIENCE: u32 = 20;
 
-/// Keeps a second `quarterdeck` from starting or stopping at the same time; free when dropped.
+/// A lock that keeps a second `quarterdeck` from starting or stopping at the same time. Dropping it
+/// frees it.
 #[derive(Debug)]
 pub(super) struct Lock(#[allow(dead_code, reason = "held for its lock")] std::fs::File);
 
@@ -83,7 +84,7 @@ impl Lock {
         let mut options = tokio::fs::OpenOptions::new();
         options.create(true).write(true).truncate(true);
         let file = options.open(&path).await.map_err(at(&path))?.into_std().await;
-        // A child that is just being started holds it too, until it has begun its own program.
+        // A child that another thread is starting holds the lock, too, until it executes its program.
         for _ in 0..PATIENCE {
             match file.try_lock() {
                 Ok(()) => return Ok(Self(file)),
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_is_none_of_ours_is_named_and_kept() {
+    async fn a_state_file_that_cannot_be_understood_is_named_and_kept() {
         let place = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
         let dirs = dirs(place.path());
         for text in ["", "{", r#"{"emulator":3}"#, r#"{"unknown":1}"#] {
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_second_one_does_not_get_the_lock() {
+    async fn a_second_process_does_not_get_the_lock() {
         let place = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
         let dirs = dirs(place.path());
         let first = Lock::take(&dirs).await;

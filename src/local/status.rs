@@ -1,4 +1,4 @@
-//! What of the local cloud runs now.
+//! Which parts of the local cloud run now.
 
 use serde::Serialize;
 
@@ -14,9 +14,9 @@ use super::{LocalOptions, emulator};
 pub struct Status {
     /// The emulator that we started, if any.
     pub emulator: Option<EmulatorStatus>,
-    /// The container engine in use, if it answers.
+    /// The container engine that it uses, if it answers.
     pub engine: Option<EngineStatus>,
-    /// Containers of ours, running or not.
+    /// Our containers, running or not.
     pub containers: Vec<ContainerStatus>,
     /// Directory of state and logs.
     pub state_dir: String,
@@ -25,7 +25,7 @@ pub struct Status {
 /// The emulator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EmulatorStatus {
-    /// Its process.
+    /// The id of its process.
     pub pid: u32,
     /// Whether that process runs.
     pub running: bool,
@@ -33,7 +33,7 @@ pub struct EmulatorStatus {
     pub healthy: bool,
     /// Endpoint for AWS calls.
     pub endpoint: String,
-    /// The addresses it listens on.
+    /// The IP addresses that it listens on.
     pub addresses: Vec<String>,
     /// Version of ministack.
     pub version: String,
@@ -48,13 +48,13 @@ pub struct EngineStatus {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Where it answers.
+    /// Where it answers, as `DOCKER_HOST` writes it.
     pub socket: String,
-    /// Whether the service was started by us.
+    /// Whether we started it.
     pub ours: bool,
 }
 
-/// A container of ours.
+/// One of our containers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ContainerStatus {
     /// Its name.
@@ -65,7 +65,7 @@ pub struct ContainerStatus {
     pub state: String,
 }
 
-/// Looks at what runs; changes nothing.
+/// Looks at what runs. Changes nothing.
 ///
 /// # Errors
 /// When the state file cannot be read.

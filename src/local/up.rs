@@ -1,4 +1,4 @@
-//! Starting what does not run yet.
+//! Starts the parts of the local cloud that do not run yet.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,11 @@ use super::error::LocalError;
 use super::state_file::{self, Lock, StateFile};
 use super::{LocalOptions, LocalProgress, ProgressFn, Running, RunningStep, emulator, images, place, python, stub};
 
-/// Starts whatever of the local cloud does not run yet.
+/// Starts the parts of the local cloud that do not run yet.
 ///
 /// # Errors
-/// Names what failed and the way out. What was started stays and is known to [`down`](super::down()) and to the next call.
+/// When something cannot be started; the error names it and what to do. What was started keeps running;
+/// [`down`](super::down()) and the next call know it.
 pub async fn up(options: &LocalOptions, progress: &mut ProgressFn<'_>) -> Result<Running, LocalError> {
     let dirs = options.dirs()?;
     dirs.make().await?;
@@ -48,7 +49,7 @@ pub async fn up(options: &LocalOptions, progress: &mut ProgressFn<'_>) -> Result
     Ok(running(emulator, engine, images, upstream.as_deref(), started_here))
 }
 
-/// The local cloud that runs already: nothing is started, compiled or built. `None` when none runs.
+/// The local cloud that runs already; `None` if none does. Starts, compiles and builds nothing.
 ///
 /// # Errors
 /// When the state file cannot be read, or the engine does not answer.
@@ -87,7 +88,7 @@ fn running(
     }
 }
 
-/// The emulator that runs, or a new one; whether it is new.
+/// The emulator that runs, or a new one, and whether it is new.
 async fn ensure_emulator(
     dirs: &Dirs,
     state_file: &mut StateFile,
@@ -104,11 +105,11 @@ async fn ensure_emulator(
             }
             return Ok((emulator, false));
         }
-        progress(LocalProgress::Note(format!("it does not answer on port {}: starting it anew", emulator.port)));
+        progress(LocalProgress::Note(format!("it does not answer on port {}: starting another", emulator.port)));
         emulator.process.stop("emulator").await?;
     }
     if let (Some(engine), Some(old)) = (engine, &state_file.emulator) {
-        // The tasks of an emulator that is no more.
+        // The tasks of an emulator that does not run any more.
         let api = Api::open(&engine.socket)?;
         for container in api.containers(&[&emulator::instance_label(dirs, old.port)]).await? {
             api.remove(&container.id).await?;

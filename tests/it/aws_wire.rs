@@ -332,7 +332,7 @@ async fn the_secret_of_another_machine_is_not_taken_for_ours() {
     let identity = Identity::new();
     identity.state().secrets.push((format!("{CLIENT}--9"), "foreign".into()));
     let (driven, ..) = rotate(&identity).await;
-    assert!(driven.trouble().contains("does not open"), "{}", driven.trouble());
+    assert!(driven.trouble().contains("not the one that was stored"), "{}", driven.trouble());
     assert!(!driven.operation.facts().contains(&Fact::ClientSecret));
     let state = identity.state();
     assert_eq!((state.secrets.len(), state.stages["AWSCURRENT"].as_str()), (2, "v1"));

@@ -1,4 +1,4 @@
-//! Which function carries out which command.
+//! Carries out commands: chooses the function for each.
 
 use crate::cli::{Cli, ClientsCommand, CloudCommand, Global, Offline, OutputFormat, RotateFlags, ScaleFlags};
 use crate::failure::ProgramFailure;
@@ -34,13 +34,13 @@ pub fn offline(command: &Offline) -> Result<Exit, ProgramFailure> {
         Offline::Man => clap_mangen::Man::new(Cli::command()).render(&mut out).map_err(headless::Failure::Output)?,
     }
     match std::io::stdout().lock().write_all(&out) {
-        // The reader has seen enough.
+        // The reader of a pipe has gone away: that is no failure.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::Done),
         written => Ok(written.map(|()| Exit::Done).map_err(headless::Failure::Output)?),
     }
 }
 
-/// The theme of this name, or the one that suits the terminal.
+/// The theme of this name; dark if none is named, and none if `NO_COLOR` is set.
 pub fn theme(name: Option<&str>) -> Result<Theme, Refusal> {
     let name = if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
         "none"
@@ -91,7 +91,7 @@ pub async fn write(session: &Session, global: &Global, request: PlanRequest) -> 
     headless::operate(session, plan, &consent(global), output(global)).await
 }
 
-/// A bound that is not given keeps its value.
+/// The request for a new count or new bounds. A bound that is not given keeps its value, which is read.
 async fn scale(session: &Session, scale: ScaleFlags) -> Result<PlanRequest, headless::Failure> {
     let ScaleFlags { server, desired, min, max } = scale;
     if min.is_none() && max.is_none() {
@@ -99,7 +99,7 @@ async fn scale(session: &Session, scale: ScaleFlags) -> Result<PlanRequest, head
     }
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
     let now = match fleet.server(&server) {
-        // Without what is there now, a bound that is not given cannot keep its value.
+        // A bound that is not given keeps its present value, which must be known for that.
         Some(server) if min.is_none() || max.is_none() => *server.bounds.result().map_err(Clone::clone)?,
         _ => None,
     };

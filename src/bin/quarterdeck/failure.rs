@@ -12,16 +12,16 @@ use crate::config::ConfigError;
 /// Why the program ends without having done what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramFailure {
-    /// A command of the cloud.
+    /// A command that works on a cloud failed.
     #[error(transparent)]
     Command(#[from] headless::Failure),
-    /// A file of the operator's.
+    /// A file of the operator cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The local cloud.
+    /// The local cloud cannot be started, found or stopped.
     #[error(transparent)]
     Local(#[from] LocalError),
-    /// A file of the program's, or the terminal.
+    /// A file of the program or the terminal cannot be used.
     #[error("{what}: {error}")]
     Io {
         /// Which.
@@ -32,7 +32,7 @@ pub enum ProgramFailure {
 }
 
 impl ProgramFailure {
-    /// A failure of this file or terminal.
+    /// Makes a failure of this file or of the terminal, for `map_err`.
     pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         |error| Self::Io { what, error }

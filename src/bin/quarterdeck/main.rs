@@ -1,4 +1,4 @@
-//! The program: flags, the log file, the cloud to work on, and the one exit.
+//! The program: reads flags and files, chooses the cloud to work on, and ends with an exit code.
 
 mod cli;
 mod commands;
@@ -39,12 +39,12 @@ fn main() -> ExitCode {
         }
     };
     let exit = runtime.block_on(run(cli)).unwrap_or_else(|error| explain(&error));
-    // Reads still under way (a slow endpoint, a tail) must not hold the prompt back.
+    // Reads that have not ended, of a slow endpoint or a tail, must not delay the end of the program.
     runtime.shutdown_background();
     ExitCode::from(exit as u8)
 }
 
-/// Tells what went wrong and the way out; the exit code of it.
+/// Prints what went wrong and what to do about it. Returns the exit code.
 fn explain(failure: &ProgramFailure) -> Exit {
     eprintln!("quarterdeck: {failure}");
     if let Some(hint) = failure.hint() {
@@ -53,13 +53,13 @@ fn explain(failure: &ProgramFailure) -> Exit {
     failure.exit()
 }
 
-/// What every command starts from that needs a cloud.
+/// What every command needs that works on a cloud.
 struct Start {
     global: Global,
     config: Config,
     keymap: Keymap,
     places: Places,
-    /// Writes what is left of the log when it goes.
+    /// Writes the rest of the log when it is dropped.
     _log: WorkerGuard,
 }
 
@@ -91,7 +91,7 @@ async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
     }
 }
 
-/// Opens the console on a terminal; without one there is nothing to open.
+/// Opens the console. Without a terminal that is a usage error.
 async fn console(session: Session, start: &Start) -> Result<Exit, ProgramFailure> {
     use std::io::IsTerminal;
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
@@ -104,11 +104,11 @@ async fn console(session: Session, start: &Start) -> Result<Exit, ProgramFailure
     Ok(Exit::Done)
 }
 
-/// A session with AWS as the standard chain finds it.
+/// A session with AWS, with credentials from the SDK's standard chain.
 async fn session(start: &Start) -> Result<Session, ProgramFailure> {
     let mut environment = config::environment(start.global.file.as_deref())?;
     if start.global.file.is_none() && start.global.environment.is_some() {
-        // A file that merely lies here describes another environment than the one named.
+        // The file in this folder may describe another environment than the one that was named.
         environment = environment.filter(|file| Some(&file.environment) == start.global.environment.as_ref());
     }
     let region = start.global.region.clone().or_else(|| start.config.region.clone());
@@ -121,7 +121,7 @@ async fn session(start: &Start) -> Result<Session, ProgramFailure> {
     build(start, options, environment, false).await
 }
 
-/// Builds a session: the cloud, the context, the audit.
+/// Builds a session from the cloud, the context and the audit.
 async fn build(
     start: &Start,
     options: aws::Access,
@@ -168,7 +168,8 @@ async fn build(
     })
 }
 
-/// Logs to a file alone: the terminal belongs to the console. `QUARTERDECK_LOG` chooses the level.
+/// Writes the log to a file only, because the terminal belongs to the console. `QUARTERDECK_LOG` chooses
+/// the level.
 fn log_to_file(state: &Path) -> Result<WorkerGuard, ProgramFailure> {
     let private = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
     private.map_err(ProgramFailure::io(state.display().to_string()))?;
@@ -177,7 +178,7 @@ fn log_to_file(state: &Path) -> Result<WorkerGuard, ProgramFailure> {
     let (writer, guard) = tracing_appender::non_blocking(file.map_err(ProgramFailure::io(path.display().to_string()))?);
     let level = std::env::var("QUARTERDECK_LOG").ok().and_then(|level| level.parse().ok());
     let level = level.unwrap_or(LevelFilter::WARN);
-    // Whatever is asked for: the SDK traces the bodies of its requests, secrets and all.
+    // At a finer level, the SDK would log the bodies of its requests, with the secrets in them.
     let targets = Targets::new().with_default(level.min(LevelFilter::INFO)).with_target("quarterdeck", level);
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     tracing_subscriber::registry().with(lines.with_filter(targets)).init();

@@ -1,4 +1,4 @@
-//! The local cloud as a place to work on: started, deployed, attached to, stopped.
+//! Starts the local cloud, deploys on it, works on it and stops it.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -28,7 +28,7 @@ use crate::{Start, commands};
 /// The local environment, as the repository's file describes it.
 const ENVIRONMENT: &str = include_str!("../../../quarterdeck.toml");
 
-/// Shows how far the local cloud is, on stderr.
+/// Shows the progress of the local cloud on stderr.
 fn show(progress: LocalProgress) {
     match progress {
         LocalProgress::Step { title, index, of } => eprintln!("[{index}/{of}] {title} …"),
@@ -37,7 +37,7 @@ fn show(progress: LocalProgress) {
     }
 }
 
-/// The environment's file, with the images and addresses of this place.
+/// The environment from its file, with the images and addresses of this machine.
 fn environment(start: &Start, running: &Running) -> Result<Environment, ProgramFailure> {
     let mut environment = match &start.global.file {
         Some(_) => config::environment(start.global.file.as_deref())?.unwrap_or_else(|| running.environment.clone()),
@@ -90,7 +90,8 @@ async fn up(start: &Start, output: Output) -> Result<(Running, Session, Exit), P
     Ok((running, session, exit))
 }
 
-/// `quarterdeck --local`: everything, then the console; without a terminal its state and addresses.
+/// `quarterdeck --local`: starts everything and opens the console. Without a terminal it prints the state
+/// and the addresses instead.
 pub async fn console(start: &Start) -> Result<Exit, ProgramFailure> {
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let (running, session, exit) = up(start, Output::Text).await?;
@@ -164,7 +165,7 @@ pub async fn command(start: &Start, command: &Local) -> Result<Exit, ProgramFail
     }
 }
 
-/// Calls while the console is open, so that its screens live.
+/// Calls the servers while the console is open, so that its screens have something to show.
 async fn background_traffic(session: Session, running: Running) {
     call(&session, &running, 2.0, None, false).await;
 }
@@ -200,7 +201,7 @@ async fn call(
     traffic(&options, &MachineTokens(session.clone()), &mut report).await
 }
 
-/// Tokens of the servers' own machine clients.
+/// Access tokens of the servers' machine clients.
 struct MachineTokens(Session);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! Which container engine to use: the one named, else Docker's, else Podman's.
+//! Chooses the container engine: the one in `DOCKER_HOST`, else Docker, else Podman.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub(super) struct Found {
     pub can_install: bool,
 }
 
-/// What to do.
+/// Which engine to use, or what to do to get one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum EngineChoice {
     /// Use the engine that answers there.
@@ -26,14 +26,14 @@ pub(super) enum EngineChoice {
     Podman(PathBuf),
     /// Install Podman, then start its service.
     Install,
-    /// There is none.
+    /// There is no engine and none can be installed.
     Nothing,
 }
 
 pub(super) fn choose(found: &Found) -> EngineChoice {
     match found {
         Found { docker_host: Some((host, true)), .. } => EngineChoice::Use(host.clone()),
-        // Who names an engine means that one.
+        // Somebody who names an engine does not want another.
         Found { docker_host: Some((host, false)), .. } => EngineChoice::Refuse(host.clone()),
         Found { docker_socket: Some(socket), .. } => EngineChoice::Use(format!("unix://{}", socket.display())),
         Found { podman: Some(podman), .. } => EngineChoice::Podman(podman.clone()),
@@ -59,7 +59,7 @@ mod tests {
     #[case::podman(None, false, true, true, EngineChoice::Podman("/bin/podman".into()))]
     #[case::installed(None, false, false, true, EngineChoice::Install)]
     #[case::none(None, false, false, false, EngineChoice::Nothing)]
-    fn the_order_is_named_docker_podman(
+    fn an_engine_that_is_named_comes_before_docker_and_docker_before_podman(
         #[case] docker_host: Option<(String, bool)>,
         #[case] docker: bool,
         #[case] podman: bool,

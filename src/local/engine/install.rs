@@ -1,4 +1,4 @@
-//! Installing Podman where we may: as root on a Debian.
+//! Installs Podman where that is allowed: as root on Debian or Ubuntu.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::local::error::LocalError;
 const PACKAGES: [&str; 5] = ["podman", "runc", "netavark", "aardvark-dns", "iptables"];
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// What to do where we may not.
+/// What the operator can do if it is not allowed.
 pub(super) fn advice() -> String {
     format!("start Docker, or install Podman (Debian and Ubuntu: apt-get install {})", PACKAGES.join(" "))
 }
 
-/// Installs Podman and its parts.
+/// Installs Podman and what it needs.
 pub(super) async fn podman(progress: &mut (dyn FnMut(LocalProgress) + Send)) -> Result<(), LocalError> {
     for arguments in [&["update"][..], &["install", "-y", "--no-install-recommends"][..]] {
         let mut command = Command::new("apt-get");

@@ -1,4 +1,4 @@
-//! The container engine: found or started, and what we must know of it.
+//! The container engine: finds or starts one, and asks it what must be known.
 
 mod api;
 mod choose;
@@ -35,13 +35,13 @@ pub struct EngineInfo {
     pub socket: String,
     /// The name by which containers reach this machine.
     pub host_alias: String,
-    /// The address behind that name, where it is not the loopback.
+    /// The address that this name stands for; `None` if it is the loopback.
     pub host_address: Option<IpAddr>,
-    /// Whether the service was started by us.
+    /// Whether we started it.
     pub ours: bool,
 }
 
-/// Finds an engine, or starts or installs one; `None` when there is none to be had.
+/// Finds an engine, or starts or installs one; `None` if there is none and none can be installed.
 pub(super) async fn ensure(
     dirs: &Dirs,
     state_file: &mut StateFile,
@@ -76,7 +76,7 @@ pub(super) async fn ensure(
     };
     state_file.engine = Some(endpoint.clone());
     state_file.podman = service;
-    // From here on `down` knows what to stop.
+    // Recorded at once, so that `down` knows what to stop.
     state_file.save(dirs).await?;
     describe(&endpoint, state_file.podman.is_some()).await.map(Some)
 }
@@ -105,7 +105,7 @@ async fn look() -> Found {
     Found { docker_host, docker_socket, podman: find("podman"), can_install }
 }
 
-/// The system's Docker, rootless Docker, Docker Desktop.
+/// Sockets that exist: of the system's Docker, rootless Docker and Docker Desktop.
 fn docker_sockets() -> Vec<PathBuf> {
     let under = |variable: &str, rest: &str| std::env::var_os(variable).map(|base| PathBuf::from(base).join(rest));
     let mut sockets = vec![PathBuf::from("/var/run/docker.sock")];
@@ -137,7 +137,7 @@ fn engine_info(
     let option = |text: &str| info["SecurityOptions"].as_array().is_some_and(|all| all.iter().any(|one| one == text));
     let gateway = network["IPAM"]["Config"][0]["Gateway"].as_str().and_then(|text| text.parse().ok());
     let host_address = if info["OperatingSystem"].as_str().is_some_and(|name| name.contains("Docker Desktop")) {
-        // It forwards to this machine's loopback.
+        // Docker Desktop forwards to the loopback of this machine.
         None
     } else if option("name=rootless") {
         outward()
@@ -154,7 +154,7 @@ fn engine_info(
     }
 }
 
-/// The address from which this machine speaks to others: how rootless containers reach it.
+/// The address that this machine uses to reach other machines. Rootless containers reach it there.
 fn outward_address() -> Option<IpAddr> {
     let socket = std::net::UdpSocket::bind(("0.0.0.0", 0)).ok()?;
     // RFC 5737 test address; connecting a datagram socket sends nothing.

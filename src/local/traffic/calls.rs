@@ -1,4 +1,4 @@
-//! What to call a server's tools with: sensible arguments, and now and then wrong ones.
+//! Chooses which tool to call and with what: mostly good arguments, sometimes wrong ones.
 
 use serde_json::{Map, Value, json};
 
@@ -11,14 +11,15 @@ pub(super) struct ToolCall {
     pub arguments: Value,
 }
 
-/// A request, and what is odd about it.
+/// A call of a tool, and what is wrong with it on purpose.
 pub(super) struct PlannedCall {
     pub request: ToolCall,
     pub with_token: bool,
     pub wrong: bool,
 }
 
-/// The call of this turn. `tools` are documents of `tools/list` and not empty.
+/// The call number `turn`, from 0. `tools` are documents of `tools/list`; there must be at least one. Every
+/// `wrong_every`th call is wrong, none for 0.
 pub(super) fn plan(tools: &[Value], turn: u64, wrong_every: u64) -> PlannedCall {
     let pick = |count: usize| usize::try_from(turn % (count.max(1) as u64)).unwrap_or_default();
     let tool = tools.get(pick(tools.len())).cloned().unwrap_or_default();
@@ -36,7 +37,7 @@ pub(super) fn plan(tools: &[Value], turn: u64, wrong_every: u64) -> PlannedCall 
     PlannedCall { request, with_token, wrong: true }
 }
 
-/// Arguments that the example servers understand; for other tools, whatever their schema allows.
+/// Arguments that the example servers understand; for other tools, arguments that their schema allows.
 fn arguments(tool: &str, schema: &Value, turn: u64) -> Value {
     let zones = ["Europe/Berlin", "America/New_York", "Asia/Tokyo", "UTC", "Australia/Sydney"];
     let places = [(39.7392, -104.9903), (40.7128, -74.006), (47.6062, -122.3321), (25.7617, -80.1918)];
@@ -59,7 +60,7 @@ fn arguments(tool: &str, schema: &Value, turn: u64) -> Value {
     }
 }
 
-/// The required properties, each with the plainest value of its type.
+/// The required properties of a schema, each with a simple value of its type.
 fn required(schema: &Value) -> Map<String, Value> {
     let names = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
     names.map(|name| (name.to_owned(), plainest(&schema["properties"][name]))).collect()
@@ -80,7 +81,7 @@ fn plainest(schema: &Value) -> Value {
     }
 }
 
-/// The same names with values that no tool accepts.
+/// The same arguments with values that no tool accepts.
 fn spoilt(arguments: &Value) -> Value {
     let spoil = |value: &Value| match value {
         Value::Number(_) => json!(9999),
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn tools_take_turns_and_so_do_arguments() {
+    fn calls_alternate_between_tools_and_arguments() {
         let calls: Vec<_> = (0..4).map(|turn| plan(&tools(), turn, 0).request).collect();
         let names: Vec<_> = calls.iter().map(|call| call.tool.as_str()).collect();
         assert_eq!(names, ["get_current_time", "get_alerts", "get_current_time", "get_alerts"]);
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn one_in_so_many_is_wrong_each_in_its_way() {
+    fn every_nth_call_is_wrong_each_time_in_another_way() {
         let planned: Vec<_> = (0..30).map(|turn| plan(&tools(), turn, 10)).collect();
         let wrong: Vec<_> = planned.iter().enumerate().filter(|(_, one)| one.wrong).map(|(turn, _)| turn).collect();
         assert_eq!(wrong, [9, 19, 29]);

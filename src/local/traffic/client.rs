@@ -1,4 +1,4 @@
-//! MCP 2026-07-28 over HTTP: one POST a request, no session.
+//! A client of MCP 2026-07-28 over HTTP, which makes one POST for each request and has no session.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use super::calls::ToolCall;
 const VERSION: &str = "2026-07-28";
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// What became of a request.
+/// How a request to a server ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CallOutcome {
-    /// A result.
+    /// With a result.
     Ok,
-    /// An error of the tool or the protocol.
+    /// With an error of the tool or the protocol.
     Error(String),
-    /// 401 or 403.
+    /// With HTTP status 401 or 403.
     Refused(String),
-    /// No answer, or not the server's.
+    /// Without an answer, or with one that is not from an MCP server.
     Failed(String),
 }
 
@@ -28,9 +28,9 @@ pub(super) enum CallOutcome {
 pub(super) struct McpClient {
     http: reqwest::Client,
     url: String,
-    /// What opens the server.
+    /// The access token for the server.
     pub token: Option<SecretString>,
-    /// Its tools, as it lists them.
+    /// The server's tools, as `tools/list` has them.
     pub tools: Vec<Value>,
 }
 
@@ -102,7 +102,7 @@ fn read(status: StatusCode, text: &str) -> Result<Value, CallOutcome> {
     }
 }
 
-/// The answer's document, plain or as the last event of a stream.
+/// The JSON document of an answer, which is the whole text or the last event of a stream.
 fn document(text: &str) -> Value {
     let events = text.lines().rev().filter_map(|line| line.strip_prefix("data:"));
     serde_json::from_str(text)
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_told_apart() {
+    fn a_result_an_error_a_refusal_and_a_failure_are_told_apart() {
         let read = |status: u16, text: &str| read(StatusCode::from_u16(status).unwrap_or_default(), text);
         assert_eq!(read(200, r#"{"id":1,"result":{"a":1}}"#), Ok(json!({ "a": 1 })));
         let stream = "event: message\ndata: {\"id\":1,\"result\":{\"a\":2}}\n\n";

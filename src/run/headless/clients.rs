@@ -1,4 +1,4 @@
-//! `clients`: the list, finishing and undoing rotations, and tokens.
+//! `clients`: the list of clients, the end of rotations that were begun, and access tokens.
 
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ fn unfinished(session: &Session, wanted: &str) -> Result<Operation, Failure> {
     })
 }
 
-/// Goes on with an unfinished rotation; `waive` ends its grace period now.
+/// Goes on with an unfinished rotation; `waive` ends its grace period at once.
 ///
 /// # Errors
 /// When there is none, or the result cannot be written.
@@ -90,7 +90,7 @@ fn refuse(why: &str) -> Result<Exit, Failure> {
     Ok(Exit::Refused)
 }
 
-/// Takes an unfinished rotation back.
+/// Takes an unfinished rotation back: the old credentials stay, the new ones are deleted.
 ///
 /// # Errors
 /// When there is none, it cannot be planned, or the result cannot be written.

@@ -82,7 +82,7 @@ fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> PlanResult<(&'a Client, 
     Ok((client, details, stored))
 }
 
-/// Another rotation of the same secret must be finished first.
+/// Refuses a rotation while another one of the same Secret is not finished.
 fn free_of_others(session: &Session, secret: &str) -> PlanResult<()> {
     let open = session.audit.unfinished(&session.context);
     let open = open.map_err(|error| refused(ErrorKind::Invalid, format!("the audit cannot be read: {error}")))?;
@@ -104,7 +104,7 @@ async fn strategy(
     stored: &StoredSecret,
 ) -> PlanResult<Strategy> {
     if session.cloud.has_dual_secrets(pool, &client.id).await? {
-        // Not a reason to replace the client: the list was not read.
+        // The list of secrets was not read. That is no reason to replace the client.
         let unread = || refused(ErrorKind::Conflict, format!("the secrets of client {} were not read", client.name));
         let old = client.known_secrets().first().ok_or_else(|| unread().with_hint("try again"))?;
         return Ok(Strategy::DualSecret { old_secret: old.id.clone() });
@@ -115,7 +115,7 @@ async fn strategy(
     })
 }
 
-/// Services whose containers read the secret when they start.
+/// The services whose containers read the Secret when they start.
 async fn consumers(session: &Session, secret: &str) -> PlanResult<Vec<Consumer>> {
     let cluster = &session.context.cluster;
     let mut consumers = Vec::new();

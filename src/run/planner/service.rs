@@ -14,7 +14,7 @@ use crate::core::text::count;
 use crate::core::unread::Read;
 use crate::run::session::{Session, operation_id};
 
-/// A server with what its plans have in common.
+/// The server that a plan is about, with what all plans for it have in common.
 struct PlannedService {
     server: Server,
     service: ServiceRef,
@@ -79,7 +79,7 @@ pub(super) async fn scale(
     let bounds_now = replaced_bounds(server, bounds)?;
     let new_bounds = bounds.filter(|_| bounds_now.is_some());
     let new_desired = desired.filter(|count| *count != server.desired);
-    // New bounds move the count by themselves, before it is set.
+    // With new bounds, autoscaling may change the count before it is set, so it is not compared.
     let from = (new_desired.is_some() && new_bounds.is_none()).then_some(server.desired);
     let service = planned.service.clone();
     let intent = Intent::Scale(Scale { service, desired: new_desired, from, bounds: new_bounds });
@@ -102,7 +102,7 @@ pub(super) async fn scale(
     Ok(plan)
 }
 
-/// The bounds of now that other ones are to replace, if they are other ones.
+/// The present bounds, if the wanted ones are given and differ from them.
 fn replaced_bounds(server: &Server, wanted: Option<Bounds>) -> PlanResult<Option<Bounds>> {
     let Some(wanted) = wanted else { return Ok(None) };
     let name = &server.name;
@@ -114,7 +114,7 @@ fn replaced_bounds(server: &Server, wanted: Option<Bounds>) -> PlanResult<Option
     Ok(Some(now).filter(|now| *now != wanted))
 }
 
-/// The server's stack as deployed, with the tasks of now and of the plan.
+/// The cost of the server's deployed stack, with the present count of tasks and with the planned one.
 async fn scale_cost(session: &Session, server: &Server, desired: Option<u32>, bounds: Option<Bounds>) -> Cost {
     let (region, emulated) = (&session.context.region, session.context.emulated());
     if emulated {

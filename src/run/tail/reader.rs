@@ -1,4 +1,4 @@
-//! The tail's own loop: takes what lanes and windows bring, and says what is to be read next.
+//! The tail's loop: takes what lanes and windows bring, passes lines on, and decides what is read next.
 
 use std::collections::BTreeMap;
 
@@ -13,29 +13,29 @@ use crate::cloud::ErrorKind;
 use crate::core::logs::tail::{End, Follow};
 use crate::core::logs::{Coverage, Dedup, Feed, Gap, Line, LogEvent, Rate, Reading, TailState, TailUpdate};
 
-/// Lines in one batch, at most.
+/// Most lines in one event.
 const BATCH: usize = 1_000;
-/// What lanes and the window may bring before they wait.
+/// How many messages lanes and the window may send before they must wait.
 const INBOX: usize = 64;
 
-/// How a lane's session stands.
+/// The state of a lane's session.
 enum LaneState {
     /// Not open yet.
     Opening,
     Open,
-    /// Since when it is tried again, and why.
+    /// Why it broke, and after how many milliseconds it is tried again.
     Broken(String, u64),
     Refused(String),
 }
 
-/// The reader's side of a lane.
+/// What the reader knows of a lane.
 struct Listener {
     groups: watch::Sender<Vec<String>>,
     session: LaneState,
     reading: Reading,
-    /// Groups that its session does not bring.
+    /// Groups whose lines the session does not bring.
     absent: Vec<String>,
-    /// Those of them for which a session was opened anew, in vain or not.
+    /// Groups for which a new session was tried already.
     woken: Vec<String>,
     sampled: bool,
 }
@@ -44,7 +44,7 @@ pub(super) struct TailReader {
     tail: Tail,
     out: mpsc::Sender<TailEvent>,
     inbox: mpsc::Receiver<Inbound>,
-    /// For those that are spawned.
+    /// Given to the tasks that are spawned.
     to_me: mpsc::Sender<Inbound>,
     tasks: JoinSet<()>,
     coverage: Coverage,
@@ -62,7 +62,7 @@ impl TailReader {
     pub(super) fn new(tail: Tail, out: mpsc::Sender<TailEvent>) -> Self {
         let (to_me, inbox) = mpsc::channel(INBOX);
         let coverage = Coverage::new(tail.patience.pace, tail.request.from);
-        // Fine enough that little more is remembered than must be.
+        // So fine that little more is remembered than needed.
         let dedup = Dedup::new((tail.patience.pace.overlap / 8).max(1));
         Self {
             tail,
@@ -81,7 +81,7 @@ impl TailReader {
         }
     }
 
-    /// Why it ended.
+    /// Runs until the tail ends, and returns why.
     pub(super) async fn run(&mut self) -> Result<End, Gone> {
         self.follow_groups(&self.tail.request.groups.clone());
         let mut tick = tokio::time::interval(self.tail.patience.tick);
@@ -133,7 +133,7 @@ impl TailReader {
         fresh.iter().for_each(|group| self.coverage.add(group));
         if self.tail.request.follow == Follow::Live {
             self.join_lanes(fresh);
-            // A lane whose last group has left ends when its list's sender is dropped.
+            // A lane without groups ends, because the sender of its list is dropped.
             self.lanes.retain(|_, lane| !lane.groups.borrow().is_empty());
         }
     }
@@ -180,7 +180,7 @@ impl TailReader {
         let window = Pages {
             cloud: self.tail.cloud.clone(),
             wanted,
-            // What is written while it is read belongs to the next window: this one must come to an end.
+            // What is written meanwhile belongs to the next window, so that this one comes to an end.
             until: if follows { Some(now + self.tail.patience.pace.overlap) } else { self.tail.request.until },
             pattern: self.tail.request.pattern.clone(),
             budget: self.tail.budget.clone(),
@@ -192,7 +192,7 @@ impl TailReader {
         self.tasks.spawn(window.run());
     }
 
-    /// Takes what a lane tells.
+    /// Takes what a lane reports.
     async fn heard(&mut self, id: usize, heard: Heard) -> Result<(), Gone> {
         let now = now_millis();
         let Some(lane) = self.lanes.get_mut(&id) else { return Ok(()) };
@@ -217,7 +217,7 @@ impl TailReader {
                     }
                 }
                 lane.sampled = sampled;
-                // Equal events of one update are several events.
+                // Equal events in one update are different events.
                 let fresh = self.dedup.fresh(&mut self.dedup.reading(), events);
                 self.emit(fresh).await?;
             }
@@ -287,8 +287,8 @@ impl TailReader {
         Ok(None)
     }
 
-    /// A group that was not there has lines now: its lane opens a session that has it. Once: a
-    /// group that still is not in it has a class without live tail.
+    /// If a group that was missing from its session has lines now, its lane opens a new session. That is
+    /// done once for each group: one that is missing again has a class without live tail.
     fn wake_absent(&mut self, events: &[LogEvent]) {
         for lane in self.lanes.values_mut() {
             let new =
@@ -358,13 +358,13 @@ impl TailReader {
         Ok(())
     }
 
-    /// The worst of what is true.
+    /// The state to show: of several that are true, the worst.
     fn state(&self) -> TailState {
         if let Some((why, wait)) = &self.stuck {
             return TailState::Reconnecting(why.clone(), *wait);
         }
         if self.coverage.loading() {
-            // Told by thousands: each state is a message.
+            // Counted by thousands, because each change of the state is a message.
             return TailState::Loading(self.sent / BATCH as u64 * BATCH as u64);
         }
         let broken = self.lanes.values().find_map(|lane| match &lane.session {
@@ -393,7 +393,7 @@ impl TailReader {
     }
 }
 
-/// The groups, whenever they change; never again after their sender is gone.
+/// Waits until the groups change, and returns them. Never returns if their sender is gone.
 async fn changed(groups: &mut Option<watch::Receiver<Vec<String>>>) -> Vec<String> {
     if let Some(receiver) = groups
         && receiver.changed().await.is_ok()
