@@ -35,8 +35,7 @@ pub type TailStream = BoxStream<'static, CloudResult<TailUpdate>>;
 /// that reads or writes AWS holds an `Arc<dyn Cloud>`, usually in a
 /// [`Session`](crate::run::Session), and never a concrete type.
 ///
-/// Every method keeps its own time limit (a read takes at most 15 seconds) and never panics on what
-/// comes back. Text from the service is sanitised, except log messages, which the log pipeline
+/// Every method has a time limit (a read takes at most 15 seconds) and never panics on what comes back. Text from the service is sanitised, except log messages, which the log pipeline
 /// sanitises. An error names the call of AWS that failed, and its kind says what may be done.
 pub trait Cloud:
     Caller

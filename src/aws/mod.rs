@@ -2,7 +2,8 @@
 //! service's part of the wall is in the file of that service.
 //!
 //! Architecture invariant: this is the only place that names `aws_sdk_*`. Nothing but domain types
-//! and [`CloudError`] leaves it, and everything that writes is called by [`Writes::apply`](crate::cloud::Writes::apply).
+//! and [`CloudError`] leaves it, and everything that writes is called by
+//! [`Writes::apply`](crate::cloud::Writes::apply).
 //!
 //! There are two sets of clients: one for reads, which the SDK may repeat, and one for writes,
 //! which are sent once.

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_saved_is_read_back_and_private() {
+    async fn a_saved_state_file_is_private_and_can_be_read_back() {
         let place = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
         let dirs = dirs(place.path());
         assert_eq!(StateFile::load(&dirs).await.ok(), Some(StateFile::default()));

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_found_in_either_place() {
+    fn the_address_of_a_container_is_found_with_and_without_networks() {
         let direct = json!({ "NetworkSettings": { "IPAddress": "10.0.0.2", "Networks": {} } });
         assert_eq!(address(&direct), Some("10.0.0.2"));
         let network =

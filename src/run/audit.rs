@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_directory_that_cannot_be_written_refuses() {
+    async fn an_audit_in_a_directory_that_cannot_be_made_is_not_opened() {
         let file = tempfile::NamedTempFile::new().unwrap();
         assert!(Audit::open(&file.path().join("below-a-file")).is_err());
     }

@@ -9,7 +9,7 @@ use crate::run::Session;
 /// The call that an error names if a stack does not exist or lacks an output.
 const STACKS: &str = "cloudformation:DescribeStacks";
 
-/// The environment's stacks, those that exist; the edge stack is in a region of its own.
+/// The environment's stacks that exist. The edge stack is in another region than the others.
 ///
 /// # Errors
 /// When they cannot be read.

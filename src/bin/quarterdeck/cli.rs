@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use quarterdeck::core::environment::MAX_TASKS;
 use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::run::headless::{InsightsOptions, LogsOptions};
 
@@ -207,9 +208,9 @@ pub struct ScaleFlags {
     pub max: Option<u32>,
 }
 
-/// A count of tasks within ECS's limit.
+/// Parses a count of tasks that ECS allows.
 fn tasks() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(0..=i64::from(quarterdeck::core::environment::MAX_TASKS))
+    clap::value_parser!(u32).range(0..=i64::from(MAX_TASKS))
 }
 
 /// Client commands.
@@ -242,7 +243,7 @@ pub struct RotateFlags {
     pub undo: bool,
 }
 
-/// Seconds of a duration.
+/// Parses a duration; in seconds.
 fn duration(text: &str) -> Result<i64, String> {
     let parsed: jiff::SignedDuration = text.parse().map_err(|_| "a duration such as 24h, 15m or 0s".to_owned())?;
     if parsed.is_negative() { Err("a duration that is not negative".into()) } else { Ok(parsed.as_secs()) }
@@ -275,7 +276,7 @@ mod tests {
     use rstest::rstest;
 
     #[test]
-    fn the_definition_is_consistent() {
+    fn the_definition_of_the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
 

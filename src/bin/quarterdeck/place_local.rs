@@ -11,7 +11,7 @@ use crate::failure::ProgramFailure;
 use async_trait::async_trait;
 use quarterdeck::aws;
 use quarterdeck::cloud::ErrorKind;
-use quarterdeck::core::environment::Environment;
+use quarterdeck::core::environment::{Environment, names};
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
@@ -210,7 +210,7 @@ impl Tokens for MachineTokens {
         let session = &self.0;
         let platform = read::platform(session).await.map_err(|error| error.to_string())?;
         let probe = TokenProbe {
-            secret: quarterdeck::core::environment::names::machine_secret(&session.context.environment, server),
+            secret: names::machine_secret(&session.context.environment, server),
             version: Version::Labelled(Label::Current),
             endpoint: read::output(&platform, "TokenEndpoint").map_err(|error| error.to_string())?,
             scopes: Vec::new(),

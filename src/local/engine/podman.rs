@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_is_in_our_directories() {
+    fn podman_keeps_everything_in_our_directories() {
         let dirs = Dirs { data: "/d".into(), state: "/s".into() };
         let line = arguments(&dirs, Path::new("/run/qd")).join(" ");
         let expected = "--root /s/podman --runroot /run/qd/root --tmpdir /run/qd/tmp \
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_and_runtime_are_for_root() {
+    fn only_root_gets_other_limits_and_another_runtime() {
         let networks = Path::new("/s/podman-networks");
         let root = configuration(networks, true, true);
         assert!(root.contains("nofile=1024:1024") && root.contains("runtime = \"runc\""));

@@ -12,6 +12,7 @@ use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Confirm, Plan, Risk};
 use crate::core::stack::{ChangeAction, Drafted, PropertyChange, Replacement, ResourceChange, Stack, StackRef};
 use crate::core::text::count;
+use crate::run::operate;
 use crate::run::session::{Session, operation_id};
 
 /// All stacks whose names begin with the environment's prefix, in its region and that of the edge stack.
@@ -65,7 +66,7 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Pla
         match planner.stack(stack, &planned).await {
             Ok(stack) => planned.push(stack),
             Err(error) => {
-                crate::run::operate::discard(session, &planner.drafts).await;
+                operate::discard(session, &planner.drafts).await;
                 return Err(error);
             }
         }

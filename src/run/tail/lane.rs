@@ -28,9 +28,12 @@ pub(super) enum Heard {
     Refused(CloudError),
 }
 
+/// A lane, before it runs.
 pub(super) struct Lane {
+    /// Its number, by which the reader knows it.
     pub id: usize,
     pub cloud: Arc<dyn Cloud>,
+    /// Names of its groups. The lane ends when the sender is dropped.
     pub groups: watch::Receiver<Vec<String>>,
     pub pattern: Option<String>,
     pub patience: Patience,

@@ -1,8 +1,8 @@
 //! Follows log groups: first the history, then live, or by polling if there is no live tail.
 //!
 //! No line is lost silently. [`Coverage`](crate::core::logs::Coverage) knows which part of each group is
-//! complete. Live sessions ([`lane`]) bring lines early and say when they may have left some out; windows
-//! ([`pages`]) are read until nothing is missing. What cannot be read is shown as a [`Gap`].
+//! complete. Live sessions (`lane`) bring lines early and say when they may have left some out; windows
+//! (`pages`) are read until nothing is missing. What cannot be read is shown as a [`Gap`].
 //!
 //! What the tail cannot know: an event written more than 5 minutes before CloudWatch took it, while no
 //! live session was whole, is not looked for (from half a minute on where more than 6,000 events come in

@@ -38,7 +38,9 @@ enum Stop {
 /// A window to be read.
 pub(super) struct Pages {
     pub cloud: Arc<dyn Cloud>,
+    /// The groups, each with the beginning of its window.
     pub wanted: Wanted,
+    /// The end of the window, in milliseconds since the Unix epoch; `None` reads all that there is.
     pub until: Option<i64>,
     pub pattern: Option<String>,
     pub budget: Budget,
@@ -138,6 +140,7 @@ impl Pages {
     }
 }
 
+/// The answer to a query for a page.
 enum Page {
     Here(LogPage),
     NoGroup,

@@ -40,6 +40,7 @@ struct Listener {
     sampled: bool,
 }
 
+/// The state of a tail that is being followed.
 pub(super) struct TailReader {
     tail: Tail,
     out: mpsc::Sender<TailEvent>,
