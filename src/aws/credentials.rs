@@ -27,7 +27,8 @@ impl Credentials {
     /// Reads a Secret's text; `name` is the Secret's, for the error.
     pub(super) fn parse(name: &str, text: &str) -> CloudResult<Self> {
         // The parser's own message would quote the text.
-        let wrong = |_| error::invalid("secretsmanager:GetSecretValue", format!("secret {name} holds no JSON object"));
+        let wrong =
+            |_| error::invalid("secretsmanager:GetSecretValue", format!("secret {name} does not hold a JSON object"));
         let mut rest: Map<String, Value> = serde_json::from_str(text).map_err(wrong)?;
         let secret = match rest.remove(CLIENT_SECRET) {
             Some(Value::String(secret)) if !secret.is_empty() => Some(SecretString::from(secret)),

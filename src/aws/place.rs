@@ -22,7 +22,7 @@ pub(super) async fn region(access: &Access) -> CloudResult<String> {
         return Ok(region);
     }
     let shown = sanitise(&region);
-    Err(invalid(format!("`{shown}` is no AWS region")).with_hint("a region looks like eu-central-1"))
+    Err(invalid(format!("`{shown}` is not an AWS region")).with_hint("a region looks like eu-central-1"))
 }
 
 async fn found_region(profile: Option<&str>) -> Option<String> {
@@ -49,12 +49,12 @@ pub(super) fn endpoint(url: &str) -> CloudResult<String> {
         let shown = sanitise(url);
         invalid(format!("endpoint `{shown}` {why}")).with_hint("an endpoint looks like http://localhost:4566")
     };
-    let parsed = reqwest::Url::parse(url).map_err(|_| wrong("is no URL"))?;
+    let parsed = reqwest::Url::parse(url).map_err(|_| wrong("is not a URL"))?;
     if !matches!(parsed.scheme(), "http" | "https") {
         return Err(wrong("is neither http nor https"));
     }
     if parsed.host_str().is_none_or(str::is_empty) {
-        return Err(wrong("names no host"));
+        return Err(wrong("has no host"));
     }
     if !parsed.username().is_empty() || parsed.password().is_some() {
         return Err(invalid("the endpoint carries credentials").with_hint("put them in a profile"));

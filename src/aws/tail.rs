@@ -38,8 +38,10 @@ impl AwsCloud {
         let absent: Vec<String> = arns.iter().filter_map(|arn| arn.clone().err()).collect();
         let arns: Vec<String> = arns.into_iter().filter_map(Result::ok).collect();
         if arns.is_empty() {
-            let message =
-                format!("no log group for a live tail: {} do not exist or have a class without it", absent.join(", "));
+            let message = format!(
+                "there is no log group for a live tail: missing, or of a class without live tail: {}",
+                absent.join(", ")
+            );
             return Err(error::not_found(CALL, message));
         }
         let call = self.tail.start_live_tail().set_log_group_identifiers(Some(arns));

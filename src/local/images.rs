@@ -50,7 +50,8 @@ pub(super) async fn ensure(
 ) -> Result<BTreeMap<String, String>, LocalError> {
     let Some(source) = source(given) else {
         progress(LocalProgress::Note(
-            "no servers/ folder here: start inside a checkout to run the example servers".to_owned(),
+            "there is no servers/ folder here: start in a checkout of the repository to run the example servers"
+                .to_owned(),
         ));
         return Ok(BTreeMap::new());
     };

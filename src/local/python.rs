@@ -69,7 +69,8 @@ async fn install(venv: &Path, python: &Path, progress: &mut ProgressFn<'_>) -> R
     .await
     .map_err(|error| match error {
         LocalError::Command { what, status, tail, .. } => {
-            let way_out = Some("is pypi.org (or the index that pip is configured for) within reach?".to_owned());
+            let way_out =
+                Some("check that pypi.org, or the index that pip is configured for, can be reached".to_owned());
             LocalError::Command { what, status, way_out, tail }
         }
         other => other,

@@ -101,11 +101,14 @@ async fn ensure_emulator(
     {
         if emulator::health(emulator.port).await.is_some() {
             if options.port.is_some_and(|port| port != emulator.port) {
-                progress(LocalProgress::Note(format!("it runs already, on port {}", emulator.port)));
+                progress(LocalProgress::Note(format!("the emulator runs already, on port {}", emulator.port)));
             }
             return Ok((emulator, false));
         }
-        progress(LocalProgress::Note(format!("it does not answer on port {}: starting another", emulator.port)));
+        progress(LocalProgress::Note(format!(
+            "the emulator does not answer on port {}: starting another",
+            emulator.port
+        )));
         emulator.process.stop("emulator").await?;
     }
     if let (Some(engine), Some(old)) = (engine, &state_file.emulator) {

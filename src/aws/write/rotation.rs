@@ -151,7 +151,7 @@ impl AwsCloud {
         let current = current.map_or_else(|| "none".to_owned(), |current| format!("version {current:?}"));
         let why = format!("AWSCURRENT of secret {secret} is {current}, not {version:?}: nothing was deleted");
         Err(CloudError::new(ErrorKind::Conflict, "cognito-idp:DeleteUserPoolClientSecret", why)
-            .with_hint("someone else has published another version; look at the secret before you go on"))
+            .with_hint("somebody else has published another version; look at the secret before you go on"))
     }
 
     async fn copy_client(&self, pool: &str, client: &str, known: &[String]) -> CloudResult<Facts> {
@@ -188,7 +188,7 @@ impl AwsCloud {
                 "AWSCURRENT of secret {secret} holds the credentials of client {client}: the client was not deleted"
             );
             return Err(CloudError::new(ErrorKind::Conflict, "cognito-idp:DeleteUserPoolClient", why)
-                .with_hint("someone else has published them again; look at the secret before you go on"));
+                .with_hint("somebody else has published them again; look at the secret before you go on"));
         }
         let call = self.write.cognito.delete_user_pool_client().user_pool_id(pool).client_id(client);
         gone(call.send().await.map(drop).map_err(self.failed("cognito-idp:DeleteUserPoolClient")))
@@ -206,7 +206,7 @@ impl AwsCloud {
 fn not_ours(client: &str, added: &str) -> CloudError {
     let why = format!("client {client} has a second secret, {added}, which is not the one that was stored for it");
     CloudError::new(ErrorKind::Conflict, ADD, why)
-        .with_hint("another machine rotates this client, or Cognito does not know the secret yet; go on in a minute")
+        .with_hint("another machine rotates this client, or Cognito does not know the secret yet; resume in a minute")
 }
 
 fn pending(secret: &str, version: String) -> Facts {

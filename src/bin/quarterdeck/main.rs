@@ -142,7 +142,7 @@ async fn build(
         (Some(name), _) => name,
         (None, Some(cluster)) => cluster.strip_prefix("quarterdeck-").unwrap_or(cluster).to_owned(),
         (None, None) => {
-            return Err(Refusal::new(ErrorKind::Invalid, "it is not known which environment to work on")
+            return Err(Refusal::new(ErrorKind::Invalid, "nothing says which environment to work on")
                 .with_hint("run where quarterdeck.toml is, or name it with -e ENV, or a cluster with --cluster")
                 .into());
         }

@@ -59,7 +59,8 @@ pub(super) async fn ensure(
     let (endpoint, service) = match choose(&look().await) {
         EngineChoice::Use(endpoint) => (endpoint, None),
         EngineChoice::Refuse(endpoint) => {
-            let reason = "DOCKER_HOST names it and it does not answer; start it, or unset DOCKER_HOST".to_owned();
+            let reason =
+                "DOCKER_HOST names this engine, but it does not answer; start it, or unset DOCKER_HOST".to_owned();
             return Err(LocalError::Engine { endpoint, reason });
         }
         EngineChoice::Podman(program) => (podman::endpoint(dirs), Some(podman::start(dirs, &program).await?)),

@@ -74,7 +74,7 @@ pub async fn finish_rotation(
     let mut operation = unfinished(session, client)?;
     let (theirs, ours) = (&operation.plan.target.account, session.cloud.identity().await?.account);
     if *theirs != ours {
-        return refuse(&format!("the rotation is of account {theirs}, not of {ours}: nothing was done"));
+        return refuse(&format!("the rotation belongs to account {theirs}, and this is {ours}: nothing was done"));
     }
     progress("finishing it deletes the old credentials");
     if let Err(reason) = agreed(&operation, consent).await {

@@ -222,10 +222,13 @@ impl Printer {
         Ok(())
     }
 
-    /// When the operator interrupts: says if the newest lines are not complete.
+    /// When the operator interrupts: says if some of the newest lines may be missing.
     fn interrupted(&self) {
         if matches!(self.state, TailState::Sampled | TailState::Lagging(_) | TailState::Reconnecting(..)) {
-            progress(&format!("quarterdeck: stopped while {}: the newest lines are not complete", self.state.word()));
+            progress(&format!(
+                "quarterdeck: stopped while {}: some of the newest lines may be missing",
+                self.state.word()
+            ));
         }
     }
 

@@ -42,7 +42,7 @@ fn not_anothers(deploys: &[StackDeploy], others: &[Stack]) -> PlanResult<()> {
 
 fn environment(session: &Session) -> PlanResult<&Environment> {
     session.environment.as_deref().ok_or_else(|| {
-        refused(ErrorKind::Invalid, "there is no quarterdeck.toml, so it is not known what to deploy")
+        refused(ErrorKind::Invalid, "there is no quarterdeck.toml, so nothing says what to deploy")
             .with_hint("run in the directory that holds it, or name it with --file; examples/aws.toml shows one")
     })
 }
@@ -185,7 +185,7 @@ impl Planner<'_> {
             .any(|&index| before.get(index).is_some_and(|stack| stack.planned != Planned::Unchanged));
         if waits || self.session.context.read_only {
             let why = if waits {
-                "its inputs are known only when the stacks before it are"
+                "its inputs are known only after the stacks before it are deployed"
             } else {
                 "read-only: not compared"
             };

@@ -77,7 +77,7 @@ fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> PlanResult<(&'a Client, 
             ErrorKind::Invalid,
             format!("no secret in Secrets Manager holds the credentials of client {}", client.name),
         )
-        .with_hint("a rotation stores the new value before it is live; deploy the server that owns the client")
+        .with_hint("a rotation stores the new value there first; deploy the server that the client belongs to")
     })?;
     Ok((client, details, stored))
 }
@@ -133,14 +133,14 @@ async fn consumers(session: &Session, secret: &str) -> PlanResult<Vec<Consumer>>
 fn changes(rotation: &Rotation) -> Vec<Change> {
     let mut changes = match &rotation.strategy {
         Strategy::DualSecret { old_secret } => {
-            vec![Change::value(&rotation.name, "secrets", format!("1 ({old_secret})"), "2, then the new one alone")]
+            vec![Change::value(&rotation.name, "secrets", format!("1 ({old_secret})"), "2, then only the new one")]
         }
         Strategy::ReplaceClient { .. } => vec![
             Change::value(
                 &rotation.name,
                 "client id",
                 &rotation.client,
-                "a new one: an identical client takes its place",
+                "a new id: an identical client replaces this one",
             )
             .at(Risk::Disruptive),
         ],
@@ -160,7 +160,7 @@ fn warnings(rotation: &Rotation) -> Vec<String> {
     )];
     if let Strategy::ReplaceClient { .. } = rotation.strategy {
         warnings.push("strategy: replace the client, because this endpoint has no calls for a second secret; callers need the new client id too".into());
-        warnings.push("drift: the stack's own client resource is deleted in the end; the stack's output MachineClientId goes stale".into());
+        warnings.push("drift: the client that the stack made is deleted at the end; the stack's output MachineClientId is then wrong".into());
     } else {
         warnings.push("strategy: two secrets at once; the client id stays".into());
     }
@@ -212,7 +212,7 @@ pub(super) async fn undo(session: &Session, plan: Plan, mut learnt: Facts) -> Pl
         title: format!("take back the rotation of {}", rotation.name),
         target: session.target(resource).await?,
         changes: vec![change, delete],
-        warnings: vec!["callers that have taken the new credentials already must read the old ones again".into()],
+        warnings: vec!["callers that already use the new credentials must read the old ones again".into()],
         commands: Vec::new(),
         confirm: session.confirm(),
         facts: Facts::new(),

@@ -131,7 +131,7 @@ async fn scale_cost(session: &Session, server: &Server, desired: Option<u32>, bo
     };
     let found = stacks.iter().find(|stack| stack.id.name == name).and_then(|stack| deployed(session, stack));
     let Some(stack) = found else {
-        return Cost::without(format!("no estimate: there is no stack {name} that tells the size of a task"));
+        return Cost::without(format!("no estimate: there is no stack {name}, which would say how large a task is"));
     };
     let with = |count: u32, bounds: Option<Bounds>| {
         let (min, max) = bounds.map_or((count, count), |bounds| (bounds.min, bounds.max));
@@ -171,7 +171,7 @@ fn scale_warnings(
         if drifts {
             let file = if min == max { format!("min = max = {min}") } else { format!("{min}..{max}") };
             warnings.push(format!(
-                "drift: quarterdeck.toml says {file}; carry the change into it, or a later deploy may take it back"
+                "drift: quarterdeck.toml says {file}; change it there too, or a later deploy may undo this"
             ));
         }
     }
@@ -265,7 +265,7 @@ pub(super) async fn stop_task(session: &Session, task: &str) -> PlanResult<Plan>
         task.id()
     ));
     if server.running <= 1 {
-        plan.warnings.push("it is the only running task: requests fail until its replacement serves".into());
+        plan.warnings.push("it is the only running task: requests fail until its replacement runs".into());
     }
     Ok(plan)
 }
