@@ -1,5 +1,5 @@
-//! Reads the packed templates once, when the crate is built, and writes what the console asks of
-//! them as constants: parameters with what each may be, and how many resources and rules there are.
+//! Reads the packed templates once, when the crate is built, and writes what the console needs of them
+//! as constants: the parameters with their allowed values, and the numbers of resources and rules.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A template as a constant.
+/// The text of the constant for a template.
 fn template(text: &str) -> Result<String, Box<dyn Error>> {
     let documents = Yaml::load_from_str(text)?;
     let template = documents.first().ok_or("there is no document")?;
@@ -41,7 +41,7 @@ fn template(text: &str) -> Result<String, Box<dyn Error>> {
     Ok(format!("Facts {{ resources: {}, web_acl_rules: {rules}, parameters: &[\n{parameters}] }}", resources.len()))
 }
 
-/// What a parameter may be.
+/// The fields of a parameter: its default and which values it may have.
 fn fields(parameter: &Yaml<'_>) -> Result<String, Box<dyn Error>> {
     let text = |key: &str| parameter.as_mapping_get(key).map(scalar).transpose();
     let number = |key: &str| text(key)?.map(|text| text.parse::<u64>()).transpose().map_err(Box::<dyn Error>::from);
@@ -60,7 +60,7 @@ fn fields(parameter: &Yaml<'_>) -> Result<String, Box<dyn Error>> {
     ))
 }
 
-/// Rules of a web ACL; a managed group is billed as one.
+/// The number of rules in a web ACL, 0 for another resource. AWS bills a managed group as one rule.
 fn web_acl_rules(resource: &Yaml<'_>) -> usize {
     let is_acl = resource.as_mapping_get("Type").and_then(Yaml::as_str) == Some("AWS::WAFv2::WebACL");
     let properties = resource.as_mapping_get("Properties").filter(|_| is_acl);
@@ -76,12 +76,12 @@ fn entries<'a, 'input>(
     Ok(mapping.ok_or_else(|| format!("there are no {section}"))?.iter().collect())
 }
 
-/// A scalar as CloudFormation takes it: every parameter is a text.
+/// A scalar as text, because every parameter of CloudFormation is a text.
 fn scalar(node: &Yaml<'_>) -> Result<String, Box<dyn Error>> {
     match node {
         Yaml::Value(Scalar::String(text)) => Ok(text.to_string()),
         Yaml::Value(Scalar::Integer(number)) => Ok(number.to_string()),
         Yaml::Value(Scalar::Boolean(truth)) => Ok(truth.to_string()),
-        other => Err(format!("{other:?} is no text").into()),
+        other => Err(format!("{other:?} is not a text").into()),
     }
 }

@@ -1,10 +1,13 @@
 //! The wall between the console and whatever answers for AWS.
 //!
 //! Architecture invariant: only domain types cross it. [`crate::aws`] implements it with the AWS
-//! SDK; tests implement it with scripts. Reads are free to repeat. There is one method that
-//! writes, [`Cloud::apply`], and it takes an [`Approved`] call, which only the operation protocol
-//! can mint after the audit has the intent on disk. The one exception is a *draft*: a change set
-//! that nobody executes changes no resource, and a plan needs it ([`Cloud::draft`]).
+//! SDK; tests implement it with scripts. A read may be repeated at will. There is one method that
+//! writes, [`Writes::apply`], and it takes an [`Approved`] call, which only the operation protocol
+//! can make, after the audit has the intent on disk. The one exception is a *draft*: a change set
+//! that nobody executes changes no resource, and a plan needs it ([`Drafts`]).
+//!
+//! Each trait is one service of AWS and is implemented beside the code for that service. Everybody
+//! else holds [`dyn Cloud`](Cloud), which has the methods of all of them.
 
 use std::collections::BTreeMap;
 
@@ -22,78 +25,139 @@ use crate::core::operation::work::TokenProbe;
 use crate::core::operation::{Approved, Facts};
 use crate::core::stack::{ChangeSetRequest, Drafted, Stack, StackDetail, StackRef};
 
-/// A live tail session.
+/// The updates of a live tail session, until it ends or breaks. The first error is the last item.
 pub type TailStream = BoxStream<'static, CloudResult<TailUpdate>>;
 
 /// Everything the console asks of AWS.
 ///
-/// Every method honours a time limit of its own (at most 15 seconds for a read) and never panics
-/// on what comes back. Text from the service is sanitised, except log messages, which the log
-/// pipeline sanitises.
-#[async_trait]
-pub trait Cloud: Send + Sync + 'static {
-    /// Who is calling (STS GetCallerIdentity).
-    async fn identity(&self) -> CloudResult<Identity>;
+/// Why it exists: behind it the SDK, an emulator and a script of a test look the same, so that
+/// plans, operations and screens are tested without AWS. When to use it: every part of the program
+/// that reads or writes AWS holds an `Arc<dyn Cloud>`, usually in a
+/// [`Session`](crate::run::Session), and never a concrete type.
+///
+/// Every method has a time limit (a read takes at most 15 seconds) and never panics on what comes back. Text from the service is sanitised, except log messages, which the log pipeline
+/// sanitises. An error names the call of AWS that failed, and its kind says what may be done.
+pub trait Cloud:
+    Caller
+    + Services
+    + Stacks
+    + Drafts
+    + Clients
+    + Secrets
+    + Logs
+    + Insights
+    + TokenEndpoint
+    + Writes
+    + Send
+    + Sync
+    + 'static
+{
+    /// Number of requests that were sent to AWS so far, repeated attempts included.
+    fn calls(&self) -> u64;
+}
 
-    /// All services of a cluster with tasks, targets and bounds. What cannot be read is a gap, not an error,
-    /// as long as the services themselves can.
+/// STS.
+#[async_trait]
+pub trait Caller {
+    /// Who is calling (GetCallerIdentity).
+    async fn identity(&self) -> CloudResult<Identity>;
+}
+
+/// ECS, with what load balancers and application autoscaling know of its services.
+#[async_trait]
+pub trait Services {
+    /// All services of a cluster with tasks, targets and bounds, sorted by name. Only the services
+    /// must be readable; a part of them that is not is `Read::NotRead`. A cluster that does not
+    /// exist is `ErrorKind::NotFound`.
     async fn fleet(&self, cluster: &str) -> CloudResult<Fleet>;
 
     /// One task definition by ARN or `family:revision`.
     async fn task_definition(&self, arn: &str) -> CloudResult<TaskDefinition>;
 
-    /// Task definition ARNs of a family, newest first, at most 20.
+    /// ARNs of the active task definitions of a family, newest first, at most 20.
     async fn revisions(&self, family: &str) -> CloudResult<Vec<String>>;
+}
 
-    /// The stack of this name, if there is one.
+/// CloudFormation's stacks.
+#[async_trait]
+pub trait Stacks {
+    /// The stack of this name or ARN; `None` if there is none.
     async fn stack(&self, stack: &StackRef) -> CloudResult<Option<Stack>>;
 
-    /// All stacks whose name starts with `prefix`, sorted by name, in the region given.
+    /// All stacks of a region whose name starts with `prefix`, sorted by name.
     async fn stacks(&self, prefix: &str, region: &str) -> CloudResult<Vec<Stack>>;
 
-    /// Resources and the newest events of a stack. Works by ARN for a deleted one.
+    /// Resources and the newest events (at most 200) of a stack. Works by ARN for a deleted one.
     async fn stack_detail(&self, stack: &StackRef) -> CloudResult<StackDetail>;
+}
 
-    /// Creates a change set and waits until it is ready. Executes nothing.
+/// CloudFormation's change sets that nobody has executed.
+#[async_trait]
+pub trait Drafts {
+    /// Creates a change set and waits, at most three minutes, until it is ready. Executes nothing.
     async fn draft(&self, request: &ChangeSetRequest) -> CloudResult<Drafted>;
 
     /// Deletes a change set that was not executed, and the empty stack that it may have left in
-    /// `REVIEW_IN_PROGRESS`.
+    /// `REVIEW_IN_PROGRESS`. One that does not exist any more is no error.
     async fn discard(&self, stack: &StackRef, change_set: &str) -> CloudResult<()>;
+}
 
-    /// The app clients of a user pool. `environment` finds the secrets that carry their credentials
-    /// (`quarterdeck/<environment>/<server>/machine-client`).
+/// Cognito's app clients.
+#[async_trait]
+pub trait Clients {
+    /// The app clients of a user pool. `environment` finds the Secrets that carry their credentials
+    /// (`quarterdeck/<environment>/<server>/machine-client`); no Secret is looked for if it is empty.
     async fn clients(&self, pool: &str, environment: &str) -> CloudResult<ClientList>;
 
-    /// Whether the endpoint has the calls for two secrets a client (ListUserPoolClientSecrets answers).
+    /// Whether a client can have two secrets at this endpoint: whether ListUserPoolClientSecrets answers.
     async fn has_dual_secrets(&self, pool: &str, client: &str) -> CloudResult<bool>;
+}
 
-    /// The versions of a Secret that bear labels, such as `AWSCURRENT`: version id to labels.
+/// Secrets Manager, without the values that it keeps.
+#[async_trait]
+pub trait Secrets {
+    /// The labelled versions of a Secret: version id to its labels, such as `AWSCURRENT`.
     async fn secret_versions(&self, secret: &str) -> CloudResult<BTreeMap<String, Vec<String>>>;
+}
 
-    /// A page of FilterLogEvents.
+/// CloudWatch Logs.
+#[async_trait]
+pub trait Logs {
+    /// One page of FilterLogEvents. It is asked for once: the caller repeats it, within its budget of calls.
     async fn log_page(&self, query: &LogQuery) -> CloudResult<LogPage>;
 
-    /// Opens StartLiveTail on at most ten log groups, by name.
+    /// Opens StartLiveTail on 1 to 10 log groups, given by name. Groups that are missing or have a
+    /// class without live tail are named by the first update; if no other is left, it is
+    /// `ErrorKind::NotFound`.
     async fn live_tail(&self, groups: &[String], pattern: Option<&str>) -> CloudResult<TailStream>;
+}
 
-    /// Starts a Logs Insights query; its id.
+/// CloudWatch Logs Insights.
+#[async_trait]
+pub trait Insights {
+    /// Starts a query and returns its id. AWS charges for what it scans.
     async fn insights_start(&self, request: &InsightsRequest) -> CloudResult<String>;
 
-    /// What a Logs Insights query has found so far.
+    /// What a query has found so far. A query that failed or was stopped at AWS is `ErrorKind::Service`.
     async fn insights_results(&self, query: &str) -> CloudResult<InsightsResults>;
 
-    /// Stops a Logs Insights query. One that has ended is fine.
+    /// Stops a query. One that has ended already is no error.
     async fn insights_stop(&self, query: &str) -> CloudResult<()>;
+}
 
-    /// Asks the token endpoint with stored credentials (client_credentials grant, RFC 6749 section 4.4).
+/// The OAuth 2.0 token endpoint of a user pool.
+#[async_trait]
+pub trait TokenEndpoint {
+    /// Asks for an access token with stored credentials (client_credentials grant, RFC 6749 section 4.4).
     /// Refused credentials are `ErrorKind::Denied`.
     async fn token(&self, probe: &TokenProbe) -> CloudResult<SecretString>;
+}
 
-    /// Carries out a write that was planned, confirmed and audited; what it learnt comes back.
-    /// It is sent once: a call without an idempotency token is never retried.
+/// The one way to change something.
+#[async_trait]
+pub trait Writes {
+    /// Carries out a write that was planned, confirmed and recorded in the audit, and returns what
+    /// it learnt, such as the id of a deployment. The request is sent once: a write without an
+    /// idempotency token is never repeated by itself.
     async fn apply(&self, approved: Approved) -> CloudResult<Facts>;
-
-    /// AWS calls made so far.
-    fn calls(&self) -> u64;
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::convert::{some_text, text};
 use crate::core::stack::{ChangeAction, PropertyChange, Replacement, ResourceChange};
 
-/// One change of a change set; `None` for what is no resource (a hook).
+/// One change of a change set; `None` if it is not about a resource (a hook).
 pub(super) fn resource_change(found: &sdk::Change) -> Option<ResourceChange> {
     let found = found.resource_change()?;
     let action = match found.action() {
@@ -32,8 +32,8 @@ pub(super) fn resource_change(found: &sdk::Change) -> Option<ResourceChange> {
     })
 }
 
-/// Property by property: from the details where they carry values, else from the whole resource
-/// before and after, else just the names.
+/// What changes in each property: from the details if they carry values, else by comparing the whole
+/// resource before and after, else the names alone.
 fn properties(found: &sdk::ResourceChange) -> Vec<PropertyChange> {
     let mut named: BTreeMap<String, PropertyChange> = BTreeMap::new();
     for target in found.details().iter().filter_map(|detail| detail.target()) {
@@ -51,7 +51,7 @@ fn properties(found: &sdk::ResourceChange) -> Vec<PropertyChange> {
     if compared.is_empty() { named.into_values().collect() } else { compared }
 }
 
-/// `Properties.A.B` of `/Properties/A/B`, or of the attribute and the property's name.
+/// `Properties.A.B`, made of the path `/Properties/A/B` or of the attribute and the property's name.
 fn path(target: &sdk::ResourceTargetDefinition) -> String {
     if let Some(path) = target.path().filter(|path| !path.is_empty()) {
         return text(Some(&path.trim_start_matches('/').replace('/', ".")));
@@ -63,7 +63,7 @@ fn path(target: &sdk::ResourceTargetDefinition) -> String {
     }
 }
 
-/// Leaves that differ between two JSON documents.
+/// Values that differ between two JSON documents; none if one of them is missing or is not JSON.
 fn compare(before: Option<&str>, after: Option<&str>) -> Vec<PropertyChange> {
     let (before, after) = (leaves(before), leaves(after));
     let (Some(before), Some(after)) = (before, after) else { return Vec::new() };
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn values_come_from_the_details() {
+    fn property_values_are_read_from_the_details_of_a_change() {
         let target = sdk::ResourceTargetDefinition::builder()
             .attribute(sdk::ResourceAttribute::Properties)
             .path("/Properties/DesiredCount")
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn values_come_from_the_contexts() {
+    fn without_values_in_the_details_the_resource_before_and_after_is_compared() {
         let before = r#"{"Properties":{"Cpu":"256","Tags":[{"Key":"a","Value":"1"}]}}"#;
         let after = r#"{"Properties":{"Cpu":"512","Tags":[{"Key":"a","Value":"1"}],"Memory":1024}}"#;
         let name =
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn without_values_the_names_are_left() {
+    fn without_any_values_the_names_of_the_properties_are_shown() {
         let name =
             sdk::ResourceTargetDefinition::builder().attribute(sdk::ResourceAttribute::Properties).name("Cpu").build();
         let found = resource_change(&change(Some("no json"), None, Some(name))).expect("a resource");

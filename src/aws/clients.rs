@@ -13,8 +13,8 @@ use super::Timeouts;
 use super::meter::Meter;
 use super::tail::PlainHost;
 
-/// One client for each service.
-pub(super) struct Clients {
+/// One client for each service but CloudFormation.
+pub(super) struct ServiceClients {
     pub(super) ecs: aws_sdk_ecs::Client,
     pub(super) logs: aws_sdk_cloudwatchlogs::Client,
     pub(super) cognito: aws_sdk_cognitoidentityprovider::Client,
@@ -24,14 +24,14 @@ pub(super) struct Clients {
     pub(super) sts: aws_sdk_sts::Client,
 }
 
-/// Makes a service's client that the meter counts.
+/// Makes the client of a service; the meter counts its requests.
 macro_rules! client {
     ($service:ident, $config:expr, $meter:expr) => {
         $service::Client::from_conf($service::config::Builder::from($config).interceptor($meter.clone()).build())
     };
 }
 
-impl Clients {
+impl ServiceClients {
     pub(super) fn new(config: &SdkConfig, meter: &Meter) -> Self {
         Self {
             ecs: client!(aws_sdk_ecs, config, meter),
@@ -45,11 +45,11 @@ impl Clients {
     }
 }
 
-/// Longest pause before a read's second attempt; before the third it is twice that. The SDK's own
-/// second is long for somebody who waits, and the console slows down by itself when throttled.
+/// Longest pause before the second attempt of a read; before the third it is twice as long. The SDK's
+/// default of a second is long for somebody who waits, and the console slows down by itself when throttled.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Reads may be repeated: three attempts.
+/// The configuration for reads. They may be repeated: three attempts.
 pub(super) fn for_reads(base: &SdkConfig, timeouts: &Timeouts) -> SdkConfig {
     let limits = TimeoutConfig::builder()
         .connect_timeout(timeouts.connect)
@@ -60,13 +60,14 @@ pub(super) fn for_reads(base: &SdkConfig, timeouts: &Timeouts) -> SdkConfig {
     base.clone().into_builder().retry_config(retries).timeout_config(limits).build()
 }
 
-/// Writes are sent once: without an idempotency token a repeat could do it twice.
+/// The configuration for writes. They are sent once: without an idempotency token, a second attempt
+/// could change something twice.
 pub(super) fn for_writes(base: &SdkConfig, timeouts: &Timeouts) -> SdkConfig {
     let limits = TimeoutConfig::builder().connect_timeout(timeouts.connect).operation_timeout(timeouts.write).build();
     base.clone().into_builder().retry_config(RetryConfig::disabled()).timeout_config(limits).build()
 }
 
-/// The client of live tails: a quiet stream is not a stalled one.
+/// The client for live tails. The SDK must not take a quiet stream for a stalled one.
 pub(super) fn for_tail(reads: &SdkConfig, meter: &Meter) -> aws_sdk_cloudwatchlogs::Client {
     let config = aws_sdk_cloudwatchlogs::config::Builder::from(reads)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
@@ -75,19 +76,19 @@ pub(super) fn for_tail(reads: &SdkConfig, meter: &Meter) -> aws_sdk_cloudwatchlo
     aws_sdk_cloudwatchlogs::Client::from_conf(config.build())
 }
 
-/// CloudFormation's two clients of one region.
+/// CloudFormation's clients in one region.
 #[derive(Clone)]
-pub(super) struct Stacks {
+pub(super) struct CloudFormation {
     pub(super) read: aws_sdk_cloudformation::Client,
     pub(super) write: aws_sdk_cloudformation::Client,
 }
 
-/// CloudFormation by region: the edge stack lives in another one.
+/// CloudFormation's clients by region: the edge stack is not in the region of the others.
 pub(super) struct Regional {
     reads: SdkConfig,
     writes: SdkConfig,
     meter: Meter,
-    made: Mutex<HashMap<String, Stacks>>,
+    made: Mutex<HashMap<String, CloudFormation>>,
 }
 
 impl Regional {
@@ -95,11 +96,14 @@ impl Regional {
         Self { reads, writes, meter, made: Mutex::default() }
     }
 
-    /// The clients of a region.
-    pub(super) fn at(&self, region: &str) -> Stacks {
+    /// The clients in a region.
+    pub(super) fn at(&self, region: &str) -> CloudFormation {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.entry(region.to_owned())
-            .or_insert_with(|| Stacks { read: self.make(&self.reads, region), write: self.make(&self.writes, region) })
+            .or_insert_with(|| CloudFormation {
+                read: self.make(&self.reads, region),
+                write: self.make(&self.writes, region),
+            })
             .clone()
     }
 

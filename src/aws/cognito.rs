@@ -1,26 +1,39 @@
-//! Cognito's app clients and their secrets, by id and date.
+//! Cognito's app clients, and the ids and dates of their secrets.
 
 use std::sync::atomic::Ordering;
 
+use async_trait::async_trait;
 use aws_sdk_cognitoidentityprovider::types as sdk;
 use futures::{StreamExt, join, stream};
 
 use super::convert::{text, time};
 use super::{AwsCloud, error};
-use crate::cloud::{CloudResult, ErrorKind};
+use crate::cloud::{Clients, CloudResult, ErrorKind};
 use crate::core::client::{Client, ClientList, ClientSecret, Details, StoredSecret};
 use crate::core::unread::Read;
 
 const DESCRIBE: &str = "cognito-idp:DescribeUserPoolClient";
 const SECRETS: &str = "cognito-idp:ListUserPoolClientSecrets";
-/// Clients that are read together; Cognito's quota for these calls is low.
+/// Clients that are read at the same time; Cognito's quota for these calls is low.
 const TOGETHER: usize = 4;
 
-/// A client of a pool, as the list names it.
+/// A client of a pool, as ListUserPoolClients names it.
 #[derive(Clone)]
 pub(super) struct Listed {
     pub(super) id: String,
     pub(super) name: String,
+}
+
+#[async_trait]
+impl Clients for AwsCloud {
+    async fn clients(&self, pool: &str, environment: &str) -> CloudResult<ClientList> {
+        self.within("cognito-idp:ListUserPoolClients", self.read_clients(pool, environment)).await
+    }
+
+    async fn has_dual_secrets(&self, pool: &str, client: &str) -> CloudResult<bool> {
+        let read = self.client_secrets(pool, client);
+        Ok(self.within("cognito-idp:ListUserPoolClientSecrets", read).await?.is_some())
+    }
 }
 
 impl AwsCloud {
@@ -59,7 +72,7 @@ impl AwsCloud {
         Ok(read.into_iter().flatten().collect())
     }
 
-    /// A client with what could be read of it. One that was deleted since the list is none.
+    /// A client with everything that could be read about it; `None` if it was deleted after it was listed.
     async fn client(&self, pool: &str, listed: Listed) -> Option<Client> {
         let described = match self.describe_client(pool, &listed.id).await {
             Ok(described) => described,
@@ -84,13 +97,14 @@ impl AwsCloud {
         answer.user_pool_client.ok_or_else(|| error::garbled(DESCRIBE, "the answer holds no client"))
     }
 
-    /// A client's secrets, oldest first; `None` where the endpoint lacks the call, which is remembered.
+    /// A client's secrets, oldest first; `None` if the endpoint lacks the call. That is remembered, and
+    /// the endpoint is not asked again.
     pub(super) async fn client_secrets(&self, pool: &str, client: &str) -> CloudResult<Option<Vec<ClientSecret>>> {
         if self.single_secret.load(Ordering::Relaxed) {
             return Ok(None);
         }
         let (mut secrets, mut token) = (Vec::new(), None);
-        // A client has at most two secrets; more pages than that would be no list.
+        // A client has at most two secrets, so a list of more than four pages is not to be believed.
         for _ in 0..4 {
             let call = self.read.cognito.list_user_pool_client_secrets().user_pool_id(pool).client_id(client);
             let answer = match call.set_next_token(token).send().await.map_err(self.failed(SECRETS)) {
@@ -117,7 +131,7 @@ fn client_secret(found: &sdk::ClientSecretDescriptorType) -> Option<ClientSecret
     Some(ClientSecret { id, created_at: time(found.client_secret_create_date()) })
 }
 
-/// A client of which no Secret is known yet.
+/// A client for which no Secret in Secrets Manager is known yet.
 fn client(listed: Listed, details: Read<Details>, secrets: Read<Option<Vec<ClientSecret>>>) -> Client {
     let (id, name) = (text(Some(&listed.id)), text(Some(&listed.name)));
     Client { id, name, details, secrets, stored_in: Read::Known(None) }
@@ -135,8 +149,9 @@ fn details(found: &sdk::UserPoolClientType) -> Details {
     }
 }
 
-/// Gives each client the Secret that holds its id; a Secret that holds no known client's goes by
-/// the names: `quarterdeck/<environment>/<server>/machine-client` and `<environment>-<server>-machine`.
+/// Gives each client the Secret that holds its id. A Secret that holds the id of no known client is
+/// matched by name: `quarterdeck/<environment>/<server>/machine-client` belongs to the newest client
+/// that is called `<environment>-<server>-machine`.
 fn attach(clients: &mut [Client], stored: Vec<StoredSecret>) {
     for secret in stored {
         let by_id = clients.iter().position(|client| Some(&client.id) == secret.current_client.as_ref());
@@ -151,7 +166,7 @@ fn attach(clients: &mut [Client], stored: Vec<StoredSecret>) {
     }
 }
 
-/// Name of the client whose credentials a Secret of this name is made for.
+/// Name of the client for whose credentials a Secret of this name is made.
 fn client_name(secret: &str) -> Option<String> {
     let (environment, rest) = secret.strip_prefix("quarterdeck/")?.split_once('/')?;
     Some(format!("{environment}-{}-machine", rest.strip_suffix("/machine-client")?))
@@ -187,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_without_an_id_goes_by_name() {
+    fn a_secret_without_a_client_id_goes_to_the_client_of_its_name() {
         let mut clients = [named("a", "prod-time-machine"), named("b", "prod-time-user")];
         attach(&mut clients, vec![stored("quarterdeck/prod/time/machine-client", None)]);
         assert!(has_stored(&clients[0]));

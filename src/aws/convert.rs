@@ -1,32 +1,32 @@
-//! From the SDK's optional fields to plain domain values.
+//! Turns the SDK's optional fields into plain domain values.
 
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use crate::core::text::sanitise;
 
-/// Sanitised text; empty where there is none.
+/// Sanitised text; empty if there is none.
 pub(super) fn text(raw: Option<&str>) -> String {
     raw.map(sanitise).unwrap_or_default()
 }
 
-/// Sanitised text, where there is some.
+/// Sanitised text; `None` if there is none or it is empty.
 pub(super) fn some_text(raw: Option<&str>) -> Option<String> {
     raw.map(sanitise).filter(|text| !text.is_empty())
 }
 
-/// A time, where there is one that the calendar knows.
+/// A time; `None` if there is none or the calendar does not reach that far.
 pub(super) fn time(raw: Option<&DateTime>) -> Option<Timestamp> {
     let raw = raw?;
     Timestamp::new(raw.secs(), i32::try_from(raw.subsec_nanos()).ok()?).ok()
 }
 
-/// A count; a negative one is none.
+/// A count; a negative one becomes 0.
 pub(super) fn count(raw: i32) -> u32 {
     u32::try_from(raw).unwrap_or(0)
 }
 
-/// A count for the wire; one that does not fit is the greatest that does.
+/// A count for a request; one that is too large for the API becomes the largest possible.
 pub(super) fn wire_count(count: u32) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }

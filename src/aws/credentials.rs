@@ -1,4 +1,4 @@
-//! What a Secret holds: a client's credentials and the list of clients that servers accept.
+//! The content of a Secret: a client's credentials and the list of clients that servers accept.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -11,10 +11,12 @@ use crate::core::text::sanitise;
 const CLIENT_ID: &str = "client_id";
 const CLIENT_SECRET: &str = "client_secret";
 const ALLOWED: &str = "allowed_client_ids";
-/// Length of a generated secret; Cognito takes 24 to 64 characters.
+/// Length of a generated client secret in characters. Cognito takes 24 to 64 (API reference,
+/// AddUserPoolClientSecret).
 const LENGTH: usize = 40;
 
-/// The JSON of a Secret. It has no `Debug`, and the client secret is kept apart from the rest.
+/// The JSON in a Secret. It has no `Debug`, so that nobody prints it, and keeps the client secret
+/// apart from the rest. Keys that it does not know are kept.
 #[derive(Default)]
 pub(super) struct Credentials {
     secret: Option<SecretString>,
@@ -22,10 +24,11 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    /// Reads a Secret's text.
+    /// Reads a Secret's text; `name` is the Secret's, for the error.
     pub(super) fn parse(name: &str, text: &str) -> CloudResult<Self> {
-        // The parser's own words would quote the text.
-        let wrong = |_| error::invalid("secretsmanager:GetSecretValue", format!("secret {name} holds no JSON object"));
+        // The parser's own message would quote the text.
+        let wrong =
+            |_| error::invalid("secretsmanager:GetSecretValue", format!("secret {name} does not hold a JSON object"));
         let mut rest: Map<String, Value> = serde_json::from_str(text).map_err(wrong)?;
         let secret = match rest.remove(CLIENT_SECRET) {
             Some(Value::String(secret)) if !secret.is_empty() => Some(SecretString::from(secret)),
@@ -48,7 +51,7 @@ impl Credentials {
         self.secret.as_ref()
     }
 
-    /// The same with another client's credentials.
+    /// The same content with another client's credentials.
     #[must_use]
     pub(super) fn with_client(mut self, id: &str, secret: SecretString) -> Self {
         self.rest.insert(CLIENT_ID.into(), id.into());
@@ -56,7 +59,7 @@ impl Credentials {
         self
     }
 
-    /// The same with another list of accepted clients.
+    /// The same content with another list of accepted clients.
     #[must_use]
     pub(super) fn with_allowed(mut self, clients: &[String]) -> Self {
         let listed: Vec<&str> = clients.iter().map(String::as_str).filter(|client| !client.is_empty()).collect();
@@ -64,7 +67,7 @@ impl Credentials {
         self
     }
 
-    /// The Secret's text.
+    /// The text to store in the Secret.
     pub(super) fn to_json(&self) -> CloudResult<SecretString> {
         let wrong = |_| error::invalid("secretsmanager:PutSecretValue", "the secret cannot be written as JSON");
         serde_json::to_string(self).map(SecretString::from).map_err(wrong)
@@ -87,7 +90,7 @@ impl Serialize for Credentials {
     }
 }
 
-/// A new client secret from the system's generator.
+/// A new client secret from the random generator of the operating system.
 pub(super) fn generate() -> CloudResult<SecretString> {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut out = String::with_capacity(LENGTH);
@@ -95,15 +98,15 @@ pub(super) fn generate() -> CloudResult<SecretString> {
     while out.len() < LENGTH {
         rand::TryRng::try_fill_bytes(&mut rand::rngs::SysRng, &mut bytes)
             .map_err(|_| error::invalid("os:Random", "the system's random generator does not answer"))?;
-        // 248 is the greatest multiple of 62 in a byte: the rest would favour the first letters.
+        // 248 is the largest multiple of 62 in a byte; larger bytes would favour the first letters.
         let letters = bytes.iter().filter(|byte| **byte < 248).map(|byte| char::from(ALPHABET[usize::from(byte % 62)]));
         out.extend(letters.take(LENGTH - out.len()));
     }
     Ok(SecretString::from(out))
 }
 
-/// A version id out of an operation's token: Secrets Manager wants 32 to 64 characters, and the
-/// same for a repeat.
+/// The version id that belongs to an operation's token. Secrets Manager wants 32 to 64 characters, and
+/// the same id when a request is repeated (API reference, PutSecretValue, ClientRequestToken).
 pub(super) fn version_id(token: &str, secret: &str) -> String {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(format!("{token}\n{secret}"));
@@ -116,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_what_it_does_not_know() {
+    fn keys_of_a_secret_that_we_do_not_know_are_kept() {
         let text = r#"{"client_id":"a","allowed_client_ids":"a b","note":1}"#;
         let found = Credentials::parse("s", text).expect("JSON");
         assert!(found.secret().is_none());
@@ -129,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_does_not_quote_the_text() {
+    fn an_error_about_a_secret_does_not_quote_its_text() {
         let Err(error) = Credentials::parse("s", "hunter2") else { unreachable!("it is no JSON") };
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
@@ -143,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_id_is_the_same_for_a_repeat() {
+    fn a_repeated_write_has_the_same_version_id() {
         let id = version_id("op-1", "quarterdeck/prod/time/machine-client");
         assert_eq!(id.len(), 36);
         assert_eq!(id, version_id("op-1", "quarterdeck/prod/time/machine-client"));

@@ -1,13 +1,14 @@
-//! Change sets: made, waited for, read, thrown away. None is executed here.
+//! Makes change sets, waits for them, reads and deletes them. None is executed here.
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, Parameter, Tag};
 
 use super::convert::text;
 use super::{AwsCloud, change_set, error};
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::cloud::{CloudError, CloudResult, Drafts, ErrorKind};
 use crate::core::stack::{ChangeSet, ChangeSetRequest, Drafted, StackRef};
 
 const CREATE: &str = "cloudformation:CreateChangeSet";
@@ -15,20 +16,30 @@ const DESCRIBE: &str = "cloudformation:DescribeChangeSet";
 /// Pages of changes that are read; a template has at most 500 resources.
 const PAGES: usize = 20;
 
-/// How a change set came out.
-enum Outcome {
-    /// It can be executed; its first page.
+/// How CloudFormation's work on a change set ended.
+enum Settled {
+    /// It can be executed. Holds its first page.
     Ready(Box<DescribeChangeSetOutput>),
     /// It would change nothing.
     Nothing,
-    /// It cannot be made; the reason.
+    /// It cannot be made. Holds the reason.
     Refused(String),
 }
 
+#[async_trait]
+impl Drafts for AwsCloud {
+    async fn draft(&self, request: &ChangeSetRequest) -> CloudResult<Drafted> {
+        self.make_change_set(request).await
+    }
+
+    async fn discard(&self, stack: &StackRef, change_set: &str) -> CloudResult<()> {
+        self.discard_change_set(stack, change_set).await
+    }
+}
+
 impl AwsCloud {
-    /// Makes the change set and waits for it. One of the same name is replaced, so that a repeat is harmless.
-    ///
-    /// Where nothing changes, the change set is deleted again.
+    /// Makes the change set and waits for it. One with the same name is replaced, so that a second
+    /// attempt is harmless. If it would change nothing, it is deleted again.
     pub(super) async fn make_change_set(&self, request: &ChangeSetRequest) -> CloudResult<Drafted> {
         self.drop_namesake(request).await?;
         let arn = self.create_change_set(request).await?;
@@ -39,19 +50,19 @@ impl AwsCloud {
             Err(CloudError::new(ErrorKind::TimedOut, CREATE, message))
         })?;
         match outcome {
-            Outcome::Ready(first) => self.all_changes(&request.stack, arn, *first).await.map(Drafted::Ready),
-            Outcome::Nothing => {
+            Settled::Ready(first) => self.all_changes(&request.stack, arn, *first).await.map(Drafted::Ready),
+            Settled::Nothing => {
                 self.discard_change_set(&request.stack, &arn).await?;
                 Ok(Drafted::Nothing)
             }
-            Outcome::Refused(reason) => {
+            Settled::Refused(reason) => {
                 self.discard_change_set(&request.stack, &arn).await?;
                 Err(error::invalid(CREATE, reason))
             }
         }
     }
 
-    /// Deletes a change set of the same name that an earlier attempt has left.
+    /// Deletes a change set with the same name that an earlier attempt has left.
     async fn drop_namesake(&self, request: &ChangeSetRequest) -> CloudResult<()> {
         match self.describe_change_set(&request.stack, &request.name, None).await {
             Ok(_) => self.delete_change_set(&request.stack, &request.name).await,
@@ -77,16 +88,16 @@ impl AwsCloud {
     }
 
     /// Reads a change set until it is ready or has failed.
-    async fn settled_change_set(&self, stack: &StackRef, arn: &str) -> CloudResult<Outcome> {
+    async fn settled_change_set(&self, stack: &StackRef, arn: &str) -> CloudResult<Settled> {
         let mut wait = Duration::from_millis(250);
         loop {
             let found = self.describe_change_set(stack, arn, None).await?;
             match found.status() {
-                Some(ChangeSetStatus::CreateComplete) => return Ok(Outcome::Ready(Box::new(found))),
+                Some(ChangeSetStatus::CreateComplete) => return Ok(Settled::Ready(Box::new(found))),
                 Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) => {}
                 Some(ChangeSetStatus::Failed) => {
                     let reason = text(found.status_reason());
-                    return Ok(if says_nothing_changes(&reason) { Outcome::Nothing } else { Outcome::Refused(reason) });
+                    return Ok(if says_nothing_changes(&reason) { Settled::Nothing } else { Settled::Refused(reason) });
                 }
                 other => {
                     let word = text(other.map(ChangeSetStatus::as_str));
@@ -98,7 +109,7 @@ impl AwsCloud {
         }
     }
 
-    /// One page of a change set, with property values where the endpoint has them.
+    /// One page of a change set, with the values of properties if the endpoint has them.
     pub(super) async fn describe_change_set(
         &self,
         stack: &StackRef,
@@ -133,7 +144,8 @@ impl AwsCloud {
         Err(error::garbled(DESCRIBE, "the list of changes does not end"))
     }
 
-    /// Deletes a change set, and the stack without resources that it may have left.
+    /// Deletes a change set, and the stack without resources that it may have left. That stack stays if
+    /// it has other change sets.
     pub(super) async fn discard_change_set(&self, stack: &StackRef, change_set: &str) -> CloudResult<()> {
         self.delete_change_set(stack, change_set).await?;
         let found = self.read_stack(stack).await?;
@@ -151,7 +163,7 @@ impl AwsCloud {
         gone(call.send().await.map(drop).map_err(self.failed("cloudformation:DeleteChangeSet")))
     }
 
-    /// Whether somebody else is reviewing this stack too.
+    /// Whether this stack has change sets other than ours: somebody else may be reviewing it too.
     async fn has_other_change_sets(&self, stack: &StackRef, ours: &str) -> CloudResult<bool> {
         let call = self.cloudformation(stack).read.list_change_sets().stack_name(&stack.name);
         let answer = call.send().await.map_err(self.failed("cloudformation:ListChangeSets"))?;
@@ -163,7 +175,7 @@ impl AwsCloud {
     }
 }
 
-/// Success, or nothing to delete.
+/// Deleting something that does not exist any more is a success.
 pub(super) fn gone(result: CloudResult<()>) -> CloudResult<()> {
     match result {
         Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
@@ -171,7 +183,8 @@ pub(super) fn gone(result: CloudResult<()>) -> CloudResult<()> {
     }
 }
 
-/// CloudFormation calls it a failure when nothing changes.
+/// Whether a change set failed only because nothing would change: CloudFormation calls that a failure,
+/// and tells it apart by words alone.
 fn says_nothing_changes(reason: &str) -> bool {
     ["didn't contain changes", "No updates are to be performed", "no changes"]
         .iter()

@@ -11,16 +11,16 @@ use crate::core::fleet::{
 };
 use crate::core::unread::Read;
 
-/// Services that DescribeServices takes at once (ECS API reference).
+/// Most services in one call of DescribeServices (ECS API reference).
 const SERVICES_AT_ONCE: usize = 10;
-/// Tasks that DescribeTasks takes at once (ECS API reference).
+/// Most tasks in one call of DescribeTasks (ECS API reference).
 const TASKS_AT_ONCE: usize = 100;
-/// Calls of one kind that are under way together.
+/// Calls of one kind that are made at the same time.
 const TOGETHER: usize = 4;
 /// Revisions that are offered for a rollback.
 const REVISIONS: i32 = 20;
 
-/// A service and the target groups that its load balancers name.
+/// A service, and the ARNs of the target groups that its load balancers name.
 pub(super) struct Service {
     pub(super) server: Server,
     pub(super) target_groups: Vec<String>,
@@ -44,7 +44,7 @@ impl AwsCloud {
         pages.try_collect().await.map_err(self.failed("ecs:ListServices"))
     }
 
-    /// A cluster without services may be one that does not exist.
+    /// An error if the cluster does not exist. ListServices answers with an empty list then, too.
     async fn require_cluster(&self, cluster: &str) -> CloudResult<()> {
         const CALL: &str = "ecs:DescribeClusters";
         let found = self.read.ecs.describe_clusters().clusters(cluster).send().await.map_err(self.failed(CALL))?;
@@ -85,7 +85,7 @@ impl AwsCloud {
         pages.try_collect().await.map_err(self.failed("ecs:ListTasks"))
     }
 
-    /// Tasks by ARN; those that are gone are missing.
+    /// Tasks by ARN. Those that ECS has forgotten are left out.
     pub(super) async fn describe_tasks(&self, cluster: &str, arns: Vec<String>) -> CloudResult<Vec<Task>> {
         let call = self.read.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns));
         let answer = call.send().await.map_err(self.failed("ecs:DescribeTasks"))?;
@@ -137,9 +137,9 @@ fn service(found: &sdk::Service) -> Service {
     }
 }
 
-/// What DescribeServices does not say, until another call does.
+/// For fields that DescribeServices does not have and another call fills in.
 fn not_asked<T>() -> Read<T> {
-    Read::NotRead(CloudError::new(ErrorKind::Invalid, "ecs:DescribeServices", "it was not asked for"))
+    Read::NotRead(CloudError::new(ErrorKind::Invalid, "ecs:DescribeServices", "it was not read"))
 }
 
 fn deployment(found: &sdk::Deployment) -> Deployment {
@@ -184,7 +184,7 @@ fn task(found: &sdk::Task) -> Task {
     }
 }
 
-/// The private address: of the task's network interface, else of its first container.
+/// The private IPv4 address of the task's network interface, else of its first container.
 fn address(found: &sdk::Task) -> Option<String> {
     let details = found.attachments().iter().flat_map(|attachment| attachment.details());
     let attached = details.filter(|pair| pair.name() == Some("privateIPv4Address")).find_map(|pair| pair.value());
@@ -228,7 +228,8 @@ fn task_definition(found: &sdk::TaskDefinition) -> TaskDefinition {
     }
 }
 
-/// The secret's own ARN out of `arn:…:secret:name:json-key:stage:version`.
+/// The Secret's ARN in a reference such as `arn:…:secret:name:json-key:stage:version` (ECS developer
+/// guide, "Pass Secrets Manager secrets"); `None` for a reference to something else.
 fn secret_arn(value_from: &str) -> Option<String> {
     let parts: Vec<&str> = value_from.split(':').take(7).collect();
     (parts.len() == 7 && parts.get(2) == Some(&"secretsmanager")).then(|| text(Some(&parts.join(":"))))
@@ -250,12 +251,12 @@ mod tests {
     )]
     #[case("arn:aws:ssm:eu-central-1:1:parameter/a", None)]
     #[case("plain-parameter", None)]
-    fn secret_arns(#[case] from: &str, #[case] arn: Option<&str>) {
+    fn the_arn_of_a_secret_is_cut_from_a_reference_to_it(#[case] from: &str, #[case] arn: Option<&str>) {
         assert_eq!(secret_arn(from).as_deref(), arn);
     }
 
     #[test]
-    fn a_task_with_nothing_but_holes_is_a_task() {
+    fn a_task_with_every_field_missing_is_still_a_task() {
         let task = task(&sdk::Task::builder().build());
         assert_eq!((task.health, task.service.as_str(), task.address), (Health::Unknown, "", None));
     }

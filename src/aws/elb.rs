@@ -1,4 +1,4 @@
-//! The load balancer's view of a service's tasks.
+//! Elastic Load Balancing: the targets of a service, and whether they are healthy.
 
 use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -9,7 +9,7 @@ use crate::cloud::CloudResult;
 use crate::core::fleet::Target;
 
 impl AwsCloud {
-    /// Targets of all these groups; `None` where there is no group.
+    /// Targets of all these groups, given by ARN; `None` if no group is given.
     pub(super) async fn targets(&self, groups: &[String]) -> CloudResult<Option<Vec<Target>>> {
         if groups.is_empty() {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Every way in which the SDK can fail, as a [`CloudError`].
+//! Turns every failure of the SDK into a [`CloudError`].
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use crate::cloud::{CloudError, ErrorKind};
 use crate::core::text::{cut, sanitise};
 
 impl AwsCloud {
-    /// Turns the SDK's failure of this call into the console's.
+    /// Turns the SDK's failure of this call into a [`CloudError`].
     pub(super) fn failed<E>(&self, call: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> CloudError
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
@@ -23,17 +23,17 @@ impl AwsCloud {
     }
 }
 
-/// An answer that is not what the API promises.
+/// The answer is not what the API promises.
 pub(super) fn garbled(call: &str, message: impl Into<String>) -> CloudError {
     CloudError::new(ErrorKind::Garbled, call, message)
 }
 
-/// A thing that is not there.
+/// Something that was asked for does not exist.
 pub(super) fn not_found(call: &str, message: impl Into<String>) -> CloudError {
     CloudError::new(ErrorKind::NotFound, call, message)
 }
 
-/// A request that cannot be made as asked.
+/// The request cannot be made with what was given.
 pub(super) fn invalid(call: &str, message: impl Into<String>) -> CloudError {
     CloudError::new(ErrorKind::Invalid, call, message)
 }
@@ -65,7 +65,7 @@ where
     }
 }
 
-/// A failure that the service put into words.
+/// A failure that the service reported, with its code, message and HTTP status.
 pub(super) fn from_service(call: &str, code: Option<&str>, message: Option<&str>, status: Option<u16>) -> CloudError {
     let kind = classify(code, message.unwrap_or_default(), status);
     let said = match (message.filter(|text| !text.trim().is_empty()), code, status) {
@@ -78,13 +78,13 @@ pub(super) fn from_service(call: &str, code: Option<&str>, message: Option<&str>
     CloudError::new(kind, call, sanitise(&said))
 }
 
-/// What an endpoint says that does not keep to the API's form of errors, unless it is a web page.
+/// The text of an error that does not have the API's format; `None` if it is a web page.
 fn plain_words(body: Option<&[u8]>) -> Option<String> {
     let text = str::from_utf8(body?).ok()?.trim();
     (!text.is_empty() && !text.starts_with('<')).then(|| cut(&sanitise(text), 200))
 }
 
-/// The request did not get out, or the answer not in.
+/// The request could not be sent, or no answer came back.
 fn from_dispatch(call: &str, place: &str, failure: &DispatchFailure) -> CloudError {
     let source = failure.as_connector_error().map(|error| error as &(dyn Error + 'static));
     if let Some(credentials) = source.and_then(find_credentials_error) {
@@ -121,7 +121,7 @@ fn find_credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Cr
     None
 }
 
-/// An error with its causes, without those that only repeat.
+/// An error with its causes. A cause that only repeats what was said is left out.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut out = sanitise(&error.to_string());
     let mut next = error.source();
@@ -135,9 +135,9 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     out
 }
 
-/// What kind of failure a service's answer is.
+/// The kind of failure that a service reported.
 fn classify(code: Option<&str>, message: &str, status: Option<u16>) -> ErrorKind {
-    // Emulators have several ways to say that they lack a whole service.
+    // Emulators say in several ways that they lack a whole service.
     if status == Some(501) || message.contains("Unsupported service") {
         return ErrorKind::Unsupported;
     }
@@ -150,7 +150,7 @@ fn classify(code: Option<&str>, message: &str, status: Option<u16>) -> ErrorKind
     })
 }
 
-/// What an error code means; the codes of all services are told apart by their words.
+/// The kind of failure that an error code means, by the words in it: services have many codes for the same.
 fn kind_of_code(code: &str, message: &str) -> Option<ErrorKind> {
     let has = |word: &str| code.contains(word);
     let any = |words: &[&str]| words.iter().any(|word| has(word));
@@ -202,7 +202,7 @@ fn kind_of_code(code: &str, message: &str) -> Option<ErrorKind> {
     Some(kind)
 }
 
-/// CloudFormation and ECS put several kinds of failure under one code.
+/// The kind of failure by its message: CloudFormation and ECS use one code for several kinds.
 fn kind_of_words(message: &str) -> ErrorKind {
     let state = message.contains(" state and can not be ") || message.contains(" state and cannot be ");
     if state || message.contains("_IN_PROGRESS") || message.contains("already exists") {
@@ -214,7 +214,7 @@ fn kind_of_words(message: &str) -> ErrorKind {
     }
 }
 
-/// What a failure without a code is: an AWS API always names one.
+/// The kind of a failure without a code. AWS always sends one, so the answer is probably not from AWS.
 fn kind_of_nameless(status: u16) -> ErrorKind {
     match kind_of_status(status) {
         ErrorKind::Invalid | ErrorKind::NotFound => ErrorKind::Garbled,
@@ -285,7 +285,12 @@ mod tests {
     #[case("SomethingNew", "", 400, ErrorKind::Invalid)]
     #[case("SomethingNew", "", 502, ErrorKind::Service)]
     #[case("InternalFailure", "not yet implemented", 501, ErrorKind::Unsupported)]
-    fn codes(#[case] code: &str, #[case] message: &str, #[case] status: u16, #[case] kind: ErrorKind) {
+    fn an_error_code_has_its_kind(
+        #[case] code: &str,
+        #[case] message: &str,
+        #[case] status: u16,
+        #[case] kind: ErrorKind,
+    ) {
         assert_eq!(classify(Some(code), message, Some(status)), kind);
     }
 
@@ -297,7 +302,7 @@ mod tests {
     #[case(500, ErrorKind::Service)]
     #[case(501, ErrorKind::Unsupported)]
     #[case(503, ErrorKind::Service)]
-    fn nameless(#[case] status: u16, #[case] kind: ErrorKind) {
+    fn a_failure_without_a_code_has_a_kind_by_its_status(#[case] status: u16, #[case] kind: ErrorKind) {
         assert_eq!(classify(None, "", Some(status)), kind);
     }
 
@@ -305,7 +310,7 @@ mod tests {
     #[case(r#"{"error": "Unsupported service: x"}"#, Some(r#"{"error": "Unsupported service: x"}"#))]
     #[case("<html>nginx</html>", None)]
     #[case("", None)]
-    fn words_without_a_form(#[case] body: &str, #[case] words: Option<&str>) {
+    fn the_text_of_an_unknown_error_is_kept_unless_it_is_a_web_page(#[case] body: &str, #[case] words: Option<&str>) {
         assert_eq!(plain_words(Some(body.as_bytes())).as_deref(), words);
     }
 

@@ -1,17 +1,33 @@
-//! One refresh of the fleet: services, tasks, targets and bounds, read together.
+//! The fleet: services, tasks, targets and bounds, read at the same time and put together.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
+use async_trait::async_trait;
 use futures::{StreamExt, join, stream};
 
 use super::AwsCloud;
 use super::ecs::Service;
-use crate::cloud::{CloudResult, ErrorKind};
-use crate::core::fleet::{Bounds, Fleet, Server, Task};
+use crate::cloud::{CloudResult, ErrorKind, Services};
+use crate::core::fleet::{Bounds, Fleet, Server, Task, TaskDefinition};
 
-/// Services whose targets are read together.
+/// Services whose targets are read at the same time.
 const TOGETHER: usize = 8;
+
+#[async_trait]
+impl Services for AwsCloud {
+    async fn fleet(&self, cluster: &str) -> CloudResult<Fleet> {
+        self.within("ecs:DescribeServices", self.read_fleet(cluster)).await
+    }
+
+    async fn task_definition(&self, arn: &str) -> CloudResult<TaskDefinition> {
+        self.within("ecs:DescribeTaskDefinition", self.read_task_definition(arn)).await
+    }
+
+    async fn revisions(&self, family: &str) -> CloudResult<Vec<String>> {
+        self.within("ecs:ListTaskDefinitions", self.read_revisions(family)).await
+    }
+}
 
 impl AwsCloud {
     pub(super) async fn read_fleet(&self, cluster: &str) -> CloudResult<Fleet> {
@@ -28,14 +44,14 @@ impl AwsCloud {
         let services = self.services(cluster).await?;
         let read = stream::iter(services).map(|Service { mut server, target_groups }| async move {
             let (targets, groups) = join!(self.targets(&target_groups), self.log_groups_of(&server.task_definition));
-            // An endpoint without a load balancer has no targets. One without task definitions names no group.
+            // An endpoint that lacks load balancers has no targets; one that lacks task definitions has no log groups.
             (server.targets, server.log_groups) = (or_none(targets).into(), or_none(groups).into());
             server
         });
         Ok(read.buffered(TOGETHER).collect().await)
     }
 
-    /// A task definition never changes, so it is read once.
+    /// The log groups in a task definition. A task definition never changes, so each is read once.
     async fn log_groups_of(&self, definition: &str) -> CloudResult<Vec<String>> {
         let known = || self.log_groups.lock().unwrap_or_else(PoisonError::into_inner);
         if definition.is_empty() {
@@ -50,7 +66,7 @@ impl AwsCloud {
     }
 }
 
-/// What an endpoint does not offer at all is not there: nothing is hidden by it.
+/// If the endpoint lacks a call altogether, there is nothing of that kind, rather than something unread.
 pub(super) fn or_none<T: Default>(read: CloudResult<T>) -> CloudResult<T> {
     match read {
         Err(error) if error.kind == ErrorKind::Unsupported => Ok(T::default()),

@@ -1,18 +1,34 @@
 //! CloudWatch Logs Insights: StartQuery, GetQueryResults, StopQuery.
 
+use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::types::{QueryStatus, ResultField};
 
 use super::{AwsCloud, convert, error};
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::cloud::{CloudError, CloudResult, ErrorKind, Insights};
 use crate::core::logs::insights::{InsightsRequest, InsightsResults, MAX_ROWS};
 
-/// A pointer to the whole event, which Insights adds to every row.
+/// A field that Insights adds to every row: a pointer to the whole event.
 const POINTER: &str = "@ptr";
+
+#[async_trait]
+impl Insights for AwsCloud {
+    async fn insights_start(&self, request: &InsightsRequest) -> CloudResult<String> {
+        self.within("logs:StartQuery", self.start_query(request)).await
+    }
+
+    async fn insights_results(&self, query: &str) -> CloudResult<InsightsResults> {
+        self.within("logs:GetQueryResults", self.query_results(query)).await
+    }
+
+    async fn insights_stop(&self, query: &str) -> CloudResult<()> {
+        self.within("logs:StopQuery", self.stop_query(query)).await
+    }
+}
 
 impl AwsCloud {
     pub(super) async fn start_query(&self, request: &InsightsRequest) -> CloudResult<String> {
         const CALL: &str = "logs:StartQuery";
-        // Whole seconds, both inclusive: the window is widened to them.
+        // StartQuery takes whole seconds and includes both ends, so the window is widened to them.
         let call = self.read.logs.start_query().set_log_group_names(Some(request.groups.clone()));
         let call = call.start_time(request.from.div_euclid(1_000)).end_time(request.until.div_euclid(1_000) + 1);
         let call = call.query_string(&request.query).limit(MAX_ROWS);
@@ -47,14 +63,14 @@ impl AwsCloud {
     pub(super) async fn stop_query(&self, query: &str) -> CloudResult<()> {
         const CALL: &str = "logs:StopQuery";
         match self.read.logs.stop_query().query_id(query).send().await.map_err(self.failed(CALL)) {
-            // It has ended by itself.
+            // The query has ended already.
             Err(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::NotFound) => Ok(()),
             other => other.map(drop),
         }
     }
 }
 
-/// Rows name their fields one by one, and leave out those without a value.
+/// Columns and rows. AWS names the fields of each row and leaves out those without a value.
 fn table(results: &[Vec<ResultField>]) -> (Vec<String>, Vec<Vec<String>>) {
     let mut columns: Vec<String> = Vec::new();
     let fields = |row: &[ResultField]| -> Vec<(String, String)> {

@@ -1,17 +1,29 @@
 //! CloudWatch Logs: pages of events, and log groups by name.
 
+use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::config::Config;
 use aws_sdk_cloudwatchlogs::config::retry::RetryConfig;
 use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, LogGroupClass};
 
 use super::{AwsCloud, error};
-use crate::cloud::CloudResult;
+use crate::cloud::{CloudResult, Logs, TailStream};
 use crate::core::logs::query::PAGE_LIMIT;
 use crate::core::logs::{LogEvent, LogPage, LogQuery};
 
+#[async_trait]
+impl Logs for AwsCloud {
+    async fn log_page(&self, query: &LogQuery) -> CloudResult<LogPage> {
+        self.within("logs:FilterLogEvents", self.read_log_page(query)).await
+    }
+
+    async fn live_tail(&self, groups: &[String], pattern: Option<&str>) -> CloudResult<TailStream> {
+        self.within("logs:StartLiveTail", self.open_tail(groups, pattern)).await
+    }
+}
+
 impl AwsCloud {
     pub(super) async fn read_log_page(&self, query: &LogQuery) -> CloudResult<LogPage> {
-        // FilterLogEvents includes its end; a query does not.
+        // FilterLogEvents includes the end of the window; a `LogQuery` does not.
         let until = query.until.map(|until| until.saturating_sub(1));
         if until.is_some_and(|until| until < query.from) {
             return Ok(LogPage::default());
@@ -19,7 +31,7 @@ impl AwsCloud {
         let call = self.read.logs.filter_log_events().log_group_name(&query.group).start_time(query.from.max(0));
         let call = call.set_end_time(until).set_filter_pattern(query.pattern.clone());
         let call = call.set_next_token(query.token.clone()).limit(PAGE_LIMIT as i32);
-        // Repeats are the caller's, within the budget of the account.
+        // The caller repeats a failed call, within the budget of calls.
         let once = Config::builder().retry_config(RetryConfig::disabled());
         let sent = call.customize().config_override(once).send().await;
         let answer = sent.map_err(self.failed("logs:FilterLogEvents"))?;
@@ -30,13 +42,13 @@ impl AwsCloud {
         Ok(LogPage { events, next })
     }
 
-    /// ARN of a log group for a live tail, without the `:*` that CloudFormation and older calls put
-    /// behind it; its name where it is not there or of a class without live tail.
+    /// The ARN of a log group for a live tail, without the `:*` that CloudFormation and older calls put
+    /// at its end. `Err` with the name if the group does not exist or its class has no live tail.
     pub(super) async fn tailed_group(&self, name: String) -> CloudResult<Result<String, String>> {
         const CALL: &str = "logs:DescribeLogGroups";
         let call = self.read.logs.describe_log_groups().log_group_name_prefix(&name);
         let answer = call.send().await.map_err(self.failed(CALL))?;
-        // Groups come sorted by name, so the one that is the prefix itself is on the first page.
+        // Groups are sorted by name, so the one whose name is the prefix itself is on the first page.
         let found = answer.log_groups().iter().find(|group| group.log_group_name() == Some(&name));
         let standard = |class: Option<&LogGroupClass>| class.is_none_or(|class| *class == LogGroupClass::Standard);
         let Some(found) = found.filter(|group| standard(group.log_group_class())) else { return Ok(Err(name)) };

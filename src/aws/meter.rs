@@ -1,4 +1,4 @@
-//! Counts the requests that go out, repeats included.
+//! Counts the requests that are sent, repeated attempts included.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,26 +1,28 @@
-//! Where AWS is: region, endpoint, and the keys of the local cloud.
+//! Finds the region and checks the endpoint, and has the keys of the local cloud.
 
 use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
 
-use super::Options;
+use super::Access;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::text::sanitise;
 
-/// The region: flag, environment, profile. The instance metadata service is not asked, as that is a network call.
-pub(super) async fn region(options: &Options) -> CloudResult<String> {
-    let region = match &options.region {
+/// The region: as given, else of the environment, else of the profile. The instance metadata service is
+/// not asked, because that is a call over the network.
+pub(super) async fn region(access: &Access) -> CloudResult<String> {
+    let region = match &access.region {
         Some(region) => region.clone(),
-        None => found_region(options.profile.as_deref()).await.ok_or_else(|| {
+        None => found_region(access.profile.as_deref()).await.ok_or_else(|| {
             invalid("no region is configured").with_hint("pass --region, or set AWS_REGION or the profile's region")
         })?,
     };
     if region_shape(&region) {
         return Ok(region);
     }
-    let shown = crate::core::text::sanitise(&region);
-    Err(invalid(format!("`{shown}` is no AWS region")).with_hint("a region looks like eu-central-1"))
+    let shown = sanitise(&region);
+    Err(invalid(format!("`{shown}` is not an AWS region")).with_hint("a region looks like eu-central-1"))
 }
 
 async fn found_region(profile: Option<&str>) -> Option<String> {
@@ -32,7 +34,7 @@ async fn found_region(profile: Option<&str>) -> Option<String> {
     chain.region().await.map(|region| region.to_string())
 }
 
-/// Two or more lower-case words and a number, joined by hyphens.
+/// Whether it consists of two or more lower-case words and a number, joined by hyphens.
 fn region_shape(region: &str) -> bool {
     let parts: Vec<&str> = region.split('-').collect();
     let Some((number, words)) = parts.split_last() else { return false };
@@ -41,18 +43,18 @@ fn region_shape(region: &str) -> bool {
     digits && words.len() >= 2 && words.iter().all(word)
 }
 
-/// Checks an endpoint URL; the same without a slash at its end.
+/// Checks an endpoint URL and takes the slash at its end off.
 pub(super) fn endpoint(url: &str) -> CloudResult<String> {
     let wrong = |why: &str| {
-        let shown = crate::core::text::sanitise(url);
+        let shown = sanitise(url);
         invalid(format!("endpoint `{shown}` {why}")).with_hint("an endpoint looks like http://localhost:4566")
     };
-    let parsed = reqwest::Url::parse(url).map_err(|_| wrong("is no URL"))?;
+    let parsed = reqwest::Url::parse(url).map_err(|_| wrong("is not a URL"))?;
     if !matches!(parsed.scheme(), "http" | "https") {
         return Err(wrong("is neither http nor https"));
     }
     if parsed.host_str().is_none_or(str::is_empty) {
-        return Err(wrong("names no host"));
+        return Err(wrong("has no host"));
     }
     if !parsed.username().is_empty() || parsed.password().is_some() {
         return Err(invalid("the endpoint carries credentials").with_hint("put them in a profile"));
@@ -67,7 +69,7 @@ fn invalid(message: impl Into<String>) -> CloudError {
     CloudError::new(ErrorKind::Invalid, "aws:Configure", message)
 }
 
-/// The keys that every emulator takes.
+/// The keys that every emulator accepts.
 pub(super) fn local_credentials() -> SharedCredentialsProvider {
     SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "local cloud"))
 }
@@ -87,7 +89,7 @@ mod tests {
     #[case("eu-central-1a", false)]
     #[case("eu_central_1", false)]
     #[case("x/../y-1", false)]
-    fn regions(#[case] text: &str, #[case] good: bool) {
+    fn a_region_has_words_and_a_number(#[case] text: &str, #[case] good: bool) {
         assert_eq!(region_shape(text), good);
     }
 
@@ -100,7 +102,7 @@ mod tests {
     #[case("http://key:secret@localhost", None)]
     #[case("http://localhost?x=1", None)]
     #[case("http://", None)]
-    fn endpoints(#[case] url: &str, #[case] expected: Option<&str>) {
+    fn an_endpoint_is_a_plain_http_url(#[case] url: &str, #[case] expected: Option<&str>) {
         assert_eq!(endpoint(url).ok().as_deref(), expected);
     }
 

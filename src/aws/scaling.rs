@@ -1,4 +1,4 @@
-//! Bounds of application autoscaling.
+//! Application Auto Scaling: the bounds between which it moves a service's count of tasks.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::cloud::CloudResult;
 use crate::core::fleet::Bounds;
 
 impl AwsCloud {
-    /// Bounds of the cluster's services, by service name.
+    /// Bounds of the cluster's services, by name of the service. A service without autoscaling is left out.
     pub(super) async fn bounds(&self, cluster: &str) -> CloudResult<BTreeMap<String, Bounds>> {
         let call = self.read.scaling.describe_scalable_targets().service_namespace(ServiceNamespace::Ecs);
         let call = call.scalable_dimension(ScalableDimension::EcsServiceDesiredCount);
@@ -37,7 +37,8 @@ impl AwsCloud {
     }
 }
 
-/// `service/<cluster name>/<service>`; the cluster may be given by ARN.
+/// The id that autoscaling has for a service: `service/<cluster name>/<service>` (API reference,
+/// ScalableTarget). The cluster may be given by ARN.
 fn resource_id(cluster: &str, service: &str) -> String {
     let name = cluster.rsplit('/').next().unwrap_or(cluster);
     format!("service/{name}/{service}")

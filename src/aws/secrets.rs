@@ -1,7 +1,10 @@
-//! Secrets Manager: versions of the Secrets that carry clients' credentials.
+//! Secrets Manager: the Secrets that carry clients' credentials, and their versions.
+//!
+//! "Secret" with a capital letter is an entry of Secrets Manager; a "secret" is a client's password.
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 use futures::{StreamExt, TryStreamExt, stream};
 use secrecy::ExposeSecret;
@@ -9,14 +12,21 @@ use secrecy::ExposeSecret;
 use super::convert::{text, time};
 use super::credentials::{self, Credentials};
 use super::{AwsCloud, error};
-use crate::cloud::{CloudResult, ErrorKind};
+use crate::cloud::{CloudResult, ErrorKind, Secrets};
 use crate::core::client::StoredSecret;
 use crate::core::operation::work::{Label, Version};
 
 const GET: &str = "secretsmanager:GetSecretValue";
 
+#[async_trait]
+impl Secrets for AwsCloud {
+    async fn secret_versions(&self, secret: &str) -> CloudResult<BTreeMap<String, Vec<String>>> {
+        self.within("secretsmanager:DescribeSecret", self.versions(secret)).await
+    }
+}
+
 impl AwsCloud {
-    /// Credentials in a version.
+    /// The credentials that a version holds.
     pub(super) async fn stored_credentials(&self, secret: &str, version: &Version) -> CloudResult<Credentials> {
         let call = self.read.secrets.get_secret_value().secret_id(secret);
         let call = match version {
@@ -29,11 +39,11 @@ impl AwsCloud {
         Credentials::parse(secret, text)
     }
 
-    /// Credentials in `AWSCURRENT`; empty where it has no value yet.
+    /// The credentials in `AWSCURRENT`; empty if the Secret has no value yet.
     pub(super) async fn current_credentials(&self, secret: &str) -> CloudResult<Credentials> {
         match self.stored_credentials(secret, &Version::Labelled(Label::Current)).await {
             Err(error) if error.kind == ErrorKind::NotFound => {
-                // The Secret itself must exist: it is the stack's to create.
+                // The Secret itself must exist: its stack creates it.
                 self.versions(secret).await?;
                 Ok(Credentials::default())
             }
@@ -41,23 +51,24 @@ impl AwsCloud {
         }
     }
 
-    /// Staged versions with their labels.
+    /// The ids of versions that have labels, with these labels.
     pub(super) async fn versions(&self, secret: &str) -> CloudResult<BTreeMap<String, Vec<String>>> {
         let call = self.read.secrets.describe_secret().secret_id(secret);
         let answer = call.send().await.map_err(self.failed("secretsmanager:DescribeSecret"))?;
         Ok(answer.version_ids_to_stages.unwrap_or_default().into_iter().collect())
     }
 
-    /// The version that bears a label.
+    /// The id of the version that has a label, if one has.
     pub(super) async fn version_at(&self, secret: &str, label: Label) -> CloudResult<Option<String>> {
         let bears = |labels: &Vec<String>| labels.iter().any(|one| one == label.as_str());
         let versions = self.versions(secret).await?;
         Ok(versions.into_iter().find(|(_, labels)| bears(labels)).map(|(version, _)| version))
     }
 
-    /// Writes a version under a label, unless this operation has written it already; its id.
+    /// Writes a version with a label, unless this operation has written it already, and returns its id.
+    /// `token` is the same whenever the operation repeats the step.
     ///
-    /// `make` is called only if it is needed: it may generate a value.
+    /// `make` is called only if a version must be written, because it may generate a new value.
     pub(super) async fn put_version<F>(&self, secret: &str, token: &str, label: Label, make: F) -> CloudResult<String>
     where
         F: AsyncFnOnce() -> CloudResult<Credentials>,
@@ -70,14 +81,15 @@ impl AwsCloud {
         let call = self.write.secrets.put_secret_value().secret_id(secret).secret_string(json.expose_secret());
         let call = call.version_stages(label.as_str()).client_request_token(&version);
         match call.send().await {
-            // It was written before and has lost its label since: what is durable stays as it is.
+            // It was written before and has lost its label since. It stays as it is.
             Err(failure) if failure.as_service_error().is_some_and(|error| error.is_resource_exists_exception()) => {}
             answer => drop(answer.map_err(self.failed("secretsmanager:PutSecretValue"))?),
         }
         Ok(version)
     }
 
-    /// Moves `AWSCURRENT`; AWS itself then moves `AWSPREVIOUS` to the version that had it.
+    /// Moves `AWSCURRENT` to a version. AWS then moves `AWSPREVIOUS` to the one that had it (API
+    /// reference, UpdateSecretVersionStage).
     pub(super) async fn move_current(&self, secret: &str, to: &str, from: Option<&str>) -> CloudResult<()> {
         let call = self.write.secrets.update_secret_version_stage().secret_id(secret);
         let call = call.version_stage(Label::Current.as_str()).move_to_version_id(to);
@@ -85,7 +97,7 @@ impl AwsCloud {
         call.send().await.map(drop).map_err(self.failed("secretsmanager:UpdateSecretVersionStage"))
     }
 
-    /// The Secrets of an environment's machine clients, never their values.
+    /// The Secrets of an environment's machine clients, without the client secrets in them.
     pub(super) async fn stored_secrets(&self, environment: &str) -> CloudResult<Vec<StoredSecret>> {
         let prefix = format!("quarterdeck/{environment}/");
         let filter = Filter::builder().key(FilterNameStringType::Name).values(&prefix).build();
@@ -93,7 +105,7 @@ impl AwsCloud {
         let found: Vec<_> = pages.try_collect().await.map_err(self.failed("secretsmanager:ListSecrets"))?;
         let names =
             found.into_iter().flat_map(|page| page.secret_list.unwrap_or_default()).filter_map(|entry| entry.name);
-        // The filter's match is loose (any case), so it is repeated here.
+        // The filter of ListSecrets ignores case, so the names are compared again here.
         let names: Vec<String> = names.filter(|name| name.starts_with(&prefix)).collect();
         stream::iter(names).map(|name| self.stored_secret(name)).buffered(4).try_collect().await
     }
@@ -108,7 +120,7 @@ impl AwsCloud {
             }
             Err(error) => return Err(error),
         };
-        // A Secret that is none of ours may hold anything.
+        // A Secret that we did not make may hold anything.
         let held = answer.secret_string().and_then(|text| Credentials::parse(&name, text).ok()).unwrap_or_default();
         Ok(StoredSecret {
             current_client: held.client_id().map(|id| text(Some(id))),

@@ -1,21 +1,37 @@
-//! CloudFormation's stacks, their resources and events.
+//! CloudFormation: stacks, their resources and their events.
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use aws_sdk_cloudformation::types as sdk;
 
 use super::AwsCloud;
-use super::clients::Stacks;
+use super::clients::CloudFormation;
 use super::convert::{some_text, text, time};
-use crate::cloud::{CloudResult, ErrorKind};
+use crate::cloud::{CloudResult, ErrorKind, Stacks};
 use crate::core::stack::{Stack, StackDetail, StackEvent, StackRef, StackResource, StackStatus};
 
-/// Events that a detail holds.
+/// Most events of a stack that are kept.
 const EVENTS: usize = 200;
 
+#[async_trait]
+impl Stacks for AwsCloud {
+    async fn stack(&self, stack: &StackRef) -> CloudResult<Option<Stack>> {
+        self.within("cloudformation:DescribeStacks", self.read_stack(stack)).await
+    }
+
+    async fn stacks(&self, prefix: &str, region: &str) -> CloudResult<Vec<Stack>> {
+        self.within("cloudformation:DescribeStacks", self.read_stacks(prefix, region)).await
+    }
+
+    async fn stack_detail(&self, stack: &StackRef) -> CloudResult<StackDetail> {
+        self.within("cloudformation:DescribeStackEvents", self.read_stack_detail(stack)).await
+    }
+}
+
 impl AwsCloud {
-    /// CloudFormation where this stack lives.
-    pub(super) fn cloudformation(&self, stack: &StackRef) -> Stacks {
+    /// CloudFormation's clients in the region of this stack.
+    pub(super) fn cloudformation(&self, stack: &StackRef) -> CloudFormation {
         self.stacks.at(if stack.region.is_empty() { &self.region } else { &stack.region })
     }
 
@@ -41,7 +57,7 @@ impl AwsCloud {
         let (resources, events) = futures::join!(self.resources(stack), self.events(stack));
         let events = events?;
         let resources = match resources {
-            // A stack that was deleted may have events and no resources.
+            // A deleted stack has events, but may have no resources.
             Err(error) if error.kind == ErrorKind::NotFound => Vec::new(),
             other => other?,
         };
@@ -67,7 +83,7 @@ impl AwsCloud {
             let page = page.map_err(self.failed("cloudformation:DescribeStackEvents"))?;
             events.extend(page.stack_events().iter().filter_map(event));
         }
-        // They come newest first. The sort is stable: events of one instant keep their order.
+        // AWS sends the newest first. The sort is stable, so events with the same time keep that order.
         events.sort_by_key(|event: &StackEvent| std::cmp::Reverse(event.at));
         events.truncate(EVENTS);
         Ok(events)

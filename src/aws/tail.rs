@@ -1,4 +1,4 @@
-//! StartLiveTail: a stream of log events as they arrive.
+//! CloudWatch Logs' StartLiveTail: a stream of log events as they arrive.
 
 use std::time::Duration;
 
@@ -20,9 +20,9 @@ use crate::cloud::{CloudError, CloudResult, ErrorKind, TailStream};
 use crate::core::logs::{LogEvent, TailUpdate};
 
 const CALL: &str = "logs:StartLiveTail";
-/// Log groups that a session takes (CloudWatch Logs API reference).
+/// Most log groups in a session (CloudWatch Logs API reference, StartLiveTail).
 const GROUPS: usize = 10;
-/// AWS sends an update every second, even an empty one; a session that is silent for this long is dead.
+/// AWS sends an update every second, even an empty one, so a session that is silent for this long is dead.
 const SILENCE: Duration = Duration::from_secs(60);
 
 impl AwsCloud {
@@ -38,19 +38,23 @@ impl AwsCloud {
         let absent: Vec<String> = arns.iter().filter_map(|arn| arn.clone().err()).collect();
         let arns: Vec<String> = arns.into_iter().filter_map(Result::ok).collect();
         if arns.is_empty() {
-            let message = format!("no log group for a live tail: {} missing or of another class", absent.join(", "));
+            let message = format!(
+                "there is no log group for a live tail: missing, or of a class without live tail: {}",
+                absent.join(", ")
+            );
             return Err(error::not_found(CALL, message));
         }
         let call = self.tail.start_live_tail().set_log_group_identifiers(Some(arns));
         let call = call.set_log_event_filter_pattern(pattern.map(ToOwned::to_owned));
         let session = call.send().await.map_err(self.failed(CALL))?;
-        // AWS keeps to the rhythm; an emulator may be silent.
+        // AWS sends an update every second; an emulator may send none while nothing is written.
         let silence = self.timeouts.silence.or(self.endpoint.is_none().then_some(SILENCE));
         Ok(updates(session, silence, absent).boxed())
     }
 }
 
-/// The session's updates. It ends after the first error.
+/// The updates of a session. The stream ends after the first error. `absent` are the groups that the
+/// session does not have, which the first update names.
 fn updates(
     session: StartLiveTailOutput,
     silence: Option<Duration>,
@@ -80,7 +84,8 @@ fn silent(limit: Duration) -> CloudError {
     CloudError::new(ErrorKind::TimedOut, CALL, format!("no update for {} s", limit.as_secs_f32()))
 }
 
-/// Why a session broke off. The limit of three hours is no failure of anybody: it can be opened again.
+/// Why a session broke off. AWS ends every session after three hours: that is a time-out, after which it
+/// can be opened again (API reference, SessionTimeoutException).
 fn broken<E: ProvideErrorMetadata + std::error::Error, R: std::fmt::Debug>(failure: &SdkError<E, R>) -> CloudError {
     match failure {
         SdkError::ServiceError(failure) => {
@@ -93,7 +98,7 @@ fn broken<E: ProvideErrorMetadata + std::error::Error, R: std::fmt::Debug>(failu
         }
         SdkError::TimeoutError(_) => CloudError::new(ErrorKind::TimedOut, CALL, "the session timed out"),
         SdkError::DispatchFailure(_) => CloudError::new(ErrorKind::Unreachable, CALL, "the connection broke"),
-        _ => error::garbled(CALL, "the session broke off, or sent what is no event stream"),
+        _ => error::garbled(CALL, "the session broke off, or what it sent is not an event stream"),
     }
 }
 
@@ -121,7 +126,7 @@ fn log_event(found: LiveTailSessionLogEvent) -> LogEvent {
     }
 }
 
-/// The name in an identifier: an ARN, `<account>:<name>`, or the name itself.
+/// The group's name in an identifier, which is an ARN, `<account>:<name>`, or the name itself.
 fn group_name(identifier: &str) -> &str {
     let name = identifier.split_once(":log-group:").map_or(identifier, |(_, rest)| rest);
     let name = name.strip_suffix(":*").unwrap_or(name);
@@ -131,8 +136,8 @@ fn group_name(identifier: &str) -> &str {
     }
 }
 
-/// Takes the `stream-` away that StartLiveTail puts before the host, unless it is AWS's own: an
-/// emulator has no such name, however it was configured (flag, environment, profile).
+/// Removes the prefix `stream-` that the SDK puts before the host for StartLiveTail, unless the host is
+/// AWS's own. An emulator has no host of that name.
 #[derive(Debug)]
 pub(super) struct PlainHost;
 
@@ -155,7 +160,7 @@ impl Intercept for PlainHost {
     }
 }
 
-/// The URI without `stream-` before its host, if it is there and the host is not AWS's.
+/// The URI without `stream-` before its host; `None` if there is no such prefix or the host is AWS's.
 fn plain_host(uri: &str) -> Option<String> {
     let (scheme, rest) = uri.split_once("://")?;
     let plain = rest.strip_prefix("stream-")?;
@@ -181,7 +186,7 @@ mod tests {
     #[case("https://stream-logs.eu-central-1.api.aws/", None)]
     #[case("http://stream-logs.localhost.localstack.cloud:4566/", Some("http://logs.localhost.localstack.cloud:4566/"))]
     #[case("/", None)]
-    fn hosts(#[case] uri: &str, #[case] plain: Option<&str>) {
+    fn the_prefix_of_a_live_tail_host_is_removed_unless_it_is_on_aws(#[case] uri: &str, #[case] plain: Option<&str>) {
         assert_eq!(plain_host(uri).as_deref(), plain);
     }
 
@@ -190,7 +195,7 @@ mod tests {
     #[case("123456789012:/quarterdeck/prod/time", "/quarterdeck/prod/time")]
     #[case("arn:aws:logs:eu-central-1:123456789012:log-group:/q/prod/time", "/q/prod/time")]
     #[case("arn:aws:logs:eu-central-1:123456789012:log-group:/q/prod/time:*", "/q/prod/time")]
-    fn group_names(#[case] identifier: &str, #[case] name: &str) {
+    fn the_name_of_a_group_is_found_in_every_identifier(#[case] identifier: &str, #[case] name: &str) {
         assert_eq!(group_name(identifier), name);
     }
 }

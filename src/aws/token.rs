@@ -1,23 +1,31 @@
-//! The token endpoint: proves that stored credentials open it.
+//! The OAuth token endpoint: asks it for a token with stored credentials, which proves that they are valid.
 
+use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{AwsCloud, error};
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::cloud::{CloudError, CloudResult, ErrorKind, TokenEndpoint};
 use crate::core::operation::work::TokenProbe;
 use crate::core::text::sanitise;
 
 const CALL: &str = "oauth2:Token";
-/// The longest answer that is read.
+/// The longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 256 * 1024;
 
-/// A token endpoint's answer (RFC 6749, sections 5.1 and 5.2).
+/// The answer of a token endpoint (RFC 6749, sections 5.1 and 5.2).
 #[derive(Deserialize)]
-struct Answer {
+struct TokenResponse {
     access_token: Option<String>,
     error: Option<String>,
     error_description: Option<String>,
+}
+
+#[async_trait]
+impl TokenEndpoint for AwsCloud {
+    async fn token(&self, probe: &TokenProbe) -> CloudResult<SecretString> {
+        self.within("oauth2:Token", self.fetch_token(probe)).await
+    }
 }
 
 impl AwsCloud {
@@ -39,7 +47,8 @@ impl AwsCloud {
         judge(status, &body)
     }
 
-    /// The client of the token endpoint. It follows no redirect: credentials go where they were sent.
+    /// The HTTP client for the token endpoint. It follows no redirect, which could send the credentials
+    /// to another host.
     fn http(&self) -> CloudResult<&reqwest::Client> {
         if let Some(client) = self.http.get() {
             return Ok(client);
@@ -75,9 +84,9 @@ async fn bounded_body(mut answer: reqwest::Response, endpoint: &str) -> CloudRes
     Ok(body)
 }
 
-/// What the endpoint's answer means.
+/// The token in an answer, or the failure that it means (RFC 6749, section 5.2).
 fn judge(status: u16, body: &[u8]) -> CloudResult<SecretString> {
-    let answer: Option<Answer> = serde_json::from_slice(body).ok();
+    let answer: Option<TokenResponse> = serde_json::from_slice(body).ok();
     if (200..300).contains(&status) {
         let token = answer.and_then(|answer| answer.access_token).filter(|token| !token.is_empty());
         return token
@@ -124,13 +133,17 @@ mod tests {
     #[case(503, "busy", ErrorKind::Service)]
     #[case(200, "{}", ErrorKind::Garbled)]
     #[case(200, "not json", ErrorKind::Garbled)]
-    fn refusals(#[case] status: u16, #[case] body: &str, #[case] kind: ErrorKind) {
+    fn an_answer_without_a_token_is_an_error_of_its_kind(
+        #[case] status: u16,
+        #[case] body: &str,
+        #[case] kind: ErrorKind,
+    ) {
         let Err(error) = judge(status, body.as_bytes()) else { unreachable!("no token was given") };
         assert_eq!(error.kind, kind, "{error}");
     }
 
     #[test]
-    fn a_token() {
+    fn the_access_token_of_an_answer_is_returned() {
         let token = judge(200, br#"{"access_token":"abc","token_type":"Bearer"}"#).expect("granted");
         assert_eq!(token.expose_secret(), "abc");
     }

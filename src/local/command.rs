@@ -1,4 +1,4 @@
-//! Programs that do a piece of work and end: pip, cargo, apt-get.
+//! Runs programs that do some work and end: pip, cargo, apt-get.
 
 use std::collections::VecDeque;
 use std::process::{ExitStatus, Stdio};
@@ -9,21 +9,22 @@ use tokio::process::Command;
 
 use super::error::LocalError;
 
-/// Lines of a failed program that the error shows.
+/// How many of the last lines of a failed program its error shows.
 const TAIL: usize = 20;
 
 /// A line of output.
-pub(super) enum Line<'a> {
+pub(super) enum OutputLine<'a> {
     Out(&'a str),
     Err(&'a str),
 }
 
-/// Runs a program, giving each line to `on_line` as it comes. Dropping the future ends the program.
+/// Runs a program and gives each line of its output to `on_line` at once. `what` names the work for an
+/// error. Dropping the future ends the program.
 pub(super) async fn run(
     what: &str,
     mut command: Command,
     limit: Duration,
-    on_line: &mut (dyn FnMut(Line<'_>) + Send),
+    on_line: &mut (dyn FnMut(OutputLine<'_>) + Send),
 ) -> Result<(), LocalError> {
     let mut tail = VecDeque::new();
     let status = tokio::time::timeout(limit, follow(&mut command, &mut tail, on_line)).await;
@@ -43,7 +44,7 @@ pub(super) async fn run(
 async fn follow(
     command: &mut Command,
     tail: &mut VecDeque<String>,
-    on_line: &mut (dyn FnMut(Line<'_>) + Send),
+    on_line: &mut (dyn FnMut(OutputLine<'_>) + Send),
 ) -> std::io::Result<ExitStatus> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn()?;
@@ -53,14 +54,14 @@ async fn follow(
         tokio::select! {
             line = next(&mut out), if out.is_some() => {
                 if let Some(line) = line? {
-                    on_line(Line::Out(&line));
-                    // Machine output (cargo's JSON) explains nothing to a human.
+                    on_line(OutputLine::Out(&line));
+                    // Output for machines, such as cargo's JSON, does not explain a failure to people.
                     if !line.starts_with('{') { keep(tail, line); }
                 }
             }
             line = next(&mut err), if err.is_some() => {
                 if let Some(line) = line? {
-                    on_line(Line::Err(&line));
+                    on_line(OutputLine::Err(&line));
                     keep(tail, line);
                 }
             }
@@ -73,7 +74,7 @@ fn lines<R: AsyncRead>(pipe: R) -> Lines<BufReader<R>> {
     BufReader::new(pipe).lines()
 }
 
-/// The next line; a pipe at its end is put away.
+/// The next line. At the end of a pipe, `pipe` becomes `None`.
 async fn next<R: AsyncRead + Unpin>(pipe: &mut Option<Lines<BufReader<R>>>) -> std::io::Result<Option<String>> {
     let Some(lines) = pipe else { return Ok(None) };
     let line = lines.next_line().await?;
@@ -90,10 +91,10 @@ fn keep(tail: &mut VecDeque<String>, line: String) {
     tail.push_back(line);
 }
 
-/// Where a program is, looked up as a shell does.
+/// The path of a program, searched as a shell does and in the folders of system programs.
 pub(super) fn find(program: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH")?;
-    // Debian keeps runc and iptables where a user's PATH does not look.
+    // Debian keeps runc and iptables in folders that are not in a user's PATH.
     let system = ["/usr/sbin", "/sbin"].map(std::path::PathBuf::from);
     std::env::split_paths(&path).chain(system).map(|place| place.join(program)).find(|file| file.is_file())
 }
@@ -109,11 +110,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_come_as_they_are_and_failure_shows_the_last() {
+    async fn each_line_is_passed_on_and_an_error_shows_the_last_ones() {
         let mut seen = Vec::new();
-        let mut on_line = |line: Line<'_>| match line {
-            Line::Out(text) => seen.push(format!("out {text}")),
-            Line::Err(text) => seen.push(format!("err {text}")),
+        let mut on_line = |line: OutputLine<'_>| match line {
+            OutputLine::Out(text) => seen.push(format!("out {text}")),
+            OutputLine::Err(text) => seen.push(format!("err {text}")),
         };
         let result = run("it", sh("echo a; echo b >&2; exit 3"), Duration::from_secs(10), &mut on_line).await;
         seen.sort();
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_hangs_is_given_up() {
+    async fn a_program_that_hangs_is_given_up_after_its_time_limit() {
         let result = run("it", sh("sleep 60"), Duration::from_millis(50), &mut |_| {}).await;
         assert!(matches!(result, Err(LocalError::TooSlow { .. })));
     }

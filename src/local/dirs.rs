@@ -7,12 +7,13 @@ use sha2::{Digest, Sha256};
 
 use super::error::{LocalError, at};
 
-/// Directories of the local cloud; nothing of it lives elsewhere.
+/// The directories of the local cloud. It keeps nothing elsewhere, except what Podman needs until the
+/// machine stops.
 #[derive(Debug, Clone)]
 pub struct Dirs {
-    /// What is expensive to make again: the virtual environment.
+    /// For what takes long to make again: the virtual environment with the emulator.
     pub data: PathBuf,
-    /// What belongs to this installation: state file, logs, sockets, Podman's storage.
+    /// For what belongs to what is running: state file, logs, sockets, Podman's storage.
     pub state: PathBuf,
 }
 
@@ -27,20 +28,20 @@ impl Dirs {
         Ok(Self { data: base.data_dir().join("quarterdeck"), state: state.join("quarterdeck/local") })
     }
 
-    /// Makes them, for this user alone.
+    /// Makes the directories, closed to other users.
     pub(super) async fn make(&self) -> Result<(), LocalError> {
         make(&self.data).await?;
         make(&self.state).await
     }
 
-    /// A short name that no other state directory on this machine has.
+    /// A short name for the state directory, eight hexadecimal digits; another directory has another name.
     pub(super) fn identity(&self) -> String {
         let digest = Sha256::digest(self.state.as_os_str().as_encoded_bytes());
         digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
-/// Makes a directory and its parents, closed to others.
+/// Makes a directory and its parents, closed to other users.
 pub(super) async fn make(path: &Path) -> Result<(), LocalError> {
     let mut builder = tokio::fs::DirBuilder::new();
     builder.recursive(true);

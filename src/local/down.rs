@@ -1,68 +1,70 @@
-//! Stopping what we started.
+//! Stops what the local cloud has started.
 
 use super::dirs::Dirs;
-use super::engine::{Api, Container, forget};
+use super::engine::{Api, EngineContainer, forget};
 use super::error::LocalError;
-use super::record::{Lock, Record};
-use super::{Options, Progress, ProgressFn, Stage, emulator, stub};
+use super::state_file::{Lock, StateFile};
+use super::{LocalOptions, LocalProgress, ProgressFn, RunningStep, emulator, stub};
 
-/// What [`down`] ended.
+/// What [`down`] has stopped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stopped {
-    /// Whether an emulator ran.
+    /// Whether an emulator was running.
     pub emulator: bool,
-    /// Containers that it left behind, and ours.
+    /// How many containers were removed: the emulator's tasks and the stand-in for the weather service.
     pub containers: usize,
-    /// Whether Podman's service was ours to stop.
+    /// Whether Podman's service was running and we had started it.
     pub podman: bool,
 }
 
-/// Stops everything that [`up`](super::up()) started, and nothing else. Data that is expensive to make again stays.
+/// Stops everything that [`up`](super::up()) has started, and nothing else. What takes long to make again
+/// stays.
 ///
 /// # Errors
-/// Names what would not go. The state file keeps what is left, so the call can be repeated.
-pub async fn down(options: &Options, progress: &mut ProgressFn<'_>) -> Result<Stopped, LocalError> {
+/// When something cannot be stopped; the error names it. The state file still knows it, so the call can be
+/// repeated.
+pub async fn down(options: &LocalOptions, progress: &mut ProgressFn<'_>) -> Result<Stopped, LocalError> {
     let dirs = options.dirs()?;
     dirs.make().await?;
     let _lock = Lock::take(&dirs).await?;
-    let mut record = Record::load(&dirs).await?;
+    let mut state_file = StateFile::load(&dirs).await?;
     let mut stopped = Stopped::default();
 
-    let stage = Stage::begin(1, "emulator", progress);
-    let port = record.emulator.as_ref().map(|emulator| emulator.port);
-    if let Some(emulator) = &record.emulator {
+    let step = RunningStep::begin(1, "emulator", progress);
+    let port = state_file.emulator.as_ref().map(|emulator| emulator.port);
+    if let Some(emulator) = &state_file.emulator {
         stopped.emulator = emulator.process.alive().await;
         emulator.process.stop("emulator").await?;
     }
-    stage.done(progress);
+    step.done(progress);
 
-    let stage = Stage::begin(2, "containers", progress);
-    let removed = remove_containers(&dirs, &record, port).await;
+    let step = RunningStep::begin(2, "containers", progress);
+    let removed = remove_containers(&dirs, &state_file, port).await;
     let clean = removed.is_ok();
     match removed {
         Ok(count) => stopped.containers = count,
-        // With the engine gone there is nothing left to remove, or nobody to remove it.
-        Err(error) => progress(Progress::Note(format!("containers were not looked for: {error}"))),
+        // If the engine is gone, its containers are, too, or nobody can remove them.
+        Err(error) => progress(LocalProgress::Note(format!("containers could not be removed: {error}"))),
     }
-    record.emulator = None;
-    record.save(&dirs).await?;
-    stage.done(progress);
+    state_file.emulator = None;
+    state_file.save(&dirs).await?;
+    step.done(progress);
 
-    let stage = Stage::begin(3, "container engine", progress);
-    if let Some(service) = &record.podman {
+    let step = RunningStep::begin(3, "container engine", progress);
+    if let Some(service) = &state_file.podman {
         stopped.podman = service.alive().await;
         service.stop("podman service").await?;
         if clean {
             forget(&dirs).await;
         }
     }
-    Record::default().save(&dirs).await?;
-    stage.done(progress);
+    StateFile::default().save(&dirs).await?;
+    step.done(progress);
     Ok(stopped)
 }
 
-async fn remove_containers(dirs: &Dirs, record: &Record, port: Option<u16>) -> Result<usize, LocalError> {
-    let Some(endpoint) = &record.engine else { return Ok(0) };
+async fn remove_containers(dirs: &Dirs, state_file: &StateFile, port: Option<u16>) -> Result<usize, LocalError> {
+    let Some(endpoint) = &state_file.engine else { return Ok(0) };
     let api = Api::open(endpoint)?;
     let ours = our_containers(&api, dirs, port).await?;
     for container in &ours {
@@ -71,8 +73,12 @@ async fn remove_containers(dirs: &Dirs, record: &Record, port: Option<u16>) -> R
     Ok(ours.len())
 }
 
-/// The emulator's tasks, and what we started ourselves.
-pub(super) async fn our_containers(api: &Api, dirs: &Dirs, port: Option<u16>) -> Result<Vec<Container>, LocalError> {
+/// The containers of the emulator's tasks, and those that we started ourselves.
+pub(super) async fn our_containers(
+    api: &Api,
+    dirs: &Dirs,
+    port: Option<u16>,
+) -> Result<Vec<EngineContainer>, LocalError> {
     let mut ours = api.containers(&[&stub::label(dirs)]).await?;
     if let Some(port) = port {
         ours.extend(api.containers(&[&emulator::instance_label(dirs, port)]).await?);

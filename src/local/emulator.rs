@@ -1,4 +1,4 @@
-//! The emulator: started apart from the console, found again, and checked by its health page.
+//! The emulator: a process that outlives the console, is found again, and is checked by its health page.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -12,22 +12,22 @@ use super::dirs::{Dirs, make};
 use super::engine::EngineInfo;
 use super::error::{LocalError, at};
 use super::process::Process;
-use super::record::{Emulator, Record};
+use super::state_file::{Emulator, StateFile};
 
 /// Serves ministack on the addresses that we choose.
 const LAUNCH: &str = include_str!("launch.py");
 /// The port that is tried first.
 pub const DEFAULT_PORT: u16 = 4666;
-/// It is up within 3 s on an idle machine.
+/// Longest time until it is healthy. On an idle machine it takes 3 s.
 const START: Duration = Duration::from_secs(60);
 const HEALTH: Duration = Duration::from_secs(3);
 
-/// Its log.
+/// The emulator's log file.
 pub(super) fn log(dirs: &Dirs) -> PathBuf {
     dirs.state.join("ministack.log")
 }
 
-/// The version of the emulator that answers there; `None` when none does.
+/// The version of the emulator that answers on this port; `None` if none does.
 pub(super) async fn health(port: u16) -> Option<String> {
     let http = reqwest::Client::builder().no_proxy().timeout(HEALTH).build().ok()?;
     let response = http.get(format!("http://127.0.0.1:{port}/_ministack/health")).send().await.ok()?;
@@ -35,15 +35,15 @@ pub(super) async fn health(port: u16) -> Option<String> {
     Some(health["version"].as_str().unwrap_or("unknown").to_owned())
 }
 
-/// The name under which ministack labels the containers that it starts for us.
+/// The label, `key=value`, of the containers that ministack starts for us.
 pub(super) fn instance_label(dirs: &Dirs, port: u16) -> String {
     format!("ministack.instance=quarterdeck-{}:{port}", dirs.identity())
 }
 
-/// Starts it and waits until it is healthy.
+/// Starts the emulator and waits until it is healthy.
 pub(super) async fn start(
     dirs: &Dirs,
-    record: &mut Record,
+    state_file: &mut StateFile,
     python: &Path,
     engine: Option<&EngineInfo>,
     port: Option<u16>,
@@ -60,12 +60,12 @@ pub(super) async fn start(
     let process = Process::start(command, &log(dirs)).await?;
     let engine = engine.map(|engine| engine.socket.clone());
     let mut emulator = Emulator { process, port, addresses, engine, version: "unknown".to_owned() };
-    // Before it is known to be well: whatever happens next, `down` knows it.
-    record.emulator = Some(emulator.clone());
-    record.save(dirs).await?;
+    // Recorded before it is healthy, so that `down` can stop it whatever happens next.
+    state_file.emulator = Some(emulator.clone());
+    state_file.save(dirs).await?;
     emulator.version = healthy(dirs, &emulator).await?;
-    record.emulator = Some(emulator.clone());
-    record.save(dirs).await?;
+    state_file.emulator = Some(emulator.clone());
+    state_file.save(dirs).await?;
     Ok(emulator)
 }
 
@@ -98,7 +98,7 @@ async fn tail(dirs: &Dirs) -> Vec<String> {
     lines[lines.len().saturating_sub(15)..].iter().map(|line| (*line).to_owned()).collect()
 }
 
-/// The loopback, and the one address by which containers reach this machine.
+/// The addresses to listen on: the loopback, and the one by which containers reach this machine.
 fn addresses(engine: Option<&EngineInfo>) -> Vec<String> {
     let host = engine.and_then(|engine| engine.host_address);
     let mut addresses = vec![Ipv4Addr::LOCALHOST.to_string()];
@@ -106,7 +106,8 @@ fn addresses(engine: Option<&EngineInfo>) -> Vec<String> {
     addresses
 }
 
-/// Everything the emulator sees of the environment: the user's own AWS and ministack settings are not ours.
+/// All environment variables that the emulator gets. The user's settings for AWS and ministack are not
+/// among them.
 fn environment(dirs: &Dirs, temporary: &Path, engine: Option<&EngineInfo>, port: u16) -> Vec<(String, String)> {
     let inherited = ["PATH", "HOME", "LANG"].into_iter().filter_map(|name| Some((name, std::env::var(name).ok()?)));
     let place = temporary.display().to_string();
@@ -114,7 +115,7 @@ fn environment(dirs: &Dirs, temporary: &Path, engine: Option<&EngineInfo>, port:
     let own = [
         ("GATEWAY_PORT", port.to_string()),
         ("MINISTACK_HOSTNAME", format!("quarterdeck-{}", dirs.identity())),
-        // It would listen on every interface.
+        // These two would listen on every network interface.
         ("IOT_MTLS_ENABLED", "0".to_owned()),
         ("SFTP_ENABLED", "0".to_owned()),
         ("DOCKER_HOST", engine.map_or(no_engine, |engine| engine.socket.clone())),
@@ -136,8 +137,8 @@ async fn free_port(wanted: Option<u16>) -> Result<u16, LocalError> {
     }
 }
 
-/// The port, if nobody listens there or stops doing so in a moment: the threads of an emulator that
-/// was killed hold its port a little longer than the process is seen to run.
+/// The port, if it is free within a second: the threads of an emulator that was killed keep its port a
+/// little longer than its process exists.
 async fn released(port: u16) -> Option<u16> {
     for _ in 0..20 {
         if let Some(port) = bindable(port).await {
@@ -148,7 +149,7 @@ async fn released(port: u16) -> Option<u16> {
     None
 }
 
-/// The port, if nobody listens there; a free one for 0.
+/// The port, if nobody listens on it; for 0, any free one.
 async fn bindable(port: u16) -> Option<u16> {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await.ok()?;
     listener.local_addr().ok().map(|address| address.port())
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn it_listens_no_wider_than_containers_need() {
+    fn the_emulator_listens_on_the_loopback_and_the_engines_address_alone() {
         assert_eq!(addresses(None), ["127.0.0.1"]);
         assert_eq!(addresses(Some(&engine(None))), ["127.0.0.1"]);
         assert_eq!(addresses(Some(&engine(Some([127, 0, 0, 1])))), ["127.0.0.1"]);
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn it_sees_its_own_settings_only() {
+    fn the_emulator_gets_no_setting_of_the_user() {
         let dirs = Dirs { data: "/d".into(), state: "/s".into() };
         let all = environment(&dirs, Path::new("/s/ministack"), Some(&engine(None)), 4888);
         let get = |name: &str| all.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_taken_port_is_refused_when_asked_for() {
+    async fn a_port_that_was_asked_for_is_refused_while_it_is_taken() {
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let Some(port) = listener.as_ref().ok().and_then(|one| one.local_addr().ok()).map(|at| at.port()) else {
             unreachable!("a free port")

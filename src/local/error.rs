@@ -1,15 +1,15 @@
-//! What can go wrong here, each with the way out.
+//! What can go wrong with the local cloud, and what to do about it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Why the local cloud cannot be had.
+/// Why the local cloud cannot be started, found or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
-    /// No home directory, so no place for state and data.
+    /// There is no home directory, and so no place for state and data.
     #[error("no home directory: set HOME, or XDG_STATE_HOME and XDG_DATA_HOME")]
     NoHome,
-    /// A file or directory.
+    /// A file or directory cannot be read or written.
     #[error("{}: {source}", path.display())]
     File {
         /// Which.
@@ -17,9 +17,9 @@ pub enum LocalError {
         /// Why.
         source: std::io::Error,
     },
-    /// The state file is there and cannot be understood.
+    /// The state file exists but cannot be understood.
     #[error("{}: {reason}; see what still runs with `ps`, then delete the file", path.display())]
-    Record {
+    StateFile {
         /// Which.
         path: PathBuf,
         /// Why.
@@ -28,7 +28,7 @@ pub enum LocalError {
     /// Another `quarterdeck` is starting or stopping the local cloud.
     #[error("another quarterdeck is starting or stopping the local cloud (lock {}); wait until it is done", .0.display())]
     Busy(PathBuf),
-    /// A program that is not installed.
+    /// A program is not installed.
     #[error("{program} is not installed: {way_out}")]
     Missing {
         /// Its name.
@@ -36,19 +36,19 @@ pub enum LocalError {
         /// What to do.
         way_out: String,
     },
-    /// A program that failed.
+    /// A program failed.
     #[error("{what} failed ({status}){}\n{}", way_out.as_ref().map(|text| format!(": {text}")).unwrap_or_default(), tail.join("\n"))]
     Command {
-        /// What it was to do.
+        /// What it was started for.
         what: String,
         /// Its exit status.
         status: String,
-        /// What to do, where we know.
+        /// What to do about it, if that is known.
         way_out: Option<String>,
         /// Its last lines.
         tail: Vec<String>,
     },
-    /// A program that took too long.
+    /// A program took too long.
     #[error("{what} was not done within {} s\n{}", limit.as_secs(), tail.join("\n"))]
     TooSlow {
         /// What.
@@ -58,7 +58,7 @@ pub enum LocalError {
         /// Its last lines.
         tail: Vec<String>,
     },
-    /// The container engine.
+    /// The container engine does not answer, or refuses.
     #[error("container engine at {endpoint}: {reason}")]
     Engine {
         /// Where.
@@ -66,11 +66,11 @@ pub enum LocalError {
         /// Why, with the way out.
         reason: String,
     },
-    /// The port that was asked for.
-    #[error("port {0} is taken by another program; give another with --port, or none to take a free one")]
+    /// The port that was asked for is taken.
+    #[error("port {0} is taken by another program; choose another one, or none to take a free one")]
     PortTaken(u16),
-    /// A process that would not go.
-    #[error("process {pid} ({what}) is still there {} s after SIGKILL", limit.as_secs())]
+    /// A process cannot be ended.
+    #[error("process {pid} ({what}) still runs {} s after SIGKILL", limit.as_secs())]
     WouldNotStop {
         /// Its id.
         pid: u32,
@@ -81,7 +81,7 @@ pub enum LocalError {
     },
 }
 
-/// For `map_err` on file operations.
+/// Makes an error of this file, for `map_err`.
 pub(super) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> LocalError + '_ {
     move |source| LocalError::File { path: path.to_owned(), source }
 }

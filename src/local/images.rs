@@ -1,4 +1,4 @@
-//! The servers' images: built statically from `servers/`, and only when their binaries changed.
+//! The servers' images: from binaries that are compiled from `servers/`, built only when these changed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,21 +8,22 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 
-use super::command::{Line, find, run};
+use super::command::{OutputLine, find, run};
 use super::engine::{Api, archive};
 use super::error::{LocalError, at};
-use super::{Progress, ProgressFn};
+use super::{LocalProgress, ProgressFn};
 
-/// Binaries and the packages that they are in.
+/// Binaries that become images, and the packages that they are in.
 const BINARIES: [&str; 3] = ["mcp-time", "mcp-weather", NWS_STUB];
 const PACKAGES: [&str; 2] = ["mcp-time", "mcp-weather"];
-/// Stands in for the weather service.
+/// The binary that stands in for the weather service.
 pub(super) const NWS_STUB: &str = "nws-stub";
-/// Label that holds a binary's digest.
+/// Label of an image that holds the digest of what it was built from.
 const DIGEST: &str = "quarterdeck.sha256";
 const LIMIT: Duration = Duration::from_secs(45 * 60);
 
-/// Where `servers/` is: the folder given, the one this program was built in, or the current one.
+/// The folder that holds `servers/`: the one given, else the one this program was built in, else the
+/// current one.
 pub(super) fn source(given: Option<&Path>) -> Option<PathBuf> {
     let built = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let candidates =
@@ -30,31 +31,32 @@ pub(super) fn source(given: Option<&Path>) -> Option<PathBuf> {
     candidates.into_iter().flatten().find(|path| path.join("servers/Containerfile").is_file())
 }
 
-/// Reference of a binary's newest image.
+/// The reference of a binary's newest image.
 fn newest(binary: &str) -> String {
     format!("localhost/quarterdeck/{binary}:local")
 }
 
-/// Reference of the image with this very content: another content is another reference, so that a
-/// deploy rolls it out, and a roll back finds the earlier one.
+/// The reference of the image with exactly this content. A changed server has another reference, so that a
+/// deploy rolls it out and a rollback finds the earlier image.
 fn pinned(binary: &str, digest: &str) -> String {
     format!("localhost/quarterdeck/{binary}:{}", digest.get(..12).unwrap_or(digest))
 }
 
-/// Builds what changed; image references by binary, empty with a note where nothing can be built.
+/// Builds what changed. Returns image references by binary; none, and a note, if nothing can be built.
 pub(super) async fn ensure(
     api: &Api,
     given: Option<&Path>,
     progress: &mut ProgressFn<'_>,
 ) -> Result<BTreeMap<String, String>, LocalError> {
     let Some(source) = source(given) else {
-        progress(Progress::Note(
-            "no servers/ folder here: start inside a checkout to run the example servers".to_owned(),
+        progress(LocalProgress::Note(
+            "there is no servers/ folder here: start in a checkout of the repository to run the example servers"
+                .to_owned(),
         ));
         return Ok(BTreeMap::new());
     };
     if !cfg!(target_os = "linux") {
-        progress(Progress::Note("images are built on Linux only: no example servers".to_owned()));
+        progress(LocalProgress::Note("images are built on Linux only: no example servers".to_owned()));
         return Ok(BTreeMap::new());
     }
     let containerfile = source.join("servers/Containerfile");
@@ -64,14 +66,14 @@ pub(super) async fn ensure(
         let content = tokio::fs::read(&file).await.map_err(at(&file))?;
         let (image, built) = build(api, &binary, &recipe, content).await?;
         if built {
-            progress(Progress::Note(format!("{image} built")));
+            progress(LocalProgress::Note(format!("{image} built")));
         }
         images.insert(binary, image);
     }
     Ok(images)
 }
 
-/// The images that were built before; references by binary.
+/// The references of images that were built before, by binary.
 pub(super) async fn found(api: &Api) -> Result<BTreeMap<String, String>, LocalError> {
     let mut images = BTreeMap::new();
     for binary in BINARIES {
@@ -82,7 +84,8 @@ pub(super) async fn found(api: &Api) -> Result<BTreeMap<String, String>, LocalEr
     Ok(images)
 }
 
-/// Builds an image unless it is there with this very content. Its reference, and whether it was built.
+/// Builds an image unless there is one with exactly this content. Returns its reference, and whether it
+/// was built.
 async fn build(api: &Api, binary: &str, recipe: &[u8], content: Vec<u8>) -> Result<(String, bool), LocalError> {
     let files = tokio::task::spawn_blocking({
         let recipe = recipe.to_owned();
@@ -110,12 +113,12 @@ async fn build(api: &Api, binary: &str, recipe: &[u8], content: Vec<u8>) -> Resu
         ("forcerm", "true"),
     ];
     api.build(archive, &params).await?;
-    // By a call of its own: Podman takes one name from a build.
+    // With a separate call, because Podman takes only one name from a build.
     api.tag(&image, &newest).await?;
     Ok((image, true))
 }
 
-/// Compiles the servers statically; paths by name of binary.
+/// Compiles the servers into static binaries. Returns their paths by name.
 async fn compile(source: &Path, progress: &mut ProgressFn<'_>) -> Result<BTreeMap<String, PathBuf>, LocalError> {
     let way_out = "it compiles the example servers; install Rust from https://rustup.rs".to_owned();
     let cargo = find("cargo").ok_or(LocalError::Missing { program: "cargo", way_out })?;
@@ -123,11 +126,11 @@ async fn compile(source: &Path, progress: &mut ProgressFn<'_>) -> Result<BTreeMa
     let (mut found, mut compiled) = (BTreeMap::new(), 0);
     let command = cargo_command(&cargo, source, &triple);
     run("compiling the servers", command, LIMIT, &mut |line| match line {
-        Line::Out(line) => found.extend(executable(line)),
-        Line::Err(line) => {
+        OutputLine::Out(line) => found.extend(executable(line)),
+        OutputLine::Err(line) => {
             if let Some(crate_name) = line.trim_start().strip_prefix("Compiling ") {
                 compiled += 1;
-                progress(Progress::Note(format!("compiling {crate_name} ({compiled})")));
+                progress(LocalProgress::Note(format!("compiling {crate_name} ({compiled})")));
             }
         }
     })
@@ -150,7 +153,7 @@ async fn host_triple(cargo: &Path) -> Result<String, LocalError> {
     let mut command = Command::new(cargo);
     command.arg("-vV");
     run("cargo -vV", command, Duration::from_secs(60), &mut |line| {
-        if let Line::Out(line) = line
+        if let OutputLine::Out(line) = line
             && let Some(host) = line.strip_prefix("host: ")
         {
             triple = Some(host.to_owned());
@@ -159,13 +162,13 @@ async fn host_triple(cargo: &Path) -> Result<String, LocalError> {
     .await?;
     triple.ok_or_else(|| LocalError::Command {
         what: "cargo -vV".to_owned(),
-        status: "it names no host".to_owned(),
+        status: "it does not name a host".to_owned(),
         way_out: None,
         tail: Vec::new(),
     })
 }
 
-/// The program of one of cargo's messages, if it is about a program.
+/// Name and path of the program that a message of cargo is about, if it is about one.
 fn executable(message: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(message).ok()?;
     let path = message["executable"].as_str()?;

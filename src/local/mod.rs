@@ -1,10 +1,10 @@
-//! The local cloud: an emulator, a container engine and the servers' images, started and stopped by us.
+//! The local cloud: an emulator of AWS, a container engine and the servers' images, on this machine.
 //!
-//! Architecture invariants. Everything it keeps is in two directories ([`Dirs`]). It ends only
-//! processes that its state file names and whose start time matches, and removes only containers
-//! that carry its label; so it works after `kill -9` of the console, and never touches what is not
-//! its own. It listens on the loopback and on the one address by which containers reach this
-//! machine, nowhere else. Deploying is not its business: it says what to deploy ([`Running`]).
+//! Architecture invariants. Everything that it keeps is in two directories ([`Dirs`]). It ends only
+//! processes that its state file names and whose start time matches, and removes only containers that
+//! have its label. So it can be stopped after `kill -9` of the console, and never touches what belongs to
+//! others. It listens only on the loopback and on the one address by which containers reach this machine.
+//! It does not deploy: it says what can be deployed ([`Running`]).
 
 mod command;
 mod dirs;
@@ -16,7 +16,7 @@ mod images;
 mod place;
 mod process;
 mod python;
-mod record;
+mod state_file;
 mod status;
 mod stub;
 pub mod traffic;
@@ -31,29 +31,29 @@ use crate::core::environment::Environment;
 pub use dirs::Dirs;
 pub use down::{Stopped, down};
 pub use emulator::DEFAULT_PORT;
-pub use engine::{Container, EngineInfo};
+pub use engine::{EngineContainer, EngineInfo};
 pub use error::LocalError;
 pub use place::{ENVIRONMENT, REGION};
 pub use python::{MINISTACK_VARIABLE, MINISTACK_VERSION};
 pub use status::{EmulatorStatus, Status, status};
 pub use up::{attach, up};
 
-/// What the caller may choose.
+/// What the caller can choose. The default is right for the program; tests choose everything.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// The emulator's port; `None` is 4666, or a free one where that is taken.
+pub struct LocalOptions {
+    /// The emulator's port; `None` takes 4666, or a free one if that is taken.
     pub port: Option<u16>,
-    /// The folder that holds `servers/`; `None` is where this program was built, or the current folder.
+    /// The folder that holds `servers/`; `None` takes where this program was built, or the current folder.
     pub source: Option<PathBuf>,
-    /// No container engine, so no tasks: the control plane alone.
+    /// Whether to start no container engine: then the emulator runs no tasks.
     pub control_plane_only: bool,
-    /// An installed `ministack` to use; `None` is `QUARTERDECK_MINISTACK`, or one of our own.
+    /// An installed `ministack` to use; `None` takes that of `QUARTERDECK_MINISTACK`, or installs one.
     pub ministack: Option<PathBuf>,
-    /// Where to keep files; `None` is the user's XDG directories.
+    /// Where to keep files; `None` takes the user's XDG directories.
     pub dirs: Option<Dirs>,
 }
 
-impl Options {
+impl LocalOptions {
     fn dirs(&self) -> Result<Dirs, LocalError> {
         self.dirs.clone().map_or_else(Dirs::of_user, Ok)
     }
@@ -64,46 +64,46 @@ impl Options {
     }
 }
 
-/// What is being done, how far it is, and how long it took.
+/// News from [`up()`] and [`down()`] while they work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum LocalProgress {
     /// A step begins.
     Step {
-        /// What.
+        /// What is done.
         title: &'static str,
-        /// Which, from 1.
+        /// Its number, from 1.
         index: usize,
-        /// Of how many.
+        /// The number of all steps.
         of: usize,
     },
-    /// Something within the step.
+    /// Something that happened within the step.
     Note(String),
     /// The step is done.
     Done {
-        /// What.
+        /// What was done.
         title: &'static str,
         /// How long it took.
         took: Duration,
     },
 }
 
-/// Whoever shows the progress.
-pub type ProgressFn<'a> = dyn FnMut(Progress) + Send + 'a;
+/// A function that shows the progress.
+pub type ProgressFn<'a> = dyn FnMut(LocalProgress) + Send + 'a;
 
 /// A local cloud that runs, and what to deploy on it.
 #[derive(Debug, Clone)]
 pub struct Running {
-    /// The endpoint for all AWS calls.
+    /// The endpoint for all AWS calls, such as `http://localhost:4666`.
     pub endpoint: String,
-    /// Its port.
+    /// The emulator's port.
     pub port: u16,
-    /// The addresses it listens on.
+    /// The IP addresses that the emulator listens on.
     pub addresses: Vec<String>,
-    /// The container engine; without one there are no tasks.
+    /// The container engine; `None` means that no tasks run.
     pub engine: Option<EngineInfo>,
     /// Whether this call started the emulator, so that its caller may stop it at the end.
     pub started_here: bool,
-    /// Template parameters of this place.
+    /// Values of template parameters that the local cloud needs.
     pub overrides: BTreeMap<String, String>,
     /// Image references by binary (`mcp-time`); empty where none could be built.
     pub images: BTreeMap<String, String>,
@@ -111,22 +111,22 @@ pub struct Running {
     pub environment: Environment,
 }
 
-/// Steps of `up` and of `down`.
+/// Number of steps of `up`, and of `down`.
 const STEPS: usize = 3;
 
-/// A step that is being done.
-struct Stage {
+/// A step that has begun.
+struct RunningStep {
     title: &'static str,
     began: Instant,
 }
 
-impl Stage {
+impl RunningStep {
     fn begin(index: usize, title: &'static str, progress: &mut ProgressFn<'_>) -> Self {
-        progress(Progress::Step { title, index, of: STEPS });
+        progress(LocalProgress::Step { title, index, of: STEPS });
         Self { title, began: Instant::now() }
     }
 
     fn done(self, progress: &mut ProgressFn<'_>) {
-        progress(Progress::Done { title: self.title, took: self.began.elapsed() });
+        progress(LocalProgress::Done { title: self.title, took: self.began.elapsed() });
     }
 }

@@ -1,4 +1,4 @@
-//! What the templates must be told of the local cloud, and the environment that is deployed on it.
+//! The template parameters that the local cloud needs, and the environment that is deployed on it.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::engine::EngineInfo;
 
 /// Name of the local environment.
 pub const ENVIRONMENT: &str = "local";
-/// Region of the local environment; the emulator's own.
+/// Region of the local environment: the emulator's default.
 pub const REGION: &str = "us-east-1";
 
 /// Template parameters of the local cloud, for `core::environment::stacks`.
@@ -25,13 +25,14 @@ pub(super) fn overrides(port: u16, engine: Option<&EngineInfo>) -> BTreeMap<Stri
         ("AuthorizationEndpoint", format!("{base}/oauth2/authorize")),
     ];
     if let Some(engine) = engine {
-        // The pool's id follows, which is not known before the platform stack.
+        // The template adds the pool's id, which only the platform stack knows.
         all.push(("JwksBase", format!("http://{}:{port}", engine.host_alias)));
     }
     all.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// The local environment: what the emulator lacks is chosen off.
+/// The local environment, without the things that the emulator lacks. `images` are references by binary;
+/// `upstream` is the base URL of the stand-in for the weather service.
 pub(super) fn environment(images: &BTreeMap<String, String>, upstream: Option<&str>) -> Environment {
     let server = |name: &str, tasks: u32| {
         let image = images.get(&format!("mcp-{name}"))?;
@@ -39,7 +40,7 @@ pub(super) fn environment(images: &BTreeMap<String, String>, upstream: Option<&s
             name: name.to_owned(),
             image: image.clone(),
             architecture: Some(if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86 }),
-            // Equal: the emulator has no autoscaling.
+            // The same, because the emulator has no autoscaling.
             min: Some(tasks),
             max: Some(tasks),
             upstream_url: upstream.filter(|_| name == "weather").map(str::to_owned),

@@ -1,4 +1,4 @@
-//! Processes that outlive the console: started apart from it, and known again by more than a number.
+//! Processes that outlive the console. They are recognised by their id and their start time.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -9,22 +9,22 @@ use tokio::process::Command;
 
 use super::error::{LocalError, at};
 
-/// How long a process may take over SIGTERM; ministack removes its containers in that time.
+/// How long a process may take to end after SIGTERM. In that time ministack removes its containers.
 const POLITE: Duration = Duration::from_secs(45);
-/// How long it may take over SIGKILL.
+/// How long it may take to end after SIGKILL.
 const RUDE: Duration = Duration::from_secs(5);
 
-/// A process that we started. Ids are used again by the system, so the start time belongs to it.
+/// A process that we started. The system uses ids again, so the start time is needed, too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
-    /// Its id, which is its process group's too.
+    /// Its id, which is also the id of its process group.
     pub pid: u32,
-    /// When it started, in the words of the system.
+    /// When it started, as the system writes it; empty if that was not known.
     pub started: String,
 }
 
 impl Process {
-    /// Starts a program in a process group of its own, its output in `log`.
+    /// Starts a program in a new process group. Its output goes to the file `log`.
     pub(super) async fn start(mut command: Command, log: &Path) -> Result<Self, LocalError> {
         let out = private_file(log).await?;
         let error = out.try_clone().map_err(at(log))?;
@@ -38,12 +38,12 @@ impl Process {
         Ok(Self { pid, started })
     }
 
-    /// Whether it still runs: the same id, and the same start.
+    /// Whether it still runs: a process with this id and this start time exists.
     pub async fn alive(&self) -> bool {
         !self.started.is_empty() && started(self.pid).await.as_deref() == Some(&self.started)
     }
 
-    /// Ends its process group, politely first. Nothing happens when it is gone.
+    /// Ends its process group, with SIGTERM first, then with SIGKILL. Does nothing if it has ended.
     pub(super) async fn stop(&self, what: &str) -> Result<(), LocalError> {
         for (signal, patience) in [(libc::SIGTERM, POLITE), (libc::SIGKILL, RUDE)] {
             if !self.alive().await {
@@ -64,7 +64,7 @@ impl Process {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        // Out of patience is no error here: the next signal follows.
+        // If the time is over, that is no error here: the next signal follows.
         let _ = tokio::time::timeout(patience, gone).await;
     }
 }
@@ -78,7 +78,7 @@ async fn private_file(path: &Path) -> Result<std::fs::File, LocalError> {
     Ok(options.open(path).await.map_err(at(path))?.into_std().await)
 }
 
-/// Start time of a process that runs; `None` when there is none, or only its remains.
+/// Start time of a running process; `None` if there is none or it is a zombie.
 async fn started(pid: u32) -> Option<String> {
     match tokio::fs::read_to_string("/proc/sys/kernel/random/boot_id").await {
         Ok(boot) => {
@@ -104,9 +104,9 @@ fn start_ticks(stat: &str) -> Option<u64> {
 #[allow(unsafe_code)]
 fn signal_group(pid: u32, signal: i32) {
     let Ok(group) = i32::try_from(pid) else { return };
-    // 0 is our own group, and 1 would be everyone.
+    // For kill(2), -0 means our own group and -1 means every process.
     if group > 1 {
-        // SAFETY: kill(2) touches no memory of ours. That it fails because the group is gone is what we want.
+        // SAFETY: kill(2) touches no memory of ours. If it fails because the group is gone, that is what we want.
         unsafe { libc::kill(-group, signal) };
     }
 }
@@ -116,14 +116,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_start_is_found_behind_any_name() {
+    fn the_start_time_is_found_after_any_program_name() {
         let rest = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20 21";
         assert_eq!(start_ticks(&format!("77 (python3) {rest}")), Some(4242));
         assert_eq!(start_ticks(&format!("77 (a) b ) c) {rest}")), Some(4242));
     }
 
     #[test]
-    fn a_zombie_or_nonsense_has_no_start() {
+    fn a_zombie_or_nonsense_has_no_start_time() {
         let rest = "Z 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20 21";
         assert_eq!(start_ticks(&format!("77 (python3) {rest}")), None);
         assert_eq!(start_ticks(""), None);

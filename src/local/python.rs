@@ -1,20 +1,20 @@
-//! The virtual environment that holds the emulator, made once and used by all later runs.
+//! The Python virtual environment with the emulator. It is made once; later runs use it again.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::command::{Line, find, run};
+use super::command::{OutputLine, find, run};
 use super::dirs::Dirs;
 use super::error::{LocalError, at};
-use super::{Progress, ProgressFn};
+use super::{LocalProgress, ProgressFn};
 
 /// Pinned packages. The first is the emulator.
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 /// Version of the emulator, as pinned in the requirements.
 pub const MINISTACK_VERSION: &str = "1.5.33";
-/// Names an installed `ministack` to use instead of one of our own.
+/// Environment variable that names an installed `ministack` to use instead of installing one.
 pub const MINISTACK_VARIABLE: &str = "QUARTERDECK_MINISTACK";
 
 const VENV: Duration = Duration::from_secs(120);
@@ -22,7 +22,8 @@ const PIP: Duration = Duration::from_secs(600);
 const WAY_OUT: &str =
     "install Python 3.10 or newer with its venv module (Debian and Ubuntu: apt-get install python3 python3-venv)";
 
-/// The Python that has ministack, installed if need be.
+/// The path of a Python that has ministack, which is installed if necessary. `given` is an installed
+/// `ministack`.
 pub(super) async fn ensure(
     dirs: &Dirs,
     given: Option<&Path>,
@@ -43,7 +44,7 @@ pub(super) async fn ensure(
     make.args(["-m", "venv", "--clear"]).arg(&venv);
     run("making a virtual environment for Python", make, VENV, &mut |_| {}).await.map_err(venv_advice)?;
     install(&venv, &python, progress).await?;
-    // Written last: a half-made environment has none and is made anew.
+    // Written last, so that an environment that was not completed is made again.
     tokio::fs::write(&stamp, REQUIREMENTS).await.map_err(at(&stamp))?;
     Ok(python)
 }
@@ -57,18 +58,19 @@ async fn install(venv: &Path, python: &Path, progress: &mut ProgressFn<'_>) -> R
     let all = REQUIREMENTS.lines().filter(|line| line.contains("==")).count();
     let mut collected = 0;
     run("installing ministack from PyPI", pip, PIP, &mut |line| {
-        if let Line::Out(line) = line
+        if let OutputLine::Out(line) = line
             && let Some(package) = line.strip_prefix("Collecting ")
         {
             collected += 1;
             let package = package.split_whitespace().next().unwrap_or(package);
-            progress(Progress::Note(format!("{package} ({collected} of {all})")));
+            progress(LocalProgress::Note(format!("{package} ({collected} of {all})")));
         }
     })
     .await
     .map_err(|error| match error {
         LocalError::Command { what, status, tail, .. } => {
-            let way_out = Some("is pypi.org (or the index that pip is configured for) within reach?".to_owned());
+            let way_out =
+                Some("check that pypi.org, or the index that pip is configured for, can be reached".to_owned());
             LocalError::Command { what, status, way_out, tail }
         }
         other => other,

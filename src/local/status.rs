@@ -1,4 +1,4 @@
-//! What of the local cloud runs now.
+//! Which parts of the local cloud run now.
 
 use serde::Serialize;
 
@@ -6,17 +6,17 @@ use super::dirs::Dirs;
 use super::down::our_containers;
 use super::engine::{Api, describe};
 use super::error::LocalError;
-use super::record::Record;
-use super::{Options, emulator};
+use super::state_file::StateFile;
+use super::{LocalOptions, emulator};
 
 /// The local cloud as it is found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// The emulator that we started, if any.
     pub emulator: Option<EmulatorStatus>,
-    /// The container engine in use, if it answers.
+    /// The container engine that it uses, if it answers.
     pub engine: Option<EngineStatus>,
-    /// Containers of ours, running or not.
+    /// Our containers, running or not.
     pub containers: Vec<ContainerStatus>,
     /// Directory of state and logs.
     pub state_dir: String,
@@ -25,7 +25,7 @@ pub struct Status {
 /// The emulator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EmulatorStatus {
-    /// Its process.
+    /// The id of its process.
     pub pid: u32,
     /// Whether that process runs.
     pub running: bool,
@@ -33,7 +33,7 @@ pub struct EmulatorStatus {
     pub healthy: bool,
     /// Endpoint for AWS calls.
     pub endpoint: String,
-    /// The addresses it listens on.
+    /// The IP addresses that it listens on.
     pub addresses: Vec<String>,
     /// Version of ministack.
     pub version: String,
@@ -48,13 +48,13 @@ pub struct EngineStatus {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Where it answers.
+    /// Where it answers, as `DOCKER_HOST` writes it.
     pub socket: String,
-    /// Whether the service was started by us.
+    /// Whether we started it.
     pub ours: bool,
 }
 
-/// A container of ours.
+/// One of our containers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ContainerStatus {
     /// Its name.
@@ -65,15 +65,15 @@ pub struct ContainerStatus {
     pub state: String,
 }
 
-/// Looks at what runs; changes nothing.
+/// Looks at what runs. Changes nothing.
 ///
 /// # Errors
 /// When the state file cannot be read.
-pub async fn status(options: &Options) -> Result<Status, LocalError> {
+pub async fn status(options: &LocalOptions) -> Result<Status, LocalError> {
     let dirs = options.dirs()?;
-    let record = Record::load(&dirs).await?;
+    let state_file = StateFile::load(&dirs).await?;
     let mut status = Status { state_dir: dirs.state.display().to_string(), ..Status::default() };
-    if let Some(found) = &record.emulator {
+    if let Some(found) = &state_file.emulator {
         let running = found.process.alive().await;
         status.emulator = Some(EmulatorStatus {
             pid: found.process.pid,
@@ -85,10 +85,10 @@ pub async fn status(options: &Options) -> Result<Status, LocalError> {
             log: emulator::log(&dirs).display().to_string(),
         });
     }
-    if let Some(endpoint) = &record.engine
-        && let Ok(info) = describe(endpoint, record.podman.is_some()).await
+    if let Some(endpoint) = &state_file.engine
+        && let Ok(info) = describe(endpoint, state_file.podman.is_some()).await
     {
-        let port = record.emulator.as_ref().map(|emulator| emulator.port);
+        let port = state_file.emulator.as_ref().map(|emulator| emulator.port);
         status.containers = containers(&dirs, endpoint, port).await.unwrap_or_default();
         status.engine =
             Some(EngineStatus { name: info.name, version: info.version, socket: info.socket, ours: info.ours });
@@ -98,6 +98,6 @@ pub async fn status(options: &Options) -> Result<Status, LocalError> {
 
 async fn containers(dirs: &Dirs, endpoint: &str, port: Option<u16>) -> Result<Vec<ContainerStatus>, LocalError> {
     let found = our_containers(&Api::open(endpoint)?, dirs, port).await?;
-    let show = |one: super::Container| ContainerStatus { name: one.name, image: one.image, state: one.state };
+    let show = |one: super::EngineContainer| ContainerStatus { name: one.name, image: one.image, state: one.state };
     Ok(found.into_iter().map(show).collect())
 }

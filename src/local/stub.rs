@@ -1,4 +1,5 @@
-//! The stand-in for the weather service: a container beside the servers, so that no port of this machine opens.
+//! The stand-in for the weather service. It runs in a container beside the servers, so that it needs no
+//! port of this machine.
 
 use serde_json::{Value, json};
 
@@ -9,12 +10,12 @@ use super::images::NWS_STUB;
 
 const PORT: u16 = 8080;
 
-/// The label of containers that we start ourselves.
+/// The label, `key=value`, of containers that we start ourselves.
 pub(super) fn label(dirs: &Dirs) -> String {
     format!("quarterdeck.local={}", dirs.identity())
 }
 
-/// Starts it anew, or finds it running from this very image; its base URL.
+/// Starts it, unless it runs already from exactly this image. Returns its base URL.
 pub(super) async fn ensure(api: &Api, dirs: &Dirs, image: &str) -> Result<String, LocalError> {
     let wanted = api.get(&format!("/images/{image}/json")).await?;
     for container in api.containers(&[&label(dirs)]).await? {
@@ -35,7 +36,7 @@ pub(super) async fn ensure(api: &Api, dirs: &Dirs, image: &str) -> Result<String
     })
 }
 
-/// The base URL of the one that runs, if one does.
+/// Its base URL, if it runs.
 pub(super) async fn found(api: &Api, dirs: &Dirs) -> Result<Option<String>, LocalError> {
     for container in api.containers(&[&label(dirs)]).await? {
         let found = api.get(&format!("/containers/{}/json", container.id)).await?;
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_found_in_either_place() {
+    fn the_address_of_a_container_is_found_with_and_without_networks() {
         let direct = json!({ "NetworkSettings": { "IPAddress": "10.0.0.2", "Networks": {} } });
         assert_eq!(address(&direct), Some("10.0.0.2"));
         let network =

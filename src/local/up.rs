@@ -1,75 +1,76 @@
-//! Starting what does not run yet.
+//! Starts the parts of the local cloud that do not run yet.
 
 use std::collections::BTreeMap;
 
 use super::dirs::Dirs;
 use super::engine::{self, Api, EngineInfo};
 use super::error::LocalError;
-use super::record::{self, Lock, Record};
-use super::{Options, Progress, ProgressFn, Running, Stage, emulator, images, place, python, stub};
+use super::state_file::{self, Lock, StateFile};
+use super::{LocalOptions, LocalProgress, ProgressFn, Running, RunningStep, emulator, images, place, python, stub};
 
-/// Starts whatever of the local cloud does not run yet.
+/// Starts the parts of the local cloud that do not run yet.
 ///
 /// # Errors
-/// Names what failed and the way out. What was started stays and is known to [`down`](super::down()) and to the next call.
-pub async fn up(options: &Options, progress: &mut ProgressFn<'_>) -> Result<Running, LocalError> {
+/// When something cannot be started; the error names it and what to do. What was started keeps running;
+/// [`down`](super::down()) and the next call know it.
+pub async fn up(options: &LocalOptions, progress: &mut ProgressFn<'_>) -> Result<Running, LocalError> {
     let dirs = options.dirs()?;
     dirs.make().await?;
     let _lock = Lock::take(&dirs).await?;
-    let mut record = Record::load(&dirs).await?;
+    let mut state_file = StateFile::load(&dirs).await?;
 
-    let stage = Stage::begin(1, "container engine", progress);
+    let step = RunningStep::begin(1, "container engine", progress);
     let engine = match options.control_plane_only {
         true => None,
-        false => engine::ensure(&dirs, &mut record, progress).await?,
+        false => engine::ensure(&dirs, &mut state_file, progress).await?,
     };
-    stage.done(progress);
+    step.done(progress);
 
-    let stage = Stage::begin(2, "emulator", progress);
-    let (emulator, started_here) = ensure_emulator(&dirs, &mut record, options, engine.as_ref(), progress).await?;
-    stage.done(progress);
+    let step = RunningStep::begin(2, "emulator", progress);
+    let (emulator, started_here) = ensure_emulator(&dirs, &mut state_file, options, engine.as_ref(), progress).await?;
+    step.done(progress);
 
     let engine = engine.filter(|engine| {
         let same = emulator.engine.as_ref() == Some(&engine.socket);
         if !same {
             let text = "the emulator was started without this engine: `quarterdeck local down`, then up, to use it";
-            progress(Progress::Note(text.to_owned()));
+            progress(LocalProgress::Note(text.to_owned()));
         }
         same
     });
 
-    let stage = Stage::begin(3, "images of the servers", progress);
+    let step = RunningStep::begin(3, "images of the servers", progress);
     let (images, upstream) = match &engine {
         Some(engine) => servers(&dirs, options, engine, progress).await?,
         None => (BTreeMap::new(), None),
     };
-    stage.done(progress);
+    step.done(progress);
 
     Ok(running(emulator, engine, images, upstream.as_deref(), started_here))
 }
 
-/// The local cloud that runs already: nothing is started, compiled or built. `None` when none runs.
+/// The local cloud that runs already; `None` if none does. Starts, compiles and builds nothing.
 ///
 /// # Errors
 /// When the state file cannot be read, or the engine does not answer.
-pub async fn attach(options: &Options) -> Result<Option<Running>, LocalError> {
+pub async fn attach(options: &LocalOptions) -> Result<Option<Running>, LocalError> {
     let dirs = options.dirs()?;
-    let record = Record::load(&dirs).await?;
-    let Some(emulator) = record.emulator else { return Ok(None) };
+    let state_file = StateFile::load(&dirs).await?;
+    let Some(emulator) = state_file.emulator else { return Ok(None) };
     if !emulator.process.alive().await || emulator::health(emulator.port).await.is_none() {
         return Ok(None);
     }
     let Some(socket) = &emulator.engine else {
         return Ok(Some(running(emulator, None, BTreeMap::new(), None, false)));
     };
-    let engine = engine::describe(socket, record.podman.is_some()).await?;
+    let engine = engine::describe(socket, state_file.podman.is_some()).await?;
     let api = Api::open(socket)?;
     let (images, upstream) = (images::found(&api).await?, stub::found(&api, &dirs).await?);
     Ok(Some(running(emulator, Some(engine), images, upstream.as_deref(), false)))
 }
 
 fn running(
-    emulator: record::Emulator,
+    emulator: state_file::Emulator,
     engine: Option<EngineInfo>,
     images: BTreeMap<String, String>,
     upstream: Option<&str>,
@@ -87,41 +88,44 @@ fn running(
     }
 }
 
-/// The emulator that runs, or a new one; whether it is new.
+/// The emulator that runs, or a new one, and whether it is new.
 async fn ensure_emulator(
     dirs: &Dirs,
-    record: &mut Record,
-    options: &Options,
+    state_file: &mut StateFile,
+    options: &LocalOptions,
     engine: Option<&EngineInfo>,
     progress: &mut ProgressFn<'_>,
-) -> Result<(record::Emulator, bool), LocalError> {
-    if let Some(emulator) = record.emulator.clone()
+) -> Result<(state_file::Emulator, bool), LocalError> {
+    if let Some(emulator) = state_file.emulator.clone()
         && emulator.process.alive().await
     {
         if emulator::health(emulator.port).await.is_some() {
             if options.port.is_some_and(|port| port != emulator.port) {
-                progress(Progress::Note(format!("it runs already, on port {}", emulator.port)));
+                progress(LocalProgress::Note(format!("the emulator runs already, on port {}", emulator.port)));
             }
             return Ok((emulator, false));
         }
-        progress(Progress::Note(format!("it does not answer on port {}: starting it anew", emulator.port)));
+        progress(LocalProgress::Note(format!(
+            "the emulator does not answer on port {}: starting another",
+            emulator.port
+        )));
         emulator.process.stop("emulator").await?;
     }
-    if let (Some(engine), Some(old)) = (engine, &record.emulator) {
-        // The tasks of an emulator that is no more.
+    if let (Some(engine), Some(old)) = (engine, &state_file.emulator) {
+        // The tasks of an emulator that does not run any more.
         let api = Api::open(&engine.socket)?;
         for container in api.containers(&[&emulator::instance_label(dirs, old.port)]).await? {
             api.remove(&container.id).await?;
         }
     }
     let python = python::ensure(dirs, options.ministack().as_deref(), progress).await?;
-    emulator::start(dirs, record, &python, engine, options.port).await.map(|emulator| (emulator, true))
+    emulator::start(dirs, state_file, &python, engine, options.port).await.map(|emulator| (emulator, true))
 }
 
 /// Images by binary, and the base URL of the stand-in for the weather service.
 async fn servers(
     dirs: &Dirs,
-    options: &Options,
+    options: &LocalOptions,
     engine: &EngineInfo,
     progress: &mut ProgressFn<'_>,
 ) -> Result<(BTreeMap<String, String>, Option<String>), LocalError> {

@@ -1,7 +1,7 @@
-//! The audit: append-only JSON lines, each on disk before what it announces happens.
+//! The audit: a file of JSON lines to which every step of an operation is appended before it is taken.
 //!
 //! It is the journal too: an intent without an outcome is an operation to resume. While a process
-//! works on an operation it holds a lock on it, so that no second process does.
+//! works on an operation, it holds a lock on it, so that no second process does.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
@@ -16,7 +16,14 @@ use crate::core::identity::Context;
 use crate::core::operation::record::{Entry, Record};
 use crate::core::operation::{Operation, Phase};
 
-/// The audit of this user. Writes are done in order by one thread.
+/// The audit of this user on this machine.
+///
+/// Why it exists: before anything is changed, a file must say who changes what, so that it can be looked
+/// up later, and so that an operation that a crash cut off can be resumed. When to use it: an operation
+/// asks for its records to be written ([`append`](Self::append)) and goes on only when they are on disk;
+/// a console that starts offers what is [`unfinished`](Self::unfinished).
+///
+/// One thread writes the records, in the order in which they were handed over. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Audit {
     directory: PathBuf,
@@ -27,7 +34,7 @@ impl Audit {
     /// The audit in this directory, which is made (0700) if it does not exist.
     ///
     /// # Errors
-    /// When the directory cannot be made or the writer not be started.
+    /// When the directory cannot be made or the writer's thread cannot be started.
     pub fn open(directory: &Path) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory.join("operations"))?;
         let (writer, records) = mpsc::channel::<(Record, oneshot::Sender<io::Result<()>>)>();
@@ -54,12 +61,13 @@ impl Audit {
         }
     }
 
-    /// The file.
+    /// The file, `audit.jsonl` in the directory.
     pub fn path(&self) -> PathBuf {
         self.directory.join("audit.jsonl")
     }
 
-    /// All records, oldest first. A line cut by a crash is left out.
+    /// All records, oldest first. A line that a crash cut off is left out, as is any other line that
+    /// cannot be read.
     ///
     /// # Errors
     /// When the file exists and cannot be read.
@@ -79,8 +87,8 @@ impl Audit {
         Ok(records)
     }
 
-    /// Operations of this place that have an intent but no outcome and that no process works on.
-    /// Whether they are of the same account is for whoever goes on with one to ask.
+    /// Operations in this environment, region and endpoint that have an intent but no outcome and that no
+    /// process works on. The account is not compared: whoever resumes one must do that.
     ///
     /// # Errors
     /// When the file exists and cannot be read.
@@ -138,7 +146,7 @@ fn lock(directory: &Path, operation: &str) -> io::Result<File> {
     Ok(file)
 }
 
-/// Whether the last line has no end.
+/// Whether the last line was cut off: the file does not end with a line feed.
 fn torn(file: &mut File) -> io::Result<bool> {
     if file.metadata()?.len() == 0 {
         return Ok(false);
@@ -149,7 +157,7 @@ fn torn(file: &mut File) -> io::Result<bool> {
     Ok(last != *b"\n")
 }
 
-/// The writer's side.
+/// What the writer's thread works with.
 struct Disk {
     directory: PathBuf,
     locks: HashMap<String, File>,
@@ -166,7 +174,7 @@ impl Disk {
         let path = self.directory.join("audit.jsonl");
         let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path)?;
         if torn(&mut file)? {
-            // A record that was cut must not swallow this one.
+            // This record must not become a part of the one that was cut off.
             line.insert(0, b'\n');
         }
         file.write_all(&line)?;
@@ -174,7 +182,7 @@ impl Disk {
         match record.entry {
             Entry::Outcome { .. } => {
                 self.locks.remove(&record.operation);
-                // A lock file that stays does no harm; it is empty.
+                // If the empty lock file cannot be removed, it does no harm.
                 let _ = fs::remove_file(lock_path(&self.directory, &record.operation));
             }
             Entry::Paused { .. } => {
@@ -273,7 +281,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_directory_that_cannot_be_written_refuses() {
+    async fn an_audit_in_a_directory_that_cannot_be_made_is_not_opened() {
         let file = tempfile::NamedTempFile::new().unwrap();
         assert!(Audit::open(&file.path().join("below-a-file")).is_err());
     }

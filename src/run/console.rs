@@ -1,4 +1,4 @@
-//! The console's loop: input first, the frame's deadline second, data third within a budget.
+//! The console's loop. Input comes first, drawing second, and data third, for a limited time.
 
 use std::io::stdout;
 use std::time::Duration;
@@ -20,16 +20,18 @@ use crate::console::keymap::Keymap;
 use crate::console::model::Model;
 use crate::console::msg::{Msg, Notice};
 use crate::console::update::update;
+use crate::core::operation::{self, Event};
+use crate::core::text::cut;
 use crate::ui;
 use crate::ui::theme::Theme;
 
 /// Shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(10);
-/// How long data may keep input and frames waiting.
+/// How long data may make input and drawing wait.
 const DATA_BUDGET: Duration = Duration::from_millis(8);
 
-/// Runs the console until the operator leaves it. `fields` are those of JSON log lines that are shown
-/// first; none leaves the choice to the screen.
+/// Runs the console until the operator leaves it. `fields` names the fields of JSON log lines that are
+/// shown first; if it is empty, the screen chooses.
 ///
 /// # Errors
 /// When the terminal cannot be taken or drawn on.
@@ -82,7 +84,7 @@ impl Console {
                 biased;
                 event = keys.next() => match event {
                     Some(event) => input::message(event?).into_iter().for_each(|msg| self.take(msg)),
-                    // The terminal is gone; so is the operator.
+                    // The terminal has closed, so nobody is there any more.
                     None => break,
                 },
                 _ = ended.recv() => break,
@@ -90,7 +92,7 @@ impl Console {
                 () = sleep_until(deadline), if self.dirty => self.draw(tty)?,
                 Some(msg) = self.inbox.recv() => self.take_data(msg),
                 _ = tick.tick() => self.take(Msg::Tick(Timestamp::now())),
-                // When nothing else is to be done.
+                // Only when nothing else is to be done.
                 () = tokio::task::yield_now(), if self.model.screens.logs.working() => self.take(Msg::Work),
             }
         }
@@ -115,7 +117,7 @@ impl Console {
         self.dirty = true;
     }
 
-    /// Takes data that has come, as much as the budget allows: a flood must not delay a key.
+    /// Takes the data that has come, for as long as the budget allows: much data must not delay a key.
     fn take_data(&mut self, first: Msg) {
         let until = Instant::now() + DATA_BUDGET;
         let mut next = Some(first);
@@ -123,7 +125,7 @@ impl Console {
             self.take(msg);
             next = if Instant::now() < until { self.inbox.try_recv().ok() } else { None };
         }
-        // A flood must not keep a filter from going on either.
+        // Nor must it stop the work on a filter.
         if self.model.screens.logs.working() {
             self.take(Msg::Work);
         }
@@ -134,7 +136,7 @@ impl Console {
             Effect::Copy(text) => {
                 let copied = crossterm::execute!(stdout(), CopyToClipboard::to_clipboard_from(&text));
                 self.model.notify(match copied {
-                    Ok(()) => Notice::Good(format!("copied {} to the clipboard", crate::core::text::cut(&text, 40))),
+                    Ok(()) => Notice::Good(format!("copied {} to the clipboard", cut(&text, 40))),
                     Err(error) => Notice::Bad(format!("not copied: {error}")),
                 });
             }
@@ -143,15 +145,15 @@ impl Console {
         }
     }
 
-    /// Operations under way are left where they are; the audit must know before the process ends.
+    /// Leaves running operations where they are, and waits until the audit has that on disk.
     async fn leave(&mut self) {
         let now = Timestamp::now();
         for operation in &mut self.model.operations {
-            let leave = crate::core::operation::Event::Leave("the console was closed".into());
+            let leave = Event::Leave("the console was closed".into());
             let drafts = operation.plan.drafts.clone();
             for effect in operation.handle(leave, now) {
                 match effect {
-                    crate::core::operation::Effect::Discard => operate::discard(&self.session, &drafts).await,
+                    operation::Effect::Discard => operate::discard(&self.session, &drafts).await,
                     record => drop(operate::perform(self.session.clone(), record).await),
                 }
             }

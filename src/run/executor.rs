@@ -1,4 +1,4 @@
-//! Executes effects in the background and feeds back what happens.
+//! Executes the console's effects in the background and sends back messages about what happened.
 
 use std::future::Future;
 use std::time::Duration;
@@ -18,18 +18,18 @@ use crate::core::fleet::Fleet;
 use crate::core::logs::insights::InsightsRequest;
 use crate::core::logs::tail::End;
 use crate::core::logs::{TailRequest, TailState};
-use crate::core::operation::PlanRequest;
+use crate::core::operation::{self, PlanRequest};
 
-/// Longest that one refresh may take, whatever the calls in it do.
+/// The longest time that one read may take, with all calls that it makes.
 const FETCH_LIMIT: Duration = Duration::from_secs(30);
 
-/// Executes effects. Everything it spawns answers with messages and never blocks the console.
+/// Executes effects. What it spawns sends messages and never blocks the console.
 pub(super) struct Executor {
     session: Session,
     out: mpsc::Sender<Msg>,
     tail: Option<(JoinHandle<()>, watch::Sender<Vec<String>>)>,
     budget: Budget,
-    /// Stops the query that runs when it is told or dropped.
+    /// Stops the query that is running, when a value is sent or this is dropped.
     query: Option<oneshot::Sender<()>>,
 }
 
@@ -39,7 +39,7 @@ impl Executor {
         Self { session, out, tail: None, budget, query: None }
     }
 
-    /// Executes an effect that takes time. `Quit` and `Copy` are the console's own.
+    /// Executes an effect that takes time. The console itself executes `Quit` and `Copy`.
     pub(super) fn execute(&mut self, effect: Effect) {
         match effect {
             Effect::Fetch(read, generation) => self.fetch(read, generation),
@@ -59,7 +59,7 @@ impl Executor {
         }
     }
 
-    /// Spawns work whose message goes to the console. A console that is gone needs none.
+    /// Spawns work and sends its message to the console. If the console is gone, nobody needs it.
     fn send(&self, work: impl Future<Output = Msg> + Send + 'static) {
         let out = self.out.clone();
         tokio::spawn(async move {
@@ -84,8 +84,8 @@ impl Executor {
         self.send(async move { Msg::Planned(generation, Box::new(planner::plan(&session, request).await)) });
     }
 
-    /// The audit takes its records in the order in which they are handed over here.
-    fn operate(&self, id: String, effect: crate::core::operation::Effect) {
+    /// Must not wait before `perform`: the audit writes its records in the order of these calls.
+    fn operate(&self, id: String, effect: operation::Effect) {
         let (session, out) = (self.session.clone(), self.out.clone());
         let done = operate::perform(session, effect);
         tokio::spawn(async move {
@@ -181,7 +181,7 @@ impl Executor {
     }
 }
 
-/// The call that a read begins with.
+/// The first call of a read, to name it when the read takes too long.
 fn first_call(read: &Read) -> &'static str {
     match read {
         Read::Identity => "sts:GetCallerIdentity",
@@ -196,7 +196,7 @@ async fn answer(session: &Session, read: &Read) -> Answer {
     match read {
         Read::Identity => Answer::Identity(cloud.identity().await),
         Read::Fleet => Answer::Fleet(match cloud.fleet(&session.context.cluster).await {
-            // Before the first deploy and after a destroy there is no cluster: that is known, not unread.
+            // Before the first deploy and after a destroy there is no cluster. That is an answer, not a failure.
             Err(error) if error.kind == ErrorKind::NotFound => Ok(Fleet { no_cluster: true, ..Fleet::default() }),
             other => other,
         }),

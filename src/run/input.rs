@@ -1,11 +1,11 @@
-//! Terminal events into messages.
+//! Turns events of the terminal into messages.
 
 use crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers, MouseEventKind};
 
 use crate::console::keymap::{Key, KeyPress};
 use crate::console::msg::Msg;
 
-/// The message that a terminal event means, if it means one.
+/// The message for an event of the terminal; `None` if the event means nothing here.
 pub(super) fn message(event: Event) -> Option<Msg> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => Some(Msg::Key(KeyPress {

@@ -1,4 +1,4 @@
-//! Runs a Logs Insights query: starts it, reads what it has found until it ends, or stops it.
+//! Runs a Logs Insights query: starts it and reads what it has found, until it ends or is stopped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +8,15 @@ use tokio::sync::{mpsc, oneshot};
 use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind};
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 
-/// Between two reads of the results.
+/// Time between two reads of the results.
 const POLL: Duration = Duration::from_millis(700);
 
-/// Reads that may fail one after the other.
+/// How many reads in a row may fail before the query is given up.
 const MAX_FAILURES: u32 = 8;
 
-/// Runs a query and sends what it has found after every read; the last one has `running: false`.
-/// It is stopped at AWS, where it would go on and cost, when `stop` is told or dropped.
+/// Runs a query and sends what it has found after every read; the last results have `running: false`.
+/// When something is sent to `stop` or its sender is dropped, the query is stopped at AWS, where it would
+/// go on and cost money.
 ///
 /// # Errors
 /// When it cannot be started or read, fails at AWS, or is stopped.
@@ -39,7 +40,7 @@ async fn read(cloud: &dyn Cloud, id: &str, out: &mpsc::Sender<InsightsResults>) 
     let mut failures = 0;
     loop {
         let results = match cloud.insights_results(id).await {
-            // The query goes on whether or not this read was answered.
+            // The query goes on at AWS although this read failed.
             Err(error) if error.retryable() && failures < MAX_FAILURES => {
                 failures += 1;
                 tokio::time::sleep(POLL * failures).await;

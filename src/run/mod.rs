@@ -1,7 +1,8 @@
-//! The driver: executes the core's effects and feeds it what happens, with or without a terminal.
+//! The driver: executes effects and reports what happened, with or without a terminal.
 //!
-//! Architecture invariant: the core decides, this executes. Nothing here decides what is shown,
-//! confirmed or written; nothing in the input path waits for network, disk or a lock.
+//! Architecture invariant: `core` and `console` decide, `run` executes. Nothing here decides what is
+//! shown, confirmed or written, and nothing between a key and its effect waits for the network, the disk
+//! or a lock.
 
 pub mod audit;
 mod console;

@@ -1,4 +1,4 @@
-//! Does what an operation wants done, and tells it how that went.
+//! Carries out the effects of an operation, and returns what happened as events.
 
 use std::time::Duration;
 
@@ -9,10 +9,11 @@ use crate::core::operation::protocol::News;
 use crate::core::operation::{Effect, Event};
 use crate::core::stack::StackRef;
 
-/// Carries out one effect of an operation; the event to feed back, if there is one.
+/// Carries out one effect of an operation. The future returns the event that the operation must be told,
+/// if there is one.
 ///
-/// A record is handed to the audit before this returns, so records are written in the order of the
-/// calls, whenever the futures are polled.
+/// A record is handed to the audit before this function returns, so records are written in the order of
+/// the calls, whenever the futures are polled.
 pub(super) fn perform(session: Session, effect: Effect) -> BoxFuture<'static, Option<Event>> {
     match effect {
         Effect::Record(record, mark) => {
@@ -40,7 +41,8 @@ pub(super) fn perform(session: Session, effect: Effect) -> BoxFuture<'static, Op
     }
 }
 
-/// Discards drafts. What cannot be discarded does no harm, but is written to the log.
+/// Discards drafts, given as stack and change set. One that cannot be discarded does no harm; the log
+/// names it.
 pub(super) async fn discard(session: &Session, drafts: &[(StackRef, String)]) {
     for (stack, change_set) in drafts {
         if let Err(error) = session.cloud.discard(stack, change_set).await {

@@ -1,4 +1,4 @@
-//! What is read of an environment, by name: stacks, clients, the platform and its outputs.
+//! Reads of one environment for which its names must be known: stacks, clients, and the platform's outputs.
 
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::client::ClientList;
@@ -6,10 +6,10 @@ use crate::core::environment::{EDGE_REGION, names};
 use crate::core::stack::{Stack, StackRef};
 use crate::run::Session;
 
-/// The call that answers for a stack that is not there, or has not what is looked for.
+/// The call that an error names if a stack does not exist or lacks an output.
 const STACKS: &str = "cloudformation:DescribeStacks";
 
-/// The environment's stacks; the edge stack lives in a region of its own.
+/// The environment's stacks that exist. The edge stack is in another region than the others.
 ///
 /// # Errors
 /// When they cannot be read.

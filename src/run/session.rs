@@ -1,4 +1,4 @@
-//! What every command works with: the cloud, the place, the environment, the audit.
+//! The session: what every screen and command works with.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,26 +11,31 @@ use crate::core::environment::Environment;
 use crate::core::identity::Context;
 use crate::core::plan::{Confirm, Target};
 
-/// A session with a cloud. Cheap to clone.
+/// A cloud, the environment in it that is worked on, and the audit.
+///
+/// Why it exists: a plan, a check and a read need the same things, and must not be able to mix two
+/// environments or write without the audit. When to use it: the program makes one when it starts and
+/// hands it to everything below. Cheap to clone.
 #[derive(Clone)]
 pub struct Session {
     /// The cloud.
     pub cloud: Arc<dyn Cloud>,
-    /// Where and as whom.
+    /// Which environment is worked on: its name, cluster, region and endpoint, and what is allowed.
     pub context: Context,
-    /// The environment's file, where there is one.
+    /// The environment's file, `quarterdeck.toml`, if there is one.
     pub environment: Option<Arc<Environment>>,
-    /// Parameters for every template that declares them: the choices of this place.
+    /// Values for template parameters that the local cloud needs, given to every template that declares
+    /// them. Empty on AWS.
     pub overrides: Arc<BTreeMap<String, String>>,
     /// The audit.
     pub audit: Audit,
 }
 
 impl Session {
-    /// Where an operation on `resource` acts.
+    /// The target of an operation on `resource`, as its plan shows it.
     ///
     /// # Errors
-    /// The caller must be known: a plan names who will do it.
+    /// When AWS does not say who is calling, because a plan must name who carries it out.
     pub async fn target(&self, resource: impl Into<String>) -> CloudResult<Target> {
         let identity = self.cloud.identity().await?;
         Ok(Target {
@@ -43,13 +48,14 @@ impl Session {
         })
     }
 
-    /// How a plan that destroys nothing is confirmed here.
+    /// How a plan that destroys nothing is confirmed: in a protected environment by typing its name.
     pub fn confirm(&self) -> Confirm {
         if self.context.protected { Confirm::Typed(self.context.environment.clone()) } else { Confirm::Yes }
     }
 }
 
-/// A new operation id: letters, digits and hyphens, unique, and sorted by time.
+/// A new id for an operation: unique, made of letters, digits and hyphens, such as
+/// `qd-20260131-030000-89abcdef`. Later ids are greater.
 pub fn operation_id() -> String {
     let random: u32 = rand::rng().next_u32();
     format!("qd-{}-{random:08x}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S"))

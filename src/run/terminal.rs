@@ -1,5 +1,4 @@
-//! Entering and leaving the terminal: raw mode, the alternate screen, paste and mouse, and the way
-//! back from a panic.
+//! Takes the terminal and gives it back, after a panic too: raw mode, the alternate screen, paste and mouse.
 
 use std::io::{self, Stdout, stdout};
 use std::time::Duration;
@@ -9,14 +8,14 @@ use crossterm::execute;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-/// The terminal, as it is while the console runs. Dropping it restores what was before.
+/// The terminal while the console runs. Dropping it gives the terminal back as it was.
 pub(super) struct Tty {
     /// What is drawn on.
     pub(super) terminal: Terminal<CrosstermBackend<Stdout>>,
 }
 
 impl Tty {
-    /// Takes the terminal. A panic gives it back before it is reported.
+    /// Takes the terminal. After a panic it is given back before the panic is reported.
     pub(super) fn enter() -> io::Result<Self> {
         let terminal = ratatui::try_init()?;
         execute!(stdout(), EnableBracketedPaste, EnableMouseCapture)?;
@@ -30,7 +29,7 @@ impl Tty {
     }
 }
 
-/// What was typed before there was a screen was not meant for it.
+/// Drops the keys that were typed before there was a screen: they were not meant for it.
 fn discard_typed() -> io::Result<()> {
     while crossterm::event::poll(Duration::ZERO)? {
         crossterm::event::read()?;
@@ -38,7 +37,7 @@ fn discard_typed() -> io::Result<()> {
     Ok(())
 }
 
-/// Nothing can be done about a terminal that does not take its modes back.
+/// Turns off paste and mouse. If that fails, nothing can be done about it.
 fn leave_modes() {
     let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste);
 }

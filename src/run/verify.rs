@@ -1,4 +1,4 @@
-//! Reads a condition back from the cloud; the core judges it.
+//! Reads from the cloud whether a condition holds; `core` judges what was read.
 
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ use crate::core::operation::{Check, CheckState, Facts};
 use crate::core::stack::{Stack, StackDetail, StackRef};
 use crate::core::text::short_duration;
 
-/// The call whose refusal is the token endpoint's.
+/// The call that an error names if the token endpoint itself refused.
 const TOKEN: &str = "oauth2:Token";
 
 /// Reads a condition once.
@@ -74,7 +74,7 @@ fn no_service(cluster: &str, service: &str) -> CheckState {
 
 async fn stack_now(session: &Session, stack: &StackRef) -> CloudResult<(Option<Stack>, StackDetail)> {
     let found = session.cloud.stack(stack).await?;
-    // Progress and reasons are worth a second call, but a throttled one must not fail a deploy.
+    // The second call is for progress and reasons. If it fails, the deploy must not.
     let detail = session.cloud.stack_detail(stack).await.unwrap_or_default();
     Ok((found, detail))
 }
@@ -84,7 +84,7 @@ fn outputs(stack: Option<&Stack>) -> Facts {
     Facts::outputs(stack)
 }
 
-/// A server's stack that failed is explained by its stopped tasks, if there are any.
+/// Adds the reason why the server's last task stopped to the failure of its stack, if there is one.
 async fn explain(session: &Session, state: CheckState, stack: &StackRef) -> CheckState {
     let CheckState::Failed(reason) = state else { return state };
     let server = stack.name.strip_prefix(&names::stack_prefix(&session.context.environment)).unwrap_or_default();
@@ -94,7 +94,7 @@ async fn explain(session: &Session, state: CheckState, stack: &StackRef) -> Chec
     CheckState::Failed(format!("{reason}{}", stop.unwrap_or_default()))
 }
 
-/// A refusal of new credentials is not the last word: Cognito may take seconds to know them.
+/// Whether new credentials are accepted. A refusal is not final: Cognito may take seconds to know them.
 async fn granted(session: &Session, probe: &TokenProbe) -> CloudResult<CheckState> {
     match session.cloud.token(probe).await {
         Ok(_) => Ok(CheckState::Holds("the token endpoint granted a token".into())),
@@ -108,7 +108,8 @@ async fn granted(session: &Session, probe: &TokenProbe) -> CloudResult<CheckStat
 async fn refused(session: &Session, probe: &TokenProbe) -> CloudResult<CheckState> {
     match session.cloud.token(probe).await {
         Ok(_) => Ok(CheckState::Pending("the old credentials are still accepted".into())),
-        // Only the token endpoint's own word: to be denied the stored secret proves nothing.
+        // Only a refusal by the token endpoint counts. That Secrets Manager denies us the stored secret
+        // proves nothing.
         Err(CloudError { kind: ErrorKind::Denied, message, call, .. }) if call == TOKEN => {
             Ok(CheckState::Holds(format!("refused: {message}")))
         }

@@ -1,4 +1,4 @@
-//! An audit that the version before wrote: all of it is listed, and what it left open goes on.
+//! An audit that version 0.1.0 wrote: all its records are listed, and its unfinished operations can go on.
 //!
 //! `audit/v0.1.0.jsonl` is what version 0.1.0 wrote as it played plans like those of the tests and
 //! left them at a step, let a step fail, or took a rotation back.
@@ -16,7 +16,7 @@ use rstest::rstest;
 
 const OLD: &str = include_str!("audit/v0.1.0.jsonl");
 
-/// The old audit in a directory of its own.
+/// A copy of the old audit in a new directory.
 struct Kept {
     audit: Audit,
     _directory: tempfile::TempDir,
@@ -39,7 +39,7 @@ impl Kept {
     }
 }
 
-/// The calls and checks that come first when it is resumed, with the titles of their steps.
+/// The first calls and checks of an operation that is resumed, with the titles of their steps.
 fn resumed(operation: &mut Operation) -> Vec<(String, Work)> {
     let mut wanted = operation.handle(Event::Resume(Facts::new()), at(0));
     let mut next = Vec::new();
@@ -58,7 +58,7 @@ fn resumed(operation: &mut Operation) -> Vec<(String, Work)> {
 }
 
 #[test]
-fn every_record_is_read_and_means_what_it_said() {
+fn records_of_earlier_versions_are_read_with_the_same_meaning() {
     let kept = Kept::new();
     let records = kept.audit.records().unwrap();
     assert_eq!(records.len(), OLD.lines().count(), "no line is left out");
@@ -79,7 +79,7 @@ fn every_record_is_read_and_means_what_it_said() {
 }
 
 #[test]
-fn what_has_no_outcome_is_open() {
+fn an_operation_without_an_outcome_is_unfinished() {
     let kept = Kept::new();
     let open = kept.open();
     let ids: Vec<&str> = open.iter().map(Operation::id).collect();
@@ -106,7 +106,7 @@ fn what_has_no_outcome_is_open() {
 #[case("op-replace-11", &["delete the old client"])]
 #[case("op-half-undone-undo", &["delete the new credentials"])]
 #[case("op-destroy", &["delete quarterdeck-prod-weather"])]
-fn it_goes_on_with_the_right_step(#[case] id: &str, #[case] expected: &[&str]) {
+fn an_unfinished_operation_goes_on_with_the_step_after_its_last_record(#[case] id: &str, #[case] expected: &[&str]) {
     let mut titles: Vec<String> = resumed(&mut Kept::new().operation(id)).into_iter().map(|(title, _)| title).collect();
     titles.sort();
     assert_eq!(titles, expected);
@@ -120,7 +120,7 @@ fn next(id: &str) -> Work {
 }
 
 #[test]
-fn the_next_step_has_what_was_learnt() {
+fn the_next_step_uses_what_earlier_steps_learnt() {
     let secret = |id: &str| format!("quarterdeck/prod/{id}/machine-client");
     let Work::Await(Check::TokenGranted { probe: TokenProbe { secret: of, version, .. } }) = next("op-dual-2") else {
         panic!("a proof is next");
@@ -160,7 +160,7 @@ fn a_change_set_that_was_not_needed_is_skipped_and_one_that_was_is_asked_about()
 }
 
 #[test]
-fn a_rotation_that_is_taken_back_has_its_facts() {
+fn taking_a_rotation_back_uses_what_the_rotation_learnt() {
     let kept = Kept::new();
     let previous = |id: &str| Fact::Previous(format!("quarterdeck/prod/{id}/machine-client"));
     let dual = kept.operation("op-dual-8");

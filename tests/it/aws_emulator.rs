@@ -1,4 +1,4 @@
-//! The AWS wall against an emulator: what was read is what is there, what was written can be read back.
+//! `AwsCloud` against an emulator: it reads what is there, and what it writes can be read back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::support::drive::{Driven, drive, first_call, plan};
 use crate::support::emulator::{Emulator, REGION};
 use futures::StreamExt;
-use quarterdeck::aws::{AwsCloud, Options, connect};
-use quarterdeck::cloud::{Cloud, CloudResult, ErrorKind};
+use quarterdeck::aws::{Access, AwsCloud, connect};
+use quarterdeck::cloud::*;
 use quarterdeck::core::client::{Client, StoredSecret};
 use quarterdeck::core::environment::Template;
 use quarterdeck::core::logs::insights::InsightsRequest;
@@ -25,7 +25,7 @@ const STACK: &str = "quarterdeck-test-time";
 const SECRET: &str = "quarterdeck/test/time/machine-client";
 const GROUP: &str = "/quarterdeck/test/time";
 
-/// A small environment: no network, no task that would have to run.
+/// A small environment without a network and without tasks that would have to run.
 const TEMPLATE: &str = r#"
 Parameters:
   Memory: { Type: String, Default: "512" }
@@ -83,7 +83,7 @@ struct World {
     cloud: AwsCloud,
 }
 
-/// What stands for the packed templates: a small one, and one that CloudFormation refuses.
+/// Used instead of the packed templates: a small one, and one that CloudFormation refuses.
 fn templates(template: Template) -> &'static str {
     if template == Template::Server { TEMPLATE } else { "Resources: {A: {Type: No::Such::Thing}}" }
 }
@@ -91,7 +91,7 @@ fn templates(template: Template) -> &'static str {
 async fn empty() -> World {
     let emulator = Emulator::start().await;
     let endpoint = Some(emulator.url.clone());
-    let options = Options { region: Some(REGION.into()), endpoint, static_credentials: true, ..Options::default() };
+    let options = Access { region: Some(REGION.into()), endpoint, static_credentials: true, ..Access::default() };
     World { cloud: connect(&options).await.unwrap().with_templates(templates), change_set: String::new(), emulator }
 }
 
@@ -167,13 +167,13 @@ impl World {
 }
 
 #[tokio::test]
-async fn stacks_are_drafted_executed_read_and_deleted() {
+async fn a_stack_is_drafted_executed_read_and_deleted() {
     let world = empty().await;
     let cloud = &world.cloud;
     assert_eq!(cloud.identity().await.unwrap().account, "000000000000");
     assert_eq!(cloud.stack(&stack()).await.unwrap(), None);
 
-    // A draft that is thrown away leaves nothing.
+    // Nothing is left of a draft that is discarded.
     let draft = ready(cloud.draft(&request(true, "512")).await);
     assert_eq!(draft.changes.len(), 9);
     assert!(draft.changes.iter().all(|change| change.action == ChangeAction::Add));
@@ -197,7 +197,7 @@ async fn stacks_are_drafted_executed_read_and_deleted() {
     assert!(detail.events.is_sorted_by(|newer, older| newer.at >= older.at));
     assert!(detail.events.iter().any(|event| event.token.as_deref() == Some("op-create")));
 
-    // Nothing changes; then one thing does.
+    // First nothing changes, then one parameter.
     assert_eq!(cloud.draft(&request(false, "512")).await.unwrap(), Drafted::Nothing);
     let more = ready(cloud.draft(&request(false, "1024")).await);
     assert!(more.changes.iter().any(|change| change.logical_id == "Task" && change.action == ChangeAction::Modify));
@@ -211,13 +211,13 @@ async fn stacks_are_drafted_executed_read_and_deleted() {
     let destroy = || Intent::Destroy(Destroy { environment: "test".into(), tiers: tiers.clone() });
     done(&drive(cloud, plan("op-destroy", destroy())).await);
     done(&drive(cloud, plan("op-destroy", destroy())).await);
-    // By ARN a deleted stack can still be explained.
+    // The events of a deleted stack can still be read by its ARN.
     let gone = StackRef { name: found.arn, region: REGION.into() };
     assert!(!cloud.stack_detail(&gone).await.unwrap().events.is_empty());
 }
 
 #[tokio::test]
-async fn a_fleet_is_read_and_changed() {
+async fn a_fleet_is_read_and_writes_to_its_services_overwrite_nothing_that_was_not_shown() {
     let world = World::deployed().await;
     let cloud = &world.cloud;
     let fleet = cloud.fleet("quarterdeck-test").await.unwrap();
@@ -257,7 +257,7 @@ async fn a_fleet_is_read_and_changed() {
 }
 
 #[tokio::test]
-async fn logs_are_paged_and_followed() {
+async fn log_events_are_read_by_pages_and_by_a_live_tail() {
     let world = World::deployed().await;
     let (cloud, emulator) = (&world.cloud, &world.emulator);
     let body = json!({ "logGroupName": GROUP, "logStreamName": "time/time/1" });
@@ -309,7 +309,7 @@ fn stored_in(client: &Client) -> StoredSecret {
 }
 
 #[tokio::test]
-async fn a_client_is_published_and_replaced() {
+async fn a_client_secret_is_stored_and_the_client_is_rotated_by_replacement() {
     let world = World::deployed().await;
     let cloud = &world.cloud;
     let old = world.clients().await.remove(0);
@@ -343,12 +343,12 @@ async fn a_client_is_published_and_replaced() {
 }
 
 #[tokio::test]
-async fn an_unfinished_replacement_is_taken_back() {
+async fn an_unfinished_rotation_by_replacement_is_taken_back() {
     let world = World::deployed().await;
     let cloud = &world.cloud;
     let old = world.clients().await.remove(0);
     publish(&world, &old).await;
-    // The proof cannot succeed: nobody is there.
+    // The proof cannot succeed, because the emulator has no token endpoint at that address.
     let endpoint = "http://127.0.0.1:9/oauth2/token".to_owned();
     let rotation = Rotation { endpoint, ..replace(&world, &old).await };
     let driven = drive_until_stuck(cloud, rotation.clone()).await;
@@ -371,7 +371,8 @@ async fn drive_until_stuck(cloud: &AwsCloud, rotation: Rotation) -> Driven {
     driven
 }
 
-/// Puts the client's secret into its Secret, as a deploy does at its end; twice, as after a crash.
+/// Stores the client's credentials in its Secret, as a deploy does at its end, and does it again, as after
+/// a crash.
 async fn publish(world: &World, client: &Client) {
     let output = |key: &str, value: &str| (Fact::Output { stack: STACK.into(), key: key.into() }, value.to_owned());
     let facts = Facts::from([output("MachineClientId", &client.id), output("MachineSecretName", SECRET)]);

@@ -1,4 +1,4 @@
-//! The AWS wall against a server that misbehaves: every failure has its kind, its words and its limit.
+//! `AwsCloud` against a server that misbehaves: every failure has a kind and a message and comes in time.
 
 use std::time::{Duration, Instant};
 
@@ -6,8 +6,8 @@ use crate::support::drive::{Driven, drive, first_call, plan};
 use crate::support::fake_identity::{CLIENT, Identity, SECRET};
 use crate::support::scripted::{Reply, Scripted};
 use futures::StreamExt;
-use quarterdeck::aws::{AwsCloud, Options, Timeouts, connect, connect_with};
-use quarterdeck::cloud::{Cloud, CloudError, ErrorKind};
+use quarterdeck::aws::{Access, AwsCloud, Timeouts, connect, connect_with};
+use quarterdeck::cloud::*;
 use quarterdeck::core::logs::LogQuery;
 use quarterdeck::core::logs::insights::InsightsRequest;
 use quarterdeck::core::operation::intent::{Scale, ServiceRef};
@@ -28,12 +28,12 @@ const SHORT: Timeouts = Timeouts {
     silence: None,
 };
 
-fn options(endpoint: &str) -> Options {
-    Options {
+fn options(endpoint: &str) -> Access {
+    Access {
         region: Some("eu-central-1".into()),
         endpoint: Some(endpoint.into()),
         static_credentials: true,
-        ..Options::default()
+        ..Access::default()
     }
 }
 
@@ -41,7 +41,7 @@ async fn cloud(endpoint: &str) -> AwsCloud {
     connect_with(&options(endpoint), SHORT).await.unwrap()
 }
 
-/// The failure of a plain read against these replies, and how often it was asked.
+/// The failure of a read that gets these replies, and the number of requests.
 async fn failure(replies: Vec<Reply>) -> (CloudError, usize) {
     let server = Scripted::script([("ListTaskDefinitions", replies)]).await;
     let error = cloud(&server.url).await.revisions("time").await.unwrap_err();
@@ -73,7 +73,11 @@ async fn a_throttled_read_is_tried_again_and_counted() {
 #[case::truncated(Reply::Answer(200, "{\"taskDefinitionArns\":[".into()), ErrorKind::Garbled, 1)]
 #[case::wrong_types(Reply::Answer(200, "{\"taskDefinitionArns\":7}".into()), ErrorKind::Garbled, 1)]
 #[tokio::test]
-async fn failures_have_their_kind(#[case] reply: Reply, #[case] kind: ErrorKind, #[case] attempts: usize) {
+async fn each_failure_of_a_read_has_its_kind_and_number_of_attempts(
+    #[case] reply: Reply,
+    #[case] kind: ErrorKind,
+    #[case] attempts: usize,
+) {
     let begun = Instant::now();
     let (error, asked) = failure(vec![reply]).await;
     assert_eq!((error.kind, asked), (kind, attempts), "{error}");
@@ -81,7 +85,7 @@ async fn failures_have_their_kind(#[case] reply: Reply, #[case] kind: ErrorKind,
 }
 
 #[tokio::test]
-async fn a_refused_port_is_named() {
+async fn an_error_names_the_port_that_refused_the_connection() {
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let error = cloud(&format!("http://127.0.0.1:{port}")).await.identity().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
@@ -90,7 +94,7 @@ async fn a_refused_port_is_named() {
 }
 
 #[tokio::test]
-async fn pages_without_an_end_are_left() {
+async fn a_read_whose_pages_do_not_end_is_given_up() {
     let mut page = 0;
     let server = Scripted::start(move |_| {
         page += 1;
@@ -102,7 +106,7 @@ async fn pages_without_an_end_are_left() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_of_a_fleet_is_a_gap() {
+async fn a_part_of_the_fleet_that_cannot_be_read_is_a_gap() {
     let balancer = json!([{ "targetGroupArn": "arn:tg" }]);
     let service = json!({ "serviceName": "time", "status": "ACTIVE", "desiredCount": -1, "loadBalancers": balancer,
         "events": [{ "message": "\u{1b}[31mhostile" , "createdAt": 1.0 }, { "message": "without a date" }] });
@@ -145,7 +149,7 @@ async fn a_cluster_that_is_not_there_is_not_an_empty_one() {
 }
 
 #[tokio::test]
-async fn an_empty_page_with_a_token_is_no_end() {
+async fn an_empty_page_with_a_token_is_followed_by_the_next() {
     let server =
         Scripted::script([("FilterLogEvents", vec![Reply::json(200, json!({ "events": [], "nextToken": "t" }))])])
             .await;
@@ -155,7 +159,7 @@ async fn an_empty_page_with_a_token_is_no_end() {
 }
 
 #[tokio::test]
-async fn a_missing_stack_is_none() {
+async fn a_stack_that_does_not_exist_is_none() {
     let body = "<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id x does not exist</Message>\
                 </Error></ErrorResponse>";
     let server = Scripted::script([("DescribeStacks", vec![Reply::Answer(400, body.into())])]).await;
@@ -183,7 +187,7 @@ async fn a_write_is_sent_once(#[case] reply: Reply, #[case] kind: ErrorKind) {
 #[tokio::test]
 async fn a_wrong_region_or_endpoint_is_found_before_any_call() {
     for (region, endpoint) in [("Frankfurt", "http://localhost:1"), ("eu-central-1", "localhost:1")] {
-        let options = Options { region: Some(region.into()), ..options(endpoint) };
+        let options = Access { region: Some(region.into()), ..options(endpoint) };
         let error = connect(&options).await.err().expect("refused");
         assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
         assert!(error.hint.is_some());
@@ -204,10 +208,10 @@ fn in_a_bare_process(test: &str, environment: &[(&str, &str)]) -> bool {
 }
 
 #[tokio::test]
-async fn no_credentials() {
-    if in_a_bare_process("no_credentials", &[]) {
+async fn without_credentials_the_first_call_says_so() {
+    if in_a_bare_process("without_credentials_the_first_call_says_so", &[]) {
         let server = Scripted::script([]).await;
-        let options = Options { static_credentials: false, ..options(&server.url) };
+        let options = Access { static_credentials: false, ..options(&server.url) };
         let error = connect(&options).await.unwrap().identity().await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::NoCredentials, "{error}");
         assert!(error.hint.unwrap().contains("aws sso login"));
@@ -215,9 +219,9 @@ async fn no_credentials() {
 }
 
 #[tokio::test]
-async fn no_region() {
-    if in_a_bare_process("no_region", &[]) {
-        let error = connect(&Options::default()).await.err().expect("refused");
+async fn without_a_region_connecting_is_refused() {
+    if in_a_bare_process("without_a_region_connecting_is_refused", &[]) {
+        let error = connect(&Access::default()).await.err().expect("refused");
         assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
         assert!(error.hint.unwrap().contains("--region"));
     }
@@ -227,7 +231,7 @@ async fn no_region() {
 async fn the_environment_names_region_and_endpoint() {
     let environment = [("AWS_REGION", "eu-west-3"), ("AWS_ENDPOINT_URL", "http://localhost:4566/")];
     if in_a_bare_process("the_environment_names_region_and_endpoint", &environment) {
-        let cloud = connect(&Options::default()).await.unwrap();
+        let cloud = connect(&Access::default()).await.unwrap();
         assert_eq!((cloud.region(), cloud.endpoint()), ("eu-west-3", Some("http://localhost:4566")));
     }
 }
@@ -254,7 +258,7 @@ async fn rotate(identity: &Identity) -> (Driven, AwsCloud, Scripted) {
     (driven, cloud, server)
 }
 
-/// The new secret is the only one, is published, and is written nowhere else.
+/// Asserts that the new secret is the only one, is published, and is written nowhere else.
 async fn rotated(identity: &Identity, driven: &Driven, cloud: &AwsCloud, server: &Scripted) {
     assert!(matches!(driven.operation.phase, Phase::Ended(_)), "{}", driven.trouble());
     let new = {
@@ -290,7 +294,7 @@ async fn a_rotation_replaces_the_secret() {
 #[case("UpdateSecretVersionStage")]
 #[case("DeleteUserPoolClientSecret")]
 #[tokio::test]
-async fn a_lost_answer_is_settled_by_looking(#[case] call: &'static str) {
+async fn after_a_lost_answer_the_write_is_not_made_twice(#[case] call: &'static str) {
     let identity = Identity::new();
     identity.state().lost.insert(call);
     let (driven, cloud, server) = rotate(&identity).await;
@@ -308,7 +312,7 @@ async fn a_third_secret_is_refused_and_nothing_is_published() {
     assert_eq!(identity.state().stages["AWSCURRENT"], "v1");
 }
 
-/// Takes a rotation back that published nothing, as far as it knows.
+/// Takes a rotation back that knows of no publication.
 async fn take_back(server: &Scripted, made: &str) -> Driven {
     let rotation = rotation(server);
     let learnt = Facts::from([(Fact::ClientSecret, made.into()), (rotation.current(), "v1".into())]);
@@ -317,7 +321,7 @@ async fn take_back(server: &Scripted, made: &str) -> Driven {
 }
 
 #[tokio::test]
-async fn what_may_be_published_is_not_deleted() {
+async fn credentials_that_may_still_be_published_are_not_deleted() {
     let identity = Identity::new();
     let (driven, _, server) = rotate(&identity).await;
     assert!(matches!(driven.operation.phase, Phase::Ended(_)), "{}", driven.trouble());
@@ -332,14 +336,14 @@ async fn the_secret_of_another_machine_is_not_taken_for_ours() {
     let identity = Identity::new();
     identity.state().secrets.push((format!("{CLIENT}--9"), "foreign".into()));
     let (driven, ..) = rotate(&identity).await;
-    assert!(driven.trouble().contains("does not open"), "{}", driven.trouble());
+    assert!(driven.trouble().contains("not the one that was stored"), "{}", driven.trouble());
     assert!(!driven.operation.facts().contains(&Fact::ClientSecret));
     let state = identity.state();
     assert_eq!((state.secrets.len(), state.stages["AWSCURRENT"].as_str()), (2, "v1"));
 }
 
 #[tokio::test]
-async fn the_last_secret_stays() {
+async fn the_last_secret_of_a_client_is_not_deleted() {
     let identity = Identity::new();
     let answering = identity.clone();
     let server = Scripted::start(move |request| answering.answer(request)).await;
@@ -349,7 +353,7 @@ async fn the_last_secret_stays() {
 }
 
 #[tokio::test]
-async fn an_endpoint_without_second_secrets_says_so_once() {
+async fn an_endpoint_that_lacks_second_secrets_is_asked_once() {
     let server = Scripted::script([]).await;
     let cloud = cloud(&server.url).await;
     assert!(!cloud.has_dual_secrets("p", "c").await.unwrap());
@@ -358,7 +362,7 @@ async fn an_endpoint_without_second_secrets_says_so_once() {
 }
 
 #[tokio::test]
-async fn clients_without_their_secrets_have_a_gap() {
+async fn clients_whose_stored_secrets_cannot_be_read_have_a_gap() {
     let client = json!({ "ClientId": "c", "ClientName": "prod-time-machine", "ClientSecret": "hush" });
     let server = Scripted::script([
         ("ListUserPoolClients", vec![Reply::json(200, json!({ "UserPoolClients": [client, { "ClientId": "gone" }] }))]),
@@ -383,7 +387,7 @@ async fn clients_without_their_secrets_have_a_gap() {
 }
 
 #[tokio::test]
-async fn a_client_that_cannot_be_described_is_of_no_known_kind() {
+async fn the_kind_of_a_client_that_cannot_be_described_is_unknown() {
     let listed = json!([{ "ClientId": "a", "ClientName": "time" }, { "ClientId": "b", "ClientName": "docs" }]);
     let server = Scripted::script([
         ("ListUserPoolClients", vec![Reply::json(200, json!({ "UserPoolClients": listed }))]),
@@ -403,7 +407,7 @@ async fn a_client_that_cannot_be_described_is_of_no_known_kind() {
 }
 
 #[tokio::test]
-async fn a_tail_of_garbage_ends_with_an_error() {
+async fn a_live_tail_that_sends_garbage_ends_with_an_error() {
     let group = json!({ "logGroupName": "/g", "arn": "arn:aws:logs:eu-central-1:1:log-group:/g:*" });
     let server = Scripted::script([
         ("DescribeLogGroups", vec![Reply::json(200, json!({ "logGroups": [group] }))]),
@@ -426,7 +430,7 @@ async fn a_tail_of_garbage_ends_with_an_error() {
 #[case::not_oauth(Reply::Answer(200, "<html>".into()), ErrorKind::Garbled)]
 #[case::refused(Reply::json(401, json!({ "error": "invalid_client" })), ErrorKind::Denied)]
 #[tokio::test]
-async fn a_token_endpoint_that_misbehaves(#[case] reply: Reply, #[case] kind: ErrorKind) {
+async fn each_failure_of_the_token_endpoint_has_its_kind(#[case] reply: Reply, #[case] kind: ErrorKind) {
     let identity = Identity::new();
     let server = Scripted::start(move |request| match request.call.as_str() {
         "/oauth2/token" => reply.clone(),

@@ -1,4 +1,4 @@
-//! The whole of it, once: the console in a pseudo-terminal on the local cloud, with real containers.
+//! Everything together, once: the console in a pseudo-terminal on the local cloud, with real containers.
 //!
 //! Needs python3 with its venv module, and a container engine. `make e2e` runs it.
 #![allow(
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 /// The first start compiles the images of the servers.
 const START: Duration = Duration::from_secs(15 * 60);
-/// What an operation may take.
+/// How long an operation may take.
 const OPERATION: Duration = Duration::from_secs(3 * 60);
 const DESTROY: Duration = Duration::from_secs(5 * 60);
 
@@ -28,7 +28,7 @@ const MODERN: &str = "2026-07-28";
 const TIME: &str = "local-time-machine";
 const WEATHER: &str = "local-weather-machine";
 
-/// Calls a tool the way a client of the stateless protocol does; status and body.
+/// Calls a tool as a client of the stateless protocol does, and returns status and body.
 fn call(server_url: &str, token: &str, tool: &str, arguments: &Value, request_id: &str) -> (u16, String) {
     let message = json!({
         "jsonrpc": "2.0", "id": 1, "method": "tools/call",
@@ -67,7 +67,7 @@ fn server<'a>(screen: &'a str, name: &str) -> Option<Vec<&'a str>> {
     screen.lines().map(words).find(|words| words.first() == Some(&name)).map(|words| words[1..].to_vec())
 }
 
-/// Whether a server runs so many of so many tasks, all of them healthy.
+/// Whether the screen shows a server with this count of tasks, all of them healthy.
 fn runs(screen: &str, name: &str, tasks: &str) -> bool {
     server(screen, name).is_some_and(|row| row.get(2) == Some(&tasks) && row.get(3) == Some(&tasks))
 }
@@ -91,7 +91,7 @@ fn select_server(console: &mut Console, name: &str) {
     });
 }
 
-/// Tells how long a step took, for whoever reads the output.
+/// Prints how long a step took.
 struct Clock(Instant);
 
 impl Clock {
@@ -157,7 +157,7 @@ fn a_call_is_seen_in_the_log(cloud: &Cloud, console: &mut Console) {
     assert_accepted(cloud, &cloud.token(TIME), "e2e-first-call");
     let (status, _) = call(&url(cloud, "time"), "no.such.token", "get_current_time", &json!({}), "e2e-refused");
     assert_eq!(status, 401);
-    // A token of one server does not open another.
+    // The token for one server is refused by another.
     let (status, body) =
         call(&url(cloud, "weather"), &cloud.token(TIME), "get_alerts", &json!({ "state": "CA" }), "e2e-other");
     assert!(matches!(status, 401 | 403), "{status}: {body}");
@@ -251,7 +251,7 @@ fn a_deploy_of_the_same_does_nothing(console: &mut Console) {
 fn a_killed_operation_is_resumed(cloud: &Cloud, clock: &mut Clock) {
     let desired = interrupted_scale(cloud);
     clock.step("kill -9 of a scaling");
-    // The local cloud was started by another console: this one finds it, and leaves it when it ends.
+    // Another console has started the local cloud: this one finds it, and does not stop it when it ends.
     let mut second = cloud.console(&["--local"]);
     second.wait("the Fleet screen", START, |screen| server(screen, "weather").is_some());
     second.wait_for("1 paused", SOON);
@@ -274,7 +274,7 @@ fn a_killed_operation_is_resumed(cloud: &Cloud, clock: &mut Clock) {
     assert_eq!(cloud.status()["emulator"]["healthy"], true, "the first console still needs it");
 }
 
-/// Kills a scaling of the weather server before it ends; the count it was to reach.
+/// Kills a process that scales the weather server before it ends. Returns the count that was asked for.
 fn interrupted_scale(cloud: &Cloud) -> u64 {
     for _ in 0..5 {
         let wanted = if cloud.desired("weather") == 2 { 1 } else { 2 };
@@ -282,7 +282,7 @@ fn interrupted_scale(cloud: &Cloud) -> u64 {
         let mut command = cloud.command(&["--local", "scale", "weather", "--desired", &count, "--yes"]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("quarterdeck starts");
         let lines = BufReader::new(child.stderr.take().expect("its stderr")).lines();
-        // Steps are told as `[1/2] …`; the first is told when its call was sent, long before the tasks run.
+        // Steps are printed as `[1/2] …`. The first comes when its call was sent, long before the tasks run.
         let step = lines.map_while(Result::ok).find(|line| line.starts_with('['));
         child.kill().expect("to kill it");
         child.wait().expect("its end");
@@ -315,7 +315,7 @@ fn everything_is_destroyed(cloud: &Cloud, console: &mut Console) {
 fn nothing_is_left(cloud: &Cloud, console: &mut Console) {
     let status = cloud.status();
     let pid = status["emulator"]["pid"].as_u64().expect("a process");
-    // Back to the first screen, then out.
+    // Back to the first screen, then leave.
     console.press("q");
     console.wait("the Fleet screen to know that nothing is left", SOON, |screen| {
         let gone = ["there is no cluster", "no server in cluster"];
@@ -324,7 +324,7 @@ fn nothing_is_left(cloud: &Cloud, console: &mut Console) {
     console.press("q");
     assert_eq!(console.wait_for_exit(OPERATION), 0, "{}", console.screen());
     console.assert_restored();
-    // It was started by this console, which ends it.
+    // This console has started the local cloud, so it stops it.
     assert!(console.screen().contains("stopping the local cloud"), "{}", console.screen());
     assert!(!PathBuf::from(format!("/proc/{pid}")).exists(), "the emulator has ended");
     let status = cloud.status();

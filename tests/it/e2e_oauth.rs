@@ -1,4 +1,4 @@
-//! OAuth on the local cloud, by clients that are not ours: the Python SDK and the MCP Inspector.
+//! OAuth on the local cloud, with clients of others: the Python SDK and the MCP Inspector.
 //!
 //! The tests themselves are in tests/oauth. `make e2e` installs what they need and runs them.
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use quarterdeck::local::{Dirs, LocalError, Options, Progress, attach, down, status, up};
+use quarterdeck::local::{Dirs, LocalError, LocalOptions, LocalProgress, attach, down, status, up};
 
-/// State of a test's own. A test that fails leaves no process behind.
+/// The directories of one test. A test that fails leaves no process running.
 struct Place(tempfile::TempDir);
 
 impl Drop for Place {
@@ -24,15 +24,15 @@ fn place() -> Place {
     Place(tempfile::tempdir().unwrap())
 }
 
-/// The virtual environment is kept from run to run.
-fn options(state: &Place, port: Option<u16>) -> Options {
+/// The virtual environment is kept for the next run of the tests.
+fn options(state: &Place, port: Option<u16>) -> LocalOptions {
     let data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("local-data");
     let dirs = Some(Dirs { data, state: state.0.path().to_owned() });
-    Options { control_plane_only: true, port, dirs, ..Options::default() }
+    LocalOptions { control_plane_only: true, port, dirs, ..LocalOptions::default() }
 }
 
-/// A free port that stays free: below the range from which the kernel gives ports to everybody
-/// else's connections, and another one for every test process.
+/// A port that stays free: it is below the range from which the kernel takes ports for connections, and
+/// each test process has another.
 fn free_port() -> u16 {
     let first = 20_000 + u16::try_from(std::process::id() % 1_000).unwrap() * 10;
     (first..first + 10).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
@@ -44,15 +44,15 @@ fn signal(pid: u32, name: &str) {
 }
 
 #[tokio::test]
-async fn it_starts_is_found_again_and_stops() {
+async fn the_emulator_starts_is_found_again_and_stops() {
     let state = place();
     let options = options(&state, Some(free_port()));
     let mut said = Vec::new();
     let first = up(&options, &mut |progress| said.push(progress)).await.unwrap();
     assert!(first.started_here);
     assert_eq!(first.addresses, ["127.0.0.1"]);
-    assert!(said.iter().any(|one| matches!(one, Progress::Step { title: "emulator", index: 2, of: 3 })));
-    assert!(said.iter().any(|one| matches!(one, Progress::Done { title: "emulator", .. })));
+    assert!(said.iter().any(|one| matches!(one, LocalProgress::Step { title: "emulator", index: 2, of: 3 })));
+    assert!(said.iter().any(|one| matches!(one, LocalProgress::Done { title: "emulator", .. })));
 
     let found = status(&options).await.unwrap().emulator.unwrap();
     assert!(found.running && found.healthy);
@@ -74,7 +74,7 @@ async fn it_starts_is_found_again_and_stops() {
 }
 
 #[tokio::test]
-async fn one_that_was_killed_is_replaced_and_a_strange_port_left_alone() {
+async fn an_emulator_that_was_killed_is_replaced_and_a_port_of_others_is_left_alone() {
     let state = place();
     let stranger = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let taken = stranger.local_addr().unwrap().port();
@@ -95,10 +95,10 @@ async fn one_that_was_killed_is_replaced_and_a_strange_port_left_alone() {
 }
 
 #[tokio::test]
-async fn an_engine_is_found_or_started_and_given_back() {
+async fn a_container_engine_is_found_or_started_and_stopped_if_we_started_it() {
     let state = place();
     let source = tempfile::tempdir().unwrap();
-    let options = Options {
+    let options = LocalOptions {
         control_plane_only: false,
         source: Some(source.path().to_owned()),
         ..options(&state, Some(free_port()))
@@ -122,6 +122,6 @@ async fn an_engine_is_found_or_started_and_given_back() {
     assert!(status(&options).await.unwrap().engine.is_none());
 }
 
-fn note(progress: Progress) -> Option<String> {
-    if let Progress::Note(text) = progress { Some(text) } else { None }
+fn note(progress: LocalProgress) -> Option<String> {
+    if let LocalProgress::Note(text) = progress { Some(text) } else { None }
 }

@@ -1,4 +1,4 @@
-//! The console in a pseudo-terminal, without a cloud: it starts, says what is wrong, takes keys
+//! The console in a pseudo-terminal, without a cloud: it starts, says what is wrong, accepts keys
 //! whatever the network does, and gives the terminal back.
 
 use crate::support::pty as terminal;
@@ -12,7 +12,7 @@ use crate::support::pty::Console;
 const SOON: Duration = Duration::from_secs(5);
 const WIDE: terminal::Size = (120, 40);
 
-/// The console on an endpoint. Its home goes with it.
+/// The console on an endpoint. Its home directory is deleted with it.
 fn console(endpoint: &str) -> (Console, tempfile::TempDir) {
     let home = tempfile::tempdir().expect("a directory");
     let args = ["--endpoint-url", endpoint, "--region", "us-east-1", "-e", "x"];
@@ -20,7 +20,7 @@ fn console(endpoint: &str) -> (Console, tempfile::TempDir) {
     (Console::start(home.path(), WIDE, &args, keys), home)
 }
 
-/// Nobody listens on the port of a listener that is gone.
+/// An endpoint on which nobody listens: its listener has just been closed.
 fn refused() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     format!("http://{}", listener.local_addr().expect("an address"))
@@ -80,7 +80,7 @@ fn keys_are_taken_while_the_endpoint_hangs() {
         for mut stream in listener.incoming().flatten() {
             let _ = stream.read(&mut [0; 64]);
             let _ = asked.send(());
-            // Kept open, never answered.
+            // The connection stays open and is never answered.
             held.push(stream);
         }
     });

@@ -1,4 +1,4 @@
-//! The tail through the real AWS wall, against a CloudWatch that fails: one test for each fault.
+//! The tail with the real `AwsCloud`, against a CloudWatch that fails: one test for each fault.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use crate::support::tailing::{FAST, LATEST, Tailing};
 use quarterdeck::cloud::ErrorKind;
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::logs::tail::{End, Follow};
-use quarterdeck::run::tail::Patience;
+use quarterdeck::run::tail::{Patience, now_millis};
 use rstest::rstest;
 
 const GROUP: &str = "/q/prod/time";
 
-/// An endpoint, and a tail that is live on it.
+/// An endpoint, and a tail that has a live session with it.
 async fn live() -> (CloudWatch, Tailing) {
     let endpoint = CloudWatch::start(&[GROUP]).await;
     endpoint.put(GROUP, "before", 0, Delivery::Silent);
@@ -22,7 +22,7 @@ async fn live() -> (CloudWatch, Tailing) {
     (endpoint, tailing)
 }
 
-/// Ends with an event that every way of reading brings, and says how often each line came.
+/// Waits for an event that every way of reading brings, and asserts how often each line came.
 async fn counts(endpoint: &CloudWatch, tailing: &mut Tailing, texts: &[&str]) -> Vec<usize> {
     endpoint.put(GROUP, "end", 0, Delivery::LeftOut);
     endpoint.beat(false);
@@ -34,7 +34,7 @@ async fn counts(endpoint: &CloudWatch, tailing: &mut Tailing, texts: &[&str]) ->
 }
 
 #[tokio::test]
-async fn what_a_sample_leaves_out_is_fetched_and_said() {
+async fn lines_that_a_sampled_update_left_out_are_fetched_and_the_state_says_so() {
     let (endpoint, mut tailing) = live().await;
     endpoint.put(GROUP, "left out", 0, Delivery::LeftOut);
     tailing.until("sampled", |tailing| tailing.told("sampled")).await;
@@ -50,7 +50,7 @@ async fn what_a_sample_leaves_out_is_fetched_and_said() {
 #[case::in_the_headers(40)]
 #[case::in_the_payload(180)]
 #[tokio::test]
-async fn what_came_while_the_connection_was_broken_is_fetched(#[case] bytes: usize) {
+async fn lines_that_came_while_the_connection_was_broken_are_fetched(#[case] bytes: usize) {
     let (endpoint, mut tailing) = live().await;
     endpoint.put(GROUP, "a", 0, Delivery::Brought);
     endpoint.cut(bytes);
@@ -76,7 +76,7 @@ async fn a_session_that_times_out_is_opened_again() {
 }
 
 #[tokio::test]
-async fn a_session_that_stalls_is_left() {
+async fn a_session_that_stalls_is_replaced() {
     let (endpoint, mut tailing) = live().await;
     endpoint.put(GROUP, "never sent", 0, Delivery::Silent);
     tailing.line("never sent").await;
@@ -103,7 +103,7 @@ async fn a_session_is_renewed_before_its_end_without_a_gap() {
 }
 
 #[tokio::test]
-async fn equal_events_are_all_shown_and_events_brought_twice_once() {
+async fn equal_events_are_all_shown_and_an_event_that_comes_twice_is_shown_once() {
     let (endpoint, mut tailing) = live().await;
     endpoint.put_all(GROUP, &["same".into(), "same".into(), "same".into()], 0, Delivery::Brought);
     endpoint.put(GROUP, "twice", 0, Delivery::Twice);
@@ -132,11 +132,11 @@ async fn a_gap_that_cannot_be_closed_is_marked_and_closed_later(#[case] fault: F
 }
 
 #[tokio::test]
-async fn a_gap_that_stays_open_covers_what_is_missing() {
+async fn a_gap_that_stays_open_covers_every_missing_line() {
     let (endpoint, mut tailing) = live().await;
     endpoint.faults([Fault::Throttle; 100_000]);
     endpoint.put(GROUP, "missing", LATEST, Delivery::LeftOut);
-    let missing = quarterdeck::run::tail::now_millis() - LATEST;
+    let missing = now_millis() - LATEST;
     tailing.until("the gap", |tailing| !tailing.gaps.is_empty()).await;
     let gap = &tailing.gaps[0];
     assert!(!gap.closed && gap.from <= missing && missing <= gap.to, "{gap:?} {missing}");
@@ -144,7 +144,7 @@ async fn a_gap_that_stays_open_covers_what_is_missing() {
 }
 
 #[tokio::test]
-async fn empty_pages_keep_their_token_and_refused_tokens_are_answered() {
+async fn an_empty_page_is_followed_and_a_refused_token_begins_the_window_again() {
     let endpoint = CloudWatch::start(&[GROUP]).await;
     endpoint.paging(2, true);
     endpoint.faults([Fault::Empty, Fault::Empty, Fault::Empty, Fault::BadToken, Fault::Empty]);
@@ -159,7 +159,7 @@ async fn empty_pages_keep_their_token_and_refused_tokens_are_answered() {
 }
 
 #[tokio::test]
-async fn a_page_of_one_millisecond_without_a_token_is_a_gap_for_good() {
+async fn a_full_page_of_one_millisecond_without_a_token_leaves_a_gap_for_good() {
     let endpoint = CloudWatch::start(&[GROUP]).await;
     endpoint.paging(10_000, false);
     let many: Vec<String> = (0..10_050).map(|number| number.to_string()).collect();
@@ -174,7 +174,7 @@ async fn a_page_of_one_millisecond_without_a_token_is_a_gap_for_good() {
 #[case::denied(Live::Denied)]
 #[case::unknown(Live::Unknown)]
 #[tokio::test]
-async fn without_live_tail_it_polls_and_says_why_until_there_is_one(#[case] refusal: Live) {
+async fn without_live_tail_the_tail_polls_and_says_why_until_there_is_one(#[case] refusal: Live) {
     let endpoint = CloudWatch::start(&[GROUP]).await;
     endpoint.live(refusal);
     let mut tailing = Tailing::start(&endpoint, &[GROUP], Follow::Live, FAST).await;
@@ -188,7 +188,7 @@ async fn without_live_tail_it_polls_and_says_why_until_there_is_one(#[case] refu
 }
 
 #[tokio::test]
-async fn a_very_late_event_is_found_by_the_deeper_look() {
+async fn an_event_that_comes_very_late_is_found() {
     let endpoint = CloudWatch::start(&[GROUP]).await;
     let mut tailing = Tailing::start(&endpoint, &[GROUP], Follow::Poll, FAST).await;
     tailing.state("polling").await;
@@ -197,7 +197,7 @@ async fn a_very_late_event_is_found_by_the_deeper_look() {
 }
 
 #[tokio::test]
-async fn a_group_that_is_not_there_yet_joins_by_itself() {
+async fn a_group_that_is_created_later_is_followed_by_itself() {
     let (endpoint, mut tailing) = live().await;
     tailing.follow(&[GROUP, "/q/prod/new"]);
     tailing.state("polling").await;
@@ -212,7 +212,7 @@ async fn a_group_that_is_not_there_yet_joins_by_itself() {
 }
 
 #[tokio::test]
-async fn a_group_of_infrequent_access_is_polled_beside_the_others() {
+async fn a_group_without_live_tail_is_polled_while_the_others_are_live() {
     let endpoint = CloudWatch::start(&[GROUP, "/q/prod/rare"]).await;
     endpoint.infrequent("/q/prod/rare");
     let mut tailing = Tailing::start(&endpoint, &[GROUP, "/q/prod/rare"], Follow::Live, FAST).await;
@@ -242,7 +242,7 @@ async fn more_than_ten_groups_take_several_sessions() {
 }
 
 #[tokio::test]
-async fn a_group_that_is_refused_beside_a_long_one_is_not_asked_for_ever() {
+async fn a_refused_group_ends_the_window_although_another_group_has_more_pages() {
     let endpoint = CloudWatch::start(&[GROUP, "/q/refused"]).await;
     endpoint.put_all(GROUP, &(0..30).map(|number| number.to_string()).collect::<Vec<_>>(), 0, Delivery::Silent);
     endpoint.paging(10, true);
@@ -255,7 +255,7 @@ async fn a_group_that_is_refused_beside_a_long_one_is_not_asked_for_ever() {
 }
 
 #[tokio::test]
-async fn a_window_that_cannot_be_read_ends_with_the_reason_and_the_gap() {
+async fn a_window_that_cannot_be_read_ends_with_a_reason_and_a_gap() {
     let endpoint = CloudWatch::start(&[GROUP]).await;
     endpoint.faults([Fault::Denied]);
     let mut tailing = Tailing::start(&endpoint, &[GROUP], Follow::No, FAST).await;

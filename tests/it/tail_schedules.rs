@@ -14,7 +14,7 @@ const GROUPS: [&str; 2] = ["/q/prod/time", "/q/prod/weather"];
 /// Something that happens.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Events of a group, so late; `equal` ones are all the same text.
+    /// Events of a group that come late by this much; `equal` ones have the same text.
     Put {
         group: usize,
         count: usize,
@@ -62,7 +62,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What was put, and how often.
+/// Which lines were written, and how often.
 #[derive(Default)]
 struct Put(BTreeMap<String, usize>);
 
@@ -72,7 +72,7 @@ impl Put {
     }
 }
 
-/// Plays the steps; what was put.
+/// Plays the steps, and returns what was written.
 async fn act(steps: Vec<Step>, endpoint: &CloudWatch, tailing: &mut Tailing) -> Put {
     let mut put = Put::default();
     for (number, step) in steps.into_iter().enumerate() {
@@ -95,7 +95,7 @@ async fn act(steps: Vec<Step>, endpoint: &CloudWatch, tailing: &mut Tailing) -> 
     put
 }
 
-/// Whatever happened: when it is over, every line is shown exactly once and no gap is open.
+/// Asserts that at the end every line was shown exactly once and no gap is open.
 async fn play(steps: Vec<Step>, follow: Follow, patience: Patience) {
     let endpoint = CloudWatch::start(&GROUPS).await;
     let mut tailing = Tailing::start(&endpoint, &GROUPS, follow, patience).await;
@@ -103,7 +103,7 @@ async fn play(steps: Vec<Step>, follow: Follow, patience: Patience) {
     endpoint.heal();
     endpoint.live(Live::Open);
     tailing.until("what was put", |tailing| put.shown(tailing)).await;
-    // One more whole reading, after which nothing is on its way twice.
+    // One more complete window, after which no line can come a second time.
     endpoint.cut(0);
     for group in GROUPS {
         endpoint.put(group, &format!("end of {group}"), 0, Delivery::Silent);
@@ -115,8 +115,8 @@ async fn play(steps: Vec<Step>, follow: Follow, patience: Patience) {
     tailing.until("every gap closed", open).await;
 }
 
-/// Nothing can be read any more: what is missing lies in a gap that was told, and no line is shown
-/// more often than it was put.
+/// Asserts that every missing line is inside a gap that was shown, and that no line was shown more often
+/// than it was written.
 async fn play_to_a_bad_end(steps: Vec<Step>) {
     let endpoint = CloudWatch::start(&GROUPS).await;
     let mut tailing = Tailing::start(&endpoint, &GROUPS, Follow::Live, FAST).await;
@@ -144,7 +144,7 @@ async fn play_to_a_bad_end(steps: Vec<Step>) {
     }
 }
 
-/// As many schedules as asked for, of a seed that stays: a failure is the same the next time.
+/// Plays as many schedules as asked for. The seed is always the same, so that a failure can be repeated.
 fn run<F: Future<Output = ()> + Send + 'static>(play: impl Fn(Vec<Step>) -> F) {
     let cases = std::env::var("QUARTERDECK_SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(64);
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
@@ -168,7 +168,7 @@ fn polling_every_line_is_shown_once() {
     run(|steps| play(steps, Follow::Poll, FAST));
 }
 
-/// Forgets what it may at every tick, so that it never looks deeper than it must.
+/// Patience with so little memory that the tail forgets all it may at every tick.
 const FORGETFUL: Patience = Patience { remembered: 0, ..FAST };
 
 #[test]
@@ -182,6 +182,6 @@ fn polling_with_little_memory_every_line_is_shown_once() {
 }
 
 #[test]
-fn what_cannot_be_read_lies_in_a_gap() {
+fn every_line_that_cannot_be_read_is_inside_a_gap() {
     run(play_to_a_bad_end);
 }

@@ -1,17 +1,26 @@
-//! The calls that write. Each looks before it writes, so that repeating one whose outcome is
-//! unknown is harmless, and each is sent once.
+//! The calls that write. Each looks at what is there before it writes, so that one whose outcome is
+//! unknown can be made again without harm. Each request is sent once.
 
 mod rotation;
 mod service;
 mod stack;
 
+use async_trait::async_trait;
+
 use super::AwsCloud;
-use crate::cloud::CloudResult;
-use crate::core::operation::{Call, Facts};
+use crate::cloud::{CloudResult, Writes};
+use crate::core::operation::{Approved, Call, Facts};
+
+#[async_trait]
+impl Writes for AwsCloud {
+    async fn apply(&self, approved: Approved) -> CloudResult<Facts> {
+        self.carry_out(approved.call()).await
+    }
+}
 
 impl AwsCloud {
-    /// Carries out an approved call; what it learnt. No match on a call here or below has an arm for
-    /// the rest, so that a call that nobody carries out does not compile.
+    /// Carries out an approved call and returns what it learnt. No match on a call, here or in the files
+    /// below, has a catch-all arm, so that a call that nobody carries out does not compile.
     pub(super) async fn carry_out(&self, call: &Call) -> CloudResult<Facts> {
         match call {
             Call::Service(call) => self.write_service(call).await,
@@ -21,6 +30,7 @@ impl AwsCloud {
     }
 }
 
+/// For calls that learn nothing.
 fn nothing((): ()) -> Facts {
     Facts::new()
 }

@@ -1,7 +1,7 @@
 //! Writes to Cognito's clients and to their Secrets.
 //!
-//! A secret's value goes from the generator, or from Cognito, straight into Secrets Manager, and
-//! from there to Cognito. It is in no fact, no error and no log.
+//! The value of a secret goes from the random generator, or from Cognito, straight into Secrets Manager,
+//! and from there to Cognito. No fact, no error and no log holds it.
 
 use aws_sdk_cognitoidentityprovider::operation::create_user_pool_client::builders::CreateUserPoolClientFluentBuilder;
 use aws_sdk_cognitoidentityprovider::types::UserPoolClientType;
@@ -11,7 +11,7 @@ use super::nothing;
 use crate::aws::credentials;
 use crate::aws::draft::gone;
 use crate::aws::{AwsCloud, error};
-use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind};
+use crate::cloud::{CloudError, CloudResult, ErrorKind, TokenEndpoint};
 use crate::core::operation::work::{Label, SecretCall, TokenProbe};
 use crate::core::operation::{Fact, Facts};
 
@@ -45,7 +45,8 @@ impl AwsCloud {
         }
     }
 
-    /// After a deploy: the stack made the client and an empty Secret; this puts the one into the other.
+    /// Used after a deploy. The stack has made the client and an empty Secret; this stores the client's
+    /// credentials in the Secret.
     async fn publish_client_secret(&self, pool: &str, client: &str, secret: &str) -> CloudResult<()> {
         let current = self.current_credentials(secret).await?;
         if current.secret().is_some() {
@@ -85,8 +86,9 @@ impl AwsCloud {
         self.put_version(secret, token, Label::Current, make).await.map(drop)
     }
 
-    /// A secret that the client did not have when this was planned is ours if the value opens it
-    /// that was stored first; else another machine rotates the same client.
+    /// If the client has a secret that it did not have when this was planned, an earlier attempt may have
+    /// added it. It is ours if the value we stored first opens it; else another machine rotates the same
+    /// client, which is a conflict.
     async fn add_client_secret(
         &self,
         pool: &str,
@@ -118,7 +120,7 @@ impl AwsCloud {
         Ok(unknown.next_back())
     }
 
-    /// `published` is a Secret and the version of it that must be `AWSCURRENT`.
+    /// Deletes a secret of a client. `published` is a Secret and its version that must be `AWSCURRENT`.
     async fn delete_client_secret(
         &self,
         pool: &str,
@@ -139,7 +141,8 @@ impl AwsCloud {
         gone(call.send().await.map(drop).map_err(self.failed("cognito-idp:DeleteUserPoolClientSecret")))
     }
 
-    /// Callers read `AWSCURRENT`: nothing is deleted while it may hold what is about to go.
+    /// An error unless the version is `AWSCURRENT`. Callers read `AWSCURRENT`, so nothing is deleted while
+    /// it may hold what would be deleted.
     async fn must_be_published(&self, (secret, version): (&str, &str)) -> CloudResult<()> {
         let current = self.version_at(secret, Label::Current).await?;
         if current.as_deref() == Some(version) {
@@ -148,7 +151,7 @@ impl AwsCloud {
         let current = current.map_or_else(|| "none".to_owned(), |current| format!("version {current:?}"));
         let why = format!("AWSCURRENT of secret {secret} is {current}, not {version:?}: nothing was deleted");
         Err(CloudError::new(ErrorKind::Conflict, "cognito-idp:DeleteUserPoolClientSecret", why)
-            .with_hint("someone else has published another version; look at the secret before you go on"))
+            .with_hint("somebody else has published another version; look at the secret before you go on"))
     }
 
     async fn copy_client(&self, pool: &str, client: &str, known: &[String]) -> CloudResult<Facts> {
@@ -166,7 +169,8 @@ impl AwsCloud {
         Ok(Facts::of(Fact::Client, id))
     }
 
-    /// Moves `AWSCURRENT`. If it is there already, the version before it is the one with `AWSPREVIOUS`.
+    /// Moves `AWSCURRENT` to a version and returns the version that had it. If an earlier attempt has
+    /// moved it already, that is the one with `AWSPREVIOUS`.
     async fn promote(&self, secret: &str, version: &str) -> CloudResult<Facts> {
         let current = self.version_at(secret, Label::Current).await?;
         let previous = if current.as_deref() == Some(version) {
@@ -180,16 +184,17 @@ impl AwsCloud {
 
     async fn delete_client(&self, pool: &str, client: &str, secret: &str) -> CloudResult<()> {
         if self.current_credentials(secret).await?.client_id() == Some(client) {
-            let why =
-                format!("AWSCURRENT of secret {secret} holds the credentials of client {client}: it was not deleted");
+            let why = format!(
+                "AWSCURRENT of secret {secret} holds the credentials of client {client}: the client was not deleted"
+            );
             return Err(CloudError::new(ErrorKind::Conflict, "cognito-idp:DeleteUserPoolClient", why)
-                .with_hint("someone else has published them again; look at the secret before you go on"));
+                .with_hint("somebody else has published them again; look at the secret before you go on"));
         }
         let call = self.write.cognito.delete_user_pool_client().user_pool_id(pool).client_id(client);
         gone(call.send().await.map(drop).map_err(self.failed("cognito-idp:DeleteUserPoolClient")))
     }
 
-    /// The value that Cognito generated for a client.
+    /// The client secret that Cognito has generated.
     async fn client_secret_value(&self, pool: &str, client: &str) -> CloudResult<SecretString> {
         const CALL: &str = "cognito-idp:DescribeUserPoolClient";
         let described = self.describe_client(pool, client).await?;
@@ -199,21 +204,21 @@ impl AwsCloud {
 }
 
 fn not_ours(client: &str, added: &str) -> CloudError {
-    let why = format!("client {client} has a second secret, {added}, that the staged value does not open");
+    let why = format!("client {client} has a second secret, {added}, which is not the one that was stored for it");
     CloudError::new(ErrorKind::Conflict, ADD, why)
-        .with_hint("another machine rotates this client, or Cognito does not know the secret yet; go on in a minute")
+        .with_hint("another machine rotates this client, or Cognito does not know the secret yet; resume in a minute")
 }
 
 fn pending(secret: &str, version: String) -> Facts {
     Facts::of(Fact::Pending(secret.to_owned()), version)
 }
 
-/// Every setting of a client, for a new one.
+/// Copies every setting of a client to a request for a new one.
 fn copied(call: CreateUserPoolClientFluentBuilder, from: UserPoolClientType) -> CreateUserPoolClientFluentBuilder {
     let confidential = from.client_secret().is_some_and(|secret| !secret.is_empty());
     call.set_client_name(from.client_name)
         .generate_secret(confidential)
-        // Zero is the SDK's word for "not given".
+        // The SDK writes "not given" as zero.
         .set_refresh_token_validity(Some(from.refresh_token_validity).filter(|days| *days > 0))
         .set_access_token_validity(from.access_token_validity)
         .set_id_token_validity(from.id_token_validity)

@@ -30,13 +30,13 @@ impl AwsCloud {
         }
     }
 
-    /// The same count twice is the same count. One that is neither the old nor the new is someone
-    /// else's, or autoscaling's.
+    /// Setting the same count twice does no harm. If the count is neither the one that the plan showed nor
+    /// the new one, somebody else or autoscaling has changed it, and it is left alone.
     async fn set_desired(&self, cluster: &str, service: &str, desired: u32, from: Option<u32>) -> CloudResult<Facts> {
         if let Some(from) = from {
             let now = self.service(cluster, service).await?.desired;
             if now != from && now != desired {
-                return Err(changed(service, &format!("its desired count is {now} by now, not {from}")));
+                return Err(changed(service, &format!("its desired count is {now} now, not {from}")));
             }
         }
         let call = self.update_service(cluster, service).desired_count(wire_count(desired));
@@ -44,7 +44,9 @@ impl AwsCloud {
         Ok(Facts::new())
     }
 
-    /// Without a deployment to replace it is not known whether this was done: a deployment too many does no harm.
+    /// Starts a deployment. If another deployment than the one to be replaced is primary, an earlier
+    /// attempt has done it. If it is not known which was to be replaced, it may be done twice: one
+    /// deployment too many does no harm.
     async fn new_deployment(&self, cluster: &str, service: &str, replaces: Option<&str>) -> CloudResult<Facts> {
         let server = self.service(cluster, service).await?;
         if let (Some(primary), Some(replaces)) = (server.primary(), replaces)
@@ -68,13 +70,13 @@ impl AwsCloud {
             Some(primary) if primary.task_definition == arn => Ok(deployment(service, &primary.id)),
             Some(primary) if replaces.is_some_and(|shown| shown != primary.task_definition) => {
                 let now = primary.task_definition.rsplit('/').next().unwrap_or_default();
-                Err(changed(service, &format!("it runs {now} by now")))
+                Err(changed(service, &format!("it runs {now} now")))
             }
             _ => self.deploy(service, self.update_service(cluster, service).task_definition(arn)).await,
         }
     }
 
-    /// A task that is stopping, has stopped or is forgotten needs no stop.
+    /// Stops a task, unless it is stopping, has stopped or is not known to ECS any more.
     async fn stop_task(&self, cluster: &str, task: &str, reason: &str) -> CloudResult<Facts> {
         let found = self.describe_tasks(cluster, vec![task.to_owned()]).await?;
         if !found.iter().any(|task| task.desired_status != TaskStatus::Stopped && !task.stopped()) {
@@ -82,7 +84,7 @@ impl AwsCloud {
         }
         let call = self.write.ecs.stop_task().cluster(cluster).task(task).reason(reason);
         match call.send().await.map(drop).map_err(self.failed("ecs:StopTask")) {
-            // It went between the look and the call. Any other missing thing was there a moment ago.
+            // The task ended between the look and the call. The cluster was there a moment ago.
             Err(error) if error.kind == ErrorKind::NotFound => Ok(Facts::new()),
             result => result.map(nothing),
         }
@@ -92,7 +94,7 @@ impl AwsCloud {
         self.write.ecs.update_service().cluster(cluster).service(service)
     }
 
-    /// Sends an update that makes a deployment; which one.
+    /// Sends an update that starts a deployment, and returns the id of that deployment.
     async fn deploy(&self, service: &str, call: UpdateServiceFluentBuilder) -> CloudResult<Facts> {
         let answer = call.send().await.map_err(self.failed(UPDATE))?;
         let deployments = answer.service().map(|service| service.deployments()).unwrap_or_default();

@@ -27,12 +27,12 @@ impl AwsCloud {
         Ok(Facts::drafted(&request.stack.name, &drafted))
     }
 
-    /// One that is being executed, or was, is not executed again.
+    /// Executes a change set, unless it is being executed or was already.
     async fn execute_change_set(&self, stack: &StackRef, arn: &str, token: &str) -> CloudResult<()> {
         match self.describe_change_set(stack, arn, None).await {
             Ok(found) if found.execution_status().is_some_and(begun) => return Ok(()),
             Ok(_) => {}
-            // CloudFormation forgets a stack's change sets once one of them is executed.
+            // CloudFormation deletes all change sets of a stack when one of them is executed.
             Err(error) if error.kind == ErrorKind::NotFound && self.began(stack, token).await? => return Ok(()),
             Err(error) => return Err(error),
         }
@@ -41,12 +41,13 @@ impl AwsCloud {
         call.send().await.map(drop).map_err(self.failed(EXECUTE))
     }
 
-    /// Whether the stack has events of this operation.
+    /// Whether the stack has events that carry the token of this operation.
     async fn began(&self, stack: &StackRef, token: &str) -> CloudResult<bool> {
         let detail = self.read_stack_detail(stack).await?;
         Ok(detail.events.iter().any(|event| event.token.as_deref() == Some(token)))
     }
 
+    /// Deletes a stack, unless it is being deleted or does not exist any more.
     async fn delete_stack(&self, stack: &StackRef, token: &str) -> CloudResult<()> {
         let found = self.read_stack(stack).await?;
         if found.is_none_or(|stack| matches!(stack.status.0.as_str(), "DELETE_COMPLETE" | "DELETE_IN_PROGRESS")) {
@@ -57,6 +58,7 @@ impl AwsCloud {
     }
 }
 
+/// Whether a change set with this status was given to CloudFormation to execute.
 fn begun(status: &ExecutionStatus) -> bool {
     use ExecutionStatus::{ExecuteComplete, ExecuteFailed, ExecuteInProgress};
     matches!(status, ExecuteInProgress | ExecuteComplete | ExecuteFailed)

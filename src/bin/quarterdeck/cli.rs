@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use quarterdeck::core::environment::MAX_TASKS;
+use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::run::headless::{InsightsOptions, LogsOptions};
 
 /// Terminal operations console for MCP servers on AWS.
@@ -96,13 +98,9 @@ pub enum CloudCommand {
         /// Only these servers, and what they need.
         servers: Vec<String>,
     },
-    /// Create or update the environment's stacks.
-    Deploy {
-        /// Only these servers, and what they need.
-        servers: Vec<String>,
-    },
-    /// Delete the environment's stacks. Asks for its name.
-    Destroy,
+    /// A write to the whole environment.
+    #[command(flatten)]
+    Environment(EnvironmentWrite),
     /// Health of one server or all.
     Status {
         /// The server.
@@ -113,7 +111,42 @@ pub enum CloudCommand {
     /// A Logs Insights query over the log groups of one or more servers.
     Insights(InsightsOptions),
     /// Set the desired count or the autoscaling bounds of a server.
-    Scale(Scale),
+    Scale(ScaleFlags),
+    /// A write to one server.
+    #[command(flatten)]
+    Server(ServerWrite),
+    /// Cognito app clients.
+    #[command(subcommand)]
+    Clients(ClientsCommand),
+    /// What was done from this machine, and how it ended.
+    Audit,
+}
+
+/// A command that writes to the whole environment.
+#[derive(Debug, Clone, Subcommand)]
+pub enum EnvironmentWrite {
+    /// Create or update the environment's stacks.
+    Deploy {
+        /// Only these servers, and what they need.
+        servers: Vec<String>,
+    },
+    /// Delete the environment's stacks. Asks for its name.
+    Destroy,
+}
+
+impl EnvironmentWrite {
+    /// What the command asks to be planned.
+    pub fn request(self) -> PlanRequest {
+        match self {
+            Self::Deploy { servers } => PlanRequest::Deploy { servers },
+            Self::Destroy => PlanRequest::Destroy,
+        }
+    }
+}
+
+/// A command that writes to one server. `scale` is not here: its plan needs a read first.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ServerWrite {
     /// Start a new deployment with the same task definition.
     Restart {
         /// The server.
@@ -132,11 +165,17 @@ pub enum CloudCommand {
         /// The task's id, or the beginning of it.
         task: String,
     },
-    /// Cognito app clients.
-    #[command(subcommand)]
-    Clients(Clients),
-    /// What was done from this machine, and how it ended.
-    Audit,
+}
+
+impl ServerWrite {
+    /// What the command asks to be planned.
+    pub fn request(self) -> PlanRequest {
+        match self {
+            Self::Restart { server } => PlanRequest::Restart { server },
+            Self::Rollback { server, to } => PlanRequest::Rollback { server, revision: to },
+            Self::Stop { task } => PlanRequest::StopTask { task },
+        }
+    }
 }
 
 /// A command that needs no cloud.
@@ -153,9 +192,9 @@ pub enum Offline {
     Man,
 }
 
-/// Scale.
+/// What `scale` changes.
 #[derive(Debug, Clone, Args)]
-pub struct Scale {
+pub struct ScaleFlags {
     /// The server.
     pub server: String,
     /// Desired number of tasks.
@@ -169,18 +208,18 @@ pub struct Scale {
     pub max: Option<u32>,
 }
 
-/// A count of tasks within ECS's limit.
+/// Parses a count of tasks that ECS allows.
 fn tasks() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(0..=i64::from(quarterdeck::core::environment::MAX_TASKS))
+    clap::value_parser!(u32).range(0..=i64::from(MAX_TASKS))
 }
 
 /// Client commands.
 #[derive(Debug, Clone, Subcommand)]
-pub enum Clients {
+pub enum ClientsCommand {
     /// All clients of the environment's user pool.
     List,
     /// Rotate a client's secret.
-    Rotate(Rotate),
+    Rotate(RotateFlags),
     /// Print an access token of a machine client.
     Token {
         /// Client name or id.
@@ -188,9 +227,9 @@ pub enum Clients {
     },
 }
 
-/// Rotation.
+/// How `clients rotate` rotates.
 #[derive(Debug, Clone, Args)]
-pub struct Rotate {
+pub struct RotateFlags {
     /// Client name or id.
     pub client: String,
     /// How long the old credentials stay valid, such as 24h, 15m or 0s.
@@ -204,7 +243,7 @@ pub struct Rotate {
     pub undo: bool,
 }
 
-/// Seconds of a duration.
+/// Parses a duration; in seconds.
 fn duration(text: &str) -> Result<i64, String> {
     let parsed: jiff::SignedDuration = text.parse().map_err(|_| "a duration such as 24h, 15m or 0s".to_owned())?;
     if parsed.is_negative() { Err("a duration that is not negative".into()) } else { Ok(parsed.as_secs()) }
@@ -237,7 +276,7 @@ mod tests {
     use rstest::rstest;
 
     #[test]
-    fn the_definition_is_consistent() {
+    fn the_definition_of_the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
 
@@ -249,7 +288,7 @@ mod tests {
     #[case(&["logs", "--grep", "["])]
     #[case(&["logs", "--where", "level>=loud"])]
     #[case(&["frobnicate"])]
-    fn usage_errors(#[case] args: &[&str]) {
+    fn bad_arguments_end_with_exit_code_2(#[case] args: &[&str]) {
         let error = Cli::try_parse_from([&["quarterdeck"], args].concat()).err();
         assert_eq!(error.map(|error| error.exit_code()), Some(2));
     }

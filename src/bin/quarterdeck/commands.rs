@@ -1,7 +1,7 @@
-//! Which function carries out which command.
+//! Carries out commands: chooses the function for each.
 
-use crate::cli::{Cli, Clients, CloudCommand, Global, Offline, OutputFormat, Rotate, Scale};
-use crate::failure::Failure;
+use crate::cli::{Cli, ClientsCommand, CloudCommand, Global, Offline, OutputFormat, RotateFlags, ScaleFlags};
+use crate::failure::ProgramFailure;
 use clap::CommandFactory;
 use quarterdeck::cloud::ErrorKind;
 use quarterdeck::console::action;
@@ -16,7 +16,7 @@ use quarterdeck::ui::theme::Theme;
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn offline(command: &Offline) -> Result<Exit, Failure> {
+pub fn offline(command: &Offline) -> Result<Exit, ProgramFailure> {
     use std::io::Write;
     let mut out = Vec::new();
     match command {
@@ -34,13 +34,13 @@ pub fn offline(command: &Offline) -> Result<Exit, Failure> {
         Offline::Man => clap_mangen::Man::new(Cli::command()).render(&mut out).map_err(headless::Failure::Output)?,
     }
     match std::io::stdout().lock().write_all(&out) {
-        // The reader has seen enough.
+        // The reader of a pipe has gone away: that is no failure.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::Done),
         written => Ok(written.map(|()| Exit::Done).map_err(headless::Failure::Output)?),
     }
 }
 
-/// The theme of this name, or the one that suits the terminal.
+/// The theme of this name; dark if none is named, and none if `NO_COLOR` is set.
 pub fn theme(name: Option<&str>) -> Result<Theme, Refusal> {
     let name = if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
         "none"
@@ -67,24 +67,19 @@ pub fn consent(global: &Global) -> Consent {
 }
 
 /// Carries out a command.
-pub async fn execute(session: &Session, global: &Global, command: CloudCommand) -> Result<Exit, Failure> {
+pub async fn execute(session: &Session, global: &Global, command: CloudCommand) -> Result<Exit, ProgramFailure> {
     let output = output(global);
     let exit = match command {
         CloudCommand::Plan { servers } => headless::plan_only(session, PlanRequest::Deploy { servers }, output).await?,
-        CloudCommand::Deploy { servers } => write(session, global, PlanRequest::Deploy { servers }).await?,
-        CloudCommand::Destroy => write(session, global, PlanRequest::Destroy).await?,
+        CloudCommand::Environment(command) => write(session, global, command.request()).await?,
+        CloudCommand::Server(command) => write(session, global, command.request()).await?,
         CloudCommand::Status { server } => headless::status(session, server.as_deref(), output).await?,
         CloudCommand::Logs(options) => headless::logs(session, &options, output).await?,
         CloudCommand::Insights(options) => headless::insights(session, &options, output).await?,
         CloudCommand::Scale(scale) => write(session, global, self::scale(session, scale).await?).await?,
-        CloudCommand::Restart { server } => write(session, global, PlanRequest::Restart { server }).await?,
-        CloudCommand::Rollback { server, to } => {
-            write(session, global, PlanRequest::Rollback { server, revision: to }).await?
-        }
-        CloudCommand::Stop { task } => write(session, global, PlanRequest::StopTask { task }).await?,
-        CloudCommand::Clients(Clients::List) => headless::list_clients(session, output).await?,
-        CloudCommand::Clients(Clients::Token { client }) => headless::token(session, &client, output).await?,
-        CloudCommand::Clients(Clients::Rotate(rotate)) => self::rotate(session, global, rotate).await?,
+        CloudCommand::Clients(ClientsCommand::List) => headless::list_clients(session, output).await?,
+        CloudCommand::Clients(ClientsCommand::Token { client }) => headless::token(session, &client, output).await?,
+        CloudCommand::Clients(ClientsCommand::Rotate(rotate)) => self::rotate(session, global, rotate).await?,
         CloudCommand::Audit => headless::print_audit(session, output)?,
     };
     Ok(exit)
@@ -96,15 +91,15 @@ pub async fn write(session: &Session, global: &Global, request: PlanRequest) -> 
     headless::operate(session, plan, &consent(global), output(global)).await
 }
 
-/// A bound that is not given keeps its value.
-async fn scale(session: &Session, scale: Scale) -> Result<PlanRequest, headless::Failure> {
-    let Scale { server, desired, min, max } = scale;
+/// The request for a new count or new bounds. A bound that is not given keeps its value, which is read.
+async fn scale(session: &Session, scale: ScaleFlags) -> Result<PlanRequest, headless::Failure> {
+    let ScaleFlags { server, desired, min, max } = scale;
     if min.is_none() && max.is_none() {
         return Ok(PlanRequest::Scale { server, desired, bounds: None });
     }
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
     let now = match fleet.server(&server) {
-        // Without what is there now, a bound that is not given cannot keep its value.
+        // A bound that is not given keeps its present value, which must be known for that.
         Some(server) if min.is_none() || max.is_none() => *server.bounds.result().map_err(Clone::clone)?,
         _ => None,
     };
@@ -119,14 +114,14 @@ async fn scale(session: &Session, scale: Scale) -> Result<PlanRequest, headless:
     Ok(PlanRequest::Scale { server, desired, bounds: Some(Bounds { min, max }) })
 }
 
-async fn rotate(session: &Session, global: &Global, rotate: Rotate) -> Result<Exit, headless::Failure> {
+async fn rotate(session: &Session, global: &Global, rotate: RotateFlags) -> Result<Exit, headless::Failure> {
     let (consent, output) = (consent(global), output(global));
     match rotate {
-        Rotate { client, undo: true, .. } => headless::undo_rotation(session, &client, &consent, output).await,
-        Rotate { client, finish: true, .. } => {
+        RotateFlags { client, undo: true, .. } => headless::undo_rotation(session, &client, &consent, output).await,
+        RotateFlags { client, finish: true, .. } => {
             headless::finish_rotation(session, &client, true, &consent, output).await
         }
-        Rotate { client, grace, .. } => {
+        RotateFlags { client, grace, .. } => {
             write(session, global, PlanRequest::Rotate { client, grace_seconds: grace }).await
         }
     }

@@ -1,4 +1,5 @@
-//! The user's configuration and the environment's file. Defaults < file < environment < flags.
+//! The user's configuration and the environment's file. A flag overrides an environment variable, which
+//! overrides the file, which overrides the default.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ pub struct Config {
     pub profile: Option<String>,
     /// AWS region.
     pub region: Option<String>,
-    /// Environment, where no `quarterdeck.toml` says it.
+    /// Environment, if no `quarterdeck.toml` names it.
     pub environment: Option<String>,
     /// Never write.
     pub read_only: bool,
@@ -25,7 +26,7 @@ pub struct Config {
     pub theme: Option<String>,
     /// The log screen.
     pub logs: LogView,
-    /// Keys bound anew: action name to a key or a list of keys.
+    /// Other keys for actions: name of the action to a key or a list of keys.
     pub keys: BTreeMap<String, Keys>,
 }
 
@@ -47,7 +48,7 @@ pub enum Keys {
     Many(Vec<String>),
 }
 
-/// A file that cannot be used: which, where, why.
+/// A file that cannot be used, and why.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ConfigError {

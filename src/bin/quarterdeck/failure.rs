@@ -11,17 +11,17 @@ use crate::config::ConfigError;
 
 /// Why the program ends without having done what was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// A command of the cloud.
+pub enum ProgramFailure {
+    /// A command that works on a cloud failed.
     #[error(transparent)]
     Command(#[from] headless::Failure),
-    /// A file of the operator's.
+    /// A file of the operator cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The local cloud.
+    /// The local cloud cannot be started, found or stopped.
     #[error(transparent)]
     Local(#[from] LocalError),
-    /// A file of the program's, or the terminal.
+    /// A file of the program or the terminal cannot be used.
     #[error("{what}: {error}")]
     Io {
         /// Which.
@@ -31,8 +31,8 @@ pub enum Failure {
     },
 }
 
-impl Failure {
-    /// A failure of this file or terminal.
+impl ProgramFailure {
+    /// Makes a failure of this file or of the terminal, for `map_err`.
     pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         |error| Self::Io { what, error }
@@ -53,19 +53,19 @@ impl Failure {
     }
 }
 
-impl From<CloudError> for Failure {
+impl From<CloudError> for ProgramFailure {
     fn from(error: CloudError) -> Self {
         Self::Command(error.into())
     }
 }
 
-impl From<Refusal> for Failure {
+impl From<Refusal> for ProgramFailure {
     fn from(refusal: Refusal) -> Self {
         Self::Command(refusal.into())
     }
 }
 
-impl From<PlanError> for Failure {
+impl From<PlanError> for ProgramFailure {
     fn from(error: PlanError) -> Self {
         Self::Command(error.into())
     }

@@ -1,4 +1,4 @@
-//! The program: flags, the log file, the cloud to work on, and the one exit.
+//! The program: reads flags and files, chooses the cloud to work on, and ends with an exit code.
 
 mod cli;
 mod commands;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::cli::{Cli, Command, Global};
 use crate::config::{Config, Places};
-use crate::failure::Failure;
+use crate::failure::ProgramFailure;
 use clap::Parser;
 use quarterdeck::cloud::ErrorKind;
 use quarterdeck::console::keymap::Keymap;
@@ -39,13 +39,13 @@ fn main() -> ExitCode {
         }
     };
     let exit = runtime.block_on(run(cli)).unwrap_or_else(|error| explain(&error));
-    // Reads still under way (a slow endpoint, a tail) must not hold the prompt back.
+    // Reads that have not ended, of a slow endpoint or a tail, must not delay the end of the program.
     runtime.shutdown_background();
     ExitCode::from(exit as u8)
 }
 
-/// Tells what went wrong and the way out; the exit code of it.
-fn explain(failure: &Failure) -> Exit {
+/// Prints what went wrong and what to do about it. Returns the exit code.
+fn explain(failure: &ProgramFailure) -> Exit {
     eprintln!("quarterdeck: {failure}");
     if let Some(hint) = failure.hint() {
         eprintln!("  {hint}");
@@ -53,18 +53,18 @@ fn explain(failure: &Failure) -> Exit {
     failure.exit()
 }
 
-/// What every command starts from that needs a cloud.
+/// What every command needs that works on a cloud.
 struct Start {
     global: Global,
     config: Config,
     keymap: Keymap,
     places: Places,
-    /// Writes what is left of the log when it goes.
+    /// Writes the rest of the log when it is dropped.
     _log: WorkerGuard,
 }
 
 impl Start {
-    fn new(global: Global) -> Result<Self, Failure> {
+    fn new(global: Global) -> Result<Self, ProgramFailure> {
         let places = Places::find()?;
         let log = log_to_file(&places.state)?;
         let (config, keymap) = config::load(global.config.as_deref(), &places)?;
@@ -72,7 +72,7 @@ impl Start {
     }
 }
 
-async fn run(cli: Cli) -> Result<Exit, Failure> {
+async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
     match cli.command {
         Some(Command::Offline(command)) => commands::offline(&command),
         Some(Command::Local(command)) => place_local::command(&Start::new(cli.global)?, &command).await,
@@ -91,8 +91,8 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
     }
 }
 
-/// Opens the console on a terminal; without one there is nothing to open.
-async fn console(session: Session, start: &Start) -> Result<Exit, Failure> {
+/// Opens the console. Without a terminal that is a usage error.
+async fn console(session: Session, start: &Start) -> Result<Exit, ProgramFailure> {
     use std::io::IsTerminal;
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         eprintln!("quarterdeck: the console needs a terminal; `quarterdeck status` and the other commands do not");
@@ -100,34 +100,34 @@ async fn console(session: Session, start: &Start) -> Result<Exit, Failure> {
     }
     let theme = commands::theme(start.config.theme.as_deref())?;
     let ended = run::console(session, start.keymap.clone(), theme, &start.config.logs.fields).await;
-    ended.map_err(Failure::io("the terminal"))?;
+    ended.map_err(ProgramFailure::io("the terminal"))?;
     Ok(Exit::Done)
 }
 
-/// A session with AWS as the standard chain finds it.
-async fn session(start: &Start) -> Result<Session, Failure> {
+/// A session with AWS, with credentials from the SDK's standard chain.
+async fn session(start: &Start) -> Result<Session, ProgramFailure> {
     let mut environment = config::environment(start.global.file.as_deref())?;
     if start.global.file.is_none() && start.global.environment.is_some() {
-        // A file that merely lies here describes another environment than the one named.
+        // The file in this folder may describe another environment than the one that was named.
         environment = environment.filter(|file| Some(&file.environment) == start.global.environment.as_ref());
     }
     let region = start.global.region.clone().or_else(|| start.config.region.clone());
-    let options = aws::Options {
+    let options = aws::Access {
         profile: start.global.profile.clone().or_else(|| start.config.profile.clone()),
         region: region.or_else(|| environment.as_ref().map(|environment| environment.region.clone())),
         endpoint: start.global.endpoint_url.clone(),
-        ..aws::Options::default()
+        ..aws::Access::default()
     };
     build(start, options, environment, false).await
 }
 
-/// Builds a session: the cloud, the context, the audit.
+/// Builds a session from the cloud, the context and the audit.
 async fn build(
     start: &Start,
-    options: aws::Options,
+    options: aws::Access,
     environment: Option<Environment>,
     local: bool,
-) -> Result<Session, Failure> {
+) -> Result<Session, ProgramFailure> {
     let cloud = aws::connect(&options).await?;
     let named = start.global.environment.clone();
     if let (Some(named), Some(file)) = (&named, &environment)
@@ -142,7 +142,7 @@ async fn build(
         (Some(name), _) => name,
         (None, Some(cluster)) => cluster.strip_prefix("quarterdeck-").unwrap_or(cluster).to_owned(),
         (None, None) => {
-            return Err(Refusal::new(ErrorKind::Invalid, "it is not known which environment to work on")
+            return Err(Refusal::new(ErrorKind::Invalid, "nothing says which environment to work on")
                 .with_hint("run where quarterdeck.toml is, or name it with -e ENV, or a cluster with --cluster")
                 .into());
         }
@@ -158,7 +158,7 @@ async fn build(
         local,
     };
     let audit = Audit::open(&start.places.state)
-        .map_err(Failure::io(format!("the audit in {}", start.places.state.display())))?;
+        .map_err(ProgramFailure::io(format!("the audit in {}", start.places.state.display())))?;
     Ok(Session {
         cloud: Arc::new(cloud),
         context,
@@ -168,16 +168,17 @@ async fn build(
     })
 }
 
-/// Logs to a file alone: the terminal belongs to the console. `QUARTERDECK_LOG` chooses the level.
-fn log_to_file(state: &Path) -> Result<WorkerGuard, Failure> {
+/// Writes the log to a file only, because the terminal belongs to the console. `QUARTERDECK_LOG` chooses
+/// the level.
+fn log_to_file(state: &Path) -> Result<WorkerGuard, ProgramFailure> {
     let private = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
-    private.map_err(Failure::io(state.display().to_string()))?;
+    private.map_err(ProgramFailure::io(state.display().to_string()))?;
     let path = state.join("quarterdeck.log");
     let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-    let (writer, guard) = tracing_appender::non_blocking(file.map_err(Failure::io(path.display().to_string()))?);
+    let (writer, guard) = tracing_appender::non_blocking(file.map_err(ProgramFailure::io(path.display().to_string()))?);
     let level = std::env::var("QUARTERDECK_LOG").ok().and_then(|level| level.parse().ok());
     let level = level.unwrap_or(LevelFilter::WARN);
-    // Whatever is asked for: the SDK traces the bodies of its requests, secrets and all.
+    // At a finer level, the SDK would log the bodies of its requests, with the secrets in them.
     let targets = Targets::new().with_default(level.min(LevelFilter::INFO)).with_target("quarterdeck", level);
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     tracing_subscriber::registry().with(lines.with_filter(targets)).init();

@@ -1,4 +1,4 @@
-//! The local cloud as a place to work on: started, deployed, attached to, stopped.
+//! Starts the local cloud, deploys on it, works on it and stops it.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -7,17 +7,17 @@ use std::sync::Arc;
 
 use crate::cli::Local;
 use crate::config;
-use crate::failure::Failure;
+use crate::failure::ProgramFailure;
 use async_trait::async_trait;
 use quarterdeck::aws;
 use quarterdeck::cloud::ErrorKind;
-use quarterdeck::core::environment::Environment;
+use quarterdeck::core::environment::{Environment, names};
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
 use quarterdeck::core::text::short_duration;
 use quarterdeck::local::traffic::{Tokens, TrafficOptions, traffic};
-use quarterdeck::local::{self, Options, Progress, Running};
+use quarterdeck::local::{self, LocalOptions, LocalProgress, Running};
 use quarterdeck::run::Session;
 use quarterdeck::run::headless::{self, Consent, Exit, Output};
 use quarterdeck::run::{planner, read};
@@ -28,17 +28,17 @@ use crate::{Start, commands};
 /// The local environment, as the repository's file describes it.
 const ENVIRONMENT: &str = include_str!("../../../quarterdeck.toml");
 
-/// Shows how far the local cloud is, on stderr.
-fn show(progress: Progress) {
+/// Shows the progress of the local cloud on stderr.
+fn show(progress: LocalProgress) {
     match progress {
-        Progress::Step { title, index, of } => eprintln!("[{index}/{of}] {title} …"),
-        Progress::Note(text) => eprintln!("      {text}"),
-        Progress::Done { title, took } => eprintln!("      {title}: done in {:.1} s", took.as_secs_f64()),
+        LocalProgress::Step { title, index, of } => eprintln!("[{index}/{of}] {title} …"),
+        LocalProgress::Note(text) => eprintln!("      {text}"),
+        LocalProgress::Done { title, took } => eprintln!("      {title}: done in {:.1} s", took.as_secs_f64()),
     }
 }
 
-/// The environment's file, with the images and addresses of this place.
-fn environment(start: &Start, running: &Running) -> Result<Environment, Failure> {
+/// The environment from its file, with the images and addresses of this machine.
+fn environment(start: &Start, running: &Running) -> Result<Environment, ProgramFailure> {
     let mut environment = match &start.global.file {
         Some(_) => config::environment(start.global.file.as_deref())?.unwrap_or_else(|| running.environment.clone()),
         None => config::parse_environment(Path::new("quarterdeck.toml"), ENVIRONMENT)?,
@@ -58,13 +58,13 @@ fn environment(start: &Start, running: &Running) -> Result<Environment, Failure>
 }
 
 /// A session with the local cloud.
-async fn session(start: &Start, running: &Running) -> Result<Session, Failure> {
+async fn session(start: &Start, running: &Running) -> Result<Session, ProgramFailure> {
     let environment = environment(start, running)?;
-    let options = aws::Options {
+    let options = aws::Access {
         region: Some(environment.region.clone()),
         endpoint: Some(running.endpoint.clone()),
         static_credentials: true,
-        ..aws::Options::default()
+        ..aws::Access::default()
     };
     let mut session = crate::build(start, options, Some(environment), true).await?;
     session.overrides = Arc::new(running.overrides.clone());
@@ -72,9 +72,9 @@ async fn session(start: &Start, running: &Running) -> Result<Session, Failure> {
 }
 
 /// Starts what does not run yet and deploys the environment on it.
-async fn up(start: &Start, output: Output) -> Result<(Running, Session, Exit), Failure> {
+async fn up(start: &Start, output: Output) -> Result<(Running, Session, Exit), ProgramFailure> {
     let began = jiff::Timestamp::now();
-    let running = local::up(&Options::default(), &mut show).await?;
+    let running = local::up(&LocalOptions::default(), &mut show).await?;
     let session = session(start, &running).await?;
     eprintln!("[4/4] deploy of environment {} …", session.context.environment);
     let plan = planner::plan(&session, PlanRequest::Deploy { servers: Vec::new() }).await?;
@@ -90,8 +90,9 @@ async fn up(start: &Start, output: Output) -> Result<(Running, Session, Exit), F
     Ok((running, session, exit))
 }
 
-/// `quarterdeck --local`: everything, then the console; without a terminal its state and addresses.
-pub async fn console(start: &Start) -> Result<Exit, Failure> {
+/// `quarterdeck --local`: starts everything and opens the console. Without a terminal it prints the state
+/// and the addresses instead.
+pub async fn console(start: &Start) -> Result<Exit, ProgramFailure> {
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let (running, session, exit) = up(start, Output::Text).await?;
     if !terminal {
@@ -104,7 +105,7 @@ pub async fn console(start: &Start) -> Result<Exit, Failure> {
     calls.abort();
     if running.started_here && !start.global.keep {
         eprintln!("stopping the local cloud (`--keep` leaves it running) …");
-        local::down(&Options::default(), &mut |_| {}).await?;
+        local::down(&LocalOptions::default(), &mut |_| {}).await?;
     }
     result
 }
@@ -117,13 +118,13 @@ fn addresses(running: &Running, session: &Session) -> Result<(), headless::Failu
 }
 
 /// A session with the local cloud that runs already.
-pub async fn attach(start: &Start) -> Result<Session, Failure> {
+pub async fn attach(start: &Start) -> Result<Session, ProgramFailure> {
     session(start, &running().await?).await
 }
 
 /// The local cloud that runs already.
-async fn running() -> Result<Running, Failure> {
-    let found = local::attach(&Options::default()).await?;
+async fn running() -> Result<Running, ProgramFailure> {
+    let found = local::attach(&LocalOptions::default()).await?;
     found.ok_or_else(|| {
         Refusal::new(ErrorKind::NotFound, "the local cloud does not run")
             .with_hint("start it with `quarterdeck local up`")
@@ -132,7 +133,7 @@ async fn running() -> Result<Running, Failure> {
 }
 
 /// `quarterdeck local …`.
-pub async fn command(start: &Start, command: &Local) -> Result<Exit, Failure> {
+pub async fn command(start: &Start, command: &Local) -> Result<Exit, ProgramFailure> {
     let output = commands::output(&start.global);
     match command {
         Local::Up => {
@@ -141,7 +142,7 @@ pub async fn command(start: &Start, command: &Local) -> Result<Exit, Failure> {
             Ok(exit)
         }
         Local::Down => {
-            let stopped = local::down(&Options::default(), &mut show).await?;
+            let stopped = local::down(&LocalOptions::default(), &mut show).await?;
             eprintln!(
                 "stopped: emulator {}, {} containers",
                 if stopped.emulator { "yes" } else { "was not running" },
@@ -150,7 +151,7 @@ pub async fn command(start: &Start, command: &Local) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Local::Status => {
-            let status = local::status(&Options::default()).await?;
+            let status = local::status(&LocalOptions::default()).await?;
             headless::print_json(&status)?;
             Ok(Exit::Done)
         }
@@ -164,7 +165,7 @@ pub async fn command(start: &Start, command: &Local) -> Result<Exit, Failure> {
     }
 }
 
-/// Calls while the console is open, so that its screens live.
+/// Calls the servers while the console is open, so that its screens have something to show.
 async fn background_traffic(session: Session, running: Running) {
     call(&session, &running, 2.0, None, false).await;
 }
@@ -200,7 +201,7 @@ async fn call(
     traffic(&options, &MachineTokens(session.clone()), &mut report).await
 }
 
-/// Tokens of the servers' own machine clients.
+/// Access tokens of the servers' machine clients.
 struct MachineTokens(Session);
 
 #[async_trait]
@@ -209,7 +210,7 @@ impl Tokens for MachineTokens {
         let session = &self.0;
         let platform = read::platform(session).await.map_err(|error| error.to_string())?;
         let probe = TokenProbe {
-            secret: quarterdeck::core::environment::names::machine_secret(&session.context.environment, server),
+            secret: names::machine_secret(&session.context.environment, server),
             version: Version::Labelled(Label::Current),
             endpoint: read::output(&platform, "TokenEndpoint").map_err(|error| error.to_string())?,
             scopes: Vec::new(),

@@ -1,4 +1,4 @@
-//! The Docker API, as Docker and Podman both speak it, over a socket.
+//! A client of the Docker API, which Docker and Podman both have, over a socket.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::local::error::LocalError;
 
-/// A question to an engine takes no longer.
+/// Time limit of a call to an engine.
 const QUESTION: Duration = Duration::from_secs(30);
-/// An image build takes no longer.
+/// Time limit of an image build.
 const BUILD: Duration = Duration::from_secs(300);
 
 /// A connection to an engine.
@@ -20,21 +20,22 @@ pub(in crate::local) struct Api {
     endpoint: String,
 }
 
-/// A container, as a list shows it.
+/// A container, as the engine lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Container {
+pub struct EngineContainer {
     /// Its id.
     pub id: String,
     /// Its name.
     pub name: String,
     /// Its image.
     pub image: String,
-    /// `running`, `exited`, ...
+    /// `running`, `exited` and so on.
     pub state: String,
 }
 
 impl Api {
-    /// For an endpoint as `DOCKER_HOST` writes it: `unix:///path` or `tcp://host:port`.
+    /// A client for an endpoint as `DOCKER_HOST` writes it: `unix:///path` or `tcp://host:port`. Calls
+    /// nobody.
     pub fn open(endpoint: &str) -> Result<Self, LocalError> {
         let refuse = |reason: String| LocalError::Engine { endpoint: endpoint.to_owned(), reason };
         let mut builder = reqwest::Client::builder().no_proxy();
@@ -44,26 +45,26 @@ impl Api {
         } else if let Some(host) = endpoint.strip_prefix("tcp://") {
             format!("http://{host}")
         } else {
-            return Err(refuse("only unix:// and tcp:// can be used; set DOCKER_HOST to such a one".to_owned()));
+            return Err(refuse("only unix:// and tcp:// can be used; set DOCKER_HOST to one of these".to_owned()));
         };
         let base = Url::parse(&base).map_err(|error| refuse(error.to_string()))?;
         let http = builder.build().map_err(|error| refuse(error.to_string()))?;
         Ok(Self { http, base, endpoint: endpoint.to_owned() })
     }
 
-    /// Whether it answers.
+    /// Whether the engine answers.
     pub async fn answers(&self) -> bool {
         let ping = self.request(Method::GET, "/_ping", &[]).timeout(Duration::from_secs(3)).send().await;
         ping.is_ok_and(|response| response.status().is_success())
     }
 
-    /// A document that must exist.
+    /// The document at this path, which must exist.
     pub async fn get(&self, path: &str) -> Result<Value, LocalError> {
         let response = self.send(self.request(Method::GET, path, &[])).await?;
         self.json(response).await
     }
 
-    /// A label of an image; `None` without the label or the image.
+    /// The value of a label of an image; `None` if there is no such label or image.
     pub async fn image_label(&self, image: &str, label: &str) -> Result<Option<String>, LocalError> {
         let sent = self.request(Method::GET, &format!("/images/{image}/json"), &[]).timeout(QUESTION).send().await;
         let response = sent.map_err(|error| self.failed(&error))?;
@@ -74,7 +75,7 @@ impl Api {
         Ok(found["Config"]["Labels"][label].as_str().map(str::to_owned))
     }
 
-    /// Gives an image another reference, `repository:tag`.
+    /// Gives an image a further reference, `repository:tag`.
     pub async fn tag(&self, image: &str, reference: &str) -> Result<(), LocalError> {
         let (repository, tag) = reference.rsplit_once(':').unwrap_or((reference, "latest"));
         let params = [("repo", repository), ("tag", tag)];
@@ -86,7 +87,7 @@ impl Api {
         let request = self.request(Method::POST, "/build", params).header("Content-Type", "application/x-tar");
         let sent = request.body(archive).timeout(BUILD).send().await.map_err(|error| self.failed(&error))?;
         let report = self.checked(sent).await?.text().await.map_err(|error| self.failed(&error))?;
-        // A failed build answers 200 and says so in its stream of documents.
+        // If a build fails, the status is 200 all the same; the error is in the stream of documents.
         let error = report.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         match error.filter_map(|line| line["error"].as_str().map(str::to_owned)).next() {
             Some(reason) => Err(self.refused(reason)),
@@ -95,7 +96,7 @@ impl Api {
     }
 
     /// Containers in any state that carry all the labels (`key=value`).
-    pub async fn containers(&self, labels: &[&str]) -> Result<Vec<Container>, LocalError> {
+    pub async fn containers(&self, labels: &[&str]) -> Result<Vec<EngineContainer>, LocalError> {
         let filters = serde_json::json!({ "label": labels }).to_string();
         let request = self.request(Method::GET, "/containers/json", &[("all", "true"), ("filters", &filters)]);
         let response = self.send(request).await?;
@@ -103,7 +104,7 @@ impl Api {
         Ok(listed.as_array().into_iter().flatten().map(container).collect())
     }
 
-    /// Creates and starts a container; its id.
+    /// Creates and starts a container, and returns its id.
     pub async fn run(&self, name: &str, spec: &Value) -> Result<String, LocalError> {
         let request = self.request(Method::POST, "/containers/create", &[("name", name)]).json(spec);
         let response = self.send(request).await?;
@@ -113,7 +114,7 @@ impl Api {
         Ok(id)
     }
 
-    /// Removes a container, running or not. One that is gone is fine.
+    /// Removes a container, running or not. It is no error if there is none.
     pub async fn remove(&self, id: &str) -> Result<(), LocalError> {
         let path = format!("/containers/{id}");
         let request = self.request(Method::DELETE, &path, &[("force", "true"), ("v", "true")]);
@@ -163,9 +164,9 @@ impl Api {
     }
 }
 
-fn container(listed: &Value) -> Container {
+fn container(listed: &Value) -> EngineContainer {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    Container {
+    EngineContainer {
         id: text(&listed["Id"]),
         name: listed["Names"][0].as_str().unwrap_or_default().trim_start_matches('/').to_owned(),
         image: text(&listed["Image"]),

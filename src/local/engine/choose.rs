@@ -1,4 +1,4 @@
-//! Which container engine to use: the one named, else Docker's, else Podman's.
+//! Chooses the container engine: the one in `DOCKER_HOST`, else Docker, else Podman.
 
 use std::path::PathBuf;
 
@@ -15,9 +15,9 @@ pub(super) struct Found {
     pub can_install: bool,
 }
 
-/// What to do.
+/// Which engine to use, or what to do to get one.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Choice {
+pub(super) enum EngineChoice {
     /// Use the engine that answers there.
     Use(String),
     /// The engine that was asked for does not answer.
@@ -26,19 +26,19 @@ pub(super) enum Choice {
     Podman(PathBuf),
     /// Install Podman, then start its service.
     Install,
-    /// There is none.
+    /// There is no engine and none can be installed.
     Nothing,
 }
 
-pub(super) fn choose(found: &Found) -> Choice {
+pub(super) fn choose(found: &Found) -> EngineChoice {
     match found {
-        Found { docker_host: Some((host, true)), .. } => Choice::Use(host.clone()),
-        // Who names an engine means that one.
-        Found { docker_host: Some((host, false)), .. } => Choice::Refuse(host.clone()),
-        Found { docker_socket: Some(socket), .. } => Choice::Use(format!("unix://{}", socket.display())),
-        Found { podman: Some(podman), .. } => Choice::Podman(podman.clone()),
-        Found { can_install: true, .. } => Choice::Install,
-        Found { .. } => Choice::Nothing,
+        Found { docker_host: Some((host, true)), .. } => EngineChoice::Use(host.clone()),
+        // Somebody who names an engine does not want another.
+        Found { docker_host: Some((host, false)), .. } => EngineChoice::Refuse(host.clone()),
+        Found { docker_socket: Some(socket), .. } => EngineChoice::Use(format!("unix://{}", socket.display())),
+        Found { podman: Some(podman), .. } => EngineChoice::Podman(podman.clone()),
+        Found { can_install: true, .. } => EngineChoice::Install,
+        Found { .. } => EngineChoice::Nothing,
     }
 }
 
@@ -53,18 +53,18 @@ mod tests {
     }
 
     #[rstest]
-    #[case::named(host(true), true, true, true, Choice::Use("tcp://engine:2375".into()))]
-    #[case::named_but_silent(host(false), true, true, true, Choice::Refuse("tcp://engine:2375".into()))]
-    #[case::docker_first(None, true, true, true, Choice::Use("unix:///d.sock".into()))]
-    #[case::podman(None, false, true, true, Choice::Podman("/bin/podman".into()))]
-    #[case::installed(None, false, false, true, Choice::Install)]
-    #[case::none(None, false, false, false, Choice::Nothing)]
-    fn the_order_is_named_docker_podman(
+    #[case::named(host(true), true, true, true, EngineChoice::Use("tcp://engine:2375".into()))]
+    #[case::named_but_silent(host(false), true, true, true, EngineChoice::Refuse("tcp://engine:2375".into()))]
+    #[case::docker_first(None, true, true, true, EngineChoice::Use("unix:///d.sock".into()))]
+    #[case::podman(None, false, true, true, EngineChoice::Podman("/bin/podman".into()))]
+    #[case::installed(None, false, false, true, EngineChoice::Install)]
+    #[case::none(None, false, false, false, EngineChoice::Nothing)]
+    fn an_engine_that_is_named_comes_before_docker_and_docker_before_podman(
         #[case] docker_host: Option<(String, bool)>,
         #[case] docker: bool,
         #[case] podman: bool,
         #[case] can_install: bool,
-        #[case] expected: Choice,
+        #[case] expected: EngineChoice,
     ) {
         let found = Found {
             docker_host,

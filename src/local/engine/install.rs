@@ -1,23 +1,23 @@
-//! Installing Podman where we may: as root on a Debian.
+//! Installs Podman where that is allowed: as root on Debian or Ubuntu.
 
 use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::local::Progress;
-use crate::local::command::{Line, run};
+use crate::local::LocalProgress;
+use crate::local::command::{OutputLine, run};
 use crate::local::error::LocalError;
 
 const PACKAGES: [&str; 5] = ["podman", "runc", "netavark", "aardvark-dns", "iptables"];
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// What to do where we may not.
+/// What the operator can do if it is not allowed.
 pub(super) fn advice() -> String {
     format!("start Docker, or install Podman (Debian and Ubuntu: apt-get install {})", PACKAGES.join(" "))
 }
 
-/// Installs Podman and its parts.
-pub(super) async fn podman(progress: &mut (dyn FnMut(Progress) + Send)) -> Result<(), LocalError> {
+/// Installs Podman and what it needs.
+pub(super) async fn podman(progress: &mut (dyn FnMut(LocalProgress) + Send)) -> Result<(), LocalError> {
     for arguments in [&["update"][..], &["install", "-y", "--no-install-recommends"][..]] {
         let mut command = Command::new("apt-get");
         command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
@@ -26,8 +26,8 @@ pub(super) async fn podman(progress: &mut (dyn FnMut(Progress) + Send)) -> Resul
         }
         let what = format!("apt-get {}", arguments[0]);
         run(&what, command, LIMIT, &mut |line| {
-            if let Line::Out(line) = line {
-                progress(Progress::Note(line.to_owned()));
+            if let OutputLine::Out(line) = line {
+                progress(LocalProgress::Note(line.to_owned()));
             }
         })
         .await?;

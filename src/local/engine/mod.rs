@@ -1,4 +1,4 @@
-//! The container engine: found or started, and what we must know of it.
+//! The container engine: finds or starts one, and asks it what must be known.
 
 mod api;
 mod choose;
@@ -13,16 +13,16 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 pub(super) use api::Api;
-pub use api::Container;
-use choose::{Choice, Found, choose};
+pub use api::EngineContainer;
+use choose::{EngineChoice, Found, choose};
 pub(super) use podman::forget;
 pub(super) use tar::archive;
 
-use super::Progress;
+use super::LocalProgress;
 use super::command::find;
 use super::dirs::Dirs;
 use super::error::LocalError;
-use super::record::Record;
+use super::state_file::StateFile;
 
 /// A container engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,50 +35,51 @@ pub struct EngineInfo {
     pub socket: String,
     /// The name by which containers reach this machine.
     pub host_alias: String,
-    /// The address behind that name, where it is not the loopback.
+    /// The address that this name stands for; `None` if it is the loopback.
     pub host_address: Option<IpAddr>,
-    /// Whether the service was started by us.
+    /// Whether we started it.
     pub ours: bool,
 }
 
-/// Finds an engine, or starts or installs one; `None` when there is none to be had.
+/// Finds an engine, or starts or installs one; `None` if there is none and none can be installed.
 pub(super) async fn ensure(
     dirs: &Dirs,
-    record: &mut Record,
-    progress: &mut (dyn FnMut(Progress) + Send),
+    state_file: &mut StateFile,
+    progress: &mut (dyn FnMut(LocalProgress) + Send),
 ) -> Result<Option<EngineInfo>, LocalError> {
-    if let Some(endpoint) = &record.engine
+    if let Some(endpoint) = &state_file.engine
         && let Ok(api) = Api::open(endpoint)
         && api.answers().await
     {
-        return describe(endpoint, record.podman.is_some()).await.map(Some);
+        return describe(endpoint, state_file.podman.is_some()).await.map(Some);
     }
-    if let Some(service) = record.podman.take() {
+    if let Some(service) = state_file.podman.take() {
         service.stop("podman service").await?;
     }
     let (endpoint, service) = match choose(&look().await) {
-        Choice::Use(endpoint) => (endpoint, None),
-        Choice::Refuse(endpoint) => {
-            let reason = "DOCKER_HOST names it and it does not answer; start it, or unset DOCKER_HOST".to_owned();
+        EngineChoice::Use(endpoint) => (endpoint, None),
+        EngineChoice::Refuse(endpoint) => {
+            let reason =
+                "DOCKER_HOST names this engine, but it does not answer; start it, or unset DOCKER_HOST".to_owned();
             return Err(LocalError::Engine { endpoint, reason });
         }
-        Choice::Podman(program) => (podman::endpoint(dirs), Some(podman::start(dirs, &program).await?)),
-        Choice::Install => {
+        EngineChoice::Podman(program) => (podman::endpoint(dirs), Some(podman::start(dirs, &program).await?)),
+        EngineChoice::Install => {
             install::podman(progress).await?;
             let missing = || LocalError::Missing { program: "podman", way_out: install::advice() };
             let program = find("podman").ok_or_else(missing)?;
             (podman::endpoint(dirs), Some(podman::start(dirs, &program).await?))
         }
-        Choice::Nothing => {
-            progress(Progress::Note(format!("no container engine, so no tasks will run: {}", install::advice())));
+        EngineChoice::Nothing => {
+            progress(LocalProgress::Note(format!("no container engine, so no tasks will run: {}", install::advice())));
             return Ok(None);
         }
     };
-    record.engine = Some(endpoint.clone());
-    record.podman = service;
-    // From here on `down` knows what to stop.
-    record.save(dirs).await?;
-    describe(&endpoint, record.podman.is_some()).await.map(Some)
+    state_file.engine = Some(endpoint.clone());
+    state_file.podman = service;
+    // Recorded at once, so that `down` knows what to stop.
+    state_file.save(dirs).await?;
+    describe(&endpoint, state_file.podman.is_some()).await.map(Some)
 }
 
 async fn look() -> Found {
@@ -105,7 +106,7 @@ async fn look() -> Found {
     Found { docker_host, docker_socket, podman: find("podman"), can_install }
 }
 
-/// The system's Docker, rootless Docker, Docker Desktop.
+/// Sockets that exist: of the system's Docker, rootless Docker and Docker Desktop.
 fn docker_sockets() -> Vec<PathBuf> {
     let under = |variable: &str, rest: &str| std::env::var_os(variable).map(|base| PathBuf::from(base).join(rest));
     let mut sockets = vec![PathBuf::from("/var/run/docker.sock")];
@@ -137,7 +138,7 @@ fn engine_info(
     let option = |text: &str| info["SecurityOptions"].as_array().is_some_and(|all| all.iter().any(|one| one == text));
     let gateway = network["IPAM"]["Config"][0]["Gateway"].as_str().and_then(|text| text.parse().ok());
     let host_address = if info["OperatingSystem"].as_str().is_some_and(|name| name.contains("Docker Desktop")) {
-        // It forwards to this machine's loopback.
+        // Docker Desktop forwards to the loopback of this machine.
         None
     } else if option("name=rootless") {
         outward()
@@ -154,7 +155,7 @@ fn engine_info(
     }
 }
 
-/// The address from which this machine speaks to others: how rootless containers reach it.
+/// The address that this machine uses to reach other machines. Rootless containers reach it there.
 fn outward_address() -> Option<IpAddr> {
     let socket = std::net::UdpSocket::bind(("0.0.0.0", 0)).ok()?;
     // RFC 5737 test address; connecting a datagram socket sends nothing.

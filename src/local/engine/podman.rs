@@ -1,6 +1,7 @@
-//! Podman's API service, started for us alone: own socket, own storage, own network.
+//! Podman's API service, started for the local cloud alone, with a socket, a storage and a network of its
+//! own.
 //!
-//! The containers and images of the user's Podman are in another storage, out of reach.
+//! The containers and images of the user's Podman are in another storage and cannot be touched.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ fn socket(dirs: &Dirs) -> PathBuf {
     dirs.state.join("podman.sock")
 }
 
-/// Images and containers.
+/// The folder of images and containers.
 fn storage(dirs: &Dirs) -> PathBuf {
     dirs.state.join("podman")
 }
@@ -78,15 +79,15 @@ fn arguments(dirs: &Dirs, run: &Path) -> Vec<String> {
     ]
 }
 
-/// A directory for what Podman keeps until the machine stops. It refuses a path of more than 50
-/// characters, so this is not below our own, and it remembers the path, so it is always the same.
+/// The directory for what Podman keeps until the machine stops. Podman refuses a path of more than 50
+/// characters, so it is not below our own directories; and Podman remembers the path, so it never changes.
 fn run_dir(dirs: &Dirs) -> PathBuf {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
     let base = if is_root() { PathBuf::from("/run") } else { runtime.unwrap_or_else(|| PathBuf::from("/tmp")) };
     base.join(format!("qd-{}", dirs.identity()))
 }
 
-/// Makes that directory, empty if the machine was started anew since.
+/// Makes that directory. What a run before the last start of the machine has left in it is removed.
 async fn make_run_dir(dirs: &Dirs) -> Result<PathBuf, LocalError> {
     let path = run_dir(dirs);
     make(&path).await?;
@@ -113,8 +114,8 @@ async fn boot() -> String {
     tokio::fs::read_to_string("/proc/sys/kernel/random/boot_id").await.unwrap_or_default()
 }
 
-/// Gives back what is left of the service once it is gone and no container is left: what it mounted,
-/// and the run directory. That one of them stays does no harm, so failure is no error.
+/// Cleans up after the service when neither it nor any container runs: unmounts what it mounted and
+/// removes the run directory. What cannot be removed does no harm, so that is no error.
 pub(in crate::local) async fn forget(dirs: &Dirs) {
     if is_root() {
         let mounts = tokio::fs::read_to_string("/proc/self/mounts").await.unwrap_or_default();
@@ -125,7 +126,7 @@ pub(in crate::local) async fn forget(dirs: &Dirs) {
     let _ = tokio::fs::remove_dir_all(run_dir(dirs)).await;
 }
 
-/// Mount points below a directory, the last mounted first. Spaces are written `\040` (fstab(5)).
+/// Mount points below a directory, the last mounted first. In the list, `\040` is a space (fstab(5)).
 fn mounts_below(mounts: &str, directory: &Path) -> Vec<PathBuf> {
     let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
     let points = points.map(|point| PathBuf::from(point.replace("\\040", " ")));
@@ -134,14 +135,15 @@ fn mounts_below(mounts: &str, directory: &Path) -> Vec<PathBuf> {
     below
 }
 
-/// Our `containers.conf`. As root without CAP_SYS_RESOURCE Podman's own limits are refused, and crun
-/// fails where cgroups are hybrid; both are usual inside containers and small virtual machines.
+/// The text of our `containers.conf`. Inside containers and small virtual machines, root often lacks
+/// CAP_SYS_RESOURCE, and then the kernel refuses Podman's default limits; and cgroups are often hybrid, on
+/// which crun fails.
 fn configuration(networks: &Path, root: bool, runc: bool) -> String {
     let mut text = String::new();
     if root {
         text += "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n\n";
     }
-    // Locks in shared memory are common to all of Podman's storages.
+    // Locks in shared memory would be shared with the user's Podman.
     text += "[engine]\nlock_type = \"file\"\n";
     if root && runc {
         text += "runtime = \"runc\"\n";
@@ -163,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_is_in_our_directories() {
+    fn podman_keeps_everything_in_our_directories() {
         let dirs = Dirs { data: "/d".into(), state: "/s".into() };
         let line = arguments(&dirs, Path::new("/run/qd")).join(" ");
         let expected = "--root /s/podman --runroot /run/qd/root --tmpdir /run/qd/tmp \
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_and_runtime_are_for_root() {
+    fn only_root_gets_other_limits_and_another_runtime() {
         let networks = Path::new("/s/podman-networks");
         let root = configuration(networks, true, true);
         assert!(root.contains("nofile=1024:1024") && root.contains("runtime = \"runc\""));

@@ -1,4 +1,4 @@
-//! The network of our own Podman: a subnet that nobody on this machine uses.
+//! The network of our Podman: a subnet that nobody on this machine uses.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::local::error::{LocalError, at};
 
-/// Writes the network's definition, unless it is there.
+/// Writes the definition of the network, unless it exists.
 pub(super) async fn ensure(path: &Path, identity: &str) -> Result<(), LocalError> {
     if tokio::fs::try_exists(path).await.map_err(at(path))? {
         return Ok(());
@@ -28,13 +28,14 @@ pub(super) async fn ensure(path: &Path, identity: &str) -> Result<(), LocalError
     tokio::fs::write(path, network.to_string()).await.map_err(at(path))
 }
 
-/// The third number of a free 10.137.x.0/24, beginning with one that our name picks.
+/// The `x` of a free subnet 10.137.x.0/24. The search begins with a number that follows from our name.
 fn free(routes: &str, identity: &str) -> u8 {
     let first = u8::from_str_radix(identity.get(..2).unwrap_or_default(), 16).unwrap_or(66);
     (0..=u8::MAX).map(|step| first.wrapping_add(step)).find(|third| !taken(routes, *third)).unwrap_or(first)
 }
 
-/// Whether a route other than the default covers the subnet. Addresses are hexadecimal, last byte first.
+/// Whether a route other than the default covers the subnet. `/proc/net/route` has addresses in
+/// hexadecimal, last byte first.
 fn taken(routes: &str, third: u8) -> bool {
     let ours = u32::from_le_bytes([10, 137, third, 0]);
     routes.lines().skip(1).any(|line| {

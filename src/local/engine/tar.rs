@@ -1,9 +1,9 @@
-//! A tar archive of a few small files: the context of an image build.
+//! Makes a tar archive of a few small files, for building an image.
 
 /// Bytes of a block.
 const BLOCK: usize = 512;
 
-/// An archive (POSIX ustar) of files, each readable and executable by all.
+/// An archive (POSIX ustar) of files, given as name and content, that all may read and execute.
 pub(in crate::local) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     let size: usize = files.iter().map(|(_, content)| BLOCK + content.len().next_multiple_of(BLOCK)).sum();
     let mut archive = Vec::with_capacity(size + 2 * BLOCK);
@@ -16,7 +16,7 @@ pub(in crate::local) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     archive
 }
 
-/// Times are left at zero, so that the same files make the same archive.
+/// The header of a file. Its time is zero, so that the same files make the same archive.
 fn header(name: &str, size: usize) -> [u8; BLOCK] {
     let mut header = [0; BLOCK];
     let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tar_reads_it() {
+    fn the_program_tar_reads_the_archive() {
         let archive = archive(&[("Containerfile", b"FROM scratch\n"), ("server", &[7; 1000])]);
         assert_eq!(archive.len(), BLOCK + BLOCK + BLOCK + 2 * BLOCK + 2 * BLOCK);
         let place = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));

@@ -1,42 +1,43 @@
-//! What to call a server's tools with: sensible arguments, and now and then wrong ones.
+//! Chooses which tool to call and with what: mostly good arguments, sometimes wrong ones.
 
 use serde_json::{Map, Value, json};
 
 /// A `tools/call` request to make.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Request {
+pub(super) struct ToolCall {
     /// Name of the tool.
     pub tool: String,
     /// Its arguments.
     pub arguments: Value,
 }
 
-/// A request, and what is odd about it.
-pub(super) struct Planned {
-    pub request: Request,
+/// A call of a tool, and what is wrong with it on purpose.
+pub(super) struct PlannedCall {
+    pub request: ToolCall,
     pub with_token: bool,
     pub wrong: bool,
 }
 
-/// The call of this turn. `tools` are documents of `tools/list` and not empty.
-pub(super) fn plan(tools: &[Value], turn: u64, wrong_every: u64) -> Planned {
+/// The call number `turn`, from 0. `tools` are documents of `tools/list`; there must be at least one. Every
+/// `wrong_every`th call is wrong, none for 0.
+pub(super) fn plan(tools: &[Value], turn: u64, wrong_every: u64) -> PlannedCall {
     let pick = |count: usize| usize::try_from(turn % (count.max(1) as u64)).unwrap_or_default();
     let tool = tools.get(pick(tools.len())).cloned().unwrap_or_default();
     let name = tool["name"].as_str().unwrap_or_default().to_owned();
     let request =
-        Request { arguments: arguments(&name, &tool["inputSchema"], turn / (tools.len().max(1) as u64)), tool: name };
+        ToolCall { arguments: arguments(&name, &tool["inputSchema"], turn / (tools.len().max(1) as u64)), tool: name };
     if wrong_every == 0 || turn % wrong_every != wrong_every - 1 {
-        return Planned { request, with_token: true, wrong: false };
+        return PlannedCall { request, with_token: true, wrong: false };
     }
     let (request, with_token) = match (turn / wrong_every) % 3 {
-        0 => (Request { arguments: spoilt(&request.arguments), ..request }, true),
-        1 => (Request { tool: "no_such_tool".to_owned(), arguments: json!({}) }, true),
+        0 => (ToolCall { arguments: spoilt(&request.arguments), ..request }, true),
+        1 => (ToolCall { tool: "no_such_tool".to_owned(), arguments: json!({}) }, true),
         _ => (request, false),
     };
-    Planned { request, with_token, wrong: true }
+    PlannedCall { request, with_token, wrong: true }
 }
 
-/// Arguments that the example servers understand; for other tools, whatever their schema allows.
+/// Arguments that the example servers understand; for other tools, arguments that their schema allows.
 fn arguments(tool: &str, schema: &Value, turn: u64) -> Value {
     let zones = ["Europe/Berlin", "America/New_York", "Asia/Tokyo", "UTC", "Australia/Sydney"];
     let places = [(39.7392, -104.9903), (40.7128, -74.006), (47.6062, -122.3321), (25.7617, -80.1918)];
@@ -59,7 +60,7 @@ fn arguments(tool: &str, schema: &Value, turn: u64) -> Value {
     }
 }
 
-/// The required properties, each with the plainest value of its type.
+/// The required properties of a schema, each with a simple value of its type.
 fn required(schema: &Value) -> Map<String, Value> {
     let names = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
     names.map(|name| (name.to_owned(), plainest(&schema["properties"][name]))).collect()
@@ -80,7 +81,7 @@ fn plainest(schema: &Value) -> Value {
     }
 }
 
-/// The same names with values that no tool accepts.
+/// The same arguments with values that no tool accepts.
 fn spoilt(arguments: &Value) -> Value {
     let spoil = |value: &Value| match value {
         Value::Number(_) => json!(9999),
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn tools_take_turns_and_so_do_arguments() {
+    fn calls_alternate_between_tools_and_arguments() {
         let calls: Vec<_> = (0..4).map(|turn| plan(&tools(), turn, 0).request).collect();
         let names: Vec<_> = calls.iter().map(|call| call.tool.as_str()).collect();
         assert_eq!(names, ["get_current_time", "get_alerts", "get_current_time", "get_alerts"]);
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn one_in_so_many_is_wrong_each_in_its_way() {
+    fn every_nth_call_is_wrong_each_time_in_another_way() {
         let planned: Vec<_> = (0..30).map(|turn| plan(&tools(), turn, 10)).collect();
         let wrong: Vec<_> = planned.iter().enumerate().filter(|(_, one)| one.wrong).map(|(turn, _)| turn).collect();
         assert_eq!(wrong, [9, 19, 29]);

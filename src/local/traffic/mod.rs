@@ -1,6 +1,6 @@
-//! A small MCP client that calls the servers' tools a few times a second, so that there is something to see.
+//! Calls the servers' tools a few times a second, so that the console has something to show.
 //!
-//! Some calls are wrong on purpose: an operator's screens must show errors too. Drop the future to stop.
+//! Some calls are wrong on purpose, because screens must show errors, too.
 
 mod calls;
 mod client;
@@ -12,40 +12,40 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use serde::Serialize;
 
-use calls::{Planned, plan};
-use client::{Client, Outcome};
+use calls::{PlannedCall, plan};
+use client::{CallOutcome, McpClient};
 
-/// What to call.
+/// Which servers to call, how often, and how many times.
 #[derive(Debug, Clone)]
 pub struct TrafficOptions {
     /// Public base URL of the environment; a server's endpoint is base, path, `/mcp`.
     pub base: String,
-    /// Servers and their paths (`/time`).
+    /// Servers by name, with their paths, such as `/time`.
     pub servers: BTreeMap<String, String>,
     /// Calls a second, over all servers.
     pub per_second: f64,
-    /// Stop after so many calls; `None` never stops.
+    /// The number of calls after which to stop; `None` never stops.
     pub calls: Option<u64>,
-    /// Every so many calls one is wrong on purpose; 0 is never.
+    /// Every how manyth call is wrong on purpose; 0 means none.
     pub wrong_every: u64,
 }
 
 /// Where access tokens come from.
 #[async_trait]
 pub trait Tokens: Send + Sync {
-    /// A token for this server.
+    /// An access token for this server.
     ///
     /// # Errors
-    /// Why there is none; the call is made without.
+    /// Why there is none. Then the call counts as refused.
     async fn token(&self, server: &str) -> Result<SecretString, String>;
 }
 
-/// What became of the calls to one server.
+/// How the calls to one server ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct CallCounts {
     /// Calls made.
     pub calls: u64,
-    /// Of those, wrong on purpose.
+    /// How many of them were wrong on purpose.
     pub wrong: u64,
     /// Answered with a result.
     pub ok: u64,
@@ -53,27 +53,28 @@ pub struct Counts {
     pub errors: u64,
     /// Refused: 401 or 403.
     pub refused: u64,
-    /// Not answered, or by something else than the server.
+    /// Not answered, or not by an MCP server.
     pub failed: u64,
     /// Milliseconds that the last call took.
     pub last_ms: u64,
-    /// Why the last call failed that was not meant to.
+    /// Why a call failed that was not wrong on purpose: the last one that did.
     pub last_error: Option<String>,
 }
 
-/// Counts by server.
-pub type Report = BTreeMap<String, Counts>;
+/// CallCounts by server.
+pub type Report = BTreeMap<String, CallCounts>;
 
-/// Calls the servers until the count is reached, reporting after each call.
+/// Calls the servers in turn until the number of calls is reached, and reports after each call. Dropping the
+/// future stops it.
 pub async fn traffic(
     options: &TrafficOptions,
     tokens: &dyn Tokens,
     report: &mut (dyn FnMut(&Report) + Send),
 ) -> Report {
-    let mut counts: Report = options.servers.keys().map(|name| (name.clone(), Counts::default())).collect();
-    let mut clients: Vec<(&String, Client)> = Vec::new();
+    let mut counts: Report = options.servers.keys().map(|name| (name.clone(), CallCounts::default())).collect();
+    let mut clients: Vec<(&String, McpClient)> = Vec::new();
     for (server, path) in &options.servers {
-        clients.push((server, Client::new(format!("{}{path}/mcp", options.base.trim_end_matches('/')))));
+        clients.push((server, McpClient::new(format!("{}{path}/mcp", options.base.trim_end_matches('/')))));
     }
     if clients.is_empty() {
         return counts;
@@ -98,18 +99,18 @@ pub async fn traffic(
 
 struct Called {
     planned_wrong: bool,
-    outcome: Outcome,
+    outcome: CallOutcome,
     took: Duration,
 }
 
-/// The server's next call; its tools are asked for first.
-async fn one(client: &mut Client, server: &str, tokens: &dyn Tokens, turn: u64, wrong_every: u64) -> Called {
+/// Makes the next call to a server. If its tools are not known yet, it asks for them first.
+async fn one(client: &mut McpClient, server: &str, tokens: &dyn Tokens, turn: u64, wrong_every: u64) -> Called {
     let began = std::time::Instant::now();
     let called = |planned_wrong, outcome| Called { planned_wrong, outcome, took: began.elapsed() };
     if client.token.is_none() {
         match tokens.token(server).await {
             Ok(token) => client.token = Some(token),
-            Err(reason) => return called(false, Outcome::Refused(format!("no token: {reason}"))),
+            Err(reason) => return called(false, CallOutcome::Refused(format!("no token: {reason}"))),
         }
     }
     if client.tools.is_empty()
@@ -118,7 +119,7 @@ async fn one(client: &mut Client, server: &str, tokens: &dyn Tokens, turn: u64, 
         renew(client, server, tokens, &outcome).await;
         return called(false, outcome);
     }
-    let Planned { request, with_token, wrong } = plan(&client.tools, turn, wrong_every);
+    let PlannedCall { request, with_token, wrong } = plan(&client.tools, turn, wrong_every);
     let outcome = client.call(&request, with_token).await;
     if !wrong {
         renew(client, server, tokens, &outcome).await;
@@ -126,25 +127,26 @@ async fn one(client: &mut Client, server: &str, tokens: &dyn Tokens, turn: u64, 
     called(wrong, outcome)
 }
 
-/// A refused token is replaced; a server that forgot its tools (a new version) is asked again.
-async fn renew(client: &mut Client, server: &str, tokens: &dyn Tokens, outcome: &Outcome) {
-    if matches!(outcome, Outcome::Refused(_)) {
+/// Prepares the next call after one that went wrong: gets another token if it was refused, and asks for the
+/// tools again, which may have changed with a new version of the server.
+async fn renew(client: &mut McpClient, server: &str, tokens: &dyn Tokens, outcome: &CallOutcome) {
+    if matches!(outcome, CallOutcome::Refused(_)) {
         client.token = tokens.token(server).await.ok();
     }
-    if !matches!(outcome, Outcome::Ok) {
+    if !matches!(outcome, CallOutcome::Ok) {
         client.tools.clear();
     }
 }
 
-fn note(counts: &mut Counts, called: Called) {
+fn note(counts: &mut CallCounts, called: Called) {
     counts.calls += 1;
     counts.wrong += u64::from(called.planned_wrong);
     counts.last_ms = u64::try_from(called.took.as_millis()).unwrap_or(u64::MAX);
     let (count, reason) = match called.outcome {
-        Outcome::Ok => (&mut counts.ok, None),
-        Outcome::Error(reason) => (&mut counts.errors, Some(reason)),
-        Outcome::Refused(reason) => (&mut counts.refused, Some(reason)),
-        Outcome::Failed(reason) => (&mut counts.failed, Some(reason)),
+        CallOutcome::Ok => (&mut counts.ok, None),
+        CallOutcome::Error(reason) => (&mut counts.errors, Some(reason)),
+        CallOutcome::Refused(reason) => (&mut counts.refused, Some(reason)),
+        CallOutcome::Failed(reason) => (&mut counts.failed, Some(reason)),
     };
     *count += 1;
     if reason.is_some() && !called.planned_wrong {
@@ -157,11 +159,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_that_was_meant_is_no_news() {
-        let mut counts = Counts::default();
+    fn an_error_that_was_made_on_purpose_is_counted_but_not_reported() {
+        let mut counts = CallCounts::default();
         let called = |planned_wrong| Called {
             planned_wrong,
-            outcome: Outcome::Error("no such zone".to_owned()),
+            outcome: CallOutcome::Error("no such zone".to_owned()),
             took: Duration::from_millis(3),
         };
         note(&mut counts, called(true));

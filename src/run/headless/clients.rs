@@ -1,4 +1,4 @@
-//! `clients`: the list, finishing and undoing rotations, and tokens.
+//! `clients`: the list of clients, the end of rotations that were begun, and access tokens.
 
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ fn unfinished(session: &Session, wanted: &str) -> Result<Operation, Failure> {
     })
 }
 
-/// Goes on with an unfinished rotation; `waive` ends its grace period now.
+/// Goes on with an unfinished rotation; `waive` ends its grace period at once.
 ///
 /// # Errors
 /// When there is none, or the result cannot be written.
@@ -74,7 +74,7 @@ pub async fn finish_rotation(
     let mut operation = unfinished(session, client)?;
     let (theirs, ours) = (&operation.plan.target.account, session.cloud.identity().await?.account);
     if *theirs != ours {
-        return refuse(&format!("the rotation is of account {theirs}, not of {ours}: nothing was done"));
+        return refuse(&format!("the rotation belongs to account {theirs}, and this is {ours}: nothing was done"));
     }
     progress("finishing it deletes the old credentials");
     if let Err(reason) = agreed(&operation, consent).await {
@@ -90,7 +90,7 @@ fn refuse(why: &str) -> Result<Exit, Failure> {
     Ok(Exit::Refused)
 }
 
-/// Takes an unfinished rotation back.
+/// Takes an unfinished rotation back: the old credentials stay, the new ones are deleted.
 ///
 /// # Errors
 /// When there is none, it cannot be planned, or the result cannot be written.

@@ -1,4 +1,4 @@
-//! Drives an operation to its end without a screen.
+//! Carries out an operation without a screen, until it ends or is left.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, IsTerminal};
@@ -46,9 +46,9 @@ pub async fn operate(session: &Session, plan: Plan, consent: &Consent, output: O
     report(&operation, output, None)
 }
 
-/// The answer that confirms, or why there is none.
+/// The operator's answer that confirms the plan, or the reason why there is none.
 pub(super) async fn agreed(operation: &Operation, consent: &Consent) -> Result<String, String> {
-    // Read-only refuses in the protocol, whatever is answered.
+    // In read-only mode the protocol refuses, whatever the answer is.
     if operation.read_only {
         return Ok(String::new());
     }
@@ -66,7 +66,7 @@ pub(super) async fn agreed(operation: &Operation, consent: &Consent) -> Result<S
     if operation.plan.confirm.accepts(&answer) {
         Ok(answer)
     } else {
-        Err(format!("not confirmed: {answer:?} is not it"))
+        Err(format!("not confirmed: the answer was {answer:?}"))
     }
 }
 
@@ -74,14 +74,14 @@ async fn ask(question: String) -> String {
     let read = tokio::task::spawn_blocking(move || {
         eprint!("{question}");
         let mut answer = String::new();
-        // A terminal that cannot be read has not confirmed.
+        // If the terminal cannot be read, the answer is empty, and nothing is confirmed.
         let _ = io::stdin().lock().read_line(&mut answer);
         answer.trim().to_owned()
     });
     read.await.unwrap_or_default()
 }
 
-/// Feeds an operation until it ends, pauses or waits in a grace period.
+/// Feeds an operation with events until it ends, pauses or waits for its grace period.
 pub(super) async fn drive(session: &Session, operation: &mut Operation, first: Event, consent: &Consent) {
     let mut pending: FuturesUnordered<BoxFuture<'static, Option<Event>>> = FuturesUnordered::new();
     let mut notes = BTreeMap::new();
@@ -105,7 +105,7 @@ pub(super) async fn drive(session: &Session, operation: &mut Operation, first: E
             }
         }
         if !operation.active() {
-            // The last records must be on disk before the process ends; a running check need not be.
+            // The last records must be on disk before the process ends. A running check need not end.
             while let Some(Some(_)) = futures::future::poll_immediate(pending.next()).await {}
             return;
         }
@@ -119,7 +119,7 @@ pub(super) async fn drive(session: &Session, operation: &mut Operation, first: E
     }
 }
 
-/// Handles an event. Records that nothing waits for are awaited here, so that they are never lost.
+/// Handles an event. Records for which the operation does not wait are awaited here, so that none is lost.
 async fn queue(
     session: &Session,
     operation: &mut Operation,
@@ -141,10 +141,10 @@ async fn queue(
     }
 }
 
-/// A grace period of at most so many seconds is waited out.
+/// The longest grace period, in seconds, for whose end the command waits.
 const SHORT_GRACE: i64 = 60;
 
-/// Whether all that is left to do now is to wait until a grace period is over.
+/// Whether the operation now only waits for the end of a grace period.
 fn waits_in_grace(operation: &Operation, event: &Event) -> bool {
     let Event::Step { step, news: News::Checked(CheckState::Pending(_), _) } = event else {
         return false;
@@ -157,7 +157,7 @@ fn waits_in_grace(operation: &Operation, event: &Event) -> bool {
     grace(step) && operation.running.keys().all(grace)
 }
 
-/// Prints what is new of each step.
+/// Prints each step of which there is something new to say.
 fn show(operation: &Operation, notes: &mut BTreeMap<usize, String>) {
     let steps = operation.steps();
     let of = steps.len();
@@ -165,7 +165,7 @@ fn show(operation: &Operation, notes: &mut BTreeMap<usize, String>) {
         let note = match (operation.done.get(&index), operation.running.get(&index)) {
             (Some(Note::Done), _) => "done".to_owned(),
             (Some(Note::Told(note)), _) => format!("done: {note}"),
-            // That a call is being written down and sent is over before it can be read.
+            // The recording and the sending of a call are over before anybody could read about them.
             (None, Some(progress)) if matches!(progress.stage, Stage::Recording | Stage::Sent) => continue,
             (None, Some(progress)) => progress.words().to_owned(),
             (None, None) => continue,
@@ -179,7 +179,7 @@ fn show(operation: &Operation, notes: &mut BTreeMap<usize, String>) {
     }
 }
 
-/// Tells how an operation went.
+/// Prints how an operation ended; `idle` says why there was nothing to do.
 pub(super) fn report(operation: &Operation, output: Output, idle: Option<&str>) -> Result<Exit, Failure> {
     let (word, detail, exit) = match (&operation.phase, idle) {
         (_, Some(why)) => ("unchanged", why.to_owned(), Exit::Done),

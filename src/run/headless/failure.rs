@@ -16,7 +16,7 @@ pub enum Failure {
     /// What was asked for is not possible.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The result could not be written.
+    /// The result could not be written to stdout.
     #[error("stdout: {0}")]
     Output(#[source] io::Error),
     /// The audit could not be read.
@@ -73,7 +73,7 @@ mod tests {
     #[case(Refusal::new(ErrorKind::Conflict, "busy").into(), "busy", Exit::Failed)]
     #[case(CloudError::new(ErrorKind::Denied, "ecs:ListServices", "no").into(), "ecs:ListServices: no", Exit::Failed)]
     #[case(Failure::Output(io::ErrorKind::StorageFull.into()), "stdout: no storage space", Exit::Failed)]
-    fn a_failure_has_its_words_and_its_code(#[case] failure: Failure, #[case] words: &str, #[case] exit: Exit) {
+    fn a_failure_has_a_message_and_an_exit_code(#[case] failure: Failure, #[case] words: &str, #[case] exit: Exit) {
         assert_eq!((failure.to_string().as_str(), failure.exit()), (words, exit));
     }
 }

@@ -25,7 +25,7 @@ pub struct InsightsOptions {
     pub until: Option<String>,
 }
 
-/// Runs the query to its end and prints its results. Interrupted, it is stopped at AWS.
+/// Runs the query to its end and prints its results. If the operator interrupts it, it is stopped at AWS.
 ///
 /// # Errors
 /// When there is no such server, a time cannot be read, or the query fails.

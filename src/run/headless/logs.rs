@@ -77,11 +77,11 @@ fn level(text: &str) -> Result<Severity, String> {
     Severity::named(text).ok_or_else(|| "one of debug, info, warn, error".to_owned())
 }
 
-/// A time as on screen: of the local clock, a duration back from now, or RFC 3339; in milliseconds
-/// since the Unix epoch.
+/// A time in milliseconds since the Unix epoch, from what an operator types: a time of the local clock,
+/// a duration back from now, or RFC 3339.
 ///
 /// # Errors
-/// Says what is possible.
+/// When the text is none of these; the message says what is possible.
 pub fn instant(text: &str, now: Timestamp) -> Result<i64, Refusal> {
     let at = moment::parse(text, now, &TimeZone::system());
     at.map(Timestamp::as_millisecond).map_err(|why| Refusal::new(ErrorKind::Invalid, why))
@@ -123,7 +123,7 @@ pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> R
         };
         if let Err(error) = printed {
             reader.abort();
-            // The reader of a pipe has gone away: that is an end, not a failure. A full disk is one.
+            // If the reader of a pipe has gone away, this is the end and not a failure. A full disk is a failure.
             return written(Err(error)).map(|()| Exit::Done);
         }
     };
@@ -149,7 +149,7 @@ async fn request(session: &Session, options: &LogsOptions) -> Result<TailRequest
     Ok(TailRequest { groups, from, until, pattern: options.filter.clone(), follow: options.following() })
 }
 
-/// The log groups of these servers; of all for none.
+/// The log groups of these servers; of all servers if none is named.
 pub(super) async fn server_groups(session: &Session, wanted: &[String]) -> Result<Vec<String>, Failure> {
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
     if let Some(unknown) = wanted.iter().find(|name| fleet.server(name).is_none()) {
@@ -167,7 +167,7 @@ fn shows(options: &LogsOptions, line: &Line) -> bool {
         && options.expression.as_ref().is_none_or(|expression| expression.matches(line.view()))
 }
 
-/// Lines and, as JSON, gaps go to stdout; what else a reader must know of the stream goes to stderr.
+/// Writes lines and, as JSON, gaps to stdout, and everything else that a reader must know to stderr.
 struct Printer {
     output: Output,
     colour: bool,
@@ -187,7 +187,7 @@ impl Printer {
         Self { output, colour, state: TailState::Off, open_gaps: BTreeSet::new() }
     }
 
-    /// Tells a change of state, once.
+    /// Writes the state if it is of another kind than the last.
     fn announce(&mut self, state: TailState) {
         if mem::discriminant(&state) != mem::discriminant(&self.state) {
             let was_wrong = matches!(
@@ -197,7 +197,7 @@ impl Printer {
             match &state {
                 TailState::Polling(why) => progress(&format!("quarterdeck: polling: {why}")),
                 TailState::Sampled => {
-                    progress("quarterdeck: CloudWatch samples the live tail; what it leaves out is fetched after")
+                    progress("quarterdeck: CloudWatch samples the live tail; what it leaves out is fetched afterwards")
                 }
                 TailState::Lagging(behind) => progress(&format!("quarterdeck: {} s behind, fetching", behind / 1_000)),
                 TailState::Reconnecting(why, _) => progress(&format!("quarterdeck: reconnecting: {why}")),
@@ -222,14 +222,17 @@ impl Printer {
         Ok(())
     }
 
-    /// The operator stops it: whether something is missing then.
+    /// When the operator interrupts: says if some of the newest lines may be missing.
     fn interrupted(&self) {
         if matches!(self.state, TailState::Sampled | TailState::Lagging(_) | TailState::Reconnecting(..)) {
-            progress(&format!("quarterdeck: stopped while {}: the newest lines are not complete", self.state.word()));
+            progress(&format!(
+                "quarterdeck: stopped while {}: some of the newest lines may be missing",
+                self.state.word()
+            ));
         }
     }
 
-    /// A window with a gap in it was not read.
+    /// The exit code at the end: a window with an open gap was not read, which is a failure.
     fn end(&self, exit: Exit) -> Exit {
         if self.open_gaps.is_empty() { exit } else { Exit::Failed }
     }

@@ -28,11 +28,11 @@ use crate::cloud::ErrorKind;
 pub enum Output {
     /// For people.
     Text,
-    /// One JSON document, or one a line for streams.
+    /// One JSON document; for streams, one on each line.
     Json,
 }
 
-/// Exit codes.
+/// How a command ended, as the exit code of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -51,7 +51,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The code of a kind of error.
+    /// The exit code for a kind of error.
     pub(crate) fn of(kind: ErrorKind) -> Self {
         match kind {
             ErrorKind::NotFound => Self::NotFound,
@@ -73,28 +73,29 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     line(&serde_json::to_string_pretty(value)?)
 }
 
-/// Prints a text.
+/// Prints a text to stdout.
 ///
 /// # Errors
-/// When it cannot be written; a reader that has gone away is none.
+/// When it cannot be written. That the reader of a pipe has gone away is no error.
 pub fn print(text: &str) -> Result<(), Failure> {
     written(line(text))
 }
 
-/// Prints a JSON document.
+/// Prints a JSON document to stdout.
 ///
 /// # Errors
-/// When it cannot be written; a reader that has gone away is none.
+/// When it cannot be written. That the reader of a pipe has gone away is no error.
 pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     written(json(value))
 }
 
-/// Writes a line of progress to stderr, where nobody may be listening.
+/// Writes a line of progress to stderr. If that fails, nobody reads it, and the work goes on.
 pub(crate) fn progress(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// How writing to stdout went. A reader of a pipe that has gone away ends the output; it is no failure.
+/// Turns the result of writing to stdout into the command's. That the reader of a pipe has gone away is
+/// no failure.
 pub(crate) fn written(result: io::Result<()>) -> Result<(), Failure> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),

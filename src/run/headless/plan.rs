@@ -1,4 +1,4 @@
-//! Plans as text and JSON, and the audit.
+//! Prints plans and the audit.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::core::operation::record::Entry;
 use crate::core::plan::{Plan, Risk};
 use crate::run::{Session, operate, planner};
 
-/// Plans, shows the plan, discards its drafts. Nothing happens.
+/// Makes a plan, prints it and discards its drafts. Nothing is changed.
 ///
 /// # Errors
 /// When it cannot be planned or written.
@@ -24,7 +24,7 @@ pub async fn plan_only(session: &Session, request: PlanRequest, output: Output) 
     Ok(Exit::Done)
 }
 
-/// A plan for people.
+/// A plan as text for people.
 pub(super) fn text(plan: &Plan) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.

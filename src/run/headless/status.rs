@@ -11,7 +11,7 @@ use crate::core::text::age;
 use crate::core::unread::Read;
 use crate::run::Session;
 
-/// Prints the health of one server or all.
+/// Prints the health of one server, or of all if none is named.
 ///
 /// # Errors
 /// When it cannot be read or written, or there is no such server.

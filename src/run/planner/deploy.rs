@@ -10,12 +10,13 @@ use crate::core::error::PlanResult;
 use crate::core::operation::deploy::{Deploy, Destroy, Input, Planned, StackDeploy};
 use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Confirm, Plan, Risk};
-use crate::core::stack::{ChangeAction, Drafted, Replacement, ResourceChange, Stack, StackRef};
+use crate::core::stack::{ChangeAction, Drafted, PropertyChange, Replacement, ResourceChange, Stack, StackRef};
 use crate::core::text::count;
+use crate::run::operate;
 use crate::run::session::{Session, operation_id};
 
-/// All stacks that exist under the environment's prefix, in both regions: its own, and those of
-/// environments whose names go on where its name ends.
+/// All stacks whose names begin with the environment's prefix, in its region and that of the edge stack.
+/// Some may belong to another environment, whose name begins with the name of this one.
 async fn named_alike(session: &Session) -> CloudResult<Vec<Stack>> {
     let prefix = names::stack_prefix(&session.context.environment);
     let mut all = session.cloud.stacks(&prefix, &session.context.region).await?;
@@ -25,12 +26,12 @@ async fn named_alike(session: &Session) -> CloudResult<Vec<Stack>> {
     Ok(all.into_iter().filter(|stack| stack.status.0 != "DELETE_COMPLETE").collect())
 }
 
-/// The stacks of the environment, and those of others.
+/// The stacks of the environment, and those of other environments.
 fn partition(stacks: Vec<Stack>, environment: &str) -> (Vec<Stack>, Vec<Stack>) {
     stacks.into_iter().partition(|stack| stack.is_of(environment))
 }
 
-/// Refuses to write to a stack that has the right name and belongs to another environment.
+/// Refuses a deploy to a stack that has a name of ours but belongs to another environment.
 fn not_anothers(deploys: &[StackDeploy], others: &[Stack]) -> PlanResult<()> {
     let taken = |stack: &&Stack| !stack.status.absent() && deploys.iter().any(|deploy| deploy.stack == stack.id);
     let Some(stack) = others.iter().find(taken) else { return Ok(()) };
@@ -41,7 +42,7 @@ fn not_anothers(deploys: &[StackDeploy], others: &[Stack]) -> PlanResult<()> {
 
 fn environment(session: &Session) -> PlanResult<&Environment> {
     session.environment.as_deref().ok_or_else(|| {
-        refused(ErrorKind::Invalid, "there is no quarterdeck.toml, so it is not known what to deploy")
+        refused(ErrorKind::Invalid, "there is no quarterdeck.toml, so nothing says what to deploy")
             .with_hint("run in the directory that holds it, or name it with --file; examples/aws.toml shows one")
     })
 }
@@ -65,7 +66,7 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Pla
         match planner.stack(stack, &planned).await {
             Ok(stack) => planned.push(stack),
             Err(error) => {
-                crate::run::operate::discard(session, &planner.drafts).await;
+                operate::discard(session, &planner.drafts).await;
                 return Err(error);
             }
         }
@@ -101,7 +102,7 @@ fn chosen(environment: &Environment, only: &[String]) -> PlanResult<Environment>
     Ok(environment)
 }
 
-/// Listener priorities of the servers that are deployed: they stay.
+/// The listener priorities of the deployed servers, by name of the server: a deploy must not change them.
 fn priorities(existing: &[Stack]) -> BTreeMap<String, u32> {
     let of = |stack: &Stack| {
         Some((stack.parameters.get("ServerName")?.clone(), stack.parameters.get("Priority")?.parse().ok()?))
@@ -109,7 +110,7 @@ fn priorities(existing: &[Stack]) -> BTreeMap<String, u32> {
     existing.iter().filter_map(of).collect()
 }
 
-/// Before: what exists. After: what is planned, and what exists beside it and stays.
+/// Compares the cost of what exists with the cost of what is planned and of what stays beside it.
 fn cost(session: &Session, existing: &[Stack], planned: &[StackDeploy]) -> Cost {
     let before: Vec<Priced> = existing.iter().filter_map(|stack| deployed(session, stack)).collect();
     let stays = before.iter().filter(|stack| !planned.iter().any(|deploy| deploy.stack.name == stack.name));
@@ -126,7 +127,8 @@ fn cost(session: &Session, existing: &[Stack], planned: &[StackDeploy]) -> Cost 
     Cost::compare(&session.context.region, session.context.emulated(), &before, &after)
 }
 
-/// A deployed stack by its parameters, unless it never came to be.
+/// A deployed stack with the parameters that decide what it costs; `None` if it is not of this
+/// environment or was never created completely.
 pub(super) fn deployed(session: &Session, stack: &Stack) -> Option<Priced> {
     let name = &stack.id.name;
     let ours = stack.is_of(&session.context.environment);
@@ -172,8 +174,9 @@ impl Planner<'_> {
         }
         if found.is_some_and(|stack| stack.status.must_be_deleted()) {
             deploy.planned = Planned::TemplateAfterDelete;
-            self.warnings.push(format!("{} failed to be created; its remains are deleted first", deploy.stack.name));
-            self.plan_by_template(&deploy, "the remains go first");
+            self.warnings
+                .push(format!("{} failed when it was created; what is left of it is deleted first", deploy.stack.name));
+            self.plan_by_template(&deploy, "what is left of the failed stack is deleted first");
             return Ok(deploy);
         }
         let waits = deploy
@@ -182,7 +185,7 @@ impl Planner<'_> {
             .any(|&index| before.get(index).is_some_and(|stack| stack.planned != Planned::Unchanged));
         if waits || self.session.context.read_only {
             let why = if waits {
-                "its inputs are known only when the stacks before it are"
+                "its inputs are known only after the stacks before it are deployed"
             } else {
                 "read-only: not compared"
             };
@@ -199,7 +202,7 @@ impl Planner<'_> {
         if stack.status.busy() {
             return Err(refused(
                 ErrorKind::Conflict,
-                format!("{name} is busy ({status}) with a change that is not ours"),
+                format!("{name} is busy ({status}) with a change that quarterdeck did not start"),
             )
             .with_hint("watch it on the Stack screen and plan again when it is over"));
         }
@@ -237,7 +240,8 @@ impl Planner<'_> {
         deploy.planned = Planned::ChangeSet(draft.arn);
     }
 
-    /// Stacks that are deployed but not described any more stay: deleting is never a side effect.
+    /// Warns about stacks that are deployed but not in the file any more. They stay: a deploy deletes nothing
+    /// that it was not asked to.
     fn strangers(&mut self, planned: &[StackDeploy], only: &[String]) {
         let unknown = |stack: &&Stack| !planned.iter().any(|deploy| deploy.stack == stack.id);
         for stack in self.existing.iter().filter(unknown).filter(|_| only.is_empty()) {
@@ -246,7 +250,7 @@ impl Planner<'_> {
     }
 }
 
-/// One row per property where they are known, else one for the resource.
+/// One row for each property that changes if they are known, else one row for the resource.
 fn resource_changes(stack: &str, change: &ResourceChange) -> Vec<Change> {
     let subject = format!("{stack} / {}", change.logical_id);
     let (word, risk) = match (change.action, change.replacement) {
@@ -261,7 +265,7 @@ fn resource_changes(stack: &str, change: &ResourceChange) -> Vec<Change> {
         let before = (change.action == ChangeAction::Remove).then(|| change.kind.clone());
         return vec![Change { subject, field: word.into(), before, after, risk }];
     }
-    let row = |property: &crate::core::stack::PropertyChange| Change {
+    let row = |property: &PropertyChange| Change {
         subject: subject.clone(),
         field: format!("{word} {}", property.path.trim_start_matches("/Properties/").trim_start_matches("Properties.")),
         before: property.before.clone(),
@@ -305,7 +309,7 @@ pub(super) async fn destroy(session: &Session) -> PlanResult<Plan> {
         title: format!("destroy {name}"),
         target: session.target(format!("stacks {}*", names::stack_prefix(name))).await?,
         changes: existing.iter().map(change).collect(),
-        warnings: ["every server of the environment stops, and its users, clients and logs go".to_owned()]
+        warnings: ["every server of the environment stops, and its users, clients and logs are deleted".to_owned()]
             .into_iter()
             .chain(warning)
             .collect(),

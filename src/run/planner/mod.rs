@@ -1,4 +1,4 @@
-//! Plans: reads what is, and says what would change, before anything does.
+//! Makes plans: reads what is there, and says what would change, before anything is changed.
 
 mod deploy;
 mod rotate;
@@ -11,10 +11,11 @@ use crate::core::error::{PlanError, PlanResult, Refusal};
 use crate::core::operation::PlanRequest;
 use crate::core::plan::Plan;
 
-/// Plans what was asked for. Changes nothing; change sets that it drafts are in [`Plan::drafts`].
+/// Plans what was asked for. Changes nothing; the change sets that it drafts are in [`Plan::drafts`].
 ///
 /// # Errors
-/// When something cannot be read, or what was asked for is not possible: the error says what is.
+/// When something cannot be read, or when what was asked for is not possible. The error then says what
+/// is possible.
 pub async fn plan(session: &Session, request: PlanRequest) -> PlanResult<Plan> {
     match request {
         PlanRequest::Scale { server, desired, bounds } => service::scale(session, &server, desired, bounds).await,
@@ -28,12 +29,12 @@ pub async fn plan(session: &Session, request: PlanRequest) -> PlanResult<Plan> {
     }
 }
 
-/// Something that was asked for and is not possible.
+/// The refusal of something that is not possible.
 fn refused(kind: ErrorKind, why: impl Into<String>) -> PlanError {
     Refusal::new(kind, why).into()
 }
 
-/// A plan needs something that was not read.
+/// The refusal of a plan that needs something which could not be read.
 fn unread(what: &str, error: &CloudError) -> PlanError {
     Refusal::unread(what, error).into()
 }

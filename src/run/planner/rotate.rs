@@ -77,12 +77,12 @@ fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> PlanResult<(&'a Client, 
             ErrorKind::Invalid,
             format!("no secret in Secrets Manager holds the credentials of client {}", client.name),
         )
-        .with_hint("a rotation stores the new value before it is live; deploy the server that owns the client")
+        .with_hint("a rotation stores the new value there first; deploy the server that the client belongs to")
     })?;
     Ok((client, details, stored))
 }
 
-/// Another rotation of the same secret must be finished first.
+/// Refuses a rotation while another one of the same Secret is not finished.
 fn free_of_others(session: &Session, secret: &str) -> PlanResult<()> {
     let open = session.audit.unfinished(&session.context);
     let open = open.map_err(|error| refused(ErrorKind::Invalid, format!("the audit cannot be read: {error}")))?;
@@ -104,7 +104,7 @@ async fn strategy(
     stored: &StoredSecret,
 ) -> PlanResult<Strategy> {
     if session.cloud.has_dual_secrets(pool, &client.id).await? {
-        // Not a reason to replace the client: the list was not read.
+        // The list of secrets was not read. That is no reason to replace the client.
         let unread = || refused(ErrorKind::Conflict, format!("the secrets of client {} were not read", client.name));
         let old = client.known_secrets().first().ok_or_else(|| unread().with_hint("try again"))?;
         return Ok(Strategy::DualSecret { old_secret: old.id.clone() });
@@ -115,7 +115,7 @@ async fn strategy(
     })
 }
 
-/// Services whose containers read the secret when they start.
+/// The services whose containers read the Secret when they start.
 async fn consumers(session: &Session, secret: &str) -> PlanResult<Vec<Consumer>> {
     let cluster = &session.context.cluster;
     let mut consumers = Vec::new();
@@ -133,14 +133,14 @@ async fn consumers(session: &Session, secret: &str) -> PlanResult<Vec<Consumer>>
 fn changes(rotation: &Rotation) -> Vec<Change> {
     let mut changes = match &rotation.strategy {
         Strategy::DualSecret { old_secret } => {
-            vec![Change::value(&rotation.name, "secrets", format!("1 ({old_secret})"), "2, then the new one alone")]
+            vec![Change::value(&rotation.name, "secrets", format!("1 ({old_secret})"), "2, then only the new one")]
         }
         Strategy::ReplaceClient { .. } => vec![
             Change::value(
                 &rotation.name,
                 "client id",
                 &rotation.client,
-                "a new one: an identical client takes its place",
+                "a new id: an identical client replaces this one",
             )
             .at(Risk::Disruptive),
         ],
@@ -160,7 +160,7 @@ fn warnings(rotation: &Rotation) -> Vec<String> {
     )];
     if let Strategy::ReplaceClient { .. } = rotation.strategy {
         warnings.push("strategy: replace the client, because this endpoint has no calls for a second secret; callers need the new client id too".into());
-        warnings.push("drift: the stack's own client resource is deleted in the end; the stack's output MachineClientId goes stale".into());
+        warnings.push("drift: the client that the stack made is deleted at the end; the stack's output MachineClientId is then wrong".into());
     } else {
         warnings.push("strategy: two secrets at once; the client id stays".into());
     }
@@ -212,7 +212,7 @@ pub(super) async fn undo(session: &Session, plan: Plan, mut learnt: Facts) -> Pl
         title: format!("take back the rotation of {}", rotation.name),
         target: session.target(resource).await?,
         changes: vec![change, delete],
-        warnings: vec!["callers that have taken the new credentials already must read the old ones again".into()],
+        warnings: vec!["callers that already use the new credentials must read the old ones again".into()],
         commands: Vec::new(),
         confirm: session.confirm(),
         facts: Facts::new(),

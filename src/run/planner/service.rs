@@ -14,17 +14,17 @@ use crate::core::text::count;
 use crate::core::unread::Read;
 use crate::run::session::{Session, operation_id};
 
-/// A server with what its plans have in common.
-struct Subject {
+/// The server that a plan is about, with what all plans for it have in common.
+struct PlannedService {
     server: Server,
     service: ServiceRef,
 }
 
-async fn subject(session: &Session, name: &str) -> PlanResult<Subject> {
+async fn planned_service(session: &Session, name: &str) -> PlanResult<PlannedService> {
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
     let server = find(&fleet, name, &session.context.cluster)?.clone();
     let service = ServiceRef { cluster: session.context.cluster.clone(), service: server.name.clone() };
-    Ok(Subject { server, service })
+    Ok(PlannedService { server, service })
 }
 
 fn find<'a>(fleet: &'a Fleet, name: &str, cluster: &str) -> PlanResult<&'a Server> {
@@ -36,7 +36,7 @@ fn find<'a>(fleet: &'a Fleet, name: &str, cluster: &str) -> PlanResult<&'a Serve
     })
 }
 
-impl Subject {
+impl PlannedService {
     async fn plan(&self, session: &Session, title: String, intent: Intent) -> PlanResult<Plan> {
         Ok(Plan {
             id: operation_id(),
@@ -74,21 +74,21 @@ pub(super) async fn scale(
             format!("{many} tasks are more than ECS allows a service ({MAX_TASKS})"),
         ));
     }
-    let subject = subject(session, name).await?;
-    let server = &subject.server;
+    let planned = planned_service(session, name).await?;
+    let server = &planned.server;
     let bounds_now = replaced_bounds(server, bounds)?;
     let new_bounds = bounds.filter(|_| bounds_now.is_some());
     let new_desired = desired.filter(|count| *count != server.desired);
-    // New bounds move the count by themselves, before it is set.
+    // With new bounds, autoscaling may change the count before it is set, so it is not compared.
     let from = (new_desired.is_some() && new_bounds.is_none()).then_some(server.desired);
-    let service = subject.service.clone();
+    let service = planned.service.clone();
     let intent = Intent::Scale(Scale { service, desired: new_desired, from, bounds: new_bounds });
     let to = new_desired.map_or(String::new(), |count| format!(" {} -> {count}", server.desired));
-    let mut plan = subject.plan(session, format!("scale {name}{to}"), intent).await?;
+    let mut plan = planned.plan(session, format!("scale {name}{to}"), intent).await?;
     if let Some(count) = new_desired {
         let risk = if count < server.desired { Risk::Disruptive } else { Risk::Safe };
         plan.changes.push(Change::value(name, "desired count", server.desired, count).at(risk));
-        plan.commands.push(subject.command(session, &format!("--desired-count {count}")));
+        plan.commands.push(planned.command(session, &format!("--desired-count {count}")));
     }
     if let (Some(now), Some(new)) = (bounds_now, new_bounds) {
         plan.changes.push(Change::value(name, "autoscaling bounds", now, new));
@@ -102,7 +102,7 @@ pub(super) async fn scale(
     Ok(plan)
 }
 
-/// The bounds of now that other ones are to replace, if they are other ones.
+/// The present bounds, if the wanted ones are given and differ from them.
 fn replaced_bounds(server: &Server, wanted: Option<Bounds>) -> PlanResult<Option<Bounds>> {
     let Some(wanted) = wanted else { return Ok(None) };
     let name = &server.name;
@@ -114,7 +114,7 @@ fn replaced_bounds(server: &Server, wanted: Option<Bounds>) -> PlanResult<Option
     Ok(Some(now).filter(|now| *now != wanted))
 }
 
-/// The server's stack as deployed, with the tasks of now and of the plan.
+/// The cost of the server's deployed stack, with the present count of tasks and with the planned one.
 async fn scale_cost(session: &Session, server: &Server, desired: Option<u32>, bounds: Option<Bounds>) -> Cost {
     let (region, emulated) = (&session.context.region, session.context.emulated());
     if emulated {
@@ -131,7 +131,7 @@ async fn scale_cost(session: &Session, server: &Server, desired: Option<u32>, bo
     };
     let found = stacks.iter().find(|stack| stack.id.name == name).and_then(|stack| deployed(session, stack));
     let Some(stack) = found else {
-        return Cost::without(format!("no estimate: there is no stack {name} that tells the size of a task"));
+        return Cost::without(format!("no estimate: there is no stack {name}, which would say how large a task is"));
     };
     let with = |count: u32, bounds: Option<Bounds>| {
         let (min, max) = bounds.map_or((count, count), |bounds| (bounds.min, bounds.max));
@@ -171,7 +171,7 @@ fn scale_warnings(
         if drifts {
             let file = if min == max { format!("min = max = {min}") } else { format!("{min}..{max}") };
             warnings.push(format!(
-                "drift: quarterdeck.toml says {file}; carry the change into it, or a later deploy may take it back"
+                "drift: quarterdeck.toml says {file}; change it there too, or a later deploy may undo this"
             ));
         }
     }
@@ -179,23 +179,23 @@ fn scale_warnings(
 }
 
 pub(super) async fn restart(session: &Session, name: &str) -> PlanResult<Plan> {
-    let subject = subject(session, name).await?;
-    let replaces = subject.server.primary().map(|primary| primary.id.clone());
-    let intent = Intent::Restart(Restart { service: subject.service.clone(), replaces });
-    let mut plan = subject.plan(session, format!("restart {name}"), intent).await?;
-    let tasks = count(subject.server.desired as usize, "task");
+    let planned = planned_service(session, name).await?;
+    let replaces = planned.server.primary().map(|primary| primary.id.clone());
+    let intent = Intent::Restart(Restart { service: planned.service.clone(), replaces });
+    let mut plan = planned.plan(session, format!("restart {name}"), intent).await?;
+    let tasks = count(planned.server.desired as usize, "task");
     let change = Change::value(name, "tasks", format!("{tasks} as they are"), format!("{tasks} newly started"));
     plan.changes.push(change.at(Risk::Disruptive));
-    plan.commands.push(subject.command(session, "--force-new-deployment"));
-    if !subject.server.circuit_breaker {
+    plan.commands.push(planned.command(session, "--force-new-deployment"));
+    if !planned.server.circuit_breaker {
         plan.warnings.push("the circuit breaker is off: a failed deployment would not roll back".into());
     }
     Ok(plan)
 }
 
 pub(super) async fn rollback(session: &Session, name: &str, revision: Option<u32>) -> PlanResult<Plan> {
-    let subject = subject(session, name).await?;
-    let now = session.cloud.task_definition(&subject.server.task_definition).await?;
+    let planned = planned_service(session, name).await?;
+    let now = session.cloud.task_definition(&planned.server.task_definition).await?;
     let revisions = session.cloud.revisions(&now.family).await?;
     let number = |arn: &String| arn.rsplit(':').next().and_then(|revision| revision.parse::<u32>().ok());
     let wanted = |arn: &&String| match (revision, number(arn)) {
@@ -212,12 +212,12 @@ pub(super) async fn rollback(session: &Session, name: &str, revision: Option<u32
         );
         return Err(refused(ErrorKind::NotFound, message).with_hint(format!("active revisions: {}", known.join(", "))));
     };
-    let (service, replaces) = (subject.service.clone(), Some(now.arn.clone()));
+    let (service, replaces) = (planned.service.clone(), Some(now.arn.clone()));
     let intent = Intent::Rollback(Rollback { service, task_definition: target.clone(), replaces });
-    let mut plan = subject.plan(session, format!("roll back {name}"), intent).await?;
+    let mut plan = planned.plan(session, format!("roll back {name}"), intent).await?;
     let short = |arn: &str| arn.rsplit('/').next().unwrap_or(arn).to_owned();
     plan.changes.push(Change::value(name, "task definition", short(&now.arn), short(target)).at(Risk::Disruptive));
-    plan.commands.push(subject.command(session, &format!("--task-definition {}", short(target))));
+    plan.commands.push(planned.command(session, &format!("--task-definition {}", short(target))));
     plan.warnings
         .push("drift: the stack still names the newer task definition; the next deploy goes back to it".into());
     Ok(plan)
@@ -244,10 +244,10 @@ pub(super) async fn stop_task(session: &Session, task: &str) -> PlanResult<Plan>
         }
     };
     let service = ServiceRef { cluster: session.context.cluster.clone(), service: server.name.clone() };
-    let subject = Subject { server: server.clone(), service: service.clone() };
+    let planned = PlannedService { server: server.clone(), service: service.clone() };
     let intent =
         Intent::StopTask(StopTask { cluster: service.cluster, service: Some(service.service), task: task.arn.clone() });
-    let mut plan = subject.plan(session, format!("stop task {} of {}", task.short_id(), server.name), intent).await?;
+    let mut plan = planned.plan(session, format!("stop task {} of {}", task.short_id(), server.name), intent).await?;
     plan.target.resource.clone_from(&task.arn);
     plan.changes.push(
         Change::value(
@@ -265,7 +265,7 @@ pub(super) async fn stop_task(session: &Session, task: &str) -> PlanResult<Plan>
         task.id()
     ));
     if server.running <= 1 {
-        plan.warnings.push("it is the only running task: requests fail until its replacement serves".into());
+        plan.warnings.push("it is the only running task: requests fail until its replacement runs".into());
     }
     Ok(plan)
 }

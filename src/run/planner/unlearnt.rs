@@ -1,5 +1,6 @@
-//! What a rotation did and never learnt, because it ended between a write and its record: looked for
-//! before it is taken back, so that nothing valid is left behind and nothing that is used is deleted.
+//! Finds what a rotation did without recording it, because it was cut off between a write and its record.
+//! It must be known before the rotation is taken back, so that no valid credentials are left behind and
+//! none that are in use are deleted.
 
 use super::refused;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
@@ -10,17 +11,16 @@ use crate::core::operation::work::{Label, Version};
 use crate::core::operation::{Fact, Facts};
 use crate::run::session::Session;
 
-/// Completes what a rotation had learnt.
+/// Adds to what a rotation had learnt what it did not record.
 ///
 /// # Errors
-/// When the old credentials are gone, when it cannot be told which version is to be published, or
-/// when something could not be read.
+/// When the old credentials do not exist any more, when it is not clear which version must be published,
+/// or when something could not be read.
 pub(super) async fn look(session: &Session, rotation: &Rotation, learnt: &mut Facts) -> PlanResult<()> {
     let list = session.cloud.clients(&rotation.pool, &session.context.environment).await?;
     if let Some(part) = list.unread().first() {
-        return Err(
-            refused(ErrorKind::Conflict, format!("the clients were not read whole: {part}")).with_hint("try again")
-        );
+        return Err(refused(ErrorKind::Conflict, format!("not everything about the clients could be read: {part}"))
+            .with_hint("try again"));
     }
     old_is_left(rotation, &list)?;
     if let Some((fact, id)) = made(session, rotation, &list, learnt).await?
@@ -31,7 +31,7 @@ pub(super) async fn look(session: &Session, rotation: &Rotation, learnt: &mut Fa
     versions(session, rotation, learnt).await
 }
 
-/// Without the old credentials there is nothing to go back to.
+/// Refuses if the old credentials do not exist any more: there is nothing to go back to.
 fn old_is_left(rotation: &Rotation, list: &ClientList) -> PlanResult<()> {
     let client = list.clients.iter().find(|client| client.id == rotation.client);
     let left = match &rotation.strategy {
@@ -47,7 +47,8 @@ fn old_is_left(rotation: &Rotation, list: &ClientList) -> PlanResult<()> {
     Err(refused(ErrorKind::Conflict, why).with_hint("finish the rotation instead"))
 }
 
-/// A secret or client that is there, was not there at planning, and is ours.
+/// The secret or client that the rotation made: it exists, it did not when the rotation was planned, and
+/// it is ours.
 async fn made(
     session: &Session,
     rotation: &Rotation,
@@ -69,7 +70,8 @@ async fn made(
     }
 }
 
-/// Whether the staged value opens the client. What it does not open, another machine has made.
+/// Whether the token endpoint accepts the value that the rotation stored. If not, another machine has made
+/// the client's second secret.
 async fn opens(session: &Session, rotation: &Rotation, learnt: &Facts) -> CloudResult<bool> {
     let Some(version) = learnt.get(&rotation.pending()) else { return Ok(false) };
     match session.cloud.token(&rotation.probe(Version::Id(version.to_owned()))).await {
@@ -79,7 +81,7 @@ async fn opens(session: &Session, rotation: &Rotation, learnt: &Facts) -> CloudR
     }
 }
 
-/// Which version is to be published when the new credentials go.
+/// Finds the version that must be published when the new credentials are deleted.
 async fn versions(session: &Session, rotation: &Rotation, learnt: &mut Facts) -> PlanResult<()> {
     let versions = session.cloud.secret_versions(&rotation.secret).await?;
     let bears = |label: Label| {
@@ -90,7 +92,8 @@ async fn versions(session: &Session, rotation: &Rotation, learnt: &mut Facts) ->
     let current = bears(Label::Current).ok_or_else(|| unclear("no version is AWSCURRENT"))?;
     let (pending, previous) = (learnt.get(&rotation.pending()), learnt.get(&rotation.previous()));
     match (pending == Some(current.as_str()), previous) {
-        // Published, and learnt; or moved back by an attempt to take it back.
+        // Either the new version was published and that is known, or an earlier attempt to take the
+        // rotation back has moved the label back.
         (true, Some(_)) => {}
         (false, Some(previous)) if previous == current => {}
         (false, Some(_)) => {

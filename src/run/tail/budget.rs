@@ -1,4 +1,4 @@
-//! The process's budget of FilterLogEvents.
+//! The budget of calls of FilterLogEvents that all tails of this process share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,10 +9,11 @@ use crate::core::identity::Context;
 use crate::core::logs::Rate;
 use crate::core::logs::budget::{Bucket, CALLS_PER_SECOND};
 
-/// Calls a second to an emulator.
+/// Calls a second that an emulator gets.
 const EMULATOR_CALLS: f64 = 200.0;
 
-/// Keeps FilterLogEvents under the account's quota for all readers that share it.
+/// Keeps the calls of all tails that share it below the account's quota of FilterLogEvents. Cheap to clone;
+/// clones share the budget.
 #[derive(Debug, Clone)]
 pub struct Budget {
     begun: Instant,
@@ -31,18 +32,18 @@ impl Budget {
         Self { begun: Instant::now(), bucket: Arc::new(Mutex::new(Bucket::new(calls))) }
     }
 
-    /// The budget of this place: an emulator has no quota that others would miss.
+    /// The budget for this endpoint: an emulator has no quota that others need.
     pub fn at(context: &Context) -> Self {
         if context.emulated() { Self::of(EMULATOR_CALLS) } else { Self::default() }
     }
 
-    /// How it is used.
+    /// How much of it is used.
     pub fn rate(&self) -> Rate {
         let now = self.now();
         self.bucket().rate(now)
     }
 
-    /// Waits for a call.
+    /// Waits until a call may be made, and takes it from the budget.
     pub(super) async fn wait(&self) {
         loop {
             let now = self.now();
@@ -54,7 +55,7 @@ impl Budget {
         }
     }
 
-    /// The service said that calls come too fast.
+    /// Must be called when the service says that calls come too fast: the budget becomes smaller for a while.
     pub(super) fn throttled(&self) {
         let now = self.now();
         self.bucket().throttled(now);

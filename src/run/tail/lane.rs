@@ -1,7 +1,7 @@
-//! A lane: up to ten log groups and the live session that brings their lines.
+//! A lane: up to ten log groups, and the live session that brings their lines.
 //!
-//! It keeps a session open: again after it broke, and anew before CloudWatch ends it or when its
-//! groups change. The new session is open before the old one is closed.
+//! It keeps a session open. After a session broke it opens another, and it replaces the session before
+//! CloudWatch ends it and when the groups change. Then the new session is open before the old one is closed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,38 +10,38 @@ use futures::StreamExt;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::{Input, Patience};
+use super::{Gone, Inbound, Patience};
 use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind, TailStream};
 use crate::core::logs::TailUpdate;
 
-/// Log groups that a session takes (CloudWatch Logs API reference, StartLiveTail).
+/// Most log groups in a session (CloudWatch Logs API reference, StartLiveTail).
 pub(super) const GROUPS: usize = 10;
 
-/// What a lane tells.
+/// What a lane reports to the reader.
 #[derive(Debug)]
 pub(super) enum Heard {
     /// A session sent this.
     Update(TailUpdate),
-    /// The session broke, or could not be opened; it is tried again after a wait.
+    /// The session broke or could not be opened. The next attempt follows after this time.
     Broken(CloudError, Duration),
-    /// Live tail is not to be had here.
+    /// There is no live tail here.
     Refused(CloudError),
 }
 
-/// Why the lane's task ends: nobody listens any more.
-struct Gone;
-
+/// A lane, before it runs.
 pub(super) struct Lane {
+    /// Its number, by which the reader knows it.
     pub id: usize,
     pub cloud: Arc<dyn Cloud>,
+    /// Names of its groups. The lane ends when the sender is dropped.
     pub groups: watch::Receiver<Vec<String>>,
     pub pattern: Option<String>,
     pub patience: Patience,
-    pub out: mpsc::Sender<Input>,
+    pub out: mpsc::Sender<Inbound>,
 }
 
 impl Lane {
-    /// Runs until nobody listens any more.
+    /// Runs until its reader is gone or its list of groups is dropped.
     pub(super) async fn run(mut self) {
         let mut failures = 0;
         loop {
@@ -66,7 +66,7 @@ impl Lane {
     }
 
     async fn tell(&self, heard: Heard) -> Result<(), Gone> {
-        self.out.send(Input::Heard(self.id, heard)).await.map_err(|_| Gone)
+        self.out.send(Inbound::Heard(self.id, heard)).await.map_err(|_| Gone)
     }
 
     async fn open(&mut self) -> CloudResult<TailStream> {
@@ -74,7 +74,7 @@ impl Lane {
         self.cloud.live_tail(&groups, self.pattern.as_deref()).await
     }
 
-    /// Keeps a session open until it breaks. `Ok` when nobody listens any more.
+    /// Keeps a session open until it breaks. `Ok` when the lane must end.
     async fn live(&mut self, failures: &mut u32) -> CloudResult<()> {
         let mut stream = self.open().await?;
         let mut renewal = Instant::now() + self.patience.renew;
@@ -104,13 +104,14 @@ impl Lane {
             if self.tell(Heard::Update(update)).await.is_err() {
                 return Ok(());
             }
-            // CloudWatch keeps ten updates for a client that is slow, and then drops the oldest.
+            // For a client that is slow, CloudWatch keeps ten updates and then drops the oldest (CloudWatch
+            // Logs user guide, Live Tail).
             slow = begun.elapsed() >= self.patience.slow;
         }
     }
 
-    /// Opens the next session and only then leaves the old one; when to do so again. What the old
-    /// one would still have brought is read again after the new one's start.
+    /// Opens the next session and only then leaves the old one; returns when to do so again. What the
+    /// old one had not brought yet is read by a window after the new one has started.
     async fn renew(&mut self, stream: &mut TailStream) -> Instant {
         match self.open().await {
             Ok(next) => {

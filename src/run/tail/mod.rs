@@ -1,8 +1,13 @@
-//! Follows log groups: the history, then live, and by polling where live is not to be had.
+//! Follows log groups: first the history, then live, or by polling if there is no live tail.
 //!
-//! Nothing is lost silently. [`Coverage`] knows what of each group is complete; live sessions
-//! ([`lane`]) make lines early and say when they may have left some out; windows ([`pages`]) are
-//! read until nothing is owed. What cannot be read is told as a [`Gap`].
+//! No line is lost silently. [`Coverage`](crate::core::logs::Coverage) knows which part of each group is
+//! complete. Live sessions (`lane`) bring lines early and say when they may have left some out; windows
+//! (`pages`) are read until nothing is missing. What cannot be read is shown as a [`Gap`].
+//!
+//! What the tail cannot know: an event written more than 5 minutes before CloudWatch took it, while no
+//! live session was whole, is not looked for (from half a minute on where more than 6,000 events come in
+//! a second: the memory of what was shown is bounded); equal events that the service sends twice in one
+//! update are shown twice; a local clock that is wrong by minutes makes windows begin at a wrong place.
 
 mod budget;
 mod lane;
@@ -21,59 +26,68 @@ use crate::core::logs::{Gap, Line, Rate, TailRequest, TailState};
 pub use budget::Budget;
 pub use patience::Patience;
 
-/// What a tail sends.
+/// What a tail sends to whoever follows it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TailEvent {
-    /// Lines, oldest first; lines of later events may be older.
+    /// Lines, oldest first. Lines that are sent later may be older than these.
     Lines(Vec<Line>),
-    /// It stands differently.
+    /// The tail's state changed.
     State(TailState),
     /// Lines may be missing, or are complete again.
     Gap(Gap),
-    /// How the budget of calls is used; when it changes, at most once a second.
+    /// How much of the budget of calls is used. Sent when it changes, at most once a second.
     Rate(Rate),
 }
 
-/// What comes to the reader.
+/// What lanes and windows send to the reader.
 #[derive(Debug)]
-enum Input {
+enum Inbound {
     /// From a lane, by its number.
     Heard(usize, lane::Heard),
     /// From the window that is being read.
     Read(pages::Piece),
 }
 
-/// A tail to be followed.
+/// The receiver of a task's messages is gone, so the task ends.
+struct Gone;
+
+/// A request for log lines, with everything that is needed to follow it.
+///
+/// Why it exists: CloudWatch Logs has no stream that is complete. Live sessions leave lines out, and
+/// reading windows is slow; a tail combines them and shows what is missing. When to use it: wherever log
+/// lines are needed, for the Logs screen, for `quarterdeck logs`, and for one window of the past.
+/// [`follow`] is enough if the groups and the patience do not change.
 pub struct Tail {
     /// Where the logs are.
     pub cloud: Arc<dyn Cloud>,
-    /// What is wanted; its groups are the first ones.
+    /// Which lines are wanted, from the groups that are followed at first.
     pub request: TailRequest,
-    /// Groups to follow from then on, whenever they change.
+    /// Changes of the groups to follow; `None` if they stay.
     pub groups: Option<watch::Receiver<Vec<String>>>,
     /// Shared by all tails of the process.
     pub budget: Budget,
-    /// Its times.
+    /// How long it waits for what.
     pub patience: Patience,
 }
 
 impl Tail {
-    /// A tail with the usual patience on groups that stay.
+    /// A tail with the usual patience on groups that do not change.
     pub fn new(cloud: Arc<dyn Cloud>, request: TailRequest, budget: Budget) -> Self {
         Self { cloud, request, groups: None, budget, patience: Patience::default() }
     }
 
-    /// Follows until the receiver is gone, the time asked for is over, or it cannot go on.
+    /// Follows until the receiver is gone, the window is read to its end, or it cannot go on. The last event
+    /// is `TailState::Ended`, which says why.
     pub async fn follow(self, out: mpsc::Sender<TailEvent>) {
         let last = out.clone();
-        if let Ok(end) = reader::Reader::new(self, out).run().await {
-            // Whoever asked may be gone by now.
+        if let Ok(end) = reader::TailReader::new(self, out).run().await {
+            // The receiver may be gone.
             let _ = last.send(TailEvent::State(TailState::Ended(end))).await;
         }
     }
 }
 
-/// Follows with the usual patience.
+/// Follows groups that do not change, with the usual patience. As [`Tail::follow`].
 pub async fn follow(cloud: Arc<dyn Cloud>, request: TailRequest, budget: Budget, out: mpsc::Sender<TailEvent>) {
     Tail::new(cloud, request, budget).follow(out).await;
 }

@@ -1,35 +1,35 @@
-//! Reads a window of several log groups, with patience.
+//! Reads a window of time in several log groups, page by page, and repeats calls that fail.
 
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::{Budget, Input, Patience};
+use super::{Budget, Inbound, Patience};
 use crate::cloud::{Cloud, CloudError, ErrorKind};
 use crate::core::logs::coverage::Wanted;
 use crate::core::logs::merge::{Source, finished, merge};
 use crate::core::logs::{LogEvent, LogPage};
 
-/// What comes of a window.
+/// What a window sends while it is read.
 #[derive(Debug)]
 pub(super) enum Piece {
-    /// Its next events, oldest first.
+    /// The next events, oldest first.
     Events(Vec<LogEvent>),
-    /// It begins again somewhere: what follows is a reading of its own.
+    /// The window is read again from an earlier place: events after this may repeat earlier ones.
     Again,
-    /// Events of this group at this millisecond that cannot be had.
+    /// Events of this group in this millisecond (since the Unix epoch) cannot be read.
     Lost(String, i64),
-    /// A call failed, so many in a row; it is made again after this wait in milliseconds.
+    /// A call failed: the error, how many failed in a row, and after how many milliseconds the next follows.
     Stuck(CloudError, u32, u64),
-    /// It goes on.
+    /// A call succeeded after some had failed.
     Moving,
-    /// It was read to its end.
+    /// The window was read to its end.
     Done,
-    /// It cannot be read.
+    /// The window cannot be read.
     Failed(CloudError),
 }
 
-/// Why a window is left.
+/// Why a window is not read further.
 enum Stop {
     Gone,
     Failed(CloudError),
@@ -38,30 +38,32 @@ enum Stop {
 /// A window to be read.
 pub(super) struct Pages {
     pub cloud: Arc<dyn Cloud>,
+    /// The groups, each with the beginning of its window.
     pub wanted: Wanted,
+    /// The end of the window, in milliseconds since the Unix epoch; `None` reads all that there is.
     pub until: Option<i64>,
     pub pattern: Option<String>,
     pub budget: Budget,
     pub patience: Patience,
-    /// Failures in a row after which it is given up.
+    /// Number of failures in a row after which it is given up.
     pub attempts: u32,
-    pub out: mpsc::Sender<Input>,
+    pub out: mpsc::Sender<Inbound>,
 }
 
 impl Pages {
-    /// Reads it to its end.
+    /// Reads the window to its end.
     pub(super) async fn run(self) {
         let last = match self.read().await {
             Ok(()) => Piece::Done,
             Err(Stop::Gone) => return,
             Err(Stop::Failed(error)) => Piece::Failed(error),
         };
-        // Whoever asked may be gone by now.
+        // The receiver may be gone.
         let _ = self.tell(last).await;
     }
 
     async fn tell(&self, piece: Piece) -> Result<(), Stop> {
-        self.out.send(Input::Read(piece)).await.map_err(|_| Stop::Gone)
+        self.out.send(Inbound::Read(piece)).await.map_err(|_| Stop::Gone)
     }
 
     async fn read(&self) -> Result<(), Stop> {
@@ -83,9 +85,9 @@ impl Pages {
                     }
                     Page::NoGroup => sources[at].finish(),
                     Page::Refused(error) => {
-                        // All together: what comes the second time is counted from its beginning.
+                        // All groups begin again together, so that what is read twice is counted from its beginning.
                         let tokens: Vec<bool> = sources.iter_mut().map(Source::restart).collect();
-                        // Without a token it is the group that is refused, and will be again.
+                        // If there was no token, the group itself is refused, and would be again.
                         if !tokens[at] {
                             return Err(Stop::Failed(error));
                         }
@@ -102,7 +104,7 @@ impl Pages {
         Ok(())
     }
 
-    /// The page that a source wants, asked for until it comes or cannot.
+    /// The next page of a group. A call that fails is repeated until it succeeds or must be given up.
     async fn page(&self, source: &Source) -> Result<Page, Stop> {
         let mut failures = 0;
         loop {
@@ -125,7 +127,7 @@ impl Pages {
                 _ => {}
             }
             failures += 1;
-            // New credentials may be put in place while it waits.
+            // The operator may renew expired credentials meanwhile.
             let hopeful = error.retryable() || error.kind == ErrorKind::Expired;
             if !hopeful || failures >= self.attempts {
                 return Err(Stop::Failed(error));
@@ -138,6 +140,7 @@ impl Pages {
     }
 }
 
+/// The answer to a query for a page.
 enum Page {
     Here(LogPage),
     NoGroup,

@@ -1,30 +1,30 @@
-//! How long the tail waits for what, and how much it remembers.
+//! How long a tail waits for what, and how much it remembers.
 
 use std::time::Duration;
 
 use crate::core::logs::coverage::Pace;
 
-/// The tail's times and bounds. Tests lower them.
+/// The times and limits of a tail. Tests choose shorter ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// What is read again, and when.
+    /// When which part of the log is read again.
     pub pace: Pace,
-    /// How often it is looked at what is due.
+    /// How often the tail looks for what must be read.
     pub tick: Duration,
-    /// First wait before a failed call is made again; doubles each time.
+    /// Wait after the first failure of a call; each further failure doubles it.
     pub first_wait: Duration,
-    /// Longest such wait.
+    /// The longest wait after a failure.
     pub longest_wait: Duration,
-    /// A session is opened anew after this time: CloudWatch ends it after three hours.
+    /// A session is replaced after this time. CloudWatch ends every session after three hours.
     pub renew: Duration,
-    /// Where live tail was refused, it is asked for again after this time.
+    /// After live tail was refused, it is tried again after this time.
     pub refused: Duration,
-    /// A listener that takes this long makes the session count as sampled.
+    /// If an update is not taken within this time, the session may have dropped some: it counts as sampled.
     pub slow: Duration,
-    /// Failures in a row after which a reading that does not follow gives up.
+    /// Number of failures in a row after which a tail that does not follow gives up.
     pub attempts: u32,
-    /// Events remembered so that none is shown twice, at most. With more, looks at late events go
-    /// less deep.
+    /// Most events that are remembered so that none is shown twice. If there are more, the tail looks for
+    /// late events less far back.
     pub remembered: usize,
 }
 
@@ -46,8 +46,8 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// The wait after so many failures in a row, of which a random half is left out so that
-    /// several readers do not come back together.
+    /// The wait after this many failures in a row. Up to half of it is left out at random, so that several
+    /// readers do not try again at the same time.
     pub(super) fn wait(&self, failures: u32) -> Duration {
         let wait = self.first_wait.saturating_mul(2u32.saturating_pow(failures.saturating_sub(1).min(16)));
         wait.min(self.longest_wait).mul_f64(0.5 + f64::from(rand::random::<f32>()) / 2.0)

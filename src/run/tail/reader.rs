@@ -1,4 +1,4 @@
-//! The tail's own loop: takes what lanes and windows bring, and says what is to be read next.
+//! The tail's loop: takes what lanes and windows bring, passes lines on, and decides what is read next.
 
 use std::collections::BTreeMap;
 
@@ -8,47 +8,45 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::lane::{GROUPS, Heard, Lane};
 use super::pages::{Pages, Piece};
-use super::{Input, Tail, TailEvent, now_millis};
+use super::{Gone, Inbound, Tail, TailEvent, now_millis};
 use crate::cloud::ErrorKind;
 use crate::core::logs::tail::{End, Follow};
 use crate::core::logs::{Coverage, Dedup, Feed, Gap, Line, LogEvent, Rate, Reading, TailState, TailUpdate};
 
-/// Lines in one batch, at most.
+/// Most lines in one event.
 const BATCH: usize = 1_000;
-/// What lanes and the window may bring before they wait.
+/// How many messages lanes and the window may send before they must wait.
 const INBOX: usize = 64;
 
-/// Nobody listens any more.
-pub(super) struct Gone;
-
-/// How a lane's session stands.
-enum Session {
+/// The state of a lane's session.
+enum LaneState {
     /// Not open yet.
     Opening,
     Open,
-    /// Since when it is tried again, and why.
+    /// Why it broke, and after how many milliseconds it is tried again.
     Broken(String, u64),
     Refused(String),
 }
 
-/// The reader's side of a lane.
+/// What the reader knows of a lane.
 struct Listener {
     groups: watch::Sender<Vec<String>>,
-    session: Session,
+    session: LaneState,
     reading: Reading,
-    /// Groups that its session does not bring.
+    /// Groups whose lines the session does not bring.
     absent: Vec<String>,
-    /// Those of them for which a session was opened anew, in vain or not.
+    /// Groups for which a new session was tried already.
     woken: Vec<String>,
     sampled: bool,
 }
 
-pub(super) struct Reader {
+/// The state of a tail that is being followed.
+pub(super) struct TailReader {
     tail: Tail,
     out: mpsc::Sender<TailEvent>,
-    inbox: mpsc::Receiver<Input>,
-    /// For those that are spawned.
-    to_me: mpsc::Sender<Input>,
+    inbox: mpsc::Receiver<Inbound>,
+    /// Given to the tasks that are spawned.
+    to_me: mpsc::Sender<Inbound>,
     tasks: JoinSet<()>,
     coverage: Coverage,
     dedup: Dedup,
@@ -61,11 +59,11 @@ pub(super) struct Reader {
     rate: (Rate, Instant),
 }
 
-impl Reader {
+impl TailReader {
     pub(super) fn new(tail: Tail, out: mpsc::Sender<TailEvent>) -> Self {
         let (to_me, inbox) = mpsc::channel(INBOX);
         let coverage = Coverage::new(tail.patience.pace, tail.request.from);
-        // Fine enough that little more is remembered than must be.
+        // So fine that little more is remembered than needed.
         let dedup = Dedup::new((tail.patience.pace.overlap / 8).max(1));
         Self {
             tail,
@@ -84,7 +82,7 @@ impl Reader {
         }
     }
 
-    /// Why it ended.
+    /// Runs until the tail ends, and returns why.
     pub(super) async fn run(&mut self) -> Result<End, Gone> {
         self.follow_groups(&self.tail.request.groups.clone());
         let mut tick = tokio::time::interval(self.tail.patience.tick);
@@ -94,11 +92,11 @@ impl Reader {
             self.tell_state().await?;
             let end = tokio::select! {
                 input = self.inbox.recv() => match input {
-                    Some(Input::Heard(lane, heard)) => {
+                    Some(Inbound::Heard(lane, heard)) => {
                         self.heard(lane, heard).await?;
                         None
                     }
-                    Some(Input::Read(piece)) => self.piece(piece).await?,
+                    Some(Inbound::Read(piece)) => self.piece(piece).await?,
                     None => None,
                 },
                 groups = changed(&mut self.tail.groups) => {
@@ -136,7 +134,7 @@ impl Reader {
         fresh.iter().for_each(|group| self.coverage.add(group));
         if self.tail.request.follow == Follow::Live {
             self.join_lanes(fresh);
-            // A lane whose last group has left ends when its list's sender is dropped.
+            // A lane without groups ends, because the sender of its list is dropped.
             self.lanes.retain(|_, lane| !lane.groups.borrow().is_empty());
         }
     }
@@ -163,7 +161,7 @@ impl Reader {
             self.tasks.spawn(lane.run());
             let listener = Listener {
                 groups: sender,
-                session: Session::Opening,
+                session: LaneState::Opening,
                 reading: self.dedup.reading(),
                 absent: Vec::new(),
                 woken: Vec::new(),
@@ -183,7 +181,7 @@ impl Reader {
         let window = Pages {
             cloud: self.tail.cloud.clone(),
             wanted,
-            // What is written while it is read belongs to the next window: this one must come to an end.
+            // What is written meanwhile belongs to the next window, so that this one comes to an end.
             until: if follows { Some(now + self.tail.patience.pace.overlap) } else { self.tail.request.until },
             pattern: self.tail.request.pattern.clone(),
             budget: self.tail.budget.clone(),
@@ -195,13 +193,13 @@ impl Reader {
         self.tasks.spawn(window.run());
     }
 
-    /// Takes what a lane tells.
+    /// Takes what a lane reports.
     async fn heard(&mut self, id: usize, heard: Heard) -> Result<(), Gone> {
         let now = now_millis();
         let Some(lane) = self.lanes.get_mut(&id) else { return Ok(()) };
         match heard {
             Heard::Update(TailUpdate::Started { absent }) => {
-                (lane.session, lane.reading, lane.sampled) = (Session::Open, self.dedup.reading(), false);
+                (lane.session, lane.reading, lane.sampled) = (LaneState::Open, self.dedup.reading(), false);
                 for group in lane.groups.borrow().iter() {
                     self.coverage.feed(group, if absent.contains(group) { Feed::None } else { Feed::Whole }, now);
                 }
@@ -220,25 +218,25 @@ impl Reader {
                     }
                 }
                 lane.sampled = sampled;
-                // Equal events of one update are several events.
+                // Equal events in one update are different events.
                 let fresh = self.dedup.fresh(&mut self.dedup.reading(), events);
                 self.emit(fresh).await?;
             }
             Heard::Broken(error, wait) => {
                 let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                self.without_session(id, Session::Broken(error.message, wait));
+                self.without_session(id, LaneState::Broken(error.message, wait));
             }
             Heard::Refused(error) => {
                 if error.kind == ErrorKind::NotFound {
                     lane.absent.clone_from(&lane.groups.borrow());
                 }
-                self.without_session(id, Session::Refused(error.message));
+                self.without_session(id, LaneState::Refused(error.message));
             }
         }
         Ok(())
     }
 
-    fn without_session(&mut self, id: usize, session: Session) {
+    fn without_session(&mut self, id: usize, session: LaneState) {
         let now = now_millis();
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         (lane.session, lane.sampled) = (session, false);
@@ -290,8 +288,8 @@ impl Reader {
         Ok(None)
     }
 
-    /// A group that was not there has lines now: its lane opens a session that has it. Once: a
-    /// group that still is not in it has a class without live tail.
+    /// If a group that was missing from its session has lines now, its lane opens a new session. That is
+    /// done once for each group: one that is missing again has a class without live tail.
     fn wake_absent(&mut self, events: &[LogEvent]) {
         for lane in self.lanes.values_mut() {
             let new =
@@ -361,17 +359,17 @@ impl Reader {
         Ok(())
     }
 
-    /// The worst of what is true.
+    /// The state to show: of several that are true, the worst.
     fn state(&self) -> TailState {
         if let Some((why, wait)) = &self.stuck {
             return TailState::Reconnecting(why.clone(), *wait);
         }
         if self.coverage.loading() {
-            // Told by thousands: each state is a message.
+            // Counted by thousands, because each change of the state is a message.
             return TailState::Loading(self.sent / BATCH as u64 * BATCH as u64);
         }
         let broken = self.lanes.values().find_map(|lane| match &lane.session {
-            Session::Broken(why, wait) => Some(TailState::Reconnecting(why.clone(), *wait)),
+            LaneState::Broken(why, wait) => Some(TailState::Reconnecting(why.clone(), *wait)),
             _ => None,
         });
         let behind = self.coverage.behind(now_millis()).map(|behind| TailState::Lagging(behind / 1_000 * 1_000));
@@ -384,8 +382,8 @@ impl Reader {
             return TailState::Polling("asked for".into());
         }
         let refused = self.lanes.values().find_map(|lane| match &lane.session {
-            Session::Refused(why) => Some(format!("no live tail: {why}")),
-            Session::Opening => Some("live tail is being opened".to_owned()),
+            LaneState::Refused(why) => Some(format!("no live tail: {why}")),
+            LaneState::Opening => Some("live tail is being opened".to_owned()),
             _ => None,
         });
         let absent = self.lanes.values().flat_map(|lane| &lane.absent).next();
@@ -396,7 +394,7 @@ impl Reader {
     }
 }
 
-/// The groups, whenever they change; never again after their sender is gone.
+/// Waits until the groups change, and returns them. Never returns if their sender is gone.
 async fn changed(groups: &mut Option<watch::Receiver<Vec<String>>>) -> Vec<String> {
     if let Some(receiver) = groups
         && receiver.changed().await.is_ok()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quarterdeck::aws::{Options, Timeouts, connect_with};
+use quarterdeck::aws::{Access, Timeouts, connect_with};
 use quarterdeck::core::logs::coverage::Pace;
 use quarterdeck::core::logs::tail::Follow;
 use quarterdeck::core::logs::{Gap, TailRequest, TailState};
@@ -54,11 +54,11 @@ impl Tailing {
             silence: Some(Duration::from_secs(2)),
             ..Timeouts::default()
         };
-        let options = Options {
+        let options = Access {
             region: Some("eu-central-1".into()),
             endpoint: Some(endpoint.url.clone()),
             static_credentials: true,
-            ..Options::default()
+            ..Access::default()
         };
         let cloud = Arc::new(connect_with(&options, timeouts).await.unwrap());
         let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();

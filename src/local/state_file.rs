@@ -1,4 +1,4 @@
-//! The state file: what we started, so that the next run finds it and `down` ends it and nothing else.
+//! The state file: names what we started, so that the next run finds it and `down` stops exactly that.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use super::dirs::Dirs;
 use super::error::{LocalError, at};
 use super::process::Process;
 
-/// What we started.
+/// What we started and have not stopped, as the file `running.json` has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Record {
+pub struct StateFile {
     /// The emulator.
     pub emulator: Option<Emulator>,
-    /// Podman's API service of our own.
+    /// Podman's API service, if we started it.
     pub podman: Option<Process>,
-    /// The engine that runs our containers, ours or not.
+    /// Where the engine answers that runs our containers, as `DOCKER_HOST` writes it.
     pub engine: Option<String>,
 }
 
@@ -30,20 +30,20 @@ pub struct Emulator {
     pub process: Process,
     /// Its port.
     pub port: u16,
-    /// The addresses it listens on.
+    /// The IP addresses that it listens on.
     pub addresses: Vec<String>,
-    /// The engine it was given.
+    /// Where the engine answers that it uses.
     pub engine: Option<String>,
     /// Version of ministack.
     pub version: String,
 }
 
-impl Record {
+impl StateFile {
     fn path(dirs: &Dirs) -> PathBuf {
         dirs.state.join("running.json")
     }
 
-    /// Reads it; there is an empty one where there is none.
+    /// Reads the file. If it does not exist, nothing was started.
     pub(super) async fn load(dirs: &Dirs) -> Result<Self, LocalError> {
         let path = Self::path(dirs);
         let text = match tokio::fs::read(&path).await {
@@ -51,14 +51,14 @@ impl Record {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(LocalError::File { path, source }),
         };
-        serde_json::from_slice(&text).map_err(|error| LocalError::Record { path, reason: error.to_string() })
+        serde_json::from_slice(&text).map_err(|error| LocalError::StateFile { path, reason: error.to_string() })
     }
 
-    /// Writes it, whole or not at all.
+    /// Writes the file completely or not at all.
     pub(super) async fn save(&self, dirs: &Dirs) -> Result<(), LocalError> {
         let (path, draft) = (Self::path(dirs), dirs.state.join("running.json.new"));
         let text = serde_json::to_vec_pretty(self)
-            .map_err(|error| LocalError::Record { path: path.clone(), reason: error.to_string() })?;
+            .map_err(|error| LocalError::StateFile { path: path.clone(), reason: error.to_string() })?;
         let mut options = tokio::fs::OpenOptions::new();
         options.create(true).write(true).truncate(true);
         #[cfg(unix)]
@@ -70,10 +70,11 @@ impl Record {
     }
 }
 
-/// How often the lock is tried, 50 ms apart.
+/// How often the lock is tried, once in 50 ms.
 const PATIENCE: u32 = 20;
 
-/// Keeps a second `quarterdeck` from starting or stopping at the same time; free when dropped.
+/// A lock that keeps a second `quarterdeck` from starting or stopping at the same time. Dropping it
+/// frees it.
 #[derive(Debug)]
 pub(super) struct Lock(#[allow(dead_code, reason = "held for its lock")] std::fs::File);
 
@@ -83,7 +84,7 @@ impl Lock {
         let mut options = tokio::fs::OpenOptions::new();
         options.create(true).write(true).truncate(true);
         let file = options.open(&path).await.map_err(at(&path))?.into_std().await;
-        // A child that is just being started holds it too, until it has begun its own program.
+        // A child that another thread is starting holds the lock, too, until it executes its program.
         for _ in 0..PATIENCE {
             match file.try_lock() {
                 Ok(()) => return Ok(Self(file)),
@@ -103,7 +104,7 @@ mod tests {
         Dirs { data: path.to_owned(), state: path.to_owned() }
     }
 
-    fn record() -> Record {
+    fn state_file() -> StateFile {
         let process = Process { pid: 7, started: "boot:42".to_owned() };
         let emulator = Emulator {
             process: process.clone(),
@@ -112,37 +113,37 @@ mod tests {
             engine: None,
             version: "1.5.33".to_owned(),
         };
-        Record { emulator: Some(emulator), podman: Some(process), engine: Some("unix:///x".to_owned()) }
+        StateFile { emulator: Some(emulator), podman: Some(process), engine: Some("unix:///x".to_owned()) }
     }
 
     #[tokio::test]
-    async fn what_is_saved_is_read_back_and_private() {
+    async fn a_saved_state_file_is_private_and_can_be_read_back() {
         let place = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
         let dirs = dirs(place.path());
-        assert_eq!(Record::load(&dirs).await.ok(), Some(Record::default()));
-        assert!(record().save(&dirs).await.is_ok());
-        assert_eq!(Record::load(&dirs).await.ok(), Some(record()));
+        assert_eq!(StateFile::load(&dirs).await.ok(), Some(StateFile::default()));
+        assert!(state_file().save(&dirs).await.is_ok());
+        assert_eq!(StateFile::load(&dirs).await.ok(), Some(state_file()));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(Record::path(&dirs)).map(|data| data.permissions().mode() & 0o777);
+            let mode = std::fs::metadata(StateFile::path(&dirs)).map(|data| data.permissions().mode() & 0o777);
             assert_eq!(mode.ok(), Some(0o600));
         }
     }
 
     #[tokio::test]
-    async fn a_file_that_is_none_of_ours_is_named_and_kept() {
+    async fn a_state_file_that_cannot_be_understood_is_named_and_kept() {
         let place = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
         let dirs = dirs(place.path());
         for text in ["", "{", r#"{"emulator":3}"#, r#"{"unknown":1}"#] {
-            assert!(tokio::fs::write(Record::path(&dirs), text).await.is_ok());
-            let error = Record::load(&dirs).await.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(tokio::fs::write(StateFile::path(&dirs), text).await.is_ok());
+            let error = StateFile::load(&dirs).await.err().map(|error| error.to_string()).unwrap_or_default();
             assert!(error.contains("running.json"), "{text:?}: {error}");
         }
     }
 
     #[tokio::test]
-    async fn a_second_one_does_not_get_the_lock() {
+    async fn a_second_process_does_not_get_the_lock() {
         let place = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
         let dirs = dirs(place.path());
         let first = Lock::take(&dirs).await;
