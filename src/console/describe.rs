@@ -151,7 +151,6 @@ pub fn events(server: &Server, now: Timestamp) -> Dialog {
     text(format!("events of {}", server.name), lines)
 }
 
-/// Anything as JSON.
 pub fn json(title: &str, value: &impl Serialize) -> Dialog {
     let pretty = serde_json::to_string_pretty(value).unwrap_or_else(|error| error.to_string());
     text(format!("{title} (JSON)"), pretty.lines().map(|line| vec![Cell::plain(line)]).collect())

@@ -9,7 +9,6 @@ use super::action::{self, Action, Scope};
 /// A key press, whatever the terminal library calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyPress {
-    /// The key.
     pub key: Key,
     /// With Control.
     pub ctrl: bool,

@@ -35,7 +35,6 @@ pub enum PromptKind {
 pub struct Prompt {
     /// What it is for.
     pub kind: PromptKind,
-    /// The line.
     pub input: Input,
     /// Why it was not taken.
     pub error: Option<String>,

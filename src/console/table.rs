@@ -32,7 +32,6 @@ impl Cell {
     }
 }
 
-/// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// Its title, which is also its name in filters (in lower case).
@@ -43,7 +42,6 @@ pub struct Column {
     pub grows: bool,
     /// Which columns go first when there is no room: the highest number.
     pub rank: u8,
-    /// Right-aligned numbers.
     pub number: bool,
 }
 
@@ -69,7 +67,6 @@ impl Column {
     }
 }
 
-/// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// Identifies it across refreshes.
@@ -89,7 +86,6 @@ pub struct Table {
     pub filter: String,
     /// Column that sorts; `None` is the natural order.
     pub sort: Option<usize>,
-    /// Descending.
     pub descending: bool,
     /// Show only what is not well.
     pub faults_only: bool,

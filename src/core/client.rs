@@ -11,7 +11,6 @@ use super::unread::{Part, Read, Unread};
 /// The user pool of an environment with its clients, read in one refresh.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct ClientList {
-    /// User pool id.
     pub pool: String,
     /// Sorted by name, then newest first.
     pub clients: Vec<Client>,
@@ -58,9 +57,7 @@ fn alike<'a>(
 /// A Cognito app client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Client {
-    /// Client id.
     pub id: String,
-    /// Client name.
     pub name: String,
     /// What it is: not known where its description could not be read.
     #[serde(flatten)]
@@ -129,7 +126,6 @@ pub struct ClientSecret {
 /// The secret in Secrets Manager that carries a client's credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoredSecret {
-    /// Its name.
     pub name: String,
     /// Client id in the version `AWSCURRENT`.
     pub current_client: Option<String>,

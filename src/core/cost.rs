@@ -17,9 +17,7 @@ use super::environment::{Architecture, Nat, Origin, Template};
 /// A stack as its price sees it: deployed or described.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Priced {
-    /// Stack name.
     pub name: String,
-    /// Its template.
     pub template: Template,
     /// Its known parameters; the template's defaults stand for the others.
     pub parameters: BTreeMap<String, String>,
@@ -28,9 +26,7 @@ pub struct Priced {
 /// One line of an estimate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
-    /// Stack name.
     pub subject: String,
-    /// What is billed.
     pub name: String,
     /// Thousandths of a unit in a month, with the fewest tasks.
     pub quantity_milli: u64,
@@ -47,7 +43,6 @@ pub struct Item {
 /// Items and their sum.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Estimate {
-    /// What is billed.
     pub items: Vec<Item>,
     /// Sum with the fewest tasks.
     pub monthly: Money,

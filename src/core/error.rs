@@ -52,7 +52,6 @@ pub struct CloudError {
 pub struct Refusal {
     /// What kind of refusal it is: not found, not valid, or in conflict with what is.
     pub kind: ErrorKind,
-    /// The reason.
     pub why: String,
     /// What the operator can do about it.
     pub hint: Option<String>,
@@ -69,7 +68,6 @@ pub enum PlanError {
     Refused(#[from] Refusal),
 }
 
-/// Result of planning.
 pub type PlanResult<T> = Result<T, PlanError>;
 
 /// Result of a call to the cloud.

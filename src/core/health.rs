@@ -24,7 +24,6 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
@@ -78,7 +77,6 @@ pub struct Finding {
 pub enum Remedy {
     /// The server's log lines.
     Logs,
-    /// The service's events.
     Events,
     /// Another desired count, or other bounds.
     Scale,
@@ -114,7 +112,6 @@ pub fn findings(server: &Server, now: Timestamp) -> Vec<Finding> {
     all
 }
 
-/// A server's verdict.
 pub fn verdict(server: &Server, now: Timestamp) -> Verdict {
     if server.status != ServiceStatus::Active && server.running == 0 {
         return Verdict::Down;

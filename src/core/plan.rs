@@ -14,9 +14,7 @@ pub struct Plan {
     pub id: String,
     /// In the imperative, such as `scale time 1 -> 3`.
     pub title: String,
-    /// Where it acts.
     pub target: Target,
-    /// Everything that changes.
     pub changes: Vec<Change>,
     /// What the operator should know before saying yes.
     pub warnings: Vec<String>,
@@ -29,7 +27,6 @@ pub struct Plan {
     pub confirm: Confirm,
     /// What is known at the start.
     pub facts: Facts,
-    /// The write itself.
     pub intent: Intent,
     /// Drafts made for this plan, to be discarded if it is refused: stack and change set ARN.
     pub drafts: Vec<(super::stack::StackRef, String)>,
@@ -38,13 +35,10 @@ pub struct Plan {
 /// Where an operation acts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Target {
-    /// Account id.
     pub account: String,
-    /// Region.
     pub region: String,
     /// ARN of the caller.
     pub caller: String,
-    /// Environment name.
     pub environment: String,
     /// Endpoint override, where one is in force.
     pub endpoint: Option<String>,
@@ -52,7 +46,6 @@ pub struct Target {
     pub resource: String,
 }
 
-/// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The thing that changes, such as `time` or `quarterdeck-prod-platform / LoadBalancer`.
@@ -75,7 +68,6 @@ pub enum Risk {
     Safe,
     /// Interrupts or replaces something.
     Disruptive,
-    /// Deletes something.
     Destructive,
 }
 

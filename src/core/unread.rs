@@ -114,7 +114,6 @@ pub struct Unread {
     /// What could not be read.
     #[serde(flatten)]
     pub part: Part,
-    /// Why.
     #[serde(serialize_with = "in_words")]
     pub why: CloudError,
 }

@@ -16,7 +16,6 @@ use super::screens::logs::pick::Pick;
 use super::table::Cell;
 use crate::core::operation::{Event, PlanRequest};
 
-/// A dialog.
 #[derive(Debug, Clone)]
 pub enum Dialog {
     /// Keys of the screen.
@@ -25,12 +24,7 @@ pub enum Dialog {
         scroll: usize,
     },
     /// Finds a screen, an action or a server by name.
-    Palette {
-        /// The query.
-        input: Input,
-        /// Selected match.
-        selected: usize,
-    },
+    Palette { input: Input, selected: usize },
     /// Text to read.
     Text {
         title: String,
@@ -55,18 +49,12 @@ pub enum Dialog {
         id: String,
         /// First line shown.
         scroll: usize,
-        /// The typed answer.
         input: Input,
         /// Why the answer was not taken.
         error: Option<String>,
     },
     /// A list of the log screen to choose from.
-    Pick {
-        pick: Pick,
-        /// Selected row.
-        selected: usize,
-    },
-    /// All operations.
+    Pick { pick: Pick, selected: usize },
     Operations {
         /// Selected row, newest first.
         selected: usize,
@@ -82,7 +70,6 @@ pub enum Then {
     Plan(PlanRequest),
     /// Give an operation an event.
     Tell {
-        /// Its id.
         operation: String,
         event: Event,
     },

@@ -20,7 +20,6 @@ use crate::core::text::{age, milliseconds};
 /// The screen's state.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// All servers.
     pub remote: Remote<Fleet>,
     /// How deep it is drilled in.
     pub level: Level,
@@ -32,7 +31,6 @@ pub struct State {
 /// How deep the screen is drilled in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Level {
-    /// All servers.
     #[default]
     Servers,
     /// Tasks of a server.

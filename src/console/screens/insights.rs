@@ -14,7 +14,6 @@ use crate::core::text::short_duration;
 /// The screen's state.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// The query.
     pub query: String,
     /// How it stands.
     pub progress: QueryState,
@@ -33,7 +32,6 @@ pub enum QueryState {
     None,
     /// It runs, or has ended: what it has found.
     Found(InsightsResults),
-    /// It failed.
     Failed(CloudError),
     /// The operator stopped it.
     Cancelled,

@@ -136,7 +136,6 @@ screens! {
         reads: |_| vec![Read::Fleet],
         freshness: |model| fresh(&model.screens.fleet.remote),
     }
-    /// Log lines.
     Logs logs {
         title: "Logs",
         shown: "logs-screen" Global ["2"] "log lines of one or more servers" => logs::show,
@@ -146,7 +145,6 @@ screens! {
         reads: |_| vec![Read::Fleet],
         freshness: |_| None,
     }
-    /// CloudFormation stacks.
     Stack stack {
         title: "Stack",
         shown: "stack" Global ["3"] "CloudFormation stacks, resources, events" => |model| model.show(Screen::Stack),

@@ -19,7 +19,6 @@ pub struct State {
     pub by: By,
     /// Only this server.
     pub server: Option<String>,
-    /// The table.
     pub table: Table,
 }
 

@@ -44,7 +44,6 @@ pub struct Table {
     pub assumed: Assumed,
     /// Prices that are the same in every region.
     pub everywhere: Everywhere,
-    /// Prices by region.
     pub regions: BTreeMap<String, Region>,
 }
 

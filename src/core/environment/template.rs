@@ -12,11 +12,9 @@ include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 pub enum Template {
     /// The CLOUDFRONT web ACL; always in us-east-1.
     Edge,
-    /// VPC.
     Network,
     /// Cluster, load balancer, CloudFront, Cognito.
     Platform,
-    /// One MCP server.
     Server,
 }
 
@@ -30,7 +28,6 @@ struct Facts {
 /// A parameter of a template, and what CloudFormation takes for it.
 #[derive(Debug)]
 pub struct Parameter {
-    /// Its name.
     pub name: &'static str,
     /// What it is when it is not given.
     pub default: Option<&'static str>,
@@ -45,7 +42,6 @@ pub struct Parameter {
 }
 
 impl Template {
-    /// The template's text.
     pub fn body(self) -> &'static str {
         match self {
             Self::Edge => include_str!("../../../stack/edge.yaml"),
@@ -74,7 +70,6 @@ impl Template {
         }
     }
 
-    /// Its parameters.
     pub fn parameters(self) -> &'static [Parameter] {
         self.facts().parameters
     }

@@ -51,11 +51,9 @@ macro_rules! words {
 words! {
     /// State of a service.
     ServiceStatus {
-        /// It runs tasks.
         Active = "ACTIVE",
         /// It is deleted, and tasks are left.
         Draining = "DRAINING",
-        /// It is deleted.
         Inactive = "INACTIVE",
     }
 }
@@ -91,9 +89,7 @@ words! {
     TaskStatus {
         /// It waits for its containers.
         Pending = "PENDING",
-        /// It runs.
         Running = "RUNNING",
-        /// It has stopped.
         Stopped = "STOPPED",
     }
 }
@@ -101,9 +97,7 @@ words! {
 words! {
     /// What the health check of a task or a container says.
     Health {
-        /// It passes.
         Healthy = "HEALTHY",
-        /// It fails.
         Unhealthy = "UNHEALTHY",
         /// There is no check, or no result yet.
         Unknown = "UNKNOWN",
@@ -133,7 +127,6 @@ words! {
     StopCode {
         /// The service wanted fewer tasks, or other ones.
         ServiceSchedulerInitiated = "ServiceSchedulerInitiated",
-        /// Someone stopped it.
         UserInitiated = "UserInitiated",
         /// A container that it cannot do without has ended.
         EssentialContainerExited = "EssentialContainerExited",

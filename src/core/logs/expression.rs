@@ -10,7 +10,6 @@ use super::line::LineRef;
 use super::pattern::Pattern;
 use super::severity::Severity;
 
-/// A parsed expression.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expression {
     text: String,

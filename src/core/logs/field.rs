@@ -10,13 +10,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 /// The value of a field.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
-    /// A string.
     Text(Cow<'a, str>),
-    /// A number.
     Number(f64),
-    /// A truth value.
     Bool(bool),
-    /// Nothing.
     Null,
     /// An object or a list.
     Nested,

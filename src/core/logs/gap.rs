@@ -14,7 +14,6 @@ pub struct Gap {
     pub from: i64,
     /// Last millisecond since the Unix epoch in which lines may be missing.
     pub to: i64,
-    /// Log group names.
     pub groups: Vec<String>,
     /// Why, in words.
     pub why: String,

@@ -26,9 +26,7 @@ pub struct Line {
 pub struct LineRef<'a> {
     /// Milliseconds since the Unix epoch.
     pub at: i64,
-    /// Server.
     pub server: &'a str,
-    /// Task id.
     pub task: &'a str,
     /// How bad it is.
     pub severity: Severity,

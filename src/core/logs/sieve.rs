@@ -38,7 +38,6 @@ impl Sieve {
         self.filtered = self.filtered.wrapping_add(1).max(1);
     }
 
-    /// Takes another search.
     pub fn set_search(&mut self, search: Option<Pattern>) {
         self.search = search;
         self.searched = self.searched.wrapping_add(1).max(1);

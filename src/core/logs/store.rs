@@ -29,11 +29,9 @@ pub struct Anchor {
 /// A line as it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept<'a> {
-    /// Its identity.
     pub anchor: Anchor,
     /// The operator marked it.
     pub marked: bool,
-    /// The line.
     pub line: LineRef<'a>,
 }
 
@@ -51,9 +49,7 @@ pub enum Toward {
 /// To newer or to older lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// To newer ones.
     Forward,
-    /// To older ones.
     Back,
 }
 
@@ -227,7 +223,6 @@ impl Store {
         (self.len, self.bytes, self.dropped) = (0, 0, 0);
     }
 
-    /// Lines kept.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -262,7 +257,6 @@ impl Store {
         self.sieve.filter()
     }
 
-    /// What is searched.
     pub fn search(&self) -> Option<&Pattern> {
         self.sieve.search()
     }

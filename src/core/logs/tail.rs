@@ -5,13 +5,10 @@ use crate::core::error::CloudError;
 /// What to follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TailRequest {
-    /// Log group names.
     pub groups: Vec<String>,
-    /// First millisecond wanted.
     pub from: i64,
     /// Last millisecond wanted, exclusive; `None` follows.
     pub until: Option<i64>,
-    /// CloudWatch filter pattern.
     pub pattern: Option<String>,
     /// Whether to follow after the history, and how.
     pub follow: Follow,

@@ -99,7 +99,6 @@ impl Facts {
         Self::default()
     }
 
-    /// One fact.
     pub fn of(fact: Fact, value: impl Into<String>) -> Self {
         Self::from([(fact, value.into())])
     }

@@ -30,34 +30,27 @@ pub enum Intent {
     UndoRotation(UndoRotation),
 }
 
-/// An ECS service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceRef {
-    /// ECS cluster.
     pub cluster: String,
-    /// ECS service.
     pub service: String,
 }
 
 /// See [`Intent::Scale`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scale {
-    /// What is scaled.
     #[serde(flatten)]
     pub service: ServiceRef,
-    /// New desired count.
     pub desired: Option<u32>,
     /// The count that was shown as the one before; another by now is not overwritten.
     #[serde(default)]
     pub from: Option<u32>,
-    /// New bounds.
     pub bounds: Option<Bounds>,
 }
 
 /// See [`Intent::Restart`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restart {
-    /// What is restarted.
     #[serde(flatten)]
     pub service: ServiceRef,
     /// The deployment in force at planning; a newer one means the restart has begun.
@@ -81,12 +74,10 @@ pub struct Rollback {
 /// See [`Intent::StopTask`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopTask {
-    /// ECS cluster.
     pub cluster: String,
     /// The ECS service whose task it is, and which replaces it.
     #[serde(with = "blank")]
     pub service: Option<String>,
-    /// Task ARN.
     pub task: String,
 }
 

@@ -20,7 +20,6 @@ pub struct Approved {
 }
 
 impl Approved {
-    /// The call.
     pub fn call(&self) -> &Call {
         &self.call
     }
@@ -49,7 +48,6 @@ pub enum Phase {
         /// The reason, in words.
         why: String,
     },
-    /// It ended.
     Ended(Outcome),
     /// It was refused before anything happened; the reason.
     Refused(String),
@@ -100,13 +98,10 @@ impl Progress {
 /// An operation on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    /// What was planned.
     pub plan: Plan,
-    /// Where it stands.
     pub phase: Phase,
     /// Steps that are done, with a note each.
     pub done: BTreeMap<usize, Note>,
-    /// Steps in progress.
     pub running: BTreeMap<usize, Progress>,
     /// Steps that failed, with the reason. What else is under way is waited for; nothing new begins.
     pub failed: BTreeMap<usize, String>,
@@ -136,12 +131,7 @@ pub enum Event {
     /// The audit could not be written; the reason.
     NotRecorded(String),
     /// A step has news.
-    Step {
-        /// Its index.
-        step: usize,
-        /// The news.
-        news: News,
-    },
+    Step { step: usize, news: News },
     /// The operator, or the end of the process, leaves it unfinished; the reason.
     Leave(String),
     /// Goes on after a pause or a crash, with facts that the operator adds.
@@ -151,7 +141,6 @@ pub enum Event {
 /// Which record the audit has on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// The intent.
     Intent,
     /// The start of a step.
     Started(usize),
@@ -164,7 +153,6 @@ pub enum Mark {
 pub enum News {
     /// A call succeeded, with what it learnt.
     Applied(Facts),
-    /// A call failed.
     Failed(CloudError),
     /// A condition was read, with what that learnt.
     Checked(CheckState, Facts),
@@ -221,7 +209,6 @@ impl Operation {
         self.done.insert(step, note);
     }
 
-    /// Its id.
     pub fn id(&self) -> &str {
         &self.plan.id
     }

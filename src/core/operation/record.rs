@@ -11,11 +11,8 @@ use crate::core::plan::Plan;
 /// A line of the audit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// When.
     pub at: Timestamp,
-    /// Operation id.
     pub operation: String,
-    /// What happened.
     #[serde(flatten)]
     pub entry: Entry,
 }
@@ -35,29 +32,24 @@ pub enum Entry {
     Started {
         /// Index of the step.
         step: usize,
-        /// Its title.
         title: String,
     },
     /// A step is done.
     Done {
         /// Index of the step.
         step: usize,
-        /// What it learnt.
         facts: Facts,
         /// What there is to say about it.
         note: Note,
     },
     /// It was left unfinished; it can be resumed.
     Paused {
-        /// Why.
         reason: String,
         /// Index of the step that was the reason, where one was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<usize>,
     },
-    /// It ended.
     Outcome {
-        /// How.
         outcome: Outcome,
     },
 }
@@ -121,8 +113,5 @@ pub enum Outcome {
         reason: String,
     },
     /// It was taken back by the operation named.
-    Undone {
-        /// Operation id.
-        by: String,
-    },
+    Undone { by: String },
 }

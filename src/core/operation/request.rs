@@ -9,26 +9,20 @@ use crate::core::plan::Plan;
 pub enum PlanRequest {
     /// New desired count or bounds.
     Scale {
-        /// Server name.
         server: String,
-        /// New desired count.
         desired: Option<u32>,
         /// New bounds; a missing one keeps its value.
         bounds: Option<Bounds>,
     },
-    /// A new deployment.
     Restart {
-        /// Server name.
         server: String,
     },
     /// An earlier task definition.
     Rollback {
-        /// Server name.
         server: String,
         /// Revision; `None` is the one before.
         revision: Option<u32>,
     },
-    /// Stop a task.
     StopTask {
         /// Task id, its beginning, or ARN.
         task: String,
@@ -49,7 +43,6 @@ pub enum PlanRequest {
     },
     /// Take an unfinished rotation back.
     UndoRotation {
-        /// The rotation's plan.
         plan: Box<Plan>,
         /// What it had learnt.
         learnt: Facts,

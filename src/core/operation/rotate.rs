@@ -10,11 +10,9 @@ use super::work::{Check, Label, SecretCall, Step, TokenProbe, Version, Work};
 /// A rotation of one client's secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rotation {
-    /// User pool id.
     pub pool: String,
     /// Client id before the rotation.
     pub client: String,
-    /// Client name.
     pub name: String,
     /// Name of the secret in Secrets Manager that carries the credentials.
     pub secret: String,
@@ -33,7 +31,6 @@ pub struct Rotation {
 /// A service that reads the secret when its tasks start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consumer {
-    /// The service.
     #[serde(flatten)]
     pub service: ServiceRef,
     /// Its primary deployment at planning.
@@ -206,9 +203,7 @@ impl Rotation {
 /// Takes an unfinished rotation back. Possible until the old credentials are deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UndoRotation {
-    /// The rotation.
     pub rotation: Rotation,
-    /// Its operation id.
     pub operation: String,
     /// What it had learnt, and which version must be published when the new credentials go: the
     /// one before ([`Rotation::previous`]), or the one that still is ([`Rotation::current`]).

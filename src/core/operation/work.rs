@@ -21,17 +21,39 @@ pub enum Call {
 #[allow(missing_docs, reason = "the fields bear AWS's own names")]
 pub enum ServiceCall {
     /// ECS UpdateService with a new desired count, unless the count is neither `from` nor this.
-    SetDesired { cluster: String, service: String, desired: u32, from: Option<u32> },
+    SetDesired {
+        cluster: String,
+        service: String,
+        desired: u32,
+        from: Option<u32>,
+    },
     /// RegisterScalableTarget with new bounds.
-    SetBounds { cluster: String, service: String, min: u32, max: u32 },
+    SetBounds {
+        cluster: String,
+        service: String,
+        min: u32,
+        max: u32,
+    },
     /// ECS UpdateService with force-new-deployment, unless the primary deployment is already another
     /// than `replaces`. Yields [`Fact::Deployment`].
-    NewDeployment { cluster: String, service: String, replaces: Option<String> },
+    NewDeployment {
+        cluster: String,
+        service: String,
+        replaces: Option<String>,
+    },
     /// ECS UpdateService to another task definition, unless one is in force that is neither this nor
     /// what it `replaces`. Yields [`Fact::Deployment`].
-    UseTaskDefinition { cluster: String, service: String, task_definition: String, replaces: Option<String> },
-    /// ECS StopTask.
-    StopTask { cluster: String, task: String, reason: String },
+    UseTaskDefinition {
+        cluster: String,
+        service: String,
+        task_definition: String,
+        replaces: Option<String>,
+    },
+    StopTask {
+        cluster: String,
+        task: String,
+        reason: String,
+    },
 }
 
 /// A write to a stack.
@@ -104,7 +126,6 @@ pub enum Version {
 pub struct TokenProbe {
     /// Secret in Secrets Manager that holds `client_id` and `client_secret`.
     pub secret: String,
-    /// Version to prove.
     pub version: Version,
     /// OAuth 2.0 token endpoint.
     pub endpoint: String,
@@ -118,9 +139,7 @@ pub struct TokenProbe {
 pub enum Check {
     /// One deployment is left, completed, with all its tasks running and its targets healthy.
     Steady {
-        /// ECS cluster.
         cluster: String,
-        /// ECS service.
         service: String,
         /// The count that was promised; `None` takes the service's own.
         desired: Option<u32>,
@@ -176,7 +195,6 @@ pub enum CheckState {
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
-    /// Write.
     Apply(Call),
     /// Wait until it holds.
     Await(Check),
@@ -222,7 +240,6 @@ impl<T: Into<Work>> From<Result<T, Fact>> for Work {
 pub struct Step {
     /// In the imperative, such as `set desired count of time to 3`.
     pub title: String,
-    /// What it does.
     pub work: Work,
     /// Indices of the steps that must be done first.
     pub after: Vec<usize>,

@@ -83,18 +83,15 @@ impl By {
 /// Whose requests. What a row does not tell apart is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Subject {
-    /// Server.
     pub server: String,
     /// Tool; of a request that is no tool call, its method.
     pub tool: String,
-    /// OAuth client id.
     pub client: String,
 }
 
 /// Figures of a window.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Figures {
-    /// Requests answered.
     pub requests: u64,
     /// Those that failed: status 500 and above, and tool results that say `isError`.
     pub errors: u64,
@@ -158,7 +155,6 @@ impl Series {
 #[derive(Debug, Clone, Default)]
 pub struct Requests {
     series: HashMap<String, Series>,
-    /// Newest slot.
     newest: i64,
     /// Newest millisecond that was counted.
     counted: i64,

@@ -15,7 +15,6 @@ pub struct Request<'a> {
     method: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     client: Option<Cow<'a, str>>,
-    /// HTTP status.
     pub status: u16,
     /// Milliseconds until the response began.
     pub latency_ms: f64,

@@ -99,7 +99,6 @@ pub enum Times {
     /// The operator's time zone.
     #[default]
     Local,
-    /// UTC.
     Utc,
     /// How long ago.
     Relative,

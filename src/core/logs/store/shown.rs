@@ -12,14 +12,12 @@ pub enum Wanted {
     Match,
     /// A warning or an error.
     Trouble,
-    /// A mark.
     Mark,
 }
 
 /// What looking for a line came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seek {
-    /// It is here.
     Found(Anchor),
     /// There is none in that direction.
     Nothing,
@@ -30,11 +28,8 @@ pub enum Seek {
 /// Lines of a stretch of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bar {
-    /// All lines shown.
     pub lines: usize,
-    /// Warnings among them.
     pub warnings: usize,
-    /// Errors among them.
     pub errors: usize,
 }
 
