@@ -54,7 +54,7 @@ pub(super) fn event(model: &mut Model, id: &str, event: Event) -> Vec<Effect> {
     let (after, title) = (operation.phase.clone(), operation.plan.title.clone());
     let drafts = &operation.plan.drafts;
     let effects = wanted.into_iter().map(|effect| match effect {
-        operation::Effect::Discard => Effect::Discard(drafts.clone()),
+        operation::Order::Discard => Effect::Discard(drafts.clone()),
         other => Effect::Operation(id.to_owned(), other),
     });
     let effects = effects.collect();

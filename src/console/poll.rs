@@ -3,7 +3,7 @@
 use super::effect::Effect;
 use super::model::Model;
 use super::remote::Ask as _;
-use super::screens::{Read, remotes};
+use super::screens::{Fetch, remotes};
 
 /// Begins every read that is due for the screen shown. Asked for once, at the end of each step.
 pub(super) fn due(model: &mut Model) -> Vec<Effect> {
@@ -19,11 +19,11 @@ pub(super) fn due(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-fn wanted(model: &mut Model) -> Vec<Read> {
+fn wanted(model: &mut Model) -> Vec<Fetch> {
     let mut wanted = (model.screen.info().reads)(model);
     // The header names the caller, header and palette name the servers, on every screen.
     for (read, missing) in
-        [(Read::Identity, model.identity.is_empty()), (Read::Fleet, model.screens.fleet.remote.is_empty())]
+        [(Fetch::Identity, model.identity.is_empty()), (Fetch::Fleet, model.screens.fleet.remote.is_empty())]
     {
         if missing && !wanted.contains(&read) {
             wanted.insert(0, read);

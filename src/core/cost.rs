@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use prices::{Money, Region, Table};
+pub use prices::{Money, PriceTable, Region};
 
 use super::environment::{Architecture, Nat, Origin, Template};
 
@@ -69,7 +69,7 @@ impl Cost {
         if emulated {
             return Self::without("local cloud: nothing is billed");
         }
-        let priced = Table::packed().and_then(|table| {
+        let priced = PriceTable::packed().and_then(|table| {
             let before = if before.is_empty() { None } else { Some(estimate(&table, region, before)?) };
             let after = Some(estimate(&table, region, after)?);
             Ok(Self { before, after, assumptions: assumptions(&table), notice: None })
@@ -121,7 +121,7 @@ fn range(low: Money, high: Money) -> String {
     if low == high { low.to_string() } else { format!("{low}..{high}") }
 }
 
-fn assumptions(table: &Table) -> Vec<String> {
+fn assumptions(table: &PriceTable) -> Vec<String> {
     let assumed = &table.assumed;
     vec![
         format!(
@@ -142,7 +142,7 @@ fn assumptions(table: &Table) -> Vec<String> {
 ///
 /// # Errors
 /// When the table has no prices of the region, or a stack has a parameter that cannot be priced.
-pub fn estimate(table: &Table, region: &str, stacks: &[Priced]) -> Result<Estimate, String> {
+pub fn estimate(table: &PriceTable, region: &str, stacks: &[Priced]) -> Result<Estimate, String> {
     let prices = table.region(region)?;
     let mut bill = Bill { table, prices, estimate: Estimate::default(), subject: String::new() };
     for stack in stacks {
@@ -177,7 +177,7 @@ impl Priced {
 }
 
 struct Bill<'a> {
-    table: &'a Table,
+    table: &'a PriceTable,
     prices: &'a Region,
     estimate: Estimate,
     subject: String,

@@ -14,7 +14,7 @@ pub struct Plan {
     pub id: String,
     /// In the imperative, such as `scale time 1 -> 3`.
     pub title: String,
-    pub target: Target,
+    pub target: Place,
     pub changes: Vec<Change>,
     /// What the operator should know before saying yes.
     pub warnings: Vec<String>,
@@ -34,7 +34,7 @@ pub struct Plan {
 
 /// Where an operation acts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
-pub struct Target {
+pub struct Place {
     pub account: String,
     pub region: String,
     /// ARN of the caller.

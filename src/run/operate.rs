@@ -6,16 +6,16 @@ use futures::future::BoxFuture;
 
 use super::{Session, verify};
 use crate::core::operation::protocol::News;
-use crate::core::operation::{Effect, Event};
+use crate::core::operation::{Event, Order};
 use crate::core::stack::StackRef;
 
 /// Carries out one effect of an operation; the event to feed back, if there is one.
 ///
 /// A record is handed to the audit before this returns, so records are written in the order of the
 /// calls, whenever the futures are polled.
-pub(super) fn perform(session: Session, effect: Effect) -> BoxFuture<'static, Option<Event>> {
+pub(super) fn perform(session: Session, effect: Order) -> BoxFuture<'static, Option<Event>> {
     match effect {
-        Effect::Record(record, mark) => {
+        Order::Record(record, mark) => {
             let written = session.audit.append(*record);
             Box::pin(async move {
                 Some(match written.await {
@@ -24,7 +24,7 @@ pub(super) fn perform(session: Session, effect: Effect) -> BoxFuture<'static, Op
                 })
             })
         }
-        Effect::Apply(step, approved) => Box::pin(async move {
+        Order::Apply(step, approved) => Box::pin(async move {
             tracing::info!(operation = approved.operation(), call = ?approved.call(), "apply");
             let news = match session.cloud.apply(approved).await {
                 Ok(facts) => News::Applied(facts),
@@ -32,11 +32,11 @@ pub(super) fn perform(session: Session, effect: Effect) -> BoxFuture<'static, Op
             };
             Some(Event::Step { step, news })
         }),
-        Effect::Check(step, check, delay) => Box::pin(async move {
+        Order::Check(step, check, delay) => Box::pin(async move {
             tokio::time::sleep(Duration::from_secs(u64::from(delay))).await;
             Some(Event::Step { step, news: verify::read(&session, &check).await })
         }),
-        Effect::Discard => Box::pin(async { None }),
+        Order::Discard => Box::pin(async { None }),
     }
 }
 

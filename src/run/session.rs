@@ -9,7 +9,7 @@ use super::audit::Audit;
 use crate::cloud::{Cloud, CloudResult};
 use crate::core::environment::Environment;
 use crate::core::identity::Context;
-use crate::core::plan::{Confirm, Target};
+use crate::core::plan::{Confirm, Place};
 
 /// A session with a cloud. Cheap to clone.
 #[derive(Clone)]
@@ -31,9 +31,9 @@ impl Session {
     ///
     /// # Errors
     /// The caller must be known: a plan names who will do it.
-    pub async fn target(&self, resource: impl Into<String>) -> CloudResult<Target> {
+    pub async fn target(&self, resource: impl Into<String>) -> CloudResult<Place> {
         let identity = self.cloud.identity().await?;
-        Ok(Target {
+        Ok(Place {
             account: identity.account,
             caller: identity.arn,
             region: self.context.region.clone(),

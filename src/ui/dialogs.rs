@@ -51,7 +51,7 @@ pub fn draw(
             (None, whole)
         }
         Dialog::Operation { id, scroll, input, error } => {
-            let shown = operation::Shown { scroll: *scroll, input, error: error.as_deref() };
+            let shown = operation::SheetState { scroll: *scroll, input, error: error.as_deref() };
             operation::draw(model, theme, id, &shown, area, buf)
         }
     }

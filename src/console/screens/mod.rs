@@ -49,7 +49,7 @@ pub struct ScreenInfo {
     pub parent: Option<Screen>,
     pub body: Body,
     /// What must be fresh while it is shown.
-    pub reads: fn(&mut Model) -> Vec<Read>,
+    pub reads: fn(&mut Model) -> Vec<Fetch>,
     /// How old its data is; `None` where the screen says so itself.
     pub freshness: fn(&Model) -> Option<Freshness>,
     /// Leaves the innermost thing, such as a filter or a drill-in. `None` where there is none.
@@ -133,7 +133,7 @@ screens! {
         shown: "fleet" Global ["1"] "servers and their health" => |model| model.show(Screen::Fleet),
         parent: None,
         body: Body::Table { view: fleet::view, state: |model| model.screens.fleet.table_mut() },
-        reads: |_| vec![Read::Fleet],
+        reads: |_| vec![Fetch::Fleet],
         freshness: |model| fresh(&model.screens.fleet.remote),
     }
     Logs logs {
@@ -142,7 +142,7 @@ screens! {
         parent: Some(Screen::Fleet),
         body: Body::Lines { go: logs::go, search: logs::search, set_search: logs::set_search },
         // New servers' lines join by themselves.
-        reads: |_| vec![Read::Fleet],
+        reads: |_| vec![Fetch::Fleet],
         freshness: |_| None,
     }
     Stack stack {
@@ -159,7 +159,7 @@ screens! {
         shown: "clients" Global ["4"] "Cognito app clients" => |model| model.show(Screen::Clients),
         parent: Some(Screen::Fleet),
         body: Body::Table { view: clients::view, state: |model| &mut model.screens.clients.table },
-        reads: |_| vec![Read::Clients],
+        reads: |_| vec![Fetch::Clients],
         freshness: |model| fresh(&model.screens.clients.remote),
     }
     /// Requests per tool and client.
@@ -211,13 +211,13 @@ macro_rules! reads {
     ($($(#[$doc:meta])* $read:ident $(($of:ty))? -> $value:ty: $($remote:ident).+, every $pace:expr;)*) => {
         /// Something that is read from AWS.
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-        pub enum Read { $($(#[$doc])* $read $(($of))?,)* }
+        pub enum Fetch { $($(#[$doc])* $read $(($of))?,)* }
 
         /// What came of a read: its value, or why there is none.
         #[derive(Debug, Clone)]
         pub enum Answer { $($(#[$doc])* $read(CloudResult<$value>),)* }
 
-        impl Read {
+        impl Fetch {
             /// Where its value is kept.
             pub(super) fn remote<'a>(&self, model: &'a mut Model) -> &'a mut dyn Ask {
                 match self { $(Self::$read { .. } => &mut model.$($remote).+,)* }

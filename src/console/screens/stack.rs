@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{FAST, Read, SLOW, View};
+use super::{FAST, Fetch, SLOW, View};
 use crate::console::describe;
 use crate::console::effect::Effect;
 use crate::console::model::Model;
@@ -169,11 +169,11 @@ pub(super) fn pace(model: &Model) -> i64 {
 }
 
 /// All stacks, and the detail of the one that is selected.
-pub(super) fn reads(model: &mut Model) -> Vec<Read> {
-    let mut reads = vec![Read::Stacks];
+pub(super) fn reads(model: &mut Model) -> Vec<Fetch> {
+    let mut reads = vec![Fetch::Stacks];
     if let Some(stack) = selected_stack(model) {
         model.screens.stack.watch(&stack);
-        reads.push(Read::StackDetail(stack));
+        reads.push(Fetch::StackDetail(stack));
     }
     reads
 }

@@ -33,7 +33,7 @@ impl std::fmt::Display for Money {
 /// Prices with their date.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Table {
+pub struct PriceTable {
     /// Last edited, `YYYY-MM-DD`.
     pub date: String,
     /// ISO 4217 code.
@@ -91,7 +91,7 @@ pub struct Region {
     pub logs_stored_gb_month: Money,
 }
 
-impl Table {
+impl PriceTable {
     /// The packed table.
     ///
     /// # Errors

@@ -58,10 +58,10 @@ pub enum Feed {
 }
 
 /// A window to be read: log groups, each with the first millisecond wanted.
-pub type Wanted = Vec<(String, i64)>;
+pub type DueWindow = Vec<(String, i64)>;
 
 #[derive(Debug)]
-struct Group {
+struct Followed {
     feed: Feed,
     settled: i64,
     /// When its debt was made last; `None` is none.
@@ -69,7 +69,7 @@ struct Group {
     /// Since when something is owed without a pause, by the local clock.
     owed_at: i64,
     /// The window that is being read.
-    window: Option<Reading>,
+    window: Option<OpenWindow>,
     /// Nothing that was written and taken before this is read again, however deep the look.
     floor: i64,
     read_at: Option<i64>,
@@ -80,7 +80,7 @@ struct Group {
 
 /// A window of a group that is being read.
 #[derive(Debug, Clone, Copy)]
-struct Reading {
+struct OpenWindow {
     from: i64,
     /// Debt made up to this number is being paid.
     pays: u64,
@@ -93,9 +93,9 @@ struct Reading {
 pub struct Coverage {
     pace: Pace,
     from: i64,
-    groups: BTreeMap<String, Group>,
+    groups: BTreeMap<String, Followed>,
     /// Those that have left, as they were.
-    left: BTreeMap<String, Group>,
+    left: BTreeMap<String, Followed>,
     debts: u64,
     started: i64,
     position: i64,
@@ -125,7 +125,7 @@ impl Coverage {
     /// Follows a group from now on. Its history is owed; of one that comes back, what it missed.
     pub fn add(&mut self, group: &str) {
         let left = self.left.remove(group);
-        let fresh = Group {
+        let fresh = Followed {
             feed: Feed::None,
             settled: left.as_ref().map_or(self.from, |left| left.settled),
             owed: Some(self.debts),
@@ -171,9 +171,9 @@ impl Coverage {
     }
 
     /// The window to read now, if any. It must be answered by [`Coverage::done`] before the next.
-    pub fn due(&mut self, now: i64) -> Option<Wanted> {
+    pub fn due(&mut self, now: i64) -> Option<DueWindow> {
         let pace = self.pace;
-        let mut wanted = Wanted::new();
+        let mut wanted = DueWindow::new();
         for (name, group) in &mut self.groups {
             if !group.due(&pace, now) {
                 continue;
@@ -182,7 +182,7 @@ impl Coverage {
             let back = if deep { pace.deep } else { pace.overlap };
             group.swept_for = deep;
             let from = if group.first { group.floor } else { group.back(back) };
-            group.window = Some(Reading { from, pays: self.debts, come: None });
+            group.window = Some(OpenWindow { from, pays: self.debts, come: None });
             group.read_at = Some(now);
             wanted.push((name.clone(), from));
         }
@@ -228,7 +228,7 @@ impl Coverage {
     /// The window cannot go on. The gap, if it was not told before, or has grown: to more groups,
     /// or by a while.
     pub fn trouble(&mut self, why: &str, now: i64) -> Option<Gap> {
-        let owing: Vec<(&String, &Group)> = self.groups.iter().filter(|(_, group)| group.owes()).collect();
+        let owing: Vec<(&String, &Followed)> = self.groups.iter().filter(|(_, group)| group.owes()).collect();
         let from = owing.iter().map(|(_, group)| group.settled).min()?.max(self.position).min(now);
         // Events may have been written earlier than they were taken.
         let from = if from > self.from { (from - self.pace.overlap).max(self.from) } else { from };
@@ -253,7 +253,7 @@ impl Coverage {
         let since = self.started >= gap.to;
         let groups = &self.groups;
         self.unpaid.retain(|name| {
-            let owes = groups.get(name).is_some_and(Group::owes);
+            let owes = groups.get(name).is_some_and(Followed::owes);
             owes && !(since && paid.contains(name))
         });
         if self.unpaid.is_empty() {
@@ -322,7 +322,7 @@ impl Coverage {
     }
 }
 
-impl Group {
+impl Followed {
     /// Where a window begins that goes back so far from where the group is complete.
     fn back(&self, back: i64) -> i64 {
         self.settled.saturating_sub(back).max(self.floor)

@@ -66,7 +66,7 @@ impl Expression {
     /// # Errors
     /// Says where it cannot be read, and why.
     pub fn parse(text: &str) -> Result<Self, BadExpression> {
-        let mut reader = Reader { text, at: 0 };
+        let mut reader = Cursor { text, at: 0 };
         let mut terms = Vec::new();
         while reader.skip_spaces() {
             terms.push(reader.term()?);
@@ -130,12 +130,12 @@ impl Operand {
     }
 }
 
-struct Reader<'a> {
+struct Cursor<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Cursor<'a> {
     fn rest(&self) -> &'a str {
         &self.text[self.at..]
     }

@@ -137,7 +137,7 @@ impl<'de> Visitor<'de> for Find<'_, '_, 'de> {
         if self.path.is_empty() {
             return self.take(Value::Nested);
         }
-        while let Some(rest) = object.next_key_seed(Key(self.path))? {
+        while let Some(rest) = object.next_key_seed(KeySeed(self.path))? {
             match rest {
                 Some(path) => object.next_value_seed(Find { path, found: &mut *self.found })?,
                 None => drop(object.next_value::<IgnoredAny>()?),
@@ -148,9 +148,9 @@ impl<'de> Visitor<'de> for Find<'_, '_, 'de> {
 }
 
 /// Reads a key: what is left of the path after it, or `None` where it is another's.
-struct Key<'p>(&'p str);
+struct KeySeed<'p>(&'p str);
 
-impl<'de, 'p> DeserializeSeed<'de> for Key<'p> {
+impl<'de, 'p> DeserializeSeed<'de> for KeySeed<'p> {
     type Value = Option<&'p str>;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
@@ -158,7 +158,7 @@ impl<'de, 'p> DeserializeSeed<'de> for Key<'p> {
     }
 }
 
-impl<'p> Visitor<'_> for Key<'p> {
+impl<'p> Visitor<'_> for KeySeed<'p> {
     type Value = Option<&'p str>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -81,7 +81,7 @@ impl Default for Store {
 }
 
 /// Where a line lies.
-type Place = (usize, usize);
+type Position = (usize, usize);
 
 impl Store {
     /// An empty store that takes at most `limit` bytes of memory, or one segment.

@@ -22,7 +22,7 @@ pub struct Deploy {
 pub struct StackDeploy {
     pub stack: StackRef,
     pub template: Template,
-    pub inputs: BTreeMap<String, Input>,
+    pub inputs: BTreeMap<String, ParameterValue>,
     /// Tags on every resource.
     pub tags: BTreeMap<String, String>,
     /// How it was planned.
@@ -39,7 +39,7 @@ pub struct StackDeploy {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Input {
+pub enum ParameterValue {
     /// Known.
     Value(String),
     /// An output of another stack of the environment.
@@ -59,7 +59,7 @@ pub enum Planned {
     TemplateAfterDelete,
 }
 
-impl Input {
+impl ParameterValue {
     /// The value, or the fact that it waits for.
     pub fn resolve(&self, facts: &Facts) -> Result<String, Fact> {
         match self {
@@ -72,7 +72,7 @@ impl Input {
 impl StackDeploy {
     /// The change set to ask for, with what is known of the inputs.
     pub fn request(&self, operation: &str, facts: &Facts) -> ChangeSetRequest {
-        let known = |(key, input): (&String, &Input)| Some((key.clone(), input.resolve(facts).ok()?));
+        let known = |(key, input): (&String, &ParameterValue)| Some((key.clone(), input.resolve(facts).ok()?));
         ChangeSetRequest {
             stack: self.stack.clone(),
             name: format!("quarterdeck-{operation}"),

@@ -162,7 +162,7 @@ pub enum News {
 
 /// What the operation wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
+pub enum Order {
     /// Append to the audit, sync, and answer [`Event::Recorded`] with the mark.
     Record(Box<Record>, Mark),
     /// Carry out, and answer [`Event::Step`].
@@ -263,11 +263,11 @@ impl Operation {
     }
 
     /// Takes an event; what is to be done about it.
-    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
+    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Order> {
         match (&self.phase, event) {
             (Phase::Proposed, Event::Answer(_)) if self.read_only => {
                 self.phase = Phase::Refused("read-only mode: nothing was done".into());
-                vec![Effect::Discard]
+                vec![Order::Discard]
             }
             (Phase::Proposed, Event::Answer(answer)) if self.plan.confirm.accepts(&answer) => {
                 self.phase = Phase::Recording;
@@ -276,7 +276,7 @@ impl Operation {
             }
             (Phase::Proposed, Event::Refuse(reason) | Event::Leave(reason)) => {
                 self.phase = Phase::Refused(reason);
-                vec![Effect::Discard]
+                vec![Order::Discard]
             }
             (Phase::Recording, Event::Recorded(Mark::Intent)) => {
                 self.audited = true;
@@ -289,7 +289,7 @@ impl Operation {
             }
             (Phase::Recording, Event::NotRecorded(reason)) => {
                 self.phase = Phase::Refused(format!("the audit could not be written, so nothing was done: {reason}"));
-                vec![Effect::Discard]
+                vec![Order::Discard]
             }
             // What was under way when the operator is asked again goes on; nothing new begins meanwhile.
             (Phase::Running | Phase::Consent(_), Event::Recorded(Mark::Started(step))) => self.send(step, now),
@@ -324,24 +324,24 @@ impl Operation {
 
     /// Takes facts that the operator adds. A wait that they waive begins anew, with nothing left to
     /// wait for; what was sent is not sent again.
-    fn told(&mut self, facts: Facts, now: Timestamp) -> Vec<Effect> {
+    fn told(&mut self, facts: Facts, now: Timestamp) -> Vec<Order> {
         self.learn(facts);
         let waived = |index: &usize| matches!(self.steps.get(*index), Some(Step { work: Work::Skip(_), .. }));
         self.running.retain(|index, _| !waived(index));
         self.advance(now)
     }
 
-    fn record_intent(&self, now: Timestamp) -> Effect {
+    fn record_intent(&self, now: Timestamp) -> Order {
         let caller = self.plan.target.caller.clone();
         self.record(now, Entry::Intent { caller, plan: Box::new(self.plan.clone()) }, Mark::Intent)
     }
 
-    fn record(&self, now: Timestamp, entry: Entry, mark: Mark) -> Effect {
-        Effect::Record(Box::new(Record { at: now, operation: self.plan.id.clone(), entry }), mark)
+    fn record(&self, now: Timestamp, entry: Entry, mark: Mark) -> Order {
+        Order::Record(Box::new(Record { at: now, operation: self.plan.id.clone(), entry }), mark)
     }
 
     /// Starts every step whose needs are met; ends when all are done.
-    fn advance(&mut self, now: Timestamp) -> Vec<Effect> {
+    fn advance(&mut self, now: Timestamp) -> Vec<Order> {
         if !self.failed.is_empty() {
             return self.conclude(now);
         }
@@ -367,7 +367,7 @@ impl Operation {
         free && needs.iter().all(|need| self.done.contains_key(need))
     }
 
-    fn start(&mut self, index: usize, now: Timestamp) -> Option<Effect> {
+    fn start(&mut self, index: usize, now: Timestamp) -> Option<Order> {
         match self.work(index)?.clone() {
             Work::Skip(why) => {
                 let note = Note::Told(why);
@@ -380,7 +380,7 @@ impl Operation {
             }
             Work::Await(check) => {
                 self.running.insert(index, Progress::begin(Stage::Reading, now));
-                Some(Effect::Check(index, check, 0))
+                Some(Order::Check(index, check, 0))
             }
             Work::NotYet(fact) => {
                 self.failed.insert(index, format!("it needs {fact}, which no step before it has learnt"));
@@ -390,12 +390,12 @@ impl Operation {
     }
 
     /// Writes down that a call is about to be sent.
-    fn announce(&self, index: usize, now: Timestamp) -> Effect {
+    fn announce(&self, index: usize, now: Timestamp) -> Order {
         self.record(now, Entry::Started { step: index, title: self.title(index) }, Mark::Started(index))
     }
 
     /// The only place where a call becomes an approved one.
-    fn send(&mut self, index: usize, now: Timestamp) -> Vec<Effect> {
+    fn send(&mut self, index: usize, now: Timestamp) -> Vec<Order> {
         if !self.failed.is_empty() {
             // Another step has failed before this one was sent.
             self.running.remove(&index);
@@ -406,13 +406,13 @@ impl Operation {
         match self.work(index) {
             Some(Work::Apply(call)) => {
                 let approved = Approved { operation: self.plan.id.clone(), call: call.clone() };
-                vec![Effect::Apply(index, approved)]
+                vec![Order::Apply(index, approved)]
             }
             _ => Vec::new(),
         }
     }
 
-    fn step_news(&mut self, index: usize, news: News, now: Timestamp) -> Vec<Effect> {
+    fn step_news(&mut self, index: usize, news: News, now: Timestamp) -> Vec<Order> {
         if !self.running.contains_key(&index) {
             return Vec::new();
         }
@@ -432,7 +432,7 @@ impl Operation {
     }
 
     /// Waits on, unless it has waited too long: then the operator decides whether to go on.
-    fn check_again(&mut self, index: usize, note: String, now: Timestamp) -> Vec<Effect> {
+    fn check_again(&mut self, index: usize, note: String, now: Timestamp) -> Vec<Order> {
         let Some(Step { title, work: Work::Await(check), .. }) = self.steps.get(index).cloned() else {
             return Vec::new();
         };
@@ -446,13 +446,13 @@ impl Operation {
             }
             _ => {
                 progress.note = Some(note);
-                vec![Effect::Check(index, check, CHECK_SECONDS)]
+                vec![Order::Check(index, check, CHECK_SECONDS)]
             }
         }
     }
 
     /// A call whose outcome is unknown is settled by sending it again: every call looks before it writes.
-    fn call_failed(&mut self, index: usize, error: &CloudError, now: Timestamp) -> Vec<Effect> {
+    fn call_failed(&mut self, index: usize, error: &CloudError, now: Timestamp) -> Vec<Order> {
         let unknown = error.outcome_unknown() || error.retryable();
         let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
         progress.attempts += 1;
@@ -468,7 +468,7 @@ impl Operation {
         self.fail(index, format!("{error}{hint}"), now)
     }
 
-    fn complete(&mut self, index: usize, mut facts: Facts, note: Note, now: Timestamp) -> Vec<Effect> {
+    fn complete(&mut self, index: usize, mut facts: Facts, note: Note, now: Timestamp) -> Vec<Order> {
         if matches!(self.work(index), Some(Work::Apply(Call::Secret(SecretCall::Promote { .. })))) {
             facts.insert(Fact::PromotedAt, now.to_string());
         }
@@ -481,7 +481,7 @@ impl Operation {
     }
 
     /// Starts what is ready, unless the operator must be asked first.
-    fn go_on(&mut self, now: Timestamp) -> Vec<Effect> {
+    fn go_on(&mut self, now: Timestamp) -> Vec<Order> {
         let asked = self.unconsented();
         if asked.is_empty() {
             self.phase = Phase::Running;
@@ -507,14 +507,14 @@ impl Operation {
         late.filter(|what| !self.consented.contains(what)).collect()
     }
 
-    fn fail(&mut self, index: usize, reason: String, now: Timestamp) -> Vec<Effect> {
+    fn fail(&mut self, index: usize, reason: String, now: Timestamp) -> Vec<Order> {
         self.running.remove(&index);
         self.failed.insert(index, reason);
         self.conclude(now)
     }
 
     /// Ends after a failure, once what else was under way has come to its own end.
-    fn conclude(&mut self, now: Timestamp) -> Vec<Effect> {
+    fn conclude(&mut self, now: Timestamp) -> Vec<Order> {
         if !self.running.is_empty() {
             return Vec::new();
         }
@@ -530,14 +530,14 @@ impl Operation {
     }
 
     /// `step` is the one that was the reason, where one was.
-    fn pause(&mut self, now: Timestamp, step: Option<usize>, why: String) -> Vec<Effect> {
+    fn pause(&mut self, now: Timestamp, step: Option<usize>, why: String) -> Vec<Order> {
         self.running.clear();
         self.finished = Some(now);
         self.phase = Phase::Paused { step, why: why.clone() };
         vec![self.record(now, Entry::Paused { reason: why, step }, Mark::Other)]
     }
 
-    fn end(&mut self, now: Timestamp, outcome: Outcome) -> Vec<Effect> {
+    fn end(&mut self, now: Timestamp, outcome: Outcome) -> Vec<Order> {
         self.running.clear();
         self.finished = Some(now);
         self.phase = Phase::Ended(outcome.clone());
@@ -545,7 +545,7 @@ impl Operation {
         if let (Intent::UndoRotation(undo), Outcome::Done) = (&self.plan.intent, &outcome) {
             let undone = Entry::Outcome { outcome: Outcome::Undone { by: self.plan.id.clone() } };
             let record = Record { at: now, operation: undo.operation.clone(), entry: undone };
-            effects.push(Effect::Record(Box::new(record), Mark::Other));
+            effects.push(Order::Record(Box::new(record), Mark::Other));
         }
         effects.push(self.record(now, Entry::Outcome { outcome }, Mark::Other));
         effects

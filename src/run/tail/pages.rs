@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 
 use super::{Budget, Input, Patience};
 use crate::cloud::{Cloud, CloudError, ErrorKind};
-use crate::core::logs::coverage::Wanted;
-use crate::core::logs::merge::{Source, finished, merge};
+use crate::core::logs::coverage::DueWindow;
+use crate::core::logs::merge::{GroupWindow, finished, merge};
 use crate::core::logs::{LogEvent, LogPage};
 
 /// What comes of a window.
@@ -38,7 +38,7 @@ enum Stop {
 /// A window to be read.
 pub(super) struct Pages {
     pub cloud: Arc<dyn Cloud>,
-    pub wanted: Wanted,
+    pub wanted: DueWindow,
     pub until: Option<i64>,
     pub pattern: Option<String>,
     pub budget: Budget,
@@ -66,8 +66,8 @@ impl Pages {
 
     async fn read(&self) -> Result<(), Stop> {
         let groups = self.wanted.iter();
-        let mut sources: Vec<Source> =
-            groups.map(|(group, from)| Source::new(group, *from, self.until, self.pattern.clone())).collect();
+        let mut sources: Vec<GroupWindow> =
+            groups.map(|(group, from)| GroupWindow::new(group, *from, self.until, self.pattern.clone())).collect();
         while !finished(&sources) {
             let mut at = 0;
             while at < sources.len() {
@@ -84,7 +84,7 @@ impl Pages {
                     Page::NoGroup => sources[at].finish(),
                     Page::Refused(error) => {
                         // All together: what comes the second time is counted from its beginning.
-                        let tokens: Vec<bool> = sources.iter_mut().map(Source::restart).collect();
+                        let tokens: Vec<bool> = sources.iter_mut().map(GroupWindow::restart).collect();
                         // Without a token it is the group that is refused, and will be again.
                         if !tokens[at] {
                             return Err(Stop::Failed(error));
@@ -103,7 +103,7 @@ impl Pages {
     }
 
     /// The page that a source wants, asked for until it comes or cannot.
-    async fn page(&self, source: &Source) -> Result<Page, Stop> {
+    async fn page(&self, source: &GroupWindow) -> Result<Page, Stop> {
         let mut failures = 0;
         loop {
             let Some(query) = source.wants() else { return Ok(Page::Here(LogPage::default())) };
