@@ -1,4 +1,4 @@
-//! Every output of the core: what the driver is to do. Data, never a closure.
+//! Every output of the console: what the driver is to do. Data, never a closure.
 
 use super::remote::Generation;
 use super::screens::Fetch;

@@ -1,4 +1,4 @@
-//! Every input of the core.
+//! Every input of the console.
 
 use jiff::Timestamp;
 

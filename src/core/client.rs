@@ -29,7 +29,7 @@ impl ClientList {
 
     /// Every part that could not be read, once.
     pub fn unread(&self) -> Vec<Unread> {
-        // A client of which nothing is known is told of once.
+        // A client of which nothing is known is listed once.
         let details = alike(&self.clients, Part::ClientDetails, |client| client.details.why());
         let described = self.clients.iter().filter(|client| client.details.known().is_some());
         let secrets = alike(described, Part::ClientSecrets, |client| client.secrets.why());
@@ -38,8 +38,8 @@ impl ClientList {
     }
 }
 
-/// Clients that lack the same part for the same reason, told as one: a call that is refused for one
-/// client is refused for all.
+/// Clients that lack the same part for the same reason become one message: a call that is refused for
+/// one client is refused for all.
 fn alike<'a>(
     clients: impl IntoIterator<Item = &'a Client>,
     part: impl Fn(Vec<String>) -> Part,
@@ -59,11 +59,11 @@ fn alike<'a>(
 pub struct Client {
     pub id: String,
     pub name: String,
-    /// What it is: not known where its description could not be read.
+    /// Its settings, unless they could not be read.
     #[serde(flatten)]
     pub details: Read<Details>,
-    /// Its secrets by id and date, never by value, oldest first; `None` where the endpoint does not
-    /// list them, because a client has but one there.
+    /// Its secrets by id and date, never by value, oldest first. `None`: the endpoint does not list
+    /// them, because a client there has only one.
     pub secrets: Read<Option<Vec<ClientSecret>>>,
     /// Secret in Secrets Manager that carries its credentials; `None` where there is none.
     pub stored_in: Read<Option<StoredSecret>>,

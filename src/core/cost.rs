@@ -14,7 +14,7 @@ pub use prices::{Money, PriceTable, Region};
 
 use super::environment::{Architecture, Nat, Origin, Template};
 
-/// A stack as its price sees it: deployed or described.
+/// What the price of a stack depends on, whether it is deployed or only described.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Priced {
     pub name: String,
@@ -168,8 +168,8 @@ impl Priced {
         self.get(parameter) == "true"
     }
 
-    /// A number or a choice in force. What is not known has no price: a stack may have been
-    /// deployed from another template.
+    /// A number or a choice in force. A value that the console does not know has no price: the stack
+    /// may come from another template.
     fn read<T: FromStr<Err: Display>>(&self, parameter: &str) -> Result<T, String> {
         let read = self.get(parameter).parse();
         read.map_err(|why| format!("no estimate: {parameter} of {} cannot be priced: {why}", self.name))

@@ -27,7 +27,7 @@ impl Fleet {
 
     /// Every part that could not be read, once.
     pub fn unread(&self) -> Vec<Unread> {
-        // One call reads the tasks of all servers, and one their bounds: any server tells of it.
+        // One call reads the tasks of all servers, and one their bounds, so any server shows whether it failed.
         let tasks = self.servers.iter().find_map(|server| Unread::of(Part::Tasks, &server.tasks));
         let bounds = self.servers.iter().find_map(|server| Unread::of(Part::Bounds, &server.bounds));
         let targets = |server: &Server| Unread::of(Part::Targets(server.name.clone()), &server.targets);

@@ -56,7 +56,11 @@ impl Verdict {
     }
 }
 
-/// A diagnosed fact with its evidence.
+/// Something wrong with a server, in a form that can be acted on.
+///
+/// A finding says what is wrong, by which evidence, since when, and where to go next. Rules make
+/// findings only from what was read; an unread part proves nothing. The verdict, the Fleet screen and
+/// `status` all rest on them. To add a rule, add a function to [`findings`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// How bad it is.
@@ -65,7 +69,7 @@ pub struct Finding {
     pub fact: String,
     /// What shows it.
     pub evidence: String,
-    /// When it was so.
+    /// When it happened, where that is known.
     pub at: Option<Timestamp>,
     /// What helps, if anything does.
     #[serde(skip)]

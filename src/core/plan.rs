@@ -7,7 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::operation::Intent;
 use super::operation::fact::Facts;
 
-/// A planned operation: where, what, at what risk.
+/// A planned operation: where it acts, what it changes, and at what risk.
+///
+/// Planning only reads (a draft of a change set aside, which changes no resource). The plan is all that
+/// the operator sees before agreeing, on the screen, on the command line and in the audit, so
+/// everything that matters for the decision belongs in it. Confirmed, it becomes an
+/// [`Operation`](super::operation::Operation).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Operation id: also the idempotency token of its calls.

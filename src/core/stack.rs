@@ -54,7 +54,7 @@ impl StackStatus {
         self.0.ends_with("_FAILED") || self.0.contains("ROLLBACK")
     }
 
-    /// Nothing but deletion can follow.
+    /// It can only be deleted.
     pub fn must_be_deleted(&self) -> bool {
         matches!(self.0.as_str(), "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED")
     }
@@ -162,7 +162,7 @@ pub struct PropertyChange {
     pub after: Option<String>,
 }
 
-/// A request for a change set.
+/// The change set to ask CloudFormation for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeSetRequest {
     /// The stack to create or update.
@@ -181,7 +181,7 @@ pub struct ChangeSetRequest {
     pub create: bool,
 }
 
-/// What came of a request for a change set.
+/// The result of asking for a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Drafted {
     /// Nothing would change, so there is no change set.

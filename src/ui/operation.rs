@@ -59,7 +59,7 @@ pub fn draw(
     (cursor(operation, shown, lower, &foot), viewport)
 }
 
-/// What is asked, or how it stands; always seen, below what scrolls.
+/// The question, or the state; always visible below the part that scrolls.
 fn foot(
     model: &Model,
     operation: &Operation,
@@ -206,7 +206,7 @@ fn changes(plan: &Plan, cells: usize, theme: &Theme) -> Vec<Line<'static>> {
         spans.extend(values(change, theme));
         paint::wrap(&Line::from(spans), cells, 15)
     };
-    // The worst first: what must be scrolled to is what hurts least.
+    // Highest risk first, so that only the least harmful changes need scrolling.
     let mut sorted: Vec<&Change> = plan.changes.iter().collect();
     sorted.sort_by_key(|change| std::cmp::Reverse(change.risk));
     sorted.into_iter().flat_map(line).collect()

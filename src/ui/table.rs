@@ -100,7 +100,7 @@ fn heading(column: &Column, index: usize, table: &Table) -> String {
 fn fit(view: &View, table: &Table, cells: usize) -> Vec<FittedColumn> {
     let wanted: Vec<usize> = (0..view.columns.len()).map(|index| natural_width(view, table, index)).collect();
     let least = |index: usize| usize::from(view.columns[index].min).min(wanted[index]);
-    // Prose in twice its least width is worth more than a column of lesser rank.
+    // A text column at twice its least width is more useful than one more column of lower rank.
     let worth = |index: usize, rank: u8| match &view.columns[index] {
         column if column.grows && column.rank < rank => (usize::from(column.min) * 2).min(wanted[index]),
         _ => least(index),
@@ -150,7 +150,7 @@ fn headings(view: &View, table: &Table, widths: &[FittedColumn], theme: &Theme) 
 fn cells(view: &View, row: usize, widths: &[FittedColumn], chosen: bool, theme: &Theme) -> Line<'static> {
     let mut spans = Vec::new();
     for (place, (index, wide)) in widths.iter().enumerate() {
-        // The marker shows the selection where there is no style.
+        // Without styles, the marker shows the selection.
         spans.push(Span::raw(if place == 0 && chosen { "▸ " } else { "  " }));
         if let Some(cell) = view.rows[row].cells.get(*index) {
             let text = paint::fit(&cell.text, *wide, view.columns[*index].number);

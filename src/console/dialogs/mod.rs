@@ -1,5 +1,5 @@
-//! Dialogs over the screen, and what keys mean in them. A dialog changes itself; what is to be done
-//! beyond that it returns as [`Then`], and the step of the console does it.
+//! Dialogs over the screen, and what keys mean in them. A dialog changes only itself. For anything else
+//! it returns a [`Then`], which `update` carries out.
 
 pub mod operation;
 pub mod operations;
@@ -41,7 +41,7 @@ pub enum Dialog {
     },
     /// A plan is being made.
     Planning {
-        /// Of what.
+        /// What is planned.
         title: String,
     },
     /// A plan to confirm, or an operation to watch.
@@ -61,7 +61,7 @@ pub enum Dialog {
     },
 }
 
-/// What a dialog leaves to be done after a key.
+/// What a dialog asks for after a key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Then {
     Act(Action),
@@ -99,7 +99,7 @@ pub(super) fn press(model: &mut Model, press: KeyPress) -> Option<Then> {
     if (press.key, press.ctrl) == (Key::Char('c'), true) {
         return Some(Then::Act(Action::QuitNow));
     }
-    // It is off the stack while its key is handled, and put back if it stays open.
+    // The dialog is taken off the stack while it handles the key, and put back if it stays open.
     match model.dialogs.pop()? {
         Dialog::Help { scroll } => read(model, press, scroll, |scroll| Dialog::Help { scroll }),
         Dialog::Text { title, lines, scroll } => {
@@ -123,7 +123,7 @@ pub(super) fn press(model: &mut Model, press: KeyPress) -> Option<Then> {
     }
 }
 
-/// Text that is read: it scrolls, and closes by any key that closes.
+/// A text to read: it scrolls, and any closing key closes it.
 fn read(model: &mut Model, press: KeyPress, scroll: usize, back: impl FnOnce(usize) -> Dialog) -> Option<Then> {
     if matches!(press.key, Key::Esc | Key::Enter | Key::Char('q' | '?')) {
         return None;
@@ -133,7 +133,7 @@ fn read(model: &mut Model, press: KeyPress, scroll: usize, back: impl FnOnce(usi
     None
 }
 
-/// Where a movement key takes the view, within what was drawn last.
+/// Where a movement key scrolls to, within what was drawn last.
 fn scrolled(model: &Model, press: KeyPress, scroll: usize) -> usize {
     let last = model.viewport.last;
     rows(model, press).map_or(scroll, |rows| scroll.min(last).saturating_add_signed(rows).min(last))

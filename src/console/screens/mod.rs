@@ -38,12 +38,14 @@ pub struct View {
     pub empty: String,
 }
 
-/// A row of the table of screens: all that the console must know of one to show it, to move on it,
-/// to keep its data fresh and to leave it. Whoever adds a screen adds a row and a module; how it is
-/// drawn is the matter of `ui`, whose match does not compile before it has an arm for it.
+/// A row of the table of screens: how the console shows a screen, moves on it, keeps its data fresh
+/// and leaves it.
+///
+/// The step, the header and the polling ask this row and name no screen themselves. To add a screen,
+/// add a row here and a module with its state; `ui` does not compile until it can draw it.
 pub struct ScreenInfo {
     pub title: &'static str,
-    /// How it is shown: name, key and help. One that is shown from everywhere has a tab.
+    /// The action that shows it: name, key and help. A screen that can be shown from everywhere has a tab.
     pub shown: ActionInfo,
     /// Where to go when there is nothing left to leave on it; none for the root.
     pub parent: Option<Screen>,
@@ -141,7 +143,7 @@ screens! {
         shown: "logs-screen" Global ["2"] "log lines of one or more servers" => logs::show,
         parent: Some(Screen::Fleet),
         body: Body::Lines { go: logs::go, search: logs::search, set_search: logs::set_search },
-        // New servers' lines join by themselves.
+        // The fleet is read so that lines of new servers join by themselves.
         reads: |_| vec![Fetch::Fleet],
         freshness: |_| None,
     }
@@ -209,11 +211,11 @@ impl Screen {
 
 macro_rules! reads {
     ($($(#[$doc:meta])* $read:ident $(($of:ty))? -> $value:ty: $($remote:ident).+, every $pace:expr;)*) => {
-        /// Something that is read from AWS.
+        /// Something that can be fetched from AWS.
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum Fetch { $($(#[$doc])* $read $(($of))?,)* }
 
-        /// What came of a read: its value, or why there is none.
+        /// The answer to a fetch: the value, or why there is none.
         #[derive(Debug, Clone)]
         pub enum Answer { $($(#[$doc])* $read(CloudResult<$value>),)* }
 

@@ -180,7 +180,7 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// There is nothing to copy: the figures are on the screen.
+/// Copies nothing: the figures are on the screen.
 pub(super) fn copy(_: &mut Model) -> Vec<Effect> {
     Vec::new()
 }

@@ -98,7 +98,7 @@ pub fn view(model: &Model) -> View {
     View { title, columns: columns.to_vec(), selected: state.table().position(&rows), rows, all, empty }
 }
 
-/// What a status means to the theme.
+/// The meaning by which a status is coloured.
 pub fn meaning(status: &StackStatus) -> Meaning {
     if status.absent() {
         Meaning::Muted

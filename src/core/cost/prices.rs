@@ -40,7 +40,7 @@ pub struct PriceTable {
     pub currency: String,
     /// Pages that publish the prices.
     pub sources: Vec<String>,
-    /// What no template says.
+    /// Quantities that no template says.
     pub assumed: Assumed,
     /// Prices that are the same in every region.
     pub everywhere: Everywhere,

@@ -1,4 +1,4 @@
-//! The words by which ECS and the load balancer say a state. What is decided, is decided on these.
+//! The words that ECS and the load balancer use for states. Decisions rest on these types.
 
 use std::fmt;
 
@@ -111,7 +111,7 @@ words! {
         Initial = "initial",
         /// It answers as it should.
         Healthy = "healthy",
-        /// It does not.
+        /// It fails its checks.
         Unhealthy = "unhealthy",
         /// It is being taken away.
         Draining = "draining",
@@ -128,7 +128,7 @@ words! {
         /// The service wanted fewer tasks, or other ones.
         ServiceSchedulerInitiated = "ServiceSchedulerInitiated",
         UserInitiated = "UserInitiated",
-        /// A container that it cannot do without has ended.
+        /// An essential container has ended.
         EssentialContainerExited = "EssentialContainerExited",
         /// It never ran.
         TaskFailedToStart = "TaskFailedToStart",

@@ -1,4 +1,4 @@
-//! Telling events that were seen already from new ones.
+//! Tells new events from those that were seen already.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -20,7 +20,7 @@ pub struct Reading {
 }
 
 impl Dedup {
-    /// Nothing was shown. What is forgotten goes by whole stretches of so many milliseconds.
+    /// Remembers nothing yet. Events are forgotten by whole stretches of this many milliseconds.
     pub fn new(stretch: i64) -> Self {
         Self { shown: Seen { stretch, groups: HashMap::new() } }
     }
@@ -39,7 +39,7 @@ impl Dedup {
         events.into_iter().filter(is_new).collect()
     }
 
-    /// Forgets what of a group cannot come again: written and taken before this time, in
+    /// Forgets events of a group that cannot come again: written and taken before this time, in
     /// milliseconds since the Unix epoch.
     pub fn forget(&mut self, group: &str, before: i64) {
         self.shown.forget(group, before);
@@ -75,7 +75,7 @@ impl Reading {
         repeats
     }
 
-    /// As [`Dedup::forget`].
+    /// As [`Dedup::forget`], for this reading.
     pub fn forget(&mut self, group: &str, before: i64) {
         self.read.forget(group, before);
     }
@@ -98,7 +98,7 @@ struct Stretches(BTreeMap<i64, Stretch>);
 #[derive(Debug, Default)]
 struct Stretch {
     seen: HashSet<u64>,
-    /// Of those, how often they came where it was more than once.
+    /// How often those came that came more than once.
     repeated: HashMap<u64, u32>,
 }
 

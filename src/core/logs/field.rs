@@ -40,8 +40,8 @@ impl Value<'_> {
     }
 }
 
-/// A value of a JSON object as text for the screen. What was escaped in the line is not any more,
-/// so it is sanitised again, inside objects and lists too.
+/// A value of a JSON object as text for the screen. Parsing has undone the escapes of the line, so it
+/// is sanitised again, inside objects and lists too.
 pub fn as_text(value: &serde_json::Value) -> String {
     match value.as_str() {
         Some(text) => sanitise_line(text),
@@ -55,7 +55,7 @@ pub fn lookup<'a>(line: &'a str, path: &str) -> Option<Value<'a>> {
 }
 
 fn json<'a>(line: &'a str, path: &str) -> Option<Value<'a>> {
-    // Most lines without the field are told by not having its name. A backslash may hide it: `\u0061`.
+    // Most lines without the field do not contain its name. A backslash may hide it: `\u0061`.
     let first = path.split('.').next().unwrap_or(path);
     if memmem::find(line.as_bytes(), first.as_bytes()).is_none() && memchr(b'\\', line.as_bytes()).is_none() {
         return None;

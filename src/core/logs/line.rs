@@ -34,7 +34,7 @@ pub struct LineRef<'a> {
     pub text: &'a str,
 }
 
-/// Longest line that is taken apart for the screen, in bytes; the pane of one line takes any.
+/// Longest line whose JSON is parsed for a row, in bytes. The pane that shows one line has no limit.
 const PARSED: usize = 16 * 1024;
 
 impl Line {

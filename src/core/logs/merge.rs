@@ -1,4 +1,4 @@
-//! Reading a window of several log groups page by page, merged in time order.
+//! Reads a window of several log groups page by page, and merges them in time order.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ pub struct GroupWindow {
     buffer: VecDeque<LogEvent>,
     finished: bool,
     last: i64,
-    /// The endpoint has given a token before: one that ends without is the last page, however full.
+    /// The endpoint uses tokens, so a page without one is the last, however full it is.
     pages: bool,
 }
 
@@ -23,7 +23,7 @@ impl GroupWindow {
         Self { query, buffer: VecDeque::new(), finished: false, last: from, pages: false }
     }
 
-    /// The page that is needed next, if any is before the merge can go on.
+    /// The next page to read, if the merge cannot go on without it.
     pub fn wants(&self) -> Option<&LogQuery> {
         (self.buffer.is_empty() && !self.finished).then_some(&self.query)
     }
@@ -33,8 +33,8 @@ impl GroupWindow {
         self.finished = true;
     }
 
-    /// Begins again, without a token, at the first millisecond that was not taken whole. Whether
-    /// there was a token. What comes is a reading of its own: some of it comes the second time.
+    /// Begins again, without a token, at the first millisecond that was not taken whole. Returns
+    /// whether there was a token. Some events then come twice, so this is a new reading.
     pub fn restart(&mut self) -> bool {
         if !(self.finished && self.buffer.is_empty()) {
             self.query.from = self.buffer.front().map_or(self.last, |event| event.timestamp);
@@ -44,8 +44,8 @@ impl GroupWindow {
         self.query.token.take().is_some()
     }
 
-    /// Takes a page. A millisecond of which some events cannot be had is the answer: it fills a
-    /// page by itself, and the endpoint gave no token to go on.
+    /// Takes a page. Returns a millisecond of which some events cannot be read: it fills a page by
+    /// itself, and the endpoint gave no token to go on.
     pub fn take(&mut self, page: LogPage) -> Option<i64> {
         let full = page.events.len() >= PAGE_LIMIT;
         let mut events = page.events;
@@ -75,7 +75,7 @@ impl GroupWindow {
     }
 }
 
-/// Takes what can be put in order: everything up to the earliest end of the buffers that go on.
+/// Takes the events whose order is certain: up to the earliest end of the unfinished buffers.
 pub fn merge(sources: &mut [GroupWindow]) -> Vec<LogEvent> {
     let going_on = sources.iter().filter(|source| !source.finished);
     let ends = going_on.filter_map(|source| source.buffer.back().map(|event| event.timestamp));

@@ -53,7 +53,7 @@ pub(super) struct New<'a> {
     pub flags: u32,
 }
 
-/// How many of the lines shown are what.
+/// How many of the lines shown are of which kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct LineCounts {
     pub shown: usize,
@@ -100,7 +100,7 @@ impl Segment {
         self.len() >= MAX_LINES || (self.len() > 0 && self.text.len() + text.len() > limit)
     }
 
-    /// Gives back the memory that it does not need: nothing more is expected at its end.
+    /// Frees spare memory: no more lines are expected at its end.
     pub fn seal(&mut self) {
         self.text.shrink_to_fit();
         self.records.shrink_to_fit();
@@ -207,7 +207,7 @@ impl Segment {
         self.counts = counts;
     }
 
-    /// Sets or takes a mark; whether it has one now.
+    /// Sets or removes a mark. Returns whether the line has one now.
     pub fn toggle_mark(&mut self, index: usize) -> bool {
         let Some(record) = self.records.get_mut(index) else { return false };
         record.packed ^= MARKED;

@@ -12,7 +12,11 @@ use crate::core::error::CloudError;
 use crate::core::plan::Plan;
 use crate::core::text::short_duration;
 
-/// A call that was planned, confirmed and audited. Only [`Operation::handle`] makes one.
+/// Permission to make one call: planned, confirmed by the operator, and recorded in the audit.
+///
+/// The cloud's only writing method takes nothing else, and the fields are private, so no code outside
+/// this module can write to AWS. It is made in one place, after the audit has the start of the step on
+/// disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approved {
     operation: String,
@@ -43,7 +47,7 @@ pub enum Phase {
     Consent(String),
     /// Left unfinished. It can be resumed.
     Paused {
-        /// The step that was the reason, where one was.
+        /// The step that caused it, if one did.
         step: Option<usize>,
         /// The reason, in words.
         why: String,
@@ -95,7 +99,12 @@ impl Progress {
     }
 }
 
-/// An operation on its way.
+/// A write from its plan to its end, as a state machine.
+///
+/// It does no I/O: the driver passes each [`Event`] to [`Operation::handle`], carries out the
+/// [`Order`]s that come back, and reports what came of them as further events. Console and command
+/// line drive the same machine, and tests drive it without a cloud. After a crash it is rebuilt from
+/// the audit, paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
     pub plan: Plan,
@@ -103,7 +112,7 @@ pub struct Operation {
     /// Steps that are done, with a note each.
     pub done: BTreeMap<usize, Note>,
     pub running: BTreeMap<usize, Progress>,
-    /// Steps that failed, with the reason. What else is under way is waited for; nothing new begins.
+    /// Steps that failed, with the reason. After a failure no step begins; those under way may finish.
     pub failed: BTreeMap<usize, String>,
     /// When it was confirmed.
     pub started: Option<Timestamp>,
@@ -111,7 +120,7 @@ pub struct Operation {
     pub finished: Option<Timestamp>,
     /// Whether the console may only look.
     pub read_only: bool,
-    /// What it has learnt, and the steps as they follow from it.
+    /// What it has learnt, and the steps computed from that.
     facts: Facts,
     steps: Vec<Step>,
     consented: BTreeSet<String>,
@@ -144,17 +153,17 @@ pub enum Mark {
     Intent,
     /// The start of a step.
     Started(usize),
-    /// Anything that nothing waits for.
+    /// A record that nothing waits for.
     Other,
 }
 
 /// News of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// A call succeeded, with what it learnt.
+    /// A call succeeded and yielded these facts.
     Applied(Facts),
     Failed(CloudError),
-    /// A condition was read, with what that learnt.
+    /// A condition was read, and these facts with it.
     Checked(CheckState, Facts),
     /// A condition could not be read this time.
     Unread(CloudError),
@@ -203,7 +212,7 @@ impl Operation {
         Self { phase, started: Some(started), audited: true, ..Self::propose(plan, false) }
     }
 
-    /// Takes in, while it is restored, that a step was done.
+    /// Marks a step as done while the operation is rebuilt from the audit.
     pub fn was_done(&mut self, step: usize, facts: Facts, note: Note) {
         self.learn(facts);
         self.done.insert(step, note);
@@ -236,7 +245,7 @@ impl Operation {
         self.steps.get(step).map(|step| step.title.clone()).unwrap_or_default()
     }
 
-    /// Whether this step is why it stopped, or one of several.
+    /// Whether it stopped because of this step, alone or among others.
     pub fn stopped_at(&self, index: usize) -> bool {
         let named = match &self.phase {
             Phase::Ended(Outcome::Failed { index, .. }) => *index,
@@ -256,13 +265,13 @@ impl Operation {
         matches!(self.phase, Phase::Recording | Phase::Running | Phase::Consent(_))
     }
 
-    /// The rotation that this operation took back was itself ended by that.
+    /// Ends a rotation that another operation has taken back.
     pub fn undone(&mut self, by: &str, now: Timestamp) {
         self.phase = Phase::Ended(Outcome::Undone { by: by.to_owned() });
         self.finished = Some(now);
     }
 
-    /// Takes an event; what is to be done about it.
+    /// Takes an event and returns what is to be done.
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Order> {
         match (&self.phase, event) {
             (Phase::Proposed, Event::Answer(_)) if self.read_only => {
@@ -291,7 +300,7 @@ impl Operation {
                 self.phase = Phase::Refused(format!("the audit could not be written, so nothing was done: {reason}"));
                 vec![Order::Discard]
             }
-            // What was under way when the operator is asked again goes on; nothing new begins meanwhile.
+            // While the operator is asked again, steps under way go on, and none begins.
             (Phase::Running | Phase::Consent(_), Event::Recorded(Mark::Started(step))) => self.send(step, now),
             (Phase::Running | Phase::Consent(_), Event::NotRecorded(reason)) => {
                 self.pause(now, None, format!("the audit could not be written: {reason}"))
@@ -322,8 +331,8 @@ impl Operation {
         }
     }
 
-    /// Takes facts that the operator adds. A wait that they waive begins anew, with nothing left to
-    /// wait for; what was sent is not sent again.
+    /// Takes facts that the operator adds. A wait that they waive is started again and is over at
+    /// once; a call that was sent is not sent again.
     fn told(&mut self, facts: Facts, now: Timestamp) -> Vec<Order> {
         self.learn(facts);
         let waived = |index: &usize| matches!(self.steps.get(*index), Some(Step { work: Work::Skip(_), .. }));
@@ -422,7 +431,7 @@ impl Operation {
             News::Checked(CheckState::Pending(note), _) => self.check_again(index, note, now),
             News::Checked(CheckState::Failed(reason), _) => self.fail(index, reason, now),
             News::Unread(error) if error.retryable() => self.check_again(index, format!("not read: {error}"), now),
-            // What was sent goes on without us; signed in again, the operator sees how it ends.
+            // AWS goes on with what was sent. The operator signs in again, resumes, and sees how it ends.
             News::Unread(error) if error.ours() => {
                 self.pause(now, None, format!("it could not be read how it went: {error}"))
             }
@@ -431,7 +440,7 @@ impl Operation {
         }
     }
 
-    /// Waits on, unless it has waited too long: then the operator decides whether to go on.
+    /// Goes on waiting. After too long a wait it pauses, and the operator decides.
     fn check_again(&mut self, index: usize, note: String, now: Timestamp) -> Vec<Order> {
         let Some(Step { title, work: Work::Await(check), .. }) = self.steps.get(index).cloned() else {
             return Vec::new();
@@ -493,8 +502,8 @@ impl Operation {
         Vec::new()
     }
 
-    /// What late change sets that are not executed yet would replace or remove, each with its stack,
-    /// and the operator has not agreed to.
+    /// What change sets made after the plan would replace or remove, each with its stack, as far as
+    /// they are not executed and the operator has not agreed.
     fn unconsented(&self) -> Vec<String> {
         let ahead = |stack: &str| {
             let executes = |step: &Step| matches!(&step.work, Work::Apply(Call::Stack(StackCall::ExecuteChangeSet { stack: of, .. })) if of.name == stack);
@@ -513,7 +522,7 @@ impl Operation {
         self.conclude(now)
     }
 
-    /// Ends after a failure, once what else was under way has come to its own end.
+    /// Ends after a failure, once the other steps under way have finished.
     fn conclude(&mut self, now: Timestamp) -> Vec<Order> {
         if !self.running.is_empty() {
             return Vec::new();
@@ -529,7 +538,7 @@ impl Operation {
         self.end(now, Outcome::Failed { index: Some(index), title, reason })
     }
 
-    /// `step` is the one that was the reason, where one was.
+    /// `step` is the step that caused the pause, if one did.
     fn pause(&mut self, now: Timestamp, step: Option<usize>, why: String) -> Vec<Order> {
         self.running.clear();
         self.finished = Some(now);

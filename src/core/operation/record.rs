@@ -45,7 +45,7 @@ pub enum Entry {
     /// It was left unfinished; it can be resumed.
     Paused {
         reason: String,
-        /// Index of the step that was the reason, where one was.
+        /// Index of the step that caused it, if one did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<usize>,
     },
@@ -58,14 +58,14 @@ pub enum Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Note {
-    /// No more than that.
+    /// It is done; there is no more to say.
     Done,
     /// More, in words.
     Told(String),
 }
 
 impl Note {
-    /// What is told beyond that it is done.
+    /// What there is to say, if anything.
     pub fn told(&self) -> Option<&str> {
         match self {
             Self::Done => None,
@@ -103,7 +103,7 @@ pub enum Outcome {
     Done,
     /// A step failed for good.
     Failed {
-        /// Index of the step, where the version that wrote it has told.
+        /// Index of the step; missing in audits of older versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         index: Option<usize>,
         /// Title of the step.
@@ -112,6 +112,6 @@ pub enum Outcome {
         /// Why, in words.
         reason: String,
     },
-    /// It was taken back by the operation named.
+    /// Another operation took it back.
     Undone { by: String },
 }

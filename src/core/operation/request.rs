@@ -44,13 +44,13 @@ pub enum PlanRequest {
     /// Take an unfinished rotation back.
     UndoRotation {
         plan: Box<Plan>,
-        /// What it had learnt.
+        /// Facts that the rotation had learnt.
         learnt: Facts,
     },
 }
 
 impl PlanRequest {
-    /// What is planned, while it is; `environment` is the one worked on.
+    /// Title while the plan is being made; `environment` is the current one.
     pub fn title(&self, environment: &str) -> String {
         match self {
             Self::Scale { server, .. } => format!("scale {server}"),

@@ -80,7 +80,7 @@ impl By {
     }
 }
 
-/// Whose requests. What a row does not tell apart is empty.
+/// Whose requests. A part that the rows do not tell apart is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Subject {
     pub server: String,

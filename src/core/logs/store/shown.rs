@@ -15,7 +15,7 @@ pub enum Wanted {
     Mark,
 }
 
-/// What looking for a line came to.
+/// The result of looking for a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seek {
     Found(Anchor),
@@ -141,7 +141,7 @@ impl Store {
         Seek::Nothing
     }
 
-    /// Sets or takes the mark of a line; whether it has one now.
+    /// Sets or removes the mark of a line. Returns whether it has one now.
     pub fn toggle_mark(&mut self, anchor: Anchor) -> bool {
         let (segment, index) = self.locate(anchor);
         self.segments.get_mut(segment).is_some_and(|segment| segment.toggle_mark(index))
