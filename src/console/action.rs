@@ -30,7 +30,11 @@ impl Scope {
 /// Carries out an action.
 pub type Handler = fn(&mut Model) -> Vec<Effect>;
 
-/// A row of the action table.
+/// A row of the action table: one thing that the operator can do.
+///
+/// Help, footer, palette, `quarterdeck keys` and the key bindings are all made from these rows, so an
+/// action cannot be listed and not work. To add an action, add a row to `actions!` with the function
+/// that carries it out; one that writes gets a capital letter.
 #[derive(Debug, Clone, Copy)]
 pub struct ActionInfo {
     pub action: Action,
@@ -39,7 +43,7 @@ pub struct ActionInfo {
     pub scope: Scope,
     /// Default keys.
     pub keys: &'static [&'static str],
-    /// Whether it leads to a write. The keys of such actions are capital letters.
+    /// Whether it leads to a write; its keys must then be capital letters.
     pub writes: bool,
     /// One line for help.
     pub doc: &'static str,
@@ -75,7 +79,7 @@ macro_rules! actions {
             }
         }
 
-        /// Places in [`ACTIONS`].
+        /// Positions in [`ACTIONS`].
         enum Index { $($variant,)* }
     };
 }
@@ -233,7 +237,7 @@ mod tests {
         }
         for info in all().filter(|info| !info.writes) {
             for key in info.keys.iter().filter(|key| key.chars().all(|c| c.is_ascii_uppercase())) {
-                // Movement and search habits of less and vi; they only move.
+                // As in less and vi; these only move.
                 assert!(matches!(*key, "G" | "N" | "E"), "{} reads, but is bound to {key}", info.name);
             }
         }

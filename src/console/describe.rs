@@ -1,4 +1,4 @@
-//! Everything known of one thing, as text to read.
+//! All that is known of one thing, as text for a dialog.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -79,7 +79,7 @@ fn server(server: &Server, now: Timestamp) -> Dialog {
     text(format!("server {}", server.name), lines)
 }
 
-/// One line each; one line that says so if there is none, or if they were not read.
+/// One line each, or one line that says that there is none or that they were not read.
 fn targets(server: &Server) -> Lines {
     let one = |target: &Target| {
         let port = target.port.map(|port| port.to_string()).unwrap_or_default();
@@ -97,7 +97,7 @@ fn not_read(why: &CloudError) -> String {
     format!("? not read: {why}")
 }
 
-/// What may not be there, and may not have been read.
+/// A value that may not exist, and may not have been read.
 fn or_none<T>(read: &Read<Option<T>>, text: impl FnOnce(&T) -> String) -> String {
     match read.result() {
         Ok(there) => there.as_ref().map_or("none".into(), text),
@@ -151,13 +151,12 @@ pub fn events(server: &Server, now: Timestamp) -> Dialog {
     text(format!("events of {}", server.name), lines)
 }
 
-/// Anything as JSON.
 pub fn json(title: &str, value: &impl Serialize) -> Dialog {
     let pretty = serde_json::to_string_pretty(value).unwrap_or_else(|error| error.to_string());
     text(format!("{title} (JSON)"), pretty.lines().map(|line| vec![Cell::plain(line)]).collect())
 }
 
-/// Named values, one a line.
+/// Named values, one on each line.
 pub fn fields(title: &str, named: impl Iterator<Item = (String, String)>) -> Dialog {
     text(title, named.map(|(name, value)| field(&name, value)).collect())
 }

@@ -1,7 +1,7 @@
 //! Every output of the console: what the driver is to do. Data, never a closure.
 
 use super::remote::Generation;
-use super::screens::Read;
+use super::screens::Fetch;
 use crate::core::logs::TailRequest;
 use crate::core::logs::insights::InsightsRequest;
 use crate::core::operation::{self, PlanRequest};
@@ -11,7 +11,7 @@ use crate::core::stack::StackRef;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Read, and answer [`Msg::Loaded`](super::msg::Msg::Loaded).
-    Fetch(Read, Generation),
+    Fetch(Fetch, Generation),
     /// Follow these log groups instead of whatever was followed.
     Tail(Generation, TailRequest),
     /// Follow these log groups from now on: new ones join what is followed, the others leave.
@@ -25,7 +25,7 @@ pub enum Effect {
     /// Plan, and answer [`Msg::Planned`](super::msg::Msg::Planned).
     Plan(Generation, PlanRequest),
     /// Do what an operation wants done.
-    Operation(String, operation::Effect),
+    Operation(String, operation::Order),
     /// Discard drafts that nobody will execute.
     Discard(Vec<(StackRef, String)>),
     /// Put text on the clipboard.

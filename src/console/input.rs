@@ -28,7 +28,6 @@ impl Input {
         Self(Buffer::new(text.into()))
     }
 
-    /// The text.
     pub fn text(&self) -> &str {
         self.0.value()
     }

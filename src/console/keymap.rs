@@ -6,10 +6,9 @@ use std::str::FromStr;
 
 use super::action::{self, Action, Scope};
 
-/// A key press, whatever the terminal library calls it.
+/// A key press, independent of the terminal library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyPress {
-    /// The key.
     pub key: Key,
     /// With Control.
     pub ctrl: bool,
@@ -63,7 +62,7 @@ impl From<Key> for KeyPress {
     }
 }
 
-/// A key name that cannot be read.
+/// An invalid key name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a key; write a character, f1 to f12, or one of {names}, with ctrl- or alt- before it", names = names())]
 pub struct BadKey(pub String);
@@ -118,7 +117,7 @@ pub struct Keymap {
     bindings: BTreeMap<(Scope, KeyPress), Action>,
 }
 
-/// A binding that cannot be.
+/// An invalid binding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum BadBinding {
@@ -146,7 +145,7 @@ impl Keymap {
     /// The default keys with some actions bound anew: action name to its keys.
     ///
     /// # Errors
-    /// Names the first action or key that cannot be.
+    /// Names the first action or key that is invalid.
     pub fn with(overrides: &BTreeMap<String, Vec<String>>) -> Result<Self, BadBinding> {
         let mut map = Self::default();
         let mut wanted = Vec::new();

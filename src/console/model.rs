@@ -35,7 +35,6 @@ pub enum PromptKind {
 pub struct Prompt {
     /// What it is for.
     pub kind: PromptKind,
-    /// The line.
     pub input: Input,
     /// Why it was not taken.
     pub error: Option<String>,
@@ -57,8 +56,8 @@ pub struct Toast {
     pub until: Timestamp,
 }
 
-/// What a frame has room for. The driver puts it here after each frame, so that paging and scrolling
-/// go by what was seen, and nothing has to guess how a screen is laid out.
+/// What the last frame had room for. The driver stores it after each frame, so that paging and
+/// scrolling use what was really drawn instead of guessing the layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Viewport {
     /// Rows of a page of what is on top: a table, the log or a dialog.
@@ -74,8 +73,11 @@ impl Default for Viewport {
     }
 }
 
-/// The state of the console. The driver feeds it with messages, the UI draws it; nothing else is
-/// known anywhere. It is plain data: a test makes one, sends messages and looks.
+/// The whole state of the console: there is no other, neither in the driver nor in the UI.
+///
+/// Only [`update`](super::update::update) changes it, by a message; the UI draws it and changes
+/// nothing. It is plain data, so a test makes one, sends messages and looks. What belongs to one
+/// screen goes into that screen's state; only what all share is here.
 #[derive(Debug, Clone)]
 pub struct Model {
     /// The time, as the last tick told it.
@@ -84,7 +86,7 @@ pub struct Model {
     pub size: (u16, u16),
     /// What the last frame had room for.
     pub viewport: Viewport,
-    /// Where and as whom it acts.
+    /// Where and as whom the console acts.
     pub context: Context,
     /// The caller, from STS.
     pub identity: Remote<crate::core::identity::Identity>,
@@ -135,7 +137,7 @@ impl Model {
         }
     }
 
-    /// The scope of the keys that hold now.
+    /// The scope of the keys that are valid now.
     pub fn scope(&self) -> Scope {
         match self.dialogs.last() {
             Some(Dialog::Operation { .. }) => Scope::Operation,
@@ -151,7 +153,7 @@ impl Model {
     /// Opens a dialog.
     pub fn open(&mut self, dialog: Dialog) -> Vec<Effect> {
         self.dialogs.push(dialog);
-        // How far it scrolls is known when it was drawn.
+        // How far it scrolls is known once it has been drawn.
         self.viewport.last = usize::MAX;
         Vec::new()
     }
@@ -172,7 +174,7 @@ impl Model {
         }
     }
 
-    /// Tells the operator that something is not possible.
+    /// Shows a message that something is not possible.
     pub fn refuse(&mut self, why: impl Into<String>) -> Vec<Effect> {
         self.notify(Notice::Bad(why.into()));
         Vec::new()

@@ -11,7 +11,6 @@ use crate::core::logs::{Gap, Line, Rate, TailState};
 use crate::core::operation::{self, Operation};
 use crate::core::plan::Plan;
 
-/// An input.
 #[derive(Debug, Clone)]
 pub enum Msg {
     /// The time. Comes before every other input that happened at it, and at least once a second.

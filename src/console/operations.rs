@@ -1,4 +1,4 @@
-//! The operations that the console holds: planned, proposed, told about, resumed, taken back.
+//! The operations that the console holds: planned, proposed, watched, resumed, taken back.
 
 use super::action::Action;
 use super::dialogs::Dialog;
@@ -45,7 +45,7 @@ pub(super) fn planned(model: &mut Model, result: PlanResult<Plan>) -> Vec<Effect
     }
 }
 
-/// Gives an operation an event, and tells the operator how it ended.
+/// Passes an event to an operation, and tells the operator when it has ended.
 pub(super) fn event(model: &mut Model, id: &str, event: Event) -> Vec<Effect> {
     let now = model.now;
     let Some(operation) = model.operations.iter_mut().find(|operation| operation.id() == id) else { return Vec::new() };
@@ -54,7 +54,7 @@ pub(super) fn event(model: &mut Model, id: &str, event: Event) -> Vec<Effect> {
     let (after, title) = (operation.phase.clone(), operation.plan.title.clone());
     let drafts = &operation.plan.drafts;
     let effects = wanted.into_iter().map(|effect| match effect {
-        operation::Effect::Discard => Effect::Discard(drafts.clone()),
+        operation::Order::Discard => Effect::Discard(drafts.clone()),
         other => Effect::Operation(id.to_owned(), other),
     });
     let effects = effects.collect();
@@ -82,7 +82,7 @@ fn changed(model: &mut Model, id: &str, title: &str, phase: &Phase) {
     poll::hurry(model);
 }
 
-/// A rotation that was taken back is over.
+/// Ends a rotation that was taken back.
 fn end_undone(model: &mut Model, id: &str) {
     let taken_back = model.operation(id).and_then(|operation| match (&operation.plan.intent, &operation.phase) {
         (Intent::UndoRotation(undo), Phase::Ended(Outcome::Done)) => Some(undo.operation.clone()),
@@ -94,7 +94,7 @@ fn end_undone(model: &mut Model, id: &str) {
     }
 }
 
-/// Takes in what earlier runs left unfinished.
+/// Adds the operations that earlier runs left unfinished.
 pub(super) fn unfinished(model: &mut Model, operations: Vec<Operation>) {
     if operations.is_empty() {
         return;
@@ -131,8 +131,8 @@ pub fn why_not(model: &Model, operation: &Operation, action: Action) -> Option<S
     Some(why.to_owned())
 }
 
-/// Why an operation that the audit kept is not this console's to go on with: names are the same in
-/// every account.
+/// Why this console must not resume an operation of the audit, if so: it may belong to another account,
+/// where names are the same.
 fn elsewhere(model: &Model, operation: &Operation) -> Option<String> {
     let theirs = &operation.plan.target.account;
     match model.identity.get() {
@@ -160,13 +160,13 @@ pub fn resume(model: &mut Model) -> Vec<Effect> {
     event(model, operation.id(), Event::Resume(Facts::new()))
 }
 
-/// Waives what is left of a grace period, whether the operation waits in it or was left in it.
+/// Waives the rest of a grace period, whether the operation is waiting or paused in it.
 pub fn finish_now(model: &mut Model) -> Vec<Effect> {
     let Some(operation) = act_on(model, Action::FinishNow) else { return Vec::new() };
     event(model, operation.id(), Event::Resume(grace_waived()))
 }
 
-/// Plans to take back the rotation that is shown; it is left first.
+/// Plans to take back the rotation that is shown, which is paused first.
 pub fn undo(model: &mut Model) -> Vec<Effect> {
     let Some(operation) = act_on(model, Action::Undo) else { return Vec::new() };
     model.dialogs.pop();

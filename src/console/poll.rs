@@ -1,9 +1,9 @@
-//! What is read when: only what the visible screen needs, more often while something changes.
+//! Decides what is read and when: only what the visible screen needs, more often while it changes.
 
 use super::effect::Effect;
 use super::model::Model;
 use super::remote::Ask as _;
-use super::screens::{Read, remotes};
+use super::screens::{Fetch, remotes};
 
 /// Begins every read that is due for the screen shown. Asked for once, at the end of each step.
 pub(super) fn due(model: &mut Model) -> Vec<Effect> {
@@ -19,11 +19,11 @@ pub(super) fn due(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-fn wanted(model: &mut Model) -> Vec<Read> {
+fn wanted(model: &mut Model) -> Vec<Fetch> {
     let mut wanted = (model.screen.info().reads)(model);
-    // The header names the caller, header and palette name the servers, on every screen.
+    // On every screen the header shows the caller, and header and palette the servers.
     for (read, missing) in
-        [(Read::Identity, model.identity.is_empty()), (Read::Fleet, model.screens.fleet.remote.is_empty())]
+        [(Fetch::Identity, model.identity.is_empty()), (Fetch::Fleet, model.screens.fleet.remote.is_empty())]
     {
         if missing && !wanted.contains(&read) {
             wanted.insert(0, read);
@@ -38,7 +38,7 @@ pub fn refresh(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Something has changed: what is known is old, and is read again as soon as it is shown.
+/// Marks all data as old after a change, so that it is read again as soon as it is shown.
 pub(super) fn hurry(model: &mut Model) {
     remotes(model).into_iter().for_each(|remote| remote.invalidate());
 }

@@ -1,4 +1,4 @@
-//! Data that comes from elsewhere: its last good value, its age, and when to ask again.
+//! Data from AWS: its last good value, its age, and when to ask again.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,7 +7,11 @@ use crate::core::error::{CloudError, ErrorKind};
 /// Numbers the requests for one piece of data; an answer to an older one is dropped.
 pub type Generation = u64;
 
-/// The last good value of something remote, and how the newest attempts to read it went.
+/// The last good value of something that is read from AWS, and how newer attempts to read it went.
+///
+/// A failed read does not empty the screen: the value stays, with its age and the error, and the next
+/// attempt comes later. Each request has a [`Generation`], and an answer to an older one is dropped, so
+/// a slow answer never replaces a newer one. Keep everything that a screen reads in one of these.
 #[derive(Debug, Clone)]
 pub struct Remote<T> {
     value: Option<(T, Timestamp)>,
@@ -57,13 +61,14 @@ impl<T> Remote<T> {
         }
     }
 
-    /// Forgets everything: the thing itself has changed. An answer about the one before is dropped.
+    /// Forgets everything, because another thing is read from now on. Late answers about the old one
+    /// are dropped.
     pub fn reset(&mut self) {
         *self = Self { generation: self.generation + 1, ..Self::default() };
     }
 
-    /// Takes an answer; whether it counted. It is asked for again after `interval` seconds, later
-    /// after failures: throttling waits longest.
+    /// Takes an answer. Returns whether it was the one awaited. The next read is due after `interval`
+    /// seconds, later after failures, latest after throttling.
     pub fn resolve(
         &mut self,
         generation: Generation,
@@ -94,7 +99,7 @@ impl<T> Remote<T> {
     }
 }
 
-/// A remote value as whoever asks for it sees it, whatever its type.
+/// The part of [`Remote`] that does not depend on the type of its value.
 pub trait Ask {
     /// Whether it should be asked for now.
     fn is_due(&self, now: Timestamp) -> bool;
@@ -102,7 +107,7 @@ pub trait Ask {
     /// Begins a request; its generation goes with it.
     fn begin(&mut self) -> Generation;
 
-    /// Wants it read again at once, whatever is under way.
+    /// Makes it due at once, even if a read is under way.
     fn invalidate(&mut self);
 
     /// Whether there is no good value yet.
@@ -131,7 +136,7 @@ impl<T> Ask for Remote<T> {
 }
 
 /// Doubling from 2 s (5 s when throttled) to a minute, with up to a quarter more, so that many
-/// consoles do not ask in step. The spread comes from the generation: core has no dice.
+/// consoles do not ask in step. The spread comes from the generation, because the console has no source of chance.
 fn backoff(error: &CloudError, failures: u32, generation: Generation) -> i64 {
     let first: i64 = if error.kind == ErrorKind::Throttled { 5 } else { 2 };
     let base = first.saturating_mul(1 << failures.saturating_sub(1).min(6)).min(MAX_BACKOFF);

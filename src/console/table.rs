@@ -32,7 +32,6 @@ impl Cell {
     }
 }
 
-/// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// Its title, which is also its name in filters (in lower case).
@@ -41,9 +40,8 @@ pub struct Column {
     pub min: u16,
     /// Whether it takes the space that is left.
     pub grows: bool,
-    /// Which columns go first when there is no room: the highest number.
+    /// Columns with the highest number are dropped first when there is no room.
     pub rank: u8,
-    /// Right-aligned numbers.
     pub number: bool,
 }
 
@@ -69,14 +67,13 @@ impl Column {
     }
 }
 
-/// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Identifies it across refreshes.
+    /// Identifies the row across refreshes.
     pub key: String,
     /// One cell per column.
     pub cells: Vec<Cell>,
-    /// Whether it is well; `false` is what "faults only" keeps.
+    /// Whether all is well; "faults only" shows the other rows.
     pub well: bool,
 }
 
@@ -89,7 +86,6 @@ pub struct Table {
     pub filter: String,
     /// Column that sorts; `None` is the natural order.
     pub sort: Option<usize>,
-    /// Descending.
     pub descending: bool,
     /// Show only what is not well.
     pub faults_only: bool,
@@ -146,7 +142,7 @@ impl Table {
         self.selected = Some(rows[self.index].key.clone());
     }
 
-    /// Takes the filter away. Whether there was one.
+    /// Removes the filter. Returns whether there was one.
     pub fn unfilter(&mut self) -> bool {
         !std::mem::take(&mut self.filter).is_empty()
     }

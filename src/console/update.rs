@@ -10,7 +10,7 @@ use super::screens::{everywhere, insights, logs};
 use super::table::Move;
 use super::{operations, poll};
 
-/// Takes a message. What is due to be read for the screen then shown is asked for at its end.
+/// Takes a message. At the end it begins the reads that are due for the screen then shown.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     let mut effects = step(model, msg);
     effects.extend(poll::due(model));
@@ -64,7 +64,7 @@ fn key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
     }
 }
 
-/// Does what a dialog left to be done.
+/// Does what a dialog has asked for.
 fn carry_out(model: &mut Model, then: Then) -> Vec<Effect> {
     match then {
         Then::Act(action) => (action.info().run)(model),
@@ -82,7 +82,7 @@ fn paste(model: &mut Model, text: &str) {
     if let Some(input) = input {
         input.paste(text);
     }
-    // A filter holds while it is typed, so also while it is pasted.
+    // A filter applies while it is typed, so also when it is pasted.
     let filter = model.prompt.as_ref().filter(|prompt| model.dialogs.is_empty() && prompt.kind == PromptKind::Filter);
     if let Some(text) = filter.map(|prompt| prompt.input.text().to_owned()) {
         everywhere::set_filter(model, &text);

@@ -11,7 +11,6 @@ use super::unread::{Part, Read, Unread};
 /// The user pool of an environment with its clients, read in one refresh.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct ClientList {
-    /// User pool id.
     pub pool: String,
     /// Sorted by name, then newest first.
     pub clients: Vec<Client>,
@@ -30,7 +29,7 @@ impl ClientList {
 
     /// Every part that could not be read, once.
     pub fn unread(&self) -> Vec<Unread> {
-        // A client of which nothing is known is told of once.
+        // A client of which nothing is known is listed once.
         let details = alike(&self.clients, Part::ClientDetails, |client| client.details.why());
         let described = self.clients.iter().filter(|client| client.details.known().is_some());
         let secrets = alike(described, Part::ClientSecrets, |client| client.secrets.why());
@@ -39,8 +38,8 @@ impl ClientList {
     }
 }
 
-/// Clients that lack the same part for the same reason, told as one: a call that is refused for one
-/// client is refused for all.
+/// Clients that lack the same part for the same reason become one message: a call that is refused for
+/// one client is refused for all.
 fn alike<'a>(
     clients: impl IntoIterator<Item = &'a Client>,
     part: impl Fn(Vec<String>) -> Part,
@@ -58,15 +57,13 @@ fn alike<'a>(
 /// A Cognito app client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Client {
-    /// Client id.
     pub id: String,
-    /// Client name.
     pub name: String,
-    /// What it is: not known where its description could not be read.
+    /// Its settings, unless they could not be read.
     #[serde(flatten)]
     pub details: Read<Details>,
-    /// Its secrets by id and date, never by value, oldest first; `None` where the endpoint does not
-    /// list them, because a client has but one there.
+    /// Its secrets by id and date, never by value, oldest first. `None`: the endpoint does not list
+    /// them, because a client there has only one.
     pub secrets: Read<Option<Vec<ClientSecret>>>,
     /// Secret in Secrets Manager that carries its credentials; `None` where there is none.
     pub stored_in: Read<Option<StoredSecret>>,
@@ -129,7 +126,6 @@ pub struct ClientSecret {
 /// The secret in Secrets Manager that carries a client's credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoredSecret {
-    /// Its name.
     pub name: String,
     /// Client id in the version `AWSCURRENT`.
     pub current_client: Option<String>,

@@ -10,16 +10,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use prices::{Money, Region, Table};
+pub use prices::{Money, PriceTable, Region};
 
 use super::environment::{Architecture, Nat, Origin, Template};
 
-/// A stack as its price sees it: deployed or described.
+/// What the price of a stack depends on, whether it is deployed or only described.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Priced {
-    /// Stack name.
     pub name: String,
-    /// Its template.
     pub template: Template,
     /// Its known parameters; the template's defaults stand for the others.
     pub parameters: BTreeMap<String, String>,
@@ -28,9 +26,7 @@ pub struct Priced {
 /// One line of an estimate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
-    /// Stack name.
     pub subject: String,
-    /// What is billed.
     pub name: String,
     /// Thousandths of a unit in a month, with the fewest tasks.
     pub quantity_milli: u64,
@@ -47,7 +43,6 @@ pub struct Item {
 /// Items and their sum.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Estimate {
-    /// What is billed.
     pub items: Vec<Item>,
     /// Sum with the fewest tasks.
     pub monthly: Money,
@@ -74,7 +69,7 @@ impl Cost {
         if emulated {
             return Self::without("local cloud: nothing is billed");
         }
-        let priced = Table::packed().and_then(|table| {
+        let priced = PriceTable::packed().and_then(|table| {
             let before = if before.is_empty() { None } else { Some(estimate(&table, region, before)?) };
             let after = Some(estimate(&table, region, after)?);
             Ok(Self { before, after, assumptions: assumptions(&table), notice: None })
@@ -126,7 +121,7 @@ fn range(low: Money, high: Money) -> String {
     if low == high { low.to_string() } else { format!("{low}..{high}") }
 }
 
-fn assumptions(table: &Table) -> Vec<String> {
+fn assumptions(table: &PriceTable) -> Vec<String> {
     let assumed = &table.assumed;
     vec![
         format!(
@@ -147,7 +142,7 @@ fn assumptions(table: &Table) -> Vec<String> {
 ///
 /// # Errors
 /// When the table has no prices of the region, or a stack has a parameter that cannot be priced.
-pub fn estimate(table: &Table, region: &str, stacks: &[Priced]) -> Result<Estimate, String> {
+pub fn estimate(table: &PriceTable, region: &str, stacks: &[Priced]) -> Result<Estimate, String> {
     let prices = table.region(region)?;
     let mut bill = Bill { table, prices, estimate: Estimate::default(), subject: String::new() };
     for stack in stacks {
@@ -173,8 +168,8 @@ impl Priced {
         self.get(parameter) == "true"
     }
 
-    /// A number or a choice in force. What is not known has no price: a stack may have been
-    /// deployed from another template.
+    /// A number or a choice in force. A value that the console does not know has no price: the stack
+    /// may come from another template.
     fn read<T: FromStr<Err: Display>>(&self, parameter: &str) -> Result<T, String> {
         let read = self.get(parameter).parse();
         read.map_err(|why| format!("no estimate: {parameter} of {} cannot be priced: {why}", self.name))
@@ -182,7 +177,7 @@ impl Priced {
 }
 
 struct Bill<'a> {
-    table: &'a Table,
+    table: &'a PriceTable,
     prices: &'a Region,
     estimate: Estimate,
     subject: String,

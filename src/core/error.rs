@@ -46,13 +46,12 @@ pub struct CloudError {
     pub hint: Option<String>,
 }
 
-/// What was asked for and is not done, though no call failed: why, and the way out.
+/// A request that is refused although no call failed: why, and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct Refusal {
-    /// What kind of refusal it is: not found, not valid, or in conflict with what is.
+    /// What kind of refusal it is: not found, invalid, or in conflict with the present state.
     pub kind: ErrorKind,
-    /// The reason.
     pub why: String,
     /// What the operator can do about it.
     pub hint: Option<String>,
@@ -69,7 +68,6 @@ pub enum PlanError {
     Refused(#[from] Refusal),
 }
 
-/// Result of planning.
 pub type PlanResult<T> = Result<T, PlanError>;
 
 /// Result of a call to the cloud.
@@ -94,7 +92,7 @@ impl CloudError {
         matches!(self.kind, Throttled | Unreachable | TimedOut | Garbled | Service)
     }
 
-    /// Whether it is a matter of who asks, not of what was asked about.
+    /// Whether the caller's credentials or permissions are the cause.
     pub fn ours(&self) -> bool {
         matches!(self.kind, ErrorKind::Expired | ErrorKind::NoCredentials | ErrorKind::Denied)
     }

@@ -27,7 +27,7 @@ impl Fleet {
 
     /// Every part that could not be read, once.
     pub fn unread(&self) -> Vec<Unread> {
-        // One call reads the tasks of all servers, and one their bounds: any server tells of it.
+        // One call reads the tasks of all servers, and one their bounds, so any server shows whether it failed.
         let tasks = self.servers.iter().find_map(|server| Unread::of(Part::Tasks, &server.tasks));
         let bounds = self.servers.iter().find_map(|server| Unread::of(Part::Bounds, &server.bounds));
         let targets = |server: &Server| Unread::of(Part::Targets(server.name.clone()), &server.targets);
@@ -40,9 +40,7 @@ impl Fleet {
 /// One MCP server: one ECS service, with its tasks and targets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Server {
-    /// ECS service name.
     pub name: String,
-    /// ECS service ARN.
     pub arn: String,
     /// Whether it runs, or is being deleted.
     pub status: ServiceStatus,
@@ -129,11 +127,8 @@ pub struct Deployment {
     pub status: DeploymentStatus,
     /// ARN of its task definition.
     pub task_definition: String,
-    /// Desired tasks.
     pub desired: u32,
-    /// Running tasks.
     pub running: u32,
-    /// Pending tasks.
     pub pending: u32,
     /// Tasks that failed to start, as the circuit breaker counts them.
     pub failed: u32,
@@ -148,16 +143,13 @@ pub struct Deployment {
 /// A service event, as ECS words it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServiceEvent {
-    /// When.
     pub at: Timestamp,
     /// Sanitised text.
     pub message: String,
 }
 
-/// An ECS task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Task {
-    /// Task ARN.
     pub arn: String,
     /// ECS service it belongs to; empty for a stand-alone task.
     pub service: String,
@@ -169,7 +161,6 @@ pub struct Task {
     pub health: Health,
     /// ARN of its task definition.
     pub task_definition: String,
-    /// Availability zone.
     pub zone: String,
     /// Private IPv4 address, where it has one.
     pub address: Option<String>,
@@ -177,13 +168,11 @@ pub struct Task {
     pub started_at: Option<Timestamp>,
     /// Task creation.
     pub created_at: Option<Timestamp>,
-    /// Task stop.
     pub stopped_at: Option<Timestamp>,
     /// Why it stopped, in a word.
     pub stop_code: Option<StopCode>,
     /// ECS's words.
     pub stopped_reason: Option<String>,
-    /// Its containers.
     pub containers: Vec<Container>,
 }
 
@@ -244,7 +233,6 @@ fn signal(code: i32) -> &'static str {
 pub struct Container {
     /// Name in the task definition.
     pub name: String,
-    /// Image reference.
     pub image: String,
     /// What it is doing.
     pub last_status: TaskStatus,
@@ -263,7 +251,6 @@ pub struct Container {
 pub struct Target {
     /// IP address or instance id.
     pub id: String,
-    /// TCP port.
     pub port: Option<u16>,
     /// What the load balancer finds.
     pub state: TargetState,
@@ -283,9 +270,7 @@ impl Target {
 /// Bounds of application autoscaling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
-    /// Fewest tasks.
     pub min: u32,
-    /// Most tasks.
     pub max: u32,
 }
 
@@ -300,9 +285,7 @@ impl fmt::Display for Bounds {
 pub struct TaskDefinition {
     /// Its ARN, with the revision.
     pub arn: String,
-    /// Family name.
     pub family: String,
-    /// Revision.
     pub revision: u32,
     /// CloudWatch log groups of its containers, without duplicates.
     pub log_groups: Vec<String>,

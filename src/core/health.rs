@@ -24,7 +24,6 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
@@ -57,7 +56,11 @@ impl Verdict {
     }
 }
 
-/// A diagnosed fact with its evidence.
+/// Something wrong with a server, in a form that can be acted on.
+///
+/// A finding says what is wrong, by which evidence, since when, and where to go next. Rules make
+/// findings only from what was read; an unread part proves nothing. The verdict, the Fleet screen and
+/// `status` all rest on them. To add a rule, add a function to [`findings`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// How bad it is.
@@ -66,7 +69,7 @@ pub struct Finding {
     pub fact: String,
     /// What shows it.
     pub evidence: String,
-    /// When it was so.
+    /// When it happened, where that is known.
     pub at: Option<Timestamp>,
     /// What helps, if anything does.
     #[serde(skip)]
@@ -78,7 +81,6 @@ pub struct Finding {
 pub enum Remedy {
     /// The server's log lines.
     Logs,
-    /// The service's events.
     Events,
     /// Another desired count, or other bounds.
     Scale,
@@ -114,7 +116,6 @@ pub fn findings(server: &Server, now: Timestamp) -> Vec<Finding> {
     all
 }
 
-/// A server's verdict.
 pub fn verdict(server: &Server, now: Timestamp) -> Verdict {
     if server.status != ServiceStatus::Active && server.running == 0 {
         return Verdict::Down;

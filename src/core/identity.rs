@@ -23,7 +23,6 @@ impl Identity {
 pub struct Context {
     /// Known once STS has answered.
     pub identity: Option<Identity>,
-    /// AWS region.
     pub region: String,
     /// Name of the environment, such as `prod`.
     pub environment: String,

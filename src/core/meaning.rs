@@ -3,7 +3,6 @@
 /// What a piece of text means; the theme turns it into a colour, never the colour alone into meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Meaning {
-    /// Nothing special.
     #[default]
     Plain,
     /// It is well.

@@ -7,16 +7,19 @@ use serde::{Deserialize, Serialize};
 use super::operation::Intent;
 use super::operation::fact::Facts;
 
-/// A planned operation: where, what, at what risk.
+/// A planned operation: where it acts, what it changes, and at what risk.
+///
+/// Planning only reads (a draft of a change set aside, which changes no resource). The plan is all that
+/// the operator sees before agreeing, on the screen, on the command line and in the audit, so
+/// everything that matters for the decision belongs in it. Confirmed, it becomes an
+/// [`Operation`](super::operation::Operation).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Operation id: also the idempotency token of its calls.
     pub id: String,
     /// In the imperative, such as `scale time 1 -> 3`.
     pub title: String,
-    /// Where it acts.
-    pub target: Target,
-    /// Everything that changes.
+    pub target: Place,
     pub changes: Vec<Change>,
     /// What the operator should know before saying yes.
     pub warnings: Vec<String>,
@@ -29,7 +32,6 @@ pub struct Plan {
     pub confirm: Confirm,
     /// What is known at the start.
     pub facts: Facts,
-    /// The write itself.
     pub intent: Intent,
     /// Drafts made for this plan, to be discarded if it is refused: stack and change set ARN.
     pub drafts: Vec<(super::stack::StackRef, String)>,
@@ -37,14 +39,11 @@ pub struct Plan {
 
 /// Where an operation acts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
-pub struct Target {
-    /// Account id.
+pub struct Place {
     pub account: String,
-    /// Region.
     pub region: String,
     /// ARN of the caller.
     pub caller: String,
-    /// Environment name.
     pub environment: String,
     /// Endpoint override, where one is in force.
     pub endpoint: Option<String>,
@@ -52,7 +51,6 @@ pub struct Target {
     pub resource: String,
 }
 
-/// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The thing that changes, such as `time` or `quarterdeck-prod-platform / LoadBalancer`.
@@ -75,7 +73,6 @@ pub enum Risk {
     Safe,
     /// Interrupts or replaces something.
     Disruptive,
-    /// Deletes something.
     Destructive,
 }
 

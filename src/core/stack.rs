@@ -10,27 +10,19 @@ use super::environment::Template;
 /// A stack by name and region (the edge stack always lives in us-east-1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StackRef {
-    /// Stack name.
     pub name: String,
-    /// AWS region.
     pub region: String,
 }
 
-/// A deployed stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stack {
-    /// Name and region.
     #[serde(flatten)]
     pub id: StackRef,
-    /// Stack ARN.
     pub arn: String,
-    /// CloudFormation's status word.
     pub status: StackStatus,
-    /// CloudFormation's reason.
     pub reason: Option<String>,
     /// Parameters in force; `NoEcho` ones read `****`.
     pub parameters: BTreeMap<String, String>,
-    /// Outputs.
     pub outputs: BTreeMap<String, String>,
     /// Last change, or creation.
     pub updated_at: Option<Timestamp>,
@@ -62,7 +54,7 @@ impl StackStatus {
         self.0.ends_with("_FAILED") || self.0.contains("ROLLBACK")
     }
 
-    /// Nothing but deletion can follow.
+    /// It can only be deleted.
     pub fn must_be_deleted(&self) -> bool {
         matches!(self.0.as_str(), "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED")
     }
@@ -87,26 +79,21 @@ pub struct StackResource {
     pub physical_id: Option<String>,
     /// Such as `AWS::ECS::Service`.
     pub kind: String,
-    /// CloudFormation's status word.
     pub status: StackStatus,
-    /// CloudFormation's reason.
     pub reason: Option<String>,
     /// Last change.
     pub updated_at: Option<Timestamp>,
 }
 
-/// A stack event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackEvent {
     /// Unique within the stack.
     pub id: String,
-    /// When.
     pub at: Timestamp,
     /// Name in the template; the stack's own name for the stack.
     pub logical_id: String,
     /// Such as `AWS::ECS::Service`.
     pub kind: String,
-    /// CloudFormation's status word.
     pub status: StackStatus,
     /// CloudFormation's reason, sanitised.
     pub reason: Option<String>,
@@ -117,7 +104,6 @@ pub struct StackEvent {
 /// Resources and events of one stack, read in one refresh. Events are newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StackDetail {
-    /// Resources by name.
     pub resources: Vec<StackResource>,
     /// Newest first, at most 200.
     pub events: Vec<StackEvent>,
@@ -130,7 +116,6 @@ pub struct ResourceChange {
     pub logical_id: String,
     /// Such as `AWS::ECS::Service`.
     pub kind: String,
-    /// What happens.
     pub action: ChangeAction,
     /// Whether the resource is replaced by a new one: its data and its address go.
     pub replacement: Replacement,
@@ -149,11 +134,9 @@ impl ResourceChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeAction {
-    /// It is created.
     Add,
     /// It is changed in place or replaced.
     Modify,
-    /// It is deleted.
     Remove,
     /// Something else that the service named (import, dynamic).
     Other,
@@ -163,15 +146,12 @@ pub enum ChangeAction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Replacement {
-    /// Changed in place.
     No,
     /// Depends on values known only at deploy time.
     Maybe,
-    /// Replaced.
     Yes,
 }
 
-/// One property's change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PropertyChange {
     /// Path in the resource, such as `Properties.DesiredCount`.
@@ -182,7 +162,7 @@ pub struct PropertyChange {
     pub after: Option<String>,
 }
 
-/// A request for a change set.
+/// The change set to ask CloudFormation for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeSetRequest {
     /// The stack to create or update.
@@ -201,7 +181,7 @@ pub struct ChangeSetRequest {
     pub create: bool,
 }
 
-/// What came of a request for a change set.
+/// The result of asking for a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Drafted {
     /// Nothing would change, so there is no change set.
@@ -213,7 +193,6 @@ pub enum Drafted {
 /// A change set that can be executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeSet {
-    /// Its ARN.
     pub arn: String,
     /// Empty where outputs or tags alone change.
     pub changes: Vec<ResourceChange>,

@@ -1,4 +1,4 @@
-//! Text that came from elsewhere: made safe, measured, cut, and numbers in words.
+//! Text from outside, made safe, measured and cut; and numbers in words.
 
 use jiff::{SignedDuration, Timestamp};
 use unicode_segmentation::UnicodeSegmentation;
@@ -32,7 +32,7 @@ fn sanitise_to(raw: &str, limit: usize) -> String {
     }
     let mut out = String::with_capacity(raw.len().min(limit) + 32);
     let mut chars = raw.trim_end().chars().peekable();
-    // A mark at the beginning would join what stands before the text.
+    // A mark at the beginning would join the character printed before this text.
     let mut marks = MAX_MARKS;
     while let Some(c) = chars.next() {
         if out.len() >= limit {

@@ -7,7 +7,11 @@ use serde::{Serialize, Serializer};
 
 use super::error::CloudError;
 
-/// A part of something larger that is read by a call of its own, which may fail alone.
+/// A part of something larger that a separate call reads, which may fail alone.
+///
+/// Use it instead of an empty list or an `Option`, so that a refused call looks different from a fleet
+/// without tasks. The error stays with the value: screens show it, and no rule, plan or check concludes
+/// anything from a part that was not read.
 ///
 /// What may not exist at all is a `Read<Option<T>>`: `Known(None)` says that there is none, and
 /// only that. As JSON it is the value itself, or `{"not_read": why}`.
@@ -15,7 +19,7 @@ use super::error::CloudError;
 pub enum Read<T> {
     /// It was read.
     Known(T),
-    /// It could not be read: nothing follows about what it is.
+    /// It could not be read, and proves nothing.
     NotRead(CloudError),
 }
 
@@ -36,7 +40,7 @@ impl<T> Read<T> {
         self.result().ok()
     }
 
-    /// The same, to be changed.
+    /// The same, mutable.
     pub fn known_mut(&mut self) -> Option<&mut T> {
         match self {
             Self::Known(value) => Some(value),
@@ -86,7 +90,7 @@ pub enum Part {
     Targets(String),
     /// Log groups of a server.
     LogGroups(String),
-    /// What some clients are.
+    /// The settings of some clients.
     ClientDetails(Vec<String>),
     /// Which secrets some clients have.
     ClientSecrets(Vec<String>),
@@ -114,7 +118,6 @@ pub struct Unread {
     /// What could not be read.
     #[serde(flatten)]
     pub part: Part,
-    /// Why.
     #[serde(serialize_with = "in_words")]
     pub why: CloudError,
 }

@@ -201,7 +201,7 @@ mod tests {
     use crate::core::operation::intent::{Restart, ServiceRef};
     use crate::core::operation::record::{Note, Outcome};
     use crate::core::operation::{Fact, Facts, Intent};
-    use crate::core::plan::{Confirm, Plan, Target};
+    use crate::core::plan::{Confirm, Place, Plan};
     use std::os::unix::fs::PermissionsExt;
 
     fn plan(id: &str) -> Plan {
@@ -209,7 +209,7 @@ mod tests {
         Plan {
             id: id.into(),
             title: "restart time".into(),
-            target: Target { environment: "local".into(), ..Target::default() },
+            target: Place { environment: "local".into(), ..Place::default() },
             changes: Vec::new(),
             warnings: Vec::new(),
             commands: Vec::new(),

@@ -153,7 +153,7 @@ impl Console {
             let drafts = operation.plan.drafts.clone();
             for effect in operation.handle(leave, now) {
                 match effect {
-                    operation::Effect::Discard => operate::discard(&self.session, &drafts).await,
+                    operation::Order::Discard => operate::discard(&self.session, &drafts).await,
                     record => drop(operate::perform(self.session.clone(), record).await),
                 }
             }

@@ -13,7 +13,7 @@ use crate::cloud::{CloudError, ErrorKind};
 use crate::console::effect::Effect;
 use crate::console::msg::{Msg, Notice};
 use crate::console::remote::Generation;
-use crate::console::screens::{Answer, Read};
+use crate::console::screens::{Answer, Fetch};
 use crate::core::fleet::Fleet;
 use crate::core::logs::insights::InsightsRequest;
 use crate::core::logs::tail::End;
@@ -67,7 +67,7 @@ impl Executor {
         });
     }
 
-    fn fetch(&self, read: Read, generation: Generation) {
+    fn fetch(&self, read: Fetch, generation: Generation) {
         let (session, out) = (self.session.clone(), self.out.clone());
         self.send(async move {
             let answer = tokio::time::timeout(FETCH_LIMIT, answer(&session, &read)).await.unwrap_or_else(|_| {
@@ -85,7 +85,7 @@ impl Executor {
     }
 
     /// Must not wait before `perform`: the audit writes its records in the order of these calls.
-    fn operate(&self, id: String, effect: operation::Effect) {
+    fn operate(&self, id: String, effect: operation::Order) {
         let (session, out) = (self.session.clone(), self.out.clone());
         let done = operate::perform(session, effect);
         tokio::spawn(async move {
@@ -182,26 +182,26 @@ impl Executor {
 }
 
 /// The first call of a read, to name it when the read takes too long.
-fn first_call(read: &Read) -> &'static str {
+fn first_call(read: &Fetch) -> &'static str {
     match read {
-        Read::Identity => "sts:GetCallerIdentity",
-        Read::Fleet => "ecs:DescribeServices",
-        Read::Stacks | Read::Clients => "cloudformation:DescribeStacks",
-        Read::StackDetail(_) => "cloudformation:DescribeStackEvents",
+        Fetch::Identity => "sts:GetCallerIdentity",
+        Fetch::Fleet => "ecs:DescribeServices",
+        Fetch::Stacks | Fetch::Clients => "cloudformation:DescribeStacks",
+        Fetch::StackDetail(_) => "cloudformation:DescribeStackEvents",
     }
 }
 
-async fn answer(session: &Session, read: &Read) -> Answer {
+async fn answer(session: &Session, read: &Fetch) -> Answer {
     let cloud = &session.cloud;
     match read {
-        Read::Identity => Answer::Identity(cloud.identity().await),
-        Read::Fleet => Answer::Fleet(match cloud.fleet(&session.context.cluster).await {
+        Fetch::Identity => Answer::Identity(cloud.identity().await),
+        Fetch::Fleet => Answer::Fleet(match cloud.fleet(&session.context.cluster).await {
             // Before the first deploy and after a destroy there is no cluster. That is an answer, not a failure.
             Err(error) if error.kind == ErrorKind::NotFound => Ok(Fleet { no_cluster: true, ..Fleet::default() }),
             other => other,
         }),
-        Read::Stacks => Answer::Stacks(read::stacks(session).await),
-        Read::StackDetail(stack) => Answer::StackDetail(cloud.stack_detail(stack).await),
-        Read::Clients => Answer::Clients(read::clients(session).await),
+        Fetch::Stacks => Answer::Stacks(read::stacks(session).await),
+        Fetch::StackDetail(stack) => Answer::StackDetail(cloud.stack_detail(stack).await),
+        Fetch::Clients => Answer::Clients(read::clients(session).await),
     }
 }

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 
 use super::{Session, verify};
 use crate::core::operation::protocol::News;
-use crate::core::operation::{Effect, Event};
+use crate::core::operation::{Event, Order};
 use crate::core::stack::StackRef;
 
 /// Carries out one effect of an operation. The future returns the event that the operation must be told,
@@ -14,9 +14,9 @@ use crate::core::stack::StackRef;
 ///
 /// A record is handed to the audit before this function returns, so records are written in the order of
 /// the calls, whenever the futures are polled.
-pub(super) fn perform(session: Session, effect: Effect) -> BoxFuture<'static, Option<Event>> {
+pub(super) fn perform(session: Session, effect: Order) -> BoxFuture<'static, Option<Event>> {
     match effect {
-        Effect::Record(record, mark) => {
+        Order::Record(record, mark) => {
             let written = session.audit.append(*record);
             Box::pin(async move {
                 Some(match written.await {
@@ -25,7 +25,7 @@ pub(super) fn perform(session: Session, effect: Effect) -> BoxFuture<'static, Op
                 })
             })
         }
-        Effect::Apply(step, approved) => Box::pin(async move {
+        Order::Apply(step, approved) => Box::pin(async move {
             tracing::info!(operation = approved.operation(), call = ?approved.call(), "apply");
             let news = match session.cloud.apply(approved).await {
                 Ok(facts) => News::Applied(facts),
@@ -33,11 +33,11 @@ pub(super) fn perform(session: Session, effect: Effect) -> BoxFuture<'static, Op
             };
             Some(Event::Step { step, news })
         }),
-        Effect::Check(step, check, delay) => Box::pin(async move {
+        Order::Check(step, check, delay) => Box::pin(async move {
             tokio::time::sleep(Duration::from_secs(u64::from(delay))).await;
             Some(Event::Step { step, news: verify::read(&session, &check).await })
         }),
-        Effect::Discard => Box::pin(async { None }),
+        Order::Discard => Box::pin(async { None }),
     }
 }
 

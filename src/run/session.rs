@@ -9,7 +9,7 @@ use super::audit::Audit;
 use crate::cloud::{Cloud, CloudResult};
 use crate::core::environment::Environment;
 use crate::core::identity::Context;
-use crate::core::plan::{Confirm, Target};
+use crate::core::plan::{Confirm, Place};
 
 /// A cloud, the environment in it that is worked on, and the audit.
 ///
@@ -36,9 +36,9 @@ impl Session {
     ///
     /// # Errors
     /// When AWS does not say who is calling, because a plan must name who carries it out.
-    pub async fn target(&self, resource: impl Into<String>) -> CloudResult<Target> {
+    pub async fn target(&self, resource: impl Into<String>) -> CloudResult<Place> {
         let identity = self.cloud.identity().await?;
-        Ok(Target {
+        Ok(Place {
             account: identity.account,
             caller: identity.arn,
             region: self.context.region.clone(),

@@ -40,7 +40,7 @@ pub fn pane(title: Line<'static>, lines: &[Line<'static>], theme: &Theme, area: 
     }
 }
 
-/// What could not be read is said, not passed over: why the data is old, and which parts it lacks.
+/// Why the data is old, and which parts could not be read.
 pub fn trouble<T>(remote: &Remote<T>, unread: &[Unread], theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let warn = theme.of(Meaning::Warn);
     let mut lines = Vec::new();
@@ -52,7 +52,7 @@ pub fn trouble<T>(remote: &Remote<T>, unread: &[Unread], theme: &Theme, cells: u
     lines.iter().flat_map(|line| paint::wrap(line, cells, 4)).collect()
 }
 
-/// A count of lines that are not seen.
+/// The number of lines that are not visible.
 pub fn more(hidden: usize, theme: &Theme) -> Span<'static> {
     let noun = if hidden == 1 { "line" } else { "lines" };
     span(format!(" {hidden} more {noun} ↓ "), theme.muted())

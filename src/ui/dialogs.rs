@@ -51,7 +51,7 @@ pub fn draw(
             (None, whole)
         }
         Dialog::Operation { id, scroll, input, error } => {
-            let shown = operation::Shown { scroll: *scroll, input, error: error.as_deref() };
+            let shown = operation::SheetState { scroll: *scroll, input, error: error.as_deref() };
             operation::draw(model, theme, id, &shown, area, buf)
         }
     }
@@ -105,8 +105,8 @@ pub fn sheet(
     Viewport { rows: height, last }
 }
 
-/// The keys that hold now: the screen's own and those that hold everywhere, side by side where
-/// there is room.
+/// The keys that are valid now: those of the screen and those that are valid everywhere, side by side
+/// if there is room.
 fn help(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let offered = available(model);
     let part = |title: &str, global: bool| {

@@ -55,7 +55,7 @@ fn searches(model: &Model) -> bool {
     matches!(model.screen.info().body, Body::Lines { .. })
 }
 
-/// As many hints as fit, in order; the last one (help, or the way out) always.
+/// As many hints as fit, in order, and always the last one (help, or the way out).
 fn fitted(hints: &[Hint], cells: usize, theme: &Theme) -> Vec<Span<'static>> {
     let wide = |(key, name): &Hint| crate::core::text::width(key) + crate::core::text::width(name) + 3;
     let Some((last, rest)) = hints.split_last() else { return Vec::new() };
@@ -186,7 +186,7 @@ pub fn toasts(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
         let line = Line::from(span(format!("{mark} {text}"), theme.of(meaning)));
         let lines = paint::wrap(&line, usize::from(area.width.saturating_sub(1)), 2);
         let height = u16::try_from(lines.len().min(4)).unwrap_or(4);
-        // The body keeps its upper half whatever is said.
+        // Messages never cover the upper half of the body.
         if bottom < area.height / 2 + height {
             return;
         }

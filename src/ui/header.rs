@@ -25,7 +25,7 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let taken = usize::from(paint::right(buf, area, 0, &Line::from(fresh)));
     paint::row(buf, area, 0, &Line::from(fit(where_, room.saturating_sub(taken + 2))));
     let tabs = Line::from(fit(tabs(model, theme), room));
-    // The screens come first: what is counted is said where there is room beside them.
+    // Tabs come first; counters are shown if there is room beside them.
     let left = room.saturating_sub(tabs.width() + 2);
     paint::right(buf, area, 1, &Line::from(fit(counters(model, theme), left)));
     paint::row(buf, area, 1, &tabs);
@@ -87,12 +87,12 @@ fn place(model: &Model, theme: &Theme) -> Vec<Group> {
 }
 
 fn tabs(model: &Model, theme: &Theme) -> Vec<Group> {
-    // A query is about the log, and goes back to it.
+    // Insights is reached from the log and shown under its tab.
     let shown = model.screen.tab();
     let tab = |screen: Screen| {
         let key = model.keymap.keys(Action::Show(screen)).into_iter().next().unwrap_or_default();
         let style = if screen == shown { theme.tab() } else { theme.muted() };
-        // The brackets say without style which one is shown.
+        // Brackets mark the current tab where there is no style.
         let text = if screen == shown { format!("[{}]", screen.info().title) } else { screen.info().title.to_owned() };
         vec![span(format!("{key} "), theme.key()), span(text, style)]
     };

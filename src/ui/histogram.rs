@@ -58,7 +58,7 @@ fn trouble(bar: &Bar) -> usize {
     bar.errors + bar.warnings
 }
 
-/// How high a block is; something is never nothing.
+/// The height of a block; a count above zero is never drawn as nothing.
 fn height(count: usize, most: usize) -> usize {
     if count == 0 { 0 } else { (count * 8).div_ceil(most.max(1)).clamp(1, 8) }
 }

@@ -1,4 +1,4 @@
-//! The status lines of the log: how the tail stands, what is shown, what was lost.
+//! The status lines of the log: the tail's state, what is shown, what was lost.
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -96,7 +96,7 @@ fn lost(state: &State, theme: &Theme) -> impl Iterator<Item = String> {
     [dropped, gap].into_iter().flatten()
 }
 
-/// How the account's budget of log reads is used, while it is.
+/// How much of the account's budget of log reads is used, while it is used.
 fn reads(state: &State) -> Option<String> {
     let rate = &state.rate;
     let throttled = (rate.throttled > 0).then(|| format!(", throttled {}×", thousands(rate.throttled)));
@@ -151,7 +151,7 @@ fn sources(state: &State) -> String {
     }
 }
 
-/// Since when no line has come; where none ever came, since when they were looked for.
+/// Since when no line has come; if none ever came, since when the log has been followed.
 fn idle(state: &State, now: Timestamp, theme: &Theme) -> Option<String> {
     if !matches!(state.tail, TailState::Live | TailState::Polling(_)) {
         return None;

@@ -17,7 +17,7 @@ use crate::core::plan::{Change, Confirm, Plan, Risk};
 use crate::core::text::{age, width};
 
 /// The state of the dialog.
-pub struct Shown<'a> {
+pub struct SheetState<'a> {
     /// First line shown.
     pub scroll: usize,
     /// The typed answer.
@@ -31,7 +31,7 @@ pub fn draw(
     model: &Model,
     theme: &Theme,
     id: &str,
-    shown: &Shown<'_>,
+    shown: &SheetState<'_>,
     area: Rect,
     buf: &mut Buffer,
 ) -> (Option<Position>, Viewport) {
@@ -59,8 +59,14 @@ pub fn draw(
     (cursor(operation, shown, lower, &foot), viewport)
 }
 
-/// What is asked, or how it stands; always seen, below what scrolls.
-fn foot(model: &Model, operation: &Operation, shown: &Shown<'_>, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+/// The question, or the state; always visible below the part that scrolls.
+fn foot(
+    model: &Model,
+    operation: &Operation,
+    shown: &SheetState<'_>,
+    theme: &Theme,
+    cells: usize,
+) -> Vec<Line<'static>> {
     let mut lines = vec![Line::from(span("─".repeat(cells), theme.muted()))];
     let mut say = |text: String, meaning: Meaning| {
         lines.extend(paint::wrap(&Line::from(span(text, theme.of(meaning))), cells, 2));
@@ -94,7 +100,7 @@ fn asks(operation: &Operation) -> bool {
     matches!(operation.phase, Phase::Proposed | Phase::Consent(_)) && !operation.read_only
 }
 
-fn question(operation: &Operation, shown: &Shown<'_>, theme: &Theme) -> Option<Line<'static>> {
+fn question(operation: &Operation, shown: &SheetState<'_>, theme: &Theme) -> Option<Line<'static>> {
     if !asks(operation) {
         return None;
     }
@@ -115,7 +121,7 @@ fn question(operation: &Operation, shown: &Shown<'_>, theme: &Theme) -> Option<L
     })
 }
 
-fn cursor(operation: &Operation, shown: &Shown<'_>, area: Rect, foot: &[Line<'static>]) -> Option<Position> {
+fn cursor(operation: &Operation, shown: &SheetState<'_>, area: Rect, foot: &[Line<'static>]) -> Option<Position> {
     let Confirm::Typed(name) = &operation.plan.confirm else { return None };
     if !asks(operation) || area.height == 0 {
         return None;
@@ -200,7 +206,7 @@ fn changes(plan: &Plan, cells: usize, theme: &Theme) -> Vec<Line<'static>> {
         spans.extend(values(change, theme));
         paint::wrap(&Line::from(spans), cells, 15)
     };
-    // The worst first: what must be scrolled to is what hurts least.
+    // Highest risk first, so that only the least harmful changes need scrolling.
     let mut sorted: Vec<&Change> = plan.changes.iter().collect();
     sorted.sort_by_key(|change| std::cmp::Reverse(change.risk));
     sorted.into_iter().flat_map(line).collect()

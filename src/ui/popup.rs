@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
 use super::theme::Theme;
-use crate::console::dialogs::palette::{Choice, matches};
+use crate::console::dialogs::palette::{OfferKind, matches};
 use crate::console::input::Input;
 use crate::console::model::Model;
 use crate::core::meaning::Meaning;
@@ -73,8 +73,8 @@ pub fn palette(
         ]);
         paint::row(buf, list, row, &line);
         let keys = match &offer.choice {
-            Choice::Act(action) => model.keymap.keys(*action),
-            Choice::ServerLogs(_) => Vec::new(),
+            OfferKind::Act(action) => model.keymap.keys(*action),
+            OfferKind::ServerLogs(_) => Vec::new(),
         };
         let key = Line::from(span(keys.first().map(|key| format!(" {key}")).unwrap_or_default(), theme.key()));
         paint::right(buf, list, row, &key);

@@ -23,7 +23,7 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let mut lines = describe::trouble(&model.screens.stack.remote, &[], theme, cells);
     lines.extend(describe::trouble(&model.screens.stack.detail, &[], theme, cells));
     lines.extend(below(model, theme, cells));
-    // Events are endless: they take what is left, and at least two fifths.
+    // There are always more events: they take the rows that are left, and at least two fifths.
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
     let remote = &model.screens.stack.remote;
     let error = remote.error().filter(|_| remote.get().is_none());
@@ -54,7 +54,7 @@ fn below(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// How far the stack is, or why it failed: the first cause, not what followed from it.
+/// How far the stack is, or the first cause of its failure.
 fn summary(stack: &Stack, detail: &StackDetail, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let status = &stack.status;
     if status.failed() {

@@ -10,7 +10,7 @@ use crate::core::operation::record::Note;
 use crate::core::operation::{Check, Intent, Operation, Step, Work};
 use crate::core::text::{age, count, short_duration, width};
 
-/// All steps, at most `rows` lines where that can be had by folding those that are done.
+/// All steps, in at most `rows` lines if folding the finished ones is enough.
 pub fn lines(model: &Model, operation: &Operation, (cells, rows): (usize, usize), theme: &Theme) -> Vec<Line<'static>> {
     let steps = operation.steps();
     let column = steps.iter().map(|step| width(&step.title)).max().unwrap_or(0).min(cells * 7 / 10);
@@ -51,7 +51,7 @@ fn one(
         spans.push(span(format!("  {reason}"), theme.of(Meaning::Bad)));
         return paint::wrap(&Line::from(spans), cells, column.min(cells / 3) + 4);
     }
-    // The mark says that it is done; only more than that is said again.
+    // The symbol already says that it is done, so only a further note is shown.
     if let Some(note) = operation.done.get(&index).and_then(Note::told) {
         spans.push(span(format!("  {note}"), theme.muted()));
     }
@@ -67,7 +67,7 @@ fn mark(operation: &Operation, index: usize) -> (&'static str, Meaning) {
     }
 }
 
-/// How far the grace period is, where this step is it.
+/// How long the grace period still lasts, if this step is the grace period.
 fn grace(model: &Model, operation: &Operation, step: &Step) -> Option<String> {
     if !matches!(step.work, Work::Await(Check::GraceOver { .. })) {
         return None;
@@ -75,7 +75,7 @@ fn grace(model: &Model, operation: &Operation, step: &Step) -> Option<String> {
     grace_left(model, operation)
 }
 
-/// How long the old credentials still work, where the rotation is that far.
+/// How long the old credentials still work, once the rotation has come that far.
 pub fn grace_left(model: &Model, operation: &Operation) -> Option<String> {
     let Intent::Rotate(rotation) = &operation.plan.intent else { return None };
     let until = rotation.grace_until(operation.facts())?;

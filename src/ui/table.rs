@@ -84,7 +84,7 @@ fn empty(view: &View, error: Option<&CloudError>, theme: &Theme, area: Rect, buf
 }
 
 /// A column that is shown: its index and its width.
-type Shown = (usize, usize);
+type FittedColumn = (usize, usize);
 
 /// The title with the mark of the sort order.
 fn heading(column: &Column, index: usize, table: &Table) -> String {
@@ -97,10 +97,10 @@ fn heading(column: &Column, index: usize, table: &Table) -> String {
 
 /// Which columns are shown, and how wide. The least important go first; what is left over goes to
 /// the columns that want it, the growing ones last.
-fn fit(view: &View, table: &Table, cells: usize) -> Vec<Shown> {
+fn fit(view: &View, table: &Table, cells: usize) -> Vec<FittedColumn> {
     let wanted: Vec<usize> = (0..view.columns.len()).map(|index| natural_width(view, table, index)).collect();
     let least = |index: usize| usize::from(view.columns[index].min).min(wanted[index]);
-    // Prose in twice its least width is worth more than a column of lesser rank.
+    // A text column at twice its least width is more useful than one more column of lower rank.
     let worth = |index: usize, rank: u8| match &view.columns[index] {
         column if column.grows && column.rank < rank => (usize::from(column.min) * 2).min(wanted[index]),
         _ => least(index),
@@ -113,7 +113,7 @@ fn fit(view: &View, table: &Table, cells: usize) -> Vec<Shown> {
         shown.remove(place);
     }
     let mut spare = cells.saturating_sub(shown.iter().map(|&index| least(index) + GAP).sum());
-    let mut widths: Vec<Shown> = shown.into_iter().map(|index| (index, least(index))).collect();
+    let mut widths: Vec<FittedColumn> = shown.into_iter().map(|index| (index, least(index))).collect();
     for grows in [false, true] {
         for (index, width) in widths.iter_mut().filter(|(index, _)| view.columns[*index].grows == grows) {
             let more = wanted[*index].saturating_sub(*width).min(spare);
@@ -136,7 +136,7 @@ fn natural_width(view: &View, table: &Table, index: usize) -> usize {
     cells.max().unwrap_or(0).max(width(&heading(&view.columns[index], index, table)))
 }
 
-fn headings(view: &View, table: &Table, widths: &[Shown], theme: &Theme) -> Line<'static> {
+fn headings(view: &View, table: &Table, widths: &[FittedColumn], theme: &Theme) -> Line<'static> {
     let mut spans = Vec::new();
     for (index, wide) in widths {
         let column = &view.columns[*index];
@@ -147,10 +147,10 @@ fn headings(view: &View, table: &Table, widths: &[Shown], theme: &Theme) -> Line
     Line::from(spans)
 }
 
-fn cells(view: &View, row: usize, widths: &[Shown], chosen: bool, theme: &Theme) -> Line<'static> {
+fn cells(view: &View, row: usize, widths: &[FittedColumn], chosen: bool, theme: &Theme) -> Line<'static> {
     let mut spans = Vec::new();
     for (place, (index, wide)) in widths.iter().enumerate() {
-        // The marker shows the selection where there is no style.
+        // Without styles, the marker shows the selection.
         spans.push(Span::raw(if place == 0 && chosen { "▸ " } else { "  " }));
         if let Some(cell) = view.rows[row].cells.get(*index) {
             let text = paint::fit(&cell.text, *wide, view.columns[*index].number);

@@ -115,7 +115,7 @@ impl Theme {
         Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
     }
 
-    /// A flag of the header that must not be missed.
+    /// A flag in the header that nobody must miss.
     pub fn flag(&self, meaning: Meaning) -> Style {
         self.of(meaning).add_modifier(Modifier::BOLD | Modifier::REVERSED)
     }
@@ -141,7 +141,7 @@ impl Theme {
 
     /// A colour that stays with a task, so that its lines are seen together.
     pub fn task(&self, id: &str) -> Style {
-        // FNV-1a: the same in every run, unlike the standard hasher's promise.
+        // FNV-1a gives the same in every run and version, which the standard hasher does not promise.
         let hash = id
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));

@@ -9,7 +9,7 @@ use quarterdeck::core::operation::protocol::Mark;
 use quarterdeck::core::operation::record::{Entry, Outcome};
 use quarterdeck::core::operation::work::{TokenProbe, Version};
 use quarterdeck::core::operation::{
-    Call, Check, Effect, Event, Fact, Facts, Intent, Operation, Phase, SecretCall, ServiceCall, StackCall, Work,
+    Call, Check, Event, Fact, Facts, Intent, Operation, Order, Phase, SecretCall, ServiceCall, StackCall, Work,
 };
 use quarterdeck::run::audit::Audit;
 use rstest::rstest;
@@ -46,12 +46,12 @@ fn resumed(operation: &mut Operation) -> Vec<(String, Work)> {
     while let Some(effect) = wanted.pop() {
         let title = |step: usize| operation.steps()[step].title.clone();
         match effect {
-            Effect::Record(_, mark @ (Mark::Intent | Mark::Started(_))) => {
+            Order::Record(_, mark @ (Mark::Intent | Mark::Started(_))) => {
                 wanted.extend(operation.handle(Event::Recorded(mark), at(0)));
             }
-            Effect::Apply(step, approved) => next.push((title(step), Work::Apply(approved.call().clone()))),
-            Effect::Check(step, check, _) => next.push((title(step), Work::Await(check))),
-            Effect::Record(..) | Effect::Discard => {}
+            Order::Apply(step, approved) => next.push((title(step), Work::Apply(approved.call().clone()))),
+            Order::Check(step, check, _) => next.push((title(step), Work::Await(check))),
+            Order::Record(..) | Order::Discard => {}
         }
     }
     next

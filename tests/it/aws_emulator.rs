@@ -12,7 +12,7 @@ use quarterdeck::core::client::{Client, StoredSecret};
 use quarterdeck::core::environment::Template;
 use quarterdeck::core::logs::insights::InsightsRequest;
 use quarterdeck::core::logs::{LogQuery, TailUpdate};
-use quarterdeck::core::operation::deploy::{Deploy, Destroy, Input, Planned, StackDeploy};
+use quarterdeck::core::operation::deploy::{Deploy, Destroy, ParameterValue, Planned, StackDeploy};
 use quarterdeck::core::operation::intent::{Restart, Rollback, Scale, ServiceRef};
 use quarterdeck::core::operation::rotate::{Rotation, Strategy, UndoRotation};
 use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
@@ -378,7 +378,7 @@ async fn publish(world: &World, client: &Client) {
     let facts = Facts::from([output("MachineClientId", &client.id), output("MachineSecretName", SECRET)]);
     let Intent::Deploy(mut deploy) = deploy(true, &world.change_set) else { unreachable!("it is a deploy") };
     let stack = &mut deploy.stacks[0];
-    stack.inputs = BTreeMap::from([("UserPoolId".into(), Input::Value(world.pool().await))]);
+    stack.inputs = BTreeMap::from([("UserPoolId".into(), ParameterValue::Value(world.pool().await))]);
     stack.service = Some(ServiceRef { cluster: "quarterdeck-test".into(), service: "time".into() });
     for id in ["op-create", "op-create"] {
         let plan = Plan { facts: facts.clone(), ..plan(id, Intent::Deploy(deploy.clone())) };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quarterdeck::core::environment::{Edge, Environment, Network, Platform, ServerSpec, stacks};
-use quarterdeck::core::operation::deploy::{Input, StackDeploy};
+use quarterdeck::core::operation::deploy::{ParameterValue, StackDeploy};
 use quarterdeck::core::stack::{Stack, StackRef, StackStatus};
 
 fn server(name: &str, path: Option<&str>) -> ServerSpec {
@@ -34,7 +34,7 @@ fn deployed(environment: &Environment, priorities: &BTreeMap<String, u32>) -> Ve
 /// Listener priorities by server, as the next deploy reads them from the stacks' parameters.
 fn priorities(deploys: &[StackDeploy]) -> BTreeMap<String, u32> {
     let value = |deploy: &StackDeploy, key: &str| match deploy.inputs.get(key) {
-        Some(Input::Value(text)) => Some(text.clone()),
+        Some(ParameterValue::Value(text)) => Some(text.clone()),
         _ => None,
     };
     let of = |deploy| Some((value(deploy, "ServerName")?, value(deploy, "Priority")?.parse().unwrap()));
@@ -115,7 +115,7 @@ fn a_sign_in_returns_where_the_server_says() {
     assert_eq!(given(&[]), None);
     let good = ["https://app.example.com/back", "http://localhost:6274/back", "vscode://mcp/back"];
     assert!(with(&good).validate().is_ok());
-    assert_eq!(given(&good), Some(Input::Value(good.join(","))));
+    assert_eq!(given(&good), Some(ParameterValue::Value(good.join(","))));
     for bad in ["http://app.example.com/back", "http://localhosts.com/,https://a", "app.example.com", "https:"] {
         let error = with(&[bad]).validate().unwrap_err().to_string();
         assert!(error.starts_with("server.time.callback_urls: ") && error.contains(bad), "{error}");

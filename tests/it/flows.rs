@@ -12,7 +12,7 @@ use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::core::operation::record::{Entry, Note};
-use quarterdeck::core::operation::{Effect as Wanted, Event, Operation, Phase, protocol::Mark};
+use quarterdeck::core::operation::{Event, Operation, Order, Phase, protocol::Mark};
 use rstest::rstest;
 
 fn read_only() -> Console {
@@ -88,14 +88,14 @@ fn y_confirms_and_nothing_is_sent_before_the_audit_has_it() {
     let mut console = Console::new();
     console.keys("T");
     assert_eq!(console.planned(plans::scale()), Vec::new(), "a plan alone wants nothing");
-    let first: Vec<Wanted> = console.keys("y").into_iter().filter_map(of_operation).collect();
-    let [Wanted::Record(record, Mark::Intent)] = first.as_slice() else { panic!("{first:?}") };
+    let first: Vec<Order> = console.keys("y").into_iter().filter_map(of_operation).collect();
+    let [Order::Record(record, Mark::Intent)] = first.as_slice() else { panic!("{first:?}") };
     assert!(matches!(record.entry, Entry::Intent { .. }));
     let second = console.event("op-scale", Event::Recorded(Mark::Intent));
-    let [Wanted::Record(record, Mark::Started(0))] = second.as_slice() else { panic!("{second:?}") };
+    let [Order::Record(record, Mark::Started(0))] = second.as_slice() else { panic!("{second:?}") };
     assert!(matches!(record.entry, Entry::Started { step: 0, .. }));
     let third = console.event("op-scale", Event::Recorded(Mark::Started(0)));
-    let [Wanted::Apply(0, approved)] = third.as_slice() else { panic!("{third:?}") };
+    let [Order::Apply(0, approved)] = third.as_slice() else { panic!("{third:?}") };
     assert_eq!(approved.operation(), "op-scale");
 }
 
@@ -229,8 +229,8 @@ fn an_unfinished_operation_is_offered_and_goes_on_where_it_was() {
     let mut console = Console::new();
     console.send(Msg::Unfinished(vec![paused()]));
     assert!(console.toast().contains("1 unfinished operation: press o"), "{}", console.toast());
-    let wanted: Vec<Wanted> = console.keys("o<enter>R").into_iter().filter_map(of_operation).collect();
-    let [Wanted::Record(record, Mark::Started(3))] = wanted.as_slice() else { panic!("{wanted:?}") };
+    let wanted: Vec<Order> = console.keys("o<enter>R").into_iter().filter_map(of_operation).collect();
+    let [Order::Record(record, Mark::Started(3))] = wanted.as_slice() else { panic!("{wanted:?}") };
     assert!(matches!(record.entry, Entry::Started { step: 3, .. }), "three steps were done");
 }
 
@@ -281,7 +281,7 @@ fn quitting_writes_nothing_and_the_driver_can_leave_what_is_under_way() {
     console.event("op-scale", Event::Recorded(Mark::Intent));
     assert_eq!(console.keys("<esc><ctrl-c>"), [Effect::Quit]);
     let wanted = console.event("op-scale", Event::Leave("the console was closed".into()));
-    let [Wanted::Record(record, Mark::Other)] = wanted.as_slice() else { panic!("{wanted:?}") };
+    let [Order::Record(record, Mark::Other)] = wanted.as_slice() else { panic!("{wanted:?}") };
     assert!(matches!(record.entry, Entry::Paused { .. }));
 }
 

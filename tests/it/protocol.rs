@@ -8,7 +8,7 @@ use quarterdeck::core::operation::protocol::{Mark, News};
 use quarterdeck::core::operation::record::{Entry, Note, Outcome};
 use quarterdeck::core::operation::rotate::grace_waived;
 use quarterdeck::core::operation::{
-    Call, Check, CheckState, Effect, Event, Fact, Facts, Operation, Phase, SecretCall, Work,
+    Call, Check, CheckState, Event, Fact, Facts, Operation, Order, Phase, SecretCall, Work,
 };
 use quarterdeck::core::plan::{Confirm, Plan};
 use rstest::rstest;
@@ -16,7 +16,7 @@ use rstest::rstest;
 /// Plays the driver and the cloud: answers what the operation wants, in the order told.
 struct Driver {
     operation: Operation,
-    wanted: Vec<Effect>,
+    wanted: Vec<Order>,
     now: i64,
     /// What a draft says that it would replace.
     surprise: String,
@@ -71,27 +71,27 @@ impl Driver {
     }
 
     /// Answers one effect well.
-    fn answer(&mut self, effect: Effect) {
+    fn answer(&mut self, effect: Order) {
         match effect {
-            Effect::Record(record, mark) => {
+            Order::Record(record, mark) => {
                 self.recorded.push(record.entry);
                 self.event(Event::Recorded(mark));
             }
-            Effect::Apply(step, approved) => {
+            Order::Apply(step, approved) => {
                 self.applied.push(approved.call().clone());
                 let facts = self.learnt(step);
                 self.event(Event::Step { step, news: News::Applied(facts) });
             }
-            Effect::Check(step, Check::GraceOver { until }, _) if at(self.now) < until => {
+            Order::Check(step, Check::GraceOver { until }, _) if at(self.now) < until => {
                 self.now += 3_600;
                 let state = CheckState::Pending("not yet".into());
                 self.event(Event::Step { step, news: News::Checked(state, Facts::new()) });
             }
-            Effect::Check(step, _, _) => {
+            Order::Check(step, _, _) => {
                 let (state, facts) = (CheckState::Holds("as promised".into()), self.learnt(step));
                 self.event(Event::Step { step, news: News::Checked(state, facts) });
             }
-            Effect::Discard => {}
+            Order::Discard => {}
         }
     }
 
@@ -112,7 +112,7 @@ impl Driver {
         let step = self.step(title);
         for _ in 0..1_000 {
             let effect = self.wanted.remove(0);
-            if matches!(&effect, Effect::Apply(index, _) if *index == step) {
+            if matches!(&effect, Order::Apply(index, _) if *index == step) {
                 return;
             }
             self.answer(effect);
@@ -180,7 +180,7 @@ fn a_waived_grace_period_sends_nothing_twice() {
     driver.until_apply(RESTART);
     driver.event(Event::Resume(grace_waived()));
     let again = Mark::Started(driver.step(RESTART));
-    let announced = |effect: &Effect| matches!(effect, Effect::Record(_, mark) if *mark == again);
+    let announced = |effect: &Order| matches!(effect, Order::Record(_, mark) if *mark == again);
     assert!(!driver.wanted.iter().any(announced), "it is under way");
     driver.news(RESTART, News::Applied(Facts::new()));
     driver.run();
@@ -207,7 +207,7 @@ fn an_audit_that_cannot_be_written_refuses() {
         driver.wanted.clear();
         driver.event(Event::NotRecorded("disk full".into()));
         assert!(matches!(&driver.operation.phase, Phase::Refused(why) if why.contains("disk full")));
-        assert_eq!(driver.wanted, [Effect::Discard]);
+        assert_eq!(driver.wanted, [Order::Discard]);
     }
 }
 
@@ -218,7 +218,7 @@ fn an_audit_that_fails_later_pauses_before_the_call() {
     driver.event(Event::Recorded(Mark::Intent));
     driver.event(Event::NotRecorded("disk full".into()));
     assert!(matches!(driver.operation.phase, Phase::Paused { .. }));
-    assert!(!driver.wanted.iter().any(|effect| matches!(effect, Effect::Apply(..))));
+    assert!(!driver.wanted.iter().any(|effect| matches!(effect, Order::Apply(..))));
 }
 
 fn failure(kind: ErrorKind) -> CloudError {
@@ -271,7 +271,7 @@ fn a_condition_that_cannot_be_read_is_read_again() {
     driver.wanted.clear();
     driver.news(BOUNDS_READ, News::Unread(failure(ErrorKind::Throttled)));
     let read = driver.step(BOUNDS_READ);
-    assert!(matches!(driver.wanted[..], [Effect::Check(step, _, 2)] if step == read));
+    assert!(matches!(driver.wanted[..], [Order::Check(step, _, 2)] if step == read));
     driver.news(BOUNDS_READ, News::Unread(failure(ErrorKind::Invalid)));
     assert!(matches!(driver.operation.phase, Phase::Ended(Outcome::Failed { .. })));
 }
@@ -412,7 +412,7 @@ mod properties {
                 _ => {}
             }
             for effect in operation.handle(event, at(index as i64)) {
-                if let Effect::Apply(step, approved) = effect {
+                if let Order::Apply(step, approved) = effect {
                     prop_assert!(confirmed && intent && started.contains(&step) && !read_only);
                     prop_assert_eq!(approved.operation(), plan.id.as_str());
                     prop_assert!(matches!(operation.steps()[step].work, Work::Apply(_)));
@@ -519,7 +519,7 @@ fn a_wait_has_an_end_and_can_be_resumed() {
     let mut driver = Driver::confirmed(plans::scale());
     let (step, check) = loop {
         match driver.wanted.remove(0) {
-            Effect::Check(step, check @ Check::Steady { .. }, _) => break (step, check),
+            Order::Check(step, check @ Check::Steady { .. }, _) => break (step, check),
             effect => driver.answer(effect),
         }
     };

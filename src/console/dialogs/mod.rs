@@ -1,5 +1,5 @@
-//! Dialogs over the screen, and what keys mean in them. A dialog changes itself; what is to be done
-//! beyond that it returns as [`Then`], and the step of the console does it.
+//! Dialogs over the screen, and what keys mean in them. A dialog changes only itself. For anything else
+//! it returns a [`Then`], which `update` carries out.
 
 pub mod operation;
 pub mod operations;
@@ -16,7 +16,6 @@ use super::screens::logs::pick::Pick;
 use super::table::Cell;
 use crate::core::operation::{Event, PlanRequest};
 
-/// A dialog.
 #[derive(Debug, Clone)]
 pub enum Dialog {
     /// Keys of the screen.
@@ -25,12 +24,7 @@ pub enum Dialog {
         scroll: usize,
     },
     /// Finds a screen, an action or a server by name.
-    Palette {
-        /// The query.
-        input: Input,
-        /// Selected match.
-        selected: usize,
-    },
+    Palette { input: Input, selected: usize },
     /// Text to read.
     Text {
         title: String,
@@ -47,7 +41,7 @@ pub enum Dialog {
     },
     /// A plan is being made.
     Planning {
-        /// Of what.
+        /// What is planned.
         title: String,
     },
     /// A plan to confirm, or an operation to watch.
@@ -55,25 +49,19 @@ pub enum Dialog {
         id: String,
         /// First line shown.
         scroll: usize,
-        /// The typed answer.
         input: Input,
         /// Why the answer was not taken.
         error: Option<String>,
     },
     /// A list of the log screen to choose from.
-    Pick {
-        pick: Pick,
-        /// Selected row.
-        selected: usize,
-    },
-    /// All operations.
+    Pick { pick: Pick, selected: usize },
     Operations {
         /// Selected row, newest first.
         selected: usize,
     },
 }
 
-/// What a dialog leaves to be done after a key.
+/// What a dialog asks for after a key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Then {
     Act(Action),
@@ -82,7 +70,6 @@ pub enum Then {
     Plan(PlanRequest),
     /// Give an operation an event.
     Tell {
-        /// Its id.
         operation: String,
         event: Event,
     },
@@ -112,7 +99,7 @@ pub(super) fn press(model: &mut Model, press: KeyPress) -> Option<Then> {
     if (press.key, press.ctrl) == (Key::Char('c'), true) {
         return Some(Then::Act(Action::QuitNow));
     }
-    // It is off the stack while its key is handled, and put back if it stays open.
+    // The dialog is taken off the stack while it handles the key, and put back if it stays open.
     match model.dialogs.pop()? {
         Dialog::Help { scroll } => read(model, press, scroll, |scroll| Dialog::Help { scroll }),
         Dialog::Text { title, lines, scroll } => {
@@ -136,7 +123,7 @@ pub(super) fn press(model: &mut Model, press: KeyPress) -> Option<Then> {
     }
 }
 
-/// Text that is read: it scrolls, and closes by any key that closes.
+/// A text to read: it scrolls, and any closing key closes it.
 fn read(model: &mut Model, press: KeyPress, scroll: usize, back: impl FnOnce(usize) -> Dialog) -> Option<Then> {
     if matches!(press.key, Key::Esc | Key::Enter | Key::Char('q' | '?')) {
         return None;
@@ -146,7 +133,7 @@ fn read(model: &mut Model, press: KeyPress, scroll: usize, back: impl FnOnce(usi
     None
 }
 
-/// Where a movement key takes the view, within what was drawn last.
+/// Where a movement key scrolls to, within what was drawn last.
 fn scrolled(model: &Model, press: KeyPress, scroll: usize) -> usize {
     let last = model.viewport.last;
     rows(model, press).map_or(scroll, |rows| scroll.min(last).saturating_add_signed(rows).min(last))

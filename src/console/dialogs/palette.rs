@@ -14,12 +14,12 @@ pub struct Offer {
     pub name: String,
     /// One line about it.
     pub doc: &'static str,
-    pub choice: Choice,
+    pub choice: OfferKind,
 }
 
 /// What choosing an offer does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
+pub enum OfferKind {
     Act(Action),
     ServerLogs(String),
 }
@@ -32,13 +32,16 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
 fn offers(model: &Model) -> Vec<Offer> {
     let scope = Scope::Screen(model.screen);
     let offered = action::all().filter(|info| info.scope == Scope::Global || info.scope == scope);
-    let act =
-        |info: &action::ActionInfo| Offer { name: info.name.into(), doc: info.doc, choice: Choice::Act(info.action) };
+    let act = |info: &action::ActionInfo| Offer {
+        name: info.name.into(),
+        doc: info.doc,
+        choice: OfferKind::Act(info.action),
+    };
     let servers = model.screens.fleet.remote.get().into_iter().flat_map(|fleet| &fleet.servers);
     let logs = |server: &crate::core::fleet::Server| Offer {
         name: format!("logs of {}", server.name),
         doc: "",
-        choice: Choice::ServerLogs(server.name.clone()),
+        choice: OfferKind::ServerLogs(server.name.clone()),
     };
     offered.map(act).chain(servers.map(logs)).collect()
 }
@@ -69,8 +72,8 @@ pub(super) fn press(model: &mut Model, press: KeyPress, mut input: Input, select
             None
         }
         Typed::Submit => match found.into_iter().nth(selected).map(|offer| offer.choice) {
-            Some(Choice::Act(action)) => Some(Then::Act(action)),
-            Some(Choice::ServerLogs(server)) => Some(Then::ServerLogs(server)),
+            Some(OfferKind::Act(action)) => Some(Then::Act(action)),
+            Some(OfferKind::ServerLogs(server)) => Some(Then::ServerLogs(server)),
             None => {
                 model.refuse(format!("nothing is called {:?}", input.text()));
                 None

@@ -17,9 +17,7 @@ use crate::core::unread::Read;
 /// The screen's state.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// All clients.
     pub remote: Remote<ClientList>,
-    /// The table.
     pub table: Table,
 }
 
@@ -36,7 +34,6 @@ const COLUMNS: &[Column] = &[
     Column::wide("STORED IN", 20, 3),
 ];
 
-/// The table.
 pub fn view(model: &Model) -> View {
     let state = &model.screens.clients;
     let clients = state.remote.get().map(|list| list.clients.as_slice()).unwrap_or_default();

@@ -20,7 +20,6 @@ use crate::core::text::{age, milliseconds};
 /// The screen's state.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// All servers.
     pub remote: Remote<Fleet>,
     /// How deep it is drilled in.
     pub level: Level,
@@ -32,7 +31,6 @@ pub struct State {
 /// How deep the screen is drilled in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Level {
-    /// All servers.
     #[default]
     Servers,
     /// Tasks of a server.
@@ -130,7 +128,7 @@ pub fn view(model: &Model) -> View {
     View { title, columns, selected: state.table().position(&rows), rows, all, empty }
 }
 
-/// Leaves out the columns of which nothing can be known: no log is followed.
+/// Leaves out the columns that are counted from the log, if none is followed.
 fn without_unknown(model: &Model, columns: &[Column], mut rows: Vec<Row>) -> (Vec<Column>, Vec<Row>) {
     let mut columns = columns.to_vec();
     if model.screens.fleet.level == Level::Servers && !model.screens.logs.following() {
@@ -207,7 +205,7 @@ fn counted(model: &Model, server: &str) -> [Cell; 3] {
     ]
 }
 
-/// What a finding means to the theme.
+/// The meaning by which a finding is coloured.
 pub fn meaning(finding: &Finding) -> Meaning {
     use crate::core::health::Gravity;
     match finding.gravity {
@@ -298,7 +296,7 @@ pub fn task_in<'a>(model: &'a Model, view: &View) -> Option<&'a Task> {
 pub(super) fn pace(model: &Model) -> i64 {
     match model.screen {
         _ if model.busy() || model.screens.fleet.changing() => FAST,
-        // There it is read only so that new servers' lines join.
+        // The Logs screen reads it only so that lines of new servers join.
         Screen::Logs => SLOW,
         _ => STEADY,
     }
@@ -376,13 +374,13 @@ pub fn events(model: &mut Model) -> Vec<Effect> {
 }
 
 pub fn scale(model: &mut Model) -> Vec<Effect> {
-    // Empty: after a count that is there already, typing 8 would ask for 28.
+    // The field is empty: with a 2 in it, typing 8 would ask for 28.
     on_server(model, |model, server| {
         model.open(Dialog::Scale { server: server.name, input: Input::default(), error: None })
     })
 }
 
-/// Asks for a plan that the selected server's name is enough for.
+/// Asks for a plan that needs only the selected server's name.
 pub fn plan(model: &mut Model, request: impl FnOnce(String) -> PlanRequest) -> Vec<Effect> {
     on_server(model, |model, server| operations::plan(model, request(server.name)))
 }

@@ -14,18 +14,17 @@ use crate::core::text::short_duration;
 /// The screen's state.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// The query.
     pub query: String,
-    /// How it stands.
+    /// Its progress.
     pub progress: QueryState,
     /// The table of results.
     pub table: Table,
-    /// The window it goes over, in milliseconds since the Unix epoch.
+    /// The window that is queried, in milliseconds since the Unix epoch.
     pub window: (i64, i64),
     generation: Generation,
 }
 
-/// How a query stands.
+/// The progress of a query.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum QueryState {
     /// None was run.
@@ -33,7 +32,6 @@ pub enum QueryState {
     None,
     /// It runs, or has ended: what it has found.
     Found(InsightsResults),
-    /// It failed.
     Failed(CloudError),
     /// The operator stopped it.
     Cancelled,
@@ -106,7 +104,7 @@ fn empty(state: &State, all: usize) -> String {
     }
 }
 
-/// What is said of the query: how it stands, what it read and what that cost.
+/// The query's progress, what it read and what that cost.
 pub fn status(model: &Model) -> (String, Meaning) {
     let state = &model.screens.insights;
     let length = short_duration(jiff::SignedDuration::from_millis(state.window.1 - state.window.0));
@@ -132,7 +130,7 @@ pub fn status(model: &Model) -> (String, Meaning) {
     }
 }
 
-/// Asks for a query; the last one, or a first example, is there to be changed.
+/// Asks for a query, and offers the last one or a first example to change.
 pub fn ask(model: &mut Model) -> Vec<Effect> {
     if !model.screens.logs.following() {
         return model.refuse("open the logs first (2): a query goes over the log groups that are followed");

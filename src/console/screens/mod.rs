@@ -45,18 +45,20 @@ impl View {
     }
 }
 
-/// A row of the table of screens: all that the console must know of one to show it, to move on it,
-/// to keep its data fresh and to leave it. Whoever adds a screen adds a row and a module; how it is
-/// drawn is the matter of `ui`, whose match does not compile before it has an arm for it.
+/// A row of the table of screens: how the console shows a screen, moves on it, keeps its data fresh
+/// and leaves it.
+///
+/// The step, the header and the polling ask this row and name no screen themselves. To add a screen,
+/// add a row here and a module with its state; `ui` does not compile until it can draw it.
 pub struct ScreenInfo {
     pub title: &'static str,
-    /// How it is shown: name, key and help. One that is shown from everywhere has a tab.
+    /// The action that shows it: name, key and help. A screen that can be shown from everywhere has a tab.
     pub shown: ActionInfo,
     /// Where to go when there is nothing left to leave on it; none for the root.
     pub parent: Option<Screen>,
     pub body: Body,
     /// What must be fresh while it is shown.
-    pub reads: fn(&mut Model) -> Vec<Read>,
+    pub reads: fn(&mut Model) -> Vec<Fetch>,
     /// How old its data is; `None` where the screen says so itself.
     pub freshness: fn(&Model) -> Option<Freshness>,
     /// Leaves the innermost thing, such as a filter or a drill-in. `None` where there is none.
@@ -140,20 +142,18 @@ screens! {
         shown: "fleet" Global ["1"] "servers and their health" => |model| model.show(Screen::Fleet),
         parent: None,
         body: Body::Table { view: fleet::view, state: |model| model.screens.fleet.table_mut() },
-        reads: |_| vec![Read::Fleet],
+        reads: |_| vec![Fetch::Fleet],
         freshness: |model| fresh(&model.screens.fleet.remote),
     }
-    /// Log lines.
     Logs logs {
         title: "Logs",
         shown: "logs-screen" Global ["2"] "log lines of one or more servers" => logs::show,
         parent: Some(Screen::Fleet),
         body: Body::Lines { go: logs::go, search: logs::search, set_search: logs::set_search },
-        // New servers' lines join by themselves.
-        reads: |_| vec![Read::Fleet],
+        // The fleet is read so that lines of new servers join by themselves.
+        reads: |_| vec![Fetch::Fleet],
         freshness: |_| None,
     }
-    /// CloudFormation stacks.
     Stack stack {
         title: "Stack",
         shown: "stack" Global ["3"] "CloudFormation stacks, resources, events" => |model| model.show(Screen::Stack),
@@ -168,7 +168,7 @@ screens! {
         shown: "clients" Global ["4"] "Cognito app clients" => |model| model.show(Screen::Clients),
         parent: Some(Screen::Fleet),
         body: Body::Table { view: clients::view, state: |model| &mut model.screens.clients.table },
-        reads: |_| vec![Read::Clients],
+        reads: |_| vec![Fetch::Clients],
         freshness: |model| fresh(&model.screens.clients.remote),
     }
     /// Requests per tool and client.
@@ -218,15 +218,15 @@ impl Screen {
 
 macro_rules! reads {
     ($($(#[$doc:meta])* $read:ident $(($of:ty))? -> $value:ty: $($remote:ident).+, every $pace:expr;)*) => {
-        /// Something that is read from AWS.
+        /// Something that can be fetched from AWS.
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-        pub enum Read { $($(#[$doc])* $read $(($of))?,)* }
+        pub enum Fetch { $($(#[$doc])* $read $(($of))?,)* }
 
-        /// What came of a read: its value, or why there is none.
+        /// The answer to a fetch: the value, or why there is none.
         #[derive(Debug, Clone)]
         pub enum Answer { $($(#[$doc])* $read(CloudResult<$value>),)* }
 
-        impl Read {
+        impl Fetch {
             /// Where its value is kept.
             pub(super) fn remote<'a>(&self, model: &'a mut Model) -> &'a mut dyn Ask {
                 match self { $(Self::$read { .. } => &mut model.$($remote).+,)* }

@@ -6,7 +6,7 @@ use crate::console::model::Model;
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::core::logs::Expression;
 use crate::core::meaning::Meaning;
-use crate::core::requests::{By, Caller, Figures, Period, Requests, Subject, Target};
+use crate::core::requests::{Asked, By, Caller, Figures, Period, Requests, Subject};
 use crate::core::text::{count, milliseconds};
 
 /// The screen's state.
@@ -20,7 +20,6 @@ pub struct State {
     pub by: By,
     /// Only this server.
     pub server: Option<String>,
-    /// The table.
     pub table: Table,
 }
 
@@ -100,7 +99,7 @@ fn row(model: &Model, subject: &Subject, figures: &Figures) -> Row {
     };
     let named = |name: Option<&str>| name.map_or(Cell::muted("-"), Cell::plain);
     let mut cells = vec![Cell::new(&subject.server, Meaning::Accent)];
-    cells.extend(subject.target.as_ref().map(|target| named(target.name())));
+    cells.extend(subject.asked.as_ref().map(|asked| named(asked.name())));
     cells.extend(subject.caller.as_ref().map(|caller| named(caller.client().map(|id| client_name(model, id)))));
     cells.extend([
         Cell::plain(rate(figures.rate())),
@@ -172,11 +171,11 @@ fn selected(model: &Model) -> Option<Subject> {
 
 /// The log, filtered to the selected row.
 pub(super) fn open(model: &mut Model) -> Vec<Effect> {
-    let Some(Subject { server, target, caller }) = selected(model) else { return model.refuse("no row is selected") };
-    let asked = target.map(|target| match target {
-        Target::Tool(tool) => vec![Expression::equals("tool", &tool)],
-        Target::Method(method) => vec![Expression::equals("method", &method), Expression::lacks("tool")],
-        Target::Unnamed => vec![Expression::lacks("tool"), Expression::lacks("method")],
+    let Some(Subject { server, asked, caller }) = selected(model) else { return model.refuse("no row is selected") };
+    let asked = asked.map(|asked| match asked {
+        Asked::Tool(tool) => vec![Expression::equals("tool", &tool)],
+        Asked::Method(method) => vec![Expression::equals("method", &method), Expression::lacks("tool")],
+        Asked::Unnamed => vec![Expression::lacks("tool"), Expression::lacks("method")],
     });
     let sent = caller.map(|caller| match caller {
         Caller::Client(id) => Expression::equals("client", &id),
@@ -187,7 +186,7 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// There is nothing to copy: the figures are on the screen.
+/// Copies nothing: the figures are on the screen.
 pub(super) fn copy(_: &mut Model) -> Vec<Effect> {
     Vec::new()
 }

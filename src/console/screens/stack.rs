@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{FAST, Freshness, Read, SLOW, View, fresh};
+use super::{FAST, Fetch, Freshness, SLOW, View, fresh};
 use crate::console::describe;
 use crate::console::effect::Effect;
 use crate::console::model::Model;
@@ -102,7 +102,7 @@ pub fn view(model: &Model) -> View {
     View { title, columns: columns.to_vec(), selected: state.table().position(&rows), rows, all, empty }
 }
 
-/// What a status means to the theme.
+/// The meaning by which a status is coloured.
 pub fn meaning(status: &StackStatus) -> Meaning {
     if status.absent() {
         Meaning::Muted
@@ -173,11 +173,11 @@ pub(super) fn pace(model: &Model) -> i64 {
 }
 
 /// All stacks, and the detail of the one that is selected.
-pub(super) fn reads(model: &mut Model) -> Vec<Read> {
-    let mut reads = vec![Read::Stacks];
+pub(super) fn reads(model: &mut Model) -> Vec<Fetch> {
+    let mut reads = vec![Fetch::Stacks];
     if let Some(stack) = selected_stack(model) {
         model.screens.stack.watch(&stack);
-        reads.push(Read::StackDetail(stack));
+        reads.push(Fetch::StackDetail(stack));
     }
     reads
 }

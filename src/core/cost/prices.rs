@@ -33,18 +33,17 @@ impl std::fmt::Display for Money {
 /// Prices with their date.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Table {
+pub struct PriceTable {
     /// Last edited, `YYYY-MM-DD`.
     pub date: String,
     /// ISO 4217 code.
     pub currency: String,
     /// Pages that publish the prices.
     pub sources: Vec<String>,
-    /// What no template says.
+    /// Quantities that no template says.
     pub assumed: Assumed,
     /// Prices that are the same in every region.
     pub everywhere: Everywhere,
-    /// Prices by region.
     pub regions: BTreeMap<String, Region>,
 }
 
@@ -92,7 +91,7 @@ pub struct Region {
     pub logs_stored_gb_month: Money,
 }
 
-impl Table {
+impl PriceTable {
     /// The packed table.
     ///
     /// # Errors

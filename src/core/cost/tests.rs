@@ -14,7 +14,7 @@ fn shared(template: Template, pairs: &[(&str, &str)]) -> Priced {
 }
 
 fn total(region: &str, stacks: &[Priced]) -> Estimate {
-    estimate(&Table::packed().unwrap(), region, stacks).unwrap()
+    estimate(&PriceTable::packed().unwrap(), region, stacks).unwrap()
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn more_tasks_cost_more_and_stacks_add_up() {
 
 #[test]
 fn arm_is_cheaper_and_every_region_is_whole() {
-    for region in Table::packed().unwrap().regions.keys() {
+    for region in PriceTable::packed().unwrap().regions.keys() {
         let arm = total(region, &[server(&[("Architecture", "ARM64")])]);
         assert!(arm.monthly < total(region, &[server(&[])]).monthly, "{region}");
     }
@@ -76,7 +76,7 @@ fn what_cannot_be_priced_says_so() {
 
 #[test]
 fn what_is_not_known_of_a_deployed_stack_is_never_guessed() {
-    let table = Table::packed().unwrap();
+    let table = PriceTable::packed().unwrap();
     let unknown = [
         shared(Template::Network, &[("NatMode", "regional")]),
         shared(Template::Platform, &[("OriginMode", "internet")]),

@@ -1,8 +1,8 @@
-//! Choices by word: in `quarterdeck.toml` and in the templates' parameters they are the same words.
+//! Choices that have the same words in `quarterdeck.toml` and in the templates' parameters.
 
 use serde::{Deserialize, Serialize};
 
-/// An enumeration with the word of each value, read by serde and from a deployed stack.
+/// An enumeration with a word for each value, read by serde and from a deployed stack.
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $value:ident = $word:literal,)+ }) => {
         $(#[$doc])*
@@ -33,7 +33,7 @@ macro_rules! choice {
 choice! {
     /// The servers' way out of a new VPC.
     Nat {
-        /// None: the servers reach nothing outside, unless by endpoints of one's own.
+        /// The servers reach nothing outside, except through VPC endpoints that you make yourself.
         None = "none",
         /// One NAT gateway for all zones.
         Single = "single",
@@ -55,7 +55,7 @@ choice! {
 choice! {
     /// Whose metadata the servers send clients to.
     AuthorizationServer {
-        /// The servers' own, which tells of PKCE.
+        /// The servers' own, which announces PKCE.
         Own = "own",
         /// Cognito's.
         Issuer = "issuer",

@@ -1,5 +1,5 @@
-//! Holds `quarterdeck.toml` to what the templates take, so that CloudFormation does not refuse it
-//! minutes later.
+//! Checks `quarterdeck.toml` against what the templates accept: otherwise CloudFormation would refuse
+//! it minutes later.
 
 use super::{Environment, InvalidEnvironment, Origin, ServerSpec, Template, invalid};
 
@@ -99,7 +99,7 @@ fn server(server: &ServerSpec) -> Result<(), InvalidEnvironment> {
     Err(section.invalid("memory", why))
 }
 
-/// Memory in MiB that Fargate gives to so many CPU units (ECS developer guide, "Task CPU and memory").
+/// Memory in MiB that Fargate allows for a number of CPU units (ECS developer guide, "Task CPU and memory").
 fn memory_of(cpu: u32) -> Vec<u32> {
     let gigabytes = match cpu {
         256 => return vec![512, 1024, 2048],

@@ -133,7 +133,7 @@ pub struct ServerSpec {
     /// Browser origins that may call it.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
-    /// URLs that a person's sign-in may return to; none is the template's own.
+    /// URLs that a person's sign-in may return to; empty uses the template's default.
     #[serde(default)]
     pub callback_urls: Vec<String>,
     /// Base URL of the service that it calls.
@@ -161,7 +161,7 @@ pub const MAX_NAME: usize = 20;
 pub const MAX_TASKS: u32 = 5_000;
 
 impl Environment {
-    /// Checks what no type checks.
+    /// Checks what the types do not check.
     ///
     /// # Errors
     /// Names the first invalid key, with its limit.
@@ -259,7 +259,7 @@ pub fn valid_region(region: &str) -> bool {
 }
 
 /// Whether Cognito may return a sign-in there: plain HTTP only to this machine (Cognito developer
-/// guide, "App client settings"). Commas part the URLs in the template.
+/// guide, "App client settings"). The template separates the URLs by commas.
 fn valid_callback(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once(':') else { return false };
     let own_machine = |host: &str| rest.strip_prefix("//").is_some_and(|rest| rest.starts_with(host));

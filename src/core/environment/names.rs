@@ -22,8 +22,8 @@ pub fn log_group(environment: &str, server: &str) -> String {
     format!("/quarterdeck/{environment}/{server}")
 }
 
-/// Log groups of a server: its task definition's, else the one of our templates, be it that there is
-/// none or that they were not read.
+/// Log groups of a server: those of its task definition, or our templates' one where it names none or
+/// was not read.
 pub fn log_groups(environment: &str, server: &Server) -> Vec<String> {
     match server.log_groups.known() {
         Some(groups) if !groups.is_empty() => groups.clone(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{EDGE_REGION, Environment, ServerSpec, Template, names};
-use crate::core::operation::deploy::{Input, Planned, StackDeploy};
+use crate::core::operation::deploy::{ParameterValue, Planned, StackDeploy};
 use crate::core::operation::intent::ServiceRef;
 use crate::core::stack::StackRef;
 
@@ -47,11 +47,11 @@ struct Builder<'a> {
     overrides: &'a BTreeMap<String, String>,
 }
 
-type Inputs = BTreeMap<String, Input>;
+type Inputs = BTreeMap<String, ParameterValue>;
 
 fn give(inputs: &mut Inputs, key: &str, value: Option<impl ToString>) {
     if let Some(value) = value {
-        inputs.insert(key.into(), Input::Value(value.to_string()));
+        inputs.insert(key.into(), ParameterValue::Value(value.to_string()));
     }
 }
 
@@ -77,8 +77,8 @@ impl Builder<'_> {
         }
     }
 
-    fn output(&self, part: &str, key: &str) -> Input {
-        Input::Output { stack: names::stack(&self.environment.environment, part), key: key.into() }
+    fn output(&self, part: &str, key: &str) -> ParameterValue {
+        ParameterValue::Output { stack: names::stack(&self.environment.environment, part), key: key.into() }
     }
 
     fn edge(&self) -> StackDeploy {

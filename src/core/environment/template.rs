@@ -12,15 +12,13 @@ include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 pub enum Template {
     /// The CLOUDFRONT web ACL; always in us-east-1.
     Edge,
-    /// VPC.
     Network,
     /// Cluster, load balancer, CloudFront, Cognito.
     Platform,
-    /// One MCP server.
     Server,
 }
 
-/// What the console asks of a template.
+/// What `build.rs` has read in a template.
 struct Facts {
     resources: usize,
     web_acl_rules: usize,
@@ -30,22 +28,20 @@ struct Facts {
 /// A parameter of a template, and what CloudFormation takes for it.
 #[derive(Debug)]
 pub struct Parameter {
-    /// Its name.
     pub name: &'static str,
-    /// What it is when it is not given.
+    /// Used where no value is given.
     pub default: Option<&'static str>,
-    /// The values that are possible; none where others decide.
+    /// The only values allowed; empty where range or pattern decide.
     pub allowed: &'static [&'static str],
     /// Least and greatest value.
     range: Option<(u64, u64)>,
     /// Regular expression of the whole value, or of each of a list.
     pattern: Option<&'static str>,
-    /// The pattern in words.
+    /// What the pattern allows, in words.
     possible: Option<&'static str>,
 }
 
 impl Template {
-    /// The template's text.
     pub fn body(self) -> &'static str {
         match self {
             Self::Edge => include_str!("../../../stack/edge.yaml"),
@@ -74,7 +70,6 @@ impl Template {
         }
     }
 
-    /// Its parameters.
     pub fn parameters(self) -> &'static [Parameter] {
         self.facts().parameters
     }
@@ -94,7 +89,7 @@ impl Template {
         self.parameter(parameter).is_some()
     }
 
-    /// Its resources, those of conditions that do not hold with them.
+    /// Number of resources, including those whose condition may not hold.
     pub fn resource_count(self) -> usize {
         self.facts().resources
     }
@@ -106,7 +101,7 @@ impl Template {
 }
 
 impl Parameter {
-    /// Whether CloudFormation takes this value: one, where the parameter is a list.
+    /// Whether CloudFormation accepts this value; for a list, one element of it.
     ///
     /// # Errors
     /// Says what is possible.
@@ -120,7 +115,7 @@ impl Parameter {
             return if inside { Ok(()) } else { Err(refusal(value, &format!("{min} to {max}"))) };
         }
         let Some(pattern) = self.pattern else { return Ok(()) };
-        // CloudFormation holds the whole value to it. One that cannot be read refuses nothing.
+        // CloudFormation matches the whole value. A pattern that does not compile here refuses nothing.
         let whole = Regex::new(&format!("^(?:{pattern})$"));
         if whole.is_ok_and(|whole| !whole.is_match(value)) {
             let words = self.possible.map_or_else(|| format!("what matches {pattern}"), ToOwned::to_owned);
@@ -142,7 +137,7 @@ mod tests {
 
     const ALL: [Template; 4] = [Template::Edge, Template::Network, Template::Platform, Template::Server];
 
-    /// What the build read is what the text says, read in another way.
+    /// Counts in the text agree with what the build has read.
     #[test]
     fn the_constants_are_the_templates() {
         for template in ALL {

@@ -1,4 +1,4 @@
-//! The words by which ECS and the load balancer say a state. What is decided, is decided on these.
+//! The words that ECS and the load balancer use for states. Decisions rest on these types.
 
 use std::fmt;
 
@@ -51,11 +51,9 @@ macro_rules! words {
 words! {
     /// State of a service.
     ServiceStatus {
-        /// It runs tasks.
         Active = "ACTIVE",
         /// It is deleted, and tasks are left.
         Draining = "DRAINING",
-        /// It is deleted.
         Inactive = "INACTIVE",
     }
 }
@@ -91,9 +89,7 @@ words! {
     TaskStatus {
         /// It waits for its containers.
         Pending = "PENDING",
-        /// It runs.
         Running = "RUNNING",
-        /// It has stopped.
         Stopped = "STOPPED",
     }
 }
@@ -101,9 +97,7 @@ words! {
 words! {
     /// What the health check of a task or a container says.
     Health {
-        /// It passes.
         Healthy = "HEALTHY",
-        /// It fails.
         Unhealthy = "UNHEALTHY",
         /// There is no check, or no result yet.
         Unknown = "UNKNOWN",
@@ -117,7 +111,7 @@ words! {
         Initial = "initial",
         /// It answers as it should.
         Healthy = "healthy",
-        /// It does not.
+        /// It fails its checks.
         Unhealthy = "unhealthy",
         /// It is being taken away.
         Draining = "draining",
@@ -133,9 +127,8 @@ words! {
     StopCode {
         /// The service wanted fewer tasks, or other ones.
         ServiceSchedulerInitiated = "ServiceSchedulerInitiated",
-        /// Someone stopped it.
         UserInitiated = "UserInitiated",
-        /// A container that it cannot do without has ended.
+        /// An essential container has ended.
         EssentialContainerExited = "EssentialContainerExited",
         /// It never ran.
         TaskFailedToStart = "TaskFailedToStart",

@@ -20,7 +20,7 @@ pub struct Rate {
     pub throttled: u64,
 }
 
-/// A token bucket that slows down when throttled and recovers by and by. Times are milliseconds of any clock.
+/// A token bucket that slows down when throttled and recovers gradually. Times are milliseconds of any clock.
 #[derive(Debug)]
 pub struct Bucket {
     full: f64,
@@ -37,10 +37,10 @@ impl Bucket {
         Self { full: rate, rate, tokens: rate, at: i64::MIN, sent: VecDeque::new(), throttled: 0 }
     }
 
-    /// Takes a call; else how long to wait before asking again, in milliseconds.
+    /// Takes a call from the budget.
     ///
     /// # Errors
-    /// The wait.
+    /// How long to wait before asking again, in milliseconds.
     pub fn take(&mut self, now: i64) -> Result<(), u64> {
         self.refill(now);
         if self.tokens < 1.0 {

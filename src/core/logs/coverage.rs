@@ -16,7 +16,7 @@ use super::Gap;
 /// The tail's own times, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// How much earlier than taken an event may have been written and still be found at once.
+    /// How much later than it was written CloudWatch may take an event that is still found at once.
     pub overlap: i64,
     /// As `overlap`, for the deeper look that is taken now and then.
     pub deep: i64,
@@ -28,7 +28,7 @@ pub struct Pace {
     pub poll: i64,
     /// Between two windows of a group whose session is sampled.
     pub catch_up: i64,
-    /// Being behind by more than this is told.
+    /// Lag above which the operator is told.
     pub lag: i64,
 }
 
@@ -58,18 +58,18 @@ pub enum Feed {
 }
 
 /// A window to be read: log groups, each with the first millisecond wanted.
-pub type Wanted = Vec<(String, i64)>;
+pub type DueWindow = Vec<(String, i64)>;
 
 #[derive(Debug)]
-struct Group {
+struct Followed {
     feed: Feed,
     settled: i64,
-    /// When its debt was made last; `None` is none.
+    /// Number of its newest debt; `None`: it owes nothing.
     owed: Option<u64>,
-    /// Since when something is owed without a pause, by the local clock.
+    /// Since when it has owed something without a break, by the local clock.
     owed_at: i64,
     /// The window that is being read.
-    window: Option<Reading>,
+    window: Option<OpenWindow>,
     /// Nothing that was written and taken before this is read again, however deep the look.
     floor: i64,
     read_at: Option<i64>,
@@ -80,7 +80,7 @@ struct Group {
 
 /// A window of a group that is being read.
 #[derive(Debug, Clone, Copy)]
-struct Reading {
+struct OpenWindow {
     from: i64,
     /// Debt made up to this number is being paid.
     pays: u64,
@@ -88,14 +88,19 @@ struct Reading {
     come: Option<(i64, i64)>,
 }
 
-/// The groups that are followed.
+/// What is complete of each followed log group, and what must be read next.
+///
+/// Live sessions lose lines: they break, they are sampled, they begin late. So each loss is booked here
+/// as a debt, and only a window of FilterLogEvents that began later and was read to its end pays it.
+/// The tail reports what happens, asks [`Coverage::due`] for the next window, and learns from it when
+/// to tell the operator of a gap. It reads nothing itself, so every order of events can be tested.
 #[derive(Debug)]
 pub struct Coverage {
     pace: Pace,
     from: i64,
-    groups: BTreeMap<String, Group>,
-    /// Those that have left, as they were.
-    left: BTreeMap<String, Group>,
+    groups: BTreeMap<String, Followed>,
+    /// Groups no longer followed, in their last state.
+    left: BTreeMap<String, Followed>,
     debts: u64,
     started: i64,
     position: i64,
@@ -125,7 +130,7 @@ impl Coverage {
     /// Follows a group from now on. Its history is owed; of one that comes back, what it missed.
     pub fn add(&mut self, group: &str) {
         let left = self.left.remove(group);
-        let fresh = Group {
+        let fresh = Followed {
             feed: Feed::None,
             settled: left.as_ref().map_or(self.from, |left| left.settled),
             owed: Some(self.debts),
@@ -146,8 +151,8 @@ impl Coverage {
         self.left.extend(left);
     }
 
-    /// A session says how a group's lines come from now on. Whatever changes, something is owed:
-    /// what came before a session began, while it was sampled, or since it broke.
+    /// Notes how a group's lines come from now on. Every change makes a debt: what came before a
+    /// session began, while it was sampled, or since it broke.
     pub fn feed(&mut self, group: &str, feed: Feed, now: i64) {
         self.debts += 1;
         let debts = self.debts;
@@ -171,9 +176,9 @@ impl Coverage {
     }
 
     /// The window to read now, if any. It must be answered by [`Coverage::done`] before the next.
-    pub fn due(&mut self, now: i64) -> Option<Wanted> {
+    pub fn due(&mut self, now: i64) -> Option<DueWindow> {
         let pace = self.pace;
-        let mut wanted = Wanted::new();
+        let mut wanted = DueWindow::new();
         for (name, group) in &mut self.groups {
             if !group.due(&pace, now) {
                 continue;
@@ -182,7 +187,7 @@ impl Coverage {
             let back = if deep { pace.deep } else { pace.overlap };
             group.swept_for = deep;
             let from = if group.first { group.floor } else { group.back(back) };
-            group.window = Some(Reading { from, pays: self.debts, come: None });
+            group.window = Some(OpenWindow { from, pays: self.debts, come: None });
             group.read_at = Some(now);
             wanted.push((name.clone(), from));
         }
@@ -190,7 +195,7 @@ impl Coverage {
         (!wanted.is_empty()).then_some(wanted)
     }
 
-    /// The window has come as far as this: written, and taken.
+    /// The window has been read up to an event written and taken at these times.
     pub fn read(&mut self, group: &str, written: i64, taken: i64) {
         self.position = self.position.max(written);
         if let Some(window) = self.groups.get_mut(group).and_then(|group| group.window.as_mut()) {
@@ -199,7 +204,7 @@ impl Coverage {
         }
     }
 
-    /// The window was read to its end. The gap that this closes, if one was told.
+    /// The window was read to its end. Returns the gap that this closes, if one was told.
     pub fn done(&mut self, now: i64) -> Option<Gap> {
         let (started, pace) = (self.started, self.pace);
         // A deeper look at many lines takes long, and must not take all of the time.
@@ -225,10 +230,10 @@ impl Coverage {
         self.close(&read)
     }
 
-    /// The window cannot go on. The gap, if it was not told before, or has grown: to more groups,
-    /// or by a while.
+    /// The window cannot be read on. Returns the gap if it is new, or has grown: to more groups, or
+    /// noticeably longer.
     pub fn trouble(&mut self, why: &str, now: i64) -> Option<Gap> {
-        let owing: Vec<(&String, &Group)> = self.groups.iter().filter(|(_, group)| group.owes()).collect();
+        let owing: Vec<(&String, &Followed)> = self.groups.iter().filter(|(_, group)| group.owes()).collect();
         let from = owing.iter().map(|(_, group)| group.settled).min()?.max(self.position).min(now);
         // Events may have been written earlier than they were taken.
         let from = if from > self.from { (from - self.pace.overlap).max(self.from) } else { from };
@@ -253,7 +258,7 @@ impl Coverage {
         let since = self.started >= gap.to;
         let groups = &self.groups;
         self.unpaid.retain(|name| {
-            let owes = groups.get(name).is_some_and(Group::owes);
+            let owes = groups.get(name).is_some_and(Followed::owes);
             owes && !(since && paid.contains(name))
         });
         if self.unpaid.is_empty() {
@@ -263,13 +268,13 @@ impl Coverage {
         None
     }
 
-    /// A stretch that can never be read.
+    /// Makes a gap of a stretch that can never be read.
     pub fn lost(&mut self, group: &str, at: i64, why: &str) -> Gap {
         self.gaps += 1;
         Gap { id: self.gaps, from: at, to: at, groups: vec![group.to_owned()], why: why.to_owned(), closed: false }
     }
 
-    /// How far the screen is behind, in milliseconds, where that is worth telling.
+    /// How far the screen lags behind, in milliseconds, if by more than [`Pace::lag`].
     pub fn behind(&self, now: i64) -> Option<u64> {
         let owing = self.groups.values().filter(|group| group.owes() && !group.first);
         let reached = owing.map(|group| group.settled.max(group.owed_at)).min()?.max(self.position);
@@ -282,7 +287,7 @@ impl Coverage {
         self.groups.values().any(|group| group.first)
     }
 
-    /// Whether this group has a session that is sampled.
+    /// Whether any group's session is sampled.
     pub fn sampled(&self) -> bool {
         self.groups.values().any(|group| group.feed == Feed::Sampled)
     }
@@ -308,8 +313,8 @@ impl Coverage {
         self.groups.iter().map(|(name, group)| (name.as_str(), group.recent(&self.pace)))
     }
 
-    /// Gives up looking deeper at a group than it must, because the memory of what was shown is
-    /// full. Its horizon from now on.
+    /// Stops looking deeper at a group than necessary, because the memory of shown events is full.
+    /// Returns its horizon from now on.
     pub fn give_up_depth(&mut self, group: &str) -> Option<i64> {
         let (started, overlap) = (self.started, self.pace.overlap);
         let group = self.groups.get_mut(group)?;
@@ -322,8 +327,8 @@ impl Coverage {
     }
 }
 
-impl Group {
-    /// Where a window begins that goes back so far from where the group is complete.
+impl Followed {
+    /// Where a window begins that reaches so far back from the point up to which the group is complete.
     fn back(&self, back: i64) -> i64 {
         self.settled.saturating_sub(back).max(self.floor)
     }
@@ -335,7 +340,7 @@ impl Group {
 
     fn recent(&self, pace: &Pace) -> i64 {
         match self.window {
-            // One that is refused in its midst is read on from its latest event.
+            // If it is refused half-way, reading goes on from its latest event.
             Some(window) => window.come.map_or(window.from, |(written, _)| written - pace.overlap),
             None => self.settled.saturating_sub(pace.overlap),
         }

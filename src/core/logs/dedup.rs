@@ -1,4 +1,4 @@
-//! Telling events that were seen already from new ones.
+//! Tells new events from those that were seen already.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,24 +10,24 @@ use super::LogEvent;
 /// were shown.
 #[derive(Debug)]
 pub struct Dedup {
-    shown: Counts,
+    shown: Seen,
 }
 
 /// One reading: a window read page by page, or a live session. Within it no event comes twice.
 #[derive(Debug)]
 pub struct Reading {
-    read: Counts,
+    read: Seen,
 }
 
 impl Dedup {
-    /// Nothing was shown. What is forgotten goes by whole stretches of so many milliseconds.
+    /// Remembers nothing yet. Events are forgotten by whole stretches of this many milliseconds.
     pub fn new(stretch: i64) -> Self {
-        Self { shown: Counts { stretch, groups: HashMap::new() } }
+        Self { shown: Seen { stretch, groups: HashMap::new() } }
     }
 
     /// A reading that begins.
     pub fn reading(&self) -> Reading {
-        Reading { read: Counts { stretch: self.shown.stretch, groups: HashMap::new() } }
+        Reading { read: Seen { stretch: self.shown.stretch, groups: HashMap::new() } }
     }
 
     /// The events of a reading's next part that are new.
@@ -39,7 +39,7 @@ impl Dedup {
         events.into_iter().filter(is_new).collect()
     }
 
-    /// Forgets what of a group cannot come again: written and taken before this time, in
+    /// Forgets events of a group that cannot come again: written and taken before this time, in
     /// milliseconds since the Unix epoch.
     pub fn forget(&mut self, group: &str, before: i64) {
         self.shown.forget(group, before);
@@ -47,7 +47,7 @@ impl Dedup {
 
     /// Events remembered, about; each takes some 14 bytes.
     pub fn len(&self) -> usize {
-        self.shown.groups.values().map(Group::len).sum()
+        self.shown.groups.values().map(Stretches::len).sum()
     }
 
     /// Whether nothing is remembered.
@@ -75,7 +75,7 @@ impl Reading {
         repeats
     }
 
-    /// As [`Dedup::forget`].
+    /// As [`Dedup::forget`], for this reading.
     pub fn forget(&mut self, group: &str, before: i64) {
         self.read.forget(group, before);
     }
@@ -83,26 +83,26 @@ impl Reading {
 
 /// How often each event came.
 #[derive(Debug)]
-struct Counts {
+struct Seen {
     /// In milliseconds.
     stretch: i64,
-    groups: HashMap<String, Group>,
+    groups: HashMap<String, Stretches>,
 }
 
 /// Events of a log group by the later of their two times, in stretches: a clock that
 /// is ahead or behind must not make an event forgotten early.
 #[derive(Debug, Default)]
-struct Group(BTreeMap<i64, Stretch>);
+struct Stretches(BTreeMap<i64, Stretch>);
 
 /// Nearly every event comes once, and a set takes half of what a map with counts would.
 #[derive(Debug, Default)]
 struct Stretch {
     seen: HashSet<u64>,
-    /// Of those, how often they came where it was more than once.
+    /// How often those came that came more than once.
     repeated: HashMap<u64, u32>,
 }
 
-impl Counts {
+impl Seen {
     fn number(&self, event: &LogEvent) -> i64 {
         event.timestamp.max(event.ingested).div_euclid(self.stretch)
     }
@@ -135,13 +135,13 @@ impl Counts {
     }
 
     fn forget(&mut self, group: &str, before: i64) {
-        if let Some(Group(stretches)) = self.groups.get_mut(group) {
+        if let Some(Stretches(stretches)) = self.groups.get_mut(group) {
             *stretches = stretches.split_off(&before.div_euclid(self.stretch));
         }
     }
 }
 
-impl Group {
+impl Stretches {
     fn len(&self) -> usize {
         self.0.values().map(|stretch| stretch.seen.len()).sum()
     }

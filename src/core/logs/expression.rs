@@ -1,6 +1,6 @@
 //! What an operator types to keep or hide lines: `tool=get_forecast latency_ms>500 level>=warn "took too long"`.
 //!
-//! Terms stand beside each other and must all hold; `!` before one turns it round. A term is a word
+//! Terms stand beside each other and must all hold; `!` before one negates it. A term is a word
 //! (a regular expression over the whole line), a quoted literal, or a field, an operator and a value.
 
 use std::fmt;
@@ -10,18 +10,17 @@ use super::line::LineRef;
 use super::pattern::Pattern;
 use super::severity::Severity;
 
-/// A parsed expression.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expression {
     text: String,
     terms: Vec<Term>,
 }
 
-/// An expression that cannot be read.
+/// An invalid expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("at column {column}: {reason}")]
 pub struct BadExpression {
-    /// Where, in characters from 1.
+    /// The position of the mistake, in characters from 1.
     pub column: usize,
     /// What is wrong there, and the way out.
     pub reason: String,
@@ -65,9 +64,9 @@ impl Expression {
     /// Parses what was typed.
     ///
     /// # Errors
-    /// Says where it cannot be read, and why.
+    /// Says where it is invalid, and why.
     pub fn parse(text: &str) -> Result<Self, BadExpression> {
-        let mut reader = Reader { text, at: 0 };
+        let mut reader = Cursor { text, at: 0 };
         let mut terms = Vec::new();
         while reader.skip_spaces() {
             terms.push(reader.term()?);
@@ -111,7 +110,7 @@ impl Test {
             Self::Field(name, operator, operand) => match name.as_str() {
                 "server" if !line.server.is_empty() => operand.compare(*operator, &Value::Text(line.server.into())),
                 "task" => operand.compare(*operator, &Value::Text(line.task.into())),
-                // A line without the field satisfies nothing that is asked of it.
+                // A line without the field matches no term about that field, not even a negated one.
                 _ => lookup(line.text, name).is_some_and(|value| operand.compare(*operator, &value)),
             },
         }
@@ -145,12 +144,12 @@ impl Operand {
     }
 }
 
-struct Reader<'a> {
+struct Cursor<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Cursor<'a> {
     fn rest(&self) -> &'a str {
         &self.text[self.at..]
     }
@@ -189,7 +188,7 @@ impl<'a> Reader<'a> {
         Ok(Term { negated, test: Test::Text(self.pattern(begin, word)?) })
     }
 
-    /// A field's name (none for the whole line, with `~`) and its operator, whether that is turned round.
+    /// A field's name (`None` for the whole line, with `~`), its operator, and whether that is negated.
     fn comparison(&mut self) -> Option<(&'a str, Operator, bool)> {
         const OPERATORS: &[(&str, Operator, bool)] = &[
             ("!=", Operator::Is, true),
@@ -244,7 +243,7 @@ impl<'a> Reader<'a> {
         word
     }
 
-    /// What stands in quotation marks; `\"` and `\\` stand for themselves.
+    /// Text in quotation marks; `\"` is a quotation mark, `\\` a backslash.
     fn quoted(&mut self) -> Result<String, BadExpression> {
         let (mut value, mut escaped) = (String::new(), false);
         for (at, c) in self.rest().char_indices().skip(1) {

@@ -10,13 +10,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 /// The value of a field.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
-    /// A string.
     Text(Cow<'a, str>),
-    /// A number.
     Number(f64),
-    /// A truth value.
     Bool(bool),
-    /// Nothing.
     Null,
     /// An object or a list.
     Nested,
@@ -44,8 +40,8 @@ impl Value<'_> {
     }
 }
 
-/// A value of a JSON object as text for the screen. What was escaped in the line is not any more,
-/// so it is sanitised again, inside objects and lists too.
+/// A value of a JSON object as text for the screen. Parsing has undone the escapes of the line, so it
+/// is sanitised again, inside objects and lists too.
 pub fn as_text(value: &serde_json::Value) -> String {
     match value.as_str() {
         Some(text) => sanitise_line(text),
@@ -59,7 +55,7 @@ pub fn lookup<'a>(line: &'a str, path: &str) -> Option<Value<'a>> {
 }
 
 fn json<'a>(line: &'a str, path: &str) -> Option<Value<'a>> {
-    // Most lines without the field are told by not having its name. A backslash may hide it: `\u0061`.
+    // Most lines without the field do not contain its name. A backslash may hide it: `\u0061`.
     let first = path.split('.').next().unwrap_or(path);
     if memmem::find(line.as_bytes(), first.as_bytes()).is_none() && memchr(b'\\', line.as_bytes()).is_none() {
         return None;
@@ -141,7 +137,7 @@ impl<'de> Visitor<'de> for Find<'_, '_, 'de> {
         if self.path.is_empty() {
             return self.take(Value::Nested);
         }
-        while let Some(rest) = object.next_key_seed(Key(self.path))? {
+        while let Some(rest) = object.next_key_seed(KeySeed(self.path))? {
             match rest {
                 Some(path) => object.next_value_seed(Find { path, found: &mut *self.found })?,
                 None => drop(object.next_value::<IgnoredAny>()?),
@@ -152,9 +148,9 @@ impl<'de> Visitor<'de> for Find<'_, '_, 'de> {
 }
 
 /// Reads a key: what is left of the path after it, or `None` where it is another's.
-struct Key<'p>(&'p str);
+struct KeySeed<'p>(&'p str);
 
-impl<'de, 'p> DeserializeSeed<'de> for Key<'p> {
+impl<'de, 'p> DeserializeSeed<'de> for KeySeed<'p> {
     type Value = Option<&'p str>;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
@@ -162,7 +158,7 @@ impl<'de, 'p> DeserializeSeed<'de> for Key<'p> {
     }
 }
 
-impl<'p> Visitor<'_> for Key<'p> {
+impl<'p> Visitor<'_> for KeySeed<'p> {
     type Value = Option<&'p str>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -24,7 +24,7 @@ impl Filter {
         (self.servers.is_empty() || self.servers.contains(server)) && !self.without.contains(task)
     }
 
-    /// Whether a line of a source that may be shown is.
+    /// Whether a line is shown, if its source may be.
     pub fn shows(&self, line: LineRef<'_>) -> bool {
         self.keep.iter().all(|expression| expression.matches(line))
             && !self.hide.iter().any(|expression| expression.matches(line))

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Line, LogEvent};
 
-/// Lines may be missing here. The same gap comes again, closed, when they were fetched after all.
+/// Lines may be missing here. When they are fetched later, the same gap comes again, closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gap {
     /// Tells the gaps of one tail apart.
@@ -14,7 +14,6 @@ pub struct Gap {
     pub from: i64,
     /// Last millisecond since the Unix epoch in which lines may be missing.
     pub to: i64,
-    /// Log group names.
     pub groups: Vec<String>,
     /// Why, in words.
     pub why: String,

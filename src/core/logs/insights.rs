@@ -31,7 +31,6 @@ pub struct InsightsResults {
     pub columns: Vec<String>,
     /// Values by row, sanitised; a missing field is empty.
     pub rows: Vec<Vec<String>>,
-    /// Events that matched.
     pub matched: f64,
     /// Events that were read.
     pub scanned: f64,

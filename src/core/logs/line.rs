@@ -26,9 +26,7 @@ pub struct Line {
 pub struct LineRef<'a> {
     /// Milliseconds since the Unix epoch.
     pub at: i64,
-    /// Server.
     pub server: &'a str,
-    /// Task id.
     pub task: &'a str,
     /// How bad it is.
     pub severity: Severity,
@@ -36,7 +34,7 @@ pub struct LineRef<'a> {
     pub text: &'a str,
 }
 
-/// Longest line that is taken apart for the screen, in bytes; the pane of one line takes any.
+/// Longest line whose JSON is parsed for a row, in bytes. The pane that shows one line has no limit.
 const PARSED: usize = 16 * 1024;
 
 impl Line {

@@ -1,4 +1,4 @@
-//! Reading a window of several log groups page by page, merged in time order.
+//! Reads a window of several log groups page by page, and merges them in time order.
 
 use std::collections::VecDeque;
 
@@ -7,23 +7,23 @@ use super::{LogEvent, LogPage, LogQuery};
 
 /// One log group of a window that is being read.
 #[derive(Debug)]
-pub struct Source {
+pub struct GroupWindow {
     query: LogQuery,
     buffer: VecDeque<LogEvent>,
     finished: bool,
     last: i64,
-    /// The endpoint has given a token before: one that ends without is the last page, however full.
+    /// The endpoint uses tokens, so a page without one is the last, however full it is.
     pages: bool,
 }
 
-impl Source {
+impl GroupWindow {
     /// The window `[from, until)` of a group, from its first page on.
     pub fn new(group: &str, from: i64, until: Option<i64>, pattern: Option<String>) -> Self {
         let query = LogQuery { group: group.to_owned(), from, until, pattern, token: None };
         Self { query, buffer: VecDeque::new(), finished: false, last: from, pages: false }
     }
 
-    /// The page that is needed next, if any is before the merge can go on.
+    /// The next page to read, if the merge cannot go on without it.
     pub fn wants(&self) -> Option<&LogQuery> {
         (self.buffer.is_empty() && !self.finished).then_some(&self.query)
     }
@@ -33,8 +33,8 @@ impl Source {
         self.finished = true;
     }
 
-    /// Begins again, without a token, at the first millisecond that was not taken whole. Whether
-    /// there was a token. What comes is a reading of its own: some of it comes the second time.
+    /// Begins again, without a token, at the first millisecond that was not taken whole. Returns
+    /// whether there was a token. Some events then come twice, so this is a new reading.
     pub fn restart(&mut self) -> bool {
         if !(self.finished && self.buffer.is_empty()) {
             self.query.from = self.buffer.front().map_or(self.last, |event| event.timestamp);
@@ -44,8 +44,8 @@ impl Source {
         self.query.token.take().is_some()
     }
 
-    /// Takes a page. A millisecond of which some events cannot be had is the answer: it fills a
-    /// page by itself, and the endpoint gave no token to go on.
+    /// Takes a page. Returns a millisecond of which some events cannot be read: it fills a page by
+    /// itself, and the endpoint gave no token to go on.
     pub fn take(&mut self, page: LogPage) -> Option<i64> {
         let full = page.events.len() >= PAGE_LIMIT;
         let mut events = page.events;
@@ -75,8 +75,8 @@ impl Source {
     }
 }
 
-/// Takes what can be put in order: everything up to the earliest end of the buffers that go on.
-pub fn merge(sources: &mut [Source]) -> Vec<LogEvent> {
+/// Takes the events whose order is certain: up to the earliest end of the unfinished buffers.
+pub fn merge(sources: &mut [GroupWindow]) -> Vec<LogEvent> {
     let going_on = sources.iter().filter(|source| !source.finished);
     let ends = going_on.filter_map(|source| source.buffer.back().map(|event| event.timestamp));
     let until = ends.min().unwrap_or(i64::MAX);
@@ -90,7 +90,7 @@ pub fn merge(sources: &mut [Source]) -> Vec<LogEvent> {
 }
 
 /// Whether nothing is left to read or to take.
-pub fn finished(sources: &[Source]) -> bool {
+pub fn finished(sources: &[GroupWindow]) -> bool {
     sources.iter().all(|source| source.finished && source.buffer.is_empty())
 }
 
@@ -115,14 +115,14 @@ mod tests {
 
     #[test]
     fn an_empty_page_with_a_token_is_no_end() {
-        let mut source = Source::new("g", 0, None, None);
+        let mut source = GroupWindow::new("g", 0, None, None);
         source.take(page([], Some("t")));
         assert_eq!(source.wants().and_then(|query| query.token.as_deref()), Some("t"));
     }
 
     #[test]
     fn groups_are_merged_only_as_far_as_all_of_them_are_known() {
-        let mut sources = [Source::new("a", 0, None, None), Source::new("b", 0, None, None)];
+        let mut sources = [GroupWindow::new("a", 0, None, None), GroupWindow::new("b", 0, None, None)];
         sources[0].take(page([1, 5, 9], Some("t")));
         sources[1].take(page([2, 20], None));
         assert_eq!(times(&merge(&mut sources)), [1, 2, 5, 9]);
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_full_page_without_a_token_is_read_on_from_its_last_millisecond() {
-        let mut source = Source::new("g", 0, None, None);
+        let mut source = GroupWindow::new("g", 0, None, None);
         assert_eq!(source.take(page(0..PAGE_LIMIT as i64, None)), None);
         let mut sources = [source];
         assert_eq!(merge(&mut sources).len(), PAGE_LIMIT - 1);
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_full_page_that_ends_a_chain_of_tokens_is_the_last() {
-        let mut source = Source::new("g", 0, None, None);
+        let mut source = GroupWindow::new("g", 0, None, None);
         source.take(page([1], Some("t")));
         assert_eq!(source.take(page(2..2 + PAGE_LIMIT as i64, None)), None);
         let mut sources = [source];
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_millisecond_that_fills_a_page_by_itself_is_told() {
-        let mut source = Source::new("g", 7, None, None);
+        let mut source = GroupWindow::new("g", 7, None, None);
         assert_eq!(source.take(page(std::iter::repeat_n(7, PAGE_LIMIT), None)), Some(7));
         let mut sources = [source];
         assert_eq!(merge(&mut sources).len(), PAGE_LIMIT);
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_token_that_is_refused_is_answered_by_reading_on_without_it() {
-        let mut source = Source::new("g", 0, None, None);
+        let mut source = GroupWindow::new("g", 0, None, None);
         source.take(page([3, 4], Some("t")));
         merge(std::slice::from_mut(&mut source));
         assert!(source.restart());

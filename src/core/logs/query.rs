@@ -9,7 +9,6 @@ pub struct LogEvent {
     pub timestamp: i64,
     /// Milliseconds since the Unix epoch at which CloudWatch took it.
     pub ingested: i64,
-    /// Log group name.
     pub group: String,
     /// Log stream name; for ECS `prefix/container/task-id`.
     pub stream: String,
@@ -20,7 +19,6 @@ pub struct LogEvent {
 /// A request to FilterLogEvents on one log group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogQuery {
-    /// Log group name.
     pub group: String,
     /// First millisecond wanted, inclusive.
     pub from: i64,
@@ -35,7 +33,6 @@ pub struct LogQuery {
 /// A page of log events, oldest first. May be empty and still carry a token.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogPage {
-    /// The events.
     pub events: Vec<LogEvent>,
     /// Token of the next page.
     pub next: Option<String>,

@@ -8,7 +8,7 @@ pub(super) type Epoch = u32;
 
 /// What is known of a line beside its text: 24 bytes.
 #[derive(Debug, Clone, Copy)]
-struct Record {
+struct LineRecord {
     at: i64,
     offset: u32,
     len: u32,
@@ -27,7 +27,7 @@ const SEVERITY: u32 = 0b11;
 /// How far the source is shifted, which leaves 24 bits for it.
 const SOURCE_SHIFT: u32 = 8;
 
-impl Record {
+impl LineRecord {
     fn severity(self) -> Severity {
         match self.packed & SEVERITY {
             0 => Severity::Debug,
@@ -53,9 +53,9 @@ pub(super) struct New<'a> {
     pub flags: u32,
 }
 
-/// How many of the lines shown are what.
+/// How many of the lines shown are of which kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(super) struct LineCounts {
     pub shown: usize,
     pub found: usize,
     pub marked: usize,
@@ -67,8 +67,8 @@ pub(super) struct Counts {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Segment {
     text: String,
-    records: Vec<Record>,
-    counts: Counts,
+    records: Vec<LineRecord>,
+    counts: LineCounts,
     pub filtered: Epoch,
     pub searched: Epoch,
 }
@@ -86,13 +86,13 @@ impl Segment {
         self.records.len()
     }
 
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> LineCounts {
         self.counts
     }
 
     /// Memory that it takes, in bytes.
     pub fn bytes(&self) -> usize {
-        self.text.capacity() + self.records.capacity() * size_of::<Record>() + size_of::<Self>()
+        self.text.capacity() + self.records.capacity() * size_of::<LineRecord>() + size_of::<Self>()
     }
 
     /// Whether a text would make it larger than `limit` bytes, or there are lines enough.
@@ -100,7 +100,7 @@ impl Segment {
         self.len() >= MAX_LINES || (self.len() > 0 && self.text.len() + text.len() > limit)
     }
 
-    /// Gives back the memory that it does not need: nothing more is expected at its end.
+    /// Frees spare memory: no more lines are expected at its end.
     pub fn seal(&mut self) {
         self.text.shrink_to_fit();
         self.records.shrink_to_fit();
@@ -146,7 +146,7 @@ impl Segment {
 
     /// Puts a line after those of the same time.
     pub fn insert(&mut self, new: New<'_>) {
-        let record = Record {
+        let record = LineRecord {
             at: new.at,
             offset: narrow(self.text.len()),
             len: narrow(new.text.len()),
@@ -179,13 +179,13 @@ impl Segment {
         second
     }
 
-    fn copy(&self, records: &[Record]) -> Self {
+    fn copy(&self, records: &[LineRecord]) -> Self {
         let mut part = Self { filtered: self.filtered, searched: self.searched, ..Self::default() };
         part.text.reserve_exact(records.iter().map(|record| record.len as usize).sum());
         part.records.reserve_exact(records.len());
         for record in records {
             let (from, to) = (record.offset as usize, record.offset as usize + record.len as usize);
-            let moved = Record { offset: narrow(part.text.len()), ..*record };
+            let moved = LineRecord { offset: narrow(part.text.len()), ..*record };
             part.text.push_str(self.text.get(from..to).unwrap_or_default());
             part.records.push(moved);
             count(&mut part.counts, moved);
@@ -196,7 +196,7 @@ impl Segment {
     /// Judges every line anew: `judge` gets the source, the line and its flags, and returns the
     /// flags among `which` that hold.
     pub fn judge(&mut self, which: u32, mut judge: impl FnMut(u32, LineRef<'_>, u32) -> u32) {
-        let mut counts = Counts::default();
+        let mut counts = LineCounts::default();
         for index in 0..self.records.len() {
             let flags = self.records[index].packed;
             let verdict = self.line(index).map_or(0, |(source, line)| judge(source, line, flags));
@@ -207,7 +207,7 @@ impl Segment {
         self.counts = counts;
     }
 
-    /// Sets or takes a mark; whether it has one now.
+    /// Sets or removes a mark. Returns whether the line has one now.
     pub fn toggle_mark(&mut self, index: usize) -> bool {
         let Some(record) = self.records.get_mut(index) else { return false };
         record.packed ^= MARKED;
@@ -238,7 +238,7 @@ impl Segment {
     }
 }
 
-fn count(counts: &mut Counts, record: Record) {
+fn count(counts: &mut LineCounts, record: LineRecord) {
     if !record.has(SHOWN) {
         return;
     }

@@ -11,7 +11,6 @@ pub enum Severity {
     /// Nothing said, or information.
     #[default]
     Info,
-    /// A warning.
     Warn,
     /// An error, or worse.
     Error,
@@ -61,7 +60,6 @@ impl Severity {
         }
     }
 
-    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Debug => "debug",

@@ -31,14 +31,13 @@ impl Sieve {
         self.search.as_ref()
     }
 
-    /// Takes another filter; what was judged by the one before is void.
+    /// Takes another filter; verdicts of the one before are void.
     pub fn set_filter<'a>(&mut self, filter: Filter, sources: impl Iterator<Item = (&'a str, &'a str)>) {
         self.sources = sources.map(|(server, task)| filter.shows_source(server, task)).collect();
         self.filter = filter;
         self.filtered = self.filtered.wrapping_add(1).max(1);
     }
 
-    /// Takes another search.
     pub fn set_search(&mut self, search: Option<Pattern>) {
         self.search = search;
         self.searched = self.searched.wrapping_add(1).max(1);
@@ -59,7 +58,7 @@ impl Sieve {
         self.is_filtered(segment) && segment.searched == self.searched
     }
 
-    /// Takes a segment that is empty, or whose lines were all judged as they came, for judged.
+    /// Marks a segment as judged: it is empty, or its lines were judged as they came.
     pub fn stamp(&self, segment: &mut Segment) {
         (segment.filtered, segment.searched) = (self.filtered, self.searched);
     }

@@ -5,15 +5,12 @@ use std::collections::BTreeMap;
 /// A task of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Server.
     pub server: Box<str>,
-    /// Task id.
     pub task: Box<str>,
     /// Lines that came from it, those dropped since included.
     pub lines: u64,
 }
 
-/// All tasks seen.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sources {
     all: Vec<Source>,

@@ -18,7 +18,11 @@ mod shown;
 
 pub use shown::{Bar, Seek, Wanted};
 
-/// A line's identity: stays the same whatever comes or goes around it.
+/// Names one line in the [`Store`], whatever comes or goes around it.
+///
+/// A row number would not do: late lines, older windows, a filter and dropping the oldest all move
+/// rows. The selection, marks and the pause are kept as anchors. If the line itself is dropped, its
+/// anchor still leads to the place where it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Anchor {
     /// Its time, in milliseconds since the Unix epoch.
@@ -29,11 +33,9 @@ pub struct Anchor {
 /// A line as it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept<'a> {
-    /// Its identity.
     pub anchor: Anchor,
     /// The operator marked it.
     pub marked: bool,
-    /// The line.
     pub line: LineRef<'a>,
 }
 
@@ -51,13 +53,16 @@ pub enum Toward {
 /// To newer or to older lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// To newer ones.
     Forward,
-    /// To older ones.
     Back,
 }
 
-/// Lines in time order, bounded in bytes.
+/// The log lines that the console keeps, in time order and bounded in bytes.
+///
+/// A plain list would be too slow for a million lines: each late line, each older window and each new
+/// filter would touch all of it. Here lines lie in segments with a verdict beside each line, and
+/// [`Store::work`] judges some thousand lines at a time, so no key waits. Rows count only the lines
+/// shown; keep an [`Anchor`] for anything that must survive a change.
 #[derive(Debug, Clone)]
 pub struct Store {
     segments: VecDeque<Segment>,
@@ -85,7 +90,7 @@ impl Default for Store {
 }
 
 /// Where a line lies.
-type Place = (usize, usize);
+type Position = (usize, usize);
 
 impl Store {
     /// An empty store that takes at most `limit` bytes of memory, or one segment.
@@ -208,8 +213,8 @@ impl Store {
         }
     }
 
-    /// Those of the lines that are not kept already, where a window that was read overlaps what is
-    /// kept in one millisecond: the ring may have dropped some of its lines and not others.
+    /// Removes lines that are kept already, where a window overlaps what is kept in one millisecond:
+    /// some of that millisecond's lines may have been dropped, and others not.
     pub fn unknown(&self, mut lines: Vec<Line>, at: i64) -> Vec<Line> {
         let before = Anchor { at: at.saturating_sub(1), id: 0 };
         let since = self.after(Some(before), true).skip_while(|kept| kept.line.at < at);
@@ -227,7 +232,6 @@ impl Store {
         (self.len, self.bytes, self.dropped) = (0, 0, 0);
     }
 
-    /// Lines kept.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -262,7 +266,6 @@ impl Store {
         self.sieve.filter()
     }
 
-    /// What is searched.
     pub fn search(&self) -> Option<&Pattern> {
         self.sieve.search()
     }
@@ -284,7 +287,7 @@ impl Store {
         (open > 0).then(|| (self.len - open) * 100 / self.len)
     }
 
-    /// Judges some thousand lines more; whether any are left.
+    /// Judges some thousand lines more. Returns whether any are left.
     pub fn work(&mut self, toward: Toward) -> bool {
         let (mut lines, mut bytes) = (0, 0);
         while lines < SLICE_LINES && bytes < SLICE_BYTES {

@@ -1,17 +1,14 @@
-//! Following log groups: what is wanted, and how it stands.
+//! Following log groups: the request, and the state of the tail.
 
 use crate::core::error::CloudError;
 
 /// What to follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TailRequest {
-    /// Log group names.
     pub groups: Vec<String>,
-    /// First millisecond wanted.
     pub from: i64,
     /// Last millisecond wanted, exclusive; `None` follows.
     pub until: Option<i64>,
-    /// CloudWatch filter pattern.
     pub pattern: Option<String>,
     /// Whether to follow after the history, and how.
     pub follow: Follow,
@@ -20,7 +17,7 @@ pub struct TailRequest {
 /// How to follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Follow {
-    /// StartLiveTail, and polling where it is not to be had.
+    /// StartLiveTail, and polling where it is not available.
     #[default]
     Live,
     /// FilterLogEvents again and again.
@@ -29,7 +26,7 @@ pub enum Follow {
     No,
 }
 
-/// How a tail stands. Always on screen.
+/// The state of a tail. Always on screen.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum TailState {
     /// Nothing is followed.
@@ -41,7 +38,7 @@ pub enum TailState {
     Live,
     /// More than 500 events a second arrive: CloudWatch sends a sample, the rest is fetched after.
     Sampled,
-    /// Lines are fetched later than they are written; how far behind, in milliseconds.
+    /// Lines come later than they should; how far behind, in milliseconds.
     Lagging(u64),
     /// Read again every few seconds; why.
     Polling(String),

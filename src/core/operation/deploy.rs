@@ -13,21 +13,16 @@ use crate::core::stack::{ChangeSetRequest, StackRef};
 /// The stacks of an environment, in an order in which each comes after those it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deploy {
-    /// Environment name.
     pub environment: String,
-    /// The stacks.
     pub stacks: Vec<StackDeploy>,
 }
 
 /// One stack of a deploy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackDeploy {
-    /// Name and region.
     pub stack: StackRef,
-    /// Which packed template.
     pub template: Template,
-    /// Template parameters.
-    pub inputs: BTreeMap<String, Input>,
+    pub inputs: BTreeMap<String, ParameterValue>,
     /// Tags on every resource.
     pub tags: BTreeMap<String, String>,
     /// How it was planned.
@@ -42,26 +37,19 @@ pub struct StackDeploy {
     pub service: Option<ServiceRef>,
 }
 
-/// A parameter's value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Input {
+pub enum ParameterValue {
     /// Known.
     Value(String),
     /// An output of another stack of the environment.
-    Output {
-        /// Stack name.
-        stack: String,
-        /// Output key.
-        key: String,
-    },
+    Output { stack: String, key: String },
 }
 
 /// How a stack was planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Planned {
-    /// Nothing changes.
     Unchanged,
     /// By this change set, which is what gets executed.
     ChangeSet(String),
@@ -71,7 +59,7 @@ pub enum Planned {
     TemplateAfterDelete,
 }
 
-impl Input {
+impl ParameterValue {
     /// The value, or the fact that it waits for.
     pub fn resolve(&self, facts: &Facts) -> Result<String, Fact> {
         match self {
@@ -84,7 +72,7 @@ impl Input {
 impl StackDeploy {
     /// The change set to ask for, with what is known of the inputs.
     pub fn request(&self, operation: &str, facts: &Facts) -> ChangeSetRequest {
-        let known = |(key, input): (&String, &Input)| Some((key.clone(), input.resolve(facts).ok()?));
+        let known = |(key, input): (&String, &ParameterValue)| Some((key.clone(), input.resolve(facts).ok()?));
         ChangeSetRequest {
             stack: self.stack.clone(),
             name: format!("quarterdeck-{operation}"),
@@ -171,7 +159,6 @@ impl Deploy {
 /// The stacks to delete, each after those that use it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Destroy {
-    /// Environment name.
     pub environment: String,
     /// Tiers of stacks; all of a tier are deleted at once, the next tier after them.
     pub tiers: Vec<Vec<StackRef>>,

@@ -12,7 +12,7 @@ use crate::core::stack::{ChangeSet, Drafted, Stack};
 pub enum Fact {
     /// The new deployment of this service.
     Deployment(String),
-    /// The change set of this stack; learnt to be nothing where nothing changes.
+    /// The change set of this stack; `None` where nothing changes.
     ChangeSet(String),
     /// What the change set of this stack replaces or removes.
     Destroys(String),
@@ -32,7 +32,7 @@ pub enum Fact {
     GraceWaived,
     /// When `AWSCURRENT` has moved.
     PromotedAt,
-    /// One that only another version of the program knows. It is kept, so that its audit stays readable.
+    /// A fact of another version of the program, kept so that its audit stays readable.
     Other(String),
 }
 
@@ -79,7 +79,7 @@ impl From<&str> for Fact {
     }
 }
 
-/// What is known of something that may turn out not to be there.
+/// What is known of something that may turn out not to exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known<'a> {
     NotYet,
@@ -87,7 +87,11 @@ pub enum Known<'a> {
     This(&'a str),
 }
 
-/// Facts by their names. `None` is a fact, too: it was looked for, and there is nothing.
+/// What an operation has learnt so far: ids and ARNs by name, never a secret's value.
+///
+/// Steps are computed from an [`Intent`](super::Intent) and these facts alone. The facts of each step are
+/// written to the audit, so an operation that was interrupted goes on with the ids that it had.
+/// `None` is a fact, too: it was looked for, and there is nothing.
 ///
 /// The audit keeps them as a map of strings, in which nothing is the empty string.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -99,12 +103,11 @@ impl Facts {
         Self::default()
     }
 
-    /// One fact.
     pub fn of(fact: Fact, value: impl Into<String>) -> Self {
         Self::from([(fact, value.into())])
     }
 
-    /// What a draft of this stack teaches: its change set, and what that replaces or removes.
+    /// What is learnt from a draft of this stack: its change set, and what that replaces or removes.
     pub fn drafted(stack: &str, drafted: &Drafted) -> Self {
         let (arn, destroyed) = match drafted {
             Drafted::Nothing => (None, String::new()),
@@ -118,7 +121,7 @@ impl Facts {
         facts
     }
 
-    /// What a stack's outputs teach.
+    /// The outputs of a stack, as facts.
     pub fn outputs(stack: &Stack) -> Self {
         let of = |key: &String| Fact::Output { stack: stack.id.name.clone(), key: key.clone() };
         stack.outputs.iter().map(|(key, value)| (of(key), value.clone())).collect()
@@ -141,7 +144,7 @@ impl Facts {
         self.get(fact).is_some()
     }
 
-    /// As [`Facts::get`], for what may be learnt to be nothing.
+    /// As [`Facts::get`], where the answer may also be that there is nothing.
     pub fn known(&self, fact: &Fact) -> Known<'_> {
         match self.0.get(fact) {
             None => Known::NotYet,
@@ -150,7 +153,7 @@ impl Facts {
         }
     }
 
-    /// The value of a fact without which a step cannot be taken; else the fact that is missing.
+    /// The value of a fact that a step needs, or the fact itself if it is missing.
     pub fn need(&self, fact: Fact) -> Result<String, Fact> {
         self.get(&fact).map(str::to_owned).ok_or(fact)
     }

@@ -8,7 +8,11 @@ use super::rotate::{Rotation, UndoRotation};
 use super::work::{Check, ServiceCall, Step, Work};
 use crate::core::fleet::Bounds;
 
-/// A write as the operator means it. Written to the audit; enough, with the facts, to go on after a crash.
+/// A write as the operator means it: what is to be true in the end.
+///
+/// It holds names and the values that the operator saw, but no step: [`Intent::steps`] computes the
+/// steps from the intent and the [`Facts`] learnt so far. The audit keeps both, which is enough to go
+/// on after a crash. To add a kind of write, add a variant and its steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Intent {
@@ -30,34 +34,27 @@ pub enum Intent {
     UndoRotation(UndoRotation),
 }
 
-/// An ECS service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceRef {
-    /// ECS cluster.
     pub cluster: String,
-    /// ECS service.
     pub service: String,
 }
 
 /// See [`Intent::Scale`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scale {
-    /// What is scaled.
     #[serde(flatten)]
     pub service: ServiceRef,
-    /// New desired count.
     pub desired: Option<u32>,
-    /// The count that was shown as the one before; another by now is not overwritten.
+    /// The count that the plan showed. If it has changed since, it is not overwritten.
     #[serde(default)]
     pub from: Option<u32>,
-    /// New bounds.
     pub bounds: Option<Bounds>,
 }
 
 /// See [`Intent::Restart`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restart {
-    /// What is restarted.
     #[serde(flatten)]
     pub service: ServiceRef,
     /// The deployment in force at planning; a newer one means the restart has begun.
@@ -73,7 +70,7 @@ pub struct Rollback {
     pub service: ServiceRef,
     /// ARN of the task definition to go back to.
     pub task_definition: String,
-    /// ARN of the one that was shown as in force; another by now is not overwritten.
+    /// ARN of the one in force when the plan was shown. If it has changed since, it is not overwritten.
     #[serde(default)]
     pub replaces: Option<String>,
 }
@@ -81,16 +78,14 @@ pub struct Rollback {
 /// See [`Intent::StopTask`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopTask {
-    /// ECS cluster.
     pub cluster: String,
     /// The ECS service whose task it is, and which replaces it.
     #[serde(with = "blank")]
     pub service: Option<String>,
-    /// Task ARN.
     pub task: String,
 }
 
-/// A name that may be unknown. The audit has an empty string for it.
+/// A name that may be unknown; the audit writes it as an empty string.
 pub(super) mod blank {
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -118,15 +113,15 @@ impl Intent {
         }
     }
 
-    /// Whether a failure leaves it open, to be resumed or undone, rather than ended.
+    /// Whether it stays open after a failure, so that it can be resumed or undone.
     pub fn stays_open_on_failure(&self) -> bool {
         matches!(self, Self::Rotate(_) | Self::UndoRotation(_) | Self::Destroy(_))
     }
 
-    /// The steps, in an order in which each comes after those it needs.
+    /// The steps, each after those that it needs.
     ///
-    /// The number of steps and their titles depend on the intent alone; a step that needs what is
-    /// not learnt yet is [`Work::NotYet`].
+    /// Their number and titles depend on the intent alone. A step that needs a fact which is not
+    /// known yet is [`Work::NotYet`].
     pub fn steps(&self, operation: &str, facts: &Facts) -> Vec<Step> {
         match self {
             Self::Scale(scale) => scale.steps(),

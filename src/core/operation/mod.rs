@@ -22,7 +22,7 @@ pub mod work;
 
 pub use fact::{Fact, Facts};
 pub use intent::Intent;
-pub use protocol::{Approved, Effect, Event, Operation, Phase};
+pub use protocol::{Approved, Event, Operation, Order, Phase};
 pub use record::Record;
 pub use request::PlanRequest;
 pub use work::{Call, Check, CheckState, SecretCall, ServiceCall, StackCall, Step, Work};

@@ -12,7 +12,11 @@ use crate::core::error::CloudError;
 use crate::core::plan::Plan;
 use crate::core::text::short_duration;
 
-/// A call that was planned, confirmed and audited. Only [`Operation::handle`] makes one.
+/// Permission to make one call: planned, confirmed by the operator, and recorded in the audit.
+///
+/// The cloud's only writing method takes nothing else, and the fields are private, so no code outside
+/// this module can write to AWS. It is made in one place, after the audit has the start of the step on
+/// disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approved {
     operation: String,
@@ -20,7 +24,6 @@ pub struct Approved {
 }
 
 impl Approved {
-    /// The call.
     pub fn call(&self) -> &Call {
         &self.call
     }
@@ -44,12 +47,11 @@ pub enum Phase {
     Consent(String),
     /// Left unfinished. It can be resumed.
     Paused {
-        /// The step that was the reason, where one was.
+        /// The step that caused it, if one did.
         step: Option<usize>,
         /// The reason, in words.
         why: String,
     },
-    /// It ended.
     Ended(Outcome),
     /// It was refused before anything happened; the reason.
     Refused(String),
@@ -97,18 +99,20 @@ impl Progress {
     }
 }
 
-/// An operation on its way.
+/// A write from its plan to its end, as a state machine.
+///
+/// It does no I/O: the driver passes each [`Event`] to [`Operation::handle`], carries out the
+/// [`Order`]s that come back, and reports what came of them as further events. Console and command
+/// line drive the same machine, and tests drive it without a cloud. After a crash it is rebuilt from
+/// the audit, paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    /// What was planned.
     pub plan: Plan,
-    /// Where it stands.
     pub phase: Phase,
     /// Steps that are done, with a note each.
     pub done: BTreeMap<usize, Note>,
-    /// Steps in progress.
     pub running: BTreeMap<usize, Progress>,
-    /// Steps that failed, with the reason. What else is under way is waited for; nothing new begins.
+    /// Steps that failed, with the reason. After a failure no step begins; those under way may finish.
     pub failed: BTreeMap<usize, String>,
     /// When it was confirmed.
     pub started: Option<Timestamp>,
@@ -116,7 +120,7 @@ pub struct Operation {
     pub finished: Option<Timestamp>,
     /// Whether the console may only look.
     pub read_only: bool,
-    /// What it has learnt, and the steps as they follow from it.
+    /// What it has learnt, and the steps computed from that.
     facts: Facts,
     steps: Vec<Step>,
     consented: BTreeSet<String>,
@@ -136,12 +140,7 @@ pub enum Event {
     /// The audit could not be written; the reason.
     NotRecorded(String),
     /// A step has news.
-    Step {
-        /// Its index.
-        step: usize,
-        /// The news.
-        news: News,
-    },
+    Step { step: usize, news: News },
     /// The operator, or the end of the process, leaves it unfinished; the reason.
     Leave(String),
     /// Goes on after a pause or a crash, with facts that the operator adds.
@@ -151,22 +150,20 @@ pub enum Event {
 /// Which record the audit has on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// The intent.
     Intent,
     /// The start of a step.
     Started(usize),
-    /// Anything that nothing waits for.
+    /// A record that nothing waits for.
     Other,
 }
 
 /// News of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// A call succeeded, with what it learnt.
+    /// A call succeeded and yielded these facts.
     Applied(Facts),
-    /// A call failed.
     Failed(CloudError),
-    /// A condition was read, with what that learnt.
+    /// A condition was read, and these facts with it.
     Checked(CheckState, Facts),
     /// A condition could not be read this time.
     Unread(CloudError),
@@ -174,7 +171,7 @@ pub enum News {
 
 /// What the operation wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
+pub enum Order {
     /// Append to the audit, sync, and answer [`Event::Recorded`] with the mark.
     Record(Box<Record>, Mark),
     /// Carry out, and answer [`Event::Step`].
@@ -215,13 +212,12 @@ impl Operation {
         Self { phase, started: Some(started), audited: true, ..Self::propose(plan, false) }
     }
 
-    /// Takes in, while it is restored, that a step was done.
+    /// Marks a step as done while the operation is rebuilt from the audit.
     pub fn was_done(&mut self, step: usize, facts: Facts, note: Note) {
         self.learn(facts);
         self.done.insert(step, note);
     }
 
-    /// Its id.
     pub fn id(&self) -> &str {
         &self.plan.id
     }
@@ -249,7 +245,7 @@ impl Operation {
         self.steps.get(step).map(|step| step.title.clone()).unwrap_or_default()
     }
 
-    /// Whether this step is why it stopped, or one of several.
+    /// Whether it stopped because of this step, alone or among others.
     pub fn stopped_at(&self, index: usize) -> bool {
         let named = match &self.phase {
             Phase::Ended(Outcome::Failed { index, .. }) => *index,
@@ -269,18 +265,18 @@ impl Operation {
         matches!(self.phase, Phase::Recording | Phase::Running | Phase::Consent(_))
     }
 
-    /// The rotation that this operation took back was itself ended by that.
+    /// Ends a rotation that another operation has taken back.
     pub fn undone(&mut self, by: &str, now: Timestamp) {
         self.phase = Phase::Ended(Outcome::Undone { by: by.to_owned() });
         self.finished = Some(now);
     }
 
-    /// Takes an event; what is to be done about it.
-    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
+    /// Takes an event and returns what is to be done.
+    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Order> {
         match (&self.phase, event) {
             (Phase::Proposed, Event::Answer(_)) if self.read_only => {
                 self.phase = Phase::Refused("read-only mode: nothing was done".into());
-                vec![Effect::Discard]
+                vec![Order::Discard]
             }
             (Phase::Proposed, Event::Answer(answer)) if self.plan.confirm.accepts(&answer) => {
                 self.phase = Phase::Recording;
@@ -289,7 +285,7 @@ impl Operation {
             }
             (Phase::Proposed, Event::Refuse(reason) | Event::Leave(reason)) => {
                 self.phase = Phase::Refused(reason);
-                vec![Effect::Discard]
+                vec![Order::Discard]
             }
             (Phase::Recording, Event::Recorded(Mark::Intent)) => {
                 self.audited = true;
@@ -302,9 +298,9 @@ impl Operation {
             }
             (Phase::Recording, Event::NotRecorded(reason)) => {
                 self.phase = Phase::Refused(format!("the audit could not be written, so nothing was done: {reason}"));
-                vec![Effect::Discard]
+                vec![Order::Discard]
             }
-            // What was under way when the operator is asked again goes on; nothing new begins meanwhile.
+            // While the operator is asked again, steps under way go on, and none begins.
             (Phase::Running | Phase::Consent(_), Event::Recorded(Mark::Started(step))) => self.send(step, now),
             (Phase::Running | Phase::Consent(_), Event::NotRecorded(reason)) => {
                 self.pause(now, None, format!("the audit could not be written: {reason}"))
@@ -335,26 +331,26 @@ impl Operation {
         }
     }
 
-    /// Takes facts that the operator adds. A wait that they waive begins anew, with nothing left to
-    /// wait for; what was sent is not sent again.
-    fn told(&mut self, facts: Facts, now: Timestamp) -> Vec<Effect> {
+    /// Takes facts that the operator adds. A wait that they waive is started again and is over at
+    /// once; a call that was sent is not sent again.
+    fn told(&mut self, facts: Facts, now: Timestamp) -> Vec<Order> {
         self.learn(facts);
         let waived = |index: &usize| matches!(self.steps.get(*index), Some(Step { work: Work::Skip(_), .. }));
         self.running.retain(|index, _| !waived(index));
         self.advance(now)
     }
 
-    fn record_intent(&self, now: Timestamp) -> Effect {
+    fn record_intent(&self, now: Timestamp) -> Order {
         let caller = self.plan.target.caller.clone();
         self.record(now, Entry::Intent { caller, plan: Box::new(self.plan.clone()) }, Mark::Intent)
     }
 
-    fn record(&self, now: Timestamp, entry: Entry, mark: Mark) -> Effect {
-        Effect::Record(Box::new(Record { at: now, operation: self.plan.id.clone(), entry }), mark)
+    fn record(&self, now: Timestamp, entry: Entry, mark: Mark) -> Order {
+        Order::Record(Box::new(Record { at: now, operation: self.plan.id.clone(), entry }), mark)
     }
 
     /// Starts every step whose needs are met; ends when all are done.
-    fn advance(&mut self, now: Timestamp) -> Vec<Effect> {
+    fn advance(&mut self, now: Timestamp) -> Vec<Order> {
         if !self.failed.is_empty() {
             return self.conclude(now);
         }
@@ -380,7 +376,7 @@ impl Operation {
         free && needs.iter().all(|need| self.done.contains_key(need))
     }
 
-    fn start(&mut self, index: usize, now: Timestamp) -> Option<Effect> {
+    fn start(&mut self, index: usize, now: Timestamp) -> Option<Order> {
         match self.work(index)?.clone() {
             Work::Skip(why) => {
                 let note = Note::Told(why);
@@ -393,7 +389,7 @@ impl Operation {
             }
             Work::Await(check) => {
                 self.running.insert(index, Progress::begin(Stage::Reading, now));
-                Some(Effect::Check(index, check, 0))
+                Some(Order::Check(index, check, 0))
             }
             Work::NotYet(fact) => {
                 self.failed.insert(index, format!("it needs {fact}, which no step before it has learnt"));
@@ -403,12 +399,12 @@ impl Operation {
     }
 
     /// Writes down that a call is about to be sent.
-    fn announce(&self, index: usize, now: Timestamp) -> Effect {
+    fn announce(&self, index: usize, now: Timestamp) -> Order {
         self.record(now, Entry::Started { step: index, title: self.title(index) }, Mark::Started(index))
     }
 
     /// The only place where a call becomes an approved one.
-    fn send(&mut self, index: usize, now: Timestamp) -> Vec<Effect> {
+    fn send(&mut self, index: usize, now: Timestamp) -> Vec<Order> {
         if !self.failed.is_empty() {
             // Another step has failed before this one was sent.
             self.running.remove(&index);
@@ -419,13 +415,13 @@ impl Operation {
         match self.work(index) {
             Some(Work::Apply(call)) => {
                 let approved = Approved { operation: self.plan.id.clone(), call: call.clone() };
-                vec![Effect::Apply(index, approved)]
+                vec![Order::Apply(index, approved)]
             }
             _ => Vec::new(),
         }
     }
 
-    fn step_news(&mut self, index: usize, news: News, now: Timestamp) -> Vec<Effect> {
+    fn step_news(&mut self, index: usize, news: News, now: Timestamp) -> Vec<Order> {
         if !self.running.contains_key(&index) {
             return Vec::new();
         }
@@ -435,7 +431,7 @@ impl Operation {
             News::Checked(CheckState::Pending(note), _) => self.check_again(index, note, now),
             News::Checked(CheckState::Failed(reason), _) => self.fail(index, reason, now),
             News::Unread(error) if error.retryable() => self.check_again(index, format!("not read: {error}"), now),
-            // What was sent goes on without us; signed in again, the operator sees how it ends.
+            // AWS goes on with what was sent. The operator signs in again, resumes, and sees how it ends.
             News::Unread(error) if error.ours() => {
                 self.pause(now, None, format!("it could not be read how it went: {error}"))
             }
@@ -444,8 +440,8 @@ impl Operation {
         }
     }
 
-    /// Waits on, unless it has waited too long: then the operator decides whether to go on.
-    fn check_again(&mut self, index: usize, note: String, now: Timestamp) -> Vec<Effect> {
+    /// Goes on waiting. After too long a wait it pauses, and the operator decides.
+    fn check_again(&mut self, index: usize, note: String, now: Timestamp) -> Vec<Order> {
         let Some(Step { title, work: Work::Await(check), .. }) = self.steps.get(index).cloned() else {
             return Vec::new();
         };
@@ -459,13 +455,13 @@ impl Operation {
             }
             _ => {
                 progress.note = Some(note);
-                vec![Effect::Check(index, check, CHECK_SECONDS)]
+                vec![Order::Check(index, check, CHECK_SECONDS)]
             }
         }
     }
 
     /// A call whose outcome is unknown is settled by sending it again: every call looks before it writes.
-    fn call_failed(&mut self, index: usize, error: &CloudError, now: Timestamp) -> Vec<Effect> {
+    fn call_failed(&mut self, index: usize, error: &CloudError, now: Timestamp) -> Vec<Order> {
         let unknown = error.outcome_unknown() || error.retryable();
         let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
         progress.attempts += 1;
@@ -481,7 +477,7 @@ impl Operation {
         self.fail(index, format!("{error}{hint}"), now)
     }
 
-    fn complete(&mut self, index: usize, mut facts: Facts, note: Note, now: Timestamp) -> Vec<Effect> {
+    fn complete(&mut self, index: usize, mut facts: Facts, note: Note, now: Timestamp) -> Vec<Order> {
         if matches!(self.work(index), Some(Work::Apply(Call::Secret(SecretCall::Promote { .. })))) {
             facts.insert(Fact::PromotedAt, now.to_string());
         }
@@ -494,7 +490,7 @@ impl Operation {
     }
 
     /// Starts what is ready, unless the operator must be asked first.
-    fn go_on(&mut self, now: Timestamp) -> Vec<Effect> {
+    fn go_on(&mut self, now: Timestamp) -> Vec<Order> {
         let asked = self.unconsented();
         if asked.is_empty() {
             self.phase = Phase::Running;
@@ -506,8 +502,8 @@ impl Operation {
         Vec::new()
     }
 
-    /// What late change sets that are not executed yet would replace or remove, each with its stack,
-    /// and the operator has not agreed to.
+    /// What change sets made after the plan would replace or remove, each with its stack, as far as
+    /// they are not executed and the operator has not agreed.
     fn unconsented(&self) -> Vec<String> {
         let ahead = |stack: &str| {
             let executes = |step: &Step| matches!(&step.work, Work::Apply(Call::Stack(StackCall::ExecuteChangeSet { stack: of, .. })) if of.name == stack);
@@ -520,14 +516,14 @@ impl Operation {
         late.filter(|what| !self.consented.contains(what)).collect()
     }
 
-    fn fail(&mut self, index: usize, reason: String, now: Timestamp) -> Vec<Effect> {
+    fn fail(&mut self, index: usize, reason: String, now: Timestamp) -> Vec<Order> {
         self.running.remove(&index);
         self.failed.insert(index, reason);
         self.conclude(now)
     }
 
-    /// Ends after a failure, once what else was under way has come to its own end.
-    fn conclude(&mut self, now: Timestamp) -> Vec<Effect> {
+    /// Ends after a failure, once the other steps under way have finished.
+    fn conclude(&mut self, now: Timestamp) -> Vec<Order> {
         if !self.running.is_empty() {
             return Vec::new();
         }
@@ -542,15 +538,15 @@ impl Operation {
         self.end(now, Outcome::Failed { index: Some(index), title, reason })
     }
 
-    /// `step` is the one that was the reason, where one was.
-    fn pause(&mut self, now: Timestamp, step: Option<usize>, why: String) -> Vec<Effect> {
+    /// `step` is the step that caused the pause, if one did.
+    fn pause(&mut self, now: Timestamp, step: Option<usize>, why: String) -> Vec<Order> {
         self.running.clear();
         self.finished = Some(now);
         self.phase = Phase::Paused { step, why: why.clone() };
         vec![self.record(now, Entry::Paused { reason: why, step }, Mark::Other)]
     }
 
-    fn end(&mut self, now: Timestamp, outcome: Outcome) -> Vec<Effect> {
+    fn end(&mut self, now: Timestamp, outcome: Outcome) -> Vec<Order> {
         self.running.clear();
         self.finished = Some(now);
         self.phase = Phase::Ended(outcome.clone());
@@ -558,7 +554,7 @@ impl Operation {
         if let (Intent::UndoRotation(undo), Outcome::Done) = (&self.plan.intent, &outcome) {
             let undone = Entry::Outcome { outcome: Outcome::Undone { by: self.plan.id.clone() } };
             let record = Record { at: now, operation: undo.operation.clone(), entry: undone };
-            effects.push(Effect::Record(Box::new(record), Mark::Other));
+            effects.push(Order::Record(Box::new(record), Mark::Other));
         }
         effects.push(self.record(now, Entry::Outcome { outcome }, Mark::Other));
         effects

@@ -11,11 +11,8 @@ use crate::core::plan::Plan;
 /// A line of the audit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// When.
     pub at: Timestamp,
-    /// Operation id.
     pub operation: String,
-    /// What happened.
     #[serde(flatten)]
     pub entry: Entry,
 }
@@ -35,29 +32,24 @@ pub enum Entry {
     Started {
         /// Index of the step.
         step: usize,
-        /// Its title.
         title: String,
     },
     /// A step is done.
     Done {
         /// Index of the step.
         step: usize,
-        /// What it learnt.
         facts: Facts,
         /// What there is to say about it.
         note: Note,
     },
     /// It was left unfinished; it can be resumed.
     Paused {
-        /// Why.
         reason: String,
-        /// Index of the step that was the reason, where one was.
+        /// Index of the step that caused it, if one did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<usize>,
     },
-    /// It ended.
     Outcome {
-        /// How.
         outcome: Outcome,
     },
 }
@@ -66,14 +58,14 @@ pub enum Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Note {
-    /// No more than that.
+    /// It is done; there is no more to say.
     Done,
     /// More, in words.
     Told(String),
 }
 
 impl Note {
-    /// What is told beyond that it is done.
+    /// What there is to say, if anything.
     pub fn told(&self) -> Option<&str> {
         match self {
             Self::Done => None,
@@ -111,7 +103,7 @@ pub enum Outcome {
     Done,
     /// A step failed for good.
     Failed {
-        /// Index of the step, where the version that wrote it has told.
+        /// Index of the step; missing in audits of older versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         index: Option<usize>,
         /// Title of the step.
@@ -120,9 +112,6 @@ pub enum Outcome {
         /// Why, in words.
         reason: String,
     },
-    /// It was taken back by the operation named.
-    Undone {
-        /// Operation id.
-        by: String,
-    },
+    /// Another operation took it back.
+    Undone { by: String },
 }

@@ -9,26 +9,20 @@ use crate::core::plan::Plan;
 pub enum PlanRequest {
     /// New desired count or bounds.
     Scale {
-        /// Server name.
         server: String,
-        /// New desired count.
         desired: Option<u32>,
         /// New bounds; a missing one keeps its value.
         bounds: Option<Bounds>,
     },
-    /// A new deployment.
     Restart {
-        /// Server name.
         server: String,
     },
     /// An earlier task definition.
     Rollback {
-        /// Server name.
         server: String,
         /// Revision; `None` is the one before.
         revision: Option<u32>,
     },
-    /// Stop a task.
     StopTask {
         /// Task id, its beginning, or ARN.
         task: String,
@@ -49,15 +43,14 @@ pub enum PlanRequest {
     },
     /// Take an unfinished rotation back.
     UndoRotation {
-        /// The rotation's plan.
         plan: Box<Plan>,
-        /// What it had learnt.
+        /// Facts that the rotation had learnt.
         learnt: Facts,
     },
 }
 
 impl PlanRequest {
-    /// What is planned, while it is; `environment` is the one worked on.
+    /// Title while the plan is being made; `environment` is the current one.
     pub fn title(&self, environment: &str) -> String {
         match self {
             Self::Scale { server, .. } => format!("scale {server}"),

@@ -10,11 +10,9 @@ use super::work::{Check, Label, SecretCall, Step, TokenProbe, Version, Work};
 /// A rotation of one client's secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rotation {
-    /// User pool id.
     pub pool: String,
     /// Client id before the rotation.
     pub client: String,
-    /// Client name.
     pub name: String,
     /// Name of the secret in Secrets Manager that carries the credentials.
     pub secret: String,
@@ -33,7 +31,6 @@ pub struct Rotation {
 /// A service that reads the secret when its tasks start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consumer {
-    /// The service.
     #[serde(flatten)]
     pub service: ServiceRef,
     /// Its primary deployment at planning.
@@ -53,14 +50,15 @@ pub enum Strategy {
     /// An identical new client takes the old one's place: for endpoints without the calls for a
     /// second secret. The client id changes too.
     ReplaceClient {
-        /// All client ids of the pool at planning; another of the same name is ours.
+        /// All client ids of the pool at planning. A client of this name with another id is the copy that
+        /// the rotation made.
         known_clients: Vec<String>,
         /// Other client ids that the servers must go on accepting.
         also_allow: Vec<String>,
     },
 }
 
-/// What the operator adds to what is known to end a grace period now.
+/// The facts that end a grace period now.
 pub fn grace_waived() -> Facts {
     Facts::of(Fact::GraceWaived, "yes")
 }
@@ -191,7 +189,7 @@ impl Rotation {
         TokenProbe { secret, version, endpoint, scopes: self.scopes.clone() }
     }
 
-    /// By its id: a label names whatever bears it at the moment.
+    /// Names the version by its id, because a label can move to another version.
     fn proven(&self, version: &Result<String, Fact>) -> Work {
         let granted = |version| Check::TokenGranted { probe: self.probe(Version::Id(version)) };
         version.clone().map(granted).into()
@@ -206,12 +204,10 @@ impl Rotation {
 /// Takes an unfinished rotation back. Possible until the old credentials are deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UndoRotation {
-    /// The rotation.
     pub rotation: Rotation,
-    /// Its operation id.
     pub operation: String,
-    /// What it had learnt, and which version must be published when the new credentials go: the
-    /// one before ([`Rotation::previous`]), or the one that still is ([`Rotation::current`]).
+    /// Facts that the rotation had learnt, and the version to publish when the new credentials go:
+    /// the one before ([`Rotation::previous`]), or the one still published ([`Rotation::current`]).
     pub learnt: Facts,
 }
 

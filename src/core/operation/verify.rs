@@ -36,7 +36,7 @@ pub fn steady(server: &Server, desired: Option<u32>, deployment: Option<&str>) -
     let wanted = server.desired;
     let (healthy, targets) = match server.healthy_targets() {
         Some((healthy, targets)) => (healthy, format!("{healthy}/{targets} targets healthy")),
-        // Not a promise of its own: a deployment that ECS calls completed has passed its load balancer.
+        // Unread targets do not hold it up: ECS completes a deployment only behind a healthy load balancer.
         None if server.targets.why().is_some() => (wanted as usize, "targets not read".to_owned()),
         None => (wanted as usize, "no target group".to_owned()),
     };
@@ -52,14 +52,14 @@ pub fn steady(server: &Server, desired: Option<u32>, deployment: Option<&str>) -
     CheckState::Pending(format!("{note}, {pending} pending, rollout {rollout}{}", last_stop(server)))
 }
 
-/// Tasks that may stop by themselves before a deployment without a running one is given up. ECS's
-/// own circuit breaker needs at least three, too.
+/// So many tasks stopped by themselves, and none running, means that a deployment has failed. ECS's
+/// circuit breaker needs at least three, too.
 const CRASHES: usize = 3;
 
 /// Whether a deployment starts tasks only to see them stop.
 fn crash_loop(server: &Server, primary: &Deployment) -> Option<String> {
     let since = primary.created_at?;
-    // Those of the deployment before stop in this time too.
+    // Tasks of the previous deployment stop in this time, too.
     let ours = |task: &Task| task.task_definition == primary.task_definition;
     let of_this = |task: &&Task| ours(task) && task.stopped_at.is_some_and(|at| at >= since) && task.stopped_itself();
     let crashes = server.known_tasks().iter().filter(of_this).count();
@@ -75,7 +75,7 @@ fn why_failed(server: &Server, reason: &str) -> String {
     format!("{}{}", word(reason), last_stop(server))
 }
 
-/// The task that stopped last, or that nobody knows of one.
+/// The task that stopped last, or why the tasks are unknown.
 fn last_stop(server: &Server) -> String {
     match (server.latest_stop(), server.tasks.why()) {
         (Some(task), _) => format!("; last stop: {}", task.stop_reason()),

@@ -21,17 +21,39 @@ pub enum Call {
 #[allow(missing_docs, reason = "the fields bear AWS's own names")]
 pub enum ServiceCall {
     /// ECS UpdateService with a new desired count, unless the count is neither `from` nor this.
-    SetDesired { cluster: String, service: String, desired: u32, from: Option<u32> },
+    SetDesired {
+        cluster: String,
+        service: String,
+        desired: u32,
+        from: Option<u32>,
+    },
     /// RegisterScalableTarget with new bounds.
-    SetBounds { cluster: String, service: String, min: u32, max: u32 },
+    SetBounds {
+        cluster: String,
+        service: String,
+        min: u32,
+        max: u32,
+    },
     /// ECS UpdateService with force-new-deployment, unless the primary deployment is already another
     /// than `replaces`. Yields [`Fact::Deployment`].
-    NewDeployment { cluster: String, service: String, replaces: Option<String> },
+    NewDeployment {
+        cluster: String,
+        service: String,
+        replaces: Option<String>,
+    },
     /// ECS UpdateService to another task definition, unless one is in force that is neither this nor
     /// what it `replaces`. Yields [`Fact::Deployment`].
-    UseTaskDefinition { cluster: String, service: String, task_definition: String, replaces: Option<String> },
-    /// ECS StopTask.
-    StopTask { cluster: String, task: String, reason: String },
+    UseTaskDefinition {
+        cluster: String,
+        service: String,
+        task_definition: String,
+        replaces: Option<String>,
+    },
+    StopTask {
+        cluster: String,
+        task: String,
+        reason: String,
+    },
 }
 
 /// A write to a stack.
@@ -54,8 +76,8 @@ pub enum SecretCall {
     PublishClientSecret { pool: String, client: String, secret: String },
     /// Generates a secret value and writes it with the client's id as `AWSPENDING`. Yields [`Fact::Pending`].
     StageNewSecret { client: String, secret: String, token: String },
-    /// AddUserPoolClientSecret with the staged value that `probe` names, unless the client has a
-    /// secret that is not among the `known` and the staged value opens it. Yields [`Fact::ClientSecret`].
+    /// AddUserPoolClientSecret with the staged value that `probe` names, unless the client already has
+    /// a secret that is not among the `known` and that the staged value opens. Yields [`Fact::ClientSecret`].
     AddClientSecret { pool: String, client: String, probe: TokenProbe, known: Vec<String> },
     /// DeleteUserPoolClientSecret, as long as the version `published` of `secret` is `AWSCURRENT`.
     DeleteClientSecret { pool: String, client: String, client_secret: String, secret: String, published: String },
@@ -91,11 +113,11 @@ impl Label {
     }
 }
 
-/// Which version of a secret is meant.
+/// A version of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Version {
     Id(String),
-    /// The one that bears this label at the moment.
+    /// The one that has this label when the call is made.
     Labelled(Label),
 }
 
@@ -104,7 +126,6 @@ pub enum Version {
 pub struct TokenProbe {
     /// Secret in Secrets Manager that holds `client_id` and `client_secret`.
     pub secret: String,
-    /// Version to prove.
     pub version: Version,
     /// OAuth 2.0 token endpoint.
     pub endpoint: String,
@@ -118,11 +139,9 @@ pub struct TokenProbe {
 pub enum Check {
     /// One deployment is left, completed, with all its tasks running and its targets healthy.
     Steady {
-        /// ECS cluster.
         cluster: String,
-        /// ECS service.
         service: String,
-        /// The count that was promised; `None` takes the service's own.
+        /// The count that the plan promised; `None`: the service's own desired count.
         desired: Option<u32>,
         /// The deployment that must be the primary one; another means superseded or rolled back.
         deployment: Option<String>,
@@ -131,7 +150,7 @@ pub enum Check {
     BoundsAre { cluster: String, service: String, min: u32, max: u32 },
     /// The task has stopped.
     TaskStopped { cluster: String, task: String },
-    /// The stack reached the end of the operation of this token, or rests where no operation is ours.
+    /// The stack has finished the operation of this token; without a token: it is not changing.
     StackSettled { stack: StackRef, token: Option<String> },
     /// The stack is gone.
     StackGone { stack: StackRef, token: String },
@@ -141,13 +160,13 @@ pub enum Check {
     TokenRefused { probe: TokenProbe },
     /// The old credentials may go.
     GraceOver {
-        /// From when on.
+        /// The end of the grace period.
         until: Timestamp,
     },
 }
 
 impl Check {
-    /// How long it is waited for before the operator is asked; `None` has an end of its own.
+    /// How long to wait before the operator is asked; `None`: no limit, the condition ends by itself.
     ///
     /// A stack of the platform waits for CloudFront, which takes half an hour on a bad day; a
     /// deployment has ECS's circuit breaker, which gives up much earlier.
@@ -165,24 +184,23 @@ impl Check {
 /// How a condition stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckState {
-    /// It holds; in words.
+    /// It holds; how, in words.
     Holds(String),
-    /// Not yet; in words: how far it is.
+    /// Not yet; how far it is, in words.
     Pending(String),
-    /// It can no longer hold; in words: why.
+    /// It can no longer hold; why, in words.
     Failed(String),
 }
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
-    /// Write.
     Apply(Call),
     /// Wait until it holds.
     Await(Check),
-    /// Nothing is left to do here; in words: why.
+    /// There is nothing to do; why, in words.
     Skip(String),
-    /// It can be told only when this is learnt, by a step before it.
+    /// It cannot be computed before an earlier step has learnt this fact.
     NotYet(Fact),
 }
 
@@ -210,7 +228,7 @@ impl From<Check> for Work {
     }
 }
 
-/// Work, or the fact that is missing for it.
+/// Work, or the fact that it still lacks.
 impl<T: Into<Work>> From<Result<T, Fact>> for Work {
     fn from(known: Result<T, Fact>) -> Self {
         known.map_or_else(Self::NotYet, Into::into)
@@ -222,7 +240,6 @@ impl<T: Into<Work>> From<Result<T, Fact>> for Work {
 pub struct Step {
     /// In the imperative, such as `set desired count of time to 3`.
     pub title: String,
-    /// What it does.
     pub work: Work,
     /// Indices of the steps that must be done first.
     pub after: Vec<usize>,

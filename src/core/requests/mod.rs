@@ -85,13 +85,13 @@ impl By {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Subject {
     pub server: String,
-    pub target: Option<Target>,
+    pub asked: Option<Asked>,
     pub caller: Option<Caller>,
 }
 
 /// What a request asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
+pub enum Asked {
     Tool(String),
     /// The method of a request that is no tool call.
     Method(String),
@@ -108,7 +108,7 @@ pub enum Caller {
     Client(String),
 }
 
-impl Target {
+impl Asked {
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Tool(name) | Self::Method(name) => Some(name),
@@ -118,14 +118,14 @@ impl Target {
 }
 
 /// By name: tools and methods stand in one column.
-impl Ord for Target {
+impl Ord for Asked {
     fn cmp(&self, other: &Self) -> Ordering {
-        let key = |target: &Self| (target.name().map(str::to_owned), matches!(target, Self::Method(_)));
+        let key = |asked: &Self| (asked.name().map(str::to_owned), matches!(asked, Self::Method(_)));
         key(self).cmp(&key(other))
     }
 }
 
-impl PartialOrd for Target {
+impl PartialOrd for Asked {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
@@ -144,7 +144,6 @@ impl Caller {
 /// Figures of a window.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Figures {
-    /// Requests answered.
     pub requests: u64,
     /// Those that failed: status 500 and above, and tool results that say `isError`.
     pub errors: u64,
@@ -208,7 +207,6 @@ impl Series {
 #[derive(Debug, Clone, Default)]
 pub struct Requests {
     series: HashMap<String, Series>,
-    /// Newest slot.
     newest: i64,
     /// Newest millisecond that was counted.
     counted: i64,
@@ -284,7 +282,7 @@ impl Requests {
         for series in self.series.values() {
             let subject = match by {
                 By::Tool => Subject { caller: None, ..series.subject.clone() },
-                By::Client => Subject { target: None, ..series.subject.clone() },
+                By::Client => Subject { asked: None, ..series.subject.clone() },
                 By::Both => series.subject.clone(),
             };
             Self::sum(series, window, now, all.entry(subject).or_default());

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{Caller, Subject, Target};
+use super::{Asked, Caller, Subject};
 
 /// What a request line says. `event` is `request`, or `tool_error` where the result said `isError`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -17,7 +17,6 @@ pub struct Request<'a> {
     method: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     client: Option<Cow<'a, str>>,
-    /// HTTP status.
     pub status: u16,
     /// Milliseconds until the response began.
     pub latency_ms: f64,
@@ -50,13 +49,13 @@ impl<'a> Request<'a> {
 
     /// Whose request it is.
     pub fn subject(&self, server: &str) -> Subject {
-        let target = match (self.tool(), self.method()) {
-            (Some(tool), _) => Target::Tool(tool.to_owned()),
-            (None, Some(method)) => Target::Method(method.to_owned()),
-            (None, None) => Target::Unnamed,
+        let asked = match (self.tool(), self.method()) {
+            (Some(tool), _) => Asked::Tool(tool.to_owned()),
+            (None, Some(method)) => Asked::Method(method.to_owned()),
+            (None, None) => Asked::Unnamed,
         };
         let caller = self.client().map_or(Caller::Unknown, |client| Caller::Client(client.to_owned()));
-        Subject { server: server.to_owned(), target: Some(target), caller: Some(caller) }
+        Subject { server: server.to_owned(), asked: Some(asked), caller: Some(caller) }
     }
 
     /// Whether it failed: the server's fault, or the tool said so.

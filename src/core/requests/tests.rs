@@ -43,7 +43,7 @@ fn figures_per_tool_and_client() {
     let counted = counted(lines);
     let by_tool = counted.figures(By::Tool, Period::One, NOW);
     let names: Vec<&str> =
-        by_tool.iter().map(|(subject, _)| subject.target.as_ref().and_then(Target::name).unwrap_or("-")).collect();
+        by_tool.iter().map(|(subject, _)| subject.asked.as_ref().and_then(Asked::name).unwrap_or("-")).collect();
     assert_eq!(names, ["convert", "now"]);
     let (convert, now) = (&by_tool[0].1, &by_tool[1].1);
     assert_eq!((convert.requests, convert.errors, convert.refused), (2, 1, 1));

@@ -13,7 +13,7 @@ use super::plan::text;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::core::operation::protocol::{Mark, News, Stage};
 use crate::core::operation::record::{Note, Outcome};
-use crate::core::operation::{Check, CheckState, Effect, Event, Operation, Phase, Work};
+use crate::core::operation::{Check, CheckState, Event, Operation, Order, Phase, Work};
 use crate::core::plan::{Confirm, Plan};
 use crate::core::text::short_duration;
 use crate::run::{Session, operate as perform};
@@ -129,9 +129,9 @@ async fn queue(
     let drafts = operation.plan.drafts.clone();
     for effect in operation.handle(event, Timestamp::now()) {
         match effect {
-            Effect::Discard => perform::discard(session, &drafts).await,
-            Effect::Record(record, Mark::Other) => {
-                let recorded = perform::perform(session.clone(), Effect::Record(record, Mark::Other)).await;
+            Order::Discard => perform::discard(session, &drafts).await,
+            Order::Record(record, Mark::Other) => {
+                let recorded = perform::perform(session.clone(), Order::Record(record, Mark::Other)).await;
                 if let Some(Event::NotRecorded(why)) = recorded {
                     progress(&format!("warning: the audit could not be written: {why}"));
                 }

@@ -7,7 +7,7 @@ use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::cost::{Cost, Priced};
 use crate::core::environment::{EDGE_REGION, Environment, Template, names, stacks};
 use crate::core::error::PlanResult;
-use crate::core::operation::deploy::{Deploy, Destroy, Input, Planned, StackDeploy};
+use crate::core::operation::deploy::{Deploy, Destroy, ParameterValue, Planned, StackDeploy};
 use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Confirm, Plan, Risk};
 use crate::core::stack::{ChangeAction, Drafted, PropertyChange, Replacement, ResourceChange, Stack, StackRef};
@@ -114,9 +114,9 @@ fn priorities(existing: &[Stack]) -> BTreeMap<String, u32> {
 fn cost(session: &Session, existing: &[Stack], planned: &[StackDeploy]) -> Cost {
     let before: Vec<Priced> = existing.iter().filter_map(|stack| deployed(session, stack)).collect();
     let stays = before.iter().filter(|stack| !planned.iter().any(|deploy| deploy.stack.name == stack.name));
-    let value = |(key, input): (&String, &Input)| match input {
-        Input::Value(value) => Some((key.clone(), value.clone())),
-        Input::Output { .. } => None,
+    let value = |(key, input): (&String, &ParameterValue)| match input {
+        ParameterValue::Value(value) => Some((key.clone(), value.clone())),
+        ParameterValue::Output { .. } => None,
     };
     let described = planned.iter().map(|deploy| Priced {
         name: deploy.stack.name.clone(),

@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 
 use super::{Budget, Inbound, Patience};
 use crate::cloud::{Cloud, CloudError, ErrorKind};
-use crate::core::logs::coverage::Wanted;
-use crate::core::logs::merge::{Source, finished, merge};
+use crate::core::logs::coverage::DueWindow;
+use crate::core::logs::merge::{GroupWindow, finished, merge};
 use crate::core::logs::{LogEvent, LogPage};
 
 /// What a window sends while it is read.
@@ -39,7 +39,7 @@ enum Stop {
 pub(super) struct Pages {
     pub cloud: Arc<dyn Cloud>,
     /// The groups, each with the beginning of its window.
-    pub wanted: Wanted,
+    pub wanted: DueWindow,
     /// The end of the window, in milliseconds since the Unix epoch; `None` reads all that there is.
     pub until: Option<i64>,
     pub pattern: Option<String>,
@@ -68,8 +68,8 @@ impl Pages {
 
     async fn read(&self) -> Result<(), Stop> {
         let groups = self.wanted.iter();
-        let mut sources: Vec<Source> =
-            groups.map(|(group, from)| Source::new(group, *from, self.until, self.pattern.clone())).collect();
+        let mut sources: Vec<GroupWindow> =
+            groups.map(|(group, from)| GroupWindow::new(group, *from, self.until, self.pattern.clone())).collect();
         while !finished(&sources) {
             let mut at = 0;
             while at < sources.len() {
@@ -86,7 +86,7 @@ impl Pages {
                     Page::NoGroup => sources[at].finish(),
                     Page::Refused(error) => {
                         // All groups begin again together, so that what is read twice is counted from its beginning.
-                        let tokens: Vec<bool> = sources.iter_mut().map(Source::restart).collect();
+                        let tokens: Vec<bool> = sources.iter_mut().map(GroupWindow::restart).collect();
                         // If there was no token, the group itself is refused, and would be again.
                         if !tokens[at] {
                             return Err(Stop::Failed(error));
@@ -105,7 +105,7 @@ impl Pages {
     }
 
     /// The next page of a group. A call that fails is repeated until it succeeds or must be given up.
-    async fn page(&self, source: &Source) -> Result<Page, Stop> {
+    async fn page(&self, source: &GroupWindow) -> Result<Page, Stop> {
         let mut failures = 0;
         loop {
             let Some(query) = source.wants() else { return Ok(Page::Here(LogPage::default())) };

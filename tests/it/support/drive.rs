@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use quarterdeck::cloud::{Cloud, CloudResult};
 use quarterdeck::core::error::ErrorKind;
 use quarterdeck::core::operation::protocol::News;
-use quarterdeck::core::operation::{Approved, Check, CheckState, Effect, Event, Facts, Operation, Phase, verify};
+use quarterdeck::core::operation::{Approved, Check, CheckState, Event, Facts, Operation, Order, Phase, verify};
 use quarterdeck::core::plan::Plan;
 
 pub use super::plans::bare as plan;
@@ -34,22 +34,22 @@ impl Driven {
 /// Confirms a plan and does what it wants until nothing is left to do.
 pub async fn drive(cloud: &dyn Cloud, plan: Plan) -> Driven {
     let mut driven = Driven { operation: Operation::propose(plan, false), audit: String::new() };
-    let mut wanted: VecDeque<Effect> = driven.operation.handle(Event::Answer("y".into()), now()).into();
+    let mut wanted: VecDeque<Order> = driven.operation.handle(Event::Answer("y".into()), now()).into();
     let mut reads = 0;
     while let Some(effect) = wanted.pop_front() {
         let event = match effect {
-            Effect::Record(record, mark) => {
+            Order::Record(record, mark) => {
                 driven.audit.push_str(&serde_json::to_string(&record).unwrap());
                 Event::Recorded(mark)
             }
-            Effect::Apply(step, approved) => {
+            Order::Apply(step, approved) => {
                 let news = match cloud.apply(approved).await {
                     Ok(facts) => News::Applied(facts),
                     Err(error) => News::Failed(error),
                 };
                 Event::Step { step, news }
             }
-            Effect::Check(step, check, _) => {
+            Order::Check(step, check, _) => {
                 reads += 1;
                 let state = read(cloud, &check).await;
                 let news = match state {
@@ -70,7 +70,7 @@ pub async fn drive(cloud: &dyn Cloud, plan: Plan) -> Driven {
                 };
                 Event::Step { step, news }
             }
-            Effect::Discard => continue,
+            Order::Discard => continue,
         };
         wanted.extend(driven.operation.handle(event, now()));
     }
@@ -80,11 +80,11 @@ pub async fn drive(cloud: &dyn Cloud, plan: Plan) -> Driven {
 /// The first call of a plan, approved.
 pub fn first_call(plan: Plan) -> Approved {
     let mut operation = Operation::propose(plan, false);
-    let mut wanted: VecDeque<Effect> = operation.handle(Event::Answer("y".into()), now()).into();
+    let mut wanted: VecDeque<Order> = operation.handle(Event::Answer("y".into()), now()).into();
     loop {
         match wanted.pop_front().expect("a call") {
-            Effect::Record(_, mark) => wanted.extend(operation.handle(Event::Recorded(mark), now())),
-            Effect::Apply(_, approved) => return approved,
+            Order::Record(_, mark) => wanted.extend(operation.handle(Event::Recorded(mark), now())),
+            Order::Apply(_, approved) => return approved,
             _ => {}
         }
     }

@@ -21,7 +21,7 @@ use quarterdeck::console::effect::Effect;
 use quarterdeck::console::keymap::{KeyPress, Keymap};
 use quarterdeck::console::model::Model;
 use quarterdeck::console::msg::Msg;
-use quarterdeck::console::screens::{Answer, Read};
+use quarterdeck::console::screens::{Answer, Fetch};
 use quarterdeck::console::update::update;
 use quarterdeck::core::client::ClientList;
 use quarterdeck::core::error::{CloudError, ErrorKind};
@@ -117,7 +117,7 @@ impl Console {
     }
 
     /// Gives an operation an event.
-    pub fn event(&mut self, id: &str, event: Event) -> Vec<operation::Effect> {
+    pub fn event(&mut self, id: &str, event: Event) -> Vec<operation::Order> {
         let effects = self.send(Msg::Operation(id.into(), event));
         effects.into_iter().filter_map(of_operation).collect()
     }
@@ -143,22 +143,22 @@ impl Console {
 }
 
 impl World {
-    fn answer(&self, read: &Read) -> Answer {
+    fn answer(&self, read: &Fetch) -> Answer {
         if let Some(error) = &self.down {
             return read.failed(error.clone());
         }
         match read {
-            Read::Identity => Answer::Identity(Ok(fixtures::identity())),
-            Read::Fleet => Answer::Fleet(Ok(self.fleet.clone())),
-            Read::Stacks => Answer::Stacks(Ok(self.stacks.clone())),
-            Read::StackDetail(_) => Answer::StackDetail(Ok(self.detail.clone())),
-            Read::Clients => Answer::Clients(Ok(self.clients.clone())),
+            Fetch::Identity => Answer::Identity(Ok(fixtures::identity())),
+            Fetch::Fleet => Answer::Fleet(Ok(self.fleet.clone())),
+            Fetch::Stacks => Answer::Stacks(Ok(self.stacks.clone())),
+            Fetch::StackDetail(_) => Answer::StackDetail(Ok(self.detail.clone())),
+            Fetch::Clients => Answer::Clients(Ok(self.clients.clone())),
         }
     }
 }
 
 /// The operation's own effect.
-pub fn of_operation(effect: Effect) -> Option<operation::Effect> {
+pub fn of_operation(effect: Effect) -> Option<operation::Order> {
     match effect {
         Effect::Operation(_, effect) => Some(effect),
         _ => None,

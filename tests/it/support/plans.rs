@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use quarterdeck::core::cost::{Cost, Priced};
 use quarterdeck::core::environment::Template;
 use quarterdeck::core::fleet::Bounds;
-use quarterdeck::core::operation::deploy::{Deploy, Destroy, Input, Planned, StackDeploy};
+use quarterdeck::core::operation::deploy::{Deploy, Destroy, ParameterValue, Planned, StackDeploy};
 use quarterdeck::core::operation::intent::{Intent, Scale, ServiceRef};
 use quarterdeck::core::operation::rotate::{Consumer, Rotation, Strategy};
 use quarterdeck::core::operation::{Call, Check, Fact, Facts, Operation, SecretCall, ServiceCall, StackCall, Work};
-use quarterdeck::core::plan::{Change, Confirm, Plan, Risk, Target};
+use quarterdeck::core::plan::{Change, Confirm, Place, Plan, Risk};
 use quarterdeck::core::stack::StackRef;
 
 use super::fixtures;
@@ -19,7 +19,7 @@ pub fn bare(id: &str, intent: Intent) -> Plan {
     Plan {
         id: id.into(),
         title: id.into(),
-        target: Target::default(),
+        target: Place::default(),
         changes: Vec::new(),
         warnings: Vec::new(),
         commands: Vec::new(),
@@ -32,7 +32,7 @@ pub fn bare(id: &str, intent: Intent) -> Plan {
 }
 
 fn plan(id: &str, title: &str, resource: &str, intent: Intent) -> Plan {
-    let target = Target {
+    let target = Place {
         account: "123456789012".into(),
         region: "eu-west-1".into(),
         caller: fixtures::identity().arn,
@@ -121,7 +121,7 @@ fn priced(server: &str, min: u32, max: u32) -> Priced {
 
 fn stack(part: &str, template: Template, planned: Planned, after: Vec<usize>, server: bool) -> StackDeploy {
     let region = if part == "edge" { "us-east-1" } else { "eu-west-1" };
-    let pool = Input::Output { stack: "quarterdeck-prod-platform".into(), key: "UserPoolId".into() };
+    let pool = ParameterValue::Output { stack: "quarterdeck-prod-platform".into(), key: "UserPoolId".into() };
     StackDeploy {
         stack: StackRef { name: format!("quarterdeck-prod-{part}"), region: region.into() },
         template,

@@ -12,7 +12,7 @@ use crate::core::logs::store::{Direction, Seek, Wanted};
 
 pub fn pause(model: &mut Model) -> Vec<Effect> {
     let state = &mut model.screens.logs;
-    // Not a move: where a filter hides every line there is no row to move to.
+    // Not a move of the selection: if a filter hides every line, there is no row to move to.
     if state.paused() {
         return window::resume(model);
     }
@@ -117,7 +117,7 @@ fn next_times(times: Times) -> Times {
     }
 }
 
-/// Marks the selected line, or takes its mark.
+/// Marks the selected line, or removes its mark.
 pub fn mark(model: &mut Model) -> Vec<Effect> {
     let state = &mut model.screens.logs;
     if let Some(anchor) = state.chosen().map(|kept| kept.anchor) {
@@ -152,7 +152,7 @@ pub fn go(model: &mut Model, to: Move) -> Vec<Effect> {
         return down_past_the_end(model, to, now == last);
     }
     state.select_row(row);
-    // What is not judged yet may hold more lines.
+    // Lines that are not judged yet may still be shown.
     let at_the_top = !down && now == 0 && state.store.progress().is_none();
     if at_the_top { window::older(model) } else { Vec::new() }
 }
@@ -200,7 +200,7 @@ fn seek(model: &mut Model, direction: Direction, wanted: Wanted) -> Vec<Effect> 
     Vec::new()
 }
 
-/// Does the next slice of what takes longer than a key may wait.
+/// Does the next slice of work that would keep a key waiting if done at once.
 pub fn work(model: &mut Model) -> Vec<Effect> {
     let state = &mut model.screens.logs;
     let more = state.store.work(state.toward());

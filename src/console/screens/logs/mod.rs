@@ -31,7 +31,7 @@ pub(super) fn set_search(model: &mut Model, text: &str) {
 pub struct State {
     /// The lines that are kept, and which of them are shown and found.
     pub store: Store,
-    /// How the tail stands.
+    /// The state of the tail.
     pub tail: TailState,
     /// Stretches in which lines may be missing.
     pub gaps: Vec<Gap>,
@@ -59,7 +59,7 @@ pub struct State {
     cursor: Option<Anchor>,
     /// The last line when the view was paused: what came later does not move the view.
     held: Option<Anchor>,
-    /// What is looked for while lines are still judged.
+    /// A search that goes on while lines are still being judged.
     seeking: Option<(Direction, Wanted)>,
     saving: Option<save::Saving>,
     generation: Generation,
@@ -99,7 +99,6 @@ pub enum Times {
     /// The operator's time zone.
     #[default]
     Local,
-    /// UTC.
     Utc,
     /// How long ago.
     Relative,
@@ -123,7 +122,7 @@ impl State {
         self.saving.is_some() || self.store.progress().is_some()
     }
 
-    /// Whether a line is looked for where lines are not judged yet.
+    /// Whether a search goes on among lines that are not judged yet.
     pub fn seeking(&self) -> bool {
         self.seeking.is_some()
     }
@@ -201,7 +200,7 @@ impl State {
         if self.times == Times::Utc { TimeZone::UTC } else { self.zone.clone() }
     }
 
-    /// Where lines are to be judged first: where something is looked for, else what is on screen.
+    /// Which lines to judge first: those being searched, else those on the screen.
     fn toward(&self) -> Toward {
         match (self.cursor, self.seeking) {
             (Some(cursor), Some((direction, _))) => Toward::From(cursor, direction),
@@ -230,7 +229,7 @@ impl State {
         self.unseen = 0;
     }
 
-    /// Goes one step back: out of the search, the filters. Whether there was one.
+    /// Goes one step back, out of the search or a filter. Returns whether there was one.
     fn back(&mut self) -> bool {
         if self.store.search().is_some() {
             self.set_search("");

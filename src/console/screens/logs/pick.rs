@@ -20,7 +20,6 @@ pub enum Pick {
 }
 
 impl Pick {
-    /// Its title.
     pub fn title(self) -> &'static str {
         match self {
             Self::Sources => "sources",
@@ -49,7 +48,6 @@ impl Pick {
 pub struct Item {
     /// Whether it is chosen, where several can be.
     pub checked: Option<bool>,
-    /// Its name.
     pub name: String,
     /// More about it.
     pub note: String,

@@ -21,7 +21,7 @@ use crate::core::requests::Requests;
 pub const HISTORY: i64 = 15 * 60 * 1_000;
 /// The longest window that is read at once: where nothing is found, the next one is twice as long.
 const LONGEST: i64 = 24 * 60 * 60 * 1_000;
-/// How much before a time that is jumped to is read with it.
+/// How much is read before a time that the operator jumps to.
 const LEAD: i64 = 5 * 60 * 1_000;
 
 /// The stretch of time that is kept.
@@ -34,7 +34,7 @@ pub struct Window {
     /// How long the next window is, in milliseconds.
     step: i64,
     loading: Option<Loading>,
-    /// Where following goes on from a window in the past: lines of this millisecond may be kept already.
+    /// Where following resumes after a window in the past. Lines of this millisecond may be kept already.
     seam: Option<i64>,
 }
 
@@ -110,12 +110,12 @@ fn source(model: &Model, name: &str) -> String {
     groups.first().and_then(|group| group.rsplit('/').next()).unwrap_or(name).to_owned()
 }
 
-/// The fleet was read: what is followed follows it, so that a new server's lines join by themselves.
+/// Follows the log groups of the fleet just read, so that lines of a new server join by themselves.
 pub fn fleet_read(model: &mut Model) -> Vec<Effect> {
     let groups = groups(model);
     let state = &mut model.screens.logs;
     let follows = state.following() && !matches!(state.tail, TailState::Ended(_) | TailState::Off);
-    // A fleet that could not be read, or is gone, takes no log from the screen.
+    // If the fleet could not be read, or is gone, its log stays on the screen.
     if !follows || groups.is_empty() || groups == state.groups {
         return Vec::new();
     }
@@ -177,7 +177,8 @@ pub fn resume(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Takes lines of the tail. In the past they are counted: kept, there would be a gap before them.
+/// Takes lines of the tail. In a window of the past they are only counted: kept, there would be a gap
+/// before them.
 pub fn lines(model: &mut Model, generation: Generation, lines: Vec<Line>) -> Vec<Effect> {
     let state = &mut model.screens.logs;
     if generation != state.generation || lines.is_empty() {
@@ -275,7 +276,7 @@ pub fn older_lines(model: &mut Model, generation: Generation, result: Result<Vec
     let Some(loading) = state.window.loading.take_if(|_| generation == state.generation) else { return Vec::new() };
     let lines = match result {
         Ok(lines) => lines,
-        // Nothing is changed, so the window is asked for again the next time.
+        // Nothing changes here, so the next attempt asks for the same window.
         Err(error) => return model.refuse(format!("that window was not read: {error}")),
     };
     if lines.is_empty() {

@@ -10,7 +10,7 @@ fn coverage() -> Coverage {
     coverage
 }
 
-fn from(wanted: Option<Wanted>) -> Option<i64> {
+fn from(wanted: Option<DueWindow>) -> Option<i64> {
     wanted.map(|wanted| wanted[0].1)
 }
 

@@ -1,8 +1,8 @@
 //! The lines that the filter shows: by row, by time, in a direction, counted.
 
-use super::{Anchor, Direction, Kept, Place, Store};
+use super::{Anchor, Direction, Kept, Position, Store};
 use crate::core::logs::line::LineRef;
-use crate::core::logs::segment::{Counts, FOUND, MARKED, SHOWN, Segment};
+use crate::core::logs::segment::{FOUND, LineCounts, MARKED, SHOWN, Segment};
 use crate::core::logs::severity::Severity;
 
 /// What to look for among the lines shown.
@@ -12,14 +12,12 @@ pub enum Wanted {
     Match,
     /// A warning or an error.
     Trouble,
-    /// A mark.
     Mark,
 }
 
-/// What looking for a line came to.
+/// The result of looking for a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seek {
-    /// It is here.
     Found(Anchor),
     /// There is none in that direction.
     Nothing,
@@ -30,26 +28,23 @@ pub enum Seek {
 /// Lines of a stretch of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bar {
-    /// All lines shown.
     pub lines: usize,
-    /// Warnings among them.
     pub warnings: usize,
-    /// Errors among them.
     pub errors: usize,
 }
 
 impl Store {
     /// What is known of a segment; nothing where it is not judged.
-    fn counts(&self, segment: &Segment) -> Counts {
+    fn counts(&self, segment: &Segment) -> LineCounts {
         let counts = segment.counts();
         match (self.sieve.is_filtered(segment), self.sieve.is_judged(segment)) {
             (true, true) => counts,
-            (true, false) => Counts { found: 0, ..counts },
-            (false, _) => Counts::default(),
+            (true, false) => LineCounts { found: 0, ..counts },
+            (false, _) => LineCounts::default(),
         }
     }
 
-    fn total(&self, count: impl Fn(Counts) -> usize) -> usize {
+    fn total(&self, count: impl Fn(LineCounts) -> usize) -> usize {
         self.segments.iter().map(|segment| count(self.counts(segment))).sum()
     }
 
@@ -80,7 +75,7 @@ impl Store {
         None
     }
 
-    fn kept(&self, (segment, index): Place) -> Option<Kept<'_>> {
+    fn kept(&self, (segment, index): Position) -> Option<Kept<'_>> {
         let segment = self.segments.get(segment)?;
         let (source, line) = segment.line(index)?;
         let (server, task) = self.sources.names(source);
@@ -100,14 +95,14 @@ impl Store {
         self.rank((segment, self.segments.get(segment).map_or(0, |segment| segment.before(at))))
     }
 
-    fn rank(&self, (segment, index): Place) -> usize {
+    fn rank(&self, (segment, index): Position) -> usize {
         let before: usize = self.segments.iter().take(segment).map(|one| self.counts(one).shown).sum();
         let within = self.segments.get(segment).filter(|one| self.sieve.is_filtered(one));
         before + within.map_or(0, |one| one.shown_before(index))
     }
 
     /// Where a line is, or would be.
-    pub(super) fn locate(&self, Anchor { at, id }: Anchor) -> Place {
+    pub(super) fn locate(&self, Anchor { at, id }: Anchor) -> Position {
         let first = self.segments.partition_point(|segment| segment.last_at() < at);
         let same = (first..self.segments.len()).take_while(|index| self.segments[*index].first_at() <= at);
         let found = same.filter_map(|index| Some((index, self.segments[index].find(at, id)?))).next();
@@ -146,7 +141,7 @@ impl Store {
         Seek::Nothing
     }
 
-    /// Sets or takes the mark of a line; whether it has one now.
+    /// Sets or removes the mark of a line. Returns whether it has one now.
     pub fn toggle_mark(&mut self, anchor: Anchor) -> bool {
         let (segment, index) = self.locate(anchor);
         self.segments.get_mut(segment).is_some_and(|segment| segment.toggle_mark(index))
@@ -163,7 +158,7 @@ impl Store {
             let from = if segment == first { index } else { 0 };
             (from..self.segments[segment].len()).map(move |index| (segment, index))
         });
-        let shown = move |(segment, index): &Place| all || self.segments[*segment].has(*index, SHOWN);
+        let shown = move |(segment, index): &Position| all || self.segments[*segment].has(*index, SHOWN);
         places.filter(shown).filter_map(|place| self.kept(place))
     }
 
@@ -200,7 +195,7 @@ fn add(bars: &mut [Bar], index: usize, lines: usize, warnings: usize, errors: us
     }
 }
 
-fn has_wanted(counts: Counts, wanted: Wanted) -> bool {
+fn has_wanted(counts: LineCounts, wanted: Wanted) -> bool {
     match wanted {
         Wanted::Match => counts.found > 0,
         Wanted::Mark => counts.marked > 0,
