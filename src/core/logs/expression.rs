@@ -96,7 +96,7 @@ impl Test {
             Self::Field(name, operator, operand) => match name.as_str() {
                 "server" if !line.server.is_empty() => operand.compare(*operator, &Value::Text(line.server.into())),
                 "task" => operand.compare(*operator, &Value::Text(line.task.into())),
-                // A line without the field matches no term about that field, not even a negated one.
+                // No comparison holds for a line without the field, so `!=` and `!` do.
                 _ => lookup(line.text, name).is_some_and(|value| operand.compare(*operator, &value)),
             },
         }
