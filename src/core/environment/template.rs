@@ -19,7 +19,7 @@ pub enum Template {
 }
 
 /// What `build.rs` has read in a template.
-struct Facts {
+struct Packed {
     resources: usize,
     web_acl_rules: usize,
     parameters: &'static [Parameter],
@@ -61,7 +61,7 @@ impl Template {
         }
     }
 
-    const fn facts(self) -> &'static Facts {
+    const fn facts(self) -> &'static Packed {
         match self {
             Self::Edge => &EDGE,
             Self::Network => &NETWORK,
