@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed={path}");
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
         let template = template(&text).map_err(|error| format!("{path}: {error}"))?;
-        writeln!(out, "const {constant}: Facts = {template};")?;
+        writeln!(out, "const {constant}: Packed = {template};")?;
     }
     let folder = std::env::var("OUT_DIR")?;
     std::fs::write(Path::new(&folder).join("templates.rs"), out)?;
@@ -38,7 +38,7 @@ fn template(text: &str) -> Result<String, Box<dyn Error>> {
     }
     let resources = entries(template, "Resources")?;
     let rules: usize = resources.iter().map(|(_, resource)| web_acl_rules(resource)).sum();
-    Ok(format!("Facts {{ resources: {}, web_acl_rules: {rules}, parameters: &[\n{parameters}] }}", resources.len()))
+    Ok(format!("Packed {{ resources: {}, web_acl_rules: {rules}, parameters: &[\n{parameters}] }}", resources.len()))
 }
 
 /// The fields of a parameter: its default and which values it may have.

@@ -152,7 +152,7 @@ actions! {
     TimeMode "time" on_logs ["t"] reads "time: local, UTC, relative, off" => logs::act::times;
     Wrap "wrap" on_logs ["w"] reads "wrap long lines" => logs::act::wrap;
     Histogram "histogram" on_logs ["h"] reads "volume and errors over the time that is kept" => logs::act::histogram;
-    Mark "mark" on_logs ["v"] reads "mark the selected line, or take its mark" => logs::act::mark;
+    Mark "mark" on_logs ["v"] reads "mark the selected line, or remove its mark" => logs::act::mark;
     NextMark "next-mark" on_logs [">"] reads "next marked line" => logs::act::next_mark;
     PreviousMark "previous-mark" on_logs ["<"] reads "previous marked line" => logs::act::previous_mark;
     LogDetail "parsed" on_logs ["p"] reads "the selected line as fields" => logs::act::open;
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_is_a_capital_letter_and_nothing_else_on_a_table_is() {
+    fn on_tables_only_writes_have_capital_letters() {
         for info in all().filter(|info| info.writes) {
             for key in info.keys {
                 assert!(

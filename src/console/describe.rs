@@ -146,7 +146,7 @@ pub fn events(server: &Server, now: Timestamp) -> Dialog {
     };
     let mut lines: Lines = server.events.iter().map(line).collect();
     if lines.is_empty() {
-        lines.push(vec![Cell::muted("ECS keeps no event of this service")]);
+        lines.push(vec![Cell::muted("ECS has no event of this service")]);
     }
     text(format!("events of {}", server.name), lines)
 }

@@ -240,7 +240,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_parses_to_the_same(c in "[!-~]", ctrl: bool, alt: bool, f in 1u8..=12) {
+        fn a_printed_key_parses_to_the_same_key(c in "[!-~]", ctrl: bool, alt: bool, f in 1u8..=12) {
             for key in [Key::Char(c.chars().next().expect("one")), Key::F(f), Key::PageUp, Key::Char(' ')] {
                 let press = KeyPress { key, ctrl, alt };
                 prop_assert_eq!(press.to_string().parse(), Ok(press));

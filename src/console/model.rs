@@ -75,8 +75,8 @@ impl Default for Viewport {
 
 /// The whole state of the console: there is no other, neither in the driver nor in the UI.
 ///
-/// Only [`update`](super::update::update) changes it, by a message; the UI draws it and changes
-/// nothing. It is plain data, so a test makes one, sends messages and looks. What belongs to one
+/// Only [`update`](super::update::update) changes it, by a message; the driver adds no more than the
+/// [`Viewport`] of each frame, and the UI changes nothing. It is plain data, so a test makes one, sends messages and looks. What belongs to one
 /// screen goes into that screen's state; only what all share is here.
 #[derive(Debug, Clone)]
 pub struct Model {

@@ -137,8 +137,8 @@ fn elsewhere(model: &Model, operation: &Operation) -> Option<String> {
     let theirs = &operation.plan.target.account;
     match model.identity.get() {
         Some(identity) if identity.account == *theirs => None,
-        Some(identity) => Some(format!("that operation is of account {theirs}; this is {}", identity.account)),
-        None => Some("it is not known yet in which account this console works; try again".to_owned()),
+        Some(identity) => Some(format!("that operation belongs to account {theirs}; this is {}", identity.account)),
+        None => Some("the account of this console is not known yet; try again in a moment".to_owned()),
     }
 }
 

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_not_asked_twice_at_once_and_backs_off() {
+    fn one_request_at_a_time_and_failures_back_off() {
         let mut remote: Remote<i32> = Remote::default();
         assert!(remote.is_due(at(0)));
         for round in 0..10 {

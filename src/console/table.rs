@@ -254,7 +254,7 @@ mod tests {
     #[case("name:DOC", &["docs"])]
     #[case("tasks:2/ wea", &["weather"])]
     #[case("nothing-like-it", &[])]
-    fn filters(#[case] filter: &str, #[case] expected: &[&str]) {
+    fn a_filter_keeps_the_matching_rows(#[case] filter: &str, #[case] expected: &[&str]) {
         assert_eq!(names(&Table { filter: filter.into(), ..Table::default() }), expected);
     }
 
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_only_keeps_what_is_not_well() {
+    fn faults_only_keeps_the_rows_with_faults() {
         assert_eq!(names(&Table { faults_only: true, ..Table::default() }), ["weather"]);
     }
 

@@ -154,7 +154,7 @@ fn capacity(server: &Server) -> Option<Finding> {
     (running < desired && server.pending == 0).then(|| Finding {
         gravity: Gravity::Fault,
         fact: format!("{running} of {} running, none pending", count(desired as usize, "task")),
-        evidence: server.events.first().map_or("ECS keeps no event of it".to_owned(), |event| event.message.clone()),
+        evidence: server.events.first().map_or("ECS has no event about it".to_owned(), |event| event.message.clone()),
         at: server.events.first().map(|event| event.at),
         remedy: Some(Remedy::Events),
     })

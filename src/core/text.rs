@@ -205,7 +205,7 @@ mod tests {
     #[case("\u{1b}", "")]
     #[case("\u{1b}]never ends", "never ends")]
     #[case("日本語 ok", "日本語 ok")]
-    fn sanitises(#[case] raw: &str, #[case] safe: &str) {
+    fn text_is_made_safe_for_the_terminal(#[case] raw: &str, #[case] safe: &str) {
         assert_eq!(sanitise(raw), safe);
     }
 
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_neither_stacked_nor_put_on_what_stands_before() {
+    fn combining_marks_are_limited_and_never_join_the_text_before() {
         let stacked = format!("\u{301}a{}b", "\u{301}".repeat(500));
         assert_eq!(sanitise(&stacked), format!("a{}b", "\u{301}".repeat(4)));
     }
@@ -232,7 +232,7 @@ mod tests {
 
         /// So a row of cells holds a bounded number of bytes, whatever the text.
         #[test]
-        fn a_text_is_at_most_so_much_longer_than_wide(raw in "[a\u{301}\u{e31}\u{1161}\u{200d}\u{65e5}]*|\\PC*") {
+        fn the_length_of_a_text_is_bounded_by_its_width(raw in "[a\u{301}\u{e31}\u{1161}\u{200d}\u{65e5}]*|\\PC*") {
             let safe = sanitise(&raw);
             prop_assert!(safe.chars().count() <= (MAX_MARKS + 1) * safe.chars().filter(|c| c.width() != Some(0)).count());
         }
@@ -249,7 +249,7 @@ mod tests {
     #[case(7_500, "2h05m")]
     #[case(277_200, "3d05h")]
     #[case(-4, "0s")]
-    fn durations(#[case] seconds: i64, #[case] text: &str) {
+    fn durations_are_written_in_two_units(#[case] seconds: i64, #[case] text: &str) {
         assert_eq!(short_duration(SignedDuration::from_secs(seconds)), text);
     }
 }

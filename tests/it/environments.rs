@@ -82,7 +82,7 @@ fn two_environments_have_no_stack_in_common() {
 }
 
 #[test]
-fn a_stack_belongs_to_the_environment_of_its_parameter_not_of_its_name() {
+fn a_stack_belongs_to_the_environment_that_its_parameter_names() {
     let stack = |environment: Option<&str>| Stack {
         id: StackRef { name: "quarterdeck-prod-eu-time".into(), region: "eu-west-1".into() },
         arn: String::new(),

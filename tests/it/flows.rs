@@ -184,7 +184,7 @@ fn escape_leaves_one_thing_at_a_time() {
 }
 
 #[test]
-fn filters_hold_while_typed_and_sorts_turn_round() {
+fn filters_apply_while_typed_and_the_sort_order_can_be_reversed() {
     let mut console = Console::with(fixtures::trouble());
     console.keys("/health:degr");
     assert_eq!(selected(&console.model), "weather");
@@ -241,7 +241,7 @@ fn an_operation_of_another_account_is_not_resumed() {
     theirs.plan.target.account = "999999999999".into();
     console.send(Msg::Unfinished(vec![theirs]));
     assert_eq!(console.keys("o<enter>R").into_iter().filter(writes).count(), 0);
-    assert!(console.toast().contains("is of account 999999999999"), "{}", console.toast());
+    assert!(console.toast().contains("belongs to account 999999999999"), "{}", console.toast());
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_stack_whose_detail_was_not_read_is_not_called_missing() {
 }
 
 #[test]
-fn an_unfinished_rotation_can_be_taken_back_but_nothing_else_can() {
+fn only_an_unfinished_rotation_can_be_taken_back() {
     let mut console = Console::new();
     console.send(Msg::Unfinished(vec![paused()]));
     let effects = console.keys("o<enter>U");
@@ -286,7 +286,7 @@ fn quitting_writes_nothing_and_the_driver_can_leave_what_is_under_way() {
 }
 
 #[test]
-fn a_refused_or_ended_operation_tells_its_operator() {
+fn the_operator_is_told_when_an_operation_is_refused_or_ends() {
     let mut console = Console::new();
     console.keys("T");
     console.planned(plans::scale());

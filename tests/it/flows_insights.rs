@@ -80,7 +80,7 @@ fn escape_stops_a_query_that_runs_and_leaves_one_that_has_ended() {
 }
 
 #[test]
-fn a_failure_is_told_and_the_query_is_there_to_be_mended() {
+fn a_failed_query_is_reported_and_offered_for_correction() {
     let mut console = opened();
     let (generation, _) = run(&mut console, "stats bogus");
     let error = CloudError::new(ErrorKind::Invalid, "logs:StartQuery", "unexpected symbol at bogus");

@@ -33,7 +33,7 @@ fn logs_pause_follow_and_count_what_came() {
 }
 
 #[test]
-fn logs_search_and_errors() {
+fn search_and_error_keys_select_the_matching_line() {
     let mut console = Console::new();
     console.logs(logs::mixed(), TailState::Live);
     console.keys("g/forecast<enter>n");
@@ -163,7 +163,7 @@ fn going_up_past_the_first_line_reads_older_windows_without_end() {
 }
 
 #[test]
-fn a_time_that_is_kept_is_gone_to_at_once() {
+fn a_jump_to_a_time_that_is_kept_needs_no_read() {
     let mut console = live(logs::mixed());
     assert!(console.keys("@31s<enter>").is_empty());
     assert!(selected(&console).contains("401") && console.model.screens.logs.paused());
@@ -174,7 +174,7 @@ fn a_time_that_is_kept_is_gone_to_at_once() {
 }
 
 #[test]
-fn a_time_in_the_past_opens_its_window_and_the_way_back_leads_to_the_present() {
+fn a_time_in_the_past_opens_its_window_and_newer_windows_lead_to_the_present() {
     let mut console = live(logs::mixed());
     let (generation, request) = window(console.keys("@2h<enter>"));
     let to = crate::support::at(-7_200).as_millisecond();

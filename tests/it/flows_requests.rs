@@ -32,7 +32,7 @@ fn the_log_is_followed_when_the_figures_are_first_asked_for() {
 }
 
 #[test]
-fn figures_of_one_server_then_of_all() {
+fn figures_can_be_shown_of_one_server_or_of_all() {
     let mut console = counted();
     console.keys("1m");
     assert_eq!(console.model.screens.requests.server.as_deref(), Some("time"), "the one selected on Fleet");
@@ -45,7 +45,7 @@ fn figures_of_one_server_then_of_all() {
 }
 
 #[test]
-fn the_window_and_the_grouping_go_round() {
+fn keys_cycle_through_the_windows_and_the_groupings() {
     let mut console = counted();
     console.keys("1m<esc>w");
     assert_eq!(console.model.screens.requests.window, Period::Five);
@@ -58,7 +58,7 @@ fn the_window_and_the_grouping_go_round() {
 }
 
 #[test]
-fn a_row_opens_the_log_of_it() {
+fn a_row_opens_its_log() {
     let mut console = counted();
     console.keys("1m<esc>/forecast<enter><enter>");
     assert_eq!(console.model.screen, Screen::Logs);
@@ -69,7 +69,7 @@ fn a_row_opens_the_log_of_it() {
 }
 
 #[test]
-fn figures_move_on_with_the_time() {
+fn figures_change_as_time_passes() {
     let mut console = counted();
     console.keys("1m<esc>");
     assert_eq!(rows(&console).len(), 3);

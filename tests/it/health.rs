@@ -48,7 +48,7 @@ fn bare(server: Server) -> Server {
 #[case(unhealthy(server(2, 2)), Verdict::Down)]
 #[case::what_was_not_read_is_no_fault(bare(server(2, 2)), Verdict::Healthy)]
 #[case::the_counts_are_known_all_the_same(bare(server(0, 2)), Verdict::Down)]
-fn verdicts(#[case] server: Server, #[case] expected: Verdict) {
+fn each_state_has_its_verdict(#[case] server: Server, #[case] expected: Verdict) {
     assert_eq!(verdict(&server, at(0)), expected);
 }
 

@@ -145,7 +145,7 @@ fn every_plan() -> Vec<Plan> {
 #[case(plans::destroy(), 4)]
 #[case(plans::rotate(true), 5)]
 #[case(plans::rotate(false), 6)]
-fn what_goes_well_is_done_in_order_and_recorded(#[case] plan: Plan, #[case] calls: usize) {
+fn steps_are_done_in_order_and_recorded(#[case] plan: Plan, #[case] calls: usize) {
     let mut driver = Driver::confirmed(plan);
     driver.run();
     assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
@@ -165,7 +165,7 @@ fn servers_are_deployed_side_by_side_after_the_platform() {
 }
 
 #[test]
-fn the_old_secret_outlives_the_grace_period_only() {
+fn the_old_secret_is_deleted_only_after_the_grace_period() {
     let mut driver = Driver::confirmed(plans::rotate(true));
     driver.run();
     let deleted =
@@ -280,7 +280,7 @@ fn a_condition_that_cannot_be_read_is_read_again() {
 #[case(ErrorKind::Expired)]
 #[case(ErrorKind::NoCredentials)]
 #[case(ErrorKind::Denied)]
-fn who_is_signed_out_in_a_wait_can_go_on_later(#[case] kind: ErrorKind) {
+fn losing_the_credentials_during_a_wait_pauses_the_operation(#[case] kind: ErrorKind) {
     let mut driver = Driver::confirmed(plans::scale());
     driver.until_apply(BOUNDS);
     driver.news(BOUNDS, News::Applied(Facts::new()));
@@ -293,7 +293,7 @@ fn who_is_signed_out_in_a_wait_can_go_on_later(#[case] kind: ErrorKind) {
 }
 
 #[test]
-fn a_late_surprise_is_asked_about_and_what_runs_beside_it_goes_on() {
+fn a_destructive_change_found_late_asks_again_while_other_steps_go_on() {
     let mut driver = Driver::confirmed(plans::deploy());
     driver.until_apply(DRAFT_TIME);
     driver.surprise = "Service (replaced)".into();
@@ -309,7 +309,7 @@ fn a_late_surprise_is_asked_about_and_what_runs_beside_it_goes_on() {
 }
 
 #[test]
-fn a_surprise_that_is_refused_pauses() {
+fn refusing_a_destructive_change_found_late_pauses() {
     let mut driver = Driver::confirmed(plans::deploy());
     driver.surprise = "LoadBalancer (replaced)".into();
     driver.run();
@@ -467,7 +467,7 @@ mod properties {
 }
 
 #[test]
-fn what_is_under_way_beside_a_failure_comes_to_its_end_and_nothing_new_begins() {
+fn after_a_failure_running_steps_finish_and_none_begins() {
     let mut driver = Driver::confirmed(plans::deploy());
     driver.until_apply(DRAFT_TIME);
     // The other server's change set was recorded, or even sent; its answer is still to come.
@@ -487,7 +487,7 @@ fn what_is_under_way_beside_a_failure_comes_to_its_end_and_nothing_new_begins() 
 }
 
 #[test]
-fn two_failures_are_both_told() {
+fn two_failures_are_both_reported() {
     let mut driver = Driver::confirmed(plans::deploy());
     driver.until_apply(DRAFT_TIME);
     driver.until_apply(DRAFT_WEATHER);
@@ -502,7 +502,7 @@ fn two_failures_are_both_told() {
 }
 
 #[test]
-fn what_was_not_learnt_is_no_success() {
+fn a_fact_that_was_not_learnt_fails_the_operation() {
     let mut driver = Driver::confirmed(plans::rotate(true));
     let stage = driver.until_first();
     driver.news(&stage, News::Applied(Facts::new()));
@@ -515,7 +515,7 @@ fn what_was_not_learnt_is_no_success() {
 }
 
 #[test]
-fn a_wait_has_an_end_and_can_be_resumed() {
+fn a_wait_times_out_and_can_be_resumed() {
     let mut driver = Driver::confirmed(plans::scale());
     let (step, check) = loop {
         match driver.wanted.remove(0) {

@@ -89,7 +89,7 @@ fn fleet_drilled_in() {
 }
 
 #[test]
-fn the_header_shows_where_one_is() {
+fn the_header_shows_account_region_and_environment() {
     let mut context = fixtures::context();
     (context.read_only, context.protected, context.local) = (true, true, true);
     context.endpoint = Some("http://127.0.0.1:4566".into());
@@ -309,7 +309,7 @@ fn operations_that_end() {
 }
 
 #[test]
-fn colours_and_none() {
+fn each_theme_has_its_styles() {
     let console = Console::with(fixtures::trouble());
     for name in ["dark", "light", "plain"] {
         let theme = Theme::from_name(name, TimeZone::UTC).expect("a theme");
@@ -358,7 +358,7 @@ fn a_small_terminal_says_so() {
 }
 
 #[test]
-fn the_cursor_is_where_one_types() {
+fn the_cursor_is_in_the_field_being_typed() {
     let mut console = Console::new();
     console.keys("/tim");
     assert_eq!(painted(&console.model, &dark(), SMALL).1, Some((11, 23)));
@@ -467,7 +467,7 @@ mod properties {
 }
 
 #[test]
-fn the_clock_is_the_models() {
+fn drawing_takes_the_time_from_the_model() {
     let mut console = Console::new();
     console.tick(30);
     let once = screen(&console, SMALL);

@@ -165,7 +165,7 @@ fn dropped() {
 }
 
 #[test]
-fn figures_stand_before_what_declares_them() {
+fn values_of_a_metric_line_come_before_their_declaration() {
     let metrics = r#"{"_aws":{"CloudWatchMetrics":[]},"event":"metrics","tool":"now","Requests":3,"Latency":[1.5]}"#;
     let console = live(vec![logs::line("time", "a3f1c2d4e5f60718", -1_000, metrics)]);
     let screen = screen(&console, MIDDLE);

@@ -19,7 +19,7 @@ fn changed(change: impl FnOnce(&mut Server)) -> Server {
 #[case::as_it_is(changed(|_| ()), "3/3 running, 3/3 targets healthy")]
 #[case::targets_that_were_not_read(changed(|server| server.targets = unread("elasticloadbalancing:DescribeTargetHealth")), "3/3 running, targets not read")]
 #[case::no_target_group(changed(|server| server.targets = Read::Known(None)), "3/3 running, no target group")]
-fn what_holds(#[case] server: Server, #[case] note: &str) {
+fn a_steady_service_holds(#[case] server: Server, #[case] note: &str) {
     assert_eq!(steady(&server, Some(3), Some("ecs-svc/1")), CheckState::Holds(note.into()));
 }
 
@@ -31,7 +31,7 @@ fn what_holds(#[case] server: Server, #[case] note: &str) {
 #[case::a_rollout_in_a_word_of_later(changed(|server| server.deployments[0].rollout = Rollout::Other("PAUSED".into())), "rollout PAUSED")]
 #[case::tasks_that_were_not_read(changed(|server| (server.pending, server.tasks) = (1, unread("ecs:ListTasks"))), "tasks not read: ecs:ListTasks: access denied")]
 #[case::the_old_deployment_is_left(changed(|server| server.deployments.push(old())), "3/3 running")]
-fn what_is_waited_for(#[case] server: Server, #[case] part: &str) {
+fn an_unsteady_service_is_waited_for(#[case] server: Server, #[case] part: &str) {
     let state = steady(&server, None, None);
     assert!(matches!(&state, CheckState::Pending(note) if note.contains(part)), "{state:?}");
 }
@@ -41,13 +41,13 @@ fn what_is_waited_for(#[case] server: Server, #[case] part: &str) {
 #[case::another_deployment(changed(|server| server.deployments[0].id = "ecs-svc/9".into()), "superseded")]
 #[case::a_rollout_that_failed(changed(|server| server.deployments[0].rollout = Rollout::Failed), "the deployment failed")]
 #[case::tasks_that_only_stop(crashing(true), "3 tasks stopped as soon as they started")]
-fn what_can_no_longer_hold(#[case] server: Server, #[case] part: &str) {
+fn a_service_that_can_no_longer_become_steady_fails(#[case] server: Server, #[case] part: &str) {
     let state = steady(&server, Some(3), Some("ecs-svc/1"));
     assert!(matches!(&state, CheckState::Failed(why) if why.contains(part)), "{state:?}");
 }
 
 #[test]
-fn tasks_of_the_deployment_before_are_not_held_against_the_new_one() {
+fn stopped_tasks_of_the_previous_deployment_do_not_count() {
     let state = steady(&crashing(false), Some(3), Some("ecs-svc/1"));
     assert!(matches!(&state, CheckState::Pending(_)), "{state:?}");
 }

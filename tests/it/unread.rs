@@ -220,7 +220,7 @@ fn world() -> World {
 #[case::scale("S", "scale-unread")]
 #[case::clients("4", "clients-unread")]
 #[case::client_described("4d", "client-unread")]
-fn the_screens_say_it(#[case] keys: &str, #[case] name: &str) {
+fn the_screens_show_what_was_not_read(#[case] keys: &str, #[case] name: &str) {
     let mut console = Console::with(world());
     console.keys(keys);
     // Without the header: its tabs are another test's.

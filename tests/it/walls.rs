@@ -138,7 +138,7 @@ fn depth(file: &Path) -> usize {
 }
 
 #[test]
-fn the_walls_stand() {
+fn no_file_names_a_room_that_it_must_not() {
     let mut broken = Vec::new();
     for path in files(&source()) {
         let file = path.strip_prefix(source()).expect("below src");
@@ -157,14 +157,14 @@ fn the_walls_stand() {
 }
 
 #[test]
-fn every_wall_has_its_room() {
+fn every_rule_names_a_room_that_exists() {
     for wall in WALLS {
         assert!(source().join(wall.room).exists(), "src/{} is gone", wall.room);
     }
 }
 
 #[test]
-fn only_one_room_names_the_vendor() {
+fn only_the_aws_room_names_the_sdk() {
     for file in files(&source()) {
         if !file.starts_with(source().join("aws")) {
             let code = code(&fs::read_to_string(&file).expect("readable"));

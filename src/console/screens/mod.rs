@@ -48,8 +48,8 @@ impl View {
 /// A row of the table of screens: how the console shows a screen, moves on it, keeps its data fresh
 /// and leaves it.
 ///
-/// The step, the header and the polling ask this row and name no screen themselves. To add a screen,
-/// add a row here and a module with its state; `ui` does not compile until it can draw it.
+/// The step, the header and the polling go by this row, so a new screen changes none of them. To add a
+/// screen, add a row here and a module with its state; `ui` does not compile until it can draw it.
 pub struct ScreenInfo {
     pub title: &'static str,
     /// The action that shows it: name, key and help. A screen that can be shown from everywhere has a tab.

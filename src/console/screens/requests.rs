@@ -6,7 +6,7 @@ use crate::console::model::Model;
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::core::logs::Expression;
 use crate::core::meaning::Meaning;
-use crate::core::requests::{Asked, By, Caller, Figures, Period, Requests, Subject};
+use crate::core::requests::{Asked, By, Figures, Period, Requests, Sender, Subject};
 use crate::core::text::{count, milliseconds};
 
 /// The screen's state.
@@ -100,7 +100,7 @@ fn row(model: &Model, subject: &Subject, figures: &Figures) -> Row {
     let named = |name: Option<&str>| name.map_or(Cell::muted("-"), Cell::plain);
     let mut cells = vec![Cell::new(&subject.server, Meaning::Accent)];
     cells.extend(subject.asked.as_ref().map(|asked| named(asked.name())));
-    cells.extend(subject.caller.as_ref().map(|caller| named(caller.client().map(|id| client_name(model, id)))));
+    cells.extend(subject.sender.as_ref().map(|sender| named(sender.client().map(|id| client_name(model, id)))));
     cells.extend([
         Cell::plain(rate(figures.rate())),
         Cell::plain(figures.requests.to_string()),
@@ -171,15 +171,15 @@ fn selected(model: &Model) -> Option<Subject> {
 
 /// The log, filtered to the selected row.
 pub(super) fn open(model: &mut Model) -> Vec<Effect> {
-    let Some(Subject { server, asked, caller }) = selected(model) else { return model.refuse("no row is selected") };
+    let Some(Subject { server, asked, sender }) = selected(model) else { return model.refuse("no row is selected") };
     let asked = asked.map(|asked| match asked {
         Asked::Tool(tool) => vec![Expression::equals("tool", &tool)],
         Asked::Method(method) => vec![Expression::equals("method", &method), Expression::lacks("tool")],
         Asked::Unnamed => vec![Expression::lacks("tool"), Expression::lacks("method")],
     });
-    let sent = caller.map(|caller| match caller {
-        Caller::Client(id) => Expression::equals("client", &id),
-        Caller::Unknown => Expression::lacks("client"),
+    let sent = sender.map(|sender| match sender {
+        Sender::Client(id) => Expression::equals("client", &id),
+        Sender::Unknown => Expression::lacks("client"),
     });
     let effects = super::logs::follow(model, Some(&server));
     model.screens.logs.only(asked.into_iter().flatten().chain(sent).collect());

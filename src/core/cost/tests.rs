@@ -18,7 +18,7 @@ fn total(region: &str, stacks: &[Priced]) -> Estimate {
 }
 
 #[test]
-fn amounts_by_hand() {
+fn amounts_agree_with_a_calculation_by_hand() {
     // 2 x 0.25 vCPU x 730 h x 0.04048 = 14.7752; 2 x 0.5 GB x 730 h x 0.004445 = 3.24485;
     // logs 2 x (0.50 + 0.03); alarms 0.20; secret 0.40.
     assert_eq!(total("us-east-1", &[server(&[])]).monthly, Money(19_680_050));
@@ -59,7 +59,7 @@ fn more_tasks_cost_more_and_stacks_add_up() {
 }
 
 #[test]
-fn arm_is_cheaper_and_every_region_is_whole() {
+fn arm_is_cheaper_and_every_region_has_all_prices() {
     for region in PriceTable::packed().unwrap().regions.keys() {
         let arm = total(region, &[server(&[("Architecture", "ARM64")])]);
         assert!(arm.monthly < total(region, &[server(&[])]).monthly, "{region}");
@@ -75,7 +75,7 @@ fn what_cannot_be_priced_says_so() {
 }
 
 #[test]
-fn what_is_not_known_of_a_deployed_stack_is_never_guessed() {
+fn an_unknown_parameter_of_a_deployed_stack_is_not_guessed() {
     let table = PriceTable::packed().unwrap();
     let unknown = [
         shared(Template::Network, &[("NatMode", "regional")]),
@@ -90,7 +90,7 @@ fn what_is_not_known_of_a_deployed_stack_is_never_guessed() {
 }
 
 #[test]
-fn bounds_are_a_range() {
+fn task_bounds_give_a_price_range() {
     let cost = Cost::compare("us-east-1", false, &[server(&[])], &[server(&[("MaxCount", "4")])]);
     // Four more alarms; two more tasks at (14.7752 + 3.24485) / 2 + 0.53 each.
     assert_eq!(cost.summary(), "$19.68 -> $20.08..$39.16 a month (estimate)");

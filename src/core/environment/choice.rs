@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_are_those_of_the_templates() {
+    fn choices_and_templates_have_the_same_words() {
         words::<Nat>(Template::Network, "NatMode");
         words::<Origin>(Template::Platform, "OriginMode");
         words::<AuthorizationServer>(Template::Server, "AuthorizationServer");

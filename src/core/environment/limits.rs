@@ -153,7 +153,7 @@ mod tests {
     #[case(|it: &mut Environment| it.servers[0].cpu_target = Some(95), "server.time.cpu_target", "10 to 90")]
     #[case(|it: &mut Environment| it.servers[0].image = "a b".into(), "server.time.image", "the name of an image")]
     #[case(|it: &mut Environment| it.servers[0].log_retention_days = Some(0), "server.time.log_retention_days", "1, 3")]
-    fn what_a_template_would_refuse_is_named(
+    fn values_that_a_template_would_refuse_are_named(
         #[case] change: impl Fn(&mut Environment),
         #[case] key: &str,
         #[case] possible: &str,
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_template_takes_is_taken() {
+    fn values_that_a_template_allows_are_accepted() {
         assert_eq!(environment(|_| ()).validate(), Ok(()));
         let sized = |it: &mut Environment| (it.servers[0].cpu, it.servers[0].memory) = (Some(4096), Some(30_720));
         assert_eq!(environment(sized).validate(), Ok(()));

@@ -175,7 +175,7 @@ impl Environment {
         for server in &self.servers {
             server.validate()?;
             if !seen.insert(&server.name) {
-                return Err(invalid("server.name", format!("{:?} is there twice", server.name)));
+                return Err(invalid("server.name", format!("{:?} appears twice", server.name)));
             }
         }
         self.check_paths()?;

@@ -19,7 +19,7 @@ pub enum Template {
 }
 
 /// What `build.rs` has read in a template.
-struct Facts {
+struct Packed {
     resources: usize,
     web_acl_rules: usize,
     parameters: &'static [Parameter],
@@ -61,7 +61,7 @@ impl Template {
         }
     }
 
-    const fn facts(self) -> &'static Facts {
+    const fn facts(self) -> &'static Packed {
         match self {
             Self::Edge => &EDGE,
             Self::Network => &NETWORK,
@@ -139,7 +139,7 @@ mod tests {
 
     /// Counts in the text agree with what the build has read.
     #[test]
-    fn the_constants_are_the_templates() {
+    fn the_generated_constants_agree_with_the_templates() {
         for template in ALL {
             let resources = template.body().matches("\n    Type: AWS::").count();
             assert_eq!(template.resource_count(), resources, "{}", template.file());
@@ -169,7 +169,7 @@ mod tests {
     #[case(Template::Edge, "RateLimitPerIp", "10", "9", "10 to 2000000000")]
     #[case(Template::Network, "VpcCidr", "10.0.0.0/16", "10.0.0.0/8", "from /16 to /19")]
     #[case(Template::Server, "Path", "/time", "/ti me", "matches /")]
-    fn what_cloudformation_would_refuse_is_refused(
+    fn a_parameter_refuses_what_cloudformation_would_refuse(
         #[case] template: Template,
         #[case] name: &str,
         #[case] good: &str,

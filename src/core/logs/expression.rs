@@ -72,7 +72,7 @@ impl Expression {
             terms.push(reader.term()?);
         }
         if terms.is_empty() {
-            return Err(reader.bad(0, "nothing is asked for; give a word, a \"literal\", or such as level>=warn"));
+            return Err(reader.bad(0, "the expression is empty; give a word, a \"literal\", or such as level>=warn"));
         }
         Ok(Self { text: text.trim().to_owned(), terms })
     }
@@ -110,7 +110,7 @@ impl Test {
             Self::Field(name, operator, operand) => match name.as_str() {
                 "server" if !line.server.is_empty() => operand.compare(*operator, &Value::Text(line.server.into())),
                 "task" => operand.compare(*operator, &Value::Text(line.task.into())),
-                // A line without the field matches no term about that field, not even a negated one.
+                // No comparison holds for a line without the field, so `!=` and `!` do.
                 _ => lookup(line.text, name).is_some_and(|value| operand.compare(*operator, &value)),
             },
         }
@@ -267,7 +267,10 @@ impl<'a> Cursor<'a> {
 
     fn pattern(&self, at: usize, text: &str) -> Result<Pattern, BadExpression> {
         Pattern::regex(text).map_err(|why| {
-            self.bad(at, format!("{text:?} is no regular expression ({why}); in quotation marks it is found as it is"))
+            self.bad(
+                at,
+                format!("{text:?} is no regular expression ({why}); put it in quotation marks to find it literally"),
+            )
         })
     }
 }
@@ -315,7 +318,7 @@ mod tests {
     #[case("~\"x.y\"", true)]
     #[case("\"x.y\"", false)]
     #[case("\"\\\"tool\\\":\"", true)]
-    fn holds(#[case] typed: &str, #[case] expected: bool) {
+    fn an_expression_matches_when_all_terms_hold(#[case] typed: &str, #[case] expected: bool) {
         let expression = Expression::parse(typed).expect("it can be read");
         assert_eq!(expression.matches(line(REQUEST)), expected, "{expression:?}");
     }
@@ -328,7 +331,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case("", 1, "nothing is asked for")]
+    #[case("", 1, "the expression is empty")]
     #[case("latency_ms>", 12, "a value is missing after latency_ms>")]
     #[case("ok tool =  ", 10, "a value is missing after tool =")]
     #[case("tool=now \"open", 10, "not closed")]
@@ -343,7 +346,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_is_typed_makes_it_fail(typed in "\\PC*|[a-z=<>!~\" \\\\\\[(.]*", text in "\\{?\\PC*") {
+        fn no_typed_text_makes_the_parser_fail(typed in "\\PC*|[a-z=<>!~\" \\\\\\[(.]*", text in "\\{?\\PC*") {
             if let Ok(expression) = Expression::parse(&typed) {
                 expression.matches(line(&text));
             }

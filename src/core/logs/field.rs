@@ -211,7 +211,7 @@ mod tests {
     #[case(r#"msg="two words" tool=now"#, "msg", text("two words"))]
     #[case("mytool=x", "tool", None)]
     #[case("tool", "tool", None)]
-    fn fields(#[case] line: &str, #[case] path: &str, #[case] expected: Option<Value<'_>>) {
+    fn a_field_is_found_by_its_path(#[case] line: &str, #[case] path: &str, #[case] expected: Option<Value<'_>>) {
         assert_eq!(lookup(line, path), expected);
     }
 
@@ -225,7 +225,7 @@ mod tests {
         }
 
         #[test]
-        fn no_line_makes_it_fail(line in "\\{?\\PC*", path in "[a-z.=\"]{0,6}") {
+        fn no_line_makes_the_lookup_fail(line in "\\{?\\PC*", path in "[a-z.=\"]{0,6}") {
             lookup(&line, &path);
         }
     }

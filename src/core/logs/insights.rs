@@ -69,7 +69,7 @@ mod tests {
     #[case(512.0, "512 B scanned, under $0.01")]
     #[case(1_250_000.0, "1.2 MB scanned, under $0.01")]
     #[case(10e9, "10.00 GB scanned, about $0.05")]
-    fn costs(#[case] bytes: f64, #[case] words: &str) {
+    fn bytes_and_price_are_told_in_words(#[case] bytes: f64, #[case] words: &str) {
         assert_eq!(InsightsResults { bytes, ..InsightsResults::default() }.cost(), words);
     }
 }

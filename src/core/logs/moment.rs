@@ -38,13 +38,13 @@ mod tests {
     #[case("03:15", "2026-01-30T03:15:00Z")]
     #[case("02:59:30", "2026-01-31T02:59:30Z")]
     #[case(" 2026-01-30T01:00:00+01:00 ", "2026-01-30T00:00:00Z")]
-    fn times(#[case] typed: &str, #[case] expected: Timestamp) {
+    fn typed_times_are_understood(#[case] typed: &str, #[case] expected: Timestamp) {
         let now: Timestamp = "2026-01-31T03:00:00Z".parse().expect("a time");
         assert_eq!(parse(typed, now, &TimeZone::UTC), Ok(expected));
     }
 
     #[test]
-    fn what_is_no_time_is_told() {
+    fn text_that_is_no_time_is_refused() {
         let error = parse("25:00", Timestamp::UNIX_EPOCH, &TimeZone::UTC).expect_err("no time");
         assert!(error.contains("25:00") && error.contains("15m"), "{error}");
     }

@@ -296,7 +296,7 @@ mod tests {
     #[case("exit code SOME_ERROR_CODE", Info)]
     #[case("", Info)]
     #[case("東京 ERROR 失敗", Error)]
-    fn is_found(#[case] text: &str, #[case] expected: Severity) {
+    fn the_severity_is_found_in_common_formats(#[case] text: &str, #[case] expected: Severity) {
         assert_eq!(Severity::of(text), expected);
     }
 }

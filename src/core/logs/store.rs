@@ -21,7 +21,7 @@ pub use shown::{Bar, Seek, Wanted};
 /// Names one line in the [`Store`], whatever comes or goes around it.
 ///
 /// A row number would not do: late lines, older windows, a filter and dropping the oldest all move
-/// rows. The selection, marks and the pause are kept as anchors. If the line itself is dropped, its
+/// rows. The selection and the pause are kept as anchors. If the line itself is dropped, its
 /// anchor still leads to the place where it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Anchor {

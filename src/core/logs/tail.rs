@@ -38,7 +38,7 @@ pub enum TailState {
     Live,
     /// More than 500 events a second arrive: CloudWatch sends a sample, the rest is fetched after.
     Sampled,
-    /// Lines come later than they should; how far behind, in milliseconds.
+    /// Lines arrive well after they were written; how far behind, in milliseconds.
     Lagging(u64),
     /// Read again every few seconds; why.
     Polling(String),

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_as_an_empty_string() {
+    fn an_absent_value_is_stored_as_an_empty_string() {
         let json = r#"{"change-set.b":"arn:cs/b","change-set.c":"","client":"x","new-word":"y"}"#;
         let facts: Facts = serde_json::from_str(json).expect("a map of strings");
         let change_set = |stack: &str| facts.known(&Fact::ChangeSet(stack.into()));

@@ -62,7 +62,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn nothing_has_no_percentile_and_nonsense_is_counted() {
+    fn an_empty_histogram_has_no_percentile_and_odd_values_are_counted() {
         let mut histogram = Histogram::default();
         assert_eq!(histogram.percentile(50.0), None);
         for millis in [f64::NAN, -1.0, f64::INFINITY, 1e300] {

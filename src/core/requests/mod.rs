@@ -86,7 +86,7 @@ impl By {
 pub struct Subject {
     pub server: String,
     pub asked: Option<Asked>,
-    pub caller: Option<Caller>,
+    pub sender: Option<Sender>,
 }
 
 /// What a request asked for.
@@ -101,7 +101,7 @@ pub enum Asked {
 
 /// Who sent a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Caller {
+pub enum Sender {
     /// Nobody whose token was accepted.
     Unknown,
     /// The OAuth client of this id.
@@ -131,7 +131,7 @@ impl PartialOrd for Asked {
     }
 }
 
-impl Caller {
+impl Sender {
     /// The client's id.
     pub fn client(&self) -> Option<&str> {
         match self {
@@ -281,7 +281,7 @@ impl Requests {
         let mut all: HashMap<Subject, Figures> = HashMap::new();
         for series in self.series.values() {
             let subject = match by {
-                By::Tool => Subject { caller: None, ..series.subject.clone() },
+                By::Tool => Subject { sender: None, ..series.subject.clone() },
                 By::Client => Subject { asked: None, ..series.subject.clone() },
                 By::Both => series.subject.clone(),
             };

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{Asked, Caller, Subject};
+use super::{Asked, Sender, Subject};
 
 /// What a request line says. `event` is `request`, or `tool_error` where the result said `isError`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -54,8 +54,8 @@ impl<'a> Request<'a> {
             (None, Some(method)) => Asked::Method(method.to_owned()),
             (None, None) => Asked::Unnamed,
         };
-        let caller = self.client().map_or(Caller::Unknown, |client| Caller::Client(client.to_owned()));
-        Subject { server: server.to_owned(), asked: Some(asked), caller: Some(caller) }
+        let sender = self.client().map_or(Sender::Unknown, |client| Sender::Client(client.to_owned()));
+        Subject { server: server.to_owned(), asked: Some(asked), sender: Some(sender) }
     }
 
     /// Whether it failed: the server's fault, or the tool said so.
@@ -63,7 +63,7 @@ impl<'a> Request<'a> {
         self.status >= 500 || self.event == "tool_error"
     }
 
-    /// Whether it was turned down: the caller's fault.
+    /// Whether it was turned down: the sender's fault.
     pub fn refused(&self) -> bool {
         (400..500).contains(&self.status)
     }

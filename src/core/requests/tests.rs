@@ -31,7 +31,7 @@ fn counted(lines: impl IntoIterator<Item = Line>) -> Requests {
 }
 
 #[test]
-fn figures_per_tool_and_client() {
+fn figures_are_counted_per_tool_and_client() {
     let mut lines: Vec<Line> = (0..60).map(|n| request(NOW - 60_000 + n * 1_000, "now", "a", 200, 2.0)).collect();
     lines.push(request(NOW - 5_000, "now", "b", 502, 900.0));
     lines.push(request(NOW - 5_000, "convert", "a", 401, 1.0));
@@ -54,7 +54,7 @@ fn figures_per_tool_and_client() {
     let by_client = counted.figures(By::Client, Period::One, NOW);
     let counts: Vec<(&str, u64)> = by_client
         .iter()
-        .map(|(s, f)| (s.caller.as_ref().and_then(Caller::client).unwrap_or("-"), f.requests))
+        .map(|(s, f)| (s.sender.as_ref().and_then(Sender::client).unwrap_or("-"), f.requests))
         .collect();
     assert_eq!(counts, [("a", 62), ("b", 1)]);
     assert_eq!(counted.figures(By::Both, Period::One, NOW).len(), 3);
@@ -74,7 +74,7 @@ fn a_window_holds_what_happened_in_it(#[case] window: Period, #[case] requests: 
 }
 
 #[test]
-fn what_no_window_reaches_is_forgotten() {
+fn requests_older_than_every_window_are_forgotten() {
     let mut counted = counted([request(NOW - 20 * MINUTE, "old", "a", 200, 1.0), request(NOW, "now", "a", 200, 1.0)]);
     assert_eq!(counted.series.len(), 1);
     counted.take(&request(NOW - 20 * MINUTE, "old", "a", 200, 1.0));

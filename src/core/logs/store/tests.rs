@@ -184,7 +184,7 @@ proptest! {
 
     /// Small segments, so that they are split and dropped: no line is lost without being counted.
     #[test]
-    fn nothing_goes_uncounted(batches in prop::collection::vec(prop::collection::vec(0i64..1_000, 0..200), 0..20)) {
+    fn every_line_is_kept_or_counted_as_dropped(batches in prop::collection::vec(prop::collection::vec(0i64..1_000, 0..200), 0..20)) {
         let mut store = Store::new(24 * 1024);
         let mut total = 0;
         for (round, batch) in batches.iter().enumerate() {
