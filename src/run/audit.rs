@@ -198,8 +198,8 @@ impl Disk {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may end at a broken expectation")]
     use super::*;
-    use crate::core::operation::intent::{Restart, ServiceRef};
     use crate::core::operation::record::{Note, Outcome};
+    use crate::core::operation::service::{Restart, ServiceRef};
     use crate::core::operation::{Fact, Facts, Intent};
     use crate::core::plan::{Confirm, Place, Plan};
     use std::os::unix::fs::PermissionsExt;

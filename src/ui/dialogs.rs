@@ -5,15 +5,14 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
+use super::sheet::{phase, sheet};
 use super::theme::Theme;
-use super::{describe, operation, pick, popup};
+use super::{operation, pick, popup};
 use crate::console::action::{ActionInfo, Scope, available};
 use crate::console::dialogs::Dialog;
 use crate::console::model::{Model, Viewport};
 use crate::console::table::Cell;
 use crate::core::meaning::Meaning;
-use crate::core::operation::Phase;
-use crate::core::operation::record::Outcome;
 use crate::core::text::{age, width};
 
 /// Lines of a text that are wrapped for a frame; more than the tallest terminal shows.
@@ -72,37 +71,6 @@ fn text((title, lines, scroll): (&str, &[Vec<Cell>], usize), theme: &Theme, area
     let note = if from == 0 { String::new() } else { format!("from line {}", from + 1) };
     let drawn = sheet(title, Line::from(span(note, theme.muted())), &wrapped, 0, theme, area, buf);
     Viewport { last, ..drawn }
-}
-
-/// Draws a sheet: a rule with the title, the lines from `scroll` on, and how many are hidden.
-pub fn sheet(
-    title: &str,
-    note: Line<'static>,
-    lines: &[Line<'static>],
-    scroll: usize,
-    theme: &Theme,
-    area: Rect,
-    buf: &mut Buffer,
-) -> Viewport {
-    paint::clear(buf, area);
-    paint::rule(buf, area, 0, Line::from(span(title.to_owned(), theme.title())), theme);
-    let body = paint::band(area, 1, area.height);
-    let height = usize::from(body.height);
-    let last = lines.len().saturating_sub(height);
-    let from = scroll.min(last);
-    for (index, line) in (0..body.height).zip(&lines[from..]) {
-        paint::row(buf, body, index, line);
-    }
-    let hidden = lines.len().saturating_sub(from + height);
-    let mut right = vec![Span::raw(" ")];
-    right.extend(note.spans);
-    if hidden > 0 {
-        right.push(describe::more(hidden, theme));
-    }
-    if right.iter().map(Span::width).sum::<usize>() > 1 {
-        paint::right(buf, area, 0, &Line::from(right));
-    }
-    Viewport { rows: height, last }
 }
 
 /// The keys that are valid now: those of the screen and those that are valid everywhere, side by side
@@ -170,19 +138,4 @@ fn operations(model: &Model, selected: usize, theme: &Theme, area: Rect, buf: &m
         buf.set_style(paint::band(area, row, 1), theme.selected());
     }
     viewport
-}
-
-/// A phase as a symbol, a word and a meaning.
-pub fn phase(phase: &Phase) -> (&'static str, &'static str, Meaning) {
-    match phase {
-        Phase::Proposed => ("?", "proposed", Meaning::Accent),
-        Phase::Recording => ("◐", "recording", Meaning::Warn),
-        Phase::Running => ("◐", "running", Meaning::Warn),
-        Phase::Consent(_) => ("?", "asks", Meaning::Warn),
-        Phase::Paused { .. } => ("‖", "paused", Meaning::Warn),
-        Phase::Ended(Outcome::Done) => ("✔", "done", Meaning::Good),
-        Phase::Ended(Outcome::Failed { .. }) => ("✖", "failed", Meaning::Bad),
-        Phase::Ended(Outcome::Undone { .. }) => ("↶", "undone", Meaning::Plain),
-        Phase::Refused(_) => ("✖", "refused", Meaning::Bad),
-    }
 }

@@ -23,6 +23,7 @@ mod paint;
 mod pick;
 mod popup;
 mod requests;
+mod sheet;
 mod stack;
 mod steps;
 mod table;

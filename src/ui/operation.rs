@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
-use super::dialogs::{phase, sheet};
 use super::paint::{self, span};
+use super::sheet::{phase, sheet};
 use super::steps;
 use super::theme::{Theme, risk_meaning};
 use crate::console::input::Input;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{EDGE_REGION, Environment, ServerSpec, Template, names};
 use crate::core::operation::deploy::{ParameterValue, Planned, StackDeploy};
-use crate::core::operation::intent::ServiceRef;
+use crate::core::operation::service::ServiceRef;
 use crate::core::stack::StackRef;
 
 /// The stacks of an environment, each after those it needs, all still to be planned.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::fact::{Fact, Facts, Known};
-use super::intent::{ServiceRef, Steps};
+use super::service::ServiceRef;
+use super::steps::Steps;
 use super::work::{Check, SecretCall, StackCall, Step, Work};
 use crate::core::environment::Template;
 use crate::core::stack::{ChangeSetRequest, StackRef};

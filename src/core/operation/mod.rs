@@ -17,6 +17,8 @@ pub mod protocol;
 pub mod record;
 pub mod request;
 pub mod rotate;
+pub mod service;
+mod steps;
 pub mod verify;
 pub mod work;
 

@@ -4,7 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::fact::{Fact, Facts};
-use super::intent::{ServiceRef, Steps, blank};
+use super::service::{ServiceRef, blank};
+use super::steps::Steps;
 use super::work::{Check, Label, SecretCall, Step, TokenProbe, Version, Work};
 
 /// A rotation of one client's secret.

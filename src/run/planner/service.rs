@@ -7,7 +7,7 @@ use crate::core::cost::Cost;
 use crate::core::environment::{MAX_TASKS, names};
 use crate::core::error::PlanResult;
 use crate::core::fleet::{Bounds, Fleet, Server};
-use crate::core::operation::intent::{Restart, Rollback, Scale, ServiceRef, StopTask};
+use crate::core::operation::service::{Restart, Rollback, Scale, ServiceRef, StopTask};
 use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Plan, Risk};
 use crate::core::text::count;
