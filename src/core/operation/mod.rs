@@ -15,7 +15,6 @@ pub mod fact;
 pub mod intent;
 pub mod protocol;
 pub mod record;
-pub mod request;
 pub mod rotate;
 pub mod service;
 mod steps;
@@ -23,8 +22,7 @@ pub mod verify;
 pub mod work;
 
 pub use fact::{Fact, Facts};
-pub use intent::Intent;
+pub use intent::{Intent, PlanRequest};
 pub use protocol::{Approved, Event, Operation, Order, Phase};
 pub use record::Record;
-pub use request::PlanRequest;
 pub use work::{Call, Check, CheckState, SecretCall, ServiceCall, StackCall, Step, Work};
