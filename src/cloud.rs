@@ -149,8 +149,34 @@ pub trait Insights {
 #[async_trait]
 pub trait TokenEndpoint {
     /// Asks for an access token with stored credentials (client_credentials grant, RFC 6749 section 4.4).
-    /// Refused credentials are `ErrorKind::Denied`.
-    async fn token(&self, probe: &TokenProbe) -> CloudResult<SecretString>;
+    /// An error says nothing about the credentials: the endpoint was not asked, or gave no clear answer.
+    async fn token(&self, probe: &TokenProbe) -> CloudResult<TokenAnswer>;
+}
+
+/// What a token endpoint says about credentials. A rotation deletes the old ones on a refusal, so only the
+/// endpoint's own refusal is one: that Secrets Manager denies the stored secret, or that a firewall
+/// answers with 403, proves nothing about them.
+#[derive(Debug)]
+pub enum TokenAnswer {
+    /// The credentials are valid: an access token.
+    Granted(SecretString),
+    /// They are not (`invalid_client`, `unauthorized_client` or `invalid_grant`, RFC 6749 section 5.2), in
+    /// the words of the endpoint.
+    Refused(String),
+}
+
+impl TokenAnswer {
+    /// The token, where a refusal is a failure.
+    ///
+    /// # Errors
+    /// `ErrorKind::Denied` if the endpoint refuses.
+    pub fn granted(self) -> CloudResult<SecretString> {
+        match self {
+            Self::Granted(token) => Ok(token),
+            Self::Refused(why) => Err(CloudError::new(ErrorKind::Denied, "oauth2:Token", why)
+                .with_hint("the token endpoint refuses these credentials")),
+        }
+    }
 }
 
 /// The one way to change something.

@@ -1,11 +1,11 @@
 //! The OAuth token endpoint: asks it for a token with stored credentials, which proves that they are valid.
 
 use async_trait::async_trait;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use super::{AwsCloud, error};
-use crate::cloud::{CloudError, CloudResult, ErrorKind, TokenEndpoint};
+use crate::cloud::{CloudError, CloudResult, ErrorKind, TokenAnswer, TokenEndpoint};
 use crate::core::operation::work::TokenProbe;
 use crate::core::text::sanitise;
 
@@ -23,13 +23,13 @@ struct TokenResponse {
 
 #[async_trait]
 impl TokenEndpoint for AwsCloud {
-    async fn token(&self, probe: &TokenProbe) -> CloudResult<SecretString> {
-        self.within("oauth2:Token", self.fetch_token(probe)).await
+    async fn token(&self, probe: &TokenProbe) -> CloudResult<TokenAnswer> {
+        self.within(CALL, self.fetch_token(probe)).await
     }
 }
 
 impl AwsCloud {
-    pub(super) async fn fetch_token(&self, probe: &TokenProbe) -> CloudResult<SecretString> {
+    pub(super) async fn fetch_token(&self, probe: &TokenProbe) -> CloudResult<TokenAnswer> {
         let credentials = self.stored_credentials(&probe.secret, &probe.version).await?;
         let (Some(id), Some(secret)) = (credentials.client_id(), credentials.secret()) else {
             let message = format!("secret {} holds no client id or no client secret", probe.secret);
@@ -84,18 +84,18 @@ async fn bounded_body(mut answer: reqwest::Response, endpoint: &str) -> CloudRes
     Ok(body)
 }
 
-/// The token in an answer, or the failure that it means (RFC 6749, section 5.2).
-fn judge(status: u16, body: &[u8]) -> CloudResult<SecretString> {
+/// What an answer says of the credentials, or the failure that it means (RFC 6749, section 5.2).
+fn judge(status: u16, body: &[u8]) -> CloudResult<TokenAnswer> {
     let answer: Option<TokenResponse> = serde_json::from_slice(body).ok();
     if (200..300).contains(&status) {
         let token = answer.and_then(|answer| answer.access_token).filter(|token| !token.is_empty());
         return token
-            .map(SecretString::from)
+            .map(|token| TokenAnswer::Granted(token.into()))
             .ok_or_else(|| error::garbled(CALL, format!("HTTP {status} without an access token")));
     }
     let (error, description) = answer.map(|answer| (answer.error, answer.error_description)).unwrap_or_default();
+    let refused = matches!(error.as_deref(), Some("invalid_client" | "unauthorized_client" | "invalid_grant"));
     let kind = match (error.as_deref(), status) {
-        (Some("invalid_client" | "unauthorized_client" | "access_denied" | "invalid_grant"), _) => ErrorKind::Denied,
         (Some("temporarily_unavailable" | "server_error"), _) => ErrorKind::Service,
         (_, 401 | 403) => ErrorKind::Denied,
         (_, 429) => ErrorKind::Throttled,
@@ -108,12 +108,10 @@ fn judge(status: u16, body: &[u8]) -> CloudResult<SecretString> {
         (Some(error), None) => error,
         (None, _) => format!("HTTP {status} without a reason"),
     };
-    let failure = CloudError::new(kind, CALL, sanitise(&said));
-    Err(if kind == ErrorKind::Denied {
-        failure.with_hint("the token endpoint refuses these credentials")
-    } else {
-        failure
-    })
+    if refused {
+        return Ok(TokenAnswer::Refused(sanitise(&said)));
+    }
+    Err(CloudError::new(kind, CALL, sanitise(&said)))
 }
 
 #[cfg(test)]
@@ -122,9 +120,9 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case(400, r#"{"error":"invalid_client"}"#, ErrorKind::Denied)]
     #[case(401, "", ErrorKind::Denied)]
-    #[case(400, r#"{"error":"unauthorized_client"}"#, ErrorKind::Denied)]
+    #[case::a_firewall(403, "<html>", ErrorKind::Denied)]
+    #[case(400, r#"{"error":"access_denied"}"#, ErrorKind::Invalid)]
     #[case(400, r#"{"error":"invalid_scope"}"#, ErrorKind::Invalid)]
     #[case(400, "<html>", ErrorKind::Garbled)]
     #[case(302, "", ErrorKind::Garbled)]
@@ -133,18 +131,28 @@ mod tests {
     #[case(503, "busy", ErrorKind::Service)]
     #[case(200, "{}", ErrorKind::Garbled)]
     #[case(200, "not json", ErrorKind::Garbled)]
-    fn an_answer_without_a_token_is_an_error_of_its_kind(
+    fn an_unclear_answer_is_an_error_of_its_kind_and_no_refusal(
         #[case] status: u16,
         #[case] body: &str,
         #[case] kind: ErrorKind,
     ) {
-        let Err(error) = judge(status, body.as_bytes()) else { unreachable!("no token was given") };
+        let error = judge(status, body.as_bytes()).expect_err("neither a token nor a refusal");
         assert_eq!(error.kind, kind, "{error}");
     }
 
     #[test]
     fn the_access_token_of_an_answer_is_returned() {
-        let token = judge(200, br#"{"access_token":"abc","token_type":"Bearer"}"#).expect("granted");
-        assert_eq!(token.expose_secret(), "abc");
+        let answer = judge(200, br#"{"access_token":"abc","token_type":"Bearer"}"#).expect("an answer");
+        assert_eq!(answer.granted().expect("granted").expose_secret(), "abc");
+    }
+
+    #[rstest]
+    #[case(400, "invalid_client")]
+    #[case(401, "invalid_client")]
+    #[case(400, "unauthorized_client")]
+    #[case(400, "invalid_grant")]
+    fn a_refusal_is_an_answer(#[case] status: u16, #[case] code: &str) {
+        let answer = judge(status, format!(r#"{{"error":"{code}"}}"#).as_bytes()).expect("an answer");
+        assert!(matches!(answer, TokenAnswer::Refused(why) if why == code));
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Session;
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::cloud::{CloudResult, TokenAnswer};
 use crate::core::environment::names;
 use crate::core::fleet::{Bounds, Server};
 use crate::core::operation::protocol::News;
@@ -12,9 +12,6 @@ use crate::core::operation::work::TokenProbe;
 use crate::core::operation::{Check, CheckState, Facts};
 use crate::core::stack::{Stack, StackDetail, StackRef};
 use crate::core::text::short_duration;
-
-/// The call that an error names if the token endpoint itself refused.
-const TOKEN: &str = "oauth2:Token";
 
 /// Reads a condition once.
 pub(super) async fn read(session: &Session, check: &Check) -> News {
@@ -96,23 +93,15 @@ async fn explain(session: &Session, state: CheckState, stack: &StackRef) -> Chec
 
 /// Whether new credentials are accepted. A refusal is not final: Cognito may take seconds to know them.
 async fn granted(session: &Session, probe: &TokenProbe) -> CloudResult<CheckState> {
-    match session.cloud.token(probe).await {
-        Ok(_) => Ok(CheckState::Holds("the token endpoint granted a token".into())),
-        Err(error) if error.kind == ErrorKind::Denied && error.call == TOKEN => {
-            Ok(CheckState::Pending(format!("refused so far: {}", error.message)))
-        }
-        Err(error) => Err(error),
-    }
+    Ok(match session.cloud.token(probe).await? {
+        TokenAnswer::Granted(_) => CheckState::Holds("the token endpoint granted a token".into()),
+        TokenAnswer::Refused(why) => CheckState::Pending(format!("refused so far: {why}")),
+    })
 }
 
 async fn refused(session: &Session, probe: &TokenProbe) -> CloudResult<CheckState> {
-    match session.cloud.token(probe).await {
-        Ok(_) => Ok(CheckState::Pending("the old credentials are still accepted".into())),
-        // Only a refusal by the token endpoint counts. That Secrets Manager denies us the stored secret
-        // proves nothing.
-        Err(CloudError { kind: ErrorKind::Denied, message, call, .. }) if call == TOKEN => {
-            Ok(CheckState::Holds(format!("refused: {message}")))
-        }
-        Err(error) => Err(error),
-    }
+    Ok(match session.cloud.token(probe).await? {
+        TokenAnswer::Granted(_) => CheckState::Pending("the old credentials are still accepted".into()),
+        TokenAnswer::Refused(why) => CheckState::Holds(format!("refused: {why}")),
+    })
 }

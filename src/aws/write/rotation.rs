@@ -11,7 +11,7 @@ use super::nothing;
 use crate::aws::credentials;
 use crate::aws::draft::gone;
 use crate::aws::{AwsCloud, error};
-use crate::cloud::{CloudError, CloudResult, ErrorKind, TokenEndpoint};
+use crate::cloud::{CloudError, CloudResult, ErrorKind, TokenAnswer, TokenEndpoint};
 use crate::core::operation::work::{Label, SecretCall, TokenProbe};
 use crate::core::operation::{Fact, Facts};
 
@@ -98,10 +98,9 @@ impl AwsCloud {
     ) -> CloudResult<Facts> {
         let secret = &probe.secret;
         if let Some(added) = self.unknown_secret(pool, client, known).await? {
-            return match self.token(probe).await {
-                Ok(_) => Ok(Facts::of(Fact::ClientSecret, added)),
-                Err(error) if error.kind == ErrorKind::Denied => Err(not_ours(client, &added)),
-                Err(error) => Err(error),
+            return match self.token(probe).await? {
+                TokenAnswer::Granted(_) => Ok(Facts::of(Fact::ClientSecret, added)),
+                TokenAnswer::Refused(_) => Err(not_ours(client, &added)),
             };
         }
         let staged = self.stored_credentials(secret, &probe.version).await?;

@@ -10,7 +10,7 @@ use crate::config;
 use crate::failure::ProgramFailure;
 use async_trait::async_trait;
 use quarterdeck::aws;
-use quarterdeck::cloud::ErrorKind;
+use quarterdeck::cloud::{ErrorKind, TokenAnswer};
 use quarterdeck::core::environment::{Environment, names};
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::operation::PlanRequest;
@@ -215,6 +215,7 @@ impl Tokens for MachineTokens {
             endpoint: read::output(&platform, "TokenEndpoint").map_err(|error| error.to_string())?,
             scopes: Vec::new(),
         };
-        session.cloud.token(&probe).await.map_err(|error| error.to_string())
+        let answer = session.cloud.token(&probe).await;
+        answer.and_then(TokenAnswer::granted).map_err(|error| error.to_string())
     }
 }

@@ -130,7 +130,7 @@ pub async fn token(session: &Session, wanted: &str, output: Output) -> Result<Ex
         endpoint: read::output(&platform, "TokenEndpoint")?,
         scopes: Vec::new(),
     };
-    let token = session.cloud.token(&probe).await?;
+    let token = session.cloud.token(&probe).await?.granted()?;
     let result = match output {
         Output::Json => print_json(&json!({ "client": client.id, "access_token": token.expose_secret() })),
         Output::Text => line(token.expose_secret()),

@@ -3,7 +3,7 @@
 //! none that are in use are deleted.
 
 use super::refused;
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::cloud::{CloudResult, ErrorKind, TokenAnswer};
 use crate::core::client::{Client, ClientList};
 use crate::core::error::PlanResult;
 use crate::core::operation::rotate::{Rotation, Strategy};
@@ -74,11 +74,8 @@ async fn made(
 /// the client's second secret.
 async fn opens(session: &Session, rotation: &Rotation, learnt: &Facts) -> CloudResult<bool> {
     let Some(version) = learnt.get(&rotation.pending()) else { return Ok(false) };
-    match session.cloud.token(&rotation.probe(Version::Id(version.to_owned()))).await {
-        Ok(_) => Ok(true),
-        Err(CloudError { kind: ErrorKind::Denied, .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
+    let answer = session.cloud.token(&rotation.probe(Version::Id(version.to_owned()))).await?;
+    Ok(matches!(answer, TokenAnswer::Granted(_)))
 }
 
 /// Finds the version that must be published when the new credentials are deleted.

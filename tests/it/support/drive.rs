@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use quarterdeck::cloud::{Cloud, CloudResult};
-use quarterdeck::core::error::ErrorKind;
+use quarterdeck::cloud::{Cloud, CloudResult, TokenAnswer};
 use quarterdeck::core::operation::protocol::News;
 use quarterdeck::core::operation::{Approved, Check, CheckState, Event, Facts, Operation, Order, Phase, verify};
 use quarterdeck::core::plan::Plan;
@@ -92,15 +91,13 @@ pub fn first_call(plan: Plan) -> Approved {
 
 async fn read(cloud: &dyn Cloud, check: &Check) -> CloudResult<CheckState> {
     Ok(match check {
-        Check::TokenGranted { probe } => match cloud.token(probe).await {
-            Ok(_) => CheckState::Holds("granted".into()),
-            Err(error) if error.kind == ErrorKind::Denied => CheckState::Pending(error.to_string()),
-            Err(error) => return Err(error),
+        Check::TokenGranted { probe } => match cloud.token(probe).await? {
+            TokenAnswer::Granted(_) => CheckState::Holds("granted".into()),
+            TokenAnswer::Refused(why) => CheckState::Pending(why),
         },
-        Check::TokenRefused { probe } => match cloud.token(probe).await {
-            Ok(_) => CheckState::Pending("still granted".into()),
-            Err(error) if error.kind == ErrorKind::Denied => CheckState::Holds(error.to_string()),
-            Err(error) => return Err(error),
+        Check::TokenRefused { probe } => match cloud.token(probe).await? {
+            TokenAnswer::Granted(_) => CheckState::Pending("still granted".into()),
+            TokenAnswer::Refused(why) => CheckState::Holds(why),
         },
         Check::StackSettled { stack, token } => {
             let (found, detail) = (cloud.stack(stack).await?, cloud.stack_detail(stack).await?);
