@@ -49,7 +49,7 @@ pub fn theme(name: Option<&str>) -> Result<Theme, Refusal> {
     };
     let theme = Theme::from_name(name, jiff::tz::TimeZone::system());
     theme.ok_or_else(|| {
-        Refusal::new(ErrorKind::Invalid, format!("there is no theme {name:?}; dark, light and none are"))
+        Refusal::new(ErrorKind::Invalid, format!("theme: there is no theme {name:?}; dark, light and none are"))
     })
 }
 

@@ -23,7 +23,7 @@ pub struct Rotation {
     pub scopes: Vec<String>,
     /// How it is done.
     pub strategy: Strategy,
-    /// Services that read the secret at start, with the deployment in force at planning.
+    /// Services that read the secret when their tasks start.
     pub consumers: Vec<Consumer>,
     /// How long the old credentials stay valid after the new ones are published, in seconds.
     pub grace_seconds: i64,
@@ -34,7 +34,7 @@ pub struct Rotation {
 pub struct Consumer {
     #[serde(flatten)]
     pub service: ServiceRef,
-    /// Its primary deployment at planning.
+    /// Its primary deployment at planning. It stands in the audit for whoever reads that; no step uses it.
     #[serde(with = "blank")]
     pub deployment: Option<String>,
 }
@@ -137,11 +137,13 @@ impl Rotation {
         SecretCall::DeleteClient { pool: self.pool.clone(), client, secret: self.secret.clone() }
     }
 
-    /// The consumers read the secret when their tasks start, so they must start anew.
+    /// The consumers read the secret when their tasks start, so they must start anew. The deployment must be
+    /// later than the change of the secret: one that somebody else started before it read the old value. So
+    /// none is taken for ours, and a step that was cut off is done twice, which does no harm.
     fn redeploy(&self, steps: &mut Steps, facts: &Facts) {
-        for Consumer { service, deployment } in &self.consumers {
+        for Consumer { service, .. } in &self.consumers {
             let name = &service.service;
-            steps.then(format!("start a new deployment of {name}"), service.new_deployment(deployment.as_deref()));
+            steps.then(format!("start a new deployment of {name}"), service.new_deployment(None));
             steps.then(format!("wait until {name} is steady"), service.steady(None, facts));
         }
     }
@@ -221,12 +223,7 @@ impl UndoRotation {
             steps.then("AWSCURRENT was not moved", Work::Skip("nothing to move back".into()));
         } else {
             steps.then("publish the old credentials again: move AWSCURRENT back", rotation.promote(&previous));
-            for Consumer { service, .. } in &rotation.consumers {
-                let name = &service.service;
-                let made = learnt.get(&Fact::Deployment(name.clone()));
-                steps.then(format!("start a new deployment of {name}"), service.new_deployment(made));
-                steps.then(format!("wait until {name} is steady"), service.steady(None, facts));
-            }
+            rotation.redeploy(&mut steps, facts);
         }
         let old = previous.or_else(|_| learnt.need(rotation.current()));
         steps.then("prove the old credentials", rotation.proven(&old));
