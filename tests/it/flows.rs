@@ -1,6 +1,6 @@
 //! What keys and messages do to the console, without a terminal, a clock or a cloud.
 
-use crate::support::{Console, at, fixtures, logs, of_operation, plans};
+use crate::support::{Console, NAMED_KEYS, at, fixtures, logs, of_operation, plans};
 use quarterdeck::console::dialogs::Dialog;
 use quarterdeck::console::effect::Effect;
 use quarterdeck::console::keymap::{Key, KeyPress};
@@ -312,19 +312,8 @@ mod properties {
     /// Any key but the capital letters; the palette is left out, because a name typed in full and
     /// entered there says as much as a capital letter.
     fn harmless() -> impl Strategy<Value = KeyPress> {
-        let named = prop::sample::select(vec![
-            Key::Enter,
-            Key::Esc,
-            Key::Up,
-            Key::Down,
-            Key::Home,
-            Key::End,
-            Key::F(1),
-            Key::F(2),
-            Key::Tab,
-            Key::Backspace,
-        ]);
-        let key = prop_oneof![6 => "[ -9;-@\\[-~]".prop_map(|c| Key::Char(c.chars().next().expect("one"))), 2 => named];
+        let typed = "[ -9;-@\\[-~]".prop_map(|c| Key::Char(c.chars().next().expect("one")));
+        let key = prop_oneof![6 => typed, 2 => prop::sample::select(NAMED_KEYS)];
         (key, prop::bool::weighted(0.1)).prop_map(|(key, ctrl)| KeyPress { key, ctrl, alt: false })
     }
 

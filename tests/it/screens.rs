@@ -2,7 +2,7 @@
 //! keys make drawing fail.
 
 use crate::support::painted::{ALL, LARGE, MIDDLE, SMALL, TABS, body, dark, painted, screen, text};
-use crate::support::{Console, World, at, fixtures, logs, plans, stacks};
+use crate::support::{Console, NAMED_KEYS, World, at, fixtures, logs, plans, stacks};
 use jiff::tz::TimeZone;
 use quarterdeck::console::keymap::{Key, KeyPress};
 use quarterdeck::console::msg::Msg;
@@ -392,22 +392,8 @@ mod properties {
     use proptest::prelude::*;
 
     fn any_key() -> impl Strategy<Value = KeyPress> {
-        let named = prop::sample::select(vec![
-            Key::Enter,
-            Key::Esc,
-            Key::Up,
-            Key::Down,
-            Key::Home,
-            Key::End,
-            Key::PageUp,
-            Key::PageDown,
-            Key::F(1),
-            Key::F(2),
-            Key::Backspace,
-            Key::Tab,
-            Key::Char('東'),
-        ]);
-        let key = prop_oneof![3 => "[ -~]".prop_map(|c| Key::Char(c.chars().next().expect("one"))), 1 => named];
+        let typed = "[ -~]".prop_map(|c| Key::Char(c.chars().next().expect("one")));
+        let key = prop_oneof![3 => typed, 1 => prop::sample::select(NAMED_KEYS)];
         (key, prop::bool::weighted(0.1)).prop_map(|(key, ctrl)| KeyPress { key, ctrl, alt: false })
     }
 

@@ -1,4 +1,4 @@
-//! A local cloud for one test, and `quarterdeck` on it. The test that uses it has `terminal` beside it.
+//! A local cloud for one test, and `quarterdeck` on it.
 #![allow(
     dead_code,
     clippy::expect_used,

@@ -18,7 +18,7 @@ pub mod tailing;
 
 use jiff::Timestamp;
 use quarterdeck::console::effect::Effect;
-use quarterdeck::console::keymap::{KeyPress, Keymap};
+use quarterdeck::console::keymap::{Key, KeyPress, Keymap};
 use quarterdeck::console::model::Model;
 use quarterdeck::console::msg::Msg;
 use quarterdeck::console::screens::{Answer, Fetch};
@@ -164,6 +164,23 @@ pub fn of_operation(effect: Effect) -> Option<operation::Order> {
         _ => None,
     }
 }
+
+/// Keys that type no ASCII character, for random input.
+pub const NAMED_KEYS: &[Key] = &[
+    Key::Enter,
+    Key::Esc,
+    Key::Up,
+    Key::Down,
+    Key::Home,
+    Key::End,
+    Key::PageUp,
+    Key::PageDown,
+    Key::F(1),
+    Key::F(2),
+    Key::Backspace,
+    Key::Tab,
+    Key::Char('東'),
+];
 
 /// `3D<enter>` as key presses; `<` begins the name of a key.
 pub fn parse(keys: &str) -> Vec<KeyPress> {
