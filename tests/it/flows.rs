@@ -4,7 +4,7 @@ use crate::support::{Console, NAMED_KEYS, at, fixtures, logs, of_operation, plan
 use quarterdeck::console::dialogs::Dialog;
 use quarterdeck::console::effect::Effect;
 use quarterdeck::console::keymap::{Key, KeyPress};
-use quarterdeck::console::model::Model;
+use quarterdeck::console::model::{Model, Viewport};
 use quarterdeck::console::msg::Msg;
 use quarterdeck::console::screens::Screen;
 use quarterdeck::console::screens::{fleet, stack};
@@ -139,6 +139,23 @@ fn a_typed_confirmation_needs_the_exact_name(#[case] keys: &str, #[case] confirm
     assert_eq!(wanted.iter().any(writes), confirmed, "{wanted:?}");
     let phase = &console.model.operation("op-destroy").expect("known").phase;
     assert_eq!(*phase == Phase::Recording, confirmed, "{phase:?}");
+}
+
+#[test]
+fn a_plan_is_read_to_its_end_while_a_name_is_typed() {
+    let mut console = Console::new();
+    console.keys("3K");
+    console.planned(plans::destroy());
+    console.model.viewport = Viewport { rows: 10, last: 41 };
+    let scrolled = |console: &mut Console, keys| {
+        console.keys(keys);
+        let Some(Dialog::Operation { scroll, input, .. }) = console.model.dialogs.last() else { panic!("a plan") };
+        (*scroll, input.text().to_owned())
+    };
+    assert_eq!(scrolled(&mut console, "pr<pagedown><down>"), (11, "pr".into()));
+    assert_eq!(scrolled(&mut console, "<pagedown><pagedown><pagedown><pagedown>"), (41, "pr".into()));
+    assert_eq!(scrolled(&mut console, "<up>od"), (40, "prod".into()));
+    assert!(console.keys("<enter>").iter().any(writes));
 }
 
 #[test]

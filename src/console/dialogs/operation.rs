@@ -54,6 +54,11 @@ pub(super) fn press(model: &mut Model, press: KeyPress, sheet: Sheet) -> Option<
 }
 
 fn type_name(model: &mut Model, press: KeyPress, mut sheet: Sheet, name: String) -> Option<Then> {
+    // Letters are typed, so these keys alone are left to read the plan to its end.
+    if matches!(press.key, Key::Up | Key::Down | Key::PageUp | Key::PageDown) {
+        sheet.scroll(model, press);
+        return None;
+    }
     match sheet.input.press(press) {
         Typed::Cancel => sheet.tell(Event::Refuse("not confirmed".into())),
         Typed::Taken => {
