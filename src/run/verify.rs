@@ -12,6 +12,7 @@ use crate::core::operation::work::TokenProbe;
 use crate::core::operation::{Check, CheckState, Facts};
 use crate::core::stack::{Stack, StackDetail, StackRef};
 use crate::core::text::short_duration;
+use crate::core::unread::Read;
 
 /// Reads a condition once.
 pub(super) async fn read(session: &Session, check: &Check) -> News {
@@ -44,12 +45,11 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         }
         Check::StackGone { stack, token } => {
             let found = cloud.stack(stack).await?;
-            let detail = if found.is_some() {
-                cloud.stack_detail(stack).await.unwrap_or_default()
-            } else {
-                StackDetail::default()
+            let detail = match found {
+                Some(_) => cloud.stack_detail(stack).await,
+                None => Ok(StackDetail::default()),
             };
-            gone(found.as_ref(), &detail, Some(token))
+            gone(found.as_ref(), &detail.into(), Some(token))
         }
         Check::TokenGranted { probe } => granted(session, probe).await?,
         Check::TokenRefused { probe } => refused(session, probe).await?,
@@ -69,11 +69,11 @@ fn no_service(cluster: &str, service: &str) -> CheckState {
     CheckState::Failed(format!("there is no service {service} in {cluster}"))
 }
 
-async fn stack_now(session: &Session, stack: &StackRef) -> CloudResult<(Option<Stack>, StackDetail)> {
+async fn stack_now(session: &Session, stack: &StackRef) -> CloudResult<(Option<Stack>, Read<StackDetail>)> {
     let found = session.cloud.stack(stack).await?;
     // The second call is for progress and reasons. If it fails, the deploy must not.
-    let detail = session.cloud.stack_detail(stack).await.unwrap_or_default();
-    Ok((found, detail))
+    let detail = session.cloud.stack_detail(stack).await;
+    Ok((found, detail.into()))
 }
 
 fn outputs(stack: Option<&Stack>) -> Facts {

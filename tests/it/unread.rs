@@ -10,7 +10,8 @@ use crate::support::{Console, World, pty};
 use quarterdeck::core::client::Client;
 use quarterdeck::core::fleet::{Bounds, Server, TaskStatus};
 use quarterdeck::core::operation::CheckState;
-use quarterdeck::core::operation::verify::{bounds_are, task_stopped};
+use quarterdeck::core::operation::verify::{bounds_are, settled, task_stopped};
+use quarterdeck::core::stack::{Stack, StackStatus};
 use quarterdeck::core::unread::Read;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -189,6 +190,21 @@ fn a_task_is_gone_only_from_a_list_that_was_read(#[case] server: Server, #[case]
 fn bounds_hold_only_if_they_were_read(#[case] bounds: Read<Option<Bounds>>, #[case] expected: CheckState) {
     let server = Server { bounds, ..fixtures::server("time", 2) };
     assert_eq!(bounds_are(&server, Bounds { min: 1, max: 4 }), expected);
+}
+
+#[rstest]
+#[case::on_its_way(
+    "UPDATE_IN_PROGRESS",
+    CheckState::Pending("UPDATE_IN_PROGRESS, resources not read: a:B: access denied".into())
+)]
+#[case::failed(
+    "UPDATE_ROLLBACK_COMPLETE",
+    CheckState::Failed("UPDATE_ROLLBACK_COMPLETE: events not read: a:B: access denied".into())
+)]
+#[case::settled("UPDATE_COMPLETE", CheckState::Holds("UPDATE_COMPLETE".into()))]
+fn a_stack_of_which_no_resource_was_read_has_not_none(#[case] status: &str, #[case] expected: CheckState) {
+    let stack = Stack { status: StackStatus(status.into()), reason: None, ..fixtures::world().stacks.remove(0) };
+    assert_eq!(settled(Some(&stack), &unread("a:B"), None), expected);
 }
 
 /// Nothing was read of the first server or client that has a call of its own.

@@ -120,7 +120,7 @@ impl Intent {
     /// The steps, each after those that it needs.
     ///
     /// Their number and titles depend on the intent alone. A step that needs a fact which is not
-    /// known yet is [`Work::NotYet`].
+    /// known yet is [`Work::NotYet`](super::work::Work::NotYet).
     pub fn steps(&self, operation: &str, facts: &Facts) -> Vec<Step> {
         match self {
             Self::Scale(scale) => scale.steps(),

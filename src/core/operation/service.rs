@@ -13,7 +13,7 @@ pub struct ServiceRef {
     pub service: String,
 }
 
-/// See [`Intent::Scale`].
+/// See [`Intent::Scale`](super::Intent::Scale).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scale {
     #[serde(flatten)]
@@ -25,7 +25,7 @@ pub struct Scale {
     pub bounds: Option<Bounds>,
 }
 
-/// See [`Intent::Restart`].
+/// See [`Intent::Restart`](super::Intent::Restart).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restart {
     #[serde(flatten)]
@@ -35,7 +35,7 @@ pub struct Restart {
     pub replaces: Option<String>,
 }
 
-/// See [`Intent::Rollback`].
+/// See [`Intent::Rollback`](super::Intent::Rollback).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollback {
     /// What goes back.
@@ -48,7 +48,7 @@ pub struct Rollback {
     pub replaces: Option<String>,
 }
 
-/// See [`Intent::StopTask`].
+/// See [`Intent::StopTask`](super::Intent::StopTask).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopTask {
     pub cluster: String,

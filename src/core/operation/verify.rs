@@ -107,7 +107,7 @@ pub fn task_stopped(fleet: &Fleet, task: &str) -> CheckState {
 }
 
 /// Whether a stack has reached the end of our operation, named by its token.
-pub fn settled(stack: Option<&Stack>, detail: &StackDetail, token: Option<&str>) -> CheckState {
+pub fn settled(stack: Option<&Stack>, detail: &Read<StackDetail>, token: Option<&str>) -> CheckState {
     let Some(stack) = stack else { return CheckState::Failed("the stack is gone".into()) };
     let status = &stack.status.0;
     if stack.status.busy() {
@@ -119,16 +119,16 @@ pub fn settled(stack: Option<&Stack>, detail: &StackDetail, token: Option<&str>)
     if stack.status.absent() {
         return CheckState::Pending(format!("{status}: not begun"));
     }
-    CheckState::Failed(format!("{status}: {}", root_cause(detail, token, stack.reason.as_deref())))
+    CheckState::Failed(format!("{status}: {}", cause(stack, detail, token)))
 }
 
 /// Whether a stack is gone.
-pub fn gone(stack: Option<&Stack>, detail: &StackDetail, token: Option<&str>) -> CheckState {
+pub fn gone(stack: Option<&Stack>, detail: &Read<StackDetail>, token: Option<&str>) -> CheckState {
     match stack {
         None => CheckState::Holds("gone".into()),
         Some(stack) if stack.status.0 == "DELETE_COMPLETE" => CheckState::Holds("gone".into()),
         Some(stack) if stack.status.0 == "DELETE_FAILED" => {
-            CheckState::Failed(format!("DELETE_FAILED: {}", root_cause(detail, token, stack.reason.as_deref())))
+            CheckState::Failed(format!("DELETE_FAILED: {}", cause(stack, detail, token)))
         }
         Some(stack) => CheckState::Pending(progress(detail, token, &stack.status.0)),
     }
@@ -141,10 +141,24 @@ fn ours<'a>(detail: &'a StackDetail, token: Option<&str>) -> Vec<&'a StackEvent>
     if tagged.is_empty() { detail.events.iter().collect() } else { tagged }
 }
 
-fn progress(detail: &StackDetail, token: Option<&str>, status: &str) -> String {
+fn progress(detail: &Read<StackDetail>, token: Option<&str>, status: &str) -> String {
+    let detail = match detail {
+        Read::Known(detail) => detail,
+        Read::NotRead(why) => return format!("{status}, resources not read: {why}"),
+    };
     let done = detail.resources.iter().filter(|resource| resource.status.0.ends_with("_COMPLETE")).count();
     let newest = ours(detail, token).first().map(|event| format!(", {} {}", event.logical_id, event.status.0));
     format!("{status}: {done} of {} resources{}", detail.resources.len(), newest.unwrap_or_default())
+}
+
+fn cause(stack: &Stack, detail: &Read<StackDetail>, token: Option<&str>) -> String {
+    match detail {
+        Read::Known(detail) => root_cause(detail, token, stack.reason.as_deref()),
+        Read::NotRead(why) => {
+            let said = stack.reason.as_deref().map(|reason| format!("{reason}; ")).unwrap_or_default();
+            format!("{said}events not read: {why}")
+        }
+    }
 }
 
 /// The first resource that failed in the operation, with its reason: later failures only follow from it.

@@ -8,6 +8,7 @@ use quarterdeck::cloud::{Cloud, CloudResult, TokenAnswer};
 use quarterdeck::core::operation::protocol::News;
 use quarterdeck::core::operation::{Approved, Check, CheckState, Event, Facts, Operation, Order, Phase, verify};
 use quarterdeck::core::plan::Plan;
+use quarterdeck::core::unread::Read;
 
 pub use super::plans::bare as plan;
 
@@ -101,11 +102,11 @@ async fn read(cloud: &dyn Cloud, check: &Check) -> CloudResult<CheckState> {
         },
         Check::StackSettled { stack, token } => {
             let (found, detail) = (cloud.stack(stack).await?, cloud.stack_detail(stack).await?);
-            verify::settled(found.as_ref(), &detail, token.as_deref())
+            verify::settled(found.as_ref(), &Read::Known(detail), token.as_deref())
         }
         Check::StackGone { stack, token } => {
             let found = cloud.stack(stack).await?;
-            verify::gone(found.as_ref(), &cloud.stack_detail(stack).await.unwrap_or_default(), Some(token))
+            verify::gone(found.as_ref(), &cloud.stack_detail(stack).await.into(), Some(token))
         }
         Check::Steady { cluster, service, desired, deployment } => {
             let fleet = cloud.fleet(cluster).await?;
