@@ -15,14 +15,14 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use secrecy::SecretString;
 
-use crate::core::client::ClientList;
+use crate::core::client::{ClientList, Holder, StoredSecret};
 pub use crate::core::error::{CloudError, CloudResult, ErrorKind};
 use crate::core::fleet::{Fleet, TaskDefinition};
 use crate::core::identity::Identity;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery, TailUpdate};
 use crate::core::operation::work::TokenProbe;
-use crate::core::operation::{Approved, Facts};
+use crate::core::operation::{Applied, Approved};
 use crate::core::stack::{ChangeSetRequest, Drafted, Stack, StackDetail, StackRef};
 
 /// The updates of a live tail session, until it ends or breaks. The first error is the last item.
@@ -111,6 +111,10 @@ pub trait Clients {
 
     /// Whether a client can have two secrets at this endpoint: whether ListUserPoolClientSecrets answers.
     async fn has_dual_secrets(&self, pool: &str, client: &str) -> CloudResult<bool>;
+
+    /// The id of the one of a client's secrets that `AWSCURRENT` of a Secret holds; `None` if that cannot be
+    /// told. Only the original secret has a value that Cognito shows.
+    async fn secret_in_force(&self, pool: &str, client: &str, secret: &str) -> CloudResult<Option<String>>;
 }
 
 /// Secrets Manager, without the values that it keeps.
@@ -118,6 +122,12 @@ pub trait Clients {
 pub trait Secrets {
     /// The labelled versions of a Secret: version id to its labels, such as `AWSCURRENT`.
     async fn secret_versions(&self, secret: &str) -> CloudResult<BTreeMap<String, Vec<String>>>;
+
+    /// What a Secret holds in `AWSCURRENT`, without the value.
+    async fn stored_secret(&self, secret: &str) -> CloudResult<StoredSecret>;
+
+    /// Who has reserved a Secret for an operation, if somebody has.
+    async fn lease(&self, secret: &str) -> CloudResult<Option<Holder>>;
 }
 
 /// CloudWatch Logs.
@@ -151,6 +161,20 @@ pub trait TokenEndpoint {
     /// Asks for an access token with stored credentials (client_credentials grant, RFC 6749 section 4.4).
     /// An error says nothing about the credentials: the endpoint was not asked, or gave no clear answer.
     async fn token(&self, probe: &TokenProbe) -> CloudResult<TokenAnswer>;
+
+    /// Asks an MCP endpoint with such a token whether it accepts the client. It calls no tool.
+    async fn accepted(&self, probe: &TokenProbe, url: &str) -> CloudResult<ServerAnswer>;
+}
+
+/// What a server says about a client's token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerAnswer {
+    /// It lets the client in.
+    Accepted,
+    /// It, or the token endpoint before it, does not; in its words.
+    Refused(String),
+    /// It says neither, such as a load balancer without a healthy task.
+    Unclear(String),
 }
 
 /// What a token endpoint says about credentials. A rotation deletes the old ones on a refusal, so only the
@@ -182,8 +206,9 @@ impl TokenAnswer {
 /// The one way to change something.
 #[async_trait]
 pub trait Writes {
-    /// Carries out a write that was planned, confirmed and recorded in the audit, and returns what
-    /// it learnt, such as the id of a deployment. The request is sent once: a write without an
+    /// Carries out a write that was planned, confirmed and recorded in the audit, and returns what came of
+    /// it: what it learnt, such as the id of a deployment, or that nothing was written because something is
+    /// not as the plan showed it. The request is sent once: a write without an
     /// idempotency token is never repeated by itself.
-    async fn apply(&self, approved: Approved) -> CloudResult<Facts>;
+    async fn apply(&self, approved: Approved) -> CloudResult<Applied>;
 }

@@ -5,11 +5,13 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use aws_sdk_cognitoidentityprovider::types as sdk;
 use futures::{StreamExt, join, stream};
+use secrecy::ExposeSecret;
 
 use super::convert::{text, time};
 use super::{AwsCloud, error};
 use crate::cloud::{Clients, CloudResult, ErrorKind};
 use crate::core::client::{Client, ClientList, ClientSecret, Details, StoredSecret};
+use crate::core::operation::work::{Label, Version};
 use crate::core::unread::Read;
 
 const DESCRIBE: &str = "cognito-idp:DescribeUserPoolClient";
@@ -33,6 +35,10 @@ impl Clients for AwsCloud {
     async fn has_dual_secrets(&self, pool: &str, client: &str) -> CloudResult<bool> {
         let read = self.client_secrets(pool, client);
         Ok(self.within("cognito-idp:ListUserPoolClientSecrets", read).await?.is_some())
+    }
+
+    async fn secret_in_force(&self, pool: &str, client: &str, secret: &str) -> CloudResult<Option<String>> {
+        self.within(SECRETS, self.read_secret_in_force(pool, client, secret)).await
     }
 }
 
@@ -91,6 +97,22 @@ impl AwsCloud {
         Some(client(Listed { name, ..listed }, Read::Known(details), secrets.into()))
     }
 
+    /// The Secret says it where a rotation has published it. If not, it can be the original secret alone, and
+    /// then the value is the one that Cognito shows.
+    async fn read_secret_in_force(&self, pool: &str, client: &str, secret: &str) -> CloudResult<Option<String>> {
+        let stored = self.stored_credentials(secret, &Version::Labelled(Label::Current)).await?;
+        let listed = self.client_secrets(pool, client).await?.unwrap_or_default();
+        if let Some(id) = stored.secret_id().filter(|id| listed.iter().any(|secret| secret.id == *id)) {
+            return Ok(Some(id.to_owned()));
+        }
+        if let [only] = listed.as_slice() {
+            return Ok(Some(only.id.clone()));
+        }
+        let original = self.describe_client(pool, client).await?.client_secret.unwrap_or_default();
+        let is_original = stored.secret().is_some_and(|value| value.expose_secret() == original);
+        Ok(listed.first().filter(|_| is_original).map(|oldest| oldest.id.clone()))
+    }
+
     pub(super) async fn describe_client(&self, pool: &str, client: &str) -> CloudResult<sdk::UserPoolClientType> {
         let call = self.read.cognito.describe_user_pool_client().user_pool_id(pool).client_id(client);
         let answer = call.send().await.map_err(self.failed(DESCRIBE))?;
@@ -141,7 +163,10 @@ fn details(found: &sdk::UserPoolClientType) -> Details {
     let flows = found.allowed_o_auth_flows().iter().map(|flow| text(Some(flow.as_str())));
     let scopes = found.allowed_o_auth_scopes().iter().map(|scope| text(Some(scope)));
     Details {
-        confidential: found.client_secret().is_some_and(|secret| !secret.is_empty()),
+        // Cognito shows the original secret only, and nothing once that is deleted (AddUserPoolClientSecret).
+        // A public client cannot have the grant for machines (RFC 6749, section 4.4).
+        confidential: found.client_secret().is_some_and(|secret| !secret.is_empty())
+            || found.allowed_o_auth_flows().contains(&sdk::OAuthFlowType::ClientCredentials),
         flows: flows.collect(),
         scopes: scopes.collect(),
         created_at: time(found.creation_date()),
@@ -167,7 +192,7 @@ fn attach(clients: &mut [Client], stored: Vec<StoredSecret>) {
 }
 
 /// Name of the client for whose credentials a Secret of this name is made.
-fn client_name(secret: &str) -> Option<String> {
+pub(super) fn client_name(secret: &str) -> Option<String> {
     let (environment, rest) = secret.strip_prefix("quarterdeck/")?.split_once('/')?;
     Some(format!("{environment}-{}-machine", rest.strip_suffix("/machine-client")?))
 }

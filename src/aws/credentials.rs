@@ -6,11 +6,14 @@ use serde_json::{Map, Value};
 
 use super::error;
 use crate::cloud::CloudResult;
+use crate::core::client::Holder;
 use crate::core::text::sanitise;
 
 const CLIENT_ID: &str = "client_id";
 const CLIENT_SECRET: &str = "client_secret";
+const SECRET_ID: &str = "client_secret_id";
 const ALLOWED: &str = "allowed_client_ids";
+const HOLDER: &str = "quarterdeck_lease";
 /// Length of a generated client secret in characters. Cognito takes 24 to 64 (API reference,
 /// AddUserPoolClientSecret).
 const LENGTH: usize = 40;
@@ -51,10 +54,24 @@ impl Credentials {
         self.secret.as_ref()
     }
 
+    /// The id of the secret at Cognito, where it is known.
+    pub(super) fn secret_id(&self) -> Option<&str> {
+        self.rest.get(SECRET_ID)?.as_str()
+    }
+
+    /// The same content with the id of the secret at Cognito.
+    #[must_use]
+    pub(super) fn with_secret_id(mut self, id: &str) -> Self {
+        self.rest.insert(SECRET_ID.into(), id.into());
+        self
+    }
+
     /// The same content with another client's credentials.
     #[must_use]
     pub(super) fn with_client(mut self, id: &str, secret: SecretString) -> Self {
         self.rest.insert(CLIENT_ID.into(), id.into());
+        // It belongs to the secret that was there before.
+        self.rest.remove(SECRET_ID);
         self.secret = Some(secret);
         self
     }
@@ -65,6 +82,21 @@ impl Credentials {
         let listed: Vec<&str> = clients.iter().map(String::as_str).filter(|client| !client.is_empty()).collect();
         self.rest.insert(ALLOWED.into(), listed.join(" ").into());
         self
+    }
+
+    /// The same content with who holds the lease, for a version that stands for one.
+    #[must_use]
+    pub(super) fn with_holder(mut self, holder: &Holder) -> Self {
+        // It is made of texts and a time, which JSON can hold.
+        self.rest.insert(HOLDER.into(), serde_json::to_value(holder).unwrap_or_default());
+        self
+    }
+
+    /// Who holds the lease that the version stands for, as far as it says so.
+    pub(super) fn holder(&self) -> Holder {
+        let told = self.rest.get(HOLDER).cloned().unwrap_or_default();
+        let Holder { operation, what, by, since, version } = serde_json::from_value(told).unwrap_or_default();
+        Holder { operation: sanitise(&operation), what: sanitise(&what), by: sanitise(&by), since, version }
     }
 
     /// The text to store in the Secret.

@@ -13,8 +13,8 @@ use super::convert::{text, time};
 use super::credentials::{self, Credentials};
 use super::{AwsCloud, error};
 use crate::cloud::{CloudResult, ErrorKind, Secrets};
-use crate::core::client::StoredSecret;
-use crate::core::operation::work::{Label, Version};
+use crate::core::client::{Holder, StoredSecret};
+use crate::core::operation::work::{LEASE, Label, Version};
 
 const GET: &str = "secretsmanager:GetSecretValue";
 
@@ -23,6 +23,27 @@ impl Secrets for AwsCloud {
     async fn secret_versions(&self, secret: &str) -> CloudResult<BTreeMap<String, Vec<String>>> {
         self.within("secretsmanager:DescribeSecret", self.versions(secret)).await
     }
+
+    async fn stored_secret(&self, secret: &str) -> CloudResult<StoredSecret> {
+        self.within(GET, self.read_stored_secret(secret.to_owned())).await
+    }
+
+    async fn lease(&self, secret: &str) -> CloudResult<Option<Holder>> {
+        let read = async {
+            let versions = self.versions(secret).await?;
+            match labelled(&versions, LEASE) {
+                Some(version) => self.holder(secret, version).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        self.within(GET, read).await
+    }
+}
+
+/// The version that has a label, if one has.
+pub(super) fn labelled<'a>(versions: &'a BTreeMap<String, Vec<String>>, label: &str) -> Option<&'a str> {
+    let bears = |labels: &Vec<String>| labels.iter().any(|one| one == label);
+    versions.iter().find(|(_, labels)| bears(labels)).map(|(version, _)| version.as_str())
 }
 
 impl AwsCloud {
@@ -58,18 +79,12 @@ impl AwsCloud {
         Ok(answer.version_ids_to_stages.unwrap_or_default().into_iter().collect())
     }
 
-    /// The id of the version that has a label, if one has.
-    pub(super) async fn version_at(&self, secret: &str, label: Label) -> CloudResult<Option<String>> {
-        let bears = |labels: &Vec<String>| labels.iter().any(|one| one == label.as_str());
-        let versions = self.versions(secret).await?;
-        Ok(versions.into_iter().find(|(_, labels)| bears(labels)).map(|(version, _)| version))
-    }
-
-    /// Writes a version with a label, unless this operation has written it already, and returns its id.
+    /// Writes a version with a label, which leaves the version that had it, unless this operation has written
+    /// it already, and returns its id.
     /// `token` is the same whenever the operation repeats the step.
     ///
     /// `make` is called only if a version must be written, because it may generate a new value.
-    pub(super) async fn put_version<F>(&self, secret: &str, token: &str, label: Label, make: F) -> CloudResult<String>
+    pub(super) async fn put_version<F>(&self, secret: &str, token: &str, label: &str, make: F) -> CloudResult<String>
     where
         F: AsyncFnOnce() -> CloudResult<Credentials>,
     {
@@ -79,7 +94,7 @@ impl AwsCloud {
         }
         let json = make().await?.to_json()?;
         let call = self.write.secrets.put_secret_value().secret_id(secret).secret_string(json.expose_secret());
-        let call = call.version_stages(label.as_str()).client_request_token(&version);
+        let call = call.version_stages(label).client_request_token(&version);
         match call.send().await {
             // It was written before and has lost its label since. It stays as it is.
             Err(failure) if failure.as_service_error().is_some_and(|error| error.is_resource_exists_exception()) => {}
@@ -88,11 +103,18 @@ impl AwsCloud {
         Ok(version)
     }
 
-    /// Moves `AWSCURRENT` to a version. AWS then moves `AWSPREVIOUS` to the one that had it (API
-    /// reference, UpdateSecretVersionStage).
-    pub(super) async fn move_current(&self, secret: &str, to: &str, from: Option<&str>) -> CloudResult<()> {
-        let call = self.write.secrets.update_secret_version_stage().secret_id(secret);
-        let call = call.version_stage(Label::Current.as_str()).move_to_version_id(to);
+    /// Moves a label from a version to another; without `to` it is taken off. It fails if another version
+    /// than `from` has it. With `AWSCURRENT`, AWS moves `AWSPREVIOUS` to the one that had it (API reference,
+    /// UpdateSecretVersionStage).
+    pub(super) async fn move_label(
+        &self,
+        secret: &str,
+        label: &str,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> CloudResult<()> {
+        let call = self.write.secrets.update_secret_version_stage().secret_id(secret).version_stage(label);
+        let call = call.set_move_to_version_id(to.map(ToOwned::to_owned));
         let call = call.set_remove_from_version_id(from.map(ToOwned::to_owned));
         call.send().await.map(drop).map_err(self.failed("secretsmanager:UpdateSecretVersionStage"))
     }
@@ -107,10 +129,10 @@ impl AwsCloud {
             found.into_iter().flat_map(|page| page.secret_list.unwrap_or_default()).filter_map(|entry| entry.name);
         // The filter of ListSecrets ignores case, so the names are compared again here.
         let names: Vec<String> = names.filter(|name| name.starts_with(&prefix)).collect();
-        stream::iter(names).map(|name| self.stored_secret(name)).buffered(4).try_collect().await
+        stream::iter(names).map(|name| self.read_stored_secret(name)).buffered(4).try_collect().await
     }
 
-    async fn stored_secret(&self, name: String) -> CloudResult<StoredSecret> {
+    async fn read_stored_secret(&self, name: String) -> CloudResult<StoredSecret> {
         let call = self.read.secrets.get_secret_value().secret_id(&name).version_stage(Label::Current.as_str());
         let answer = match call.send().await.map_err(self.failed(GET)) {
             Ok(answer) => answer,

@@ -5,11 +5,12 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use super::{AwsCloud, error};
-use crate::cloud::{CloudError, CloudResult, ErrorKind, TokenAnswer, TokenEndpoint};
+use crate::cloud::{CloudError, CloudResult, ErrorKind, ServerAnswer, TokenAnswer, TokenEndpoint};
 use crate::core::operation::work::TokenProbe;
 use crate::core::text::sanitise;
 
 const CALL: &str = "oauth2:Token";
+const ASK: &str = "mcp:ToolsList";
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 256 * 1024;
 
@@ -25,6 +26,10 @@ struct TokenResponse {
 impl TokenEndpoint for AwsCloud {
     async fn token(&self, probe: &TokenProbe) -> CloudResult<TokenAnswer> {
         self.within(CALL, self.fetch_token(probe)).await
+    }
+
+    async fn accepted(&self, probe: &TokenProbe, url: &str) -> CloudResult<ServerAnswer> {
+        self.within(ASK, self.ask_server(probe, url)).await
     }
 }
 
@@ -45,6 +50,26 @@ impl AwsCloud {
         let status = answer.status().as_u16();
         let body = bounded_body(answer, &probe.endpoint).await?;
         judge(status, &body)
+    }
+
+    /// Asks for the list of tools, with a token for the credentials.
+    pub(super) async fn ask_server(&self, probe: &TokenProbe, url: &str) -> CloudResult<ServerAnswer> {
+        let token = match self.fetch_token(probe).await? {
+            TokenAnswer::Granted(token) => token,
+            TokenAnswer::Refused(why) => return Ok(ServerAnswer::Refused(format!("the token endpoint: {why}"))),
+        };
+        let version = "2025-06-18";
+        let body = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {} });
+        let request = self.http()?.post(url).bearer_auth(token.expose_secret()).json(&body);
+        let request = request.header("accept", "application/json, text/event-stream");
+        let request = request.header("mcp-protocol-version", version).header("mcp-method", "tools/list");
+        let answer = request.send().await.map_err(|error| unanswered(url, &error))?;
+        Ok(match answer.status().as_u16() {
+            401 => ServerAnswer::Refused("401: it does not accept the token".to_owned()),
+            // A server that reads the request has let the client in. A proxy before it answers with other codes.
+            200..300 | 400 | 404 | 406 => ServerAnswer::Accepted,
+            status => ServerAnswer::Unclear(format!("HTTP {status}")),
+        })
     }
 
     /// The HTTP client for the token endpoint. It follows no redirect, which could send the credentials

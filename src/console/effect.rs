@@ -4,7 +4,7 @@ use super::remote::Generation;
 use super::screens::Fetch;
 use crate::core::logs::TailRequest;
 use crate::core::logs::insights::InsightsRequest;
-use crate::core::operation::{self, PlanRequest};
+use crate::core::operation::{self, Operation, PlanRequest, Way};
 use crate::core::stack::StackRef;
 
 /// Something for the driver to do.
@@ -24,6 +24,9 @@ pub enum Effect {
     StopInsights,
     /// Plan, and answer [`Msg::Planned`](super::msg::Msg::Planned).
     Plan(Generation, PlanRequest),
+    /// Read what an unfinished operation is worth now, and answer
+    /// [`Msg::Judged`](super::msg::Msg::Judged).
+    Judge(Box<Operation>, Way),
     /// Do what an operation wants done.
     Operation(String, operation::Order),
     /// Discard drafts that nobody will execute.

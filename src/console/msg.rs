@@ -8,7 +8,7 @@ use super::screens::Answer;
 use crate::core::error::{CloudError, PlanResult};
 use crate::core::logs::insights::InsightsResults;
 use crate::core::logs::{Gap, Line, Rate, TailState};
-use crate::core::operation::{self, Operation};
+use crate::core::operation::{self, Operation, Standing, Way};
 use crate::core::plan::Plan;
 
 #[derive(Debug, Clone)]
@@ -41,6 +41,8 @@ pub enum Msg {
     LogRate(Generation, Rate),
     /// A plan is ready, or cannot be made.
     Planned(Generation, Box<PlanResult<Plan>>),
+    /// What an unfinished operation is worth now, by its id, and how the operator wants to go on.
+    Judged(String, Way, Result<Standing, CloudError>),
     /// An operation has news.
     Operation(String, operation::Event),
     /// The audit holds operations without an outcome.

@@ -7,10 +7,9 @@ use super::input::Input;
 use super::model::Model;
 use super::msg::Notice;
 use super::poll;
-use crate::core::error::PlanResult;
+use crate::core::error::{CloudError, PlanResult};
 use crate::core::operation::record::Outcome;
-use crate::core::operation::rotate::grace_waived;
-use crate::core::operation::{self, Event, Facts, Intent, Operation, Phase, PlanRequest};
+use crate::core::operation::{self, Event, Fact, Intent, Offer, Operation, Phase, PlanRequest, Standing, Way};
 use crate::core::plan::Plan;
 use crate::core::text::count;
 
@@ -57,12 +56,24 @@ pub(super) fn event(model: &mut Model, id: &str, event: Event) -> Vec<Effect> {
         operation::Order::Discard => Effect::Discard(drafts.clone()),
         other => Effect::Operation(id.to_owned(), other),
     });
-    let effects = effects.collect();
+    let effects = effects.collect::<Vec<_>>();
+    let mut effects = effects;
     if before != after {
         changed(model, id, &title, &after);
         end_undone(model, id);
+        effects.extend(leave_undone(model, id, &before));
     }
     effects
+}
+
+/// Leaves a rotation that is being taken back, as soon as that is confirmed.
+fn leave_undone(model: &mut Model, id: &str, before: &Phase) -> Vec<Effect> {
+    let begins = *before == Phase::Proposed;
+    let taken_back = model.operation(id).and_then(|operation| match (&operation.plan.intent, &operation.phase) {
+        (Intent::UndoRotation(undo), Phase::Recording) if begins => Some(undo.operation.clone()),
+        _ => None,
+    });
+    taken_back.map(|rotation| event(model, &rotation, Event::Leave("to take it back".into()))).unwrap_or_default()
 }
 
 fn changed(model: &mut Model, id: &str, title: &str, phase: &Phase) {
@@ -70,9 +81,12 @@ fn changed(model: &mut Model, id: &str, title: &str, phase: &Phase) {
         Phase::Ended(Outcome::Done) => Notice::Good(format!("{title}: done and verified")),
         Phase::Ended(Outcome::Failed { title: step, reason, .. }) => Notice::Bad(format!("{title}: {step}: {reason}")),
         Phase::Ended(Outcome::Undone { .. }) => Notice::Good(format!("{title}: taken back")),
+        Phase::Ended(Outcome::Closed { reason }) => Notice::Good(format!("{title}: closed: {reason}")),
         Phase::Refused(reason) => Notice::Bad(format!("{title}: {reason}")),
         Phase::Paused { why, .. } => Notice::Bad(format!("{title}: paused: {why}")),
-        Phase::Proposed | Phase::Recording | Phase::Running | Phase::Consent(_) => return poll::hurry(model),
+        Phase::Proposed | Phase::Recording | Phase::Running | Phase::Consent(_) | Phase::Offered { .. } => {
+            return poll::hurry(model);
+        }
     };
     if matches!(phase, Phase::Refused(_)) {
         model.dialogs.retain(|dialog| !matches!(dialog, Dialog::Operation { id: shown, .. } if shown == id));
@@ -124,6 +138,8 @@ pub fn why_not(model: &Model, operation: &Operation, action: Action) -> Option<S
         Action::Undo => return None,
         Action::FinishNow if !rotates => "only a rotation has a grace period to waive",
         Action::FinishNow if !(paused || running) => "it has no grace period to waive now",
+        Action::FinishNow if operation.facts().contains(&Fact::GraceWaived) => "its grace period is waived already",
+        Action::CloseOperation if !paused => "only a paused operation can be closed",
         Action::Resume if !paused => "it is not paused",
         _ if model.context.read_only => "read-only: nothing can be resumed",
         _ => return elsewhere(model, operation),
@@ -154,24 +170,48 @@ fn act_on(model: &mut Model, action: Action) -> Option<Operation> {
     }
 }
 
-/// Goes on with the operation that is shown.
+/// Asks whether to go on with the operation that is shown, once it is known what it is worth now.
 pub fn resume(model: &mut Model) -> Vec<Effect> {
-    let Some(operation) = act_on(model, Action::Resume) else { return Vec::new() };
-    event(model, operation.id(), Event::Resume(Facts::new()))
+    judge(model, Action::Resume, Way::Resume)
 }
 
-/// Waives the rest of a grace period, whether the operation is waiting or paused in it.
+/// Asks whether to waive the rest of a grace period, whether the operation is waiting or paused in it.
 pub fn finish_now(model: &mut Model) -> Vec<Effect> {
-    let Some(operation) = act_on(model, Action::FinishNow) else { return Vec::new() };
-    event(model, operation.id(), Event::Resume(grace_waived()))
+    judge(model, Action::FinishNow, Way::Finish)
 }
 
-/// Plans to take back the rotation that is shown, which is paused first.
+/// Asks whether to give up an operation that cannot go on.
+pub fn close(model: &mut Model) -> Vec<Effect> {
+    judge(model, Action::CloseOperation, Way::Close)
+}
+
+fn judge(model: &mut Model, action: Action, way: Way) -> Vec<Effect> {
+    let Some(operation) = act_on(model, action) else { return Vec::new() };
+    model.notify(Notice::Good(format!("{}: looking at what has changed since", operation.plan.title)));
+    vec![Effect::Judge(Box::new(operation), way)]
+}
+
+/// Offers an operation, or says why it cannot be told what it is worth.
+pub(super) fn judged(
+    model: &mut Model,
+    id: &str,
+    way: Way,
+    standing: Result<Standing, CloudError>,
+) -> Vec<Effect> {
+    match standing {
+        Ok(Standing::Resumable) if way == Way::Close => {
+            model.refuse("it can go on: resume it, or take it back if it is a rotation");
+            Vec::new()
+        }
+        Ok(standing) => event(model, id, Event::Offer(Offer { way, standing })),
+        Err(error) => model.refuse(format!("it could not be read what has changed since: {error}")),
+    }
+}
+
+/// Plans to take back the rotation that is shown. It goes on until that is confirmed.
 pub fn undo(model: &mut Model) -> Vec<Effect> {
     let Some(operation) = act_on(model, Action::Undo) else { return Vec::new() };
     model.dialogs.pop();
-    let mut effects = event(model, operation.id(), Event::Leave("to take it back".into()));
     let learnt = operation.facts().clone();
-    effects.extend(plan(model, PlanRequest::UndoRotation { plan: Box::new(operation.plan), learnt }));
-    effects
+    plan(model, PlanRequest::UndoRotation { plan: Box::new(operation.plan), learnt })
 }

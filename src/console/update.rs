@@ -42,6 +42,7 @@ fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::LogRate(generation, rate) => return logs::rate(model, generation, rate),
         Msg::Planned(generation, result) if generation == model.planning => return operations::planned(model, *result),
         Msg::Planned(_, result) => return result.map(|plan| vec![Effect::Discard(plan.drafts)]).unwrap_or_default(),
+        Msg::Judged(id, way, standing) => return operations::judged(model, &id, way, standing),
         Msg::Operation(id, event) => return operations::event(model, &id, event),
         Msg::Unfinished(operations) => operations::unfinished(model, operations),
         Msg::Notice(notice) => model.notify(notice),

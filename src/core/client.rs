@@ -1,9 +1,10 @@
 //! Cognito app clients and where their secrets live.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::CloudError;
 use super::unread::{Part, Read, Unread};
@@ -20,10 +21,10 @@ impl ClientList {
     /// The client of this id or, where only one bears it, of this name.
     pub fn find(&self, wanted: &str) -> Option<&Client> {
         self.clients.iter().find(|client| client.id == wanted).or_else(|| {
-            // During a replacement two clients share the name; the newest is the one in force. One of
-            // which nothing was read may be it.
-            let newest = |client: &&Client| (client.details.why().is_some(), client.created_at());
-            self.clients.iter().filter(|client| client.name == wanted).max_by_key(newest)
+            // During a replacement two clients share the name. The one whose credentials are stored is in
+            // force; where that is not known, the newest, or one of which nothing was read.
+            let weight = |client: &&Client| (client.in_force(), client.details.why().is_some(), client.created_at());
+            self.clients.iter().filter(|client| client.name == wanted).max_by_key(weight)
         })
     }
 
@@ -95,6 +96,12 @@ impl Client {
         self.details.known().is_some_and(|details| !details.confidential)
     }
 
+    /// Whether its credentials are those that callers are given.
+    pub fn in_force(&self) -> bool {
+        let stored = self.stored_in.known().and_then(Option::as_ref);
+        stored.is_some_and(|stored| stored.current_client.as_deref() == Some(&self.id))
+    }
+
     /// How many secrets it has: `-` for a public client, `?` where that is not known.
     pub fn secret_count(&self) -> String {
         if self.public() {
@@ -135,4 +142,29 @@ pub struct StoredSecret {
     pub allowed_clients: Vec<String>,
     /// Last change of its value.
     pub changed_at: Option<Timestamp>,
+}
+
+/// Who has reserved the credentials of a client for an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Holder {
+    /// Id of the operation.
+    pub operation: String,
+    /// What it does, in a few words; empty if it does not say.
+    pub what: String,
+    /// ARN of the caller; empty if it does not say.
+    pub by: String,
+    /// When it reserved them.
+    pub since: Option<Timestamp>,
+    /// The version of the Secret that stands for it.
+    #[serde(skip)]
+    pub version: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or = |text: &str| if text.is_empty() { "?".to_owned() } else { text.to_owned() };
+        write!(f, "{} ({}) by {}", or(&self.operation), or(&self.what), or(&self.by))?;
+        self.since.map_or(Ok(()), |since| write!(f, " since {since:.0}"))
+    }
 }

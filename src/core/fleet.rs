@@ -274,6 +274,16 @@ pub struct Bounds {
     pub max: u32,
 }
 
+/// Reads what its `Display` writes.
+impl std::str::FromStr for Bounds {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (min, max) = text.split_once("..").unwrap_or((text, text));
+        Ok(Self { min: min.parse()?, max: max.parse()? })
+    }
+}
+
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}..{}", self.min, self.max)

@@ -33,6 +33,9 @@ pub struct Plan {
     /// What is known at the start.
     pub facts: Facts,
     pub intent: Intent,
+    /// [`LAYOUT`](super::operation::intent::LAYOUT) of the program that made it.
+    #[serde(default)]
+    pub layout: u32,
     /// Drafts made for this plan, to be discarded if it is refused: stack and change set ARN.
     pub drafts: Vec<(super::stack::StackRef, String)>,
 }

@@ -121,12 +121,22 @@ fn restore(records: Vec<Record>) -> Vec<Operation> {
             Entry::Paused { reason: why, step } => {
                 if let Some(operation) = open.get_mut(&id) {
                     operation.phase = Phase::Paused { step, why };
+                    operation.finished = Some(at);
                 }
             }
             Entry::Outcome { .. } => {
                 open.remove(&id);
             }
-            Entry::Started { .. } => {}
+            Entry::Agreed { facts, .. } => {
+                if let Some(operation) = open.get_mut(&id) {
+                    operation.was_agreed(facts);
+                }
+            }
+            Entry::Started { step, .. } => {
+                if let Some(operation) = open.get_mut(&id) {
+                    operation.was_begun(step);
+                }
+            }
         }
     }
     open.into_values().collect()
@@ -198,6 +208,7 @@ impl Disk {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may end at a broken expectation")]
     use super::*;
+    use crate::core::operation::intent::LAYOUT;
     use crate::core::operation::record::{Note, Outcome};
     use crate::core::operation::service::{Restart, ServiceRef};
     use crate::core::operation::{Fact, Facts, Intent};
@@ -217,6 +228,7 @@ mod tests {
             facts: Facts::new(),
             intent: Intent::Restart(Restart { service, replaces: Some("ecs-svc/1".into()) }),
             cost: None,
+            layout: LAYOUT,
             drafts: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::session::Session;
 use super::tail::{self, Budget, Tail, TailEvent};
-use super::{insights, operate, planner, read};
+use super::{insights, judge, operate, planner, read};
 use crate::cloud::{CloudError, ErrorKind};
 use crate::console::effect::Effect;
 use crate::console::msg::{Msg, Notice};
@@ -49,6 +49,13 @@ impl Executor {
             Effect::Insights(generation, request) => self.insights(generation, request),
             Effect::StopInsights => self.query = None,
             Effect::Plan(generation, request) => self.plan(generation, request),
+            Effect::Judge(operation, way) => {
+                let session = self.session.clone();
+                self.send(async move {
+                    let standing = judge::judge(&session, &operation).await;
+                    Msg::Judged(operation.id().to_owned(), way, standing)
+                });
+            }
             Effect::Operation(id, effect) => self.operate(id, effect),
             Effect::Discard(drafts) => {
                 let session = self.session.clone();

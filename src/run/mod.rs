@@ -8,6 +8,7 @@ pub mod audit;
 mod console;
 mod executor;
 pub mod headless;
+pub mod judge;
 mod input;
 pub mod insights;
 mod operate;

@@ -28,7 +28,7 @@ pub(super) fn perform(session: Session, effect: Order) -> BoxFuture<'static, Opt
         Order::Apply(step, approved) => Box::pin(async move {
             tracing::info!(operation = approved.operation(), call = ?approved.call(), "apply");
             let news = match session.cloud.apply(approved).await {
-                Ok(facts) => News::Applied(facts),
+                Ok(applied) => News::Applied(applied),
                 Err(error) => News::Failed(error),
             };
             Some(Event::Step { step, news })
@@ -36,6 +36,12 @@ pub(super) fn perform(session: Session, effect: Order) -> BoxFuture<'static, Opt
         Order::Check(step, check, delay) => Box::pin(async move {
             tokio::time::sleep(Duration::from_secs(u64::from(delay))).await;
             Some(Event::Step { step, news: verify::read(&session, &check).await })
+        }),
+        Order::Tell(approved) => Box::pin(async move {
+            if let Err(error) = session.cloud.apply(approved).await {
+                tracing::warn!(%error, "colleagues could not be told");
+            }
+            None
         }),
         Order::Discard => Box::pin(async { None }),
     }

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 
 use super::Session;
-use crate::cloud::{CloudResult, TokenAnswer};
+use crate::cloud::{CloudResult, ServerAnswer, TokenAnswer};
 use crate::core::environment::names;
-use crate::core::fleet::{Bounds, Server};
+use crate::core::fleet::Server;
 use crate::core::operation::protocol::News;
 use crate::core::operation::verify::{bounds_are, gone, settled, steady, task_stopped};
 use crate::core::operation::work::TokenProbe;
-use crate::core::operation::{Check, CheckState, Facts};
+use crate::core::operation::{Check, CheckState, Fact, Facts};
 use crate::core::stack::{Stack, StackDetail, StackRef};
 use crate::core::text::short_duration;
 use crate::core::unread::Read;
@@ -25,18 +25,20 @@ pub(super) async fn read(session: &Session, check: &Check) -> News {
 async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Facts)> {
     let cloud = &session.cloud;
     let state = match check {
-        Check::Steady { cluster, service, desired, deployment } => {
+        Check::Steady { cluster, service, promise } => {
             let fleet = cloud.fleet(cluster).await?;
-            match fleet.server(service) {
-                Some(server) => steady(server, *desired, deployment.as_deref()),
-                None => no_service(cluster, service),
-            }
+            fleet.server(service).map_or_else(|| no_service(cluster, service), |server| steady(server, promise))
         }
-        Check::BoundsAre { cluster, service, min, max } => {
+        Check::BoundsAre { cluster, service, bounds } => {
             let fleet = cloud.fleet(cluster).await?;
-            let wanted = Bounds { min: *min, max: *max };
-            fleet.server(service).map_or_else(|| no_service(cluster, service), |server| bounds_are(server, wanted))
+            fleet.server(service).map_or_else(|| no_service(cluster, service), |server| bounds_are(server, *bounds))
         }
+        Check::Accepted { probe, url } => match cloud.accepted(probe, url).await? {
+            ServerAnswer::Accepted => CheckState::Holds("the server accepts the client".into()),
+            ServerAnswer::Refused(why) => CheckState::Pending(format!("refused so far: {why}")),
+            ServerAnswer::Unclear(why) => CheckState::Pending(format!("no clear answer of {url}: {why}")),
+        },
+        Check::Asked { service, probe, url } => return asked(session, service, probe, url).await,
         Check::TaskStopped { cluster, task } => task_stopped(&cloud.fleet(cluster).await?, task),
         Check::StackSettled { stack, token } => {
             let (found, detail) = stack_now(session, stack).await?;
@@ -63,6 +65,18 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         }
     };
     Ok((state, Facts::new()))
+}
+
+/// Whether a server accepts its client, as a fact: either answer is one.
+async fn asked(session: &Session, service: &str, probe: &TokenProbe, url: &str) -> CloudResult<(CheckState, Facts)> {
+    let fact = |word: &str| Facts::of(Fact::Accepts(service.to_owned()), word);
+    Ok(match session.cloud.accepted(probe, url).await? {
+        ServerAnswer::Accepted => (CheckState::Holds("yes".into()), fact("yes")),
+        ServerAnswer::Refused(why) => (CheckState::Holds(format!("no: {why}")), fact("no")),
+        ServerAnswer::Unclear(why) => {
+            (CheckState::Pending(format!("no clear answer of {url}: {why}")), Facts::new())
+        }
+    })
 }
 
 fn no_service(cluster: &str, service: &str) -> CheckState {

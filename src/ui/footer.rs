@@ -13,7 +13,6 @@ use crate::console::msg::Notice;
 use crate::console::operations::why_not;
 use crate::console::screens::Body;
 use crate::core::meaning::Meaning;
-use crate::core::operation::Phase;
 use crate::core::plan::Confirm;
 
 /// A key, and what it does.
@@ -152,9 +151,8 @@ fn scroll(model: &Model) -> Hint {
 
 fn on_operation(model: &Model, id: &str) -> Vec<Hint> {
     let Some(operation) = model.operation(id) else { return vec![hint("esc", "close")] };
-    let asks = matches!(operation.phase, Phase::Proposed | Phase::Consent(_));
-    if asks {
-        return match (&operation.plan.confirm, operation.read_only) {
+    if operation.asks() {
+        return match (operation.confirm(), operation.read_only) {
             (Confirm::Typed(_), _) => vec![hint("enter", "confirm"), hint("esc", "leave everything as it is")],
             (Confirm::Yes, true) => vec![scroll(model), hint("esc", "close")],
             (Confirm::Yes, false) => {

@@ -12,9 +12,9 @@ use crate::console::input::Input;
 use crate::console::model::{Model, Viewport};
 use crate::core::meaning::Meaning;
 use crate::core::operation::record::Outcome;
-use crate::core::operation::{Operation, Phase};
+use crate::core::operation::{Offer, Operation, Phase, Standing, Way};
 use crate::core::plan::{Change, Confirm, Plan, Risk};
-use crate::core::text::{age, width};
+use crate::core::text::{age, count, width};
 
 /// The state of the dialog.
 pub struct SheetState<'a> {
@@ -76,10 +76,12 @@ fn foot(
             say("read-only: this plan can be looked at, not carried out".into(), Meaning::Warn);
         }
         Phase::Consent(question) => say(format!("▲ {question}"), Meaning::Warn),
+        Phase::Offered { offer, .. } => offered(operation, offer, &mut say),
         Phase::Paused { why, .. } => say(format!("‖ paused: {why}"), Meaning::Warn),
         Phase::Ended(Outcome::Failed { title, reason, .. }) => say(format!("✖ {title}: {reason}"), Meaning::Bad),
         Phase::Ended(Outcome::Done) => say("✔ done and verified".into(), Meaning::Good),
         Phase::Ended(Outcome::Undone { by }) => say(format!("↶ taken back by operation {by}"), Meaning::Plain),
+        Phase::Ended(Outcome::Closed { reason }) => say(format!("× closed: {reason}"), Meaning::Plain),
         Phase::Refused(why) => say(format!("✖ {why}"), Meaning::Bad),
         Phase::Recording => say("◐ writing the audit; nothing is sent before it is on disk".into(), Meaning::Warn),
         Phase::Proposed | Phase::Running => {}
@@ -96,15 +98,34 @@ fn foot(
     if lines.len() == 1 { Vec::new() } else { lines }
 }
 
+/// What an unfinished operation is worth now, and what is asked about it.
+fn offered(operation: &Operation, offer: &Offer, say: &mut impl FnMut(String, Meaning)) {
+    let left = operation.steps().len() - operation.done.len().min(operation.steps().len());
+    let left = count(left, "step");
+    match (&offer.standing, offer.way) {
+        (Standing::Resumable, Way::Finish) => {
+            say(format!("▲ it can go on: {left} left; the rest of the grace period is waived, and the old credentials are deleted"), Meaning::Warn);
+        }
+        (Standing::Resumable, _) => say(format!("▲ it can go on: {left} left, the first of them: {}", next(operation)), Meaning::Warn),
+        (standing, _) => say(format!("▲ {standing}; it cannot go on. Close it as it is?"), Meaning::Warn),
+    }
+}
+
+/// The first step that is not done.
+fn next(operation: &Operation) -> &str {
+    let left = operation.steps().iter().enumerate().find(|(index, _)| !operation.done.contains_key(index));
+    left.map_or("none", |(_, step)| &step.title)
+}
+
 fn asks(operation: &Operation) -> bool {
-    matches!(operation.phase, Phase::Proposed | Phase::Consent(_)) && !operation.read_only
+    operation.asks() && !operation.read_only
 }
 
 fn question(operation: &Operation, shown: &SheetState<'_>, theme: &Theme) -> Option<Line<'static>> {
     if !asks(operation) {
         return None;
     }
-    Some(match &operation.plan.confirm {
+    Some(match operation.confirm() {
         Confirm::Yes => Line::from(vec![
             span("do it? ", theme.title()),
             span("y", theme.key()),
@@ -122,7 +143,7 @@ fn question(operation: &Operation, shown: &SheetState<'_>, theme: &Theme) -> Opt
 }
 
 fn cursor(operation: &Operation, shown: &SheetState<'_>, area: Rect, foot: &[Line<'static>]) -> Option<Position> {
-    let Confirm::Typed(name) = &operation.plan.confirm else { return None };
+    let Confirm::Typed(name) = operation.confirm() else { return None };
     if !asks(operation) || area.height == 0 {
         return None;
     }

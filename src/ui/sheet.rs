@@ -50,10 +50,12 @@ pub fn phase(phase: &Phase) -> (&'static str, &'static str, Meaning) {
         Phase::Recording => ("◐", "recording", Meaning::Warn),
         Phase::Running => ("◐", "running", Meaning::Warn),
         Phase::Consent(_) => ("?", "asks", Meaning::Warn),
+        Phase::Offered { .. } => ("?", "asks", Meaning::Warn),
         Phase::Paused { .. } => ("‖", "paused", Meaning::Warn),
         Phase::Ended(Outcome::Done) => ("✔", "done", Meaning::Good),
         Phase::Ended(Outcome::Failed { .. }) => ("✖", "failed", Meaning::Bad),
         Phase::Ended(Outcome::Undone { .. }) => ("↶", "undone", Meaning::Plain),
+        Phase::Ended(Outcome::Closed { .. }) => ("×", "closed", Meaning::Plain),
         Phase::Refused(_) => ("✖", "refused", Meaning::Bad),
     }
 }

@@ -1,6 +1,9 @@
 //! The calls that write. Each looks at what is there before it writes, so that one whose outcome is
-//! unknown can be made again without harm. Each request is sent once.
+//! unknown can be made again without harm, and one whose plan is out of date changes nothing. Each request
+//! is sent once.
 
+mod lease;
+mod publish;
 mod rotation;
 mod service;
 mod stack;
@@ -9,21 +12,22 @@ use async_trait::async_trait;
 
 use super::AwsCloud;
 use crate::cloud::{CloudResult, Writes};
-use crate::core::operation::{Approved, Call, Facts};
+use crate::core::operation::{Applied, Approved, Call, Facts};
 
 #[async_trait]
 impl Writes for AwsCloud {
-    async fn apply(&self, approved: Approved) -> CloudResult<Facts> {
-        self.carry_out(approved.call()).await
+    async fn apply(&self, approved: Approved) -> CloudResult<Applied> {
+        self.carry_out(approved.call(), approved.again()).await
     }
 }
 
 impl AwsCloud {
-    /// Carries out an approved call and returns what it learnt. No match on a call, here or in the files
-    /// below, has a catch-all arm, so that a call that nobody carries out does not compile.
-    pub(super) async fn carry_out(&self, call: &Call) -> CloudResult<Facts> {
+    /// Carries out an approved call and returns what came of it. `again`: it may have been sent before. No
+    /// match on a call, here or in the files below, has a catch-all arm, so that a call that nobody carries
+    /// out does not compile.
+    pub(super) async fn carry_out(&self, call: &Call, again: bool) -> CloudResult<Applied> {
         match call {
-            Call::Service(call) => self.write_service(call).await,
+            Call::Service(call) => self.write_service(call, again).await,
             Call::Stack(call) => self.write_stack(call).await,
             Call::Secret(call) => self.write_secret(call).await,
         }

@@ -7,61 +7,67 @@ use aws_sdk_cognitoidentityprovider::operation::create_user_pool_client::builder
 use aws_sdk_cognitoidentityprovider::types::UserPoolClientType;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::lease::CLAIM;
 use super::nothing;
+use super::publish::Publication;
 use crate::aws::credentials;
 use crate::aws::draft::gone;
+use crate::aws::secrets::labelled;
 use crate::aws::{AwsCloud, error};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, TokenAnswer, TokenEndpoint};
-use crate::core::operation::work::{Label, SecretCall, TokenProbe};
-use crate::core::operation::{Fact, Facts};
+use crate::core::operation::work::{Hold, Label, Proof, SecretCall, TokenProbe, Version};
+use crate::core::operation::{Applied, Fact, Facts};
 
 const ADD: &str = "cognito-idp:AddUserPoolClientSecret";
 const CREATE: &str = "cognito-idp:CreateUserPoolClient";
+const STAGE: &str = "secretsmanager:UpdateSecretVersionStage";
 
 impl AwsCloud {
-    pub(super) async fn write_secret(&self, call: &SecretCall) -> CloudResult<Facts> {
-        match call {
-            SecretCall::PublishClientSecret { pool, client, secret } => {
-                self.publish_client_secret(pool, client, secret).await.map(nothing)
+    pub(super) async fn write_secret(&self, call: &SecretCall) -> CloudResult<Applied> {
+        let done = match call {
+            SecretCall::TakeLease { lease, from, current } => {
+                return self.take_lease(lease, from, current.as_deref()).await;
+            }
+            SecretCall::SealLease { lease } => self.seal_lease(lease).await.map(nothing),
+            SecretCall::ReleaseLease { lease } => self.release_lease(lease).await.map(nothing),
+            SecretCall::PublishClientSecret { pool, client, users, proof, token } => {
+                let order = Publication { pool, client, users: users.as_deref(), proof, token };
+                self.publish_client_secret(order).await.map(nothing)
             }
             SecretCall::StageNewSecret { client, secret, token } => self.stage_new_secret(client, secret, token).await,
             SecretCall::AddClientSecret { pool, client, probe, known } => {
                 self.add_client_secret(pool, client, probe, known).await
             }
-            SecretCall::DeleteClientSecret { pool, client, client_secret, secret, published } => {
-                self.delete_client_secret(pool, client, client_secret, (secret, published)).await.map(nothing)
+            SecretCall::DeleteClientSecret { pool, client, client_secret, hold } => {
+                self.delete_client_secrets(pool, client, &|id| id == client_secret, hold).await.map(nothing)
+            }
+            SecretCall::DeleteOtherSecrets { pool, client, keep, hold } => {
+                self.delete_client_secrets(pool, client, &|id| id != keep, hold).await.map(nothing)
             }
             SecretCall::CopyClient { pool, client, known } => self.copy_client(pool, client, known).await,
             SecretCall::StageClient { pool, client, secret, token, also_allow } => {
                 self.stage_client(pool, client, secret, token, also_allow).await
             }
-            SecretCall::AllowClients { secret, clients, token } => {
-                self.allow_clients(secret, clients, token).await.map(nothing)
+            SecretCall::AllowClients { clients, token, hold, proof } => {
+                self.allow_clients(clients, token, hold, proof).await
             }
-            SecretCall::Promote { secret, version } => self.promote(secret, version).await,
-            SecretCall::DeleteClient { pool, client, secret } => {
-                self.delete_client(pool, client, secret).await.map(nothing)
+            SecretCall::Promote { token, client_secret, hold, proof } => {
+                self.promote(token, client_secret.as_deref(), hold, proof).await
             }
-        }
-    }
-
-    /// Used after a deploy. The stack has made the client and an empty Secret; this stores the client's
-    /// credentials in the Secret.
-    async fn publish_client_secret(&self, pool: &str, client: &str, secret: &str) -> CloudResult<()> {
-        let current = self.current_credentials(secret).await?;
-        if current.secret().is_some() {
-            return Ok(());
-        }
-        let value = self.client_secret_value(pool, client).await?;
-        let from = self.version_at(secret, Label::Current).await?.unwrap_or_default();
-        let token = format!("publish {client} after {from}");
-        let make = async || Ok(current.with_client(client, value));
-        self.put_version(secret, &token, Label::Current, make).await.map(drop)
+            SecretCall::Republish { token, hold, proof } => self.republish(token, hold, proof).await,
+            SecretCall::DeleteClient { pool, client, hold } => {
+                self.delete_client(pool, client, hold).await.map(nothing)
+            }
+            SecretCall::DeleteOtherClients { pool, name, known, hold } => {
+                self.delete_other_clients(pool, name, known, hold).await.map(nothing)
+            }
+        };
+        done.map(Applied::Done)
     }
 
     async fn stage_new_secret(&self, client: &str, secret: &str, token: &str) -> CloudResult<Facts> {
         let make = async || Ok(self.current_credentials(secret).await?.with_client(client, credentials::generate()?));
-        let version = self.put_version(secret, token, Label::Pending, make).await?;
+        let version = self.put_version(secret, token, Label::Pending.as_str(), make).await?;
         Ok(pending(secret, version))
     }
 
@@ -77,13 +83,54 @@ impl AwsCloud {
             let value = self.client_secret_value(pool, client).await?;
             Ok(self.current_credentials(secret).await?.with_client(client, value).with_allowed(also_allow))
         };
-        let version = self.put_version(secret, token, Label::Pending, make).await?;
+        let version = self.put_version(secret, token, Label::Pending.as_str(), make).await?;
         Ok(pending(secret, version))
     }
 
-    async fn allow_clients(&self, secret: &str, clients: &[String], token: &str) -> CloudResult<()> {
-        let make = async || Ok(self.current_credentials(secret).await?.with_allowed(clients));
-        self.put_version(secret, token, Label::Current, make).await.map(drop)
+    async fn allow_clients(&self, clients: &[String], token: &str, hold: &Hold, proof: &Proof) -> CloudResult<Facts> {
+        let allowed = |version: &str| Facts::of(Fact::Allowed(hold.secret.clone()), version);
+        let version = credentials::version_id(token, &hold.secret);
+        let versions = self.held(hold, Some(&version)).await?;
+        if labelled(&versions, Label::Current.as_str()) == Some(&version) {
+            return Ok(allowed(&version));
+        }
+        let stored = self.stored_credentials(&hold.secret, &Version::Id(hold.current.clone())).await?;
+        if stored.allowed() == clients {
+            return Ok(allowed(&hold.current));
+        }
+        let made = stored.with_allowed(clients);
+        let version = self.put_version(&hold.secret, token, CLAIM, async || Ok(made)).await?;
+        self.publish(hold, &version, proof).await?;
+        Ok(allowed(&version))
+    }
+
+    async fn promote(
+        &self,
+        token: &str,
+        client_secret: Option<&str>,
+        hold: &Hold,
+        proof: &Proof,
+    ) -> CloudResult<Facts> {
+        let secret = &hold.secret;
+        let version = match (client_secret, &proof.probe.version) {
+            (None, Version::Id(version)) => version.clone(),
+            (Some(id), version) => {
+                let make = async || Ok(self.stored_credentials(secret, version).await?.with_secret_id(id));
+                self.put_version(secret, token, CLAIM, make).await?
+            }
+            (None, Version::Labelled(_)) => return Err(error::invalid(STAGE, "a version is published by its id")),
+        };
+        self.publish(hold, &version, proof).await?;
+        Ok([(Fact::Previous(secret.clone()), hold.current.clone()), (Fact::Published(secret.clone()), version)].into())
+    }
+
+    async fn republish(&self, token: &str, hold: &Hold, proof: &Proof) -> CloudResult<Facts> {
+        let version = credentials::version_id(token, &hold.secret);
+        self.held(hold, Some(&version)).await?;
+        let make = async || self.stored_credentials(&hold.secret, &proof.probe.version).await;
+        let version = self.put_version(&hold.secret, token, CLAIM, make).await?;
+        self.publish(hold, &version, proof).await?;
+        Ok(Facts::of(Fact::Republished(hold.secret.clone()), &version))
     }
 
     /// If the client has a secret that it did not have when this was planned, an earlier attempt may have
@@ -119,38 +166,28 @@ impl AwsCloud {
         Ok(unknown.next_back())
     }
 
-    /// Deletes a secret of a client. `published` is a Secret and its version that must be `AWSCURRENT`.
-    async fn delete_client_secret(
+    /// Deletes the secrets of a client that are chosen by their ids. The last one is never among them.
+    async fn delete_client_secrets(
         &self,
         pool: &str,
         client: &str,
-        id: &str,
-        published: (&str, &str),
+        chosen: &(dyn Fn(&str) -> bool + Sync),
+        hold: &Hold,
     ) -> CloudResult<()> {
-        let listed = match self.client_secrets(pool, client).await {
-            Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
-            other => other?,
-        };
-        if listed.is_some_and(|secrets| !secrets.iter().any(|secret| secret.id == id)) {
-            return Ok(());
+        const DELETE: &str = "cognito-idp:DeleteUserPoolClientSecret";
+        let listed = self.client_secrets(pool, client).await?.unwrap_or_default();
+        let (goes, stays): (Vec<_>, Vec<_>) = listed.into_iter().partition(|secret| chosen(&secret.id));
+        if !goes.is_empty() && stays.is_empty() {
+            let why = format!("client {client} would have no secret left: nothing was deleted");
+            return Err(CloudError::new(ErrorKind::Conflict, DELETE, why));
         }
-        self.must_be_published(published).await?;
-        let call = self.write.cognito.delete_user_pool_client_secret().user_pool_id(pool).client_id(client);
-        let call = call.client_secret_id(id);
-        gone(call.send().await.map(drop).map_err(self.failed("cognito-idp:DeleteUserPoolClientSecret")))
-    }
-
-    /// An error unless the version is `AWSCURRENT`. Callers read `AWSCURRENT`, so nothing is deleted while
-    /// it may hold what would be deleted.
-    async fn must_be_published(&self, (secret, version): (&str, &str)) -> CloudResult<()> {
-        let current = self.version_at(secret, Label::Current).await?;
-        if current.as_deref() == Some(version) {
-            return Ok(());
+        for secret in goes {
+            self.held(hold, None).await?;
+            let call = self.write.cognito.delete_user_pool_client_secret().user_pool_id(pool).client_id(client);
+            let call = call.client_secret_id(secret.id);
+            gone(call.send().await.map(drop).map_err(self.failed(DELETE)))?;
         }
-        let current = current.map_or_else(|| "none".to_owned(), |current| format!("version {current:?}"));
-        let why = format!("AWSCURRENT of secret {secret} is {current}, not {version:?}: nothing was deleted");
-        Err(CloudError::new(ErrorKind::Conflict, "cognito-idp:DeleteUserPoolClientSecret", why)
-            .with_hint("somebody else has published another version; look at the secret before you go on"))
+        Ok(())
     }
 
     async fn copy_client(&self, pool: &str, client: &str, known: &[String]) -> CloudResult<Facts> {
@@ -168,29 +205,28 @@ impl AwsCloud {
         Ok(Facts::of(Fact::Client, id))
     }
 
-    /// Moves `AWSCURRENT` to a version and returns the version that had it. If an earlier attempt has
-    /// moved it already, that is the one with `AWSPREVIOUS`.
-    async fn promote(&self, secret: &str, version: &str) -> CloudResult<Facts> {
-        let current = self.version_at(secret, Label::Current).await?;
-        let previous = if current.as_deref() == Some(version) {
-            self.version_at(secret, Label::Previous).await?
-        } else {
-            self.move_current(secret, version, current.as_deref()).await?;
-            current
-        };
-        Ok(previous.map(|previous| Facts::of(Fact::Previous(secret.to_owned()), previous)).unwrap_or_default())
-    }
-
-    async fn delete_client(&self, pool: &str, client: &str, secret: &str) -> CloudResult<()> {
-        if self.current_credentials(secret).await?.client_id() == Some(client) {
+    async fn delete_client(&self, pool: &str, client: &str, hold: &Hold) -> CloudResult<()> {
+        const DELETE: &str = "cognito-idp:DeleteUserPoolClient";
+        self.held(hold, None).await?;
+        let current = self.stored_credentials(&hold.secret, &Version::Id(hold.current.clone())).await?;
+        if current.client_id() == Some(client) {
             let why = format!(
-                "AWSCURRENT of secret {secret} holds the credentials of client {client}: the client was not deleted"
+                "AWSCURRENT of secret {} holds the credentials of client {client}: the client was not deleted",
+                hold.secret
             );
-            return Err(CloudError::new(ErrorKind::Conflict, "cognito-idp:DeleteUserPoolClient", why)
-                .with_hint("somebody else has published them again; look at the secret before you go on"));
+            return Err(CloudError::new(ErrorKind::Conflict, DELETE, why));
         }
         let call = self.write.cognito.delete_user_pool_client().user_pool_id(pool).client_id(client);
-        gone(call.send().await.map(drop).map_err(self.failed("cognito-idp:DeleteUserPoolClient")))
+        gone(call.send().await.map(drop).map_err(self.failed(DELETE)))
+    }
+
+    /// Deletes the clients of this name that are not among the known ones.
+    async fn delete_other_clients(&self, pool: &str, name: &str, known: &[String], hold: &Hold) -> CloudResult<()> {
+        let listed = self.listed_clients(pool).await?;
+        for other in listed.iter().filter(|other| other.name == name && !known.contains(&other.id)) {
+            self.delete_client(pool, &other.id, hold).await?;
+        }
+        Ok(())
     }
 
     /// The client secret that Cognito has generated.

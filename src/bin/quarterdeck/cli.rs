@@ -118,6 +118,9 @@ pub enum CloudCommand {
     /// Cognito app clients.
     #[command(subcommand)]
     Clients(ClientsCommand),
+    /// Operations that were left unfinished on this machine.
+    #[command(subcommand)]
+    Operations(OperationsCommand),
     /// What was done from this machine, and how it ended.
     Audit,
 }
@@ -224,6 +227,28 @@ pub enum ClientsCommand {
     Token {
         /// Client name or id.
         client: String,
+    },
+}
+
+/// Commands for unfinished operations.
+#[derive(Debug, Clone, Subcommand)]
+pub enum OperationsCommand {
+    /// All of them, each with what it is worth now.
+    List,
+    /// Go on with one. Shows its plan again, and asks as the plan did.
+    Resume {
+        /// Its id, or the beginning of it.
+        id: String,
+    },
+    /// Take a rotation back.
+    Undo {
+        /// Its id, or the beginning of it.
+        id: String,
+    },
+    /// Give up one that cannot go on, as it is.
+    Close {
+        /// Its id, or the beginning of it.
+        id: String,
     },
 }
 

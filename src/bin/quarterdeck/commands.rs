@@ -1,13 +1,15 @@
 //! Carries out commands: chooses the function for each.
 
-use crate::cli::{Cli, ClientsCommand, CloudCommand, Global, Offline, OutputFormat, RotateFlags, ScaleFlags};
+use crate::cli::{
+    Cli, ClientsCommand, CloudCommand, Global, Offline, OperationsCommand, OutputFormat, RotateFlags, ScaleFlags,
+};
 use crate::failure::ProgramFailure;
 use clap::CommandFactory;
 use quarterdeck::cloud::ErrorKind;
 use quarterdeck::console::action;
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::fleet::Bounds;
-use quarterdeck::core::operation::PlanRequest;
+use quarterdeck::core::operation::{PlanRequest, Way};
 use quarterdeck::run::headless::{self, Consent, Exit, Output};
 use quarterdeck::run::{Session, planner};
 use quarterdeck::ui::theme::Theme;
@@ -80,6 +82,7 @@ pub async fn execute(session: &Session, global: &Global, command: CloudCommand) 
         CloudCommand::Clients(ClientsCommand::List) => headless::list_clients(session, output).await?,
         CloudCommand::Clients(ClientsCommand::Token { client }) => headless::token(session, &client, output).await?,
         CloudCommand::Clients(ClientsCommand::Rotate(rotate)) => self::rotate(session, global, rotate).await?,
+        CloudCommand::Operations(command) => operations(session, global, command).await?,
         CloudCommand::Audit => headless::print_audit(session, output)?,
     };
     Ok(exit)
@@ -114,12 +117,26 @@ async fn scale(session: &Session, scale: ScaleFlags) -> Result<PlanRequest, head
     Ok(PlanRequest::Scale { server, desired, bounds: Some(Bounds { min, max }) })
 }
 
+async fn operations(
+    session: &Session,
+    global: &Global,
+    command: OperationsCommand,
+) -> Result<Exit, headless::Failure> {
+    let (consent, output) = (consent(global), output(global));
+    match command {
+        OperationsCommand::List => headless::list_operations(session, output).await,
+        OperationsCommand::Resume { id } => headless::resume(session, &id, Way::Resume, &consent, output).await,
+        OperationsCommand::Undo { id } => headless::undo(session, &id, &consent, output).await,
+        OperationsCommand::Close { id } => headless::resume(session, &id, Way::Close, &consent, output).await,
+    }
+}
+
 async fn rotate(session: &Session, global: &Global, rotate: RotateFlags) -> Result<Exit, headless::Failure> {
     let (consent, output) = (consent(global), output(global));
     match rotate {
         RotateFlags { client, undo: true, .. } => headless::undo_rotation(session, &client, &consent, output).await,
         RotateFlags { client, finish: true, .. } => {
-            headless::finish_rotation(session, &client, true, &consent, output).await
+            headless::finish_rotation(session, &client, &consent, output).await
         }
         RotateFlags { client, grace, .. } => {
             write(session, global, PlanRequest::Rotate { client, grace_seconds: grace }).await

@@ -5,7 +5,7 @@ use crate::console::action::{Action, Scope};
 use crate::console::input::{Input, Typed};
 use crate::console::keymap::{Key, KeyPress};
 use crate::console::model::Model;
-use crate::core::operation::{Event, Phase};
+use crate::core::operation::Event;
 use crate::core::plan::Confirm;
 
 /// The dialog, taken off the stack while its key is handled.
@@ -33,8 +33,8 @@ impl Sheet {
 
 pub(super) fn press(model: &mut Model, press: KeyPress, sheet: Sheet) -> Option<Then> {
     let operation = model.operation(&sheet.id)?;
-    if matches!(operation.phase, Phase::Proposed | Phase::Consent(_)) {
-        let confirm = operation.plan.confirm.clone();
+    if operation.asks() {
+        let confirm = operation.confirm().clone();
         return match confirm {
             Confirm::Typed(name) => type_name(model, press, sheet, name),
             Confirm::Yes => answer(model, press, sheet),

@@ -74,6 +74,8 @@ impl Builder<'_> {
             keep: Vec::new(),
             after,
             service: None,
+            mend: false,
+            shown: None,
         }
     }
 

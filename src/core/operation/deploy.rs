@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::fact::{Fact, Facts, Known};
 use super::service::ServiceRef;
 use super::steps::Steps;
-use super::work::{Check, SecretCall, StackCall, Step, Work};
+use super::work::{
+    Check, Label, Promise, Proof, SecretCall, ServiceCall, Shown, StackCall, Step, TokenProbe, Version, Work,
+};
 use crate::core::environment::Template;
+use crate::core::fleet::Bounds;
 use crate::core::stack::{ChangeSetRequest, StackRef};
 
 /// The stacks of an environment, in an order in which each comes after those it needs.
@@ -36,6 +39,12 @@ pub struct StackDeploy {
     pub after: Vec<usize>,
     /// The service it deploys, which must become steady.
     pub service: Option<ServiceRef>,
+    /// Whether the stack stays as it is and something else that a deploy promises is missing.
+    #[serde(default)]
+    pub mend: bool,
+    /// The stack as the plan showed it, where it is deleted first.
+    #[serde(default)]
+    pub shown: Option<Shown>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,29 +94,43 @@ impl StackDeploy {
         }
     }
 
-    fn steps(&self, steps: &mut Steps, operation: &str, facts: &Facts, after: Vec<usize>) -> usize {
+    fn steps(&self, steps: &mut Steps, operation: &str, facts: &Facts, after: Vec<usize>) -> Option<usize> {
+        match (&self.planned, self.mend) {
+            (Planned::Unchanged, false) => None,
+            (Planned::Unchanged, true) => Some(self.finish(steps, operation, facts, after)),
+            _ => {
+                let settled = self.change(steps, operation, facts, after);
+                Some(self.finish(steps, operation, facts, vec![settled]))
+            }
+        }
+    }
+
+    fn change(&self, steps: &mut Steps, operation: &str, facts: &Facts, after: Vec<usize>) -> usize {
         let name = &self.stack.name;
         let mut last = after;
         if self.planned == Planned::TemplateAfterDelete {
-            let (delete, gone) = deletion(&self.stack, format!("{operation}-remains"));
+            let token = format!("{operation}-remains");
+            let (delete, gone) = deletion(&self.stack, token, self.shown.as_ref(), facts);
             let index = steps.add(format!("delete the remains of {name}"), delete, last);
             last = vec![steps.add(format!("wait until the remains of {name} are gone"), gone, vec![index])];
         }
         let draft = Fact::ChangeSet(name.clone());
-        let change_set = match &self.planned {
-            Planned::ChangeSet(arn) => Known::This(arn),
-            _ => {
-                let call = StackCall::DraftChangeSet { request: Box::new(self.request(operation, facts)) };
-                last = vec![steps.add(format!("make the change set of {name}"), call, last)];
-                facts.known(&draft)
-            }
+        let request = Box::new(self.request(operation, facts));
+        // A change set that was made anew, because the planned one had become void, takes its place.
+        let change_set = match (&self.planned, facts.known(&draft)) {
+            (Planned::ChangeSet(arn), Known::NotYet) => Known::This(arn),
+            (_, known) => known,
         };
+        if !matches!(self.planned, Planned::ChangeSet(_)) {
+            let call = StackCall::DraftChangeSet { request: request.clone() };
+            last = vec![steps.add(format!("make the change set of {name}"), call, last)];
+        }
         let execute = match change_set {
             Known::NotYet => Work::NotYet(draft),
             Known::Nothing => Work::Skip("nothing changes".into()),
             Known::This(arn) => {
                 let (stack, change_set, token) = (self.stack.clone(), arn.to_owned(), operation.to_owned());
-                StackCall::ExecuteChangeSet { stack, change_set, token }.into()
+                StackCall::ExecuteChangeSet { stack, change_set, token, request }.into()
             }
         };
         // Where nothing was executed there is no operation of ours to follow, just the state.
@@ -115,33 +138,90 @@ impl StackDeploy {
         let settled = Check::StackSettled { stack: self.stack.clone(), token };
         let verb = if self.create { "create" } else { "update" };
         let execute = steps.add(format!("{verb} {name}"), execute, last);
-        let settled = steps.add(format!("wait until {name} is complete"), settled, vec![execute]);
-        self.finish(steps, facts, settled)
+        steps.add(format!("wait until {name} is complete"), settled, vec![execute])
     }
 
-    /// A server's stack is complete before its tasks run, and its secret has no value yet.
-    fn finish(&self, steps: &mut Steps, facts: &Facts, settled: usize) -> usize {
-        let Some(service) = &self.service else { return settled };
+    /// What a deploy promises beyond the stack: that the server's client has its secret, that as many
+    /// tasks run as were asked for, and that they accept the client.
+    fn finish(&self, steps: &mut Steps, operation: &str, facts: &Facts, after: Vec<usize>) -> usize {
+        let Some(service) = &self.service else {
+            return after.first().copied().unwrap_or_default();
+        };
         let name = &service.service;
-        let published = steps.add(format!("store the client secret of {name}"), self.publish(facts), vec![settled]);
-        steps.add(format!("wait until {name} is steady"), service.steady(None, facts), vec![published])
+        let promise = Promise { count: self.count(), ..Promise::default() };
+        let stored = steps.add(format!("store the client secret of {name}"), self.publish(operation, facts), after);
+        let hold = self.count().map_or(Work::Skip("no count is asked for".into()), |bounds| {
+            ServiceCall::HoldCount { cluster: service.cluster.clone(), service: name.clone(), bounds }.into()
+        });
+        steps.add(format!("hold the count of {name}"), hold, vec![stored]);
+        steps.then(format!("wait until {name} is steady"), service.steady(promise.clone()));
+        let ask = self.proof(facts).map(|(probe, url)| Check::Asked { service: name.clone(), probe, url });
+        steps.then(format!("ask {name} whether it accepts its client"), Work::from(ask));
+        let accepts = facts.get(&Fact::Accepts(name.clone())) == Some("yes");
+        service.read_again(steps, facts, accepts.then_some("it accepts its client"));
+        let accepted = self.proof(facts).map(|(probe, url)| Check::Accepted { probe, url });
+        steps.then(format!("prove that {name} accepts its client"), Work::from(accepted))
     }
 
-    fn publish(&self, facts: &Facts) -> Result<SecretCall, Fact> {
-        let output = |key: &str| Fact::Output { stack: self.stack.name.clone(), key: key.to_owned() };
-        let pool = self.inputs.get("UserPoolId");
+    /// The counts of tasks that are asked for.
+    pub fn count(&self) -> Option<Bounds> {
+        let number = |key| match self.inputs.get(key)? {
+            ParameterValue::Value(value) => value.parse().ok(),
+            ParameterValue::Output { .. } => None,
+        };
+        Some(Bounds { min: number("MinCount")?, max: number("MaxCount")? })
+    }
+
+    fn output(&self, facts: &Facts, key: &str) -> Result<String, Fact> {
+        facts.need(Fact::Output { stack: self.stack.name.clone(), key: key.to_owned() })
+    }
+
+    /// An output of the stack that has the user pool.
+    fn platform(&self, facts: &Facts, key: &str) -> Result<String, Fact> {
+        let stack = match self.inputs.get("UserPoolId") {
+            Some(ParameterValue::Output { stack, .. }) => stack.clone(),
+            _ => self.stack.name.clone(),
+        };
+        facts.need(Fact::Output { stack, key: key.to_owned() })
+    }
+
+    /// How the stored credentials are proven, and where.
+    pub fn proof(&self, facts: &Facts) -> Result<(TokenProbe, String), Fact> {
+        let probe = TokenProbe {
+            secret: self.output(facts, "MachineSecretName")?,
+            version: Version::Labelled(Label::Current),
+            endpoint: self.platform(facts, "TokenEndpoint")?,
+            scopes: Vec::new(),
+        };
+        Ok((probe, self.output(facts, "ResourceUrl")?))
+    }
+
+    fn publish(&self, operation: &str, facts: &Facts) -> Result<SecretCall, Fact> {
+        let pool = match self.inputs.get("UserPoolId") {
+            Some(input) => input.resolve(facts),
+            None => self.output(facts, "UserPoolId"),
+        };
+        let (probe, _) = self.proof(facts)?;
         Ok(SecretCall::PublishClientSecret {
-            pool: pool.map_or_else(|| facts.need(output("UserPoolId")), |input| input.resolve(facts))?,
-            client: facts.need(output("MachineClientId"))?,
-            secret: facts.need(output("MachineSecretName"))?,
+            pool: pool?,
+            client: self.output(facts, "MachineClientId")?,
+            users: facts.get(&Fact::Output { stack: self.stack.name.clone(), key: "UserClientId".to_owned() }).map(str::to_owned),
+            proof: Proof { probe, servers: Vec::new() },
+            token: operation.to_owned(),
         })
     }
 }
 
 /// The call that deletes a stack, and the condition that it is gone.
-fn deletion(stack: &StackRef, token: String) -> (StackCall, Check) {
+fn deletion(stack: &StackRef, token: String, shown: Option<&Shown>, facts: &Facts) -> (StackCall, Check) {
     let gone = Check::StackGone { stack: stack.clone(), token: token.clone() };
-    (StackCall::DeleteStack { stack: stack.clone(), token }, gone)
+    let seen = facts.get(&seen_stack(&stack.name)).map(Shown::from);
+    (StackCall::DeleteStack { stack: stack.clone(), token, shown: seen.or_else(|| shown.cloned()) }, gone)
+}
+
+/// A stack as the operator has agreed to find it.
+pub fn seen_stack(name: &str) -> Fact {
+    Fact::Seen(format!("stack.{name}"))
 }
 
 impl Deploy {
@@ -150,8 +230,7 @@ impl Deploy {
         let mut ends: Vec<Option<usize>> = Vec::new();
         for stack in &self.stacks {
             let after = stack.after.iter().filter_map(|&index| ends.get(index).copied().flatten()).collect();
-            let unchanged = stack.planned == Planned::Unchanged;
-            ends.push((!unchanged).then(|| stack.steps(&mut steps, operation, facts, after)));
+            ends.push(stack.steps(&mut steps, operation, facts, after));
         }
         steps.done()
     }
@@ -163,15 +242,19 @@ pub struct Destroy {
     pub environment: String,
     /// Tiers of stacks; all of a tier are deleted at once, the next tier after them.
     pub tiers: Vec<Vec<StackRef>>,
+    /// The stacks as the plan showed them, by name. Another stack of the same name, or one that was
+    /// changed since, is not deleted without asking.
+    #[serde(default)]
+    pub shown: BTreeMap<String, Shown>,
 }
 
 impl Destroy {
-    pub(super) fn steps(&self, operation: &str) -> Vec<Step> {
+    pub(super) fn steps(&self, operation: &str, facts: &Facts) -> Vec<Step> {
         let mut steps = Steps::default();
         let mut before: Vec<usize> = Vec::new();
         for tier in &self.tiers {
             let ends = tier.iter().map(|stack| {
-                let (delete, gone) = deletion(stack, operation.to_owned());
+                let (delete, gone) = deletion(stack, operation.to_owned(), self.shown.get(&stack.name), facts);
                 let index = steps.add(format!("delete {}", stack.name), delete, before.clone());
                 steps.add(format!("wait until {} is gone", stack.name), gone, vec![index])
             });

@@ -22,8 +22,23 @@ pub enum Fact {
     Pending(String),
     /// The version of this Secret that was `AWSCURRENT` before the new credentials were published.
     Previous(String),
-    /// The version of this Secret that is `AWSCURRENT` where nothing was published.
+    /// The version of this Secret that was `AWSCURRENT` when the operation reserved it.
     Current(String),
+    /// The version of this Secret with which the operation replaced that one: the same credentials, and
+    /// what servers are to accept.
+    Allowed(String),
+    /// The version of this Secret with which the new credentials were published.
+    Published(String),
+    /// The version of this Secret with which the old credentials were published again.
+    Republished(String),
+    /// The version of this Secret that stands for the operation's lease on it.
+    Lease(String),
+    /// When the new deployment of this service was made, by the clock of ECS.
+    DeploymentAt(String),
+    /// Whether this server accepts its client: `yes` or `no`.
+    Accepts(String),
+    /// What the operator agreed to find instead of what the plan showed, by what it is about.
+    Seen(String),
     /// The client that takes the old one's place.
     Client,
     /// The id of a client's new secret.
@@ -46,6 +61,13 @@ impl fmt::Display for Fact {
             Self::Pending(secret) => write!(f, "pending.{secret}"),
             Self::Previous(secret) => write!(f, "previous.{secret}"),
             Self::Current(secret) => write!(f, "current.{secret}"),
+            Self::Allowed(secret) => write!(f, "allowed.{secret}"),
+            Self::Published(secret) => write!(f, "published.{secret}"),
+            Self::Republished(secret) => write!(f, "republished.{secret}"),
+            Self::Lease(secret) => write!(f, "lease.{secret}"),
+            Self::DeploymentAt(service) => write!(f, "deployment-at.{service}"),
+            Self::Accepts(service) => write!(f, "accepts.{service}"),
+            Self::Seen(what) => write!(f, "seen.{what}"),
             Self::Client => f.write_str("client"),
             Self::ClientSecret => f.write_str("client-secret"),
             Self::GraceWaived => f.write_str("grace-waived"),
@@ -69,6 +91,13 @@ impl From<&str> for Fact {
             (_, Some(("pending", name))) => Some(of(Self::Pending, name)),
             (_, Some(("previous", name))) => Some(of(Self::Previous, name)),
             (_, Some(("current", name))) => Some(of(Self::Current, name)),
+            (_, Some(("allowed", name))) => Some(of(Self::Allowed, name)),
+            (_, Some(("published", name))) => Some(of(Self::Published, name)),
+            (_, Some(("republished", name))) => Some(of(Self::Republished, name)),
+            (_, Some(("lease", name))) => Some(of(Self::Lease, name)),
+            (_, Some(("deployment-at", name))) => Some(of(Self::DeploymentAt, name)),
+            (_, Some(("accepts", name))) => Some(of(Self::Accepts, name)),
+            (_, Some(("seen", name))) => Some(of(Self::Seen, name)),
             // A stack's name has no dot.
             (_, Some(("output", name))) => {
                 name.split_once('.').map(|(stack, key)| Self::Output { stack: stack.to_owned(), key: key.to_owned() })
@@ -201,6 +230,13 @@ mod tests {
     #[case("pending.quarterdeck/prod/a.b/c", Fact::Pending("quarterdeck/prod/a.b/c".into()))]
     #[case("previous.s", Fact::Previous("s".into()))]
     #[case("current.s", Fact::Current("s".into()))]
+    #[case("allowed.s", Fact::Allowed("s".into()))]
+    #[case("published.s", Fact::Published("s".into()))]
+    #[case("republished.s", Fact::Republished("s".into()))]
+    #[case("lease.s", Fact::Lease("s".into()))]
+    #[case("deployment-at.time", Fact::DeploymentAt("time".into()))]
+    #[case("accepts.time", Fact::Accepts("time".into()))]
+    #[case("seen.desired.time", Fact::Seen("desired.time".into()))]
     #[case("client", Fact::Client)]
     #[case("client-secret", Fact::ClientSecret)]
     #[case("grace-waived", Fact::GraceWaived)]

@@ -71,6 +71,10 @@ impl PlanRequest {
     }
 }
 
+/// The version of the steps: raised when those of any intent change in number or order. The audit names
+/// steps by their index, so an operation that an earlier version began cannot be gone on with.
+pub const LAYOUT: u32 = 2;
+
 /// A write as the operator means it: what is to be true in the end.
 ///
 /// It holds names and the values that the operator saw, but no step: [`Intent::steps`] computes the
@@ -123,14 +127,14 @@ impl Intent {
     /// known yet is [`Work::NotYet`](super::work::Work::NotYet).
     pub fn steps(&self, operation: &str, facts: &Facts) -> Vec<Step> {
         match self {
-            Self::Scale(scale) => scale.steps(),
+            Self::Scale(scale) => scale.steps(facts),
             Self::Restart(restart) => restart.steps(facts),
             Self::Rollback(rollback) => rollback.steps(facts),
             Self::StopTask(stop) => stop.steps(operation),
             Self::Deploy(deploy) => deploy.steps(operation, facts),
-            Self::Destroy(destroy) => destroy.steps(operation),
+            Self::Destroy(destroy) => destroy.steps(operation, facts),
             Self::Rotate(rotation) => rotation.steps(operation, facts),
-            Self::UndoRotation(undo) => undo.steps(facts),
+            Self::UndoRotation(undo) => undo.steps(operation, facts),
         }
     }
 }

@@ -13,6 +13,7 @@
 pub mod deploy;
 pub mod fact;
 pub mod intent;
+pub mod offer;
 pub mod protocol;
 pub mod record;
 pub mod rotate;
@@ -23,6 +24,7 @@ pub mod work;
 
 pub use fact::{Fact, Facts};
 pub use intent::{Intent, PlanRequest};
+pub use offer::{Offer, Standing, Way};
 pub use protocol::{Approved, Event, Operation, Order, Phase};
 pub use record::Record;
-pub use work::{Call, Check, CheckState, SecretCall, ServiceCall, StackCall, Step, Work};
+pub use work::{Applied, Call, Changed, Check, CheckState, SecretCall, ServiceCall, StackCall, Step, Work};

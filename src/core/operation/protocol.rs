@@ -1,15 +1,18 @@
 //! The protocol of every write, as a state machine: events in, effects out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use jiff::Timestamp;
 
 use super::fact::{Fact, Facts};
 use super::intent::Intent;
 use super::record::{Entry, Note, Outcome, Record};
-use super::work::{Call, Check, CheckState, SecretCall, StackCall, Step, Work};
+use super::offer::{Offer, Standing, Way};
+use super::rotate::grace_waived;
+use super::work::{Applied, Call, Changed, Check, CheckState, SecretCall, StackCall, Step, Work};
 use crate::core::error::CloudError;
-use crate::core::plan::Plan;
+use crate::core::plan::{Confirm, Plan};
 use crate::core::text::short_duration;
 
 /// Permission to make one call: planned, confirmed by the operator, and recorded in the audit.
@@ -21,6 +24,7 @@ use crate::core::text::short_duration;
 pub struct Approved {
     operation: String,
     call: Call,
+    again: bool,
 }
 
 impl Approved {
@@ -31,6 +35,11 @@ impl Approved {
     /// Id of the operation that it belongs to.
     pub fn operation(&self) -> &str {
         &self.operation
+    }
+
+    /// Whether it may have been sent before. What it would make may be there already, and is ours then.
+    pub fn again(&self) -> bool {
+        self.again
     }
 }
 
@@ -44,7 +53,13 @@ pub enum Phase {
     /// Steps are being done.
     Running,
     /// Steps have shown more than was confirmed; the operator is asked again.
-    Consent(String),
+    Consent(Question),
+    /// It was left, or waits, and the operator is asked whether and how to go on.
+    Offered {
+        offer: Offer,
+        /// Where it stands if the operator says no: paused, or running.
+        back: Box<Phase>,
+    },
     /// Left unfinished. It can be resumed.
     Paused {
         /// The step that caused it, if one did.
@@ -55,6 +70,26 @@ pub enum Phase {
     Ended(Outcome),
     /// It was refused before anything happened; the reason.
     Refused(String),
+}
+
+/// What the operator is asked in the middle of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// Change sets made after the plan replace or remove these.
+    Destroys(Vec<String>),
+    /// Something is not as the plan showed it.
+    Changed(Changed),
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Destroys(what) => {
+                write!(f, "the change set shows what the plan could not: it replaces or removes {}", what.join(", "))
+            }
+            Self::Changed(changed) => changed.fmt(f),
+        }
+    }
 }
 
 /// How far a step in progress is.
@@ -124,6 +159,10 @@ pub struct Operation {
     facts: Facts,
     steps: Vec<Step>,
     consented: BTreeSet<String>,
+    /// Steps whose call found something that is not as the plan showed it.
+    changed: BTreeMap<usize, Changed>,
+    /// Steps whose call may have been sent.
+    begun: BTreeSet<usize>,
     /// Whether the audit has the intent on disk.
     audited: bool,
 }
@@ -143,8 +182,8 @@ pub enum Event {
     Step { step: usize, news: News },
     /// The operator, or the end of the process, leaves it unfinished; the reason.
     Leave(String),
-    /// Goes on after a pause or a crash, with facts that the operator adds.
-    Resume(Facts),
+    /// The operator wants to go on with it, or to give it up, and is asked.
+    Offer(Offer),
 }
 
 /// Which record the audit has on disk.
@@ -160,8 +199,8 @@ pub enum Mark {
 /// News of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// A call succeeded and yielded these facts.
-    Applied(Facts),
+    /// What came of a call.
+    Applied(Applied),
     Failed(CloudError),
     /// A condition was read, and these facts with it.
     Checked(CheckState, Facts),
@@ -178,6 +217,8 @@ pub enum Order {
     Apply(usize, Approved),
     /// Read once, and answer [`Event::Step`]; `delay` seconds from now.
     Check(usize, Check, u32),
+    /// Carry out for the eyes of colleagues. Nothing waits for it, and if it fails, nothing is lost.
+    Tell(Approved),
     /// Discard the drafts of a refused plan.
     Discard,
 }
@@ -202,6 +243,8 @@ impl Operation {
             started: None,
             finished: None,
             consented: BTreeSet::new(),
+            changed: BTreeMap::new(),
+            begun: BTreeSet::new(),
             audited: false,
         }
     }
@@ -210,6 +253,16 @@ impl Operation {
     pub fn restore(plan: Plan, started: Timestamp, why: String) -> Self {
         let phase = Phase::Paused { step: None, why };
         Self { phase, started: Some(started), audited: true, ..Self::propose(plan, false) }
+    }
+
+    /// Notes that a step's call may have been sent, while the operation is rebuilt from the audit.
+    pub fn was_begun(&mut self, step: usize) {
+        self.begun.insert(step);
+    }
+
+    /// Notes what the operator agreed to, while the operation is rebuilt from the audit.
+    pub fn was_agreed(&mut self, facts: Facts) {
+        self.learn(facts);
     }
 
     /// Marks a step as done while the operation is rebuilt from the audit.
@@ -262,7 +315,36 @@ impl Operation {
 
     /// Whether anything is, or may be, going on.
     pub fn active(&self) -> bool {
-        matches!(self.phase, Phase::Recording | Phase::Running | Phase::Consent(_))
+        match &self.phase {
+            Phase::Recording | Phase::Running | Phase::Consent(_) => true,
+            Phase::Offered { back, .. } => **back == Phase::Running,
+            _ => false,
+        }
+    }
+
+    /// Whether it waits for an answer of the operator.
+    pub fn asks(&self) -> bool {
+        matches!(self.phase, Phase::Proposed | Phase::Consent(_) | Phase::Offered { .. })
+    }
+
+    /// How what is asked now is confirmed.
+    pub fn confirm(&self) -> &Confirm {
+        match &self.phase {
+            // It changes nothing in the cloud.
+            Phase::Offered { offer, .. } if offer.closes() => &Confirm::Yes,
+            Phase::Consent(Question::Changed(Changed { confirm: Some(confirm), .. })) => confirm,
+            _ => &self.plan.confirm,
+        }
+    }
+
+    /// Whether the call of this step may have been sent.
+    pub fn was_sent(&self, step: usize) -> bool {
+        self.begun.contains(&step)
+    }
+
+    /// Whether a step that writes is done.
+    fn has_written(&self) -> bool {
+        self.done.keys().any(|index| matches!(self.work(*index), Some(Work::Apply(_))))
     }
 
     /// Ends a rotation that another operation has taken back.
@@ -278,7 +360,7 @@ impl Operation {
                 self.phase = Phase::Refused("read-only mode: nothing was done".into());
                 vec![Order::Discard]
             }
-            (Phase::Proposed, Event::Answer(answer)) if self.plan.confirm.accepts(&answer) => {
+            (Phase::Proposed, Event::Answer(answer)) if self.confirm().accepts(&answer) => {
                 self.phase = Phase::Recording;
                 self.started = Some(now);
                 vec![self.record_intent(now)]
@@ -301,34 +383,115 @@ impl Operation {
                 vec![Order::Discard]
             }
             // While the operator is asked again, steps under way go on, and none begins.
-            (Phase::Running | Phase::Consent(_), Event::Recorded(Mark::Started(step))) => self.send(step, now),
+            (Phase::Running | Phase::Consent(_) | Phase::Offered { .. }, Event::Recorded(Mark::Started(step))) => {
+                self.send(step, now)
+            }
             (Phase::Running | Phase::Consent(_), Event::NotRecorded(reason)) => {
                 self.pause(now, None, format!("the audit could not be written: {reason}"))
             }
-            (Phase::Running | Phase::Consent(_), Event::Step { step, news }) => self.step_news(step, news, now),
-            (Phase::Consent(_), Event::Answer(answer)) if self.plan.confirm.accepts(&answer) => {
-                self.consented.extend(self.unconsented());
-                self.phase = Phase::Running;
-                self.advance(now)
+            (Phase::Running | Phase::Consent(_) | Phase::Offered { .. }, Event::Step { step, news }) => {
+                self.step_news(step, news, now)
             }
-            (Phase::Consent(_), Event::Refuse(_)) => self.pause(now, None, "not confirmed again".into()),
+            (Phase::Consent(question), Event::Answer(answer)) if self.confirm().accepts(&answer) => {
+                let question = question.clone();
+                self.agreed(&question, now)
+            }
+            (Phase::Consent(_), Event::Refuse(_)) => self.not_agreed(now),
             (Phase::Running | Phase::Consent(_) | Phase::Recording, Event::Leave(reason)) => {
                 self.pause(now, None, reason)
             }
-            (Phase::Running, Event::Resume(facts)) => self.told(facts, now),
-            (Phase::Paused { .. }, Event::Resume(facts)) => {
-                self.learn(facts);
-                self.failed.clear();
-                self.finished = None;
-                if !self.audited {
-                    // It was left before the audit answered.
-                    self.phase = Phase::Recording;
-                    return vec![self.record_intent(now)];
-                }
-                self.go_on(now)
+            (Phase::Running | Phase::Paused { .. }, Event::Offer(offer)) if !self.read_only => {
+                let back = Box::new(self.phase.clone());
+                self.phase = Phase::Offered { offer, back };
+                Vec::new()
+            }
+            (Phase::Offered { offer, back }, Event::Answer(answer)) if self.confirm().accepts(&answer) => {
+                let (offer, back) = (offer.clone(), back.clone());
+                self.phase = *back;
+                self.accepted(&offer, now)
+            }
+            (Phase::Offered { back, .. }, Event::Refuse(_)) => {
+                self.phase = (**back).clone();
+                Vec::new()
+            }
+            (Phase::Offered { back, .. }, Event::Leave(reason)) => {
+                self.phase = (**back).clone();
+                if self.phase == Phase::Running { self.pause(now, None, reason) } else { Vec::new() }
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Goes on with it, or gives it up, as the operator has chosen.
+    fn accepted(&mut self, offer: &Offer, now: Timestamp) -> Vec<Order> {
+        if offer.closes() {
+            let reason = match &offer.standing {
+                Standing::Resumable => "given up by the operator".to_owned(),
+                other => other.to_string(),
+            };
+            return self.close(now, reason);
+        }
+        let facts = if offer.way == Way::Finish { grace_waived() } else { Facts::new() };
+        if self.phase == Phase::Running {
+            return self.told(facts, now);
+        }
+        self.learn(facts);
+        self.failed.clear();
+        self.changed.clear();
+        self.finished = None;
+        if !self.audited {
+            // It was left before the audit answered.
+            self.phase = Phase::Recording;
+            return vec![self.record_intent(now)];
+        }
+        self.go_on(now)
+    }
+
+    /// The operator has agreed to what a question says.
+    fn agreed(&mut self, question: &Question, now: Timestamp) -> Vec<Order> {
+        let to = question.to_string();
+        let facts = match question {
+            Question::Destroys(what) => {
+                self.consented.extend(what.iter().cloned());
+                Facts::new()
+            }
+            Question::Changed(changed) => {
+                self.changed.retain(|_, other| other != changed);
+                changed.seen.clone()
+            }
+        };
+        self.learn(facts.clone());
+        let mut orders = vec![self.record(now, Entry::Agreed { to, facts }, Mark::Other)];
+        orders.extend(self.go_on(now));
+        orders
+    }
+
+    /// The operator wants nothing to be done about it. Where nothing was, there is nothing to go on with.
+    fn not_agreed(&mut self, now: Timestamp) -> Vec<Order> {
+        self.changed.clear();
+        if self.has_written() || !self.running.is_empty() {
+            return self.pause(now, None, "not confirmed again".into());
+        }
+        self.close(now, "not confirmed again; nothing was done".into())
+    }
+
+    /// Ends it as it is, and gives free what it had reserved.
+    fn close(&mut self, now: Timestamp, reason: String) -> Vec<Order> {
+        let mut orders: Vec<Order> = self.reserved().into_iter().map(|call| self.tell(call)).collect();
+        orders.extend(self.end(now, Outcome::Closed { reason }));
+        orders
+    }
+
+    /// The call that gives free what it has reserved, if it may have.
+    fn reserved(&self) -> Option<Call> {
+        self.steps.iter().find_map(|step| match &step.work {
+            Work::Apply(call @ Call::Secret(SecretCall::ReleaseLease { .. })) => Some(call.clone()),
+            _ => None,
+        })
+    }
+
+    fn tell(&self, call: Call) -> Order {
+        Order::Tell(Approved { operation: self.plan.id.clone(), call, again: true })
     }
 
     /// Takes facts that the operator adds. A wait that they waive is started again and is over at
@@ -371,7 +534,9 @@ impl Operation {
     }
 
     fn ready(&self, index: usize) -> bool {
-        let free = !self.done.contains_key(&index) && !self.running.contains_key(&index);
+        let free = !self.done.contains_key(&index)
+            && !self.running.contains_key(&index)
+            && !self.changed.contains_key(&index);
         let needs = self.steps.get(index).map(|step| step.after.as_slice()).unwrap_or_default();
         free && needs.iter().all(|need| self.done.contains_key(need))
     }
@@ -412,13 +577,10 @@ impl Operation {
         }
         let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
         (progress.stage, progress.note) = (Stage::Sent, None);
-        match self.work(index) {
-            Some(Work::Apply(call)) => {
-                let approved = Approved { operation: self.plan.id.clone(), call: call.clone() };
-                vec![Order::Apply(index, approved)]
-            }
-            _ => Vec::new(),
-        }
+        let Some(Work::Apply(call)) = self.work(index) else { return Vec::new() };
+        let (operation, call) = (self.plan.id.clone(), call.clone());
+        let again = !self.begun.insert(index);
+        vec![Order::Apply(index, Approved { operation, call, again })]
     }
 
     fn step_news(&mut self, index: usize, news: News, now: Timestamp) -> Vec<Order> {
@@ -426,7 +588,9 @@ impl Operation {
             return Vec::new();
         }
         match news {
-            News::Applied(facts) => self.complete(index, facts, Note::Done, now),
+            News::Applied(Applied::Done(facts)) => self.complete(index, facts, Note::Done, now),
+            News::Applied(Applied::Changed(changed)) => self.found_changed(index, *changed),
+            News::Applied(Applied::Void(why)) => self.void(index, why, now),
             News::Checked(CheckState::Holds(note), facts) => self.complete(index, facts, Note::Told(note), now),
             News::Checked(CheckState::Pending(note), _) => self.check_again(index, note, now),
             News::Checked(CheckState::Failed(reason), _) => self.fail(index, reason, now),
@@ -438,6 +602,26 @@ impl Operation {
             News::Unread(error) => self.fail(index, error.to_string(), now),
             News::Failed(error) => self.call_failed(index, &error, now),
         }
+    }
+
+    /// Nothing was written. The operator is asked; other steps under way go on.
+    fn found_changed(&mut self, index: usize, changed: Changed) -> Vec<Order> {
+        self.running.remove(&index);
+        self.begun.remove(&index);
+        self.changed.insert(index, changed.clone());
+        if !matches!(self.phase, Phase::Consent(_)) {
+            self.phase = Phase::Consent(Question::Changed(changed));
+        }
+        Vec::new()
+    }
+
+    /// What it is about is gone. Where nothing was done yet, there is nothing to resume.
+    fn void(&mut self, index: usize, why: String, now: Timestamp) -> Vec<Order> {
+        if self.has_written() || self.running.len() > 1 {
+            return self.fail(index, why, now);
+        }
+        self.failed.insert(index, why.clone());
+        self.end(now, Outcome::Failed { index: Some(index), title: self.title(index), reason: why })
     }
 
     /// Goes on waiting. After too long a wait it pauses, and the operator decides.
@@ -491,15 +675,19 @@ impl Operation {
 
     /// Starts what is ready, unless the operator must be asked first.
     fn go_on(&mut self, now: Timestamp) -> Vec<Order> {
-        let asked = self.unconsented();
-        if asked.is_empty() {
-            self.phase = Phase::Running;
-            return self.advance(now);
+        let destroys = self.unconsented();
+        let changed = self.changed.values().next().cloned().map(Question::Changed);
+        let question = changed.or_else(|| (!destroys.is_empty()).then_some(Question::Destroys(destroys)));
+        match question {
+            Some(question) => {
+                self.phase = Phase::Consent(question);
+                Vec::new()
+            }
+            None => {
+                self.phase = Phase::Running;
+                self.advance(now)
+            }
         }
-        let question =
-            format!("the change set shows what the plan could not: it replaces or removes {}", asked.join(", "));
-        self.phase = Phase::Consent(question);
-        Vec::new()
     }
 
     /// What change sets made after the plan would replace or remove, each with its stack, as far as
@@ -541,6 +729,7 @@ impl Operation {
     /// `step` is the step that caused the pause, if one did.
     fn pause(&mut self, now: Timestamp, step: Option<usize>, why: String) -> Vec<Order> {
         self.running.clear();
+        self.changed.clear();
         self.finished = Some(now);
         self.phase = Phase::Paused { step, why: why.clone() };
         vec![self.record(now, Entry::Paused { reason: why, step }, Mark::Other)]

@@ -42,6 +42,12 @@ pub enum Entry {
         /// What there is to say about it.
         note: Note,
     },
+    /// The operator agreed to go on although something was not as the plan showed it.
+    Agreed {
+        /// To what, in words.
+        to: String,
+        facts: Facts,
+    },
     /// It was left unfinished; it can be resumed.
     Paused {
         reason: String,
@@ -114,4 +120,6 @@ pub enum Outcome {
     },
     /// Another operation took it back.
     Undone { by: String },
+    /// The operator closed it unfinished, because it could not go on any more.
+    Closed { reason: String },
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::fact::{Fact, Facts};
 use super::service::{ServiceRef, blank};
 use super::steps::Steps;
-use super::work::{Check, Label, SecretCall, Step, TokenProbe, Version, Work};
+use super::work::{Check, Hold, Lease, LeaseFrom, Proof, SecretCall, Step, TokenProbe, Version, Work};
 
 /// A rotation of one client's secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,24 @@ pub struct Rotation {
     pub consumers: Vec<Consumer>,
     /// How long the old credentials stay valid after the new ones are published, in seconds.
     pub grace_seconds: i64,
+    /// ARN of the caller; missing in audits of older versions.
+    #[serde(default)]
+    pub by: Option<String>,
+    /// The version that was `AWSCURRENT` when the plan was shown.
+    #[serde(default)]
+    pub current: Option<String>,
+    /// The version with somebody else's lease, which the plan showed and which is taken over.
+    #[serde(default)]
+    pub takes_over: Option<String>,
+    /// Clients of the same name, not in force, that an unfinished rotation has left. They are deleted.
+    #[serde(default)]
+    pub left_clients: Vec<String>,
+    /// A second secret of the client, not in force, that an unfinished rotation has left. It is deleted.
+    #[serde(default)]
+    pub left_secret: Option<String>,
+    /// Ids of the other clients in use, which the servers go on accepting.
+    #[serde(default)]
+    pub accept: Vec<String>,
 }
 
 /// A service that reads the secret when its tasks start.
@@ -37,6 +55,9 @@ pub struct Consumer {
     /// Its primary deployment at planning. It stands in the audit for whoever reads that; no step uses it.
     #[serde(with = "blank")]
     pub deployment: Option<String>,
+    /// Its MCP endpoint, where a stack of the environment tells it.
+    #[serde(default)]
+    pub url: Option<String>,
 }
 
 /// The two ways to have old and new credentials valid at once.
@@ -67,17 +88,47 @@ pub fn grace_waived() -> Facts {
 impl Rotation {
     pub(super) fn steps(&self, operation: &str, facts: &Facts) -> Vec<Step> {
         let mut steps = Steps::default();
+        let lease = self.lease(operation, format!("rotate {}", self.name));
+        let take = SecretCall::TakeLease {
+            lease: lease.clone(),
+            from: facts
+                .get(&self.seen_lease())
+                .map(str::to_owned)
+                .or_else(|| self.takes_over.clone())
+                .map_or(LeaseFrom::Nobody, LeaseFrom::Holder),
+            current: self.current.clone(),
+        };
+        steps.then("reserve the client for this operation", take);
         match &self.strategy {
             Strategy::DualSecret { old_secret } => self.dual(&mut steps, operation, facts, old_secret),
             Strategy::ReplaceClient { known_clients, also_allow } => {
                 self.replace(&mut steps, operation, facts, known_clients, also_allow);
             }
         }
+        steps.then("give the client free for other operations", SecretCall::ReleaseLease { lease });
         steps.done()
     }
 
     fn dual(&self, steps: &mut Steps, operation: &str, facts: &Facts, old_secret: &str) {
         let version = facts.need(self.pending());
+        let mut before = facts.need(self.current());
+        if let Some(left) = &self.left_secret {
+            // The one that left it there may be about to publish it. After this step it can not.
+            let republish = before.clone().map(|before| SecretCall::Republish {
+                token: format!("{operation}-allow"),
+                hold: self.hold(operation, &before),
+                proof: self.proof(Version::Id(before)),
+            });
+            steps.then("write AWSCURRENT again, so that nothing else is published", republish);
+            before = facts.need(self.republished());
+            let delete = before.clone().map(|current| SecretCall::DeleteClientSecret {
+                pool: self.pool.clone(),
+                client: self.client.clone(),
+                client_secret: left.clone(),
+                hold: self.hold(operation, &current),
+            });
+            steps.then("delete the secret that an unfinished rotation has left", delete);
+        }
         let stage = SecretCall::StageNewSecret {
             client: self.client.clone(),
             secret: self.secret.clone(),
@@ -92,63 +143,94 @@ impl Rotation {
         steps.then("generate a secret and store it as AWSPENDING", stage);
         steps.then(format!("add it to client {} as its second secret", self.name), version.clone().map(add));
         steps.then("prove the new secret at the token endpoint", self.proven(&version));
-        steps.then("publish it: move AWSCURRENT", self.promote(&version));
+        self.accepted(steps, &version);
+        let added = facts.need(Fact::ClientSecret);
+        let promote = added.and_then(|added| self.promote(operation, &version, &before, Some(added)));
+        steps.then("publish it: move AWSCURRENT", Work::from(promote));
+        let version = facts.need(self.published());
         self.redeploy(steps, facts);
-        self.retire(steps, facts);
-        let delete = |published| self.delete_secret(old_secret.to_owned(), published);
+        self.retire(steps, operation, facts);
+        let delete = |published: String| SecretCall::DeleteClientSecret {
+            pool: self.pool.clone(),
+            client: self.client.clone(),
+            client_secret: old_secret.to_owned(),
+            hold: self.hold(operation, &published),
+        };
         steps.then("delete the old secret", version.clone().map(delete));
-        steps.then("prove that the old secret is refused", self.refused());
+        steps.then("prove that the old secret is refused", self.refused(facts));
+        self.settle(steps, operation, &version, &self.client);
     }
 
     fn replace(&self, steps: &mut Steps, operation: &str, facts: &Facts, known: &[String], also_allow: &[String]) {
         let (version, new_client) = (facts.need(self.pending()), facts.need(Fact::Client));
-        let allowed = |new: &String| [&self.client, new].into_iter().chain(also_allow).cloned().collect::<Vec<_>>();
+        let (before, allowed) = (facts.need(self.current()), facts.need(self.allowed()));
+        let both = |new: &String| [&self.client, new].into_iter().chain(also_allow).cloned().collect::<Vec<_>>();
         let (pool, secret) = (&self.pool, &self.secret);
         let copy = SecretCall::CopyClient { pool: pool.clone(), client: self.client.clone(), known: known.to_vec() };
         let stage = |client: String| SecretCall::StageClient {
             pool: pool.clone(),
             secret: secret.clone(),
             token: operation.to_owned(),
-            also_allow: allowed(&client),
+            also_allow: both(&client),
             client,
         };
-        let allow = |client: String| SecretCall::AllowClients {
-            secret: secret.clone(),
-            clients: allowed(&client),
+        let allow = |client: &String, before: String| SecretCall::AllowClients {
+            clients: both(client),
             token: format!("{operation}-allow"),
+            hold: self.hold(operation, &before),
+            proof: self.proof(Version::Id(before)),
         };
+        let allow = new_client.as_ref().map_err(Clone::clone).and_then(|client| Ok(allow(client, before?)));
         steps.then(format!("create a client identical to {}", self.name), copy);
         steps.then("store its id and secret as AWSPENDING", new_client.clone().map(stage));
         steps.then("prove the new credentials at the token endpoint", self.proven(&version));
-        steps.then("let the servers accept both clients", new_client.map(allow));
+        steps.then("let the servers accept both clients", allow);
         self.redeploy(steps, facts);
-        steps.then("publish the new client: move AWSCURRENT", self.promote(&version));
-        self.retire(steps, facts);
-        steps.then("delete the old client", self.delete_client(self.client.clone()));
-        steps.then("prove that the old client is refused", self.refused());
-    }
-
-    fn delete_secret(&self, client_secret: String, published: String) -> SecretCall {
-        let (pool, client, secret) = (self.pool.clone(), self.client.clone(), self.secret.clone());
-        SecretCall::DeleteClientSecret { pool, client, client_secret, secret, published }
-    }
-
-    fn delete_client(&self, client: String) -> SecretCall {
-        SecretCall::DeleteClient { pool: self.pool.clone(), client, secret: self.secret.clone() }
-    }
-
-    /// The consumers read the secret when their tasks start, so they must start anew. The deployment must be
-    /// later than the change of the secret: one that somebody else started before it read the old value. So
-    /// none is taken for ours, and a step that was cut off is done twice, which does no harm.
-    fn redeploy(&self, steps: &mut Steps, facts: &Facts) {
-        for Consumer { service, .. } in &self.consumers {
-            let name = &service.service;
-            steps.then(format!("start a new deployment of {name}"), service.new_deployment(None));
-            steps.then(format!("wait until {name} is steady"), service.steady(None, facts));
+        self.accepted(steps, &version);
+        let promote = self.promote(operation, &version, &allowed, None);
+        steps.then("publish the new client: move AWSCURRENT", Work::from(promote));
+        let version = facts.need(self.published());
+        self.retire(steps, operation, facts);
+        let delete = |client: &str| {
+            let (pool, client) = (pool.clone(), client.to_owned());
+            version.clone().map(|version| SecretCall::DeleteClient { pool, client, hold: self.hold(operation, &version) })
+        };
+        steps.then("delete the old client", delete(&self.client));
+        for left in &self.left_clients {
+            steps.then(format!("delete client {left}, which an unfinished rotation has left"), delete(left));
+        }
+        steps.then("prove that the old client is refused", self.refused(facts));
+        match new_client {
+            Ok(client) => self.settle(steps, operation, &version, &client),
+            Err(fact) => drop(steps.then(SETTLE, Work::NotYet(fact))),
         }
     }
 
-    fn retire(&self, steps: &mut Steps, facts: &Facts) {
+    /// The reservation of the Secret for an operation.
+    pub fn lease(&self, operation: &str, what: String) -> Lease {
+        let (secret, operation) = (self.secret.clone(), operation.to_owned());
+        Lease { secret, operation, what, by: self.by.clone().unwrap_or_default(), client: self.name.clone() }
+    }
+
+    fn hold(&self, operation: &str, current: &str) -> Hold {
+        Hold { secret: self.secret.clone(), operation: operation.to_owned(), current: current.to_owned() }
+    }
+
+    /// The consumers read the secret when their tasks start, so they must start anew.
+    fn redeploy(&self, steps: &mut Steps, facts: &Facts) {
+        self.consumers.iter().for_each(|consumer| consumer.service.read_again(steps, facts, None));
+    }
+
+    /// Every server whose address is known accepts these credentials.
+    fn accepted(&self, steps: &mut Steps, version: &Result<String, Fact>) {
+        for (consumer, url) in self.consumers.iter().filter_map(|consumer| Some((consumer, consumer.url.as_ref()?))) {
+            let accepted = |version| Check::Accepted { probe: self.probe(Version::Id(version)), url: url.clone() };
+            let title = format!("prove them at server {}", consumer.service.service);
+            steps.then(title, Work::from(version.clone().map(accepted)));
+        }
+    }
+
+    fn retire(&self, steps: &mut Steps, operation: &str, facts: &Facts) {
         let wait = if facts.contains(&Fact::GraceWaived) {
             Work::Skip("waived by the operator".into())
         } else {
@@ -156,8 +238,26 @@ impl Rotation {
             until.map(|until| Check::GraceOver { until }).into()
         };
         steps.then("grace period: the old credentials still work", wait);
-        let probe = self.probe(Version::Labelled(Label::Current));
-        steps.then("prove the new credentials once more", Check::TokenGranted { probe });
+        steps.then("prove the new credentials once more", self.proven(&facts.need(self.published())));
+        let lease = self.lease(operation, format!("rotate {}: delete the old credentials", self.name));
+        steps.then("from here on it cannot be taken back", SecretCall::SealLease { lease });
+    }
+
+    /// Lets the servers accept the clients in use, and no other.
+    fn settle(&self, steps: &mut Steps, operation: &str, published: &Result<String, Fact>, client: &str) {
+        let clients = [client.to_owned()].into_iter().chain(self.accept.iter().cloned()).collect();
+        let settle = |published: String| SecretCall::AllowClients {
+            clients,
+            token: format!("{operation}-settle"),
+            hold: self.hold(operation, &published),
+            proof: self.proof(Version::Id(published)),
+        };
+        steps.then(SETTLE, Work::from(published.clone().map(settle)));
+    }
+
+    /// How credentials of this client are proven before they are published.
+    pub fn proof(&self, version: Version) -> Proof {
+        Proof { probe: self.probe(version), servers: self.consumers.iter().filter_map(|one| one.url.clone()).collect() }
     }
 
     /// When the old credentials may go; known once the new ones are published.
@@ -181,9 +281,37 @@ impl Rotation {
         Fact::Current(self.secret.clone())
     }
 
-    fn promote(&self, version: &Result<String, Fact>) -> Work {
-        let promote = |version| SecretCall::Promote { secret: self.secret.clone(), version };
-        version.clone().map(promote).into()
+    /// The version that took the place of [`Rotation::current`] before the new credentials were published.
+    pub fn allowed(&self) -> Fact {
+        Fact::Allowed(self.secret.clone())
+    }
+
+    /// The version with which the credentials in force were published again.
+    pub fn republished(&self) -> Fact {
+        Fact::Republished(self.secret.clone())
+    }
+
+    /// The lease of somebody else that the operator has agreed to take over.
+    fn seen_lease(&self) -> Fact {
+        seen_lease(&self.secret)
+    }
+
+    /// The version with which the new credentials were published.
+    pub fn published(&self) -> Fact {
+        Fact::Published(self.secret.clone())
+    }
+
+    fn promote(
+        &self,
+        operation: &str,
+        version: &Result<String, Fact>,
+        from: &Result<String, Fact>,
+        client_secret: Option<String>,
+    ) -> Result<SecretCall, Fact> {
+        let (version, from) = (version.clone()?, from.clone()?);
+        let token = format!("{operation}-publish");
+        let (hold, proof) = (self.hold(operation, &from), self.proof(Version::Id(version)));
+        Ok(SecretCall::Promote { token, client_secret, hold, proof })
     }
 
     /// Asks the token endpoint with the credentials in a version.
@@ -198,13 +326,21 @@ impl Rotation {
         version.clone().map(granted).into()
     }
 
-    /// The old credentials are the version that had `AWSCURRENT` before.
-    fn refused(&self) -> Check {
-        Check::TokenRefused { probe: self.probe(Version::Labelled(Label::Previous)) }
+    /// The old credentials are in the version that was replaced.
+    fn refused(&self, facts: &Facts) -> Work {
+        let refused = |version| Check::TokenRefused { probe: self.probe(Version::Id(version)) };
+        facts.need(self.previous()).map(refused).into()
     }
 }
 
-/// Takes an unfinished rotation back. Possible until the old credentials are deleted.
+/// The version with the lease of somebody else on this Secret that the operator has agreed to take over.
+pub fn seen_lease(secret: &str) -> Fact {
+    Fact::Seen(format!("lease.{secret}"))
+}
+
+const SETTLE: &str = "let the servers accept the clients in use, and no other";
+
+/// Takes an unfinished rotation back. Possible until it begins to delete the old credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UndoRotation {
     pub rotation: Rotation,
@@ -212,33 +348,59 @@ pub struct UndoRotation {
     /// Facts that the rotation had learnt, and the version to publish when the new credentials go:
     /// the one before ([`Rotation::previous`]), or the one still published ([`Rotation::current`]).
     pub learnt: Facts,
+    /// ARN of the caller; missing in audits of older versions.
+    #[serde(default)]
+    pub by: Option<String>,
 }
 
 impl UndoRotation {
-    pub(super) fn steps(&self, facts: &Facts) -> Vec<Step> {
-        let (rotation, learnt) = (&self.rotation, &self.learnt);
+    pub(super) fn steps(&self, operation: &str, facts: &Facts) -> Vec<Step> {
+        let Self { rotation, learnt, .. } = self;
         let mut steps = Steps::default();
+        let lease = Lease {
+            by: self.by.clone().unwrap_or_default(),
+            ..rotation.lease(operation, format!("take back the rotation of {}", rotation.name))
+        };
+        let lease_of_rotation = learnt.get(&Fact::Lease(rotation.secret.clone())).map(str::to_owned);
+        let from = lease_of_rotation.map_or(LeaseFrom::Nobody, LeaseFrom::Only);
+        let take = SecretCall::TakeLease { lease: lease.clone(), from, current: None };
+        steps.then("reserve the client for this operation", take);
         let previous = learnt.need(rotation.previous());
-        if previous.is_err() {
-            steps.then("AWSCURRENT was not moved", Work::Skip("nothing to move back".into()));
-        } else {
-            steps.then("publish the old credentials again: move AWSCURRENT back", rotation.promote(&previous));
-            rotation.redeploy(&mut steps, facts);
-        }
+        let promoted = previous.is_ok();
         let old = previous.or_else(|_| learnt.need(rotation.current()));
-        steps.then("prove the old credentials", rotation.proven(&old));
-        steps.then("delete the new credentials", self.delete_new(old));
+        let republish = |old: String, current: String| SecretCall::Republish {
+            token: operation.to_owned(),
+            hold: rotation.hold(operation, &current),
+            proof: rotation.proof(Version::Id(old)),
+        };
+        let republish = old.clone().and_then(|old| Ok(republish(old, facts.need(rotation.current())?)));
+        steps.then("publish the old credentials again", republish);
+        if promoted {
+            rotation.redeploy(&mut steps, facts);
+        } else {
+            steps.then("start the servers anew", Work::Skip("the new credentials were not published".into()));
+        }
+        let published = facts.need(rotation.republished());
+        steps.then("prove the old credentials", rotation.proven(&published));
+        steps.then("delete the new credentials", published.clone().map(|current| self.delete_new(operation, &current)));
+        rotation.settle(&mut steps, operation, &published, &rotation.client);
+        steps.then("give the client free for other operations", SecretCall::ReleaseLease { lease });
         steps.done()
     }
 
-    fn delete_new(&self, published: Result<String, Fact>) -> Work {
-        let (rotation, made) = (&self.rotation, |fact| self.learnt.get(&fact).map(str::to_owned));
-        let call = match &rotation.strategy {
-            Strategy::DualSecret { .. } => {
-                made(Fact::ClientSecret).map(|made| published.map(|published| rotation.delete_secret(made, published)))
+    /// Everything that the rotation made goes, recorded or not: nobody else makes credentials of this client
+    /// while it is reserved.
+    fn delete_new(&self, operation: &str, current: &str) -> SecretCall {
+        let rotation = &self.rotation;
+        let (pool, hold) = (rotation.pool.clone(), rotation.hold(operation, current));
+        match &rotation.strategy {
+            Strategy::DualSecret { old_secret } => {
+                SecretCall::DeleteOtherSecrets { pool, client: rotation.client.clone(), keep: old_secret.clone(), hold }
             }
-            Strategy::ReplaceClient { .. } => made(Fact::Client).map(|made| Ok(rotation.delete_client(made))),
-        };
-        call.map_or_else(|| Work::Skip("none were made".into()), Into::into)
+            Strategy::ReplaceClient { known_clients, .. } => {
+                let (name, known) = (rotation.name.clone(), known_clients.clone());
+                SecretCall::DeleteOtherClients { pool, name, known, hold }
+            }
+        }
     }
 }

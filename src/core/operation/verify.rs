@@ -1,14 +1,13 @@
 //! Whether what was promised holds, judged from what was read.
 
 use crate::core::fleet::{Bounds, Deployment, Fleet, Rollout, Server, Task};
-use crate::core::operation::work::CheckState;
+use crate::core::operation::work::{CheckState, Definition, Made, Promise};
 use crate::core::stack::{Stack, StackDetail, StackEvent};
 use crate::core::unread::Read;
 
-/// Whether a service is steady: one deployment, completed, all its tasks running, targets healthy.
-///
-/// `desired` is the promised count, `deployment` the deployment that must be in force.
-pub fn steady(server: &Server, desired: Option<u32>, deployment: Option<&str>) -> CheckState {
+/// Whether a service is steady: one deployment, completed, all its tasks running, targets healthy, and
+/// everything that was promised besides.
+pub fn steady(server: &Server, promise: &Promise) -> CheckState {
     let Some(primary) = server.primary() else {
         return CheckState::Failed(format!("service {} has no deployment (status {})", server.name, server.status));
     };
@@ -18,20 +17,8 @@ pub fn steady(server: &Server, desired: Option<u32>, deployment: Option<&str>) -
     if let Some(reason) = crash_loop(server, primary) {
         return CheckState::Failed(reason);
     }
-    if let Some(wanted) = deployment.filter(|id| !id.is_empty() && *id != primary.id) {
-        let ours = server.deployments.iter().find(|deployment| deployment.id == wanted);
-        return match ours {
-            Some(ours) if ours.rollout == Rollout::Failed => {
-                CheckState::Failed(format!("rolled back: {}", why_failed(server, &ours.rollout_reason)))
-            }
-            _ => CheckState::Failed(format!("superseded: deployment {} is in force instead", primary.id)),
-        };
-    }
-    if let Some(wanted) = desired.filter(|wanted| *wanted != server.desired) {
-        return CheckState::Failed(format!(
-            "desired count reads {}, not {wanted}: someone or autoscaling changed it",
-            server.desired
-        ));
+    if let Some(state) = in_force(server, primary, promise).or_else(|| counted(server, promise)) {
+        return state;
     }
     let wanted = server.desired;
     let (healthy, targets) = match server.healthy_targets() {
@@ -50,6 +37,46 @@ pub fn steady(server: &Server, desired: Option<u32>, deployment: Option<&str>) -
     }
     let (pending, rollout) = (server.pending, word(primary.rollout.word()));
     CheckState::Pending(format!("{note}, {pending} pending, rollout {rollout}{}", last_stop(server)))
+}
+
+/// Why the deployment in force is not the promised one; `None` if it is, or is newer than it.
+///
+/// A newer one, which somebody else has started since, does what ours was for: its tasks started later. It
+/// does not if another task definition was promised. What is read just after a write may be older than it
+/// (ECS API reference, eventual consistency), so an older deployment means nothing yet.
+fn in_force(server: &Server, primary: &Deployment, promise: &Promise) -> Option<CheckState> {
+    let ours = promise.made.as_ref().and_then(|made| server.deployments.iter().find(|one| one.id == made.id));
+    if let Some(ours) = ours.filter(|ours| ours.rollout == Rollout::Failed) {
+        return Some(CheckState::Failed(format!("rolled back: {}", why_failed(server, &ours.rollout_reason))));
+    }
+    if let Some(Made { id, at }) = promise.made.as_ref().filter(|made| made.id != primary.id) {
+        let newer = at.zip(primary.created_at).is_none_or(|(ours, theirs)| theirs > ours);
+        if !newer {
+            return Some(CheckState::Pending(format!("ECS shows {}, which is older than {id}", primary.id)));
+        }
+    }
+    let Definition { wanted, replaced } = promise.definition.as_ref()?;
+    if *wanted == primary.task_definition {
+        return None;
+    }
+    let now = primary.task_definition.rsplit('/').next().unwrap_or_default();
+    Some(if ours.is_none() && replaced.as_ref() == Some(&primary.task_definition) {
+        CheckState::Pending(format!("ECS still shows {now}"))
+    } else {
+        CheckState::Failed(format!("superseded: deployment {} with {now} is in force instead", primary.id))
+    })
+}
+
+/// Why the desired count is not the promised one, if it is not.
+fn counted(server: &Server, promise: &Promise) -> Option<CheckState> {
+    let Bounds { min, max } = promise.count.filter(|count| !(count.min..=count.max).contains(&server.desired))?;
+    let wanted = if min == max { min.to_string() } else { format!("{min} to {max}") };
+    let reads = format!("desired count reads {}, not {wanted}", server.desired);
+    Some(if promise.was == Some(server.desired) {
+        CheckState::Pending(reads)
+    } else {
+        CheckState::Failed(format!("{reads}: someone or autoscaling changed it"))
+    })
 }
 
 /// So many tasks stopped by themselves, and none running, means that a deployment has failed. ECS's

@@ -3,10 +3,15 @@
 //! Both are data. A call never carries a secret's value: it names the place in Secrets Manager
 //! where the value already lies, so a value is durable before it is live.
 
-use jiff::{SignedDuration, Timestamp};
+use std::fmt;
 
-use super::fact::Fact;
-use crate::core::stack::{ChangeSetRequest, StackRef};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::fact::{Fact, Facts};
+use crate::core::fleet::Bounds;
+use crate::core::plan::Confirm;
+use crate::core::stack::{ChangeSetRequest, Stack, StackRef};
 
 /// A write to the cloud. [`super::Approved`] is the only way to have one carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,32 +22,41 @@ pub enum Call {
 }
 
 /// A write to a service and its tasks.
+///
+/// Each names what the plan showed. If that does not hold when the call is made, nothing is written and
+/// the answer is [`Applied::Changed`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields bear AWS's own names")]
 pub enum ServiceCall {
-    /// ECS UpdateService with a new desired count, unless the count is neither `from` nor this.
+    /// ECS UpdateService with a new desired count, if the count is `from` or this.
     SetDesired {
         cluster: String,
         service: String,
         desired: u32,
         from: Option<u32>,
     },
-    /// RegisterScalableTarget with new bounds.
+    /// ECS UpdateService with the nearest count in these bounds, if the count is outside.
+    HoldCount {
+        cluster: String,
+        service: String,
+        bounds: Bounds,
+    },
+    /// RegisterScalableTarget with new bounds, if the bounds are `from` or these.
     SetBounds {
         cluster: String,
         service: String,
-        min: u32,
-        max: u32,
+        bounds: Bounds,
+        from: Option<Bounds>,
     },
-    /// ECS UpdateService with force-new-deployment, unless the primary deployment is already another
-    /// than `replaces`. Yields [`Fact::Deployment`].
+    /// ECS UpdateService with force-new-deployment, if the deployment in force is the one that it
+    /// `replaces`. Yields [`Fact::Deployment`] and [`Fact::DeploymentAt`].
     NewDeployment {
         cluster: String,
         service: String,
         replaces: Option<String>,
     },
-    /// ECS UpdateService to another task definition, unless one is in force that is neither this nor
-    /// what it `replaces`. Yields [`Fact::Deployment`].
+    /// ECS UpdateService to another task definition, if the one in force is this or what it `replaces`.
+    /// Yields [`Fact::Deployment`] and [`Fact::DeploymentAt`].
     UseTaskDefinition {
         cluster: String,
         service: String,
@@ -62,36 +76,186 @@ pub enum ServiceCall {
 pub enum StackCall {
     /// CreateChangeSet and wait until it is ready. Yields [`Fact::ChangeSet`] and [`Fact::Destroys`].
     DraftChangeSet { request: Box<ChangeSetRequest> },
-    /// ExecuteChangeSet under the client request token.
-    ExecuteChangeSet { stack: StackRef, change_set: String, token: String },
-    /// DeleteStack under the client request token.
-    DeleteStack { stack: StackRef, token: String },
+    /// ExecuteChangeSet under the client request token. A change set that another change of the stack has
+    /// made void is made anew from `request`, and the operator is asked again.
+    ExecuteChangeSet { stack: StackRef, change_set: String, token: String, request: Box<ChangeSetRequest> },
+    /// DeleteStack under the client request token, if the stack is the one that was shown.
+    DeleteStack { stack: StackRef, token: String, shown: Option<Shown> },
+}
+
+impl StackCall {
+    /// Whether it executes a change set of this stack.
+    pub fn executes(&self, of: &StackRef) -> bool {
+        matches!(self, Self::ExecuteChangeSet { stack, .. } if stack == of)
+    }
+}
+
+/// A stack as an operator was shown it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The stack's ARN. A stack of the same name that is made later has another one.
+    pub arn: String,
+    /// Its last change.
+    pub updated_at: Option<Timestamp>,
+}
+
+impl Shown {
+    pub fn of(stack: &Stack) -> Self {
+        Self { arn: stack.arn.clone(), updated_at: stack.updated_at }
+    }
+}
+
+/// As it stands in a fact: the ARN, and the time if it is known.
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.arn)?;
+        self.updated_at.map_or(Ok(()), |at| write!(f, " {at}"))
+    }
+}
+
+impl From<&str> for Shown {
+    fn from(text: &str) -> Self {
+        let (arn, at) = text.split_once(' ').unwrap_or((text, ""));
+        Self { arn: arn.to_owned(), updated_at: at.parse().ok() }
+    }
 }
 
 /// A write to a client's secrets, and to the Secret that carries its credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields bear AWS's own names")]
 pub enum SecretCall {
-    /// Writes the client secret of a new client to its Secret, if that holds none yet.
-    PublishClientSecret { pool: String, client: String, secret: String },
+    /// Sees to it that `AWSCURRENT` holds credentials that open the token endpoint, and the ids of the
+    /// clients in use, of which `client` and `users` are those that the stack made. Does nothing if it does.
+    PublishClientSecret { pool: String, client: String, users: Option<String>, proof: Proof, token: String },
+    /// Reserves a Secret for an operation, if the version `current` is `AWSCURRENT`. Yields [`Fact::Lease`]
+    /// and [`Fact::Current`].
+    TakeLease { lease: Lease, from: LeaseFrom, current: Option<String> },
+    /// Marks the lease so that nobody can take it from the operation in order to take it back.
+    SealLease { lease: Lease },
+    /// Gives the Secret free.
+    ReleaseLease { lease: Lease },
     /// Generates a secret value and writes it with the client's id as `AWSPENDING`. Yields [`Fact::Pending`].
     StageNewSecret { client: String, secret: String, token: String },
     /// AddUserPoolClientSecret with the staged value that `probe` names, unless the client already has
     /// a secret that is not among the `known` and that the staged value opens. Yields [`Fact::ClientSecret`].
     AddClientSecret { pool: String, client: String, probe: TokenProbe, known: Vec<String> },
-    /// DeleteUserPoolClientSecret, as long as the version `published` of `secret` is `AWSCURRENT`.
-    DeleteClientSecret { pool: String, client: String, client_secret: String, secret: String, published: String },
+    /// DeleteUserPoolClientSecret.
+    DeleteClientSecret { pool: String, client: String, client_secret: String, hold: Hold },
+    /// DeleteUserPoolClientSecret for all secrets of a client but this one.
+    DeleteOtherSecrets { pool: String, client: String, keep: String, hold: Hold },
     /// Creates a client with the same name and settings, unless one of this name exists that is not
     /// among the `known`. Yields [`Fact::Client`].
     CopyClient { pool: String, client: String, known: Vec<String> },
     /// Writes id and secret of a client as `AWSPENDING`. Yields [`Fact::Pending`].
     StageClient { pool: String, client: String, secret: String, token: String, also_allow: Vec<String> },
-    /// Rewrites `AWSCURRENT` with the same credentials and this list of client ids that servers accept.
-    AllowClients { secret: String, clients: Vec<String>, token: String },
-    /// Moves `AWSCURRENT` to a version. Yields [`Fact::Previous`].
-    Promote { secret: String, version: String },
-    /// DeleteUserPoolClient, unless `AWSCURRENT` of `secret` holds its credentials.
-    DeleteClient { pool: String, client: String, secret: String },
+    /// Replaces `AWSCURRENT` by the same credentials with another list of client ids that servers accept.
+    /// Yields [`Fact::Allowed`].
+    AllowClients { clients: Vec<String>, token: String, hold: Hold, proof: Proof },
+    /// Moves `AWSCURRENT` to the version that `proof` proves, or to a copy that names the `client_secret` too:
+    /// Cognito never tells which of a client's secrets has which value. Yields [`Fact::Previous`] and
+    /// [`Fact::Published`].
+    Promote { token: String, client_secret: Option<String>, hold: Hold, proof: Proof },
+    /// Replaces `AWSCURRENT` by a copy of the version that `proof` proves, even where that one is
+    /// `AWSCURRENT`: a move that another process has begun then finds another version and fails. Yields
+    /// [`Fact::Republished`].
+    Republish { token: String, hold: Hold, proof: Proof },
+    /// DeleteUserPoolClient.
+    DeleteClient { pool: String, client: String, hold: Hold },
+    /// DeleteUserPoolClient for the clients of this name that are not among the `known`.
+    DeleteOtherClients { pool: String, name: String, known: Vec<String>, hold: Hold },
+}
+
+/// The reservation of a Secret for one operation, which colleagues on other machines see.
+///
+/// It is a version of the Secret that says who holds it, and the staging label [`LEASE`] on that version.
+/// UpdateSecretVersionStage moves a label only from the version that the caller names, so two operators
+/// cannot both get it (API reference, UpdateSecretVersionStage, RemoveFromVersionId).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Name of the Secret.
+    pub secret: String,
+    /// Id of the operation.
+    pub operation: String,
+    /// What it does, in a few words.
+    pub what: String,
+    /// ARN of the caller.
+    pub by: String,
+    /// Name of the client.
+    pub client: String,
+}
+
+/// From whom a [`Lease`] may be taken. Versions are named by their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseFrom {
+    /// From nobody; if somebody holds it, the operator is asked.
+    Nobody,
+    /// From the operation that holds it with this version, as the operator has decided; or from nobody.
+    Holder(String),
+    /// Only from the operation that holds it with this version: what is to be done is about that operation.
+    Only(String),
+}
+
+/// The staging label of a [`Lease`].
+pub const LEASE: &str = "quarterdeck-lease";
+
+/// What a write to a Secret, or to credentials in it, relies on. It is read just before the write, and a
+/// move of a label names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// Name of the Secret.
+    pub secret: String,
+    /// Id of the operation that must hold the lease.
+    pub operation: String,
+    /// The version that must be `AWSCURRENT`.
+    pub current: String,
+}
+
+/// How credentials are proven before they are published: the token endpoint grants them a token, and
+/// every server named here accepts it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// Names the version and the endpoint.
+    pub probe: TokenProbe,
+    /// URLs of MCP endpoints.
+    pub servers: Vec<String>,
+}
+
+/// What came of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// It was carried out; what it learnt.
+    Done(Facts),
+    /// Nothing was written: what the plan showed does not hold any more, and the operator must decide.
+    Changed(Box<Changed>),
+    /// Nothing was written, and nothing can be decided: what the plan was about is gone. Why, in words.
+    Void(String),
+}
+
+/// What was found instead of what the plan showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The thing, such as `time`.
+    pub subject: String,
+    /// Its property.
+    pub field: String,
+    /// As the plan showed it.
+    pub planned: String,
+    /// As it is now.
+    pub now: String,
+    /// As going on makes it.
+    pub after: String,
+    /// What is learnt if the operator agrees, so that the call goes on from what is there now.
+    pub seen: Facts,
+    /// A name to type, where it weighs more than the plan.
+    pub confirm: Option<Confirm>,
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { subject, field, planned, now, after, .. } = self;
+        write!(f, "somebody has acted since this was planned: {field} of {subject} was {planned} and is {now} now; ")?;
+        write!(f, "going on makes it {after}")
+    }
 }
 
 /// Secrets Manager's staging labels.
@@ -138,16 +302,13 @@ pub struct TokenProbe {
 #[allow(missing_docs, reason = "the fields bear AWS's own names")]
 pub enum Check {
     /// One deployment is left, completed, with all its tasks running and its targets healthy.
-    Steady {
-        cluster: String,
-        service: String,
-        /// The count that the plan promised; `None`: the service's own desired count.
-        desired: Option<u32>,
-        /// The deployment that must be the primary one; another means superseded or rolled back.
-        deployment: Option<String>,
-    },
+    Steady { cluster: String, service: String, promise: Promise },
+    /// Whether a server accepts stored credentials; yields [`Fact::Accepts`].
+    Asked { service: String, probe: TokenProbe, url: String },
+    /// A server accepts stored credentials.
+    Accepted { probe: TokenProbe, url: String },
     /// The autoscaling bounds read back as promised.
-    BoundsAre { cluster: String, service: String, min: u32, max: u32 },
+    BoundsAre { cluster: String, service: String, bounds: Bounds },
     /// The task has stopped.
     TaskStopped { cluster: String, task: String },
     /// The stack has finished the operation of this token; without a token: it is not changing.
@@ -175,10 +336,43 @@ impl Check {
             Self::StackSettled { .. } | Self::StackGone { .. } => Some(SignedDuration::from_mins(120)),
             Self::Steady { .. } => Some(SignedDuration::from_mins(60)),
             Self::BoundsAre { .. } | Self::TaskStopped { .. } => Some(SignedDuration::from_mins(15)),
-            Self::TokenGranted { .. } | Self::TokenRefused { .. } => Some(SignedDuration::from_mins(15)),
+            Self::TokenGranted { .. }
+            | Self::TokenRefused { .. }
+            | Self::Asked { .. }
+            | Self::Accepted { .. } => Some(SignedDuration::from_mins(15)),
             Self::GraceOver { .. } => None,
         }
     }
+}
+
+/// What is promised of a service that becomes steady.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Promise {
+    /// Fewest and most tasks; `None`: the service's own desired count.
+    pub count: Option<Bounds>,
+    /// The count before the write. ECS may still show it for some seconds (ECS API reference, eventual
+    /// consistency).
+    pub was: Option<u32>,
+    /// The deployment that the operation made. A newer one does as well.
+    pub made: Option<Made>,
+    /// The task definition that must be in force.
+    pub definition: Option<Definition>,
+}
+
+/// A deployment that an operation made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    pub id: String,
+    /// When, by the clock of ECS; unknown in audits of older versions.
+    pub at: Option<Timestamp>,
+}
+
+/// ARNs of a task definition and of the one that it replaced, which ECS may still show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it all")]
+pub struct Definition {
+    pub wanted: String,
+    pub replaced: Option<String>,
 }
 
 /// How a condition stands.

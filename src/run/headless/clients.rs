@@ -3,15 +3,14 @@
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::drive::{agreed, drive, report};
+use super::operations::go_on;
 use super::{Consent, Exit, Failure, Output, json as print_json, line, operate, progress, written};
 use crate::cloud::ErrorKind;
 use crate::core::client::{Client, ClientList};
 use crate::core::error::Refusal;
 use crate::core::operation::PlanRequest;
-use crate::core::operation::rotate::grace_waived;
 use crate::core::operation::work::{Label, TokenProbe, Version};
-use crate::core::operation::{Event, Facts, Intent, Operation};
+use crate::core::operation::{Intent, Operation, Way};
 use crate::run::{Session, planner, read};
 
 /// Prints the clients of the environment's user pool.
@@ -57,37 +56,18 @@ fn unfinished(session: &Session, wanted: &str) -> Result<Operation, Failure> {
     })
 }
 
-/// Goes on with an unfinished rotation; `waive` ends its grace period at once.
+/// Finishes an unfinished rotation, without the rest of its grace period.
 ///
 /// # Errors
-/// When there is none, or the result cannot be written.
+/// When there is none, it cannot be judged, or the result cannot be written.
 pub async fn finish_rotation(
     session: &Session,
     client: &str,
-    waive: bool,
     consent: &Consent,
     output: Output,
 ) -> Result<Exit, Failure> {
-    if session.context.read_only {
-        return refuse("read-only mode: nothing was done");
-    }
-    let mut operation = unfinished(session, client)?;
-    let (theirs, ours) = (&operation.plan.target.account, session.cloud.identity().await?.account);
-    if *theirs != ours {
-        return refuse(&format!("the rotation belongs to account {theirs}, and this is {ours}: nothing was done"));
-    }
-    progress("finishing it deletes the old credentials");
-    if let Err(reason) = agreed(&operation, consent).await {
-        return refuse(&reason);
-    }
-    let facts = if waive { grace_waived() } else { Facts::new() };
-    drive(session, &mut operation, Event::Resume(facts), consent).await;
-    report(&operation, output, None)
-}
-
-fn refuse(why: &str) -> Result<Exit, Failure> {
-    progress(why);
-    Ok(Exit::Refused)
+    let operation = unfinished(session, client)?;
+    go_on(session, operation, Way::Finish, consent, output).await
 }
 
 /// Takes an unfinished rotation back: the old credentials stay, the new ones are deleted.

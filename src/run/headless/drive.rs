@@ -52,7 +52,7 @@ pub(super) async fn agreed(operation: &Operation, consent: &Consent) -> Result<S
     if operation.read_only {
         return Ok(String::new());
     }
-    let (question, advance, flag) = match &operation.plan.confirm {
+    let (question, advance, flag) = match operation.confirm() {
         Confirm::Yes => ("proceed? [y/N] ".to_owned(), consent.yes.then(|| "y".to_owned()), "--yes".to_owned()),
         Confirm::Typed(name) => {
             (format!("type {name:?} to proceed: "), consent.typed.clone(), format!("--confirm {name}"))
@@ -63,7 +63,7 @@ pub(super) async fn agreed(operation: &Operation, consent: &Consent) -> Result<S
         None if io::stdin().is_terminal() => ask(question).await,
         None => return Err(format!("not confirmed: there is no terminal to ask; pass {flag}")),
     };
-    if operation.plan.confirm.accepts(&answer) {
+    if operation.confirm().accepts(&answer) {
         Ok(answer)
     } else {
         Err(format!("not confirmed: the answer was {answer:?}"))
@@ -95,8 +95,8 @@ pub(super) async fn drive(session: &Session, operation: &mut Operation, first: E
                 let leave = Event::Leave("in its grace period; the old credentials still work".into());
                 queue(session, operation, leave, &pending).await;
             }
-            if let Phase::Consent(question) = operation.phase.clone() {
-                progress(&question);
+            if let Phase::Consent(question) = &operation.phase {
+                progress(&question.to_string());
                 next = Some(match agreed(operation, consent).await {
                     Ok(answer) => Event::Answer(answer),
                     Err(reason) => Event::Refuse(reason),
@@ -130,6 +130,7 @@ async fn queue(
     for effect in operation.handle(event, Timestamp::now()) {
         match effect {
             Order::Discard => perform::discard(session, &drafts).await,
+            Order::Tell(approved) => drop(perform::perform(session.clone(), Order::Tell(approved)).await),
             Order::Record(record, Mark::Other) => {
                 let recorded = perform::perform(session.clone(), Order::Record(record, Mark::Other)).await;
                 if let Some(Event::NotRecorded(why)) = recorded {
@@ -185,6 +186,7 @@ pub(super) fn report(operation: &Operation, output: Output, idle: Option<&str>) 
         (_, Some(why)) => ("unchanged", why.to_owned(), Exit::Done),
         (Phase::Ended(Outcome::Done), _) => ("done", "done and verified".to_owned(), Exit::Done),
         (Phase::Ended(Outcome::Undone { by }), _) => ("undone", format!("taken back by {by}"), Exit::Done),
+        (Phase::Ended(Outcome::Closed { reason }), _) => ("closed", reason.clone(), Exit::Done),
         (Phase::Ended(Outcome::Failed { title, reason, .. }), _) => {
             ("failed", format!("{title}: {reason}"), Exit::Failed)
         }

@@ -7,6 +7,7 @@ mod drive;
 mod failure;
 mod insights;
 mod logs;
+mod operations;
 mod plan;
 mod status;
 
@@ -17,6 +18,7 @@ pub use drive::{Consent, operate};
 pub use failure::Failure;
 pub use insights::{InsightsOptions, insights};
 pub use logs::{LogsOptions, Mode, logs};
+pub use operations::{list as list_operations, resume, undo};
 pub use plan::{plan_only, print_audit};
 use serde::Serialize;
 pub use status::status;

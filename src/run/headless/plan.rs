@@ -73,6 +73,7 @@ pub fn print_audit(session: &Session, output: Output) -> Result<Exit, Failure> {
     for record in &records {
         let what = match &record.entry {
             Entry::Intent { caller, plan } => format!("intent: {} by {caller}", plan.title),
+            Entry::Agreed { to, .. } => format!("agreed: {to}"),
             Entry::Started { title, .. } => format!("started: {title}"),
             Entry::Done { step, note, .. } => format!("step {} done: {note}", step + 1),
             Entry::Paused { reason, .. } => format!("paused: {reason}"),

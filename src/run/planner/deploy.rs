@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::refused;
-use crate::cloud::{CloudResult, ErrorKind};
+use crate::cloud::{CloudError, CloudResult, ErrorKind, ServerAnswer};
 use crate::core::cost::{Cost, Priced};
 use crate::core::environment::{EDGE_REGION, Environment, Template, names, stacks};
 use crate::core::error::PlanResult;
+use crate::core::fleet::Fleet;
 use crate::core::operation::deploy::{Deploy, Destroy, ParameterValue, Planned, StackDeploy};
+use crate::core::operation::intent::LAYOUT;
+use crate::core::operation::work::Shown;
 use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Confirm, Plan, Risk};
 use crate::core::stack::{ChangeAction, Drafted, PropertyChange, Replacement, ResourceChange, Stack, StackRef};
@@ -72,6 +75,7 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Pla
         }
     }
     planner.strangers(&planned, only);
+    planner.promises(&mut planned).await;
     let cost = cost(session, &existing, &planned);
     let commands = planned.iter().filter(|stack| stack.planned != Planned::Unchanged).map(command).collect();
     let name = &session.context.environment;
@@ -85,6 +89,7 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Pla
         facts: planner.facts,
         intent: Intent::Deploy(Deploy { environment: name.clone(), stacks: planned }),
         cost: Some(cost),
+        layout: LAYOUT,
         drafts: planner.drafts,
         id: planner.id,
     })
@@ -177,6 +182,7 @@ impl Planner<'_> {
             self.warnings
                 .push(format!("{} failed when it was created; what is left of it is deleted first", deploy.stack.name));
             self.plan_by_template(&deploy, "what is left of the failed stack is deleted first");
+            deploy.shown = found.map(Shown::of);
             return Ok(deploy);
         }
         let waits = deploy
@@ -240,6 +246,62 @@ impl Planner<'_> {
         deploy.planned = Planned::ChangeSet(draft.arn);
     }
 
+    /// A stack that stays as it is does not keep all that a deploy promises: its server may lack the secret of
+    /// its client because an earlier deploy was interrupted, may refuse its client, or run too few tasks.
+    async fn promises(&mut self, planned: &mut [StackDeploy]) {
+        let unchanged = |stack: &StackDeploy| stack.planned == Planned::Unchanged && stack.service.is_some();
+        if !planned.iter().any(unchanged) || self.session.context.read_only {
+            return;
+        }
+        let fleet = self.session.cloud.fleet(&self.session.context.cluster).await;
+        for stack in planned.iter_mut().filter(|stack| unchanged(stack)) {
+            let Some(service) = stack.service.as_ref().map(|service| service.service.clone()) else { continue };
+            match self.missing(stack, &service, fleet.as_ref()).await {
+                Ok(missing) if missing.is_empty() => {}
+                Ok(missing) => {
+                    stack.mend = true;
+                    self.changes.extend(missing);
+                }
+                Err(error) => self.warnings.push(format!("{service}: it could not be read whether all of it works: {error}")),
+            }
+        }
+    }
+
+    /// What of a server is not as a deploy promises, as the changes that mend it.
+    async fn missing(
+        &self,
+        stack: &StackDeploy,
+        service: &str,
+        fleet: Result<&Fleet, &CloudError>,
+    ) -> CloudResult<Vec<Change>> {
+        let mut missing = Vec::new();
+        let fleet = fleet.map_err(Clone::clone)?;
+        let server = fleet.server(service);
+        if let (Some(server), Some(count)) = (server, stack.count())
+            && !(count.min..=count.max).contains(&server.desired)
+        {
+            let after = if server.desired < count.min { count.min } else { count.max };
+            missing.push(Change::value(service, "desired count", server.desired, after));
+        }
+        let Ok((probe, url)) = stack.proof(&self.facts) else { return Ok(missing) };
+        let mend = |field: &str, before: &str, after: &str| Change::value(service, field, before, after);
+        match self.session.cloud.stored_secret(&probe.secret).await? {
+            stored if !stored.has_secret => {
+                missing.push(mend("client secret", "not stored", "stored in Secrets Manager"));
+            }
+            _ => match self.session.cloud.accepted(&probe, &url).await? {
+                ServerAnswer::Accepted => {}
+                ServerAnswer::Refused(why) => missing.push(
+                    mend("its client", &format!("refused: {why}"), "let in, with new tasks where they are needed")
+                        .at(Risk::Disruptive),
+                ),
+                // Too few healthy tasks are no reason to write anything.
+                ServerAnswer::Unclear(_) => {}
+            },
+        }
+        Ok(missing)
+    }
+
     /// Warns about stacks that are deployed but not in the file any more. They stay: a deploy deletes nothing
     /// that it was not asked to.
     fn strangers(&mut self, planned: &[StackDeploy], only: &[String]) {
@@ -301,6 +363,7 @@ pub(super) async fn destroy(session: &Session) -> PlanResult<Plan> {
         .iter()
         .flatten()
         .map(|stack| format!("aws cloudformation delete-stack --region {} --stack-name {}", stack.region, stack.name));
+    let shown = existing.iter().map(|stack| (stack.id.name.clone(), Shown::of(stack))).collect();
     let protected = existing.iter().filter(|stack| stack.termination_protection);
     let warning =
         protected.map(|stack| format!("{} has termination protection: its deletion will be refused", stack.id.name));
@@ -316,8 +379,9 @@ pub(super) async fn destroy(session: &Session) -> PlanResult<Plan> {
         commands: commands.collect(),
         confirm: Confirm::Typed(name.clone()),
         facts: Facts::new(),
-        intent: Intent::Destroy(Destroy { environment: name.clone(), tiers }),
+        intent: Intent::Destroy(Destroy { environment: name.clone(), tiers, shown }),
         cost: None,
+        layout: LAYOUT,
         drafts: Vec::new(),
     })
 }

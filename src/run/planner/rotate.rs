@@ -1,13 +1,17 @@
 //! Plans for the rotation of a client's secret, and for taking one back.
 
 use super::{refused, unlearnt, unread};
-use crate::cloud::ErrorKind;
-use crate::core::client::{Client, ClientList, Details, StoredSecret};
+use crate::cloud::{ErrorKind, TokenAnswer};
+use crate::core::client::{Client, ClientList, Details, Holder, StoredSecret};
+use crate::core::environment::names;
 use crate::core::error::PlanResult;
+use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::rotate::{Consumer, Rotation, Strategy, UndoRotation};
 use crate::core::operation::service::ServiceRef;
-use crate::core::operation::{Facts, Intent};
-use crate::core::plan::{Change, Plan, Risk};
+use crate::core::operation::work::{Label, Version};
+use crate::core::operation::{Facts, Intent, Operation};
+use crate::core::plan::{Change, Confirm, Plan, Risk};
+use crate::core::stack::StackRef;
 use crate::core::text::short_duration;
 use crate::run::read;
 use crate::run::session::{Session, operation_id};
@@ -17,32 +21,54 @@ pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) 
     let (pool, endpoint) = (read::output(&platform, "UserPoolId")?, read::output(&platform, "TokenEndpoint")?);
     let list = session.cloud.clients(&pool, &session.context.environment).await?;
     let (client, details, stored) = rotatable(&list, wanted)?;
-    free_of_others(session, &stored.name)?;
+    let holder = free_of_ours(session, &stored.name).await?;
+    let versions = session.cloud.secret_versions(&stored.name).await?;
+    let in_force = |(_, labels): &(&String, &Vec<String>)| labels.iter().any(|one| one == Label::Current.as_str());
     let strategy = strategy(session, &pool, &list, client, stored).await?;
-    let consumers = consumers(session, &stored.name).await?;
+    let old = match &strategy {
+        Strategy::DualSecret { old_secret } => Some(old_secret.clone()),
+        Strategy::ReplaceClient { .. } => None,
+    };
+    let named_alike = list.clients.iter().filter(|other| other.name == client.name && other.id != client.id);
+    let left_clients = match &strategy {
+        Strategy::ReplaceClient { .. } => named_alike.map(|other| other.id.clone()).collect(),
+        Strategy::DualSecret { .. } => Vec::new(),
+    };
+    let target = session.target(format!("client {} of user pool {pool}", client.id)).await?;
     let rotation = Rotation {
-        pool,
         client: client.id.clone(),
         name: client.name.clone(),
         secret: stored.name.clone(),
         endpoint,
         scopes: details.scopes.clone(),
-        strategy,
-        consumers,
+        consumers: consumers(session, &stored.name).await?,
         grace_seconds,
+        by: Some(target.caller.clone()),
+        current: versions.iter().find(in_force).map(|(version, _)| version.clone()),
+        takes_over: holder.as_ref().map(|holder| holder.version.clone()),
+        left_secret: old.and_then(|old| client.known_secrets().iter().find(|one| one.id != old).map(|one| one.id.clone())),
+        accept: accepted(&list, client, stored, &left_clients),
+        left_clients,
+        strategy,
+        pool,
     };
-    let target = session.target(format!("client {} of user pool {}", client.id, rotation.pool)).await?;
+    works(session, &rotation).await?;
+    let confirm = match &holder {
+        Some(_) => Confirm::Typed(rotation.name.clone()),
+        None => session.confirm(),
+    };
     Ok(Plan {
         id: operation_id(),
         title: format!("rotate {}", client.name),
         target,
-        changes: changes(&rotation),
+        changes: changes(&rotation, holder.as_ref()),
         warnings: warnings(&rotation),
         commands: commands(&rotation, &session.context.region),
-        confirm: session.confirm(),
+        confirm,
         facts: Facts::new(),
         intent: Intent::Rotate(rotation),
         cost: None,
+        layout: LAYOUT,
         drafts: Vec::new(),
     })
 }
@@ -62,37 +88,49 @@ fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> PlanResult<(&'a Client, 
         ));
     }
     client.secrets.result().map_err(|why| unread(&of_client("the secrets"), why))?;
-    if client.known_secrets().len() > 1 {
-        return Err(refused(
-            ErrorKind::Conflict,
-            format!("client {} has two secrets already: an earlier rotation was not finished", client.name),
-        )
-        .with_hint("finish it with --finish or take it back with --undo"));
-    }
     let stored = client.stored_in.result().map_err(|why| unread(&of_client("the stored secret"), why))?;
     let stored =
         stored.as_ref().filter(|stored| stored.has_secret && stored.current_client.as_deref() == Some(&client.id));
-    let stored = stored.ok_or_else(|| {
-        refused(
+    let stored = stored.ok_or_else(|| match list.find(&client.name).filter(|other| other.id != client.id) {
+        Some(other) => refused(
+            ErrorKind::Invalid,
+            format!("client {} is not in force: callers are given the credentials of {}", client.id, other.id),
+        )
+        .with_hint(format!("rotate {}; that deletes {} too", other.name, client.id)),
+        None => refused(
             ErrorKind::Invalid,
             format!("no secret in Secrets Manager holds the credentials of client {}", client.name),
         )
-        .with_hint("a rotation stores the new value there first; deploy the server that the client belongs to")
+        .with_hint("a rotation stores the new value there first; deploy the server that the client belongs to"),
     })?;
     Ok((client, details, stored))
 }
 
-/// Refuses a rotation while another one of the same Secret is not finished.
-fn free_of_others(session: &Session, secret: &str) -> PlanResult<()> {
+/// Refuses a rotation while this machine has another one of the same client to go on with. Who else has the
+/// client reserved is returned: the operator decides whether to take it over.
+async fn free_of_ours(session: &Session, secret: &str) -> PlanResult<Option<Holder>> {
+    let holder = session.cloud.lease(secret).await?;
     let open = session.audit.unfinished(&session.context);
     let open = open.map_err(|error| refused(ErrorKind::Invalid, format!("the audit cannot be read: {error}")))?;
-    let same = |intent: &Intent| matches!(intent, Intent::Rotate(rotation) if rotation.secret == secret);
-    match open.iter().find(|operation| same(&operation.plan.intent)) {
+    let holds = |operation: &&Operation| holder.as_ref().is_some_and(|holder| holder.operation == operation.id());
+    match open.iter().find(holds) {
         Some(operation) => {
-            Err(refused(ErrorKind::Conflict, format!("rotation {} of this client is not finished", operation.id()))
-                .with_hint("finish it with --finish, or take it back with --undo"))
+            let why = format!("{} ({}) is not finished", operation.id(), operation.plan.title);
+            Err(refused(ErrorKind::Conflict, why).with_hint("finish it with --finish, or take it back with --undo"))
         }
-        None => Ok(()),
+        None => Ok(holder),
+    }
+}
+
+/// Refuses if the credentials in force do not work: a rotation needs them until the new ones are published.
+async fn works(session: &Session, rotation: &Rotation) -> PlanResult<()> {
+    let probe = rotation.probe(Version::Labelled(Label::Current));
+    match session.cloud.token(&probe).await? {
+        TokenAnswer::Granted(_) => Ok(()),
+        TokenAnswer::Refused(why) => {
+            let why = format!("the stored credentials of {} are refused by the token endpoint: {why}", rotation.name);
+            Err(refused(ErrorKind::Conflict, why).with_hint("deploy: that publishes credentials which work"))
+        }
     }
 }
 
@@ -104,15 +142,25 @@ async fn strategy(
     stored: &StoredSecret,
 ) -> PlanResult<Strategy> {
     if session.cloud.has_dual_secrets(pool, &client.id).await? {
-        // The list of secrets was not read. That is no reason to replace the client.
-        let unread = || refused(ErrorKind::Conflict, format!("the secrets of client {} were not read", client.name));
-        let old = client.known_secrets().first().ok_or_else(|| unread().with_hint("try again"))?;
-        return Ok(Strategy::DualSecret { old_secret: old.id.clone() });
+        let old = session.cloud.secret_in_force(pool, &client.id, &stored.name).await?;
+        let old_secret = old.ok_or_else(|| {
+            let why = format!("client {} has two secrets, and nothing says which of them is in force", client.name);
+            let ids: Vec<&str> = client.known_secrets().iter().map(|secret| secret.id.as_str()).collect();
+            refused(ErrorKind::Conflict, why).with_hint(format!("delete the one that nobody uses: {}", ids.join(", ")))
+        })?;
+        return Ok(Strategy::DualSecret { old_secret });
     }
     Ok(Strategy::ReplaceClient {
         known_clients: list.clients.iter().map(|client| client.id.clone()).collect(),
-        also_allow: stored.allowed_clients.iter().filter(|id| **id != client.id).cloned().collect(),
+        also_allow: accepted(list, client, stored, &[]),
     })
+}
+
+/// The clients besides this one that servers accept, and that exist.
+fn accepted(list: &ClientList, client: &Client, stored: &StoredSecret, but: &[String]) -> Vec<String> {
+    let exists = |id: &&String| list.clients.iter().any(|other| other.id == **id);
+    let other = stored.allowed_clients.iter().filter(exists).filter(|id| **id != client.id && !but.contains(id));
+    other.cloned().collect()
 }
 
 /// The services whose containers read the Secret when they start.
@@ -123,15 +171,32 @@ async fn consumers(session: &Session, secret: &str) -> PlanResult<Vec<Consumer>>
         let definition = session.cloud.task_definition(&server.task_definition).await?;
         if definition.secrets.iter().any(|arn| arn.contains(&format!(":secret:{secret}"))) {
             let deployment = server.primary().map(|primary| primary.id.clone());
-            consumers
-                .push(Consumer { service: ServiceRef { cluster: cluster.clone(), service: server.name }, deployment });
+            let name = names::stack(&session.context.environment, &server.name);
+            let stack = StackRef { name, region: session.context.region.clone() };
+            let url = session.cloud.stack(&stack).await?.and_then(|stack| stack.outputs.get("ResourceUrl").cloned());
+            let service = ServiceRef { cluster: cluster.clone(), service: server.name };
+            consumers.push(Consumer { service, deployment, url });
         }
     }
     Ok(consumers)
 }
 
-fn changes(rotation: &Rotation) -> Vec<Change> {
-    let mut changes = match &rotation.strategy {
+fn changes(rotation: &Rotation, holder: Option<&Holder>) -> Vec<Change> {
+    let gone = |subject: String, field: &str| Change {
+        subject,
+        field: field.into(),
+        before: Some("left by an unfinished rotation".into()),
+        after: None,
+        risk: Risk::Destructive,
+    };
+    let taken = holder.map(|holder| {
+        Change::value(&rotation.name, "reservation", holder, "taken over; what that operation made is deleted")
+            .at(Risk::Destructive)
+    });
+    let left = rotation.left_clients.iter().map(|id| gone(format!("client {id}"), "delete"));
+    let left_secret = rotation.left_secret.iter().map(|id| gone(format!("secret {id}"), "delete"));
+    let mut changes: Vec<Change> = taken.into_iter().chain(left).chain(left_secret).collect();
+    changes.extend(match &rotation.strategy {
         Strategy::DualSecret { old_secret } => {
             vec![Change::value(&rotation.name, "secrets", format!("1 ({old_secret})"), "2, then only the new one")]
         }
@@ -144,7 +209,7 @@ fn changes(rotation: &Rotation) -> Vec<Change> {
             )
             .at(Risk::Disruptive),
         ],
-    };
+    });
     changes.push(Change::value(&rotation.secret, "AWSCURRENT", "the old credentials", "the new credentials"));
     changes.extend(rotation.consumers.iter().map(|consumer| {
         Change::value(&consumer.service.service, "tasks", "as they are", "newly started, to read the secret again")
@@ -196,7 +261,7 @@ pub(super) async fn undo(session: &Session, plan: Plan, mut learnt: Facts) -> Pl
     let Intent::Rotate(rotation) = plan.intent else {
         return Err(refused(ErrorKind::Invalid, "only a rotation can be taken back"));
     };
-    unlearnt::look(session, &rotation, &mut learnt).await?;
+    unlearnt::look(session, &rotation, &plan.id, &mut learnt).await?;
     let resource = format!("client {} of user pool {}", rotation.client, rotation.pool);
     let change = Change::value(&rotation.secret, "AWSCURRENT", "the new credentials", "the old credentials")
         .at(Risk::Disruptive);
@@ -207,17 +272,20 @@ pub(super) async fn undo(session: &Session, plan: Plan, mut learnt: Facts) -> Pl
         after: None,
         risk: Risk::Destructive,
     };
+    let target = session.target(resource).await?;
+    let by = Some(target.caller.clone());
     Ok(Plan {
         id: operation_id(),
         title: format!("take back the rotation of {}", rotation.name),
-        target: session.target(resource).await?,
+        target,
         changes: vec![change, delete],
         warnings: vec!["callers that already use the new credentials must read the old ones again".into()],
         commands: Vec::new(),
         confirm: session.confirm(),
         facts: Facts::new(),
-        intent: Intent::UndoRotation(UndoRotation { rotation, operation: plan.id, learnt }),
+        intent: Intent::UndoRotation(UndoRotation { rotation, operation: plan.id, learnt, by }),
         cost: None,
+        layout: LAYOUT,
         drafts: Vec::new(),
     })
 }

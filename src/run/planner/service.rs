@@ -7,6 +7,7 @@ use crate::core::cost::Cost;
 use crate::core::environment::{MAX_TASKS, names};
 use crate::core::error::PlanResult;
 use crate::core::fleet::{Bounds, Fleet, Server};
+use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::service::{Restart, Rollback, Scale, ServiceRef, StopTask};
 use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Plan, Risk};
@@ -49,6 +50,7 @@ impl PlannedService {
             facts: Facts::new(),
             intent,
             cost: None,
+            layout: LAYOUT,
             drafts: Vec::new(),
         })
     }
@@ -82,7 +84,7 @@ pub(super) async fn scale(
     // With new bounds, autoscaling may change the count before it is set, so it is not compared.
     let from = (new_desired.is_some() && new_bounds.is_none()).then_some(server.desired);
     let service = planned.service.clone();
-    let intent = Intent::Scale(Scale { service, desired: new_desired, from, bounds: new_bounds });
+    let intent = Intent::Scale(Scale { service, desired: new_desired, from, bounds: new_bounds, bounds_from: bounds_now });
     let to = new_desired.map_or(String::new(), |count| format!(" {} -> {count}", server.desired));
     let mut plan = planned.plan(session, format!("scale {name}{to}"), intent).await?;
     if let Some(count) = new_desired {

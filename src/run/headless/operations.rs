@@ -1,0 +1,165 @@
+//! `operations`: what was left unfinished on this machine, what it is worth now, and how it is gone on with.
+
+use serde_json::json;
+
+use super::drive::{agreed, drive, report};
+use super::plan::text;
+use super::{Consent, Exit, Failure, Output, json as print_json, line, operate, progress, written};
+use crate::cloud::{CloudResult, ErrorKind};
+use crate::core::operation::{Event, Intent, Offer, Operation, Phase, PlanRequest, Standing, Way};
+use crate::run::{Session, judge, planner};
+
+/// Prints the unfinished operations of this machine with what each is worth now.
+///
+/// # Errors
+/// When the audit cannot be read, or the result cannot be written.
+pub async fn list(session: &Session, output: Output) -> Result<Exit, Failure> {
+    let mut rows = Vec::new();
+    for operation in unfinished(session)? {
+        let standing = judge::judge(session, &operation).await;
+        rows.push((operation, standing));
+    }
+    let result = match output {
+        Output::Json => {
+            let row = |(operation, standing): &(Operation, CloudResult<Standing>)| {
+                let (word, why) = match standing {
+                    Ok(Standing::Resumable) => ("resumable", None),
+                    Ok(Standing::Overtaken(by)) => ("overtaken", Some(by.clone())),
+                    Ok(Standing::Void(why)) => ("void", Some(why.clone())),
+                    Err(error) => ("unknown", Some(error.to_string())),
+                };
+                json!({
+                    "operation": operation.id(),
+                    "title": operation.plan.title,
+                    "started": operation.started,
+                    "paused": paused(operation),
+                    "standing": word,
+                    "why": why,
+                    "left": left(operation),
+                })
+            };
+            print_json(&json!({ "operations": rows.iter().map(row).collect::<Vec<_>>() }))
+        }
+        Output::Text if rows.is_empty() => line("no operation is unfinished"),
+        Output::Text => {
+            let row = |(operation, standing): &(Operation, CloudResult<Standing>)| {
+                let standing = match standing {
+                    Ok(standing) => standing.to_string(),
+                    Err(error) => format!("it could not be read what it is worth: {}", error),
+                };
+                let started = operation.started.map(|at| format!("{at:.0}")).unwrap_or_default();
+                format!(
+                    "{}  {}\n    begun {started}; paused: {}\n    {standing}",
+                    operation.id(),
+                    operation.plan.title,
+                    paused(operation)
+                )
+            };
+            line(&rows.iter().map(row).collect::<Vec<_>>().join("\n"))
+        }
+    };
+    written(result)?;
+    Ok(Exit::Done)
+}
+
+fn paused(operation: &Operation) -> &str {
+    match &operation.phase {
+        Phase::Paused { why, .. } => why,
+        _ => "",
+    }
+}
+
+/// Titles of the steps that are not done.
+fn left(operation: &Operation) -> Vec<&str> {
+    let steps = operation.steps().iter().enumerate();
+    steps.filter(|(index, _)| !operation.done.contains_key(index)).map(|(_, step)| step.title.as_str()).collect()
+}
+
+fn unfinished(session: &Session) -> Result<Vec<Operation>, Failure> {
+    let open = session.audit.unfinished(&session.context);
+    open.map_err(|error| Failure::Audit { path: session.audit.path(), error })
+}
+
+/// The unfinished operation with this id, or the beginning of it.
+fn find(session: &Session, id: &str) -> Result<Operation, Failure> {
+    let open = unfinished(session)?;
+    let known: Vec<String> = open.iter().map(|operation| operation.id().to_owned()).collect();
+    let mut found = open.into_iter().filter(|operation| operation.id().starts_with(id));
+    match (found.next(), found.next()) {
+        (Some(operation), None) => Ok(operation),
+        (Some(_), Some(_)) => {
+            let why = format!("{id:?} begins more than one unfinished operation");
+            Err(Failure::refused(ErrorKind::Invalid, why, format!("they are {}", known.join(", "))))
+        }
+        (None, _) => {
+            let why = format!("no unfinished operation {id:?} is known here");
+            let hint = if known.is_empty() { "there is none".into() } else { format!("there are {}", known.join(", ")) };
+            Err(Failure::refused(ErrorKind::NotFound, why, hint))
+        }
+    }
+}
+
+/// Goes on with an unfinished operation, or gives it up.
+///
+/// # Errors
+/// When there is none, it cannot be judged, or the result cannot be written.
+pub async fn resume(session: &Session, id: &str, way: Way, consent: &Consent, output: Output) -> Result<Exit, Failure> {
+    let operation = find(session, id)?;
+    go_on(session, operation, way, consent, output).await
+}
+
+/// Takes an unfinished rotation back, by the id of the operation.
+///
+/// # Errors
+/// When there is none, it is no rotation, or the result cannot be written.
+pub async fn undo(session: &Session, id: &str, consent: &Consent, output: Output) -> Result<Exit, Failure> {
+    let operation = find(session, id)?;
+    if !matches!(operation.plan.intent, Intent::Rotate(_)) {
+        let why = format!("{} is no rotation: only a rotation can be taken back", operation.plan.title);
+        return Err(Failure::refused(ErrorKind::Invalid, why, "resume it, or close it"));
+    }
+    let learnt = operation.facts().clone();
+    let request = PlanRequest::UndoRotation { plan: Box::new(operation.plan), learnt };
+    let plan = planner::plan(session, request).await?;
+    operate(session, plan, consent, output).await
+}
+
+/// Shows the plan of an unfinished operation anew with what it is worth now, asks as the plan did, and goes on.
+pub(super) async fn go_on(
+    session: &Session,
+    mut operation: Operation,
+    way: Way,
+    consent: &Consent,
+    output: Output,
+) -> Result<Exit, Failure> {
+    if session.context.read_only {
+        progress("read-only mode: nothing was done");
+        return Ok(Exit::Refused);
+    }
+    let standing = judge::judge(session, &operation).await?;
+    if way == Way::Close && standing.resumable() {
+        let why = format!("{} can go on: resume it, or take it back if it is a rotation", operation.plan.title);
+        return Err(Failure::refused(ErrorKind::Conflict, why, format!("quarterdeck operations resume {}", operation.id())));
+    }
+    progress(&text(&operation.plan));
+    progress(&format!("{} steps of {} are done", operation.done.len(), operation.steps().len()));
+    progress(&standing.to_string());
+    if way != Way::Close && !standing.resumable() {
+        let why = format!("{}: {standing}", operation.plan.title);
+        let hint = format!("quarterdeck operations close {}", operation.id());
+        return Err(Failure::refused(ErrorKind::Conflict, why, hint));
+    }
+    if way == Way::Finish {
+        progress("finishing it waives the rest of the grace period and deletes the old credentials");
+    }
+    operation.handle(Event::Offer(Offer { way, standing }), jiff::Timestamp::now());
+    let event = match agreed(&operation, consent).await {
+        Ok(answer) => Event::Answer(answer),
+        Err(reason) => {
+            progress(&reason);
+            return Ok(Exit::Refused);
+        }
+    };
+    drive(session, &mut operation, event, consent).await;
+    report(&operation, output, None)
+}

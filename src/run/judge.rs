@@ -1,0 +1,227 @@
+//! What an unfinished operation is worth now. It is read anew whenever the operation is offered, because
+//! somebody else may have acted since it was left.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Session;
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::fleet::Server;
+use crate::core::operation::deploy::{Deploy, Destroy, Planned, seen_stack};
+use crate::core::operation::intent::LAYOUT;
+use crate::core::operation::rotate::{Rotation, UndoRotation};
+use crate::core::operation::service::{DEPLOYMENT, DESIRED, Restart, Rollback, Scale, ServiceRef, seen};
+use crate::core::operation::work::{Label, Shown};
+use crate::core::operation::{Call, Fact, Intent, Operation, SecretCall, Standing, Work};
+use crate::core::stack::{Stack, StackRef};
+use crate::core::unread::Read;
+
+/// How far the clock of this machine may be from that of AWS. Requests with a larger difference are refused
+/// (IAM user guide, "Signature Version 4").
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// Reads what an unfinished operation is worth.
+///
+/// # Errors
+/// When it belongs to another account, when a stack that it is about is being changed by somebody else, or
+/// when something could not be read.
+pub async fn judge(session: &Session, operation: &Operation) -> CloudResult<Standing> {
+    let (theirs, ours) = (&operation.plan.target.account, session.cloud.identity().await?.account);
+    if *theirs != ours {
+        let why = format!("the operation belongs to account {theirs}, and this is {ours}");
+        return Err(CloudError::new(ErrorKind::Invalid, "sts:GetCallerIdentity", why));
+    }
+    if operation.plan.layout != LAYOUT {
+        let why = "an earlier version of quarterdeck began it, whose steps were others; plan it again";
+        return Ok(Standing::Overtaken(why.into()));
+    }
+    match &operation.plan.intent {
+        Intent::Scale(scale) => of_scale(session, operation, scale).await,
+        Intent::Restart(restart) => of_restart(session, operation, restart).await,
+        Intent::Rollback(rollback) => of_rollback(session, rollback).await,
+        // A task has its id for itself: nobody else can have made another one of it.
+        Intent::StopTask(_) => Ok(Standing::Resumable),
+        Intent::Deploy(deploy) => of_deploy(session, operation, deploy).await,
+        Intent::Destroy(destroy) => of_destroy(session, operation, destroy).await,
+        Intent::Rotate(rotation) => of_rotation(session, operation, rotation).await,
+        Intent::UndoRotation(undo) => of_undo(session, operation, undo).await,
+    }
+}
+
+/// The service, or that it is gone.
+async fn server(session: &Session, service: &ServiceRef) -> CloudResult<Result<Server, Standing>> {
+    let gone = || Standing::Void(format!("there is no service {} in {}", service.service, service.cluster));
+    match session.cloud.fleet(&service.cluster).await {
+        Ok(fleet) => Ok(fleet.server(&service.service).cloned().ok_or_else(gone)),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(Err(gone())),
+        Err(error) => Err(error),
+    }
+}
+
+async fn of_scale(session: &Session, operation: &Operation, scale: &Scale) -> CloudResult<Standing> {
+    let server = match server(session, &scale.service).await? {
+        Ok(server) => server,
+        Err(gone) => return Ok(gone),
+    };
+    let agreed = operation.facts().get(&seen(DESIRED, &scale.service.service)).and_then(|seen| seen.parse().ok());
+    if let (Some(wanted), Some(from)) = (scale.desired, agreed.or(scale.from))
+        && server.desired != wanted
+        && server.desired != from
+    {
+        return Ok(Standing::Overtaken(format!("the desired count was {from} and is {} now", server.desired)));
+    }
+    if let (Some(wanted), Some(from), Read::Known(Some(now))) = (scale.bounds, scale.bounds_from, &server.bounds)
+        && *now != wanted
+        && *now != from
+    {
+        return Ok(Standing::Overtaken(format!("the autoscaling bounds were {from} and are {now} now")));
+    }
+    Ok(Standing::Resumable)
+}
+
+async fn of_restart(session: &Session, operation: &Operation, restart: &Restart) -> CloudResult<Standing> {
+    let service = &restart.service.service;
+    let server = match server(session, &restart.service).await? {
+        Ok(server) => server,
+        Err(gone) => return Ok(gone),
+    };
+    let made = operation.facts().get(&Fact::Deployment(service.clone()));
+    let agreed = operation.facts().get(&seen(DEPLOYMENT, service)).map(str::to_owned);
+    let expected = made.map(str::to_owned).or(agreed).or_else(|| restart.replaces.clone());
+    let Some(primary) = server.primary().filter(|primary| Some(&primary.id) != expected.as_ref()) else {
+        return Ok(Standing::Resumable);
+    };
+    // Its own call may have made this one, without an answer.
+    let after = |at: Timestamp| operation.started.is_some_and(|started| at.saturating_add(SKEW).unwrap_or(at) > started);
+    if made.is_none() && operation.was_sent(0) && primary.created_at.is_some_and(after) {
+        return Ok(Standing::Resumable);
+    }
+    let since = primary.created_at.map(|at| format!(" since {at:.0}")).unwrap_or_default();
+    Ok(Standing::Overtaken(format!("deployment {} is in force{since}", primary.id)))
+}
+
+async fn of_rollback(session: &Session, rollback: &Rollback) -> CloudResult<Standing> {
+    let server = match server(session, &rollback.service).await? {
+        Ok(server) => server,
+        Err(gone) => return Ok(gone),
+    };
+    let known = [Some(&rollback.task_definition), rollback.replaces.as_ref()];
+    let other = |definition: &String| !known.contains(&Some(definition));
+    let now = server.primary().map(|primary| primary.task_definition.clone()).filter(other);
+    Ok(now.map_or(Standing::Resumable, |now| {
+        Standing::Overtaken(format!("it runs {} now", now.rsplit('/').next().unwrap_or(&now)))
+    }))
+}
+
+async fn of_deploy(session: &Session, operation: &Operation, deploy: &Deploy) -> CloudResult<Standing> {
+    for part in deploy.stacks.iter().filter(|part| part.planned != Planned::Unchanged || part.mend) {
+        let found = session.cloud.stack(&part.stack).await?.filter(|stack| !stack.status.absent());
+        let begun = operation.steps().iter().enumerate().any(|(index, step)| {
+            let ours = matches!(&step.work, Work::Apply(Call::Stack(call)) if call.executes(&part.stack));
+            ours && (operation.done.contains_key(&index) || operation.was_sent(index))
+        });
+        let name = &part.stack.name;
+        let Some(stack) = found else {
+            if begun || !part.create {
+                return Ok(Standing::Void(format!("stack {name} does not exist any more")));
+            }
+            continue;
+        };
+        if let Some(how) = changed_by_others(session, operation, &part.stack, &stack).await? {
+            return Ok(Standing::Overtaken(how));
+        }
+    }
+    Ok(Standing::Resumable)
+}
+
+/// How somebody else has changed a stack since the operation last wrote to it.
+async fn changed_by_others(
+    session: &Session,
+    operation: &Operation,
+    id: &StackRef,
+    stack: &Stack,
+) -> CloudResult<Option<String>> {
+    let left = operation.finished.or(operation.started);
+    let since = |at: Timestamp| left.is_some_and(|left| at > left);
+    let Some(at) = stack.updated_at.filter(|at| since(*at)) else { return Ok(None) };
+    let detail = session.cloud.stack_detail(id).await?;
+    let ours = |token: &String| token.starts_with(operation.id());
+    if detail.events.first().and_then(|event| event.token.as_ref()).is_some_and(ours) {
+        return Ok(None);
+    }
+    let name = &id.name;
+    if stack.status.busy() {
+        let why = format!("{name} is being changed by somebody else ({})", stack.status.0);
+        return Err(CloudError::new(ErrorKind::Conflict, "cloudformation:DescribeStacks", why)
+            .with_hint("ask again when that is over"));
+    }
+    Ok(Some(format!("stack {name} was changed {at:.0} ({})", stack.status.0)))
+}
+
+async fn of_destroy(session: &Session, operation: &Operation, destroy: &Destroy) -> CloudResult<Standing> {
+    for id in destroy.tiers.iter().flatten() {
+        let Some(stack) = session.cloud.stack(id).await? else { continue };
+        if stack.status.0.starts_with("DELETE_") {
+            continue;
+        }
+        let agreed = operation.facts().get(&seen_stack(&id.name)).map(Shown::from);
+        let Some(shown) = agreed.or_else(|| destroy.shown.get(&id.name).cloned()) else { continue };
+        if shown != Shown::of(&stack) {
+            let how = if shown.arn == stack.arn { "changed" } else { "made anew" };
+            let at = stack.updated_at.map(|at| format!(" {at:.0}")).unwrap_or_default();
+            return Ok(Standing::Overtaken(format!("stack {} was {how}{at}", id.name)));
+        }
+    }
+    Ok(Standing::Resumable)
+}
+
+async fn of_rotation(session: &Session, operation: &Operation, rotation: &Rotation) -> CloudResult<Standing> {
+    of_lease(session, operation, rotation, rotation.current.as_deref(), None).await
+}
+
+async fn of_undo(session: &Session, operation: &Operation, undo: &UndoRotation) -> CloudResult<Standing> {
+    of_lease(session, operation, &undo.rotation, None, Some(&undo.operation)).await
+}
+
+/// An operation on a client goes on as long as it has the client reserved. `current` is the version that must
+/// be in force, and `from` the operation from which it takes the client, before it has.
+async fn of_lease(
+    session: &Session,
+    operation: &Operation,
+    rotation: &Rotation,
+    current: Option<&str>,
+    from: Option<&str>,
+) -> CloudResult<Standing> {
+    let secret = &rotation.secret;
+    let holder = match session.cloud.lease(secret).await {
+        Err(error) if error.kind == ErrorKind::NotFound => {
+            return Ok(Standing::Void(format!("secret {secret} does not exist any more")));
+        }
+        other => other?,
+    };
+    let reserved = operation.facts().contains(&Fact::Lease(secret.clone()));
+    match holder {
+        Some(holder) if holder.operation == operation.id() => return Ok(Standing::Resumable),
+        Some(holder) if Some(holder.operation.as_str()) == from && !reserved => return Ok(Standing::Resumable),
+        Some(holder) => return Ok(Standing::Overtaken(format!("the client is reserved by {holder}"))),
+        None => {}
+    }
+    let left: Vec<&Work> = operation
+        .steps()
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| !operation.done.contains_key(index))
+        .map(|(_, step)| &step.work)
+        .collect();
+    if let [Work::Apply(Call::Secret(SecretCall::ReleaseLease { .. }))] = left.as_slice() {
+        return Ok(Standing::Resumable);
+    }
+    if reserved || from.is_some() {
+        return Ok(Standing::Overtaken("the client was given free by somebody else".into()));
+    }
+    let versions = session.cloud.secret_versions(secret).await?;
+    let in_force = versions.iter().find(|(_, labels)| labels.iter().any(|one| one == Label::Current.as_str()));
+    if current.is_some() && in_force.map(|(version, _)| version.as_str()) == current {
+        return Ok(Standing::Resumable);
+    }
+    Ok(Standing::Overtaken("other credentials have been published since it was planned".into()))
+}
