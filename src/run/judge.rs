@@ -91,7 +91,8 @@ async fn of_restart(session: &Session, operation: &Operation, restart: &Restart)
         return Ok(Standing::Resumable);
     };
     // Its own call may have made this one, without an answer.
-    let after = |at: Timestamp| operation.started.is_some_and(|started| at.saturating_add(SKEW).unwrap_or(at) > started);
+    let after =
+        |at: Timestamp| operation.started.is_some_and(|started| at.saturating_add(SKEW).unwrap_or(at) > started);
     if made.is_none() && operation.was_sent(0) && primary.created_at.is_some_and(after) {
         return Ok(Standing::Resumable);
     }

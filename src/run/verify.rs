@@ -73,9 +73,7 @@ async fn asked(session: &Session, service: &str, probe: &TokenProbe, url: &str) 
     Ok(match session.cloud.accepted(probe, url).await? {
         ServerAnswer::Accepted => (CheckState::Holds("yes".into()), fact("yes")),
         ServerAnswer::Refused(why) => (CheckState::Holds(format!("no: {why}")), fact("no")),
-        ServerAnswer::Unclear(why) => {
-            (CheckState::Pending(format!("no clear answer of {url}: {why}")), Facts::new())
-        }
+        ServerAnswer::Unclear(why) => (CheckState::Pending(format!("no clear answer of {url}: {why}")), Facts::new()),
     })
 }
 

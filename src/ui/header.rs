@@ -100,7 +100,11 @@ fn tabs(model: &Model, theme: &Theme) -> Vec<Group> {
 }
 
 fn counters(model: &Model, theme: &Theme) -> Vec<Group> {
-    let asking = model.operations.iter().filter(|operation| matches!(operation.phase, Phase::Consent(_) | Phase::Offered { .. })).count();
+    let asking = model
+        .operations
+        .iter()
+        .filter(|operation| matches!(operation.phase, Phase::Consent(_) | Phase::Offered { .. }))
+        .count();
     let running = model.operations.iter().filter(|operation| operation.active()).count() - asking;
     let key = model.keymap.keys(Action::Operations).into_iter().next().unwrap_or_default();
     let mut groups = Vec::new();

@@ -104,9 +104,16 @@ fn offered(operation: &Operation, offer: &Offer, say: &mut impl FnMut(String, Me
     let left = count(left, "step");
     match (&offer.standing, offer.way) {
         (Standing::Resumable, Way::Finish) => {
-            say(format!("▲ it can go on: {left} left; the rest of the grace period is waived, and the old credentials are deleted"), Meaning::Warn);
+            say(
+                format!(
+                    "▲ it can go on: {left} left; the rest of the grace period is waived, and the old credentials are deleted"
+                ),
+                Meaning::Warn,
+            );
         }
-        (Standing::Resumable, _) => say(format!("▲ it can go on: {left} left, the first of them: {}", next(operation)), Meaning::Warn),
+        (Standing::Resumable, _) => {
+            say(format!("▲ it can go on: {left} left, the first of them: {}", next(operation)), Meaning::Warn)
+        }
         (standing, _) => say(format!("▲ {standing}; it cannot go on. Close it as it is?"), Meaning::Warn),
     }
 }

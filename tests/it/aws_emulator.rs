@@ -16,7 +16,7 @@ use quarterdeck::core::operation::deploy::{Deploy, Destroy, ParameterValue, Plan
 use quarterdeck::core::operation::rotate::{Rotation, Strategy, UndoRotation};
 use quarterdeck::core::operation::service::{Restart, Rollback, Scale, ServiceRef};
 use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
-use quarterdeck::core::operation::{Fact, Facts, Intent, Phase};
+use quarterdeck::core::operation::{Applied, Fact, Facts, Intent, Phase};
 use quarterdeck::core::plan::Plan;
 use quarterdeck::core::stack::{ChangeAction, ChangeSet, ChangeSetRequest, Drafted, StackRef};
 use serde_json::json;
@@ -122,6 +122,8 @@ fn deploy(create: bool, change_set: &str) -> Intent {
         keep: Vec::new(),
         after: Vec::new(),
         service: None,
+        mend: false,
+        shown: None,
     };
     Intent::Deploy(Deploy { environment: "test".into(), stacks: vec![stack] })
 }
@@ -130,6 +132,13 @@ fn ready(drafted: CloudResult<Drafted>) -> ChangeSet {
     match drafted.unwrap() {
         Drafted::Ready(made) => made,
         Drafted::Nothing => panic!("nothing would change"),
+    }
+}
+
+fn learnt(applied: Applied) -> Facts {
+    match applied {
+        Applied::Done(facts) => facts,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -208,7 +217,8 @@ async fn a_stack_is_drafted_executed_read_and_deleted() {
     assert_eq!(cloud.draft(&broken).await.unwrap_err().kind, ErrorKind::Invalid);
 
     let tiers = vec![vec![stack()]];
-    let destroy = || Intent::Destroy(Destroy { environment: "test".into(), tiers: tiers.clone() });
+    let destroy =
+        || Intent::Destroy(Destroy { environment: "test".into(), tiers: tiers.clone(), shown: BTreeMap::new() });
     done(&drive(cloud, plan("op-destroy", destroy())).await);
     done(&drive(cloud, plan("op-destroy", destroy())).await);
     // The events of a deleted stack can still be read by its ARN.
@@ -233,26 +243,31 @@ async fn a_fleet_is_read_and_writes_to_its_services_overwrite_nothing_that_was_n
 
     let service = || ServiceRef { cluster: "quarterdeck-test".into(), service: "time".into() };
     let restart = || Intent::Restart(Restart { service: service(), replaces: Some(first.clone()) });
-    let made = cloud.apply(first_call(plan("op", restart()))).await.unwrap();
+    let made = learnt(cloud.apply(first_call(plan("op", restart()))).await.unwrap());
     assert_ne!(made.need(Fact::Deployment("time".into())), Ok(first.clone()));
-    let again = cloud.apply(first_call(plan("op", restart()))).await.unwrap();
-    assert_eq!(made, again, "a repeat made another deployment");
+    let Applied::Changed(asked) = cloud.apply(first_call(plan("op", restart()))).await.unwrap() else {
+        panic!("the deployment is not the one that was shown");
+    };
+    assert_eq!(asked.planned, first);
 
     let shown = Some("arn:another:1".to_owned());
     let stale = Rollback { service: service(), task_definition: "arn:older:0".into(), replaces: shown };
-    let refused = cloud.apply(first_call(plan("op", Intent::Rollback(stale)))).await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::Conflict, "{refused}");
+    let asked = cloud.apply(first_call(plan("op", Intent::Rollback(stale)))).await.unwrap();
+    assert!(matches!(asked, Applied::Changed(_)), "{asked:?}");
     let rollback = Rollback { service: service(), task_definition: definition.arn, replaces: None };
-    let same = cloud.apply(first_call(plan("op", Intent::Rollback(rollback)))).await.unwrap();
+    let same = learnt(cloud.apply(first_call(plan("op", Intent::Rollback(rollback)))).await.unwrap());
     assert_eq!(same, made, "the definition is in force already");
 
-    let stale = Scale { service: service(), desired: Some(3), from: Some(2), bounds: None };
-    let refused = cloud.apply(first_call(plan("op", Intent::Scale(stale)))).await.unwrap_err();
-    assert!(refused.kind == ErrorKind::Conflict && refused.message.contains("not 2"), "{refused}");
-    let scale = Scale { service: service(), desired: Some(0), from: Some(1), bounds: None };
+    let stale = Scale { service: service(), desired: Some(3), from: Some(2), bounds: None, bounds_from: None };
+    let Applied::Changed(asked) = cloud.apply(first_call(plan("op", Intent::Scale(stale)))).await.unwrap() else {
+        panic!("the count is not the one that was shown");
+    };
+    assert_eq!((asked.planned.as_str(), asked.now.as_str(), asked.after.as_str()), ("2", "0", "3"));
+    let scale = Scale { service: service(), desired: Some(0), from: Some(1), bounds: None, bounds_from: None };
     done(&drive(cloud, plan("op", Intent::Scale(scale))).await);
     let missing = ServiceRef { cluster: "quarterdeck-test".into(), service: "nobody".into() };
-    let scale = Intent::Scale(Scale { service: missing, desired: Some(1), from: None, bounds: None });
+    let scale =
+        Intent::Scale(Scale { service: missing, desired: Some(1), from: None, bounds: None, bounds_from: None });
     assert_eq!(cloud.apply(first_call(plan("op", scale))).await.unwrap_err().kind, ErrorKind::NotFound);
 }
 
@@ -358,7 +373,7 @@ async fn an_unfinished_rotation_by_replacement_is_taken_back() {
     let current = versions.iter().find(|(_, labels)| labels.contains(&"AWSCURRENT".to_owned())).unwrap().0.clone();
     let mut learnt = driven.operation.facts().clone();
     learnt.insert(rotation.current(), current);
-    let undo = UndoRotation { rotation, operation: "op-2".into(), learnt };
+    let undo = UndoRotation { rotation, operation: "op-2".into(), learnt, by: None };
     done(&drive(cloud, plan("op-3", Intent::UndoRotation(undo))).await);
     let clients = world.clients().await;
     assert_eq!((clients.len(), clients[0].id.as_str()), (1, old.id.as_str()));
@@ -397,5 +412,11 @@ async fn replace(world: &World, old: &Client) -> Rotation {
         strategy: Strategy::ReplaceClient { known_clients: vec![old.id.clone()], also_allow: vec!["other".into()] },
         consumers: Vec::new(),
         grace_seconds: 0,
+        by: Some("arn:aws:sts::123456789012:assumed-role/ops/me".into()),
+        current: None,
+        takes_over: None,
+        left_clients: Vec::new(),
+        left_secret: None,
+        accept: vec!["other".into()],
     }
 }

@@ -169,7 +169,7 @@ async fn a_stack_that_does_not_exist_is_none() {
 
 fn scale() -> Intent {
     let service = ServiceRef { cluster: "c".into(), service: "time".into() };
-    Intent::Scale(Scale { service, desired: Some(2), from: None, bounds: None })
+    Intent::Scale(Scale { service, desired: Some(2), from: None, bounds: None, bounds_from: None })
 }
 
 #[rstest]
@@ -247,6 +247,12 @@ fn rotation(server: &Scripted) -> Rotation {
         strategy: Strategy::DualSecret { old_secret: format!("{CLIENT}--1") },
         consumers: Vec::new(),
         grace_seconds: 0,
+        by: Some("arn:aws:sts::123456789012:assumed-role/ops/me".into()),
+        current: Some("v1".into()),
+        takes_over: None,
+        left_clients: Vec::new(),
+        left_secret: None,
+        accept: Vec::new(),
     }
 }
 
@@ -316,7 +322,7 @@ async fn a_third_secret_is_refused_and_nothing_is_published() {
 async fn take_back(server: &Scripted, made: &str) -> Driven {
     let rotation = rotation(server);
     let learnt = Facts::from([(Fact::ClientSecret, made.into()), (rotation.current(), "v1".into())]);
-    let undo = UndoRotation { rotation, operation: "op-0".into(), learnt };
+    let undo = UndoRotation { rotation, operation: "op-0".into(), learnt, by: None };
     drive(&cloud(&server.url).await, plan("op-2", Intent::UndoRotation(undo))).await
 }
 

@@ -6,9 +6,9 @@ use crate::support::{at, plans};
 use quarterdeck::core::error::{CloudError, ErrorKind};
 use quarterdeck::core::operation::protocol::{Mark, News};
 use quarterdeck::core::operation::record::{Entry, Note, Outcome};
-use quarterdeck::core::operation::rotate::grace_waived;
 use quarterdeck::core::operation::{
-    Call, Check, CheckState, Event, Fact, Facts, Operation, Order, Phase, SecretCall, Work,
+    Applied, Call, Check, CheckState, Event, Fact, Facts, Offer, Operation, Order, Phase, SecretCall, Standing, Way,
+    Work,
 };
 use quarterdeck::core::plan::{Confirm, Plan};
 use rstest::rstest;
@@ -31,11 +31,8 @@ impl Driver {
     }
 
     fn confirmed(plan: Plan) -> Self {
-        let answer = match &plan.confirm {
-            Confirm::Yes => "y".to_owned(),
-            Confirm::Typed(name) => name.clone(),
-        };
         let mut driver = Self::new(plan);
+        let answer = answer(&driver.operation);
         driver.event(Event::Answer(answer));
         driver
     }
@@ -44,6 +41,13 @@ impl Driver {
         self.now += 1;
         let wanted = self.operation.handle(event, at(self.now));
         self.wanted.extend(wanted);
+    }
+
+    /// Offers it as one that can go on, and agrees.
+    fn go_on(&mut self, way: Way) {
+        self.event(Event::Offer(Offer { way, standing: Standing::Resumable }));
+        let answer = answer(&self.operation);
+        self.event(Event::Answer(answer));
     }
 
     /// The index of a step.
@@ -80,7 +84,7 @@ impl Driver {
             Order::Apply(step, approved) => {
                 self.applied.push(approved.call().clone());
                 let facts = self.learnt(step);
-                self.event(Event::Step { step, news: News::Applied(facts) });
+                self.event(Event::Step { step, news: News::Applied(Applied::Done(facts)) });
             }
             Order::Check(step, Check::GraceOver { until }, _) if at(self.now) < until => {
                 self.now += 3_600;
@@ -91,7 +95,7 @@ impl Driver {
                 let (state, facts) = (CheckState::Holds("as promised".into()), self.learnt(step));
                 self.event(Event::Step { step, news: News::Checked(state, facts) });
             }
-            Order::Discard => {}
+            Order::Tell(_) | Order::Discard => {}
         }
     }
 
@@ -125,6 +129,14 @@ impl Driver {
         let title = self.operation.steps()[0].title.clone();
         self.until_apply(&title);
         title
+    }
+}
+
+/// What confirms the question that is asked.
+fn answer(operation: &Operation) -> String {
+    match operation.confirm() {
+        Confirm::Yes => "y".to_owned(),
+        Confirm::Typed(name) => name.clone(),
     }
 }
 
@@ -178,11 +190,11 @@ fn the_old_secret_is_deleted_only_after_the_grace_period() {
 fn a_waived_grace_period_sends_nothing_twice() {
     let mut driver = Driver::confirmed(plans::rotate(true));
     driver.until_apply(RESTART);
-    driver.event(Event::Resume(grace_waived()));
+    driver.go_on(Way::Finish);
     let again = Mark::Started(driver.step(RESTART));
     let announced = |effect: &Order| matches!(effect, Order::Record(_, mark) if *mark == again);
     assert!(!driver.wanted.iter().any(announced), "it is under way");
-    driver.news(RESTART, News::Applied(Facts::new()));
+    driver.news(RESTART, News::Applied(Applied::Done(Facts::new())));
     driver.run();
     assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
     assert!(driver.now < 3_600, "no hour was waited for");
@@ -195,7 +207,7 @@ fn waiving_in_the_middle_of_the_wait_ends_it() {
         let effect = driver.wanted.remove(0);
         driver.answer(effect);
     }
-    driver.event(Event::Resume(grace_waived()));
+    driver.go_on(Way::Finish);
     let note = driver.operation.done.get(&driver.step(GRACE)).and_then(Note::told);
     assert_eq!(note, Some("waived by the operator"));
 }
@@ -258,7 +270,7 @@ fn an_unknown_outcome_is_settled_three_times_then_left() {
     }
     assert!(matches!(&driver.operation.phase, Phase::Paused { why, .. } if why.contains("outcome unknown")));
     driver.wanted.clear();
-    driver.event(Event::Resume(Facts::new()));
+    driver.go_on(Way::Resume);
     driver.run();
     assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done), "it can still be finished");
 }
@@ -267,7 +279,7 @@ fn an_unknown_outcome_is_settled_three_times_then_left() {
 fn a_condition_that_cannot_be_read_is_read_again() {
     let mut driver = Driver::confirmed(plans::scale());
     driver.until_apply(BOUNDS);
-    driver.news(BOUNDS, News::Applied(Facts::new()));
+    driver.news(BOUNDS, News::Applied(Applied::Done(Facts::new())));
     driver.wanted.clear();
     driver.news(BOUNDS_READ, News::Unread(failure(ErrorKind::Throttled)));
     let read = driver.step(BOUNDS_READ);
@@ -283,11 +295,11 @@ fn a_condition_that_cannot_be_read_is_read_again() {
 fn losing_the_credentials_during_a_wait_pauses_the_operation(#[case] kind: ErrorKind) {
     let mut driver = Driver::confirmed(plans::scale());
     driver.until_apply(BOUNDS);
-    driver.news(BOUNDS, News::Applied(Facts::new()));
+    driver.news(BOUNDS, News::Applied(Applied::Done(Facts::new())));
     driver.wanted.clear();
     driver.news(BOUNDS_READ, News::Unread(failure(kind)));
     assert!(matches!(driver.operation.phase, Phase::Paused { .. }), "{:?}", driver.operation.phase);
-    driver.event(Event::Resume(Facts::new()));
+    driver.go_on(Way::Resume);
     driver.run();
     assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
 }
@@ -298,8 +310,10 @@ fn a_destructive_change_found_late_asks_again_while_other_steps_go_on() {
     driver.until_apply(DRAFT_TIME);
     driver.surprise = "Service (replaced)".into();
     let facts = plans::draft("quarterdeck-prod-time", &driver.surprise);
-    driver.news(DRAFT_TIME, News::Applied(facts));
-    assert!(matches!(&driver.operation.phase, Phase::Consent(question) if question.contains("Service (replaced)")));
+    driver.news(DRAFT_TIME, News::Applied(Applied::Done(facts)));
+    assert!(
+        matches!(&driver.operation.phase, Phase::Consent(question) if question.to_string().contains("Service (replaced)"))
+    );
     driver.run();
     assert!(matches!(driver.operation.phase, Phase::Consent(_)));
     assert!(!driver.is_done("create quarterdeck-prod-time"), "nothing is executed before the answer");
@@ -316,7 +330,7 @@ fn refusing_a_destructive_change_found_late_pauses() {
     driver.event(Event::Refuse("not confirmed".into()));
     assert!(matches!(driver.operation.phase, Phase::Paused { .. }));
     let done = driver.operation.done.len();
-    driver.event(Event::Resume(Facts::new()));
+    driver.go_on(Way::Resume);
     assert!(matches!(driver.operation.phase, Phase::Consent(_)), "going on is not agreeing");
     driver.run();
     assert_eq!(driver.operation.done.len(), done, "nothing is executed before the answer");
@@ -351,7 +365,7 @@ fn pausing_and_resuming_at_every_step_ends_the_same() {
                 }
             }
             driver.operation = restored;
-            driver.event(Event::Resume(Facts::new()));
+            driver.go_on(Way::Resume);
             driver.run();
             assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done), "{} left after {pause}", plan.title);
         }
@@ -380,13 +394,13 @@ mod properties {
     fn any_event() -> impl Strategy<Value = Event> {
         let step = 0usize..14;
         let news = prop_oneof![
-            Just(News::Applied(Facts::new())),
+            Just(News::Applied(Applied::Done(Facts::new()))),
             Just(News::Failed(failure(ErrorKind::Denied))),
             Just(News::Failed(failure(ErrorKind::TimedOut))),
             Just(News::Checked(CheckState::Holds("so".into()), Facts::new())),
             Just(News::Checked(CheckState::Pending("wait".into()), Facts::new())),
             Just(News::Unread(failure(ErrorKind::Throttled))),
-            Just(News::Applied(Facts::of(Fact::Destroys("quarterdeck-prod-time".into()), "x"))),
+            Just(News::Applied(Applied::Done(Facts::of(Fact::Destroys("quarterdeck-prod-time".into()), "x")))),
         ];
         prop_oneof![
             4 => prop::sample::select(vec!["y", "prod", "n", ""]).prop_map(|text| Event::Answer(text.into())),
@@ -396,7 +410,8 @@ mod properties {
             1 => Just(Event::NotRecorded("disk full".into())),
             8 => (step, news).prop_map(|(step, news)| Event::Step { step, news }),
             1 => Just(Event::Leave("left".into())),
-            2 => Just(Event::Resume(Facts::new())),
+            2 => Just(Event::Offer(Offer { way: Way::Resume, standing: Standing::Resumable })),
+            1 => Just(Event::Offer(Offer { way: Way::Close, standing: Standing::Void("gone".into()) })),
         ]
     }
 
@@ -476,7 +491,7 @@ fn after_a_failure_running_steps_finish_and_none_begins() {
     driver.news(DRAFT_TIME, News::Failed(failure(ErrorKind::Denied)));
     assert_eq!(driver.operation.phase, Phase::Running, "the other one is waited for");
     assert!(driver.operation.stopped_at(driver.step(DRAFT_TIME)));
-    driver.news(DRAFT_WEATHER, News::Applied(Facts::new()));
+    driver.news(DRAFT_WEATHER, News::Applied(Applied::Done(Facts::new())));
     driver.run();
     assert!(driver.is_done(DRAFT_WEATHER), "its outcome is known and recorded");
     assert_eq!(driver.applied.len(), before, "nothing was sent after the failure");
@@ -505,7 +520,7 @@ fn two_failures_are_both_reported() {
 fn a_fact_that_was_not_learnt_fails_the_operation() {
     let mut driver = Driver::confirmed(plans::rotate(true));
     let stage = driver.until_first();
-    driver.news(&stage, News::Applied(Facts::new()));
+    driver.news(&stage, News::Applied(Applied::Done(Facts::new())));
     driver.run();
     let add = "add it to client weather-machine as its second secret";
     assert!(driver.applied.is_empty(), "no call goes out without its version: {:?}", driver.applied);
@@ -533,7 +548,7 @@ fn a_wait_times_out_and_can_be_resumed() {
     let Phase::Paused { why, .. } = &driver.operation.phase else { panic!("{:?}", driver.operation.phase) };
     assert!(why.contains("not within 1h") && why.contains("7/8 running") && why.contains("resuming"), "{why}");
     driver.wanted.clear();
-    driver.event(Event::Resume(Facts::new()));
+    driver.go_on(Way::Resume);
     driver.run();
     assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
 }

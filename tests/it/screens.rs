@@ -9,7 +9,7 @@ use quarterdeck::console::msg::Msg;
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::logs::insights::InsightsResults;
 use quarterdeck::core::operation::protocol::{Mark, News};
-use quarterdeck::core::operation::{CheckState, Facts, Work};
+use quarterdeck::core::operation::{Applied, CheckState, Facts, Work};
 use quarterdeck::core::operation::{Event, Phase};
 use quarterdeck::ui::Theme;
 use ratatui::buffer::Buffer;
@@ -251,7 +251,7 @@ fn run_until(console: &mut Console, id: &str, title: Option<&str>) {
         let facts = plans::learnt(&work, "");
         let news = match work {
             Work::Await(_) => News::Checked(CheckState::Holds("as promised".into()), facts),
-            _ => News::Applied(facts),
+            _ => News::Applied(Applied::Done(facts)),
         };
         console.event(id, Event::Step { step: index, news });
     }
@@ -292,7 +292,7 @@ fn operations_that_end() {
     let started = Mark::Started(step(&console, "op-deploy", draft));
     console.event("op-deploy", Event::Recorded(started));
     let surprise = plans::draft("quarterdeck-prod-time", "Service (replaced)");
-    news(&mut console, "op-deploy", draft, News::Applied(surprise));
+    news(&mut console, "op-deploy", draft, News::Applied(Applied::Done(surprise)));
     assert!(matches!(console.model.operation("op-deploy").expect("known").phase, Phase::Consent(_)));
     snap("deploy-asks-again", &console, &[SMALL]);
     console.keys("y");

@@ -2,9 +2,12 @@
 
 use crate::support::at;
 use crate::support::fixtures::{server, targets, task, tasks, unread};
-use quarterdeck::core::fleet::{Deployment, DeploymentStatus, Rollout, Server, StopCode, TargetState, TaskStatus};
+use quarterdeck::core::fleet::{
+    Bounds, Deployment, DeploymentStatus, Rollout, Server, StopCode, TargetState, TaskStatus,
+};
 use quarterdeck::core::operation::CheckState;
 use quarterdeck::core::operation::verify::steady;
+use quarterdeck::core::operation::work::{Definition, Made, Promise};
 use quarterdeck::core::unread::Read;
 use rstest::rstest;
 
@@ -15,12 +18,49 @@ fn changed(change: impl FnOnce(&mut Server)) -> Server {
     server
 }
 
+/// Three tasks, and the deployment and task definition of the fixture.
+fn promised() -> Promise {
+    let definition =
+        Some(Definition { wanted: server("time", 3).deployments[0].task_definition.clone(), replaced: None });
+    let made = Some(Made { id: "ecs-svc/1".into(), at: server("time", 3).deployments[0].created_at });
+    Promise { count: Some(Bounds { min: 3, max: 3 }), made, definition, ..Promise::default() }
+}
+
+/// Another deployment in force, made so many seconds after the promised one.
+fn other(seconds: i64) -> Server {
+    changed(|server| {
+        let made = server.deployments[0].created_at.expect("a date");
+        let deployment = &mut server.deployments[0];
+        (deployment.id, deployment.created_at) =
+            ("ecs-svc/9".into(), Some(made + jiff::SignedDuration::from_secs(seconds)));
+    })
+}
+
+#[test]
+fn a_newer_deployment_will_do_and_an_older_one_is_a_read_that_lags() {
+    assert!(matches!(steady(&other(60), &promised()), CheckState::Holds(_)));
+    let state = steady(&other(-60), &promised());
+    assert!(matches!(&state, CheckState::Pending(note) if note.contains("older")), "{state:?}");
+}
+
+#[test]
+fn the_count_before_the_write_is_a_read_that_lags() {
+    let five = changed(|server| server.desired = 5);
+    let state = steady(&five, &Promise { was: Some(5), ..promised() });
+    assert!(matches!(state, CheckState::Pending(_)), "{state:?}");
+    let rolled_back = Promise {
+        definition: Some(Definition { wanted: "arn:new:2".into(), replaced: Some(five.task_definition.clone()) }),
+        ..Promise::default()
+    };
+    assert!(matches!(steady(&five, &rolled_back), CheckState::Pending(_)));
+}
+
 #[rstest]
 #[case::as_it_is(changed(|_| ()), "3/3 running, 3/3 targets healthy")]
 #[case::targets_that_were_not_read(changed(|server| server.targets = unread("elasticloadbalancing:DescribeTargetHealth")), "3/3 running, targets not read")]
 #[case::no_target_group(changed(|server| server.targets = Read::Known(None)), "3/3 running, no target group")]
 fn a_steady_service_holds(#[case] server: Server, #[case] note: &str) {
-    assert_eq!(steady(&server, Some(3), Some("ecs-svc/1")), CheckState::Holds(note.into()));
+    assert_eq!(steady(&server, &promised()), CheckState::Holds(note.into()));
 }
 
 #[rstest]
@@ -32,23 +72,23 @@ fn a_steady_service_holds(#[case] server: Server, #[case] note: &str) {
 #[case::tasks_that_were_not_read(changed(|server| (server.pending, server.tasks) = (1, unread("ecs:ListTasks"))), "tasks not read: ecs:ListTasks: access denied")]
 #[case::the_old_deployment_is_left(changed(|server| server.deployments.push(old())), "3/3 running")]
 fn an_unsteady_service_is_waited_for(#[case] server: Server, #[case] part: &str) {
-    let state = steady(&server, None, None);
+    let state = steady(&server, &Promise::default());
     assert!(matches!(&state, CheckState::Pending(note) if note.contains(part)), "{state:?}");
 }
 
 #[rstest]
 #[case::another_count(changed(|server| server.desired = 5), "desired count reads 5, not 3")]
-#[case::another_deployment(changed(|server| server.deployments[0].id = "ecs-svc/9".into()), "superseded")]
+#[case::another_task_definition(changed(|server| server.deployments[0].task_definition = "arn:other:1".into()), "superseded")]
 #[case::a_rollout_that_failed(changed(|server| server.deployments[0].rollout = Rollout::Failed), "the deployment failed")]
 #[case::tasks_that_only_stop(crashing(true), "3 tasks stopped as soon as they started")]
 fn a_service_that_can_no_longer_become_steady_fails(#[case] server: Server, #[case] part: &str) {
-    let state = steady(&server, Some(3), Some("ecs-svc/1"));
+    let state = steady(&server, &promised());
     assert!(matches!(&state, CheckState::Failed(why) if why.contains(part)), "{state:?}");
 }
 
 #[test]
 fn stopped_tasks_of_the_previous_deployment_do_not_count() {
-    let state = steady(&crashing(false), Some(3), Some("ecs-svc/1"));
+    let state = steady(&crashing(false), &promised());
     assert!(matches!(&state, CheckState::Pending(_)), "{state:?}");
 }
 

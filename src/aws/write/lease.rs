@@ -36,7 +36,8 @@ fn sealed(operation: &str, secret: &str) -> String {
 
 /// Whether the operation has the lease.
 fn has(versions: &Versions, operation: &str, secret: &str) -> bool {
-    labelled(versions, LEASE).is_some_and(|holder| [taken(operation, secret), sealed(operation, secret)].contains(&holder.to_owned()))
+    labelled(versions, LEASE)
+        .is_some_and(|holder| [taken(operation, secret), sealed(operation, secret)].contains(&holder.to_owned()))
 }
 
 impl AwsCloud {
@@ -209,6 +210,7 @@ fn reserved(secret: &str, lease: &str, current: &str) -> Facts {
 }
 
 fn lost(secret: &str, to: &str) -> CloudError {
-    let why = format!("secret {secret} is not reserved for this operation any more, but held by {to}: nothing was done");
+    let why =
+        format!("secret {secret} is not reserved for this operation any more, but held by {to}: nothing was done");
     CloudError::new(ErrorKind::Conflict, STAGE, why)
 }

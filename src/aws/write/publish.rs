@@ -142,7 +142,8 @@ fn chosen(order: &Publication<'_>, listed: &[Listed], stored: &Credentials) -> C
     let wanted = stored.client_id().filter(|id| exists(id)).or_else(|| Some(order.client).filter(|id| exists(id)));
     wanted.or(named).map(str::to_owned).ok_or_else(|| {
         let why = format!("client {} of user pool {} does not exist any more", order.client, order.pool);
-        error::invalid(PUBLISH, why).with_hint("somebody has deleted it; destroy the server's stack and deploy it again")
+        error::invalid(PUBLISH, why)
+            .with_hint("somebody has deleted it; destroy the server's stack and deploy it again")
     })
 }
 

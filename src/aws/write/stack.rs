@@ -71,7 +71,8 @@ impl AwsCloud {
         let after = match &drafted {
             Drafted::Nothing => "what it is".to_owned(),
             Drafted::Ready(set) => {
-                let change = |change: &ResourceChange| format!("{} {:?}", change.logical_id, change.action).to_lowercase();
+                let change =
+                    |change: &ResourceChange| format!("{} {:?}", change.logical_id, change.action).to_lowercase();
                 let changes: Vec<String> = set.changes.iter().map(change).collect();
                 if changes.is_empty() { "new outputs or tags".to_owned() } else { changes.join(", ") }
             }

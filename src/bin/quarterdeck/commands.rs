@@ -117,11 +117,7 @@ async fn scale(session: &Session, scale: ScaleFlags) -> Result<PlanRequest, head
     Ok(PlanRequest::Scale { server, desired, bounds: Some(Bounds { min, max }) })
 }
 
-async fn operations(
-    session: &Session,
-    global: &Global,
-    command: OperationsCommand,
-) -> Result<Exit, headless::Failure> {
+async fn operations(session: &Session, global: &Global, command: OperationsCommand) -> Result<Exit, headless::Failure> {
     let (consent, output) = (consent(global), output(global));
     match command {
         OperationsCommand::List => headless::list_operations(session, output).await,
@@ -135,9 +131,7 @@ async fn rotate(session: &Session, global: &Global, rotate: RotateFlags) -> Resu
     let (consent, output) = (consent(global), output(global));
     match rotate {
         RotateFlags { client, undo: true, .. } => headless::undo_rotation(session, &client, &consent, output).await,
-        RotateFlags { client, finish: true, .. } => {
-            headless::finish_rotation(session, &client, &consent, output).await
-        }
+        RotateFlags { client, finish: true, .. } => headless::finish_rotation(session, &client, &consent, output).await,
         RotateFlags { client, grace, .. } => {
             write(session, global, PlanRequest::Rotate { client, grace_seconds: grace }).await
         }

@@ -205,7 +205,9 @@ impl StackDeploy {
         Ok(SecretCall::PublishClientSecret {
             pool: pool?,
             client: self.output(facts, "MachineClientId")?,
-            users: facts.get(&Fact::Output { stack: self.stack.name.clone(), key: "UserClientId".to_owned() }).map(str::to_owned),
+            users: facts
+                .get(&Fact::Output { stack: self.stack.name.clone(), key: "UserClientId".to_owned() })
+                .map(str::to_owned),
             proof: Proof { probe, servers: Vec::new() },
             token: operation.to_owned(),
         })

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::fact::{Fact, Facts};
 use super::intent::Intent;
-use super::record::{Entry, Note, Outcome, Record};
 use super::offer::{Offer, Standing, Way};
+use super::record::{Entry, Note, Outcome, Record};
 use super::rotate::grace_waived;
 use super::work::{Applied, Call, Changed, Check, CheckState, SecretCall, StackCall, Step, Work};
 use crate::core::error::CloudError;
@@ -534,9 +534,8 @@ impl Operation {
     }
 
     fn ready(&self, index: usize) -> bool {
-        let free = !self.done.contains_key(&index)
-            && !self.running.contains_key(&index)
-            && !self.changed.contains_key(&index);
+        let free =
+            !self.done.contains_key(&index) && !self.running.contains_key(&index) && !self.changed.contains_key(&index);
         let needs = self.steps.get(index).map(|step| step.after.as_slice()).unwrap_or_default();
         free && needs.iter().all(|need| self.done.contains_key(need))
     }

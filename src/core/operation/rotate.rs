@@ -193,7 +193,11 @@ impl Rotation {
         self.retire(steps, operation, facts);
         let delete = |client: &str| {
             let (pool, client) = (pool.clone(), client.to_owned());
-            version.clone().map(|version| SecretCall::DeleteClient { pool, client, hold: self.hold(operation, &version) })
+            version.clone().map(|version| SecretCall::DeleteClient {
+                pool,
+                client,
+                hold: self.hold(operation, &version),
+            })
         };
         steps.then("delete the old client", delete(&self.client));
         for left in &self.left_clients {

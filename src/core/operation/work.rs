@@ -336,10 +336,9 @@ impl Check {
             Self::StackSettled { .. } | Self::StackGone { .. } => Some(SignedDuration::from_mins(120)),
             Self::Steady { .. } => Some(SignedDuration::from_mins(60)),
             Self::BoundsAre { .. } | Self::TaskStopped { .. } => Some(SignedDuration::from_mins(15)),
-            Self::TokenGranted { .. }
-            | Self::TokenRefused { .. }
-            | Self::Asked { .. }
-            | Self::Accepted { .. } => Some(SignedDuration::from_mins(15)),
+            Self::TokenGranted { .. } | Self::TokenRefused { .. } | Self::Asked { .. } | Self::Accepted { .. } => {
+                Some(SignedDuration::from_mins(15))
+            }
             Self::GraceOver { .. } => None,
         }
     }

@@ -93,7 +93,8 @@ fn find(session: &Session, id: &str) -> Result<Operation, Failure> {
         }
         (None, _) => {
             let why = format!("no unfinished operation {id:?} is known here");
-            let hint = if known.is_empty() { "there is none".into() } else { format!("there are {}", known.join(", ")) };
+            let hint =
+                if known.is_empty() { "there is none".into() } else { format!("there are {}", known.join(", ")) };
             Err(Failure::refused(ErrorKind::NotFound, why, hint))
         }
     }
@@ -139,7 +140,11 @@ pub(super) async fn go_on(
     let standing = judge::judge(session, &operation).await?;
     if way == Way::Close && standing.resumable() {
         let why = format!("{} can go on: resume it, or take it back if it is a rotation", operation.plan.title);
-        return Err(Failure::refused(ErrorKind::Conflict, why, format!("quarterdeck operations resume {}", operation.id())));
+        return Err(Failure::refused(
+            ErrorKind::Conflict,
+            why,
+            format!("quarterdeck operations resume {}", operation.id()),
+        ));
     }
     progress(&text(&operation.plan));
     progress(&format!("{} steps of {} are done", operation.done.len(), operation.steps().len()));

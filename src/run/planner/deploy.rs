@@ -262,7 +262,9 @@ impl Planner<'_> {
                     stack.mend = true;
                     self.changes.extend(missing);
                 }
-                Err(error) => self.warnings.push(format!("{service}: it could not be read whether all of it works: {error}")),
+                Err(error) => {
+                    self.warnings.push(format!("{service}: it could not be read whether all of it works: {error}"))
+                }
             }
         }
     }

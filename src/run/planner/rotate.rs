@@ -46,7 +46,8 @@ pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) 
         by: Some(target.caller.clone()),
         current: versions.iter().find(in_force).map(|(version, _)| version.clone()),
         takes_over: holder.as_ref().map(|holder| holder.version.clone()),
-        left_secret: old.and_then(|old| client.known_secrets().iter().find(|one| one.id != old).map(|one| one.id.clone())),
+        left_secret: old
+            .and_then(|old| client.known_secrets().iter().find(|one| one.id != old).map(|one| one.id.clone())),
         accept: accepted(&list, client, stored, &left_clients),
         left_clients,
         strategy,

@@ -84,7 +84,8 @@ pub(super) async fn scale(
     // With new bounds, autoscaling may change the count before it is set, so it is not compared.
     let from = (new_desired.is_some() && new_bounds.is_none()).then_some(server.desired);
     let service = planned.service.clone();
-    let intent = Intent::Scale(Scale { service, desired: new_desired, from, bounds: new_bounds, bounds_from: bounds_now });
+    let intent =
+        Intent::Scale(Scale { service, desired: new_desired, from, bounds: new_bounds, bounds_from: bounds_now });
     let to = new_desired.map_or(String::new(), |count| format!(" {} -> {count}", server.desired));
     let mut plan = planned.plan(session, format!("scale {name}{to}"), intent).await?;
     if let Some(count) = new_desired {

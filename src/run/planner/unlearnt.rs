@@ -59,9 +59,8 @@ async fn versions(session: &Session, rotation: &Rotation, learnt: &mut Facts) ->
     let versions = session.cloud.secret_versions(&rotation.secret).await?;
     let labelled = |labels: &Vec<String>| labels.iter().any(|one| one == Label::Current.as_str());
     let current = versions.iter().find(|(_, labels)| labelled(labels)).map(|(version, _)| version.clone());
-    let current = current.ok_or_else(|| {
-        refused(ErrorKind::Conflict, format!("secret {}: no version is AWSCURRENT", rotation.secret))
-    })?;
+    let current = current
+        .ok_or_else(|| refused(ErrorKind::Conflict, format!("secret {}: no version is AWSCURRENT", rotation.secret)))?;
     if learnt.contains(&rotation.previous()) {
         return Ok(());
     }

@@ -44,7 +44,7 @@ pub async fn drive(cloud: &dyn Cloud, plan: Plan) -> Driven {
             }
             Order::Apply(step, approved) => {
                 let news = match cloud.apply(approved).await {
-                    Ok(facts) => News::Applied(facts),
+                    Ok(applied) => News::Applied(applied),
                     Err(error) => News::Failed(error),
                 };
                 Event::Step { step, news }
@@ -70,7 +70,7 @@ pub async fn drive(cloud: &dyn Cloud, plan: Plan) -> Driven {
                 };
                 Event::Step { step, news }
             }
-            Order::Discard => continue,
+            Order::Tell(_) | Order::Discard => continue,
         };
         wanted.extend(driven.operation.handle(event, now()));
     }
@@ -108,9 +108,9 @@ async fn read(cloud: &dyn Cloud, check: &Check) -> CloudResult<CheckState> {
             let found = cloud.stack(stack).await?;
             verify::gone(found.as_ref(), &cloud.stack_detail(stack).await.into(), Some(token))
         }
-        Check::Steady { cluster, service, desired, deployment } => {
+        Check::Steady { cluster, service, promise } => {
             let fleet = cloud.fleet(cluster).await?;
-            verify::steady(fleet.server(service).expect("the service"), *desired, deployment.as_deref())
+            verify::steady(fleet.server(service).expect("the service"), promise)
         }
         _ => CheckState::Holds("not read by tests".into()),
     })

@@ -76,7 +76,9 @@ impl State {
                 let stage = body["VersionStages"][0].as_str().unwrap_or("AWSCURRENT").to_owned();
                 self.put(text("ClientRequestToken"), text("SecretString"), stage)
             }
-            "UpdateSecretVersionStage" => self.promote(&text("MoveToVersionId"), &text("RemoveFromVersionId")),
+            "UpdateSecretVersionStage" => {
+                self.promote(&text("VersionStage"), &text("MoveToVersionId"), &text("RemoveFromVersionId"))
+            }
             "/oauth2/token" => self.token(request),
             _ => Reply::error(400, "UnknownOperationException", "not here"),
         }
@@ -140,12 +142,20 @@ impl State {
         Reply::json(200, json!({ "Name": SECRET, "VersionId": version }))
     }
 
-    fn promote(&mut self, to: &str, from: &str) -> Reply {
-        if self.stages.get("AWSCURRENT").is_some_and(|current| current != from) || !self.versions.contains_key(to) {
+    fn promote(&mut self, stage: &str, to: &str, from: &str) -> Reply {
+        let held = self.stages.get(stage).cloned();
+        let known = to.is_empty() || self.versions.contains_key(to);
+        if held.as_deref().is_some_and(|held| held != from && held != to) || !known {
             return Reply::error(400, "InvalidParameterException", "that version does not have the label");
         }
-        self.stages.insert("AWSPREVIOUS".into(), from.into());
-        self.stages.insert("AWSCURRENT".into(), to.into());
+        if stage == "AWSCURRENT" {
+            self.stages.insert("AWSPREVIOUS".into(), from.into());
+        }
+        if to.is_empty() {
+            self.stages.remove(stage)
+        } else {
+            self.stages.insert(stage.into(), to.into())
+        };
         Reply::json(200, json!({ "Name": SECRET }))
     }
 

@@ -7,6 +7,7 @@ use quarterdeck::core::environment::Template;
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::operation::Intent;
 use quarterdeck::core::operation::deploy::{Deploy, Destroy, ParameterValue, Planned, StackDeploy};
+use quarterdeck::core::operation::intent::LAYOUT;
 use quarterdeck::core::operation::rotate::{Consumer, Rotation, Strategy};
 use quarterdeck::core::operation::service::{Scale, ServiceRef};
 use quarterdeck::core::operation::{Call, Check, Fact, Facts, Operation, SecretCall, ServiceCall, StackCall, Work};
@@ -28,6 +29,7 @@ pub fn bare(id: &str, intent: Intent) -> Plan {
         facts: Facts::new(),
         intent,
         cost: None,
+        layout: LAYOUT,
         drafts: Vec::new(),
     }
 }
@@ -54,18 +56,32 @@ pub fn learnt(work: &Work, gone: &str) -> Facts {
         )) => Facts::of(Fact::Pending(secret.clone()), "v2"),
         Work::Apply(Call::Secret(SecretCall::CopyClient { .. })) => Facts::of(Fact::Client, "new0client"),
         Work::Apply(Call::Secret(SecretCall::AddClientSecret { .. })) => Facts::of(Fact::ClientSecret, "new0secret"),
-        Work::Apply(Call::Secret(SecretCall::Promote { secret, .. })) => {
-            Facts::of(Fact::Previous(secret.clone()), "v1")
+        Work::Apply(Call::Secret(SecretCall::Promote { hold, .. })) => Facts::from([
+            (Fact::Previous(hold.secret.clone()), "v1".into()),
+            (Fact::Published(hold.secret.clone()), "v3".into()),
+        ]),
+        Work::Apply(Call::Secret(SecretCall::TakeLease { lease, .. })) => Facts::from([
+            (Fact::Lease(lease.secret.clone()), "l1".into()),
+            (Fact::Current(lease.secret.clone()), "v1".into()),
+        ]),
+        Work::Apply(Call::Secret(SecretCall::AllowClients { hold, .. })) => {
+            Facts::of(Fact::Allowed(hold.secret.clone()), "v1b")
         }
+        Work::Await(Check::Asked { service, .. }) => Facts::of(Fact::Accepts(service.clone()), "yes"),
         Work::Apply(Call::Service(ServiceCall::NewDeployment { service, .. })) => {
             Facts::of(Fact::Deployment(service.clone()), "ecs-svc/2")
         }
         Work::Await(Check::StackSettled { stack, .. }) if stack.name == "quarterdeck-prod-platform" => {
-            Facts::of(output(&stack.name, "UserPoolId"), "eu-west-1_AbCdEfGhI")
+            let endpoint = "https://prod-mcp.auth.eu-west-1.amazoncognito.com/oauth2/token";
+            Facts::from([
+                (output(&stack.name, "UserPoolId"), "eu-west-1_AbCdEfGhI".into()),
+                (output(&stack.name, "TokenEndpoint"), endpoint.into()),
+            ])
         }
         Work::Await(Check::StackSettled { stack, .. }) => Facts::from([
             (output(&stack.name, "MachineClientId"), "5h1kq8machine0weather0id".into()),
             (output(&stack.name, "MachineSecretName"), "quarterdeck/prod/weather/machine-client".into()),
+            (output(&stack.name, "ResourceUrl"), "https://mcp.example.com/weather/mcp".into()),
         ]),
         _ => Facts::new(),
     }
@@ -97,6 +113,7 @@ pub fn scale() -> Plan {
         desired: Some(8),
         from: None,
         bounds: Some(Bounds { min: 2, max: 8 }),
+        bounds_from: Some(Bounds { min: 1, max: 6 }),
     });
     let arn = "arn:aws:ecs:eu-west-1:123456789012:service/quarterdeck-prod/time";
     Plan {
@@ -133,6 +150,8 @@ fn stack(part: &str, template: Template, planned: Planned, after: Vec<usize>, se
         keep: Vec::new(),
         after,
         service: server.then(|| service(part)),
+        mend: false,
+        shown: None,
     }
 }
 
@@ -194,7 +213,7 @@ pub fn destroy() -> Plan {
             "op-destroy",
             "destroy prod",
             "quarterdeck-prod-*",
-            Intent::Destroy(Destroy { environment: "prod".into(), tiers }),
+            Intent::Destroy(Destroy { environment: "prod".into(), tiers, shown: BTreeMap::new() }),
         )
     }
 }
@@ -214,8 +233,18 @@ pub fn rotate(dual: bool) -> Plan {
         endpoint: "https://prod-mcp.auth.eu-west-1.amazoncognito.com/oauth2/token".into(),
         scopes: Vec::new(),
         strategy,
-        consumers: vec![Consumer { service: service("weather"), deployment: Some("ecs-svc/1".into()) }],
+        consumers: vec![Consumer {
+            service: service("weather"),
+            deployment: Some("ecs-svc/1".into()),
+            url: Some("https://mcp.example.com/weather/mcp".into()),
+        }],
         grace_seconds: 86_400,
+        by: Some("arn:aws:sts::123456789012:assumed-role/ops/me".into()),
+        current: Some("v1".into()),
+        takes_over: None,
+        left_clients: Vec::new(),
+        left_secret: None,
+        accept: Vec::new(),
     };
     Plan {
         changes: vec![
