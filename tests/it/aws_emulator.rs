@@ -390,7 +390,12 @@ async fn drive_until_stuck(cloud: &AwsCloud, rotation: Rotation) -> Driven {
 /// a crash.
 async fn publish(world: &World, client: &Client) {
     let output = |key: &str, value: &str| (Fact::Output { stack: STACK.into(), key: key.into() }, value.to_owned());
-    let facts = Facts::from([output("MachineClientId", &client.id), output("MachineSecretName", SECRET)]);
+    let facts = Facts::from([
+        output("MachineClientId", &client.id),
+        output("MachineSecretName", SECRET),
+        output("TokenEndpoint", &world.probe().endpoint),
+        output("ResourceUrl", "http://127.0.0.1:9/time/mcp"),
+    ]);
     let Intent::Deploy(mut deploy) = deploy(true, &world.change_set) else { unreachable!("it is a deploy") };
     let stack = &mut deploy.stacks[0];
     stack.inputs = BTreeMap::from([("UserPoolId".into(), ParameterValue::Value(world.pool().await))]);

@@ -11,8 +11,8 @@ use quarterdeck::console::screens::{fleet, stack};
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::operation::PlanRequest;
-use quarterdeck::core::operation::record::{Entry, Note};
-use quarterdeck::core::operation::{Event, Operation, Order, Phase, protocol::Mark};
+use quarterdeck::core::operation::record::{Entry, Note, Outcome};
+use quarterdeck::core::operation::{Call, Event, Operation, Order, Phase, SecretCall, Standing, Way, protocol::Mark};
 use rstest::rstest;
 
 fn read_only() -> Console {
@@ -246,11 +246,92 @@ fn an_unfinished_operation_is_offered_and_goes_on_where_it_was() {
     let mut console = Console::new();
     console.send(Msg::Unfinished(vec![paused()]));
     assert!(console.toast().contains("1 unfinished operation: press o"), "{}", console.toast());
-    let wanted: Vec<Order> = console.keys("o<enter>R").into_iter().filter_map(of_operation).collect();
+    let asked = console.keys("o<enter>R");
+    let [Effect::Judge(operation, Way::Resume)] = asked.as_slice() else { panic!("{asked:?}") };
+    let judged = Msg::Judged(operation.id().to_owned(), Way::Resume, Ok(Standing::Resumable));
+    assert_eq!(console.send(judged), [], "nothing is done before the answer");
+    let wanted: Vec<Order> = console.keys("y").into_iter().filter_map(of_operation).collect();
     let publish = plans::step(&paused(), "publish it: move AWSCURRENT");
     let [Order::Record(record, Mark::Started(begun))] = wanted.as_slice() else { panic!("{wanted:?}") };
     assert_eq!(*begun, publish, "those before it were done");
     assert!(matches!(record.entry, Entry::Started { step, .. } if step == publish));
+}
+
+/// A console with a paused rotation of which it was asked how to go on, and was told this.
+fn offered(key: &str, standing: Standing) -> Console {
+    let mut console = Console::new();
+    console.send(Msg::Unfinished(vec![paused()]));
+    let asked = console.keys(&format!("o<enter>{key}"));
+    let [Effect::Judge(operation, way)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(console.send(Msg::Judged(operation.id().to_owned(), *way, Ok(standing))), []);
+    console
+}
+
+fn phase(console: &Console) -> &Phase {
+    &console.model.operation("op-rotate").expect("it is known").phase
+}
+
+#[rstest]
+#[case("R")]
+#[case("F")]
+#[case("X")]
+fn what_is_overtaken_can_be_closed_and_nothing_else(#[case] key: &str) {
+    let mut console = offered(key, Standing::Overtaken("bob has rotated it".into()));
+    let orders: Vec<Order> = console.keys("y").into_iter().filter_map(of_operation).collect();
+    let [Order::Tell(given_free), Order::Record(record, Mark::Other)] = orders.as_slice() else { panic!("{orders:?}") };
+    assert!(matches!(given_free.call(), Call::Secret(SecretCall::ReleaseLease { .. })));
+    let Entry::Outcome { outcome: Outcome::Closed { reason } } = &record.entry else { panic!("{record:?}") };
+    assert_eq!(reason, "overtaken: bob has rotated it");
+}
+
+#[rstest]
+#[case("R", Standing::Resumable)]
+#[case("F", Standing::Resumable)]
+#[case("R", Standing::Void("the stack is gone".into()))]
+fn no_leaves_an_operation_as_it_was(#[case] key: &str, #[case] standing: Standing) {
+    let mut console = offered(key, standing);
+    assert!(matches!(phase(&console), Phase::Offered { .. }));
+    assert_eq!(console.keys("n"), []);
+    assert_eq!(phase(&console), &paused().phase);
+}
+
+#[test]
+fn what_can_go_on_is_not_closed() {
+    let console = offered("X", Standing::Resumable);
+    assert!(console.toast().contains("it can go on"), "{}", console.toast());
+    assert_eq!(phase(&console), &paused().phase);
+}
+
+#[test]
+fn an_operation_whose_plan_asked_for_a_name_asks_for_it_again() {
+    let mut console = Console::new();
+    console.send(Msg::Unfinished(vec![Operation::restore(plans::destroy(), at(0), "left".into())]));
+    console.keys("o<enter>R");
+    console.send(Msg::Judged("op-destroy".into(), Way::Resume, Ok(Standing::Resumable)));
+    assert_eq!(console.keys("y<enter>"), [], "a letter is no name");
+    console.keys("<backspace>");
+    let orders: Vec<Order> = console.keys("prod<enter>").into_iter().filter_map(of_operation).collect();
+    assert!(
+        !orders.is_empty() && orders.iter().all(|order| matches!(order, Order::Record(_, Mark::Started(_)))),
+        "{orders:?}"
+    );
+}
+
+#[test]
+fn a_rotation_goes_on_until_taking_it_back_is_confirmed() {
+    let mut console = offered("R", Standing::Resumable);
+    console.keys("y");
+    assert_eq!(phase(&console), &Phase::Running);
+    let effects = console.keys("U");
+    assert!(request(effects).is_some());
+    assert_eq!(phase(&console), &Phase::Running);
+    console.planned(plans::undo());
+    console.keys("n");
+    assert_eq!(phase(&console), &Phase::Running);
+    console.keys("o<enter>U");
+    console.planned(plans::undo());
+    console.keys("y");
+    assert!(matches!(phase(&console), Phase::Paused { .. }), "{:?}", phase(&console));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use quarterdeck::core::error::{CloudError, ErrorKind};
 use quarterdeck::core::operation::protocol::{Mark, News};
 use quarterdeck::core::operation::record::{Entry, Note, Outcome};
 use quarterdeck::core::operation::{
-    Applied, Call, Check, CheckState, Event, Fact, Facts, Offer, Operation, Order, Phase, SecretCall, Standing, Way,
-    Work,
+    Applied, Call, Changed, Check, CheckState, Event, Fact, Facts, Offer, Operation, Order, Phase, SecretCall,
+    ServiceCall, Standing, Way, Work,
 };
 use quarterdeck::core::plan::{Confirm, Plan};
 use rstest::rstest;
@@ -148,15 +148,15 @@ const RESTART: &str = "start a new deployment of weather";
 const GRACE: &str = "grace period: the old credentials still work";
 
 fn every_plan() -> Vec<Plan> {
-    vec![plans::scale(), plans::deploy(), plans::destroy(), plans::rotate(true), plans::rotate(false)]
+    vec![plans::scale(), plans::deploy(), plans::destroy(), plans::rotate(true), plans::rotate(false), plans::undo()]
 }
 
 #[rstest]
 #[case(plans::scale(), 2)]
 #[case(plans::deploy(), 7)]
 #[case(plans::destroy(), 4)]
-#[case(plans::rotate(true), 5)]
-#[case(plans::rotate(false), 6)]
+#[case(plans::rotate(true), 9)]
+#[case(plans::rotate(false), 10)]
 fn steps_are_done_in_order_and_recorded(#[case] plan: Plan, #[case] calls: usize) {
     let mut driver = Driver::confirmed(plan);
     driver.run();
@@ -519,11 +519,12 @@ fn two_failures_are_both_reported() {
 #[test]
 fn a_fact_that_was_not_learnt_fails_the_operation() {
     let mut driver = Driver::confirmed(plans::rotate(true));
-    let stage = driver.until_first();
-    driver.news(&stage, News::Applied(Applied::Done(Facts::new())));
+    let stage = "generate a secret and store it as AWSPENDING";
+    driver.until_apply(stage);
+    driver.news(stage, News::Applied(Applied::Done(Facts::new())));
     driver.run();
     let add = "add it to client weather-machine as its second secret";
-    assert!(driver.applied.is_empty(), "no call goes out without its version: {:?}", driver.applied);
+    assert_eq!(driver.applied.len(), 1, "no call goes out without its version: {:?}", driver.applied);
     assert!(driver.operation.stopped_at(driver.step(add)) && !driver.is_done(add));
     let Phase::Paused { why, .. } = &driver.operation.phase else { panic!("{:?}", driver.operation.phase) };
     assert!(why.contains("it needs pending.quarterdeck/prod/weather/machine-client"), "{why}");
@@ -551,4 +552,104 @@ fn a_wait_times_out_and_can_be_resumed() {
     driver.go_on(Way::Resume);
     driver.run();
     assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
+}
+
+fn changed(confirm: Option<Confirm>) -> News {
+    let seen = Facts::of(Fact::Seen("desired.time".into()), "5");
+    News::Applied(Applied::Changed(Box::new(Changed {
+        subject: "time".into(),
+        field: "desired count".into(),
+        planned: "2".into(),
+        now: "5".into(),
+        after: "8".into(),
+        seen,
+        confirm,
+    })))
+}
+
+const DESIRED: &str = "set desired count of time to 8";
+
+/// A scale whose bounds are set and whose count is no longer as it was shown.
+fn overtaken(confirm: Option<Confirm>) -> Driver {
+    let mut driver = Driver::confirmed(plans::scale());
+    driver.until_apply(DESIRED);
+    driver.news(DESIRED, changed(confirm));
+    driver
+}
+
+#[test]
+fn what_is_not_as_it_was_shown_is_asked_about_and_goes_on_from_what_is_there() {
+    let mut driver = overtaken(None);
+    let Phase::Consent(question) = &driver.operation.phase else { panic!("{:?}", driver.operation.phase) };
+    let question = question.to_string();
+    assert!(["was 2", "is 5 now", "makes it 8"].iter().all(|part| question.contains(part)), "{question}");
+    driver.run();
+    assert!(!driver.is_done(DESIRED), "nothing goes on before the answer");
+    driver.event(Event::Answer("y".into()));
+    driver.run();
+    let from = |call: &Call| match call {
+        Call::Service(ServiceCall::SetDesired { from, .. }) => *from,
+        _ => None,
+    };
+    assert_eq!(driver.applied.last().and_then(from), Some(5), "what was agreed to is checked at the write");
+    assert!(driver.recorded.iter().any(|entry| matches!(entry, Entry::Agreed { to, .. } if *to == question)));
+    assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
+}
+
+#[test]
+fn no_to_what_is_not_as_it_was_shown_pauses_where_something_was_written() {
+    let mut driver = overtaken(None);
+    driver.event(Event::Refuse("no".into()));
+    assert!(matches!(driver.operation.phase, Phase::Paused { .. }), "the bounds are set");
+}
+
+#[test]
+fn no_to_what_is_not_as_it_was_shown_closes_where_nothing_was_written() {
+    let mut driver = Driver::confirmed(plans::scale());
+    driver.until_apply(BOUNDS);
+    driver.news(BOUNDS, changed(None));
+    driver.event(Event::Refuse("no".into()));
+    assert!(matches!(driver.operation.phase, Phase::Ended(Outcome::Closed { .. })), "{:?}", driver.operation.phase);
+}
+
+#[test]
+fn a_change_that_weighs_more_than_the_plan_asks_for_a_name() {
+    let mut driver = overtaken(Some(Confirm::Typed("time-machine".into())));
+    driver.event(Event::Answer("y".into()));
+    assert!(matches!(driver.operation.phase, Phase::Consent(_)));
+    driver.event(Event::Answer("time-machine".into()));
+    assert_eq!(driver.operation.phase, Phase::Running);
+}
+
+#[test]
+fn what_is_gone_before_anything_was_written_leaves_nothing_to_resume() {
+    for (plan, first) in [(plans::rotate(true), 0), (plans::undo(), 0)] {
+        let mut driver = Driver::confirmed(plan);
+        let title = driver.operation.steps()[first].title.clone();
+        driver.until_apply(&title);
+        driver.news(&title, News::Applied(Applied::Void("it has ended".into())));
+        assert!(
+            matches!(&driver.operation.phase, Phase::Ended(Outcome::Failed { reason, .. }) if reason == "it has ended")
+        );
+    }
+}
+
+/// A call that may have been sent is marked, also when the operation was rebuilt from the audit in between.
+#[test]
+fn a_call_that_may_have_been_sent_before_is_marked() {
+    let mut driver = Driver::confirmed(plans::scale());
+    let again = |driver: &mut Driver| loop {
+        match driver.wanted.remove(0) {
+            Order::Apply(_, approved) => return approved.again(),
+            order => driver.answer(order),
+        }
+    };
+    assert!(!again(&mut driver));
+    driver.news(BOUNDS, News::Failed(failure(ErrorKind::TimedOut)));
+    assert!(again(&mut driver));
+    driver.operation = Operation::restore(plans::scale(), at(0), "left".into());
+    driver.operation.was_begun(0);
+    driver.wanted.clear();
+    driver.go_on(Way::Resume);
+    assert!(again(&mut driver));
 }

@@ -8,7 +8,7 @@ use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::operation::Intent;
 use quarterdeck::core::operation::deploy::{Deploy, Destroy, ParameterValue, Planned, StackDeploy};
 use quarterdeck::core::operation::intent::LAYOUT;
-use quarterdeck::core::operation::rotate::{Consumer, Rotation, Strategy};
+use quarterdeck::core::operation::rotate::{Consumer, Rotation, Strategy, UndoRotation};
 use quarterdeck::core::operation::service::{Scale, ServiceRef};
 use quarterdeck::core::operation::{Call, Check, Fact, Facts, Operation, SecretCall, ServiceCall, StackCall, Work};
 use quarterdeck::core::plan::{Change, Confirm, Place, Plan, Risk};
@@ -66,6 +66,9 @@ pub fn learnt(work: &Work, gone: &str) -> Facts {
         ]),
         Work::Apply(Call::Secret(SecretCall::AllowClients { hold, .. })) => {
             Facts::of(Fact::Allowed(hold.secret.clone()), "v1b")
+        }
+        Work::Apply(Call::Secret(SecretCall::Republish { hold, .. })) => {
+            Facts::of(Fact::Republished(hold.secret.clone()), "v4")
         }
         Work::Await(Check::Asked { service, .. }) => Facts::of(Fact::Accepts(service.clone()), "yes"),
         Work::Apply(Call::Service(ServiceCall::NewDeployment { service, .. })) => {
@@ -258,4 +261,15 @@ pub fn rotate(dual: bool) -> Plan {
             Intent::Rotate(rotation),
         )
     }
+}
+
+/// Takes the rotation of [`rotate`] back.
+pub fn undo() -> Plan {
+    let Intent::Rotate(rotation) = rotate(true).intent else { unreachable!("it is a rotation") };
+    let learnt = Facts::from([
+        (Fact::Lease(rotation.secret.clone()), "l1".into()),
+        (Fact::Current(rotation.secret.clone()), "v1".into()),
+    ]);
+    let intent = Intent::UndoRotation(UndoRotation { rotation, operation: "op-rotate".into(), learnt, by: None });
+    plan("op-undo", "take back the rotation of weather-machine", "eu-west-1_AbCdEfGhI", intent)
 }
