@@ -233,8 +233,12 @@ fn the_palette_finds_by_part_of_a_name() {
 
 /// A rotation that an earlier process left.
 fn paused() -> Operation {
+    paused_at("publish it: move AWSCURRENT")
+}
+
+fn paused_at(title: &str) -> Operation {
     let mut operation = Operation::restore(plans::rotate(true), at(-7_200), "the process ended".into());
-    for step in 0..plans::step(&operation, "publish it: move AWSCURRENT") {
+    for step in 0..plans::step(&operation, title) {
         let facts = plans::learnt(&operation.steps()[step].work, "");
         operation.was_done(step, facts, Note::Done);
     }
@@ -319,7 +323,10 @@ fn an_operation_whose_plan_asked_for_a_name_asks_for_it_again() {
 
 #[test]
 fn a_rotation_goes_on_until_taking_it_back_is_confirmed() {
-    let mut console = offered("R", Standing::Resumable);
+    let mut console = Console::new();
+    console.send(Msg::Unfinished(vec![paused_at("grace period: the old credentials still work")]));
+    console.keys("o<enter>R");
+    console.send(Msg::Judged("op-rotate".into(), Way::Resume, Ok(Standing::Resumable)));
     console.keys("y");
     assert_eq!(phase(&console), &Phase::Running);
     let effects = console.keys("U");
