@@ -1,6 +1,7 @@
 //! The calls that write. Each looks at what is there before it writes, so that one whose outcome is
 //! unknown can be made again without harm. Each request is sent once.
 
+mod board;
 mod rotation;
 mod service;
 mod stack;
@@ -26,6 +27,7 @@ impl AwsCloud {
             Call::Service(call) => self.write_service(call).await,
             Call::Stack(call) => self.write_stack(call).await,
             Call::Secret(call) => self.write_secret(call).await,
+            Call::Board(call) => self.write_board(call).await.map(nothing),
         }
     }
 }

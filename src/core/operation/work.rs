@@ -5,6 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::announcement::Announcement;
 use super::fact::Fact;
 use crate::core::stack::{ChangeSetRequest, StackRef};
 
@@ -14,6 +15,7 @@ pub enum Call {
     Service(ServiceCall),
     Stack(StackCall),
     Secret(SecretCall),
+    Board(BoardCall),
 }
 
 /// A write to a service and its tasks.
@@ -92,6 +94,17 @@ pub enum SecretCall {
     Promote { secret: String, version: String },
     /// DeleteUserPoolClient, unless `AWSCURRENT` of `secret` holds its credentials.
     DeleteClient { pool: String, client: String, secret: String },
+}
+
+/// What others are told of an operation, as a tag on the cluster. Both can be repeated at will. Where there
+/// is no cluster, there is nothing to write on, and that is no failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields bear AWS's own names")]
+pub enum BoardCall {
+    /// TagResource; replaces what was announced under the same id.
+    Announce { cluster: String, announcement: Announcement },
+    /// UntagResource.
+    Withdraw { cluster: String, operation: String },
 }
 
 /// Secrets Manager's staging labels.
