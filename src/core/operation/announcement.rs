@@ -313,7 +313,7 @@ mod tests {
         assert_eq!((long.value().len(), read.who(), &read.about), (LONGEST, "alice", &long.about));
         let long = announcement("scale", server(&"s".repeat(255)), ALICE);
         let Some(Announced::Clear(read)) = Announced::read(&key(ID), &long.value()) else { panic!("{long:?}") };
-        assert_eq!((read.about, read.who()), (About::Environment, "alice"));
+        assert_eq!((read.who(), &read.about), ("alice", &About::Environment));
     }
 
     #[rstest]
