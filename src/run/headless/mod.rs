@@ -7,6 +7,7 @@ mod drive;
 mod failure;
 mod insights;
 mod logs;
+mod others;
 mod plan;
 mod status;
 
