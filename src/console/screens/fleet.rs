@@ -295,10 +295,10 @@ pub fn task_in<'a>(model: &'a Model, view: &View) -> Option<&'a Task> {
     }
 }
 
-/// The announced operations that are not this console's own.
+/// The announced operations that are not this console's own, the newest first.
 pub fn others(model: &Model) -> Vec<&Announced> {
     let announced = model.screens.fleet.announced.get().map(Vec::as_slice).unwrap_or_default();
-    announced.iter().filter(|one| model.operation(one.operation()).is_none()).collect()
+    announced.iter().rev().filter(|one| model.operation(one.operation()).is_none()).collect()
 }
 
 /// That the announced operations could not be read, unless the fleet could not either: that is told already.

@@ -204,7 +204,7 @@ impl Announced {
                 let left = if one.long(now) { ", unfinished?" } else { "" };
                 format!("{} {} for {}{left}", one.who(), one.deed(environment), age(now, one.since))
             }
-            Self::Unclear { .. } => self.unclear(),
+            Self::Unclear { operation, text } => format!("{operation}: {text:?} is not understood"),
         }
     }
 
@@ -215,16 +215,8 @@ impl Announced {
                 let Announcement { operation, since, .. } = one;
                 format!("{} {} ({operation}, since {since})", one.who(), one.deed(environment))
             }
-            Self::Unclear { .. } => self.unclear(),
+            Self::Unclear { operation, text } => format!("somebody works on {operation}: {text:?} is not understood"),
         }
-    }
-
-    fn unclear(&self) -> String {
-        let text = match self {
-            Self::Clear(_) => "",
-            Self::Unclear { text, .. } => text,
-        };
-        format!("somebody works on {}; what is said of it is not understood: {text:?}", self.operation())
     }
 }
 
