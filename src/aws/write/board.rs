@@ -121,7 +121,7 @@ mod tests {
     #[case::it_went_meanwhile(Reply::error(400, "ClusterNotFoundException", "Cluster not found."), None)]
     #[case::no_tags(Reply::error(400, "UnknownOperationException", "no"), None)]
     #[case::denied(Reply::error(400, "AccessDeniedException", "no"), Some(ErrorKind::Denied))]
-    #[case::too_many_tags(Reply::error(400, "LimitExceededException", "50 tags"), Some(ErrorKind::Invalid))]
+    #[case::too_many_tags(Reply::error(400, "InvalidParameterException", "50 tags at most"), Some(ErrorKind::Invalid))]
     #[case::throttled(Reply::error(400, "ThrottlingException", "Rate exceeded"), Some(ErrorKind::Throttled))]
     #[case::failing(Reply::error(500, "ServerException", "oops"), Some(ErrorKind::Service))]
     #[tokio::test]
