@@ -2,7 +2,6 @@
 
 use std::process::{Command, Output, Stdio};
 
-use crate::support::emulator::{Emulator, REGION};
 use crate::support::painted::{ALL, SMALL, body};
 use crate::support::scripted::{Reply, Scripted};
 use crate::support::{Console, at, fixtures, plans, pty, unreachable};
@@ -12,7 +11,6 @@ use quarterdeck::console::effect::Effect;
 use quarterdeck::console::msg::Msg;
 use quarterdeck::console::screens::{Answer, Fetch};
 use quarterdeck::core::error::CloudError;
-use quarterdeck::core::operation::announcement::key;
 use quarterdeck::core::operation::{About, Announced, Announcement};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -125,7 +123,7 @@ fn they_are_read_every_ten_seconds_where_they_are_shown() {
 }
 
 async fn cloud(url: &str) -> AwsCloud {
-    let (region, endpoint) = (Some(REGION.into()), Some(url.to_owned()));
+    let (region, endpoint) = (Some("eu-central-1".into()), Some(url.to_owned()));
     connect(&Access { region, endpoint, static_credentials: true, ..Access::default() }).await.unwrap()
 }
 
@@ -173,21 +171,6 @@ async fn nothing_announced_is_not_the_same_as_not_read(#[case] reply: Reply, #[c
     let server = Scripted::script([("DescribeClusters", vec![reply])]).await;
     let read = cloud(&server.url).await.announced("c").await;
     assert_eq!(read.map(|all| all.len()).map_err(|error| error.kind), found);
-}
-
-#[tokio::test]
-async fn an_emulator_keeps_announcements() {
-    let emulator = Emulator::start().await;
-    let cloud = cloud(&emulator.url).await;
-    assert_eq!(cloud.announced("c").await.unwrap(), []);
-    const ECS: &str = "AmazonEC2ContainerServiceV20141113";
-    let made = emulator.call("ecs", &format!("{ECS}.CreateCluster"), json!({ "clusterName": "c" })).await;
-    let one = announced("qd-1", "restart", About::Server("time".into()), ALICE, 0);
-    let Announced::Clear(clear) = &one else { panic!("{one:?}") };
-    let tags = json!([{ "key": key("qd-1"), "value": clear.value() }, { "key": "team", "value": "a" }]);
-    let body = json!({ "resourceArn": made["cluster"]["clusterArn"], "tags": tags });
-    emulator.call("ecs", &format!("{ECS}.TagResource"), body).await;
-    assert_eq!(cloud.announced("c").await.unwrap(), [one]);
 }
 
 const CALLER: &str = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/me</Arn>\

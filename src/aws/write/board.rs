@@ -46,12 +46,27 @@ impl AwsCloud {
 #[path = "../../../tests/it/support/scripted.rs"]
 mod scripted;
 
+/// The outer tests' emulator.
+#[cfg(test)]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "it is the outer tests'"
+)]
+#[path = "../../../tests/it/support/emulator.rs"]
+mod emulator;
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may end at a broken expectation")]
+    use super::emulator::{Emulator, REGION};
     use super::scripted::{Reply, Scripted};
     use super::*;
     use crate::aws::{Access, connect};
+    use crate::cloud::Services;
     use crate::core::operation::{About, Announced, Call};
     use rstest::rstest;
     use serde_json::{Value, json};
@@ -144,5 +159,25 @@ mod tests {
         let server = Scripted::script([("DescribeClusters", vec![denied])]).await;
         let error = carried_out(&server, announce()).await.unwrap_err();
         assert_eq!((error.kind, error.call.as_str()), (ErrorKind::Denied, "ecs:DescribeClusters"));
+    }
+
+    #[tokio::test]
+    async fn an_emulator_keeps_what_is_announced_until_it_is_withdrawn() {
+        let emulator = Emulator::start().await;
+        let (region, endpoint) = (Some(REGION.into()), Some(emulator.url.clone()));
+        let access = Access { region, endpoint, static_credentials: true, ..Access::default() };
+        let cloud = connect(&access).await.unwrap();
+        let (announce, withdraw) = (Call::Board(announce()), Call::Board(withdraw()));
+        for call in [&announce, &withdraw] {
+            cloud.carry_out(call).await.expect("there is no cluster, and that is no failure");
+        }
+        let create = "AmazonEC2ContainerServiceV20141113.CreateCluster";
+        emulator.call("ecs", create, json!({ "clusterName": "quarterdeck-prod" })).await;
+        for (call, expected) in [(&announce, 1), (&announce, 1), (&withdraw, 0), (&withdraw, 0)] {
+            cloud.carry_out(call).await.unwrap();
+            let read = cloud.announced("quarterdeck-prod").await.unwrap();
+            assert_eq!(read.len(), expected, "{call:?}: {read:?}");
+            assert!(read.iter().all(|one| Some(one) == Announced::read(KEY, VALUE).as_ref()), "{read:?}");
+        }
     }
 }
