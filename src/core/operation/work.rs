@@ -99,7 +99,6 @@ pub enum SecretCall {
 /// What others are told of an operation, as a tag on the cluster. Both can be repeated at will. Where there
 /// is no cluster, there is nothing to write on, and that is no failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields bear AWS's own names")]
 pub enum BoardCall {
     /// TagResource; replaces what was announced under the same id.
     Announce { cluster: String, announcement: Announcement },
