@@ -22,7 +22,7 @@ use crate::core::identity::Identity;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery, TailUpdate};
 use crate::core::operation::work::TokenProbe;
-use crate::core::operation::{Applied, Approved};
+use crate::core::operation::{Announced, Applied, Approved};
 use crate::core::stack::{ChangeSetRequest, Drafted, Stack, StackDetail, StackRef};
 
 /// The updates of a live tail session, until it ends or breaks. The first error is the last item.
@@ -76,6 +76,10 @@ pub trait Services {
 
     /// ARNs of the active task definitions of a family, newest first, at most 20.
     async fn revisions(&self, family: &str) -> CloudResult<Vec<String>>;
+
+    /// The operations that are announced on a cluster, by their ids' order, which is that of time. A cluster
+    /// that does not exist announces none.
+    async fn announced(&self, cluster: &str) -> CloudResult<Vec<Announced>>;
 }
 
 /// CloudFormation's stacks.

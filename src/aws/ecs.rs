@@ -1,6 +1,6 @@
 //! ECS: services, tasks and task definitions.
 
-use aws_sdk_ecs::types::{self as sdk, DesiredStatus, SortOrder, TaskDefinitionStatus};
+use aws_sdk_ecs::types::{self as sdk, ClusterField, DesiredStatus, SortOrder, TaskDefinitionStatus};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::convert::{count, some_text, text, time};
@@ -9,6 +9,7 @@ use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::fleet::{
     Container, Deployment, DeploymentStatus, Health, Server, ServiceEvent, ServiceStatus, Task, TaskDefinition,
 };
+use crate::core::operation::Announced;
 use crate::core::unread::Read;
 
 /// Most services in one call of DescribeServices (ECS API reference).
@@ -17,6 +18,8 @@ const SERVICES_AT_ONCE: usize = 10;
 const TASKS_AT_ONCE: usize = 100;
 /// Calls of one kind that are made at the same time.
 const TOGETHER: usize = 4;
+/// The call that reads a cluster.
+const CLUSTERS: &str = "ecs:DescribeClusters";
 /// Revisions that are offered for a rollback.
 const REVISIONS: i32 = 20;
 
@@ -46,10 +49,25 @@ impl AwsCloud {
 
     /// An error if the cluster does not exist. ListServices answers with an empty list then, too.
     async fn require_cluster(&self, cluster: &str) -> CloudResult<()> {
-        const CALL: &str = "ecs:DescribeClusters";
-        let found = self.read.ecs.describe_clusters().clusters(cluster).send().await.map_err(self.failed(CALL))?;
-        let active = found.clusters().iter().any(|cluster| cluster.status() != Some("INACTIVE"));
-        if active { Ok(()) } else { Err(error::not_found(CALL, format!("there is no cluster {cluster}"))) }
+        let found = self.cluster(cluster, None).await?;
+        let missing = || error::not_found(CLUSTERS, format!("there is no cluster {cluster}"));
+        found.map(drop).ok_or_else(missing)
+    }
+
+    /// The cluster, with its tags if they are asked for; `None` if it does not exist.
+    pub(super) async fn cluster(&self, name: &str, with: Option<ClusterField>) -> CloudResult<Option<sdk::Cluster>> {
+        let call = self.read.ecs.describe_clusters().clusters(name).set_include(with.map(|field| vec![field]));
+        let found = call.send().await.map_err(self.failed(CLUSTERS))?;
+        Ok(found.clusters.unwrap_or_default().into_iter().find(|cluster| cluster.status() != Some("INACTIVE")))
+    }
+
+    pub(super) async fn read_announced(&self, cluster: &str) -> CloudResult<Vec<Announced>> {
+        let found = self.cluster(cluster, Some(ClusterField::Tags)).await?;
+        let tags = found.as_ref().map(sdk::Cluster::tags).unwrap_or_default();
+        let read = |tag: &sdk::Tag| Announced::read(&text(tag.key()), &text(tag.value()));
+        let mut announced: Vec<Announced> = tags.iter().filter_map(read).collect();
+        announced.sort_by(|a, b| a.operation().cmp(b.operation()));
+        Ok(announced)
     }
 
     async fn describe_services(&self, cluster: &str, arns: Vec<String>) -> CloudResult<Vec<Service>> {

@@ -10,6 +10,7 @@ use super::AwsCloud;
 use super::ecs::Service;
 use crate::cloud::{CloudResult, ErrorKind, Services};
 use crate::core::fleet::{Bounds, Fleet, Server, Task, TaskDefinition};
+use crate::core::operation::Announced;
 
 /// Services whose targets are read at the same time.
 const TOGETHER: usize = 8;
@@ -26,6 +27,11 @@ impl Services for AwsCloud {
 
     async fn revisions(&self, family: &str) -> CloudResult<Vec<String>> {
         self.within("ecs:ListTaskDefinitions", self.read_revisions(family)).await
+    }
+
+    async fn announced(&self, cluster: &str) -> CloudResult<Vec<Announced>> {
+        // An endpoint that lacks clusters announces nothing on them.
+        or_none(self.within("ecs:DescribeClusters", self.read_announced(cluster)).await)
     }
 }
 

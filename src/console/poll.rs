@@ -1,5 +1,6 @@
 //! Decides what is read and when: only what the visible screen needs, more often while it changes.
 
+use super::dialogs::Dialog;
 use super::effect::Effect;
 use super::model::Model;
 use super::remote::Ask as _;
@@ -21,6 +22,10 @@ pub(super) fn due(model: &mut Model) -> Vec<Effect> {
 
 fn wanted(model: &mut Model) -> Vec<Fetch> {
     let mut wanted = (model.screen.info().reads)(model);
+    // The list of operations names those of others, over whichever screen it lies.
+    if matches!(model.dialogs.last(), Some(Dialog::Operations { .. })) && !wanted.contains(&Fetch::Announced) {
+        wanted.push(Fetch::Announced);
+    }
     // On every screen the header shows the caller, and header and palette the servers.
     for (read, missing) in
         [(Fetch::Identity, model.identity.is_empty()), (Fetch::Fleet, model.screens.fleet.remote.is_empty())]

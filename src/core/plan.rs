@@ -52,6 +52,10 @@ pub struct Place {
     pub endpoint: Option<String>,
     /// ARN or name of what changes.
     pub resource: String,
+    /// The environment's ECS cluster, on which colleagues see what is under way; missing in audits of older
+    /// versions.
+    #[serde(default)]
+    pub cluster: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

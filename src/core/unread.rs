@@ -78,7 +78,7 @@ impl<T: Serialize> Serialize for Read<T> {
     }
 }
 
-/// What one call reads, of a fleet or of a user pool.
+/// What one call reads, of an environment, a fleet or a user pool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "part", content = "of", rename_all = "kebab-case")]
 pub enum Part {
@@ -96,6 +96,8 @@ pub enum Part {
     ClientSecrets(Vec<String>),
     /// The Secrets that hold the clients' credentials.
     StoredSecrets,
+    /// The operations that are announced in the environment.
+    Operations,
 }
 
 impl fmt::Display for Part {
@@ -108,6 +110,7 @@ impl fmt::Display for Part {
             Self::ClientDetails(clients) => write!(f, "details of {}", clients.join(", ")),
             Self::ClientSecrets(clients) => write!(f, "secrets of {}", clients.join(", ")),
             Self::StoredSecrets => f.write_str("stored secrets"),
+            Self::Operations => f.write_str("operations of others"),
         }
     }
 }

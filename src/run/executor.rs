@@ -193,6 +193,7 @@ fn first_call(read: &Fetch) -> &'static str {
     match read {
         Fetch::Identity => "sts:GetCallerIdentity",
         Fetch::Fleet => "ecs:DescribeServices",
+        Fetch::Announced => "ecs:DescribeClusters",
         Fetch::Stacks | Fetch::Clients => "cloudformation:DescribeStacks",
         Fetch::StackDetail(_) => "cloudformation:DescribeStackEvents",
     }
@@ -207,6 +208,7 @@ async fn answer(session: &Session, read: &Fetch) -> Answer {
             Err(error) if error.kind == ErrorKind::NotFound => Ok(Fleet { no_cluster: true, ..Fleet::default() }),
             other => other,
         }),
+        Fetch::Announced => Answer::Announced(cloud.announced(&session.context.cluster).await),
         Fetch::Stacks => Answer::Stacks(read::stacks(session).await),
         Fetch::StackDetail(stack) => Answer::StackDetail(cloud.stack_detail(stack).await),
         Fetch::Clients => Answer::Clients(read::clients(session).await),

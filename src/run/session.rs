@@ -45,6 +45,7 @@ impl Session {
             environment: self.context.environment.clone(),
             endpoint: self.context.endpoint.clone(),
             resource: resource.into(),
+            cluster: Some(self.context.cluster.clone()),
         })
     }
 

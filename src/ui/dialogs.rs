@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::paint::{self, span};
 use super::sheet::{phase, sheet};
 use super::theme::Theme;
-use super::{operation, pick, popup};
+use super::{operation, others, pick, popup};
 use crate::console::action::{ActionInfo, Scope, available};
 use crate::console::dialogs::Dialog;
 use crate::console::model::{Model, Viewport};
@@ -108,11 +108,14 @@ fn help_line(info: &ActionInfo, keys: &[String], theme: &Theme) -> Line<'static>
     Line::from(vec![span(paint::fit(&keys.join(" "), 17, false), theme.key()), mark, Span::raw(info.doc.to_owned())])
 }
 
-/// The list of operations, the newest first.
+/// The list of operations, the newest first; those of others after them.
 fn operations(model: &Model, selected: usize, theme: &Theme, area: Rect, buf: &mut Buffer) -> Viewport {
     let title = format!("operations  {}", model.operations.len());
+    let others = others::lines(model, theme, usize::from(area.width));
     if model.operations.is_empty() {
-        let none = [Line::from(span("  none in this session, and none left unfinished before it", theme.muted()))];
+        let mut none =
+            vec![Line::from(span("  none in this session, and none left unfinished before it", theme.muted()))];
+        none.extend(others);
         return sheet(&title, Line::default(), &none, 0, theme, area, buf);
     }
     let line = |(index, operation): (usize, &crate::core::operation::Operation)| {
@@ -130,7 +133,8 @@ fn operations(model: &Model, selected: usize, theme: &Theme, area: Rect, buf: &m
             ),
         ])
     };
-    let lines: Vec<Line<'static>> = model.operations.iter().rev().enumerate().map(line).collect();
+    let mut lines: Vec<Line<'static>> = model.operations.iter().rev().enumerate().map(line).collect();
+    lines.extend(others);
     let height = usize::from(area.height.saturating_sub(1));
     let from = paint::scroll_to(selected, lines.len(), height);
     let viewport = sheet(&title, Line::default(), &lines, from, theme, area, buf);

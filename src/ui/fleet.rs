@@ -6,16 +6,23 @@ use ratatui::text::Line;
 
 use super::paint::{self, span};
 use super::theme::Theme;
-use super::{describe, findings, table};
+use super::{describe, findings, others, table};
 use crate::console::model::Model;
 use crate::console::screens::View;
-use crate::console::screens::fleet::{Level, server_in, task_in, view};
+use crate::console::screens::fleet::{Level, others_unread, server_in, task_in, view};
 use crate::core::fleet::Fleet;
 use crate::core::health::{self, verdict};
 
 /// Draws it; the rows of a page.
 pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let view = view(model);
+    // Above the table, because it concerns whoever is about to change something.
+    let others = others::line(model, theme, usize::from(area.width));
+    let top = u16::from(others.is_some());
+    if let Some(line) = others {
+        paint::row(buf, area, 0, &line);
+    }
+    let area = paint::band(area, top, area.height - top);
     let (title, lines) = below(model, &view, theme, usize::from(area.width));
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
     let error = model.screens.fleet.remote.error().filter(|_| model.screens.fleet.remote.get().is_none());
@@ -30,7 +37,8 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
 fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'static>, Vec<Line<'static>>) {
     let remote = &model.screens.fleet.remote;
     let unread = remote.get().map(Fleet::unread).unwrap_or_default();
-    let mut lines = describe::trouble(remote, &unread, theme, cells);
+    let told: Vec<_> = unread.iter().cloned().chain(others_unread(model)).collect();
+    let mut lines = describe::trouble(remote, &told, theme, cells);
     let title = match (&model.screens.fleet.level, server_in(model, view), task_in(model, view)) {
         (Level::Servers, Some(server), _) => {
             let found = health::findings(server, model.now);

@@ -19,6 +19,7 @@ mod logline;
 mod logs;
 mod logstatus;
 mod operation;
+mod others;
 mod paint;
 mod pick;
 mod popup;

@@ -12,7 +12,9 @@ use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::core::operation::record::{Entry, Note, Outcome};
-use quarterdeck::core::operation::{Call, Event, Operation, Order, Phase, SecretCall, Standing, Way, protocol::Mark};
+use quarterdeck::core::operation::{
+    BoardCall, Call, Event, Operation, Order, Phase, SecretCall, Standing, Way, protocol::Mark,
+};
 use rstest::rstest;
 
 fn read_only() -> Console {
@@ -256,7 +258,7 @@ fn an_unfinished_operation_is_offered_and_goes_on_where_it_was() {
     assert_eq!(console.send(judged), [], "nothing is done before the answer");
     let wanted: Vec<Order> = console.keys("y").into_iter().filter_map(of_operation).collect();
     let publish = plans::step(&paused(), "publish it: move AWSCURRENT");
-    let [Order::Record(record, Mark::Started(begun))] = wanted.as_slice() else { panic!("{wanted:?}") };
+    let [Order::Tell(_), Order::Record(record, Mark::Started(begun))] = wanted.as_slice() else { panic!("{wanted:?}") };
     assert_eq!(*begun, publish, "those before it were done");
     assert!(matches!(record.entry, Entry::Started { step, .. } if step == publish));
 }
@@ -282,7 +284,11 @@ fn phase(console: &Console) -> &Phase {
 fn what_is_overtaken_can_be_closed_and_nothing_else(#[case] key: &str) {
     let mut console = offered(key, Standing::Overtaken("bob has rotated it".into()));
     let orders: Vec<Order> = console.keys("y").into_iter().filter_map(of_operation).collect();
-    let [Order::Tell(given_free), Order::Record(record, Mark::Other)] = orders.as_slice() else { panic!("{orders:?}") };
+    let [Order::Tell(given_free), Order::Tell(withdrawn), Order::Record(record, Mark::Other)] = orders.as_slice()
+    else {
+        panic!("{orders:?}")
+    };
+    assert!(matches!(withdrawn.call(), Call::Board(BoardCall::Withdraw { operation, .. }) if operation == "op-rotate"));
     assert!(matches!(given_free.call(), Call::Secret(SecretCall::ReleaseLease { .. })));
     let Entry::Outcome { outcome: Outcome::Closed { reason } } = &record.entry else { panic!("{record:?}") };
     assert_eq!(reason, "overtaken: bob has rotated it");
@@ -316,7 +322,8 @@ fn an_operation_whose_plan_asked_for_a_name_asks_for_it_again() {
     console.keys("<backspace>");
     let orders: Vec<Order> = console.keys("prod<enter>").into_iter().filter_map(of_operation).collect();
     assert!(
-        !orders.is_empty() && orders.iter().all(|order| matches!(order, Order::Record(_, Mark::Started(_)))),
+        !orders.is_empty()
+            && orders.iter().all(|order| matches!(order, Order::Tell(_) | Order::Record(_, Mark::Started(_)))),
         "{orders:?}"
     );
 }

@@ -2,6 +2,7 @@
 //! unknown can be made again without harm, and one whose plan is out of date changes nothing. Each request
 //! is sent once.
 
+mod board;
 mod lease;
 mod publish;
 mod rotation;
@@ -30,6 +31,7 @@ impl AwsCloud {
             Call::Service(call) => self.write_service(call, again).await,
             Call::Stack(call) => self.write_stack(call).await,
             Call::Secret(call) => self.write_secret(call).await,
+            Call::Board(call) => self.write_board(call).await.map(nothing).map(Applied::Done),
         }
     }
 }

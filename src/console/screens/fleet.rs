@@ -13,14 +13,17 @@ use crate::console::{describe, operations};
 use crate::core::fleet::{Fleet, Health, Server, Task, TaskStatus};
 use crate::core::health::{Finding, findings, verdict};
 use crate::core::meaning::Meaning;
-use crate::core::operation::PlanRequest;
+use crate::core::operation::{Announced, PlanRequest};
 use crate::core::requests::Period;
 use crate::core::text::{age, milliseconds};
+use crate::core::unread::{Part, Unread};
 
 /// The screen's state.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     pub remote: Remote<Fleet>,
+    /// What is announced on the cluster.
+    pub announced: Remote<Vec<Announced>>,
     /// How deep it is drilled in.
     pub level: Level,
     servers: Table,
@@ -290,6 +293,19 @@ pub fn task_in<'a>(model: &'a Model, view: &View) -> Option<&'a Task> {
         Level::Tasks(name) => task(model, name, view.selected_key()?),
         Level::Containers(name, arn) => task(model, name, arn),
     }
+}
+
+/// The announced operations that are not this console's own, the newest first.
+pub fn others(model: &Model) -> Vec<&Announced> {
+    let announced = model.screens.fleet.announced.get().map(Vec::as_slice).unwrap_or_default();
+    announced.iter().rev().filter(|one| model.operation(one.operation()).is_none()).collect()
+}
+
+/// That the announced operations could not be read, unless the fleet could not either: that is told already.
+pub fn others_unread(model: &Model) -> Option<Unread> {
+    let state = &model.screens.fleet;
+    let why = state.announced.error().filter(|_| state.remote.error().is_none())?;
+    Some(Unread { part: Part::Operations, why: why.clone() })
 }
 
 /// Seconds between two reads.

@@ -20,6 +20,7 @@ use crate::core::client::ClientList;
 use crate::core::error::{CloudError, CloudResult};
 use crate::core::fleet::Fleet;
 use crate::core::identity::Identity;
+use crate::core::operation::Announced;
 use crate::core::stack::{Stack, StackDetail, StackRef};
 
 /// A table as it is to be drawn.
@@ -142,7 +143,7 @@ screens! {
         shown: "fleet" Global ["1"] "servers and their health" => |model| model.show(Screen::Fleet),
         parent: None,
         body: Body::Table { view: fleet::view, state: |model| model.screens.fleet.table_mut() },
-        reads: |_| vec![Fetch::Fleet],
+        reads: |_| vec![Fetch::Fleet, Fetch::Announced],
         freshness: |model| fresh(&model.screens.fleet.remote),
     }
     Logs logs {
@@ -264,6 +265,8 @@ reads! {
     Identity -> Identity: identity, every |_| SLOW;
     /// All servers of the cluster.
     Fleet -> Fleet: screens.fleet.remote, every fleet::pace;
+    /// The operations that are announced on the cluster, of this console and of others.
+    Announced -> Vec<Announced>: screens.fleet.announced, every |_| SLOW;
     /// All stacks of the environment.
     Stacks -> Vec<Stack>: screens.stack.remote, every stack::pace;
     /// Resources and events of one stack.

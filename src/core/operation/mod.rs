@@ -10,6 +10,7 @@
 
 #![allow(missing_docs, reason = "a comment stands where a name does not say it all")]
 
+pub mod announcement;
 pub mod deploy;
 pub mod fact;
 pub mod intent;
@@ -22,9 +23,10 @@ mod steps;
 pub mod verify;
 pub mod work;
 
+pub use announcement::{About, Announced, Announcement};
 pub use fact::{Fact, Facts};
 pub use intent::{Intent, PlanRequest};
 pub use offer::{Offer, Standing, Way};
 pub use protocol::{Approved, Event, Operation, Order, Phase};
 pub use record::Record;
-pub use work::{Applied, Call, Changed, Check, CheckState, SecretCall, ServiceCall, StackCall, Step, Work};
+pub use work::{Applied, BoardCall, Call, Changed, Check, CheckState, SecretCall, ServiceCall, StackCall, Step, Work};

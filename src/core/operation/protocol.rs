@@ -5,12 +5,13 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::announcement::Announcement;
 use super::fact::{Fact, Facts};
 use super::intent::Intent;
 use super::offer::{Offer, Standing, Way};
 use super::record::{Entry, Note, Outcome, Record};
 use super::rotate::grace_waived;
-use super::work::{Applied, Call, Changed, Check, CheckState, SecretCall, StackCall, Step, Work};
+use super::work::{Applied, BoardCall, Call, Changed, Check, CheckState, SecretCall, StackCall, Step, Work};
 use crate::core::error::CloudError;
 use crate::core::plan::{Confirm, Plan};
 use crate::core::text::short_duration;
@@ -372,7 +373,9 @@ impl Operation {
             (Phase::Recording, Event::Recorded(Mark::Intent)) => {
                 self.audited = true;
                 self.phase = Phase::Running;
-                self.advance(now)
+                let mut orders = self.announced(now);
+                orders.extend(self.advance(now));
+                orders
             }
             (Phase::Paused { .. }, Event::Recorded(Mark::Intent)) => {
                 self.audited = true;
@@ -444,7 +447,9 @@ impl Operation {
             self.phase = Phase::Recording;
             return vec![self.record_intent(now)];
         }
-        self.go_on(now)
+        let mut orders = self.announced(now);
+        orders.extend(self.go_on(now));
+        orders
     }
 
     /// The operator has agreed to what a question says.
@@ -488,6 +493,19 @@ impl Operation {
             Work::Apply(call @ Call::Secret(SecretCall::ReleaseLease { .. })) => Some(call.clone()),
             _ => None,
         })
+    }
+
+    /// Tells colleagues that it is under way. They are told until it has ended, also while it is paused.
+    fn announced(&self, now: Timestamp) -> Vec<Order> {
+        let cluster = self.plan.target.cluster.clone();
+        let announcement = Announcement::of(&self.plan, self.started.unwrap_or(now));
+        let announce = |cluster| Call::Board(BoardCall::Announce { cluster, announcement });
+        cluster.map(|cluster| self.tell(announce(cluster))).into_iter().collect()
+    }
+
+    fn withdrawn(&self) -> Option<Order> {
+        let (cluster, operation) = (self.plan.target.cluster.clone()?, self.plan.id.clone());
+        Some(self.tell(Call::Board(BoardCall::Withdraw { cluster, operation })))
     }
 
     fn tell(&self, call: Call) -> Order {
@@ -738,7 +756,7 @@ impl Operation {
         self.running.clear();
         self.finished = Some(now);
         self.phase = Phase::Ended(outcome.clone());
-        let mut effects = Vec::new();
+        let mut effects: Vec<Order> = self.withdrawn().into_iter().collect();
         if let (Intent::UndoRotation(undo), Outcome::Done) = (&self.plan.intent, &outcome) {
             let undone = Entry::Outcome { outcome: Outcome::Undone { by: self.plan.id.clone() } };
             let record = Record { at: now, operation: undo.operation.clone(), entry: undone };

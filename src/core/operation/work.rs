@@ -8,6 +8,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::announcement::Announcement;
 use super::fact::{Fact, Facts};
 use crate::core::fleet::Bounds;
 use crate::core::plan::Confirm;
@@ -19,6 +20,7 @@ pub enum Call {
     Service(ServiceCall),
     Stack(StackCall),
     Secret(SecretCall),
+    Board(BoardCall),
 }
 
 /// A write to a service and its tasks.
@@ -256,6 +258,16 @@ impl fmt::Display for Changed {
         write!(f, "somebody has acted since this was planned: {field} of {subject} was {planned} and is {now} now; ")?;
         write!(f, "going on makes it {after}")
     }
+}
+
+/// What others are told of an operation, as a tag on the cluster. Both can be repeated at will. Where there
+/// is no cluster, there is nothing to write on, and that is no failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BoardCall {
+    /// TagResource; replaces what was announced under the same id.
+    Announce { cluster: String, announcement: Announcement },
+    /// UntagResource.
+    Withdraw { cluster: String, operation: String },
 }
 
 /// Secrets Manager's staging labels.

@@ -1,9 +1,12 @@
 //! `clients`: the list of clients, the end of rotations that were begun, and access tokens.
 
+use futures::join;
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::operations::go_on;
+use super::others::Board;
 use super::{Consent, Exit, Failure, Output, json as print_json, line, operate, progress, written};
 use crate::cloud::ErrorKind;
 use crate::core::client::{Client, ClientList};
@@ -18,18 +21,25 @@ use crate::run::{Session, planner, read};
 /// # Errors
 /// When they cannot be read or written.
 pub async fn list(session: &Session, output: Output) -> Result<Exit, Failure> {
-    let clients = read::clients(session).await?;
+    let (clients, board) = join!(read::clients(session), Board::read(session));
+    let clients = clients?;
     let result = match output {
-        Output::Json => print_json(&document(&clients)),
+        Output::Json => print_json(&document(&clients, &board)),
         Output::Text => line(&table(&clients.clients)),
     };
     written(result)?;
     clients.unread().iter().for_each(|part| progress(&format!("warning: {part}")));
+    // Apart from the table, which other programs read.
+    if output == Output::Text {
+        board.lines(Timestamp::now()).iter().for_each(|line| progress(line));
+    }
+    board.warn();
     Ok(Exit::Done)
 }
 
-fn document(list: &ClientList) -> Value {
-    json!({ "pool": list.pool, "clients": list.clients, "gaps": list.unread() })
+fn document(list: &ClientList, board: &Board) -> Value {
+    let gaps: Vec<_> = list.unread().into_iter().chain(board.unread()).collect();
+    json!({ "pool": list.pool, "clients": list.clients, "operations": board.document(), "gaps": gaps })
 }
 
 fn table(clients: &[Client]) -> String {

@@ -8,6 +8,7 @@ mod failure;
 mod insights;
 mod logs;
 mod operations;
+mod others;
 mod plan;
 mod status;
 

@@ -1,8 +1,10 @@
 //! `status`: the Fleet screen as text or JSON.
 
+use futures::join;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::others::Board;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::cloud::ErrorKind;
 use crate::core::fleet::{Fleet, Server, Task};
@@ -16,7 +18,8 @@ use crate::run::Session;
 /// # Errors
 /// When it cannot be read or written, or there is no such server.
 pub async fn status(session: &Session, server: Option<&str>, output: Output) -> Result<Exit, Failure> {
-    let fleet = session.cloud.fleet(&session.context.cluster).await?;
+    let (fleet, board) = join!(session.cloud.fleet(&session.context.cluster), Board::read(session));
+    let fleet = fleet?;
     if let Some(name) = server.filter(|name| fleet.server(name).is_none()) {
         let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
         let message = format!("there is no server {name:?} in cluster {}", session.context.cluster);
@@ -25,15 +28,16 @@ pub async fn status(session: &Session, server: Option<&str>, output: Output) -> 
     let chosen: Vec<&Server> = fleet.servers.iter().filter(|one| server.is_none_or(|name| name == one.name)).collect();
     let now = Timestamp::now();
     let result = match output {
-        Output::Json => print_json(&document(session, &fleet, &chosen, now)),
-        Output::Text => line(&text(session, &chosen, now)),
+        Output::Json => print_json(&document(session, &fleet, &board, &chosen, now)),
+        Output::Text => line(&[vec![text(session, &chosen, now)], board.lines(now)].concat().join("\n")),
     };
     written(result)?;
     fleet.unread().iter().for_each(|part| progress(&format!("warning: {part}")));
+    board.warn();
     Ok(Exit::Done)
 }
 
-fn document(session: &Session, fleet: &Fleet, servers: &[&Server], now: Timestamp) -> Value {
+fn document(session: &Session, fleet: &Fleet, board: &Board, servers: &[&Server], now: Timestamp) -> Value {
     let one = |server: &&Server| {
         let counted = server.healthy_targets().map(|(healthy, total)| json!({ "healthy": healthy, "total": total }));
         let targets = server.targets.result().map(|_| counted).map_err(Clone::clone);
@@ -58,7 +62,8 @@ fn document(session: &Session, fleet: &Fleet, servers: &[&Server], now: Timestam
         "region": session.context.region,
         "at": now,
         "servers": servers.iter().map(one).collect::<Vec<_>>(),
-        "gaps": fleet.unread(),
+        "operations": board.document(),
+        "gaps": fleet.unread().into_iter().chain(board.unread()).collect::<Vec<_>>(),
     })
 }
 

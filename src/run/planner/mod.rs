@@ -1,6 +1,7 @@
 //! Makes plans: reads what is there, and says what would change, before anything is changed.
 
 mod deploy;
+mod others;
 mod rotate;
 mod service;
 mod unlearnt;
@@ -17,6 +18,12 @@ use crate::core::plan::Plan;
 /// When something cannot be read, or when what was asked for is not possible. The error then says what
 /// is possible.
 pub async fn plan(session: &Session, request: PlanRequest) -> PlanResult<Plan> {
+    let mut plan = planned(session, request).await?;
+    others::warn(session, &mut plan).await;
+    Ok(plan)
+}
+
+async fn planned(session: &Session, request: PlanRequest) -> PlanResult<Plan> {
     match request {
         PlanRequest::Scale { server, desired, bounds } => service::scale(session, &server, desired, bounds).await,
         PlanRequest::Restart { server } => service::restart(session, &server).await,

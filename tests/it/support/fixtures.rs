@@ -33,6 +33,7 @@ pub fn world() -> World {
         stacks: stacks::settled(),
         detail: stacks::settled_detail(),
         clients: clients(),
+        announced: None,
         down: None,
     }
 }

@@ -24,11 +24,11 @@ use quarterdeck::console::msg::Msg;
 use quarterdeck::console::screens::{Answer, Fetch};
 use quarterdeck::console::update::update;
 use quarterdeck::core::client::ClientList;
-use quarterdeck::core::error::{CloudError, ErrorKind};
+use quarterdeck::core::error::{CloudError, CloudResult, ErrorKind};
 use quarterdeck::core::fleet::Fleet;
 use quarterdeck::core::identity::Context;
 use quarterdeck::core::logs::{Line, TailState};
-use quarterdeck::core::operation::{self, Event};
+use quarterdeck::core::operation::{self, Announced, Event};
 use quarterdeck::core::plan::Plan;
 use quarterdeck::core::stack::{Stack, StackDetail};
 
@@ -39,6 +39,8 @@ pub struct World {
     pub stacks: Vec<Stack>,
     pub detail: StackDetail,
     pub clients: ClientList,
+    /// What is announced on the cluster; `None` is nothing.
+    pub announced: Option<CloudResult<Vec<Announced>>>,
     /// Every read fails with this.
     pub down: Option<CloudError>,
 }
@@ -150,6 +152,7 @@ impl World {
         match read {
             Fetch::Identity => Answer::Identity(Ok(fixtures::identity())),
             Fetch::Fleet => Answer::Fleet(Ok(self.fleet.clone())),
+            Fetch::Announced => Answer::Announced(self.announced.clone().unwrap_or_else(|| Ok(Vec::new()))),
             Fetch::Stacks => Answer::Stacks(Ok(self.stacks.clone())),
             Fetch::StackDetail(_) => Answer::StackDetail(Ok(self.detail.clone())),
             Fetch::Clients => Answer::Clients(Ok(self.clients.clone())),

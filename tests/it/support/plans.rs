@@ -42,6 +42,7 @@ fn plan(id: &str, title: &str, resource: &str, intent: Intent) -> Plan {
         environment: "prod".into(),
         endpoint: None,
         resource: resource.into(),
+        cluster: Some("quarterdeck-prod".into()),
     };
     Plan { title: title.into(), target, ..bare(id, intent) }
 }
