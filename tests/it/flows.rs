@@ -13,7 +13,7 @@ use quarterdeck::core::logs::TailState;
 use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::core::operation::record::{Entry, Note, Outcome};
 use quarterdeck::core::operation::{
-    BoardCall, Call, Event, Operation, Order, Phase, SecretCall, Standing, Way, protocol::Mark,
+    BoardCall, Call, Event, Fact, Facts, Operation, Order, Phase, SecretCall, Standing, Way, protocol::Mark,
 };
 use rstest::rstest;
 
@@ -94,7 +94,7 @@ fn y_confirms_and_nothing_is_sent_before_the_audit_has_it() {
     let [Order::Record(record, Mark::Intent)] = first.as_slice() else { panic!("{first:?}") };
     assert!(matches!(record.entry, Entry::Intent { .. }));
     let second = console.event("op-scale", Event::Recorded(Mark::Intent));
-    let [Order::Record(record, Mark::Started(0))] = second.as_slice() else { panic!("{second:?}") };
+    let [Order::Tell(_), Order::Record(record, Mark::Started(0))] = second.as_slice() else { panic!("{second:?}") };
     assert!(matches!(record.entry, Entry::Started { step: 0, .. }));
     let third = console.event("op-scale", Event::Recorded(Mark::Started(0)));
     let [Order::Apply(0, approved)] = third.as_slice() else { panic!("{third:?}") };
@@ -243,6 +243,10 @@ fn paused_at(title: &str) -> Operation {
     for step in 0..plans::step(&operation, title) {
         let facts = plans::learnt(&operation.steps()[step].work, "");
         operation.was_done(step, facts, Note::Done);
+    }
+    // The protocol itself learns when the new credentials were published.
+    if operation.facts().contains(&Fact::Published("quarterdeck/prod/weather/machine-client".into())) {
+        operation.was_agreed(Facts::of(Fact::PromotedAt, at(-3_600).to_string()));
     }
     operation
 }
