@@ -14,9 +14,10 @@ mod operate;
 pub mod planner;
 pub mod read;
 mod session;
+mod signals;
 pub mod tail;
 mod terminal;
 mod verify;
 
-pub use console::console;
+pub use console::{Closed, Left, console};
 pub use session::Session;

@@ -152,6 +152,7 @@ mod tests {
     #[case("regoin = 'eu-west-1'", "unknown field `regoin`")]
     #[case("[keys]\nscael = 'S'", "keys.scael: there is no such action")]
     #[case("[keys]\nscale = 's'", "not a capital letter")]
+    #[case("[keys]\nrefresh = 'ctrl-z'", "ctrl-z suspends the console")]
     #[case("read_only = 'yes'", "expected a boolean")]
     #[case("[logs]\nfield = ['tool']", "unknown field `field`")]
     fn bad_configurations_are_named(#[case] text: &str, #[case] part: &str) {

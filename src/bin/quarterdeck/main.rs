@@ -20,9 +20,9 @@ use quarterdeck::console::keymap::Keymap;
 use quarterdeck::core::environment::{Environment, names};
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::identity::Context;
-use quarterdeck::run::Session;
 use quarterdeck::run::audit::Audit;
-use quarterdeck::run::headless::Exit;
+use quarterdeck::run::headless::{self, Exit};
+use quarterdeck::run::{Left, Session};
 use quarterdeck::{aws, run};
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::WorkerGuard;
@@ -100,8 +100,14 @@ async fn console(session: Session, start: &Start) -> Result<Exit, ProgramFailure
     }
     let theme = commands::theme(start.config.theme.as_deref())?;
     let ended = run::console(session, start.keymap.clone(), theme, &start.config.logs.fields).await;
-    ended.map_err(ProgramFailure::io("the terminal"))?;
-    Ok(Exit::Done)
+    let closed = ended.map_err(ProgramFailure::io("the terminal"))?;
+    for Left { id, title } in &closed.left {
+        headless::progress(&format!(
+            "quarterdeck: unfinished: {title}; go on with `quarterdeck` and `o`, or `quarterdeck operations resume {id}`"
+        ));
+    }
+    let exit = closed.exit.map_err(ProgramFailure::io("the terminal"))?;
+    Ok(if closed.left.is_empty() { exit } else { Exit::Unfinished })
 }
 
 /// A session with AWS, with credentials from the SDK's standard chain.
