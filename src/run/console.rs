@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep_until};
 
+use super::audit::Audit;
 use super::executor::Executor;
 use super::headless::Exit;
 use super::input::{Input, input};
@@ -66,6 +67,7 @@ pub async fn console(session: Session, keymap: Keymap, theme: Theme, fields: &[S
     if !fields.is_empty() {
         model.screens.logs.fields = fields.to_vec();
     }
+    let told = warnings(&session.audit);
     let unfinished = session.audit.unfinished(&session.context);
     let first = match unfinished {
         Ok(operations) => Msg::Unfinished(operations),
@@ -80,11 +82,22 @@ pub async fn console(session: Session, keymap: Keymap, theme: Theme, fields: &[S
         dirty: true,
         drawn: None,
     };
+    for warning in told {
+        console.take(Msg::Notice(Notice::Bad(warning)));
+    }
     console.take(first);
     let exit = console.run(&mut tty, &mut signals).await;
     // At once, because the last records may have to wait for a slow disk.
     drop(tty);
     Ok(Closed { exit, left: console.leave().await })
+}
+
+/// What must be told of the audit when the console starts. That it cannot be read at all is told with
+/// the unfinished operations.
+fn warnings(audit: &Audit) -> Vec<String> {
+    let trouble = audit.read().ok().and_then(|contents| contents.trouble());
+    let unread = trouble.map(|trouble| format!("the audit {}: {trouble}", audit.path().display()));
+    audit.warnings().into_iter().chain(unread).collect()
 }
 
 struct Console {

@@ -12,6 +12,7 @@ mod input;
 pub mod insights;
 mod operate;
 pub mod planner;
+pub mod private;
 pub mod read;
 mod session;
 mod signals;

@@ -19,6 +19,7 @@ mod flows_requests;
 mod health;
 mod hostile;
 mod local_emulator;
+mod private;
 mod protocol;
 mod pty;
 mod readme;

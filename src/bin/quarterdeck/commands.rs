@@ -8,6 +8,7 @@ use quarterdeck::console::action;
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::operation::PlanRequest;
+use quarterdeck::run::audit::Audit;
 use quarterdeck::run::headless::{self, Consent, Exit, Output};
 use quarterdeck::run::{Session, planner};
 use quarterdeck::ui::theme::Theme;
@@ -69,6 +70,9 @@ pub fn consent(global: &Global) -> Consent {
 /// Carries out a command.
 pub async fn execute(session: &Session, global: &Global, command: CloudCommand) -> Result<Exit, ProgramFailure> {
     let output = output(global);
+    if writes(&command) && refused(&session.audit) {
+        return Ok(Exit::Refused);
+    }
     let exit = match command {
         CloudCommand::Plan { servers } => headless::plan_only(session, PlanRequest::Deploy { servers }, output).await?,
         CloudCommand::Environment(command) => write(session, global, command.request()).await?,
@@ -83,6 +87,25 @@ pub async fn execute(session: &Session, global: &Global, command: CloudCommand) 
         CloudCommand::Audit => headless::print_audit(session, output)?,
     };
     Ok(exit)
+}
+
+fn writes(command: &CloudCommand) -> bool {
+    match command {
+        CloudCommand::Environment(_) | CloudCommand::Server(_) | CloudCommand::Scale(_) => true,
+        CloudCommand::Clients(ClientsCommand::Rotate(_)) => true,
+        CloudCommand::Clients(ClientsCommand::List | ClientsCommand::Token { .. }) => false,
+        CloudCommand::Plan { .. } | CloudCommand::Status { .. } | CloudCommand::Audit => false,
+        CloudCommand::Logs(_) | CloudCommand::Insights(_) => false,
+    }
+}
+
+/// Whether every write is refused because it could not be recorded; the operator is told.
+pub fn refused(audit: &Audit) -> bool {
+    let barred = audit.barred();
+    if let Some(why) = barred {
+        headless::progress(&format!("quarterdeck: refused, nothing was done: it could not be recorded: {why}"));
+    }
+    barred.is_some()
 }
 
 /// Plans and carries out a write.

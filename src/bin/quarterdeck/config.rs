@@ -60,28 +60,41 @@ pub enum ConfigError {
     Environment { path: PathBuf, error: InvalidEnvironment },
     #[error("{path}: {error}", path = path.display())]
     Keys { path: PathBuf, error: BadBinding },
-    #[error("no home directory is known; set HOME, or XDG_CONFIG_HOME, XDG_STATE_HOME and XDG_DATA_HOME")]
-    NoHome,
 }
 
 /// Where this user's files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
-    /// Configuration.
-    pub config: PathBuf,
-    /// Audit, logs, the local cloud's state.
-    pub state: PathBuf,
+    /// Configuration; `None` if there is no home directory.
+    pub config: Option<PathBuf>,
+    /// Audit and log; `None` if there is no home directory.
+    pub state: Option<PathBuf>,
 }
+
+/// Why there is no place for this user's files.
+pub const NO_HOME: &str = "no home directory is known; set HOME, or XDG_CONFIG_HOME and XDG_STATE_HOME";
 
 impl Places {
     /// The XDG directories, with this program's name.
-    ///
-    /// # Errors
-    /// When no home directory is known.
-    pub fn find() -> Result<Self, ConfigError> {
-        let xdg = etcetera::base_strategy::Xdg::new().map_err(|_| ConfigError::NoHome)?;
+    pub fn find() -> Self {
+        let Ok(xdg) = etcetera::base_strategy::Xdg::new() else {
+            return Self::without_home(|name| std::env::var_os(name).map(PathBuf::from));
+        };
         let state = xdg.state_dir().unwrap_or_else(|| xdg.data_dir());
-        Ok(Self { config: xdg.config_dir().join("quarterdeck/config.toml"), state: state.join("quarterdeck") })
+        Self::below(Some(xdg.config_dir()), Some(state))
+    }
+
+    /// The directories that variables name.
+    fn without_home(variable: impl Fn(&str) -> Option<PathBuf>) -> Self {
+        let absolute = |name: &str| variable(name).filter(|path| path.is_absolute());
+        Self::below(absolute("XDG_CONFIG_HOME"), absolute("XDG_STATE_HOME"))
+    }
+
+    fn below(config: Option<PathBuf>, state: Option<PathBuf>) -> Self {
+        Self {
+            config: config.map(|config| config.join("quarterdeck/config.toml")),
+            state: state.map(|state| state.join("quarterdeck")),
+        }
     }
 }
 
@@ -94,10 +107,10 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 /// # Errors
 /// When a named file is missing, or a file cannot be read or has an unknown key.
 pub fn load(named: Option<&Path>, places: &Places) -> Result<(Config, Keymap), ConfigError> {
-    let path = named.unwrap_or(&places.config).to_owned();
-    if named.is_none() && !path.exists() {
+    let usual = || places.config.as_deref().filter(|path| path.exists());
+    let Some(path) = named.or_else(usual).map(Path::to_owned) else {
         return Ok((Config::default(), Keymap::default()));
-    }
+    };
     let config: Config =
         toml::from_str(&read(&path)?).map_err(|error| ConfigError::Parse { path: path.clone(), error })?;
     let list = |keys: &Keys| match keys {
@@ -144,7 +157,7 @@ mod tests {
     fn load_text(text: &str) -> Result<(Config, Keymap), String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        let places = Places { config: "none".into(), state: "none".into() };
+        let places = Places { config: None, state: None };
         load(Some(file.path()), &places).map_err(|error| error.to_string())
     }
 
@@ -161,8 +174,16 @@ mod tests {
     }
 
     #[test]
+    fn without_a_home_directory_there_are_the_places_that_variables_name() {
+        let set = |name: &str| (name == "XDG_STATE_HOME").then(|| PathBuf::from("/s"));
+        assert_eq!(Places::without_home(set), Places { config: None, state: Some("/s/quarterdeck".into()) });
+        assert_eq!(Places::without_home(|_| Some("relative".into())), Places { config: None, state: None });
+        assert_eq!(load(None, &Places { config: None, state: None }).unwrap().0, Config::default());
+    }
+
+    #[test]
     fn a_missing_file_is_no_configuration_unless_it_was_named() {
-        let places = Places { config: "no/such/file.toml".into(), state: "none".into() };
+        let places = Places { config: Some("no/such/file.toml".into()), state: None };
         assert_eq!(load(None, &places).unwrap().0, Config::default());
         assert!(load(Some(Path::new("no/such/file.toml")), &places).is_err());
     }

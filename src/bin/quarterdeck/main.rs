@@ -6,7 +6,7 @@ mod config;
 mod failure;
 mod place_local;
 
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use quarterdeck::core::error::Refusal;
 use quarterdeck::core::identity::Context;
 use quarterdeck::run::audit::Audit;
 use quarterdeck::run::headless::{self, Exit};
+use quarterdeck::run::private;
 use quarterdeck::run::{Left, Session};
 use quarterdeck::{aws, run};
 use tracing::level_filters::LevelFilter;
@@ -58,26 +59,53 @@ struct Start {
     global: Global,
     config: Config,
     keymap: Keymap,
-    places: Places,
+    audit: Audit,
     /// Writes the rest of the log when it is dropped.
-    _log: WorkerGuard,
+    _log: Option<WorkerGuard>,
 }
 
 impl Start {
     fn new(global: Global) -> Result<Self, ProgramFailure> {
-        let places = Places::find()?;
-        let log = log_to_file(&places.state)?;
+        let places = Places::find();
+        let audit = match &places.state {
+            Some(state) => Audit::open(state),
+            None => Audit::nowhere(config::NO_HOME.to_owned()),
+        };
+        let audit = audit.map_err(ProgramFailure::io("the audit"))?;
+        let log = match places.state.as_deref().map(log_to_file) {
+            Some(Ok(guard)) => Some(guard),
+            // Told with the audit, which lies beside the log.
+            None | Some(Err(_)) if audit.barred().is_some() => None,
+            Some(Err(error)) => {
+                headless::progress(&format!("quarterdeck: warning: there is no log: {error}"));
+                None
+            }
+            None => None,
+        };
         let (config, keymap) = config::load(global.config.as_deref(), &places)?;
-        Ok(Self { global, config, keymap, places, _log: log })
+        Ok(Self { global, config, keymap, audit, _log: log })
+    }
+
+    /// Tells what is wrong with the audit. The console does that on its screen.
+    fn warn(&self) {
+        self.audit
+            .warnings()
+            .iter()
+            .for_each(|warning| headless::progress(&format!("quarterdeck: warning: {warning}")));
     }
 }
 
 async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
     match cli.command {
         Some(Command::Offline(command)) => commands::offline(&command),
-        Some(Command::Local(command)) => place_local::command(&Start::new(cli.global)?, &command).await,
+        Some(Command::Local(command)) => {
+            let start = Start::new(cli.global)?;
+            start.warn();
+            place_local::command(&start, &command).await
+        }
         Some(Command::Cloud(command)) => {
             let start = Start::new(cli.global)?;
+            start.warn();
             let session = if start.global.local { place_local::attach(&start).await? } else { session(&start).await? };
             commands::execute(&session, &start.global, command).await
         }
@@ -158,29 +186,26 @@ async fn build(
         region: cloud.region().to_owned(),
         cluster: start.global.cluster.clone().unwrap_or_else(|| names::cluster(&name)),
         endpoint: cloud.endpoint().map(ToOwned::to_owned),
-        read_only: start.global.read_only || start.config.read_only,
+        // What cannot be recorded must not be done.
+        read_only: start.global.read_only || start.config.read_only || start.audit.barred().is_some(),
         protected: environment.as_ref().is_some_and(|environment| environment.protected),
         environment: name,
         local,
     };
-    let audit = Audit::open(&start.places.state)
-        .map_err(ProgramFailure::io(format!("the audit in {}", start.places.state.display())))?;
     Ok(Session {
         cloud: Arc::new(cloud),
         context,
         environment: environment.map(Arc::new),
         overrides: Arc::default(),
-        audit,
+        audit: start.audit.clone(),
     })
 }
 
 /// Writes the log to a file only, because the terminal belongs to the console. `QUARTERDECK_LOG` chooses
-/// the level.
+/// the level. The audit has made the directory.
 fn log_to_file(state: &Path) -> Result<WorkerGuard, ProgramFailure> {
-    let private = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
-    private.map_err(ProgramFailure::io(state.display().to_string()))?;
     let path = state.join("quarterdeck.log");
-    let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    let file = private::open(&path, std::fs::OpenOptions::new().create(true).append(true).mode(0o600));
     let (writer, guard) = tracing_appender::non_blocking(file.map_err(ProgramFailure::io(path.display().to_string()))?);
     let level = std::env::var("QUARTERDECK_LOG").ok().and_then(|level| level.parse().ok());
     let level = level.unwrap_or(LevelFilter::WARN);

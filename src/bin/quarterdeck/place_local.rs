@@ -93,6 +93,9 @@ async fn up(start: &Start, output: Output) -> Result<(Running, Session, Exit), P
 /// `quarterdeck --local`: starts everything and opens the console. Without a terminal it prints the state
 /// and the addresses instead.
 pub async fn console(start: &Start) -> Result<Exit, ProgramFailure> {
+    if commands::refused(&start.audit) {
+        return Ok(Exit::Refused);
+    }
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let (running, session, exit) = up(start, Output::Text).await?;
     if !terminal {
@@ -136,6 +139,7 @@ async fn running() -> Result<Running, ProgramFailure> {
 pub async fn command(start: &Start, command: &Local) -> Result<Exit, ProgramFailure> {
     let output = commands::output(&start.global);
     match command {
+        Local::Up if commands::refused(&start.audit) => Ok(Exit::Refused),
         Local::Up => {
             let (running, session, exit) = up(start, output).await?;
             addresses(&running, &session)?;
