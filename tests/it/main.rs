@@ -12,6 +12,7 @@ mod aws_wire;
 mod e2e_local;
 mod e2e_oauth;
 mod environments;
+mod example;
 mod flows;
 mod flows_insights;
 mod flows_logs;
