@@ -4,7 +4,7 @@ use crate::cli::{Cli, ClientsCommand, CloudCommand, Global, Offline, OutputForma
 use crate::failure::ProgramFailure;
 use clap::CommandFactory;
 use quarterdeck::cloud::ErrorKind;
-use quarterdeck::console::action;
+use quarterdeck::console::action::{self, ActionInfo};
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::operation::PlanRequest;
@@ -17,10 +17,13 @@ use quarterdeck::ui::theme::Theme;
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn offline(command: &Offline) -> Result<Exit, ProgramFailure> {
+pub fn offline(command: &Offline, output: Output) -> Result<Exit, ProgramFailure> {
     use std::io::Write;
     let mut out = Vec::new();
     match command {
+        Offline::Keys if output == Output::Json => {
+            headless::print_json(&action::all().map(key).collect::<Vec<_>>())?;
+        }
         Offline::Keys => {
             for info in action::all() {
                 let writes = if info.writes { "writes" } else { "" };
@@ -41,17 +44,31 @@ pub fn offline(command: &Offline) -> Result<Exit, ProgramFailure> {
     }
 }
 
-/// The theme of this name; dark if none is named, and none if `NO_COLOR` is set.
-pub fn theme(name: Option<&str>) -> Result<Theme, Refusal> {
+/// An action and its default keys, as `keys --output json` has them.
+#[derive(serde::Serialize)]
+struct ActionKeys {
+    name: &'static str,
+    keys: &'static [&'static str],
+    scope: &'static str,
+    writes: bool,
+    doc: &'static str,
+}
+
+fn key(info: &ActionInfo) -> ActionKeys {
+    let ActionInfo { name, keys, scope, writes, doc, .. } = *info;
+    ActionKeys { name, keys, scope: scope.title(), writes, doc }
+}
+
+/// The theme of this name, which the configuration has checked; dark if none is named, and none if
+/// `NO_COLOR` is set.
+pub fn theme(name: Option<&str>) -> Theme {
     let name = if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
         "none"
     } else {
         name.unwrap_or("dark")
     };
-    let theme = Theme::from_name(name, jiff::tz::TimeZone::system());
-    theme.ok_or_else(|| {
-        Refusal::new(ErrorKind::Invalid, format!("theme: there is no theme {name:?}; dark, light and none are"))
-    })
+    let zone = jiff::tz::TimeZone::system();
+    Theme::from_name(name, zone.clone()).unwrap_or_else(|| Theme::dark(zone))
 }
 
 /// How results are written.

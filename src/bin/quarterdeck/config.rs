@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use quarterdeck::console::keymap::{BadBinding, Keymap};
 use quarterdeck::core::environment::{Environment, InvalidEnvironment};
+use quarterdeck::ui::theme::Theme;
 
 /// The user's configuration, from `$XDG_CONFIG_HOME/quarterdeck/config.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -58,6 +60,8 @@ pub enum ConfigError {
     Parse { path: PathBuf, error: toml::de::Error },
     #[error("{path}: {error}", path = path.display())]
     Environment { path: PathBuf, error: InvalidEnvironment },
+    #[error("{path}: theme: there is no theme {name:?}; dark, light and none are", path = path.display())]
+    Theme { path: PathBuf, name: String },
     #[error("{path}: {error}", path = path.display())]
     Keys { path: PathBuf, error: BadBinding },
 }
@@ -113,6 +117,10 @@ pub fn load(named: Option<&Path>, places: &Places) -> Result<(Config, Keymap), C
     };
     let config: Config =
         toml::from_str(&read(&path)?).map_err(|error| ConfigError::Parse { path: path.clone(), error })?;
+    // Every command checks it, not only the console: who has just edited the file tries it with any.
+    if let Some(name) = config.theme.clone().filter(|name| Theme::from_name(name, TimeZone::UTC).is_none()) {
+        return Err(ConfigError::Theme { path, name });
+    }
     let list = |keys: &Keys| match keys {
         Keys::One(key) => vec![key.clone()],
         Keys::Many(keys) => keys.clone(),
@@ -158,7 +166,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let places = Places { config: None, state: None };
-        load(Some(file.path()), &places).map_err(|error| error.to_string())
+        let loaded = load(Some(file.path()), &places).map_err(|error| error.to_string());
+        loaded.inspect_err(|error| assert!(error.starts_with(&*file.path().to_string_lossy()), "{error}"))
     }
 
     #[rstest]
@@ -166,6 +175,7 @@ mod tests {
     #[case("[keys]\nscael = 'S'", "keys.scael: there is no such action")]
     #[case("[keys]\nscale = 's'", "not a capital letter")]
     #[case("[keys]\nrefresh = 'ctrl-z'", "ctrl-z suspends the console")]
+    #[case("theme = 'drak'", "theme: there is no theme \"drak\"; dark, light and none are")]
     #[case("read_only = 'yes'", "expected a boolean")]
     #[case("[logs]\nfield = ['tool']", "unknown field `field`")]
     fn bad_configurations_are_named(#[case] text: &str, #[case] part: &str) {

@@ -1,4 +1,6 @@
 //! The program: reads flags and files, chooses the cloud to work on, and ends with an exit code.
+// It panics when the reader of stderr has gone away. `run::headless::progress` does not.
+#![deny(clippy::print_stderr)]
 
 mod cli;
 mod commands;
@@ -35,7 +37,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("quarterdeck: the runtime could not be started: {error}");
+            headless::progress(&format!("quarterdeck: the runtime could not be started: {error}"));
             return ExitCode::from(Exit::Failed as u8);
         }
     };
@@ -47,9 +49,9 @@ fn main() -> ExitCode {
 
 /// Prints what went wrong and what to do about it. Returns the exit code.
 fn explain(failure: &ProgramFailure) -> Exit {
-    eprintln!("quarterdeck: {failure}");
+    headless::progress(&format!("quarterdeck: {failure}"));
     if let Some(hint) = failure.hint() {
-        eprintln!("  {hint}");
+        headless::progress(&format!("  {hint}"));
     }
     failure.exit()
 }
@@ -97,7 +99,7 @@ impl Start {
 
 async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
     match cli.command {
-        Some(Command::Offline(command)) => commands::offline(&command),
+        Some(Command::Offline(command)) => commands::offline(&command, commands::output(&cli.global)),
         Some(Command::Local(command)) => {
             let start = Start::new(cli.global)?;
             start.warn();
@@ -123,10 +125,12 @@ async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
 async fn console(session: Session, start: &Start) -> Result<Exit, ProgramFailure> {
     use std::io::IsTerminal;
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        eprintln!("quarterdeck: the console needs a terminal; `quarterdeck status` and the other commands do not");
+        headless::progress(
+            "quarterdeck: the console needs a terminal; `quarterdeck status` and the other commands do not",
+        );
         return Ok(Exit::Usage);
     }
-    let theme = commands::theme(start.config.theme.as_deref())?;
+    let theme = commands::theme(start.config.theme.as_deref());
     let ended = run::console(session, start.keymap.clone(), theme, &start.config.logs.fields).await;
     let closed = ended.map_err(ProgramFailure::io("the terminal"))?;
     for Left { id, title } in &closed.left {
