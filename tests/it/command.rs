@@ -1,7 +1,9 @@
 //! The command line without a cloud.
 
+use std::io::BufRead;
 use std::process::{Command, Stdio};
 
+use crate::support::cloudwatch::{CloudWatch, Delivery};
 use crate::support::pty;
 use rstest::rstest;
 use serde_json::Value;
@@ -61,4 +63,50 @@ fn every_command_refuses_a_configuration_that_the_console_refuses(#[case] text: 
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(&config.display().to_string()) && said.contains(why), "{said}");
     }
+}
+
+/// `quarterdeck logs` of these groups on an endpoint that has `/quarterdeck/x/time` and `/other`.
+fn logs(cloud: &CloudWatch, home: &std::path::Path, args: &[&str]) -> Command {
+    let place = ["-e", "x", "--region", "us-east-1", "--endpoint-url", &cloud.url, "logs", "--since", "1m"];
+    quarterdeck(home, &[&place, args].concat())
+}
+
+fn cloud_watch(runtime: &tokio::runtime::Runtime) -> CloudWatch {
+    let cloud = runtime.block_on(CloudWatch::start(&["/other", "/quarterdeck/x/time"]));
+    cloud.put("/other", "a line", 0, Delivery::Silent);
+    cloud
+}
+
+#[rstest]
+#[case(&["--group", "/quarterdeck/x/tmie"], 3, "there is no log group /quarterdeck/x/tmie\n  there is /quarterdeck/x/time")]
+#[case(&["--group", "/nope", "--group", "/neither"], 3, "there is no log group /neither, /nope")]
+#[case(&["--group", "/nope", "--group", "/other"], 0, "there is no log group /nope\n")]
+#[case(&["--group", "/other"], 0, "")]
+fn a_log_group_that_does_not_exist_is_told(#[case] args: &[&str], #[case] code: i32, #[case] said: &str) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (cloud, home) = (cloud_watch(&runtime), tempfile::tempdir().unwrap());
+    let output = logs(&cloud, home.path(), args).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{err}");
+    assert_eq!(err.is_empty(), said.is_empty(), "{err}");
+    assert!(err.contains(said), "{err}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(lines.contains("a line"), code == 0, "{lines}");
+}
+
+#[test]
+fn a_log_group_that_does_not_exist_yet_is_waited_for() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (cloud, home) = (cloud_watch(&runtime), tempfile::tempdir().unwrap());
+    let mut command = logs(&cloud, home.path(), &["--group", "/nope", "-f", "--mode", "poll"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let told = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+    let told = told.map_while(Result::ok).find(|line| line.contains("does not exist yet"));
+    assert_eq!(told.as_deref(), Some("quarterdeck: waits for /nope, which does not exist yet"));
+    cloud.create("/nope");
+    cloud.put("/nope", "here it is", 0, Delivery::Silent);
+    let line = std::io::BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(line.ends_with("here it is"), "{line}");
 }
