@@ -144,6 +144,9 @@ pub trait Logs {
     /// class without live tail are named by the first update; if no other is left, it is
     /// `ErrorKind::NotFound`.
     async fn live_tail(&self, groups: &[String], pattern: Option<&str>) -> CloudResult<TailStream>;
+
+    /// Names of log groups, to choose from: all, or the first thousand where there are more.
+    async fn log_groups(&self) -> CloudResult<Vec<String>>;
 }
 
 /// CloudWatch Logs Insights.

@@ -1,6 +1,8 @@
 //! quarterdeck: a terminal operations console for MCP servers on AWS.
 //!
 //! The map of the crate, its walls and its invariants are in `ARCHITECTURE.md`.
+// It panics when the reader of stderr has gone away. `run::headless::progress` does not.
+#![deny(clippy::print_stderr)]
 
 pub mod console;
 pub mod core;

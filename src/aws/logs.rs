@@ -5,10 +5,14 @@ use aws_sdk_cloudwatchlogs::config::Config;
 use aws_sdk_cloudwatchlogs::config::retry::RetryConfig;
 use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, LogGroupClass};
 
+use super::convert::text;
 use super::{AwsCloud, error};
 use crate::cloud::{CloudResult, Logs, TailStream};
 use crate::core::logs::query::PAGE_LIMIT;
 use crate::core::logs::{LogEvent, LogPage, LogQuery};
+
+/// Most pages, of 50 names, of log groups to choose from.
+const GROUP_PAGES: usize = 20;
 
 #[async_trait]
 impl Logs for AwsCloud {
@@ -18,6 +22,10 @@ impl Logs for AwsCloud {
 
     async fn live_tail(&self, groups: &[String], pattern: Option<&str>) -> CloudResult<TailStream> {
         self.within("logs:StartLiveTail", self.open_tail(groups, pattern)).await
+    }
+
+    async fn log_groups(&self) -> CloudResult<Vec<String>> {
+        self.within("logs:DescribeLogGroups", self.read_log_groups()).await
     }
 }
 
@@ -40,6 +48,17 @@ impl AwsCloud {
             answer.events.unwrap_or_default().into_iter().map(|event| log_event(&query.group, event)).collect();
         events.sort_by_key(|event| event.timestamp);
         Ok(LogPage { events, next })
+    }
+
+    async fn read_log_groups(&self) -> CloudResult<Vec<String>> {
+        let mut pages = self.read.logs.describe_log_groups().into_paginator().send();
+        let mut names = Vec::new();
+        for _ in 0..GROUP_PAGES {
+            let Some(page) = pages.next().await else { break };
+            let page = page.map_err(self.failed("logs:DescribeLogGroups"))?;
+            names.extend(page.log_groups().iter().map(|group| text(group.log_group_name())));
+        }
+        Ok(names)
     }
 
     /// The ARN of a log group for a live tail, without the `:*` that CloudFormation and older calls put

@@ -127,6 +127,8 @@ pub enum BadBinding {
     Key { action: String, error: BadKey },
     #[error("keys.{action}: {key} is already {other} there; bind that elsewhere too")]
     Conflict { action: String, key: String, other: &'static str },
+    #[error("keys.{0}: ctrl-z suspends the console, everywhere; choose another key")]
+    Suspends(String),
     #[error("keys.{action}: {key} is not a capital letter, and every write must be one")]
     NotCapital { action: String, key: String },
 }
@@ -164,6 +166,9 @@ impl Keymap {
 
     fn bind(&mut self, action: Action, name: &str, key: &str) -> Result<(), BadBinding> {
         let press: KeyPress = key.parse().map_err(|error| BadBinding::Key { action: name.into(), error })?;
+        if press == (KeyPress { key: Key::Char('z'), ctrl: true, alt: false }) {
+            return Err(BadBinding::Suspends(name.into()));
+        }
         let info = action.info();
         let capital = matches!(press.key, Key::Char(c) if c.is_uppercase()) && !press.ctrl && !press.alt;
         if info.writes && !capital {

@@ -40,15 +40,14 @@ pub(super) fn instance_label(dirs: &Dirs, port: u16) -> String {
     format!("ministack.instance=quarterdeck-{}:{port}", dirs.identity())
 }
 
-/// Starts the emulator and waits until it is healthy.
+/// Starts the emulator on this port and waits until it is healthy.
 pub(super) async fn start(
     dirs: &Dirs,
     state_file: &mut StateFile,
     python: &Path,
     engine: Option<&EngineInfo>,
-    port: Option<u16>,
+    port: u16,
 ) -> Result<Emulator, LocalError> {
-    let port = free_port(port).await?;
     let addresses = addresses(engine);
     let temporary = dirs.state.join("ministack");
     make(&temporary).await?;
@@ -127,9 +126,16 @@ fn environment(dirs: &Dirs, temporary: &Path, engine: Option<&EngineInfo>, port:
     inherited.chain(own).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-async fn free_port(wanted: Option<u16>) -> Result<u16, LocalError> {
+/// A free port: the one that is wanted; else the one where the last emulator was, because consoles and
+/// unfinished operations know it by its address; else any.
+pub(super) async fn free_port(wanted: Option<u16>, last: Option<u16>) -> Result<u16, LocalError> {
     if let Some(port) = wanted {
         return released(port).await.ok_or(LocalError::PortTaken(port));
+    }
+    if let Some(last) = last
+        && let Some(port) = released(last).await
+    {
+        return Ok(port);
     }
     match bindable(DEFAULT_PORT).await {
         Some(port) => Ok(port),
@@ -197,8 +203,10 @@ mod tests {
         let Some(port) = listener.as_ref().ok().and_then(|one| one.local_addr().ok()).map(|at| at.port()) else {
             unreachable!("a free port")
         };
-        assert!(matches!(free_port(Some(port)).await, Err(LocalError::PortTaken(taken)) if taken == port));
+        assert!(matches!(free_port(Some(port), None).await, Err(LocalError::PortTaken(taken)) if taken == port));
+        assert!(free_port(None, Some(port)).await.is_ok_and(|other| other != port));
         drop(listener);
-        assert_eq!(free_port(Some(port)).await.ok(), Some(port));
+        assert_eq!(free_port(Some(port), None).await.ok(), Some(port));
+        assert_eq!(free_port(None, Some(port)).await.ok(), Some(port));
     }
 }

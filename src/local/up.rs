@@ -119,7 +119,15 @@ async fn ensure_emulator(
         }
     }
     let python = python::ensure(dirs, options.ministack().as_deref(), progress).await?;
-    emulator::start(dirs, state_file, &python, engine, options.port).await.map(|emulator| (emulator, true))
+    let last = state_file.emulator.as_ref().map(|emulator| emulator.port);
+    let port = emulator::free_port(options.port, last).await?;
+    if let Some(last) = last.filter(|last| *last != port) {
+        progress(LocalProgress::Note(format!(
+            "the emulator was on port {last} and is on port {port} now: open consoles must be started again, and \
+             operations that are unfinished there are not found here"
+        )));
+    }
+    emulator::start(dirs, state_file, &python, engine, port).await.map(|emulator| (emulator, true))
 }
 
 /// Images by binary, and the base URL of the stand-in for the weather service.

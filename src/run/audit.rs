@@ -12,9 +12,11 @@ use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
+use super::private;
 use crate::core::identity::Context;
 use crate::core::operation::record::{Entry, Record};
 use crate::core::operation::{Operation, Phase};
+use crate::core::text::{count, sanitise_line};
 
 /// The audit of this user on this machine.
 ///
@@ -26,26 +28,59 @@ use crate::core::operation::{Operation, Phase};
 /// One thread writes the records, in the order in which they were handed over. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Audit {
-    directory: PathBuf,
+    /// `None` if there is no place for one.
+    directory: Option<PathBuf>,
+    barred: Option<String>,
+    mended: Vec<String>,
     writer: mpsc::Sender<(Record, oneshot::Sender<io::Result<()>>)>,
 }
 
 impl Audit {
-    /// The audit in this directory, which is made (0700) if it does not exist.
+    /// The audit in this directory, which is made (0700) if it does not exist. Where it cannot be written,
+    /// it can still be read, and says why it is [`barred`](Self::barred).
     ///
     /// # Errors
-    /// When the directory cannot be made or the writer's thread cannot be started.
+    /// When the writer's thread cannot be started.
     pub fn open(directory: &Path) -> io::Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory.join("operations"))?;
+        let mut mended = Vec::new();
+        let barred = prepare(directory, &mut mended).err();
+        Self::start(Some(directory), barred, mended)
+    }
+
+    /// The audit where there is no place for one: it is empty, and barred for this reason.
+    ///
+    /// # Errors
+    /// When the writer's thread cannot be started.
+    pub fn nowhere(why: String) -> io::Result<Self> {
+        Self::start(None, Some(why), Vec::new())
+    }
+
+    fn start(directory: Option<&Path>, barred: Option<String>, mended: Vec<String>) -> io::Result<Self> {
         let (writer, records) = mpsc::channel::<(Record, oneshot::Sender<io::Result<()>>)>();
-        let mut disk = Disk { directory: directory.to_owned(), locks: HashMap::new() };
+        let disk = directory.filter(|_| barred.is_none());
+        let mut disk = disk.map(|directory| Disk { directory: directory.to_owned(), locks: HashMap::new() });
+        let why = barred.clone().unwrap_or_default();
         std::thread::Builder::new().name("audit".into()).spawn(move || {
             for (record, done) in records {
                 // A reader that is gone no longer cares.
-                let _ = done.send(disk.write(&record));
+                let _ = done.send(match &mut disk {
+                    Some(disk) => disk.write(&record),
+                    None => Err(io::Error::other(why.clone())),
+                });
             }
         })?;
-        Ok(Self { directory: directory.to_owned(), writer })
+        Ok(Self { directory: directory.map(Path::to_owned), barred, mended, writer })
+    }
+
+    /// Why nothing can be recorded, and so nothing may be written; `None` if all is well.
+    pub fn barred(&self) -> Option<&str> {
+        self.barred.as_deref()
+    }
+
+    /// What the operator must be told when the program starts, each as a sentence.
+    pub fn warnings(&self) -> Vec<String> {
+        let refused = |why| format!("nothing can be recorded, so every write is refused until this is mended: {why}");
+        self.mended.iter().cloned().chain(self.barred().map(refused)).collect()
     }
 
     /// Appends a record; returns when it is on disk.
@@ -63,28 +98,39 @@ impl Audit {
 
     /// The file, `audit.jsonl` in the directory.
     pub fn path(&self) -> PathBuf {
-        self.directory.join("audit.jsonl")
+        self.directory.as_deref().unwrap_or(Path::new("")).join(FILE)
     }
 
     /// All records, oldest first. A line that a crash cut off is left out, as is any other line that
-    /// cannot be read.
+    /// cannot be read; [`read`](Self::read) tells of them.
     ///
     /// # Errors
     /// When the file exists and cannot be read.
     pub fn records(&self) -> io::Result<Vec<Record>> {
-        let file = match File::open(self.path()) {
+        self.read().map(|contents| contents.records)
+    }
+
+    /// All that the file holds, with what of it cannot be read.
+    ///
+    /// # Errors
+    /// When the file exists and cannot be read.
+    pub fn read(&self) -> io::Result<Contents> {
+        let mut contents = Contents::default();
+        let Some(directory) = &self.directory else { return Ok(contents) };
+        let file = match private::open(&directory.join(FILE), OpenOptions::new().read(true)) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(contents),
             Err(error) => return Err(error),
         };
-        let mut records = Vec::new();
-        for line in BufReader::new(file).split(b'\n') {
-            match serde_json::from_slice(&line?) {
-                Ok(record) => records.push(record),
-                Err(error) => tracing::warn!(%error, "a line of the audit cannot be read"),
+        let (mut file, mut line) = (BufReader::new(file), Vec::new());
+        for number in 1.. {
+            line.clear();
+            if file.read_until(b'\n', &mut line)? == 0 {
+                break;
             }
+            contents.take(number, &line);
         }
-        Ok(records)
+        Ok(contents)
     }
 
     /// Operations in this environment, region and endpoint that have an intent but no outcome and that no
@@ -99,9 +145,91 @@ impl Audit {
             let at = (&target.environment, &target.region, &target.endpoint);
             at == (&place.environment, &place.region, &place.endpoint)
         };
-        let free = |operation: &Operation| lock(&self.directory, operation.id()).is_ok();
+        // Where no lock can be taken, nothing can be resumed, either, and all of them can be shown.
+        let free = |operation: &Operation| match &self.directory {
+            Some(directory) if self.barred.is_none() => lock(directory, operation.id()).is_ok(),
+            _ => true,
+        };
         Ok(operations.into_iter().filter(here).filter(free).collect())
     }
+}
+
+/// Name of the file in the directory.
+const FILE: &str = "audit.jsonl";
+/// How many lines that cannot be read are named.
+const NAMED: usize = 3;
+
+/// What the audit's file holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Contents {
+    /// The records, oldest first.
+    pub records: Vec<Record>,
+    /// Lines that cannot be read: the number, from 1, and why.
+    pub unread: Vec<(usize, String)>,
+    /// The last line, if it has no end: a process is writing it, or was cut off while it did.
+    pub cut: Option<usize>,
+}
+
+impl Contents {
+    fn take(&mut self, number: usize, line: &[u8]) {
+        // An empty line comes after one that was cut off.
+        if line.trim_ascii().is_empty() {
+            return;
+        }
+        match serde_json::from_slice(line) {
+            Ok(record) => self.records.push(record),
+            Err(_) if !line.ends_with(b"\n") => self.cut = Some(number),
+            Err(error) => {
+                let error = error.to_string();
+                // It says "line 1" of every line.
+                let why = error.rsplit_once(" at line ").map_or(error.as_str(), |(why, _)| why);
+                self.unread.push((number, sanitise_line(why)));
+            }
+        }
+    }
+
+    /// What cannot be read, as one sentence; `None` if all can be.
+    pub fn trouble(&self) -> Option<String> {
+        let named = self.unread.iter().take(NAMED);
+        let mut parts: Vec<String> = named.map(|(line, why)| format!("line {line} cannot be read: {why}")).collect();
+        if let Some(more) = self.unread.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            parts.push(format!("and {} cannot be read", count(more, "more line")));
+        }
+        if let Some(line) = self.cut {
+            parts.push(format!("line {line} is cut off: it is being written, or was when a process ended"));
+        }
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+/// Makes the directory ready to be written, or says what is in the way.
+fn prepare(directory: &Path, mended: &mut Vec<String>) -> Result<(), String> {
+    let operations = directory.join("operations");
+    for folder in [directory, &operations] {
+        mended.extend(private_folder(folder).map_err(|error| format!("{}: {error}", folder.display()))?);
+    }
+    let file = directory.join(FILE);
+    mended.extend(private_file(&file).map_err(|error| format!("{}: {error}", file.display()))?);
+    Ok(())
+}
+
+fn private_folder(path: &Path) -> io::Result<Option<String>> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let mended = private::keep(path, &fs::metadata(path)?)?;
+    private::writable(path)?;
+    Ok(mended)
+}
+
+fn private_file(path: &Path) -> io::Result<Option<String>> {
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        // The first record makes it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mended = private::keep(path, &found)?;
+    private::open(path, OpenOptions::new().append(true))?;
+    Ok(mended)
 }
 
 /// Builds the unfinished operations from the records.
@@ -148,7 +276,7 @@ fn lock_path(directory: &Path, operation: &str) -> PathBuf {
 
 fn lock(directory: &Path, operation: &str) -> io::Result<File> {
     let path = lock_path(directory, operation);
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    let file = private::open(&path, OpenOptions::new().create(true).append(true).mode(0o600))?;
     file.try_lock().map_err(|error| match error {
         fs::TryLockError::WouldBlock => io::Error::other("another quarterdeck works on this operation"),
         fs::TryLockError::Error(error) => error,
@@ -181,8 +309,12 @@ impl Disk {
         }
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
-        let path = self.directory.join("audit.jsonl");
-        let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path)?;
+        let path = self.directory.join(FILE);
+        let mut file = private::open(&path, OpenOptions::new().create(true).read(true).append(true).mode(0o600))?;
+        // It may not be the file that was there at the start.
+        if let Some(mended) = private::keep(&path, &file.metadata()?)? {
+            tracing::warn!("{mended}");
+        }
         if torn(&mut file)? {
             // This record must not become a part of the one that was cut off.
             line.insert(0, b'\n');
@@ -293,8 +425,103 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_audit_in_a_directory_that_cannot_be_made_is_not_opened() {
+    async fn an_audit_in_a_directory_that_cannot_be_made_is_empty_and_takes_no_record() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert!(Audit::open(&file.path().join("below-a-file")).is_err());
+        let below = file.path().join("below-a-file");
+        for audit in [Audit::open(&below).unwrap(), Audit::nowhere("there is no place for it".into()).unwrap()] {
+            let why = audit.barred().unwrap().to_owned();
+            assert!(why.contains("below-a-file: Not a directory") || why.contains("no place"), "{why}");
+            assert!(audit.warnings()[0].contains(&why));
+            assert_eq!(
+                audit.read().map_err(|error| error.kind()),
+                match audit.directory {
+                    Some(_) => Err(io::ErrorKind::NotADirectory),
+                    None => Ok(Contents::default()),
+                }
+            );
+            assert_eq!(audit.append(intent("a")).await.unwrap_err().to_string(), why);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mode_that_is_too_wide_is_mended_and_told_once() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let audit = Audit::open(directory.path()).unwrap();
+        assert!(audit.warnings().is_empty() && audit.barred().is_none());
+        audit.append(record("a", Entry::Outcome { outcome: Outcome::Done })).await.unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for (path, mode) in [(directory.path(), 0o755), (&audit.path(), 0o664)] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let opened = Audit::open(directory.path()).unwrap();
+        let told = opened.warnings();
+        assert!(told[0].contains("(mode 0755)") && told[1].contains("audit.jsonl was open"), "{told:?}");
+        assert_eq!((mode(directory.path()), mode(&audit.path()), opened.barred()), (0o700, 0o600, None));
+        assert!(Audit::open(directory.path()).unwrap().warnings().is_empty());
+        // While it is open, too.
+        fs::set_permissions(audit.path(), fs::Permissions::from_mode(0o644)).unwrap();
+        opened.append(record("b", Entry::Outcome { outcome: Outcome::Done })).await.unwrap();
+        assert_eq!((mode(&audit.path()), opened.records().unwrap().len()), (0o600, 2));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_file_is_refused_by_its_name_and_waited_for_by_nobody() {
+        for (kind, command) in [
+            ("a FIFO", "mkfifo audit.jsonl"),
+            ("a FIFO", "mkfifo fifo && ln -s $PWD/fifo audit.jsonl"),
+            ("a directory", "mkdir -m 700 audit.jsonl"),
+            ("a socket", ""),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("audit.jsonl");
+            let shell = format!("umask 077; {command}");
+            let made = std::process::Command::new("sh").args(["-c", &shell]).current_dir(directory.path()).status();
+            assert!(made.unwrap().success());
+            let _socket = command.is_empty().then(|| std::os::unix::net::UnixListener::bind(&file).unwrap());
+            let audit = Audit::open(directory.path()).unwrap();
+            let why = audit.barred().unwrap_or_default().to_owned();
+            assert!(why.contains("audit.jsonl") && why.contains(&format!("it is {kind}")), "{why}");
+            assert!(audit.read().unwrap_err().to_string().contains(kind));
+            assert!(audit.append(intent("a")).await.is_err());
+            // Put in its place later.
+            let directory = tempfile::tempdir().unwrap();
+            let audit = Audit::open(directory.path()).unwrap();
+            fs::rename(&file, audit.path()).unwrap();
+            assert!(audit.append(intent("a")).await.unwrap_err().to_string().contains(kind));
+        }
+    }
+
+    #[test]
+    fn a_link_to_a_private_file_of_ours_is_followed() {
+        let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
+        std::os::unix::fs::symlink(elsewhere.path(), directory.path().join("audit.jsonl")).unwrap();
+        assert_eq!(Audit::open(directory.path()).unwrap().barred(), None);
+    }
+
+    #[tokio::test]
+    async fn lines_that_cannot_be_read_are_counted_and_a_line_without_an_end_is_cut_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let audit = Audit::open(directory.path()).unwrap();
+        audit.append(record("a", Entry::Outcome { outcome: Outcome::Done })).await.unwrap();
+        assert_eq!(audit.read().unwrap().trouble(), None);
+        let whole = fs::read(audit.path()).unwrap();
+        let mut file = OpenOptions::new().append(true).open(audit.path()).unwrap();
+        file.write_all(&whole[..whole.len() - 5]).unwrap();
+        let contents = audit.read().unwrap();
+        assert_eq!((contents.records.len(), &*contents.unread, contents.cut), (1, &[][..], Some(2)));
+        let trouble = contents.trouble().unwrap();
+        assert!(trouble.starts_with("line 2 is cut off") && !trouble.contains("cannot be read"), "{trouble}");
+        // The rest of it comes.
+        file.write_all(&whole[whole.len() - 5..whole.len() - 1]).unwrap();
+        assert_eq!((audit.read().unwrap().records.len(), audit.read().unwrap().trouble()), (2, None));
+        file.write_all(b"\nnull\n{\"at\":\"\x1b[31m\"}\n\n\xff\nx\ny\n").unwrap();
+        let contents = audit.read().unwrap();
+        let lines: Vec<usize> = contents.unread.iter().map(|(line, _)| *line).collect();
+        assert_eq!((contents.records.len(), &*lines, contents.cut), (2, &[3, 4, 6, 7, 8][..], None));
+        let trouble = contents.trouble().unwrap();
+        assert!(trouble.starts_with("line 3 cannot be read: ") && !trouble.contains("line 7"), "{trouble}");
+        assert!(trouble.ends_with("; and 2 more lines cannot be read"), "{trouble}");
+        assert!(!trouble.contains('\u{1b}') && !trouble.contains("line 1"), "{trouble}");
     }
 }

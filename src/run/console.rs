@@ -7,14 +7,17 @@ use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::EventStream;
 use futures::StreamExt;
 use jiff::Timestamp;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep_until};
 
+use super::audit::Audit;
 use super::executor::Executor;
+use super::headless::Exit;
+use super::input::{Input, input};
+use super::operate;
 use super::session::Session;
-use super::terminal::Tty;
-use super::{input, operate};
+use super::signals::{Asked, Signals};
+use super::terminal::{self, Stop, Tty};
 use crate::console::effect::Effect;
 use crate::console::keymap::Keymap;
 use crate::console::model::Model;
@@ -30,13 +33,33 @@ const FRAME: Duration = Duration::from_millis(10);
 /// How long data may make input and drawing wait.
 const DATA_BUDGET: Duration = Duration::from_millis(8);
 
-/// Runs the console until the operator leaves it. `fields` names the fields of JSON log lines that are
+/// How the console was closed.
+#[derive(Debug)]
+pub struct Closed {
+    /// The exit code; an error if the terminal could not be read or drawn on.
+    pub exit: std::io::Result<Exit>,
+    /// The operations that were under way.
+    pub left: Vec<Left>,
+}
+
+/// An operation that was under way when the console was closed, and can be resumed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// Its id.
+    pub id: String,
+    /// Its title, such as `restart time`.
+    pub title: String,
+}
+
+/// Runs the console until the operator or a signal ends it. `fields` names the fields of JSON log lines that are
 /// shown first; if it is empty, the screen chooses.
 ///
 /// # Errors
-/// When the terminal cannot be taken or drawn on.
-pub async fn console(session: Session, keymap: Keymap, theme: Theme, fields: &[String]) -> std::io::Result<()> {
+/// When the terminal cannot be taken.
+pub async fn console(session: Session, keymap: Keymap, theme: Theme, fields: &[String]) -> std::io::Result<Closed> {
     let (out, inbox) = mpsc::channel(256);
+    // Before the terminal is taken, or a signal in between would end the program without giving it back.
+    let mut signals = Signals::catch()?;
     let mut tty = Tty::enter()?;
     let size = tty.terminal.size()?;
     let mut model = Model::new(session.context.clone(), keymap, Timestamp::now(), (size.width, size.height));
@@ -44,6 +67,7 @@ pub async fn console(session: Session, keymap: Keymap, theme: Theme, fields: &[S
     if !fields.is_empty() {
         model.screens.logs.fields = fields.to_vec();
     }
+    let told = warnings(&session.audit);
     let unfinished = session.audit.unfinished(&session.context);
     let first = match unfinished {
         Ok(operations) => Msg::Unfinished(operations),
@@ -58,8 +82,22 @@ pub async fn console(session: Session, keymap: Keymap, theme: Theme, fields: &[S
         dirty: true,
         drawn: None,
     };
+    for warning in told {
+        console.take(Msg::Notice(Notice::Bad(warning)));
+    }
     console.take(first);
-    console.run(&mut tty).await
+    let exit = console.run(&mut tty, &mut signals).await;
+    // At once, because the last records may have to wait for a slow disk.
+    drop(tty);
+    Ok(Closed { exit, left: console.leave().await })
+}
+
+/// What must be told of the audit when the console starts. That it cannot be read at all is told with
+/// the unfinished operations.
+fn warnings(audit: &Audit) -> Vec<String> {
+    let trouble = audit.read().ok().and_then(|contents| contents.trouble());
+    let unread = trouble.map(|trouble| format!("the audit {}: {trouble}", audit.path().display()));
+    audit.warnings().into_iter().chain(unread).collect()
 }
 
 struct Console {
@@ -73,22 +111,38 @@ struct Console {
 }
 
 impl Console {
-    async fn run(&mut self, tty: &mut Tty) -> std::io::Result<()> {
+    async fn run(&mut self, tty: &mut Tty, signals: &mut Signals) -> std::io::Result<Exit> {
         let mut keys = EventStream::new();
         let mut tick = interval(Duration::from_secs(1));
-        let mut ended = signal(SignalKind::terminate())?;
-        let mut hung_up = signal(SignalKind::hangup())?;
+        let panicked = tty.panicked.clone();
         while !self.model.quitting {
             let deadline = self.drawn.map_or_else(Instant::now, |at| at + FRAME);
             tokio::select! {
                 biased;
-                event = keys.next() => match event {
-                    Some(event) => input::message(event?).into_iter().for_each(|msg| self.take(msg)),
-                    // The terminal has closed, so nobody is there any more.
-                    None => break,
+                () = panicked.notified() => return Ok(Exit::Failed),
+                asked = signals.next() => match asked {
+                    Asked::End(exit) => return Ok(exit),
+                    Asked::Stop => {
+                        if let Some(exit) = self.suspend(tty, signals, Stop::Process).await? {
+                            return Ok(exit);
+                        }
+                    }
+                    // After a SIGSTOP, which nobody can catch, the shell has had the terminal.
+                    Asked::Continued => self.retake(tty)?,
                 },
-                _ = ended.recv() => break,
-                _ = hung_up.recv() => break,
+                event = keys.next() => match event {
+                    Some(Ok(event)) => match input(event) {
+                        Some(Input::Msg(msg)) => self.take(msg),
+                        Some(Input::Suspend) => {
+                            if let Some(exit) = self.suspend(tty, signals, Stop::Job).await? {
+                                return Ok(exit);
+                            }
+                        }
+                        None => {}
+                    },
+                    // The terminal has closed, so nobody is there any more.
+                    Some(Err(_)) | None => return Ok(Exit::HungUp),
+                },
                 () = sleep_until(deadline), if self.dirty => self.draw(tty)?,
                 Some(msg) = self.inbox.recv() => self.take_data(msg),
                 _ = tick.tick() => self.take(Msg::Tick(Timestamp::now())),
@@ -96,11 +150,44 @@ impl Console {
                 () = tokio::task::yield_now(), if self.model.screens.logs.working() => self.take(Msg::Work),
             }
         }
-        self.leave().await;
-        Ok(())
+        Ok(Exit::Done)
+    }
+
+    /// Gives the terminal back and stops, until the shell continues the program. Operations stay as they
+    /// are: their calls go on in the cloud, and are looked at again afterwards. Returns the exit code
+    /// if a signal ends the program meanwhile.
+    async fn suspend(&mut self, tty: &mut Tty, signals: &mut Signals, whom: Stop) -> std::io::Result<Option<Exit>> {
+        if !terminal::can_stop() {
+            self.model.notify(Notice::Bad("not suspended: there is no shell here that could continue it".into()));
+            self.dirty = true;
+            return Ok(None);
+        }
+        tty.give_back();
+        terminal::stop(whom)?;
+        // The stop may come a little later than the call returns.
+        loop {
+            match signals.next().await {
+                Asked::End(exit) => return Ok(Some(exit)),
+                Asked::Stop => terminal::stop(Stop::Process)?,
+                Asked::Continued => break,
+            }
+        }
+        self.retake(tty)?;
+        Ok(None)
+    }
+
+    /// Takes the terminal again, and draws at once.
+    fn retake(&mut self, tty: &mut Tty) -> std::io::Result<()> {
+        tty.take()?;
+        let size = tty.terminal.size()?;
+        self.take(Msg::Resize(size.width, size.height));
+        self.draw(tty)
     }
 
     fn draw(&mut self, tty: &mut Tty) -> std::io::Result<()> {
+        if !tty.taken() {
+            return Ok(());
+        }
         let (model, theme, mut viewport) = (&self.model, &self.theme, self.model.viewport);
         tty.terminal.draw(|frame| viewport = ui::draw(model, theme, frame))?;
         self.model.viewport = viewport;
@@ -145,9 +232,13 @@ impl Console {
         }
     }
 
-    /// Leaves running operations where they are, and waits until the audit has that on disk.
-    async fn leave(&mut self) {
+    /// Leaves running operations where they are, and waits until the audit has that on disk. Returns
+    /// those that were under way.
+    async fn leave(&mut self) -> Vec<Left> {
         let now = Timestamp::now();
+        let under_way = self.model.operations.iter().filter(|operation| operation.active());
+        let left = under_way.map(|operation| Left { id: operation.id().into(), title: operation.plan.title.clone() });
+        let left = left.collect();
         for operation in &mut self.model.operations {
             let leave = Event::Leave("the console was closed".into());
             let drafts = operation.plan.drafts.clone();
@@ -158,5 +249,6 @@ impl Console {
                 }
             }
         }
+        left
     }
 }

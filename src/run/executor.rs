@@ -128,6 +128,8 @@ impl Executor {
                         TailEvent::State(state) => Msg::Tail(generation, state),
                         TailEvent::Gap(gap) => Msg::Gap(generation, gap),
                         TailEvent::Rate(rate) => Msg::LogRate(generation, rate),
+                        // The sources of the Logs screen come from the fleet, and may be there a moment later.
+                        TailEvent::Missing(_) => continue,
                     };
                     if out.send(msg).await.is_err() {
                         return;
@@ -150,7 +152,7 @@ impl Executor {
                         TailEvent::Lines(more) => lines.extend(more),
                         TailEvent::State(TailState::Ended(End::Failed(error))) => failure = Some(error),
                         TailEvent::Gap(gap) => lines.push(gap.line()),
-                        TailEvent::State(_) | TailEvent::Rate(_) => {}
+                        TailEvent::State(_) | TailEvent::Rate(_) | TailEvent::Missing(_) => {}
                     }
                 }
                 failure.map_or(Ok(lines), Err)

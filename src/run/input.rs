@@ -1,12 +1,32 @@
 //! Turns events of the terminal into messages.
 
-use crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers, MouseEventKind};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
 
 use crate::console::keymap::{Key, KeyPress};
 use crate::console::msg::Msg;
 
-/// The message for an event of the terminal; `None` if the event means nothing here.
-pub(super) fn message(event: Event) -> Option<Msg> {
+/// What an event of the terminal means.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// A message for the console.
+    Msg(Msg),
+    /// ctrl-z. Not a message, because it means the same over every dialog and in every text field.
+    Suspend,
+}
+
+/// What an event of the terminal means; `None` if nothing here.
+pub(super) fn input(event: Event) -> Option<Input> {
+    match event {
+        Event::Key(KeyEvent { code: KeyCode::Char('z'), modifiers: KeyModifiers::CONTROL, kind, .. })
+            if kind != KeyEventKind::Release =>
+        {
+            Some(Input::Suspend)
+        }
+        other => message(other).map(Input::Msg),
+    }
+}
+
+fn message(event: Event) -> Option<Msg> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => Some(Msg::Key(KeyPress {
             key: translate(key.code)?,

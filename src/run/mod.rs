@@ -13,11 +13,13 @@ pub mod insights;
 pub mod judge;
 mod operate;
 pub mod planner;
+pub mod private;
 pub mod read;
 mod session;
+mod signals;
 pub mod tail;
 mod terminal;
 mod verify;
 
-pub use console::console;
+pub use console::{Closed, Left, console};
 pub use session::Session;

@@ -159,6 +159,22 @@ async fn an_empty_page_with_a_token_is_followed_by_the_next() {
 }
 
 #[tokio::test]
+async fn the_log_groups_to_choose_from_are_no_more_than_a_thousand() {
+    let page = |name: &str, next: Option<&str>| {
+        Reply::json(200, json!({ "logGroups": [{ "logGroupName": name }], "nextToken": next }))
+    };
+    let server = Scripted::script([("DescribeLogGroups", vec![page("/a", Some("t")), page("/b", None)])]).await;
+    assert_eq!(cloud(&server.url).await.log_groups().await.unwrap(), ["/a", "/b"]);
+    let mut pages = 0;
+    let endless = Scripted::start(move |_| {
+        pages += 1;
+        Reply::json(200, json!({ "logGroups": [{ "logGroupName": "/a" }], "nextToken": pages.to_string() }))
+    })
+    .await;
+    assert_eq!(cloud(&endless.url).await.log_groups().await.unwrap().len(), 20, "50 names a page");
+}
+
+#[tokio::test]
 async fn a_stack_that_does_not_exist_is_none() {
     let body = "<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id x does not exist</Message>\
                 </Error></ErrorResponse>";

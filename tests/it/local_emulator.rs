@@ -38,6 +38,43 @@ fn free_port() -> u16 {
     (first..first + 10).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
+/// Ends the emulator as a crash does.
+async fn kill(options: &LocalOptions) -> u32 {
+    let killed = status(options).await.unwrap().emulator.unwrap();
+    signal(killed.pid, "KILL");
+    while status(options).await.unwrap().emulator.is_some_and(|found| found.running) {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    killed.pid
+}
+
+#[tokio::test]
+async fn an_emulator_that_was_killed_comes_back_on_its_port_or_says_that_it_is_on_another() {
+    let state = place();
+    let first = up(&options(&state, Some(free_port())), &mut |_| {}).await.unwrap();
+    let any = options(&state, None);
+    kill(&any).await;
+    let mut notes = Vec::new();
+    let second = up(&any, &mut |progress| notes.extend(note(progress))).await.unwrap();
+    assert_eq!((second.endpoint, second.started_here), (first.endpoint, true));
+    assert!(!notes.iter().any(|note| note.contains("port")), "{notes:?}");
+
+    kill(&any).await;
+    // The threads of the emulator may keep the port a little longer.
+    let stranger = loop {
+        match std::net::TcpListener::bind(("127.0.0.1", first.port)) {
+            Ok(stranger) => break stranger,
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+        }
+    };
+    let third = up(&any, &mut |progress| notes.extend(note(progress))).await.unwrap();
+    assert_ne!(third.port, first.port);
+    let told = format!("was on port {} and is on port {} now", first.port, third.port);
+    assert!(notes.iter().any(|note| note.contains(&told)), "{notes:?}");
+    drop(stranger);
+    down(&any, &mut |_| {}).await.unwrap();
+}
+
 fn signal(pid: u32, name: &str) {
     let done = std::process::Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().unwrap();
     assert!(done.success());
@@ -83,14 +120,10 @@ async fn an_emulator_that_was_killed_is_replaced_and_a_port_of_others_is_left_al
 
     let options = options(&state, Some(free_port()));
     up(&options, &mut |_| {}).await.unwrap();
-    let killed = status(&options).await.unwrap().emulator.unwrap();
-    signal(killed.pid, "KILL");
-    while status(&options).await.unwrap().emulator.is_some_and(|found| found.running) {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    let killed = kill(&options).await;
     assert!(up(&options, &mut |_| {}).await.unwrap().started_here);
     let replaced = status(&options).await.unwrap().emulator.unwrap();
-    assert_ne!(replaced.pid, killed.pid);
+    assert_ne!(replaced.pid, killed);
     down(&options, &mut |_| {}).await.unwrap();
 }
 

@@ -7,7 +7,12 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use crate::support::plans;
 use crate::support::pty::Console;
+use crate::support::scripted::{Reply, Scripted};
+use quarterdeck::core::operation::record::{Entry, Record};
+use quarterdeck::run::audit::Audit;
+use rstest::rstest;
 
 const SOON: Duration = Duration::from_secs(5);
 const WIDE: terminal::Size = (120, 40);
@@ -58,16 +63,154 @@ fn a_terminal_that_is_too_small_says_so_and_recovers() {
     console.assert_restored();
 }
 
-#[test]
-fn a_signal_gives_the_terminal_back() {
-    for signal in ["TERM", "HUP"] {
-        let (mut console, _home) = console(&refused());
-        console.wait_for("[Fleet]", SOON);
-        console.assert_taken();
-        console.signal(signal);
-        console.wait_for_exit(SOON);
-        console.assert_restored();
+#[rstest]
+#[case("HUP", 129)]
+#[case("INT", 130)]
+#[case("QUIT", 131)]
+#[case("TERM", 143)]
+fn a_signal_gives_the_terminal_back(#[case] signal: &str, #[case] code: u32) {
+    let (mut console, _home) = console(&refused());
+    console.wait_for("[Fleet]", SOON);
+    console.assert_taken();
+    console.signal(signal);
+    assert_eq!(console.wait_for_exit(SOON), code);
+    console.assert_restored();
+}
+
+/// The console as a job of a shell, and the id of its process.
+fn job(endpoint: &str) -> (Console, u32, tempfile::TempDir) {
+    let home = tempfile::tempdir().expect("a directory");
+    let args = ["--endpoint-url", endpoint, "--region", "us-east-1", "-e", "x"];
+    let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+    let mut shell = Console::shell(home.path(), WIDE, &args, &keys);
+    shell.press("sh -c 'echo $$ >pid; exec $CONSOLE'\n");
+    shell.wait_for("[Fleet]", SOON);
+    shell.assert_taken();
+    let pid = std::fs::read_to_string(home.path().join("pid")).expect("the id of the process");
+    let pid = pid.trim().parse().expect("a number");
+    (shell, pid, home)
+}
+
+#[rstest]
+#[case::typed(None)]
+#[case::sent(Some("TSTP"))]
+fn a_console_that_is_suspended_gives_the_terminal_back_until_the_shell_continues_it(#[case] signal: Option<&str>) {
+    let (mut shell, pid, _home) = job(&refused());
+    // What is typed into a field must not be lost, nor may the field take the key.
+    shell.press("/abc");
+    shell.wait_for("abc", SOON);
+    for _ in 0..2 {
+        match signal {
+            Some(name) => terminal::signal(pid, name),
+            None => shell.press("\x1a"),
+        }
+        shell.wait("the shell", SOON, |screen| screen.contains("topped") && !screen.contains("[Fleet]"));
+        shell.assert_restored();
+        shell.press("fg; echo ended with $?\n");
+        shell.wait("the console", SOON, |screen| screen.contains("[Fleet]") && screen.contains("abc"));
+        shell.assert_taken();
     }
+    shell.press("\x1b");
+    shell.wait("the field to close", SOON, |screen| !screen.contains("abc"));
+    shell.press("q");
+    shell.wait_for("ended with 0", SOON);
+    shell.assert_restored();
+}
+
+#[test]
+fn a_console_that_was_stopped_without_a_warning_takes_the_terminal_again() {
+    let (mut shell, pid, _home) = job(&refused());
+    terminal::signal(pid, "STOP");
+    shell.wait_for("topped", SOON);
+    shell.press("stty sane; printf '\\033[?1049l\\033[?2004l\\033[?1000l'; echo shell\n");
+    shell.wait("the shell", SOON, |screen| screen.contains("\nshell"));
+    shell.press("fg\n");
+    shell.wait("the console", SOON, |screen| screen.contains("[Fleet]") && !screen.contains("\nshell"));
+    shell.assert_taken();
+    shell.press("?");
+    shell.wait_for("keys: Fleet", SOON);
+}
+
+#[test]
+fn a_console_that_is_suspended_ends_by_a_signal() {
+    let (mut shell, pid, _home) = job(&refused());
+    shell.press("\x1a");
+    shell.wait_for("topped", SOON);
+    terminal::signal(pid, "TERM");
+    shell.press("fg; echo ended with $?\n");
+    shell.wait_for("ended with 143", SOON);
+    shell.assert_restored();
+}
+
+#[test]
+fn a_console_that_no_shell_could_continue_is_not_suspended() {
+    let (mut console, _home) = console(&refused());
+    console.wait_for("[Fleet]", SOON);
+    console.press("\x1a");
+    console.wait_for("not suspended", SOON);
+    console.assert_taken();
+    console.press("q");
+    assert_eq!(console.wait_for_exit(SOON), 0);
+}
+
+#[test]
+fn a_console_whose_shell_was_killed_ends() {
+    let (shell, pid, _home) = job(&refused());
+    shell.signal("KILL");
+    let runs = || {
+        let listed = std::process::Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output();
+        let state = String::from_utf8(listed.expect("ps").stdout).expect("text");
+        !state.trim().is_empty() && !state.starts_with('Z')
+    };
+    let deadline = Instant::now() + SOON;
+    while runs() {
+        assert!(Instant::now() < deadline, "it goes on without a terminal");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+const IDENTITY: &str = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/me</Arn>\
+    <UserId>U</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
+
+#[rstest]
+#[case::left(None)]
+#[case::terminated(Some("TERM"))]
+fn a_console_that_ends_while_an_operation_is_under_way_names_it(#[case] signal: Option<&str>) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let server = runtime.block_on(Scripted::script([
+        ("GetCallerIdentity", vec![Reply::Answer(200, IDENTITY.into())]),
+        ("RegisterScalableTarget", vec![Reply::Hang]),
+    ]));
+    let (mut plan, home) = (plans::scale(), tempfile::tempdir().expect("a directory"));
+    let here = (&mut plan.target.environment, &mut plan.target.region, &mut plan.target.endpoint);
+    (*here.0, *here.1, *here.2) = ("x".into(), "us-east-1".into(), Some(server.url.clone()));
+    let entry = Entry::Intent { caller: "me".into(), plan: Box::new(plan) };
+    let intent = Record { at: jiff::Timestamp::now(), operation: "op-scale".into(), entry };
+    let audit = Audit::open(&home.path().join("state/quarterdeck")).expect("an audit");
+    runtime.block_on(audit.append(intent)).expect("a record");
+    // It holds the operation's lock until then.
+    drop(audit);
+
+    let args = ["--endpoint-url", &server.url, "--region", "us-east-1", "-e", "x"];
+    let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+    let mut console = Console::start(home.path(), WIDE, &args, keys);
+    console.wait_for("123456789012", SOON);
+    console.press("o\r");
+    console.wait_for("desired count", SOON);
+    console.press("R");
+    let deadline = Instant::now() + SOON;
+    while server.count("RegisterScalableTarget") == 0 {
+        assert!(Instant::now() < deadline, "the operation goes on:\n{}", console.screen());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    match signal {
+        Some(name) => console.signal(name),
+        None => console.press("\x03"),
+    }
+    assert_eq!(console.wait_for_exit(SOON), 5);
+    console.assert_restored();
+    let screen = console.screen();
+    assert!(screen.contains("unfinished: scale time 2 -> 8") && screen.contains("op-scale"), "{screen}");
 }
 
 #[test]

@@ -11,7 +11,8 @@ use quarterdeck::run::headless::{InsightsOptions, LogsOptions};
 /// Terminal operations console for MCP servers on AWS.
 ///
 /// Without a command it opens the console. Exit codes: 0 done, 1 failed, 2 usage, 3 not found,
-/// 4 refused (read-only, not confirmed), 5 unfinished but resumable.
+/// 4 refused (read-only, not confirmed), 5 unfinished but resumable; a console that a signal ends: 128
+/// and its number.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "quarterdeck", version, max_term_width = 100)]
 pub struct Cli {

@@ -6,10 +6,11 @@ use crate::cli::{
 use crate::failure::ProgramFailure;
 use clap::CommandFactory;
 use quarterdeck::cloud::ErrorKind;
-use quarterdeck::console::action;
+use quarterdeck::console::action::{self, ActionInfo};
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::operation::{PlanRequest, Way};
+use quarterdeck::run::audit::Audit;
 use quarterdeck::run::headless::{self, Consent, Exit, Output};
 use quarterdeck::run::{Session, planner};
 use quarterdeck::ui::theme::Theme;
@@ -18,10 +19,13 @@ use quarterdeck::ui::theme::Theme;
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn offline(command: &Offline) -> Result<Exit, ProgramFailure> {
+pub fn offline(command: &Offline, output: Output) -> Result<Exit, ProgramFailure> {
     use std::io::Write;
     let mut out = Vec::new();
     match command {
+        Offline::Keys if output == Output::Json => {
+            headless::print_json(&action::all().map(key).collect::<Vec<_>>())?;
+        }
         Offline::Keys => {
             for info in action::all() {
                 let writes = if info.writes { "writes" } else { "" };
@@ -42,17 +46,31 @@ pub fn offline(command: &Offline) -> Result<Exit, ProgramFailure> {
     }
 }
 
-/// The theme of this name; dark if none is named, and none if `NO_COLOR` is set.
-pub fn theme(name: Option<&str>) -> Result<Theme, Refusal> {
+/// An action and its default keys, as `keys --output json` has them.
+#[derive(serde::Serialize)]
+struct ActionKeys {
+    name: &'static str,
+    keys: &'static [&'static str],
+    scope: &'static str,
+    writes: bool,
+    doc: &'static str,
+}
+
+fn key(info: &ActionInfo) -> ActionKeys {
+    let ActionInfo { name, keys, scope, writes, doc, .. } = *info;
+    ActionKeys { name, keys, scope: scope.title(), writes, doc }
+}
+
+/// The theme of this name, which the configuration has checked; dark if none is named, and none if
+/// `NO_COLOR` is set.
+pub fn theme(name: Option<&str>) -> Theme {
     let name = if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
         "none"
     } else {
         name.unwrap_or("dark")
     };
-    let theme = Theme::from_name(name, jiff::tz::TimeZone::system());
-    theme.ok_or_else(|| {
-        Refusal::new(ErrorKind::Invalid, format!("theme: there is no theme {name:?}; dark, light and none are"))
-    })
+    let zone = jiff::tz::TimeZone::system();
+    Theme::from_name(name, zone.clone()).unwrap_or_else(|| Theme::dark(zone))
 }
 
 /// How results are written.
@@ -71,6 +89,9 @@ pub fn consent(global: &Global) -> Consent {
 /// Carries out a command.
 pub async fn execute(session: &Session, global: &Global, command: CloudCommand) -> Result<Exit, ProgramFailure> {
     let output = output(global);
+    if writes(&command) && refused(&session.audit) {
+        return Ok(Exit::Refused);
+    }
     let exit = match command {
         CloudCommand::Plan { servers } => headless::plan_only(session, PlanRequest::Deploy { servers }, output).await?,
         CloudCommand::Environment(command) => write(session, global, command.request()).await?,
@@ -86,6 +107,27 @@ pub async fn execute(session: &Session, global: &Global, command: CloudCommand) 
         CloudCommand::Audit => headless::print_audit(session, output)?,
     };
     Ok(exit)
+}
+
+fn writes(command: &CloudCommand) -> bool {
+    match command {
+        CloudCommand::Environment(_) | CloudCommand::Server(_) | CloudCommand::Scale(_) => true,
+        CloudCommand::Clients(ClientsCommand::Rotate(_)) => true,
+        CloudCommand::Clients(ClientsCommand::List | ClientsCommand::Token { .. }) => false,
+        CloudCommand::Plan { .. } | CloudCommand::Status { .. } | CloudCommand::Audit => false,
+        CloudCommand::Logs(_) | CloudCommand::Insights(_) => false,
+        CloudCommand::Operations(OperationsCommand::List) => false,
+        CloudCommand::Operations(_) => true,
+    }
+}
+
+/// Whether every write is refused because it could not be recorded; the operator is told.
+pub fn refused(audit: &Audit) -> bool {
+    let barred = audit.barred();
+    if let Some(why) = barred {
+        headless::progress(&format!("quarterdeck: refused, nothing was done: it could not be recorded: {why}"));
+    }
+    barred.is_some()
 }
 
 /// Plans and carries out a write.

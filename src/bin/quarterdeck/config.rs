@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use quarterdeck::console::keymap::{BadBinding, Keymap};
 use quarterdeck::core::environment::{Environment, InvalidEnvironment};
+use quarterdeck::ui::theme::Theme;
 
 /// The user's configuration, from `$XDG_CONFIG_HOME/quarterdeck/config.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -58,30 +60,45 @@ pub enum ConfigError {
     Parse { path: PathBuf, error: toml::de::Error },
     #[error("{path}: {error}", path = path.display())]
     Environment { path: PathBuf, error: InvalidEnvironment },
+    #[error("{path}: theme: there is no theme {name:?}; dark, light and none are", path = path.display())]
+    Theme { path: PathBuf, name: String },
     #[error("{path}: {error}", path = path.display())]
     Keys { path: PathBuf, error: BadBinding },
-    #[error("no home directory is known; set HOME, or XDG_CONFIG_HOME, XDG_STATE_HOME and XDG_DATA_HOME")]
-    NoHome,
 }
 
 /// Where this user's files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
-    /// Configuration.
-    pub config: PathBuf,
-    /// Audit, logs, the local cloud's state.
-    pub state: PathBuf,
+    /// Configuration; `None` if there is no home directory.
+    pub config: Option<PathBuf>,
+    /// Audit and log; `None` if there is no home directory.
+    pub state: Option<PathBuf>,
 }
+
+/// Why there is no place for this user's files.
+pub const NO_HOME: &str = "no home directory is known; set HOME, or XDG_CONFIG_HOME and XDG_STATE_HOME";
 
 impl Places {
     /// The XDG directories, with this program's name.
-    ///
-    /// # Errors
-    /// When no home directory is known.
-    pub fn find() -> Result<Self, ConfigError> {
-        let xdg = etcetera::base_strategy::Xdg::new().map_err(|_| ConfigError::NoHome)?;
+    pub fn find() -> Self {
+        let Ok(xdg) = etcetera::base_strategy::Xdg::new() else {
+            return Self::without_home(|name| std::env::var_os(name).map(PathBuf::from));
+        };
         let state = xdg.state_dir().unwrap_or_else(|| xdg.data_dir());
-        Ok(Self { config: xdg.config_dir().join("quarterdeck/config.toml"), state: state.join("quarterdeck") })
+        Self::below(Some(xdg.config_dir()), Some(state))
+    }
+
+    /// The directories that variables name.
+    fn without_home(variable: impl Fn(&str) -> Option<PathBuf>) -> Self {
+        let absolute = |name: &str| variable(name).filter(|path| path.is_absolute());
+        Self::below(absolute("XDG_CONFIG_HOME"), absolute("XDG_STATE_HOME"))
+    }
+
+    fn below(config: Option<PathBuf>, state: Option<PathBuf>) -> Self {
+        Self {
+            config: config.map(|config| config.join("quarterdeck/config.toml")),
+            state: state.map(|state| state.join("quarterdeck")),
+        }
     }
 }
 
@@ -94,12 +111,16 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 /// # Errors
 /// When a named file is missing, or a file cannot be read or has an unknown key.
 pub fn load(named: Option<&Path>, places: &Places) -> Result<(Config, Keymap), ConfigError> {
-    let path = named.unwrap_or(&places.config).to_owned();
-    if named.is_none() && !path.exists() {
+    let usual = || places.config.as_deref().filter(|path| path.exists());
+    let Some(path) = named.or_else(usual).map(Path::to_owned) else {
         return Ok((Config::default(), Keymap::default()));
-    }
+    };
     let config: Config =
         toml::from_str(&read(&path)?).map_err(|error| ConfigError::Parse { path: path.clone(), error })?;
+    // Every command checks it, not only the console: who has just edited the file tries it with any.
+    if let Some(name) = config.theme.clone().filter(|name| Theme::from_name(name, TimeZone::UTC).is_none()) {
+        return Err(ConfigError::Theme { path, name });
+    }
     let list = |keys: &Keys| match keys {
         Keys::One(key) => vec![key.clone()],
         Keys::Many(keys) => keys.clone(),
@@ -144,14 +165,17 @@ mod tests {
     fn load_text(text: &str) -> Result<(Config, Keymap), String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        let places = Places { config: "none".into(), state: "none".into() };
-        load(Some(file.path()), &places).map_err(|error| error.to_string())
+        let places = Places { config: None, state: None };
+        let loaded = load(Some(file.path()), &places).map_err(|error| error.to_string());
+        loaded.inspect_err(|error| assert!(error.starts_with(&*file.path().to_string_lossy()), "{error}"))
     }
 
     #[rstest]
     #[case("regoin = 'eu-west-1'", "unknown field `regoin`")]
     #[case("[keys]\nscael = 'S'", "keys.scael: there is no such action")]
     #[case("[keys]\nscale = 's'", "not a capital letter")]
+    #[case("[keys]\nrefresh = 'ctrl-z'", "ctrl-z suspends the console")]
+    #[case("theme = 'drak'", "theme: there is no theme \"drak\"; dark, light and none are")]
     #[case("read_only = 'yes'", "expected a boolean")]
     #[case("[logs]\nfield = ['tool']", "unknown field `field`")]
     fn bad_configurations_are_named(#[case] text: &str, #[case] part: &str) {
@@ -160,8 +184,16 @@ mod tests {
     }
 
     #[test]
+    fn without_a_home_directory_there_are_the_places_that_variables_name() {
+        let set = |name: &str| (name == "XDG_STATE_HOME").then(|| PathBuf::from("/s"));
+        assert_eq!(Places::without_home(set), Places { config: None, state: Some("/s/quarterdeck".into()) });
+        assert_eq!(Places::without_home(|_| Some("relative".into())), Places { config: None, state: None });
+        assert_eq!(load(None, &Places { config: None, state: None }).unwrap().0, Config::default());
+    }
+
+    #[test]
     fn a_missing_file_is_no_configuration_unless_it_was_named() {
-        let places = Places { config: "no/such/file.toml".into(), state: "none".into() };
+        let places = Places { config: Some("no/such/file.toml".into()), state: None };
         assert_eq!(load(None, &places).unwrap().0, Config::default());
         assert!(load(Some(Path::new("no/such/file.toml")), &places).is_err());
     }

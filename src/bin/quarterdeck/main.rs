@@ -1,4 +1,6 @@
 //! The program: reads flags and files, chooses the cloud to work on, and ends with an exit code.
+// It panics when the reader of stderr has gone away. `run::headless::progress` does not.
+#![deny(clippy::print_stderr)]
 
 mod cli;
 mod commands;
@@ -6,7 +8,7 @@ mod config;
 mod failure;
 mod place_local;
 
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,9 +22,10 @@ use quarterdeck::console::keymap::Keymap;
 use quarterdeck::core::environment::{Environment, names};
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::identity::Context;
-use quarterdeck::run::Session;
 use quarterdeck::run::audit::Audit;
-use quarterdeck::run::headless::Exit;
+use quarterdeck::run::headless::{self, Exit};
+use quarterdeck::run::private;
+use quarterdeck::run::{Left, Session};
 use quarterdeck::{aws, run};
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::WorkerGuard;
@@ -34,7 +37,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("quarterdeck: the runtime could not be started: {error}");
+            headless::progress(&format!("quarterdeck: the runtime could not be started: {error}"));
             return ExitCode::from(Exit::Failed as u8);
         }
     };
@@ -46,9 +49,9 @@ fn main() -> ExitCode {
 
 /// Prints what went wrong and what to do about it. Returns the exit code.
 fn explain(failure: &ProgramFailure) -> Exit {
-    eprintln!("quarterdeck: {failure}");
+    headless::progress(&format!("quarterdeck: {failure}"));
     if let Some(hint) = failure.hint() {
-        eprintln!("  {hint}");
+        headless::progress(&format!("  {hint}"));
     }
     failure.exit()
 }
@@ -58,26 +61,53 @@ struct Start {
     global: Global,
     config: Config,
     keymap: Keymap,
-    places: Places,
+    audit: Audit,
     /// Writes the rest of the log when it is dropped.
-    _log: WorkerGuard,
+    _log: Option<WorkerGuard>,
 }
 
 impl Start {
     fn new(global: Global) -> Result<Self, ProgramFailure> {
-        let places = Places::find()?;
-        let log = log_to_file(&places.state)?;
+        let places = Places::find();
+        let audit = match &places.state {
+            Some(state) => Audit::open(state),
+            None => Audit::nowhere(config::NO_HOME.to_owned()),
+        };
+        let audit = audit.map_err(ProgramFailure::io("the audit"))?;
+        let log = match places.state.as_deref().map(log_to_file) {
+            Some(Ok(guard)) => Some(guard),
+            // Told with the audit, which lies beside the log.
+            None | Some(Err(_)) if audit.barred().is_some() => None,
+            Some(Err(error)) => {
+                headless::progress(&format!("quarterdeck: warning: there is no log: {error}"));
+                None
+            }
+            None => None,
+        };
         let (config, keymap) = config::load(global.config.as_deref(), &places)?;
-        Ok(Self { global, config, keymap, places, _log: log })
+        Ok(Self { global, config, keymap, audit, _log: log })
+    }
+
+    /// Tells what is wrong with the audit. The console does that on its screen.
+    fn warn(&self) {
+        self.audit
+            .warnings()
+            .iter()
+            .for_each(|warning| headless::progress(&format!("quarterdeck: warning: {warning}")));
     }
 }
 
 async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
     match cli.command {
-        Some(Command::Offline(command)) => commands::offline(&command),
-        Some(Command::Local(command)) => place_local::command(&Start::new(cli.global)?, &command).await,
+        Some(Command::Offline(command)) => commands::offline(&command, commands::output(&cli.global)),
+        Some(Command::Local(command)) => {
+            let start = Start::new(cli.global)?;
+            start.warn();
+            place_local::command(&start, &command).await
+        }
         Some(Command::Cloud(command)) => {
             let start = Start::new(cli.global)?;
+            start.warn();
             let session = if start.global.local { place_local::attach(&start).await? } else { session(&start).await? };
             commands::execute(&session, &start.global, command).await
         }
@@ -95,13 +125,21 @@ async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
 async fn console(session: Session, start: &Start) -> Result<Exit, ProgramFailure> {
     use std::io::IsTerminal;
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        eprintln!("quarterdeck: the console needs a terminal; `quarterdeck status` and the other commands do not");
+        headless::progress(
+            "quarterdeck: the console needs a terminal; `quarterdeck status` and the other commands do not",
+        );
         return Ok(Exit::Usage);
     }
-    let theme = commands::theme(start.config.theme.as_deref())?;
+    let theme = commands::theme(start.config.theme.as_deref());
     let ended = run::console(session, start.keymap.clone(), theme, &start.config.logs.fields).await;
-    ended.map_err(ProgramFailure::io("the terminal"))?;
-    Ok(Exit::Done)
+    let closed = ended.map_err(ProgramFailure::io("the terminal"))?;
+    for Left { id, title } in &closed.left {
+        headless::progress(&format!(
+            "quarterdeck: unfinished: {title}; go on with `quarterdeck` and `o`, or `quarterdeck operations resume {id}`"
+        ));
+    }
+    let exit = closed.exit.map_err(ProgramFailure::io("the terminal"))?;
+    Ok(if closed.left.is_empty() { exit } else { Exit::Unfinished })
 }
 
 /// A session with AWS, with credentials from the SDK's standard chain.
@@ -152,29 +190,26 @@ async fn build(
         region: cloud.region().to_owned(),
         cluster: start.global.cluster.clone().unwrap_or_else(|| names::cluster(&name)),
         endpoint: cloud.endpoint().map(ToOwned::to_owned),
-        read_only: start.global.read_only || start.config.read_only,
+        // What cannot be recorded must not be done.
+        read_only: start.global.read_only || start.config.read_only || start.audit.barred().is_some(),
         protected: environment.as_ref().is_some_and(|environment| environment.protected),
         environment: name,
         local,
     };
-    let audit = Audit::open(&start.places.state)
-        .map_err(ProgramFailure::io(format!("the audit in {}", start.places.state.display())))?;
     Ok(Session {
         cloud: Arc::new(cloud),
         context,
         environment: environment.map(Arc::new),
         overrides: Arc::default(),
-        audit,
+        audit: start.audit.clone(),
     })
 }
 
 /// Writes the log to a file only, because the terminal belongs to the console. `QUARTERDECK_LOG` chooses
-/// the level.
+/// the level. The audit has made the directory.
 fn log_to_file(state: &Path) -> Result<WorkerGuard, ProgramFailure> {
-    let private = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
-    private.map_err(ProgramFailure::io(state.display().to_string()))?;
     let path = state.join("quarterdeck.log");
-    let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    let file = private::open(&path, std::fs::OpenOptions::new().create(true).append(true).mode(0o600));
     let (writer, guard) = tracing_appender::non_blocking(file.map_err(ProgramFailure::io(path.display().to_string()))?);
     let level = std::env::var("QUARTERDECK_LOG").ok().and_then(|level| level.parse().ok());
     let level = level.unwrap_or(LevelFilter::WARN);

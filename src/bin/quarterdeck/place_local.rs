@@ -19,7 +19,7 @@ use quarterdeck::core::text::short_duration;
 use quarterdeck::local::traffic::{Tokens, TrafficOptions, traffic};
 use quarterdeck::local::{self, LocalOptions, LocalProgress, Running};
 use quarterdeck::run::Session;
-use quarterdeck::run::headless::{self, Consent, Exit, Output};
+use quarterdeck::run::headless::{self, Consent, Exit, Output, progress};
 use quarterdeck::run::{planner, read};
 use secrecy::SecretString;
 
@@ -29,11 +29,11 @@ use crate::{Start, commands};
 const ENVIRONMENT: &str = include_str!("../../../quarterdeck.toml");
 
 /// Shows the progress of the local cloud on stderr.
-fn show(progress: LocalProgress) {
-    match progress {
-        LocalProgress::Step { title, index, of } => eprintln!("[{index}/{of}] {title} …"),
-        LocalProgress::Note(text) => eprintln!("      {text}"),
-        LocalProgress::Done { title, took } => eprintln!("      {title}: done in {:.1} s", took.as_secs_f64()),
+fn show(news: LocalProgress) {
+    match news {
+        LocalProgress::Step { title, index, of } => progress(&format!("[{index}/{of}] {title} …")),
+        LocalProgress::Note(text) => progress(&format!("      {text}")),
+        LocalProgress::Done { title, took } => progress(&format!("      {title}: done in {:.1} s", took.as_secs_f64())),
     }
 }
 
@@ -51,7 +51,7 @@ fn environment(start: &Start, running: &Running) -> Result<Environment, ProgramF
         }
     }
     if running.engine.is_none() {
-        eprintln!("      no container engine: the control plane runs alone, without servers");
+        progress("      no container engine: the control plane runs alone, without servers");
         environment.servers.clear();
     }
     Ok(environment)
@@ -76,7 +76,7 @@ async fn up(start: &Start, output: Output) -> Result<(Running, Session, Exit), P
     let began = jiff::Timestamp::now();
     let running = local::up(&LocalOptions::default(), &mut show).await?;
     let session = session(start, &running).await?;
-    eprintln!("[4/4] deploy of environment {} …", session.context.environment);
+    progress(&format!("[4/4] deploy of environment {} …", session.context.environment));
     let plan = planner::plan(&session, PlanRequest::Deploy { servers: Vec::new() }).await?;
     let exit = headless::operate(
         &session,
@@ -86,13 +86,16 @@ async fn up(start: &Start, output: Output) -> Result<(Running, Session, Exit), P
     )
     .await?;
     let took = jiff::Timestamp::now().duration_since(began);
-    eprintln!("      the local cloud is up at {} after {}", running.endpoint, short_duration(took));
+    progress(&format!("      the local cloud is up at {} after {}", running.endpoint, short_duration(took)));
     Ok((running, session, exit))
 }
 
 /// `quarterdeck --local`: starts everything and opens the console. Without a terminal it prints the state
 /// and the addresses instead.
 pub async fn console(start: &Start) -> Result<Exit, ProgramFailure> {
+    if commands::refused(&start.audit) {
+        return Ok(Exit::Refused);
+    }
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let (running, session, exit) = up(start, Output::Text).await?;
     if !terminal {
@@ -104,7 +107,7 @@ pub async fn console(start: &Start) -> Result<Exit, ProgramFailure> {
     let result = crate::console(session, start).await;
     calls.abort();
     if running.started_here && !start.global.keep {
-        eprintln!("stopping the local cloud (`--keep` leaves it running) …");
+        progress("stopping the local cloud (`--keep` leaves it running) …");
         local::down(&LocalOptions::default(), &mut |_| {}).await?;
     }
     result
@@ -136,6 +139,7 @@ async fn running() -> Result<Running, ProgramFailure> {
 pub async fn command(start: &Start, command: &Local) -> Result<Exit, ProgramFailure> {
     let output = commands::output(&start.global);
     match command {
+        Local::Up if commands::refused(&start.audit) => Ok(Exit::Refused),
         Local::Up => {
             let (running, session, exit) = up(start, output).await?;
             addresses(&running, &session)?;
@@ -143,11 +147,8 @@ pub async fn command(start: &Start, command: &Local) -> Result<Exit, ProgramFail
         }
         Local::Down => {
             let stopped = local::down(&LocalOptions::default(), &mut show).await?;
-            eprintln!(
-                "stopped: emulator {}, {} containers",
-                if stopped.emulator { "yes" } else { "was not running" },
-                stopped.containers
-            );
+            let emulator = if stopped.emulator { "yes" } else { "was not running" };
+            progress(&format!("stopped: emulator {emulator}, {} containers", stopped.containers));
             Ok(Exit::Done)
         }
         Local::Status => {
@@ -195,7 +196,7 @@ async fn call(
         let total: u64 = report.values().map(|counts| counts.calls).sum();
         if tell && total / 10 > told {
             told = total / 10;
-            eprintln!("{total} calls");
+            progress(&format!("{total} calls"));
         }
     };
     traffic(&options, &MachineTokens(session.clone()), &mut report).await

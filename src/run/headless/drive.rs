@@ -1,7 +1,7 @@
 //! Carries out an operation without a screen, until it ends or is left.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -72,7 +72,8 @@ pub(super) async fn agreed(operation: &Operation, consent: &Consent) -> Result<S
 
 async fn ask(question: String) -> String {
     let read = tokio::task::spawn_blocking(move || {
-        eprint!("{question}");
+        // If it cannot be shown, there is somebody who answers nevertheless, or nobody.
+        let _ = write!(io::stderr().lock(), "{question}");
         let mut answer = String::new();
         // If the terminal cannot be read, the answer is empty, and nothing is confirmed.
         let _ = io::stdin().lock().read_line(&mut answer);

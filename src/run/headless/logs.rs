@@ -94,6 +94,7 @@ pub fn instant(text: &str, now: Timestamp) -> Result<i64, Refusal> {
 pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> Result<Exit, Failure> {
     let request = request(session, options).await?;
     let follows = options.follow;
+    let (asked_for, mut missing) = (request.groups.clone(), Vec::new());
     let (events, mut received) = mpsc::channel(64);
     let reader = tokio::spawn(tail::follow(session.cloud.clone(), request, Budget::at(&session.context), events));
     let mut printer = Printer::new(output);
@@ -106,7 +107,20 @@ pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> R
             }
         };
         let printed = match event {
-            None => break printer.end(Exit::Done),
+            None if !missing.is_empty() && missing.len() == asked_for.len() => {
+                return Err(no_such_group(session, &missing).await);
+            }
+            None => {
+                missing.iter().for_each(|group| progress(&format!("quarterdeck: there is no log group {group}")));
+                break printer.end(Exit::Done);
+            }
+            Some(TailEvent::Missing(group)) => {
+                if follows {
+                    progress(&format!("quarterdeck: waits for {group}, which does not exist yet"));
+                }
+                missing.push(group);
+                Ok(())
+            }
             Some(TailEvent::State(TailState::Ended(End::Failed(error)))) => {
                 progress(&format!("quarterdeck: the log ended: {error}"));
                 error.hint.iter().for_each(|hint| progress(&format!("  {hint}")));
@@ -129,6 +143,27 @@ pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> R
     };
     reader.abort();
     Ok(exit)
+}
+
+/// The failure when none of the groups exists, with the names that the operator may have meant.
+async fn no_such_group(session: &Session, missing: &[String]) -> Failure {
+    let why = format!("there is no log group {}", missing.join(", "));
+    // Whoever may read logs need not be allowed to list the groups; then there is no hint.
+    let known = session.cloud.log_groups().await.unwrap_or_default();
+    let near = nearest(&missing[0], known);
+    let refusal = Refusal::new(ErrorKind::NotFound, why);
+    Failure::Refused(if near.is_empty() { refusal } else { refusal.with_hint(format!("there is {}", near.join(", "))) })
+}
+
+/// The names, three at most, that have the longest beginning and end in common with the one wanted.
+fn nearest(wanted: &str, mut known: Vec<String>) -> Vec<String> {
+    let same = |pairs: &mut dyn Iterator<Item = (char, char)>| pairs.take_while(|(a, b)| a == b).count();
+    let likeness = |name: &String| {
+        same(&mut wanted.chars().zip(name.chars())) + same(&mut wanted.chars().rev().zip(name.chars().rev()))
+    };
+    known.sort_by_key(|name| (std::cmp::Reverse(likeness(name)), name.clone()));
+    known.truncate(3);
+    known
 }
 
 async fn request(session: &Session, options: &LogsOptions) -> Result<TailRequest, Failure> {
@@ -273,6 +308,14 @@ mod tests {
         assert_eq!(clock, "02:15:20", "the clock's time, not so long ago");
         assert_eq!(instant("2026-01-31T02:00:00Z", now), Ok(now.as_millisecond() - 3_600_000));
         assert_eq!(instant("yesterday-ish", now).map_err(|error| error.kind), Err(ErrorKind::Invalid));
+    }
+
+    #[test]
+    fn the_nearest_names_come_first() {
+        let known = ["/aws/lambda/x", "/quarterdeck/prod/time", "/quarterdeck/dev/time", "/quarterdeck/prod/weather"];
+        let near = nearest("/quarterdeck/prod/tmie", known.map(ToOwned::to_owned).into());
+        assert_eq!(near, ["/quarterdeck/prod/time", "/quarterdeck/prod/weather", "/quarterdeck/dev/time"]);
+        assert!(nearest("/x", Vec::new()).is_empty());
     }
 
     #[test]

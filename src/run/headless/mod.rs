@@ -51,6 +51,14 @@ pub enum Exit {
     Refused = 4,
     /// Unfinished, and resumable.
     Unfinished = 5,
+    /// The console was ended by SIGHUP: 128 and the signal's number, as a shell writes it.
+    HungUp = 129,
+    /// The console was ended by SIGINT.
+    Interrupted = 130,
+    /// The console was ended by SIGQUIT.
+    QuitBySignal = 131,
+    /// The console was ended by SIGTERM.
+    Terminated = 143,
 }
 
 impl Exit {
@@ -93,7 +101,7 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 }
 
 /// Writes a line of progress to stderr. If that fails, nobody reads it, and the work goes on.
-pub(crate) fn progress(text: &str) {
+pub fn progress(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 

@@ -66,11 +66,13 @@ pub(super) fn text(plan: &Plan) -> String {
 /// When it cannot be read or written.
 pub fn print_audit(session: &Session, output: Output) -> Result<Exit, Failure> {
     let path = session.audit.path();
-    let records = session.audit.records().map_err(|error| Failure::Audit { path: path.clone(), error })?;
-    if records.is_empty() {
+    let contents = session.audit.read().map_err(|error| Failure::Audit { path: path.clone(), error })?;
+    if let Some(trouble) = contents.trouble() {
+        progress(&format!("warning: {}: {trouble}", path.display()));
+    } else if contents.records.is_empty() {
         progress(&format!("{} holds nothing yet", path.display()));
     }
-    for record in &records {
+    for record in &contents.records {
         let what = match &record.entry {
             Entry::Intent { caller, plan } => format!("intent: {} by {caller}", plan.title),
             Entry::Agreed { to, .. } => format!("agreed: {to}"),

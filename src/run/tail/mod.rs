@@ -35,6 +35,8 @@ pub enum TailEvent {
     State(TailState),
     /// Lines may be missing, or are complete again.
     Gap(Gap),
+    /// A log group that was asked for does not exist, or not yet. Sent once for each.
+    Missing(String),
     /// How much of the budget of calls is used. Sent when it changes, at most once a second.
     Rate(Rate),
 }

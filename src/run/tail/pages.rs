@@ -17,6 +17,8 @@ pub(super) enum Piece {
     Events(Vec<LogEvent>),
     /// The window is read again from an earlier place: events after this may repeat earlier ones.
     Again,
+    /// This group does not exist.
+    NoGroup(String),
     /// Events of this group in this millisecond (since the Unix epoch) cannot be read.
     Lost(String, i64),
     /// A call failed: the error, how many failed in a row, and after how many milliseconds the next follows.
@@ -83,7 +85,10 @@ impl Pages {
                             self.tell(Piece::Lost(self.wanted[at].0.clone(), lost)).await?;
                         }
                     }
-                    Page::NoGroup => sources[at].finish(),
+                    Page::NoGroup => {
+                        self.tell(Piece::NoGroup(self.wanted[at].0.clone())).await?;
+                        sources[at].finish();
+                    }
                     Page::Refused(error) => {
                         // All groups begin again together, so that what is read twice is counted from its beginning.
                         let tokens: Vec<bool> = sources.iter_mut().map(GroupWindow::restart).collect();

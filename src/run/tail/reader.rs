@@ -1,6 +1,6 @@
 //! The tail's loop: takes what lanes and windows bring, passes lines on, and decides what is read next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -54,6 +54,8 @@ pub(super) struct TailReader {
     /// The window that is being read.
     window: Option<Reading>,
     stuck: Option<(String, u64)>,
+    /// Groups of which it was told that they do not exist.
+    missing: BTreeSet<String>,
     sent: u64,
     told: TailState,
     rate: (Rate, Instant),
@@ -76,6 +78,7 @@ impl TailReader {
             lanes: BTreeMap::new(),
             window: None,
             stuck: None,
+            missing: BTreeSet::new(),
             sent: 0,
             told: TailState::Off,
             rate: (Rate::default(), Instant::now()),
@@ -260,6 +263,11 @@ impl TailReader {
                 self.emit(fresh).await?;
             }
             Piece::Again => self.window = Some(self.dedup.reading()),
+            Piece::NoGroup(group) => {
+                if self.missing.insert(group.clone()) {
+                    self.send(TailEvent::Missing(group)).await?;
+                }
+            }
             Piece::Lost(group, at) => {
                 let why = "more events in one millisecond than a page holds, and no token to go on";
                 let gap = self.coverage.lost(&group, at, why);

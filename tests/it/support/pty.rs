@@ -94,8 +94,31 @@ impl Console {
         args: &[&str],
         variables: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
+        Self::run(env!("CARGO_BIN_EXE_quarterdeck"), home, at, args, variables)
+    }
+
+    /// Starts a shell that has jobs, in which `$CONSOLE` is quarterdeck with these arguments. Lines that
+    /// are typed end in a line feed, which a terminal takes in raw mode too.
+    pub fn shell(home: &Path, at: Size, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let console = format!("{} {}", env!("CARGO_BIN_EXE_quarterdeck"), args.join(" "));
+        let own = [("CONSOLE", console.as_str()), ("PS1", "$ "), ("ENV", "")];
+        let mut shell = Self::run("sh", home, at, &["-i"], own.iter().chain(variables).copied());
+        shell.wait_for("$ ", Duration::from_secs(5));
+        // Line editing would change the terminal's modes.
+        shell.press("set +o emacs; set +o vi; echo ready\n");
+        shell.wait("the shell", Duration::from_secs(5), |screen| screen.contains("\nready"));
+        shell
+    }
+
+    fn run<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+        program: &str,
+        home: &Path,
+        at: Size,
+        args: &[&str],
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
         let pty = native_pty_system().openpty(size(at)).expect("a pseudo-terminal");
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_quarterdeck"));
+        let mut command = CommandBuilder::new(program);
         command.args(args);
         command.cwd(home);
         NOT_INHERITED.iter().for_each(|name| command.env_remove(name));
@@ -215,7 +238,9 @@ impl Console {
         let drawn = self.shared.lock();
         let screen = drawn.parser.screen();
         assert!(screen.alternate_screen() && screen.bracketed_paste(), "the console has the terminal");
-        assert_ne!(format!("{:?}", self.master.get_termios()), self.modes, "raw mode");
+        assert_ne!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None, "the mouse");
+        let modes = format!("{:?}", self.master.get_termios());
+        assert!(!modes.contains("ICANON") && self.modes.contains("ICANON"), "raw mode: {modes}");
     }
 }
 

@@ -96,6 +96,7 @@ impl Tailing {
                 self.gaps.retain(|known| known.id != gap.id);
                 self.gaps.push(gap);
             }
+            TailEvent::Missing(_) => {}
             TailEvent::Rate(rate) => self.throttled = rate.throttled,
         }
     }
