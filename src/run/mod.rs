@@ -11,7 +11,7 @@ pub mod headless;
 mod input;
 pub mod insights;
 pub mod judge;
-mod operate;
+pub mod operate;
 pub mod planner;
 pub mod private;
 pub mod read;

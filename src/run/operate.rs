@@ -14,7 +14,7 @@ use crate::core::stack::StackRef;
 ///
 /// A record is handed to the audit before this function returns, so records are written in the order of
 /// the calls, whenever the futures are polled.
-pub(super) fn perform(session: Session, effect: Order) -> BoxFuture<'static, Option<Event>> {
+pub fn perform(session: Session, effect: Order) -> BoxFuture<'static, Option<Event>> {
     match effect {
         Order::Record(record, mark) => {
             let written = session.audit.append(*record);
@@ -49,7 +49,7 @@ pub(super) fn perform(session: Session, effect: Order) -> BoxFuture<'static, Opt
 
 /// Discards drafts, given as stack and change set. One that cannot be discarded does no harm; the log
 /// names it.
-pub(super) async fn discard(session: &Session, drafts: &[(StackRef, String)]) {
+pub async fn discard(session: &Session, drafts: &[(StackRef, String)]) {
     for (stack, change_set) in drafts {
         if let Err(error) = session.cloud.discard(stack, change_set).await {
             tracing::warn!(%error, stack = stack.name, "a draft could not be discarded");

@@ -26,6 +26,7 @@ mod private;
 mod protocol;
 mod pty;
 mod readme;
+mod schedules;
 mod screens;
 mod screens_logs;
 mod steady;

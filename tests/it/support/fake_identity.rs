@@ -162,21 +162,10 @@ impl State {
     /// Any of the client's secrets opens the endpoint.
     fn token(&self, request: &Request) -> Reply {
         let given = request.headers.get("authorization").cloned().unwrap_or_default();
-        let good = |value: &str| given == format!("Basic {}", base64(format!("{CLIENT}:{value}").as_bytes()));
+        let good = |value: &str| given == super::basic(CLIENT, value);
         if self.secrets.iter().any(|(_, value)| good(value)) {
             return Reply::json(200, json!({ "access_token": "a.b.c", "token_type": "Bearer", "expires_in": 900 }));
         }
         Reply::json(400, json!({ "error": "invalid_client" }))
     }
-}
-
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let quad = |chunk: &[u8]| {
-        let bits = (0..3).fold(0u32, |bits, at| bits << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
-        let letter = |at: usize| char::from(ALPHABET[(bits >> (18 - 6 * at) & 63) as usize]);
-        (0..4).map(|at| if at <= chunk.len() { letter(at) } else { '=' }).collect::<String>()
-    };
-    bytes.chunks(3).map(quad).collect()
 }

@@ -15,6 +15,7 @@ pub mod pty;
 pub mod scripted;
 pub mod stacks;
 pub mod tailing;
+pub mod world;
 
 use jiff::Timestamp;
 use quarterdeck::console::effect::Effect;
@@ -198,4 +199,20 @@ pub fn parse(keys: &str) -> Vec<KeyPress> {
         rest = after;
     }
     presses
+}
+
+/// The `Authorization` header of a client and its secret (RFC 7617).
+pub fn basic(id: &str, secret: &str) -> String {
+    format!("Basic {}", base64(format!("{id}:{secret}").as_bytes()))
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let quad = |chunk: &[u8]| {
+        let bits = (0..3).fold(0u32, |bits, at| bits << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
+        let letter = |at: usize| char::from(ALPHABET[(bits >> (18 - 6 * at) & 63) as usize]);
+        (0..4).map(|at| if at <= chunk.len() { letter(at) } else { '=' }).collect::<String>()
+    };
+    bytes.chunks(3).map(quad).collect()
 }

@@ -1,0 +1,298 @@
+//! An AWS with a state, for operators who act at once: Cognito, Secrets Manager, ECS, CloudFormation, the
+//! token endpoint and the MCP servers, with the rules that AWS documents. It has no clock of its own: time
+//! passes when [`World::tick`] is called.
+
+mod cloudformation;
+mod cognito;
+mod ecs;
+mod secrets;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+
+use super::scripted::{Reply, Request, read};
+pub use cloudformation::Stack;
+pub use cognito::Client;
+pub use ecs::Service;
+pub use secrets::Secret;
+
+pub const ENVIRONMENT: &str = "prod";
+pub const REGION: &str = "eu-central-1";
+pub const ACCOUNT: &str = "123456789012";
+pub const POOL: &str = "eu-central-1_pool";
+
+/// What kind of AWS it is.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Whether a client can have two secrets, as at AWS; without, it behaves as an endpoint without the calls.
+    pub dual: bool,
+    /// The servers that are deployed.
+    pub servers: Vec<&'static str>,
+    /// So many ticks old is what ECS shows.
+    pub lag: usize,
+}
+
+/// The AWS; clones share it.
+#[derive(Clone)]
+pub struct World(pub Arc<Mutex<State>>);
+
+/// Everything that it holds.
+pub struct State {
+    pub setup: Setup,
+    pub secrets: BTreeMap<String, Secret>,
+    pub clients: BTreeMap<String, Client>,
+    pub services: BTreeMap<String, Service>,
+    /// The services as they were some ticks ago, the oldest first.
+    shown: VecDeque<BTreeMap<String, Service>>,
+    pub stacks: Vec<Stack>,
+    change_sets: Vec<cloudformation::ChangeSet>,
+    pub tags: BTreeMap<String, String>,
+    /// Every write, in order, without a secret value.
+    pub log: Vec<String>,
+    now: Timestamp,
+    made: u64,
+}
+
+impl World {
+    /// A deployed environment in which everything works.
+    pub fn deployed(setup: Setup) -> Self {
+        let mut state = State {
+            secrets: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            services: BTreeMap::new(),
+            shown: VecDeque::new(),
+            stacks: Vec::new(),
+            change_sets: Vec::new(),
+            tags: BTreeMap::new(),
+            log: Vec::new(),
+            now: Timestamp::now(),
+            made: 0,
+            setup,
+        };
+        state.stand_up();
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// Some time passes: tasks start and stop, stacks go on.
+    pub fn tick(&self) {
+        self.state().tick();
+    }
+
+    /// An endpoint of this AWS for one operator.
+    pub async fn serve(&self, operator: &str) -> Endpoint {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (arrive, arrivals) = mpsc::unbounded_channel();
+        let gated = Arc::new(AtomicBool::new(false));
+        let line =
+            Line { world: self.clone(), operator: operator.to_owned(), url: url.clone(), gated: gated.clone(), arrive };
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let line = line.clone();
+                tokio::spawn(line.serve(stream));
+            }
+        });
+        Endpoint { url, arrivals, gated }
+    }
+}
+
+/// A request that waits at the gate of an endpoint.
+pub struct Arrival {
+    pub call: String,
+    pub verdict: oneshot::Sender<Verdict>,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Answer,
+    /// It is carried out, and the answer is lost.
+    Lose,
+    /// It is lost before it is carried out.
+    Drop,
+}
+
+/// One operator's way to the AWS.
+pub struct Endpoint {
+    pub url: String,
+    /// Requests that wait at the gate, while it is shut.
+    pub arrivals: mpsc::UnboundedReceiver<Arrival>,
+    gated: Arc<AtomicBool>,
+}
+
+impl Endpoint {
+    /// Shuts the gate: every request waits for its verdict. Or opens it.
+    pub fn shut(&self, shut: bool) {
+        self.gated.store(shut, Ordering::SeqCst);
+    }
+}
+
+#[derive(Clone)]
+struct Line {
+    world: World,
+    operator: String,
+    url: String,
+    gated: Arc<AtomicBool>,
+    arrive: mpsc::UnboundedSender<Arrival>,
+}
+
+impl Line {
+    async fn serve(self, mut stream: TcpStream) {
+        while let Some(request) = read(&mut stream).await {
+            let verdict = if self.gated.load(Ordering::SeqCst) {
+                let (verdict, wait) = oneshot::channel();
+                let _ = self.arrive.send(Arrival { call: request.call.clone(), verdict });
+                // An operator that was killed drops the request.
+                wait.await.unwrap_or(Verdict::Drop)
+            } else {
+                Verdict::Answer
+            };
+            if verdict == Verdict::Drop {
+                return;
+            }
+            let reply = self.world.state().answer(&request, &self.operator, &self.url);
+            let Reply::Answer(status, body) = reply else { return };
+            if verdict == Verdict::Lose {
+                return;
+            }
+            let kind = if body.starts_with('<') { "text/xml" } else { "application/x-amz-json-1.1" };
+            let head = format!("HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", body.len());
+            if stream.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The ARN that an operator's calls have.
+pub fn arn(operator: &str) -> String {
+    format!("arn:aws:sts::{ACCOUNT}:assumed-role/ops/{operator}")
+}
+
+/// The Secret of a server.
+pub fn secret_of(server: &str) -> String {
+    format!("quarterdeck/{ENVIRONMENT}/{server}/machine-client")
+}
+
+impl State {
+    /// A number that no other thing has.
+    fn id(&mut self) -> u64 {
+        self.made += 1;
+        self.made
+    }
+
+    /// The time, later than it ever was.
+    fn time(&mut self) -> Timestamp {
+        self.now = Timestamp::now().max(self.now + SignedDuration::from_millis(1));
+        self.now
+    }
+
+    fn tick(&mut self) {
+        self.shown.push_back(self.services.clone());
+        while self.shown.len() > self.setup.lag {
+            self.shown.pop_front();
+        }
+        self.tick_services();
+        self.tick_stacks();
+    }
+
+    fn wrote(&mut self, operator: &str, what: impl Into<String>) {
+        self.log.push(format!("{operator}: {}", what.into()));
+    }
+
+    /// Carries a request out.
+    fn answer(&mut self, request: &Request, operator: &str, url: &str) -> Reply {
+        let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        let call = request.call.as_str();
+        let answered = self
+            .secrets_call(call, &body, operator)
+            .or_else(|| self.cognito_call(call, &body, operator))
+            .or_else(|| self.ecs_call(call, &body, operator))
+            .or_else(|| self.cloudformation_call(call, &request.body, operator, url));
+        if let Some(reply) = answered {
+            return reply;
+        }
+        match call {
+            "GetCallerIdentity" => {
+                let body = format!(
+                    "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>{}</Arn><UserId>u</UserId>\
+                     <Account>{ACCOUNT}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>",
+                    arn(operator)
+                );
+                Reply::Answer(200, body)
+            }
+            "/oauth2/token" => self.token(request),
+            path if path.ends_with("/mcp") => self.ask_server(path, request),
+            other => Reply::error(400, "UnknownOperationException", other),
+        }
+    }
+
+    /// Any secret of an existing client opens the token endpoint. The token names its client.
+    fn token(&self, request: &Request) -> Reply {
+        let given = request.headers.get("authorization").cloned().unwrap_or_default();
+        let owner = self
+            .clients
+            .values()
+            .find(|client| client.secrets.iter().any(|(_, value)| given == super::basic(&client.id, value)));
+        match owner {
+            Some(client) => {
+                Reply::json(200, json!({ "access_token": client.id, "token_type": "Bearer", "expires_in": 900 }))
+            }
+            None => Reply::json(400, json!({ "error": "invalid_client" })),
+        }
+    }
+
+    /// The running tasks of a server answer in turn; each knows the clients that it read when it started.
+    fn ask_server(&mut self, path: &str, request: &Request) -> Reply {
+        let server = path.trim_start_matches('/').trim_end_matches("/mcp").to_owned();
+        let turn = usize::try_from(self.id()).unwrap_or_default();
+        let client = request.headers.get("authorization").and_then(|given| given.strip_prefix("Bearer "));
+        let tasks = self.services.get(&server).map(Service::serving).unwrap_or_default();
+        match (tasks.get(turn % tasks.len().max(1)), client) {
+            (None, _) => Reply::Answer(503, "no healthy target".into()),
+            (Some(task), Some(client)) if task.accepts.iter().any(|id| id == client) => {
+                Reply::json(200, json!({ "jsonrpc": "2.0", "id": 1, "result": { "tools": [] } }))
+            }
+            _ => Reply::json(401, json!({ "error": "invalid_token" })),
+        }
+    }
+
+    /// Why callers of a server would be refused, if they would: they take `AWSCURRENT`, get a token, and are
+    /// answered by any task.
+    pub fn trouble(&self, server: &str) -> Option<String> {
+        let current = self.secrets.get(&secret_of(server))?.current()?;
+        let (id, value) = (current["client_id"].as_str()?, current["client_secret"].as_str()?);
+        let client = self.clients.get(id);
+        if !client.is_some_and(|client| client.secrets.iter().any(|(_, known)| known == value)) {
+            return Some(format!("AWSCURRENT of {server} does not open the token endpoint (client {id})"));
+        }
+        let tasks = self.services.get(server).map(Service::serving).unwrap_or_default();
+        let refuses = tasks.iter().find(|task| !task.accepts.iter().any(|known| known == id));
+        refuses.map(|task| format!("task {} of {server} refuses client {id}; it accepts {:?}", task.id, task.accepts))
+    }
+
+    /// Client secrets that open the token endpoint and are stored nowhere.
+    pub fn only_in_memory(&self) -> Vec<String> {
+        let stored: Vec<String> = self.secrets.values().flat_map(Secret::values).collect();
+        let lost = |client: &&Client| {
+            client.secrets.iter().any(|(_, value)| !stored.contains(value) && client.shown() != Some(value))
+        };
+        self.clients
+            .values()
+            .filter(|client| client.name.ends_with("-machine"))
+            .filter(lost)
+            .map(|client| client.id.clone())
+            .collect()
+    }
+}
