@@ -99,7 +99,12 @@ impl AwsCloud {
 
     /// The Secret says it where a rotation has published it. If not, it can be the original secret alone, and
     /// then the value is the one that Cognito shows.
-    async fn read_secret_in_force(&self, pool: &str, client: &str, secret: &str) -> CloudResult<Option<String>> {
+    pub(super) async fn read_secret_in_force(
+        &self,
+        pool: &str,
+        client: &str,
+        secret: &str,
+    ) -> CloudResult<Option<String>> {
         let stored = self.stored_credentials(secret, &Version::Labelled(Label::Current)).await?;
         let listed = self.client_secrets(pool, client).await?.unwrap_or_default();
         if let Some(id) = stored.secret_id().filter(|id| listed.iter().any(|secret| secret.id == *id)) {
@@ -215,7 +220,15 @@ mod tests {
 
     fn stored(name: &str, client: Option<&str>) -> StoredSecret {
         let (current_client, allowed_clients) = (client.map(Into::into), Vec::new());
-        StoredSecret { name: name.into(), current_client, allowed_clients, has_secret: true, changed_at: None }
+        let written_by = None;
+        StoredSecret {
+            name: name.into(),
+            current_client,
+            allowed_clients,
+            written_by,
+            has_secret: true,
+            changed_at: None,
+        }
     }
 
     #[test]

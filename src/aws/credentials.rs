@@ -11,6 +11,7 @@ use crate::core::text::sanitise;
 
 const CLIENT_ID: &str = "client_id";
 const CLIENT_SECRET: &str = "client_secret";
+const WRITTEN_BY: &str = "written_by";
 const SECRET_ID: &str = "client_secret_id";
 const ALLOWED: &str = "allowed_client_ids";
 const HOLDER: &str = "quarterdeck_lease";
@@ -57,6 +58,18 @@ impl Credentials {
     /// The id of the secret at Cognito, where it is known.
     pub(super) fn secret_id(&self) -> Option<&str> {
         self.rest.get(SECRET_ID)?.as_str()
+    }
+
+    /// The operation that wrote the version, where one of ours did.
+    pub(super) fn writer(&self) -> Option<&str> {
+        self.rest.get(WRITTEN_BY)?.as_str()
+    }
+
+    /// The same content, written by this operation.
+    #[must_use]
+    pub(super) fn written_by(mut self, operation: &str) -> Self {
+        self.rest.insert(WRITTEN_BY.into(), operation.into());
+        self
     }
 
     /// The same content with the id of the secret at Cognito.

@@ -138,7 +138,15 @@ impl AwsCloud {
             Ok(answer) => answer,
             Err(error) if error.kind == ErrorKind::NotFound => {
                 let (current_client, allowed_clients) = (None, Vec::new());
-                return Ok(StoredSecret { name, current_client, allowed_clients, has_secret: false, changed_at: None });
+                let written_by = None;
+                return Ok(StoredSecret {
+                    name,
+                    current_client,
+                    allowed_clients,
+                    written_by,
+                    has_secret: false,
+                    changed_at: None,
+                });
             }
             Err(error) => return Err(error),
         };
@@ -147,6 +155,7 @@ impl AwsCloud {
         Ok(StoredSecret {
             current_client: held.client_id().map(|id| text(Some(id))),
             has_secret: held.secret().is_some(),
+            written_by: held.writer().map(|id| text(Some(id))),
             allowed_clients: held.allowed(),
             changed_at: time(answer.created_date()),
             name,

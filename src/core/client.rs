@@ -140,6 +140,8 @@ pub struct StoredSecret {
     pub has_secret: bool,
     /// Client ids in `AWSCURRENT` that servers accept.
     pub allowed_clients: Vec<String>,
+    /// The operation that wrote `AWSCURRENT`, where one of ours did.
+    pub written_by: Option<String>,
     /// Last change of its value.
     pub changed_at: Option<Timestamp>,
 }

@@ -11,7 +11,7 @@ use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::rotate::{Rotation, UndoRotation};
 use crate::core::operation::service::{DEPLOYMENT, DESIRED, Restart, Rollback, Scale, ServiceRef, seen};
 use crate::core::operation::work::{Label, Shown};
-use crate::core::operation::{Call, Fact, Intent, Operation, SecretCall, Standing, Work};
+use crate::core::operation::{Call, Fact, Facts, Intent, Operation, SecretCall, Standing, Work};
 use crate::core::stack::{Stack, StackRef};
 use crate::core::unread::Read;
 
@@ -201,7 +201,12 @@ async fn of_lease(
     };
     let reserved = operation.facts().contains(&Fact::Lease(secret.clone()));
     match holder {
-        Some(holder) if holder.operation == operation.id() => return Ok(Standing::Resumable),
+        Some(holder) if holder.operation == operation.id() => {
+            return Ok(match published(session, rotation, operation.id(), operation.facts()).await? {
+                true => Standing::Resumable,
+                false => Standing::Overtaken(OTHERS.into()),
+            });
+        }
         Some(holder) if Some(holder.operation.as_str()) == from && !reserved => return Ok(Standing::Resumable),
         Some(holder) => return Ok(Standing::Overtaken(format!("the client is reserved by {holder}"))),
         None => {}
@@ -224,5 +229,21 @@ async fn of_lease(
     if current.is_some() && in_force.map(|(version, _)| version.as_str()) == current {
         return Ok(Standing::Resumable);
     }
-    Ok(Standing::Overtaken("other credentials have been published since it was planned".into()))
+    Ok(Standing::Overtaken(OTHERS.into()))
+}
+
+const OTHERS: &str = "other credentials have been published since";
+
+/// Whether `AWSCURRENT` is the version that an operation found when it reserved the client, or one that it
+/// wrote. A write of somebody else that was under way just then may have landed after it.
+pub(super) async fn published(session: &Session, rotation: &Rotation, id: &str, facts: &Facts) -> CloudResult<bool> {
+    let versions = session.cloud.secret_versions(&rotation.secret).await?;
+    let in_force = versions.iter().find(|(_, labels)| labels.iter().any(|one| one == Label::Current.as_str()));
+    let found = in_force.map(|(version, _)| version.as_str());
+    if found.is_some() && found == facts.get(&rotation.current()) {
+        return Ok(true);
+    }
+    // Before it was recorded that the client is reserved, nothing else can have been done.
+    let stored = session.cloud.stored_secret(&rotation.secret).await?;
+    Ok(stored.written_by.as_deref() == Some(id) || !facts.contains(&Fact::Lease(rotation.secret.clone())))
 }

@@ -653,3 +653,20 @@ fn a_call_that_may_have_been_sent_before_is_marked() {
     driver.go_on(Way::Resume);
     assert!(again(&mut driver));
 }
+
+#[test]
+fn a_doubtful_read_is_repeated_until_it_cannot_lag_any_more() {
+    let mut driver = Driver::confirmed(plans::scale());
+    let step = loop {
+        match driver.wanted.remove(0) {
+            Order::Check(step, Check::Steady { .. }, _) => break step,
+            effect => driver.answer(effect),
+        }
+    };
+    let doubt = || News::Checked(CheckState::Doubtful("desired count reads 2, not 8".into()), Facts::new());
+    driver.event(Event::Step { step, news: doubt() });
+    assert!(matches!(driver.wanted[..], [Order::Check(again, _, 2)] if again == step));
+    driver.now += 60;
+    driver.event(Event::Step { step, news: doubt() });
+    assert!(matches!(driver.operation.phase, Phase::Ended(Outcome::Failed { .. })), "{:?}", driver.operation.phase);
+}

@@ -492,11 +492,13 @@ impl Play {
         self.calm = true;
         for round in 0..40 {
             let mut open = 0;
+            // Who gets nowhere with a rotation takes it back.
+            let back = round > 1;
             for who in 0..self.operators.len() {
                 self.settle(who).await;
                 for operation in self.operators[who].unfinished() {
                     open += 1;
-                    self.end(who, operation).await;
+                    self.end(who, operation, back).await;
                 }
             }
             self.check();
@@ -536,8 +538,19 @@ impl Play {
         panic!("an operation never comes to rest");
     }
 
-    async fn end(&mut self, who: usize, operation: Operation) {
+    async fn end(&mut self, who: usize, operation: Operation, back: bool) {
         let (name, id) = (self.operators[who].name, operation.id().to_owned());
+        if back && matches!(operation.plan.intent, Intent::Rotate(_)) {
+            let learnt = operation.facts().clone();
+            let request = PlanRequest::UndoRotation { plan: Box::new(operation.plan.clone()), learnt };
+            self.plan(who, request).await;
+            if let Doing::Asked(mut operation) = std::mem::replace(&mut self.operators[who].doing, Doing::Nothing) {
+                let orders = operation.handle(Event::Answer("y".into()), Timestamp::now()).into();
+                let running = Running { operation: *operation, orders, waits: 0 };
+                self.operators[who].doing = Doing::Running(Box::new(running));
+                return self.settle(who).await;
+            }
+        }
         match judge::judge(&self.operators[who].session, &operation).await {
             Ok(standing) => {
                 self.say(format!("{name}: at the end, {id} ({}): {standing}", operation.plan.title));

@@ -10,7 +10,7 @@ use crate::aws::credentials::{self, Credentials};
 use crate::aws::secrets::labelled;
 use crate::aws::{AwsCloud, error};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, TokenAnswer, TokenEndpoint};
-use crate::core::operation::work::{Label, Proof, TokenProbe, Version};
+use crate::core::operation::work::{LEASE, Label, Proof, TokenProbe, Version};
 
 const PUBLISH: &str = "secretsmanager:PutSecretValue";
 
@@ -40,19 +40,20 @@ impl AwsCloud {
         let opens = stored.secret().is_some() && self.opens(order.proof, Version::Labelled(Label::Current)).await?;
         if opens {
             let accept = accepted(&order, &listed, &stored, stored.client_id().unwrap_or_default());
-            if stored.allowed() == accept {
+            // Whoever has reserved the client sees to the list, too.
+            if stored.allowed() == accept || labelled(&versions, LEASE).is_some() {
                 return Ok(());
             }
-            let made = stored.with_allowed(&accept);
+            let made = stored.with_allowed(&accept).written_by(order.token);
             return self.put_in_force(&order, before.as_deref(), "list", made).await;
         }
         let client = chosen(&order, &listed, &stored)?;
         let accept = accepted(&order, &listed, &stored, &client);
         if let Some(value) = self.known_value(&order, &client, &versions).await? {
-            let made = stored.with_client(&client, value).with_allowed(&accept);
+            let made = stored.with_client(&client, value).with_allowed(&accept).written_by(order.token);
             return self.put_in_force(&order, before.as_deref(), "publish", made).await;
         }
-        self.add_value(&order, &client, before.as_deref(), stored.with_allowed(&accept)).await
+        self.add_value(&order, &client, before.as_deref(), stored.with_allowed(&accept).written_by(order.token)).await
     }
 
     async fn opens(&self, proof: &Proof, version: Version) -> CloudResult<bool> {

@@ -66,7 +66,9 @@ impl AwsCloud {
     }
 
     async fn stage_new_secret(&self, client: &str, secret: &str, token: &str) -> CloudResult<Facts> {
-        let make = async || Ok(self.current_credentials(secret).await?.with_client(client, credentials::generate()?));
+        let make = async || {
+            Ok(self.current_credentials(secret).await?.with_client(client, credentials::generate()?).written_by(token))
+        };
         let version = self.put_version(secret, token, Label::Pending.as_str(), make).await?;
         Ok(pending(secret, version))
     }
@@ -81,7 +83,12 @@ impl AwsCloud {
     ) -> CloudResult<Facts> {
         let make = async || {
             let value = self.client_secret_value(pool, client).await?;
-            Ok(self.current_credentials(secret).await?.with_client(client, value).with_allowed(also_allow))
+            Ok(self
+                .current_credentials(secret)
+                .await?
+                .with_client(client, value)
+                .with_allowed(also_allow)
+                .written_by(token))
         };
         let version = self.put_version(secret, token, Label::Pending.as_str(), make).await?;
         Ok(pending(secret, version))
@@ -98,7 +105,7 @@ impl AwsCloud {
         if stored.allowed() == clients {
             return Ok(allowed(&hold.current));
         }
-        let made = stored.with_allowed(clients);
+        let made = stored.with_allowed(clients).written_by(&hold.operation);
         let version = self.put_version(&hold.secret, token, CLAIM, async || Ok(made)).await?;
         self.publish(hold, &version, proof).await?;
         Ok(allowed(&version))
@@ -115,7 +122,9 @@ impl AwsCloud {
         let version = match (client_secret, &proof.probe.version) {
             (None, Version::Id(version)) => version.clone(),
             (Some(id), version) => {
-                let make = async || Ok(self.stored_credentials(secret, version).await?.with_secret_id(id));
+                let make = async || {
+                    Ok(self.stored_credentials(secret, version).await?.with_secret_id(id).written_by(&hold.operation))
+                };
                 self.put_version(secret, token, CLAIM, make).await?
             }
             (None, Version::Labelled(_)) => return Err(error::invalid(STAGE, "a version is published by its id")),
@@ -127,7 +136,10 @@ impl AwsCloud {
     async fn republish(&self, token: &str, hold: &Hold, proof: &Proof) -> CloudResult<Facts> {
         let version = credentials::version_id(token, &hold.secret);
         self.held(hold, Some(&version)).await?;
-        let make = async || self.stored_credentials(&hold.secret, &proof.probe.version).await;
+        let make = async || {
+            let stored = self.stored_credentials(&hold.secret, &proof.probe.version).await?;
+            Ok(stored.written_by(&hold.operation))
+        };
         let version = self.put_version(&hold.secret, token, CLAIM, make).await?;
         self.publish(hold, &version, proof).await?;
         Ok(Facts::of(Fact::Republished(hold.secret.clone()), &version))
@@ -176,9 +188,16 @@ impl AwsCloud {
     ) -> CloudResult<()> {
         const DELETE: &str = "cognito-idp:DeleteUserPoolClientSecret";
         let listed = self.client_secrets(pool, client).await?.unwrap_or_default();
-        let (goes, stays): (Vec<_>, Vec<_>) = listed.into_iter().partition(|secret| chosen(&secret.id));
-        if !goes.is_empty() && stays.is_empty() {
-            let why = format!("client {client} would have no secret left: nothing was deleted");
+        let goes: Vec<_> = listed.into_iter().filter(|secret| chosen(&secret.id)).collect();
+        if goes.is_empty() {
+            return Ok(());
+        }
+        self.held(hold, None).await?;
+        let in_force = self.read_secret_in_force(pool, client, &hold.secret).await?;
+        if in_force.is_none_or(|id| goes.iter().any(|secret| secret.id == id)) {
+            let why = format!(
+                "the secret of client {client} that is in force would go, or it is not known which is: nothing was deleted"
+            );
             return Err(CloudError::new(ErrorKind::Conflict, DELETE, why));
         }
         for secret in goes {
@@ -241,7 +260,7 @@ impl AwsCloud {
 fn not_ours(client: &str, added: &str) -> CloudError {
     let why = format!("client {client} has a second secret, {added}, which is not the one that was stored for it");
     CloudError::new(ErrorKind::Conflict, ADD, why)
-        .with_hint("another machine rotates this client, or Cognito does not know the secret yet; resume in a minute")
+        .with_hint("take this rotation back, which deletes what is not in force, and rotate again")
 }
 
 fn pending(secret: &str, version: String) -> Facts {

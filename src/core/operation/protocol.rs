@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::announcement::Announcement;
 use super::fact::{Fact, Facts};
@@ -226,6 +226,8 @@ pub enum Order {
 
 /// How often a call whose outcome is unknown is settled before the operation pauses.
 const MAX_SETTLES: u32 = 3;
+/// How long reads of AWS may show what was there before a write. AWS gives no figure; it is seconds.
+const LAG: SignedDuration = SignedDuration::from_secs(30);
 /// Seconds between two reads of a condition.
 const CHECK_SECONDS: u32 = 2;
 
@@ -610,6 +612,7 @@ impl Operation {
             News::Applied(Applied::Void(why)) => self.void(index, why, now),
             News::Checked(CheckState::Holds(note), facts) => self.complete(index, facts, Note::Told(note), now),
             News::Checked(CheckState::Pending(note), _) => self.check_again(index, note, now),
+            News::Checked(CheckState::Doubtful(reason), _) => self.doubt(index, reason, now),
             News::Checked(CheckState::Failed(reason), _) => self.fail(index, reason, now),
             News::Unread(error) if error.retryable() => self.check_again(index, format!("not read: {error}"), now),
             // AWS goes on with what was sent. The operator signs in again, resumes, and sees how it ends.
@@ -639,6 +642,16 @@ impl Operation {
         }
         self.failed.insert(index, why.clone());
         self.end(now, Outcome::Failed { index: Some(index), title: self.title(index), reason: why })
+    }
+
+    /// Goes on reading as long as a read may be older than the write; then it has failed.
+    fn doubt(&mut self, index: usize, reason: String, now: Timestamp) -> Vec<Order> {
+        let since = self.running.get(&index).map_or(now, |progress| progress.since);
+        if now.duration_since(since) < LAG {
+            self.check_again(index, reason, now)
+        } else {
+            self.fail(index, reason, now)
+        }
     }
 
     /// Goes on waiting. After too long a wait it pauses, and the operator decides.

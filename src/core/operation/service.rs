@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fact::{Fact, Facts};
 use super::steps::Steps;
-use super::work::{Check, Definition, Made, Promise, ServiceCall, Step, Work};
+use super::work::{Check, Made, Promise, ServiceCall, Step, Work};
 use crate::core::fleet::Bounds;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,7 +143,7 @@ impl Scale {
             let call = ServiceCall::SetDesired { cluster: cluster.clone(), service: service.clone(), desired, from };
             steps.then(format!("set desired count of {service} to {desired}"), call);
             let count = Some(Bounds { min: desired, max: desired });
-            let promise = Promise { count, was: from, ..Promise::default() };
+            let promise = Promise { count, ..Promise::default() };
             steps.then(format!("wait until {service} runs {desired}"), self.service.steady(promise));
         }
         steps.done()
@@ -170,12 +170,12 @@ impl Rollback {
             cluster: cluster.clone(),
             service: service.clone(),
             task_definition: self.task_definition.clone(),
-            replaces: replaces.clone(),
+            replaces,
         };
         let mut steps = Steps::default();
         steps.then(format!("deploy {revision} to {service}"), call);
-        let definition = Some(Definition { wanted: self.task_definition.clone(), replaced: replaces });
-        let promise = Promise { definition, ..self.service.made(facts) };
+        let task_definition = Some(self.task_definition.clone());
+        let promise = Promise { task_definition, ..self.service.made(facts) };
         steps.then(format!("wait until {service} is steady"), self.service.steady(promise));
         steps.done()
     }

@@ -1,7 +1,7 @@
 //! Whether what was promised holds, judged from what was read.
 
 use crate::core::fleet::{Bounds, Deployment, Fleet, Rollout, Server, Task};
-use crate::core::operation::work::{CheckState, Definition, Made, Promise};
+use crate::core::operation::work::{CheckState, Made, Promise};
 use crate::core::stack::{Stack, StackDetail, StackEvent};
 use crate::core::unread::Read;
 
@@ -55,28 +55,18 @@ fn in_force(server: &Server, primary: &Deployment, promise: &Promise) -> Option<
             return Some(CheckState::Pending(format!("ECS shows {}, which is older than {id}", primary.id)));
         }
     }
-    let Definition { wanted, replaced } = promise.definition.as_ref()?;
-    if *wanted == primary.task_definition {
-        return None;
-    }
-    let now = primary.task_definition.rsplit('/').next().unwrap_or_default();
-    Some(if ours.is_none() && replaced.as_ref() == Some(&primary.task_definition) {
-        CheckState::Pending(format!("ECS still shows {now}"))
-    } else {
-        CheckState::Failed(format!("superseded: deployment {} with {now} is in force instead", primary.id))
-    })
+    let wanted = promise.task_definition.as_ref().filter(|wanted| **wanted != primary.task_definition)?;
+    let short = |arn: &String| arn.rsplit('/').next().unwrap_or_default().to_owned();
+    let (now, wanted) = (short(&primary.task_definition), short(wanted));
+    Some(CheckState::Doubtful(format!("superseded: deployment {} with {now} is in force, not {wanted}", primary.id)))
 }
 
 /// Why the desired count is not the promised one, if it is not.
 fn counted(server: &Server, promise: &Promise) -> Option<CheckState> {
     let Bounds { min, max } = promise.count.filter(|count| !(count.min..=count.max).contains(&server.desired))?;
     let wanted = if min == max { min.to_string() } else { format!("{min} to {max}") };
-    let reads = format!("desired count reads {}, not {wanted}", server.desired);
-    Some(if promise.was == Some(server.desired) {
-        CheckState::Pending(reads)
-    } else {
-        CheckState::Failed(format!("{reads}: someone or autoscaling changed it"))
-    })
+    let reads = server.desired;
+    Some(CheckState::Doubtful(format!("desired count reads {reads}, not {wanted}: someone or autoscaling changed it")))
 }
 
 /// So many tasks stopped by themselves, and none running, means that a deployment has failed. ECS's

@@ -361,13 +361,10 @@ impl Check {
 pub struct Promise {
     /// Fewest and most tasks; `None`: the service's own desired count.
     pub count: Option<Bounds>,
-    /// The count before the write. ECS may still show it for some seconds (ECS API reference, eventual
-    /// consistency).
-    pub was: Option<u32>,
     /// The deployment that the operation made. A newer one does as well.
     pub made: Option<Made>,
-    /// The task definition that must be in force.
-    pub definition: Option<Definition>,
+    /// ARN of the task definition that must be in force.
+    pub task_definition: Option<String>,
 }
 
 /// A deployment that an operation made.
@@ -378,14 +375,6 @@ pub struct Made {
     pub at: Option<Timestamp>,
 }
 
-/// ARNs of a task definition and of the one that it replaced, which ECS may still show.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it all")]
-pub struct Definition {
-    pub wanted: String,
-    pub replaced: Option<String>,
-}
-
 /// How a condition stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckState {
@@ -393,6 +382,9 @@ pub enum CheckState {
     Holds(String),
     /// Not yet; how far it is, in words.
     Pending(String),
+    /// It does not hold, unless what was read is older than what was written; why, in words. ECS may show
+    /// for some seconds what was there before (ECS API reference, eventual consistency).
+    Doubtful(String),
     /// It can no longer hold; why, in words.
     Failed(String),
 }

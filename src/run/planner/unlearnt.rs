@@ -8,6 +8,7 @@ use crate::core::error::PlanResult;
 use crate::core::operation::rotate::{Rotation, Strategy};
 use crate::core::operation::work::Label;
 use crate::core::operation::{Fact, Facts};
+use crate::run::judge::published;
 use crate::run::session::Session;
 
 /// Adds to what a rotation had learnt what it did not record.
@@ -28,6 +29,10 @@ pub(super) async fn look(session: &Session, rotation: &Rotation, id: &str, learn
         }
         // It was cut off before it had reserved the client, or an earlier version began it.
         None => {}
+    }
+    if !published(session, rotation, id, learnt).await? {
+        return Err(unclear(format!("other credentials of {} have been published since", rotation.name))
+            .with_hint("the rotation is overtaken: close it"));
     }
     let list = session.cloud.clients(&rotation.pool, &session.context.environment).await?;
     if let Some(part) = list.unread().first() {

@@ -190,6 +190,7 @@ pub fn clients() -> ClientList {
             name: "quarterdeck/prod/weather/machine-client".into(),
             current_client: Some("5h1kq8machine0weather0id".into()),
             has_secret: true,
+            written_by: None,
             allowed_clients: vec!["5h1kq8machine0weather0id".into()],
             changed_at: Some(at(-3_500)),
         })),
