@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::support::fixtures;
 use crate::support::world::{Arrival, Endpoint, Setup, Verdict, World, secret_of};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use quarterdeck::aws::{Access, Timeouts, connect_with};
 use quarterdeck::core::environment::Environment;
 use quarterdeck::core::identity::Context;
@@ -313,8 +313,10 @@ impl Play {
             Order::Check(step, check, _) => {
                 let event = operate::perform(self.operators[who].session.clone(), Order::Check(step, check, 0)).await;
                 let done = running.operation.done.len();
+                // Two seconds lie between two reads.
+                let waited = SignedDuration::from_secs(2 * i64::try_from(running.waits).unwrap_or_default());
                 if let Some(event) = event {
-                    running.orders.extend(running.operation.handle(event, Timestamp::now()));
+                    running.orders.extend(running.operation.handle(event, Timestamp::now() + waited));
                 }
                 let held = running.operation.done.len() > done;
                 running.waits = if held { 0 } else { running.waits + 1 };
