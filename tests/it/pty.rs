@@ -99,12 +99,12 @@ fn a_console_that_is_suspended_gives_the_terminal_back_until_the_shell_continues
     // What is typed into a field must not be lost, nor may the field take the key.
     shell.press("/abc");
     shell.wait_for("abc", SOON);
-    for _ in 0..2 {
+    for stops in 1..=2 {
         match signal {
             Some(name) => terminal::signal(pid, name),
             None => shell.press("\x1a"),
         }
-        shell.wait("the shell", SOON, |screen| screen.contains("topped") && !screen.contains("[Fleet]"));
+        shell.wait("the shell", SOON, |screen| screen.matches("topped").count() == stops);
         shell.assert_restored();
         shell.press("fg; echo ended with $?\n");
         shell.wait("the console", SOON, |screen| screen.contains("[Fleet]") && screen.contains("abc"));
@@ -122,10 +122,10 @@ fn a_console_that_was_stopped_without_a_warning_takes_the_terminal_again() {
     let (mut shell, pid, _home) = job(&refused());
     terminal::signal(pid, "STOP");
     shell.wait_for("topped", SOON);
-    shell.press("stty sane; printf '\\033[?1049l\\033[?2004l\\033[?1000l'; echo shell\n");
-    shell.wait("the shell", SOON, |screen| screen.contains("\nshell"));
+    shell.press("stty sane; printf '\\033[?1049l\\033[?2004l\\033[?1000l'; echo in''side\n");
+    shell.wait_for("inside", SOON);
     shell.press("fg\n");
-    shell.wait("the console", SOON, |screen| screen.contains("[Fleet]") && !screen.contains("\nshell"));
+    shell.wait("the console", SOON, |screen| screen.contains("[Fleet]") && !screen.contains("inside"));
     shell.assert_taken();
     shell.press("?");
     shell.wait_for("keys: Fleet", SOON);
