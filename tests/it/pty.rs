@@ -5,13 +5,21 @@ use crate::support::pty as terminal;
 
 use std::io::Read;
 use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::support::plans;
 use crate::support::pty::Console;
 use crate::support::scripted::{Reply, Scripted};
+use jiff::tz::TimeZone;
+use quarterdeck::aws::{Access, connect};
+use quarterdeck::console::keymap::Keymap;
+use quarterdeck::core::identity::Context;
 use quarterdeck::core::operation::record::{Entry, Record};
 use quarterdeck::run::audit::Audit;
+use quarterdeck::run::{self, Session};
+use quarterdeck::ui::theme::Theme;
 use rstest::rstest;
 
 const SOON: Duration = Duration::from_secs(5);
@@ -167,6 +175,50 @@ fn a_console_whose_shell_was_killed_ends() {
         assert!(Instant::now() < deadline, "it goes on without a terminal");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// The program of the next test: a console, and a task beside it that panics when a file is there.
+#[test]
+#[ignore = "started by another test, in a terminal"]
+fn a_console_beside_a_task_that_panics() {
+    let access = Access {
+        region: Some("us-east-1".into()),
+        endpoint: Some(std::env::var("ENDPOINT").expect("an endpoint")),
+        static_credentials: true,
+        ..Access::default()
+    };
+    let ended = tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+        let session = Session {
+            cloud: Arc::new(connect(&access).await.expect("a cloud")),
+            context: Context { environment: "x".into(), ..Context::default() },
+            environment: None,
+            overrides: Arc::default(),
+            audit: Audit::open(Path::new("state")).expect("an audit"),
+        };
+        tokio::spawn(async {
+            while !Path::new("panic").exists() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            panic!("on purpose");
+        });
+        run::console(session, Keymap::default(), Theme::dark(TimeZone::UTC), &[]).await
+    });
+    std::process::exit(ended.and_then(|closed| closed.exit).map_or(100, |exit| exit as i32));
+}
+
+#[test]
+fn a_panic_beside_the_console_ends_it_and_gives_the_terminal_back() {
+    let home = tempfile::tempdir().expect("a directory");
+    let program = std::env::current_exe().expect("a path");
+    let args = ["--exact", "pty::a_console_beside_a_task_that_panics", "--ignored", "--nocapture"];
+    let mut console = Console::run(&program.to_string_lossy(), home.path(), WIDE, &args, [("ENDPOINT", refused())]);
+    console.wait_for("[Fleet]", SOON);
+    console.assert_taken();
+    std::fs::write(home.path().join("panic"), "").expect("a file");
+    assert_eq!(console.wait_for_exit(SOON), 1);
+    console.assert_restored();
+    let screen = console.screen();
+    assert!(screen.contains("on purpose") && !screen.contains("[Fleet]"), "{screen}");
 }
 
 const IDENTITY: &str = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/me</Arn>\
