@@ -128,7 +128,12 @@ impl Console {
                         }
                     }
                     // After a SIGSTOP, which nobody can catch, the shell has had the terminal.
-                    Asked::Continued => self.retake(tty)?,
+                    Asked::Continued if terminal::in_foreground() => self.retake(tty)?,
+                    Asked::Continued => {
+                        if let Some(exit) = self.suspend(tty, signals, Stop::Process).await? {
+                            return Ok(exit);
+                        }
+                    }
                 },
                 event = keys.next() => match event {
                     Some(Ok(event)) => match input(event) {
@@ -168,8 +173,10 @@ impl Console {
         loop {
             match signals.next().await {
                 Asked::End(exit) => return Ok(Some(exit)),
-                Asked::Stop => terminal::stop(Stop::Process)?,
-                Asked::Continued => break,
+                Asked::Continued if terminal::in_foreground() => break,
+                // In the background, the modes of the terminal are the shell's: they are not to be changed, nor
+                // to be taken for those to give back.
+                Asked::Continued | Asked::Stop => terminal::stop(Stop::Process)?,
             }
         }
         self.retake(tty)?;

@@ -107,6 +107,12 @@ pub(super) fn can_stop() -> bool {
     getsid(None).is_ok_and(|leader| leader != getpgrp())
 }
 
+/// Whether the terminal is for this process's job now, as after `fg` and not after `bg`.
+pub(super) fn in_foreground() -> bool {
+    // Where that cannot be asked, nobody else has the terminal.
+    rustix::termios::tcgetpgrp(io::stdin()).map_or(true, |group| group == getpgrp())
+}
+
 /// Stops this process or its job. May return before the stop: only SIGCONT says that it is over.
 pub(super) fn stop(whom: Stop) -> io::Result<()> {
     // Not SIGTSTP, which this process catches.

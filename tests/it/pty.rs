@@ -99,6 +99,20 @@ fn job(endpoint: &str) -> (Console, u32, tempfile::TempDir) {
     (shell, pid, home)
 }
 
+/// The state of a process as `ps` has it, such as `T` for one that is stopped.
+fn state(pid: u32) -> Option<char> {
+    let listed = std::process::Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output();
+    String::from_utf8(listed.expect("ps").stdout).expect("text").chars().next()
+}
+
+fn wait_until_stopped(pid: u32) {
+    let deadline = Instant::now() + SOON;
+    while state(pid) != Some('T') {
+        assert!(Instant::now() < deadline, "it is not stopped");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[rstest]
 #[case::typed(None)]
 #[case::sent(Some("TSTP"))]
@@ -112,7 +126,13 @@ fn a_console_that_is_suspended_gives_the_terminal_back_until_the_shell_continues
             Some(name) => terminal::signal(pid, name),
             None => shell.press("\x1a"),
         }
-        shell.wait("the shell", SOON, |screen| screen.matches("topped").count() == stops);
+        let prompt = |screen: &str| screen.lines().filter(|line| line.trim_end() == "$").count() == 1;
+        shell.wait("the shell", SOON, |screen| !screen.contains("[Fleet]") && prompt(screen));
+        shell.assert_restored();
+        // In the background it must not touch the terminal, and stops at once.
+        shell.press("bg; jobs; echo look''ed\n");
+        shell.wait("the shell", SOON, |screen| screen.matches("looked").count() == stops);
+        wait_until_stopped(pid);
         shell.assert_restored();
         shell.press("fg; echo ended with $?\n");
         shell.wait("the console", SOON, |screen| screen.contains("[Fleet]") && screen.contains("abc"));
@@ -165,13 +185,8 @@ fn a_console_that_no_shell_could_continue_is_not_suspended() {
 fn a_console_whose_shell_was_killed_ends() {
     let (shell, pid, _home) = job(&refused());
     shell.signal("KILL");
-    let runs = || {
-        let listed = std::process::Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output();
-        let state = String::from_utf8(listed.expect("ps").stdout).expect("text");
-        !state.trim().is_empty() && !state.starts_with('Z')
-    };
     let deadline = Instant::now() + SOON;
-    while runs() {
+    while !matches!(state(pid), None | Some('Z')) {
         assert!(Instant::now() < deadline, "it goes on without a terminal");
         std::thread::sleep(Duration::from_millis(20));
     }
