@@ -4,8 +4,6 @@ use std::io::stdout;
 use std::time::Duration;
 
 use crossterm::clipboard::CopyToClipboard;
-use crossterm::event::EventStream;
-use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep_until};
@@ -13,7 +11,7 @@ use tokio::time::{Instant, interval, sleep_until};
 use super::audit::Audit;
 use super::executor::Executor;
 use super::headless::Exit;
-use super::input::{Input, input};
+use super::input::{Input, events, input};
 use super::operate;
 use super::session::Session;
 use super::signals::{Asked, Signals};
@@ -112,7 +110,7 @@ struct Console {
 
 impl Console {
     async fn run(&mut self, tty: &mut Tty, signals: &mut Signals) -> std::io::Result<Exit> {
-        let mut keys = EventStream::new();
+        let mut keys = events()?;
         let mut tick = interval(Duration::from_secs(1));
         let panicked = tty.panicked.clone();
         while !self.model.quitting {
@@ -135,8 +133,8 @@ impl Console {
                         }
                     }
                 },
-                event = keys.next() => match event {
-                    Some(Ok(event)) => match input(event) {
+                event = keys.recv() => match event {
+                    Some(event) => match input(event) {
                         Some(Input::Msg(msg)) => self.take(msg),
                         Some(Input::Suspend) => {
                             if let Some(exit) = self.suspend(tty, signals, Stop::Job).await? {
@@ -146,7 +144,7 @@ impl Console {
                         None => {}
                     },
                     // The terminal has closed, so nobody is there any more.
-                    Some(Err(_)) | None => return Ok(Exit::HungUp),
+                    None => return Ok(Exit::HungUp),
                 },
                 () = sleep_until(deadline), if self.dirty => self.draw(tty)?,
                 Some(msg) = self.inbox.recv() => self.take_data(msg),

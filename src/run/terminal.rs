@@ -3,7 +3,6 @@
 use std::io::{self, Stdout, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use crossterm::cursor::Show;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
@@ -41,7 +40,6 @@ impl Tty {
         }));
         let mut tty = Self { terminal, panicked };
         tty.take()?;
-        discard_typed()?;
         Ok(tty)
     }
 
@@ -76,14 +74,6 @@ fn give_back() {
         let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
     }
-}
-
-/// Drops the keys that were typed before there was a screen: they were not meant for it.
-fn discard_typed() -> io::Result<()> {
-    while crossterm::event::poll(Duration::ZERO)? {
-        crossterm::event::read()?;
-    }
-    Ok(())
 }
 
 impl Drop for Tty {

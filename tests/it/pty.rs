@@ -185,11 +185,40 @@ fn a_console_that_no_shell_could_continue_is_not_suspended() {
 fn a_console_whose_shell_was_killed_ends() {
     let (shell, pid, _home) = job(&refused());
     shell.signal("KILL");
+    wait_until_ended(pid);
+}
+
+fn wait_until_ended(pid: u32) {
     let deadline = Instant::now() + SOON;
     while !matches!(state(pid), None | Some('Z')) {
         assert!(Instant::now() < deadline, "it goes on without a terminal");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Starts a program in a pseudo-terminal of its own, ignores its SIGHUP as `nohup` does, and closes the
+/// terminal when the program has taken it.
+const CLOSES: &str = "
+import os, pty, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+pid, master = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+drawn = b''
+while b'[?1049h' not in drawn:
+    drawn += os.read(master, 4096)
+print(pid)
+";
+
+#[test]
+fn a_console_whose_terminal_was_closed_ends() {
+    let (home, endpoint) = (tempfile::tempdir().expect("a directory"), refused());
+    let mut closes = std::process::Command::new("python3");
+    closes.args(["-c", CLOSES, env!("CARGO_BIN_EXE_quarterdeck"), "--endpoint-url", &endpoint]);
+    closes.args(["--region", "us-east-1", "-e", "x"]).envs(terminal::homes(home.path())).env("AWS_PROFILE", "");
+    let output = closes.output().expect("python3");
+    let pid = String::from_utf8_lossy(&output.stdout).trim().parse();
+    wait_until_ended(pid.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr))));
 }
 
 /// The program of the next test: a console, and a task beside it that panics when a file is there.
