@@ -4,8 +4,6 @@ use std::io::stdout;
 use std::time::Duration;
 
 use crossterm::clipboard::CopyToClipboard;
-use crossterm::event::EventStream;
-use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep_until};
@@ -13,7 +11,7 @@ use tokio::time::{Instant, interval, sleep_until};
 use super::audit::Audit;
 use super::executor::Executor;
 use super::headless::Exit;
-use super::input::{Input, input};
+use super::input::{Input, events, input};
 use super::operate;
 use super::session::Session;
 use super::signals::{Asked, Signals};
@@ -112,7 +110,7 @@ struct Console {
 
 impl Console {
     async fn run(&mut self, tty: &mut Tty, signals: &mut Signals) -> std::io::Result<Exit> {
-        let mut keys = EventStream::new();
+        let mut keys = events()?;
         let mut tick = interval(Duration::from_secs(1));
         let panicked = tty.panicked.clone();
         while !self.model.quitting {
@@ -128,10 +126,15 @@ impl Console {
                         }
                     }
                     // After a SIGSTOP, which nobody can catch, the shell has had the terminal.
-                    Asked::Continued => self.retake(tty)?,
+                    Asked::Continued if terminal::in_foreground() => self.retake(tty)?,
+                    Asked::Continued => {
+                        if let Some(exit) = self.suspend(tty, signals, Stop::Process).await? {
+                            return Ok(exit);
+                        }
+                    }
                 },
-                event = keys.next() => match event {
-                    Some(Ok(event)) => match input(event) {
+                event = keys.recv() => match event {
+                    Some(event) => match input(event) {
                         Some(Input::Msg(msg)) => self.take(msg),
                         Some(Input::Suspend) => {
                             if let Some(exit) = self.suspend(tty, signals, Stop::Job).await? {
@@ -141,7 +144,7 @@ impl Console {
                         None => {}
                     },
                     // The terminal has closed, so nobody is there any more.
-                    Some(Err(_)) | None => return Ok(Exit::HungUp),
+                    None => return Ok(Exit::HungUp),
                 },
                 () = sleep_until(deadline), if self.dirty => self.draw(tty)?,
                 Some(msg) = self.inbox.recv() => self.take_data(msg),
@@ -168,8 +171,10 @@ impl Console {
         loop {
             match signals.next().await {
                 Asked::End(exit) => return Ok(Some(exit)),
-                Asked::Stop => terminal::stop(Stop::Process)?,
-                Asked::Continued => break,
+                Asked::Continued if terminal::in_foreground() => break,
+                // In the background, the modes of the terminal are the shell's: they are not to be changed, nor
+                // to be taken for those to give back.
+                Asked::Continued | Asked::Stop => terminal::stop(Stop::Process)?,
             }
         }
         self.retake(tty)?;

@@ -1,9 +1,53 @@
-//! Turns events of the terminal into messages.
+//! Reads the terminal, and turns its events into messages.
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
+use std::io;
+use std::time::Duration;
+
+use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
+
+use tokio::sync::mpsc;
 
 use crate::console::keymap::{Key, KeyPress};
 use crate::console::msg::Msg;
+
+/// How long the thread that reads outlives its reader.
+const LINGER: Duration = Duration::from_millis(500);
+/// Longest time for dropping what was typed before there was a screen.
+const DROP: Duration = Duration::from_secs(1);
+
+/// The events of the terminal, from now on. Keys that were typed before are dropped: they were not meant
+/// for the console. The channel ends when the terminal cannot be read any more.
+///
+/// A thread of its own reads them: of a terminal that has closed, crossterm reads without an end, and
+/// whoever reads then never gets to the signal that says so.
+pub(super) fn events() -> io::Result<mpsc::Receiver<Event>> {
+    let (out, events) = mpsc::channel(64);
+    let (dropped, ready) = std::sync::mpsc::channel();
+    std::thread::Builder::new().name("terminal".into()).spawn(move || {
+        let mut pending = Ok(());
+        while pending.is_ok() && matches!(event::poll(Duration::ZERO), Ok(true)) {
+            pending = event::read().map(drop);
+        }
+        // Whoever has started this may not wait any more.
+        let _ = dropped.send(());
+        while !out.is_closed() {
+            match event::poll(LINGER) {
+                Ok(false) => {}
+                Ok(true) => {
+                    let sent = event::read().is_ok_and(|event| out.blocking_send(event).is_ok());
+                    if !sent {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
+        }
+    })?;
+    // Not waited for without an end, for the reason above.
+    let _ = ready.recv_timeout(DROP);
+    Ok(events)
+}
 
 /// What an event of the terminal means.
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 use std::io::{self, Stdout, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use crossterm::cursor::Show;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
@@ -41,7 +40,6 @@ impl Tty {
         }));
         let mut tty = Self { terminal, panicked };
         tty.take()?;
-        discard_typed()?;
         Ok(tty)
     }
 
@@ -78,14 +76,6 @@ fn give_back() {
     }
 }
 
-/// Drops the keys that were typed before there was a screen: they were not meant for it.
-fn discard_typed() -> io::Result<()> {
-    while crossterm::event::poll(Duration::ZERO)? {
-        crossterm::event::read()?;
-    }
-    Ok(())
-}
-
 impl Drop for Tty {
     fn drop(&mut self) {
         give_back();
@@ -105,6 +95,12 @@ pub(super) enum Stop {
 /// leader no shell could, and there the kernel ignores ctrl-z as well.
 pub(super) fn can_stop() -> bool {
     getsid(None).is_ok_and(|leader| leader != getpgrp())
+}
+
+/// Whether the terminal is for this process's job now, as after `fg` and not after `bg`.
+pub(super) fn in_foreground() -> bool {
+    // Where that cannot be asked, nobody else has the terminal.
+    rustix::termios::tcgetpgrp(io::stdin()).map_or(true, |group| group == getpgrp())
 }
 
 /// Stops this process or its job. May return before the stop: only SIGCONT says that it is over.

@@ -5,13 +5,21 @@ use crate::support::pty as terminal;
 
 use std::io::Read;
 use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::support::plans;
 use crate::support::pty::Console;
 use crate::support::scripted::{Reply, Scripted};
+use jiff::tz::TimeZone;
+use quarterdeck::aws::{Access, connect};
+use quarterdeck::console::keymap::Keymap;
+use quarterdeck::core::identity::Context;
 use quarterdeck::core::operation::record::{Entry, Record};
 use quarterdeck::run::audit::Audit;
+use quarterdeck::run::{self, Session};
+use quarterdeck::ui::theme::Theme;
 use rstest::rstest;
 
 const SOON: Duration = Duration::from_secs(5);
@@ -91,6 +99,20 @@ fn job(endpoint: &str) -> (Console, u32, tempfile::TempDir) {
     (shell, pid, home)
 }
 
+/// The state of a process as `ps` has it, such as `T` for one that is stopped.
+fn state(pid: u32) -> Option<char> {
+    let listed = std::process::Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output();
+    String::from_utf8(listed.expect("ps").stdout).expect("text").chars().next()
+}
+
+fn wait_until_stopped(pid: u32) {
+    let deadline = Instant::now() + SOON;
+    while state(pid) != Some('T') {
+        assert!(Instant::now() < deadline, "it is not stopped");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[rstest]
 #[case::typed(None)]
 #[case::sent(Some("TSTP"))]
@@ -99,12 +121,18 @@ fn a_console_that_is_suspended_gives_the_terminal_back_until_the_shell_continues
     // What is typed into a field must not be lost, nor may the field take the key.
     shell.press("/abc");
     shell.wait_for("abc", SOON);
-    for _ in 0..2 {
+    for stops in 1..=2 {
         match signal {
             Some(name) => terminal::signal(pid, name),
             None => shell.press("\x1a"),
         }
-        shell.wait("the shell", SOON, |screen| screen.contains("topped") && !screen.contains("[Fleet]"));
+        let prompt = |screen: &str| screen.lines().filter(|line| line.trim_end() == "$").count() == 1;
+        shell.wait("the shell", SOON, |screen| !screen.contains("[Fleet]") && prompt(screen));
+        shell.assert_restored();
+        // In the background it must not touch the terminal, and stops at once.
+        shell.press("bg; jobs; echo look''ed\n");
+        shell.wait("the shell", SOON, |screen| screen.matches("looked").count() == stops);
+        wait_until_stopped(pid);
         shell.assert_restored();
         shell.press("fg; echo ended with $?\n");
         shell.wait("the console", SOON, |screen| screen.contains("[Fleet]") && screen.contains("abc"));
@@ -122,10 +150,10 @@ fn a_console_that_was_stopped_without_a_warning_takes_the_terminal_again() {
     let (mut shell, pid, _home) = job(&refused());
     terminal::signal(pid, "STOP");
     shell.wait_for("topped", SOON);
-    shell.press("stty sane; printf '\\033[?1049l\\033[?2004l\\033[?1000l'; echo shell\n");
-    shell.wait("the shell", SOON, |screen| screen.contains("\nshell"));
+    shell.press("stty sane; printf '\\033[?1049l\\033[?2004l\\033[?1000l'; echo in''side\n");
+    shell.wait_for("inside", SOON);
     shell.press("fg\n");
-    shell.wait("the console", SOON, |screen| screen.contains("[Fleet]") && !screen.contains("\nshell"));
+    shell.wait("the console", SOON, |screen| screen.contains("[Fleet]") && !screen.contains("inside"));
     shell.assert_taken();
     shell.press("?");
     shell.wait_for("keys: Fleet", SOON);
@@ -157,16 +185,84 @@ fn a_console_that_no_shell_could_continue_is_not_suspended() {
 fn a_console_whose_shell_was_killed_ends() {
     let (shell, pid, _home) = job(&refused());
     shell.signal("KILL");
-    let runs = || {
-        let listed = std::process::Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output();
-        let state = String::from_utf8(listed.expect("ps").stdout).expect("text");
-        !state.trim().is_empty() && !state.starts_with('Z')
-    };
+    wait_until_ended(pid);
+}
+
+fn wait_until_ended(pid: u32) {
     let deadline = Instant::now() + SOON;
-    while runs() {
+    while !matches!(state(pid), None | Some('Z')) {
         assert!(Instant::now() < deadline, "it goes on without a terminal");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Starts a program in a pseudo-terminal of its own, ignores its SIGHUP as `nohup` does, and closes the
+/// terminal when the program has taken it.
+const CLOSES: &str = "
+import os, pty, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+pid, master = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+drawn = b''
+while b'[?1049h' not in drawn:
+    drawn += os.read(master, 4096)
+print(pid)
+";
+
+#[test]
+fn a_console_whose_terminal_was_closed_ends() {
+    let (home, endpoint) = (tempfile::tempdir().expect("a directory"), refused());
+    let mut closes = std::process::Command::new("python3");
+    closes.args(["-c", CLOSES, env!("CARGO_BIN_EXE_quarterdeck"), "--endpoint-url", &endpoint]);
+    closes.args(["--region", "us-east-1", "-e", "x"]).envs(terminal::homes(home.path())).env("AWS_PROFILE", "");
+    let output = closes.output().expect("python3");
+    let pid = String::from_utf8_lossy(&output.stdout).trim().parse();
+    wait_until_ended(pid.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr))));
+}
+
+/// The program of the next test: a console, and a task beside it that panics when a file is there.
+#[test]
+#[ignore = "started by another test, in a terminal"]
+fn a_console_beside_a_task_that_panics() {
+    let access = Access {
+        region: Some("us-east-1".into()),
+        endpoint: Some(std::env::var("ENDPOINT").expect("an endpoint")),
+        static_credentials: true,
+        ..Access::default()
+    };
+    let ended = tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+        let session = Session {
+            cloud: Arc::new(connect(&access).await.expect("a cloud")),
+            context: Context { environment: "x".into(), ..Context::default() },
+            environment: None,
+            overrides: Arc::default(),
+            audit: Audit::open(Path::new("state")).expect("an audit"),
+        };
+        tokio::spawn(async {
+            while !Path::new("panic").exists() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            panic!("on purpose");
+        });
+        run::console(session, Keymap::default(), Theme::dark(TimeZone::UTC), &[]).await
+    });
+    std::process::exit(ended.and_then(|closed| closed.exit).map_or(100, |exit| exit as i32));
+}
+
+#[test]
+fn a_panic_beside_the_console_ends_it_and_gives_the_terminal_back() {
+    let home = tempfile::tempdir().expect("a directory");
+    let program = std::env::current_exe().expect("a path");
+    let args = ["--exact", "pty::a_console_beside_a_task_that_panics", "--ignored", "--nocapture"];
+    let mut console = Console::run(&program.to_string_lossy(), home.path(), WIDE, &args, [("ENDPOINT", refused())]);
+    console.wait_for("[Fleet]", SOON);
+    console.assert_taken();
+    std::fs::write(home.path().join("panic"), "").expect("a file");
+    assert_eq!(console.wait_for_exit(SOON), 1);
+    console.assert_restored();
+    let screen = console.screen();
+    assert!(screen.contains("on purpose") && !screen.contains("[Fleet]"), "{screen}");
 }
 
 const IDENTITY: &str = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/me</Arn>\

@@ -133,13 +133,21 @@ async fn console(session: Session, start: &Start) -> Result<Exit, ProgramFailure
     let theme = commands::theme(start.config.theme.as_deref());
     let ended = run::console(session, start.keymap.clone(), theme, &start.config.logs.fields).await;
     let closed = ended.map_err(ProgramFailure::io("the terminal"))?;
+    let program = if start.global.local { "quarterdeck --local" } else { "quarterdeck" };
     for Left { id, title } in &closed.left {
         headless::progress(&format!(
-            "quarterdeck: unfinished: {title}; go on with `quarterdeck` and `o`, or `quarterdeck operations resume {id}`"
+            "quarterdeck: unfinished: {title}; go on with `{program}` and `o`, or `{program} operations resume {id}`"
         ));
     }
-    let exit = closed.exit.map_err(ProgramFailure::io("the terminal"))?;
-    Ok(if closed.left.is_empty() { exit } else { Exit::Unfinished })
+    let exit = closed.exit.map_err(ProgramFailure::io("the terminal"));
+    if closed.left.is_empty() {
+        return exit;
+    }
+    // The more important of two codes.
+    if let Err(failure) = exit {
+        explain(&failure);
+    }
+    Ok(Exit::Unfinished)
 }
 
 /// A session with AWS, with credentials from the SDK's standard chain.

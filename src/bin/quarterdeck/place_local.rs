@@ -106,9 +106,24 @@ pub async fn console(start: &Start) -> Result<Exit, ProgramFailure> {
     let calls = tokio::spawn(background_traffic(session.clone(), running.clone()));
     let result = crate::console(session, start).await;
     calls.abort();
-    if running.started_here && !start.global.keep {
-        progress("stopping the local cloud (`--keep` leaves it running) …");
-        local::down(&LocalOptions::default(), &mut |_| {}).await?;
+    if !running.started_here || start.global.keep {
+        return result;
+    }
+    if matches!(result, Ok(Exit::Unfinished)) {
+        progress("the local cloud runs on, for the operation to be finished; `quarterdeck local down` stops it");
+        return result;
+    }
+    progress("stopping the local cloud (`--keep` leaves it running) …");
+    let (options, mut silent) = (LocalOptions::default(), |_| {});
+    tokio::select! {
+        stopped = local::down(&options, &mut silent) => {
+            stopped?;
+        }
+        // The console has caught the signal, so it does not end the program by itself any more.
+        _ = tokio::signal::ctrl_c() => {
+            progress("not stopped completely; `quarterdeck local down` does that");
+            return Ok(Exit::Interrupted);
+        }
     }
     result
 }

@@ -110,7 +110,8 @@ impl Console {
         shell
     }
 
-    fn run<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+    /// Starts another program with these arguments.
+    pub fn run<K: AsRef<OsStr>, V: AsRef<OsStr>>(
         program: &str,
         home: &Path,
         at: Size,
