@@ -178,7 +178,7 @@ actions! {
     Resume "resume" on_operation ["R"] writes "go on with a paused operation" => operations::resume;
     FinishNow "finish-now" on_operation ["F"] writes "waive the rest of a grace period" => operations::finish_now;
     Undo "undo" on_operation ["U"] writes "take an unfinished rotation back" => operations::undo;
-    CloseOperation "close" on_operation ["X"] writes "give up an operation that cannot go on" => operations::close;
+    CloseOperation "close" on_operation ["X"] writes "give up a paused operation as it is" => operations::close;
 }
 
 /// Every action, in the order in which help shows them: first those that show a screen.

@@ -194,10 +194,6 @@ fn judge(model: &mut Model, action: Action, way: Way) -> Vec<Effect> {
 /// Offers an operation, or says why it cannot be told what it is worth.
 pub(super) fn judged(model: &mut Model, id: &str, way: Way, standing: Result<Standing, CloudError>) -> Vec<Effect> {
     match standing {
-        Ok(Standing::Resumable) if way == Way::Close => {
-            model.refuse("it can go on: resume it, or take it back if it is a rotation");
-            Vec::new()
-        }
         Ok(standing) => event(model, id, Event::Offer(Offer { way, standing })),
         Err(error) => model.refuse(format!("it could not be read what has changed since: {error}")),
     }

@@ -111,6 +111,9 @@ fn offered(operation: &Operation, offer: &Offer, say: &mut impl FnMut(String, Me
                 Meaning::Warn,
             );
         }
+        (Standing::Resumable, Way::Close) => {
+            say(format!("▲ it can go on: {left} left. Give it up, and leave everything as it is?"), Meaning::Warn);
+        }
         (Standing::Resumable, _) => {
             say(format!("▲ it can go on: {left} left, the first of them: {}", next(operation)), Meaning::Warn)
         }

@@ -310,10 +310,11 @@ fn no_leaves_an_operation_as_it_was(#[case] key: &str, #[case] standing: Standin
 }
 
 #[test]
-fn what_can_go_on_is_not_closed() {
-    let console = offered("X", Standing::Resumable);
-    assert!(console.toast().contains("it can go on"), "{}", console.toast());
-    assert_eq!(phase(&console), &paused().phase);
+fn what_can_go_on_can_be_given_up() {
+    let mut console = offered("X", Standing::Resumable);
+    console.keys("y");
+    let given_up = Phase::Ended(Outcome::Closed { reason: "given up by the operator".into() });
+    assert_eq!(phase(&console), &given_up);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use quarterdeck::run::audit::Audit;
 use quarterdeck::run::{self, Session};
 use quarterdeck::ui::theme::Theme;
 use rstest::rstest;
+use serde_json::json;
 
 const SOON: Duration = Duration::from_secs(5);
 const WIDE: terminal::Size = (120, 40);
@@ -255,7 +256,13 @@ fn a_panic_beside_the_console_ends_it_and_gives_the_terminal_back() {
     let home = tempfile::tempdir().expect("a directory");
     let program = std::env::current_exe().expect("a path");
     let args = ["--exact", "pty::a_console_beside_a_task_that_panics", "--ignored", "--nocapture"];
-    let mut console = Console::run(&program.to_string_lossy(), home.path(), WIDE, &args, [("ENDPOINT", refused())]);
+    let mut console = Console::run(
+        &program.to_string_lossy(),
+        home.path(),
+        WIDE,
+        &args,
+        [("ENDPOINT", refused()), ("RUST_BACKTRACE", "0".into())],
+    );
     console.wait_for("[Fleet]", SOON);
     console.assert_taken();
     std::fs::write(home.path().join("panic"), "").expect("a file");
@@ -273,8 +280,13 @@ const IDENTITY: &str = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn
 #[case::terminated(Some("TERM"))]
 fn a_console_that_ends_while_an_operation_is_under_way_names_it(#[case] signal: Option<&str>) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let service = json!({ "serviceName": "time", "status": "ACTIVE", "desiredCount": 2 });
+    let bounds = json!({ "ResourceId": "service/quarterdeck-prod/time", "MinCapacity": 1, "MaxCapacity": 6 });
     let server = runtime.block_on(Scripted::script([
         ("GetCallerIdentity", vec![Reply::Answer(200, IDENTITY.into())]),
+        ("ListServices", vec![Reply::json(200, json!({ "serviceArns": ["arn:time"] }))]),
+        ("DescribeServices", vec![Reply::json(200, json!({ "services": [service] }))]),
+        ("DescribeScalableTargets", vec![Reply::json(200, json!({ "ScalableTargets": [bounds] }))]),
         ("RegisterScalableTarget", vec![Reply::Hang]),
     ]));
     let (mut plan, home) = (plans::scale(), tempfile::tempdir().expect("a directory"));
@@ -294,6 +306,8 @@ fn a_console_that_ends_while_an_operation_is_under_way_names_it(#[case] signal: 
     console.press("o\r");
     console.wait_for("desired count", SOON);
     console.press("R");
+    console.wait_for("it can go on", SOON);
+    console.press("y");
     let deadline = Instant::now() + SOON;
     while server.count("RegisterScalableTarget") == 0 {
         assert!(Instant::now() < deadline, "the operation goes on:\n{}", console.screen());

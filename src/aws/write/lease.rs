@@ -55,12 +55,17 @@ impl AwsCloud {
                 return Ok(Applied::Void(format!("secret {secret} holds no credentials any more")));
             };
             let holder = labelled(&versions, LEASE);
-            if has(&versions, &lease.operation, secret) {
-                return Ok(Applied::Done(reserved(secret, holder.unwrap_or_default(), published)));
-            }
+            let mine = has(&versions, &lease.operation, secret);
             if current.is_some_and(|shown| shown != published) {
+                if mine {
+                    // An earlier attempt got it, and somebody's write that was under way landed after that.
+                    self.move_label(secret, LEASE, holder, None).await?;
+                }
                 let why = format!("other credentials have been published in secret {secret} since this was planned");
                 return Ok(Applied::Void(why));
+            }
+            if mine {
+                return Ok(Applied::Done(reserved(secret, holder.unwrap_or_default(), published)));
             }
             match (holder, from) {
                 (None, LeaseFrom::Nobody | LeaseFrom::Holder(_)) => {}

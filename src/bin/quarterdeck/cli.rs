@@ -246,7 +246,7 @@ pub enum OperationsCommand {
         /// Its id, or the beginning of it.
         id: String,
     },
-    /// Give up one that cannot go on, as it is.
+    /// Give one up as it is, such as one that cannot go on.
     Close {
         /// Its id, or the beginning of it.
         id: String,

@@ -37,7 +37,7 @@ pub enum Way {
     Resume,
     /// Resume it without the rest of its grace period.
     Finish,
-    /// Give it up as it is.
+    /// Give it up as it is, even if it can go on.
     Close,
 }
 

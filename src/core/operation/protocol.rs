@@ -334,7 +334,7 @@ impl Operation {
     pub fn confirm(&self) -> &Confirm {
         match &self.phase {
             // It changes nothing in the cloud.
-            Phase::Offered { offer, .. } if offer.closes() => &Confirm::Yes,
+            Phase::Offered { offer, .. } if !offer.standing.resumable() => &Confirm::Yes,
             Phase::Consent(Question::Changed(Changed { confirm: Some(confirm), .. })) => confirm,
             _ => &self.plan.confirm,
         }

@@ -138,14 +138,6 @@ pub(super) async fn go_on(
         return Ok(Exit::Refused);
     }
     let standing = judge::judge(session, &operation).await?;
-    if way == Way::Close && standing.resumable() {
-        let why = format!("{} can go on: resume it, or take it back if it is a rotation", operation.plan.title);
-        return Err(Failure::refused(
-            ErrorKind::Conflict,
-            why,
-            format!("quarterdeck operations resume {}", operation.id()),
-        ));
-    }
     progress(&text(&operation.plan));
     progress(&format!("{} steps of {} are done", operation.done.len(), operation.steps().len()));
     progress(&standing.to_string());
@@ -153,6 +145,9 @@ pub(super) async fn go_on(
         let why = format!("{}: {standing}", operation.plan.title);
         let hint = format!("quarterdeck operations close {}", operation.id());
         return Err(Failure::refused(ErrorKind::Conflict, why, hint));
+    }
+    if way == Way::Close {
+        progress("closing it leaves everything as it is");
     }
     if way == Way::Finish {
         progress("finishing it waives the rest of the grace period and deletes the old credentials");
