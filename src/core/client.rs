@@ -28,6 +28,13 @@ impl ClientList {
         })
     }
 
+    /// Whether a client is not in force while another one of its name is: a rotation is under way, or has
+    /// left it behind.
+    pub fn spare(&self, client: &Client) -> bool {
+        let other = |other: &&Client| other.name == client.name && other.id != client.id;
+        !client.in_force() && self.clients.iter().filter(other).any(Client::in_force)
+    }
+
     /// Every part that could not be read, once.
     pub fn unread(&self) -> Vec<Unread> {
         // A client of which nothing is known is listed once.

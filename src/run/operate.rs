@@ -9,12 +9,27 @@ use crate::core::operation::protocol::News;
 use crate::core::operation::{Event, Order};
 use crate::core::stack::StackRef;
 
+/// Carries out one effect of an operation as [`carry_out`] does, after the pause that it asks for.
+pub fn perform(session: Session, effect: Order) -> BoxFuture<'static, Option<Event>> {
+    let pause = match &effect {
+        Order::Check(_, _, seconds) | Order::Apply(_, _, seconds) => *seconds,
+        Order::Record(..) | Order::Tell(_) | Order::Discard => 0,
+    };
+    let done = carry_out(session, effect);
+    Box::pin(async move {
+        if pause > 0 {
+            tokio::time::sleep(Duration::from_secs(u64::from(pause))).await;
+        }
+        done.await
+    })
+}
+
 /// Carries out one effect of an operation. The future returns the event that the operation must be told,
 /// if there is one.
 ///
 /// A record is handed to the audit before this function returns, so records are written in the order of
 /// the calls, whenever the futures are polled.
-pub fn perform(session: Session, effect: Order) -> BoxFuture<'static, Option<Event>> {
+pub fn carry_out(session: Session, effect: Order) -> BoxFuture<'static, Option<Event>> {
     match effect {
         Order::Record(record, mark) => {
             let written = session.audit.append(*record);
@@ -25,7 +40,7 @@ pub fn perform(session: Session, effect: Order) -> BoxFuture<'static, Option<Eve
                 })
             })
         }
-        Order::Apply(step, approved) => Box::pin(async move {
+        Order::Apply(step, approved, _) => Box::pin(async move {
             tracing::info!(operation = approved.operation(), call = ?approved.call(), "apply");
             let news = match session.cloud.apply(approved).await {
                 Ok(applied) => News::Applied(applied),
@@ -33,10 +48,9 @@ pub fn perform(session: Session, effect: Order) -> BoxFuture<'static, Option<Eve
             };
             Some(Event::Step { step, news })
         }),
-        Order::Check(step, check, delay) => Box::pin(async move {
-            tokio::time::sleep(Duration::from_secs(u64::from(delay))).await;
-            Some(Event::Step { step, news: verify::read(&session, &check).await })
-        }),
+        Order::Check(step, check, _) => {
+            Box::pin(async move { Some(Event::Step { step, news: verify::read(&session, &check).await }) })
+        }
         Order::Tell(approved) => Box::pin(async move {
             if let Err(error) = session.cloud.apply(approved).await {
                 tracing::warn!(%error, "colleagues could not be told");

@@ -97,7 +97,7 @@ fn y_confirms_and_nothing_is_sent_before_the_audit_has_it() {
     let [Order::Tell(_), Order::Record(record, Mark::Started(0))] = second.as_slice() else { panic!("{second:?}") };
     assert!(matches!(record.entry, Entry::Started { step: 0, .. }));
     let third = console.event("op-scale", Event::Recorded(Mark::Started(0)));
-    let [Order::Apply(0, approved)] = third.as_slice() else { panic!("{third:?}") };
+    let [Order::Apply(0, approved, _)] = third.as_slice() else { panic!("{third:?}") };
     assert_eq!(approved.operation(), "op-scale");
 }
 
@@ -275,6 +275,15 @@ fn offered(key: &str, standing: Standing) -> Console {
     let [Effect::Judge(operation, way)] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!(console.send(Msg::Judged(operation.id().to_owned(), *way, Ok(standing))), []);
     console
+}
+
+#[test]
+fn the_list_of_operations_takes_the_keys_of_an_operation() {
+    let mut console = Console::new();
+    console.send(Msg::Unfinished(vec![paused()]));
+    let asked = console.keys("oR");
+    assert!(matches!(asked.as_slice(), [Effect::Judge(_, Way::Resume)]), "{asked:?}");
+    assert!(matches!(console.model.dialogs.last(), Some(Dialog::Operation { id, .. }) if id == "op-rotate"));
 }
 
 fn phase(console: &Console) -> &Phase {

@@ -81,7 +81,7 @@ impl Driver {
                 self.recorded.push(record.entry);
                 self.event(Event::Recorded(mark));
             }
-            Order::Apply(step, approved) => {
+            Order::Apply(step, approved, _) => {
                 self.applied.push(approved.call().clone());
                 let facts = self.learnt(step);
                 self.event(Event::Step { step, news: News::Applied(Applied::Done(facts)) });
@@ -116,7 +116,7 @@ impl Driver {
         let step = self.step(title);
         for _ in 0..1_000 {
             let effect = self.wanted.remove(0);
-            if matches!(&effect, Order::Apply(index, _) if *index == step) {
+            if matches!(&effect, Order::Apply(index, _, _) if *index == step) {
                 return;
             }
             self.answer(effect);
@@ -427,7 +427,7 @@ mod properties {
                 _ => {}
             }
             for effect in operation.handle(event, at(index as i64)) {
-                if let Order::Apply(step, approved) = effect {
+                if let Order::Apply(step, approved, _) = effect {
                     prop_assert!(confirmed && intent && started.contains(&step) && !read_only);
                     prop_assert_eq!(approved.operation(), plan.id.as_str());
                     prop_assert!(matches!(operation.steps()[step].work, Work::Apply(_)));
@@ -640,7 +640,7 @@ fn a_call_that_may_have_been_sent_before_is_marked() {
     let mut driver = Driver::confirmed(plans::scale());
     let again = |driver: &mut Driver| loop {
         match driver.wanted.remove(0) {
-            Order::Apply(_, approved) => return approved.again(),
+            Order::Apply(_, approved, _) => return approved.again(),
             order => driver.answer(order),
         }
     };

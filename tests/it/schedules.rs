@@ -301,17 +301,17 @@ impl Play {
             return self.rest(who, running);
         };
         match order {
-            Order::Apply(step, approved) => {
+            Order::Apply(step, approved, _) => {
                 self.say(format!("{name}: {}: {}", running.operation.id(), running.operation.steps()[step].title));
                 let operator = &mut self.operators[who];
                 operator.endpoint.shut(true);
-                let work = tokio::spawn(operate::perform(operator.session.clone(), Order::Apply(step, approved)));
+                let work = tokio::spawn(operate::carry_out(operator.session.clone(), Order::Apply(step, approved, 0)));
                 operator.flight = Some(Flight { work, waiting: None });
                 operator.doing = Doing::Running(running);
                 self.land(who).await;
             }
             Order::Check(step, check, _) => {
-                let event = operate::perform(self.operators[who].session.clone(), Order::Check(step, check, 0)).await;
+                let event = operate::carry_out(self.operators[who].session.clone(), Order::Check(step, check, 0)).await;
                 let done = running.operation.done.len();
                 // Two seconds lie between two reads.
                 let waited = SignedDuration::from_secs(2 * i64::try_from(running.waits).unwrap_or_default());
@@ -337,7 +337,7 @@ impl Play {
                 self.operators[who].doing = Doing::Running(running);
             }
             other => {
-                if let Some(event) = operate::perform(self.operators[who].session.clone(), other).await {
+                if let Some(event) = operate::carry_out(self.operators[who].session.clone(), other).await {
                     running.orders.extend(running.operation.handle(event, Timestamp::now()));
                 }
                 self.operators[who].doing = Doing::Running(running);
@@ -526,7 +526,7 @@ impl Play {
                 Doing::Nothing => return,
                 Doing::Asked(mut operation) => {
                     for order in operation.handle(Event::Refuse("no".into()), Timestamp::now()) {
-                        operate::perform(self.operators[who].session.clone(), order).await;
+                        operate::carry_out(self.operators[who].session.clone(), order).await;
                     }
                 }
                 Doing::Running(running) if running.operation.asks() && running.orders.is_empty() => {

@@ -1,6 +1,7 @@
 //! The list of all operations.
 
 use super::{Dialog, Then, rows};
+use crate::console::action::{Action, Scope};
 use crate::console::effect::Effect;
 use crate::console::input::Input;
 use crate::console::keymap::{Key, KeyPress};
@@ -8,6 +9,12 @@ use crate::console::model::Model;
 
 pub fn open(model: &mut Model) -> Vec<Effect> {
     model.open(Dialog::Operations { selected: 0 })
+}
+
+/// The action on an operation that a key means.
+fn acts(model: &Model, press: KeyPress) -> Option<Action> {
+    let action = model.keymap.resolve(Scope::Operation, press)?;
+    (action.info().scope == Scope::Operation).then_some(action)
 }
 
 pub(super) fn press(model: &mut Model, press: KeyPress, selected: usize) -> Option<Then> {
@@ -19,6 +26,15 @@ pub(super) fn press(model: &mut Model, press: KeyPress, selected: usize) -> Opti
             if let Some(operation) = model.operations.iter().rev().nth(selected) {
                 let id = operation.id().to_owned();
                 model.open(Dialog::Operation { id, scroll: 0, input: Input::default(), error: None });
+            }
+        }
+        _ if let Some(action) = acts(model, press) => {
+            // It acts on the selected one, whose sheet shows what comes of it.
+            let id = model.operations.iter().rev().nth(selected).map(|operation| operation.id().to_owned());
+            model.dialogs.push(Dialog::Operations { selected });
+            if let Some(id) = id {
+                model.open(Dialog::Operation { id, scroll: 0, input: Input::default(), error: None });
+                return Some(Then::Act(action));
             }
         }
         _ => {

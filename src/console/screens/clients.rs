@@ -37,7 +37,8 @@ const COLUMNS: &[Column] = &[
 pub fn view(model: &Model) -> View {
     let state = &model.screens.clients;
     let clients = state.remote.get().map(|list| list.clients.as_slice()).unwrap_or_default();
-    let rows: Vec<Row> = clients.iter().map(|client| row(client, model.now)).collect();
+    let spare = |client: &Client| state.remote.get().is_some_and(|list| list.spare(client));
+    let rows: Vec<Row> = clients.iter().map(|client| row(client, spare(client), model.now)).collect();
     let all = rows.len();
     let rows = state.table.arrange(COLUMNS, rows);
     let empty = match (all, state.remote.error()) {
@@ -76,8 +77,8 @@ fn stored_in(client: &Client) -> Cell {
     }
 }
 
-fn row(client: &Client, now: Timestamp) -> Row {
-    let stored = stored_in(client);
+fn row(client: &Client, spare: bool, now: Timestamp) -> Row {
+    let stored = if spare { Cell::new("not in force", Meaning::Warn) } else { stored_in(client) };
     let count = client.secret_count();
     let secrets = match &client.secrets {
         _ if client.public() => Cell::muted(count),

@@ -214,8 +214,8 @@ pub enum News {
 pub enum Order {
     /// Append to the audit, sync, and answer [`Event::Recorded`] with the mark.
     Record(Box<Record>, Mark),
-    /// Carry out, and answer [`Event::Step`].
-    Apply(usize, Approved),
+    /// Carry out, and answer [`Event::Step`]; so many seconds from now.
+    Apply(usize, Approved, u32),
     /// Read once, and answer [`Event::Step`]; `delay` seconds from now.
     Check(usize, Check, u32),
     /// Carry out for the eyes of colleagues. Nothing waits for it, and if it fails, nothing is lost.
@@ -596,10 +596,13 @@ impl Operation {
         }
         let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
         (progress.stage, progress.note) = (Stage::Sent, None);
+        let attempts = progress.attempts;
         let Some(Work::Apply(call)) = self.work(index) else { return Vec::new() };
         let (operation, call) = (self.plan.id.clone(), call.clone());
         let again = !self.begun.insert(index);
-        vec![Order::Apply(index, Approved { operation, call, again })]
+        // A service that is throttled or failing is given time, more with each attempt: 2, 4, 8 s.
+        let pause = if attempts == 0 { 0 } else { 1 << attempts };
+        vec![Order::Apply(index, Approved { operation, call, again }, pause)]
     }
 
     fn step_news(&mut self, index: usize, news: News, now: Timestamp) -> Vec<Order> {

@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::operations::go_on;
+use super::operations::{go_on, tell_unfinished};
 use super::others::Board;
 use super::{Consent, Exit, Failure, Output, json as print_json, line, operate, progress, written};
 use crate::cloud::ErrorKind;
-use crate::core::client::{Client, ClientList};
+use crate::core::client::{Client, ClientList, StoredSecret};
 use crate::core::error::Refusal;
 use crate::core::operation::PlanRequest;
 use crate::core::operation::work::{Label, TokenProbe, Version};
@@ -25,7 +25,7 @@ pub async fn list(session: &Session, output: Output) -> Result<Exit, Failure> {
     let clients = clients?;
     let result = match output {
         Output::Json => print_json(&document(&clients, &board)),
-        Output::Text => line(&table(&clients.clients)),
+        Output::Text => line(&table(&clients)),
     };
     written(result)?;
     clients.unread().iter().for_each(|part| progress(&format!("warning: {part}")));
@@ -34,19 +34,27 @@ pub async fn list(session: &Session, output: Output) -> Result<Exit, Failure> {
         board.lines(Timestamp::now()).iter().for_each(|line| progress(line));
     }
     board.warn();
+    tell_unfinished(session);
     Ok(Exit::Done)
 }
 
 fn document(list: &ClientList, board: &Board) -> Value {
     let gaps: Vec<_> = list.unread().into_iter().chain(board.unread()).collect();
-    json!({ "pool": list.pool, "clients": list.clients, "operations": board.document(), "gaps": gaps })
+    let one = |client: &Client| {
+        let mut document = json!(client);
+        document["in_force"] = json!(client.in_force());
+        document
+    };
+    let clients: Vec<Value> = list.clients.iter().map(one).collect();
+    json!({ "pool": list.pool, "clients": clients, "operations": board.document(), "gaps": gaps })
 }
 
-fn table(clients: &[Client]) -> String {
+fn table(list: &ClientList) -> String {
     let mut out = format!("{:<28} {:<8} {:<28} {:<8} STORED IN", "CLIENT", "KIND", "ID", "SECRETS");
-    for client in clients {
+    for client in &list.clients {
         let (kind, secrets) = (client.kind(), client.secret_count());
-        let stored = client.stored_in.cell(|stored| stored.as_ref().map_or("-".into(), |stored| stored.name.clone()));
+        let name = |stored: &Option<StoredSecret>| stored.as_ref().map_or("-".into(), |stored| stored.name.clone());
+        let stored = if list.spare(client) { "not in force".to_owned() } else { client.stored_in.cell(name) };
         out += &format!("\n{:<28} {kind:<8} {:<28} {secrets:<8} {stored}", client.name, client.id);
     }
     out

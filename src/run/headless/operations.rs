@@ -80,6 +80,18 @@ fn unfinished(session: &Session) -> Result<Vec<Operation>, Failure> {
     open.map_err(|error| Failure::Audit { path: session.audit.path(), error })
 }
 
+/// Tells of the unfinished operations of this machine, apart from a command's result. That the audit cannot be
+/// read is told elsewhere.
+pub(super) fn tell_unfinished(session: &Session) {
+    for operation in session.audit.unfinished(&session.context).unwrap_or_default() {
+        progress(&format!(
+            "unfinished: {} ({}); see `quarterdeck operations list`",
+            operation.id(),
+            operation.plan.title
+        ));
+    }
+}
+
 /// The unfinished operation with this id, or the beginning of it.
 fn find(session: &Session, id: &str) -> Result<Operation, Failure> {
     let open = unfinished(session)?;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::operations::tell_unfinished;
 use super::{Exit, Failure, Output, json, line, progress, written};
 use crate::core::operation::PlanRequest;
 use crate::core::operation::record::Entry;
@@ -87,5 +88,6 @@ pub fn print_audit(session: &Session, output: Output) -> Result<Exit, Failure> {
         };
         written(result)?;
     }
+    tell_unfinished(session);
     Ok(Exit::Done)
 }

@@ -4,6 +4,7 @@ use futures::join;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::operations::tell_unfinished;
 use super::others::Board;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::cloud::ErrorKind;
@@ -34,6 +35,7 @@ pub async fn status(session: &Session, server: Option<&str>, output: Output) -> 
     written(result)?;
     fleet.unread().iter().for_each(|part| progress(&format!("warning: {part}")));
     board.warn();
+    tell_unfinished(session);
     Ok(Exit::Done)
 }
 
