@@ -194,6 +194,8 @@ fn judge(model: &mut Model, action: Action, way: Way) -> Vec<Effect> {
 /// Offers an operation, or says why it cannot be told what it is worth.
 pub(super) fn judged(model: &mut Model, id: &str, way: Way, standing: Result<Standing, CloudError>) -> Vec<Effect> {
     match standing {
+        // Who has closed the sheet meanwhile does not expect a question.
+        Ok(_) if shown(model).as_deref() != Some(id) => Vec::new(),
         Ok(standing) => event(model, id, Event::Offer(Offer { way, standing })),
         Err(error) => model.refuse(format!("it could not be read what has changed since: {error}")),
     }

@@ -13,6 +13,7 @@ use crate::console::msg::Notice;
 use crate::console::operations::why_not;
 use crate::console::screens::Body;
 use crate::core::meaning::Meaning;
+use crate::core::operation::Operation;
 use crate::core::plan::Confirm;
 
 /// A key, and what it does.
@@ -176,7 +177,12 @@ pub fn toasts(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let mut bottom = area.height;
     let refused = model.prompt.as_ref().and_then(|prompt| prompt.error.as_ref());
     let refused = refused.map(|why| ("✖", why, Meaning::Bad));
-    let toasts = model.toasts.iter().rev().map(|toast| match &toast.notice {
+    // A question stands in these rows, too, and it must be read.
+    let asked = match model.dialogs.last() {
+        Some(Dialog::Operation { id, .. }) => model.operation(id).is_some_and(Operation::asks),
+        _ => false,
+    };
+    let toasts = model.toasts.iter().rev().filter(|_| !asked).map(|toast| match &toast.notice {
         Notice::Good(text) => ("✔", text, Meaning::Good),
         Notice::Bad(text) => ("✖", text, Meaning::Bad),
     });

@@ -10,7 +10,7 @@ use quarterdeck::core::logs::TailState;
 use quarterdeck::core::logs::insights::InsightsResults;
 use quarterdeck::core::operation::protocol::{Mark, News};
 use quarterdeck::core::operation::{Applied, CheckState, Facts, Work};
-use quarterdeck::core::operation::{Event, Phase};
+use quarterdeck::core::operation::{Event, Operation, Phase, Standing, Way};
 use quarterdeck::ui::Theme;
 use ratatui::buffer::Buffer;
 use unicode_width::UnicodeWidthStr;
@@ -278,6 +278,20 @@ fn operations_under_way() {
     snap("rotation-paused", &console, &[SMALL]);
     console.keys("<esc>o");
     snap("operations", &console, &[SMALL]);
+}
+
+#[test]
+fn an_unfinished_operation_that_is_offered() {
+    let mut console = Console::new();
+    console.send(Msg::Unfinished(vec![Operation::restore(plans::destroy(), at(-7_200), "the process ended".into())]));
+    console.keys("o<enter>R");
+    console.send(Msg::Judged("op-destroy".into(), Way::Resume, Ok(Standing::Resumable)));
+    console.tick(10);
+    snap("offered", &console, ALL);
+    console.keys("<esc>o<enter>");
+    let how = Standing::Overtaken("stack quarterdeck-prod-time was made anew 2027-01-15T07:00:00Z".into());
+    console.send(Msg::Judged("op-destroy".into(), Way::Resume, Ok(how)));
+    snap("overtaken", &console, ALL);
 }
 
 #[test]
