@@ -415,7 +415,9 @@ impl Play {
         let Some(arrival) = flight.waiting.take() else { return };
         let call = arrival.call.clone();
         // A read that is lost is repeated by the SDK, which waits for real time.
-        let writes = ["Put", "Update", "Create", "Delete", "Add", "Execute"].iter().any(|verb| call.starts_with(verb));
+        let writes = ["Put", "Update", "Create", "Delete", "Add", "Execute", "Tag", "Untag"]
+            .iter()
+            .any(|verb| call.starts_with(verb));
         let verdict = if writes { verdict } else { Verdict::Answer };
         if verdict != Verdict::Answer {
             let name = self.operators[who].name;

@@ -259,10 +259,10 @@ fn commands(rotation: &Rotation, region: &str) -> Vec<String> {
 }
 
 pub(super) async fn undo(session: &Session, plan: Plan, mut learnt: Facts) -> PlanResult<Plan> {
-    let Intent::Rotate(rotation) = plan.intent else {
+    let Intent::Rotate(rotation) = plan.intent.clone() else {
         return Err(refused(ErrorKind::Invalid, "only a rotation can be taken back"));
     };
-    unlearnt::look(session, &rotation, &plan.id, &mut learnt).await?;
+    unlearnt::look(session, &rotation, &plan, &mut learnt).await?;
     let resource = format!("client {} of user pool {}", rotation.client, rotation.pool);
     let change = Change::value(&rotation.secret, "AWSCURRENT", "the new credentials", "the old credentials")
         .at(Risk::Disruptive);

@@ -5,9 +5,11 @@ use super::refused;
 use crate::cloud::ErrorKind;
 use crate::core::client::{Client, ClientList};
 use crate::core::error::PlanResult;
+use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::rotate::{Rotation, Strategy};
 use crate::core::operation::work::Label;
 use crate::core::operation::{Fact, Facts};
+use crate::core::plan::Plan;
 use crate::run::judge::published;
 use crate::run::session::Session;
 
@@ -16,7 +18,8 @@ use crate::run::session::Session;
 /// # Errors
 /// When somebody else has taken the client over, when the old credentials do not exist any more, when it is
 /// not clear which version must be published, or when something could not be read.
-pub(super) async fn look(session: &Session, rotation: &Rotation, id: &str, learnt: &mut Facts) -> PlanResult<()> {
+pub(super) async fn look(session: &Session, rotation: &Rotation, plan: &Plan, learnt: &mut Facts) -> PlanResult<()> {
+    let (id, current) = (plan.id.as_str(), plan.layout == LAYOUT);
     let unclear = |why: String| refused(ErrorKind::Conflict, why);
     match session.cloud.lease(&rotation.secret).await? {
         Some(holder) if holder.operation == id => learnt.insert(Fact::Lease(rotation.secret.clone()), holder.version),
@@ -27,7 +30,11 @@ pub(super) async fn look(session: &Session, rotation: &Rotation, id: &str, learn
         None if learnt.contains(&Fact::Lease(rotation.secret.clone())) => {
             return Err(unclear(format!("the rotation of {} is over", rotation.name)).with_hint("close it"));
         }
-        // It was cut off before it had reserved the client, or an earlier version began it.
+        None if current => {
+            return Err(unclear(format!("the rotation of {} had not begun to change anything", rotation.name))
+                .with_hint("there is nothing to take back: close it"));
+        }
+        // An earlier version began it, which reserved nothing.
         None => {}
     }
     if !published(session, rotation, id, learnt).await? {

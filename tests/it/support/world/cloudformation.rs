@@ -218,7 +218,15 @@ impl State {
                 self.clients.remove(&people);
             }
         }
-        self.stacks.retain(|stack| stack.status != "DELETE_COMPLETE");
+        let gone = |stack: &Stack| stack.status == "DELETE_COMPLETE";
+        let names: Vec<String> =
+            self.stacks.iter().filter(|stack| gone(stack)).map(|stack| stack.name.clone()).collect();
+        // The change sets of a stack go with it.
+        self.change_sets.retain(|set| !names.contains(&set.stack));
+        if names.iter().any(|name| name.ends_with("-platform")) {
+            self.tags.clear();
+        }
+        self.stacks.retain(|stack| !gone(stack));
     }
 
     fn find_stack(&self, name: &str) -> Option<usize> {

@@ -271,8 +271,13 @@ impl State {
     /// Why callers of a server would be refused, if they would: they take `AWSCURRENT`, get a token, and are
     /// answered by any task.
     pub fn trouble(&self, server: &str) -> Option<String> {
-        let current = self.secrets.get(&secret_of(server))?.current()?;
-        let (id, value) = (current["client_id"].as_str()?, current["client_secret"].as_str()?);
+        let secret = self.secrets.get(&secret_of(server))?;
+        let current = secret.current().unwrap_or_default();
+        let (Some(id), Some(value)) = (current["client_id"].as_str(), current["client_secret"].as_str()) else {
+            // The stack makes it without a secret; once it has one, it must not lose it.
+            let complete = !secret.values().is_empty();
+            return complete.then(|| format!("AWSCURRENT of {server} holds no client secret any more"));
+        };
         let client = self.clients.get(id);
         if !client.is_some_and(|client| client.secrets.iter().any(|(_, known)| known == value)) {
             return Some(format!("AWSCURRENT of {server} does not open the token endpoint (client {id})"));

@@ -95,8 +95,13 @@ impl State {
             "PutSecretValue" => {
                 let (version, held) = (text("ClientRequestToken"), text("SecretString"));
                 assert!((32..=64).contains(&version.len()), "{version} is no client request token");
-                if secret.versions.get(&version).is_some_and(|known| *known != held) {
-                    return Some(Reply::error(400, "ResourceExistsException", "another value under this token"));
+                match secret.versions.get(&version) {
+                    Some(known) if *known != held => {
+                        return Some(Reply::error(400, "ResourceExistsException", "another value under this token"));
+                    }
+                    // The request is ignored: labels that have moved on since stay where they are.
+                    Some(_) => return Some(Reply::json(200, json!({ "Name": name, "VersionId": version }))),
+                    None => {}
                 }
                 let labels = body["VersionStages"].as_array().cloned().unwrap_or_else(|| vec![json!("AWSCURRENT")]);
                 secret.versions.insert(version.clone(), held);
@@ -115,6 +120,9 @@ impl State {
                 match (holder, to.is_empty()) {
                     (Some(holder), false) if holder != to && holder != from => {
                         return Some(invalid(format!("{label} is attached to {holder}, not to {from:?}")));
+                    }
+                    (None, false) if !from.is_empty() => {
+                        return Some(invalid(format!("{label} is attached to no version")));
                     }
                     (Some(holder), true) if holder != from => return Some(invalid(format!("{label} is at {holder}"))),
                     (None, true) => return Some(invalid(format!("{label} is attached to no version"))),
