@@ -42,7 +42,7 @@ pub fn carry_out(session: Session, effect: Order) -> BoxFuture<'static, Option<E
         }
         Order::Apply(step, approved, _) => Box::pin(async move {
             tracing::info!(operation = approved.operation(), call = ?approved.call(), "apply");
-            let news = match session.cloud.apply(approved).await {
+            let news = match session.cloud.apply(*approved).await {
                 Ok(applied) => News::Applied(applied),
                 Err(error) => News::Failed(error),
             };
@@ -52,7 +52,7 @@ pub fn carry_out(session: Session, effect: Order) -> BoxFuture<'static, Option<E
             Box::pin(async move { Some(Event::Step { step, news: verify::read(&session, &check).await }) })
         }
         Order::Tell(approved) => Box::pin(async move {
-            if let Err(error) = session.cloud.apply(approved).await {
+            if let Err(error) = session.cloud.apply(*approved).await {
                 tracing::warn!(%error, "colleagues could not be told");
             }
             None

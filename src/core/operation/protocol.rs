@@ -215,11 +215,11 @@ pub enum Order {
     /// Append to the audit, sync, and answer [`Event::Recorded`] with the mark.
     Record(Box<Record>, Mark),
     /// Carry out, and answer [`Event::Step`]; so many seconds from now.
-    Apply(usize, Approved, u32),
+    Apply(usize, Box<Approved>, u32),
     /// Read once, and answer [`Event::Step`]; `delay` seconds from now.
     Check(usize, Check, u32),
     /// Carry out for the eyes of colleagues. Nothing waits for it, and if it fails, nothing is lost.
-    Tell(Approved),
+    Tell(Box<Approved>),
     /// Discard the drafts of a refused plan.
     Discard,
 }
@@ -410,17 +410,27 @@ impl Operation {
                 self.phase = Phase::Offered { offer, back };
                 Vec::new()
             }
-            (Phase::Offered { offer, back }, Event::Answer(answer)) if self.confirm().accepts(&answer) => {
-                let (offer, back) = (offer.clone(), back.clone());
-                self.phase = *back;
-                self.accepted(&offer, now)
+            (Phase::Offered { offer, back }, event) => {
+                let (offer, back) = (offer.clone(), (**back).clone());
+                self.answered(&offer, back, event, now)
             }
-            (Phase::Offered { back, .. }, Event::Refuse(_)) => {
-                self.phase = (**back).clone();
+            _ => Vec::new(),
+        }
+    }
+
+    /// The operator's answer to how to go on; `back` is where it stands otherwise.
+    fn answered(&mut self, offer: &Offer, back: Phase, event: Event, now: Timestamp) -> Vec<Order> {
+        match event {
+            Event::Answer(answer) if self.confirm().accepts(&answer) => {
+                self.phase = back;
+                self.accepted(offer, now)
+            }
+            Event::Refuse(_) => {
+                self.phase = back;
                 Vec::new()
             }
-            (Phase::Offered { back, .. }, Event::Leave(reason)) => {
-                self.phase = (**back).clone();
+            Event::Leave(reason) => {
+                self.phase = back;
                 if self.phase == Phase::Running { self.pause(now, None, reason) } else { Vec::new() }
             }
             _ => Vec::new(),
@@ -511,7 +521,7 @@ impl Operation {
     }
 
     fn tell(&self, call: Call) -> Order {
-        Order::Tell(Approved { operation: self.plan.id.clone(), call, again: true })
+        Order::Tell(Box::new(Approved { operation: self.plan.id.clone(), call, again: true }))
     }
 
     /// Takes facts that the operator adds. A wait that they waive is started again and is over at
@@ -602,7 +612,7 @@ impl Operation {
         let again = !self.begun.insert(index);
         // A service that is throttled or failing is given time, more with each attempt: 2, 4, 8 s.
         let pause = if attempts == 0 { 0 } else { 1 << attempts };
-        vec![Order::Apply(index, Approved { operation, call, again }, pause)]
+        vec![Order::Apply(index, Box::new(Approved { operation, call, again }), pause)]
     }
 
     fn step_news(&mut self, index: usize, news: News, now: Timestamp) -> Vec<Order> {

@@ -43,7 +43,7 @@ pub async fn drive(cloud: &dyn Cloud, plan: Plan) -> Driven {
                 Event::Recorded(mark)
             }
             Order::Apply(step, approved, _) => {
-                let news = match cloud.apply(approved).await {
+                let news = match cloud.apply(*approved).await {
                     Ok(applied) => News::Applied(applied),
                     Err(error) => News::Failed(error),
                 };
@@ -84,7 +84,7 @@ pub fn first_call(plan: Plan) -> Approved {
     loop {
         match wanted.pop_front().expect("a call") {
             Order::Record(_, mark) => wanted.extend(operation.handle(Event::Recorded(mark), now())),
-            Order::Apply(_, approved, _) => return approved,
+            Order::Apply(_, approved, _) => return *approved,
             _ => {}
         }
     }

@@ -233,6 +233,7 @@ impl State {
         self.stacks.iter().position(|stack| stack.id == name || stack.name == name)
     }
 
+    #[allow(clippy::too_many_lines, reason = "one arm for each call of the API")]
     pub(super) fn cloudformation_call(&mut self, call: &str, body: &str, operator: &str, url: &str) -> Option<Reply> {
         if !body.contains("Version=2010-05-15") {
             return None;

@@ -42,6 +42,7 @@ impl State {
         id
     }
 
+    #[allow(clippy::too_many_lines, reason = "one arm for each call of the API")]
     pub(super) fn cognito_call(&mut self, call: &str, body: &Value, operator: &str) -> Option<Reply> {
         let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
         let dual = ["ListUserPoolClientSecrets", "AddUserPoolClientSecret", "DeleteUserPoolClientSecret"];

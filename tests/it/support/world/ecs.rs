@@ -118,6 +118,7 @@ impl State {
         self.shown.front().filter(|_| self.setup.lag > 0).unwrap_or(&self.services)
     }
 
+    #[allow(clippy::too_many_lines, reason = "one arm for each call of the API")]
     pub(super) fn ecs_call(&mut self, call: &str, body: &Value, operator: &str) -> Option<Reply> {
         let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
         let cluster_arn = format!("arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/quarterdeck-prod");

@@ -56,6 +56,7 @@ fn invalid(why: impl Into<String>) -> Reply {
 }
 
 impl State {
+    #[allow(clippy::too_many_lines, reason = "one arm for each call of the API")]
     pub(super) fn secrets_call(&mut self, call: &str, body: &Value, operator: &str) -> Option<Reply> {
         let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
         if call == "ListSecrets" {
