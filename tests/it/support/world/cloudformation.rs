@@ -160,6 +160,7 @@ impl State {
             let secret = self.secrets.get_mut(&secret).expect("the stack has made it");
             secret.versions.insert("00000000-0000-0000-0000-000000000001".into(), held.to_string());
             secret.labels.insert("AWSCURRENT".into(), "00000000-0000-0000-0000-000000000001".into());
+            secret.complete = true;
         }
         (0..6).for_each(|_| self.tick());
     }

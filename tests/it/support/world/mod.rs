@@ -275,8 +275,7 @@ impl State {
         let current = secret.current().unwrap_or_default();
         let (Some(id), Some(value)) = (current["client_id"].as_str(), current["client_secret"].as_str()) else {
             // The stack makes it without a secret; once it has one, it must not lose it.
-            let complete = !secret.values().is_empty();
-            return complete.then(|| format!("AWSCURRENT of {server} holds no client secret any more"));
+            return secret.complete.then(|| format!("AWSCURRENT of {server} holds no client secret any more"));
         };
         let client = self.clients.get(id);
         if !client.is_some_and(|client| client.secrets.iter().any(|(_, known)| known == value)) {

@@ -13,6 +13,8 @@ pub struct Secret {
     pub versions: BTreeMap<String, String>,
     /// Staging labels and the version that bears each.
     pub labels: BTreeMap<String, String>,
+    /// Whether `AWSCURRENT` has ever held a client secret.
+    pub complete: bool,
 }
 
 impl Secret {
@@ -44,6 +46,7 @@ impl Secret {
             self.labels.insert("AWSPREVIOUS".into(), before);
         }
         self.labels.insert(label.into(), version.into());
+        self.complete |= self.current().is_some_and(|current| current["client_secret"].is_string());
         // A version that becomes current is no longer the previous one.
         if label == "AWSCURRENT" && self.labels.get("AWSPREVIOUS").is_some_and(|previous| previous == version) {
             self.labels.remove("AWSPREVIOUS");
