@@ -18,8 +18,8 @@ use crate::run::session::Session;
 /// not clear which version must be published, or when something could not be read.
 pub(super) async fn look(session: &Session, rotation: &Rotation, id: &str, learnt: &mut Facts) -> PlanResult<()> {
     let unclear = |why: String| refused(ErrorKind::Conflict, why);
-    match session.cloud.lease(&rotation.secret).await? {
-        Some(holder) if holder.operation == id => learnt.insert(Fact::Lease(rotation.secret.clone()), holder.version),
+    let held = match session.cloud.lease(&rotation.secret).await? {
+        Some(holder) if holder.operation == id => Some(holder.version),
         Some(holder) => {
             return Err(unclear(format!("{} is reserved by {holder}", rotation.name))
                 .with_hint("the rotation is overtaken: close it"));
@@ -28,11 +28,15 @@ pub(super) async fn look(session: &Session, rotation: &Rotation, id: &str, learn
             return Err(unclear(format!("the rotation of {} is over", rotation.name)).with_hint("close it"));
         }
         // It was cut off before it had reserved the client, or an earlier version began it.
-        None => {}
-    }
+        None => None,
+    };
+    // This asks for what the rotation has recorded, so the lease that it did not record comes after it.
     if !published(session, rotation, id, learnt).await? {
         return Err(unclear(format!("other credentials of {} have been published since", rotation.name))
             .with_hint("the rotation is overtaken: close it"));
+    }
+    if let Some(held) = held {
+        learnt.insert(Fact::Lease(rotation.secret.clone()), held);
     }
     let list = session.cloud.clients(&rotation.pool, &session.context.environment).await?;
     if let Some(part) = list.unread().first() {
