@@ -498,3 +498,73 @@ async fn an_operation_of_an_earlier_layout_is_overtaken(#[values(true, false)] d
     let orders = earlier.handle(Event::Offer(Offer { way: Way::Finish, standing }), Timestamp::now());
     assert!(orders.is_empty() && *earlier.confirm() == Confirm::Yes, "giving it up changes nothing in the cloud");
 }
+
+/// The move of `AWSCURRENT` is on its way while a colleague at another terminal takes the rotation back.
+#[rstest]
+#[tokio::test]
+async fn a_move_on_its_way_does_not_publish_what_an_undo_has_deleted(#[values(true, false)] dual: bool) {
+    let world = world(dual);
+    let mut alice = Desk::new("alice", &world, 512).await;
+    let running = alice.propose(rotate(0)).await.yes();
+    let id = alice.killed_before(running, "publish").await;
+    let there = alice.beside().await;
+    let undo = there.propose(there.undo(&there.left(&id).await)).await;
+    let finish = alice.offer(&id, Way::Finish).await.yes();
+    let moving = alice.on_its_way(finish, "publish", "UpdateSecretVersionStage").await;
+    done(&there.rest(undo.yes()).await);
+    let finish = alice.arrives(moving).await;
+    assert!(matches!(finish.phase, Phase::Paused { .. }), "{:?}", finish.phase);
+    assert_eq!((credentials(&world), reserved(&world)), ((1, 1), false));
+}
+
+/// The same while a colleague takes the client over, who deletes what the rotation has made.
+#[rstest]
+#[tokio::test]
+async fn a_move_on_its_way_does_not_publish_what_a_colleague_has_deleted(#[values(true, false)] dual: bool) {
+    let world = world(dual);
+    let (alice, bob) = (Desk::new("alice", &world, 512).await, Desk::new("bob", &world, 512).await);
+    let running = alice.propose(rotate(0)).await.yes();
+    let moving = alice.on_its_way(running, "publish", "UpdateSecretVersionStage").await;
+    done(&whole(&bob, rotate(0)).await);
+    let lost = alice.arrives(moving).await;
+    assert!(matches!(lost.phase, Phase::Paused { .. }), "{:?}", lost.phase);
+    assert_eq!((credentials(&world), reserved(&world)), ((1, 1), false));
+}
+
+/// They were proven a moment ago, and somebody has deleted them since.
+#[rstest]
+#[tokio::test]
+async fn credentials_that_do_not_work_any_more_are_not_published(#[values(true, false)] dual: bool) {
+    let world = world(dual);
+    let alice = Desk::new("alice", &world, 512).await;
+    let running = alice.until(alice.propose(rotate(0)).await.yes(), "publish").await;
+    {
+        let mut state = world.state();
+        let current = state.secrets[&secret_of("time")].current().unwrap();
+        if dual {
+            let client = state.clients.get_mut(current["client_id"].as_str().unwrap()).unwrap();
+            client.secrets.truncate(1);
+        } else {
+            state.clients.retain(|id, client| client.name != "prod-time-machine" || current["client_id"] == json!(id));
+        }
+    }
+    let paused = alice.rest(running).await;
+    assert!(matches!(paused.phase, Phase::Paused { .. }), "{:?}", paused.phase);
+}
+
+/// Whatever an undo believes to be the old credentials, those in force are not deleted.
+#[rstest]
+#[tokio::test]
+async fn an_undo_never_deletes_what_is_in_force(#[values(true, false)] dual: bool) {
+    let world = world(dual);
+    let mut alice = Desk::new("alice", &world, 512).await;
+    let id = in_grace(&mut alice).await;
+    let left = alice.left(&id).await;
+    let Intent::Rotate(rotation) = &left.plan.intent else { panic!("{:?}", left.plan.intent) };
+    let mut learnt = left.facts().clone();
+    let new = learnt.need(rotation.published()).unwrap();
+    learnt.insert(rotation.previous(), new);
+    let undo = PlanRequest::UndoRotation { plan: Box::new(left.plan.clone()), learnt };
+    let paused = whole(&alice, undo).await;
+    assert!(matches!(paused.phase, Phase::Paused { .. }), "{:?}", paused.phase);
+}

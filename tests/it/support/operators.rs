@@ -15,9 +15,11 @@ use quarterdeck::core::operation::{Event, Offer, Operation, Order, PlanRequest, 
 use quarterdeck::core::plan::{Confirm, Plan};
 use quarterdeck::run::audit::Audit;
 use quarterdeck::run::{Session, judge, operate, planner};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 use super::fixtures;
-use super::world::{Endpoint, World};
+use super::world::{Arrival, Endpoint, Verdict, World};
 
 const LIMITS: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
@@ -83,6 +85,7 @@ pub fn yes(operation: &Operation) -> Event {
 /// A terminal of an operator.
 pub struct Desk {
     pub session: Session,
+    endpoint: Mutex<Endpoint>,
     world: World,
     name: &'static str,
     memory: u32,
@@ -132,14 +135,28 @@ impl Running {
     }
 }
 
+/// A call on its way: its next request may wait at the gate.
+pub struct Flight {
+    work: JoinHandle<Option<Event>>,
+    waiting: Option<Arrival>,
+}
+
+impl Flight {
+    async fn of(desk: &Desk, order: Order) -> Self {
+        desk.endpoint.lock().await.shut(true);
+        Self { work: tokio::spawn(operate::perform(desk.session.clone(), order)), waiting: None }
+    }
+}
+
 impl Desk {
     pub async fn new(name: &'static str, world: &World, memory: u32) -> Self {
         Self::at(name, world, memory, Arc::new(directory())).await
     }
 
     async fn at(name: &'static str, world: &World, memory: u32, directory: Arc<tempfile::TempDir>) -> Self {
-        let (session, _) = session(name, world, memory, directory.path()).await;
-        Self { session, world: world.clone(), name, memory, directory, broken: false }
+        let (session, endpoint) = session(name, world, memory, directory.path()).await;
+        let endpoint = Mutex::new(endpoint);
+        Self { session, endpoint, world: world.clone(), name, memory, directory, broken: false }
     }
 
     /// Another terminal of the same operator, on the same machine.
@@ -207,7 +224,10 @@ impl Desk {
             Order::Discard => return operate::discard(&self.session, &running.operation.plan.drafts).await,
             other => other,
         };
-        let event = operate::perform(self.session.clone(), order).await;
+        let event = match order {
+            Order::Apply(..) => self.fly(Flight::of(self, order).await, None).await.0,
+            other => operate::perform(self.session.clone(), other).await,
+        };
         self.check();
         let Some(event) = event.filter(|_| !lost) else { return };
         let done = running.operation.done.len();
@@ -220,6 +240,50 @@ impl Desk {
             self.check();
         }
         assert!(running.waits < PATIENCE, "it waits for ever: {:?}", running.operation.running);
+    }
+
+    /// Lets the requests of a call through, one after another, until one of this name waits at the gate.
+    async fn fly(&self, mut flight: Flight, stop: Option<&str>) -> (Option<Event>, Option<Flight>) {
+        let mut endpoint = self.endpoint.lock().await;
+        endpoint.shut(true);
+        if let Some(arrival) = flight.waiting.take() {
+            let _ = arrival.verdict.send(Verdict::Answer);
+        }
+        loop {
+            tokio::select! {
+                biased;
+                event = &mut flight.work => {
+                    endpoint.shut(false);
+                    return (event.expect("no call panics"), None);
+                }
+                Some(arrival) = endpoint.arrivals.recv() => {
+                    self.check();
+                    if stop == Some(arrival.call.as_str()) {
+                        // Others may come this way: a plan names the token endpoint as its own desk saw it.
+                        endpoint.shut(false);
+                        flight.waiting = Some(arrival);
+                        return (None, Some(flight));
+                    }
+                    let _ = arrival.verdict.send(Verdict::Answer);
+                }
+            }
+        }
+    }
+
+    /// Until a request of this step is on its way and has not arrived yet.
+    pub async fn on_its_way(&self, running: Running, step: &str, call: &str) -> (Running, Flight) {
+        let mut running = self.until(running, step).await;
+        let order = running.orders.pop_front().expect("it is before a step");
+        let (event, flight) = self.fly(Flight::of(self, order).await, Some(call)).await;
+        (running, flight.unwrap_or_else(|| panic!("{step} did without {call}: {event:?}")))
+    }
+
+    /// The request arrives, and the operation goes on until it comes to rest.
+    pub async fn arrives(&self, (mut running, flight): (Running, Flight)) -> Operation {
+        let event = self.fly(flight, None).await.0;
+        self.check();
+        event.into_iter().for_each(|event| running.handle(event));
+        self.rest(running).await
     }
 
     /// Until it has ended, is paused or asks.
