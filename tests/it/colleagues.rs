@@ -499,10 +499,13 @@ async fn an_operation_of_an_earlier_layout_is_overtaken(#[values(true, false)] d
     assert!(orders.is_empty() && *earlier.confirm() == Confirm::Yes, "giving it up changes nothing in the cloud");
 }
 
-/// The move of `AWSCURRENT` is on its way while a colleague at another terminal takes the rotation back.
+/// The move of `AWSCURRENT`, or the last proof before it, is on its way while a colleague at another terminal takes the rotation back.
 #[rstest]
 #[tokio::test]
-async fn a_move_on_its_way_does_not_publish_what_an_undo_has_deleted(#[values(true, false)] dual: bool) {
+async fn a_move_on_its_way_does_not_publish_what_an_undo_has_deleted(
+    #[values("UpdateSecretVersionStage", "/time/mcp")] call: &str,
+    #[values(true, false)] dual: bool,
+) {
     let world = world(dual);
     let mut alice = Desk::new("alice", &world, 512).await;
     let running = alice.propose(rotate(0)).await.yes();
@@ -510,7 +513,7 @@ async fn a_move_on_its_way_does_not_publish_what_an_undo_has_deleted(#[values(tr
     let there = alice.beside().await;
     let undo = there.propose(there.undo(&there.left(&id).await)).await;
     let finish = alice.offer(&id, Way::Finish).await.yes();
-    let moving = alice.on_its_way(finish, "publish", "UpdateSecretVersionStage").await;
+    let moving = alice.on_its_way(finish, "publish", call).await;
     done(&there.rest(undo.yes()).await);
     let finish = alice.arrives(moving).await;
     assert!(matches!(finish.phase, Phase::Paused { .. }), "{:?}", finish.phase);
@@ -520,11 +523,14 @@ async fn a_move_on_its_way_does_not_publish_what_an_undo_has_deleted(#[values(tr
 /// The same while a colleague takes the client over, who deletes what the rotation has made.
 #[rstest]
 #[tokio::test]
-async fn a_move_on_its_way_does_not_publish_what_a_colleague_has_deleted(#[values(true, false)] dual: bool) {
+async fn a_move_on_its_way_does_not_publish_what_a_colleague_has_deleted(
+    #[values("UpdateSecretVersionStage", "/time/mcp")] call: &str,
+    #[values(true, false)] dual: bool,
+) {
     let world = world(dual);
     let (alice, bob) = (Desk::new("alice", &world, 512).await, Desk::new("bob", &world, 512).await);
     let running = alice.propose(rotate(0)).await.yes();
-    let moving = alice.on_its_way(running, "publish", "UpdateSecretVersionStage").await;
+    let moving = alice.on_its_way(running, "publish", call).await;
     done(&whole(&bob, rotate(0)).await);
     let lost = alice.arrives(moving).await;
     assert!(matches!(lost.phase, Phase::Paused { .. }), "{:?}", lost.phase);
