@@ -313,10 +313,11 @@ async fn a_deploy_mends_what_is_missing(#[case] breaks: fn(&mut State), #[values
     alice.broken = false;
     ticks(&world);
     alice.check();
-    let state = world.state();
-    assert!(state.secrets[&secret_of("time")].current().unwrap()["client_secret"].is_string());
-    assert_eq!(state.services["time"].serving().len(), 2);
-    drop(state);
+    {
+        let state = world.state();
+        assert!(state.secrets[&secret_of("time")].current().unwrap()["client_secret"].is_string());
+        assert_eq!(state.services["time"].serving().len(), 2);
+    }
     let again = alice.plan(deploy()).await.unwrap();
     assert!(again.is_empty(), "{:?}", again.changes);
 }
@@ -419,7 +420,8 @@ async fn servers_accept_no_more_clients_after_five_rotations(#[values(true, fals
     let of = |name: &str| state.clients.values().find(|client| client.name == name).unwrap().id.clone();
     let mut expected = [of("prod-time-machine"), of("prod-time-user")];
     let mut accepted = state.secrets[&secret_of("time")].accepted();
-    (expected.sort(), accepted.sort());
+    expected.sort();
+    accepted.sort();
     assert_eq!(accepted, expected);
 }
 
