@@ -202,7 +202,7 @@ async fn of_lease(
     let reserved = operation.facts().contains(&Fact::Lease(secret.clone()));
     match holder {
         Some(holder) if holder.operation == operation.id() => {
-            return Ok(match published(session, rotation, operation.id(), operation.facts()).await? {
+            return Ok(match published(session, rotation, operation.id(), operation.facts(), current).await? {
                 true => Standing::Resumable,
                 false => Standing::Overtaken(OTHERS.into()),
             });
@@ -235,15 +235,24 @@ async fn of_lease(
 const OTHERS: &str = "other credentials have been published since";
 
 /// Whether `AWSCURRENT` is the version that an operation found when it reserved the client, or one that it
-/// wrote. A write of somebody else that was under way just then may have landed after it.
-pub(super) async fn published(session: &Session, rotation: &Rotation, id: &str, facts: &Facts) -> CloudResult<bool> {
+/// wrote. A write of somebody else that was under way just then may have landed after it. `planned` is the
+/// version that its plan showed, for as long as it has not recorded what it found.
+pub(super) async fn published(
+    session: &Session,
+    rotation: &Rotation,
+    id: &str,
+    facts: &Facts,
+    planned: Option<&str>,
+) -> CloudResult<bool> {
     let versions = session.cloud.secret_versions(&rotation.secret).await?;
     let in_force = versions.iter().find(|(_, labels)| labels.iter().any(|one| one == Label::Current.as_str()));
     let found = in_force.map(|(version, _)| version.as_str());
+    if !facts.contains(&Fact::Lease(rotation.secret.clone())) {
+        return Ok(planned.is_none() || found == planned);
+    }
     if found.is_some() && found == facts.get(&rotation.current()) {
         return Ok(true);
     }
-    // Before it was recorded that the client is reserved, nothing else can have been done.
     let stored = session.cloud.stored_secret(&rotation.secret).await?;
-    Ok(stored.written_by.as_deref() == Some(id) || !facts.contains(&Fact::Lease(rotation.secret.clone())))
+    Ok(stored.written_by.as_deref() == Some(id))
 }

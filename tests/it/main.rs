@@ -9,6 +9,7 @@
 mod audit;
 mod aws_emulator;
 mod aws_wire;
+mod colleagues;
 mod command;
 mod e2e_local;
 mod e2e_oauth;

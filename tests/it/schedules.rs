@@ -6,15 +6,10 @@
 //! `QUARTERDECK_SCHEDULES=10000` plays so many instead of a few.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::time::Duration;
 
-use crate::support::fixtures;
+use crate::support::operators;
 use crate::support::world::{Arrival, Endpoint, Setup, Verdict, World, secret_of};
 use jiff::{SignedDuration, Timestamp};
-use quarterdeck::aws::{Access, Timeouts, connect_with};
-use quarterdeck::core::environment::Environment;
-use quarterdeck::core::identity::Context;
 use quarterdeck::core::operation::record::Outcome;
 use quarterdeck::core::operation::work::LEASE;
 use quarterdeck::core::operation::{Event, Intent, Offer, Operation, Order, Phase, PlanRequest, Way};
@@ -32,25 +27,6 @@ const MOVES: usize = 260;
 /// Reads of a condition that does not hold before its operator walks away.
 const PATIENCE: usize = 30;
 const SERVERS: [&str; 2] = ["time", "weather"];
-
-const LIMITS: Timeouts = Timeouts {
-    connect: Duration::from_secs(5),
-    attempt: Duration::from_secs(5),
-    read: Duration::from_secs(10),
-    write: Duration::from_secs(10),
-    draft: Duration::from_secs(10),
-    silence: None,
-};
-
-/// The file of the environment; its second form gives the tasks of `time` more memory.
-fn environment(memory: u32) -> Environment {
-    let text = format!(
-        "environment = 'prod'\nregion = 'eu-central-1'\n\
-         [[server]]\nname = 'time'\nimage = 'mcp-time:1'\nmin = 2\nmax = 2\nmemory = {memory}\n\
-         [[server]]\nname = 'weather'\nimage = 'mcp-weather:1'\nmin = 2\nmax = 2\n"
-    );
-    toml::from_str(&text).expect("an environment")
-}
 
 /// What an operator is busy with.
 enum Doing {
@@ -84,32 +60,8 @@ struct Operator {
 
 impl Operator {
     async fn new(name: &'static str, world: &World, memory: u32) -> Self {
-        let endpoint = world.serve(name).await;
-        let access = Access {
-            region: Some("eu-central-1".into()),
-            endpoint: Some(endpoint.url.clone()),
-            static_credentials: true,
-            ..Access::default()
-        };
-        let directory = match tempfile::tempdir_in("/dev/shm") {
-            Ok(directory) => directory,
-            Err(_) => tempfile::tempdir().unwrap(),
-        };
-        let session = Session {
-            cloud: Arc::new(connect_with(&access, LIMITS).await.unwrap()),
-            context: Context {
-                environment: "prod".into(),
-                region: "eu-central-1".into(),
-                cluster: "quarterdeck-prod".into(),
-                endpoint: None,
-                protected: false,
-                local: false,
-                ..fixtures::context()
-            },
-            environment: Some(Arc::new(environment(memory))),
-            overrides: Arc::default(),
-            audit: Audit::open(directory.path()).unwrap(),
-        };
+        let directory = operators::directory();
+        let (session, endpoint) = operators::session(name, world, memory, directory.path()).await;
         Self { name, session, endpoint, directory, doing: Doing::Nothing, flight: None }
     }
 

@@ -21,8 +21,8 @@ use crate::run::session::Session;
 pub(super) async fn look(session: &Session, rotation: &Rotation, plan: &Plan, learnt: &mut Facts) -> PlanResult<()> {
     let (id, current) = (plan.id.as_str(), plan.layout == LAYOUT);
     let unclear = |why: String| refused(ErrorKind::Conflict, why);
-    match session.cloud.lease(&rotation.secret).await? {
-        Some(holder) if holder.operation == id => learnt.insert(Fact::Lease(rotation.secret.clone()), holder.version),
+    let held = match session.cloud.lease(&rotation.secret).await? {
+        Some(holder) if holder.operation == id => Some(holder.version),
         Some(holder) => {
             return Err(unclear(format!("{} is reserved by {holder}", rotation.name))
                 .with_hint("the rotation is overtaken: close it"));
@@ -35,11 +35,15 @@ pub(super) async fn look(session: &Session, rotation: &Rotation, plan: &Plan, le
                 .with_hint("there is nothing to take back: close it"));
         }
         // An earlier version began it, which reserved nothing.
-        None => {}
-    }
-    if !published(session, rotation, id, learnt).await? {
+        None => None,
+    };
+    // This asks for what the rotation has recorded, so the lease that it did not record comes after it.
+    if !published(session, rotation, id, learnt, rotation.current.as_deref()).await? {
         return Err(unclear(format!("other credentials of {} have been published since", rotation.name))
             .with_hint("the rotation is overtaken: close it"));
+    }
+    if let Some(held) = held {
+        learnt.insert(Fact::Lease(rotation.secret.clone()), held);
     }
     let list = session.cloud.clients(&rotation.pool, &session.context.environment).await?;
     if let Some(part) = list.unread().first() {

@@ -9,6 +9,7 @@ pub mod fixtures;
 pub mod frames;
 pub mod hostile;
 pub mod logs;
+pub mod operators;
 pub mod painted;
 pub mod plans;
 pub mod pty;
