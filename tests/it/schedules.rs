@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use crate::support::operators;
 use crate::support::world::{Arrival, Endpoint, Setup, Verdict, World, secret_of};
 use jiff::{SignedDuration, Timestamp};
-use quarterdeck::core::operation::record::Outcome;
+use quarterdeck::core::operation::record::{Entry, Outcome, Record};
 use quarterdeck::core::operation::work::LEASE;
 use quarterdeck::core::operation::{Event, Intent, Offer, Operation, Order, Phase, PlanRequest, Way};
 use quarterdeck::core::plan::Confirm;
@@ -345,6 +345,14 @@ impl Play {
         }
         operator.endpoint.shut(false);
         operator.session.audit = Audit::open(operator.directory.path()).unwrap();
+        // The thread of the audit that is gone gives its lock free a moment later.
+        let id = operation.id();
+        let of = |record: &&Record| record.operation == id;
+        let records = operator.session.audit.records().unwrap();
+        let open = records.iter().rfind(of).is_some_and(|record| !matches!(record.entry, Entry::Outcome { .. }));
+        while open && !operator.unfinished().iter().any(|one| one.id() == id) {
+            std::thread::yield_now();
+        }
         operator.doing = Doing::Nothing;
         let name = operator.name;
         self.say(format!("{name}: is killed in the middle of {}", operation.id()));

@@ -130,7 +130,7 @@ impl Running {
 
     /// Whether the next thing to do belongs to this step.
     fn is_before(&self, step: &str) -> bool {
-        let (Some(Order::Apply(index, _)) | Some(Order::Check(index, ..))) = self.orders.front() else { return false };
+        let (Some(Order::Apply(index, ..)) | Some(Order::Check(index, ..))) = self.orders.front() else { return false };
         self.operation.steps()[*index].title.contains(step)
     }
 }
@@ -144,7 +144,7 @@ pub struct Flight {
 impl Flight {
     async fn of(desk: &Desk, order: Order) -> Self {
         desk.endpoint.lock().await.shut(true);
-        Self { work: tokio::spawn(operate::perform(desk.session.clone(), order)), waiting: None }
+        Self { work: tokio::spawn(operate::carry_out(desk.session.clone(), order)), waiting: None }
     }
 }
 
@@ -226,7 +226,7 @@ impl Desk {
         };
         let event = match order {
             Order::Apply(..) => self.fly(Flight::of(self, order).await, None).await.0,
-            other => operate::perform(self.session.clone(), other).await,
+            other => operate::carry_out(self.session.clone(), other).await,
         };
         self.check();
         let Some(event) = event.filter(|_| !lost) else { return };
