@@ -77,7 +77,7 @@ fn healthy(screen: &str, name: &str, tasks: &str) -> bool {
 }
 
 /// The row that is selected.
-fn selected(screen: &str) -> &str {
+pub fn selected(screen: &str) -> &str {
     screen.lines().find(|line| line.trim_start().starts_with('▸')).unwrap_or_default()
 }
 
@@ -231,6 +231,8 @@ fn a_client_is_rotated_in_the_console(cloud: &Cloud, console: &mut Console) {
     let both = cloud.clients(WEATHER);
     assert!(both.len() == 2 && both.contains(&old[0]), "{old:?} {both:?}");
     console.press("F");
+    console.wait_for("the rest of the grace period is waived", SOON);
+    console.press("y");
     console.wait_for("done and verified", OPERATION);
     console.press("\x1b");
     let new = cloud.clients(WEATHER);
@@ -263,6 +265,8 @@ fn a_killed_operation_is_resumed(cloud: &Cloud, clock: &mut Clock) {
     second.press("\r");
     second.wait_for("the process ended before the operation did", SOON);
     second.press("R");
+    second.wait_for("it can go on", SOON);
+    second.press("y");
     second.wait_for("done and verified", OPERATION);
     second.press("\x1b");
     second.wait("the promised tasks", OPERATION, |screen| runs(screen, "weather", &format!("{desired}/{desired}")));

@@ -10,6 +10,7 @@ mod audit;
 mod aws_emulator;
 mod aws_wire;
 mod command;
+mod e2e_colleagues;
 mod e2e_local;
 mod e2e_oauth;
 mod environments;
