@@ -11,7 +11,7 @@ use crate::console::action::Action;
 use crate::console::model::Model;
 use crate::console::screens::{Freshness, Screen};
 use crate::core::meaning::Meaning;
-use crate::core::operation::Phase;
+use crate::core::operation::{Operation, Phase};
 use crate::core::text::{age, count, cut, width};
 
 /// Rows that it takes.
@@ -100,12 +100,10 @@ fn tabs(model: &Model, theme: &Theme) -> Vec<Group> {
 }
 
 fn counters(model: &Model, theme: &Theme) -> Vec<Group> {
-    let asking = model
-        .operations
-        .iter()
-        .filter(|operation| matches!(operation.phase, Phase::Consent(_) | Phase::Offered { .. }))
-        .count();
-    let running = model.operations.iter().filter(|operation| operation.active()).count() - asking;
+    let asks = |operation: &&Operation| matches!(operation.phase, Phase::Consent(_) | Phase::Offered { .. });
+    let asking = model.operations.iter().filter(asks).count();
+    // One that was left and is offered again asks, and is not active.
+    let running = model.operations.iter().filter(|one| one.active() && !asks(one)).count();
     let key = model.keymap.keys(Action::Operations).into_iter().next().unwrap_or_default();
     let mut groups = Vec::new();
     let mut say = |n: usize, text: String| {

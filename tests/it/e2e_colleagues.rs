@@ -42,13 +42,15 @@ impl Colleague {
         Self { home: tempfile::Builder::new().prefix("qd").tempdir_in("/tmp").expect("a directory"), endpoint }
     }
 
-    fn variables(&self) -> [(&'static str, String); 5] {
+    fn variables(&self) -> [(&'static str, String); 6] {
         [
             ("AWS_ENDPOINT_URL", self.endpoint.clone()),
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
             ("QUARTERDECK_ENVIRONMENT", "local".to_owned()),
+            // With one, the message of a panic does not fit on the screen.
+            ("RUST_BACKTRACE", "0".to_owned()),
         ]
     }
 
@@ -347,6 +349,7 @@ fn a_stale_destroy_deletes_nothing(cloud: &Cloud, other: &Colleague) {
     let id = left[0]["operation"].as_str().expect("an id");
     let refused = other.run(&["operations", "resume", id, "--yes", "--confirm", "local"]);
     assert!(refused.code != Some(0) && refused.err.contains("operations close"), "{}", refused.err);
+    open_unfinished(&mut console);
     console.press("X");
     console.wait_for("it cannot go on. Close it as it is?", SOON);
     console.press("y");
