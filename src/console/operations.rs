@@ -187,12 +187,20 @@ pub fn close(model: &mut Model) -> Vec<Effect> {
 
 fn judge(model: &mut Model, action: Action, way: Way) -> Vec<Effect> {
     let Some(operation) = act_on(model, action) else { return Vec::new() };
-    model.notify(Notice::Good(format!("{}: looking at what has changed since", operation.plan.title)));
+    model.notify(looking(&operation.plan.title));
     vec![Effect::Judge(Box::new(operation), way)]
+}
+
+fn looking(title: &str) -> Notice {
+    Notice::Good(format!("{title}: looking at what has changed since"))
 }
 
 /// Offers an operation, or says why it cannot be told what it is worth.
 pub(super) fn judged(model: &mut Model, id: &str, way: Way, standing: Result<Standing, CloudError>) -> Vec<Effect> {
+    // It would lie over the question for some seconds more.
+    if let Some(over) = model.operation(id).map(|operation| looking(&operation.plan.title)) {
+        model.toasts.retain(|toast| toast.notice != over);
+    }
     match standing {
         // Who has closed the sheet meanwhile does not expect a question.
         Ok(_) if shown(model).as_deref() != Some(id) => Vec::new(),

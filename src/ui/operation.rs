@@ -86,7 +86,13 @@ fn foot(
         Phase::Recording => say("◐ writing the audit; nothing is sent before it is on disk".into(), Meaning::Warn),
         Phase::Proposed | Phase::Running => {}
     }
-    if let Some(left) = steps::grace_left(model, operation).filter(|_| !matches!(operation.phase, Phase::Ended(_))) {
+    // Once somebody else has acted, nothing is known of the old credentials.
+    let over = match &operation.phase {
+        Phase::Ended(_) => true,
+        Phase::Offered { offer, .. } => !offer.standing.resumable(),
+        _ => false,
+    };
+    if let Some(left) = steps::grace_left(model, operation).filter(|_| !over) {
         say(format!("grace period: {left}; the old and the new credentials both work"), Meaning::Plain);
     }
     if let Some(error) = shown.error {

@@ -77,7 +77,7 @@ fn healthy(screen: &str, name: &str, tasks: &str) -> bool {
 }
 
 /// The row that is selected.
-fn selected(screen: &str) -> &str {
+pub fn selected(screen: &str) -> &str {
     screen.lines().find(|line| line.trim_start().starts_with('▸')).unwrap_or_default()
 }
 
@@ -120,7 +120,7 @@ fn the_console_operates_the_local_cloud() {
     clock.step("rotation, headless");
     a_client_is_rotated_in_the_console(&cloud, &mut console);
     clock.step("rotation, console");
-    a_deploy_of_the_same_does_nothing(&mut console);
+    a_deploy_sets_the_count_again_and_then_does_nothing(&cloud, &mut console);
     clock.step("deploy again");
     a_killed_operation_is_resumed(&cloud, &mut clock);
     clock.step("end of the second console");
@@ -231,6 +231,8 @@ fn a_client_is_rotated_in_the_console(cloud: &Cloud, console: &mut Console) {
     let both = cloud.clients(WEATHER);
     assert!(both.len() == 2 && both.contains(&old[0]), "{old:?} {both:?}");
     console.press("F");
+    console.wait_for("the rest of the grace period is waived", SOON);
+    console.press("y");
     console.wait_for("done and verified", OPERATION);
     console.press("\x1b");
     let new = cloud.clients(WEATHER);
@@ -240,10 +242,18 @@ fn a_client_is_rotated_in_the_console(cloud: &Cloud, console: &mut Console) {
     assert_eq!(status, 200, "{body}");
 }
 
-fn a_deploy_of_the_same_does_nothing(console: &mut Console) {
+fn a_deploy_sets_the_count_again_and_then_does_nothing(cloud: &Cloud, console: &mut Console) {
     console.press("3");
     console
         .wait("the stacks", SOON, |screen| screen.contains("[Stack]") && screen.contains("quarterdeck-local-platform"));
+    console.press("D");
+    // The environment's file wants one, and the local cloud has no autoscaling that would keep three.
+    let plan = console.wait_for("do it?", OPERATION);
+    assert!(plan.lines().any(|line| line.contains("desired count") && line.contains("3 → 1")), "{plan}");
+    console.press("y");
+    console.wait_for("done and verified", OPERATION);
+    console.press("\x1b");
+    assert_eq!(cloud.desired("time"), 1);
     console.press("D");
     console.wait_for("nothing to do", OPERATION);
 }
@@ -263,6 +273,8 @@ fn a_killed_operation_is_resumed(cloud: &Cloud, clock: &mut Clock) {
     second.press("\r");
     second.wait_for("the process ended before the operation did", SOON);
     second.press("R");
+    second.wait_for("it can go on", SOON);
+    second.press("y");
     second.wait_for("done and verified", OPERATION);
     second.press("\x1b");
     second.wait("the promised tasks", OPERATION, |screen| runs(screen, "weather", &format!("{desired}/{desired}")));

@@ -11,6 +11,7 @@ mod aws_emulator;
 mod aws_wire;
 mod colleagues;
 mod command;
+mod e2e_colleagues;
 mod e2e_local;
 mod e2e_oauth;
 mod environments;

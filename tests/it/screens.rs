@@ -276,6 +276,11 @@ fn operations_under_way() {
     console.event("op-rotate", Event::Leave("the console was closed".into()));
     console.tick(7_300);
     snap("rotation-paused", &console, &[SMALL]);
+    // An operation that was left and is offered again is the only one there, and not active.
+    console.keys("R");
+    console.send(Msg::Judged("op-rotate".into(), Way::Resume, Ok(Standing::Resumable)));
+    snap("rotation-offered", &console, &[SMALL]);
+    console.keys("n");
     console.keys("<esc>o");
     snap("operations", &console, &[SMALL]);
 }

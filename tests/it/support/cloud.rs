@@ -32,6 +32,22 @@ pub struct Done {
     pub err: String,
 }
 
+impl Done {
+    /// What comes of a command.
+    pub fn of(mut command: Command) -> Self {
+        let output = command.output().expect("quarterdeck starts");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// The same; it must have this exit code.
+    #[track_caller]
+    pub fn with_code(self, code: i32, args: &[&str]) -> Self {
+        assert_eq!(self.code, Some(code), "{args:?}: {}\n{}", self.out, self.err);
+        self
+    }
+}
+
 impl Cloud {
     /// One that does not run yet.
     pub fn new() -> Self {
@@ -62,16 +78,12 @@ impl Cloud {
 
     /// Runs `quarterdeck`.
     pub fn run(&self, args: &[&str]) -> Done {
-        let output = self.command(args).output().expect("quarterdeck starts");
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+        Done::of(self.command(args))
     }
 
     /// What a command prints; it must succeed.
     pub fn text(&self, args: &[&str]) -> String {
-        let done = self.run(args);
-        assert_eq!(done.code, Some(0), "{args:?}: {}\n{}", done.out, done.err);
-        done.out
+        self.run(args).with_code(0, args).out
     }
 
     /// The same, as JSON.
