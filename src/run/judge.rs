@@ -8,6 +8,7 @@ use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::fleet::Server;
 use crate::core::operation::deploy::{Deploy, Destroy, Planned, seen_stack};
 use crate::core::operation::intent::LAYOUT;
+use crate::core::operation::record::{Entry, Outcome};
 use crate::core::operation::rotate::{Rotation, UndoRotation};
 use crate::core::operation::service::{DEPLOYMENT, DESIRED, Restart, Rollback, Scale, ServiceRef, seen};
 use crate::core::operation::work::{Label, Shown};
@@ -30,6 +31,9 @@ pub async fn judge(session: &Session, operation: &Operation) -> CloudResult<Stan
         let why = format!("the operation belongs to account {theirs}, and this is {ours}");
         return Err(CloudError::new(ErrorKind::Invalid, "sts:GetCallerIdentity", why));
     }
+    if let Some(outcome) = ended(session, operation.id()) {
+        return Ok(Standing::Ended(outcome));
+    }
     if operation.plan.layout != LAYOUT {
         let why = "an earlier version of quarterdeck began it, whose steps were others; plan it again";
         return Ok(Standing::Overtaken(why.into()));
@@ -45,6 +49,15 @@ pub async fn judge(session: &Session, operation: &Operation) -> CloudResult<Stan
         Intent::Rotate(rotation) => of_rotation(session, operation, rotation).await,
         Intent::UndoRotation(undo) => of_undo(session, operation, undo).await,
     }
+}
+
+/// How another process on this machine has ended it. If the audit cannot be read, nothing can be written.
+fn ended(session: &Session, id: &str) -> Option<Outcome> {
+    let records = session.audit.records().ok()?;
+    records.into_iter().rev().find_map(|record| match record.entry {
+        Entry::Outcome { outcome } if record.operation == id => Some(outcome),
+        _ => None,
+    })
 }
 
 /// The service, or that it is gone.

@@ -61,7 +61,9 @@ impl AwsCloud {
                     // An earlier attempt got it, and somebody's write that was under way landed after that.
                     self.move_label(secret, LEASE, holder, None).await?;
                 }
-                let why = format!("other credentials have been published in secret {secret} since this was planned");
+                let why = format!(
+                    "other credentials have been published in secret {secret} since this was planned; plan it again"
+                );
                 return Ok(Applied::Void(why));
             }
             if mine {

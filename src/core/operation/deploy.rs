@@ -10,7 +10,7 @@ use super::steps::Steps;
 use super::work::{
     Check, Label, Promise, Proof, SecretCall, ServiceCall, Shown, StackCall, Step, TokenProbe, Version, Work,
 };
-use crate::core::environment::Template;
+use crate::core::environment::{MAX_TASKS, Template};
 use crate::core::fleet::Bounds;
 use crate::core::stack::{ChangeSetRequest, StackRef};
 
@@ -148,9 +148,11 @@ impl StackDeploy {
             return after.first().copied().unwrap_or_default();
         };
         let name = &service.service;
-        let promise = Promise { count: self.count(), ..Promise::default() };
+        // More than asked for is somebody's decision, such as in an incident, and is not taken back.
+        let enough = self.count().map(|count| Bounds { max: MAX_TASKS, ..count });
+        let promise = Promise { count: enough, ..Promise::default() };
         let stored = steps.add(format!("store the client secret of {name}"), self.publish(operation, facts), after);
-        let hold = self.count().map_or(Work::Skip("no count is asked for".into()), |bounds| {
+        let hold = enough.map_or(Work::Skip("no count is asked for".into()), |bounds| {
             ServiceCall::HoldCount { cluster: service.cluster.clone(), service: name.clone(), bounds }.into()
         });
         steps.add(format!("hold the count of {name}"), hold, vec![stored]);

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::record::Outcome;
+
 /// What an unfinished operation is worth now. It is read when the operation is offered, because somebody
 /// else may have acted since it was left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub enum Standing {
     Overtaken(String),
     /// What it was about is gone; what, in words.
     Void(String),
+    /// Another process on this machine has ended it since it was read.
+    Ended(Outcome),
 }
 
 impl Standing {
@@ -27,6 +31,7 @@ impl fmt::Display for Standing {
             Self::Resumable => f.write_str("it can go on"),
             Self::Overtaken(by) => write!(f, "overtaken: {by}"),
             Self::Void(why) => write!(f, "void: {why}"),
+            Self::Ended(_) => f.write_str("it has been ended by another process on this machine"),
         }
     }
 }

@@ -183,7 +183,8 @@ pub enum Event {
     Step { step: usize, news: News },
     /// The operator, or the end of the process, leaves it unfinished; the reason.
     Leave(String),
-    /// The operator wants to go on with it, or to give it up, and is asked.
+    /// The operator wants to go on with it, or to give it up, and is asked. One that another process has
+    /// ended is ended here, too; the audit has that already.
     Offer(Offer),
 }
 
@@ -404,6 +405,11 @@ impl Operation {
             (Phase::Consent(_), Event::Refuse(_)) => self.not_agreed(now),
             (Phase::Running | Phase::Consent(_) | Phase::Recording, Event::Leave(reason)) => {
                 self.pause(now, None, reason)
+            }
+            (Phase::Paused { .. }, Event::Offer(Offer { standing: Standing::Ended(outcome), .. })) => {
+                self.phase = Phase::Ended(outcome);
+                self.finished = Some(now);
+                Vec::new()
             }
             (Phase::Running | Phase::Paused { .. }, Event::Offer(offer)) if !self.read_only => {
                 let back = Box::new(self.phase.clone());

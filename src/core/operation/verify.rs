@@ -92,9 +92,11 @@ fn why_failed(server: &Server, reason: &str) -> String {
     format!("{}{}", word(reason), last_stop(server))
 }
 
-/// The task that stopped last, or why the tasks are unknown.
+/// The task that stopped last since the deployment in force began, or why the tasks are unknown.
 fn last_stop(server: &Server) -> String {
-    match (server.latest_stop(), server.tasks.why()) {
+    let began = server.primary().and_then(|primary| primary.created_at);
+    let since = |task: &&Task| began.is_none() || task.stopped_at.is_none() || task.stopped_at >= began;
+    match (server.latest_stop().filter(since), server.tasks.why()) {
         (Some(task), _) => format!("; last stop: {}", task.stop_reason()),
         (None, Some(why)) => format!("; tasks not read: {why}"),
         (None, None) => String::new(),

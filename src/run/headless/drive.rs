@@ -13,7 +13,7 @@ use super::plan::text;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::core::operation::protocol::{Mark, News, Stage};
 use crate::core::operation::record::{Note, Outcome};
-use crate::core::operation::{Check, CheckState, Event, Operation, Order, Phase, Work};
+use crate::core::operation::{Check, CheckState, Event, Intent, Operation, Order, Phase, Work};
 use crate::core::plan::{Confirm, Plan};
 use crate::core::text::short_duration;
 use crate::run::{Session, operate as perform};
@@ -93,7 +93,7 @@ pub(super) async fn drive(session: &Session, operation: &mut Operation, first: E
             queue(session, operation, event, &pending).await;
             show(operation, &mut notes);
             if waits {
-                let leave = Event::Leave("in its grace period; the old credentials still work".into());
+                let leave = Event::Leave(in_grace(operation));
                 queue(session, operation, leave, &pending).await;
             }
             if let Phase::Consent(question) = &operation.phase {
@@ -141,6 +141,17 @@ async fn queue(
             other => pending.push(perform::perform(session.clone(), other)),
         }
     }
+}
+
+/// Why a rotation is left in its grace period, and how it is gone on with.
+fn in_grace(operation: &Operation) -> String {
+    let client = match &operation.plan.intent {
+        Intent::Rotate(rotation) => rotation.name.as_str(),
+        _ => "CLIENT",
+    };
+    format!(
+        "in its grace period; the old credentials still work: `clients rotate {client} --finish` ends it, --undo takes it back"
+    )
 }
 
 /// The longest grace period, in seconds, for whose end the command waits.

@@ -26,6 +26,7 @@ pub async fn list(session: &Session, output: Output) -> Result<Exit, Failure> {
                     Ok(Standing::Resumable) => ("resumable", None),
                     Ok(Standing::Overtaken(by)) => ("overtaken", Some(by.clone())),
                     Ok(Standing::Void(why)) => ("void", Some(why.clone())),
+                    Ok(standing @ Standing::Ended(_)) => ("ended", Some(standing.to_string())),
                     Err(error) => ("unknown", Some(error.to_string())),
                 };
                 json!({
@@ -150,7 +151,10 @@ pub(super) async fn go_on(
         return Ok(Exit::Refused);
     }
     let standing = judge::judge(session, &operation).await?;
-    progress(&text(&operation.plan));
+    match way {
+        Way::Close => progress(&operation.plan.title),
+        Way::Resume | Way::Finish => progress(&text(&operation.plan)),
+    }
     progress(&format!("{} steps of {} are done", operation.done.len(), operation.steps().len()));
     progress(&standing.to_string());
     if way != Way::Close && !standing.resumable() {

@@ -280,10 +280,9 @@ impl Planner<'_> {
         let fleet = fleet.map_err(Clone::clone)?;
         let server = fleet.server(service);
         if let (Some(server), Some(count)) = (server, stack.count())
-            && !(count.min..=count.max).contains(&server.desired)
+            && server.desired < count.min
         {
-            let after = if server.desired < count.min { count.min } else { count.max };
-            missing.push(Change::value(service, "desired count", server.desired, after));
+            missing.push(Change::value(service, "desired count", server.desired, count.min));
         }
         let Ok((probe, url)) = stack.proof(&self.facts) else { return Ok(missing) };
         let mend = |field: &str, before: &str, after: &str| Change::value(service, field, before, after);
