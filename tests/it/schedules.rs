@@ -11,6 +11,7 @@ use crate::support::operators;
 use crate::support::world::{Arrival, Endpoint, Setup, Verdict, World, secret_of};
 use jiff::{SignedDuration, Timestamp};
 use quarterdeck::core::operation::record::{Entry, Outcome, Record};
+use quarterdeck::core::operation::rotate::Strategy;
 use quarterdeck::core::operation::work::LEASE;
 use quarterdeck::core::operation::{Event, Intent, Offer, Operation, Order, Phase, PlanRequest, Way};
 use quarterdeck::core::plan::Confirm;
@@ -434,8 +435,21 @@ impl Play {
                 if let (Some(current), true) = (shared, state.log.last().is_some_and(|line| line.contains(LEASE))) {
                     let client = current["client_id"].as_str().unwrap_or_default().to_owned();
                     assert!(state.clients.contains_key(&client), "{id}: the client in force is gone");
-                    let alike = state.clients.values().filter(|other| other.name == rotation.name).count();
-                    assert_eq!(alike, 1, "{id}: one name is one client");
+                    // What a colleague made after this was planned is told as not in force, and stays.
+                    let gone = rotation.left_clients.iter().chain(match &rotation.strategy {
+                        Strategy::ReplaceClient { .. } => Some(&rotation.client),
+                        Strategy::DualSecret { .. } => None,
+                    });
+                    let left: Vec<&String> = gone.filter(|id| state.clients.contains_key(*id)).collect();
+                    assert!(left.is_empty(), "{id}: {left:?} should be gone");
+                    let secrets = state.clients.values().flat_map(|client| &client.secrets);
+                    let old = match &rotation.strategy {
+                        Strategy::DualSecret { old_secret } => Some(old_secret),
+                        Strategy::ReplaceClient { .. } => None,
+                    };
+                    let left: Vec<&String> =
+                        secrets.map(|(secret, _)| secret).filter(|secret| Some(*secret) == old).collect();
+                    assert!(left.is_empty(), "{id}: {left:?} should be gone");
                     let accepted = current["allowed_client_ids"].as_str().unwrap_or_default();
                     let gone = accepted.split_whitespace().find(|id| !state.clients.contains_key(*id));
                     assert_eq!(gone, None, "{id}: the list of clients holds what is gone");
