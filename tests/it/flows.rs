@@ -319,6 +319,13 @@ fn no_leaves_an_operation_as_it_was(#[case] key: &str, #[case] standing: Standin
 }
 
 #[test]
+fn what_another_process_has_ended_is_ended_without_a_word_in_the_audit() {
+    let mut console = offered("R", Standing::Ended(Outcome::Done));
+    assert_eq!(phase(&console), &Phase::Ended(Outcome::Done));
+    assert_eq!(console.keys("y").into_iter().filter_map(of_operation).count(), 0);
+}
+
+#[test]
 fn what_can_go_on_can_be_given_up() {
     let mut console = offered("X", Standing::Resumable);
     console.keys("y");

@@ -406,14 +406,8 @@ impl Operation {
             (Phase::Running | Phase::Consent(_) | Phase::Recording, Event::Leave(reason)) => {
                 self.pause(now, None, reason)
             }
-            (Phase::Paused { .. }, Event::Offer(Offer { standing: Standing::Ended(outcome), .. })) => {
-                self.phase = Phase::Ended(outcome);
-                self.finished = Some(now);
-                Vec::new()
-            }
             (Phase::Running | Phase::Paused { .. }, Event::Offer(offer)) if !self.read_only => {
-                let back = Box::new(self.phase.clone());
-                self.phase = Phase::Offered { offer, back };
+                self.offered(offer, now);
                 Vec::new()
             }
             (Phase::Offered { offer, back }, event) => {
@@ -422,6 +416,16 @@ impl Operation {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Asks how to go on; one that another process has ended is ended here, too.
+    fn offered(&mut self, offer: Offer, now: Timestamp) {
+        if let (Phase::Paused { .. }, Standing::Ended(outcome)) = (&self.phase, &offer.standing) {
+            (self.phase, self.finished) = (Phase::Ended(outcome.clone()), Some(now));
+            return;
+        }
+        let back = Box::new(self.phase.clone());
+        self.phase = Phase::Offered { offer, back };
     }
 
     /// The operator's answer to how to go on; `back` is where it stands otherwise.
