@@ -22,7 +22,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::task::JoinHandle;
 
 /// Schedules that a run of the tests plays with each kind of Cognito.
-const SCHEDULES: u64 = 150;
+const SCHEDULES: u64 = 250;
 /// Moves of one schedule, before everybody cleans up.
 const MOVES: usize = 260;
 /// Reads of a condition that does not hold before its operator walks away.
