@@ -316,6 +316,7 @@ fn no_leaves_an_operation_as_it_was(#[case] key: &str, #[case] standing: Standin
     assert!(matches!(phase(&console), Phase::Offered { .. }));
     assert_eq!(console.keys("n"), []);
     assert_eq!(phase(&console), &paused().phase);
+    assert!(matches!(console.model.dialogs.last(), Some(Dialog::Operation { .. })), "its sheet stays");
 }
 
 #[test]

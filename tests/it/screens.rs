@@ -293,7 +293,7 @@ fn an_unfinished_operation_that_is_offered() {
     console.send(Msg::Judged("op-destroy".into(), Way::Resume, Ok(Standing::Resumable)));
     console.tick(10);
     snap("offered", &console, ALL);
-    console.keys("<esc>o<enter>");
+    console.keys("<esc>");
     let how = Standing::Overtaken("stack quarterdeck-prod-time was made anew 2027-01-15T07:00:00Z".into());
     console.send(Msg::Judged("op-destroy".into(), Way::Resume, Ok(how)));
     snap("overtaken", &console, ALL);

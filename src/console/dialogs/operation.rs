@@ -5,7 +5,7 @@ use crate::console::action::{Action, Scope};
 use crate::console::input::{Input, Typed};
 use crate::console::keymap::{Key, KeyPress};
 use crate::console::model::Model;
-use crate::core::operation::Event;
+use crate::core::operation::{Event, Phase};
 use crate::core::plan::Confirm;
 
 /// The dialog, taken off the stack while its key is handled.
@@ -24,6 +24,15 @@ impl Sheet {
     fn scroll(mut self, model: &mut Model, press: KeyPress) {
         self.scroll = scrolled(model, press, self.scroll);
         self.stay(model, None);
+    }
+
+    /// Says no. The sheet of an operation that was left stays: it is as it was before the question.
+    fn refuse(self, model: &mut Model) -> Option<Then> {
+        let then = self.tell(Event::Refuse("not confirmed".into()));
+        if model.operation(&self.id).is_some_and(|operation| matches!(operation.phase, Phase::Offered { .. })) {
+            self.stay(model, None);
+        }
+        then
     }
 
     fn tell(&self, event: Event) -> Option<Then> {
@@ -60,7 +69,7 @@ fn type_name(model: &mut Model, press: KeyPress, mut sheet: Sheet, name: String)
         return None;
     }
     match sheet.input.press(press) {
-        Typed::Cancel => sheet.tell(Event::Refuse("not confirmed".into())),
+        Typed::Cancel => sheet.refuse(model),
         Typed::Taken => {
             sheet.stay(model, None);
             None
@@ -86,7 +95,7 @@ fn answer(model: &mut Model, press: KeyPress, sheet: Sheet) -> Option<Then> {
             sheet.stay(model, None);
             then
         }
-        Key::Esc | Key::Char('n' | 'q') => sheet.tell(Event::Refuse("not confirmed".into())),
+        Key::Esc | Key::Char('n' | 'q') => sheet.refuse(model),
         _ => {
             sheet.scroll(model, press);
             None
