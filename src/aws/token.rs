@@ -64,11 +64,15 @@ impl AwsCloud {
         let request = request.header("accept", "application/json, text/event-stream");
         let request = request.header("mcp-protocol-version", version).header("mcp-method", "tools/list");
         let answer = request.send().await.map_err(|error| unanswered(url, &error))?;
-        Ok(match answer.status().as_u16() {
-            401 => ServerAnswer::Refused("401: it does not accept the token".to_owned()),
-            // A server that reads the request has let the client in. A proxy before it answers with other codes.
-            200..300 | 400 | 404 | 406 => ServerAnswer::Accepted,
-            status => ServerAnswer::Unclear(format!("HTTP {status}")),
+        let status = answer.status().as_u16();
+        if status == 401 {
+            return Ok(ServerAnswer::Refused("401: it does not accept the token".to_owned()));
+        }
+        // Whatever the status: a load balancer or CloudFront answers too, but only a server that has let the
+        // client in answers a JSON-RPC request in kind (MCP, "Transports").
+        Ok(match speaks_json_rpc(answer, url).await? {
+            true => ServerAnswer::Accepted,
+            false => ServerAnswer::Unclear(format!("HTTP {status}, which is not an MCP server's answer")),
         })
     }
 
@@ -96,6 +100,22 @@ fn unanswered(endpoint: &str, failure: &reqwest::Error) -> CloudError {
     };
     let why = std::error::Error::source(failure).map(|cause| format!(": {cause}")).unwrap_or_default();
     CloudError::new(kind, CALL, sanitise(&format!("no answer from {endpoint}{why}")))
+}
+
+/// Whether an answer, or the stream that it is, holds a JSON-RPC message. It is read no further than that.
+async fn speaks_json_rpc(mut answer: reqwest::Response, url: &str) -> CloudResult<bool> {
+    const WORD: &[u8] = b"\"jsonrpc\"";
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| unanswered(url, &error))? {
+        body.extend_from_slice(&chunk);
+        if body.windows(WORD.len()).any(|part| part == WORD) {
+            return Ok(true);
+        }
+        if body.len() > MAX_ANSWER {
+            break;
+        }
+    }
+    Ok(false)
 }
 
 async fn bounded_body(mut answer: reqwest::Response, endpoint: &str) -> CloudResult<Vec<u8>> {

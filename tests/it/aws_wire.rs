@@ -470,6 +470,45 @@ async fn each_failure_of_the_token_endpoint_has_its_kind(#[case] reply: Reply, #
     assert!(!error.to_string().contains("old-value"));
 }
 
+fn accepted() -> ServerAnswer {
+    ServerAnswer::Accepted
+}
+
+fn refused() -> ServerAnswer {
+    ServerAnswer::Refused("401: it does not accept the token".into())
+}
+
+fn unclear(status: u16) -> ServerAnswer {
+    ServerAnswer::Unclear(format!("HTTP {status}, which is not an MCP server's answer"))
+}
+
+#[rstest]
+#[case::a_result(Reply::json(200, json!({ "jsonrpc": "2.0", "id": 1, "result": {} })), accepted())]
+#[case::a_stream(Reply::Answer(200, "data: {\"jsonrpc\":\"2.0\",\"id\":1}\n\n".into()), accepted())]
+#[case::an_error_of_the_protocol(Reply::json(404, json!({ "jsonrpc": "2.0", "error": {} })), accepted())]
+#[case::a_token_that_is_refused(Reply::json(401, json!({ "error": "invalid_token" })), refused())]
+#[case::a_rule_that_is_missing_at_the_load_balancer(Reply::Answer(404, "not found".into()), unclear(404))]
+#[case::a_bad_request_at_the_edge(Reply::Answer(400, "<html>".into()), unclear(400))]
+#[case::a_firewall(Reply::Answer(403, "<html>".into()), unclear(403))]
+#[case::no_healthy_task(Reply::Answer(503, "<html>".into()), unclear(503))]
+#[case::another_page(Reply::Answer(200, "<html>It works!</html>".into()), unclear(200))]
+#[tokio::test]
+async fn only_a_server_that_answers_in_kind_has_let_the_client_in(
+    #[case] reply: Reply,
+    #[case] expected: ServerAnswer,
+) {
+    let identity = Identity::new();
+    let server = Scripted::start(move |request| match request.call.as_str() {
+        "/time/mcp" => reply.clone(),
+        _ => identity.answer(request),
+    })
+    .await;
+    let (endpoint, url) = (format!("{}/oauth2/token", server.url), format!("{}/time/mcp", server.url));
+    let version = Version::Labelled(Label::Current);
+    let probe = TokenProbe { secret: SECRET.into(), version, endpoint, scopes: Vec::new() };
+    assert_eq!(cloud(&server.url).await.accepted(&probe, &url).await.unwrap(), expected);
+}
+
 #[tokio::test]
 async fn a_query_is_started_read_and_stopped() {
     let value = |field: &str, value: &str| json!({ "field": field, "value": value });
