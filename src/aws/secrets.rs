@@ -14,7 +14,7 @@ use super::credentials::{self, Credentials};
 use super::{AwsCloud, error};
 use crate::cloud::{CloudResult, ErrorKind, Secrets};
 use crate::core::client::{Holder, StoredSecret};
-use crate::core::operation::work::{LEASE, Label, Version};
+use crate::core::operation::work::{LEASE, Label, Version, labelled};
 
 const GET: &str = "secretsmanager:GetSecretValue";
 
@@ -38,12 +38,6 @@ impl Secrets for AwsCloud {
         };
         self.within(GET, read).await
     }
-}
-
-/// The version that has a label, if one has.
-pub(super) fn labelled<'a>(versions: &'a BTreeMap<String, Vec<String>>, label: &str) -> Option<&'a str> {
-    let bears = |labels: &Vec<String>| labels.iter().any(|one| one == label);
-    versions.iter().find(|(_, labels)| bears(labels)).map(|(version, _)| version.as_str())
 }
 
 impl AwsCloud {

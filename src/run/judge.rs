@@ -11,7 +11,7 @@ use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::record::{Entry, Outcome};
 use crate::core::operation::rotate::{Rotation, UndoRotation};
 use crate::core::operation::service::{DEPLOYMENT, DESIRED, Restart, Rollback, Scale, ServiceRef, seen};
-use crate::core::operation::work::{Label, Shown};
+use crate::core::operation::work::{Label, Shown, labelled};
 use crate::core::operation::{Call, Fact, Facts, Intent, Operation, SecretCall, Standing, Work};
 use crate::core::stack::{Stack, StackRef};
 use crate::core::unread::Read;
@@ -238,8 +238,7 @@ async fn of_lease(
         return Ok(Standing::Overtaken("the client was given free by somebody else".into()));
     }
     let versions = session.cloud.secret_versions(secret).await?;
-    let in_force = versions.iter().find(|(_, labels)| labels.iter().any(|one| one == Label::Current.as_str()));
-    if current.is_some() && in_force.map(|(version, _)| version.as_str()) == current {
+    if current.is_some() && labelled(&versions, Label::Current.as_str()) == current {
         return Ok(Standing::Resumable);
     }
     Ok(Standing::Overtaken(OTHERS.into()))
@@ -258,8 +257,7 @@ pub(super) async fn published(
     planned: Option<&str>,
 ) -> CloudResult<bool> {
     let versions = session.cloud.secret_versions(&rotation.secret).await?;
-    let in_force = versions.iter().find(|(_, labels)| labels.iter().any(|one| one == Label::Current.as_str()));
-    let found = in_force.map(|(version, _)| version.as_str());
+    let found = labelled(&versions, Label::Current.as_str());
     if !facts.contains(&Fact::Lease(rotation.secret.clone())) {
         return Ok(planned.is_none() || found == planned);
     }

@@ -29,6 +29,14 @@ const MOVES: usize = 260;
 const PATIENCE: usize = 30;
 const SERVERS: [&str; 2] = ["time", "weather"];
 
+/// What confirms a question.
+fn answer(confirm: &Confirm) -> String {
+    match confirm {
+        Confirm::Yes => "y".to_owned(),
+        Confirm::Typed(name) => name.clone(),
+    }
+}
+
 /// What an operator is busy with.
 enum Doing {
     Nothing,
@@ -212,10 +220,7 @@ impl Play {
             return;
         }
         let refuses = self.one_in(8);
-        let answer = match operation.confirm() {
-            Confirm::Yes => "y".to_owned(),
-            Confirm::Typed(name) => name.clone(),
-        };
+        let answer = answer(operation.confirm());
         self.say(format!("{name}: {} to {}", if refuses { "no" } else { "yes" }, operation.id()));
         if !refuses {
             self.note_what_may_go(&operation);
@@ -309,10 +314,7 @@ impl Play {
             other => format!("{other:?}"),
         };
         self.say(format!("{name}: {} to {id}: {question}", if refuses { "no" } else { "yes" }));
-        let answer = match running.operation.confirm() {
-            Confirm::Yes => "y".to_owned(),
-            Confirm::Typed(name) => name.clone(),
-        };
+        let answer = answer(running.operation.confirm());
         if !refuses {
             self.note_what_may_go(&running.operation);
         }
@@ -537,10 +539,7 @@ impl Play {
                 self.say(format!("{name}: at the end, {id} ({}): {standing}", operation.plan.title));
                 let mut operation = operation;
                 operation.handle(Event::Offer(Offer { way: Way::Finish, standing }), Timestamp::now());
-                let answer = match operation.confirm() {
-                    Confirm::Yes => "y".to_owned(),
-                    Confirm::Typed(name) => name.clone(),
-                };
+                let answer = answer(operation.confirm());
                 self.note_what_may_go(&operation);
                 let orders = operation.handle(Event::Answer(answer), Timestamp::now()).into();
                 self.operators[who].doing = Doing::Running(Box::new(Running { operation, orders, waits: 0 }));
@@ -567,10 +566,7 @@ impl Play {
                 continue;
             }
             let mut operation = Operation::propose(plan, false);
-            let answer = match operation.confirm() {
-                Confirm::Yes => "y".to_owned(),
-                Confirm::Typed(name) => name.clone(),
-            };
+            let answer = answer(operation.confirm());
             let orders = operation.handle(Event::Answer(answer), Timestamp::now()).into();
             let id = operation.id().to_owned();
             self.operators[0].doing = Doing::Running(Box::new(Running { operation, orders, waits: 0 }));

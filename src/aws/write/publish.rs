@@ -7,10 +7,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::lease::CLAIM;
 use crate::aws::cognito::{Listed, client_name};
 use crate::aws::credentials::{self, Credentials};
-use crate::aws::secrets::labelled;
 use crate::aws::{AwsCloud, error};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, TokenAnswer, TokenEndpoint};
-use crate::core::operation::work::{LEASE, Label, Proof, TokenProbe, Version};
+use crate::core::operation::work::{LEASE, Label, Proof, TokenProbe, Version, labelled};
 
 const PUBLISH: &str = "secretsmanager:PutSecretValue";
 

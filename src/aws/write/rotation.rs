@@ -12,10 +12,9 @@ use super::nothing;
 use super::publish::Publication;
 use crate::aws::credentials;
 use crate::aws::draft::gone;
-use crate::aws::secrets::labelled;
 use crate::aws::{AwsCloud, error};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, TokenAnswer, TokenEndpoint};
-use crate::core::operation::work::{Hold, Label, Proof, SecretCall, TokenProbe, Version};
+use crate::core::operation::work::{Hold, Label, Proof, SecretCall, TokenProbe, Version, labelled};
 use crate::core::operation::{Applied, Fact, Facts};
 
 const ADD: &str = "cognito-idp:AddUserPoolClientSecret";

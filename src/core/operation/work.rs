@@ -3,6 +3,7 @@
 //! Both are data. A call never carries a secret's value: it names the place in Secrets Manager
 //! where the value already lies, so a value is durable before it is live.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -287,6 +288,12 @@ impl Label {
             Self::Previous => "AWSPREVIOUS",
         }
     }
+}
+
+/// The version that has a staging label, among versions with their labels.
+pub fn labelled<'a>(versions: &'a BTreeMap<String, Vec<String>>, label: &str) -> Option<&'a str> {
+    let bears = |labels: &Vec<String>| labels.iter().any(|one| one == label);
+    versions.iter().find(|(_, labels)| bears(labels)).map(|(version, _)| version.as_str())
 }
 
 /// A version of a secret.

@@ -8,7 +8,7 @@ use crate::core::error::PlanResult;
 use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::rotate::{Consumer, Rotation, Strategy, UndoRotation};
 use crate::core::operation::service::ServiceRef;
-use crate::core::operation::work::{Label, Version};
+use crate::core::operation::work::{Label, Version, labelled};
 use crate::core::operation::{Facts, Intent, Operation};
 use crate::core::plan::{Change, Confirm, Plan, Risk};
 use crate::core::stack::StackRef;
@@ -23,7 +23,6 @@ pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) 
     let (client, details, stored) = rotatable(&list, wanted)?;
     let holder = free_of_ours(session, &stored.name).await?;
     let versions = session.cloud.secret_versions(&stored.name).await?;
-    let in_force = |(_, labels): &(&String, &Vec<String>)| labels.iter().any(|one| one == Label::Current.as_str());
     let strategy = strategy(session, &pool, &list, client, stored).await?;
     let old = match &strategy {
         Strategy::DualSecret { old_secret } => Some(old_secret.clone()),
@@ -44,7 +43,7 @@ pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) 
         consumers: consumers(session, &stored.name).await?,
         grace_seconds,
         by: Some(target.caller.clone()),
-        current: versions.iter().find(in_force).map(|(version, _)| version.clone()),
+        current: labelled(&versions, Label::Current.as_str()).map(str::to_owned),
         takes_over: holder.as_ref().map(|holder| holder.version.clone()),
         left_secret: old
             .and_then(|old| client.known_secrets().iter().find(|one| one.id != old).map(|one| one.id.clone())),

@@ -7,7 +7,7 @@ use crate::core::client::{Client, ClientList};
 use crate::core::error::PlanResult;
 use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::rotate::{Rotation, Strategy};
-use crate::core::operation::work::Label;
+use crate::core::operation::work::{Label, labelled};
 use crate::core::operation::{Fact, Facts};
 use crate::core::plan::Plan;
 use crate::run::judge::published;
@@ -73,10 +73,9 @@ fn old_is_left(rotation: &Rotation, list: &ClientList) -> PlanResult<()> {
 /// `AWSCURRENT`, so where it is says how far the rotation came.
 async fn versions(session: &Session, rotation: &Rotation, learnt: &mut Facts) -> PlanResult<()> {
     let versions = session.cloud.secret_versions(&rotation.secret).await?;
-    let labelled = |labels: &Vec<String>| labels.iter().any(|one| one == Label::Current.as_str());
-    let current = versions.iter().find(|(_, labels)| labelled(labels)).map(|(version, _)| version.clone());
-    let current = current
-        .ok_or_else(|| refused(ErrorKind::Conflict, format!("secret {}: no version is AWSCURRENT", rotation.secret)))?;
+    let current = labelled(&versions, Label::Current.as_str()).map(str::to_owned);
+    let unpublished = || refused(ErrorKind::Conflict, format!("secret {}: no version is AWSCURRENT", rotation.secret));
+    let current = current.ok_or_else(unpublished)?;
     if learnt.contains(&rotation.previous()) {
         return Ok(());
     }
