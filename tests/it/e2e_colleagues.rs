@@ -350,7 +350,7 @@ fn a_stale_destroy_deletes_nothing(cloud: &Cloud, other: &Colleague) {
     let id = left[0]["operation"].as_str().expect("an id");
     let refused = other.run(&["operations", "resume", id, "--yes", "--confirm", "local"]);
     assert!(refused.code != Some(0) && refused.err.contains("operations close"), "{}", refused.err);
-    open_unfinished(&mut console);
+    // The answer "n" left the sheet of the operation open.
     console.press("X");
     console.wait_for("it cannot go on. Close it as it is?", SOON);
     console.press("y");
