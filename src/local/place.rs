@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::environment::{Architecture, Edge, Environment, Nat, Network, Origin, Platform, ServerSpec, names};
+use crate::core::environment::{
+    Architecture, DeploySettings, Edge, Environment, Nat, Network, Origin, Platform, ServerSpec, names,
+};
 
 use super::engine::EngineInfo;
 
@@ -52,6 +54,7 @@ pub(super) fn environment(images: &BTreeMap<String, String>, upstream: Option<&s
         environment: ENVIRONMENT.to_owned(),
         region: REGION.to_owned(),
         protected: false,
+        deploy: DeploySettings::default(),
         network: Network {
             zones: Some(2),
             nat: Some(Nat::None),

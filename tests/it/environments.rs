@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quarterdeck::core::environment::{Edge, Environment, Network, Platform, ServerSpec, stacks};
+use quarterdeck::core::environment::{DeploySettings, Edge, Environment, Network, Platform, ServerSpec, stacks};
 use quarterdeck::core::operation::deploy::{ParameterValue, StackDeploy};
 use quarterdeck::core::stack::{Stack, StackRef, StackStatus};
 
@@ -20,6 +20,7 @@ fn environment(name: &str, servers: &[&str]) -> Environment {
         environment: name.into(),
         region: "eu-west-1".into(),
         protected: false,
+        deploy: DeploySettings::default(),
         network: Network::default(),
         edge: Edge::default(),
         platform: Platform::default(),

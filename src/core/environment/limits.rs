@@ -114,7 +114,7 @@ fn memory_of(cpu: u32) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::environment::{Edge, Network, Platform};
+    use crate::core::environment::{DeploySettings, Edge, Network, Platform};
     use rstest::rstest;
 
     fn environment(change: impl Fn(&mut Environment)) -> Environment {
@@ -122,6 +122,7 @@ mod tests {
             environment: "prod".into(),
             region: "eu-west-1".into(),
             protected: false,
+            deploy: DeploySettings::default(),
             network: Network::default(),
             edge: Edge::default(),
             platform: Platform::default(),
@@ -146,6 +147,18 @@ mod tests {
         "platform.cognito_domain_prefix",
         "amazon"
     )]
+    #[case(|it: &mut Environment| it.deploy.role = Some(String::new()), "deploy.role", "leave the line out")]
+    #[case(|it: &mut Environment| it.deploy.role = Some("deployer".into()), "deploy.role", "arn:aws:iam::")]
+    #[case(
+        |it: &mut Environment| it.deploy.role = Some("arn:aws:iam::123456789012:user/deployer".into()),
+        "deploy.role",
+        ":role/quarterdeck-deploy"
+    )]
+    #[case(
+        |it: &mut Environment| it.deploy.role = Some("arn:aws:iam::123:role/deployer".into()),
+        "deploy.role",
+        "not the ARN of a role"
+    )]
     #[case(|it: &mut Environment| it.servers[0].cpu = Some(300), "server.time.cpu", "256, 512, 1024")]
     #[case(|it: &mut Environment| it.servers[0].cpu = Some(1024), "server.time.memory", "one of 2048, 3072")]
     #[case(|it: &mut Environment| it.servers[0].memory = Some(1536), "server.time.memory", "512, 1024, 2048")]
@@ -167,5 +180,9 @@ mod tests {
         assert_eq!(environment(|_| ()).validate(), Ok(()));
         let sized = |it: &mut Environment| (it.servers[0].cpu, it.servers[0].memory) = (Some(4096), Some(30_720));
         assert_eq!(environment(sized).validate(), Ok(()));
+        for role in ["arn:aws:iam::123456789012:role/deployer", "arn:aws-us-gov:iam::123456789012:role/ci/deploy+er@1"]
+        {
+            assert_eq!(environment(|it| it.deploy.role = Some(role.into())).validate(), Ok(()));
+        }
     }
 }

@@ -28,6 +28,9 @@ pub struct Environment {
     /// Every write asks for the environment's name.
     #[serde(default)]
     pub protected: bool,
+    /// How its stacks are changed.
+    #[serde(default)]
+    pub deploy: DeploySettings,
     /// The VPC.
     #[serde(default)]
     pub network: Network,
@@ -40,6 +43,15 @@ pub struct Environment {
     /// The MCP servers.
     #[serde(default, rename = "server")]
     pub servers: Vec<ServerSpec>,
+}
+
+/// How CloudFormation changes the stacks of an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeploySettings {
+    /// ARN of the IAM role that CloudFormation assumes for every stack; `None` uses the caller's own rights,
+    /// or the role that a stack was given before.
+    pub role: Option<String>,
 }
 
 /// The VPC: a new one, or an existing one by its ids.
@@ -179,6 +191,7 @@ impl Environment {
             }
         }
         self.check_paths()?;
+        self.deploy.validate()?;
         limits::check(self)
     }
 
@@ -202,6 +215,36 @@ impl Environment {
     pub fn server(&self, name: &str) -> Option<&ServerSpec> {
         self.servers.iter().find(|server| server.name == name)
     }
+}
+
+impl DeploySettings {
+    /// An ARN of a role has 20 to 2,048 characters (CloudFormation, CreateChangeSet, RoleARN).
+    fn validate(&self) -> Result<(), InvalidEnvironment> {
+        let Some(role) = &self.role else { return Ok(()) };
+        if (20..=2_048).contains(&role.len()) && is_role(role) {
+            return Ok(());
+        }
+        let reason = format!(
+            "{role:?} is not the ARN of a role, such as arn:aws:iam::123456789012:role/quarterdeck-deploy; leave the \
+             line out to deploy with your own rights"
+        );
+        Err(invalid("deploy.role", reason))
+    }
+}
+
+/// Whether this is `arn:PARTITION:iam::ACCOUNT:role/PATH/NAME`.
+fn is_role(arn: &str) -> bool {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let [arn, partition, "iam", "", account, resource] = parts[..] else { return false };
+    let name = resource.strip_prefix("role/").unwrap_or_default();
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-/".contains(c);
+    arn == "arn"
+        && matches!(partition, "aws" | "aws-cn" | "aws-us-gov" | "aws-eusc")
+        && account.len() == 12
+        && account.chars().all(|c| c.is_ascii_digit())
+        && name.chars().all(allowed)
+        && !name.is_empty()
+        && !name.ends_with('/')
 }
 
 impl ServerSpec {
