@@ -23,6 +23,7 @@ use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery, TailUpdate};
 use crate::core::operation::work::TokenProbe;
 use crate::core::operation::{Announced, Applied, Approved};
+use crate::core::reach::Reach;
 use crate::core::stack::{ChangeSetRequest, Drafted, Stack, StackDetail, StackRef};
 
 /// The updates of a live tail session, until it ends or breaks. The first error is the last item.
@@ -47,6 +48,7 @@ pub trait Cloud:
     + Logs
     + Insights
     + TokenEndpoint
+    + PublicAddress
     + Writes
     + Send
     + Sync
@@ -88,7 +90,8 @@ pub trait Stacks {
     /// The stack of this name or ARN; `None` if there is none.
     async fn stack(&self, stack: &StackRef) -> CloudResult<Option<Stack>>;
 
-    /// All stacks of a region whose name starts with `prefix`, sorted by name.
+    /// All stacks of a region whose name starts with `prefix`, sorted by name. It pages through all stacks of
+    /// the account, so its time limit is for each page. It takes the right to describe every stack.
     async fn stacks(&self, prefix: &str, region: &str) -> CloudResult<Vec<Stack>>;
 
     /// Resources and the newest events (at most 200) of a stack. Works by ARN for a deleted one.
@@ -171,6 +174,14 @@ pub trait TokenEndpoint {
 
     /// Asks an MCP endpoint with such a token whether it accepts the client. It calls no tool.
     async fn accepted(&self, probe: &TokenProbe, url: &str) -> CloudResult<ServerAnswer>;
+}
+
+/// The public address of a server.
+#[async_trait]
+pub trait PublicAddress {
+    /// Asks for the protected resource metadata of an MCP endpoint (RFC 9728), by the endpoint's URL. It takes
+    /// no credentials, so whatever keeps the answer back lies on the way.
+    async fn reach(&self, resource: &str) -> CloudResult<Reach>;
 }
 
 /// What a server says about a client's token.

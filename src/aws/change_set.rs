@@ -22,14 +22,24 @@ pub(super) fn resource_change(found: &sdk::Change) -> Option<ResourceChange> {
         Some(sdk::Replacement::Conditional) => Replacement::Maybe,
         _ => Replacement::No,
     };
+    let kept = kept(found);
     let properties = if action == ChangeAction::Modify { properties(found) } else { Vec::new() };
     Some(ResourceChange {
         logical_id: text(found.logical_resource_id()),
         kind: text(found.resource_type()),
         action,
         replacement,
+        kept,
         properties,
     })
+}
+
+/// Whether what goes stays outside the stack.
+fn kept(found: &sdk::ResourceChange) -> bool {
+    use sdk::PolicyAction::{ReplaceAndRetain, ReplaceAndSnapshot, Retain, Snapshot};
+    found
+        .policy_action()
+        .is_some_and(|action| matches!(action, Retain | ReplaceAndRetain | Snapshot | ReplaceAndSnapshot))
 }
 
 /// What changes in each property: from the details if they carry values, else by comparing the whole

@@ -9,7 +9,7 @@ use aws_sdk_cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, 
 use super::convert::text;
 use super::{AwsCloud, change_set, error};
 use crate::cloud::{CloudError, CloudResult, Drafts, ErrorKind};
-use crate::core::stack::{ChangeSet, ChangeSetRequest, Drafted, StackRef};
+use crate::core::stack::{ChangeSet, ChangeSetRequest, Drafted, StackRef, TemplateSource};
 
 const CREATE: &str = "cloudformation:CreateChangeSet";
 const DESCRIBE: &str = "cloudformation:DescribeChangeSet";
@@ -55,10 +55,7 @@ impl AwsCloud {
                 self.discard_change_set(&request.stack, &arn).await?;
                 Ok(Drafted::Nothing)
             }
-            Settled::Refused(reason) => {
-                self.discard_change_set(&request.stack, &arn).await?;
-                Err(error::invalid(CREATE, reason))
-            }
+            Settled::Refused(reason) => Err(self.refused(&request.stack, &arn, reason).await),
         }
     }
 
@@ -76,13 +73,19 @@ impl AwsCloud {
         let given = given.map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value).build());
         let kept = request.keep.iter().filter(|key| !request.parameters.contains_key(*key));
         let kept = kept.map(|key| Parameter::builder().parameter_key(key).use_previous_value(true).build());
-        let tags = request.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags: Vec<Tag> =
+            request.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
         let kind = if request.create { ChangeSetType::Create } else { ChangeSetType::Update };
         let call = self.cloudformation(&request.stack).write.create_change_set();
         let call = call.stack_name(&request.stack.name).change_set_name(&request.name).change_set_type(kind);
-        let call =
-            call.template_body((self.template_text)(request.template)).capabilities(Capability::CapabilityNamedIam);
-        let call = call.set_parameters(Some(given.chain(kept).collect())).set_tags(Some(tags.collect()));
+        let call = match request.template {
+            TemplateSource::Packed(template) => call.template_body((self.template_text)(template)),
+            TemplateSource::Deployed => call.use_previous_template(true),
+        };
+        let call = call.capabilities(Capability::CapabilityNamedIam).set_role_arn(request.role.clone());
+        let call = call.set_parameters(Some(given.chain(kept).collect()));
+        // An empty list would take the tags away.
+        let call = call.set_tags(Some(tags).filter(|tags| !tags.is_empty()));
         let answer = call.send().await.map_err(self.failed(CREATE))?;
         answer.id.ok_or_else(|| error::garbled(CREATE, "the answer names no change set"))
     }

@@ -23,11 +23,13 @@ mod insights;
 mod logs;
 mod meter;
 mod place;
+mod reach;
 mod scaling;
 mod secrets;
 mod stacks;
 mod tail;
 mod token;
+mod validation;
 mod write;
 
 use std::collections::HashMap;

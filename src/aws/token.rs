@@ -76,9 +76,9 @@ impl AwsCloud {
         })
     }
 
-    /// The HTTP client for the token endpoint. It follows no redirect, which could send the credentials
+    /// The HTTP client for the token endpoint and the servers. It follows no redirect, which could send the credentials
     /// to another host.
-    fn http(&self) -> CloudResult<&reqwest::Client> {
+    pub(super) fn http(&self) -> CloudResult<&reqwest::Client> {
         if let Some(client) = self.http.get() {
             return Ok(client);
         }

@@ -17,6 +17,7 @@ pub mod logs;
 pub mod meaning;
 pub mod operation;
 pub mod plan;
+pub mod reach;
 pub mod requests;
 pub mod stack;
 pub mod text;

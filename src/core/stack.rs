@@ -54,9 +54,13 @@ impl StackStatus {
         self.0.ends_with("_FAILED") || self.0.contains("ROLLBACK")
     }
 
-    /// It can only be deleted.
-    pub fn must_be_deleted(&self) -> bool {
-        matches!(self.0.as_str(), "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED")
+    /// Why it can only be deleted, if so (CloudFormation user guide, "Stack status codes").
+    pub fn dead_end(&self) -> Option<DeadEnd> {
+        match self.0.as_str() {
+            "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" => Some(DeadEnd::NeverCreated),
+            "DELETE_FAILED" => Some(DeadEnd::HalfDeleted),
+            _ => None,
+        }
     }
 
     /// The stack has no resources: it was never created, or is gone.
@@ -68,6 +72,15 @@ impl StackStatus {
     pub fn settled_well(&self) -> bool {
         matches!(self.0.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE")
     }
+}
+
+/// Why a stack can only be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadEnd {
+    /// Its creation failed. Nothing of it was ever in use.
+    NeverCreated,
+    /// It was in use, and its deletion failed.
+    HalfDeleted,
 }
 
 /// A resource of a stack.
@@ -119,6 +132,9 @@ pub struct ResourceChange {
     pub action: ChangeAction,
     /// Whether the resource is replaced by a new one: its data and its address go.
     pub replacement: Replacement,
+    /// Whether what is removed or replaced stays where it is, outside the stack (`DeletionPolicy` and
+    /// `UpdateReplacePolicy`).
+    pub kept: bool,
     /// Property by property, where it is known.
     pub properties: Vec<PropertyChange>,
 }
@@ -126,7 +142,7 @@ pub struct ResourceChange {
 impl ResourceChange {
     /// Whether the resource that is there now goes.
     pub fn destroys(&self) -> bool {
-        self.replacement == Replacement::Yes || self.action == ChangeAction::Remove
+        !self.kept && (self.replacement == Replacement::Yes || self.action == ChangeAction::Remove)
     }
 }
 
@@ -169,16 +185,38 @@ pub struct ChangeSetRequest {
     pub stack: StackRef,
     /// Name of the change set.
     pub name: String,
-    /// Which packed template. Its text is looked up where it is sent.
-    pub template: Template,
+    pub template: TemplateSource,
     /// All parameters. A missing one keeps its default, or its value in force.
     pub parameters: BTreeMap<String, String>,
     /// Parameters that keep the value in force: `NoEcho` ones that are not given anew.
     pub keep: Vec<String>,
-    /// Tags for every resource.
+    /// Tags for every resource. Without any, the stack keeps those it has.
     pub tags: BTreeMap<String, String>,
     /// Whether the stack does not exist yet.
     pub create: bool,
+    /// ARN of the role that CloudFormation acts as. Without one it acts as it did the last time, or as the
+    /// caller.
+    pub role: Option<String>,
+}
+
+impl ChangeSetRequest {
+    /// The name under which its change set is learnt: a deploy may change the parameters of a stack after it
+    /// has deployed it.
+    pub fn draft(&self) -> String {
+        match self.template {
+            TemplateSource::Packed(_) => self.stack.name.clone(),
+            TemplateSource::Deployed => format!("{}/parameters", self.stack.name),
+        }
+    }
+}
+
+/// Where the text of a change set's template comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TemplateSource {
+    /// The packed one. Its text is looked up where it is sent.
+    Packed(Template),
+    /// The stack keeps the one that it has, and parameters alone change.
+    Deployed,
 }
 
 /// The result of asking for a change set.

@@ -128,10 +128,13 @@ async fn of_rollback(session: &Session, rollback: &Rollback) -> CloudResult<Stan
 
 async fn of_deploy(session: &Session, operation: &Operation, deploy: &Deploy) -> CloudResult<Standing> {
     for part in deploy.stacks.iter().filter(|part| part.planned != Planned::Unchanged || part.mend) {
-        let found = session.cloud.stack(&part.stack).await?.filter(|stack| !stack.status.absent());
+        let found = session.cloud.stack(&part.stack).await?;
+        // The call that executes its change set was begun and did not arrive.
+        let reviewed = found.as_ref().is_some_and(|stack| stack.status.0 == "REVIEW_IN_PROGRESS");
+        let found = found.filter(|stack| !stack.status.absent());
         let begun = operation.steps().iter().enumerate().any(|(index, step)| {
             let ours = matches!(&step.work, Work::Apply(Call::Stack(call)) if call.executes(&part.stack));
-            ours && (operation.done.contains_key(&index) || operation.was_sent(index))
+            ours && (operation.done.contains_key(&index) || (operation.was_sent(index) && !reviewed))
         });
         let name = &part.stack.name;
         let Some(stack) = found else {
@@ -180,6 +183,12 @@ async fn of_destroy(session: &Session, operation: &Operation, destroy: &Destroy)
         let agreed = operation.facts().get(&seen_stack(&id.name)).map(Shown::from);
         let Some(shown) = agreed.or_else(|| destroy.shown.get(&id.name).cloned()) else { continue };
         if shown != Shown::of(&stack) {
+            let detail = session.cloud.stack_detail(id).await?;
+            let own = |token: &String| token.starts_with(operation.id());
+            let last = detail.events.first().and_then(|event| event.token.as_ref());
+            if shown.arn == stack.arn && last.is_some_and(own) {
+                continue;
+            }
             let how = if shown.arn == stack.arn { "changed" } else { "made anew" };
             let at = stack.updated_at.map(|at| format!(" {at:.0}")).unwrap_or_default();
             return Ok(Standing::Overtaken(format!("stack {} was {how}{at}", id.name)));

@@ -1,5 +1,7 @@
 //! Reads of one environment for which its names must be known: stacks, clients, and the platform's outputs.
 
+use std::collections::BTreeSet;
+
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::client::ClientList;
 use crate::core::environment::{EDGE_REGION, names};
@@ -9,13 +11,37 @@ use crate::run::Session;
 /// The call that an error names if a stack does not exist or lacks an output.
 const STACKS: &str = "cloudformation:DescribeStacks";
 
+/// Stacks of a region whose names begin as those of the environment do, and what keeps others from being
+/// told. Whoever may not list all stacks of the account can read those whose names are known.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn named_alike(session: &Session, region: &str) -> CloudResult<(Vec<Stack>, Option<CloudError>)> {
+    let name = &session.context.environment;
+    let denied = match session.cloud.stacks(&names::stack_prefix(name), region).await {
+        Err(error) if error.kind == ErrorKind::Denied => error,
+        other => return other.map(|stacks| (stacks, None)),
+    };
+    let file = session.environment.iter().flat_map(|file| file.servers.iter().map(|server| server.name.clone()));
+    let mut parts: BTreeSet<String> =
+        ["edge", "network", "platform"].map(str::to_owned).into_iter().chain(file).collect();
+    if let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await {
+        parts.extend(fleet.servers.into_iter().map(|server| server.name));
+    }
+    let mut found = Vec::new();
+    for part in parts {
+        let stack = StackRef { name: names::stack(name, &part), region: region.to_owned() };
+        found.extend(session.cloud.stack(&stack).await?);
+    }
+    Ok((found, Some(denied)))
+}
+
 /// The environment's stacks that exist. The edge stack is in another region than the others.
 ///
 /// # Errors
 /// When they cannot be read.
 pub async fn stacks(session: &Session) -> CloudResult<Vec<Stack>> {
-    let prefix = names::stack_prefix(&session.context.environment);
-    let mut stacks = session.cloud.stacks(&prefix, &session.context.region).await?;
+    let (mut stacks, _) = named_alike(session, &session.context.region).await?;
     if session.context.region != EDGE_REGION {
         let edge = StackRef { name: names::stack(&session.context.environment, "edge"), region: EDGE_REGION.into() };
         stacks.extend(session.cloud.stack(&edge).await?);

@@ -6,10 +6,12 @@ use super::Session;
 use crate::cloud::{CloudResult, ServerAnswer, TokenAnswer};
 use crate::core::environment::names;
 use crate::core::fleet::Server;
+use crate::core::operation::deploy::seen_stack;
 use crate::core::operation::protocol::News;
-use crate::core::operation::verify::{bounds_are, gone, settled, steady, task_stopped};
-use crate::core::operation::work::TokenProbe;
+use crate::core::operation::verify::{bounds_are, changed_last_by, gone, settled, steady, task_stopped};
+use crate::core::operation::work::{Shown, TokenProbe};
 use crate::core::operation::{Check, CheckState, Fact, Facts};
+use crate::core::reach::{Broken, Reach};
 use crate::core::stack::{Stack, StackDetail, StackRef};
 use crate::core::text::short_duration;
 use crate::core::unread::Read;
@@ -38,12 +40,23 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
             ServerAnswer::Refused(why) => CheckState::Pending(format!("refused so far: {why}")),
             ServerAnswer::Unclear(why) => CheckState::Pending(format!("no clear answer of {url}: {why}")),
         },
+        Check::Reached { url, .. } => match cloud.reach(url).await? {
+            Reach::Answered => CheckState::Holds(format!("{url} answers")),
+            Reach::Broken(Broken { hop, why }) => CheckState::Pending(format!("{why}; {}", hop.look_at())),
+        },
         Check::Asked { service, probe, url } => return asked(session, service, probe, url).await,
         Check::TaskStopped { cluster, task } => task_stopped(&cloud.fleet(cluster).await?, task),
         Check::StackSettled { stack, token } => {
             let (found, detail) = stack_now(session, stack).await?;
             let state = settled(found.as_ref(), &detail, token.as_deref());
-            return Ok((explain(session, state, stack).await, outputs(found.as_ref())));
+            let mut facts = outputs(found.as_ref());
+            if let (Some(found), Some(token)) = (&found, token)
+                && changed_last_by(&detail, found, token)
+            {
+                // What was agreed about the stack holds for what the operation itself has made of it.
+                facts.insert(seen_stack(&stack.name), Shown::of(found).to_string());
+            }
+            return Ok((explain(session, state, stack).await, facts));
         }
         Check::StackGone { stack, token } => {
             let found = cloud.stack(stack).await?;

@@ -18,7 +18,7 @@ use quarterdeck::core::operation::service::{Restart, Rollback, Scale, ServiceRef
 use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
 use quarterdeck::core::operation::{Applied, Fact, Facts, Intent, Phase};
 use quarterdeck::core::plan::Plan;
-use quarterdeck::core::stack::{ChangeAction, ChangeSet, ChangeSetRequest, Drafted, StackRef};
+use quarterdeck::core::stack::{ChangeAction, ChangeSet, ChangeSetRequest, Drafted, StackRef, TemplateSource};
 use serde_json::json;
 
 const STACK: &str = "quarterdeck-test-time";
@@ -103,11 +103,12 @@ fn request(create: bool, memory: &str) -> ChangeSetRequest {
     ChangeSetRequest {
         stack: stack(),
         name: "quarterdeck-op".into(),
-        template: Template::Server,
+        template: TemplateSource::Packed(Template::Server),
         parameters: BTreeMap::from([("Memory".into(), memory.into())]),
         keep: if create { Vec::new() } else { vec!["Hidden".into()] },
         tags: BTreeMap::from([("quarterdeck:environment".into(), "test".into())]),
         create,
+        role: None,
     }
 }
 
@@ -124,8 +125,9 @@ fn deploy(create: bool, change_set: &str) -> Intent {
         service: None,
         mend: false,
         shown: None,
+        role: None,
     };
-    Intent::Deploy(Deploy { environment: "test".into(), stacks: vec![stack] })
+    Intent::Deploy(Deploy { environment: "test".into(), stacks: vec![stack], protect: None })
 }
 
 fn ready(drafted: CloudResult<Drafted>) -> ChangeSet {
@@ -213,12 +215,20 @@ async fn a_stack_is_drafted_executed_read_and_deleted() {
     done(&drive(cloud, plan("op-update", deploy(false, &more.arn))).await);
     assert_eq!(cloud.stack(&stack()).await.unwrap().unwrap().parameters["Memory"], "1024");
 
-    let broken = ChangeSetRequest { template: Template::Edge, ..request(false, "1") };
+    let broken = ChangeSetRequest { template: TemplateSource::Packed(Template::Edge), ..request(false, "1") };
     assert_eq!(cloud.draft(&broken).await.unwrap_err().kind, ErrorKind::Invalid);
 
     let tiers = vec![vec![stack()]];
-    let destroy =
-        || Intent::Destroy(Destroy { environment: "test".into(), tiers: tiers.clone(), shown: BTreeMap::new() });
+    let destroy = || {
+        let environment = "test".into();
+        Intent::Destroy(Destroy {
+            environment,
+            tiers: tiers.clone(),
+            shown: BTreeMap::new(),
+            unprotect: None,
+            role: None,
+        })
+    };
     done(&drive(cloud, plan("op-destroy", destroy())).await);
     done(&drive(cloud, plan("op-destroy", destroy())).await);
     // The events of a deleted stack can still be read by its ARN.

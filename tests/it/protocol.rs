@@ -318,6 +318,8 @@ fn a_destructive_change_found_late_asks_again_while_other_steps_go_on() {
     assert!(matches!(driver.operation.phase, Phase::Consent(_)));
     assert!(!driver.is_done("create quarterdeck-prod-time"), "nothing is executed before the answer");
     driver.event(Event::Answer("y".into()));
+    assert!(matches!(driver.operation.phase, Phase::Consent(_)), "the name is asked for");
+    driver.event(Event::Answer("prod".into()));
     driver.run();
     assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done), "{:?}", driver.operation.running);
 }
@@ -335,7 +337,7 @@ fn refusing_a_destructive_change_found_late_pauses() {
     driver.run();
     assert_eq!(driver.operation.done.len(), done, "nothing is executed before the answer");
     while !matches!(driver.operation.phase, Phase::Ended(_)) {
-        driver.event(Event::Answer("y".into()));
+        driver.event(Event::Answer("prod".into()));
         driver.run();
     }
     assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
@@ -464,7 +466,7 @@ mod properties {
             }
             for pick in order {
                 if matches!(driver.operation.phase, Phase::Consent(_)) && pick.index(3) == 0 {
-                    driver.event(Event::Answer("y".into()));
+                    driver.event(Event::Answer("prod".into()));
                 }
                 if !driver.wanted.is_empty() {
                     let effect = driver.wanted.remove(pick.index(driver.wanted.len()));
@@ -473,7 +475,7 @@ mod properties {
             }
             driver.run();
             if matches!(driver.operation.phase, Phase::Consent(_)) {
-                driver.event(Event::Answer("y".into()));
+                driver.event(Event::Answer("prod".into()));
                 driver.run();
             }
             prop_assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));

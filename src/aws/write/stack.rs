@@ -20,13 +20,15 @@ impl AwsCloud {
             StackCall::ExecuteChangeSet { stack, change_set, token, request } => {
                 self.execute_change_set(stack, change_set, token, request).await
             }
-            StackCall::DeleteStack { stack, token, shown } => self.delete_stack(stack, token, shown.as_ref()).await,
+            StackCall::DeleteStack { stack, token, shown, role } => {
+                self.delete_stack(stack, token, shown.as_ref(), role.clone()).await
+            }
         }
     }
 
     async fn draft_change_set(&self, request: &ChangeSetRequest) -> CloudResult<Facts> {
         let drafted = self.make_change_set(request).await?;
-        Ok(Facts::drafted(&request.stack.name, &drafted))
+        Ok(Facts::drafted(&request.draft(), &drafted))
     }
 
     /// Executes a change set, unless it is being executed or was already.
@@ -84,7 +86,7 @@ impl AwsCloud {
             planned: "as the plan showed it".into(),
             now: format!("{} {changed_at}", now.status.0).trim_end().to_owned(),
             after,
-            seen: Facts::drafted(&stack.name, &drafted),
+            seen: Facts::drafted(&request.draft(), &drafted),
             confirm: None,
         })))
     }
@@ -97,7 +99,13 @@ impl AwsCloud {
 
     /// Deletes a stack, unless it is being deleted or does not exist any more. Only the very stack that was
     /// shown is deleted, by its ARN.
-    async fn delete_stack(&self, stack: &StackRef, token: &str, shown: Option<&Shown>) -> CloudResult<Applied> {
+    async fn delete_stack(
+        &self,
+        stack: &StackRef,
+        token: &str,
+        shown: Option<&Shown>,
+        role: Option<String>,
+    ) -> CloudResult<Applied> {
         let Some(found) = self.read_stack(stack).await? else { return Ok(Applied::Done(Facts::new())) };
         if matches!(found.status.0.as_str(), "DELETE_COMPLETE" | "DELETE_IN_PROGRESS") {
             return Ok(Applied::Done(Facts::new()));
@@ -117,6 +125,7 @@ impl AwsCloud {
             })));
         }
         let call = self.cloudformation(stack).write.delete_stack().stack_name(&found.arn).client_request_token(token);
+        let call = call.set_role_arn(role);
         gone(call.send().await.map(drop).map_err(self.failed("cloudformation:DeleteStack")))?;
         Ok(Applied::Done(Facts::new()))
     }

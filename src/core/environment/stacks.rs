@@ -76,6 +76,7 @@ impl Builder<'_> {
             service: None,
             mend: false,
             shown: None,
+            role: self.environment.deploy.role.clone(),
         }
     }
 

@@ -412,9 +412,18 @@ mod tests {
             ),
             (stop(Some("time")), server("time")),
             (stop(None), About::Environment),
-            (Intent::Deploy(Deploy { environment: "prod".into(), stacks: Vec::new() }), About::Environment),
             (
-                Intent::Destroy(Destroy { environment: "prod".into(), tiers: Vec::new(), shown: BTreeMap::new() }),
+                Intent::Deploy(Deploy { environment: "prod".into(), stacks: Vec::new(), protect: None }),
+                About::Environment,
+            ),
+            (
+                Intent::Destroy(Destroy {
+                    environment: "prod".into(),
+                    tiers: Vec::new(),
+                    shown: BTreeMap::new(),
+                    unprotect: None,
+                    role: None,
+                }),
                 About::Environment,
             ),
             (Intent::Rotate(rotation(&["time", "docs"])), server("time")),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::fact::{Fact, Facts, Known};
+use super::protection::{self, Protection, Switch};
 use super::service::ServiceRef;
 use super::steps::Steps;
 use super::work::{
@@ -12,13 +13,16 @@ use super::work::{
 };
 use crate::core::environment::{MAX_TASKS, Template};
 use crate::core::fleet::Bounds;
-use crate::core::stack::{ChangeSetRequest, StackRef};
+use crate::core::stack::{ChangeSetRequest, StackRef, TemplateSource};
 
 /// The stacks of an environment, in an order in which each comes after those it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deploy {
     pub environment: String,
     pub stacks: Vec<StackDeploy>,
+    /// The stack whose deletion protection is switched on when everything works.
+    #[serde(default)]
+    pub protect: Option<Protection>,
 }
 
 /// One stack of a deploy.
@@ -45,6 +49,9 @@ pub struct StackDeploy {
     /// The stack as the plan showed it, where it is deleted first.
     #[serde(default)]
     pub shown: Option<Shown>,
+    /// ARN of the role that CloudFormation acts as.
+    #[serde(default)]
+    pub role: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,12 +93,27 @@ impl StackDeploy {
         ChangeSetRequest {
             stack: self.stack.clone(),
             name: format!("quarterdeck-{operation}"),
-            template: self.template,
+            template: TemplateSource::Packed(self.template),
             parameters: self.inputs.iter().filter_map(known).collect(),
             keep: self.keep.clone(),
             tags: self.tags.clone(),
             create: self.create,
+            role: self.role.clone(),
         }
+    }
+
+    /// Its deletion protection, if it is to be switched on later: it is left off for now. What is being created
+    /// must be deletable, or a failure could not be taken back.
+    pub fn protect_later(&mut self) -> Option<Protection> {
+        let wanted =
+            self.inputs.get(protection::PARAMETER).is_none_or(|value| *value == ParameterValue::Value("true".into()));
+        if !self.create || !wanted || !self.template.declares(protection::PARAMETER) {
+            return None;
+        }
+        self.inputs.insert(protection::PARAMETER.into(), ParameterValue::Value("false".into()));
+        let others = self.template.parameters().iter().map(|parameter| parameter.name);
+        let keep = others.filter(|name| *name != protection::PARAMETER).map(str::to_owned).collect();
+        Some(Protection { stack: self.stack.clone(), keep, role: self.role.clone() })
     }
 
     fn steps(&self, steps: &mut Steps, operation: &str, facts: &Facts, after: Vec<usize>) -> Option<usize> {
@@ -110,7 +132,7 @@ impl StackDeploy {
         let mut last = after;
         if self.planned == Planned::TemplateAfterDelete {
             let token = format!("{operation}-remains");
-            let (delete, gone) = deletion(&self.stack, token, self.shown.as_ref(), facts);
+            let (delete, gone) = deletion(&self.stack, token, self.shown.as_ref(), self.role.as_ref(), facts);
             let index = steps.add(format!("delete the remains of {name}"), delete, last);
             last = vec![steps.add(format!("wait until the remains of {name} are gone"), gone, vec![index])];
         }
@@ -157,6 +179,9 @@ impl StackDeploy {
         });
         steps.add(format!("hold the count of {name}"), hold, vec![stored]);
         steps.then(format!("wait until {name} is steady"), service.steady(promise.clone()));
+        let address = self.output(facts, "ResourceUrl");
+        let reached = address.map(|url| Check::Reached { service: name.clone(), url });
+        steps.then(format!("ask the public address of {name}"), Work::from(reached));
         let ask = self.proof(facts).map(|(probe, url)| Check::Asked { service: name.clone(), probe, url });
         steps.then(format!("ask {name} whether it accepts its client"), Work::from(ask));
         let accepts = facts.get(&Fact::Accepts(name.clone())) == Some("yes");
@@ -217,10 +242,17 @@ impl StackDeploy {
 }
 
 /// The call that deletes a stack, and the condition that it is gone.
-fn deletion(stack: &StackRef, token: String, shown: Option<&Shown>, facts: &Facts) -> (StackCall, Check) {
+fn deletion(
+    stack: &StackRef,
+    token: String,
+    shown: Option<&Shown>,
+    role: Option<&String>,
+    facts: &Facts,
+) -> (StackCall, Check) {
     let gone = Check::StackGone { stack: stack.clone(), token: token.clone() };
     let seen = facts.get(&seen_stack(&stack.name)).map(Shown::from);
-    (StackCall::DeleteStack { stack: stack.clone(), token, shown: seen.or_else(|| shown.cloned()) }, gone)
+    let shown = seen.or_else(|| shown.cloned());
+    (StackCall::DeleteStack { stack: stack.clone(), token, shown, role: role.cloned() }, gone)
 }
 
 /// A stack as the operator has agreed to find it.
@@ -236,6 +268,9 @@ impl Deploy {
             let after = stack.after.iter().filter_map(|&index| ends.get(index).copied().flatten()).collect();
             ends.push(stack.steps(&mut steps, operation, facts, after));
         }
+        if let Some(protection) = &self.protect {
+            protection.steps(Switch::On, &mut steps, operation, facts, ends.into_iter().flatten().collect());
+        }
         steps.done()
     }
 }
@@ -250,15 +285,24 @@ pub struct Destroy {
     /// changed since, is not deleted without asking.
     #[serde(default)]
     pub shown: BTreeMap<String, Shown>,
+    /// The stack whose deletion protection is switched off before anything is deleted.
+    #[serde(default)]
+    pub unprotect: Option<Protection>,
+    /// ARN of the role that CloudFormation acts as.
+    #[serde(default)]
+    pub role: Option<String>,
 }
 
 impl Destroy {
     pub(super) fn steps(&self, operation: &str, facts: &Facts) -> Vec<Step> {
         let mut steps = Steps::default();
-        let mut before: Vec<usize> = Vec::new();
+        let switched = self.unprotect.as_ref();
+        let switched = switched.map(|of| of.steps(Switch::Off, &mut steps, operation, facts, Vec::new()));
+        let mut before: Vec<usize> = switched.into_iter().collect();
         for tier in &self.tiers {
             let ends = tier.iter().map(|stack| {
-                let (delete, gone) = deletion(stack, operation.to_owned(), self.shown.get(&stack.name), facts);
+                let (shown, role) = (self.shown.get(&stack.name), self.role.as_ref());
+                let (delete, gone) = deletion(stack, operation.to_owned(), shown, role, facts);
                 let index = steps.add(format!("delete {}", stack.name), delete, before.clone());
                 steps.add(format!("wait until {} is gone", stack.name), gone, vec![index])
             });

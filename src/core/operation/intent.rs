@@ -73,7 +73,7 @@ impl PlanRequest {
 
 /// The version of the steps: raised when those of any intent change in number or order. The audit names
 /// steps by their index, so an operation that an earlier version began cannot be gone on with.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 
 /// A write as the operator means it: what is to be true in the end.
 ///

@@ -15,6 +15,7 @@ pub mod deploy;
 pub mod fact;
 pub mod intent;
 pub mod offer;
+pub mod protection;
 pub mod protocol;
 pub mod record;
 pub mod rotate;

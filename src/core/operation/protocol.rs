@@ -76,8 +76,9 @@ pub enum Phase {
 /// What the operator is asked in the middle of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
-    /// Change sets made after the plan replace or remove these.
-    Destroys(Vec<String>),
+    /// Change sets made after the plan replace or remove these. It asks for a name to type, as a plan does that
+    /// shows such a thing.
+    Destroys { what: Vec<String>, confirm: Confirm },
     /// Something is not as the plan showed it.
     Changed(Changed),
 }
@@ -85,7 +86,7 @@ pub enum Question {
 impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Destroys(what) => {
+            Self::Destroys { what, .. } => {
                 write!(f, "the change set shows what the plan could not: it replaces or removes {}", what.join(", "))
             }
             Self::Changed(changed) => changed.fmt(f),
@@ -336,7 +337,9 @@ impl Operation {
         match &self.phase {
             // It changes nothing in the cloud.
             Phase::Offered { offer, .. } if !offer.standing.resumable() => &Confirm::Yes,
-            Phase::Consent(Question::Changed(Changed { confirm: Some(confirm), .. })) => confirm,
+            Phase::Consent(
+                Question::Changed(Changed { confirm: Some(confirm), .. }) | Question::Destroys { confirm, .. },
+            ) => confirm,
             _ => &self.plan.confirm,
         }
     }
@@ -478,7 +481,7 @@ impl Operation {
     fn agreed(&mut self, question: &Question, now: Timestamp) -> Vec<Order> {
         let to = question.to_string();
         let facts = match question {
-            Question::Destroys(what) => {
+            Question::Destroys { what, .. } => {
                 self.consented.extend(what.iter().cloned());
                 Facts::new()
             }
@@ -730,7 +733,9 @@ impl Operation {
     fn go_on(&mut self, now: Timestamp) -> Vec<Order> {
         let destroys = self.unconsented();
         let changed = self.changed.values().next().cloned().map(Question::Changed);
-        let question = changed.or_else(|| (!destroys.is_empty()).then_some(Question::Destroys(destroys)));
+        let confirm = Confirm::Typed(self.plan.target.environment.clone());
+        let late = || (!destroys.is_empty()).then_some(Question::Destroys { what: destroys, confirm });
+        let question = changed.or_else(late);
         match question {
             Some(question) => {
                 self.phase = Phase::Consent(question);
@@ -747,7 +752,7 @@ impl Operation {
     /// they are not executed and the operator has not agreed.
     fn unconsented(&self) -> Vec<String> {
         let ahead = |stack: &str| {
-            let executes = |step: &Step| matches!(&step.work, Work::Apply(Call::Stack(StackCall::ExecuteChangeSet { stack: of, .. })) if of.name == stack);
+            let executes = |step: &Step| matches!(&step.work, Work::Apply(Call::Stack(StackCall::ExecuteChangeSet { request, .. })) if request.draft() == stack);
             self.steps.iter().enumerate().any(|(index, step)| !self.done.contains_key(&index) && executes(step))
         };
         let late = self.facts.iter().filter_map(|(fact, what)| match fact {

@@ -128,17 +128,43 @@ pub fn task_stopped(fleet: &Fleet, task: &str) -> CheckState {
 /// Whether a stack has reached the end of our operation, named by its token.
 pub fn settled(stack: Option<&Stack>, detail: &Read<StackDetail>, token: Option<&str>) -> CheckState {
     let Some(stack) = stack else { return CheckState::Failed("the stack is gone".into()) };
-    let status = &stack.status.0;
-    if stack.status.busy() {
-        return CheckState::Pending(progress(detail, token, status));
+    // The status of the stack may be that of the time before the operation, or of somebody's after it. Its
+    // events tell which, where they bear tokens at all.
+    let tokens = detail.known().is_some_and(|detail| detail.events.iter().any(|event| event.token.is_some()));
+    let ours = token.filter(|_| tokens).map(|token| of_stack(detail, stack).find(|event| bears(event, token)));
+    let status = match ours {
+        Some(None) => {
+            let now = &stack.status.0;
+            return CheckState::Pending(format!("{now}: CloudFormation does not show the change yet"));
+        }
+        Some(Some(event)) => &event.status,
+        None => &stack.status,
+    };
+    if status.busy() {
+        return CheckState::Pending(progress(detail, token, &status.0));
     }
-    if stack.status.settled_well() {
-        return CheckState::Holds(status.clone());
+    if status.settled_well() {
+        return CheckState::Holds(status.0.clone());
     }
-    if stack.status.absent() {
-        return CheckState::Pending(format!("{status}: not begun"));
+    if status.absent() {
+        return CheckState::Pending(format!("{}: not begun", status.0));
     }
-    CheckState::Failed(format!("{status}: {}", cause(stack, detail, token)))
+    CheckState::Failed(format!("{}: {}", status.0, cause(stack, detail, token)))
+}
+
+/// The events of the stack itself, not of what is in it, newest first.
+fn of_stack<'a>(detail: &'a Read<StackDetail>, stack: &'a Stack) -> impl Iterator<Item = &'a StackEvent> {
+    let events = detail.known().map(|detail| detail.events.as_slice()).unwrap_or_default();
+    events.iter().filter(|event| event.kind == "AWS::CloudFormation::Stack" && event.logical_id == stack.id.name)
+}
+
+fn bears(event: &StackEvent, token: &str) -> bool {
+    event.token.as_deref() == Some(token)
+}
+
+/// Whether the last change of a stack is the one of this token.
+pub fn changed_last_by(detail: &Read<StackDetail>, stack: &Stack, token: &str) -> bool {
+    of_stack(detail, stack).next().is_some_and(|event| bears(event, token))
 }
 
 /// Whether a stack is gone.

@@ -83,7 +83,7 @@ pub enum StackCall {
     /// made void is made anew from `request`, and the operator is asked again.
     ExecuteChangeSet { stack: StackRef, change_set: String, token: String, request: Box<ChangeSetRequest> },
     /// DeleteStack under the client request token, if the stack is the one that was shown.
-    DeleteStack { stack: StackRef, token: String, shown: Option<Shown> },
+    DeleteStack { stack: StackRef, token: String, shown: Option<Shown>, role: Option<String> },
 }
 
 impl StackCall {
@@ -324,6 +324,8 @@ pub enum Check {
     Steady { cluster: String, service: String, promise: Promise },
     /// Whether a server accepts stored credentials; yields [`Fact::Accepts`].
     Asked { service: String, probe: TokenProbe, url: String },
+    /// A server answers at its public address, the URL of its MCP endpoint.
+    Reached { service: String, url: String },
     /// A server accepts stored credentials.
     Accepted { probe: TokenProbe, url: String },
     /// The autoscaling bounds read back as promised.
@@ -355,9 +357,11 @@ impl Check {
             Self::StackSettled { .. } | Self::StackGone { .. } => Some(SignedDuration::from_mins(120)),
             Self::Steady { .. } => Some(SignedDuration::from_mins(60)),
             Self::BoundsAre { .. } | Self::TaskStopped { .. } => Some(SignedDuration::from_mins(15)),
-            Self::TokenGranted { .. } | Self::TokenRefused { .. } | Self::Asked { .. } | Self::Accepted { .. } => {
-                Some(SignedDuration::from_mins(15))
-            }
+            Self::TokenGranted { .. }
+            | Self::TokenRefused { .. }
+            | Self::Reached { .. }
+            | Self::Asked { .. }
+            | Self::Accepted { .. } => Some(SignedDuration::from_mins(15)),
             Self::GraceOver { .. } => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Plans for a whole environment: deploy and destroy.
+//! The plan to deploy an environment.
 
 use std::collections::BTreeMap;
 
@@ -6,31 +6,37 @@ use super::refused;
 use crate::cloud::{CloudError, CloudResult, ErrorKind, ServerAnswer};
 use crate::core::cost::{Cost, Priced};
 use crate::core::environment::{EDGE_REGION, Environment, Template, names, stacks};
-use crate::core::error::PlanResult;
+use crate::core::error::{PlanError, PlanResult};
 use crate::core::fleet::Fleet;
-use crate::core::operation::deploy::{Deploy, Destroy, ParameterValue, Planned, StackDeploy};
+use crate::core::operation::deploy::{Deploy, ParameterValue, Planned, StackDeploy};
 use crate::core::operation::intent::LAYOUT;
+use crate::core::operation::protection::{self, Protection};
 use crate::core::operation::work::Shown;
 use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Confirm, Plan, Risk};
-use crate::core::stack::{ChangeAction, Drafted, PropertyChange, Replacement, ResourceChange, Stack, StackRef};
+use crate::core::stack::{
+    ChangeAction, DeadEnd, Drafted, PropertyChange, Replacement, ResourceChange, Stack, StackRef, StackResource,
+};
 use crate::core::text::count;
-use crate::run::operate;
 use crate::run::session::{Session, operation_id};
+use crate::run::{operate, read};
 
-/// All stacks whose names begin with the environment's prefix, in its region and that of the edge stack.
-/// Some may belong to another environment, whose name begins with the name of this one.
-async fn named_alike(session: &Session) -> CloudResult<Vec<Stack>> {
-    let prefix = names::stack_prefix(&session.context.environment);
-    let mut all = session.cloud.stacks(&prefix, &session.context.region).await?;
+/// The stacks whose names begin with the environment's prefix, in its region and that of the edge stack, and
+/// what keeps others from being told. Some may belong to another environment, whose name begins with the name
+/// of this one.
+pub(super) async fn named_alike(session: &Session) -> CloudResult<(Vec<Stack>, Option<CloudError>)> {
+    let (mut all, mut unread) = read::named_alike(session, &session.context.region).await?;
     if session.context.region != EDGE_REGION {
-        all.extend(session.cloud.stacks(&prefix, EDGE_REGION).await?);
+        let (edge, why) = read::named_alike(session, EDGE_REGION).await?;
+        all.extend(edge);
+        unread = unread.or(why);
     }
-    Ok(all.into_iter().filter(|stack| stack.status.0 != "DELETE_COMPLETE").collect())
+    all.retain(|stack| stack.status.0 != "DELETE_COMPLETE");
+    Ok((all, unread))
 }
 
 /// The stacks of the environment, and those of other environments.
-fn partition(stacks: Vec<Stack>, environment: &str) -> (Vec<Stack>, Vec<Stack>) {
+pub(super) fn partition(stacks: Vec<Stack>, environment: &str) -> (Vec<Stack>, Vec<Stack>) {
     stacks.into_iter().partition(|stack| stack.is_of(environment))
 }
 
@@ -52,7 +58,8 @@ fn environment(session: &Session) -> PlanResult<&Environment> {
 
 pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Plan> {
     let environment = chosen(environment(session)?, only)?;
-    let (existing, others) = partition(named_alike(session).await?, &environment.environment);
+    let (found, unlisted) = named_alike(session).await?;
+    let (existing, others) = partition(found, &environment.environment);
     let deploys = stacks(&environment, &session.overrides, &priorities(&existing));
     not_anothers(&deploys, &others)?;
     let mut planner = Planner {
@@ -61,8 +68,12 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Pla
         id: operation_id(),
         facts: Facts::new(),
         changes: Vec::new(),
-        warnings: Vec::new(),
+        warnings: unlisted
+            .iter()
+            .map(|why| format!("stacks that quarterdeck.toml does not name are not shown: {why}"))
+            .collect(),
         drafts: Vec::new(),
+        protect: None,
     };
     let mut planned: Vec<StackDeploy> = Vec::new();
     for stack in deploys {
@@ -79,20 +90,29 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Pla
     let cost = cost(session, &existing, &planned);
     let commands = planned.iter().filter(|stack| stack.planned != Planned::Unchanged).map(command).collect();
     let name = &session.context.environment;
+    let confirm = weight(session, &planner.changes);
     Ok(Plan {
         title: format!("deploy {name}"),
         target: session.target(format!("stacks {}*", names::stack_prefix(name))).await?,
         changes: planner.changes,
         warnings: planner.warnings,
         commands,
-        confirm: session.confirm(),
+        confirm,
         facts: planner.facts,
-        intent: Intent::Deploy(Deploy { environment: name.clone(), stacks: planned }),
+        intent: Intent::Deploy(Deploy { environment: name.clone(), stacks: planned, protect: planner.protect }),
         cost: Some(cost),
         layout: LAYOUT,
         drafts: planner.drafts,
         id: planner.id,
     })
+}
+
+/// How a deploy is confirmed: what deletes something asks for the name of the environment.
+fn weight(session: &Session, changes: &[Change]) -> Confirm {
+    match changes.iter().any(|change| change.risk == Risk::Destructive) {
+        true => Confirm::Typed(session.context.environment.clone()),
+        false => session.confirm(),
+    }
 }
 
 /// The environment with only the named servers.
@@ -137,7 +157,7 @@ fn cost(session: &Session, existing: &[Stack], planned: &[StackDeploy]) -> Cost 
 pub(super) fn deployed(session: &Session, stack: &Stack) -> Option<Priced> {
     let name = &stack.id.name;
     let ours = stack.is_of(&session.context.environment);
-    if !ours || stack.status.absent() || stack.status.must_be_deleted() {
+    if !ours || stack.status.absent() || stack.status.dead_end().is_some() {
         return None;
     }
     let template = match name.strip_prefix(&names::stack_prefix(&session.context.environment))? {
@@ -167,22 +187,23 @@ struct Planner<'a> {
     changes: Vec<Change>,
     warnings: Vec<String>,
     drafts: Vec<(StackRef, String)>,
+    protect: Option<Protection>,
 }
 
 impl Planner<'_> {
     async fn stack(&mut self, mut deploy: StackDeploy, before: &[StackDeploy]) -> PlanResult<StackDeploy> {
         let found = self.existing.iter().find(|stack| stack.id == deploy.stack);
-        deploy.create = found.is_none_or(|stack| stack.status.absent() || stack.status.must_be_deleted());
+        deploy.create = found.is_none_or(|stack| stack.status.absent() || stack.status.dead_end().is_some());
         if let Some(stack) = found {
             self.facts.extend(Facts::outputs(stack));
-            self.check_state(stack)?;
+            check_state(stack)?;
         }
-        if found.is_some_and(|stack| stack.status.must_be_deleted()) {
+        self.protection(&mut deploy);
+        if let Some((stack, end)) = found.and_then(|stack| Some((stack, stack.status.dead_end()?))) {
             deploy.planned = Planned::TemplateAfterDelete;
-            self.warnings
-                .push(format!("{} failed when it was created; what is left of it is deleted first", deploy.stack.name));
-            self.plan_by_template(&deploy, "what is left of the failed stack is deleted first");
-            deploy.shown = found.map(Shown::of);
+            deploy.shown = Some(Shown::of(stack));
+            self.remains(stack, end).await?;
+            self.plan_by_template(&deploy, "after what is left of it is deleted");
             return Ok(deploy);
         }
         let waits = deploy
@@ -203,19 +224,50 @@ impl Planner<'_> {
         Ok(deploy)
     }
 
-    fn check_state(&self, stack: &Stack) -> PlanResult<()> {
+    /// A stack that is created is protected when everything works. One that is there keeps or gets what the
+    /// file says; if it says nothing, a deploy that was interrupted may have left it off.
+    fn protection(&mut self, deploy: &mut StackDeploy) {
+        if !deploy.template.declares(protection::PARAMETER) {
+            return;
+        }
+        let default = deploy.template.default_of(protection::PARAMETER).unwrap_or("true");
+        let value = || ParameterValue::Value(default.to_owned());
+        deploy.inputs.entry(protection::PARAMETER.to_owned()).or_insert_with(value);
+        self.protect = deploy.protect_later();
+        if self.protect.is_some() {
+            self.changes.push(Change {
+                subject: deploy.stack.name.clone(),
+                field: "deletion protection".into(),
+                before: None,
+                after: Some("on, when everything works".into()),
+                risk: Risk::Safe,
+            });
+        }
+    }
+
+    /// Shows that what is left of a stack is deleted, with the reason why it is left.
+    async fn remains(&mut self, stack: &Stack, end: DeadEnd) -> PlanResult<()> {
         let (name, status) = (&stack.id.name, &stack.status.0);
-        if stack.status.busy() {
-            return Err(refused(
-                ErrorKind::Conflict,
-                format!("{name} is busy ({status}) with a change that quarterdeck did not start"),
-            )
-            .with_hint("watch it on the Stack screen and plan again when it is over"));
+        if stack.termination_protection {
+            return Err(termination_protected(stack));
         }
-        if status == "UPDATE_ROLLBACK_FAILED" {
-            return Err(refused(ErrorKind::Conflict, format!("{name} is stuck in {status}"))
-                .with_hint(format!("aws cloudformation continue-update-rollback --stack-name {name}")));
-        }
+        let detail = self.session.cloud.stack_detail(&StackRef { name: stack.arn.clone(), ..stack.id.clone() }).await?;
+        let left: Vec<&StackResource> =
+            detail.resources.iter().filter(|resource| resource.status.0 != "DELETE_COMPLETE").collect();
+        let what = match end {
+            DeadEnd::NeverCreated => "its creation failed, so it was never in use",
+            DeadEnd::HalfDeleted => "it was in use, and its deletion failed",
+        };
+        self.warnings.push(format!("{name} is {status}: {what}"));
+        self.warnings.extend(failures(name, &left));
+        self.changes.push(Change {
+            subject: name.clone(),
+            field: "delete what is left of it".into(),
+            before: Some(format!("{status}, {}", count(left.len(), "resource"))),
+            after: None,
+            // What never was in use and is gone already is only a name.
+            risk: if end == DeadEnd::NeverCreated && left.is_empty() { Risk::Safe } else { Risk::Destructive },
+        });
         Ok(())
     }
 
@@ -313,12 +365,46 @@ impl Planner<'_> {
     }
 }
 
+/// Refuses a stack that cannot be changed as it is.
+fn check_state(stack: &Stack) -> PlanResult<()> {
+    let (name, status, region) = (&stack.id.name, &stack.status.0, &stack.id.region);
+    if stack.status.busy() {
+        let why = format!("{name} is busy ({status}) with a change that quarterdeck did not start");
+        return Err(
+            refused(ErrorKind::Conflict, why).with_hint("watch it on the Stack screen and plan again when it is over")
+        );
+    }
+    if status == "UPDATE_ROLLBACK_FAILED" {
+        return Err(refused(ErrorKind::Conflict, format!("{name} is stuck in {status}"))
+            .with_hint(format!("aws cloudformation continue-update-rollback --region {region} --stack-name {name}")));
+    }
+    Ok(())
+}
+
+pub(super) fn termination_protected(stack: &Stack) -> PlanError {
+    let (name, region) = (&stack.id.name, &stack.id.region);
+    refused(ErrorKind::Conflict, format!("{name} has termination protection: CloudFormation refuses to delete it"))
+        .with_hint(format!(
+            "aws cloudformation update-termination-protection --no-enable-termination-protection --region {region} \
+             --stack-name {name}"
+        ))
+}
+
+/// Which of these resources failed, and why.
+pub(super) fn failures(stack: &str, left: &[&StackResource]) -> Vec<String> {
+    let failed = left.iter().filter(|resource| resource.status.0.ends_with("_FAILED"));
+    let reason = |resource: &&&StackResource| resource.reason.clone().unwrap_or_else(|| "no reason given".into());
+    failed.map(|one| format!("{stack} / {} {}: {}", one.logical_id, one.status.0, reason(&one))).collect()
+}
+
 /// One row for each property that changes if they are known, else one row for the resource.
 fn resource_changes(stack: &str, change: &ResourceChange) -> Vec<Change> {
     let subject = format!("{stack} / {}", change.logical_id);
     let (word, risk) = match (change.action, change.replacement) {
         (ChangeAction::Add, _) => ("add", Risk::Safe),
+        (ChangeAction::Remove, _) if change.kept => ("give up, it is kept", Risk::Disruptive),
         (ChangeAction::Remove, _) => ("remove", Risk::Destructive),
+        (_, Replacement::Yes) if change.kept => ("replace, the old one is kept", Risk::Disruptive),
         (_, Replacement::Yes) => ("replace", Risk::Destructive),
         (_, Replacement::Maybe) => ("change, may replace", Risk::Disruptive),
         _ => ("change", Risk::Safe),
@@ -336,53 +422,4 @@ fn resource_changes(stack: &str, change: &ResourceChange) -> Vec<Change> {
         risk,
     };
     change.properties.iter().map(row).collect()
-}
-
-pub(super) async fn destroy(session: &Session) -> PlanResult<Plan> {
-    let name = &session.context.environment;
-    let (existing, _) = partition(named_alike(session).await?, name);
-    if let Some(busy) = existing.iter().find(|stack| stack.status.busy() && !stack.status.0.starts_with("DELETE")) {
-        let message = format!("{} is busy ({})", busy.id.name, busy.status.0);
-        return Err(refused(ErrorKind::Conflict, message).with_hint("wait until it is over, then plan again"));
-    }
-    let shared = [names::stack(name, "platform"), names::stack(name, "network"), names::stack(name, "edge")];
-    let of = |wanted: &dyn Fn(&String) -> bool| -> Vec<StackRef> {
-        existing.iter().map(|stack| stack.id.clone()).filter(|id| wanted(&id.name)).collect()
-    };
-    let mut tiers = vec![of(&|name| !shared.contains(name))];
-    tiers.push(of(&|name| *name == shared[0]));
-    tiers.push(of(&|name| *name == shared[1] || *name == shared[2]));
-    tiers.retain(|tier| !tier.is_empty());
-    let change = |stack: &Stack| Change {
-        subject: stack.id.name.clone(),
-        field: "delete".into(),
-        before: Some(stack.status.0.clone()),
-        after: None,
-        risk: Risk::Destructive,
-    };
-    let commands = tiers
-        .iter()
-        .flatten()
-        .map(|stack| format!("aws cloudformation delete-stack --region {} --stack-name {}", stack.region, stack.name));
-    let shown = existing.iter().map(|stack| (stack.id.name.clone(), Shown::of(stack))).collect();
-    let protected = existing.iter().filter(|stack| stack.termination_protection);
-    let warning =
-        protected.map(|stack| format!("{} has termination protection: its deletion will be refused", stack.id.name));
-    Ok(Plan {
-        id: operation_id(),
-        title: format!("destroy {name}"),
-        target: session.target(format!("stacks {}*", names::stack_prefix(name))).await?,
-        changes: existing.iter().map(change).collect(),
-        warnings: ["every server of the environment stops, and its users, clients and logs are deleted".to_owned()]
-            .into_iter()
-            .chain(warning)
-            .collect(),
-        commands: commands.collect(),
-        confirm: Confirm::Typed(name.clone()),
-        facts: Facts::new(),
-        intent: Intent::Destroy(Destroy { environment: name.clone(), tiers, shown }),
-        cost: None,
-        layout: LAYOUT,
-        drafts: Vec::new(),
-    })
 }

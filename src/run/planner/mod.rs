@@ -1,6 +1,7 @@
 //! Makes plans: reads what is there, and says what would change, before anything is changed.
 
 mod deploy;
+mod destroy;
 mod others;
 mod rotate;
 mod service;
@@ -30,7 +31,7 @@ async fn planned(session: &Session, request: PlanRequest) -> PlanResult<Plan> {
         PlanRequest::Rollback { server, revision } => service::rollback(session, &server, revision).await,
         PlanRequest::StopTask { task } => service::stop_task(session, &task).await,
         PlanRequest::Deploy { servers } => deploy::deploy(session, &servers).await,
-        PlanRequest::Destroy => deploy::destroy(session).await,
+        PlanRequest::Destroy => destroy::destroy(session).await,
         PlanRequest::Rotate { client, grace_seconds } => rotate::rotate(session, &client, grace_seconds).await,
         PlanRequest::UndoRotation { plan, learnt } => rotate::undo(session, *plan, learnt).await,
     }

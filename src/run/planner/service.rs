@@ -11,6 +11,7 @@ use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::service::{Restart, Rollback, Scale, ServiceRef, StopTask};
 use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Plan, Risk};
+use crate::core::stack::StackRef;
 use crate::core::text::count;
 use crate::core::unread::Read;
 use crate::run::session::{Session, operation_id};
@@ -128,12 +129,11 @@ async fn scale_cost(session: &Session, server: &Server, desired: Option<u32>, bo
         Read::NotRead(why) => return Cost::without(format!("no estimate: autoscaling bounds not read: {why}")),
     };
     let name = names::stack(&session.context.environment, &server.name);
-    let stacks = match session.cloud.stacks(&name, region).await {
-        Ok(stacks) => stacks,
+    let found = match session.cloud.stack(&StackRef { name: name.clone(), region: region.clone() }).await {
+        Ok(found) => found,
         Err(error) => return Cost::without(format!("no estimate: {name} could not be read: {error}")),
     };
-    let found = stacks.iter().find(|stack| stack.id.name == name).and_then(|stack| deployed(session, stack));
-    let Some(stack) = found else {
+    let Some(stack) = found.and_then(|stack| deployed(session, &stack)) else {
         return Cost::without(format!("no estimate: there is no stack {name}, which would say how large a task is"));
     };
     let with = |count: u32, bounds: Option<Bounds>| {

@@ -318,6 +318,25 @@ impl Desk {
         running
     }
 
+    /// As [`Desk::until`], for a step that may be skipped.
+    pub async fn until_if(&self, mut running: Running, step: &str) -> Option<Running> {
+        while !running.is_before(step) {
+            if !running.has_orders() {
+                return None;
+            }
+            self.step(&mut running, false).await;
+        }
+        Some(running)
+    }
+
+    /// Reads the condition of a step that does not hold, once, and what it says.
+    pub async fn waits(&self, mut running: Running, step: &str) -> (Running, String) {
+        self.step(&mut running, false).await;
+        let of = running.operation.running.iter().find(|(index, _)| running.operation.steps()[**index].title == step);
+        let note = of.and_then(|(_, progress)| progress.note.clone()).expect("it waits");
+        (running, note)
+    }
+
     /// Until the process is killed before that step; the id of the operation.
     pub async fn killed_before(&mut self, running: Running, step: &str) -> String {
         let running = self.until(running, step).await;

@@ -156,6 +156,7 @@ fn stack(part: &str, template: Template, planned: Planned, after: Vec<usize>, se
         service: server.then(|| service(part)),
         mend: false,
         shown: None,
+        role: None,
     }
 }
 
@@ -193,7 +194,7 @@ pub fn deploy() -> Plan {
             "op-deploy",
             "deploy prod: 1 update, 2 creates",
             "quarterdeck-prod-*",
-            Intent::Deploy(Deploy { environment: "prod".into(), stacks }),
+            Intent::Deploy(Deploy { environment: "prod".into(), stacks, protect: None }),
         )
     }
 }
@@ -217,7 +218,13 @@ pub fn destroy() -> Plan {
             "op-destroy",
             "destroy prod",
             "quarterdeck-prod-*",
-            Intent::Destroy(Destroy { environment: "prod".into(), tiers, shown: BTreeMap::new() }),
+            Intent::Destroy(Destroy {
+                environment: "prod".into(),
+                tiers,
+                shown: BTreeMap::new(),
+                unprotect: None,
+                role: None,
+            }),
         )
     }
 }

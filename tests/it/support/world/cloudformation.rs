@@ -14,14 +14,31 @@ pub struct Stack {
     pub id: String,
     pub status: String,
     pub parameters: BTreeMap<String, String>,
+    /// The role that CloudFormation acts as: it is kept until another one is given.
+    pub role: Option<String>,
+    pub termination_protection: bool,
+    /// Its tags.
+    tags: Vec<String>,
     made: Timestamp,
     updated: Option<Timestamp>,
-    /// Times, statuses and client request tokens, the oldest first.
-    events: Vec<(Timestamp, String, String)>,
+    /// The oldest first.
+    events: Vec<Event>,
     /// Ticks until the change under way is over.
     left: u32,
+    /// Parameters to which a failed update goes back.
+    before: Option<BTreeMap<String, String>>,
     /// Clients that the stack made: for machines and for people.
     clients: Option<(String, String)>,
+}
+
+#[derive(Debug, Clone)]
+struct Event {
+    at: Timestamp,
+    /// The name in the template and the type of a resource; `None` is the stack itself.
+    resource: Option<(&'static str, &'static str)>,
+    status: String,
+    reason: String,
+    token: String,
 }
 
 #[derive(Debug, Clone)]
@@ -30,17 +47,85 @@ pub(super) struct ChangeSet {
     name: String,
     stack: String,
     parameters: BTreeMap<String, String>,
-    /// Why it is empty, if it is.
+    role: Option<String>,
+    tags: Option<Vec<String>>,
+    /// Whether it is empty.
     nothing: bool,
+    /// What early validation has found, of which the change set itself only says that there is something.
+    invalid: Option<&'static str>,
 }
 
+/// Resources of a platform that deletion protection keeps.
+const PROTECTED: &[(&str, &str)] =
+    &[("LoadBalancer", "AWS::ElasticLoadBalancingV2::LoadBalancer"), ("UserPool", "AWS::Cognito::UserPool")];
+/// As Cognito and ELB say it (Cognito developer guide; ELB, "Deletion protection").
+const KEPT: &str = "it cannot be deleted because deletion protection is activated";
+/// As CloudFormation says it (its user guide, "Validate stack deployments").
+const INVALID: &str = "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]. To \
+    troubleshoot Early Validation errors, use the DescribeEvents API for detailed failure information.";
+
 impl Stack {
+    fn new(name: &str, id: String, status: &str, parameters: BTreeMap<String, String>, made: Timestamp) -> Self {
+        Self {
+            name: name.to_owned(),
+            id,
+            status: status.to_owned(),
+            parameters,
+            role: None,
+            termination_protection: false,
+            tags: Vec::new(),
+            made,
+            updated: None,
+            events: Vec::new(),
+            left: 0,
+            before: None,
+            clients: None,
+        }
+    }
+
+    pub fn tags(&self) -> &[String] {
+        &self.tags
+    }
+
     pub fn exists(&self) -> bool {
         self.status != "DELETE_COMPLETE" && self.status != "REVIEW_IN_PROGRESS"
     }
 
     fn busy(&self) -> bool {
         self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
+    }
+
+    /// Whether its load balancer and its user pool are protected; they are by default.
+    pub fn protected(&self) -> bool {
+        self.name.ends_with("-platform") && self.parameters.get("DeletionProtection").is_none_or(|on| on == "true")
+    }
+
+    fn note(&mut self, at: Timestamp, token: &str) {
+        let (status, token) = (self.status.clone(), token.to_owned());
+        self.events.push(Event { at, resource: None, status, reason: String::new(), token });
+    }
+
+    /// A resource fails in the change that is under way.
+    fn note_failure(&mut self, at: Timestamp, resource: (&'static str, &'static str), status: &str, reason: &str) {
+        let token = self.events.last().map(|event| event.token.clone()).unwrap_or_default();
+        let (status, reason) = (status.to_owned(), reason.to_owned());
+        self.events.push(Event { at, resource: Some(resource), status, reason, token });
+    }
+
+    fn resources(&self) -> String {
+        let left = !matches!(self.status.as_str(), "REVIEW_IN_PROGRESS" | "ROLLBACK_COMPLETE" | "DELETE_COMPLETE");
+        let kept = matches!(self.status.as_str(), "ROLLBACK_FAILED" | "DELETE_FAILED");
+        let row = |(id, kind): &(&str, &str)| {
+            let (status, reason) = if kept { ("DELETE_FAILED", KEPT) } else { ("CREATE_COMPLETE", "") };
+            format!(
+                "<member><LogicalResourceId>{id}</LogicalResourceId><PhysicalResourceId>x-{id}</PhysicalResourceId>\
+                 <ResourceType>{kind}</ResourceType><LastUpdatedTimestamp>{}</LastUpdatedTimestamp>\
+                 <ResourceStatus>{status}</ResourceStatus><ResourceStatusReason>{reason}</ResourceStatusReason></member>",
+                self.made
+            )
+        };
+        let platform = self.name.ends_with("-platform") && left;
+        if platform { PROTECTED.iter().map(row).collect() } else { String::new() }
     }
 
     fn server(&self) -> Option<&str> {
@@ -76,11 +161,13 @@ impl Stack {
         let updated = self.updated.map(|at| format!("<LastUpdatedTime>{at}</LastUpdatedTime>")).unwrap_or_default();
         format!(
             "<member><StackName>{}</StackName><StackId>{}</StackId><StackStatus>{}</StackStatus>\
-             <CreationTime>{}</CreationTime>{updated}{}{}</member>",
+             <CreationTime>{}</CreationTime>{updated}<EnableTerminationProtection>{}</EnableTerminationProtection>\
+             {}{}</member>",
             self.name,
             self.id,
             self.status,
             self.made,
+            self.termination_protection,
             pairs("Parameter", "Parameters", parameters),
             pairs("Output", "Outputs", outputs),
         )
@@ -110,6 +197,11 @@ const OTHER_OUTPUTS: &[&str] = &[
     "VpcId",
     "WebAclArn",
 ];
+
+/// The parameters that tell whether something changes.
+const TELLING: [&str; 4] = ["MinCount", "MaxCount", "Memory", "DeletionProtection"];
+
+const STACK_ARN: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack";
 
 /// Ticks that a change of a stack takes.
 const CHANGE: u32 = 2;
@@ -143,7 +235,9 @@ impl State {
     /// The environment as a deploy has left it.
     pub(super) fn stand_up(&mut self) {
         for part in ["edge", "network", "platform"] {
-            self.make_stack(&format!("quarterdeck-{ENVIRONMENT}-{part}"), BTreeMap::new(), "old");
+            let name = format!("quarterdeck-{ENVIRONMENT}-{part}");
+            let protection = (part == "platform").then(|| ("DeletionProtection".to_owned(), "true".to_owned()));
+            self.make_stack(&name, protection.into_iter().collect(), "old");
         }
         for server in self.setup.servers.clone() {
             let parameters = BTreeMap::from([
@@ -168,18 +262,10 @@ impl State {
     fn make_stack(&mut self, name: &str, mut parameters: BTreeMap<String, String>, token: &str) {
         parameters.insert("Environment".into(), ENVIRONMENT.into());
         let (number, made) = (self.id(), self.time());
-        let status = "CREATE_IN_PROGRESS".to_owned();
-        let mut stack = Stack {
-            name: name.to_owned(),
-            id: format!("arn:aws:cloudformation:eu-central-1:123456789012:stack/{name}/{number}"),
-            events: vec![(made, status.clone(), token.to_owned())],
-            status,
-            parameters,
-            made,
-            updated: None,
-            left: CHANGE,
-            clients: None,
-        };
+        let mut stack =
+            Stack::new(name, format!("{STACK_ARN}/{name}/{number}"), "CREATE_IN_PROGRESS", parameters, made);
+        stack.left = CHANGE;
+        stack.note(made, token);
         if let Some(server) = stack.server().map(str::to_owned) {
             let machine = self.make_client(&format!("{ENVIRONMENT}-{server}-machine"), true);
             let people = self.make_client(&format!("{ENVIRONMENT}-{server}-user"), false);
@@ -196,6 +282,59 @@ impl State {
         self.stacks.push(stack);
     }
 
+    /// The change of a stack comes to its end, or to the way back from it.
+    fn end_change(&mut self, index: usize) {
+        let at = self.time();
+        let reason = self.failing.get(&self.stacks[index].name).copied();
+        let stack = &mut self.stacks[index];
+        let protected = stack.protected();
+        let token = stack.events.last().map(|event| event.token.clone()).unwrap_or_default();
+        let resource = PROTECTED[1];
+        let (next, left) = match (stack.status.as_str(), reason) {
+            ("CREATE_IN_PROGRESS", Some(reason)) => {
+                stack.note_failure(at, ("Broken", "AWS::ECS::Service"), "CREATE_FAILED", reason);
+                ("ROLLBACK_IN_PROGRESS", CHANGE)
+            }
+            ("UPDATE_IN_PROGRESS", Some(reason)) => {
+                stack.note_failure(at, ("Broken", "AWS::ECS::Service"), "UPDATE_FAILED", reason);
+                ("UPDATE_ROLLBACK_IN_PROGRESS", CHANGE)
+            }
+            ("ROLLBACK_IN_PROGRESS", _) if protected => {
+                stack.note_failure(at, resource, "DELETE_FAILED", KEPT);
+                ("ROLLBACK_FAILED", 0)
+            }
+            ("DELETE_IN_PROGRESS", _) if protected => {
+                stack.note_failure(at, resource, "DELETE_FAILED", KEPT);
+                ("DELETE_FAILED", 0)
+            }
+            ("UPDATE_ROLLBACK_IN_PROGRESS", _) => {
+                stack.parameters = stack.before.take().unwrap_or_default();
+                ("UPDATE_ROLLBACK_COMPLETE", 0)
+            }
+            ("CREATE_IN_PROGRESS", None) => ("CREATE_COMPLETE", 0),
+            ("UPDATE_IN_PROGRESS", None) => ("UPDATE_COMPLETE", 0),
+            ("ROLLBACK_IN_PROGRESS", _) => ("ROLLBACK_COMPLETE", 0),
+            _ => ("DELETE_COMPLETE", 0),
+        };
+        (stack.status, stack.left) = (next.to_owned(), left);
+        stack.note(at, &token);
+        if matches!(next, "DELETE_COMPLETE" | "ROLLBACK_COMPLETE") {
+            self.clear_out(index);
+        }
+    }
+
+    /// What a stack has made goes with it.
+    fn clear_out(&mut self, index: usize) {
+        let stack = &self.stacks[index];
+        let Some(server) = stack.server().map(str::to_owned) else { return };
+        let (machine, people) = stack.clients.clone().unwrap_or_default();
+        self.services.remove(&server);
+        self.secrets.remove(&secret_of(&server));
+        // A client that a rotation has made in its place stays behind, as on AWS.
+        self.clients.remove(&machine);
+        self.clients.remove(&people);
+    }
+
     pub(super) fn tick_stacks(&mut self) {
         let over: Vec<usize> = (0..self.stacks.len()).filter(|&index| self.stacks[index].busy()).collect();
         for index in over {
@@ -203,21 +342,7 @@ impl State {
             if self.stacks[index].left > 0 {
                 continue;
             }
-            let at = self.time();
-            let stack = &mut self.stacks[index];
-            stack.status = stack.status.replace("IN_PROGRESS", "COMPLETE");
-            let token = stack.events.last().map(|event| event.2.clone()).unwrap_or_default();
-            stack.events.push((at, stack.status.clone(), token));
-            let (gone, server, clients) =
-                (stack.status == "DELETE_COMPLETE", stack.server().map(str::to_owned), stack.clients.clone());
-            if let (true, Some(server)) = (gone, server) {
-                self.services.remove(&server);
-                self.secrets.remove(&secret_of(&server));
-                let (machine, people) = clients.unwrap_or_default();
-                // A client that a rotation has made in its place stays behind, as on AWS.
-                self.clients.remove(&machine);
-                self.clients.remove(&people);
-            }
+            self.end_change(index);
         }
         let gone = |stack: &Stack| stack.status == "DELETE_COMPLETE";
         let names: Vec<String> =
@@ -251,6 +376,9 @@ impl State {
         let absent = || error("ValidationError", &format!("Stack with id {name} does not exist"));
         let at = self.find_stack(&name);
         Some(match call {
+            "DescribeStacks" if name.is_empty() && self.denies_listing => {
+                error("AccessDenied", "not authorized to perform: cloudformation:DescribeStacks on resource: *")
+            }
             "DescribeStacks" if name.is_empty() => {
                 let all: String = self.stacks.iter().map(|stack| stack.described(url)).collect();
                 done(call, &format!("<Stacks>{all}</Stacks>"))
@@ -262,19 +390,50 @@ impl State {
             "DescribeStackEvents" => {
                 let Some(at) = at else { return Some(absent()) };
                 let stack = &self.stacks[at];
-                let event = |(index, (at, status, token)): (usize, &(Timestamp, String, String))| {
+                let event = |(index, event): (usize, &Event)| {
+                    let Event { at, resource, status, reason, token } = event;
+                    let (id, kind) = resource.unwrap_or((stack.name.as_str(), "AWS::CloudFormation::Stack"));
                     format!(
                         "<member><EventId>{index}</EventId><StackId>{}</StackId><StackName>{}</StackName>\
-                         <LogicalResourceId>{}</LogicalResourceId><ResourceType>AWS::CloudFormation::Stack</ResourceType>\
+                         <LogicalResourceId>{id}</LogicalResourceId><ResourceType>{kind}</ResourceType>\
                          <Timestamp>{at}</Timestamp><ResourceStatus>{status}</ResourceStatus>\
+                         <ResourceStatusReason>{reason}</ResourceStatusReason>\
                          <ClientRequestToken>{token}</ClientRequestToken></member>",
-                        stack.id, stack.name, stack.name
+                        stack.id, stack.name
                     )
                 };
                 let events: String = stack.events.iter().enumerate().rev().map(event).collect();
                 done(call, &format!("<StackEvents>{events}</StackEvents>"))
             }
-            "ListStackResources" => done(call, "<StackResourceSummaries></StackResourceSummaries>"),
+            "DescribeEvents" if self.denies_listing => {
+                error("AccessDenied", "not authorized to perform: cloudformation:DescribeEvents")
+            }
+            "DescribeEvents" => {
+                // Only the whole ARN of a change set finds its events.
+                let wanted = text("ChangeSetName");
+                let Some(set) = self.change_sets.iter().find(|set| set.id == wanted) else {
+                    return Some(error("ChangeSetNotFound", &wanted));
+                };
+                let event = set.invalid.map(|why| {
+                    format!(
+                        "<member><EventId>1</EventId><EventType>VALIDATION_ERROR</EventType>\
+                         <LogicalResourceId>LogGroup</LogicalResourceId><ResourceType>AWS::Logs::LogGroup</ResourceType>\
+                         <ValidationName>NAME_CONFLICT_VALIDATION</ValidationName><ValidationStatus>FAILED</ValidationStatus>\
+                         <ValidationStatusReason>{why}</ValidationStatusReason>\
+                         <ValidationPath>/Resources/LogGroup/Properties/LogGroupName</ValidationPath></member>"
+                    )
+                });
+                done(call, &format!("<OperationEvents>{}</OperationEvents>", event.unwrap_or_default()))
+            }
+            "ListStackResources" => {
+                let Some(at) = at else { return Some(absent()) };
+                let all = self.stacks[at].resources();
+                done(call, &format!("<StackResourceSummaries>{all}</StackResourceSummaries>"))
+            }
+            "DeleteStack" if at.is_some_and(|at| self.stacks[at].termination_protection) => error(
+                "ValidationError",
+                &format!("Stack [{name}] cannot be deleted while TerminationProtection is enabled"),
+            ),
             "DeleteStack" => {
                 if let Some(at) = at.filter(|at| self.stacks[*at].status != "DELETE_IN_PROGRESS") {
                     if self.stacks[at].status == "REVIEW_IN_PROGRESS" {
@@ -283,7 +442,8 @@ impl State {
                         let now = self.time();
                         let stack = &mut self.stacks[at];
                         (stack.status, stack.left) = ("DELETE_IN_PROGRESS".into(), CHANGE);
-                        stack.events.push((now, stack.status.clone(), text("ClientRequestToken")));
+                        stack.role = form.get("RoleARN").cloned().or_else(|| stack.role.take());
+                        stack.note(now, &text("ClientRequestToken"));
                         let id = stack.id.clone();
                         self.wrote(operator, format!("delete stack {id}"));
                     }
@@ -312,12 +472,22 @@ impl State {
                     }
                     "DescribeChangeSet" => {
                         let set = &self.change_sets[found];
-                        let status = if set.nothing {
-                            "<Status>FAILED</Status><StatusReason>The submitted information didn't contain changes.</StatusReason>"
-                        } else {
-                            "<Status>CREATE_COMPLETE</Status><ExecutionStatus>AVAILABLE</ExecutionStatus>"
+                        let failed = |why: &str| format!("<Status>FAILED</Status><StatusReason>{why}</StatusReason>");
+                        let status = match (set.invalid, set.nothing) {
+                            (Some(_), _) => failed(INVALID),
+                            (None, true) => failed(
+                                "The submitted information didn't contain changes. Submit different information to \
+                                 create a change set.",
+                            ),
+                            (None, false) => {
+                                "<Status>CREATE_COMPLETE</Status><ExecutionStatus>AVAILABLE</ExecutionStatus>".into()
+                            }
                         };
-                        done(call, &format!("<ChangeSetId>{}</ChangeSetId>{status}<Changes></Changes>", set.id))
+                        let changes = self.changes(set);
+                        done(
+                            call,
+                            &format!("<ChangeSetId>{}</ChangeSetId>{status}<Changes>{changes}</Changes>", set.id),
+                        )
                     }
                     _ => self.execute(found, &text("ClientRequestToken"), operator),
                 }
@@ -343,14 +513,25 @@ impl State {
         if at.is_some_and(|at| self.stacks[at].busy()) || exists == create {
             return error("ValidationError", &format!("Stack [{stack}] is in a state that does not allow this"));
         }
+        if create && form.contains_key("UsePreviousTemplate") {
+            return error("ValidationError", "TemplateBody or TemplateURL is required");
+        }
         let mut parameters = BTreeMap::from([("Environment".to_owned(), ENVIRONMENT.to_owned())]);
         for index in 1.. {
             let Some(key) = form.get(&format!("Parameters.member.{index}.ParameterKey")) else { break };
-            parameters.insert(key.clone(), text(&format!("Parameters.member.{index}.ParameterValue")));
+            let before = at.and_then(|at| self.stacks[at].parameters.get(key).cloned());
+            match form.get(&format!("Parameters.member.{index}.UsePreviousValue")) {
+                // A parameter that the stack never had takes its default.
+                Some(_) => parameters.extend(before.map(|value| (key.clone(), value))),
+                None => {
+                    drop(parameters.insert(key.clone(), text(&format!("Parameters.member.{index}.ParameterValue"))))
+                }
+            }
         }
+        let tags = |prefix: String| form.get(&format!("{prefix}.Key")).cloned();
+        let tags: Vec<String> = (1..).map_while(|index| tags(format!("Tags.member.{index}"))).collect();
         // Only what the tests change is compared; the stacks of the beginning have no other parameters.
-        let telling =
-            |all: &BTreeMap<String, String>| ["MinCount", "MaxCount", "Memory"].map(|key| all.get(key).cloned());
+        let telling = |all: &BTreeMap<String, String>| TELLING.map(|key| all.get(key).cloned());
         let nothing = at.filter(|_| exists).is_some_and(|at| {
             let now = telling(&self.stacks[at].parameters);
             let new = telling(&parameters);
@@ -360,29 +541,44 @@ impl State {
         });
         let number = self.id();
         let name = text("ChangeSetName");
+        let invalid = self.invalid.take();
         if !exists && at.is_none() {
-            let made = self.time();
-            self.stacks.push(Stack {
-                name: stack.to_owned(),
-                id: format!("arn:aws:cloudformation:eu-central-1:123456789012:stack/{stack}/review{number}"),
-                status: "REVIEW_IN_PROGRESS".into(),
-                parameters: parameters.clone(),
-                made,
-                updated: None,
-                events: Vec::new(),
-                left: 0,
-                clients: None,
-            });
+            let (id, made) = (format!("{STACK_ARN}/{stack}/review{number}"), self.time());
+            self.stacks.push(Stack::new(stack, id, "REVIEW_IN_PROGRESS", parameters.clone(), made));
         }
         let id = format!("arn:aws:cloudformation:eu-central-1:123456789012:changeSet/{name}/{number}");
-        self.change_sets.push(ChangeSet { id: id.clone(), name, stack: stack.to_owned(), parameters, nothing });
+        self.change_sets.push(ChangeSet {
+            id: id.clone(),
+            name,
+            stack: stack.to_owned(),
+            parameters,
+            role: form.get("RoleARN").cloned(),
+            tags: Some(tags).filter(|tags| !tags.is_empty()),
+            nothing,
+            invalid,
+        });
         done("CreateChangeSet", &format!("<Id>{id}</Id>"))
+    }
+
+    /// What a change set would do, where a test tells.
+    fn changes(&self, set: &ChangeSet) -> String {
+        let Some(at) = self.find_stack(&set.stack).filter(|at| self.stacks[*at].exists()) else { return String::new() };
+        let differs = |key: &str| self.stacks[at].parameters.get(key) != set.parameters.get(key);
+        if !self.stacks[at].parameters.contains_key("ServerName") || !differs("Memory") {
+            return String::new();
+        }
+        // As a task definition is replaced: the old one stays, for a rollback.
+        "<member><Type>Resource</Type><ResourceChange><PolicyAction>ReplaceAndRetain</PolicyAction>\
+         <Action>Modify</Action><LogicalResourceId>TaskDefinition</LogicalResourceId>\
+         <ResourceType>AWS::ECS::TaskDefinition</ResourceType><Replacement>True</Replacement>\
+         <Scope><member>Properties</member></Scope></ResourceChange></member>"
+            .to_owned()
     }
 
     fn execute(&mut self, found: usize, token: &str, operator: &str) -> Reply {
         let set = self.change_sets[found].clone();
         let at = self.find_stack(&set.stack);
-        if at.is_some_and(|at| self.stacks[at].busy()) || set.nothing {
+        if at.is_some_and(|at| self.stacks[at].busy()) || set.nothing || set.invalid.is_some() {
             return error("InvalidChangeSetStatus", "the change set cannot be executed");
         }
         // All change sets of a stack go when one of them is executed.
@@ -390,18 +586,27 @@ impl State {
         match at.filter(|at| self.stacks[*at].exists()) {
             None => {
                 self.stacks.retain(|stack| stack.name != set.stack);
+                let protected = set.parameters.get("DeletionProtection").map(|on| format!(", protection {on}"));
                 self.make_stack(&set.stack, set.parameters, token);
-                self.wrote(operator, format!("create stack {}", set.stack));
+                let made = self.stacks.last_mut().expect("it was made");
+                (made.role, made.tags) = (set.role, set.tags.unwrap_or_default());
+                let protected = protected.unwrap_or_default();
+                self.wrote(operator, format!("create stack {}{protected}", set.stack));
             }
             Some(at) => {
                 let now = self.time();
                 let stack = &mut self.stacks[at];
                 (stack.status, stack.left, stack.updated) = ("UPDATE_IN_PROGRESS".into(), CHANGE, Some(now));
-                stack.events.push((now, stack.status.clone(), token.to_owned()));
+                stack.note(now, token);
+                stack.role = set.role.or_else(|| stack.role.take());
+                stack.tags = set.tags.unwrap_or_else(|| std::mem::take(&mut stack.tags));
+                let switched = stack.parameters.get("DeletionProtection") != set.parameters.get("DeletionProtection");
                 let memory = stack.parameters.get("Memory") != set.parameters.get("Memory");
                 let counts =
                     ["MinCount", "MaxCount"].iter().any(|key| stack.parameters.get(*key) != set.parameters.get(*key));
-                stack.parameters = set.parameters;
+                let protection = set.parameters.get("DeletionProtection").filter(|_| switched);
+                let protection = protection.map(|on| format!(", protection {on}")).unwrap_or_default();
+                stack.before = Some(std::mem::replace(&mut stack.parameters, set.parameters));
                 let server = stack.server().map(str::to_owned);
                 let count = stack.parameters.get("MinCount").and_then(|count| count.parse().ok());
                 if let Some(server) = server {
@@ -415,7 +620,7 @@ impl State {
                         self.deploy_service(&server);
                     }
                 }
-                self.wrote(operator, format!("update stack {}", set.stack));
+                self.wrote(operator, format!("update stack {}{protection}", set.stack));
             }
         }
         done("ExecuteChangeSet", "")

@@ -28,6 +28,9 @@ pub const REGION: &str = "eu-central-1";
 pub const ACCOUNT: &str = "123456789012";
 pub const POOL: &str = "eu-central-1_pool";
 
+/// Where metadata lie (RFC 9728 section 3.1).
+const METADATA: &str = "/.well-known/oauth-protected-resource";
+
 /// What kind of AWS it is.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -54,6 +57,14 @@ pub struct State {
     pub stacks: Vec<Stack>,
     change_sets: Vec<cloudformation::ChangeSet>,
     pub tags: BTreeMap<String, String>,
+    /// Stacks whose next changes fail, and why.
+    pub failing: BTreeMap<String, &'static str>,
+    /// What early validation finds in the next change set.
+    pub invalid: Option<&'static str>,
+    /// Whether the operators may not list the stacks of the account, nor read the events of change sets.
+    pub denies_listing: bool,
+    /// Whether CloudFront does not reach the load balancer.
+    pub cut_off: bool,
     /// Every write, in order, without a secret value.
     pub log: Vec<String>,
     now: Timestamp,
@@ -63,7 +74,14 @@ pub struct State {
 impl World {
     /// A deployed environment in which everything works.
     pub fn deployed(setup: Setup) -> Self {
-        let mut state = State {
+        let world = Self::empty(setup);
+        world.state().stand_up();
+        world
+    }
+
+    /// An account without anything.
+    pub fn empty(setup: Setup) -> Self {
+        let state = State {
             secrets: BTreeMap::new(),
             clients: BTreeMap::new(),
             services: BTreeMap::new(),
@@ -71,12 +89,15 @@ impl World {
             stacks: Vec::new(),
             change_sets: Vec::new(),
             tags: BTreeMap::new(),
+            failing: BTreeMap::new(),
+            invalid: None,
+            denies_listing: false,
+            cut_off: false,
             log: Vec::new(),
             now: Timestamp::now(),
             made: 0,
             setup,
         };
-        state.stand_up();
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -207,6 +228,11 @@ impl State {
         self.tick_stacks();
     }
 
+    /// The number of change sets that nobody has executed or deleted.
+    pub fn change_sets(&self) -> usize {
+        self.change_sets.len()
+    }
+
     fn wrote(&mut self, operator: &str, what: impl Into<String>) {
         self.log.push(format!("{operator}: {}", what.into()));
     }
@@ -233,6 +259,8 @@ impl State {
                 Reply::Answer(200, body)
             }
             "/oauth2/token" => self.token(request),
+            path if path.ends_with("/mcp") && self.cut_off => Reply::Answer(504, "<html>".into()),
+            path if path.starts_with(METADATA) => self.metadata(&path[METADATA.len()..], url),
             path if path.ends_with("/mcp") => self.ask_server(path, request),
             other => Reply::error(400, "UnknownOperationException", other),
         }
@@ -250,6 +278,15 @@ impl State {
                 Reply::json(200, json!({ "access_token": client.id, "token_type": "Bearer", "expires_in": 900 }))
             }
             None => Reply::json(400, json!({ "error": "invalid_client" })),
+        }
+    }
+
+    /// The protected resource metadata of a server (RFC 9728), which any of its tasks gives.
+    fn metadata(&self, path: &str, url: &str) -> Reply {
+        let server = path.trim_start_matches('/').trim_end_matches("/mcp");
+        match self.services.get(server).is_some_and(|service| !service.serving().is_empty()) {
+            true => Reply::json(200, json!({ "resource": format!("{url}{path}") })),
+            false => Reply::Answer(503, "no healthy target".into()),
         }
     }
 

@@ -1,0 +1,274 @@
+//! Deploying and destroying an environment on an AWS that refuses what AWS refuses: what is protected, what is
+//! taken, what nobody reaches.
+
+use crate::support::operators::{Desk, Running};
+use crate::support::world::{Setup, Stack, World};
+use quarterdeck::core::operation::record::Outcome;
+use quarterdeck::core::operation::{Operation, Phase, PlanRequest, Way};
+use quarterdeck::core::plan::{Confirm, Plan, Risk};
+use rstest::rstest;
+
+const PLATFORM: &str = "quarterdeck-prod-platform";
+
+fn setup() -> Setup {
+    Setup { dual: true, servers: vec!["time", "weather"], lag: 1 }
+}
+
+fn deploy() -> PlanRequest {
+    PlanRequest::Deploy { servers: Vec::new() }
+}
+
+fn stack(world: &World, name: &str) -> Stack {
+    let found = world.state().stacks.iter().find(|stack| stack.name == name).cloned();
+    found.unwrap_or_else(|| panic!("there is no stack {name}"))
+}
+
+fn wrote(world: &World, what: &str) -> Vec<usize> {
+    let state = world.state();
+    state.log.iter().enumerate().filter(|(_, line)| line.contains(what)).map(|(index, _)| index).collect()
+}
+
+async fn whole(desk: &Desk, request: PlanRequest) -> Operation {
+    desk.agree(desk.propose(request).await.yes()).await
+}
+
+fn done(operation: &Operation) {
+    assert_eq!(operation.phase, Phase::Ended(Outcome::Done), "{}", operation.plan.title);
+}
+
+/// Why it failed or paused.
+fn why(operation: &Operation) -> String {
+    match &operation.phase {
+        Phase::Paused { why, .. } => why.clone(),
+        Phase::Ended(Outcome::Failed { reason, .. }) => reason.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn row<'a>(plan: &'a Plan, subject: &str, field: &str) -> &'a quarterdeck::core::plan::Change {
+    let found = plan.changes.iter().find(|change| change.subject == subject && change.field == field);
+    found.unwrap_or_else(|| panic!("no row {field:?} of {subject} in {:?}", plan.changes))
+}
+
+#[tokio::test]
+async fn protection_is_the_last_step_of_a_first_deploy_and_the_first_of_a_destroy() {
+    let world = World::empty(setup());
+    let alice = Desk::new("alice", &world, 512).await;
+    let plan = alice.plan(deploy()).await.unwrap();
+    assert_eq!(row(&plan, PLATFORM, "deletion protection").after.as_deref(), Some("on, when everything works"));
+    assert_eq!(plan.confirm, Confirm::Yes);
+    done(&whole(&alice, deploy()).await);
+    assert_eq!(wrote(&world, "create stack quarterdeck-prod-platform, protection false").len(), 1);
+    let last = wrote(&world, "update stack quarterdeck-prod-platform, protection true");
+    let stacks = wrote(&world, " stack ");
+    assert_eq!(last.last(), stacks.last(), "{:?}", world.state().log);
+    assert!(stack(&world, PLATFORM).protected());
+    let tags = ["quarterdeck:environment".to_owned()];
+    assert_eq!(stack(&world, PLATFORM).tags(), tags, "a change of parameters takes no tags away");
+
+    done(&whole(&alice, PlanRequest::Destroy).await);
+    let off = wrote(&world, "update stack quarterdeck-prod-platform, protection false");
+    let deleted = wrote(&world, "delete stack ");
+    assert_eq!((off.len(), deleted.len()), (1, 5));
+    assert!(off[0] < deleted[0], "{:?}", world.state().log);
+    assert!(world.state().stacks.is_empty());
+}
+
+/// On AWS a protected user pool would leave ROLLBACK_FAILED behind, which no deploy gets rid of.
+#[rstest]
+#[case(PLATFORM)]
+#[case("quarterdeck-prod-network")]
+#[case("quarterdeck-prod-time")]
+#[tokio::test]
+async fn a_first_deploy_that_failed_can_be_repeated(#[case] broken: &str) {
+    let world = World::empty(setup());
+    let alice = Desk::new("alice", &world, 512).await;
+    world.state().failing.insert(broken.to_owned(), "Unable to assume the service linked role");
+    let failed = whole(&alice, deploy()).await;
+    assert!(why(&failed).contains("Broken (AWS::ECS::Service) CREATE_FAILED: Unable to assume"), "{}", why(&failed));
+    assert_eq!(stack(&world, broken).status, "ROLLBACK_COMPLETE");
+    world.state().failing.clear();
+    let plan = alice.plan(deploy()).await.unwrap();
+    assert_eq!(row(&plan, broken, "delete what is left of it").risk, Risk::Safe, "nothing of it is left");
+    assert!(plan.warnings.iter().any(|warning| warning.contains("never in use")), "{:?}", plan.warnings);
+    done(&whole(&alice, deploy()).await);
+    assert!(stack(&world, PLATFORM).protected());
+}
+
+#[tokio::test]
+async fn protection_that_an_interrupted_deploy_left_off_is_switched_on_by_the_next() {
+    let world = World::empty(setup());
+    let mut alice = Desk::new("alice", &world, 512).await;
+    let running = alice.propose(deploy()).await.yes();
+    let id = alice.killed_before(running, "make the change set that switches the protection").await;
+    assert!(!stack(&world, PLATFORM).protected());
+    let given_up = alice.left(&id).await;
+    drop(given_up);
+    done(&whole(&alice, deploy()).await);
+    assert!(stack(&world, PLATFORM).protected());
+}
+
+#[tokio::test]
+async fn what_was_in_use_is_deleted_only_with_a_typed_name_and_the_true_reason() {
+    let world = World::deployed(setup());
+    let alice = Desk::new("alice", &world, 512).await;
+    world.state().stacks.iter_mut().find(|stack| stack.name == PLATFORM).unwrap().status = "DELETE_FAILED".into();
+    let plan = alice.plan(deploy()).await.unwrap();
+    let change = row(&plan, PLATFORM, "delete what is left of it");
+    assert_eq!((change.risk, change.before.as_deref()), (Risk::Destructive, Some("DELETE_FAILED, 2 resources")));
+    assert_eq!(plan.confirm, Confirm::Typed("prod".into()));
+    let said = plan.warnings.join("\n");
+    assert!(said.contains("it was in use, and its deletion failed"), "{said}");
+    assert!(said.contains("UserPool DELETE_FAILED: it cannot be deleted because deletion protection"), "{said}");
+}
+
+#[rstest]
+#[case::deploy(true)]
+#[case::destroy(false)]
+#[tokio::test]
+async fn termination_protection_is_told_before_anything_happens(#[case] remains: bool) {
+    let world = World::deployed(setup());
+    let alice = Desk::new("alice", &world, 512).await;
+    {
+        let mut state = world.state();
+        let stack = state.stacks.iter_mut().find(|stack| stack.name == PLATFORM).unwrap();
+        stack.termination_protection = true;
+        if remains {
+            stack.status = "DELETE_FAILED".into();
+        }
+    }
+    let before = world.state().log.len();
+    let request = if remains { deploy() } else { PlanRequest::Destroy };
+    let error = alice.plan(request).await.expect_err("a refusal");
+    assert!(error.to_string().contains("has termination protection"), "{error}");
+    let hint = error.hint().unwrap_or_default();
+    assert!(hint.contains("update-termination-protection") && hint.contains("--region eu-central-1"), "{hint}");
+    assert_eq!(world.state().log.len(), before);
+}
+
+#[tokio::test]
+async fn a_validation_that_failed_says_what_is_wrong_and_where() {
+    let world = World::deployed(setup());
+    let alice = Desk::new("alice", &world, 1_024).await;
+    world.state().invalid = Some("Resource of type 'AWS::Logs::LogGroup' with identifier 'x' already exists.");
+    let error = alice.plan(deploy()).await.expect_err("a refusal").to_string();
+    for part in ["quarterdeck-prod-", "LogGroup (AWS::Logs::LogGroup)", "/Properties/LogGroupName", "already exists"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+    assert!(!error.contains("hook(s)"), "{error}");
+    assert_eq!(world.state().change_sets(), 0, "it is deleted when it has told all it knows");
+}
+
+#[tokio::test]
+async fn a_validation_whose_reason_may_not_be_read_stays_to_be_asked() {
+    let world = World::deployed(setup());
+    let alice = Desk::new("alice", &world, 1_024).await;
+    {
+        let mut state = world.state();
+        (state.denies_listing, state.invalid) = (true, Some("already exists"));
+    }
+    let error = alice.plan(deploy()).await.expect_err("a refusal");
+    let hint = error.hint().unwrap_or_default();
+    assert!(error.to_string().contains("AWS::EarlyValidation::ResourceExistenceCheck"), "{error}");
+    assert!(hint.contains("describe-events") && hint.contains("changeSet/"), "{hint}");
+    assert_eq!(world.state().change_sets(), 1);
+}
+
+#[tokio::test]
+async fn whoever_may_not_list_all_stacks_can_deploy_those_of_the_file_but_not_destroy() {
+    let world = World::deployed(setup());
+    let alice = Desk::new("alice", &world, 1_024).await;
+    world.state().denies_listing = true;
+    let plan = alice.plan(deploy()).await.unwrap();
+    assert!(plan.warnings.iter().any(|warning| warning.contains("not name are not shown")), "{:?}", plan.warnings);
+    done(&alice.agree(Running::from(Operation::propose(plan, false)).yes()).await);
+    let error = alice.plan(PlanRequest::Destroy).await.expect_err("a refusal").to_string();
+    assert!(error.contains("which stacks the environment has"), "{error}");
+}
+
+/// The stacks are complete and the targets healthy, but no client gets through.
+#[tokio::test]
+async fn a_deploy_that_nobody_reaches_is_not_done() {
+    let world = World::empty(setup());
+    world.state().cut_off = true;
+    let mut alice = Desk::new("alice", &world, 512).await;
+    let running = alice.propose(deploy()).await.yes();
+    let running = alice.until(running, "ask the public address of time").await;
+    let (running, note) = alice.waits(running, "ask the public address of time").await;
+    assert!(note.contains("HTTP 504") && note.contains("look at the targets"), "{note}");
+    let id = alice.killed(running).await;
+    assert!(!stack(&world, PLATFORM).protected(), "what does not work yet can be deleted");
+    world.state().cut_off = false;
+    done(&alice.agree(alice.offer(&id, Way::Resume).await.yes()).await);
+    assert!(stack(&world, PLATFORM).protected());
+}
+
+#[tokio::test]
+async fn cloudformation_acts_as_the_role_of_the_file() {
+    let world = World::empty(setup());
+    let mut alice = Desk::new("alice", &world, 512).await;
+    let role = "arn:aws:iam::123456789012:role/quarterdeck-deploy";
+    let mut environment = alice.session.environment.as_deref().unwrap().clone();
+    environment.deploy.role = Some(role.into());
+    alice.session.environment = Some(std::sync::Arc::new(environment));
+    done(&whole(&alice, deploy()).await);
+    let roles: Vec<Option<String>> = world.state().stacks.iter().map(|stack| stack.role.clone()).collect();
+    assert_eq!(roles, vec![Some(role.to_owned()); 5]);
+    // The role of the last time would be used; it may be gone by now.
+    world.state().stacks.iter_mut().for_each(|stack| stack.role = None);
+    let running = alice.propose(PlanRequest::Destroy).await.yes();
+    let running = alice.until(running, "wait until quarterdeck-prod-network is gone").await;
+    assert_eq!(stack(&world, "quarterdeck-prod-network").role.as_deref(), Some(role));
+    done(&alice.rest(running).await);
+}
+
+#[tokio::test]
+async fn a_task_definition_that_is_replaced_and_kept_needs_no_typed_name() {
+    let world = World::deployed(setup());
+    let alice = Desk::new("alice", &world, 1_024).await;
+    let plan = alice.plan(deploy()).await.unwrap();
+    let change = row(&plan, "quarterdeck-prod-time / TaskDefinition", "replace, the old one is kept");
+    assert_eq!((change.risk, plan.confirm.clone()), (Risk::Disruptive, Confirm::Yes));
+}
+
+/// Kills an operation before or after each of its steps, and goes on with it.
+async fn killed_everywhere(world: fn() -> World, request: fn() -> PlanRequest, holds: fn(&World)) {
+    let steps = {
+        let world = world();
+        let desk = Desk::new("alice", &world, 512).await;
+        desk.propose(request()).await.operation.steps().iter().map(|step| step.title.clone()).collect::<Vec<_>>()
+    };
+    for (title, recorded) in steps.iter().flat_map(|title| [(title, true), (title, false)]) {
+        let world = world();
+        let mut alice = Desk::new("alice", &world, 512).await;
+        let running = alice.propose(request()).await.yes();
+        let Some(running) = alice.until_if(running, title).await else { continue };
+        let id = if recorded { alice.killed(running).await } else { alice.killed_after(running, title).await };
+        done(&alice.agree(alice.offer(&id, Way::Resume).await.yes()).await);
+        holds(&world);
+    }
+}
+
+#[tokio::test]
+async fn a_first_deploy_is_killed_at_every_step_and_goes_on() {
+    killed_everywhere(
+        || World::empty(setup()),
+        || PlanRequest::Deploy { servers: vec!["time".into()] },
+        |world| {
+            assert!(stack(world, PLATFORM).protected());
+            assert!(world.state().stacks.iter().all(|stack| stack.status.ends_with("_COMPLETE")));
+            assert_eq!(world.state().trouble("time"), None);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_destroy_is_killed_at_every_step_and_goes_on() {
+    killed_everywhere(
+        || World::deployed(setup()),
+        || PlanRequest::Destroy,
+        |world| assert!(world.state().stacks.is_empty()),
+    )
+    .await;
+}
