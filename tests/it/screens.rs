@@ -314,7 +314,7 @@ fn operations_that_end() {
     news(&mut console, "op-deploy", draft, News::Applied(Applied::Done(surprise)));
     assert!(matches!(console.model.operation("op-deploy").expect("known").phase, Phase::Consent(_)));
     snap("deploy-asks-again", &console, &[SMALL]);
-    console.keys("y");
+    console.keys("prod<enter>");
     let failed = News::Checked(CheckState::Failed(reason.into()), Facts::new());
     news(&mut console, "op-deploy", "create quarterdeck-prod-time", failed);
     console.tick(10);

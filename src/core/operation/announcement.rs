@@ -412,20 +412,8 @@ mod tests {
             ),
             (stop(Some("time")), server("time")),
             (stop(None), About::Environment),
-            (
-                Intent::Deploy(Deploy { environment: "prod".into(), stacks: Vec::new(), protect: None }),
-                About::Environment,
-            ),
-            (
-                Intent::Destroy(Destroy {
-                    environment: "prod".into(),
-                    tiers: Vec::new(),
-                    shown: BTreeMap::new(),
-                    unprotect: None,
-                    role: None,
-                }),
-                About::Environment,
-            ),
+            (Intent::Deploy(Deploy { environment: "prod".into(), ..Deploy::default() }), About::Environment),
+            (Intent::Destroy(Destroy { environment: "prod".into(), ..Destroy::default() }), About::Environment),
             (Intent::Rotate(rotation(&["time", "docs"])), server("time")),
             (Intent::Rotate(rotation(&[])), About::Client("machine".into())),
             (Intent::UndoRotation(undo), server("docs")),

@@ -16,7 +16,7 @@ use crate::core::fleet::Bounds;
 use crate::core::stack::{ChangeSetRequest, StackRef, TemplateSource};
 
 /// The stacks of an environment, in an order in which each comes after those it needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Deploy {
     pub environment: String,
     pub stacks: Vec<StackDeploy>,
@@ -276,7 +276,7 @@ impl Deploy {
 }
 
 /// The stacks to delete, each after those that use it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Destroy {
     pub environment: String,
     /// Tiers of stacks; all of a tier are deleted at once, the next tier after them.
