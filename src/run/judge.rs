@@ -103,6 +103,12 @@ async fn of_restart(session: &Session, operation: &Operation, restart: &Restart)
     let Some(primary) = server.primary().filter(|primary| Some(&primary.id) != expected.as_ref()) else {
         return Ok(Standing::Resumable);
     };
+    // ECS may show for some seconds what was there before its own deployment.
+    let made_at: Option<Timestamp> =
+        operation.facts().get(&Fact::DeploymentAt(service.clone())).and_then(|at| at.parse().ok());
+    if made_at.zip(primary.created_at).is_some_and(|(ours, shown)| shown < ours) {
+        return Ok(Standing::Resumable);
+    }
     // Its own call may have made this one, without an answer.
     let after =
         |at: Timestamp| operation.started.is_some_and(|started| at.saturating_add(SKEW).unwrap_or(at) > started);

@@ -23,6 +23,7 @@ mod flows_logs;
 mod flows_requests;
 mod health;
 mod hostile;
+mod killed;
 mod local_emulator;
 mod others;
 mod private;
