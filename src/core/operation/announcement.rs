@@ -248,8 +248,6 @@ fn word(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::core::operation::Facts;
     use crate::core::operation::deploy::{Deploy, Destroy};
