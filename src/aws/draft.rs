@@ -77,12 +77,14 @@ impl AwsCloud {
         let kept = request.keep.iter().filter(|key| !request.parameters.contains_key(*key));
         let kept = kept.map(|key| Parameter::builder().parameter_key(key).use_previous_value(true).build());
         let tags = request.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        // An empty list would take the stack's tags away.
+        let tags = (!request.tags.is_empty()).then(|| tags.collect());
         let kind = if request.create { ChangeSetType::Create } else { ChangeSetType::Update };
         let call = self.cloudformation(&request.stack).write.create_change_set();
         let call = call.stack_name(&request.stack.name).change_set_name(&request.name).change_set_type(kind);
         let call =
             call.template_body((self.template_text)(request.template)).capabilities(Capability::CapabilityNamedIam);
-        let call = call.set_parameters(Some(given.chain(kept).collect())).set_tags(Some(tags.collect()));
+        let call = call.set_parameters(Some(given.chain(kept).collect())).set_tags(tags);
         let answer = call.send().await.map_err(self.failed(CREATE))?;
         answer.id.ok_or_else(|| error::garbled(CREATE, "the answer names no change set"))
     }

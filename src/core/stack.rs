@@ -171,11 +171,11 @@ pub struct ChangeSetRequest {
     pub name: String,
     /// Which packed template. Its text is looked up where it is sent.
     pub template: Template,
-    /// All parameters. A missing one keeps its default, or its value in force.
+    /// Parameters that are given.
     pub parameters: BTreeMap<String, String>,
-    /// Parameters that keep the value in force: `NoEcho` ones that are not given anew.
+    /// Parameters that keep the value in force. One that is neither here nor given gets its default.
     pub keep: Vec<String>,
-    /// Tags for every resource.
+    /// Tags for every resource; none leaves those of the stack as they are.
     pub tags: BTreeMap<String, String>,
     /// Whether the stack does not exist yet.
     pub create: bool,

@@ -29,7 +29,30 @@ fn environment(name: &str, servers: &[&str]) -> Environment {
 }
 
 fn deployed(environment: &Environment, priorities: &BTreeMap<String, u32>) -> Vec<StackDeploy> {
-    stacks(environment, &BTreeMap::new(), priorities)
+    let there: Vec<Stack> = priorities.iter().map(|(server, priority)| server_stack(server, *priority)).collect();
+    stacks(environment, &BTreeMap::new(), &there)
+}
+
+/// A deployed server, as far as its priority goes.
+fn server_stack(server: &str, priority: u32) -> Stack {
+    let parameters = [("Environment", "prod"), ("ServerName", server), ("Priority", &priority.to_string())];
+    Stack {
+        parameters: parameters.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        ..stack(&format!("quarterdeck-prod-{server}"))
+    }
+}
+
+fn stack(name: &str) -> Stack {
+    Stack {
+        id: StackRef { name: name.into(), region: "eu-west-1".into() },
+        arn: String::new(),
+        status: StackStatus("CREATE_COMPLETE".into()),
+        reason: None,
+        parameters: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        updated_at: None,
+        termination_protection: false,
+    }
 }
 
 /// Listener priorities by server, as the next deploy reads them from the stacks' parameters.
@@ -85,14 +108,8 @@ fn two_environments_have_no_stack_in_common() {
 #[test]
 fn a_stack_belongs_to_the_environment_that_its_parameter_names() {
     let stack = |environment: Option<&str>| Stack {
-        id: StackRef { name: "quarterdeck-prod-eu-time".into(), region: "eu-west-1".into() },
-        arn: String::new(),
-        status: StackStatus("CREATE_COMPLETE".into()),
-        reason: None,
         parameters: environment.map(|name| ("Environment".into(), name.into())).into_iter().collect(),
-        outputs: BTreeMap::new(),
-        updated_at: None,
-        termination_protection: false,
+        ..stack("quarterdeck-prod-eu-time")
     };
     assert!(stack(Some("prod-eu")).is_of("prod-eu"));
     assert!(!stack(Some("prod-eu")).is_of("prod"));
@@ -105,7 +122,7 @@ fn a_sign_in_returns_where_the_server_says() {
     let with = |urls: &[&str]| {
         let urls = urls.iter().map(|url| (*url).to_owned()).collect();
         Environment {
-            servers: vec![ServerSpec { callback_urls: urls, ..server("time", None) }],
+            servers: vec![ServerSpec { callback_urls: Some(urls), ..server("time", None) }],
             ..environment("prod", &[])
         }
     };
@@ -113,7 +130,7 @@ fn a_sign_in_returns_where_the_server_says() {
         let stacks = deployed(&with(urls), &BTreeMap::new());
         stacks.last().and_then(|stack| stack.inputs.get("CallbackUrls").cloned())
     };
-    assert_eq!(given(&[]), None);
+    assert_eq!(with(&[]).validate().unwrap_err().key, "server.time.callback_urls");
     let good = ["https://app.example.com/back", "http://localhost:6274/back", "vscode://mcp/back"];
     assert!(with(&good).validate().is_ok());
     assert_eq!(given(&good), Some(ParameterValue::Value(good.join(","))));

@@ -1,7 +1,10 @@
 //! Checks `quarterdeck.toml` against what the templates accept: otherwise CloudFormation would refuse
 //! it minutes later.
 
-use super::{Environment, InvalidEnvironment, Origin, ServerSpec, Template, invalid};
+use std::collections::BTreeMap;
+
+use super::settings::{self, Given, Setting};
+use super::{Environment, InvalidEnvironment, Origin, Platform, ServerSpec, Template, invalid, zones};
 
 /// A section of the file, and the template whose parameters it fills.
 struct Section {
@@ -10,13 +13,35 @@ struct Section {
 }
 
 impl Section {
-    fn check(&self, key: &str, parameter: &str, value: Option<impl ToString>) -> Result<(), InvalidEnvironment> {
-        let (Some(value), Some(parameter)) = (value, self.template.parameter(parameter)) else { return Ok(()) };
-        parameter.check(&value.to_string()).map_err(|why| self.invalid(key, why))
+    fn new(key: &str, template: Template) -> Self {
+        Self { key: key.to_owned(), template }
     }
 
-    fn check_each(&self, key: &str, parameter: &str, values: &[String]) -> Result<(), InvalidEnvironment> {
-        values.iter().try_for_each(|value| self.check(key, parameter, Some(value)))
+    fn check_all(&self, settings: &[Setting]) -> Result<(), InvalidEnvironment> {
+        settings.iter().try_for_each(|setting| self.check(setting))
+    }
+
+    fn check(&self, setting: &Setting) -> Result<(), InvalidEnvironment> {
+        let Some(parameter) = self.template.parameter(setting.parameter) else { return Ok(()) };
+        let checked = |value: &str| parameter.check(value).map_err(|why| self.invalid(setting.key, why));
+        let unset = "leave the line out to keep what is deployed, or the default";
+        match &setting.given {
+            Given::Unset => Ok(()),
+            Given::One(value) if value.is_empty() && parameter.check("").is_err() => {
+                Err(self.invalid(setting.key, format!("it is empty; {unset}")))
+            }
+            Given::One(value) => checked(value),
+            Given::Each(values, _) if values.is_empty() && parameter.check("").is_err() => {
+                Err(self.invalid(setting.key, format!("the list is empty; {unset}")))
+            }
+            Given::Each(values, between) => values.iter().try_for_each(|value| {
+                if value.is_empty() || value.contains(*between) {
+                    let why = format!("{value:?} is not possible; each value of the list is one, and none is empty");
+                    return Err(self.invalid(setting.key, why));
+                }
+                checked(value)
+            }),
+        }
     }
 
     fn invalid(&self, key: &str, why: impl Into<String>) -> InvalidEnvironment {
@@ -28,75 +53,142 @@ pub(super) fn check(environment: &Environment) -> Result<(), InvalidEnvironment>
     edge(environment)?;
     network(environment)?;
     platform(environment)?;
-    environment.servers.iter().try_for_each(server)
+    environment.servers.iter().try_for_each(server)?;
+    check_priorities(&environment.servers)
 }
 
 fn edge(environment: &Environment) -> Result<(), InvalidEnvironment> {
-    let (edge, section) = (&environment.edge, Section { key: "edge".into(), template: Template::Edge });
-    section.check("rate_limit_per_ip", "RateLimitPerIp", edge.rate_limit_per_ip)?;
-    section.check("rate_limit_per_token", "RateLimitPerToken", edge.rate_limit_per_token)?;
-    section.check("max_body_kilobytes", "MaxBodyKilobytes", edge.max_body_kilobytes)?;
-    section.check("log_retention_days", "LogRetentionDays", edge.log_retention_days)
+    let edge = &environment.edge;
+    let section = Section::new("edge", Template::Edge);
+    section.check_all(&settings::edge(edge))?;
+    Section::new("edge", Template::Platform).check_all(&settings::own_web_acl(edge))?;
+    match &edge.web_acl {
+        Some(acl) if acl.is_empty() => {
+            Err(section.invalid("web_acl", "it is empty; enabled = false makes none, and leaving the line out ours"))
+        }
+        Some(_) if edge.enabled == Some(true) => {
+            Err(section.invalid("web_acl", "a distribution has one web ACL; with one of your own, enabled is false"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn network(environment: &Environment) -> Result<(), InvalidEnvironment> {
     let network = &environment.network;
-    let section = Section { key: "network".into(), template: Template::Network };
-    section.check("zones", "ZoneCount", network.zones)?;
-    section.check("cidr", "VpcCidr", network.cidr.as_ref())?;
-    section.check("flow_log_retention_days", "FlowLogRetentionDays", network.flow_log_retention_days)?;
-    let section = Section { template: Template::Platform, ..section };
-    section.check("vpc", "VpcId", network.vpc.as_ref())?;
-    section.check_each("private_subnets", "PrivateSubnetIds", &network.private_subnets)?;
-    section.check_each("public_subnets", "PublicSubnetIds", &network.public_subnets)?;
-    if network.vpc.is_some() && network.private_subnets.is_empty() {
+    let section = Section::new("network", Template::Network);
+    let own = Section::new("network", Template::Platform);
+    own.check_all(&settings::own_vpc(network))?;
+    if network.vpc.is_none() {
+        section.check_all(&settings::network(network))?;
+        zones::check(environment).map_err(|(key, why)| section.invalid(key, why))?;
+        return in_region(environment, network.kms_key.as_deref()).map_err(|why| section.invalid("kms_key", why));
+    }
+    if network.private_subnets.is_none() {
         return Err(section.invalid("private_subnets", "a vpc of your own needs them, for the servers"));
     }
     let public = environment.platform.origin == Some(Origin::Public);
-    if network.vpc.is_some() && public && network.public_subnets.is_empty() {
+    if public && network.public_subnets.as_ref().is_none_or(Vec::is_empty) {
         return Err(section.invalid("public_subnets", "a vpc of your own needs them where platform.origin is public"));
     }
     Ok(())
 }
 
+/// A log group takes a key of its own region alone.
+fn in_region(environment: &Environment, key: Option<&str>) -> Result<(), String> {
+    let region = &environment.region;
+    match key.filter(|key| !key.is_empty()) {
+        Some(key) if key.split(':').nth(3) != Some(region) => {
+            Err(format!("{key:?} is not possible; the key must be in {region}, as the log group is"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Words that Cognito takes in no prefix of a domain (Cognito developer guide, "Using your own domain").
+const RESERVED: [&str; 3] = ["aws", "amazon", "cognito"];
+
 fn platform(environment: &Environment) -> Result<(), InvalidEnvironment> {
     let platform = &environment.platform;
-    let section = Section { key: "platform".into(), template: Template::Platform };
-    section.check("cognito_domain_prefix", "CognitoDomainPrefix", platform.cognito_domain_prefix.as_ref())?;
-    section.check("alarm_email", "AlarmEmail", platform.alarm_email.as_ref())?;
-    section.check("log_retention_days", "LogRetentionDays", platform.log_retention_days)?;
-    section.check("cloudfront_prefix_list", "CloudFrontPrefixListId", platform.cloudfront_prefix_list.as_ref())?;
-    let prefix = platform.cognito_domain_prefix.as_deref().unwrap_or_default();
-    if ["aws", "amazon", "cognito"].iter().any(|word| prefix.contains(word)) {
-        let why = format!("{prefix:?} is not possible; Cognito takes no prefix with aws, amazon or cognito in it");
-        return Err(section.invalid("cognito_domain_prefix", why));
+    let section = Section::new("platform", Template::Platform);
+    section.check_all(&settings::platform(platform))?;
+    Section::new("platform", Template::Server).check_all(&settings::every_server(platform))?;
+    check_prefix(environment, &section)?;
+    check_domain(platform, &section)?;
+    let given = platform.cloudfront_prefix_list.as_deref().unwrap_or_default();
+    if given.is_empty() && !Template::knows_prefix_list(&environment.region) {
+        let why = format!(
+            "it is not known for {region}, and nothing else may reach the load balancer; aws ec2 \
+             describe-managed-prefix-lists --region {region} --filters \
+             Name=prefix-list-name,Values=com.amazonaws.global.cloudfront.origin-facing tells it",
+            region = environment.region
+        );
+        return Err(section.invalid("cloudfront_prefix_list", why));
+    }
+    Ok(())
+}
+
+/// The prefix of the sign-in domain: without one of your own it has the name of the environment in it.
+fn check_prefix(environment: &Environment, section: &Section) -> Result<(), InvalidEnvironment> {
+    let given = environment.platform.cognito_domain_prefix.as_deref().filter(|prefix| !prefix.is_empty());
+    let has_reserved = |text: &str| RESERVED.iter().any(|word| text.contains(word));
+    let rule = "Cognito takes no prefix with aws, amazon or cognito in it";
+    match given {
+        Some(prefix) if has_reserved(prefix) => {
+            Err(section.invalid("cognito_domain_prefix", format!("{prefix:?} is not possible; {rule}")))
+        }
+        None if has_reserved(&environment.environment) => {
+            let name = &environment.environment;
+            let why = format!("{rule}, and the default has {name:?} in it; give one, unique in the region");
+            Err(section.invalid("cognito_domain_prefix", why))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_domain(platform: &Platform, section: &Section) -> Result<(), InvalidEnvironment> {
+    let given = |value: &Option<String>| value.as_ref().map(String::is_empty);
+    match (given(&platform.domain), given(&platform.certificate)) {
+        (domain, certificate) if domain == certificate => Ok(()),
+        (Some(false), _) => {
+            Err(section.invalid("certificate", "domain needs one, in ACM in us-east-1, that covers it"))
+        }
+        (_, Some(false)) => Err(section.invalid("domain", "a certificate is for one: give both, or neither")),
+        _ => {
+            Err(section.invalid("domain", "domain and certificate are taken back together: both are empty, or neither"))
+        }
+    }
+}
+
+/// Each server has its own priority on the listener.
+fn check_priorities(servers: &[ServerSpec]) -> Result<(), InvalidEnvironment> {
+    let mut owners: BTreeMap<u32, &str> = BTreeMap::new();
+    for server in servers {
+        let Some(priority) = server.priority else { continue };
+        if let Some(owner) = owners.insert(priority, &server.name) {
+            let reason = format!("{priority} is that of {owner}; each server needs its own");
+            return Err(invalid(&format!("server.{}.priority", server.name), reason));
+        }
     }
     Ok(())
 }
 
 fn server(server: &ServerSpec) -> Result<(), InvalidEnvironment> {
-    let section = Section { key: format!("server.{}", server.name), template: Template::Server };
-    section.check("image", "Image", Some(&server.image))?;
-    section.check("path", "Path", server.path.as_ref())?;
-    section.check("cpu", "Cpu", server.cpu)?;
-    section.check("memory", "Memory", server.memory)?;
-    section.check("requests_per_target", "RequestsPerTarget", server.requests_per_target)?;
-    section.check("cpu_target", "CpuTarget", server.cpu_target)?;
-    section.check("spot_weight", "SpotWeight", server.spot_weight)?;
-    section.check_each("allowed_origins", "AllowedOrigins", &server.allowed_origins)?;
-    section.check_each("callback_urls", "CallbackUrls", &server.callback_urls)?;
-    section.check("upstream_url", "UpstreamUrl", server.upstream_url.as_ref())?;
-    section.check("log_retention_days", "LogRetentionDays", server.log_retention_days)?;
+    let section = Section::new(&format!("server.{}", server.name), Template::Server);
+    section.check_all(&settings::server(server))?;
     let default = |parameter| Template::Server.default_of(parameter).and_then(|text| text.parse().ok());
     let size = (server.cpu.or_else(|| default("Cpu")), server.memory.or_else(|| default("Memory")));
     let (Some(cpu), Some(memory)) = size else { return Ok(()) };
+    check_size(cpu, memory).map_err(|why| section.invalid("memory", why))
+}
+
+/// Whether Fargate has tasks of this size.
+pub(super) fn check_size(cpu: u32, memory: u32) -> Result<(), String> {
     let possible = memory_of(cpu);
     if possible.contains(&memory) {
         return Ok(());
     }
     let possible: Vec<String> = possible.iter().map(u32::to_string).collect();
-    let why = format!("{memory} is not possible with cpu = {cpu}; it must be one of {}", possible.join(", "));
-    Err(section.invalid("memory", why))
+    Err(format!("{memory} is not possible with cpu = {cpu}; it must be one of {}", possible.join(", ")))
 }
 
 /// Memory in MiB that Fargate allows for a number of CPU units (ECS developer guide, "Task CPU and memory").
@@ -139,7 +231,7 @@ mod tests {
     #[case(|it: &mut Environment| it.network.zones = Some(9), "network.zones", "2, 3")]
     #[case(|it: &mut Environment| it.network.cidr = Some("10.0.0.0/8".into()), "network.cidr", "/16 to /19")]
     #[case(|it: &mut Environment| it.network.vpc = Some("vpc-1".into()), "network.private_subnets", "needs them")]
-    #[case(|it: &mut Environment| it.network.private_subnets = vec!["net-1".into()], "network.private_subnets", "ids")]
+    #[case(|it: &mut Environment| it.network.private_subnets = Some(vec!["net-1".into()]), "network.private_subnets", "ids")]
     #[case(|it: &mut Environment| it.platform.log_retention_days = Some(0), "platform.log_retention_days", "1 to 3653")]
     #[case(|it: &mut Environment| it.platform.alarm_email = Some("me".into()), "platform.alarm_email", "one e-mail")]
     #[case(

@@ -12,7 +12,7 @@ use super::work::{
 };
 use crate::core::environment::{MAX_TASKS, Template};
 use crate::core::fleet::Bounds;
-use crate::core::stack::{ChangeSetRequest, StackRef};
+use crate::core::stack::{ChangeSetRequest, Stack, StackRef};
 
 /// The stacks of an environment, in an order in which each comes after those it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub struct StackDeploy {
     pub stack: StackRef,
     pub template: Template,
     pub inputs: BTreeMap<String, ParameterValue>,
-    /// Tags on every resource.
+    /// Tags on every resource; none leaves those of the stack as they are.
     pub tags: BTreeMap<String, String>,
     /// How it was planned.
     pub planned: Planned,
@@ -92,6 +92,16 @@ impl StackDeploy {
             tags: self.tags.clone(),
             create: self.create,
         }
+    }
+
+    /// The parameters after the deploy that are known before it, where this is the stack that is there.
+    pub fn known(&self, deployed: Option<&Stack>) -> BTreeMap<String, String> {
+        let kept = self.keep.iter().filter_map(|key| Some((key.clone(), deployed?.parameters.get(key)?.clone())));
+        let given = self.inputs.iter().filter_map(|(key, input)| match input {
+            ParameterValue::Value(value) => Some((key.clone(), value.clone())),
+            ParameterValue::Output { .. } => None,
+        });
+        kept.chain(given).collect()
     }
 
     fn steps(&self, steps: &mut Steps, operation: &str, facts: &Facts, after: Vec<usize>) -> Option<usize> {
