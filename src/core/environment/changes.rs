@@ -84,11 +84,13 @@ struct After<'a> {
 }
 
 impl After<'_> {
-    /// A parameter in force; the template's default where the stack is of an earlier template without it.
+    /// A parameter in force; what an earlier template did where the stack is of one that lacks it.
     fn was(&self, parameter: &str) -> Option<&str> {
-        let stack = self.stack?;
-        let in_force = stack.parameters.get(parameter).map(String::as_str);
-        in_force.or_else(|| self.deploy.template.default_of(parameter))
+        let in_force = self.stack?.parameters.get(parameter).map(String::as_str);
+        in_force.or_else(|| match parameter {
+            "CapacityProviders" => Some("with-cluster"),
+            _ => self.deploy.template.default_of(parameter),
+        })
     }
 
     /// What it will be; `None` where another stack gives it.
@@ -295,6 +297,8 @@ impl Before<'_> {
             Some(ParameterValue::Value(vpc)) => vpc.as_str(),
             Some(ParameterValue::Output { .. }) => match made {
                 Some(network) => network.outputs.get("VpcId").map_or(was, String::as_str),
+                // Only a network of ours tells its range. Where its stack is gone, there is no way back to it.
+                None if after.was("VpcCidr").is_some_and(|range| !range.is_empty()) => was,
                 None => "a new one",
             },
             None => was,

@@ -2,6 +2,7 @@
 //! it minutes later.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use super::settings::{self, Given, Setting};
 use super::{Environment, InvalidEnvironment, Origin, Platform, ServerSpec, Template, invalid, zones};
@@ -77,10 +78,15 @@ fn network(environment: &Environment) -> Result<(), InvalidEnvironment> {
     let network = &environment.network;
     let section = Section::new("network", Template::Network);
     let own = Section::new("network", Template::Platform);
+    let address = network.cidr.as_ref().and_then(|cidr| cidr.split('/').next());
+    if let Some(address) = address.filter(|text| !text.is_empty() && text.parse::<Ipv4Addr>().is_err()) {
+        let why = format!("{address:?} is not possible; it must be an IPv4 address, such as 10.64.0.0");
+        return Err(section.invalid("cidr", why));
+    }
     own.check_all(&settings::own_vpc(network))?;
     if network.vpc.is_none() {
-        section.check_all(&settings::network(network))?;
         zones::check(environment).map_err(|(key, why)| section.invalid(key, why))?;
+        section.check_all(&settings::network(network))?;
         return in_region(environment, network.kms_key.as_deref()).map_err(|why| section.invalid("kms_key", why));
     }
     if network.private_subnets.is_none() {
@@ -206,7 +212,7 @@ fn memory_of(cpu: u32) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::environment::{DeploySettings, Edge, Network, Platform};
+    use crate::core::environment::{DeploySettings, Edge, Network, Platform, testing};
     use rstest::rstest;
 
     fn environment(change: impl Fn(&mut Environment)) -> Environment {
@@ -258,6 +264,8 @@ mod tests {
     #[case(|it: &mut Environment| it.servers[0].cpu_target = Some(95), "server.time.cpu_target", "10 to 90")]
     #[case(|it: &mut Environment| it.servers[0].image = "a b".into(), "server.time.image", "the name of an image")]
     #[case(|it: &mut Environment| it.servers[0].log_retention_days = Some(0), "server.time.log_retention_days", "1, 3")]
+    #[case(|it: &mut Environment| it.servers[0].image = String::new(), "server.time.image", "the name of an image")]
+    #[case(|it: &mut Environment| it.servers[0].image = "a\nb".into(), "server.time.image", "line breaks")]
     fn values_that_a_template_would_refuse_are_named(
         #[case] change: impl Fn(&mut Environment),
         #[case] key: &str,
@@ -265,6 +273,169 @@ mod tests {
     ) {
         let error = environment(change).validate().unwrap_err();
         assert!(error.key == key && error.reason.contains(possible), "{error}");
+    }
+
+    const DOMAIN: &str = "domain = 'mcp.example.com'";
+    const CERTIFICATE: &str = "certificate = 'arn:aws:acm:us-east-1:1:certificate/1'";
+
+    #[rstest]
+    #[case::domain_alone(&format!("[platform]\n{DOMAIN}"), "platform.certificate", "in ACM in us-east-1")]
+    #[case::certificate_alone(&format!("[platform]\n{CERTIFICATE}"), "platform.domain", "give both")]
+    #[case::half_taken_back(&format!("[platform]\ndomain = ''\n{CERTIFICATE}"), "platform.domain", "give both")]
+    #[case::half_empty("[platform]\ndomain = ''", "platform.domain", "together")]
+    #[case::elsewhere(
+        &format!("[platform]\n{DOMAIN}\ncertificate = 'arn:aws:acm:eu-west-1:1:certificate/1'"),
+        "platform.certificate",
+        "us-east-1"
+    )]
+    #[case::upper_case("[platform]\ndomain = 'MCP.example.com'", "platform.domain", "lower case")]
+    #[case::base_url(
+        "[platform]\npublic_base_url = 'https://a.example/'",
+        "platform.public_base_url",
+        "slash at the end"
+    )]
+    #[case::jwks("[platform]\njwks_base = 'a.example'", "platform.jwks_base", "a URL")]
+    #[case::prefix_list("[platform]\ncloudfront_prefix_list = 'sg-1'", "platform.cloudfront_prefix_list", "pl-")]
+    #[case::both_zones(
+        "[network]\nzone_ids = ['euw1-az1', 'euw1-az2']\nzone_names = ['eu-west-1a', 'eu-west-1b']",
+        "network.zone_ids",
+        "one of the two"
+    )]
+    #[case::one_zone("[network]\nzone_ids = ['euw1-az1']", "network.zone_ids", "2 or 3 are")]
+    #[case::no_zone("[network]\nzone_names = []", "network.zone_names", "2 or 3 are")]
+    #[case::same_zone("[network]\nzone_ids = ['euw1-az1', 'euw1-az1']", "network.zone_ids", "named twice")]
+    #[case::another_count("[network]\nzones = 3\nzone_ids = ['euw1-az1', 'euw1-az2']", "network.zone_ids", "zones = 3")]
+    #[case::another_region("[network]\nzone_names = ['eu-west-2a', 'eu-west-2b']", "network.zone_names", "eu-west-1a")]
+    #[case::name_as_id("[network]\nzone_ids = ['eu-west-1a', 'eu-west-1b']", "network.zone_ids", "go into zone_names")]
+    #[case::id_as_name("[network]\nzone_names = ['euw1-az1', 'euw1-az2']", "network.zone_names", "are named")]
+    #[case::key_elsewhere("[network]\nkms_key = 'arn:aws:kms:eu-west-2:1:key/1'", "network.kms_key", "in eu-west-1")]
+    #[case::edge_key("[edge]\nkms_key = 'arn:aws:kms:eu-west-1:123456789012:key/1'", "edge.kms_key", "us-east-1")]
+    #[case::address("[network]\ncidr = '300.0.0.0/16'", "network.cidr", "an IPv4 address")]
+    #[case::two_acls(
+        "[edge]\nenabled = true\nweb_acl = 'arn:aws:wafv2:us-east-1:123456789012:global/webacl/a/1'",
+        "edge.web_acl",
+        "one web ACL"
+    )]
+    #[case::regional_acl(
+        "[edge]\nweb_acl = 'arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/a/1'",
+        "edge.web_acl",
+        "for CloudFront"
+    )]
+    #[case::priority("[[server]]\npriority = 50001", "server.time.priority", "1 to 50000")]
+    #[case::hosts("[[server]]\nallowed_hosts = ['a b']", "server.time.allowed_hosts", "each value of the list is one")]
+    #[case::no_host("[[server]]\nallowed_hosts = ['']", "server.time.allowed_hosts", "none is empty")]
+    #[case::no_origin("[[server]]\nallowed_origins = ['']", "server.time.allowed_origins", "none is empty")]
+    #[case::no_callback("[[server]]\ncallback_urls = []", "server.time.callback_urls", "leave the line out")]
+    fn combinations_that_aws_would_refuse_are_named(#[case] text: &str, #[case] key: &str, #[case] possible: &str) {
+        let error = testing::environment(text).validate().unwrap_err();
+        assert!(error.key == key && error.reason.contains(possible), "{error}");
+    }
+
+    #[rstest]
+    #[case("us-east-1", "use1-az3", "", Some("ARM64"))]
+    #[case("us-east-1", "use1-az3", "[[server]]\narchitecture = 'X86_64'", Some("VPC origins"))]
+    #[case("us-east-1", "use1-az3", "[platform]\norigin = 'public'\n[[server]]\narchitecture = 'X86_64'", None)]
+    #[case("us-west-1", "usw1-az2", "[platform]\norigin = 'public'", Some("Fargate does not run"))]
+    #[case("ap-northeast-1", "apne1-az3", "", Some("Fargate does not run"))]
+    #[case("ca-central-1", "cac1-az3", "", Some("VPC origins"))]
+    #[case("ca-central-1", "cac1-az2", "", None)]
+    fn zones_that_lack_something_are_refused_by_their_ids(
+        #[case] region: &str,
+        #[case] zone: &str,
+        #[case] text: &str,
+        #[case] lack: Option<&str>,
+    ) {
+        let mut it = testing::environment(text);
+        it.region = region.into();
+        let other = format!("{}-az9", zone.split('-').next().unwrap());
+        it.network.zone_ids = Some(vec![other, zone.into()]);
+        let error = it.validate().err();
+        assert_eq!(error.is_some(), lack.is_some(), "{error:?}");
+        if let (Some(error), Some(lack)) = (error, lack) {
+            assert!(error.key == "network.zone_ids" && error.reason.contains(lack), "{error}");
+        }
+    }
+
+    #[rstest]
+    #[case("my-aws", "", false)]
+    #[case("amazonas", "", false)]
+    #[case("cognito", "cognito_domain_prefix = ''", false)]
+    #[case("my-aws", "cognito_domain_prefix = 'mine'", true)]
+    #[case("prod", "cognito_domain_prefix = 'my-amazon'", false)]
+    #[case("awe-some", "", true)]
+    fn no_sign_in_domain_has_a_word_that_cognito_reserves(#[case] name: &str, #[case] text: &str, #[case] good: bool) {
+        let mut it = testing::environment(&format!("[platform]\n{text}"));
+        it.environment = name.into();
+        match it.validate() {
+            Ok(()) => assert!(good),
+            Err(error) => {
+                assert!(!good && error.key == "platform.cognito_domain_prefix" && error.reason.contains("amazon"));
+            }
+        }
+    }
+
+    #[rstest]
+    #[case("eu-west-1", "", true)]
+    #[case("me-central-1", "", false)]
+    #[case("me-central-1", "cloudfront_prefix_list = ''", false)]
+    #[case("me-central-1", "cloudfront_prefix_list = 'pl-0123456789abcdef0'", true)]
+    #[case("xx-north-1", "origin = 'public'", false)]
+    fn a_region_whose_prefix_list_is_not_known_needs_it(#[case] region: &str, #[case] text: &str, #[case] good: bool) {
+        let mut it = testing::environment(&format!("[platform]\n{text}"));
+        it.region = region.into();
+        let error = it.validate().err();
+        assert_eq!(error.is_none(), good, "{error:?}");
+        if let Some(error) = error {
+            assert_eq!(error.key, "platform.cloudfront_prefix_list");
+            assert!(error.reason.contains(&format!("describe-managed-prefix-lists --region {region}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn two_servers_with_one_priority_are_refused() {
+        let mut it = testing::environment("[[server]]\npriority = 7");
+        it.servers.push(ServerSpec { name: "weather".into(), ..it.servers[0].clone() });
+        let error = it.validate().unwrap_err();
+        assert!(error.key == "server.weather.priority" && error.reason.contains("that of time"), "{error}");
+    }
+
+    /// Every key that takes a text: empty, it is refused by its name, or means that there is none.
+    #[test]
+    fn an_empty_text_is_refused_or_means_none() {
+        let file = testing::environment("");
+        let sections = [
+            ("edge", Template::Edge, settings::edge(&file.edge)),
+            ("edge", Template::Platform, settings::own_web_acl(&file.edge)),
+            ("network", Template::Network, settings::network(&file.network)),
+            ("network", Template::Platform, settings::own_vpc(&file.network)),
+            ("platform", Template::Platform, settings::platform(&file.platform)),
+            ("platform", Template::Server, settings::every_server(&file.platform)),
+            ("server", Template::Server, settings::server(&file.servers[0])),
+        ];
+        let mut texts = 0;
+        for (section, template, settings) in sections {
+            for key in settings.iter().filter(|one| !matches!(one.key, "name" | "image")) {
+                let head = if section == "server" { "[[server]]".to_owned() } else { format!("[{section}]") };
+                let text = format!("{head}\n{} = ''\n", key.key);
+                let Some(it) = testing::parsed(&text) else { continue };
+                texts += 1;
+                let may_be_empty = template.parameter(key.parameter).unwrap().check("").is_ok();
+                match it.validate() {
+                    // Domain and certificate are taken back together.
+                    Err(error) if error.reason.contains("together") => {}
+                    Err(error) => {
+                        let name = error.key.replace("server.time", "server");
+                        assert_eq!(name, format!("{section}.{}", key.key));
+                        assert!(
+                            error.reason.contains("empty") || error.reason.contains("must begin with /"),
+                            "{error}"
+                        );
+                    }
+                    Ok(()) => assert!(may_be_empty, "{text}"),
+                }
+            }
+        }
+        assert!(texts > 12, "{texts}");
     }
 
     #[test]

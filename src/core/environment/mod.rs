@@ -308,6 +308,10 @@ impl ServerSpec {
         if matches!(self.name.as_str(), "edge" | "network" | "platform") {
             return Err(invalid("server.name", format!("{:?} is the name of a stack of every environment", self.name)));
         }
+        if self.image.trim().is_empty() {
+            let key = format!("server.{}.image", self.name);
+            return Err(invalid(&key, "it is empty; it is the name of an image, by digest or by tag".into()));
+        }
         let (min, max) = self.tasks();
         if min > max || max > MAX_TASKS {
             let reason = format!("{min}..{max} is not possible; 0 <= min <= max <= {MAX_TASKS} is");

@@ -9,12 +9,14 @@ use crate::core::stack::{Stack, StackStatus};
 /// An environment on AWS with the server `time`. `text` is what the file says beyond that: `[section]` and
 /// its lines; lines of the server come last.
 pub(super) fn environment(text: &str) -> Environment {
+    parsed(text).unwrap_or_else(|| panic!("{text} is no environment"))
+}
+
+/// The same; `None` where a key does not take such a value.
+pub(super) fn parsed(text: &str) -> Option<Environment> {
     let (sections, server) = text.split_once("[[server]]").unwrap_or((text, ""));
-    let whole = format!(
-        "environment = 'prod'\nregion = 'eu-west-1'\n{sections}\n[[server]]\nname = 'time'\nimage = 'mcp-time:1'\n{server}"
-    );
-    let environment: Environment = toml::from_str(&whole).unwrap_or_else(|error| panic!("{whole}\n{error}"));
-    environment
+    let server = format!("[[server]]\nname = 'time'\nimage = 'mcp-time:1'\n{server}");
+    toml::from_str(&format!("environment = 'prod'\nregion = 'eu-west-1'\n{sections}\n{server}")).ok()
 }
 
 /// What is planned for an environment where these stacks are.

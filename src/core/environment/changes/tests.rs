@@ -69,6 +69,15 @@ fn what_is_chosen_when_a_stack_is_made_cannot_be_changed(
     assert!(["another name", "leave vpc out", "set vpc"].iter().any(|words| way_out.contains(words)), "{way_out}");
 }
 
+#[test]
+fn the_documentation_names_what_is_chosen_once() {
+    let text = include_str!("../../../../docs/on-aws.md");
+    let rows = text.split("## Chosen once").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    for fixed in &FIXED {
+        assert!(rows.contains(&format!("`{}`", fixed.key)), "{}", fixed.key);
+    }
+}
+
 #[rstest]
 #[case::nothing("", "")]
 #[case::the_same_said("", "[platform]\norigin = 'vpc-origin'\nencryption = true\n[[server]]\nkeep_logs = false")]
@@ -95,6 +104,19 @@ fn a_stack_that_can_only_be_deleted_fixes_nothing() {
     assert!(check_changes(&next, &planned(&next, &stacks), &stacks).is_err());
     stack_of(&mut stacks, "platform").status = StackStatus("ROLLBACK_COMPLETE".into());
     assert_eq!(check_changes(&next, &planned(&next, &stacks), &stacks), Ok(()));
+}
+
+/// Its cluster has the capacity providers by itself, and keeps them so.
+#[test]
+fn a_platform_of_an_earlier_template_is_deployed_as_it_is() {
+    let mut stacks = deployed(&environment(""));
+    stack_of(&mut stacks, "platform").parameters.remove("CapacityProviders");
+    let check = |text| {
+        let next = environment(text);
+        check_changes(&next, &planned(&next, &stacks), &stacks)
+    };
+    assert_eq!(check(""), Ok(()));
+    assert!(check("[platform]\ncapacity_providers = 'apart'").is_err());
 }
 
 /// An environment with this many more servers beside `time`.

@@ -346,7 +346,10 @@ impl State {
         let mut parameters = BTreeMap::from([("Environment".to_owned(), ENVIRONMENT.to_owned())]);
         for index in 1.. {
             let Some(key) = form.get(&format!("Parameters.member.{index}.ParameterKey")) else { break };
-            parameters.insert(key.clone(), text(&format!("Parameters.member.{index}.ParameterValue")));
+            let kept = form.contains_key(&format!("Parameters.member.{index}.UsePreviousValue"));
+            let in_force = at.and_then(|at| self.stacks[at].parameters.get(key).cloned()).unwrap_or_default();
+            let given = text(&format!("Parameters.member.{index}.ParameterValue"));
+            parameters.insert(key.clone(), if kept { in_force } else { given });
         }
         // Only what the tests change is compared; the stacks of the beginning have no other parameters.
         let telling =
