@@ -184,9 +184,11 @@ impl Builder<'_> {
         for key in PLATFORM_OUTPUTS {
             inputs.insert((*key).into(), self.output("platform", key));
         }
-        if self.found(&spec.name).is_none() {
+        if self.in_force(&spec.name, "ManagedLogin").is_none() {
             // As the pool is that it signs in with.
             give(&mut inputs, "ManagedLogin", self.in_force("platform", "ManagedLogin"));
+        }
+        if self.in_force(&spec.name, "Path").is_none() {
             give(&mut inputs, "Path", Some(spec.path()));
         }
         fill(&mut inputs, &settings::every_server(&self.environment.platform));

@@ -191,6 +191,34 @@ fn a_web_acl_of_somebody_else_stays_in_place(#[case] arn: &str, #[case] text: &s
     }
 }
 
+/// What a template asks for is given also to a stack of an earlier one, which does not have it in force.
+#[test]
+fn every_parameter_without_a_default_has_a_value() {
+    let mut stacks = deployed(&environment(""));
+    for stack in &mut stacks {
+        stack.parameters.retain(|key, _| matches!(key.as_str(), "Environment" | "ServerName" | "Priority"));
+    }
+    for deploys in [planned(&environment(""), &[]), planned(&environment(""), &stacks)] {
+        for deploy in deploys {
+            for parameter in deploy.template.parameters().iter().filter(|one| one.default.is_none()) {
+                let has =
+                    deploy.inputs.contains_key(parameter.name) || deploy.keep.iter().any(|key| key == parameter.name);
+                assert!(has, "{} of {}", parameter.name, deploy.stack.name);
+            }
+        }
+    }
+}
+
+/// A new server signs people in as the pool does, whatever its own template says.
+#[test]
+fn a_new_server_follows_the_deployed_pool() {
+    let mut stacks = deployed(&environment("[platform]\nmanaged_login = false"));
+    stacks.retain(|stack| !stack.id.name.ends_with("-time"));
+    let deploys = planned(&environment(""), &stacks);
+    let given = part(&deploys, "time").inputs.get("ManagedLogin");
+    assert_eq!(given, Some(&ParameterValue::Value("false".into())));
+}
+
 /// The cluster of an earlier template has them by itself; they cannot be taken away from it.
 #[test]
 fn capacity_providers_of_an_earlier_platform_stay_with_the_cluster() {
