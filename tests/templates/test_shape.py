@@ -32,6 +32,30 @@ def nodes(node):
         yield from nodes(inner)
 
 
+# Chosen when a stack is made: the console refuses a change, or gives what never changes.
+CHOSEN_ONCE = {
+    "Environment", "ServerName", "OriginMode", "CognitoDomainPrefix", "KeepLogs", "VpcId", "VpcCidr",
+    "ClusterName", "UserPoolId", "LoadBalancerFullName",
+}
+# Several may have one name, as the revisions of a family, or another property tells them apart.
+ALIKE = {"AWS::ECS::TaskDefinition", "AWS::Cognito::UserPoolClient", "AWS::Cognito::UserPoolResourceServer"}
+
+
+def reads(node, conditions: dict) -> set[str]:
+    """The parameters that a value depends on, by way of conditions too."""
+    found = set()
+    for mapping in nodes(node):
+        for key, value in mapping.items():
+            if key == "Ref" and isinstance(value, str):
+                found.add(value)
+            elif key == "Fn::Sub" and isinstance(value, str):
+                found |= set(re.findall(r"\$\{(\w+)\}", value))
+            elif key in ("Fn::If", "Condition"):
+                name = value[0] if key == "Fn::If" else value
+                found |= reads(conditions.get(name, {}), conditions)
+    return found
+
+
 def names(template: dict, values: dict):
     """The names that a stack gives, each with its type."""
     for resource in templates.resolve(template, values)["Resources"].values():
@@ -164,6 +188,23 @@ class Shape(unittest.TestCase):
         bodies = {name.replace("_BODY", "_Body") for name in overrides if name.endswith("_BODY")}
         self.assertEqual(set(labels), bodies)
         self.assertGreater(rules["common-body"]["Priority"], max(rules[name]["Priority"] for name in ("common", "known-bad-inputs")))
+
+    def test_what_has_a_name_is_never_replaced(self):
+        """CloudFormation makes the new one first, under a name that is taken: the update fails, and all with it."""
+        checked = set()
+        for name, template in self.all.items():
+            conditions = template.get("Conditions", {})
+            for key, resource in template["Resources"].items():
+                properties = resource.get("Properties", {})
+                if resource["Type"] in ALIKE or not NAMING & set(properties):
+                    continue
+                schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource["Type"]).schema
+                created = {path.split("/")[2] for path in schema.get("createOnlyProperties", [])}
+                for field in created & set(properties):
+                    parameters = reads(properties[field], conditions) & set(template["Parameters"])
+                    self.assertLessEqual(parameters, CHOSEN_ONCE, f"{name}: {key}.{field} can change")
+                    checked.add((key, field))
+        self.assertLessEqual({("LoadBalancer", "Scheme"), ("UserPoolDomain", "Domain"), ("Service", "Cluster")}, checked)
 
     def test_names_never_collide(self):
         """Two environments of which one's name begins like the other's, and servers with every awkward name."""
