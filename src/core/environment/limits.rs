@@ -2,7 +2,6 @@
 //! it minutes later.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 
 use super::settings::{self, Given, Setting};
 use super::{Environment, InvalidEnvironment, Origin, Platform, ServerSpec, Template, invalid, zones};
@@ -79,7 +78,7 @@ fn network(environment: &Environment) -> Result<(), InvalidEnvironment> {
     let section = Section::new("network", Template::Network);
     let own = Section::new("network", Template::Platform);
     let address = network.cidr.as_ref().and_then(|cidr| cidr.split('/').next());
-    if let Some(address) = address.filter(|text| !text.is_empty() && text.parse::<Ipv4Addr>().is_err()) {
+    if let Some(address) = address.filter(|text| !text.is_empty() && !is_ipv4(text)) {
         let why = format!("{address:?} is not possible; it must be an IPv4 address, such as 10.64.0.0");
         return Err(section.invalid("cidr", why));
     }
@@ -97,6 +96,12 @@ fn network(environment: &Environment) -> Result<(), InvalidEnvironment> {
         return Err(section.invalid("public_subnets", "a vpc of your own needs them where platform.origin is public"));
     }
     Ok(())
+}
+
+/// Whether these are four numbers below 256; the template's pattern has checked their shape.
+fn is_ipv4(address: &str) -> bool {
+    let octets: Vec<_> = address.split('.').map(str::parse::<u8>).collect();
+    octets.len() == 4 && octets.iter().all(Result::is_ok)
 }
 
 /// A log group takes a key of its own region alone.
