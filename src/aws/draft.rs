@@ -183,10 +183,34 @@ pub(super) fn gone(result: CloudResult<()>) -> CloudResult<()> {
     }
 }
 
-/// Whether a change set failed only because nothing would change: CloudFormation calls that a failure,
-/// and tells it apart by words alone.
+/// Whether a change set failed only because nothing would change. CloudFormation calls that a failure, and
+/// tells it apart by two sentences alone. A reason that merely has such words in it, as that of a hook may, is
+/// another one.
 fn says_nothing_changes(reason: &str) -> bool {
-    ["didn't contain changes", "No updates are to be performed", "no changes"]
-        .iter()
-        .any(|words| reason.contains(words))
+    const SAME: &str = "The submitted information didn't contain changes.";
+    const ADVICE: &str = "Submit different information to create a change set.";
+    let reason = reason.trim();
+    let same = reason.strip_prefix(SAME).map(str::trim).is_some_and(|rest| rest.is_empty() || rest == ADVICE);
+    same || reason.trim_end_matches('.') == "No updates are to be performed"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::says_nothing_changes;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("The submitted information didn't contain changes. Submit different information to create a change set.", true)]
+    #[case("The submitted information didn't contain changes.", true)]
+    #[case("No updates are to be performed.", true)]
+    #[case("No updates are to be performed.\n", true)]
+    #[case("Hook acme::guard refused it: no changes may be made on a Friday", false)]
+    #[case("Template error: the mapping has no changes for Key", false)]
+    #[case("The following hook(s) failed: [A]. No updates are to be performed.", false)]
+    #[case("The submitted information didn't contain changes. But a hook failed: [A]", false)]
+    #[case("didn't contain changes", false)]
+    #[case("", false)]
+    fn only_cloudformations_own_sentences_say_that_nothing_changes(#[case] reason: &str, #[case] nothing: bool) {
+        assert_eq!(says_nothing_changes(reason), nothing);
+    }
 }

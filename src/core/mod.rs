@@ -18,6 +18,7 @@ pub mod meaning;
 pub mod operation;
 pub mod plan;
 pub mod requests;
+pub mod rights;
 pub mod stack;
 pub mod text;
 pub mod unread;

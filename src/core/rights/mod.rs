@@ -1,0 +1,3 @@
+//! The rights that the program needs at AWS.
+
+pub mod calls;
