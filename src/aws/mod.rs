@@ -23,6 +23,7 @@ mod insights;
 mod logs;
 mod meter;
 mod place;
+mod profiles;
 mod scaling;
 mod secrets;
 mod stacks;
@@ -109,7 +110,8 @@ pub struct AwsCloud {
 /// credentials by the first call.
 ///
 /// # Errors
-/// `ErrorKind::Invalid` if no region is known, or the region or the endpoint cannot be one.
+/// `ErrorKind::Invalid` if no region is known, the region or the endpoint cannot be one, or the profile is not
+/// there or cannot be read.
 pub async fn connect(access: &Access) -> CloudResult<AwsCloud> {
     connect_with(access, Timeouts::default()).await
 }
@@ -132,7 +134,7 @@ pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<Aw
     }
     let base = loader.load().await;
     let endpoint = base.endpoint_url().map(place::endpoint).transpose()?;
-    let meter = Meter::default();
+    let meter = Meter::new(place::ignores_endpoints(access));
     let (reads, writes) = (clients::for_reads(&base, &timeouts), clients::for_writes(&base, &timeouts));
     Ok(AwsCloud {
         region,

@@ -33,8 +33,9 @@ pub struct Global {
     /// AWS region.
     #[arg(long, global = true)]
     pub region: Option<String>,
-    /// Endpoint for all AWS calls, such as an emulator's.
-    #[arg(long, global = true, env = "AWS_ENDPOINT_URL")]
+    /// Endpoint for all AWS calls, such as an emulator's; else that of AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_ECS
+    /// and the like, or of the profile.
+    #[arg(long, global = true)]
     pub endpoint_url: Option<String>,
     /// Work on the local cloud; without a command it is started, deployed and opened.
     #[arg(long, global = true)]

@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod failure;
 mod place_local;
+mod variables;
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -33,6 +34,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 fn main() -> ExitCode {
+    variables::settle();
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
