@@ -258,7 +258,8 @@ mod tests {
 
     #[test]
     fn a_secret_goes_to_the_client_whose_id_it_holds_or_else_to_one_of_its_name() {
-        let clients = [named("old", "prod-time-machine"), named("new", "prod-time-machine"), named("u", "prod-time-user")];
+        let clients =
+            [named("old", "prod-time-machine"), named("new", "prod-time-machine"), named("u", "prod-time-user")];
         let name = "prod-time-machine".to_owned();
         assert_eq!(owner(&clients, &holds("old"), Some(&name)), Some(0));
         assert_eq!(owner(&clients, &holds("u"), Some(&name)), Some(2));

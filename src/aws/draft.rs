@@ -200,7 +200,10 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case("The submitted information didn't contain changes. Submit different information to create a change set.", true)]
+    #[case(
+        "The submitted information didn't contain changes. Submit different information to create a change set.",
+        true
+    )]
     #[case("The submitted information didn't contain changes.", true)]
     #[case("No updates are to be performed.", true)]
     #[case("No updates are to be performed.\n", true)]

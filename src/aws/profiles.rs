@@ -254,9 +254,8 @@ fn parse(text: &str, kind: Kind) -> Result<Vec<Section>, (Option<usize>, String)
 
 /// What a section is, by its head and the file that it is in.
 fn meaning(head: &str, kind: Kind) -> Meaning {
-    let good = |name: &str| {
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-/.%@:+".contains(c))
-    };
+    let good =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-/.%@:+".contains(c));
     const NAME: &str = "a name has letters, digits and _ - / . % @ : + only, and no spaces";
     match (kind, head.split_once([' ', '\t']).map(|(prefix, name)| (prefix, name.trim()))) {
         (Kind::Config, Some(("profile", name))) if good(name) => Meaning::Profile(name.to_owned()),

@@ -427,7 +427,10 @@ async fn the_kind_of_a_client_that_cannot_be_described_is_unknown() {
     let parts: Vec<Part> = list.unread().into_iter().map(|unread| unread.part).collect();
     assert_eq!(parts, [Part::ClientDetails(vec!["docs".into(), "time".into()])], "one reason is told once");
     let json = serde_json::to_value(&list.clients[0]).unwrap();
-    assert_eq!((&json["confidential"], &json["flows"], &json["created_at"]), (&json!(null), &json!(null), &json!(null)));
+    assert_eq!(
+        (&json["confidential"], &json["flows"], &json["created_at"]),
+        (&json!(null), &json!(null), &json!(null))
+    );
     assert!(json.as_object().unwrap().contains_key("confidential"), "{json}");
     assert!(json["not_read"].as_str().unwrap().starts_with("cognito-idp:DescribeUserPoolClient"), "{json}");
 }

@@ -3,7 +3,8 @@
 
 use Job::{Deploy, Logs, Rotate, Scale, Watch};
 use On::{
-    Cluster, EverythingOfCluster, Everything, LogGroups, Nothing, Pools, ScalableTargets, Secrets, Services, Stacks, Tasks,
+    Cluster, Everything, EverythingOfCluster, LogGroups, Nothing, Pools, ScalableTargets, Secrets, Services, Stacks,
+    Tasks,
 };
 
 /// What somebody wants to do, for which the least rights are printed.

@@ -7,6 +7,7 @@ pub mod emulator;
 pub mod fake_identity;
 pub mod fixtures;
 pub mod frames;
+pub mod front;
 pub mod hostile;
 pub mod logs;
 pub mod operators;
