@@ -39,18 +39,6 @@ enum Bad {
     ProxyPage,
 }
 
-const ALL: [Bad; 9] = [
-    Bad::Garbled,
-    Bad::WrongType,
-    Bad::Page,
-    Bad::Words,
-    Bad::NoCode,
-    Bad::StrangeCode,
-    Bad::Reason,
-    Bad::Broken,
-    Bad::ProxyPage,
-];
-
 impl Bad {
     fn reply(self) -> Reply {
         let answer = |status: u16, text: &str| Reply::Answer(status, text.replace("MARKER", MARKER));
@@ -120,7 +108,8 @@ async fn no_answer_is_repeated_that_may_hold_a_secret(
         for after in [0, 1, 3] {
             let spoilt = Spoilt { call: name.clone(), after, reply: bad.reply() };
             let (seen, said) = tour(Part::of(call), Some(spoilt)).await;
-            assert!(seen.contains(&name) || after > 0, "{call:?} is not made by {:?}: {seen:?}", Part::of(call));
+            let tail = &said[said.ceil_char_boundary(said.len().saturating_sub(3_000))..];
+            assert!(seen.contains(&name) || after > 0, "{call:?} is not made by {:?}: {tail}", Part::of(call));
             let allowed = bad.allowed(repeatable(call.right().name));
             if said.contains(MARKER) && !allowed {
                 let line = said.lines().find(|line| line.contains(MARKER)).unwrap_or_default();
@@ -130,7 +119,7 @@ async fn no_answer_is_repeated_that_may_hold_a_secret(
                     &line[line.floor_char_boundary(at.saturating_sub(300))..]
                 ));
             }
-            if !matches!(Part::of(call), Part::Rotate | Part::Replace | Part::Reads) {
+            if !matches!(Part::of(call), Part::Rotate | Part::Replace | Part::Secrets) {
                 break;
             }
         }
@@ -169,7 +158,8 @@ async fn no_command_prints_logs_or_records_such_an_answer() {
         &["clients", "rotate", "prod-time-machine", "--grace", "0s", "--yes"],
         &["status"],
     ];
-    let tries = VALUES.into_iter().flat_map(|call| ALL.map(|bad| (call, bad)));
+    const KINDS: [Bad; 4] = [Bad::WrongType, Bad::NoCode, Bad::Reason, Bad::Broken];
+    let tries = VALUES.into_iter().flat_map(|call| KINDS.map(|bad| (call, bad)));
     let one = |(call, bad): (ApiCall, Bad)| async move {
         let world = World::deployed(Setup { dual: true, servers: vec!["time"], lag: 0 });
         let home = tempfile::tempdir().unwrap();
@@ -214,9 +204,8 @@ async fn no_screen_shows_such_an_answer(#[case] call: ApiCall, #[case] bad: Bad,
         let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("QUARTERDECK_LOG", "trace")];
         let mut console = Console::start(home.path(), (160, 40), &args, keys);
         let soon = Duration::from_secs(30);
-        console.press("4");
-        let list = console.wait_for("prod-time-machine", soon);
-        console.press_until("R", "the reason", soon, |screen| screen.contains(told));
+        let list = console.press_until("4", "the client", soon, |screen| screen.contains("prod-time-machine"));
+        console.press_until("O", "the reason", soon, |screen| screen.contains(told));
         let plan = console.screen();
         console.press("\u{1b}q");
         [list, plan, files(home.path())]

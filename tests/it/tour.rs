@@ -7,7 +7,7 @@ use crate::support::operators;
 use crate::support::plans::{self, bare};
 use crate::support::world::{Setup, World};
 use futures::StreamExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use quarterdeck::aws::{Access, connect};
 use quarterdeck::core::logs::LogQuery;
 use quarterdeck::core::logs::insights::InsightsRequest;
@@ -23,6 +23,7 @@ use quarterdeck::run::{Session, operate, planner};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     Reads,
+    Secrets,
     Revisions,
     Logs,
     Restart,
@@ -45,7 +46,8 @@ impl Part {
             C::DescribeTargetHealth | C::DescribeScalableTargets => Self::Reads,
             C::DescribeStacks | C::DescribeStackEvents | C::ListStackResources => Self::Reads,
             C::ListUserPoolClients | C::DescribeUserPoolClient | C::ListUserPoolClientSecrets => Self::Reads,
-            C::ListSecrets | C::DescribeSecret | C::GetSecretValue | C::Token | C::ToolsList => Self::Reads,
+            C::ListSecrets => Self::Reads,
+            C::DescribeSecret | C::GetSecretValue | C::Token | C::ToolsList => Self::Secrets,
             C::ListTaskDefinitions => Self::Revisions,
             C::DescribeLogGroups | C::FilterLogEvents | C::StartLiveTail => Self::Logs,
             C::StartQuery | C::GetQueryResults | C::StopQuery => Self::Logs,
@@ -68,7 +70,9 @@ pub async fn tour(part: Part, spoilt: Option<Spoilt>) -> (Vec<String>, String) {
     let world = World::deployed(Setup { dual: part != Part::Replace, servers: vec!["time", "weather"], lag: 0 });
     let front = Front::start(&world, spoilt).await;
     let directory = operators::directory();
-    let (mut session, _endpoint) = operators::session("alice", &world, 512, directory.path()).await;
+    // A deploy has something to do.
+    let memory = if part == Part::Deploy { 1_024 } else { 512 };
+    let (mut session, _endpoint) = operators::session("alice", &world, memory, directory.path()).await;
     let access = Access {
         region: Some("eu-central-1".into()),
         endpoint: Some(front.server.url.clone()),
@@ -78,7 +82,8 @@ pub async fn tour(part: Part, spoilt: Option<Spoilt>) -> (Vec<String>, String) {
     session.cloud = std::sync::Arc::new(connect(&access).await.unwrap().with_templates(|_| "Resources: {}"));
     let time = || "time".to_owned();
     let mut said = match part {
-        Part::Reads => reads(&session, &front.server.url).await,
+        Part::Reads => reads(&session).await,
+        Part::Secrets => secrets(&session, &front.server.url).await,
         Part::Revisions => format!("{:?}", session.cloud.revisions("time").await),
         Part::Logs => logs(&session).await,
         Part::Restart => planned(&session, &world, PlanRequest::Restart { server: time() }).await,
@@ -102,17 +107,9 @@ pub async fn tour(part: Part, spoilt: Option<Spoilt>) -> (Vec<String>, String) {
     (front.seen(), said)
 }
 
-async fn reads(session: &Session, url: &str) -> String {
+async fn reads(session: &Session) -> String {
     let (cloud, cluster) = (&session.cloud, "quarterdeck-prod");
     let stack = |part: &str| StackRef { name: format!("quarterdeck-prod-{part}"), region: "eu-central-1".into() };
-    let secret = "quarterdeck/prod/time/machine-client";
-    let probe = TokenProbe {
-        secret: secret.into(),
-        version: Version::Labelled(Label::Current),
-        endpoint: format!("{url}/oauth2/token"),
-        scopes: Vec::new(),
-    };
-    let group = "arn:aws:elasticloadbalancing:eu-central-1:1:targetgroup/time/1".to_owned();
     let mut said = format!(
         "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n",
         cloud.identity().await,
@@ -125,11 +122,21 @@ async fn reads(session: &Session, url: &str) -> String {
     said += &format!("{clients:?}\n{:?}\n", serde_json::to_string(&clients.as_ref().ok()));
     said +=
         &format!("{:?}\n{:?}\n", cloud.stack_detail(&stack("time")).await, session.cloud.task_definition("a:1").await);
-    said += &format!("{:?}\n{:?}\n", cloud.stored_secret(secret).await, cloud.secret_versions(secret).await);
+    said
+}
+
+async fn secrets(session: &Session, url: &str) -> String {
+    let (cloud, secret) = (&session.cloud, "quarterdeck/prod/time/machine-client");
+    let probe = TokenProbe {
+        secret: secret.into(),
+        version: Version::Labelled(Label::Current),
+        endpoint: format!("{url}/oauth2/token"),
+        scopes: Vec::new(),
+    };
+    let mut said = format!("{:?}\n{:?}\n", cloud.stored_secret(secret).await, cloud.secret_versions(secret).await);
     said += &format!("{:?}\n{:?}\n", cloud.lease(secret).await, cloud.has_dual_secrets("p", "client1").await);
     said += &format!("{:?}\n", cloud.accepted(&probe, &format!("{url}/time/mcp")).await);
-    said += &format!("{:?}\n{group}\n", cloud.token(&probe).await.map(|answer| answer.granted().map(drop)));
-    said
+    said + &format!("{:?}\n", cloud.token(&probe).await.map(|answer| answer.granted().map(drop)))
 }
 
 async fn logs(session: &Session) -> String {
@@ -165,23 +172,27 @@ async fn planned(session: &Session, world: &World, request: PlanRequest) -> Stri
 
 /// Agrees to whatever is asked, and goes on until nothing is left to do, or long enough to see every call.
 async fn carried_out(session: &Session, world: &World, plan: Plan) -> String {
-    const ORDERS: usize = 120;
+    const ORDERS: usize = 150;
     let mut said = format!("{plan:?}\n");
     let mut operation = Operation::propose(plan, false);
     let mut orders: VecDeque<Order> = VecDeque::new();
-    for turn in 0..ORDERS {
+    let mut waits: i64 = 0;
+    for _ in 0..ORDERS {
         if operation.asks() {
             orders.extend(operation.handle(operators::yes(&operation), Timestamp::now()));
         }
         let Some(order) = orders.pop_front() else { break };
-        let checked = matches!(order, Order::Check(..));
+        let checks = matches!(order, Order::Check(..));
+        let done = operation.done.len();
         if let Some(event) = operate::carry_out(session.clone(), order).await {
             said += &format!("{event:?}\n");
-            let later = jiff::SignedDuration::from_secs(2 * i64::try_from(turn).unwrap());
+            // Two seconds lie between two reads.
+            let later = SignedDuration::from_secs(2 * waits);
             orders.extend(operation.handle(event, Timestamp::now() + later));
         }
-        if checked {
+        if checks {
             world.tick();
+            waits = if operation.done.len() > done { 0 } else { waits + 1 };
         }
     }
     said + &format!("{operation:?}\n")

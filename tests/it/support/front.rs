@@ -39,7 +39,8 @@ impl Front {
             match &spoilt {
                 Some(spoilt) if spoilt.call == call && before >= spoilt.after => spoilt.reply.clone(),
                 _ => canned(&call).unwrap_or_else(|| {
-                    world.state().answer(request, "alice", own.get().map(String::as_str).unwrap_or_default())
+                    let url = own.get().map(String::as_str).unwrap_or_default();
+                    balanced(world.state().answer(request, "alice", url))
                 }),
             }
         })
@@ -55,6 +56,18 @@ impl Front {
         seen.dedup();
         seen
     }
+}
+
+/// The same with a target group for each service.
+fn balanced(reply: Reply) -> Reply {
+    let Reply::Answer(status, body) = &reply else { return reply };
+    let Ok(mut document) = serde_json::from_str::<serde_json::Value>(body) else { return reply };
+    let Some(services) = document["services"].as_array_mut() else { return reply };
+    for service in services {
+        service["loadBalancers"] =
+            json!([{ "targetGroupArn": "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/t/1" }]);
+    }
+    Reply::json(*status, document)
 }
 
 fn name(request: &Request) -> String {
@@ -77,11 +90,18 @@ fn canned(call: &str) -> Option<Reply> {
             json!({ "tasks": [{ "taskArn": task, "group": "service:time", "lastStatus": "RUNNING", "desiredStatus": "RUNNING" }] }),
         ),
         "ListTaskDefinitions" => Reply::json(200, json!({ "taskDefinitionArns": [] })),
+        "DescribeScalableTargets" => Reply::json(
+            200,
+            json!({ "ScalableTargets": [{ "ServiceNamespace": "ecs", "ResourceId": "service/quarterdeck-prod/time",
+                "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": 1, "MaxCapacity": 6, "CreationTime": 1.0 }] }),
+        ),
         "StopTask" | "RegisterScalableTarget" => Reply::json(200, json!({})),
         "DescribeTargetHealth" => Reply::Answer(
             200,
-            "<DescribeTargetHealthResponse><DescribeTargetHealthResult><TargetHealthDescriptions/>\
-             </DescribeTargetHealthResult></DescribeTargetHealthResponse>"
+            "<DescribeTargetHealthResponse><DescribeTargetHealthResult><TargetHealthDescriptions>\
+             <member><Target><Id>10.0.0.1</Id></Target><TargetHealth><State>healthy</State></TargetHealth></member>\
+             <member><Target><Id>10.0.0.2</Id></Target><TargetHealth><State>healthy</State></TargetHealth></member>\
+             </TargetHealthDescriptions></DescribeTargetHealthResult></DescribeTargetHealthResponse>"
                 .into(),
         ),
         _ => return None,
