@@ -1,6 +1,9 @@
 //! Cognito's app clients, and the ids and dates of their secrets.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use aws_sdk_cognitoidentityprovider::types as sdk;
@@ -17,8 +20,12 @@ use crate::core::unread::Read;
 
 const DESCRIBE: &str = "cognito-idp:DescribeUserPoolClient";
 const SECRETS: &str = "cognito-idp:ListUserPoolClientSecrets";
-/// Clients that are read at the same time; Cognito's quota for these calls is low.
-const TOGETHER: usize = 4;
+/// Clients that are read at the same time. Cognito allows an account some fifteen of these calls a second,
+/// whoever makes them ("Quotas in Amazon Cognito", UserPoolClientRead).
+const TOGETHER: usize = 2;
+/// How long a client's description counts. It changes with a deploy only, and what reads it to act on it reads
+/// it anew.
+const FRESH: Duration = Duration::from_secs(60);
 
 /// A client of a pool, as ListUserPoolClients names it.
 #[derive(Clone)]
@@ -30,6 +37,11 @@ pub(super) struct Listed {
 #[async_trait]
 impl Clients for AwsCloud {
     async fn clients(&self, pool: &str, environment: &str) -> CloudResult<ClientList> {
+        self.forget_clients();
+        self.within("cognito-idp:ListUserPoolClients", self.read_clients(pool, environment)).await
+    }
+
+    async fn clients_lately(&self, pool: &str, environment: &str) -> CloudResult<ClientList> {
         self.within("cognito-idp:ListUserPoolClients", self.read_clients(pool, environment)).await
     }
 
@@ -79,8 +91,36 @@ impl AwsCloud {
         Ok(read.into_iter().flatten().collect())
     }
 
-    /// A client with everything that could be read about it; `None` if it was deleted after it was listed.
+    /// A client with everything that could be read about it, its description now or lately; `None` if it was deleted after it was
+    /// listed.
     async fn client(&self, pool: &str, listed: Listed) -> Option<Client> {
+        let key = (pool.to_owned(), listed.id.clone());
+        let lately = |(at, _): &&(Instant, Client)| at.elapsed() < FRESH;
+        let known = self.lately().get(&key).filter(lately).map(|(_, client)| client.clone());
+        if let Some(mut client) = known {
+            // A rotation changes the secrets, which are worth a call where there are any.
+            if !client.public() {
+                client.secrets = self.client_secrets(pool, &listed.id).await.into();
+            }
+            return Some(client);
+        }
+        let client = self.read_client(pool, listed).await?;
+        if client.details.known().is_some() && client.secrets.known().is_some() {
+            self.lately().insert(key, (Instant::now(), client.clone()));
+        }
+        Some(client)
+    }
+
+    fn lately(&self) -> MutexGuard<'_, HashMap<(String, String), (Instant, Client)>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads every client anew: somebody acts on it, or has changed one.
+    pub(super) fn forget_clients(&self) {
+        self.lately().clear();
+    }
+
+    async fn read_client(&self, pool: &str, listed: Listed) -> Option<Client> {
         let described = match self.describe_client(pool, &listed.id).await {
             Ok(described) => described,
             Err(error) if error.kind == ErrorKind::NotFound => return None,

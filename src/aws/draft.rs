@@ -9,6 +9,7 @@ use aws_sdk_cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, 
 use super::convert::text;
 use super::{AwsCloud, change_set, error};
 use crate::cloud::{CloudError, CloudResult, Drafts, ErrorKind};
+use crate::core::backoff::Backoff;
 use crate::core::stack::{ChangeSet, ChangeSetRequest, Drafted, StackRef};
 
 const CREATE: &str = "cloudformation:CreateChangeSet";
@@ -89,8 +90,8 @@ impl AwsCloud {
 
     /// Reads a change set until it is ready or has failed.
     async fn settled_change_set(&self, stack: &StackRef, arn: &str) -> CloudResult<Settled> {
-        let mut wait = Duration::from_millis(250);
-        loop {
+        const RULE: Backoff = Backoff { first: Duration::from_millis(250), longest: Duration::from_secs(2) };
+        for read in 1.. {
             let found = self.describe_change_set(stack, arn, None).await?;
             match found.status() {
                 Some(ChangeSetStatus::CreateComplete) => return Ok(Settled::Ready(Box::new(found))),
@@ -104,9 +105,9 @@ impl AwsCloud {
                     return Err(CloudError::new(ErrorKind::Conflict, DESCRIBE, format!("the change set is {word}")));
                 }
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(Duration::from_secs(2));
+            tokio::time::sleep(RULE.wait(read, rand::random())).await;
         }
+        Err(error::garbled(DESCRIBE, "the change set does not become ready"))
     }
 
     /// One page of a change set, with the values of properties if the endpoint has them.

@@ -34,11 +34,12 @@ mod write;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region};
 
 use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind};
+use crate::core::client::Client;
 use crate::core::environment::Template;
 
 use clients::{Regional, ServiceClients};
@@ -100,6 +101,8 @@ pub struct AwsCloud {
     meter: Meter,
     /// The log groups that a task definition names, by its ARN.
     log_groups: Mutex<HashMap<String, Vec<String>>>,
+    /// Clients as they were read lately, and when, by their pool and id.
+    clients: Mutex<HashMap<(String, String), (Instant, Client)>>,
     /// Whether the endpoint has said that it lacks the calls for a second client secret.
     single_secret: AtomicBool,
     /// How to get the text of a template.
@@ -146,6 +149,7 @@ pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<Aw
         http: OnceLock::new(),
         meter,
         log_groups: Mutex::default(),
+        clients: Mutex::default(),
         single_secret: AtomicBool::new(false),
         template_text: Template::body,
         endpoint,

@@ -85,6 +85,7 @@ impl Files {
         let (mut seen, mut next) = (Vec::new(), Some(profile.to_owned()));
         while let Some(profile) = next.filter(|profile| !seen.contains(profile)) {
             self.session_of(&profile)?;
+            self.login_of(&profile)?;
             next = self.source_of(&profile)?;
             seen.push(profile);
         }
@@ -131,6 +132,16 @@ impl Files {
             [] => format!("there is none; it is written `[sso-session {session}]` in the configuration file"),
             some => format!("there are the sso-sessions {}", some.join(", ")),
         };
+        Err(invalid(format!("{}: {why}", at(&file.path, Some(line)))).with_hint(sanitise(&hint)))
+    }
+
+    /// The SDK that this program is built with has no such sign-in.
+    fn login_of(&self, profile: &str) -> CloudResult<()> {
+        let Some((file, _, line)) = self.property(profile, "login_session") else { return Ok(()) };
+        let why = format!("profile `{profile}` signs in with `aws login`, which quarterdeck cannot read itself");
+        let other =
+            format!("credential_process = aws configure export-credentials --profile {profile} --format process");
+        let hint = format!("make a profile beside it with `{other}`, and use that");
         Err(invalid(format!("{}: {why}", at(&file.path, Some(line)))).with_hint(sanitise(&hint)))
     }
 
@@ -316,6 +327,7 @@ mod tests {
     #[case::indented("[profile prod]\n  region = x\n", "", &["/a/config:2: a line that is indented"])]
     #[case::broken_credentials("[profile prod]\n", "[x\n", &["/a/credentials:1:"])]
     #[case::source("[profile prod]\nrole_arn = x\nsource_profile = base\n", "", &["/a/config:3: profile `prod`", "from profile `base`, which is not there", "there is prod"])]
+    #[case::aws_login("[profile prod]\nlogin_session = arn:x\n", "", &["/a/config:2: profile `prod` signs in with `aws login`", "export-credentials --profile prod"])]
     #[case::source_of_source("[profile prod]\nsource_profile = base\n[profile base]\nsso_session = corp\n", "", &["/a/config:4: profile `base` names the sso-session `corp`"])]
     fn a_profile_that_cannot_be_used_is_told_with_file_and_line(
         #[case] config: &str,
