@@ -8,6 +8,7 @@
 
 mod audit;
 mod aws_emulator;
+mod aws_rotation;
 mod aws_wire;
 mod colleagues;
 mod command;

@@ -4,7 +4,6 @@ pub mod cloud;
 pub mod cloudwatch;
 pub mod drive;
 pub mod emulator;
-pub mod fake_identity;
 pub mod fixtures;
 pub mod frames;
 pub mod front;
