@@ -86,7 +86,8 @@ calls! {
     ListTaskDefinitions "ecs:ListTaskDefinitions" Everything [Scale];
     DescribeTargetHealth "elasticloadbalancing:DescribeTargetHealth" Everything [Watch];
     DescribeScalableTargets "application-autoscaling:DescribeScalableTargets" Everything [Watch];
-    DescribeStacks "cloudformation:DescribeStacks" Stacks [Watch];
+    // The stacks of an environment are found among all of the account, which AWS allows on everything only.
+    DescribeStacks "cloudformation:DescribeStacks" Everything [Watch];
     DescribeStackEvents "cloudformation:DescribeStackEvents" Stacks [Watch];
     ListStackResources "cloudformation:ListStackResources" Stacks [Watch];
     ListUserPoolClients "cognito-idp:ListUserPoolClients" Pools [Watch];
