@@ -116,6 +116,10 @@ pub trait Clients {
     /// (`quarterdeck/<environment>/<server>/machine-client`); no Secret is looked for if it is empty.
     async fn clients(&self, pool: &str, environment: &str) -> CloudResult<ClientList>;
 
+    /// The same for who only looks: the descriptions, which change with a deploy, may be a minute old. Cognito
+    /// allows few of these calls.
+    async fn clients_lately(&self, pool: &str, environment: &str) -> CloudResult<ClientList>;
+
     /// Whether a client can have two secrets at this endpoint: whether ListUserPoolClientSecrets answers.
     async fn has_dual_secrets(&self, pool: &str, client: &str) -> CloudResult<bool>;
 

@@ -26,9 +26,13 @@ pub(super) struct ServiceClients {
 
 /// Makes the client of a service; the meter counts its requests.
 macro_rules! client {
-    ($service:ident, $config:expr, $meter:expr) => {
-        $service::Client::from_conf($service::config::Builder::from($config).interceptor($meter.clone()).build())
-    };
+    ($service:ident, $config:expr, $meter:expr) => {{
+        let mut builder = $service::config::Builder::from($config).interceptor($meter.clone());
+        if $meter.plain() {
+            builder.set_endpoint_url(None);
+        }
+        $service::Client::from_conf(builder.build())
+    }};
 }
 
 impl ServiceClients {
@@ -69,10 +73,13 @@ pub(super) fn for_writes(base: &SdkConfig, timeouts: &Timeouts) -> SdkConfig {
 
 /// The client for live tails. The SDK must not take a quiet stream for a stalled one.
 pub(super) fn for_tail(reads: &SdkConfig, meter: &Meter) -> aws_sdk_cloudwatchlogs::Client {
-    let config = aws_sdk_cloudwatchlogs::config::Builder::from(reads)
+    let mut config = aws_sdk_cloudwatchlogs::config::Builder::from(reads)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .interceptor(meter.clone())
         .interceptor(PlainHost);
+    if meter.plain() {
+        config.set_endpoint_url(None);
+    }
     aws_sdk_cloudwatchlogs::Client::from_conf(config.build())
 }
 

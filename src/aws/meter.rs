@@ -10,13 +10,25 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
 /// Interceptor that counts every request of every client.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Meter(Arc<AtomicU64>);
+#[derive(Debug, Clone)]
+pub(super) struct Meter {
+    calls: Arc<AtomicU64>,
+    /// Whether the clients that it counts for go to AWS, whatever endpoint is configured.
+    plain: bool,
+}
 
 impl Meter {
+    pub(super) fn new(plain: bool) -> Self {
+        Self { calls: Arc::default(), plain }
+    }
+
+    pub(super) fn plain(&self) -> bool {
+        self.plain
+    }
+
     /// Requests so far.
     pub(super) fn calls(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.calls.load(Ordering::Relaxed)
     }
 }
 
@@ -31,7 +43,7 @@ impl Intercept for Meter {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.calls.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -23,6 +23,7 @@ mod insights;
 mod logs;
 mod meter;
 mod place;
+mod profiles;
 mod reach;
 mod scaling;
 mod secrets;
@@ -35,11 +36,12 @@ mod write;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region};
 
 use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind};
+use crate::core::client::Client;
 use crate::core::environment::Template;
 
 use clients::{Regional, ServiceClients};
@@ -101,6 +103,8 @@ pub struct AwsCloud {
     meter: Meter,
     /// The log groups that a task definition names, by its ARN.
     log_groups: Mutex<HashMap<String, Vec<String>>>,
+    /// Clients as they were read lately, and when, by their pool and id.
+    clients: Mutex<HashMap<(String, String), (Instant, Client)>>,
     /// Whether the endpoint has said that it lacks the calls for a second client secret.
     single_secret: AtomicBool,
     /// How to get the text of a template.
@@ -111,7 +115,8 @@ pub struct AwsCloud {
 /// credentials by the first call.
 ///
 /// # Errors
-/// `ErrorKind::Invalid` if no region is known, or the region or the endpoint cannot be one.
+/// `ErrorKind::Invalid` if no region is known, the region or the endpoint cannot be one, or the profile is not
+/// there or cannot be read.
 pub async fn connect(access: &Access) -> CloudResult<AwsCloud> {
     connect_with(access, Timeouts::default()).await
 }
@@ -134,7 +139,7 @@ pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<Aw
     }
     let base = loader.load().await;
     let endpoint = base.endpoint_url().map(place::endpoint).transpose()?;
-    let meter = Meter::default();
+    let meter = Meter::new(place::ignores_endpoints(access));
     let (reads, writes) = (clients::for_reads(&base, &timeouts), clients::for_writes(&base, &timeouts));
     Ok(AwsCloud {
         region,
@@ -146,6 +151,7 @@ pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<Aw
         http: OnceLock::new(),
         meter,
         log_groups: Mutex::default(),
+        clients: Mutex::default(),
         single_secret: AtomicBool::new(false),
         template_text: Template::body,
         endpoint,

@@ -208,7 +208,14 @@ pub fn client(client: &Client, now: Timestamp) -> Dialog {
 
 fn client_details(details: &Details, now: Timestamp) -> Lines {
     let mut lines = vec![
-        field("kind", if details.confidential { "machine (has a secret)" } else { "public (no secret; PKCE)" }),
+        field(
+            "kind",
+            match details.confidential {
+                Some(true) => "machine (has a secret)",
+                Some(false) => "public (no secret; PKCE)",
+                None => "? its secrets were not read",
+            },
+        ),
         field("grants", details.flows.join(" ")),
         field("created", when(now, details.created_at)),
         field("changed", when(now, details.updated_at)),

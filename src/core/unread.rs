@@ -96,6 +96,8 @@ pub enum Part {
     ClientSecrets(Vec<String>),
     /// The Secrets that hold the clients' credentials.
     StoredSecrets,
+    /// Which Secrets hold the credentials of some clients.
+    StoredSecretsOf(Vec<String>),
     /// The operations that are announced in the environment.
     Operations,
 }
@@ -110,6 +112,7 @@ impl fmt::Display for Part {
             Self::ClientDetails(clients) => write!(f, "details of {}", clients.join(", ")),
             Self::ClientSecrets(clients) => write!(f, "secrets of {}", clients.join(", ")),
             Self::StoredSecrets => f.write_str("stored secrets"),
+            Self::StoredSecretsOf(clients) => write!(f, "stored secrets of {}", clients.join(", ")),
             Self::Operations => f.write_str("operations of others"),
         }
     }

@@ -329,8 +329,10 @@ async fn log_events_are_read_by_pages_and_by_a_live_tail() {
     assert_eq!(results.rows, [["two "], ["three"]], "matched, in order, and safe for the terminal");
 }
 
-fn stored_in(client: &Client) -> StoredSecret {
-    client.stored_in.known().cloned().flatten().unwrap()
+/// What the Secret holds to which the list gives the client.
+async fn stored_in(cloud: &AwsCloud, client: &Client) -> StoredSecret {
+    let entry = client.stored_in.known().cloned().flatten().unwrap();
+    cloud.stored_secret(&entry.name).await.unwrap()
 }
 
 #[tokio::test]
@@ -338,9 +340,9 @@ async fn a_client_secret_is_stored_and_the_client_is_rotated_by_replacement() {
     let world = World::deployed().await;
     let cloud = &world.cloud;
     let old = world.clients().await.remove(0);
-    let stored = stored_in(&old);
+    let stored = stored_in(cloud, &old).await;
     let details = old.details.known().unwrap();
-    assert!(details.confidential && !stored.has_secret);
+    assert!(details.confidential == Some(true) && !stored.has_secret);
     assert_eq!(
         (details.flows.as_slice(), details.scopes.as_slice()),
         (["client_credentials".into()].as_slice(), ["time/read".into()].as_slice())
@@ -350,7 +352,7 @@ async fn a_client_secret_is_stored_and_the_client_is_rotated_by_replacement() {
     assert_eq!(cloud.token(&world.probe()).await.err().unwrap().kind, ErrorKind::Invalid);
 
     publish(&world, &old).await;
-    assert!(stored_in(&world.clients().await[0]).has_secret);
+    assert!(stored_in(cloud, &world.clients().await[0]).await.has_secret);
     assert!(matches!(cloud.token(&world.probe()).await, Ok(TokenAnswer::Granted(_))));
 
     let rotation = replace(&world, &old).await;
@@ -361,7 +363,7 @@ async fn a_client_secret_is_stored_and_the_client_is_rotated_by_replacement() {
     assert_ne!(new.id, old.id);
     let same = new.details.known().unwrap();
     assert_eq!((&new.name, &same.flows, &same.scopes), (&old.name, &details.flows, &details.scopes));
-    assert_eq!(stored_in(new).current_client.as_ref(), Some(&new.id));
+    assert_eq!(stored_in(cloud, new).await.current_client.as_ref(), Some(&new.id));
     assert!(matches!(cloud.token(&world.probe()).await, Ok(TokenAnswer::Granted(_))));
 }
 

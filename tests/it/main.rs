@@ -8,6 +8,7 @@
 
 mod audit;
 mod aws_emulator;
+mod aws_rotation;
 mod aws_wire;
 mod colleagues;
 mod command;
@@ -25,11 +26,13 @@ mod health;
 mod hostile;
 mod killed;
 mod local_emulator;
+mod marker;
 mod others;
 mod private;
 mod protocol;
 mod pty;
 mod readme;
+mod rights;
 mod schedules;
 mod screens;
 mod screens_logs;
@@ -38,5 +41,6 @@ mod steady;
 mod support;
 mod tail_faults;
 mod tail_schedules;
+mod tour;
 mod unread;
 mod walls;

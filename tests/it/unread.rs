@@ -69,9 +69,9 @@ async fn run(server: &Scripted, args: &[&str]) -> Output {
     tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
 }
 
-async fn document(denied: &'static [&'static str], args: &[&str]) -> Value {
+async fn document(denied: &'static [&'static str], args: &[&str], code: i32) -> Value {
     let output = run(&account(denied).await, &[args, &["--output", "json"]].concat()).await;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -89,7 +89,7 @@ async fn status_tells_what_was_not_read(
     #[case] autoscaling: Value,
     #[case] gaps: Value,
 ) {
-    let status = document(denied, &["status"]).await;
+    let status = document(denied, &["status"], 0).await;
     let server = &status["servers"][0];
     assert_eq!((&server["tasks"], &server["autoscaling"], &status["gaps"]), (&tasks, &autoscaling, &gaps));
     assert_eq!((&server["running"], &server["targets"]), (&json!(2), &Value::Null), "it has no target group");
@@ -98,7 +98,7 @@ async fn status_tells_what_was_not_read(
 #[rstest]
 #[case::nothing_denied(&[], json!(true), json!([{ "id": "c1--1", "created_at": null }]), Value::Null)]
 #[case::what_it_is(&["DescribeUserPoolClient"], Value::Null,
-    json!({ "not_read": "cognito-idp:DescribeUserPoolClient: access denied (AccessDeniedException)" }), Value::Null)]
+    json!({ "not_read": "cognito-idp:DescribeUserPoolClient: AccessDeniedException" }), Value::Null)]
 #[case::its_secrets(&["ListUserPoolClientSecrets"], json!(true),
     json!({ "not_read": "cognito-idp:ListUserPoolClientSecrets: access denied (AccessDeniedException)" }), Value::Null)]
 #[case::where_it_is_stored(&["ListSecrets"], json!(true), json!([{ "id": "c1--1", "created_at": null }]),
@@ -110,13 +110,80 @@ async fn the_list_of_clients_tells_it_too(
     #[case] secrets: Value,
     #[case] stored_in: Value,
 ) {
-    let list = document(denied, &["clients", "list"]).await;
+    let list = document(denied, &["clients", "list"], i32::from(!denied.is_empty())).await;
     let client = &list["clients"][0];
     assert_eq!(
         (&client["confidential"], &client["secrets"], &client["stored_in"]),
         (&confidential, &secrets, &stored_in)
     );
     assert_eq!(list["gaps"].as_array().unwrap().len(), denied.len(), "{list}");
+}
+
+/// Each client is a gap of its own, and none is taken for public.
+#[rstest]
+#[case::throttled("ThrottlingException")]
+#[case::too_many("TooManyRequestsException")]
+#[case::denied("AccessDeniedException")]
+#[case::failing("InternalErrorException")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_cannot_be_described_is_no_public_one(#[case] code: &'static str) {
+    let clients = json!([{ "ClientId": "c1", "ClientName": "prod-time-machine" }, { "ClientId": "c2", "ClientName": "prod-docs-machine" }]);
+    let server = Scripted::start(move |request| match request.call.as_str() {
+        "ListUserPoolClients" => Reply::json(200, json!({ "UserPoolClients": clients })),
+        "DescribeUserPoolClient" if request.body.contains("c1") => Reply::error(400, code, "no"),
+        "DescribeUserPoolClient" => Reply::json(
+            200,
+            json!({ "UserPoolClient": {
+            "ClientId": "c2", "ClientName": "prod-docs-machine", "ClientSecret": "hush" } }),
+        ),
+        call => answer(call),
+    })
+    .await;
+    let listed = run(&server, &["clients", "list", "--output", "json"]).await;
+    let list: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let of = |id: &str| list["clients"].as_array().unwrap().iter().find(|client| client["id"] == id).unwrap().clone();
+    assert_eq!((of("c1")["confidential"].clone(), of("c2")["confidential"].clone()), (Value::Null, json!(true)));
+    assert_eq!((listed.status.code(), list["gaps"].as_array().unwrap().len()), (Some(1), 1), "{list}");
+    let text = run(&server, &["clients", "list"]).await;
+    assert!(String::from_utf8_lossy(&text.stdout).contains("prod-time-machine            ?"));
+    let refused = run(&server, ROTATE).await;
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(told.contains("could not be read") && !told.contains("public"), "{told}");
+}
+
+/// Who may not read the values of Secrets sees the clients, where their credentials lie, and no gap.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_clients_takes_no_right_to_read_secrets() {
+    let server = Scripted::start(move |request| match request.call.as_str() {
+        "GetSecretValue" | "DescribeSecret" => Reply::error(400, "AccessDeniedException", DENIED),
+        "ListSecrets" => {
+            Reply::json(200, json!({ "SecretList": [{ "Name": "quarterdeck/prod/time/machine-client" }] }))
+        }
+        call => answer(call),
+    })
+    .await;
+    let listed = run(&server, &["clients", "list", "--output", "json"]).await;
+    let list: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(list["clients"][0]["stored_in"]["name"], "quarterdeck/prod/time/machine-client");
+    assert_eq!((&list["clients"][0]["in_force"], &list["gaps"]), (&json!(true), &json!([])));
+    assert_eq!((listed.status.code(), server.count("GetSecretValue")), (Some(0), 0));
+}
+
+/// A Secret belongs to the client that its tag or its description names, whatever it is called.
+#[rstest]
+#[case::tag(json!({ "Tags": [{ "Key": "quarterdeck:client", "Value": "c1" }] }))]
+#[case::description(json!({ "Description": "Credentials of client c1" }))]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_belongs_to_the_client_that_it_names(#[case] mut entry: Value) {
+    entry["Name"] = json!("quarterdeck/prod/credentials-of-time");
+    let server = Scripted::start(move |request| match request.call.as_str() {
+        "ListSecrets" => Reply::json(200, json!({ "SecretList": [entry] })),
+        call => answer(call),
+    })
+    .await;
+    let listed = run(&server, &["clients", "list", "--output", "json"]).await;
+    let list: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(list["clients"][0]["stored_in"]["current_client"], "c1", "{list}");
 }
 
 #[rstest]

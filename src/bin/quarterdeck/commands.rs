@@ -105,6 +105,7 @@ pub async fn execute(session: &Session, global: &Global, command: CloudCommand) 
         CloudCommand::Clients(ClientsCommand::Rotate(rotate)) => self::rotate(session, global, rotate).await?,
         CloudCommand::Operations(command) => operations(session, global, command).await?,
         CloudCommand::Audit => headless::print_audit(session, output)?,
+        CloudCommand::IamPolicy(flags) => headless::rights(session, &flags.options()?, output).await?,
     };
     Ok(exit)
 }
@@ -115,7 +116,7 @@ fn writes(command: &CloudCommand) -> bool {
         CloudCommand::Clients(ClientsCommand::Rotate(_)) => true,
         CloudCommand::Clients(ClientsCommand::List | ClientsCommand::Token { .. }) => false,
         CloudCommand::Plan { .. } | CloudCommand::Status { .. } | CloudCommand::Audit => false,
-        CloudCommand::Logs(_) | CloudCommand::Insights(_) => false,
+        CloudCommand::Logs(_) | CloudCommand::Insights(_) | CloudCommand::IamPolicy(_) => false,
         CloudCommand::Operations(OperationsCommand::List) => false,
         CloudCommand::Operations(_) => true,
     }

@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod failure;
 mod place_local;
+mod variables;
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -33,6 +34,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 fn main() -> ExitCode {
+    variables::settle();
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -221,8 +223,8 @@ fn log_to_file(state: &Path) -> Result<WorkerGuard, ProgramFailure> {
     let (writer, guard) = tracing_appender::non_blocking(file.map_err(ProgramFailure::io(path.display().to_string()))?);
     let level = std::env::var("QUARTERDECK_LOG").ok().and_then(|level| level.parse().ok());
     let level = level.unwrap_or(LevelFilter::WARN);
-    // At a finer level, the SDK would log the bodies of its requests, with the secrets in them.
-    let targets = Targets::new().with_default(level.min(LevelFilter::INFO)).with_target("quarterdeck", level);
+    // The SDK logs its requests and the answers to them, at a warning already, with the secrets in them.
+    let targets = Targets::new().with_default(LevelFilter::OFF).with_target("quarterdeck", level);
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     tracing_subscriber::registry().with(lines.with_filter(targets)).init();
     Ok(guard)

@@ -1,6 +1,6 @@
 //! A small fleet and its user pool.
 
-use quarterdeck::core::client::{Client, ClientList, ClientSecret, Details, StoredSecret};
+use quarterdeck::core::client::{Client, ClientList, ClientSecret, Details, SecretEntry};
 use quarterdeck::core::error::{CloudError, ErrorKind};
 use quarterdeck::core::fleet::{
     Bounds, Container, Deployment, DeploymentStatus, Fleet, Health, Rollout, Server, ServiceEvent, ServiceStatus,
@@ -170,13 +170,13 @@ fn event(seconds: i64, message: &str) -> ServiceEvent {
 /// A machine client that is being rotated, and a public one.
 pub fn clients() -> ClientList {
     let details = Details {
-        confidential: true,
+        confidential: Some(true),
         flows: vec!["client_credentials".into()],
         scopes: vec!["https://mcp.example.com/weather/mcp/call".into()],
         created_at: Some(at(-90 * 86_400)),
         updated_at: Some(at(-3_600)),
     };
-    let public = Details { confidential: false, flows: vec!["code".into()], ..details.clone() };
+    let public = Details { confidential: Some(false), flows: vec!["code".into()], ..details.clone() };
     let secret = |id: &str, made: i64| ClientSecret { id: id.into(), created_at: Some(at(made)) };
     let machine = Client {
         id: "5h1kq8machine0weather0id".into(),
@@ -186,12 +186,10 @@ pub fn clients() -> ClientList {
             secret("5h1kq8--1792224000", -90 * 86_400),
             secret("5h1kq8--1799996400", -3_600),
         ])),
-        stored_in: Read::Known(Some(StoredSecret {
+        stored_in: Read::Known(Some(SecretEntry {
             name: "quarterdeck/prod/weather/machine-client".into(),
             current_client: Some("5h1kq8machine0weather0id".into()),
-            has_secret: true,
-            written_by: None,
-            allowed_clients: vec!["5h1kq8machine0weather0id".into()],
+            published: Some(true),
             changed_at: Some(at(-3_500)),
         })),
     };

@@ -238,7 +238,7 @@ impl State {
     }
 
     /// Carries a request out.
-    fn answer(&mut self, request: &Request, operator: &str, url: &str) -> Reply {
+    pub fn answer(&mut self, request: &Request, operator: &str, url: &str) -> Reply {
         let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
         let call = request.call.as_str();
         let answered = self
