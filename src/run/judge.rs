@@ -64,7 +64,10 @@ fn ended(session: &Session, id: &str) -> Option<Outcome> {
 async fn server(session: &Session, service: &ServiceRef) -> CloudResult<Result<Server, Standing>> {
     let gone = || Standing::Void(format!("there is no service {} in {}", service.service, service.cluster));
     match session.cloud.fleet(&service.cluster).await {
-        Ok(fleet) => Ok(fleet.server(&service.service).cloned().ok_or_else(gone)),
+        Ok(fleet) => match fleet.unreadable(&service.service) {
+            Some(unreadable) => Err(unreadable.why.clone()),
+            None => Ok(fleet.server(&service.service).cloned().ok_or_else(gone)),
+        },
         Err(error) if error.kind == ErrorKind::NotFound => Ok(Err(gone())),
         Err(error) => Err(error),
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::Session;
 use crate::cloud::{CloudResult, ServerAnswer, TokenAnswer};
 use crate::core::environment::names;
-use crate::core::fleet::Server;
+use crate::core::fleet::{Fleet, Server};
 use crate::core::operation::protocol::News;
 use crate::core::operation::verify::{bounds_are, gone, settled, steady, task_stopped};
 use crate::core::operation::work::TokenProbe;
@@ -27,11 +27,11 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
     let state = match check {
         Check::Steady { cluster, service, promise } => {
             let fleet = cloud.fleet(cluster).await?;
-            fleet.server(service).map_or_else(|| no_service(cluster, service), |server| steady(server, promise))
+            server(&fleet, cluster, service)?.map_or_else(|missing| missing, |server| steady(server, promise))
         }
         Check::BoundsAre { cluster, service, bounds } => {
             let fleet = cloud.fleet(cluster).await?;
-            fleet.server(service).map_or_else(|| no_service(cluster, service), |server| bounds_are(server, *bounds))
+            server(&fleet, cluster, service)?.map_or_else(|missing| missing, |server| bounds_are(server, *bounds))
         }
         Check::Accepted { probe, url } => match cloud.accepted(probe, url).await? {
             ServerAnswer::Accepted => CheckState::Holds("the server accepts the client".into()),
@@ -39,7 +39,7 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
             ServerAnswer::Unclear(why) => CheckState::Pending(format!("no clear answer of {url}: {why}")),
         },
         Check::Asked { service, probe, url } => return asked(session, service, probe, url).await,
-        Check::TaskStopped { cluster, task } => task_stopped(&cloud.fleet(cluster).await?, task),
+        Check::TaskStopped { cluster, task } => task_stopped(cloud.task(cluster, task).await?.as_ref()),
         Check::StackSettled { stack, token } => {
             let (found, detail) = stack_now(session, stack).await?;
             let state = settled(found.as_ref(), &detail, token.as_deref());
@@ -77,8 +77,16 @@ async fn asked(session: &Session, service: &str, probe: &TokenProbe, url: &str) 
     })
 }
 
-fn no_service(cluster: &str, service: &str) -> CheckState {
-    CheckState::Failed(format!("there is no service {service} in {cluster}"))
+/// The service, or that it is not in the list, in which ECS may not show it yet.
+///
+/// # Errors
+/// When it is there and could not be read.
+fn server<'a>(fleet: &'a Fleet, cluster: &str, service: &str) -> CloudResult<Result<&'a Server, CheckState>> {
+    if let Some(unreadable) = fleet.unreadable(service) {
+        return Err(unreadable.why.clone());
+    }
+    let missing = || CheckState::Doubtful(format!("there is no service {service} in {cluster}"));
+    Ok(fleet.server(service).ok_or_else(missing))
 }
 
 async fn stack_now(session: &Session, stack: &StackRef) -> CloudResult<(Option<Stack>, Read<StackDetail>)> {

@@ -3,12 +3,12 @@
 
 use std::process::{Command, Output, Stdio};
 
-use crate::support::fixtures::{self, tasks, unread};
+use crate::support::fixtures::{self, unread};
 use crate::support::painted::{MIDDLE, screen};
 use crate::support::scripted::{Reply, Scripted};
 use crate::support::{Console, World, pty};
 use quarterdeck::core::client::Client;
-use quarterdeck::core::fleet::{Bounds, Server, TaskStatus};
+use quarterdeck::core::fleet::{Bounds, Server, TargetGroup, Task, TaskStatus};
 use quarterdeck::core::operation::CheckState;
 use quarterdeck::core::operation::verify::{bounds_are, settled, task_stopped};
 use quarterdeck::core::stack::{Stack, StackStatus};
@@ -159,33 +159,18 @@ async fn a_plan_is_refused_with_the_true_reason(
     assert!(!output.status.success() && told.contains(why), "{told}");
 }
 
-fn stopped(mut server: Server) -> Server {
-    tasks(&mut server)[1].last_status = TaskStatus::Stopped;
-    server
-}
-
-fn no_tasks(mut server: Server) -> Server {
-    tasks(&mut server).clear();
-    server
-}
-
 #[rstest]
-#[case::runs(fixtures::server("time", 2), CheckState::Pending("running".into()))]
-#[case::has_stopped(stopped(fixtures::server("time", 2)), CheckState::Holds("stopped".into()))]
-#[case::is_gone(no_tasks(fixtures::server("time", 2)), CheckState::Holds("gone".into()))]
-#[case::not_read(Server { tasks: unread("ecs:ListTasks"), ..fixtures::server("time", 2) },
-    CheckState::Pending("tasks not read: ecs:ListTasks: access denied".into()))]
-fn a_task_is_gone_only_from_a_list_that_was_read(#[case] server: Server, #[case] expected: CheckState) {
-    let task = fixtures::task("time", 1).arn;
-    let mut fleet = fixtures::world().fleet;
-    fleet.servers = vec![server];
-    assert_eq!(task_stopped(&fleet, &task), expected);
+#[case::runs(Some(fixtures::task("time", 1)), CheckState::Pending("running".into()))]
+#[case::has_stopped(Some(Task { last_status: TaskStatus::Stopped, ..fixtures::task("time", 1) }), CheckState::Holds("stopped".into()))]
+#[case::is_forgotten(None, CheckState::Holds("gone".into()))]
+fn a_task_has_stopped_when_ecs_says_so_of_it(#[case] task: Option<Task>, #[case] expected: CheckState) {
+    assert_eq!(task_stopped(task.as_ref()), expected);
 }
 
 #[rstest]
 #[case::as_promised(Read::Known(Some(Bounds { min: 1, max: 4 })), CheckState::Holds("1..4".into()))]
 #[case::not_yet(Read::Known(Some(Bounds { min: 1, max: 2 })), CheckState::Pending("they read 1..2".into()))]
-#[case::none(Read::Known(None), CheckState::Failed("the service has no autoscaling".into()))]
+#[case::none(Read::Known(None), CheckState::Doubtful("the service has no autoscaling".into()))]
 #[case::not_read(unread("a:B"), CheckState::Pending("autoscaling bounds not read: a:B: access denied".into()))]
 fn bounds_hold_only_if_they_were_read(#[case] bounds: Read<Option<Bounds>>, #[case] expected: CheckState) {
     let server = Server { bounds, ..fixtures::server("time", 2) };
@@ -213,12 +198,15 @@ fn world() -> World {
     let (one, other) = (fixtures::server("docs", 2), fixtures::server("time", 2));
     let docs = Server {
         tasks: unread("ecs:ListTasks"),
-        targets: unread("elasticloadbalancing:DescribeTargetHealth"),
+        balancers: vec![fixtures::balancer([TargetGroup {
+            name: "docs".into(),
+            targets: unread("elasticloadbalancing:DescribeTargetHealth"),
+        }])],
         bounds: unread("application-autoscaling:DescribeScalableTargets"),
         log_groups: unread("ecs:DescribeTaskDefinition"),
         ..one
     };
-    world.fleet.servers = vec![docs, Server { targets: Read::Known(None), bounds: Read::Known(None), ..other }];
+    world.fleet.servers = vec![docs, Server { balancers: Vec::new(), bounds: Read::Known(None), ..other }];
     let machine = &mut world.clients.clients[0];
     *machine = Client {
         details: unread("cognito-idp:DescribeUserPoolClient"),
