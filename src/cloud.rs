@@ -98,7 +98,8 @@ pub trait Stacks {
     /// All stacks of a region whose name starts with `prefix`, sorted by name.
     async fn stacks(&self, prefix: &str, region: &str) -> CloudResult<Vec<Stack>>;
 
-    /// Resources and the newest events (at most 200) of a stack. Works by ARN for a deleted one.
+    /// Resources and events of a stack: those of its newest change, and at least the newest 200. Works by
+    /// ARN for a deleted one.
     async fn stack_detail(&self, stack: &StackRef) -> CloudResult<StackDetail>;
 }
 

@@ -102,8 +102,10 @@ async fn of_restart(session: &Session, operation: &Operation, restart: &Restart)
     };
     let made = operation.facts().get(&Fact::Deployment(service.clone()));
     let agreed = operation.facts().get(&seen(DEPLOYMENT, service)).map(str::to_owned);
-    let expected = made.map(str::to_owned).or(agreed).or_else(|| restart.replaces.clone());
-    let Some(primary) = server.primary().filter(|primary| Some(&primary.id) != expected.as_ref()) else {
+    // What is read may be older than what was written, so the deployment that it replaced says nothing.
+    let expected = [made.map(str::to_owned), agreed, restart.replaces.clone()];
+    let Some(primary) = server.primary().filter(|primary| !expected.iter().flatten().any(|id| *id == primary.id))
+    else {
         return Ok(Standing::Resumable);
     };
     // Its own call may have made this one, without an answer.

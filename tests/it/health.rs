@@ -136,7 +136,7 @@ fn a_service_without_its_task_set_is_down() {
 
 #[test]
 fn a_daemon_without_an_instance_is_no_fault() {
-    let mut one = Server { balancers: Vec::new(), ..server(0, 0) };
+    let mut one = Server { balancers: Vec::new(), bounds: Read::Known(None), ..server(0, 0) };
     one.shape.scheduling = Scheduling::Daemon;
     let found = findings(&one, at(0));
     assert_eq!((verdict(&one, at(0)), found[0].gravity), (Verdict::Stopped, Gravity::Note));

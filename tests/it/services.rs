@@ -275,7 +275,7 @@ async fn every_list_is_read_to_its_last_page() {
         let query = |call: &str, list: &str, member: &str| {
             let at: usize = form.parse().unwrap_or(0);
             let next = if at < 2 { format!("<NextToken>{}</NextToken>", at + 1) } else { String::new() };
-            let member = member.replace("N", &(at + 1).to_string());
+            let member = member.replace('#', &(at + 1).to_string());
             Reply::Answer(200, format!("<{call}Response><{call}Result><{list}><member>{member}</member></{list}>{next}</{call}Result></{call}Response>"))
         };
         Reply::json(200, match request.call.as_str() {
@@ -302,9 +302,9 @@ async fn every_list_is_read_to_its_last_page() {
             "DescribeUserPoolClient" => json!({ "UserPoolClient": { "ClientId": body["ClientId"], "ClientSecret": "hush" } }),
             "ListUserPoolClientSecrets" => paged(&three(|n| json!({ "ClientSecretId": format!("k{n}") })), "NextToken", "ClientSecrets", &given("NextToken")),
             "DescribeLogGroups" => paged(&three(|n| json!({ "logGroupName": format!("/g{n}") })), "nextToken", "logGroups", &given("nextToken")),
-            "DescribeStacks" => return query("DescribeStacks", "Stacks", "<StackName>s-N</StackName><StackId>arn:N</StackId><CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus>"),
-            "ListStackResources" => return query("ListStackResources", "StackResourceSummaries", "<LogicalResourceId>RN</LogicalResourceId><ResourceType>T</ResourceType><ResourceStatus>CREATE_COMPLETE</ResourceStatus><LastUpdatedTimestamp>2026-01-01T00:00:00Z</LastUpdatedTimestamp>"),
-            "DescribeStackEvents" => return query("DescribeStackEvents", "StackEvents", "<StackId>a</StackId><EventId>N</EventId><StackName>s</StackName><LogicalResourceId>RN</LogicalResourceId><Timestamp>2026-01-01T00:00:00Z</Timestamp><ResourceStatus>CREATE_COMPLETE</ResourceStatus>"),
+            "DescribeStacks" => return query("DescribeStacks", "Stacks", "<StackName>s-#</StackName><StackId>arn:#</StackId><CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus>"),
+            "ListStackResources" => return query("ListStackResources", "StackResourceSummaries", "<LogicalResourceId>R#</LogicalResourceId><ResourceType>T</ResourceType><ResourceStatus>CREATE_COMPLETE</ResourceStatus><LastUpdatedTimestamp>2026-01-01T00:00:00Z</LastUpdatedTimestamp>"),
+            "DescribeStackEvents" => return query("DescribeStackEvents", "StackEvents", "<StackId>a</StackId><EventId>#</EventId><StackName>s</StackName><LogicalResourceId>R#</LogicalResourceId><Timestamp>2026-01-01T00:00:00Z</Timestamp><ResourceStatus>CREATE_COMPLETE</ResourceStatus>"),
             _ => return Reply::error(400, "UnknownOperationException", "not in the script"),
         })
     })
@@ -322,4 +322,41 @@ async fn every_list_is_read_to_its_last_page() {
     assert_eq!(cloud.stacks("s-", "eu-west-1").await.unwrap().len(), 3);
     let detail = cloud.stack_detail(&StackRef { name: "s".into(), region: "eu-west-1".into() }).await.unwrap();
     assert_eq!((detail.resources.len(), detail.events.len()), (3, 3));
+}
+
+/// Of a change with more events than one page holds, the first failure is on the last page.
+#[tokio::test]
+async fn all_events_of_the_newest_change_are_read() {
+    const FAILED: usize = 640;
+    let event = |at: usize| {
+        // The newest has the number 0.
+        let (status, id, reason) = match at {
+            FAILED => ("CREATE_FAILED", "Queue".to_owned(), "the true reason"),
+            650 => ("UPDATE_IN_PROGRESS", "s".to_owned(), "begun"),
+            _ if at < FAILED => ("CREATE_FAILED", format!("R{at}"), "Resource creation cancelled"),
+            _ => ("CREATE_FAILED", format!("Older{at}"), "of an earlier change"),
+        };
+        let physical = if at == 650 { "arn:s" } else { "x" };
+        format!(
+            "<member><StackId>arn:s</StackId><EventId>{at}</EventId><StackName>s</StackName><LogicalResourceId>{id}</LogicalResourceId>\
+             <PhysicalResourceId>{physical}</PhysicalResourceId><ResourceType>T</ResourceType><Timestamp>2026-01-01T00:00:{:02}Z</Timestamp>\
+             <ResourceStatus>{status}</ResourceStatus><ResourceStatusReason>{reason}</ResourceStatusReason></member>",
+            59 - at / 20
+        )
+    };
+    let server = Scripted::start(move |request| {
+        if request.call != "DescribeStackEvents" {
+            return Reply::Answer(200, "<ListStackResourcesResponse><ListStackResourcesResult><StackResourceSummaries/></ListStackResourcesResult></ListStackResourcesResponse>".into());
+        }
+        let at: usize = request.body.split("NextToken=").nth(1).and_then(|token| token.parse().ok()).unwrap_or(0);
+        let members: String = (at..at + 100).map(event).collect();
+        Reply::Answer(200, format!("<DescribeStackEventsResponse><DescribeStackEventsResult><StackEvents>{members}</StackEvents>\
+            <NextToken>{}</NextToken></DescribeStackEventsResult></DescribeStackEventsResponse>", at + 100))
+    })
+    .await;
+    let stack = StackRef { name: "s".into(), region: "eu-west-1".into() };
+    let detail = cloud(&server).await.stack_detail(&stack).await.unwrap();
+    assert_eq!((detail.events.len(), server.count("DescribeStackEvents")), (651, 7));
+    let cause = quarterdeck::core::operation::verify::root_cause(&detail, None, None);
+    assert!(cause.contains("Queue") && cause.contains("the true reason"), "{cause}");
 }
