@@ -49,6 +49,7 @@ impl AwsCloud {
             join!(self.services_with_targets(cluster), self.tasks(cluster), self.bounds(cluster));
         let mut fleet = fleet?;
         hand_out(&mut fleet.servers, tasks, &or_none(bounds));
+        fleet.part_shared_groups();
         fleet.servers.sort_by(|a, b| a.name.cmp(&b.name));
         fleet.unreadable.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(fleet)

@@ -3,7 +3,7 @@
 use crate::support::at;
 use crate::support::fixtures::{self, balancer, group, targets, task, tasks, unread};
 use quarterdeck::core::fleet::{
-    Balancer, Bounds, Controller, Scheduling, Server, ServiceStatus, StopCode, Strategy, TargetState, TaskStatus,
+    Balancer, Bounds, Controller, Fleet, Scheduling, Server, ServiceStatus, StopCode, Strategy, TargetState, TaskStatus,
 };
 use quarterdeck::core::health::{Gravity, Verdict, findings, verdict};
 use quarterdeck::core::unread::Read;
@@ -141,6 +141,32 @@ fn a_daemon_without_an_instance_is_no_fault() {
     let found = findings(&one, at(0));
     assert_eq!((verdict(&one, at(0)), found[0].gravity), (Verdict::Stopped, Gravity::Note));
     assert!(found[0].fact.contains("no container instance"));
+}
+
+/// Both register their tasks in one target group, and those of `time` are not there.
+#[test]
+fn healthy_targets_of_another_server_in_the_same_group_do_not_count() {
+    let shared = |name: &str, shift: u8| {
+        let mut one =
+            Server { balancers: vec![balancer([group("both", &[HEALTHY, HEALTHY])])], ..fixtures::server(name, 2) };
+        for task in tasks(&mut one) {
+            task.address = task.address.take().map(|address| address.replace("10.42.", &format!("10.{shift}.")));
+        }
+        one
+    };
+    let mut fleet = Fleet { servers: vec![shared("docs", 42), shared("time", 43)], ..Fleet::default() };
+    fleet.part_shared_groups();
+    let cells: Vec<String> = fleet.servers.iter().map(Server::target_count).collect();
+    assert_eq!(cells, ["2/2", "0/2"]);
+    // Where the tasks say no address, or the targets are instances, nobody can tell whose they are.
+    let mut bridge = shared("time", 43);
+    tasks(&mut bridge).iter_mut().for_each(|task| task.address = None);
+    let mut instances = shared("web", 44);
+    targets(&mut instances).iter_mut().for_each(|target| target.id = "i-0123".into());
+    let mut fleet = Fleet { servers: vec![shared("docs", 42), bridge, instances], ..Fleet::default() };
+    fleet.part_shared_groups();
+    let cells: Vec<String> = fleet.servers.iter().map(Server::target_count).collect();
+    assert_eq!(cells, ["2/2", "2/2", "2/2"]);
 }
 
 #[test]

@@ -173,11 +173,12 @@ async fn a_rotation_is_refused_whose_servers_ecs_does_not_start_anew() {
 #[case::restart("alarms", PlanRequest::Restart { server: "time".into() })]
 #[case::rollback("alarms", PlanRequest::Rollback { server: "time".into(), revision: None })]
 #[case::both_run("blue and green", PlanRequest::Restart { server: "time".into() })]
+#[case::a_deploy("alarms", PlanRequest::Deploy { servers: Vec::new() })]
 #[case::a_rotation("alarms", PlanRequest::Rotate { client: "prod-time-machine".into(), grace_seconds: 0 })]
 #[tokio::test]
 async fn a_plan_tells_that_a_deployment_bakes(#[case] named: &str, #[case] request: PlanRequest) {
     let world = world(kind(named));
-    let desk = Desk::new("alice", &world, 512).await;
+    let desk = Desk::new("alice", &world, 1_024).await;
     let plan = desk.plan(request).await.unwrap();
     assert!(plan.warnings.iter().any(|warning| warning.starts_with("baking")), "{:?}", plan.warnings);
 }

@@ -333,6 +333,7 @@ async fn all_events_of_the_newest_change_are_read() {
         let (status, id, reason) = match at {
             FAILED => ("CREATE_FAILED", "Queue".to_owned(), "the true reason"),
             650 => ("UPDATE_IN_PROGRESS", "s".to_owned(), "begun"),
+            641..650 => ("CREATE_IN_PROGRESS", format!("R{at}"), "on its way"),
             _ if at < FAILED => ("CREATE_FAILED", format!("R{at}"), "Resource creation cancelled"),
             _ => ("CREATE_FAILED", format!("Older{at}"), "of an earlier change"),
         };

@@ -8,7 +8,8 @@ use crate::support::painted::{MIDDLE, screen};
 use crate::support::scripted::{Reply, Scripted};
 use crate::support::{Console, World, pty};
 use quarterdeck::core::client::Client;
-use quarterdeck::core::fleet::{Bounds, Server, TargetGroup, Task, TaskStatus};
+use quarterdeck::core::error::{CloudError, ErrorKind};
+use quarterdeck::core::fleet::{Bounds, Server, TargetGroup, Task, TaskStatus, Unreadable};
 use quarterdeck::core::operation::CheckState;
 use quarterdeck::core::operation::verify::{bounds_are, settled, task_stopped};
 use quarterdeck::core::stack::{Stack, StackStatus};
@@ -231,6 +232,33 @@ fn the_screens_show_what_was_not_read(#[case] keys: &str, #[case] name: &str) {
     let shown = screen(&console, MIDDLE);
     let body: Vec<&str> = shown.lines().skip(2).collect();
     insta::assert_snapshot!(name, body.join("\n"));
+}
+
+/// A service that could not be read has a row, and what is not known of one server is told with that one alone.
+#[test]
+fn gaps_are_told_with_the_server_that_has_them() {
+    let mut world = world();
+    world
+        .fleet
+        .servers
+        .iter_mut()
+        .for_each(|server| (server.tasks, server.bounds) = (Read::Known(Vec::new()), Read::Known(None)));
+    let why = CloudError::new(ErrorKind::Denied, "ecs:DescribeServices", "access denied");
+    world.fleet.unreadable = vec![Unreadable { name: "zulu".into(), arn: "arn:zulu".into(), why }];
+    let mut console = Console::with(world);
+    let below = |console: &Console| screen(console, MIDDLE).split("findings of").nth(1).unwrap_or_default().to_owned();
+    assert!(screen(&console, MIDDLE).contains("zulu    ? not read"), "{}", screen(&console, MIDDLE));
+    let docs = below(&console);
+    assert!(
+        docs.contains("targets of docs") && docs.contains("log groups of docs") && !docs.contains("zulu"),
+        "{docs}"
+    );
+    console.keys("j");
+    let time = below(&console);
+    assert!(!time.contains("not read"), "{time}");
+    console.keys("j");
+    let zulu = below(&console);
+    assert!(zulu.contains("server zulu: ecs:DescribeServices: access denied") && !zulu.contains("docs"), "{zulu}");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The load balancers of a service. Each stands before all tasks, so each is judged on its own: healthy targets
 //! of one say nothing about another.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 
-use super::{Rollout, Server, Target, TargetState};
+use super::{Fleet, Rollout, Server, Target, TargetState};
 use crate::core::error::CloudError;
 use crate::core::unread::Read;
 
@@ -164,5 +166,35 @@ impl Server {
     pub fn target_count(&self) -> String {
         let cells: Vec<String> = self.served().map(|served| served.cell()).collect();
         if cells.is_empty() { "-".to_owned() } else { cells.join(" ") }
+    }
+}
+
+/// Whether a target is an IPv4 address, and not an instance.
+fn is_address(id: &str) -> bool {
+    id.split('.').count() == 4 && id.split('.').all(|part| part.parse::<u8>().is_ok())
+}
+
+impl Fleet {
+    /// Leaves each server its own targets of a target group that several name, as far as addresses tell: those
+    /// of one say nothing about another.
+    pub fn part_shared_groups(&mut self) {
+        let mut users: BTreeMap<String, usize> = BTreeMap::new();
+        for server in &self.servers {
+            let names: BTreeSet<&String> = server.known_groups().map(|group| &group.name).collect();
+            names.into_iter().for_each(|name| *users.entry(name.clone()).or_default() += 1);
+        }
+        for server in &mut self.servers {
+            // Of tasks without an address of their own a target does not say whose it is.
+            if !server.live_tasks().any(|task| task.address.is_some()) {
+                continue;
+            }
+            let ours: BTreeSet<String> = server.known_tasks().iter().filter_map(|task| task.address.clone()).collect();
+            let groups = server.balancers.iter_mut().flat_map(|balancer| &mut balancer.groups);
+            for group in groups.filter(|group| users.get(&group.name).is_some_and(|users| *users > 1)) {
+                if let Some(targets) = group.targets.known_mut() {
+                    targets.retain(|target| !is_address(&target.id) || ours.contains(&target.id));
+                }
+            }
+        }
     }
 }
