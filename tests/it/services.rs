@@ -2,12 +2,15 @@
 
 use std::process::{Command, Output, Stdio};
 
-use crate::support::pty;
 use crate::support::scripted::{Reply, Scripted};
+use crate::support::{fixtures, pty};
 use quarterdeck::aws::{Access, AwsCloud, connect};
 use quarterdeck::cloud::{Clients as _, Logs as _, Services as _, Stacks as _};
 use quarterdeck::core::fleet::{Controller, Scheduling, Server, Strategy};
+use quarterdeck::core::operation::{Check, Order};
 use quarterdeck::core::stack::StackRef;
+use quarterdeck::run::audit::Audit;
+use quarterdeck::run::{Session, operate};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -360,4 +363,42 @@ async fn all_events_of_the_newest_change_are_read() {
     assert_eq!((detail.events.len(), server.count("DescribeStackEvents")), (651, 7));
     let cause = quarterdeck::core::operation::verify::root_cause(&detail, None, None);
     assert!(cause.contains("Queue") && cause.contains("the true reason"), "{cause}");
+}
+
+/// CloudFormation waits for a deployment that ECS still watches, and the progress of the deploy says so.
+#[tokio::test]
+async fn a_stack_that_waits_for_a_deployment_says_that_it_bakes() {
+    let baking = service(
+        "web",
+        json!({
+            "deploymentConfiguration": { "alarms": { "alarmNames": ["a"], "enable": true, "rollback": true } },
+            "deployments": [{ "id": "ecs-svc/2", "status": "PRIMARY", "desiredCount": 2, "runningCount": 2,
+                "rolloutState": "IN_PROGRESS", "createdAt": 1.0 }],
+        }),
+    );
+    let account = Scripted::start(move |request| {
+        Reply::json(200, match request.call.as_str() {
+            "DescribeStacks" => return Reply::Answer(200, "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>quarterdeck-prod-web</StackName><StackId>arn:s</StackId><CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>UPDATE_IN_PROGRESS</StackStatus></member></Stacks></DescribeStacksResult></DescribeStacksResponse>".into()),
+            "ListStackResources" => return Reply::Answer(200, "<ListStackResourcesResponse><ListStackResourcesResult><StackResourceSummaries><member><LogicalResourceId>Service</LogicalResourceId><ResourceType>AWS::ECS::Service</ResourceType><ResourceStatus>UPDATE_IN_PROGRESS</ResourceStatus><LastUpdatedTimestamp>2026-01-01T00:00:00Z</LastUpdatedTimestamp></member></StackResourceSummaries></ListStackResourcesResult></ListStackResourcesResponse>".into()),
+            "DescribeStackEvents" => return Reply::Answer(200, "<DescribeStackEventsResponse><DescribeStackEventsResult><StackEvents/></DescribeStackEventsResult></DescribeStackEventsResponse>".into()),
+            "ListServices" => json!({ "serviceArns": [baking["serviceArn"]] }),
+            "DescribeServices" => json!({ "services": [baking] }),
+            "ListTasks" => json!({ "taskArns": [] }),
+            "DescribeScalableTargets" => json!({ "ScalableTargets": [] }),
+            _ => return Reply::error(400, "UnknownOperationException", "not in the script"),
+        })
+    })
+    .await;
+    let home = tempfile::tempdir().unwrap();
+    let session = Session {
+        cloud: std::sync::Arc::new(cloud(&account).await),
+        context: fixtures::context(),
+        environment: None,
+        overrides: std::sync::Arc::default(),
+        audit: Audit::open(home.path()).unwrap(),
+    };
+    let stack = StackRef { name: "quarterdeck-prod-web".into(), region: "eu-west-1".into() };
+    let order = Order::Check(0, Check::StackSettled { stack, token: None }, 0);
+    let told = format!("{:?}", operate::carry_out(session, order).await);
+    assert!(told.contains("baking: ECS watches its alarms"), "{told}");
 }

@@ -168,7 +168,7 @@ async fn consumers(session: &Session, secret: &str) -> PlanResult<Vec<Consumer>>
     let cluster = &session.context.cluster;
     let mut consumers = Vec::new();
     let fleet = session.cloud.fleet(cluster).await?;
-    if let Some(unreadable) = fleet.unreadable.first() {
+    if let Some(unreadable) = fleet.unreadable.iter().find(|one| one.why.kind != ErrorKind::NotFound) {
         return Err(unread(&format!("server {}, which may use the secret,", unreadable.name), &unreadable.why));
     }
     // A service without a task definition runs no container.

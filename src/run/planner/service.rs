@@ -212,7 +212,7 @@ pub(super) async fn restart(session: &Session, name: &str) -> PlanResult<Plan> {
     let replaces = planned.server.primary().map(|primary| primary.id.clone());
     let intent = Intent::Restart(Restart { service: planned.service.clone(), replaces });
     let mut plan = planned.plan(session, format!("restart {name}"), intent).await?;
-    let tasks = count(planned.server.desired as usize, "task");
+    let tasks = count(planned.server.wanted() as usize, "task");
     let change = Change::value(name, "tasks", format!("{tasks} as they are"), format!("{tasks} newly started"));
     plan.changes.push(change.at(Risk::Disruptive));
     plan.commands.push(planned.command(session, "--force-new-deployment"));
