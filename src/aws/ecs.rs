@@ -174,7 +174,8 @@ impl AwsCloud {
 
     /// A task by its ARN; `None` if ECS does not know it, or has forgotten it.
     pub(super) async fn read_task(&self, cluster: &str, arn: &str) -> CloudResult<Option<Task>> {
-        Ok(self.describe_tasks(cluster, vec![arn.to_owned()]).await?.into_iter().next())
+        let found = self.describe_tasks(cluster, vec![arn.to_owned()]).await?;
+        Ok(found.into_iter().find(|task| last_part(&task.arn) == last_part(arn)))
     }
 
     /// A task definition; `NotFound` if there is none, for which ECS has no error code of its own.

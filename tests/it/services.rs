@@ -402,3 +402,15 @@ async fn a_stack_that_waits_for_a_deployment_says_that_it_bakes() {
     let told = format!("{:?}", operate::carry_out(session, order).await);
     assert!(told.contains("baking: ECS watches its alarms"), "{told}");
 }
+
+/// An answer about another task says nothing of the one that was asked for.
+#[tokio::test]
+async fn a_task_is_the_one_that_was_asked_for() {
+    let server = Scripted::start(|_| {
+        Reply::json(200, json!({ "tasks": [{ "taskArn": "arn:aws:ecs:r:1:task/c/other", "lastStatus": "RUNNING" }] }))
+    })
+    .await;
+    let cloud = cloud(&server).await;
+    assert_eq!(cloud.task("c", "arn:aws:ecs:r:1:task/c/gone").await.unwrap(), None);
+    assert!(cloud.task("c", "arn:aws:ecs:r:1:task/other").await.unwrap().is_some(), "in the format of before 2018");
+}
