@@ -17,7 +17,7 @@ use secrecy::SecretString;
 
 use crate::core::client::{ClientList, Holder, StoredSecret};
 pub use crate::core::error::{CloudError, CloudResult, ErrorKind};
-use crate::core::fleet::{Fleet, TaskDefinition};
+use crate::core::fleet::{Fleet, Task, TaskDefinition};
 use crate::core::identity::Identity;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery, TailUpdate};
@@ -68,16 +68,23 @@ pub trait Caller {
 /// ECS, with what load balancers and application autoscaling know of its services.
 #[async_trait]
 pub trait Services {
-    /// All services of a cluster with tasks, targets and bounds, sorted by name. Only the services
-    /// must be readable; a part of them that is not is `Read::NotRead`. A cluster that does not
-    /// exist is `ErrorKind::NotFound`.
+    /// All services of a cluster with tasks, targets and bounds, sorted by name. Only one of the services
+    /// must be readable; others that are not are named, and a part that is not is `Read::NotRead`. A
+    /// cluster that does not exist is `ErrorKind::NotFound`.
     async fn fleet(&self, cluster: &str) -> CloudResult<Fleet>;
 
     /// One task definition by ARN or `family:revision`.
     async fn task_definition(&self, arn: &str) -> CloudResult<TaskDefinition>;
 
-    /// ARNs of the active task definitions of a family, newest first, at most 20.
+    /// ARNs of the newest active task definitions of a family, newest first, at most 20.
     async fn revisions(&self, family: &str) -> CloudResult<Vec<String>>;
+
+    /// ARN of the newest active task definition of a family before this revision, however many newer ones
+    /// there are.
+    async fn revision_before(&self, family: &str, revision: u32) -> CloudResult<Option<String>>;
+
+    /// One task by ARN; `None` if ECS does not know it, which it forgets an hour after it has stopped.
+    async fn task(&self, cluster: &str, arn: &str) -> CloudResult<Option<Task>>;
 
     /// The operations that are announced on a cluster, by their ids' order, which is that of time. A cluster
     /// that does not exist announces none.
@@ -94,7 +101,8 @@ pub trait Stacks {
     /// the account, so its time limit is for each page. It takes the right to describe every stack.
     async fn stacks(&self, prefix: &str, region: &str) -> CloudResult<Vec<Stack>>;
 
-    /// Resources and the newest events (at most 200) of a stack. Works by ARN for a deleted one.
+    /// Resources and events of a stack: those of its newest change, and at least the newest 200. Works by
+    /// ARN for a deleted one.
     async fn stack_detail(&self, stack: &StackRef) -> CloudResult<StackDetail>;
 }
 

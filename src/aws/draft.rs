@@ -170,11 +170,15 @@ impl AwsCloud {
     /// Whether this stack has change sets other than ours: somebody else may be reviewing it too.
     async fn has_other_change_sets(&self, stack: &StackRef, ours: &str) -> CloudResult<bool> {
         let call = self.cloudformation(stack).read.list_change_sets().stack_name(&stack.name);
-        let answer = call.send().await.map_err(self.failed("cloudformation:ListChangeSets"))?;
-        let other = answer.summaries().iter().any(|found| {
-            let same = found.change_set_id() == Some(ours) || found.change_set_name() == Some(ours);
-            !same && !found.status().is_some_and(|status| status.as_str().starts_with("DELETE_"))
-        });
+        let mut pages = call.into_paginator().send();
+        let mut other = false;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(self.failed("cloudformation:ListChangeSets"))?;
+            other |= page.summaries().iter().any(|found| {
+                let same = found.change_set_id() == Some(ours) || found.change_set_name() == Some(ours);
+                !same && !found.status().is_some_and(|status| status.as_str().starts_with("DELETE_"))
+            });
+        }
         Ok(other)
     }
 }

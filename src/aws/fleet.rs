@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, join, stream};
 
 use super::AwsCloud;
-use super::ecs::Service;
+use super::ecs::{Described, Service};
 use crate::cloud::{CloudResult, ErrorKind, Services};
 use crate::core::fleet::{Bounds, Fleet, Server, Task, TaskDefinition};
 use crate::core::operation::Announced;
@@ -29,6 +29,14 @@ impl Services for AwsCloud {
         self.within("ecs:ListTaskDefinitions", self.read_revisions(family)).await
     }
 
+    async fn revision_before(&self, family: &str, revision: u32) -> CloudResult<Option<String>> {
+        self.within("ecs:ListTaskDefinitions", self.read_revision_before(family, revision)).await
+    }
+
+    async fn task(&self, cluster: &str, arn: &str) -> CloudResult<Option<Task>> {
+        self.within("ecs:DescribeTasks", self.read_task(cluster, arn)).await
+    }
+
     async fn announced(&self, cluster: &str) -> CloudResult<Vec<Announced>> {
         // An endpoint that lacks clusters announces nothing on them.
         or_none(self.within("ecs:DescribeClusters", self.read_announced(cluster)).await)
@@ -37,24 +45,26 @@ impl Services for AwsCloud {
 
 impl AwsCloud {
     pub(super) async fn read_fleet(&self, cluster: &str) -> CloudResult<Fleet> {
-        let (servers, tasks, bounds) =
+        let (fleet, tasks, bounds) =
             join!(self.services_with_targets(cluster), self.tasks(cluster), self.bounds(cluster));
-        let mut servers = servers?;
-        hand_out(&mut servers, tasks, &or_none(bounds));
-        servers.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Fleet { servers, no_cluster: false })
+        let mut fleet = fleet?;
+        hand_out(&mut fleet.servers, tasks, &or_none(bounds));
+        fleet.part_shared_groups();
+        fleet.servers.sort_by(|a, b| a.name.cmp(&b.name));
+        fleet.unreadable.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(fleet)
     }
 
     /// Services with their targets and log groups.
-    async fn services_with_targets(&self, cluster: &str) -> CloudResult<Vec<Server>> {
-        let services = self.services(cluster).await?;
-        let read = stream::iter(services).map(|Service { mut server, target_groups }| async move {
-            let (targets, groups) = join!(self.targets(&target_groups), self.log_groups_of(&server.task_definition));
-            // An endpoint that lacks load balancers has no targets; one that lacks task definitions has no log groups.
-            (server.targets, server.log_groups) = (or_none(targets).into(), or_none(groups).into());
+    async fn services_with_targets(&self, cluster: &str) -> CloudResult<Fleet> {
+        let Described { services, unreadable } = self.services(cluster).await?;
+        let read = stream::iter(services).map(|Service { mut server, balancers }| async move {
+            let (balancers, groups) = join!(self.balancers(balancers), self.log_groups_of(&server.task_definition));
+            // An endpoint that lacks task definitions has no log groups.
+            (server.balancers, server.log_groups) = (balancers, or_none(groups).into());
             server
         });
-        Ok(read.buffered(TOGETHER).collect().await)
+        Ok(Fleet { servers: read.buffered(TOGETHER).collect().await, unreadable, no_cluster: false })
     }
 
     /// The log groups in a task definition. A task definition never changes, so each is read once.

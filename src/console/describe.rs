@@ -10,7 +10,7 @@ use super::screens::stack;
 use super::table::Cell;
 use crate::core::client::{Client, Details};
 use crate::core::error::CloudError;
-use crate::core::fleet::{Server, Target, Task};
+use crate::core::fleet::{Server, Target, TargetGroup, Task};
 use crate::core::health::findings;
 use crate::core::logs::LineRef;
 use crate::core::logs::field::as_text;
@@ -51,13 +51,14 @@ fn server(server: &Server, now: Timestamp) -> Dialog {
         field("arn", &server.arn),
         field("status", server.status.word()),
         field("tasks", format!("{} running, {} pending, {} desired", server.running, server.pending, server.desired)),
+        field("kind", kind(server)),
         field("task definition", &server.task_definition),
         field("circuit breaker", if server.circuit_breaker { "on, with rollback" } else { "off" }),
         field("autoscaling", or_none(&server.bounds, ToString::to_string)),
         field("log groups", listed(&server.log_groups)),
     ];
     lines.extend(server.tasks.why().map(|why| field("known tasks", not_read(why))));
-    lines.push(heading("deployments"));
+    lines.push(heading(if server.shape.task_sets() { "task sets" } else { "deployments" }));
     for deployment in &server.deployments {
         let counts = format!(
             "{}/{} running, {} pending, {} failed",
@@ -79,18 +80,29 @@ fn server(server: &Server, now: Timestamp) -> Dialog {
     text(format!("server {}", server.name), lines)
 }
 
-/// One line each, or one line that says that there is none or that they were not read.
+/// Who deploys it, and what else is not as with most services.
+fn kind(server: &Server) -> String {
+    let words = server.shape.words();
+    if words.is_empty() { "a service that ECS deploys".to_owned() } else { words.join(", ") }
+}
+
+/// The target groups, each with its targets, or one line that says that there is none or that they were not read.
 fn targets(server: &Server) -> Lines {
     let one = |target: &Target| {
         let port = target.port.map(|port| port.to_string()).unwrap_or_default();
         field(target.state.word(), format!("{}:{port} {}", target.id, target.why()))
     };
-    match &server.targets {
-        Read::Known(Some(targets)) if targets.is_empty() => vec![field("", "none registered")],
-        Read::Known(Some(targets)) => targets.iter().map(one).collect(),
-        Read::Known(None) => vec![field("", "no target group")],
-        Read::NotRead(why) => vec![field("", not_read(why))],
-    }
+    let group = |group: &TargetGroup| {
+        let mut lines = vec![field("target group", &group.name)];
+        lines.extend(match &group.targets {
+            Read::Known(targets) if targets.is_empty() => vec![field("", "none registered")],
+            Read::Known(targets) => targets.iter().map(one).collect(),
+            Read::NotRead(why) => vec![field("", not_read(why))],
+        });
+        lines
+    };
+    let lines: Lines = server.balancers.iter().flat_map(|balancer| &balancer.groups).flat_map(group).collect();
+    if lines.is_empty() { vec![field("", "no target group")] } else { lines }
 }
 
 fn not_read(why: &CloudError) -> String {

@@ -118,7 +118,7 @@ pub struct StackEvent {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StackDetail {
     pub resources: Vec<StackResource>,
-    /// Newest first, at most 200.
+    /// Newest first: those of the newest change, and some before it.
     pub events: Vec<StackEvent>,
 }
 

@@ -82,6 +82,8 @@ impl<T: Serialize> Serialize for Read<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "part", content = "of", rename_all = "kebab-case")]
 pub enum Part {
+    /// A whole server.
+    Server(String),
     /// Tasks of all servers.
     Tasks,
     /// Autoscaling bounds of all servers.
@@ -105,6 +107,7 @@ pub enum Part {
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Server(server) => write!(f, "server {server}"),
             Self::Tasks => f.write_str("tasks"),
             Self::Bounds => f.write_str("autoscaling bounds"),
             Self::Targets(server) => write!(f, "targets of {server}"),

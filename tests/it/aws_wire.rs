@@ -132,7 +132,7 @@ async fn a_part_of_the_fleet_that_cannot_be_read_is_a_gap() {
     let fleet = cloud.fleet("c").await.unwrap();
     let server = fleet.server("time").unwrap();
     assert_eq!((server.desired, server.events.len()), (0, 1));
-    let kinds = [server.tasks.why(), server.bounds.why(), server.targets.why()].map(|why| why.unwrap().kind);
+    let kinds = [server.tasks.why(), server.bounds.why(), server.targets_unread()].map(|why| why.unwrap().kind);
     assert_eq!(kinds, [ErrorKind::Denied; 3]);
     assert_eq!(server.log_groups, Read::Known(Vec::new()), "it has no task definition, so it names none");
     assert_eq!(server.events[0].message, "hostile");

@@ -3,12 +3,13 @@
 
 use std::process::{Command, Output, Stdio};
 
-use crate::support::fixtures::{self, tasks, unread};
+use crate::support::fixtures::{self, unread};
 use crate::support::painted::{MIDDLE, screen};
 use crate::support::scripted::{Reply, Scripted};
 use crate::support::{Console, World, pty};
 use quarterdeck::core::client::Client;
-use quarterdeck::core::fleet::{Bounds, Server, TaskStatus};
+use quarterdeck::core::error::{CloudError, ErrorKind};
+use quarterdeck::core::fleet::{Bounds, Server, TargetGroup, Task, TaskStatus, Unreadable};
 use quarterdeck::core::operation::CheckState;
 use quarterdeck::core::operation::verify::{bounds_are, settled, task_stopped};
 use quarterdeck::core::stack::{Stack, StackStatus};
@@ -226,33 +227,18 @@ async fn a_plan_is_refused_with_the_true_reason(
     assert!(!output.status.success() && told.contains(why), "{told}");
 }
 
-fn stopped(mut server: Server) -> Server {
-    tasks(&mut server)[1].last_status = TaskStatus::Stopped;
-    server
-}
-
-fn no_tasks(mut server: Server) -> Server {
-    tasks(&mut server).clear();
-    server
-}
-
 #[rstest]
-#[case::runs(fixtures::server("time", 2), CheckState::Pending("running".into()))]
-#[case::has_stopped(stopped(fixtures::server("time", 2)), CheckState::Holds("stopped".into()))]
-#[case::is_gone(no_tasks(fixtures::server("time", 2)), CheckState::Holds("gone".into()))]
-#[case::not_read(Server { tasks: unread("ecs:ListTasks"), ..fixtures::server("time", 2) },
-    CheckState::Pending("tasks not read: ecs:ListTasks: access denied".into()))]
-fn a_task_is_gone_only_from_a_list_that_was_read(#[case] server: Server, #[case] expected: CheckState) {
-    let task = fixtures::task("time", 1).arn;
-    let mut fleet = fixtures::world().fleet;
-    fleet.servers = vec![server];
-    assert_eq!(task_stopped(&fleet, &task), expected);
+#[case::runs(Some(fixtures::task("time", 1)), CheckState::Pending("running".into()))]
+#[case::has_stopped(Some(Task { last_status: TaskStatus::Stopped, ..fixtures::task("time", 1) }), CheckState::Holds("stopped".into()))]
+#[case::is_forgotten(None, CheckState::Holds("gone".into()))]
+fn a_task_has_stopped_when_ecs_says_so_of_it(#[case] task: Option<Task>, #[case] expected: CheckState) {
+    assert_eq!(task_stopped(task.as_ref()), expected);
 }
 
 #[rstest]
 #[case::as_promised(Read::Known(Some(Bounds { min: 1, max: 4 })), CheckState::Holds("1..4".into()))]
 #[case::not_yet(Read::Known(Some(Bounds { min: 1, max: 2 })), CheckState::Pending("they read 1..2".into()))]
-#[case::none(Read::Known(None), CheckState::Failed("the service has no autoscaling".into()))]
+#[case::none(Read::Known(None), CheckState::Doubtful("the service has no autoscaling".into()))]
 #[case::not_read(unread("a:B"), CheckState::Pending("autoscaling bounds not read: a:B: access denied".into()))]
 fn bounds_hold_only_if_they_were_read(#[case] bounds: Read<Option<Bounds>>, #[case] expected: CheckState) {
     let server = Server { bounds, ..fixtures::server("time", 2) };
@@ -280,12 +266,15 @@ fn world() -> World {
     let (one, other) = (fixtures::server("docs", 2), fixtures::server("time", 2));
     let docs = Server {
         tasks: unread("ecs:ListTasks"),
-        targets: unread("elasticloadbalancing:DescribeTargetHealth"),
+        balancers: vec![fixtures::balancer([TargetGroup {
+            name: "docs".into(),
+            targets: unread("elasticloadbalancing:DescribeTargetHealth"),
+        }])],
         bounds: unread("application-autoscaling:DescribeScalableTargets"),
         log_groups: unread("ecs:DescribeTaskDefinition"),
         ..one
     };
-    world.fleet.servers = vec![docs, Server { targets: Read::Known(None), bounds: Read::Known(None), ..other }];
+    world.fleet.servers = vec![docs, Server { balancers: Vec::new(), bounds: Read::Known(None), ..other }];
     let machine = &mut world.clients.clients[0];
     *machine = Client {
         details: unread("cognito-idp:DescribeUserPoolClient"),
@@ -310,6 +299,33 @@ fn the_screens_show_what_was_not_read(#[case] keys: &str, #[case] name: &str) {
     let shown = screen(&console, MIDDLE);
     let body: Vec<&str> = shown.lines().skip(2).collect();
     insta::assert_snapshot!(name, body.join("\n"));
+}
+
+/// A service that could not be read has a row, and what is not known of one server is told with that one alone.
+#[test]
+fn gaps_are_told_with_the_server_that_has_them() {
+    let mut world = world();
+    world
+        .fleet
+        .servers
+        .iter_mut()
+        .for_each(|server| (server.tasks, server.bounds) = (Read::Known(Vec::new()), Read::Known(None)));
+    let why = CloudError::new(ErrorKind::Denied, "ecs:DescribeServices", "access denied");
+    world.fleet.unreadable = vec![Unreadable { name: "zulu".into(), arn: "arn:zulu".into(), why }];
+    let mut console = Console::with(world);
+    let below = |console: &Console| screen(console, MIDDLE).split("findings of").nth(1).unwrap_or_default().to_owned();
+    assert!(screen(&console, MIDDLE).contains("zulu    ? not read"), "{}", screen(&console, MIDDLE));
+    let docs = below(&console);
+    assert!(
+        docs.contains("targets of docs") && docs.contains("log groups of docs") && !docs.contains("zulu"),
+        "{docs}"
+    );
+    console.keys("j");
+    let time = below(&console);
+    assert!(!time.contains("not read"), "{time}");
+    console.keys("j");
+    let zulu = below(&console);
+    assert!(zulu.contains("server zulu: ecs:DescribeServices: access denied") && !zulu.contains("docs"), "{zulu}");
 }
 
 #[test]

@@ -144,10 +144,14 @@ async fn scale(session: &Session, scale: ScaleFlags) -> Result<PlanRequest, head
         return Ok(PlanRequest::Scale { server, desired, bounds: None });
     }
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
-    let now = match fleet.server(&server) {
-        // A bound that is not given keeps its present value, which must be known for that.
-        Some(server) if min.is_none() || max.is_none() => *server.bounds.result().map_err(Clone::clone)?,
-        _ => None,
+    // What is not there, or cannot be read, is refused by the plan.
+    let Some(found) = fleet.server(&server) else {
+        return Ok(PlanRequest::Scale { server, desired, bounds: None });
+    };
+    // A bound that is not given keeps its present value, which must be known for that.
+    let now = match min.is_none() || max.is_none() {
+        true => *found.bounds.result().map_err(Clone::clone)?,
+        false => None,
     };
     let (Some(min), Some(max)) = (min.or(now.map(|now| now.min)), max.or(now.map(|now| now.max))) else {
         let message = format!("{server} has no autoscaling, so there is no bound to keep; give both --min and --max");

@@ -298,6 +298,20 @@ impl Operation {
         &self.facts
     }
 
+    /// How it ended, once all steps are done.
+    pub fn proof(&self) -> String {
+        let unproven = self.done.values().filter_map(|note| match note {
+            Note::Unproven(words) => Some(words.as_str()),
+            Note::Done | Note::Told(_) => None,
+        });
+        let unproven: Vec<&str> = unproven.collect();
+        if unproven.is_empty() {
+            "done and verified".to_owned()
+        } else {
+            format!("done, but not all of it could be verified: {}", unproven.join("; "))
+        }
+    }
+
     fn learn(&mut self, facts: Facts) {
         self.facts.extend(facts);
         self.steps = self.plan.intent.steps(&self.plan.id, &self.facts);
@@ -650,6 +664,7 @@ impl Operation {
             News::Applied(Applied::Changed(changed)) => self.found_changed(index, *changed),
             News::Applied(Applied::Void(why)) => self.void(index, why, now),
             News::Checked(CheckState::Holds(note), facts) => self.complete(index, facts, Note::Told(note), now),
+            News::Checked(CheckState::Unproven(note), facts) => self.complete(index, facts, Note::Unproven(note), now),
             News::Checked(CheckState::Pending(note), _) => self.check_again(index, note, now),
             News::Checked(CheckState::Doubtful(reason), _) => self.doubt(index, reason, now),
             News::Checked(CheckState::Failed(reason), _) => self.fail(index, reason, now),

@@ -180,7 +180,12 @@ fn accepted(list: &ClientList, client: &Client, stored: &StoredSecret, but: &[St
 async fn consumers(session: &Session, secret: &str) -> PlanResult<Vec<Consumer>> {
     let cluster = &session.context.cluster;
     let mut consumers = Vec::new();
-    for server in session.cloud.fleet(cluster).await?.servers {
+    let fleet = session.cloud.fleet(cluster).await?;
+    if let Some(unreadable) = fleet.unreadable.iter().find(|one| one.why.kind != ErrorKind::NotFound) {
+        return Err(unread(&format!("server {}, which may use the secret,", unreadable.name), &unreadable.why));
+    }
+    // A service without a task definition runs no container.
+    for server in fleet.servers.into_iter().filter(|server| !server.task_definition.is_empty()) {
         let definition = session.cloud.task_definition(&server.task_definition).await?;
         if definition.secrets.iter().any(|arn| arn.contains(&format!(":secret:{secret}"))) {
             let deployment = server.primary().map(|primary| primary.id.clone());

@@ -3,8 +3,8 @@
 use quarterdeck::core::client::{Client, ClientList, ClientSecret, Details, SecretEntry};
 use quarterdeck::core::error::{CloudError, ErrorKind};
 use quarterdeck::core::fleet::{
-    Bounds, Container, Deployment, DeploymentStatus, Fleet, Health, Rollout, Server, ServiceEvent, ServiceStatus,
-    StopCode, Target, TargetState, Task, TaskStatus,
+    Balancer, Bounds, Container, Deployment, DeploymentStatus, Fleet, Health, Rollout, Server, ServiceEvent,
+    ServiceStatus, Shape, StopCode, Target, TargetGroup, TargetState, Task, TaskStatus,
 };
 use quarterdeck::core::identity::{Context, Identity};
 use quarterdeck::core::unread::Read;
@@ -29,7 +29,7 @@ pub fn context() -> Context {
 /// Two healthy servers.
 pub fn world() -> World {
     World {
-        fleet: Fleet { servers: vec![server("time", 2), server("weather", 3)], no_cluster: false },
+        fleet: Fleet { servers: vec![server("time", 2), server("weather", 3)], ..Fleet::default() },
         stacks: stacks::settled(),
         detail: stacks::settled_detail(),
         clients: clients(),
@@ -66,14 +66,14 @@ pub fn trouble() -> World {
     docs.deployments[0].failed = 6;
     docs.deployments[0].rollout = Rollout::Failed;
     docs.deployments[0].rollout_reason = "ECS deployment circuit breaker: tasks failed to start.".into();
-    docs.targets = unread("elasticloadbalancing:DescribeTargetHealth");
+    docs.balancers[0].groups[0].targets = unread("elasticloadbalancing:DescribeTargetHealth");
     docs.events = vec![event(-300, "(service docs) was unable to place a task: CannotPullContainerError.")];
     let mut time = server("time", 2);
     time.pending = 1;
     time.desired = 3;
     time.bounds = Read::Known(Some(Bounds { min: 2, max: 6 }));
     time.deployments[0].rollout = Rollout::InProgress;
-    World { fleet: Fleet { servers: vec![docs, time, weather], no_cluster: false }, ..world() }
+    World { fleet: Fleet { servers: vec![docs, time, weather], ..Fleet::default() }, ..world() }
 }
 
 /// A part that the caller may not read.
@@ -86,9 +86,20 @@ pub fn tasks(server: &mut Server) -> &mut Vec<Task> {
     server.tasks.known_mut().expect("read")
 }
 
-/// Its targets.
+/// The targets of its first target group.
 pub fn targets(server: &mut Server) -> &mut Vec<Target> {
-    server.targets.known_mut().and_then(Option::as_mut).expect("read")
+    server.balancers[0].groups[0].targets.known_mut().expect("read")
+}
+
+/// A target group of a service with so many targets in these states.
+pub fn group(name: &str, states: &[TargetState]) -> TargetGroup {
+    let one = |(index, state): (u32, &TargetState)| Target { state: state.clone(), ..target(index) };
+    TargetGroup { name: name.into(), targets: Read::Known((0..).zip(states).map(one).collect()) }
+}
+
+/// A balancer of the whole service with these groups, of which one is in force.
+pub fn balancer(groups: impl IntoIterator<Item = TargetGroup>) -> Balancer {
+    Balancer { task_sets: Vec::new(), groups: groups.into_iter().collect() }
 }
 
 /// A server that is well.
@@ -98,6 +109,7 @@ pub fn server(name: &str, tasks: u32) -> Server {
         name: name.into(),
         arn: format!("arn:aws:ecs:eu-west-1:123456789012:service/quarterdeck-prod/{name}"),
         status: ServiceStatus::Active,
+        shape: Shape::default(),
         desired: tasks,
         running: tasks,
         pending: 0,
@@ -117,7 +129,7 @@ pub fn server(name: &str, tasks: u32) -> Server {
         }],
         events: vec![event(-6_000, &format!("(service {name}) has reached a steady state."))],
         tasks: Read::Known((0..tasks).map(|index| task(name, index)).collect()),
-        targets: Read::Known(Some((0..tasks).map(target).collect())),
+        balancers: vec![balancer([group(name, &vec![TargetState::Healthy; tasks as usize])])],
         bounds: Read::Known(Some(Bounds { min: 1, max: 6 })),
         circuit_breaker: true,
     }
