@@ -4,7 +4,7 @@ use aws_sdk_ecs::types::{self as sdk, ClusterField, DesiredStatus, SortOrder, Ta
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::convert::{count, some_text, text, time};
-use super::{AwsCloud, error};
+use super::{AwsCloud, error, log_configuration};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::fleet::{
     Container, Deployment, DeploymentStatus, Health, Server, ServiceEvent, ServiceStatus, Task, TaskDefinition,
@@ -115,7 +115,7 @@ impl AwsCloud {
         let call = self.read.ecs.describe_task_definition().task_definition(arn);
         let answer = call.send().await.map_err(self.failed(CALL))?;
         let found = answer.task_definition().ok_or_else(|| error::garbled(CALL, "the answer holds no definition"))?;
-        Ok(task_definition(found))
+        Ok(task_definition(found, &self.region))
     }
 
     pub(super) async fn read_revisions(&self, family: &str) -> CloudResult<Vec<String>> {
@@ -144,7 +144,7 @@ fn service(found: &sdk::Service) -> Service {
             running: count(found.running_count()),
             pending: count(found.pending_count()),
             task_definition: text(found.task_definition()),
-            log_groups: not_asked(),
+            logs: not_asked(),
             deployments,
             events: found.events().iter().filter_map(service_event).collect(),
             tasks: not_asked(),
@@ -226,22 +226,17 @@ fn health(status: Option<&sdk::HealthStatus>) -> Health {
     status.map_or(Health::Unknown, |status| text(Some(status.as_str())).into())
 }
 
-fn task_definition(found: &sdk::TaskDefinition) -> TaskDefinition {
+fn task_definition(found: &sdk::TaskDefinition, region: &str) -> TaskDefinition {
     let containers = found.container_definitions();
-    let options = containers.iter().filter_map(|container| container.log_configuration()?.options());
-    let groups = options.filter_map(|options| options.get("awslogs-group"));
     let secrets = containers.iter().flat_map(|container| container.secrets());
-    let mut log_groups: Vec<String> = groups.map(|group| text(Some(group))).collect();
     let mut secrets: Vec<String> = secrets.filter_map(|secret| secret_arn(secret.value_from())).collect();
-    for list in [&mut log_groups, &mut secrets] {
-        list.sort();
-        list.dedup();
-    }
+    secrets.sort();
+    secrets.dedup();
     TaskDefinition {
         arn: text(found.task_definition_arn()),
         family: text(found.family()),
         revision: count(found.revision()),
-        log_groups,
+        logs: log_configuration::logs(containers, region),
         secrets,
     }
 }

@@ -10,6 +10,7 @@ use super::AwsCloud;
 use super::ecs::Service;
 use crate::cloud::{CloudResult, ErrorKind, Services};
 use crate::core::fleet::{Bounds, Fleet, Server, Task, TaskDefinition};
+use crate::core::logs::ContainerLog;
 use crate::core::operation::Announced;
 
 /// Services whose targets are read at the same time.
@@ -45,30 +46,30 @@ impl AwsCloud {
         Ok(Fleet { servers, no_cluster: false })
     }
 
-    /// Services with their targets and log groups.
+    /// Services with their targets and logs.
     async fn services_with_targets(&self, cluster: &str) -> CloudResult<Vec<Server>> {
         let services = self.services(cluster).await?;
         let read = stream::iter(services).map(|Service { mut server, target_groups }| async move {
-            let (targets, groups) = join!(self.targets(&target_groups), self.log_groups_of(&server.task_definition));
-            // An endpoint that lacks load balancers has no targets; one that lacks task definitions has no log groups.
-            (server.targets, server.log_groups) = (or_none(targets).into(), or_none(groups).into());
+            let (targets, logs) = join!(self.targets(&target_groups), self.logs_of(&server.task_definition));
+            // An endpoint that lacks load balancers has no targets; one that lacks task definitions has no logs.
+            (server.targets, server.logs) = (or_none(targets).into(), or_none(logs).into());
             server
         });
         Ok(read.buffered(TOGETHER).collect().await)
     }
 
-    /// The log groups in a task definition. A task definition never changes, so each is read once.
-    async fn log_groups_of(&self, definition: &str) -> CloudResult<Vec<String>> {
-        let known = || self.log_groups.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Where a task definition's containers log. A task definition never changes, so each is read once.
+    async fn logs_of(&self, definition: &str) -> CloudResult<Vec<ContainerLog>> {
+        let known = || self.container_logs.lock().unwrap_or_else(PoisonError::into_inner);
         if definition.is_empty() {
             return Ok(Vec::new());
         }
-        if let Some(groups) = known().get(definition) {
-            return Ok(groups.clone());
+        if let Some(logs) = known().get(definition) {
+            return Ok(logs.clone());
         }
-        let groups = self.read_task_definition(definition).await?.log_groups;
-        known().insert(definition.to_owned(), groups.clone());
-        Ok(groups)
+        let logs = self.read_task_definition(definition).await?.logs;
+        known().insert(definition.to_owned(), logs.clone());
+        Ok(logs)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::core::client::{Client, Details};
 use crate::core::error::CloudError;
 use crate::core::fleet::{Server, Target, Task};
 use crate::core::health::findings;
-use crate::core::logs::LineRef;
+use crate::core::logs::{ContainerLog, LineRef};
 use crate::core::logs::field::as_text;
 use crate::core::meaning::Meaning;
 use crate::core::stack::{Stack, StackDetail};
@@ -54,8 +54,8 @@ fn server(server: &Server, now: Timestamp) -> Dialog {
         field("task definition", &server.task_definition),
         field("circuit breaker", if server.circuit_breaker { "on, with rollback" } else { "off" }),
         field("autoscaling", or_none(&server.bounds, ToString::to_string)),
-        field("log groups", listed(&server.log_groups)),
     ];
+    lines.extend(logs(server));
     lines.extend(server.tasks.why().map(|why| field("known tasks", not_read(why))));
     lines.push(heading("deployments"));
     for deployment in &server.deployments {
@@ -105,11 +105,13 @@ fn or_none<T>(read: &Read<Option<T>>, text: impl FnOnce(&T) -> String) -> String
     }
 }
 
-fn listed(names: &Read<Vec<String>>) -> String {
-    match names.result() {
-        Ok(names) if names.is_empty() => "none".to_owned(),
-        Ok(names) => names.join(" "),
-        Err(why) => not_read(why),
+/// Where each container logs, one line each.
+fn logs(server: &Server) -> Lines {
+    let named = |(index, words): (usize, String)| field(if index == 0 { "log" } else { "" }, words);
+    match server.logs.result() {
+        Ok(logs) if logs.is_empty() => vec![field("log", "none")],
+        Ok(logs) => logs.iter().map(ContainerLog::words).enumerate().map(named).collect(),
+        Err(why) => vec![field("log", not_read(why))],
     }
 }
 
@@ -228,24 +230,27 @@ pub fn line(line: LineRef<'_>) -> Dialog {
             let one = |(key, value): (&String, &serde_json::Value)| {
                 let (key, value) = (sanitise(key), as_text(value));
                 let named = |(index, piece): (usize, &str)| field(if index == 0 { &key } else { "" }, piece);
-                pieces(&value).into_iter().enumerate().map(named).collect::<Lines>()
+                pieces(&value).enumerate().map(named).collect::<Lines>()
             };
             lines.extend(fields.iter().flat_map(one));
         }
-        None => lines.extend(pieces(line.text).into_iter().map(|piece| vec![Cell::plain(piece)])),
+        None => lines.extend(pieces(line.text).map(|piece| vec![Cell::plain(piece)])),
     }
     text("log line", lines)
 }
 
-/// A long text in pieces, so that a megabyte can be scrolled through; at least one.
-fn pieces(text: &str) -> Vec<&str> {
-    const PIECE: usize = 1_024;
-    let (mut pieces, mut rest) = (Vec::new(), text);
-    while rest.len() > PIECE {
-        let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE));
-        pieces.push(piece);
-        rest = after;
-    }
-    pieces.push(rest);
-    pieces
+/// The lines of a text, a long one in pieces, so that a megabyte can be scrolled through; at least one.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').flat_map(|line| {
+        let mut rest = Some(line);
+        std::iter::from_fn(move || {
+            let line = rest.take()?;
+            let (piece, after) = line.split_at(line.floor_char_boundary(PIECE.min(line.len())));
+            rest = (!after.is_empty()).then_some(after);
+            Some(piece)
+        })
+    })
 }
+
+/// Longest piece, in bytes.
+const PIECE: usize = 1_024;

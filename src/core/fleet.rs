@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::word::{DeploymentStatus, Health, Rollout, ServiceStatus, StopCode, TargetState, TaskStatus};
+use super::logs::ContainerLog;
 use super::unread::{Part, Read, Unread};
 
 mod word;
@@ -31,7 +32,7 @@ impl Fleet {
         let tasks = self.servers.iter().find_map(|server| Unread::of(Part::Tasks, &server.tasks));
         let bounds = self.servers.iter().find_map(|server| Unread::of(Part::Bounds, &server.bounds));
         let targets = |server: &Server| Unread::of(Part::Targets(server.name.clone()), &server.targets);
-        let groups = |server: &Server| Unread::of(Part::LogGroups(server.name.clone()), &server.log_groups);
+        let groups = |server: &Server| Unread::of(Part::LogGroups(server.name.clone()), &server.logs);
         let targets = self.servers.iter().filter_map(targets);
         targets.chain(self.servers.iter().filter_map(groups)).chain(tasks).chain(bounds).collect()
     }
@@ -52,8 +53,8 @@ pub struct Server {
     pub pending: u32,
     /// ARN of the task definition in force.
     pub task_definition: String,
-    /// CloudWatch log groups of its containers; empty where its task definition names none.
-    pub log_groups: Read<Vec<String>>,
+    /// Where its containers log; empty where the endpoint has no task definitions.
+    pub logs: Read<Vec<ContainerLog>>,
     /// Newest first; the first is the primary one.
     pub deployments: Vec<Deployment>,
     /// Newest first, as ECS keeps them.
@@ -297,8 +298,8 @@ pub struct TaskDefinition {
     pub arn: String,
     pub family: String,
     pub revision: u32,
-    /// CloudWatch log groups of its containers, without duplicates.
-    pub log_groups: Vec<String>,
+    /// Where its containers log.
+    pub logs: Vec<ContainerLog>,
     /// ARNs of Secrets Manager secrets that its containers read at start.
     pub secrets: Vec<String>,
 }

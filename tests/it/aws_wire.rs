@@ -23,6 +23,7 @@ const SHORT: Timeouts = Timeouts {
     connect: Duration::from_millis(400),
     attempt: Duration::from_millis(400),
     read: Duration::from_millis(2_500),
+    logs: Duration::from_millis(800),
     write: Duration::from_millis(400),
     draft: Duration::from_millis(1_500),
     silence: None,
@@ -131,7 +132,7 @@ async fn a_part_of_the_fleet_that_cannot_be_read_is_a_gap() {
     assert_eq!((server.desired, server.events.len()), (0, 1));
     let kinds = [server.tasks.why(), server.bounds.why(), server.targets.why()].map(|why| why.unwrap().kind);
     assert_eq!(kinds, [ErrorKind::Denied; 3]);
-    assert_eq!(server.log_groups, Read::Known(Vec::new()), "it has no task definition, so it names none");
+    assert_eq!(server.logs, Read::Known(Vec::new()), "it has no task definition, so it names none");
     assert_eq!(server.events[0].message, "hostile");
     let parts: Vec<Part> = fleet.unread().into_iter().map(|unread| unread.part).collect();
     assert_eq!(parts, [Part::Targets("time".into()), Part::Tasks, Part::Bounds]);
@@ -153,7 +154,7 @@ async fn an_empty_page_with_a_token_is_followed_by_the_next() {
     let server =
         Scripted::script([("FilterLogEvents", vec![Reply::json(200, json!({ "events": [], "nextToken": "t" }))])])
             .await;
-    let query = LogQuery { group: "/g".into(), from: 0, until: Some(5), pattern: None, token: None };
+    let query = LogQuery { group: "/g".into(), prefix: None, from: 0, until: Some(5), pattern: None, token: None };
     let page = cloud(&server.url).await.log_page(&query).await.unwrap();
     assert_eq!((page.events.len(), page.next.as_deref()), (0, Some("t")));
 }
@@ -164,14 +165,14 @@ async fn the_log_groups_to_choose_from_are_no_more_than_a_thousand() {
         Reply::json(200, json!({ "logGroups": [{ "logGroupName": name }], "nextToken": next }))
     };
     let server = Scripted::script([("DescribeLogGroups", vec![page("/a", Some("t")), page("/b", None)])]).await;
-    assert_eq!(cloud(&server.url).await.log_groups().await.unwrap(), ["/a", "/b"]);
+    assert_eq!(cloud(&server.url).await.log_groups(None).await.unwrap(), ["/a", "/b"]);
     let mut pages = 0;
     let endless = Scripted::start(move |_| {
         pages += 1;
         Reply::json(200, json!({ "logGroups": [{ "logGroupName": "/a" }], "nextToken": pages.to_string() }))
     })
     .await;
-    assert_eq!(cloud(&endless.url).await.log_groups().await.unwrap().len(), 20, "50 names a page");
+    assert_eq!(cloud(&endless.url).await.log_groups(None).await.unwrap().len(), 20, "50 names a page");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use quarterdeck::console::model::Model;
 use quarterdeck::console::msg::Msg;
 use quarterdeck::console::screens::logs as logs_screen;
 use quarterdeck::core::error::{CloudError, ErrorKind};
-use quarterdeck::core::logs::tail::Follow;
+use quarterdeck::core::logs::tail::{Follow, Past};
 use quarterdeck::core::logs::{Line, Severity, Store, TailRequest, TailState};
 
 fn row(model: &Model) -> usize {
@@ -55,11 +55,11 @@ fn an_older_window_keeps_the_selected_line() {
     console.keys("k<ctrl-u>");
     let before = console.model.screens.logs.selected().map(|line| line.text.to_owned());
     let effects = console.keys("[");
-    let [Effect::Older(generation, request)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Older(generation, request, _)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(request.until.map(|until| until - request.from), Some(logs_screen::HISTORY));
     assert!(console.keys("[").is_empty(), "one window at a time");
-    let older = (0..15_000).map(|n| logs::line("time", "b", -2_000_000 + n, "older")).collect();
-    console.send(Msg::OlderLines(*generation, Ok(older)));
+    let older = (0..15_000).map(|n| logs::line("time", "b", -2_000_000 + n, "older")).collect::<Vec<_>>();
+    console.send(Msg::OlderLines(*generation, Ok(older.into())));
     assert_eq!(console.model.screens.logs.selected().map(|line| line.text.to_owned()), before);
     assert_eq!(console.model.screens.logs.store.len(), 35_000);
 }
@@ -90,7 +90,7 @@ fn selected(console: &Console) -> String {
 /// The window that is asked for.
 fn window(effects: Vec<Effect>) -> (u64, TailRequest) {
     let found = effects.into_iter().find_map(|effect| match effect {
-        Effect::Older(generation, request) => Some((generation, request)),
+        Effect::Older(generation, request, _) => Some((generation, request)),
         _ => None,
     });
     found.expect("a window is read")
@@ -146,19 +146,19 @@ fn going_up_past_the_first_line_reads_older_windows_without_end() {
     let mut console = live(logs::mixed());
     let (_, first) = window(console.keys("gk"));
     assert_eq!((first.until.map(|until| until - first.from), first.follow), (Some(logs_screen::HISTORY), Follow::No));
-    console.send(Msg::OlderLines(1, Ok(Vec::new())));
+    console.send(Msg::OlderLines(1, Ok(Past::default())));
     assert!(console.toast().contains("twice as far"), "{}", console.toast());
-    let (_, second) = window(console.keys("k"));
+    let (reading, second) = window(console.keys("k"));
     assert_eq!(second.until, Some(first.from));
     assert_eq!(first.from - second.from, 2 * logs_screen::HISTORY);
     let at = second.from + 1_000 - crate::support::at(0).as_millisecond();
-    console.send(Msg::OlderLines(1, Ok(vec![logs::line("time", "b", at, "old")])));
+    console.send(Msg::OlderLines(reading, Ok(vec![logs::line("time", "b", at, "old")].into())));
     assert_eq!(shown(&console), 9);
     console.keys("k");
     assert_eq!(selected(&console), "old");
-    let (_, third) = window(console.keys("k"));
+    let (reading, third) = window(console.keys("k"));
     assert_eq!(third.until.map(|until| until - third.from), Some(logs_screen::HISTORY));
-    console.send(Msg::OlderLines(1, Err(CloudError::new(ErrorKind::Throttled, "logs", "slow down"))));
+    console.send(Msg::OlderLines(reading, Err(CloudError::new(ErrorKind::Throttled, "logs", "slow down"))));
     assert_eq!(window(console.keys("[")).1, third, "what was not read is asked for again");
 }
 
@@ -180,13 +180,13 @@ fn a_time_in_the_past_opens_its_window_and_newer_windows_lead_to_the_present() {
     let to = crate::support::at(-7_200).as_millisecond();
     assert!(request.from < to && request.until.is_some_and(|until| until > to));
     let past = |millis: i64, text: &str| logs::line("time", "b", millis - 7_200_000, text);
-    console.send(Msg::OlderLines(generation, Ok(vec![past(-9, "before"), past(5, "there"), past(900, "after")])));
+    console.send(Msg::OlderLines(generation, Ok(vec![past(-9, "before"), past(5, "there"), past(900, "after")].into())));
     assert_eq!((selected(&console).as_str(), shown(&console)), ("there", 3));
     console.send(Msg::Lines(generation, vec![logs::line("time", "b", 0, "now")]));
     assert_eq!((shown(&console), console.model.screens.logs.unseen), (3, 1), "what comes now is counted");
-    let (_, next) = window(console.keys("]"));
+    let (reading, next) = window(console.keys("]"));
     assert_eq!(Some(next.from), request.until);
-    console.send(Msg::OlderLines(generation, Ok(vec![past(1_000_000, "later")])));
+    console.send(Msg::OlderLines(reading, Ok(vec![past(1_000_000, "later")].into())));
     assert_eq!((selected(&console).as_str(), shown(&console)), ("there", 4));
     let effects = console.keys("<space>");
     assert!(matches!(effects.as_slice(), [Effect::Tail(2, request)] if request.until.is_none()), "{effects:?}");
@@ -198,7 +198,7 @@ fn newer_windows_lead_seamlessly_to_the_present() {
     let mut console = live(logs::mixed());
     let (generation, request) = window(console.keys("@20m<enter>"));
     let last = request.until.expect("an end") - 1 - crate::support::at(0).as_millisecond();
-    console.send(Msg::OlderLines(generation, Ok(vec![logs::line("time", "b", last, "last of the window")])));
+    console.send(Msg::OlderLines(generation, Ok(vec![logs::line("time", "b", last, "last of the window")].into())));
     let effects = console.keys("]");
     let [Effect::Tail(2, tail)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!((Some(tail.from), tail.until), (request.until, None));
@@ -215,8 +215,8 @@ fn what_older_windows_push_out_is_read_again_on_the_way_back() {
     console.keys("g");
     let (_, request) = window(console.keys("["));
     let begin = request.from - crate::support::at(0).as_millisecond();
-    let older = (0..3_000).map(|n| logs::line("time", "b", begin + n, &"older ".repeat(20))).collect();
-    console.send(Msg::OlderLines(1, Ok(older)));
+    let older = (0..3_000).map(|n| logs::line("time", "b", begin + n, &"older ".repeat(20))).collect::<Vec<_>>();
+    console.send(Msg::OlderLines(1, Ok(older.into())));
     work(&mut console);
     let store = &console.model.screens.logs.store;
     assert!(store.dropped() > 0 && console.model.screens.logs.window.detached());

@@ -33,7 +33,7 @@ fn unhealthy(mut server: Server) -> Server {
 
 /// Nothing of it was read that has a call of its own.
 fn bare(server: Server) -> Server {
-    Server { tasks: unread("a"), targets: unread("b"), bounds: unread("c"), log_groups: unread("d"), ..server }
+    Server { tasks: unread("a"), targets: unread("b"), bounds: unread("c"), logs: unread("d"), ..server }
 }
 
 #[rstest]

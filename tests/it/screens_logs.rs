@@ -147,8 +147,8 @@ fn in_the_past() {
     console.keys("@15h<enter>");
     snap("jumping", &console, &[SMALL]);
     let back = -15 * 3_600_000;
-    let lines = (0..100).map(|n| logs::line("time", "b", back - 50_000 + n * 1_000, "long ago")).collect();
-    console.send(Msg::OlderLines(1, Ok(lines)));
+    let lines = (0..100).map(|n| logs::line("time", "b", back - 50_000 + n * 1_000, "long ago")).collect::<Vec<_>>();
+    console.send(Msg::OlderLines(1, Ok(lines.into())));
     console.send(Msg::Lines(1, vec![logs::line("time", "b", 1_000, "now")]));
     snap("in-the-past", &console, BOTH);
     console.keys("@yesterday<enter>");

@@ -215,7 +215,7 @@ fn world() -> World {
         tasks: unread("ecs:ListTasks"),
         targets: unread("elasticloadbalancing:DescribeTargetHealth"),
         bounds: unread("application-autoscaling:DescribeScalableTargets"),
-        log_groups: unread("ecs:DescribeTaskDefinition"),
+        logs: unread("ecs:DescribeTaskDefinition"),
         ..one
     };
     world.fleet.servers = vec![docs, Server { targets: Read::Known(None), bounds: Read::Known(None), ..other }];

@@ -1,12 +1,13 @@
 //! Insights: a query over the log groups that are followed, and its results as a table.
 
-use super::{Screen, View};
+use super::{Screen, View, logs};
 use crate::console::describe;
 use crate::console::effect::Effect;
 use crate::console::model::{Model, Prompt, PromptKind};
 use crate::console::remote::Generation;
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::core::error::CloudError;
+use crate::core::logs::group;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults, MAX_GROUPS};
 use crate::core::meaning::Meaning;
 use crate::core::text::short_duration;
@@ -144,7 +145,7 @@ pub fn ask(model: &mut Model) -> Vec<Effect> {
 
 /// Runs a query over the groups and the window of the log.
 pub fn run(model: &mut Model, query: &str) -> Vec<Effect> {
-    let groups = model.screens.logs.groups.clone();
+    let groups = model.screens.logs.sources.groups.clone();
     if query.trim().is_empty() {
         return model.refuse("an empty query was not run");
     }
@@ -153,11 +154,17 @@ pub fn run(model: &mut Model, query: &str) -> Vec<Effect> {
         return model
             .refuse(format!("a query takes at most {MAX_GROUPS} log groups, not {many}; choose sources first"));
     }
+    let region = |id: &String| group::parts(id).0.map(str::to_owned);
+    if groups.iter().any(|id| region(id) != region(&groups[0])) {
+        return model.refuse("a query takes log groups of one region, and those that are followed are in several");
+    }
+    // Of a window of the past, what came after it is not meant.
+    let until = model.screens.logs.window.until().unwrap_or_else(|| logs::now(model).as_millisecond());
     let state = &mut model.screens.insights;
     state.query = query.trim().to_owned();
     state.generation += 1;
     state.table = Table::default();
-    state.window = (model.screens.logs.window.from(), model.now.as_millisecond());
+    state.window = (model.screens.logs.window.from(), until);
     state.progress = QueryState::Found(InsightsResults { running: true, ..InsightsResults::default() });
     let (from, until) = state.window;
     let request = InsightsRequest { groups, from, until, query: state.query.clone() };

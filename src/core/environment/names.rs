@@ -1,7 +1,5 @@
 //! Names that both the templates and the console derive from environment and server.
 
-use crate::core::fleet::Server;
-
 /// ECS cluster of an environment.
 pub fn cluster(environment: &str) -> String {
     format!("quarterdeck-{environment}")
@@ -20,15 +18,6 @@ pub fn stack(environment: &str, part: &str) -> String {
 /// Log group of a server.
 pub fn log_group(environment: &str, server: &str) -> String {
     format!("/quarterdeck/{environment}/{server}")
-}
-
-/// Log groups of a server: those of its task definition, or our templates' one where it names none or
-/// was not read.
-pub fn log_groups(environment: &str, server: &Server) -> Vec<String> {
-    match server.log_groups.known() {
-        Some(groups) if !groups.is_empty() => groups.clone(),
-        _ => vec![log_group(environment, &server.name)],
-    }
 }
 
 /// Secret that carries a server's machine client.

@@ -32,7 +32,7 @@ impl Gap {
         let groups = self.groups.join(", ");
         let (from, to) = (clock(self.from), clock(self.to));
         if self.closed {
-            return format!("gap closed: {from} to {to} on {groups} is complete now");
+            return format!("gap closed: {from} to {to} on {groups} was read to its end");
         }
         format!("gap {from} to {to} on {groups}: lines may be missing: {}", self.why)
     }
@@ -50,9 +50,9 @@ impl Gap {
     }
 }
 
-/// UTC to the second, with the millisecond.
+/// UTC with the day, and with the millisecond.
 fn utc(millis: i64) -> String {
-    Timestamp::from_millisecond(millis).map(|at| at.strftime("%H:%M:%S%.3fZ").to_string()).unwrap_or_default()
+    Timestamp::from_millisecond(millis).map(|at| at.strftime("%FT%H:%M:%S%.3fZ").to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -66,7 +66,7 @@ mod tests {
         let mut gap = Gap { id: 1, from: 1_000, to: 61_500, groups, why: "throttled".into(), closed: false };
         let line = gap.line();
         assert_eq!((line.at, line.severity), (1_000, Severity::Warn));
-        assert!(line.text.contains("gap 00:00:01.000Z to 00:01:01.500Z on /q/prod/time"), "{}", line.text);
+        assert!(line.text.contains("gap 1970-01-01T00:00:01.000Z to 1970-01-01T00:01:01.500Z on /q/prod/time"), "{}", line.text);
         assert!(line.text.ends_with("throttled"), "{}", line.text);
         gap.closed = true;
         assert!(gap.line().text.contains("gap closed"), "{}", gap.line().text);

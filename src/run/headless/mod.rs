@@ -10,6 +10,7 @@ mod logs;
 mod operations;
 mod others;
 mod plan;
+mod sources;
 mod status;
 
 use std::io::{self, Write};

@@ -2,6 +2,7 @@
 
 use quarterdeck::core::client::{Client, ClientList, ClientSecret, Details, StoredSecret};
 use quarterdeck::core::error::{CloudError, ErrorKind};
+use quarterdeck::core::logs::{ContainerLog, Destination, Streams};
 use quarterdeck::core::fleet::{
     Bounds, Container, Deployment, DeploymentStatus, Fleet, Health, Rollout, Server, ServiceEvent, ServiceStatus,
     StopCode, Target, TargetState, Task, TaskStatus,
@@ -102,7 +103,7 @@ pub fn server(name: &str, tasks: u32) -> Server {
         running: tasks,
         pending: 0,
         task_definition: definition.clone(),
-        log_groups: Read::Known(vec![format!("/quarterdeck/prod/{name}")]),
+        logs: Read::Known(vec![log(name)]),
         deployments: vec![Deployment {
             id: "ecs-svc/1".into(),
             status: DeploymentStatus::Primary,
@@ -121,6 +122,12 @@ pub fn server(name: &str, tasks: u32) -> Server {
         bounds: Read::Known(Some(Bounds { min: 1, max: 6 })),
         circuit_breaker: true,
     }
+}
+
+/// Where our templates let a server log.
+pub fn log(server: &str) -> ContainerLog {
+    let (group, streams) = (format!("/quarterdeck/prod/{server}"), Streams::Tasks { prefix: server.into() });
+    ContainerLog { container: server.into(), to: Destination::Group { group, streams } }
 }
 
 /// A running task.
