@@ -47,7 +47,8 @@ impl AwsCloud {
     pub(super) async fn query_results(&self, query: &str) -> CloudResult<InsightsResults> {
         const CALL: &str = "logs:GetQueryResults";
         let (region, query) = group::parts(query);
-        let answer = self.logs.at(region).read.get_query_results().query_id(query).send().await.map_err(self.failed(CALL))?;
+        let answer =
+            self.logs.at(region).read.get_query_results().query_id(query).send().await.map_err(self.failed(CALL))?;
         let running = match answer.status() {
             Some(QueryStatus::Scheduled | QueryStatus::Running) | None => true,
             Some(QueryStatus::Complete) => false,

@@ -72,14 +72,15 @@ fn firelens(options: Options<'_>, home: &str) -> Destination {
         return Destination::FireLens { output: made.or(output) };
     };
     let plain = |value: Option<String>| value.filter(|value| !value.contains('$'));
-    let streams = match (options.of("log_stream_name"), options.of("log_stream_prefix"), options.of("log_stream_template")) {
-        (_, _, Some(_)) => Streams::Any,
-        (Some(stream), _, None) => plain(Some(stream)).map_or(Streams::Any, |stream| Streams::Named { stream }),
-        (None, prefix, None) if plain(prefix.clone()) == prefix => {
-            Streams::FireLens { prefix: prefix.unwrap_or_default() }
-        }
-        _ => Streams::Any,
-    };
+    let streams =
+        match (options.of("log_stream_name"), options.of("log_stream_prefix"), options.of("log_stream_template")) {
+            (_, _, Some(_)) => Streams::Any,
+            (Some(stream), _, None) => plain(Some(stream)).map_or(Streams::Any, |stream| Streams::Named { stream }),
+            (None, prefix, None) if plain(prefix.clone()) == prefix => {
+                Streams::FireLens { prefix: prefix.unwrap_or_default() }
+            }
+            _ => Streams::Any,
+        };
     Destination::Group { group: group::id(&name, options.of("region").as_deref(), home), streams }
 }
 

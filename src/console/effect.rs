@@ -2,9 +2,9 @@
 
 use super::remote::Generation;
 use super::screens::Fetch;
+use crate::core::logs::insights::InsightsRequest;
 use crate::core::logs::tail::Keep;
 use crate::core::logs::{Followed, TailRequest};
-use crate::core::logs::insights::InsightsRequest;
 use crate::core::operation::{self, Operation, PlanRequest, Way};
 use crate::core::stack::StackRef;
 

@@ -170,6 +170,7 @@ impl Executor {
         self.stop_older();
         let (events, mut received) = mpsc::channel(16);
         let (cloud, budget, out) = (self.session.cloud.clone(), self.budget.clone(), self.out.clone());
+        let owners = request.sources.owners.clone();
         let collect = async move {
             let (mut collected, mut failure) = (Collected::new(keep, WINDOW), None);
             while let Some(event) = received.recv().await {
@@ -179,7 +180,7 @@ impl Executor {
                         failure = Some(error);
                         true
                     }
-                    TailEvent::Gap(gap) => collected.take([gap.line()]),
+                    TailEvent::Gap(gap) => collected.take([gap.line(&owners)]),
                     // The status of the tail tells of groups that are missing.
                     TailEvent::State(_) | TailEvent::Rate(_) | TailEvent::Missing(_) | TailEvent::Appeared(_) => true,
                 };

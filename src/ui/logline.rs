@@ -11,9 +11,9 @@ use super::paint::{self, span};
 use super::theme::Theme;
 use crate::console::screens::logs::Times;
 use crate::core::logs::field::as_text;
+use crate::core::logs::tag::COLUMN;
 use crate::core::logs::{Kept, LineRef, Pattern, Severity};
 use crate::core::meaning::Meaning;
-use crate::core::logs::tag::COLUMN;
 use crate::core::text::{age, cut_front, head, row, sanitise};
 
 /// What all lines of a screen share.

@@ -106,7 +106,7 @@ fn rendered(state: &State, row: usize, format: &Format<'_>, cells: usize) -> Vec
 /// Width of the server column: none where all lines come from one server.
 fn server_cells(state: &State) -> usize {
     let servers = state.servers();
-    if state.chosen().len() == 1 || servers.len() < 2 {
+    if state.store.filter().servers.len() == 1 || servers.len() < 2 {
         return 0;
     }
     let widest = |limit: usize, group: bool| {

@@ -1,5 +1,7 @@
 //! The status lines of the log: the tail's state, what is shown, what was lost.
 
+use std::collections::BTreeSet;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use ratatui::text::{Line, Span};
@@ -45,9 +47,6 @@ pub fn tail(model: &Model, theme: &Theme) -> Line<'static> {
         spans.push(span(format!("  {idle}"), theme.muted()));
     }
     spans.extend(doubts(model).map(|text| span(text, theme.of(Meaning::Warn))));
-    if matches!(state.tail, TailState::Live | TailState::Sampled | TailState::Lagging(_)) && !model.context.emulated() {
-        spans.push(span("  (AWS bills live tails by the minute)", theme.muted()));
-    }
     Line::from(spans)
 }
 
@@ -56,14 +55,15 @@ fn doubts(model: &Model) -> impl Iterator<Item = String> {
     let state = &model.screens.logs;
     let missing: Vec<&str> = state.missing.iter().map(String::as_str).collect();
     let missing = (!missing.is_empty()).then(|| format!("  ▲ waits for {}, which does not exist", missing.join(", ")));
-    let chosen = state.chosen();
+    let chosen = &state.store.filter().servers;
     let wanted = |server: &str| chosen.is_empty() || chosen.contains(server);
     let elsewhere = state.sources.owners.elsewhere().filter(|one| wanted(&one.server));
     let elsewhere: Vec<String> = elsewhere.map(|one| format!("{}: {}", one.server, one.why)).collect();
     let elsewhere = (!elsewhere.is_empty()).then(|| format!("  ▲ not read: {}", elsewhere.join("; ")));
     let ahead = SignedDuration::from_millis(model.ahead);
     let behind = if model.ahead > 0 { "behind" } else { "ahead of" };
-    let clock = (ahead.abs() >= SKEW).then(|| format!("  ▲ this clock is {} {behind} AWS's", short_duration(ahead.abs())));
+    let clock =
+        (ahead.abs() >= SKEW).then(|| format!("  ▲ this clock is {} {behind} AWS's", short_duration(ahead.abs())));
     [missing, elsewhere, clock].into_iter().flatten()
 }
 
@@ -175,9 +175,10 @@ fn look(state: &State) -> String {
 }
 
 fn sources(state: &State) -> String {
-    let (chosen, owners) = (state.chosen(), state.sources.owners.servers());
+    let (chosen, owners) = (&state.store.filter().servers, state.sources.owners.servers());
     let groups = || state.sources.groups.iter().map(String::as_str).collect();
     let followed = if owners.is_empty() { groups() } else { owners };
+    let chosen: BTreeSet<&str> = chosen.iter().map(String::as_str).collect();
     let names: Vec<&str> = if chosen.is_empty() { followed } else { chosen }.into_iter().collect();
     match names.len() {
         0 => "logs".to_owned(),
@@ -193,7 +194,8 @@ fn idle(state: &State, now: Timestamp, theme: &Theme) -> Option<String> {
     }
     let at = state.last_line.unwrap_or(state.window.from());
     let last = Timestamp::from_millisecond(at).ok()?;
-    (now.duration_since(last) >= IDLE).then(|| format!("idle since {} ({})", clock(at, state, now, theme), age(now, last)))
+    (now.duration_since(last) >= IDLE)
+        .then(|| format!("idle since {} ({})", clock(at, state, now, theme), age(now, last)))
 }
 
 /// A time to the second, in the zone of the times beside it; with the day where that is not today.

@@ -1,13 +1,15 @@
 //! Keys and messages of the log screen in, effects and model out.
 
 use crate::support::{Console, logs};
+use quarterdeck::console::dialogs::Dialog;
 use quarterdeck::console::effect::Effect;
 use quarterdeck::console::model::Model;
 use quarterdeck::console::msg::Msg;
-use quarterdeck::console::screens::logs as logs_screen;
+use quarterdeck::console::screens::{Screen, logs as logs_screen};
 use quarterdeck::core::error::{CloudError, ErrorKind};
 use quarterdeck::core::logs::tail::{Follow, Past};
-use quarterdeck::core::logs::{Line, Severity, Store, TailRequest, TailState};
+use quarterdeck::core::logs::{ContainerLog, Destination, Line, Severity, Store, TailRequest, TailState};
+use quarterdeck::core::unread::Read;
 
 fn row(model: &Model) -> usize {
     model.screens.logs.position().expect("a line")
@@ -180,7 +182,8 @@ fn a_time_in_the_past_opens_its_window_and_newer_windows_lead_to_the_present() {
     let to = crate::support::at(-7_200).as_millisecond();
     assert!(request.from < to && request.until.is_some_and(|until| until > to));
     let past = |millis: i64, text: &str| logs::line("time", "b", millis - 7_200_000, text);
-    console.send(Msg::OlderLines(generation, Ok(vec![past(-9, "before"), past(5, "there"), past(900, "after")].into())));
+    console
+        .send(Msg::OlderLines(generation, Ok(vec![past(-9, "before"), past(5, "there"), past(900, "after")].into())));
     assert_eq!((selected(&console).as_str(), shown(&console)), ("there", 3));
     console.send(Msg::Lines(generation, vec![logs::line("time", "b", 0, "now")]));
     assert_eq!((shown(&console), console.model.screens.logs.unseen), (3, 1), "what comes now is counted");
@@ -279,4 +282,113 @@ fn the_fields_of_json_lines_are_chosen_from_a_list() {
     console.send(Msg::Lines(1, vec![logs::line("time", "b", 1, "plain")]));
     console.keys("Gf");
     assert!(console.toast().contains("no fields"), "{}", console.toast());
+}
+
+#[test]
+fn escape_stops_a_window_that_is_read_and_its_answer_is_not_taken() {
+    let mut console = live(logs::mixed());
+    let (reading, first) = window(console.keys("["));
+    console.send(Msg::OlderSoFar(reading, 12_000));
+    assert_eq!(console.model.screens.logs.window.so_far(), Some(12_000));
+    assert_eq!(console.keys("<esc>"), [Effect::StopOlder]);
+    assert!(!console.model.screens.logs.window.loading());
+    console.send(Msg::OlderLines(reading, Ok(vec![logs::line("time", "b", -2_000_000, "late")].into())));
+    assert_eq!(shown(&console), 8, "an answer on its way is dropped");
+    assert_eq!(window(console.keys("[")).1, first, "and the window can be read again");
+}
+
+#[test]
+fn a_window_with_more_lines_than_there_is_room_for_is_shorter() {
+    let mut console = live(logs::mixed());
+    let (reading, request) = window(console.keys("["));
+    let cut = request.from + 600_000;
+    let at = cut - crate::support::at(0).as_millisecond();
+    let past = Past { lines: vec![logs::line("time", "b", at, "old")], cut: Some(cut) };
+    console.send(Msg::OlderLines(reading, Ok(past)));
+    let (_, next) = window(console.keys("["));
+    assert_eq!(next.until, Some(cut + 1), "the next window ends where this one was cut");
+}
+
+#[test]
+fn after_lines_were_dropped_older_windows_go_on_past_silence() {
+    let mut console = live(Vec::new());
+    console.model.screens.logs.store = Store::new(64 * 1024);
+    console.send(Msg::Lines(1, logs::many(2_000)));
+    assert!(console.model.screens.logs.store.dropped() > 0);
+    let (first, _) = console.model.screens.logs.store.span().expect("lines");
+    let mut until = None;
+    for _ in 0..12 {
+        let (reading, request) = window(console.keys("["));
+        assert_eq!(request.until, Some(until.unwrap_or(first + 1)), "each window ends where the one before began");
+        until = Some(request.from);
+        console.send(Msg::OlderLines(reading, Ok(Past::default())));
+    }
+}
+
+#[test]
+fn a_group_that_does_not_exist_is_told_until_it_does() {
+    let mut console = live(Vec::new());
+    let group = "/quarterdeck/prod/time".to_owned();
+    console.send(Msg::LogMissing(1, group.clone(), true));
+    assert!(console.model.screens.logs.missing.contains(&group));
+    console.send(Msg::LogMissing(99, "/of/another/tail".into(), true));
+    assert_eq!(console.model.screens.logs.missing.len(), 1);
+    console.send(Msg::LogMissing(1, group, false));
+    assert!(console.model.screens.logs.missing.is_empty());
+}
+
+/// A world in which `weather` logs with another driver.
+fn with_splunk() -> Console {
+    let mut world = crate::support::fixtures::world();
+    let server = world.fleet.servers.iter_mut().find(|server| server.name == "weather").expect("weather");
+    let log = ContainerLog { container: "app".into(), to: Destination::Driver { driver: "splunk".into() } };
+    server.logs = Read::Known(vec![log]);
+    Console::with(world)
+}
+
+#[test]
+fn the_log_of_a_server_that_is_not_in_cloudwatch_is_refused_with_its_driver() {
+    let mut console = with_splunk();
+    console.keys("1/weather<enter>l");
+    assert!(console.toast().contains("container app logs with splunk"), "{}", console.toast());
+    assert_ne!(console.model.screen, Screen::Logs);
+    console.keys("2");
+    assert_eq!(console.model.screens.logs.sources.groups, ["/quarterdeck/prod/time"]);
+}
+
+#[test]
+fn windows_go_by_the_clock_of_aws() {
+    let mut console = Console::new();
+    console.send(Msg::Ahead(40_000));
+    let effects = console.keys("2");
+    let request = effects.iter().find_map(|effect| match effect {
+        Effect::Tail(_, request) => Some(request.clone()),
+        _ => None,
+    });
+    let from = crate::support::at(40).as_millisecond() - logs_screen::HISTORY;
+    assert_eq!(request.map(|request| request.from), Some(from));
+}
+
+#[test]
+fn a_line_that_is_stamped_ahead_does_not_hide_silence() {
+    let mut console = live(vec![logs::line("time", "b", 1_200_000, "stamped ahead")]);
+    console.tick(60);
+    assert_eq!(console.model.screens.logs.last_line, Some(crate::support::at(0).as_millisecond()));
+    assert_eq!(shown(&console), 1);
+}
+
+#[test]
+fn the_lines_of_an_event_are_lines_of_the_pane_and_of_a_saved_file() {
+    let mut console = live(vec![logs::line("time", "b", -5, "Traceback:\r  File \"a.py\"\rValueError: declined")]);
+    console.keys("<enter>");
+    let Some(Dialog::Text { lines, .. }) = console.model.dialogs.last() else { panic!("no dialog") };
+    let lines: Vec<String> = lines.iter().map(|cells| cells.iter().map(|cell| cell.text.as_str()).collect()).collect();
+    assert!(
+        lines.ends_with(&["Traceback:".into(), "  File \"a.py\"".into(), "ValueError: declined".into()]),
+        "{lines:?}"
+    );
+    console.keys("<esc><ctrl-s><enter>");
+    let effects = work(&mut console);
+    let [Effect::Save(_, text)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert!(text.ends_with("Traceback:\n  File \"a.py\"\nValueError: declined\n"), "{text}");
 }

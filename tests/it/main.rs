@@ -23,6 +23,7 @@ mod flows_requests;
 mod health;
 mod hostile;
 mod local_emulator;
+mod logs_foreign;
 mod others;
 mod private;
 mod protocol;

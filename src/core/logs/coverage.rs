@@ -263,6 +263,13 @@ impl Coverage {
         Some(gap)
     }
 
+    /// When the first group is tried again, if none can be read now.
+    pub fn none_readable(&self) -> Option<i64> {
+        let until = |group: &Followed| group.barred.as_ref().map(|barred| barred.until);
+        let all: Option<Vec<i64>> = self.groups.values().map(until).collect();
+        all?.into_iter().min()
+    }
+
     /// Whether no group can be read, and waiting will not help.
     pub fn hopeless(&self) -> bool {
         let hopeless = |group: &Followed| group.barred.as_ref().is_some_and(|barred| barred.hopeless);
@@ -284,7 +291,8 @@ impl Coverage {
     /// The window cannot be read on. Returns the gap if it is new, or has grown: to more groups, or
     /// noticeably longer.
     pub fn trouble(&mut self, why: &str, now: i64) -> Option<Gap> {
-        let owing: Vec<(&String, &Followed)> = self.groups.iter().filter(|(_, group)| group.owes() && group.barred.is_none()).collect();
+        let owing: Vec<(&String, &Followed)> =
+            self.groups.iter().filter(|(_, group)| group.owes() && group.barred.is_none()).collect();
         let from = owing.iter().map(|(_, group)| group.settled).min()?.max(self.position).min(now);
         // Events may have been written earlier than they were taken.
         let from = if from > self.from { (from - self.pace.overlap).max(self.from) } else { from };

@@ -194,7 +194,8 @@ impl<'p> Visitor<'_> for KeySeed<'p> {
 /// `key=value` or `key="value"`, at the beginning of the line or after a space, a comma or a bracket.
 fn logfmt<'a>(line: &'a str, key: &str) -> Option<Value<'a>> {
     let bytes = line.as_bytes();
-    let begins = |at: usize| at == 0 || matches!(bytes[at - 1], b' ' | b'\n' | b',' | b'(' | b'[' | b'{' | b';' | b'?' | b'&');
+    let begins =
+        |at: usize| at == 0 || matches!(bytes[at - 1], b' ' | b'\n' | b',' | b'(' | b'[' | b'{' | b';' | b'?' | b'&');
     let mut found = memmem::find_iter(bytes, key).filter(|at| begins(*at));
     let value = found.find_map(|at| line[at + key.len()..].strip_prefix('='))?;
     let value = match value.strip_prefix('"') {

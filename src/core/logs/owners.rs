@@ -126,6 +126,12 @@ impl Owners {
         self.groups.values().flatten().map(|owner| owner.server.as_str()).collect()
     }
 
+    /// The server that alone writes to a group, if there is one.
+    pub fn only_one(&self, group: &str) -> Option<&str> {
+        let (first, rest) = self.groups.get(group)?.split_first()?;
+        rest.iter().all(|other| other.server == first.server).then_some(first.server.as_str())
+    }
+
     /// The log groups of the servers that are wanted.
     pub fn groups(&self) -> Vec<String> {
         let wanted = self.groups.iter().filter(|(_, owners)| owners.iter().any(|owner| self.wanted(&owner.server)));
@@ -211,8 +217,7 @@ impl Owners {
     /// An event as a line; `None` if it is of a server that is not wanted.
     pub fn line(&self, event: &LogEvent) -> Option<Line> {
         let origin = self.origin(&event.group, &event.stream);
-        self.wants(&event.group, &origin)
-            .then(|| Line::new(event, origin.server.unwrap_or(&event.group), origin.task))
+        self.wants(&event.group, &origin).then(|| Line::new(event, origin.server.unwrap_or(&event.group), origin.task))
     }
 }
 

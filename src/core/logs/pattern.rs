@@ -39,7 +39,10 @@ impl Pattern {
     /// This very text.
     pub fn literal(text: &str) -> Self {
         // An escaped literal within the size limit always compiles; one beyond it matches nothing.
-        Self { text: text.to_owned(), regex: build(&regex::escape(text), has_no_capital(text)).unwrap_or_else(|_| never()) }
+        Self {
+            text: text.to_owned(),
+            regex: build(&regex::escape(text), has_no_capital(text)).unwrap_or_else(|_| never()),
+        }
     }
 
     /// As it was typed.

@@ -24,9 +24,10 @@ impl Severity {
     /// The severity of this name, in the spellings that loggers use.
     pub fn named(name: &str) -> Option<Self> {
         const NAMES: &[(Severity, &[&str])] = &[
-            (Severity::Debug, &[
-                    "trace", "debug", "verbose", "trc", "dbg", "vrb", "fine", "finer", "finest", "dbug", "trce",
-                ]),
+            (
+                Severity::Debug,
+                &["trace", "debug", "verbose", "trc", "dbg", "vrb", "fine", "finer", "finest", "dbug", "trce"],
+            ),
             (Severity::Info, &["info", "notice", "information", "informational", "inf", "log"]),
             (Severity::Warn, &["warn", "warning", "wrn"]),
             (
@@ -213,9 +214,10 @@ fn scaled(text: &str, scale: Scale) -> Option<Severity> {
         Scale::OpenTelemetry => match number() {
             Some(number) => Severity::opentelemetry(number),
             // As protobuf's JSON may write it: `"SEVERITY_NUMBER_ERROR2"`.
-            None => text.trim_start_matches('"').strip_prefix("SEVERITY_NUMBER_").and_then(|rest| {
-                Severity::named(word_of(rest).trim_end_matches(|c: char| c.is_ascii_digit()))
-            }),
+            None => text
+                .trim_start_matches('"')
+                .strip_prefix("SEVERITY_NUMBER_")
+                .and_then(|rest| Severity::named(word_of(rest).trim_end_matches(|c: char| c.is_ascii_digit()))),
         },
         Scale::Python => number().and_then(Severity::python),
         Scale::Letter => {

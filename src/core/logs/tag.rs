@@ -88,8 +88,10 @@ mod tests {
         let id = |number: u32| format!("0192aaaabbbb-{number:04}");
         let prefixed = |number: u32| format!("2026/11/{number:02}/[$LATEST]same");
         let mut tags = Tags::default();
-        let all: BTreeSet<String> =
-            (0..30).flat_map(|number| [host(number), id(number), prefixed(number)]).map(|task| tags.of(&task).to_owned()).collect();
+        let all: BTreeSet<String> = (0..30)
+            .flat_map(|number| [host(number), id(number), prefixed(number)])
+            .map(|task| tags.of(&task).to_owned())
+            .collect();
         assert_eq!(all.len(), 90, "{all:?}");
         assert!(all.iter().all(|tag| width(tag) <= COLUMN), "{all:?}");
         assert_eq!(tags.of(&host(3)).to_owned(), tags.of(&host(3)), "a name stays");

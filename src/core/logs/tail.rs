@@ -203,7 +203,8 @@ mod tests {
     use crate::core::logs::LogEvent;
 
     fn line(at: i64) -> Line {
-        let event = LogEvent { timestamp: at, ingested: at, group: "g".into(), stream: "s".into(), message: "x".repeat(10) };
+        let event =
+            LogEvent { timestamp: at, ingested: at, group: "g".into(), stream: "s".into(), message: "x".repeat(10) };
         Line::decode(&event)
     }
 

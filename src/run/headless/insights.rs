@@ -4,10 +4,10 @@ use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::logs::{instant, now};
-use super::{Exit, Failure, Output, json, line, progress, written};
 use super::sources::of_servers;
-use crate::core::logs::{Followed, Owners};
+use super::{Exit, Failure, Output, json, line, progress, written};
 use crate::core::logs::insights::{InsightsRequest, InsightsResults, of_streams};
+use crate::core::logs::{Followed, Owners};
 use crate::run::{Session, insights};
 
 /// A Logs Insights query; these docs are the command's help.
@@ -86,7 +86,9 @@ fn query(typed: &str, groups: &[String], owners: &Owners) -> String {
             typed.to_owned()
         }
         None => {
-            progress(&format!("quarterdeck: the query counts lines of {others} too, which write to the same log groups"));
+            progress(&format!(
+                "quarterdeck: the query counts lines of {others} too, which write to the same log groups"
+            ));
             typed.to_owned()
         }
     }

@@ -44,8 +44,8 @@ pub struct LogsOptions {
     #[arg(long)]
     pub filter: Option<String>,
     /// Only lines that match this regular expression.
-    #[arg(long, value_name = "REGEX", value_parser = Pattern::exact)]
-    pub grep: Option<Pattern>,
+    #[arg(long, value_name = "REGEX", value_parser = grep)]
+    pub grep: Option<Box<Pattern>>,
     /// Only lines of which this holds, as the Logs screen filters: 'tool=get_forecast latency_ms>500 !canary'.
     #[arg(long = "where", value_name = "EXPRESSION", value_parser = Expression::parse)]
     pub expression: Option<Expression>,
@@ -74,6 +74,10 @@ impl LogsOptions {
             (true, Mode::Poll) => Follow::Poll,
         }
     }
+}
+
+fn grep(text: &str) -> Result<Box<Pattern>, String> {
+    Pattern::exact(text).map(Box::new)
 }
 
 fn level(text: &str) -> Result<Severity, String> {
@@ -112,7 +116,8 @@ pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> R
     let tail = Tail::new(session.cloud.clone(), request, Budget::at(&session.context));
     let reader = tokio::spawn(Tail { changes: Some(changes), ..tail }.follow(events));
     let tick = interval_at(Instant::now() + REFRESH, REFRESH);
-    let refresh = options.follow.then(|| tokio::spawn(sources::refresh(session.clone(), options.clone(), following, tick)));
+    let refresh =
+        options.follow.then(|| tokio::spawn(sources::refresh(session.clone(), options.clone(), following, tick)));
     let exit = loop {
         let event = tokio::select! {
             event = received.recv() => event,
@@ -357,7 +362,9 @@ mod tests {
         let day = 86_400_000;
         let today = stamp(10 * day + 5, 10 * day + 3_600_000, false);
         assert_eq!(today.len(), "00:00:00.005".len(), "{today}");
-        for dated in [stamp(8 * day, 10 * day, false), stamp(12 * day, 10 * day, false), stamp(10 * day, 10 * day, true)] {
+        for dated in
+            [stamp(8 * day, 10 * day, false), stamp(12 * day, 10 * day, false), stamp(10 * day, 10 * day, true)]
+        {
             assert_eq!(dated.len(), "1970-01-11 00:00:00.000+00:00".len(), "{dated}");
             assert!(dated.starts_with("1970-01-"), "{dated}");
         }
@@ -381,7 +388,7 @@ mod tests {
             since: "15m".into(),
             until: None,
             filter: None,
-            grep: Pattern::exact("convert").ok(),
+            grep: grep("convert").ok(),
             expression: Expression::parse("latency_ms>500").ok(),
             level: Some(Severity::Warn),
         };

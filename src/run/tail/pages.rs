@@ -233,7 +233,10 @@ impl Pages {
             }
             let wait = self.patience.wait(failures);
             let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            self.tell(Piece::Stuck(error, failures, millis)).await?;
+            // What cannot be parsed is looked for soon, and then told.
+            if error.kind != ErrorKind::Garbled {
+                self.tell(Piece::Stuck(error, failures, millis)).await?;
+            }
             tokio::time::sleep(wait).await;
         }
     }

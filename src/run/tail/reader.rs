@@ -280,7 +280,9 @@ impl TailReader {
                 let newest = events.iter().map(|event| event.ingested).max();
                 let doubtful = lane.reading.repeats(&events);
                 let followed = lane.groups.borrow().clone();
-                for group in lane.covered.iter().filter(|group| followed.contains(group) && !lane.absent.contains(group)) {
+                for group in
+                    lane.covered.iter().filter(|group| followed.contains(group) && !lane.absent.contains(group))
+                {
                     if sampled || lane.sampled || doubtful {
                         self.coverage.feed(group, if sampled { Feed::Sampled } else { Feed::Whole }, now);
                     } else if let Some(newest) = newest {
@@ -388,7 +390,7 @@ impl TailReader {
         let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         let gap = self.coverage.bar(group, &error.to_string(), now, wait, hopeless);
         self.stuck = None;
-        self.barred.get_or_insert(error);
+        self.barred = Some(error);
         self.gap(gap).await
     }
 
@@ -470,6 +472,11 @@ impl TailReader {
     fn state(&self) -> TailState {
         if let Some((why, wait)) = &self.stuck {
             return TailState::Reconnecting(why.clone(), *wait);
+        }
+        if let (Some(until), Some(error)) = (self.coverage.none_readable(), &self.barred) {
+            // To the second, because each change of the state is a message.
+            let wait = (until - self.now()).max(0) / 1_000 * 1_000;
+            return TailState::Reconnecting(error.message.clone(), u64::try_from(wait).unwrap_or(0));
         }
         if self.coverage.loading() {
             // Counted by thousands, because each change of the state is a message.

@@ -2,12 +2,12 @@
 
 use quarterdeck::core::client::{Client, ClientList, ClientSecret, Details, StoredSecret};
 use quarterdeck::core::error::{CloudError, ErrorKind};
-use quarterdeck::core::logs::{ContainerLog, Destination, Streams};
 use quarterdeck::core::fleet::{
     Bounds, Container, Deployment, DeploymentStatus, Fleet, Health, Rollout, Server, ServiceEvent, ServiceStatus,
     StopCode, Target, TargetState, Task, TaskStatus,
 };
 use quarterdeck::core::identity::{Context, Identity};
+use quarterdeck::core::logs::{ContainerLog, Destination, Streams};
 use quarterdeck::core::unread::Read;
 
 use super::{World, at, stacks};

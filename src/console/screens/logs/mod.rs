@@ -6,7 +6,9 @@ pub mod save;
 pub mod window;
 
 pub use act::{back, copy, go, open, submit, work};
-pub use window::{HISTORY, fleet_read, follow, gap, lines, missing, now, older_lines, older_so_far, rate, show, tail_state};
+pub use window::{
+    HISTORY, fleet_read, follow, gap, lines, missing, now, older_lines, older_so_far, rate, show, tail_state,
+};
 
 use std::collections::BTreeSet;
 
@@ -124,15 +126,6 @@ impl State {
     pub fn servers(&self) -> BTreeSet<String> {
         let owners = self.sources.owners.servers().into_iter().map(str::to_owned);
         owners.chain(self.store.sources().iter().map(|source| source.server.to_string())).collect()
-    }
-
-    /// The servers that alone are shown; none if all are. With them go the groups whose lines may be theirs.
-    pub fn chosen(&self) -> BTreeSet<&str> {
-        let owners = self.sources.owners.servers();
-        let chosen = &self.store.filter().servers;
-        let named = chosen.iter().map(String::as_str);
-        let servers: BTreeSet<&str> = named.clone().filter(|name| owners.contains(name)).collect();
-        if servers.is_empty() { named.collect() } else { servers }
     }
 
     /// Adds lines. Where the oldest had to go, what is kept begins later; of its first millisecond some may be gone.

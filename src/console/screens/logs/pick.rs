@@ -89,7 +89,8 @@ fn sources(model: &Model) -> Vec<Item> {
     let all = filter.servers.is_empty() && filter.without.is_empty();
     let mut rows = vec![row(Some(all), "all", "every server and task, also those to come", What::All)];
     for server in servers {
-        let shown = filter.servers.is_empty() || filter.servers.contains(&server);
+        let chosen = filter.servers.contains(&server) || filter.untold.contains(&server);
+        let shown = filter.servers.is_empty() || chosen;
         rows.push(row(Some(shown), &*server, "", What::Server(server.clone())));
         for source in seen.iter().filter(|source| *source.server == *server) {
             let task = source.task.to_string();
@@ -168,6 +169,11 @@ fn select(model: &mut Model, change: impl FnOnce(&mut Filter, Vec<String>)) {
     let state = &mut model.screens.logs;
     let all = state.servers();
     let mut filter = state.store.filter().clone();
+    // From here on the operator chooses one by one.
+    let untold = std::mem::take(&mut filter.untold);
+    if !filter.servers.is_empty() {
+        filter.servers.extend(untold);
+    }
     change(&mut filter, all.iter().cloned().collect());
     if filter.servers == all {
         filter.servers.clear();

@@ -111,10 +111,10 @@ pub fn follow(model: &mut Model, server: Option<&str>) -> Vec<Effect> {
         return effects;
     }
     // With the server's own lines go those of which cannot be told that they are another's.
-    let untold = server.into_iter().flat_map(|server| sources.owners.untold(server)).map(str::to_owned);
-    let servers: BTreeSet<String> = server.map(str::to_owned).into_iter().chain(untold).collect();
+    let untold = server.into_iter().flat_map(|server| sources.owners.untold(server)).map(str::to_owned).collect();
+    let servers: BTreeSet<String> = server.map(str::to_owned).into_iter().collect();
     let state = &mut model.screens.logs;
-    state.set_filter(Filter { servers, without: BTreeSet::new(), ..state.store.filter().clone() });
+    state.set_filter(Filter { servers, untold, without: BTreeSet::new(), ..state.store.filter().clone() });
     if state.sources.groups == sources.groups && !matches!(state.tail, TailState::Ended(_) | TailState::Off) {
         effects.extend(resume(model));
         return effects;
@@ -177,7 +177,7 @@ pub fn gap(model: &mut Model, generation: Generation, gap: Gap) -> Vec<Effect> {
     if generation != model.screens.logs.generation {
         return Vec::new();
     }
-    let line = gap.line();
+    let line = gap.line(&model.screens.logs.sources.owners);
     let known = model.screens.logs.gaps.iter().any(|known| known.id == gap.id);
     model.screens.logs.gaps.retain(|known| known.id != gap.id);
     let told = known && !gap.closed;

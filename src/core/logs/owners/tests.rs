@@ -1,10 +1,8 @@
 //! Whose a line is, over clusters of every kind.
 
 use super::*;
-use crate::core::fleet::{
-    Container, Health, Server, ServiceStatus, Task, TaskStatus,
-};
 use crate::core::error::{CloudError, ErrorKind};
+use crate::core::fleet::{Container, Health, Server, ServiceStatus, Task, TaskStatus};
 use rstest::rstest;
 
 const T1: &str = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
@@ -92,7 +90,15 @@ fn told(owners: &Owners, stream: &str) -> (String, String) {
 #[case::another_prefix(tasks("api"), "app", tasks("worker"), "app", "old/app/x1", "-", "x1")]
 #[case::another_prefix_of_a_task(tasks("api"), "app", tasks("worker"), "app", &format!("old/app/{T1}"), "api", T1)]
 #[case::a_longer_prefix(tasks("api/v2"), "app", tasks("api"), "v2", "api/v2/app/x1", "api", "x1")]
-#[case::a_prefix_of_a_prefix(router("app-"), "app", router("app-worker-"), "app", "app-worker-app-firelens-0c0c", "worker", "0c0c")]
+#[case::a_prefix_of_a_prefix(
+    router("app-"),
+    "app",
+    router("app-worker-"),
+    "app",
+    "app-worker-app-firelens-0c0c",
+    "worker",
+    "0c0c"
+)]
 #[case::a_router(router("app-"), "app", tasks("worker"), "app", &format!("app-firelens-{T1}"), "api", T1)]
 #[case::a_router_without_prefix(router(""), "app", router(""), "job", "job-firelens-0c0c", "worker", "0c0c")]
 #[case::a_runtime_id(Streams::Runtime, "app", Streams::Runtime, "app", &T2.repeat(2), "worker", T2)]
@@ -134,7 +140,10 @@ fn only_the_lines_of_the_servers_that_are_wanted_come() {
     assert!(wanted("/own", "x"), "nobody else of the cluster writes there");
     assert!(!wanted("/same", &format!("ecs/app/{T2}")) && wanted("/same", "ecs/app/unknown"), "it may be wanted");
     let prefix = |group: &str| owners.prefix(group);
-    assert_eq!((prefix("/shared").as_deref(), prefix("/own"), prefix("/same").as_deref()), (Some("api/app/"), None, Some("ecs/app/")));
+    assert_eq!(
+        (prefix("/shared").as_deref(), prefix("/own"), prefix("/same").as_deref()),
+        (Some("api/app/"), None, Some("ecs/app/"))
+    );
     assert_eq!(owners.shared_with().into_iter().collect::<Vec<_>>(), ["worker"]);
     let whole = owners.clone().whole(["/shared".to_owned()]);
     assert!(whole.line(&event("/shared", "worker/app/x")).is_some() && whole.prefix("/shared").is_none());
