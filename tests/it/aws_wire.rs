@@ -433,6 +433,30 @@ async fn the_kind_of_a_client_that_cannot_be_described_is_unknown() {
 }
 
 #[tokio::test]
+async fn a_page_of_log_events_has_more_time_than_other_reads_and_one_attempt() {
+    assert!(Timeouts::default().logs == Duration::from_secs(30) && SHORT.logs > SHORT.attempt);
+    let server = Scripted::script([("FilterLogEvents", vec![Reply::Hang])]).await;
+    let query = LogQuery { group: "/g".into(), prefix: None, from: 0, until: Some(5), pattern: None, token: None };
+    let begun = Instant::now();
+    let error = cloud(&server.url).await.log_page(&query).await.unwrap_err();
+    assert_eq!((error.kind, server.count("FilterLogEvents")), (ErrorKind::TimedOut, 1));
+    assert!(begun.elapsed() >= SHORT.logs, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn an_answer_whose_events_cannot_be_parsed_says_nothing_of_their_text() {
+    let bad = r#"{"events":[{"timestamp":"secret text","message":"secret text"}]}"#;
+    let lone = r#"{"events":[{"timestamp":1,"message":"secret text \ud800"}]}"#;
+    for body in [bad, lone, r#"{"events":[{"message":"secret text"#] {
+        let server = Scripted::script([("FilterLogEvents", vec![Reply::Answer(200, body.into())])]).await;
+        let query = LogQuery { group: "/g".into(), prefix: None, from: 0, until: Some(5), pattern: None, token: None };
+        let error = cloud(&server.url).await.log_page(&query).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Garbled, "{error}");
+        assert!(!format!("{error:?}").contains("secret text"), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_live_tail_that_sends_garbage_ends_with_an_error() {
     let group = json!({ "logGroupName": "/g", "arn": "arn:aws:logs:eu-central-1:1:log-group:/g:*" });
     let server = Scripted::script([

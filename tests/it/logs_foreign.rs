@@ -3,10 +3,16 @@
 
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::support::pty;
 use crate::support::scripted::{Reply, Request, Scripted};
 use jiff::Timestamp;
+use quarterdeck::aws::{Access, connect};
+use quarterdeck::core::identity::Context;
+use quarterdeck::run::Session;
+use quarterdeck::run::audit::Audit;
+use quarterdeck::run::headless::{self, LogsOptions, Mode, logs};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -349,4 +355,97 @@ fn an_event_that_is_stamped_ahead_is_shown_when_following() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(lines[0].ends_with("before") && lines[1].ends_with("20 minutes ahead"), "{lines:?}");
+}
+
+#[test]
+fn a_window_without_lines_is_told_from_a_log_that_is_not_read() {
+    let cluster = one(vec![(60, "a line")]);
+    let (code, out, err) = cluster.run(&["logs", "app", "--since", "5s"]);
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "", "quarterdeck: no line of that time in /ecs/app\n"));
+    let (code, _, err) = cluster.run(&["logs", "app", "--grep", "nothing"]);
+    assert_eq!((code, err.as_str()), (0, "quarterdeck: none of 1 lines matches\n"));
+}
+
+#[tokio::test]
+async fn a_server_that_comes_while_its_log_is_followed_joins() {
+    let first = vec![service("api", T1, [awslogs("app", "/ecs/api", "ecs")])];
+    let both = [first.clone(), vec![service("web", T2, [awslogs("app", "/ecs/web", "ecs")])]].concat();
+    let groups = [(HOME, "/ecs/api"), (HOME, "/ecs/web")];
+    let deployed = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = deployed.clone();
+    let server = Scripted::start(move |request| {
+        let services = if seen.load(std::sync::atomic::Ordering::SeqCst) { &both } else { &first };
+        answer(services, &groups, &[], request)
+    })
+    .await;
+    let access = Access {
+        region: Some(HOME.into()),
+        endpoint: Some(server.url.clone()),
+        static_credentials: true,
+        ..Access::default()
+    };
+    let home = tempfile::tempdir().unwrap();
+    let session = Session {
+        cloud: Arc::new(connect(&access).await.unwrap()),
+        context: Context { region: HOME.into(), cluster: "c".into(), environment: "c".into(), ..Context::default() },
+        environment: None,
+        overrides: Arc::default(),
+        audit: Audit::open(home.path()).unwrap(),
+    };
+    let options = LogsOptions {
+        servers: Vec::new(),
+        groups: Vec::new(),
+        follow: true,
+        since: "15m".into(),
+        until: None,
+        filter: None,
+        grep: None,
+        expression: None,
+        level: None,
+        mode: Mode::Poll,
+        refresh: Duration::from_millis(20),
+    };
+    let following = tokio::spawn(async move { logs(&session, &options, headless::Output::Json).await.map(drop) });
+    let reads =
+        |group: &str| server.requests("FilterLogEvents").iter().filter(|request| request.body.contains(group)).count();
+    wait(|| reads("/ecs/api") > 0).await;
+    assert_eq!(reads("/ecs/web"), 0);
+    deployed.store(true, std::sync::atomic::Ordering::SeqCst);
+    wait(|| reads("/ecs/web") > 0).await;
+    following.abort();
+}
+
+/// Waits until a condition holds.
+async fn wait(holds: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "it never held");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn a_query_that_runs_is_stopped_when_the_console_is_closed() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let services = vec![service("app", T1, [awslogs("app", "/ecs/app", "ecs")])];
+    let server = runtime.block_on(Scripted::start(move |request| match request.call.as_str() {
+        "StartQuery" => Reply::json(200, json!({ "queryId": "q-1" })),
+        "GetQueryResults" => Reply::json(200, json!({ "status": "Running", "results": [] })),
+        "StopQuery" => Reply::json(200, json!({ "success": true })),
+        _ => answer(&services, &[(HOME, "/ecs/app")], &[], request),
+    }));
+    let home = tempfile::tempdir().unwrap();
+    let args = ["--endpoint-url", &server.url, "--region", HOME, "--cluster", "c"];
+    let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+    let mut console = pty::Console::start(home.path(), (120, 40), &args, keys);
+    let soon = Duration::from_secs(10);
+    console.wait("the server", soon, |screen| screen.contains("app") && screen.contains("[Fleet]"));
+    console.press("2");
+    console.wait_for("following", soon);
+    console.press("i\r");
+    console.wait_for("running over", soon);
+    console.press("\x03");
+    console.wait_for_exit(soon);
+    let stopped = server.requests("StopQuery");
+    assert!(stopped.len() == 1 && stopped[0].body.contains("q-1"), "{stopped:?}");
 }

@@ -6,6 +6,7 @@ use crate::support::cloudwatch::{CloudWatch, Delivery, Fault, Live};
 use crate::support::tailing::{FAST, LATEST, Tailing};
 use quarterdeck::cloud::ErrorKind;
 use quarterdeck::core::logs::TailState;
+use quarterdeck::core::logs::coverage::Pace;
 use quarterdeck::core::logs::tail::{End, Follow};
 use quarterdeck::run::tail::{Patience, now_millis};
 use rstest::rstest;
@@ -340,6 +341,26 @@ async fn an_event_of_a_clock_that_is_ahead_is_shown() {
     endpoint.put(GROUP, "stamped ahead", -1_200_000, Delivery::Silent);
     tailing.line("stamped ahead").await;
     assert_eq!(counts(&endpoint, &mut tailing, &["before", "stamped ahead"]).await, [1, 1]);
+}
+
+#[rstest]
+#[case::ours_is_ahead(-40_000)]
+#[case::ours_is_behind(40_000)]
+#[tokio::test]
+async fn lines_are_looked_for_by_the_clock_of_the_service(#[case] ahead: i64) {
+    let endpoint = CloudWatch::start(&[GROUP]).await;
+    endpoint.set_clock(ahead);
+    endpoint.put(GROUP, "before", 0, Delivery::Silent);
+    // An answer's time has whole seconds.
+    let pace = Pace { overlap: 2_000, deep: 6_000, ..FAST.pace };
+    let mut tailing = Tailing::start(&endpoint, &[GROUP], Follow::Live, Patience { pace, ..FAST }).await;
+    tailing.line("before").await;
+    tailing.state("live").await;
+    endpoint.put(GROUP, "left out", 0, Delivery::LeftOut);
+    tailing.line("left out").await;
+    endpoint.beat(false);
+    tailing.state("live").await;
+    assert_eq!(counts(&endpoint, &mut tailing, &["before", "left out"]).await, [1, 1]);
 }
 
 #[tokio::test]

@@ -55,7 +55,13 @@ pub struct LogsOptions {
     /// How to follow.
     #[arg(long, value_enum, default_value_t = Mode::Live)]
     pub mode: Mode,
+    /// Time between two looks at which servers there are, while following.
+    #[arg(skip = REFRESH)]
+    pub refresh: Duration,
 }
+
+/// Time between two looks at which servers there are.
+const REFRESH: Duration = Duration::from_secs(15);
 
 /// How to follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -100,9 +106,6 @@ pub(super) fn now(session: &Session) -> Timestamp {
     here.checked_add(SignedDuration::from_millis(session.cloud.ahead())).unwrap_or(here)
 }
 
-/// Time between two looks at which servers there are.
-const REFRESH: Duration = Duration::from_secs(15);
-
 /// Prints log lines until the window ends, the reader goes away or the operator interrupts.
 ///
 /// # Errors
@@ -115,7 +118,7 @@ pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> R
     let (following, changes) = watch::channel(request.sources.clone());
     let tail = Tail::new(session.cloud.clone(), request, Budget::at(&session.context));
     let reader = tokio::spawn(Tail { changes: Some(changes), ..tail }.follow(events));
-    let tick = interval_at(Instant::now() + REFRESH, REFRESH);
+    let tick = interval_at(Instant::now() + options.refresh, options.refresh);
     let refresh =
         options.follow.then(|| tokio::spawn(sources::refresh(session.clone(), options.clone(), following, tick)));
     let exit = loop {
@@ -201,8 +204,10 @@ struct Printer {
     tags: Tags,
     state: TailState,
     open_gaps: BTreeSet<u64>,
-    asked_for: usize,
+    groups: Vec<String>,
     missing: Vec<String>,
+    /// Lines that were read, and those of them that were written.
+    lines: (u64, u64),
 }
 
 /// A gap among the lines of `--output json`.
@@ -222,8 +227,9 @@ impl Printer {
             tags: Tags::new(TAG),
             state: TailState::Off,
             open_gaps: BTreeSet::new(),
-            asked_for: request.sources.groups.len(),
+            groups: request.sources.groups.clone(),
             missing: Vec::new(),
+            lines: (0, 0),
         }
     }
 
@@ -244,14 +250,17 @@ impl Printer {
             TailEvent::State(state) => self.announce(state),
             TailEvent::Gap(gap) => self.gap(&gap)?,
             TailEvent::Rate(_) => {}
-            TailEvent::Lines(lines) => self.print(lines.iter().filter(|line| shows(options, line)))?,
+            TailEvent::Lines(lines) => {
+                self.lines.0 += lines.len() as u64;
+                self.print(lines.iter().filter(|line| shows(options, line)))?;
+            }
         }
         Ok(())
     }
 
     /// The groups that do not exist, if that is all of them.
     fn all_missing(&self) -> Option<&[String]> {
-        (!self.missing.is_empty() && self.missing.len() >= self.asked_for).then_some(self.missing.as_slice())
+        (!self.missing.is_empty() && self.missing.len() >= self.groups.len()).then_some(self.missing.as_slice())
     }
 
     /// Writes the state if it is of another kind than the last.
@@ -302,12 +311,23 @@ impl Printer {
     /// The exit code at the end: a window with an open gap was not read, which is a failure.
     fn end(&self) -> Exit {
         self.missing.iter().for_each(|group| progress(&format!("quarterdeck: there is no log group {group}")));
+        // A log without lines must not look like one that was not read.
+        match self.lines {
+            (0, _) => {
+                let read: Vec<&str> =
+                    self.groups.iter().filter(|group| !self.missing.contains(group)).map(String::as_str).collect();
+                progress(&format!("quarterdeck: no line of that time in {}", read.join(", ")));
+            }
+            (read, 0) => progress(&format!("quarterdeck: none of {read} lines matches")),
+            _ => {}
+        }
         if self.open_gaps.is_empty() { Exit::Done } else { Exit::Failed }
     }
 
     fn print<'a>(&mut self, lines: impl Iterator<Item = &'a Line>) -> io::Result<()> {
         let mut out = io::BufWriter::new(io::stdout().lock());
         for line in lines {
+            self.lines.1 += 1;
             match self.output {
                 Output::Json => serde_json::to_writer(&mut out, line)?,
                 Output::Text => self.text(&mut out, line)?,
@@ -385,6 +405,7 @@ mod tests {
             groups: Vec::new(),
             follow: false,
             mode: Mode::Live,
+            refresh: REFRESH,
             since: "15m".into(),
             until: None,
             filter: None,

@@ -87,6 +87,8 @@ struct State {
     opened: usize,
     reads: usize,
     number: u64,
+    /// How far its clock is ahead of the test's, in milliseconds.
+    ahead: i64,
 }
 
 /// The endpoint; it ends with the test's runtime.
@@ -116,6 +118,7 @@ impl CloudWatch {
             opened: 0,
             reads: 0,
             number: 0,
+            ahead: 0,
         };
         let here = Self { url, state: Arc::new(Mutex::new(state)) };
         let server = here.clone();
@@ -146,6 +149,11 @@ impl CloudWatch {
     /// Reads this group again.
     pub fn permit(&self, group: &str) {
         self.state().refused.retain(|refused| refused != group);
+    }
+
+    /// Sets its clock: answers bear its time, and events are taken at it.
+    pub fn set_clock(&self, ahead: i64) {
+        self.state().ahead = ahead;
     }
 
     /// Answers every read of this group with a failure of the service.
@@ -210,7 +218,7 @@ impl CloudWatch {
     /// As [`CloudWatch::put`], all taken in the same millisecond.
     pub fn put_all(&self, group: &str, messages: &[String], late: i64, delivery: Delivery) {
         let mut state = self.state();
-        let taken = now_millis();
+        let taken = now_millis() + state.ahead;
         let mut results = Vec::new();
         for message in messages {
             state.number += 1;
@@ -286,8 +294,11 @@ impl CloudWatch {
                 _ => Some(error(400, "UnknownOperationException", "not in the script")),
             };
             let Some((status, body)) = answer else { return };
+            let now = jiff::Timestamp::from_millisecond(now_millis() + self.state().ahead).unwrap();
+            let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT");
             let head = format!(
-                "HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\n\r\n",
+                "HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.1\r\ndate: {date}\r\n\
+                 content-length: {}\r\n\r\n",
                 body.len()
             );
             if stream.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
