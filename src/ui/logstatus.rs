@@ -64,7 +64,7 @@ fn doubts(model: &Model) -> impl Iterator<Item = String> {
     let behind = if model.ahead > 0 { "behind" } else { "ahead of" };
     let clock =
         (ahead.abs() >= SKEW).then(|| format!("  ▲ this clock is {} {behind} AWS's", short_duration(ahead.abs())));
-    [missing, elsewhere, clock].into_iter().flatten()
+    [clock, missing, elsewhere].into_iter().flatten()
 }
 
 /// Whether times need their day: not all lines are of today.

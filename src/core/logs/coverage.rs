@@ -142,6 +142,8 @@ impl Coverage {
     /// Follows a group from now on. Its history is owed; of one that comes back, what it missed.
     pub fn add(&mut self, group: &str) {
         let left = self.left.remove(group);
+        // Of one that could not be read, the gap is still open; it is tried again at once.
+        let barred = left.as_ref().and_then(|left| left.barred.clone()).map(|barred| Barred { until: 0, ..barred });
         let fresh = Followed {
             feed: Feed::None,
             settled: left.as_ref().map_or(self.from, |left| left.settled),
@@ -153,7 +155,7 @@ impl Coverage {
             sweep_at: i64::MAX,
             swept_for: false,
             first: left.is_none_or(|left| left.first),
-            barred: None,
+            barred,
         };
         self.groups.entry(group.to_owned()).or_insert(fresh);
     }

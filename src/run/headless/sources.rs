@@ -1,6 +1,7 @@
 //! Which log groups a command reads: those of servers, and those named.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Interval;
@@ -13,12 +14,16 @@ use crate::core::fleet::Fleet;
 use crate::core::logs::{Followed, Owners, group};
 use crate::run::Session;
 
+/// How long a log that is named may wait for whose lines it holds.
+const TELLING: Duration = Duration::from_secs(3);
+
 /// What `logs` reads. Says on stderr which logs of the servers are not read here.
 pub(super) async fn sources(session: &Session, options: &LogsOptions) -> Result<Followed, Failure> {
     let typed = typed(session, options);
     if !typed.is_empty() && options.servers.is_empty() {
         // The servers are wanted only to tell whose lines they are: without them, lines bear the group's name.
-        let fleet = session.cloud.fleet(&session.context.cluster).await.unwrap_or_default();
+        let fleet = tokio::time::timeout(TELLING, session.cloud.fleet(&session.context.cluster)).await;
+        let fleet = fleet.ok().and_then(Result::ok).unwrap_or_default();
         return Ok(followed(session, &fleet, options));
     }
     let fleet = session.cloud.fleet(&session.context.cluster).await?;

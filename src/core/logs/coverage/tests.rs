@@ -209,3 +209,16 @@ fn a_clock_that_is_set_back_makes_nothing_complete_that_is_still_to_come() {
     coverage.set_clock(-40_000);
     assert_eq!(from(coverage.due(HOUR - 38_000)), Some(HOUR - 30_000 - 40_000 - 30_000));
 }
+
+#[test]
+fn the_gap_of_a_group_that_comes_back_is_closed_when_it_is_read() {
+    let mut coverage = coverage();
+    coverage.add("h");
+    coverage.due(HOUR);
+    let gap = coverage.bar("g", "denied", HOUR, 300_000, true).expect("told");
+    coverage.done(HOUR);
+    coverage.remove("g");
+    coverage.add("g");
+    coverage.due(HOUR + 10);
+    assert_eq!(coverage.done(HOUR + 20), [Gap { closed: true, ..gap }]);
+}
