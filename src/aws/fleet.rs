@@ -13,6 +13,8 @@ use crate::core::fleet::{Bounds, Fleet, Server, Task, TaskDefinition};
 use crate::core::logs::ContainerLog;
 use crate::core::operation::Announced;
 
+/// Task definitions of a server's tasks, beside the one in force, whose logs are read at most.
+const REVISIONS: usize = 5;
 /// Services whose targets are read at the same time.
 const TOGETHER: usize = 8;
 
@@ -42,6 +44,8 @@ impl AwsCloud {
             join!(self.services_with_targets(cluster), self.tasks(cluster), self.bounds(cluster));
         let mut servers = servers?;
         hand_out(&mut servers, tasks, &or_none(bounds));
+        servers =
+            stream::iter(servers).map(|server| self.with_logs_of_tasks(server)).buffered(TOGETHER).collect().await;
         servers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Fleet { servers, no_cluster: false })
     }
@@ -56,6 +60,23 @@ impl AwsCloud {
             server
         });
         Ok(read.buffered(TOGETHER).collect().await)
+    }
+
+    /// A server with the logs of its tasks that have another task definition than the one in force: those of a
+    /// deployment before, of one that failed, or of a task set.
+    async fn with_logs_of_tasks(&self, mut server: Server) -> Server {
+        let others = server.known_tasks().iter().map(|task| task.task_definition.clone());
+        let mut others: Vec<String> = others.filter(|one| !one.is_empty() && *one != server.task_definition).collect();
+        others.sort();
+        others.dedup();
+        let Some(logs) = server.logs.known_mut() else { return server };
+        for definition in others.iter().rev().take(REVISIONS) {
+            // One that cannot be read now is read with the next refresh; the others are true without it.
+            logs.extend(self.logs_of(definition).await.unwrap_or_default());
+        }
+        logs.sort();
+        logs.dedup();
+        server
     }
 
     /// Where a task definition's containers log. A task definition never changes, so each is read once.

@@ -7,6 +7,7 @@ use super::{AwsCloud, convert, error};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, Insights};
 use crate::core::logs::group;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults, MAX_ROWS};
+use crate::core::text::sanitise_lines;
 
 /// A field that Insights adds to every row: a pointer to the whole event.
 const POINTER: &str = "@ptr";
@@ -85,7 +86,10 @@ impl AwsCloud {
 fn table(results: &[Vec<ResultField>]) -> (Vec<String>, Vec<Vec<String>>) {
     let mut columns: Vec<String> = Vec::new();
     let fields = |row: &[ResultField]| -> Vec<(String, String)> {
-        let named = row.iter().map(|field| (convert::text(field.field()), convert::text(field.value())));
+        let named = row.iter().map(|field| {
+            let value = field.value().map(sanitise_lines).unwrap_or_default();
+            (convert::text(field.field()), value)
+        });
         named.filter(|(name, _)| name != POINTER).collect()
     };
     let rows: Vec<Vec<(String, String)>> = results.iter().map(|row| fields(row)).collect();

@@ -158,9 +158,14 @@ pub fn json(title: &str, value: &impl Serialize) -> Dialog {
     text(format!("{title} (JSON)"), pretty.lines().map(|line| vec![Cell::plain(line)]).collect())
 }
 
-/// Named values, one on each line.
+/// Named values, each with its lines.
 pub fn fields(title: &str, named: impl Iterator<Item = (String, String)>) -> Dialog {
-    text(title, named.map(|(name, value)| field(&name, value)).collect())
+    text(title, named.flat_map(|(name, value)| named_lines(&name, &value)).collect())
+}
+
+/// A value beside its name: a line of the pane for each of its lines.
+fn named_lines(name: &str, value: &str) -> Lines {
+    pieces(value).enumerate().map(|(index, piece)| field(if index == 0 { name } else { "" }, piece)).collect()
 }
 
 /// A stack's parameters and outputs.
@@ -227,11 +232,7 @@ pub fn line(line: LineRef<'_>) -> Dialog {
     lines.push(heading("message"));
     match line.fields() {
         Some(fields) => {
-            let one = |(key, value): (&String, &serde_json::Value)| {
-                let (key, value) = (sanitise(key), as_text(value));
-                let named = |(index, piece): (usize, &str)| field(if index == 0 { &key } else { "" }, piece);
-                pieces(&value).enumerate().map(named).collect::<Lines>()
-            };
+            let one = |(key, value): (&String, &serde_json::Value)| named_lines(&sanitise(key), &as_text(value));
             lines.extend(fields.iter().flat_map(one));
         }
         None => lines.extend(pieces(line.text).map(|piece| vec![Cell::plain(piece)])),

@@ -28,6 +28,11 @@ pub fn sanitise_event(raw: &str) -> String {
     sanitise_to(raw, MAX_LINE, '\n')
 }
 
+/// As [`sanitise_event`], for a text of at most [`MAX_TEXT`] bytes.
+pub fn sanitise_lines(raw: &str) -> String {
+    sanitise_to(raw, MAX_TEXT, '\n')
+}
+
 /// What stands in a row for a line break.
 pub const BREAK: &str = "↵";
 

@@ -26,6 +26,8 @@ const HOME: &str = "eu-west-1";
 struct Service {
     name: &'static str,
     task: &'static str,
+    /// Family of its task definition.
+    definition: &'static str,
     containers: Vec<Value>,
 }
 
@@ -33,7 +35,7 @@ struct Service {
 type Event = (&'static str, &'static str, i64, String, String);
 
 fn service(name: &'static str, task: &'static str, containers: impl Into<Vec<Value>>) -> Service {
-    Service { name, task, containers: containers.into() }
+    Service { name, task, definition: name, containers: containers.into() }
 }
 
 fn container(name: &str, driver: &str, options: Value) -> Value {
@@ -51,35 +53,56 @@ fn event(group: &'static str, ago: i64, stream: &str, text: &str) -> Event {
 
 /// Answers as ECS and CloudWatch Logs do.
 fn answer(services: &[Service], groups: &[(&str, &str)], events: &[Event], request: &Request) -> Reply {
+    ecs(services, request).unwrap_or_else(|| cloudwatch(groups, events, request))
+}
+
+fn ecs(services: &[Service], request: &Request) -> Option<Reply> {
     let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
-    let authorization = request.headers.get("authorization").cloned().unwrap_or_default();
-    let region = authorization.split('/').nth(2).unwrap_or_default().to_owned();
     let arn = |kind: &str, rest: &str| format!("arn:aws:ecs:{HOME}:123456789012:{kind}/c/{rest}");
     let names = |names: Vec<String>| Reply::json(200, json!({ "serviceArns": names, "taskArns": names }));
-    match request.call.as_str() {
-        "ListServices" => names(services.iter().map(|one| arn("service", one.name)).collect()),
+    Some(match request.call.as_str() {
+        // A second one of the same name is a task of the first.
+        "ListServices" => {
+            let mut all: Vec<String> = services.iter().map(|one| arn("service", one.name)).collect();
+            all.dedup();
+            names(all)
+        }
         "ListTasks" if body["desiredStatus"] == "STOPPED" => names(Vec::new()),
         "ListTasks" => names(services.iter().map(|one| arn("task", one.task)).collect()),
         "DescribeServices" => {
             let one = |one: &Service| {
                 json!({ "serviceName": one.name, "serviceArn": arn("service", one.name), "status": "ACTIVE",
-                    "desiredCount": 1, "runningCount": 1, "taskDefinition": format!("{}:1", one.name) })
+                    "desiredCount": 1, "runningCount": 1, "taskDefinition": format!("{}:1", one.definition) })
             };
-            Reply::json(200, json!({ "services": services.iter().map(one).collect::<Vec<_>>() }))
+            let mut all: Vec<&Service> = services.iter().collect();
+            all.dedup_by_key(|one| one.name);
+            Reply::json(200, json!({ "services": all.into_iter().map(one).collect::<Vec<_>>() }))
         }
         "DescribeTasks" => {
             let one = |one: &Service| {
                 json!({ "taskArn": arn("task", one.task), "group": format!("service:{}", one.name),
-                    "lastStatus": "RUNNING", "desiredStatus": "RUNNING", "taskDefinitionArn": format!("{}:1", one.name) })
+                    "lastStatus": "RUNNING", "desiredStatus": "RUNNING", "taskDefinitionArn": format!("{}:1", one.definition) })
             };
             Reply::json(200, json!({ "tasks": services.iter().map(one).collect::<Vec<_>>() }))
         }
         "DescribeTaskDefinition" => {
             let name = body["taskDefinition"].as_str().unwrap().trim_end_matches(":1");
-            let found = services.iter().find(|one| one.name == name).unwrap();
+            if name == "denied" {
+                return Some(Reply::error(400, "AccessDeniedException", "not authorized"));
+            }
+            let found = services.iter().find(|one| one.definition == name).unwrap();
             let definition = json!({ "family": name, "revision": 1, "containerDefinitions": found.containers });
             Reply::json(200, json!({ "taskDefinition": definition }))
         }
+        _ => return None,
+    })
+}
+
+fn cloudwatch(groups: &[(&str, &str)], events: &[Event], request: &Request) -> Reply {
+    let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+    let authorization = request.headers.get("authorization").cloned().unwrap_or_default();
+    let region = authorization.split('/').nth(2).unwrap_or_default().to_owned();
+    match request.call.as_str() {
         "DescribeLogGroups" => {
             let here = groups.iter().filter(|(place, _)| *place == region);
             let here: Vec<Value> = here.map(|(_, name)| json!({ "logGroupName": name })).collect();
@@ -104,6 +127,11 @@ fn answer(services: &[Service], groups: &[(&str, &str)], events: &[Event], reque
                 })
                 .collect();
             Reply::json(200, json!({ "events": found }))
+        }
+        "StartQuery" => Reply::json(200, json!({ "queryId": "q" })),
+        "GetQueryResults" => {
+            let row = json!([{ "field": "@message", "value": "one\r\ntwo" }]);
+            Reply::json(200, json!({ "status": "Complete", "results": [row], "statistics": {} }))
         }
         _ => Reply::error(400, "UnknownOperationException", "not in the script"),
     }
@@ -184,6 +212,46 @@ fn servers_that_share_a_group_are_told_apart_by_their_streams() {
         cluster.server.requests("FilterLogEvents").iter().map(|one| serde_json::from_str(&one.body).unwrap()).collect();
     let prefixes: Vec<&Value> = read.iter().map(|body| &body["logStreamNamePrefix"]).collect();
     assert_eq!(prefixes, [&json!("api/app/"), &Value::Null, &Value::Null], "one server alone is read alone");
+}
+
+#[test]
+fn a_query_of_a_server_counts_its_own_streams_alone() {
+    let cluster = shared("api", "worker");
+    let (code, out, err) = cluster.run(&["--output", "json", "insights", "fields @message", "api"]);
+    assert_eq!(code, 0, "{err}");
+    let query = cluster.server.requests("StartQuery").remove(0).body;
+    assert!(query.contains(r"filter @logStream like /^(api\\/app\\/)/ | fields @message"), "{query}");
+    assert!(err.contains("shared with worker"), "{err}");
+    assert!(out.contains(r#""@message": "one\ntwo""#), "the lines of a value are kept: {out}");
+    let (_, out, _) = cluster.run(&["insights", "fields @message", "api"]);
+    assert_eq!(out, "@message\none↵two\n");
+}
+
+#[test]
+fn a_task_of_another_revision_is_read_where_it_logs() {
+    let mut old = service("api", T1, [awslogs("app", "/ecs/old", "ecs")]);
+    old.definition = "api-before";
+    let now = service("api", T2, [awslogs("app", "/ecs/new", "ecs")]);
+    let events = vec![
+        event("/ecs/old", 60, &format!("ecs/app/{T1}"), "of the task before"),
+        event("/ecs/new", 50, &format!("ecs/app/{T2}"), "of the task now"),
+    ];
+    let cluster = Cluster::new(vec![now, old], &[(HOME, "/ecs/old"), (HOME, "/ecs/new")], events);
+    let lines = cluster.lines(&["api"]);
+    assert_eq!(texts(&lines), ["of the task before", "of the task now"]);
+    assert!(lines.iter().all(|line| line["server"] == "api"));
+}
+
+#[test]
+fn a_task_definition_that_may_not_be_read_is_a_failure_and_no_empty_log() {
+    let mut secret = service("far", T1, []);
+    secret.definition = "denied";
+    let cluster = Cluster::new(vec![secret], &[], Vec::new());
+    let (code, _, err) = cluster.run(&["logs", "far"]);
+    assert!(
+        code == 1 && err.contains("task definition was not read") && err.contains("no log can be read"),
+        "{code} {err}"
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::core::error::CloudError;
 use crate::core::logs::group;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults, MAX_GROUPS};
 use crate::core::meaning::Meaning;
-use crate::core::text::short_duration;
+use crate::core::text::{self, short_duration};
 
 /// The screen's state.
 #[derive(Debug, Clone, Default)]
@@ -91,7 +91,8 @@ fn columns(results: &InsightsResults) -> Vec<Column> {
 }
 
 fn row((index, values): (usize, &Vec<String>)) -> Row {
-    Row { key: index.to_string(), cells: values.iter().map(Cell::plain).collect(), well: true }
+    let cells = values.iter().map(|value| Cell::plain(text::row(value).into_owned())).collect();
+    Row { key: index.to_string(), cells, well: true }
 }
 
 fn empty(state: &State, all: usize) -> String {
@@ -203,7 +204,9 @@ fn selected(model: &Model) -> Option<(Vec<String>, Vec<String>)> {
     let view = view(model);
     let row = view.rows.get(view.selected?)?;
     let results = model.screens.insights.results()?;
-    Some((results.columns.clone(), row.cells.iter().map(|cell| cell.text.clone()).collect()))
+    // The value itself, with its line breaks.
+    let values = results.rows.get(row.key.parse::<usize>().ok()?)?;
+    Some((results.columns.clone(), values.clone()))
 }
 
 /// The selected row, a field a line.

@@ -29,7 +29,7 @@ pub struct InsightsResults {
     pub running: bool,
     /// Names of the fields, in the order of the query.
     pub columns: Vec<String>,
-    /// Values by row, sanitised; a missing field is empty.
+    /// Values by row, sanitised; line breaks are `\n`, and a missing field is empty.
     pub rows: Vec<Vec<String>>,
     pub matched: f64,
     /// Events that were read.

@@ -11,6 +11,7 @@ use super::destination::{ContainerLog, Destination, FIRELENS, Streams};
 use super::line::Line;
 use super::query::LogEvent;
 use crate::core::environment::names;
+use crate::core::error::ErrorKind;
 use crate::core::fleet::{Fleet, Server};
 use crate::core::unread::Read;
 
@@ -44,6 +45,8 @@ pub struct Elsewhere {
     pub server: String,
     /// Why not, with the container's name, such as `container app logs with splunk`.
     pub why: String,
+    /// The failure, where it could not be found out where the log is.
+    pub unread: Option<ErrorKind>,
 }
 
 /// Where a line comes from.
@@ -84,8 +87,10 @@ impl Owners {
                 let owner = Owner { server: name.clone(), container: String::new(), streams: Streams::Any };
                 self.groups.entry(names::log_group(environment, name)).or_default().push(owner);
             }
-            (Read::Known(_), None) => self.not_read(name, "its task definition names no log group".into()),
-            (Read::NotRead(why), None) => self.not_read(name, format!("its task definition was not read: {why}")),
+            (Read::Known(_), None) => self.not_read(name, "its task definition names no log group".into(), None),
+            (Read::NotRead(error), None) => {
+                self.not_read(name, format!("its task definition was not read: {error}"), Some(error.kind));
+            }
         }
     }
 
@@ -100,13 +105,13 @@ impl Owners {
                 }
                 // A container beside those that log: most of them say nothing.
                 Destination::Unset if some => {}
-                _ => self.not_read(server, format!("container {container} logs with {}", to.words())),
+                _ => self.not_read(server, format!("container {container} logs with {}", to.words()), None),
             }
         }
     }
 
-    fn not_read(&mut self, server: &str, why: String) {
-        self.elsewhere.push(Elsewhere { server: server.to_owned(), why });
+    fn not_read(&mut self, server: &str, why: String, unread: Option<ErrorKind>) {
+        self.elsewhere.push(Elsewhere { server: server.to_owned(), why, unread });
     }
 
     /// The same where only these servers are wanted; none is all.

@@ -8,6 +8,7 @@ use super::sources::of_servers;
 use super::{Exit, Failure, Output, json, line, progress, written};
 use crate::core::logs::insights::{InsightsRequest, InsightsResults, of_streams};
 use crate::core::logs::{Followed, Owners};
+use crate::core::text::row;
 use crate::run::{Session, insights};
 
 /// A Logs Insights query; these docs are the command's help.
@@ -109,7 +110,10 @@ fn print(results: &InsightsResults, output: Output) -> std::io::Result<()> {
         })),
         Output::Text => {
             line(&results.columns.join("\t"))?;
-            results.rows.iter().try_for_each(|row| line(&row.join("\t")))
+            results
+                .rows
+                .iter()
+                .try_for_each(|values| line(&values.iter().map(|value| row(value)).collect::<Vec<_>>().join("\t")))
         }
     }
 }

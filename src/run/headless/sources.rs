@@ -29,9 +29,9 @@ pub(super) async fn sources(session: &Session, options: &LogsOptions) -> Result<
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
     check(session, &fleet, &options.servers)?;
     let followed = followed(session, &fleet, options);
-    let elsewhere = tell(&followed.owners);
+    tell(&followed.owners);
     if followed.groups.is_empty() && !(options.follow && fleet.servers.is_empty()) {
-        return Err(nothing_to_read(session, &elsewhere).into());
+        return Err(nothing_to_read(session, &followed.owners).into());
     }
     Ok(followed)
 }
@@ -71,10 +71,10 @@ pub(super) async fn of_servers(session: &Session, wanted: &[String]) -> Result<F
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
     check(session, &fleet, wanted)?;
     let owners = Owners::of(&fleet, session.context.ours()).only(wanted.iter().cloned());
-    let elsewhere = tell(&owners);
+    tell(&owners);
     let groups = owners.groups();
     if groups.is_empty() {
-        return Err(nothing_to_read(session, &elsewhere).into());
+        return Err(nothing_to_read(session, &owners).into());
     }
     Ok(Followed { groups, owners: Arc::new(owners) })
 }
@@ -101,21 +101,24 @@ fn check(session: &Session, fleet: &Fleet, wanted: &[String]) -> Result<(), Refu
     Err(Refusal::new(ErrorKind::NotFound, message).with_hint(format!("it has {}", known.join(", "))))
 }
 
-/// Says which logs are not read here, and why; returns that.
-fn tell(owners: &Owners) -> Vec<String> {
-    let said: Vec<String> = owners.elsewhere().map(|one| format!("{}: {}", one.server, one.why)).collect();
-    for one in &said {
-        progress(&format!("quarterdeck: not read: {one}"));
+/// Says which logs are not read here, and why.
+fn tell(owners: &Owners) {
+    for one in owners.elsewhere() {
+        progress(&format!("quarterdeck: not read: {}: {}", one.server, one.why));
     }
-    said
 }
 
-fn nothing_to_read(session: &Session, elsewhere: &[String]) -> Refusal {
-    if elsewhere.is_empty() {
+fn nothing_to_read(session: &Session, owners: &Owners) -> Refusal {
+    let why: Vec<String> = owners.elsewhere().map(|one| format!("{}: {}", one.server, one.why)).collect();
+    if why.is_empty() {
         let message = format!("there is no server in cluster {}, so there is no log", session.context.cluster);
         return Refusal::new(ErrorKind::NotFound, message);
     }
-    let message = format!("no log is in CloudWatch Logs: {}", elsewhere.join("; "));
-    Refusal::new(ErrorKind::NotFound, message)
+    // What could not be read is a failure, and not something that is not there.
+    if let Some(kind) = owners.elsewhere().find_map(|one| one.unread) {
+        return Refusal::new(kind, format!("no log can be read: {}", why.join("; ")))
+            .with_hint("name its log group with --group");
+    }
+    Refusal::new(ErrorKind::NotFound, format!("no log is in CloudWatch Logs: {}", why.join("; ")))
         .with_hint("read it where that driver sends it, or name a log group with --group")
 }
