@@ -36,8 +36,8 @@ pub type TailStream = BoxStream<'static, CloudResult<TailUpdate>>;
 /// that reads or writes AWS holds an `Arc<dyn Cloud>`, usually in a
 /// [`Session`](crate::run::Session), and never a concrete type.
 ///
-/// Every method has a time limit (a read takes at most 15 seconds) and never panics on what comes back. Text from the service is sanitised, except log messages, which the log pipeline
-/// sanitises. An error names the call of AWS that failed, and its kind says what may be done.
+/// Every method has a time limit (a read takes at most 15 seconds, a page of log events 30) and never panics on
+/// what comes back. Text from the service is sanitised, except log messages, which the log pipeline sanitises. An error names the call of AWS that failed, and its kind says what may be done.
 pub trait Cloud:
     Caller
     + Services
@@ -56,6 +56,12 @@ pub trait Cloud:
 {
     /// Number of requests that were sent to AWS so far, repeated attempts included.
     fn calls(&self) -> u64;
+
+    /// How far the clock of AWS is ahead of this machine's, in milliseconds, by the time in its last answer;
+    /// negative where it is behind, 0 where both agree within two seconds or nothing was answered yet.
+    fn ahead(&self) -> i64 {
+        0
+    }
 }
 
 /// STS.
@@ -155,13 +161,14 @@ pub trait Logs {
     /// One page of FilterLogEvents. It is asked for once: the caller repeats it, within its budget of calls.
     async fn log_page(&self, query: &LogQuery) -> CloudResult<LogPage>;
 
-    /// Opens StartLiveTail on 1 to 10 log groups, given by name. Groups that are missing or have a
-    /// class without live tail are named by the first update; if no other is left, it is
+    /// Opens StartLiveTail on 1 to 10 log groups of one region, given by identifier. Groups that are missing or
+    /// have a class without live tail are named by the first update; if no other is left, it is
     /// `ErrorKind::NotFound`.
     async fn live_tail(&self, groups: &[String], pattern: Option<&str>) -> CloudResult<TailStream>;
 
-    /// Names of log groups, to choose from: all, or the first thousand where there are more.
-    async fn log_groups(&self) -> CloudResult<Vec<String>>;
+    /// Identifiers of the log groups of a region, to choose from: all, or the first thousand where there are
+    /// more. `None` is the console's own region.
+    async fn log_groups(&self, region: Option<&str>) -> CloudResult<Vec<String>>;
 }
 
 /// CloudWatch Logs Insights.

@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::convert::{count, some_text, text, time};
 use super::elb::Balancers;
-use super::{AwsCloud, error};
+use super::{AwsCloud, error, log_configuration};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::fleet::{
     Container, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, ServiceStatus, Shape, Task,
@@ -184,7 +184,7 @@ impl AwsCloud {
         let call = self.read.ecs.describe_task_definition().task_definition(arn);
         let answer = call.send().await.map_err(self.failed(CALL))?;
         let found = answer.task_definition().ok_or_else(|| error::garbled(CALL, "the answer holds no definition"))?;
-        Ok(task_definition(found))
+        Ok(task_definition(found, &self.region))
     }
 
     /// The newest active revisions of a family.
@@ -284,7 +284,7 @@ fn service(found: &sdk::Service) -> Service {
             running: count(found.running_count()),
             pending: count(found.pending_count()),
             task_definition: of_set.unwrap_or_else(|| text(found.task_definition())),
-            log_groups: not_asked(),
+            logs: not_asked(),
             events: found.events().iter().filter_map(service_event).collect(),
             tasks: not_asked(),
             balancers: Vec::new(),
@@ -414,24 +414,19 @@ fn health(status: Option<&sdk::HealthStatus>) -> Health {
     status.map_or(Health::Unknown, |status| text(Some(status.as_str())).into())
 }
 
-fn task_definition(found: &sdk::TaskDefinition) -> TaskDefinition {
+fn task_definition(found: &sdk::TaskDefinition, region: &str) -> TaskDefinition {
     let containers = found.container_definitions();
-    let options = containers.iter().filter_map(|container| container.log_configuration()?.options());
-    let groups = options.filter_map(|options| options.get("awslogs-group"));
     let secrets = containers.iter().flat_map(|container| container.secrets());
-    let mut log_groups: Vec<String> = groups.map(|group| text(Some(group))).collect();
     let mut secrets: Vec<String> = secrets.filter_map(|secret| secret_arn(secret.value_from())).collect();
-    for list in [&mut log_groups, &mut secrets] {
-        list.sort();
-        list.dedup();
-    }
+    secrets.sort();
+    secrets.dedup();
     TaskDefinition {
         arn: text(found.task_definition_arn()),
         family: text(found.family()),
         revision: count(found.revision()),
         // An endpoint that does not say has no others.
         active: found.status().is_none_or(|status| *status == TaskDefinitionStatus::Active),
-        log_groups,
+        logs: log_configuration::logs(containers, region),
         secrets,
     }
 }

@@ -10,8 +10,11 @@ use super::AwsCloud;
 use super::ecs::{Described, Service};
 use crate::cloud::{CloudResult, ErrorKind, Services};
 use crate::core::fleet::{Bounds, Fleet, Server, Task, TaskDefinition};
+use crate::core::logs::ContainerLog;
 use crate::core::operation::Announced;
 
+/// Task definitions of a server's tasks, beside the one in force, whose logs are read at most.
+const REVISIONS: usize = 5;
 /// Services whose targets are read at the same time.
 const TOGETHER: usize = 8;
 
@@ -49,36 +52,56 @@ impl AwsCloud {
             join!(self.services_with_targets(cluster), self.tasks(cluster), self.bounds(cluster));
         let mut fleet = fleet?;
         hand_out(&mut fleet.servers, tasks, &or_none(bounds));
+        let servers = std::mem::take(&mut fleet.servers);
+        let with_logs = stream::iter(servers).map(|server| self.with_logs_of_tasks(server)).buffered(TOGETHER);
+        fleet.servers = with_logs.collect().await;
         fleet.part_shared_groups();
         fleet.servers.sort_by(|a, b| a.name.cmp(&b.name));
         fleet.unreadable.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(fleet)
     }
 
-    /// Services with their targets and log groups.
+    /// Services with their targets and logs.
     async fn services_with_targets(&self, cluster: &str) -> CloudResult<Fleet> {
         let Described { services, unreadable } = self.services(cluster).await?;
         let read = stream::iter(services).map(|Service { mut server, balancers }| async move {
-            let (balancers, groups) = join!(self.balancers(balancers), self.log_groups_of(&server.task_definition));
-            // An endpoint that lacks task definitions has no log groups.
-            (server.balancers, server.log_groups) = (balancers, or_none(groups).into());
+            let (balancers, logs) = join!(self.balancers(balancers), self.logs_of(&server.task_definition));
+            // An endpoint that lacks task definitions has no logs.
+            (server.balancers, server.logs) = (balancers, or_none(logs).into());
             server
         });
         Ok(Fleet { servers: read.buffered(TOGETHER).collect().await, unreadable, no_cluster: false })
     }
 
-    /// The log groups in a task definition. A task definition never changes, so each is read once.
-    async fn log_groups_of(&self, definition: &str) -> CloudResult<Vec<String>> {
-        let known = || self.log_groups.lock().unwrap_or_else(PoisonError::into_inner);
+    /// A server with the logs of its tasks that have another task definition than the one in force: those of a
+    /// deployment before, of one that failed, or of a task set.
+    async fn with_logs_of_tasks(&self, mut server: Server) -> Server {
+        let others = server.known_tasks().iter().map(|task| task.task_definition.clone());
+        let mut others: Vec<String> = others.filter(|one| !one.is_empty() && *one != server.task_definition).collect();
+        others.sort();
+        others.dedup();
+        let Some(logs) = server.logs.known_mut() else { return server };
+        for definition in others.iter().rev().take(REVISIONS) {
+            // One that cannot be read now is read with the next refresh; the others are true without it.
+            logs.extend(self.logs_of(definition).await.unwrap_or_default());
+        }
+        logs.sort();
+        logs.dedup();
+        server
+    }
+
+    /// Where a task definition's containers log. A task definition never changes, so each is read once.
+    async fn logs_of(&self, definition: &str) -> CloudResult<Vec<ContainerLog>> {
+        let known = || self.container_logs.lock().unwrap_or_else(PoisonError::into_inner);
         if definition.is_empty() {
             return Ok(Vec::new());
         }
-        if let Some(groups) = known().get(definition) {
-            return Ok(groups.clone());
+        if let Some(logs) = known().get(definition) {
+            return Ok(logs.clone());
         }
-        let groups = self.read_task_definition(definition).await?.log_groups;
-        known().insert(definition.to_owned(), groups.clone());
-        Ok(groups)
+        let logs = self.read_task_definition(definition).await?.logs;
+        known().insert(definition.to_owned(), logs.clone());
+        Ok(logs)
     }
 }
 

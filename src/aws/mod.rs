@@ -20,6 +20,7 @@ mod elb;
 mod error;
 mod fleet;
 mod insights;
+mod log_configuration;
 mod logs;
 mod meter;
 mod place;
@@ -43,8 +44,9 @@ use aws_config::{BehaviorVersion, Region};
 use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind};
 use crate::core::client::Client;
 use crate::core::environment::Template;
+use crate::core::logs::ContainerLog;
 
-use clients::{Regional, ServiceClients};
+use clients::{Regional, RegionalLogs, ServiceClients};
 use meter::Meter;
 
 /// Where to find AWS, and with whose credentials.
@@ -69,6 +71,8 @@ pub struct Timeouts {
     pub attempt: Duration,
     /// For a read with all its attempts and pages.
     pub read: Duration,
+    /// For one page of log events, which has one attempt here: a filter over a big log group is slow.
+    pub logs: Duration,
     /// For a write, which has one attempt.
     pub write: Duration,
     /// For CloudFormation to work out a change set.
@@ -83,6 +87,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(3),
             attempt: Duration::from_secs(5),
             read: Duration::from_secs(15),
+            logs: Duration::from_secs(30),
             write: Duration::from_secs(30),
             draft: Duration::from_secs(180),
             silence: None,
@@ -97,12 +102,13 @@ pub struct AwsCloud {
     timeouts: Timeouts,
     read: ServiceClients,
     write: ServiceClients,
-    tail: aws_sdk_cloudwatchlogs::Client,
     stacks: Regional,
     http: OnceLock<reqwest::Client>,
     meter: Meter,
-    /// The log groups that a task definition names, by its ARN.
-    log_groups: Mutex<HashMap<String, Vec<String>>>,
+    /// CloudWatch Logs in other regions, to which services may log.
+    logs: RegionalLogs,
+    /// Where a task definition's containers log, by its ARN.
+    container_logs: Mutex<HashMap<String, Vec<ContainerLog>>>,
     /// Clients as they were read lately, and when, by their pool and id.
     clients: Mutex<HashMap<(String, String), (Instant, Client)>>,
     /// Whether the endpoint has said that it lacks the calls for a second client secret.
@@ -146,11 +152,11 @@ pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<Aw
         timeouts,
         read: ServiceClients::new(&reads, &meter),
         write: ServiceClients::new(&writes, &meter),
-        tail: clients::for_tail(&reads, &meter),
+        logs: RegionalLogs::new(reads.clone(), meter.clone()),
         stacks: Regional::new(reads, writes, meter.clone()),
         http: OnceLock::new(),
         meter,
-        log_groups: Mutex::default(),
+        container_logs: Mutex::default(),
         clients: Mutex::default(),
         single_secret: AtomicBool::new(false),
         template_text: Template::body,
@@ -183,7 +189,15 @@ impl AwsCloud {
 
     /// Runs a read with all its attempts and pages within the time limit.
     async fn within<T>(&self, call: &'static str, read: impl Future<Output = CloudResult<T>>) -> CloudResult<T> {
-        let limit = self.timeouts.read;
+        self.within_limit(self.timeouts.read, call, read).await
+    }
+
+    async fn within_limit<T>(
+        &self,
+        limit: Duration,
+        call: &'static str,
+        read: impl Future<Output = CloudResult<T>>,
+    ) -> CloudResult<T> {
         tokio::time::timeout(limit, read).await.unwrap_or_else(|_| {
             let message = format!("no complete answer from {} within {} s", self.place(), limit.as_secs_f32());
             Err(CloudError::new(ErrorKind::TimedOut, call, message))
@@ -194,5 +208,9 @@ impl AwsCloud {
 impl Cloud for AwsCloud {
     fn calls(&self) -> u64 {
         self.meter.calls()
+    }
+
+    fn ahead(&self) -> i64 {
+        self.meter.ahead()
     }
 }

@@ -13,6 +13,7 @@ pub use self::word::{
     TaskStatus,
 };
 use super::error::CloudError;
+use super::logs::ContainerLog;
 use super::unread::{Part, Read, Unread};
 
 mod accepts;
@@ -69,7 +70,7 @@ impl Fleet {
             let of = if several { format!("{name} in {}", group.name) } else { name.to_owned() };
             Unread::of(Part::Targets(of), &group.targets)
         });
-        targets.chain(Unread::of(Part::LogGroups(name.to_owned()), &server.log_groups)).collect()
+        targets.chain(Unread::of(Part::LogGroups(name.to_owned()), &server.logs)).collect()
     }
 
     /// What one call reads for all servers, so that any server shows whether it failed.
@@ -119,8 +120,8 @@ pub struct Server {
     pub pending: u32,
     /// ARN of the task definition in force; empty where there is none, as before the first task set.
     pub task_definition: String,
-    /// CloudWatch log groups of its containers; empty where its task definition names none.
-    pub log_groups: Read<Vec<String>>,
+    /// Where its containers log; empty where the endpoint has no task definitions.
+    pub logs: Read<Vec<ContainerLog>>,
     /// The primary one, then the newest first. Where others than ECS deploy, each is a task set.
     pub deployments: Vec<Deployment>,
     /// Newest first, as ECS keeps them.
@@ -398,8 +399,8 @@ pub struct TaskDefinition {
     pub revision: u32,
     /// Whether services can be made to use it.
     pub active: bool,
-    /// CloudWatch log groups of its containers, without duplicates.
-    pub log_groups: Vec<String>,
+    /// Where its containers log.
+    pub logs: Vec<ContainerLog>,
     /// ARNs of Secrets Manager secrets that its containers read at start.
     pub secrets: Vec<String>,
 }

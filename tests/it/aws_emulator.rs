@@ -246,7 +246,7 @@ async fn a_fleet_is_read_and_writes_to_its_services_overwrite_nothing_that_was_n
     assert_eq!((server.desired, server.status.word()), (0, "ACTIVE"));
     let first = server.primary().unwrap().id.clone();
     let definition = cloud.task_definition(&server.task_definition).await.unwrap();
-    assert_eq!((definition.family.as_str(), definition.log_groups), ("quarterdeck-test-time", vec![GROUP.to_owned()]));
+    assert_eq!((definition.family.as_str(), definition.logs[0].group()), ("quarterdeck-test-time", Some(GROUP)));
     assert_eq!(cloud.revisions("quarterdeck-test-time").await.unwrap(), std::slice::from_ref(&server.task_definition));
     assert_eq!(cloud.fleet("no-such-cluster").await.unwrap_err().kind, ErrorKind::NotFound);
     assert_eq!(cloud.task_definition("no-such:1").await.unwrap_err().kind, ErrorKind::Invalid);
@@ -292,6 +292,7 @@ async fn log_events_are_read_by_pages_and_by_a_live_tail() {
 
     let query = |group: &str, until: Option<i64>| LogQuery {
         group: group.into(),
+        prefix: None,
         from: now - 2_000,
         until,
         pattern: None,

@@ -26,6 +26,7 @@ const SHORT: Timeouts = Timeouts {
     connect: Duration::from_millis(400),
     attempt: Duration::from_millis(400),
     read: Duration::from_millis(2_500),
+    logs: Duration::from_millis(800),
     write: Duration::from_millis(400),
     draft: Duration::from_millis(1_500),
     silence: None,
@@ -134,7 +135,7 @@ async fn a_part_of_the_fleet_that_cannot_be_read_is_a_gap() {
     assert_eq!((server.desired, server.events.len()), (0, 1));
     let kinds = [server.tasks.why(), server.bounds.why(), server.targets_unread()].map(|why| why.unwrap().kind);
     assert_eq!(kinds, [ErrorKind::Denied; 3]);
-    assert_eq!(server.log_groups, Read::Known(Vec::new()), "it has no task definition, so it names none");
+    assert_eq!(server.logs, Read::Known(Vec::new()), "it has no task definition, so it names none");
     assert_eq!(server.events[0].message, "hostile");
     let parts: Vec<Part> = fleet.unread().into_iter().map(|unread| unread.part).collect();
     assert_eq!(parts, [Part::Targets("time".into()), Part::Tasks, Part::Bounds]);
@@ -156,7 +157,7 @@ async fn an_empty_page_with_a_token_is_followed_by_the_next() {
     let server =
         Scripted::script([("FilterLogEvents", vec![Reply::json(200, json!({ "events": [], "nextToken": "t" }))])])
             .await;
-    let query = LogQuery { group: "/g".into(), from: 0, until: Some(5), pattern: None, token: None };
+    let query = LogQuery { group: "/g".into(), prefix: None, from: 0, until: Some(5), pattern: None, token: None };
     let page = cloud(&server.url).await.log_page(&query).await.unwrap();
     assert_eq!((page.events.len(), page.next.as_deref()), (0, Some("t")));
 }
@@ -167,14 +168,14 @@ async fn the_log_groups_to_choose_from_are_no_more_than_a_thousand() {
         Reply::json(200, json!({ "logGroups": [{ "logGroupName": name }], "nextToken": next }))
     };
     let server = Scripted::script([("DescribeLogGroups", vec![page("/a", Some("t")), page("/b", None)])]).await;
-    assert_eq!(cloud(&server.url).await.log_groups().await.unwrap(), ["/a", "/b"]);
+    assert_eq!(cloud(&server.url).await.log_groups(None).await.unwrap(), ["/a", "/b"]);
     let mut pages = 0;
     let endless = Scripted::start(move |_| {
         pages += 1;
         Reply::json(200, json!({ "logGroups": [{ "logGroupName": "/a" }], "nextToken": pages.to_string() }))
     })
     .await;
-    assert_eq!(cloud(&endless.url).await.log_groups().await.unwrap().len(), 20, "50 names a page");
+    assert_eq!(cloud(&endless.url).await.log_groups(None).await.unwrap().len(), 20, "50 names a page");
 }
 
 #[tokio::test]
@@ -490,6 +491,30 @@ async fn the_kind_of_a_client_that_cannot_be_described_is_unknown() {
     );
     assert!(json.as_object().unwrap().contains_key("confidential"), "{json}");
     assert!(json["not_read"].as_str().unwrap().starts_with("cognito-idp:DescribeUserPoolClient"), "{json}");
+}
+
+#[tokio::test]
+async fn a_page_of_log_events_has_more_time_than_other_reads_and_one_attempt() {
+    assert!(Timeouts::default().logs == Duration::from_secs(30) && SHORT.logs > SHORT.attempt);
+    let server = Scripted::script([("FilterLogEvents", vec![Reply::Hang])]).await;
+    let query = LogQuery { group: "/g".into(), prefix: None, from: 0, until: Some(5), pattern: None, token: None };
+    let begun = Instant::now();
+    let error = cloud(&server.url).await.log_page(&query).await.unwrap_err();
+    assert_eq!((error.kind, server.count("FilterLogEvents")), (ErrorKind::TimedOut, 1));
+    assert!(begun.elapsed() >= SHORT.logs, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn an_answer_whose_events_cannot_be_parsed_says_nothing_of_their_text() {
+    let bad = r#"{"events":[{"timestamp":"secret text","message":"secret text"}]}"#;
+    let lone = r#"{"events":[{"timestamp":1,"message":"secret text \ud800"}]}"#;
+    for body in [bad, lone, r#"{"events":[{"message":"secret text"#] {
+        let server = Scripted::script([("FilterLogEvents", vec![Reply::Answer(200, body.into())])]).await;
+        let query = LogQuery { group: "/g".into(), prefix: None, from: 0, until: Some(5), pattern: None, token: None };
+        let error = cloud(&server.url).await.log_page(&query).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Garbled, "{error}");
+        assert!(!format!("{error:?}").contains("secret text"), "{error:?}");
+    }
 }
 
 #[tokio::test]

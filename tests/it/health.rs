@@ -35,7 +35,7 @@ fn unhealthy(mut server: Server) -> Server {
 
 /// Nothing of it was read that has a call of its own.
 fn bare(server: Server) -> Server {
-    let mut server = Server { tasks: unread("a"), bounds: unread("c"), log_groups: unread("d"), ..server };
+    let mut server = Server { tasks: unread("a"), bounds: unread("c"), logs: unread("d"), ..server };
     server.balancers[0].groups[0].targets = unread("b");
     server
 }

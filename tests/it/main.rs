@@ -26,6 +26,7 @@ mod health;
 mod hostile;
 mod killed;
 mod local_emulator;
+mod logs_foreign;
 mod marker;
 mod others;
 mod private;

@@ -271,7 +271,7 @@ fn world() -> World {
             targets: unread("elasticloadbalancing:DescribeTargetHealth"),
         }])],
         bounds: unread("application-autoscaling:DescribeScalableTargets"),
-        log_groups: unread("ecs:DescribeTaskDefinition"),
+        logs: unread("ecs:DescribeTaskDefinition"),
         ..one
     };
     world.fleet.servers = vec![docs, Server { balancers: Vec::new(), bounds: Read::Known(None), ..other }];

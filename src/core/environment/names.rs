@@ -1,7 +1,6 @@
 //! Names that both the templates and the console derive from environment and server.
 
 use crate::core::error::{ErrorKind, Refusal};
-use crate::core::fleet::Server;
 
 /// A cluster as an operator names it: by its name or by its ARN, which says where it is, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,15 +49,6 @@ pub fn stack(environment: &str, part: &str) -> String {
 /// Log group of a server.
 pub fn log_group(environment: &str, server: &str) -> String {
     format!("/quarterdeck/{environment}/{server}")
-}
-
-/// Log groups of a server: those of its task definition, or our templates' one where it names none or
-/// was not read.
-pub fn log_groups(environment: &str, server: &Server) -> Vec<String> {
-    match server.log_groups.known() {
-        Some(groups) if !groups.is_empty() => groups.clone(),
-        _ => vec![log_group(environment, &server.name)],
-    }
 }
 
 /// Secret that carries a server's machine client.

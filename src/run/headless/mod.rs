@@ -11,6 +11,7 @@ mod operations;
 mod others;
 mod plan;
 mod rights;
+mod sources;
 mod status;
 
 use std::io::{self, Write};

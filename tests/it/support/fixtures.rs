@@ -7,6 +7,7 @@ use quarterdeck::core::fleet::{
     ServiceStatus, Shape, StopCode, Target, TargetGroup, TargetState, Task, TaskStatus,
 };
 use quarterdeck::core::identity::{Context, Identity};
+use quarterdeck::core::logs::{ContainerLog, Destination, Streams};
 use quarterdeck::core::unread::Read;
 
 use super::{World, at, stacks};
@@ -114,7 +115,7 @@ pub fn server(name: &str, tasks: u32) -> Server {
         running: tasks,
         pending: 0,
         task_definition: definition.clone(),
-        log_groups: Read::Known(vec![format!("/quarterdeck/prod/{name}")]),
+        logs: Read::Known(vec![log(name)]),
         deployments: vec![Deployment {
             id: "ecs-svc/1".into(),
             status: DeploymentStatus::Primary,
@@ -133,6 +134,12 @@ pub fn server(name: &str, tasks: u32) -> Server {
         bounds: Read::Known(Some(Bounds { min: 1, max: 6 })),
         circuit_breaker: true,
     }
+}
+
+/// Where our templates let a server log.
+pub fn log(server: &str) -> ContainerLog {
+    let (group, streams) = (format!("/quarterdeck/prod/{server}"), Streams::Tasks { prefix: server.into() });
+    ContainerLog { container: server.into(), to: Destination::Group { group, streams } }
 }
 
 /// A running task.
