@@ -321,7 +321,7 @@ async fn every_list_is_read_to_its_last_page() {
     assert_eq!(cloud.revision_before("f", 8).await.unwrap().as_deref(), Some("arn:aws:ecs:r:1:task-definition/f:7"));
     let clients = cloud.clients("pool", "").await.unwrap().clients;
     assert_eq!((clients.len(), clients[2].known_secrets().len()), (3, 3));
-    assert_eq!(cloud.log_groups().await.unwrap().len(), 3);
+    assert_eq!(cloud.log_groups(None).await.unwrap().len(), 3);
     assert_eq!(cloud.stacks("s-", "eu-west-1").await.unwrap().len(), 3);
     let detail = cloud.stack_detail(&StackRef { name: "s".into(), region: "eu-west-1".into() }).await.unwrap();
     assert_eq!((detail.resources.len(), detail.events.len()), (3, 3));

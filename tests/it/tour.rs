@@ -141,9 +141,9 @@ async fn secrets(session: &Session, url: &str) -> String {
 
 async fn logs(session: &Session) -> String {
     let (cloud, group) = (&session.cloud, "/quarterdeck/prod/time".to_owned());
-    let query = LogQuery { group: group.clone(), from: 0, until: None, pattern: None, token: None };
+    let query = LogQuery { group: group.clone(), from: 0, until: None, prefix: None, pattern: None, token: None };
     let asked = InsightsRequest { groups: vec![group.clone()], from: 0, until: 1_000, query: "fields @message".into() };
-    let mut said = format!("{:?}\n{:?}\n", cloud.log_groups().await, cloud.log_page(&query).await);
+    let mut said = format!("{:?}\n{:?}\n", cloud.log_groups(None).await, cloud.log_page(&query).await);
     said += &match cloud.live_tail(&[group], None).await {
         Ok(mut tail) => format!("{:?}\n", tail.next().await),
         Err(error) => format!("{error:?}\n"),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::error::{CloudError, ErrorKind};
-use crate::core::fleet::{Container, Health, Server, ServiceStatus, Task, TaskStatus};
+use crate::core::fleet::{Container, Health, Server, ServiceStatus, Shape, Task, TaskStatus};
 use rstest::rstest;
 
 const T1: &str = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
@@ -61,7 +61,8 @@ fn server(name: &str, id: &str, logs: Vec<ContainerLog>) -> Server {
         deployments: Vec::new(),
         events: Vec::new(),
         tasks: Read::Known(vec![task(name, id)]),
-        targets: Read::Known(None),
+        balancers: Vec::new(),
+        shape: Shape::default(),
         bounds: Read::Known(None),
         circuit_breaker: false,
     }
@@ -69,7 +70,7 @@ fn server(name: &str, id: &str, logs: Vec<ContainerLog>) -> Server {
 
 fn owners(api: Vec<ContainerLog>, worker: Vec<ContainerLog>) -> Owners {
     let servers = vec![server("api", T1, api), server("worker", T2, worker)];
-    Owners::of(&Fleet { servers, no_cluster: false }, None)
+    Owners::of(&Fleet { servers, ..Fleet::default() }, None)
 }
 
 fn event(group: &str, stream: &str) -> LogEvent {
@@ -153,7 +154,7 @@ fn only_the_lines_of_the_servers_that_are_wanted_come() {
 fn a_prefix_covers_every_container_and_no_task_of_another_revision() {
     let logs = || vec![log("app", "/g", tasks("api")), log("proxy", "/g", tasks("api"))];
     let worker = || vec![log("app", "/g", tasks("worker"))];
-    let of = |servers: Vec<Server>| Owners::of(&Fleet { servers, no_cluster: false }, None).only(["api".to_owned()]);
+    let of = |servers: Vec<Server>| Owners::of(&Fleet { servers, ..Fleet::default() }, None).only(["api".to_owned()]);
     let api = server("api", T1, logs());
     assert_eq!(of(vec![api.clone(), server("worker", T2, worker())]).prefix("/g").as_deref(), Some("api/"));
     let deploying = Server { task_definition: "api:2".into(), ..api };
@@ -176,7 +177,7 @@ fn a_log_that_is_not_read_is_named(#[case] to: Destination, #[case] why: &str) {
 fn a_task_definition_that_was_not_read_means_our_group_in_our_environment_alone() {
     let why = CloudError::new(ErrorKind::Denied, "ecs:DescribeTaskDefinition", "no");
     let unread = Server { logs: Read::NotRead(why), ..server("time", T1, vec![]) };
-    let fleet = Fleet { servers: vec![unread], no_cluster: false };
+    let fleet = Fleet { servers: vec![unread], ..Fleet::default() };
     assert_eq!(Owners::of(&fleet, Some("prod")).groups(), ["/quarterdeck/prod/time"]);
     let foreign = Owners::of(&fleet, None);
     assert!(foreign.groups().is_empty());
