@@ -24,7 +24,12 @@ impl Stacks for AwsCloud {
 
     async fn stacks(&self, prefix: &str, region: &str) -> CloudResult<Vec<Stack>> {
         // An account may have thousands of stacks: each page has its time limit, the list has none.
-        self.read_stacks(prefix, region).await
+        let pages = self.stacks.at(region).read.describe_stacks().into_paginator().items().send();
+        let all: Vec<sdk::Stack> = pages.try_collect().await.map_err(self.failed("cloudformation:DescribeStacks"))?;
+        let ours = all.iter().filter(|stack| stack.stack_name().is_some_and(|name| name.starts_with(prefix)));
+        let mut stacks: Vec<Stack> = ours.map(|stack| domain_stack(stack, region)).collect();
+        stacks.sort_by(|a, b| a.id.name.cmp(&b.id.name));
+        Ok(stacks)
     }
 
     async fn stack_detail(&self, stack: &StackRef) -> CloudResult<StackDetail> {
@@ -45,15 +50,6 @@ impl AwsCloud {
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    pub(super) async fn read_stacks(&self, prefix: &str, region: &str) -> CloudResult<Vec<Stack>> {
-        let pages = self.stacks.at(region).read.describe_stacks().into_paginator().items().send();
-        let all: Vec<sdk::Stack> = pages.try_collect().await.map_err(self.failed("cloudformation:DescribeStacks"))?;
-        let ours = all.iter().filter(|stack| stack.stack_name().is_some_and(|name| name.starts_with(prefix)));
-        let mut stacks: Vec<Stack> = ours.map(|stack| domain_stack(stack, region)).collect();
-        stacks.sort_by(|a, b| a.id.name.cmp(&b.id.name));
-        Ok(stacks)
     }
 
     pub(super) async fn read_stack_detail(&self, stack: &StackRef) -> CloudResult<StackDetail> {

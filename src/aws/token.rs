@@ -91,8 +91,8 @@ impl AwsCloud {
         })
     }
 
-    /// The HTTP client for the token endpoint and the servers. It follows no redirect, which could send the credentials
-    /// to another host.
+    /// The HTTP client for the token endpoint and the servers. It follows no redirect, which could send the
+    /// credentials to another host.
     pub(super) fn http(&self) -> CloudResult<&reqwest::Client> {
         if let Some(client) = self.http.get() {
             return Ok(client);

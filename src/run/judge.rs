@@ -161,6 +161,14 @@ async fn of_deploy(session: &Session, operation: &Operation, deploy: &Deploy) ->
     Ok(Standing::Resumable)
 }
 
+/// Whether the last change of a stack was the operation's own. It may have several, each with a token that
+/// begins with its id.
+async fn changed_last(session: &Session, operation: &Operation, id: &StackRef) -> CloudResult<bool> {
+    let detail = session.cloud.stack_detail(id).await?;
+    let last = detail.events.first().and_then(|event| event.token.as_ref());
+    Ok(last.is_some_and(|token| token.starts_with(operation.id())))
+}
+
 /// How somebody else has changed a stack since the operation last wrote to it.
 async fn changed_by_others(
     session: &Session,
@@ -171,9 +179,7 @@ async fn changed_by_others(
     let left = operation.finished.or(operation.started);
     let since = |at: Timestamp| left.is_some_and(|left| at > left);
     let Some(at) = stack.updated_at.filter(|at| since(*at)) else { return Ok(None) };
-    let detail = session.cloud.stack_detail(id).await?;
-    let ours = |token: &String| token.starts_with(operation.id());
-    if detail.events.first().and_then(|event| event.token.as_ref()).is_some_and(ours) {
+    if changed_last(session, operation, id).await? {
         return Ok(None);
     }
     let name = &id.name;
@@ -194,10 +200,7 @@ async fn of_destroy(session: &Session, operation: &Operation, destroy: &Destroy)
         let agreed = operation.facts().get(&seen_stack(&id.name)).map(Shown::from);
         let Some(shown) = agreed.or_else(|| destroy.shown.get(&id.name).cloned()) else { continue };
         if shown != Shown::of(&stack) {
-            let detail = session.cloud.stack_detail(id).await?;
-            let own = |token: &String| token.starts_with(operation.id());
-            let last = detail.events.first().and_then(|event| event.token.as_ref());
-            if shown.arn == stack.arn && last.is_some_and(own) {
+            if shown.arn == stack.arn && changed_last(session, operation, id).await? {
                 continue;
             }
             let how = if shown.arn == stack.arn { "changed" } else { "made anew" };

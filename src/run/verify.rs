@@ -40,7 +40,7 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
             ServerAnswer::Refused(why) => CheckState::Pending(format!("refused so far: {why}")),
             ServerAnswer::Unclear(why) => CheckState::Pending(format!("no clear answer of {url}: {why}")),
         },
-        Check::Reached { url, .. } => match cloud.reach(url).await? {
+        Check::Reached { url } => match cloud.reach(url).await? {
             Reach::Answered => CheckState::Holds(format!("{url} answers")),
             Reach::Broken(Broken { hop, why }) => CheckState::Pending(format!("{why}; {}", hop.look_at())),
         },

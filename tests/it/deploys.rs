@@ -100,12 +100,26 @@ async fn protection_that_an_interrupted_deploy_left_off_is_switched_on_by_the_ne
     let world = World::empty(setup());
     let mut alice = Desk::new("alice", &world, 512).await;
     let running = alice.propose(deploy()).await.yes();
-    let id = alice.killed_before(running, "make the change set that switches the protection").await;
+    alice.killed_before(running, "make the change set that switches the protection").await;
     assert!(!stack(&world, PLATFORM).protected());
-    let given_up = alice.left(&id).await;
-    drop(given_up);
     done(&whole(&alice, deploy()).await);
     assert!(stack(&world, PLATFORM).protected());
+}
+
+/// Deleted as it is, the platform would be left in DELETE_FAILED, in which CloudFormation takes no change.
+#[tokio::test]
+async fn a_destroy_stops_before_a_stack_that_a_colleague_has_protected_again() {
+    let world = World::deployed(setup());
+    let (alice, bob) = (Desk::new("alice", &world, 512).await, Desk::new("bob", &world, 512).await);
+    let running = alice.propose(PlanRequest::Destroy).await.yes();
+    let running = alice.until(running, "delete quarterdeck-prod-platform").await;
+    done(&whole(&bob, deploy()).await);
+    assert!(stack(&world, PLATFORM).protected());
+    let stopped = why(&alice.agree(running).await);
+    assert!(stopped.contains("the deletion protection of quarterdeck-prod-platform is on"), "{stopped}");
+    assert_eq!(stack(&world, PLATFORM).status, "UPDATE_COMPLETE");
+    done(&whole(&alice, PlanRequest::Destroy).await);
+    assert!(world.state().stacks.is_empty());
 }
 
 #[tokio::test]

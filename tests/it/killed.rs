@@ -55,6 +55,12 @@ fn served(world: &World) {
     }
 }
 
+/// Everybody is served, and the client has one secret.
+fn served_with_one_secret(world: &World) {
+    served(world);
+    assert_eq!(credentials(world), (1, 1));
+}
+
 /// The machine client of `time`: how many there are, and how many secrets they have.
 fn credentials(world: &World) -> (usize, usize) {
     let state = world.state();
@@ -99,10 +105,7 @@ async fn the_second_rotation_of_a_client(#[values(true, false)] dual: bool) {
                 rotate(0)
             })
         },
-        |world| {
-            served(world);
-            assert_eq!(credentials(world), (1, 1));
-        },
+        served_with_one_secret,
     )
     .await;
 }
@@ -119,10 +122,7 @@ async fn an_undo(#[values(true, false)] dual: bool) {
                 desk.undo(&desk.left(&id).await)
             })
         },
-        |world| {
-            served(world);
-            assert_eq!(credentials(world), (1, 1));
-        },
+        served_with_one_secret,
     )
     .await;
 }

@@ -7,6 +7,7 @@ use crate::aws::AwsCloud;
 use crate::aws::draft::gone;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::operation::deploy::seen_stack;
+use crate::core::operation::protection;
 use crate::core::operation::work::Shown;
 use crate::core::operation::{Applied, Changed, Facts, StackCall};
 use crate::core::stack::{ChangeSetRequest, Drafted, ResourceChange, StackRef};
@@ -109,6 +110,14 @@ impl AwsCloud {
         let Some(found) = self.read_stack(stack).await? else { return Ok(Applied::Done(Facts::new())) };
         if matches!(found.status.0.as_str(), "DELETE_COMPLETE" | "DELETE_IN_PROGRESS") {
             return Ok(Applied::Done(Facts::new()));
+        }
+        // Deleted as it is, it would be left in DELETE_FAILED, in which it takes no change any more.
+        let on = found.parameters.get(protection::PARAMETER).is_some_and(|value| value == "true");
+        if on && found.status.dead_end().is_none() && found.status.0 != "UPDATE_ROLLBACK_FAILED" {
+            let name = &stack.name;
+            let why =
+                format!("the deletion protection of {name} is on; a new plan to destroy it switches it off first");
+            return Ok(Applied::Void(why));
         }
         // A deletion of ours that has failed, or begun and been lost, has changed it, too.
         if let Some(shown) = shown.filter(|shown| **shown != Shown::of(&found) && found.status.0 != "DELETE_FAILED") {

@@ -115,9 +115,8 @@ impl StackDeploy {
     /// Its deletion protection, if it is to be switched on later: it is left off for now. What is being created
     /// must be deletable, or a failure could not be taken back.
     pub fn protect_later(&mut self) -> Option<Protection> {
-        let wanted =
-            self.inputs.get(protection::PARAMETER).is_none_or(|value| *value == ParameterValue::Value("true".into()));
-        if !self.create || !wanted || !self.template.declares(protection::PARAMETER) {
+        let wanted = self.inputs.get(protection::PARAMETER) == Some(&ParameterValue::Value("true".into()));
+        if !self.create || !wanted {
             return None;
         }
         self.inputs.insert(protection::PARAMETER.into(), ParameterValue::Value("false".into()));
@@ -190,7 +189,7 @@ impl StackDeploy {
         steps.add(format!("hold the count of {name}"), hold, vec![stored]);
         steps.then(format!("wait until {name} is steady"), service.steady(promise.clone()));
         let address = self.output(facts, "ResourceUrl");
-        let reached = address.map(|url| Check::Reached { service: name.clone(), url });
+        let reached = address.map(|url| Check::Reached { url });
         steps.then(format!("ask the public address of {name}"), Work::from(reached));
         let ask = self.proof(facts).map(|(probe, url)| Check::Asked { service: name.clone(), probe, url });
         steps.then(format!("ask {name} whether it accepts its client"), Work::from(ask));

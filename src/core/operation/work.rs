@@ -325,7 +325,7 @@ pub enum Check {
     /// Whether a server accepts stored credentials; yields [`Fact::Accepts`].
     Asked { service: String, probe: TokenProbe, url: String },
     /// A server answers at its public address, the URL of its MCP endpoint.
-    Reached { service: String, url: String },
+    Reached { url: String },
     /// A server accepts stored credentials.
     Accepted { probe: TokenProbe, url: String },
     /// The autoscaling bounds read back as promised.

@@ -223,15 +223,21 @@ impl Console {
         self.child.wait().expect("an exit code").exit_code()
     }
 
-    /// Asserts that the terminal is as it was before the program took it.
+    /// Asserts that the terminal is as it was before the program took it. Its modes are set back after the last
+    /// byte that the program writes, so the screen may show the shell a moment earlier.
     pub fn assert_restored(&self) {
+        let modes = || format!("{:?}", self.master.get_termios());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while modes() != self.modes && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let drawn = self.shared.lock();
         let screen = drawn.parser.screen();
         assert!(!screen.alternate_screen(), "the alternate screen was left:\n{}", screen.contents());
         assert!(!screen.hide_cursor(), "the cursor is shown again");
         assert!(!screen.bracketed_paste(), "bracketed paste is off");
         assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
-        assert_eq!(format!("{:?}", self.master.get_termios()), self.modes, "cooked mode is back");
+        assert_eq!(modes(), self.modes, "cooked mode is back");
     }
 
     /// Whether the program has taken the terminal.

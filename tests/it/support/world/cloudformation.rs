@@ -553,7 +553,8 @@ impl State {
             stack: stack.to_owned(),
             parameters,
             role: form.get("RoleARN").cloned(),
-            tags: Some(tags).filter(|tags| !tags.is_empty()),
+            // An empty list takes the tags away; without one they stay.
+            tags: (form.contains_key("Tags") || !tags.is_empty()).then_some(tags),
             nothing,
             invalid,
         });
