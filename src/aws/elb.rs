@@ -109,7 +109,7 @@ fn name(arn: &str) -> String {
 /// Classic Load Balancers have an API of their own, which is not read.
 fn classic<T>(name: &str) -> Read<T> {
     let why = format!("{} is a Classic Load Balancer; only target groups are read", text(Some(name)));
-    Read::NotRead(CloudError::new(ErrorKind::Unsupported, "elasticloadbalancing:DescribeInstanceHealth", why))
+    Read::NotRead(CloudError::new(ErrorKind::Unsupported, "elasticloadbalancing:DescribeTargetHealth", why))
 }
 
 fn target(found: &TargetHealthDescription) -> Target {

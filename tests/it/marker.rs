@@ -81,6 +81,7 @@ fn on_the_wire(call: ApiCall) -> String {
     match call {
         ApiCall::Token => "/oauth2/token".to_owned(),
         ApiCall::ToolsList => "/mcp".to_owned(),
+        ApiCall::Metadata => "/metadata".to_owned(),
         call => call.right().name.split(':').nth(1).unwrap().to_owned(),
     }
 }

@@ -32,6 +32,8 @@ pub enum Part {
     Rotate,
     Replace,
     Deploy,
+    /// A deploy whose change set fails its early validation.
+    Refused,
     Discard,
     Destroy,
 }
@@ -58,6 +60,8 @@ impl Part {
             C::PutSecretValue | C::UpdateSecretVersionStage => Self::Rotate,
             C::CreateUserPoolClient | C::DeleteUserPoolClient => Self::Replace,
             C::CreateChangeSet | C::DescribeChangeSet | C::ExecuteChangeSet | C::DeleteChangeSet => Self::Deploy,
+            C::Metadata => Self::Deploy,
+            C::DescribeEvents => Self::Refused,
             C::ListChangeSets => Self::Discard,
             C::DeleteStack => Self::Destroy,
         }
@@ -71,7 +75,10 @@ pub async fn tour(part: Part, spoilt: Option<Spoilt>) -> (Vec<String>, String) {
     let front = Front::start(&world, spoilt).await;
     let directory = operators::directory();
     // A deploy has something to do.
-    let memory = if part == Part::Deploy { 1_024 } else { 512 };
+    let memory = if matches!(part, Part::Deploy | Part::Refused) { 1_024 } else { 512 };
+    if part == Part::Refused {
+        world.state().invalid = Some("Resource of type 'AWS::Logs::LogGroup' with identifier 'x' already exists.");
+    }
     let (mut session, _endpoint) = operators::session("alice", &world, memory, directory.path()).await;
     let access = Access {
         region: Some("eu-central-1".into()),
@@ -97,7 +104,7 @@ pub async fn tour(part: Part, spoilt: Option<Spoilt>) -> (Vec<String>, String) {
             let client = "prod-time-machine".to_owned();
             planned(&session, &world, PlanRequest::Rotate { client, grace_seconds: 0 }).await
         }
-        Part::Deploy => planned(&session, &world, PlanRequest::Deploy { servers: Vec::new() }).await,
+        Part::Deploy | Part::Refused => planned(&session, &world, PlanRequest::Deploy { servers: Vec::new() }).await,
         Part::Discard => discard(&session, &world).await,
         Part::Destroy => planned(&session, &world, PlanRequest::Destroy).await,
     };

@@ -60,8 +60,8 @@ fn is_host(value: &HeaderValue) -> bool {
     let Some(authority) = value.to_str().ok().and_then(|text| text.parse::<Authority>().ok()) else { return false };
     let text = authority.as_str();
     let port = text.get(authority.host().len()..).unwrap_or_default();
-    // What comes before an `@` is not part of the host.
-    !text.contains('@') && !authority.host().is_empty() && (port.is_empty() || authority.port_u16().is_some())
+    // What comes before an `@` is not part of the host, and two hosts in one header are none.
+    !text.contains(['@', ',']) && !authority.host().is_empty() && (port.is_empty() || authority.port_u16().is_some())
 }
 
 #[cfg(test)]

@@ -120,11 +120,14 @@ calls! {
     UpdateSecretVersionStage "secretsmanager:UpdateSecretVersionStage" Secrets [Rotate Deploy];
     Token "oauth2:Token" Nothing [Rotate Deploy];
     ToolsList "mcp:ToolsList" Nothing [Rotate Deploy];
+    Metadata "http:Get" Nothing [Deploy];
 
     CreateChangeSet "cloudformation:CreateChangeSet" Stacks [Deploy];
     DescribeChangeSet "cloudformation:DescribeChangeSet" Stacks [Deploy];
     ExecuteChangeSet "cloudformation:ExecuteChangeSet" Stacks [Deploy];
     DeleteChangeSet "cloudformation:DeleteChangeSet" Stacks [Deploy];
+    // Asked by the ARN of a change set, for which AWS documents no resource.
+    DescribeEvents "cloudformation:DescribeEvents" Everything [Deploy];
     ListChangeSets "cloudformation:ListChangeSets" Stacks [Deploy];
     DeleteStack "cloudformation:DeleteStack" Stacks [Deploy];
 }

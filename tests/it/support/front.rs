@@ -11,7 +11,7 @@ use super::world::World;
 /// An answer that is given instead of the world's.
 #[derive(Debug, Clone)]
 pub struct Spoilt {
-    /// Of this call; `/mcp` of any server.
+    /// Of this call; `/mcp` and `/metadata` of any server.
     pub call: String,
     /// After so many answers that are right.
     pub after: usize,
@@ -71,7 +71,11 @@ fn balanced(reply: Reply) -> Reply {
 }
 
 fn name(request: &Request) -> String {
-    if request.call.ends_with("/mcp") { "/mcp".to_owned() } else { request.call.clone() }
+    match &request.call {
+        path if path.starts_with("/.well-known/") => "/metadata".to_owned(),
+        path if path.ends_with("/mcp") => "/mcp".to_owned(),
+        call => call.clone(),
+    }
 }
 
 /// What the world does not know.
