@@ -79,12 +79,12 @@ fn answer(events: &[u8]) -> Option<String> {
         id: Option<IgnoredAny>,
     }
     let text = std::str::from_utf8(events).ok()?;
-    let data = text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim_start);
+    let mut data = text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim_start);
     let answers = |data: &&str| {
         serde_json::from_str(data)
             .is_ok_and(|found: Message| found.id.is_some() && (found.result.is_some() || found.error.is_some()))
     };
-    data.filter(answers).last().map(str::to_owned)
+    data.rfind(answers).map(str::to_owned)
 }
 
 #[cfg(test)]

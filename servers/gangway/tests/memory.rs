@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 #[path = "support/clock.rs"]
+#[allow(dead_code)] // Not all of what the tests share.
 mod clock;
 mod support;
 

@@ -314,6 +314,14 @@ pub const HANDLERS: &[Handler] = &[
         ],
     },
     Handler {
+        kind: "AWS::ECS::ClusterCapacityProviderAssociations",
+        actions: &[
+            "ecs:DescribeCapacityProviders",
+            "ecs:DescribeClusters",
+            "ecs:PutClusterCapacityProviders",
+        ],
+    },
+    Handler {
         kind: "AWS::ECS::Service",
         actions: &[
             "ecs:CreateService",
