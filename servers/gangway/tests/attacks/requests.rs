@@ -67,6 +67,7 @@ fn places() -> Vec<Row> {
 fn heads() -> Vec<Row> {
     let with = |lines: &str| listing(&format!("{}{lines}", authorized()));
     let swap = |from: &str, to: &str| String::from_utf8(with("")).unwrap().replacen(from, to, 1).into_bytes();
+    let accept = "Accept: application/json, text/event-stream\r\n";
     let host = "Host: mcp.example.com\r\n";
     vec![
         ("another host", swap(host, "Host: evil.example\r\n"), 403, "Host header"),
@@ -113,12 +114,7 @@ fn heads() -> Vec<Row> {
             415,
             "application/json",
         ),
-        (
-            "nothing acceptable",
-            swap("Accept: application/json, text/event-stream\r\n", "Accept: text/html\r\n"),
-            406,
-            "accept",
-        ),
+        ("nothing acceptable", swap(accept, "Accept: text/html\r\n"), 406, "accept"),
         ("a protocol that is not", with("MCP-Protocol-Version: 1999-01-01\r\n"), 400, ""),
         (
             "a method in the head that is not the body's",
