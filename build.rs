@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let template = template(&text).map_err(|error| format!("{path}: {error}"))?;
         writeln!(out, "const {constant}: Packed = {template};")?;
     }
+    writeln!(out, "const ORIGIN_FACING: &[&str] = &{:?};", origin_facing()?)?;
     let folder = std::env::var("OUT_DIR")?;
     std::fs::write(Path::new(&folder).join("templates.rs"), out)?;
     Ok(())
@@ -39,6 +40,17 @@ fn template(text: &str) -> Result<String, Box<dyn Error>> {
     let resources = entries(template, "Resources")?;
     let rules: usize = resources.iter().map(|(_, resource)| web_acl_rules(resource)).sum();
     Ok(format!("Packed {{ resources: {}, web_acl_rules: {rules}, parameters: &[\n{parameters}] }}", resources.len()))
+}
+
+/// The regions for which the platform's template knows CloudFront's prefix list.
+fn origin_facing() -> Result<Vec<String>, Box<dyn Error>> {
+    let text = std::fs::read_to_string("stack/platform.yaml")?;
+    let documents = Yaml::load_from_str(&text)?;
+    let mappings = documents.first().and_then(|template| template.as_mapping_get("Mappings"));
+    let lists = entries(mappings.ok_or("there are no Mappings")?, "OriginFacing")?;
+    let id = |list: &Yaml<'_>| list.as_mapping_get("PrefixList").and_then(Yaml::as_str).map(str::to_owned);
+    let known = lists.into_iter().filter(|(_, list)| id(list).is_some_and(|id| !id.is_empty()));
+    known.map(|(region, _)| scalar(region)).collect()
 }
 
 /// The fields of a parameter: its default and which values it may have.

@@ -17,7 +17,7 @@ use secrecy::SecretString;
 
 use crate::core::client::{ClientList, Holder, StoredSecret};
 pub use crate::core::error::{CloudError, CloudResult, ErrorKind};
-use crate::core::fleet::{Fleet, TaskDefinition};
+use crate::core::fleet::{Fleet, Task, TaskDefinition};
 use crate::core::identity::Identity;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery, TailUpdate};
@@ -36,8 +36,8 @@ pub type TailStream = BoxStream<'static, CloudResult<TailUpdate>>;
 /// that reads or writes AWS holds an `Arc<dyn Cloud>`, usually in a
 /// [`Session`](crate::run::Session), and never a concrete type.
 ///
-/// Every method has a time limit (a read takes at most 15 seconds) and never panics on what comes back. Text from the service is sanitised, except log messages, which the log pipeline
-/// sanitises. An error names the call of AWS that failed, and its kind says what may be done.
+/// Every method has a time limit (a read takes at most 15 seconds, a page of log events 30) and never panics on
+/// what comes back. Text from the service is sanitised, except log messages, which the log pipeline sanitises. An error names the call of AWS that failed, and its kind says what may be done.
 pub trait Cloud:
     Caller
     + Services
@@ -56,6 +56,12 @@ pub trait Cloud:
 {
     /// Number of requests that were sent to AWS so far, repeated attempts included.
     fn calls(&self) -> u64;
+
+    /// How far the clock of AWS is ahead of this machine's, in milliseconds, by the time in its last answer;
+    /// negative where it is behind, 0 where both agree within two seconds or nothing was answered yet.
+    fn ahead(&self) -> i64 {
+        0
+    }
 }
 
 /// STS.
@@ -68,16 +74,23 @@ pub trait Caller {
 /// ECS, with what load balancers and application autoscaling know of its services.
 #[async_trait]
 pub trait Services {
-    /// All services of a cluster with tasks, targets and bounds, sorted by name. Only the services
-    /// must be readable; a part of them that is not is `Read::NotRead`. A cluster that does not
-    /// exist is `ErrorKind::NotFound`.
+    /// All services of a cluster with tasks, targets and bounds, sorted by name. Only one of the services
+    /// must be readable; others that are not are named, and a part that is not is `Read::NotRead`. A
+    /// cluster that does not exist is `ErrorKind::NotFound`.
     async fn fleet(&self, cluster: &str) -> CloudResult<Fleet>;
 
     /// One task definition by ARN or `family:revision`.
     async fn task_definition(&self, arn: &str) -> CloudResult<TaskDefinition>;
 
-    /// ARNs of the active task definitions of a family, newest first, at most 20.
+    /// ARNs of the newest active task definitions of a family, newest first, at most 20.
     async fn revisions(&self, family: &str) -> CloudResult<Vec<String>>;
+
+    /// ARN of the newest active task definition of a family before this revision, however many newer ones
+    /// there are.
+    async fn revision_before(&self, family: &str, revision: u32) -> CloudResult<Option<String>>;
+
+    /// One task by ARN; `None` if ECS does not know it, which it forgets an hour after it has stopped.
+    async fn task(&self, cluster: &str, arn: &str) -> CloudResult<Option<Task>>;
 
     /// The operations that are announced on a cluster, by their ids' order, which is that of time. A cluster
     /// that does not exist announces none.
@@ -94,7 +107,8 @@ pub trait Stacks {
     /// the account, so its time limit is for each page. It takes the right to describe every stack.
     async fn stacks(&self, prefix: &str, region: &str) -> CloudResult<Vec<Stack>>;
 
-    /// Resources and the newest events (at most 200) of a stack. Works by ARN for a deleted one.
+    /// Resources and events of a stack: those of its newest change, and at least the newest 200. Works by
+    /// ARN for a deleted one.
     async fn stack_detail(&self, stack: &StackRef) -> CloudResult<StackDetail>;
 }
 
@@ -115,6 +129,10 @@ pub trait Clients {
     /// The app clients of a user pool. `environment` finds the Secrets that carry their credentials
     /// (`quarterdeck/<environment>/<server>/machine-client`); no Secret is looked for if it is empty.
     async fn clients(&self, pool: &str, environment: &str) -> CloudResult<ClientList>;
+
+    /// The same for who only looks: the descriptions, which change with a deploy, may be a minute old. Cognito
+    /// allows few of these calls.
+    async fn clients_lately(&self, pool: &str, environment: &str) -> CloudResult<ClientList>;
 
     /// Whether a client can have two secrets at this endpoint: whether ListUserPoolClientSecrets answers.
     async fn has_dual_secrets(&self, pool: &str, client: &str) -> CloudResult<bool>;
@@ -143,13 +161,14 @@ pub trait Logs {
     /// One page of FilterLogEvents. It is asked for once: the caller repeats it, within its budget of calls.
     async fn log_page(&self, query: &LogQuery) -> CloudResult<LogPage>;
 
-    /// Opens StartLiveTail on 1 to 10 log groups, given by name. Groups that are missing or have a
-    /// class without live tail are named by the first update; if no other is left, it is
+    /// Opens StartLiveTail on 1 to 10 log groups of one region, given by identifier. Groups that are missing or
+    /// have a class without live tail are named by the first update; if no other is left, it is
     /// `ErrorKind::NotFound`.
     async fn live_tail(&self, groups: &[String], pattern: Option<&str>) -> CloudResult<TailStream>;
 
-    /// Names of log groups, to choose from: all, or the first thousand where there are more.
-    async fn log_groups(&self) -> CloudResult<Vec<String>>;
+    /// Identifiers of the log groups of a region, to choose from: all, or the first thousand where there are
+    /// more. `None` is the console's own region.
+    async fn log_groups(&self, region: Option<&str>) -> CloudResult<Vec<String>>;
 }
 
 /// CloudWatch Logs Insights.

@@ -16,7 +16,6 @@ use super::tail::PlainHost;
 /// One client for each service but CloudFormation.
 pub(super) struct ServiceClients {
     pub(super) ecs: aws_sdk_ecs::Client,
-    pub(super) logs: aws_sdk_cloudwatchlogs::Client,
     pub(super) cognito: aws_sdk_cognitoidentityprovider::Client,
     pub(super) secrets: aws_sdk_secretsmanager::Client,
     pub(super) elb: aws_sdk_elasticloadbalancingv2::Client,
@@ -26,16 +25,19 @@ pub(super) struct ServiceClients {
 
 /// Makes the client of a service; the meter counts its requests.
 macro_rules! client {
-    ($service:ident, $config:expr, $meter:expr) => {
-        $service::Client::from_conf($service::config::Builder::from($config).interceptor($meter.clone()).build())
-    };
+    ($service:ident, $config:expr, $meter:expr) => {{
+        let mut builder = $service::config::Builder::from($config).interceptor($meter.clone());
+        if $meter.plain() {
+            builder.set_endpoint_url(None);
+        }
+        $service::Client::from_conf(builder.build())
+    }};
 }
 
 impl ServiceClients {
     pub(super) fn new(config: &SdkConfig, meter: &Meter) -> Self {
         Self {
             ecs: client!(aws_sdk_ecs, config, meter),
-            logs: client!(aws_sdk_cloudwatchlogs, config, meter),
             cognito: client!(aws_sdk_cognitoidentityprovider, config, meter),
             secrets: client!(aws_sdk_secretsmanager, config, meter),
             elb: client!(aws_sdk_elasticloadbalancingv2, config, meter),
@@ -67,12 +69,50 @@ pub(super) fn for_writes(base: &SdkConfig, timeouts: &Timeouts) -> SdkConfig {
     base.clone().into_builder().retry_config(RetryConfig::disabled()).timeout_config(limits).build()
 }
 
+/// CloudWatch Logs' clients in one region.
+#[derive(Clone)]
+pub(super) struct LogsClients {
+    pub(super) read: aws_sdk_cloudwatchlogs::Client,
+    pub(super) tail: aws_sdk_cloudwatchlogs::Client,
+}
+
+/// CloudWatch Logs' clients by region: a service may log to another one than it runs in.
+pub(super) struct RegionalLogs {
+    reads: SdkConfig,
+    meter: Meter,
+    made: Mutex<HashMap<Option<String>, LogsClients>>,
+}
+
+impl RegionalLogs {
+    pub(super) fn new(reads: SdkConfig, meter: Meter) -> Self {
+        Self { reads, meter, made: Mutex::default() }
+    }
+
+    /// The clients in a region; `None` is the console's own.
+    pub(super) fn at(&self, region: Option<&str>) -> LogsClients {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.entry(region.map(str::to_owned)).or_insert_with(|| self.make(region)).clone()
+    }
+
+    fn make(&self, region: Option<&str>) -> LogsClients {
+        let builder = self.reads.clone().into_builder();
+        let here = match region {
+            Some(region) => builder.region(Region::new(region.to_owned())).build(),
+            None => builder.build(),
+        };
+        LogsClients { read: client!(aws_sdk_cloudwatchlogs, &here, self.meter), tail: for_tail(&here, &self.meter) }
+    }
+}
+
 /// The client for live tails. The SDK must not take a quiet stream for a stalled one.
-pub(super) fn for_tail(reads: &SdkConfig, meter: &Meter) -> aws_sdk_cloudwatchlogs::Client {
-    let config = aws_sdk_cloudwatchlogs::config::Builder::from(reads)
+fn for_tail(reads: &SdkConfig, meter: &Meter) -> aws_sdk_cloudwatchlogs::Client {
+    let mut config = aws_sdk_cloudwatchlogs::config::Builder::from(reads)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .interceptor(meter.clone())
         .interceptor(PlainHost);
+    if meter.plain() {
+        config.set_endpoint_url(None);
+    }
     aws_sdk_cloudwatchlogs::Client::from_conf(config.build())
 }
 

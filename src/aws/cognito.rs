@@ -1,6 +1,9 @@
 //! Cognito's app clients, and the ids and dates of their secrets.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use aws_sdk_cognitoidentityprovider::types as sdk;
@@ -8,16 +11,21 @@ use futures::{StreamExt, join, stream};
 use secrecy::ExposeSecret;
 
 use super::convert::{text, time};
+use super::secrets::Entry;
 use super::{AwsCloud, error};
 use crate::cloud::{Clients, CloudResult, ErrorKind};
-use crate::core::client::{Client, ClientList, ClientSecret, Details, StoredSecret};
+use crate::core::client::{Client, ClientList, ClientSecret, Details, SecretEntry};
 use crate::core::operation::work::{Label, Version};
 use crate::core::unread::Read;
 
 const DESCRIBE: &str = "cognito-idp:DescribeUserPoolClient";
 const SECRETS: &str = "cognito-idp:ListUserPoolClientSecrets";
-/// Clients that are read at the same time; Cognito's quota for these calls is low.
-const TOGETHER: usize = 4;
+/// Clients that are read at the same time. Cognito allows an account some fifteen of these calls a second,
+/// whoever makes them ("Quotas in Amazon Cognito", UserPoolClientRead).
+const TOGETHER: usize = 2;
+/// How long a client's description counts. It changes with a deploy only, and what reads it to act on it reads
+/// it anew.
+const FRESH: Duration = Duration::from_secs(60);
 
 /// A client of a pool, as ListUserPoolClients names it.
 #[derive(Clone)]
@@ -29,6 +37,11 @@ pub(super) struct Listed {
 #[async_trait]
 impl Clients for AwsCloud {
     async fn clients(&self, pool: &str, environment: &str) -> CloudResult<ClientList> {
+        self.forget_clients();
+        self.within("cognito-idp:ListUserPoolClients", self.read_clients(pool, environment)).await
+    }
+
+    async fn clients_lately(&self, pool: &str, environment: &str) -> CloudResult<ClientList> {
         self.within("cognito-idp:ListUserPoolClients", self.read_clients(pool, environment)).await
     }
 
@@ -47,13 +60,13 @@ impl AwsCloud {
         let stored = async {
             match environment {
                 "" => Ok(Vec::new()),
-                environment => self.stored_secrets(environment).await,
+                environment => self.secret_entries(environment).await,
             }
         };
         let (clients, stored) = join!(self.pool_clients(pool), stored);
         let mut clients = clients?;
         match stored {
-            Ok(stored) => attach(&mut clients, stored),
+            Ok(stored) => self.attach(&mut clients, stored).await,
             Err(error) => clients.iter_mut().for_each(|client| client.stored_in = Read::NotRead(error.clone())),
         }
         clients.sort_by(|a, b| (&a.name, b.created_at()).cmp(&(&b.name, a.created_at())));
@@ -78,8 +91,36 @@ impl AwsCloud {
         Ok(read.into_iter().flatten().collect())
     }
 
-    /// A client with everything that could be read about it; `None` if it was deleted after it was listed.
+    /// A client with everything that could be read about it, its description now or lately; `None` if it was deleted after it was
+    /// listed.
     async fn client(&self, pool: &str, listed: Listed) -> Option<Client> {
+        let key = (pool.to_owned(), listed.id.clone());
+        let lately = |(at, _): &&(Instant, Client)| at.elapsed() < FRESH;
+        let known = self.lately().get(&key).filter(lately).map(|(_, client)| client.clone());
+        if let Some(mut client) = known {
+            // A rotation changes the secrets, which are worth a call where there are any.
+            if !client.public() {
+                client.secrets = self.client_secrets(pool, &listed.id).await.into();
+            }
+            return Some(client);
+        }
+        let client = self.read_client(pool, listed).await?;
+        if client.details.known().is_some() && client.secrets.known().is_some() {
+            self.lately().insert(key, (Instant::now(), client.clone()));
+        }
+        Some(client)
+    }
+
+    fn lately(&self) -> MutexGuard<'_, HashMap<(String, String), (Instant, Client)>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads every client anew: somebody acts on it, or has changed one.
+    pub(super) fn forget_clients(&self) {
+        self.lately().clear();
+    }
+
+    async fn read_client(&self, pool: &str, listed: Listed) -> Option<Client> {
         let described = match self.describe_client(pool, &listed.id).await {
             Ok(described) => described,
             Err(error) if error.kind == ErrorKind::NotFound => return None,
@@ -88,10 +129,14 @@ impl AwsCloud {
                 return Some(client(listed, details, secrets));
             }
         };
-        let details = details(&described);
-        let secrets = match details.confidential {
-            true => self.client_secrets(pool, &listed.id).await,
-            false => Ok(Some(Vec::new())),
+        // Cognito shows the original secret only, and nothing once that is deleted, so that a client which
+        // shows none may have others (AddUserPoolClientSecret).
+        let secrets = self.client_secrets(pool, &listed.id).await;
+        let details = details(&described, &secrets);
+        let secrets = match (details.confidential, secrets) {
+            // An endpoint that does not list secrets knows one at most, and this client has none.
+            (Some(false), Ok(None)) => Ok(Some(Vec::new())),
+            (_, secrets) => secrets,
         };
         let name = text(described.client_name().or(Some(&listed.name)));
         Some(client(Listed { name, ..listed }, Read::Known(details), secrets.into()))
@@ -151,6 +196,47 @@ impl AwsCloud {
         }
         Err(error::garbled(SECRETS, "the list of secrets does not end"))
     }
+
+    /// Gives each client the Secret that holds its credentials: the one whose tag or description names it, or
+    /// else by name: `quarterdeck/<environment>/<server>/machine-client` belongs to the client that is called
+    /// `<environment>-<server>-machine`. Where several are called so, as while one replaces the other, the value
+    /// alone says whose it is.
+    async fn attach(&self, clients: &mut [Client], entries: Vec<Entry>) {
+        for Entry { mut secret, client, description } in entries {
+            let named = client_name(&secret.name);
+            let alike = clients.iter().filter(|client| Some(&client.name) == named.as_ref()).count();
+            let told = |other: &Client| {
+                client.as_ref() == Some(&other.id) || description.split_whitespace().any(|word| word == other.id)
+            };
+            let read = match clients.iter().position(told).filter(|_| alike < 2) {
+                Some(at) => {
+                    secret.current_client = Some(clients[at].id.clone());
+                    Ok(Some(at))
+                }
+                None if alike < 2 => Ok(clients.iter().position(|client| Some(&client.name) == named.as_ref())),
+                None => self.read_stored_secret(secret.name.clone()).await.map(|held| {
+                    secret.current_client = held.current_client;
+                    owner(clients, &secret, named.as_ref())
+                }),
+            };
+            match read {
+                Ok(Some(at)) => clients[at].stored_in = Read::Known(Some(secret)),
+                Ok(None) => {}
+                Err(error) => {
+                    let these = clients.iter_mut().filter(|client| Some(&client.name) == named.as_ref());
+                    these.for_each(|client| client.stored_in = Read::NotRead(error.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// The client that a Secret of which the value is known belongs to; the newest of the name where its id is
+/// that of none.
+fn owner(clients: &[Client], secret: &SecretEntry, named: Option<&String>) -> Option<usize> {
+    let by_id = clients.iter().position(|client| Some(&client.id) == secret.current_client.as_ref());
+    let alike = clients.iter().enumerate().filter(|(_, client)| Some(&client.name) == named);
+    by_id.or_else(|| alike.max_by_key(|(_, client)| client.created_at()).map(|(index, _)| index))
 }
 
 fn client_secret(found: &sdk::ClientSecretDescriptorType) -> Option<ClientSecret> {
@@ -164,35 +250,26 @@ fn client(listed: Listed, details: Read<Details>, secrets: Read<Option<Vec<Clien
     Client { id, name, details, secrets, stored_in: Read::Known(None) }
 }
 
-fn details(found: &sdk::UserPoolClientType) -> Details {
+/// Whether a client has a secret, by what its description says; a public client cannot have the grant for
+/// machines (RFC 6749, section 4.4). `false` says only that this does not show it.
+pub(super) fn shows_secret(found: &sdk::UserPoolClientType) -> bool {
+    found.client_secret().is_some_and(|secret| !secret.is_empty())
+        || found.allowed_o_auth_flows().contains(&sdk::OAuthFlowType::ClientCredentials)
+}
+
+fn details(found: &sdk::UserPoolClientType, secrets: &CloudResult<Option<Vec<ClientSecret>>>) -> Details {
     let flows = found.allowed_o_auth_flows().iter().map(|flow| text(Some(flow.as_str())));
     let scopes = found.allowed_o_auth_scopes().iter().map(|scope| text(Some(scope)));
     Details {
-        // Cognito shows the original secret only, and nothing once that is deleted (AddUserPoolClientSecret).
-        // A public client cannot have the grant for machines (RFC 6749, section 4.4).
-        confidential: found.client_secret().is_some_and(|secret| !secret.is_empty())
-            || found.allowed_o_auth_flows().contains(&sdk::OAuthFlowType::ClientCredentials),
+        confidential: match secrets {
+            _ if shows_secret(found) => Some(true),
+            Ok(listed) => Some(listed.as_ref().is_some_and(|listed| !listed.is_empty())),
+            Err(_) => None,
+        },
         flows: flows.collect(),
         scopes: scopes.collect(),
         created_at: time(found.creation_date()),
         updated_at: time(found.last_modified_date()),
-    }
-}
-
-/// Gives each client the Secret that holds its id. A Secret that holds the id of no known client is
-/// matched by name: `quarterdeck/<environment>/<server>/machine-client` belongs to the newest client
-/// that is called `<environment>-<server>-machine`.
-fn attach(clients: &mut [Client], stored: Vec<StoredSecret>) {
-    for secret in stored {
-        let by_id = clients.iter().position(|client| Some(&client.id) == secret.current_client.as_ref());
-        let named = client_name(&secret.name);
-        let newest = || {
-            let alike = clients.iter().enumerate().filter(|(_, client)| Some(&client.name) == named.as_ref());
-            alike.max_by_key(|(_, client)| client.created_at()).map(|(index, _)| index)
-        };
-        if let Some(client) = by_id.or_else(newest).and_then(|index| clients.get_mut(index)) {
-            client.stored_in = Read::Known(Some(secret));
-        }
     }
 }
 
@@ -214,36 +291,19 @@ mod tests {
         Read::NotRead(error::garbled(DESCRIBE, "no answer"))
     }
 
-    fn has_stored(client: &Client) -> bool {
-        matches!(client.stored_in, Read::Known(Some(_)))
-    }
-
-    fn stored(name: &str, client: Option<&str>) -> StoredSecret {
-        let (current_client, allowed_clients) = (client.map(Into::into), Vec::new());
-        let written_by = None;
-        StoredSecret {
-            name: name.into(),
-            current_client,
-            allowed_clients,
-            written_by,
-            has_secret: true,
-            changed_at: None,
-        }
+    fn holds(client: &str) -> SecretEntry {
+        let (name, current_client) = ("quarterdeck/prod/time/machine-client".into(), Some(client.into()));
+        SecretEntry { name, current_client, published: None, changed_at: None }
     }
 
     #[test]
-    fn a_secret_goes_to_the_client_whose_id_it_holds() {
-        let mut clients = [named("old", "prod-time-machine"), named("new", "prod-time-machine")];
-        attach(&mut clients, vec![stored("quarterdeck/prod/time/machine-client", Some("old"))]);
-        assert!(has_stored(&clients[0]));
-        assert!(!has_stored(&clients[1]));
-    }
-
-    #[test]
-    fn a_secret_without_a_client_id_goes_to_the_client_of_its_name() {
-        let mut clients = [named("a", "prod-time-machine"), named("b", "prod-time-user")];
-        attach(&mut clients, vec![stored("quarterdeck/prod/time/machine-client", None)]);
-        assert!(has_stored(&clients[0]));
-        assert!(!has_stored(&clients[1]));
+    fn a_secret_goes_to_the_client_whose_id_it_holds_or_else_to_one_of_its_name() {
+        let clients =
+            [named("old", "prod-time-machine"), named("new", "prod-time-machine"), named("u", "prod-time-user")];
+        let name = "prod-time-machine".to_owned();
+        assert_eq!(owner(&clients, &holds("old"), Some(&name)), Some(0));
+        assert_eq!(owner(&clients, &holds("u"), Some(&name)), Some(2));
+        assert_eq!(owner(&clients, &holds("gone"), Some(&name)), Some(1));
+        assert_eq!(owner(&clients, &holds("gone"), None), None);
     }
 }

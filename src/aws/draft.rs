@@ -9,6 +9,7 @@ use aws_sdk_cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, 
 use super::convert::text;
 use super::{AwsCloud, change_set, error};
 use crate::cloud::{CloudError, CloudResult, Drafts, ErrorKind};
+use crate::core::backoff::Backoff;
 use crate::core::stack::{ChangeSet, ChangeSetRequest, Drafted, StackRef, TemplateSource};
 
 const CREATE: &str = "cloudformation:CreateChangeSet";
@@ -92,8 +93,8 @@ impl AwsCloud {
 
     /// Reads a change set until it is ready or has failed.
     async fn settled_change_set(&self, stack: &StackRef, arn: &str) -> CloudResult<Settled> {
-        let mut wait = Duration::from_millis(250);
-        loop {
+        const RULE: Backoff = Backoff { first: Duration::from_millis(250), longest: Duration::from_secs(2) };
+        for read in 1.. {
             let found = self.describe_change_set(stack, arn, None).await?;
             match found.status() {
                 Some(ChangeSetStatus::CreateComplete) => return Ok(Settled::Ready(Box::new(found))),
@@ -107,9 +108,9 @@ impl AwsCloud {
                     return Err(CloudError::new(ErrorKind::Conflict, DESCRIBE, format!("the change set is {word}")));
                 }
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(Duration::from_secs(2));
+            tokio::time::sleep(RULE.wait(read, rand::random())).await;
         }
+        Err(error::garbled(DESCRIBE, "the change set does not become ready"))
     }
 
     /// One page of a change set, with the values of properties if the endpoint has them.
@@ -169,11 +170,15 @@ impl AwsCloud {
     /// Whether this stack has change sets other than ours: somebody else may be reviewing it too.
     async fn has_other_change_sets(&self, stack: &StackRef, ours: &str) -> CloudResult<bool> {
         let call = self.cloudformation(stack).read.list_change_sets().stack_name(&stack.name);
-        let answer = call.send().await.map_err(self.failed("cloudformation:ListChangeSets"))?;
-        let other = answer.summaries().iter().any(|found| {
-            let same = found.change_set_id() == Some(ours) || found.change_set_name() == Some(ours);
-            !same && !found.status().is_some_and(|status| status.as_str().starts_with("DELETE_"))
-        });
+        let mut pages = call.into_paginator().send();
+        let mut other = false;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(self.failed("cloudformation:ListChangeSets"))?;
+            other |= page.summaries().iter().any(|found| {
+                let same = found.change_set_id() == Some(ours) || found.change_set_name() == Some(ours);
+                !same && !found.status().is_some_and(|status| status.as_str().starts_with("DELETE_"))
+            });
+        }
         Ok(other)
     }
 }
@@ -186,10 +191,37 @@ pub(super) fn gone(result: CloudResult<()>) -> CloudResult<()> {
     }
 }
 
-/// Whether a change set failed only because nothing would change: CloudFormation calls that a failure,
-/// and tells it apart by words alone.
+/// Whether a change set failed only because nothing would change. CloudFormation calls that a failure, and
+/// tells it apart by two sentences alone. A reason that merely has such words in it, as that of a hook may, is
+/// another one.
 fn says_nothing_changes(reason: &str) -> bool {
-    ["didn't contain changes", "No updates are to be performed", "no changes"]
-        .iter()
-        .any(|words| reason.contains(words))
+    const SAME: &str = "The submitted information didn't contain changes.";
+    const ADVICE: &str = "Submit different information to create a change set.";
+    let reason = reason.trim();
+    let same = reason.strip_prefix(SAME).map(str::trim).is_some_and(|rest| rest.is_empty() || rest == ADVICE);
+    same || reason.trim_end_matches('.') == "No updates are to be performed"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::says_nothing_changes;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(
+        "The submitted information didn't contain changes. Submit different information to create a change set.",
+        true
+    )]
+    #[case("The submitted information didn't contain changes.", true)]
+    #[case("No updates are to be performed.", true)]
+    #[case("No updates are to be performed.\n", true)]
+    #[case("Hook acme::guard refused it: no changes may be made on a Friday", false)]
+    #[case("Template error: the mapping has no changes for Key", false)]
+    #[case("The following hook(s) failed: [A]. No updates are to be performed.", false)]
+    #[case("The submitted information didn't contain changes. But a hook failed: [A]", false)]
+    #[case("didn't contain changes", false)]
+    #[case("", false)]
+    fn only_cloudformations_own_sentences_say_that_nothing_changes(#[case] reason: &str, #[case] nothing: bool) {
+        assert_eq!(says_nothing_changes(reason), nothing);
+    }
 }

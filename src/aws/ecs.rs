@@ -1,13 +1,16 @@
 //! ECS: services, tasks and task definitions.
 
+use aws_sdk_ecs::operation::describe_services::DescribeServicesOutput;
 use aws_sdk_ecs::types::{self as sdk, ClusterField, DesiredStatus, SortOrder, TaskDefinitionStatus};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::convert::{count, some_text, text, time};
-use super::{AwsCloud, error};
+use super::elb::Balancers;
+use super::{AwsCloud, error, log_configuration};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::fleet::{
-    Container, Deployment, DeploymentStatus, Health, Server, ServiceEvent, ServiceStatus, Task, TaskDefinition,
+    Container, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, ServiceStatus, Shape, Task,
+    TaskDefinition, Unreadable,
 };
 use crate::core::operation::Announced;
 use crate::core::unread::Read;
@@ -18,28 +21,81 @@ const SERVICES_AT_ONCE: usize = 10;
 const TASKS_AT_ONCE: usize = 100;
 /// Calls of one kind that are made at the same time.
 const TOGETHER: usize = 4;
+/// The call that reads services.
+const SERVICES: &str = "ecs:DescribeServices";
 /// The call that reads a cluster.
 const CLUSTERS: &str = "ecs:DescribeClusters";
-/// Revisions that are offered for a rollback.
-const REVISIONS: i32 = 20;
+/// Revisions that are named where a rollback has none to go back to.
+const REVISIONS: usize = 20;
+/// Most task definitions on one page of ListTaskDefinitions (ECS API reference).
+const PAGE: i32 = 100;
 
-/// A service, and the ARNs of the target groups that its load balancers name.
+/// A service, and the load balancers that it names.
 pub(super) struct Service {
     pub(super) server: Server,
-    pub(super) target_groups: Vec<String>,
+    pub(super) balancers: Balancers,
+}
+
+/// What DescribeServices says: services, and those that it could not describe.
+#[derive(Default)]
+pub(super) struct Described {
+    pub(super) services: Vec<Service>,
+    pub(super) unreadable: Vec<Unreadable>,
+}
+
+impl Described {
+    fn of(parts: Vec<Self>) -> Self {
+        let mut all = Self::default();
+        for part in parts {
+            all.services.extend(part.services);
+            all.unreadable.extend(part.unreadable);
+        }
+        all
+    }
+
+    fn not_read(arns: Vec<String>, why: &CloudError) -> Self {
+        let unreadable = arns.into_iter().map(|arn| unreadable(&arn, why.clone())).collect();
+        Self { services: Vec::new(), unreadable }
+    }
 }
 
 impl AwsCloud {
     /// All services of a cluster, without tasks, targets and bounds.
-    pub(super) async fn services(&self, cluster: &str) -> CloudResult<Vec<Service>> {
+    pub(super) async fn services(&self, cluster: &str) -> CloudResult<Described> {
         let arns = self.service_arns(cluster).await?;
         if arns.is_empty() {
             self.require_cluster(cluster).await?;
         }
         let chunks: Vec<Vec<String>> = arns.chunks(SERVICES_AT_ONCE).map(<[String]>::to_vec).collect();
-        let described = stream::iter(chunks).map(|chunk| self.describe_services(cluster, chunk));
-        let parts: Vec<Vec<Service>> = described.buffered(TOGETHER).try_collect().await?;
-        Ok(parts.into_iter().flatten().collect())
+        let described = stream::iter(chunks).map(|chunk| self.describe_all(cluster, chunk));
+        let parts: Vec<Described> = described.buffered(TOGETHER).try_collect().await?;
+        let all = Described::of(parts);
+        // Where not one could be read, that is what went wrong. One that is missing has just been deleted.
+        match all.unreadable.iter().find(|one| one.why.kind != ErrorKind::NotFound) {
+            Some(first) if all.services.is_empty() => Err(first.why.clone()),
+            _ => Ok(all),
+        }
+    }
+
+    /// Describes these services. If the call fails because of some of them, each is asked for alone, so that
+    /// those that cannot be read do not hide the others.
+    async fn describe_all(&self, cluster: &str, arns: Vec<String>) -> CloudResult<Described> {
+        match self.describe_services(cluster, arns.clone()).await {
+            Err(why) if of_one(&why) && arns.len() > 1 => {
+                tracing::warn!(%why, "services are read one by one");
+                let each = stream::iter(arns).map(|arn| self.describe_alone(cluster, arn));
+                Ok(Described::of(each.buffered(TOGETHER).try_collect::<Vec<_>>().await?))
+            }
+            Err(why) if of_one(&why) => Ok(Described::not_read(arns, &why)),
+            result => result,
+        }
+    }
+
+    async fn describe_alone(&self, cluster: &str, arn: String) -> CloudResult<Described> {
+        match self.describe_services(cluster, vec![arn.clone()]).await {
+            Err(why) if of_one(&why) => Ok(Described::not_read(vec![arn], &why)),
+            result => result,
+        }
     }
 
     async fn service_arns(&self, cluster: &str) -> CloudResult<Vec<String>> {
@@ -70,18 +126,24 @@ impl AwsCloud {
         Ok(announced)
     }
 
-    async fn describe_services(&self, cluster: &str, arns: Vec<String>) -> CloudResult<Vec<Service>> {
-        let call = self.read.ecs.describe_services().cluster(cluster).set_services(Some(arns));
-        let answer = call.send().await.map_err(self.failed("ecs:DescribeServices"))?;
-        Ok(answer.services().iter().map(service).collect())
+    async fn describe_services(&self, cluster: &str, arns: Vec<String>) -> CloudResult<Described> {
+        let call = self.read.ecs.describe_services().cluster(cluster).set_services(Some(arns.clone()));
+        let answer = call.send().await.map_err(self.failed(SERVICES))?;
+        let unreadable = left_out(&arns, &answer);
+        Ok(Described { services: answer.services().iter().map(service).collect(), unreadable })
     }
 
     /// One service of a cluster.
     pub(super) async fn service(&self, cluster: &str, name: &str) -> CloudResult<Server> {
         let found = self.describe_services(cluster, vec![name.to_owned()]).await?;
-        let active =
-            found.into_iter().map(|service| service.server).find(|server| server.status != ServiceStatus::Inactive);
-        active.ok_or_else(|| error::not_found("ecs:DescribeServices", format!("there is no service {name}")))
+        let active = found
+            .services
+            .into_iter()
+            .map(|service| service.server)
+            .find(|server| server.status != ServiceStatus::Inactive);
+        let denied = found.unreadable.into_iter().map(|one| one.why).find(|why| why.kind != ErrorKind::NotFound);
+        let missing = || denied.unwrap_or_else(|| error::not_found(SERVICES, format!("there is no service {name}")));
+        active.ok_or_else(missing)
     }
 
     /// Running and recently stopped tasks of a cluster.
@@ -110,32 +172,110 @@ impl AwsCloud {
         Ok(answer.tasks().iter().map(task).collect())
     }
 
+    /// A task by its ARN; `None` if ECS does not know it, or has forgotten it.
+    pub(super) async fn read_task(&self, cluster: &str, arn: &str) -> CloudResult<Option<Task>> {
+        let found = self.describe_tasks(cluster, vec![arn.to_owned()]).await?;
+        Ok(found.into_iter().find(|task| last_part(&task.arn) == last_part(arn)))
+    }
+
+    /// A task definition; `NotFound` if there is none, for which ECS has no error code of its own.
     pub(super) async fn read_task_definition(&self, arn: &str) -> CloudResult<TaskDefinition> {
         const CALL: &str = "ecs:DescribeTaskDefinition";
         let call = self.read.ecs.describe_task_definition().task_definition(arn);
         let answer = call.send().await.map_err(self.failed(CALL))?;
         let found = answer.task_definition().ok_or_else(|| error::garbled(CALL, "the answer holds no definition"))?;
-        Ok(task_definition(found))
+        Ok(task_definition(found, &self.region))
     }
 
+    /// The newest active revisions of a family.
     pub(super) async fn read_revisions(&self, family: &str) -> CloudResult<Vec<String>> {
-        let call = self.read.ecs.list_task_definitions().family_prefix(family).sort(SortOrder::Desc);
-        let call = call.status(TaskDefinitionStatus::Active).max_results(REVISIONS);
-        let answer = call.send().await.map_err(self.failed("ecs:ListTaskDefinitions"))?;
-        let arns = answer.task_definition_arns().iter().map(|arn| text(Some(arn)));
-        Ok(arns.take(REVISIONS as usize).collect())
+        self.newest(family, |_| true, REVISIONS).await
     }
+
+    /// The newest active revision of a family before this one, however many newer ones there are.
+    pub(super) async fn read_revision_before(&self, family: &str, revision: u32) -> CloudResult<Option<String>> {
+        let earlier = |arn: &str| number(arn).is_some_and(|found| found < revision);
+        Ok(self.newest(family, earlier, 1).await?.into_iter().next())
+    }
+
+    /// The first `most` active revisions that are wanted, newest first, from as many pages as it takes.
+    async fn newest(&self, family: &str, wanted: impl Fn(&str) -> bool, most: usize) -> CloudResult<Vec<String>> {
+        let call = self.read.ecs.list_task_definitions().family_prefix(family).sort(SortOrder::Desc);
+        let mut pages = call.status(TaskDefinitionStatus::Active).into_paginator().page_size(PAGE).items().send();
+        let mut found = Vec::new();
+        while found.len() < most
+            && let Some(arn) = pages.try_next().await.map_err(self.failed("ecs:ListTaskDefinitions"))?
+        {
+            found.extend(Some(text(Some(&arn))).filter(|arn| wanted(arn)));
+        }
+        Ok(found)
+    }
+}
+
+/// The revision that a task definition's ARN ends with.
+fn number(arn: &str) -> Option<u32> {
+    arn.rsplit(':').next()?.parse().ok()
+}
+
+/// Whether a failure may be that of one item among several.
+fn of_one(why: &CloudError) -> bool {
+    matches!(why.kind, ErrorKind::Denied | ErrorKind::Garbled | ErrorKind::Invalid)
+}
+
+/// The last part of an ARN.
+fn last_part(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
+fn unreadable(arn: &str, why: CloudError) -> Unreadable {
+    Unreadable { name: text(Some(last_part(arn))), arn: text(Some(arn)), why }
+}
+
+/// Those that were asked for and not described, with the reason that ECS gives (developer guide, "API failure
+/// reasons").
+fn left_out(asked: &[String], answer: &DescribeServicesOutput) -> Vec<Unreadable> {
+    if answer.services().len() >= asked.len() {
+        return Vec::new();
+    }
+    let described = |arn: &&String| {
+        answer
+            .services()
+            .iter()
+            .any(|one| one.service_arn() == Some(arn.as_str()) || one.service_name() == Some(last_part(arn)))
+    };
+    let why = |arn: &String| {
+        let same = |failure: &&sdk::Failure| failure.arn().is_some_and(|of| last_part(of) == last_part(arn));
+        let failure = answer.failures().iter().find(same);
+        let reason = failure.and_then(|failure| some_text(failure.reason()));
+        let detail = failure.and_then(|failure| some_text(failure.detail()));
+        let said: Vec<String> = [reason.clone(), detail].into_iter().flatten().collect();
+        let denied = said.iter().any(|words| words.to_ascii_lowercase().contains("denied"));
+        let kind = match reason.as_deref() {
+            _ if denied => ErrorKind::Denied,
+            Some("MISSING") | None => ErrorKind::NotFound,
+            Some(_) => ErrorKind::Invalid,
+        };
+        let words = if said.is_empty() { "no reason given".to_owned() } else { said.join(": ") };
+        CloudError::new(kind, SERVICES, format!("ECS did not describe it: {words}"))
+    };
+    asked.iter().filter(|arn| !described(arn)).map(|arn| unreadable(arn, why(arn))).collect()
 }
 
 fn service(found: &sdk::Service) -> Service {
     let breaker = found.deployment_configuration().and_then(|config| config.deployment_circuit_breaker());
-    let mut deployments: Vec<Deployment> = found.deployments().iter().map(deployment).collect();
+    let shape = shape(found);
+    let mut deployments: Vec<Deployment> = if shape.task_sets() {
+        found.task_sets().iter().map(|set| task_set(set, found.desired_count())).collect()
+    } else {
+        found.deployments().iter().map(deployment).collect()
+    };
     deployments.sort_by_key(|deployment| {
         (deployment.status != DeploymentStatus::Primary, std::cmp::Reverse(deployment.created_at))
     });
-    let groups = found.load_balancers().iter().filter_map(|balancer| balancer.target_group_arn());
+    // A service with task sets may have no task definition of its own, or one that is not in force any more.
+    let of_set = deployments.first().filter(|_| shape.task_sets()).map(|set| set.task_definition.clone());
     Service {
-        target_groups: groups.map(ToOwned::to_owned).collect(),
+        balancers: Balancers::of(found, &shape, &deployments),
         server: Server {
             name: text(found.service_name()),
             arn: text(found.service_arn()),
@@ -143,15 +283,38 @@ fn service(found: &sdk::Service) -> Service {
             desired: count(found.desired_count()),
             running: count(found.running_count()),
             pending: count(found.pending_count()),
-            task_definition: text(found.task_definition()),
-            log_groups: not_asked(),
-            deployments,
+            task_definition: of_set.unwrap_or_else(|| text(found.task_definition())),
+            logs: not_asked(),
             events: found.events().iter().filter_map(service_event).collect(),
             tasks: not_asked(),
-            targets: not_asked(),
+            balancers: Vec::new(),
             bounds: not_asked(),
             circuit_breaker: breaker.is_some_and(|breaker| breaker.enable() && breaker.rollback()),
+            deployments,
+            shape,
         },
+    }
+}
+
+/// What kind of service it is. What is not said has the value that ECS gives it.
+fn shape(found: &sdk::Service) -> Shape {
+    let usual = Shape::default();
+    let config = found.deployment_configuration();
+    let providers = found.capacity_provider_strategy().iter().map(|item| text(Some(item.capacity_provider())));
+    let launch = found.launch_type().map(|on| text(Some(on.as_str())));
+    let connect = |one: &sdk::Deployment| one.service_connect_configuration().is_some_and(|config| config.enabled());
+    Shape {
+        controller: found
+            .deployment_controller()
+            .map_or(usual.controller, |one| text(Some(one.r#type().as_str())).into()),
+        scheduling: found.scheduling_strategy().map_or(usual.scheduling, |one| text(Some(one.as_str())).into()),
+        strategy: config
+            .and_then(|config| config.strategy())
+            .map_or(usual.strategy, |one| text(Some(one.as_str())).into()),
+        capacity: launch.into_iter().chain(providers).collect(),
+        alarms: config.and_then(|config| config.alarms()).is_some_and(|alarms| alarms.enable()),
+        bake_minutes: config.and_then(|config| config.bake_time_in_minutes()).map(count),
+        service_connect: found.deployments().iter().any(connect),
     }
 }
 
@@ -171,6 +334,31 @@ fn deployment(found: &sdk::Deployment) -> Deployment {
         failed: count(found.failed_tasks()),
         rollout: text(found.rollout_state().map(sdk::DeploymentRolloutState::as_str)).into(),
         rollout_reason: text(found.rollout_state_reason()),
+        created_at: time(found.created_at()),
+    }
+}
+
+/// A task set, as a deployment: it takes the place of one where others than ECS deploy. It is completed once ECS
+/// calls it steady, and its own count is the one that follows from that of the service.
+fn task_set(found: &sdk::TaskSet, desired: i32) -> Deployment {
+    let scale = found.scale().filter(|scale| scale.unit().is_none_or(|unit| *unit == sdk::ScaleUnit::Percent));
+    let part = scale.map(|scale| (f64::from(desired) * scale.value() / 100.0).ceil());
+    let follows = part.is_none_or(|part| (part - f64::from(found.computed_desired_count())).abs() < 0.5);
+    let rollout = match found.stability_status() {
+        Some(sdk::StabilityStatus::SteadyState) if follows => Rollout::Completed,
+        None => Rollout::Unsaid,
+        Some(_) => Rollout::InProgress,
+    };
+    Deployment {
+        id: text(found.id()),
+        status: text(found.status()).into(),
+        task_definition: text(found.task_definition()),
+        desired: count(found.computed_desired_count()),
+        running: count(found.running_count()),
+        pending: count(found.pending_count()),
+        failed: 0,
+        rollout,
+        rollout_reason: String::new(),
         created_at: time(found.created_at()),
     }
 }
@@ -226,22 +414,19 @@ fn health(status: Option<&sdk::HealthStatus>) -> Health {
     status.map_or(Health::Unknown, |status| text(Some(status.as_str())).into())
 }
 
-fn task_definition(found: &sdk::TaskDefinition) -> TaskDefinition {
+fn task_definition(found: &sdk::TaskDefinition, region: &str) -> TaskDefinition {
     let containers = found.container_definitions();
-    let options = containers.iter().filter_map(|container| container.log_configuration()?.options());
-    let groups = options.filter_map(|options| options.get("awslogs-group"));
     let secrets = containers.iter().flat_map(|container| container.secrets());
-    let mut log_groups: Vec<String> = groups.map(|group| text(Some(group))).collect();
     let mut secrets: Vec<String> = secrets.filter_map(|secret| secret_arn(secret.value_from())).collect();
-    for list in [&mut log_groups, &mut secrets] {
-        list.sort();
-        list.dedup();
-    }
+    secrets.sort();
+    secrets.dedup();
     TaskDefinition {
         arn: text(found.task_definition_arn()),
         family: text(found.family()),
         revision: count(found.revision()),
-        log_groups,
+        // An endpoint that does not say has no others.
+        active: found.status().is_none_or(|status| *status == TaskDefinitionStatus::Active),
+        logs: log_configuration::logs(containers, region),
         secrets,
     }
 }

@@ -1,29 +1,115 @@
 //! Elastic Load Balancing: the targets of a service, and whether they are healthy.
 
+use std::collections::BTreeMap;
+
+use aws_sdk_ecs::types as ecs;
 use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 
 use super::AwsCloud;
 use super::convert::{some_text, text};
-use crate::cloud::CloudResult;
-use crate::core::fleet::Target;
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::fleet::{Balancer, Deployment, Shape, Target, TargetGroup};
+use crate::core::unread::Read;
+
+/// Target groups of one service that are read at the same time.
+const TOGETHER: usize = 2;
+
+/// A target group by ARN, or a Classic Load Balancer by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Group {
+    Target(String),
+    Classic(String),
+}
+
+/// A service's load balancers, as it names them: the groups of each, and the task sets that it stands before.
+pub(super) struct Balancers(Vec<(Vec<Group>, Vec<String>)>);
+
+impl Balancers {
+    /// What the service names. Where others than ECS deploy it, what its task sets name is in force.
+    pub(super) fn of(service: &ecs::Service, shape: &Shape, sets: &[Deployment]) -> Self {
+        let own: Vec<Vec<Group>> = service.load_balancers().iter().map(groups).collect();
+        if !shape.task_sets() {
+            return Self(
+                own.into_iter().filter(|groups| !groups.is_empty()).map(|groups| (groups, Vec::new())).collect(),
+            );
+        }
+        let mut of_sets: Vec<(Vec<Group>, Vec<String>)> = Vec::new();
+        for set in service.task_sets() {
+            let id = text(set.id());
+            for groups in set.load_balancers().iter().map(groups).filter(|groups| !groups.is_empty()) {
+                match of_sets.iter_mut().find(|(known, _)| *known == groups) {
+                    Some((_, ids)) => ids.push(id.clone()),
+                    None => of_sets.push((groups, vec![id.clone()])),
+                }
+            }
+        }
+        if !of_sets.is_empty() {
+            return Self(of_sets);
+        }
+        // One of these is in force, and nothing says which.
+        let any: Vec<Group> = own.into_iter().flatten().collect();
+        let ids = sets.iter().map(|set| set.id.clone()).collect();
+        Self(if any.is_empty() { Vec::new() } else { vec![(any, ids)] })
+    }
+}
+
+/// The target group of a load balancer, with the one that takes its place in a deployment.
+fn groups(balancer: &ecs::LoadBalancer) -> Vec<Group> {
+    let alternate = balancer.advanced_configuration().and_then(|more| more.alternate_target_group_arn());
+    let arns = [balancer.target_group_arn(), alternate].into_iter().flatten().filter(|arn| !arn.is_empty());
+    let groups: Vec<Group> = arns.map(|arn| Group::Target(arn.to_owned())).collect();
+    let classic = balancer.load_balancer_name().filter(|name| groups.is_empty() && !name.is_empty());
+    groups.into_iter().chain(classic.map(|name| Group::Classic(name.to_owned()))).collect()
+}
 
 impl AwsCloud {
-    /// Targets of all these groups, given by ARN; `None` if no group is given.
-    pub(super) async fn targets(&self, groups: &[String]) -> CloudResult<Option<Vec<Target>>> {
-        if groups.is_empty() {
-            return Ok(None);
+    /// The balancers with their targets, each group read on its own. An endpoint that lacks load balancers has
+    /// none.
+    pub(super) async fn balancers(&self, balancers: Balancers) -> Vec<Balancer> {
+        let mut arns: Vec<String> = Vec::new();
+        for group in balancers.0.iter().flat_map(|(groups, _)| groups) {
+            match group {
+                Group::Target(arn) if !arns.contains(arn) => arns.push(arn.clone()),
+                Group::Target(_) | Group::Classic(_) => {}
+            }
         }
-        let read = stream::iter(groups.to_vec()).map(|group| self.target_group(group));
-        let parts: Vec<Vec<Target>> = read.buffered(2).try_collect().await?;
-        Ok(Some(parts.into_iter().flatten().collect()))
+        let read = stream::iter(arns).map(|arn| async move { (arn.clone(), self.target_group(arn).await) });
+        let read: BTreeMap<String, CloudResult<Vec<Target>>> = read.buffered(TOGETHER).collect().await;
+        let lacks = |arn: &String| matches!(read.get(arn), Some(Err(why)) if why.kind == ErrorKind::Unsupported);
+        let group = |group: &Group| match group {
+            Group::Target(arn) if lacks(arn) => None,
+            Group::Target(arn) => Some(TargetGroup {
+                name: name(arn),
+                targets: Read::from(read.get(arn).cloned().unwrap_or(Ok(Vec::new()))),
+            }),
+            Group::Classic(name) => Some(TargetGroup { name: text(Some(name)), targets: classic(name) }),
+        };
+        let balancer = |(groups, task_sets): (Vec<Group>, Vec<String>)| Balancer {
+            groups: groups.iter().filter_map(group).collect(),
+            task_sets,
+        };
+        balancers.0.into_iter().map(balancer).filter(|balancer| !balancer.groups.is_empty()).collect()
     }
 
+    /// The targets of a group. They come on one page.
     async fn target_group(&self, arn: String) -> CloudResult<Vec<Target>> {
         let call = self.read.elb.describe_target_health().target_group_arn(arn);
         let answer = call.send().await.map_err(self.failed("elasticloadbalancing:DescribeTargetHealth"))?;
         Ok(answer.target_health_descriptions().iter().map(target).collect())
     }
+}
+
+/// The name in a target group's ARN, `…:targetgroup/NAME/ID`.
+fn name(arn: &str) -> String {
+    let name = arn.split_once(":targetgroup/").map_or(arn, |(_, path)| path.split('/').next().unwrap_or(path));
+    text(Some(name))
+}
+
+/// Classic Load Balancers have an API of their own, which is not read.
+fn classic<T>(name: &str) -> Read<T> {
+    let why = format!("{} is a Classic Load Balancer; only target groups are read", text(Some(name)));
+    Read::NotRead(CloudError::new(ErrorKind::Unsupported, "elasticloadbalancing:DescribeTargetHealth", why))
 }
 
 fn target(found: &TargetHealthDescription) -> Target {

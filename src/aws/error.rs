@@ -10,6 +10,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::AwsCloud;
 use crate::cloud::{CloudError, ErrorKind};
+use crate::core::rights::calls::{Repeat, repeatable};
 use crate::core::text::{cut, sanitise};
 
 impl AwsCloud {
@@ -44,30 +45,69 @@ where
 {
     match error {
         SdkError::ServiceError(failure) => {
-            let meta = failure.err().meta();
-            let plain = meta.code().is_none().then(|| plain_words(failure.raw().body().bytes())).flatten();
-            let message = meta.message().or(plain.as_deref());
-            from_service(call, meta.code(), message, Some(failure.raw().status().as_u16()))
+            let (meta, status) = (failure.err().meta(), failure.raw().status().as_u16());
+            if (200..300).contains(&status) {
+                return unreadable(call, place, status, failure.err());
+            }
+            let plain = meta.code().is_none() && repeatable(call) == Repeat::Text;
+            let plain = plain.then(|| plain_words(failure.raw().body().bytes())).flatten();
+            from_service(call, meta.code(), meta.message().or(plain.as_deref()), Some(status))
         }
         SdkError::TimeoutError(_) => {
             CloudError::new(ErrorKind::TimedOut, call, format!("no answer from {place} in time"))
         }
         SdkError::DispatchFailure(failure) => from_dispatch(call, place, failure),
-        SdkError::ResponseError(failure) => {
-            let status = failure.raw().status().as_u16();
-            let kind = match kind_of_status(status) {
-                ErrorKind::Invalid | ErrorKind::NotFound => ErrorKind::Garbled,
-                kind => kind,
-            };
-            CloudError::new(kind, call, format!("HTTP {status} from {place} could not be read: {}", chain(error)))
-        }
+        SdkError::ResponseError(failure) => unreadable(call, place, failure.raw().status().as_u16(), error),
         other => from_construction(call, other),
     }
 }
 
-/// A failure that the service reported, with its code, message and HTTP status.
+/// An answer that is not what the API promises. Not a byte of it is repeated: an answer of a call that
+/// succeeded may hold anything, such as a secret or a line of a log, and so may the words of the parser.
+fn unreadable(call: &str, place: &str, status: u16, error: &(dyn Error + 'static)) -> CloudError {
+    let kind = match kind_of_status(status) {
+        ErrorKind::Invalid | ErrorKind::NotFound => ErrorKind::Garbled,
+        kind => kind,
+    };
+    let why = match (broken_connection(error), offset(error)) {
+        (true, _) => ": the connection broke".to_owned(),
+        (false, Some(at)) => format!(", from byte {at} on"),
+        (false, None) => String::new(),
+    };
+    CloudError::new(kind, call, format!("HTTP {status} from {place} could not be read{why}"))
+}
+
+/// Where the parser gave up, as far as it says so. Of its words the number alone is taken.
+fn offset(error: &(dyn Error + 'static)) -> Option<u64> {
+    causes(error).find_map(|cause| {
+        let said = cause.to_string();
+        let (_, rest) = said.split_once("at offset ")?;
+        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    })
+}
+
+fn broken_connection(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(<dyn Error>::is::<std::io::Error>)
+}
+
+/// An error and its causes, outermost first.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| Error::source(*error))
+}
+
+/// Longest reason of a service that is repeated, in characters.
+const LONGEST: usize = 1_000;
+
+/// A failure that the service reported, with its code, message and HTTP status. What is said of a call that
+/// carries secrets may quote them, so of such a call only a code that is known is repeated.
 pub(super) fn from_service(call: &str, code: Option<&str>, message: Option<&str>, status: Option<u16>) -> CloudError {
     let kind = classify(code, message.unwrap_or_default(), status);
+    let known = code.filter(|code| plain_code(code) && kind_of_code(code, "").is_some());
+    let (code, message) = match repeatable(call) {
+        Repeat::Code => (known, None),
+        Repeat::Reason => (known, message.filter(|_| known.is_some())),
+        Repeat::Text => (code, message),
+    };
     let said = match (message.filter(|text| !text.trim().is_empty()), code, status) {
         (Some(message), Some(code), _) => format!("{message} ({code})"),
         (Some(message), None, _) => message.to_owned(),
@@ -75,7 +115,12 @@ pub(super) fn from_service(call: &str, code: Option<&str>, message: Option<&str>
         (None, None, Some(status)) => format!("HTTP {status} without a reason"),
         (None, None, None) => "no reason given".to_owned(),
     };
-    CloudError::new(kind, call, sanitise(&said))
+    CloudError::new(kind, call, cut(&sanitise(&said), LONGEST))
+}
+
+/// Whether it can be an error code: AWS's are words of letters, with a dot at most.
+fn plain_code(code: &str) -> bool {
+    code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'.')
 }
 
 /// The text of an error that does not have the API's format; `None` if it is a web page.
@@ -100,39 +145,64 @@ fn from_dispatch(call: &str, place: &str, failure: &DispatchFailure) -> CloudErr
 fn from_construction(call: &str, error: &(dyn Error + 'static)) -> CloudError {
     match find_credentials_error(error) {
         Some(credentials) => from_credentials(call, credentials),
+        None if repeatable(call) == Repeat::Code => invalid(call, "the request cannot be made from what was given"),
         None => invalid(call, chain(error)),
     }
 }
 
 fn from_credentials(call: &str, error: &CredentialsError) -> CloudError {
-    let why = chain(error);
-    let expired = why.to_ascii_lowercase().contains("expired");
-    CloudError::new(if expired { ErrorKind::Expired } else { ErrorKind::NoCredentials }, call, why)
+    let expired = causes(error).any(|cause| cause.to_string().to_ascii_lowercase().contains("expired"));
+    let kind = if expired { ErrorKind::Expired } else { ErrorKind::NoCredentials };
+    CloudError::new(kind, call, cut(&credentials_chain(error), LONGEST))
+}
+
+/// What the chain of credentials says, up to the first answer that it read: such an answer holds keys, and the
+/// words of a parser or of the service may quote it.
+fn credentials_chain(error: &CredentialsError) -> String {
+    /// Words with which the chain says that it could not read an answer.
+    const PARSERS: &[&str] = &["parse", "pars", "token '", "offset", "escape", "field in response", "utf-8", "Error {"];
+    let mut out = String::new();
+    let mut answered = false;
+    for cause in causes(error) {
+        let said = sanitise(&cause.to_string());
+        if answered {
+            // `ExpiredTokenException: why` or `unhandled error (AccessDenied)`: the code, without the reason.
+            let code = said.split(['(', ')']).nth(1).or_else(|| said.split(':').next()).unwrap_or_default().trim();
+            if plain_code(code) && kind_of_code(code, "").is_some() {
+                append(&mut out, code);
+            }
+            break;
+        }
+        if PARSERS.iter().any(|word| said.contains(word)) && !said.contains("profile") {
+            append(&mut out, "what answered could not be read");
+            break;
+        }
+        answered = said == "service error";
+        if !out.contains(&said) {
+            append(&mut out, &said);
+        }
+    }
+    out
+}
+
+fn append(out: &mut String, words: &str) {
+    let _ = write!(out, "{}{words}", if out.is_empty() { "" } else { ": " });
 }
 
 fn find_credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
+    causes(error).find_map(|error| error.downcast_ref())
 }
 
 /// An error with its causes. A cause that only repeats what was said is left out.
 fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut out = sanitise(&error.to_string());
-    let mut next = error.source();
-    while let Some(cause) = next {
+    let mut out = String::new();
+    for cause in causes(error) {
         let words = sanitise(&cause.to_string());
-        if !out.contains(&words) {
-            let _ = write!(out, ": {words}");
+        if out.is_empty() || !out.contains(&words) {
+            append(&mut out, &words);
         }
-        next = cause.source();
     }
-    out
+    cut(&out, LONGEST)
 }
 
 /// The kind of failure that a service reported.

@@ -7,11 +7,14 @@ use async_trait::async_trait;
 use futures::{StreamExt, join, stream};
 
 use super::AwsCloud;
-use super::ecs::Service;
+use super::ecs::{Described, Service};
 use crate::cloud::{CloudResult, ErrorKind, Services};
 use crate::core::fleet::{Bounds, Fleet, Server, Task, TaskDefinition};
+use crate::core::logs::ContainerLog;
 use crate::core::operation::Announced;
 
+/// Task definitions of a server's tasks, beside the one in force, whose logs are read at most.
+const REVISIONS: usize = 5;
 /// Services whose targets are read at the same time.
 const TOGETHER: usize = 8;
 
@@ -29,6 +32,14 @@ impl Services for AwsCloud {
         self.within("ecs:ListTaskDefinitions", self.read_revisions(family)).await
     }
 
+    async fn revision_before(&self, family: &str, revision: u32) -> CloudResult<Option<String>> {
+        self.within("ecs:ListTaskDefinitions", self.read_revision_before(family, revision)).await
+    }
+
+    async fn task(&self, cluster: &str, arn: &str) -> CloudResult<Option<Task>> {
+        self.within("ecs:DescribeTasks", self.read_task(cluster, arn)).await
+    }
+
     async fn announced(&self, cluster: &str) -> CloudResult<Vec<Announced>> {
         // An endpoint that lacks clusters announces nothing on them.
         or_none(self.within("ecs:DescribeClusters", self.read_announced(cluster)).await)
@@ -37,38 +48,60 @@ impl Services for AwsCloud {
 
 impl AwsCloud {
     pub(super) async fn read_fleet(&self, cluster: &str) -> CloudResult<Fleet> {
-        let (servers, tasks, bounds) =
+        let (fleet, tasks, bounds) =
             join!(self.services_with_targets(cluster), self.tasks(cluster), self.bounds(cluster));
-        let mut servers = servers?;
-        hand_out(&mut servers, tasks, &or_none(bounds));
-        servers.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Fleet { servers, no_cluster: false })
+        let mut fleet = fleet?;
+        hand_out(&mut fleet.servers, tasks, &or_none(bounds));
+        let servers = std::mem::take(&mut fleet.servers);
+        let with_logs = stream::iter(servers).map(|server| self.with_logs_of_tasks(server)).buffered(TOGETHER);
+        fleet.servers = with_logs.collect().await;
+        fleet.part_shared_groups();
+        fleet.servers.sort_by(|a, b| a.name.cmp(&b.name));
+        fleet.unreadable.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(fleet)
     }
 
-    /// Services with their targets and log groups.
-    async fn services_with_targets(&self, cluster: &str) -> CloudResult<Vec<Server>> {
-        let services = self.services(cluster).await?;
-        let read = stream::iter(services).map(|Service { mut server, target_groups }| async move {
-            let (targets, groups) = join!(self.targets(&target_groups), self.log_groups_of(&server.task_definition));
-            // An endpoint that lacks load balancers has no targets; one that lacks task definitions has no log groups.
-            (server.targets, server.log_groups) = (or_none(targets).into(), or_none(groups).into());
+    /// Services with their targets and logs.
+    async fn services_with_targets(&self, cluster: &str) -> CloudResult<Fleet> {
+        let Described { services, unreadable } = self.services(cluster).await?;
+        let read = stream::iter(services).map(|Service { mut server, balancers }| async move {
+            let (balancers, logs) = join!(self.balancers(balancers), self.logs_of(&server.task_definition));
+            // An endpoint that lacks task definitions has no logs.
+            (server.balancers, server.logs) = (balancers, or_none(logs).into());
             server
         });
-        Ok(read.buffered(TOGETHER).collect().await)
+        Ok(Fleet { servers: read.buffered(TOGETHER).collect().await, unreadable, no_cluster: false })
     }
 
-    /// The log groups in a task definition. A task definition never changes, so each is read once.
-    async fn log_groups_of(&self, definition: &str) -> CloudResult<Vec<String>> {
-        let known = || self.log_groups.lock().unwrap_or_else(PoisonError::into_inner);
+    /// A server with the logs of its tasks that have another task definition than the one in force: those of a
+    /// deployment before, of one that failed, or of a task set.
+    async fn with_logs_of_tasks(&self, mut server: Server) -> Server {
+        let others = server.known_tasks().iter().map(|task| task.task_definition.clone());
+        let mut others: Vec<String> = others.filter(|one| !one.is_empty() && *one != server.task_definition).collect();
+        others.sort();
+        others.dedup();
+        let Some(logs) = server.logs.known_mut() else { return server };
+        for definition in others.iter().rev().take(REVISIONS) {
+            // One that cannot be read now is read with the next refresh; the others are true without it.
+            logs.extend(self.logs_of(definition).await.unwrap_or_default());
+        }
+        logs.sort();
+        logs.dedup();
+        server
+    }
+
+    /// Where a task definition's containers log. A task definition never changes, so each is read once.
+    async fn logs_of(&self, definition: &str) -> CloudResult<Vec<ContainerLog>> {
+        let known = || self.container_logs.lock().unwrap_or_else(PoisonError::into_inner);
         if definition.is_empty() {
             return Ok(Vec::new());
         }
-        if let Some(groups) = known().get(definition) {
-            return Ok(groups.clone());
+        if let Some(logs) = known().get(definition) {
+            return Ok(logs.clone());
         }
-        let groups = self.read_task_definition(definition).await?.log_groups;
-        known().insert(definition.to_owned(), groups.clone());
-        Ok(groups)
+        let logs = self.read_task_definition(definition).await?.logs;
+        known().insert(definition.to_owned(), logs.clone());
+        Ok(logs)
     }
 }
 

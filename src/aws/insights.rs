@@ -5,7 +5,9 @@ use aws_sdk_cloudwatchlogs::types::{QueryStatus, ResultField};
 
 use super::{AwsCloud, convert, error};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, Insights};
+use crate::core::logs::group;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults, MAX_ROWS};
+use crate::core::text::sanitise_lines;
 
 /// A field that Insights adds to every row: a pointer to the whole event.
 const POINTER: &str = "@ptr";
@@ -26,19 +28,28 @@ impl Insights for AwsCloud {
 }
 
 impl AwsCloud {
+    /// Starts a query. Its id bears the region where it runs, as a log group's identifier does.
     pub(super) async fn start_query(&self, request: &InsightsRequest) -> CloudResult<String> {
         const CALL: &str = "logs:StartQuery";
+        let region = request.groups.first().and_then(|first| group::parts(first).0);
+        if request.groups.iter().any(|other| group::parts(other).0 != region) {
+            return Err(error::invalid(CALL, "a query takes log groups of one region").with_hint("name fewer servers"));
+        }
+        let names = request.groups.iter().map(|id| group::parts(id).1.to_owned()).collect();
         // StartQuery takes whole seconds and includes both ends, so the window is widened to them.
-        let call = self.read.logs.start_query().set_log_group_names(Some(request.groups.clone()));
+        let call = self.logs.at(region).read.start_query().set_log_group_names(Some(names));
         let call = call.start_time(request.from.div_euclid(1_000)).end_time(request.until.div_euclid(1_000) + 1);
         let call = call.query_string(&request.query).limit(MAX_ROWS);
         let answer = call.send().await.map_err(self.failed(CALL))?;
-        answer.query_id.ok_or_else(|| error::garbled(CALL, "the answer names no query"))
+        let query = answer.query_id.ok_or_else(|| error::garbled(CALL, "the answer names no query"))?;
+        Ok(group::id(&query, region, ""))
     }
 
     pub(super) async fn query_results(&self, query: &str) -> CloudResult<InsightsResults> {
         const CALL: &str = "logs:GetQueryResults";
-        let answer = self.read.logs.get_query_results().query_id(query).send().await.map_err(self.failed(CALL))?;
+        let (region, query) = group::parts(query);
+        let answer =
+            self.logs.at(region).read.get_query_results().query_id(query).send().await.map_err(self.failed(CALL))?;
         let running = match answer.status() {
             Some(QueryStatus::Scheduled | QueryStatus::Running) | None => true,
             Some(QueryStatus::Complete) => false,
@@ -62,7 +73,8 @@ impl AwsCloud {
 
     pub(super) async fn stop_query(&self, query: &str) -> CloudResult<()> {
         const CALL: &str = "logs:StopQuery";
-        match self.read.logs.stop_query().query_id(query).send().await.map_err(self.failed(CALL)) {
+        let (region, query) = group::parts(query);
+        match self.logs.at(region).read.stop_query().query_id(query).send().await.map_err(self.failed(CALL)) {
             // The query has ended already.
             Err(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::NotFound) => Ok(()),
             other => other.map(drop),
@@ -74,7 +86,10 @@ impl AwsCloud {
 fn table(results: &[Vec<ResultField>]) -> (Vec<String>, Vec<Vec<String>>) {
     let mut columns: Vec<String> = Vec::new();
     let fields = |row: &[ResultField]| -> Vec<(String, String)> {
-        let named = row.iter().map(|field| (convert::text(field.field()), convert::text(field.value())));
+        let named = row.iter().map(|field| {
+            let value = field.value().map(sanitise_lines).unwrap_or_default();
+            (convert::text(field.field()), value)
+        });
         named.filter(|(name, _)| name != POINTER).collect()
     };
     let rows: Vec<Vec<(String, String)>> = results.iter().map(|row| fields(row)).collect();

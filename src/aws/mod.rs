@@ -20,9 +20,11 @@ mod elb;
 mod error;
 mod fleet;
 mod insights;
+mod log_configuration;
 mod logs;
 mod meter;
 mod place;
+mod profiles;
 mod reach;
 mod scaling;
 mod secrets;
@@ -35,14 +37,16 @@ mod write;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region};
 
 use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind};
+use crate::core::client::Client;
 use crate::core::environment::Template;
+use crate::core::logs::ContainerLog;
 
-use clients::{Regional, ServiceClients};
+use clients::{Regional, RegionalLogs, ServiceClients};
 use meter::Meter;
 
 /// Where to find AWS, and with whose credentials.
@@ -67,6 +71,8 @@ pub struct Timeouts {
     pub attempt: Duration,
     /// For a read with all its attempts and pages.
     pub read: Duration,
+    /// For one page of log events, which has one attempt here: a filter over a big log group is slow.
+    pub logs: Duration,
     /// For a write, which has one attempt.
     pub write: Duration,
     /// For CloudFormation to work out a change set.
@@ -81,6 +87,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(3),
             attempt: Duration::from_secs(5),
             read: Duration::from_secs(15),
+            logs: Duration::from_secs(30),
             write: Duration::from_secs(30),
             draft: Duration::from_secs(180),
             silence: None,
@@ -95,12 +102,15 @@ pub struct AwsCloud {
     timeouts: Timeouts,
     read: ServiceClients,
     write: ServiceClients,
-    tail: aws_sdk_cloudwatchlogs::Client,
     stacks: Regional,
     http: OnceLock<reqwest::Client>,
     meter: Meter,
-    /// The log groups that a task definition names, by its ARN.
-    log_groups: Mutex<HashMap<String, Vec<String>>>,
+    /// CloudWatch Logs in other regions, to which services may log.
+    logs: RegionalLogs,
+    /// Where a task definition's containers log, by its ARN.
+    container_logs: Mutex<HashMap<String, Vec<ContainerLog>>>,
+    /// Clients as they were read lately, and when, by their pool and id.
+    clients: Mutex<HashMap<(String, String), (Instant, Client)>>,
     /// Whether the endpoint has said that it lacks the calls for a second client secret.
     single_secret: AtomicBool,
     /// How to get the text of a template.
@@ -111,7 +121,8 @@ pub struct AwsCloud {
 /// credentials by the first call.
 ///
 /// # Errors
-/// `ErrorKind::Invalid` if no region is known, or the region or the endpoint cannot be one.
+/// `ErrorKind::Invalid` if no region is known, the region or the endpoint cannot be one, or the profile is not
+/// there or cannot be read.
 pub async fn connect(access: &Access) -> CloudResult<AwsCloud> {
     connect_with(access, Timeouts::default()).await
 }
@@ -134,18 +145,19 @@ pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<Aw
     }
     let base = loader.load().await;
     let endpoint = base.endpoint_url().map(place::endpoint).transpose()?;
-    let meter = Meter::default();
+    let meter = Meter::new(place::ignores_endpoints(access));
     let (reads, writes) = (clients::for_reads(&base, &timeouts), clients::for_writes(&base, &timeouts));
     Ok(AwsCloud {
         region,
         timeouts,
         read: ServiceClients::new(&reads, &meter),
         write: ServiceClients::new(&writes, &meter),
-        tail: clients::for_tail(&reads, &meter),
+        logs: RegionalLogs::new(reads.clone(), meter.clone()),
         stacks: Regional::new(reads, writes, meter.clone()),
         http: OnceLock::new(),
         meter,
-        log_groups: Mutex::default(),
+        container_logs: Mutex::default(),
+        clients: Mutex::default(),
         single_secret: AtomicBool::new(false),
         template_text: Template::body,
         endpoint,
@@ -177,7 +189,15 @@ impl AwsCloud {
 
     /// Runs a read with all its attempts and pages within the time limit.
     async fn within<T>(&self, call: &'static str, read: impl Future<Output = CloudResult<T>>) -> CloudResult<T> {
-        let limit = self.timeouts.read;
+        self.within_limit(self.timeouts.read, call, read).await
+    }
+
+    async fn within_limit<T>(
+        &self,
+        limit: Duration,
+        call: &'static str,
+        read: impl Future<Output = CloudResult<T>>,
+    ) -> CloudResult<T> {
         tokio::time::timeout(limit, read).await.unwrap_or_else(|_| {
             let message = format!("no complete answer from {} within {} s", self.place(), limit.as_secs_f32());
             Err(CloudError::new(ErrorKind::TimedOut, call, message))
@@ -188,5 +208,9 @@ impl AwsCloud {
 impl Cloud for AwsCloud {
     fn calls(&self) -> u64 {
         self.meter.calls()
+    }
+
+    fn ahead(&self) -> i64 {
+        self.meter.ahead()
     }
 }

@@ -6,16 +6,20 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
 
 use super::Access;
+use super::profiles::Files;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::text::sanitise;
 
 /// The region: as given, else of the environment, else of the profile. The instance metadata service is
 /// not asked, because that is a call over the network.
 pub(super) async fn region(access: &Access) -> CloudResult<String> {
+    check_profile(access).await?;
     let region = match &access.region {
         Some(region) => region.clone(),
         None => found_region(access.profile.as_deref()).await.ok_or_else(|| {
-            invalid("no region is configured").with_hint("pass --region, or set AWS_REGION or the profile's region")
+            let profile = chosen(access).unwrap_or_else(|| "default".to_owned());
+            let hint = format!("pass --region, or set AWS_REGION or the region of profile `{profile}`");
+            invalid("no region is configured").with_hint(sanitise(&hint))
         })?,
     };
     if region_shape(&region) {
@@ -23,6 +27,45 @@ pub(super) async fn region(access: &Access) -> CloudResult<String> {
     }
     let shown = sanitise(&region);
     Err(invalid(format!("`{shown}` is not an AWS region")).with_hint("a region looks like eu-central-1"))
+}
+
+/// A variable of the environment. The program has taken out those that are empty; tests may not have.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+/// The profile that was chosen, if one was.
+fn chosen(access: &Access) -> Option<String> {
+    access.profile.clone().or_else(|| variable("AWS_PROFILE"))
+}
+
+/// An error if a profile was chosen that cannot be used, or something is needed from files that cannot be read.
+async fn check_profile(access: &Access) -> CloudResult<()> {
+    if access.static_credentials {
+        return Ok(());
+    }
+    let keys = variable("AWS_ACCESS_KEY_ID").is_some() && variable("AWS_SECRET_ACCESS_KEY").is_some();
+    match chosen(access) {
+        Some(profile) => Files::read().usable(&profile),
+        None if keys && (access.region.is_some() || environment_region().await.is_some()) => Ok(()),
+        None => Files::read().readable(),
+    }
+}
+
+async fn environment_region() -> Option<String> {
+    RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).region().await.map(|it| it.to_string())
+}
+
+/// Whether endpoints of the environment and of the files do not count. The SDK's clients for single services
+/// do not ask that themselves.
+pub(super) fn ignores_endpoints(access: &Access) -> bool {
+    if access.endpoint.is_some() || access.static_credentials {
+        return false;
+    }
+    match variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
+        Some(value) => value.trim().eq_ignore_ascii_case("true"),
+        None => Files::read().ignores_endpoints(&chosen(access).unwrap_or_else(|| "default".to_owned())),
+    }
 }
 
 async fn found_region(profile: Option<&str>) -> Option<String> {

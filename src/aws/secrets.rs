@@ -5,18 +5,44 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
-use futures::{StreamExt, TryStreamExt, stream};
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry};
 use secrecy::ExposeSecret;
 
-use super::convert::{text, time};
+use super::convert::{some_text, text, time};
 use super::credentials::{self, Credentials};
 use super::{AwsCloud, error};
 use crate::cloud::{CloudResult, ErrorKind, Secrets};
-use crate::core::client::{Holder, StoredSecret};
+use crate::core::client::{Holder, SecretEntry, StoredSecret};
 use crate::core::operation::work::{LEASE, Label, Version, labelled};
 
 const GET: &str = "secretsmanager:GetSecretValue";
+/// The tag that names the client whose credentials a Secret holds.
+const CLIENT_TAG: &str = "quarterdeck:client";
+
+/// A Secret of the list, and what it says of the client that it belongs to.
+pub(super) struct Entry {
+    pub(super) secret: SecretEntry,
+    /// Of its tag.
+    pub(super) client: Option<String>,
+    /// Its description, in which an id may stand.
+    pub(super) description: String,
+}
+
+fn entry(found: SecretListEntry) -> Option<Entry> {
+    let tag = found.tags().iter().find(|tag| tag.key() == Some(CLIENT_TAG));
+    let labels = found.secret_versions_to_stages().filter(|versions| !versions.is_empty());
+    let labels = labels.map(|versions| versions.values().flatten().any(|label| label != Label::Current.as_str()));
+    Some(Entry {
+        client: tag.and_then(|tag| some_text(tag.value())),
+        description: text(found.description()),
+        secret: SecretEntry {
+            name: text(Some(found.name()?)),
+            current_client: None,
+            published: labels,
+            changed_at: time(found.last_changed_date().or(found.created_date())),
+        },
+    })
+}
 
 #[async_trait]
 impl Secrets for AwsCloud {
@@ -113,20 +139,18 @@ impl AwsCloud {
         call.send().await.map(drop).map_err(self.failed("secretsmanager:UpdateSecretVersionStage"))
     }
 
-    /// The Secrets of an environment's machine clients, without the client secrets in them.
-    pub(super) async fn stored_secrets(&self, environment: &str) -> CloudResult<Vec<StoredSecret>> {
+    /// The Secrets of an environment's machine clients, without a look at their values.
+    pub(super) async fn secret_entries(&self, environment: &str) -> CloudResult<Vec<Entry>> {
         let prefix = format!("quarterdeck/{environment}/");
         let filter = Filter::builder().key(FilterNameStringType::Name).values(&prefix).build();
         let pages = self.read.secrets.list_secrets().filters(filter).into_paginator().send();
         let found: Vec<_> = pages.try_collect().await.map_err(self.failed("secretsmanager:ListSecrets"))?;
-        let names =
-            found.into_iter().flat_map(|page| page.secret_list.unwrap_or_default()).filter_map(|entry| entry.name);
+        let entries = found.into_iter().flat_map(|page| page.secret_list.unwrap_or_default()).filter_map(entry);
         // The filter of ListSecrets ignores case, so the names are compared again here.
-        let names: Vec<String> = names.filter(|name| name.starts_with(&prefix)).collect();
-        stream::iter(names).map(|name| self.read_stored_secret(name)).buffered(4).try_collect().await
+        Ok(entries.filter(|entry| entry.secret.name.starts_with(&prefix)).collect())
     }
 
-    async fn read_stored_secret(&self, name: String) -> CloudResult<StoredSecret> {
+    pub(super) async fn read_stored_secret(&self, name: String) -> CloudResult<StoredSecret> {
         let call = self.read.secrets.get_secret_value().secret_id(&name).version_stage(Label::Current.as_str());
         let answer = match call.send().await.map_err(self.failed(GET)) {
             Ok(answer) => answer,

@@ -11,8 +11,10 @@ use super::convert::{some_text, text, time};
 use crate::cloud::{CloudResult, ErrorKind, Stacks};
 use crate::core::stack::{Stack, StackDetail, StackEvent, StackRef, StackResource, StackStatus};
 
-/// Most events of a stack that are kept.
+/// Events of a stack that are kept in any case: those of the newest change may be fewer.
 const EVENTS: usize = 200;
+/// Most pages of events that are read for the newest change.
+const PAGES: usize = 20;
 
 #[async_trait]
 impl Stacks for AwsCloud {
@@ -70,21 +72,34 @@ impl AwsCloud {
         Ok(resources)
     }
 
-    /// The newest events, from at most two pages.
+    /// The events of the newest change, however many: the first that failed in it says why. And some before it.
     async fn events(&self, stack: &StackRef) -> CloudResult<Vec<StackEvent>> {
         let mut pages =
             self.cloudformation(stack).read.describe_stack_events().stack_name(&stack.name).into_paginator().send();
-        let mut events = Vec::new();
-        for _ in 0..2 {
+        let (mut events, mut begun) = (Vec::new(), None);
+        for _ in 0..PAGES {
             let Some(page) = pages.next().await else { break };
             let page = page.map_err(self.failed("cloudformation:DescribeStackEvents"))?;
+            let before = events.len();
             events.extend(page.stack_events().iter().filter_map(event));
+            begun = begun.or(page.stack_events().iter().position(begins).map(|at| before + at + 1));
+            if begun.is_some() && events.len() >= EVENTS {
+                break;
+            }
         }
         // AWS sends the newest first. The sort is stable, so events with the same time keep that order.
         events.sort_by_key(|event: &StackEvent| std::cmp::Reverse(event.at));
-        events.truncate(EVENTS);
+        events.truncate(begun.unwrap_or(usize::MAX).max(EVENTS));
         Ok(events)
     }
+}
+
+/// Whether a change of a stack begins with this event.
+fn begins(event: &sdk::StackEvent) -> bool {
+    use sdk::ResourceStatus::{CreateInProgress, DeleteInProgress, ImportInProgress, UpdateInProgress};
+    let whole = event.physical_resource_id().is_some() && event.physical_resource_id() == event.stack_id();
+    let first = [CreateInProgress, UpdateInProgress, DeleteInProgress, ImportInProgress];
+    whole && event.resource_status().is_some_and(|status| first.contains(status))
 }
 
 fn status(word: Option<&str>) -> StackStatus {

@@ -17,7 +17,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{AwsCloud, error};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, TailStream};
-use crate::core::logs::{LogEvent, TailUpdate};
+use crate::core::logs::{LogEvent, TailUpdate, group};
 
 const CALL: &str = "logs:StartLiveTail";
 /// Most log groups in a session (CloudWatch Logs API reference, StartLiveTail).
@@ -33,6 +33,10 @@ impl AwsCloud {
                 format!("a live tail takes 1 to {GROUPS} log groups, not {}", groups.len()),
             ));
         }
+        let region = group::parts(&groups[0]).0;
+        if groups.iter().any(|other| group::parts(other).0 != region) {
+            return Err(error::invalid(CALL, "a live tail takes log groups of one region"));
+        }
         let arns = stream::iter(groups.to_vec()).map(|group| self.tailed_group(group)).buffered(4);
         let arns: Vec<Result<String, String>> = arns.try_collect().await?;
         let absent: Vec<String> = arns.iter().filter_map(|arn| arn.clone().err()).collect();
@@ -44,12 +48,12 @@ impl AwsCloud {
             );
             return Err(error::not_found(CALL, message));
         }
-        let call = self.tail.start_live_tail().set_log_group_identifiers(Some(arns));
+        let call = self.logs.at(region).tail.start_live_tail().set_log_group_identifiers(Some(arns));
         let call = call.set_log_event_filter_pattern(pattern.map(ToOwned::to_owned));
         let session = call.send().await.map_err(self.failed(CALL))?;
         // AWS sends an update every second; an emulator may send none while nothing is written.
         let silence = self.timeouts.silence.or(self.endpoint.is_none().then_some(SILENCE));
-        Ok(updates(session, silence, absent).boxed())
+        Ok(updates(session, silence, absent, region.map(str::to_owned)).boxed())
     }
 }
 
@@ -59,22 +63,23 @@ fn updates(
     session: StartLiveTailOutput,
     silence: Option<Duration>,
     absent: Vec<String>,
+    region: Option<String>,
 ) -> impl stream::Stream<Item = CloudResult<TailUpdate>> {
-    stream::unfold(Some((session, absent)), move |open| async move {
-        let (mut session, mut absent) = open?;
+    stream::unfold(Some((session, absent, region)), move |open| async move {
+        let (mut session, mut absent, region) = open?;
         loop {
             let received = match silence {
                 Some(limit) => tokio::time::timeout(limit, session.response_stream.recv()).await,
                 None => Ok(session.response_stream.recv().await),
             };
             let item = match received {
-                Ok(Ok(Some(frame))) => update(frame, &mut absent).map(Ok),
+                Ok(Ok(Some(frame))) => update(frame, &mut absent, region.as_deref()).map(Ok),
                 Ok(Ok(None)) => return None,
                 Ok(Err(failure)) => return Some((Err(broken(&failure)), None)),
                 Err(_) => return Some((Err(silent(silence.unwrap_or(SILENCE))), None)),
             };
             if let Some(item) = item {
-                return Some((item, Some((session, absent))));
+                return Some((item, Some((session, absent, region))));
             }
         }
     })
@@ -102,12 +107,13 @@ fn broken<E: ProvideErrorMetadata + std::error::Error, R: std::fmt::Debug>(failu
     }
 }
 
-fn update(frame: Frame, absent: &mut Vec<String>) -> Option<TailUpdate> {
+fn update(frame: Frame, absent: &mut Vec<String>, region: Option<&str>) -> Option<TailUpdate> {
     match frame {
         Frame::SessionStart(_) => Some(TailUpdate::Started { absent: std::mem::take(absent) }),
         Frame::SessionUpdate(LiveTailSessionUpdate { session_metadata, session_results, .. }) => {
             let sampled = session_metadata.is_some_and(|metadata| metadata.sampled());
-            let mut events: Vec<LogEvent> = session_results.unwrap_or_default().into_iter().map(log_event).collect();
+            let found = session_results.unwrap_or_default().into_iter();
+            let mut events: Vec<LogEvent> = found.map(|found| log_event(found, region)).collect();
             events.sort_by_key(|event| event.timestamp);
             Some(TailUpdate::Events { events, sampled })
         }
@@ -115,12 +121,12 @@ fn update(frame: Frame, absent: &mut Vec<String>) -> Option<TailUpdate> {
     }
 }
 
-fn log_event(found: LiveTailSessionLogEvent) -> LogEvent {
+fn log_event(found: LiveTailSessionLogEvent, region: Option<&str>) -> LogEvent {
     let timestamp = found.timestamp.unwrap_or_default();
     LogEvent {
         timestamp,
         ingested: found.ingestion_time.unwrap_or(timestamp),
-        group: group_name(&found.log_group_identifier.unwrap_or_default()).to_owned(),
+        group: group::id(group_name(&found.log_group_identifier.unwrap_or_default()), region, ""),
         stream: found.log_stream_name.unwrap_or_default(),
         message: found.message.unwrap_or_default(),
     }

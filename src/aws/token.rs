@@ -14,13 +14,28 @@ const ASK: &str = "mcp:ToolsList";
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 256 * 1024;
 
-/// The answer of a token endpoint (RFC 6749, sections 5.1 and 5.2).
+/// The answer of a token endpoint (RFC 6749, sections 5.1 and 5.2). What it says besides is not read: it may
+/// quote the credentials that it was asked with.
 #[derive(Deserialize)]
 struct TokenResponse {
     access_token: Option<String>,
     error: Option<String>,
-    error_description: Option<String>,
 }
+
+/// The reasons that a token endpoint may give (RFC 6749, sections 4.1.2.1 and 5.2; RFC 8707, section 2). Another
+/// text is not repeated.
+const REASONS: &[&str] = &[
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "invalid_target",
+    "access_denied",
+    "server_error",
+    "temporarily_unavailable",
+];
 
 #[async_trait]
 impl TokenEndpoint for AwsCloud {
@@ -138,25 +153,25 @@ fn judge(status: u16, body: &[u8]) -> CloudResult<TokenAnswer> {
             .map(|token| TokenAnswer::Granted(token.into()))
             .ok_or_else(|| error::garbled(CALL, format!("HTTP {status} without an access token")));
     }
-    let (error, description) = answer.map(|answer| (answer.error, answer.error_description)).unwrap_or_default();
-    let refused = matches!(error.as_deref(), Some("invalid_client" | "unauthorized_client" | "invalid_grant"));
-    let kind = match (error.as_deref(), status) {
+    let given = answer.and_then(|answer| answer.error);
+    let error = given.as_ref().and_then(|error| REASONS.iter().find(|reason| *reason == error)).copied();
+    let kind = match (error, status) {
         (Some("temporarily_unavailable" | "server_error"), _) => ErrorKind::Service,
         (_, 401 | 403) => ErrorKind::Denied,
         (_, 429) => ErrorKind::Throttled,
         (_, 500..) => ErrorKind::Service,
         (Some(_), _) => ErrorKind::Invalid,
+        (None, _) if given.is_some() => ErrorKind::Invalid,
         (None, _) => ErrorKind::Garbled,
     };
-    let said = match (error, description) {
-        (Some(error), Some(description)) => format!("{error}: {description}"),
-        (Some(error), None) => error,
-        (None, _) => format!("HTTP {status} without a reason"),
-    };
-    if refused {
-        return Ok(TokenAnswer::Refused(sanitise(&said)));
+    match (error, given) {
+        (Some(reason @ ("invalid_client" | "unauthorized_client" | "invalid_grant")), _) => {
+            Ok(TokenAnswer::Refused(reason.to_owned()))
+        }
+        (Some(reason), _) => Err(CloudError::new(kind, CALL, reason)),
+        (None, Some(_)) => Err(CloudError::new(kind, CALL, format!("HTTP {status} with a reason that is not known"))),
+        (None, None) => Err(CloudError::new(kind, CALL, format!("HTTP {status} without a reason"))),
     }
-    Err(CloudError::new(kind, CALL, sanitise(&said)))
 }
 
 #[cfg(test)]
@@ -174,6 +189,9 @@ mod tests {
     #[case(404, "", ErrorKind::Garbled)]
     #[case(429, "", ErrorKind::Throttled)]
     #[case(503, "busy", ErrorKind::Service)]
+    #[case(400, r#"{"error":"hunter2"}"#, ErrorKind::Invalid)]
+    #[case(400, r#"{"error":"invalid_scope","error_description":"not for hunter2"}"#, ErrorKind::Invalid)]
+    #[case(500, "hunter2", ErrorKind::Service)]
     #[case(200, "{}", ErrorKind::Garbled)]
     #[case(200, "not json", ErrorKind::Garbled)]
     fn an_unclear_answer_is_an_error_of_its_kind_and_no_refusal(
@@ -183,6 +201,7 @@ mod tests {
     ) {
         let error = judge(status, body.as_bytes()).expect_err("neither a token nor a refusal");
         assert_eq!(error.kind, kind, "{error}");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     }
 
     #[test]
@@ -197,7 +216,8 @@ mod tests {
     #[case(400, "unauthorized_client")]
     #[case(400, "invalid_grant")]
     fn a_refusal_is_an_answer(#[case] status: u16, #[case] code: &str) {
-        let answer = judge(status, format!(r#"{{"error":"{code}"}}"#).as_bytes()).expect("an answer");
+        let body = format!(r#"{{"error":"{code}","error_description":"hunter2 is wrong"}}"#);
+        let answer = judge(status, body.as_bytes()).expect("an answer");
         assert!(matches!(answer, TokenAnswer::Refused(why) if why == code));
     }
 }

@@ -138,7 +138,7 @@ actions! {
         => |model| fleet::plan(model, |server| PlanRequest::Rollback { server, revision: None });
     StopTask "stop-task" on_fleet ["X"] writes "stop the selected task; its service replaces it" => fleet::stop_task;
 
-    Pause "pause" on_logs ["space"] reads "pause, or follow again" => logs::act::pause;
+    Pause "pause" on_logs ["space"] reads "pause, or follow again (AWS bills live tails by the minute)" => logs::act::pause;
     Search "search" on_logs [] reads "search (same as filter: /)" => everywhere::filter;
     NextMatch "next-match" on_logs ["n"] reads "next match" => logs::act::next_match;
     PreviousMatch "previous-match" on_logs ["N"] reads "previous match" => logs::act::previous_match;
@@ -148,7 +148,7 @@ actions! {
     PreviousError "previous-error" on_logs ["E"] reads "previous error or warning" => logs::act::previous_error;
     Older "older" on_logs ["["] reads "read an older window; so does going up from the first line" => logs::window::older;
     Newer "newer" on_logs ["]"] reads "read a newer window, up to the present" => logs::window::newer;
-    JumpTime "jump" on_logs ["@"] reads "go to a time: 03:15, 15m ago, RFC 3339" => logs::act::jump;
+    JumpTime "jump" on_logs ["@"] reads "go to a time: 03:15, 15m or 1d ago, 2026-01-31 03:00, RFC 3339" => logs::act::jump;
     TimeMode "time" on_logs ["t"] reads "time: local, UTC, relative, off" => logs::act::times;
     Wrap "wrap" on_logs ["w"] reads "wrap long lines" => logs::act::wrap;
     Histogram "histogram" on_logs ["h"] reads "volume and errors over the time that is kept" => logs::act::histogram;

@@ -10,10 +10,10 @@ use super::screens::stack;
 use super::table::Cell;
 use crate::core::client::{Client, Details};
 use crate::core::error::CloudError;
-use crate::core::fleet::{Server, Target, Task};
+use crate::core::fleet::{Server, Target, TargetGroup, Task};
 use crate::core::health::findings;
-use crate::core::logs::LineRef;
 use crate::core::logs::field::as_text;
+use crate::core::logs::{ContainerLog, LineRef};
 use crate::core::meaning::Meaning;
 use crate::core::stack::{Stack, StackDetail};
 use crate::core::text::{age, sanitise};
@@ -51,13 +51,14 @@ fn server(server: &Server, now: Timestamp) -> Dialog {
         field("arn", &server.arn),
         field("status", server.status.word()),
         field("tasks", format!("{} running, {} pending, {} desired", server.running, server.pending, server.desired)),
+        field("kind", kind(server)),
         field("task definition", &server.task_definition),
         field("circuit breaker", if server.circuit_breaker { "on, with rollback" } else { "off" }),
         field("autoscaling", or_none(&server.bounds, ToString::to_string)),
-        field("log groups", listed(&server.log_groups)),
     ];
+    lines.extend(logs(server));
     lines.extend(server.tasks.why().map(|why| field("known tasks", not_read(why))));
-    lines.push(heading("deployments"));
+    lines.push(heading(if server.shape.task_sets() { "task sets" } else { "deployments" }));
     for deployment in &server.deployments {
         let counts = format!(
             "{}/{} running, {} pending, {} failed",
@@ -79,18 +80,29 @@ fn server(server: &Server, now: Timestamp) -> Dialog {
     text(format!("server {}", server.name), lines)
 }
 
-/// One line each, or one line that says that there is none or that they were not read.
+/// Who deploys it, and what else is not as with most services.
+fn kind(server: &Server) -> String {
+    let words = server.shape.words();
+    if words.is_empty() { "a service that ECS deploys".to_owned() } else { words.join(", ") }
+}
+
+/// The target groups, each with its targets, or one line that says that there is none or that they were not read.
 fn targets(server: &Server) -> Lines {
     let one = |target: &Target| {
         let port = target.port.map(|port| port.to_string()).unwrap_or_default();
         field(target.state.word(), format!("{}:{port} {}", target.id, target.why()))
     };
-    match &server.targets {
-        Read::Known(Some(targets)) if targets.is_empty() => vec![field("", "none registered")],
-        Read::Known(Some(targets)) => targets.iter().map(one).collect(),
-        Read::Known(None) => vec![field("", "no target group")],
-        Read::NotRead(why) => vec![field("", not_read(why))],
-    }
+    let group = |group: &TargetGroup| {
+        let mut lines = vec![field("target group", &group.name)];
+        lines.extend(match &group.targets {
+            Read::Known(targets) if targets.is_empty() => vec![field("", "none registered")],
+            Read::Known(targets) => targets.iter().map(one).collect(),
+            Read::NotRead(why) => vec![field("", not_read(why))],
+        });
+        lines
+    };
+    let lines: Lines = server.balancers.iter().flat_map(|balancer| &balancer.groups).flat_map(group).collect();
+    if lines.is_empty() { vec![field("", "no target group")] } else { lines }
 }
 
 fn not_read(why: &CloudError) -> String {
@@ -105,11 +117,13 @@ fn or_none<T>(read: &Read<Option<T>>, text: impl FnOnce(&T) -> String) -> String
     }
 }
 
-fn listed(names: &Read<Vec<String>>) -> String {
-    match names.result() {
-        Ok(names) if names.is_empty() => "none".to_owned(),
-        Ok(names) => names.join(" "),
-        Err(why) => not_read(why),
+/// Where each container logs, one line each.
+fn logs(server: &Server) -> Lines {
+    let named = |(index, words): (usize, String)| field(if index == 0 { "log" } else { "" }, words);
+    match server.logs.result() {
+        Ok(logs) if logs.is_empty() => vec![field("log", "none")],
+        Ok(logs) => logs.iter().map(ContainerLog::words).enumerate().map(named).collect(),
+        Err(why) => vec![field("log", not_read(why))],
     }
 }
 
@@ -156,9 +170,14 @@ pub fn json(title: &str, value: &impl Serialize) -> Dialog {
     text(format!("{title} (JSON)"), pretty.lines().map(|line| vec![Cell::plain(line)]).collect())
 }
 
-/// Named values, one on each line.
+/// Named values, each with its lines.
 pub fn fields(title: &str, named: impl Iterator<Item = (String, String)>) -> Dialog {
-    text(title, named.map(|(name, value)| field(&name, value)).collect())
+    text(title, named.flat_map(|(name, value)| named_lines(&name, &value)).collect())
+}
+
+/// A value beside its name: a line of the pane for each of its lines.
+fn named_lines(name: &str, value: &str) -> Lines {
+    pieces(value).enumerate().map(|(index, piece)| field(if index == 0 { name } else { "" }, piece)).collect()
 }
 
 /// A stack's parameters and outputs.
@@ -208,7 +227,14 @@ pub fn client(client: &Client, now: Timestamp) -> Dialog {
 
 fn client_details(details: &Details, now: Timestamp) -> Lines {
     let mut lines = vec![
-        field("kind", if details.confidential { "machine (has a secret)" } else { "public (no secret; PKCE)" }),
+        field(
+            "kind",
+            match details.confidential {
+                Some(true) => "machine (has a secret)",
+                Some(false) => "public (no secret; PKCE)",
+                None => "? its secrets were not read",
+            },
+        ),
         field("grants", details.flows.join(" ")),
         field("created", when(now, details.created_at)),
         field("changed", when(now, details.updated_at)),
@@ -225,27 +251,26 @@ pub fn line(line: LineRef<'_>) -> Dialog {
     lines.push(heading("message"));
     match line.fields() {
         Some(fields) => {
-            let one = |(key, value): (&String, &serde_json::Value)| {
-                let (key, value) = (sanitise(key), as_text(value));
-                let named = |(index, piece): (usize, &str)| field(if index == 0 { &key } else { "" }, piece);
-                pieces(&value).into_iter().enumerate().map(named).collect::<Lines>()
-            };
+            let one = |(key, value): (&String, &serde_json::Value)| named_lines(&sanitise(key), &as_text(value));
             lines.extend(fields.iter().flat_map(one));
         }
-        None => lines.extend(pieces(line.text).into_iter().map(|piece| vec![Cell::plain(piece)])),
+        None => lines.extend(pieces(line.text).map(|piece| vec![Cell::plain(piece)])),
     }
     text("log line", lines)
 }
 
-/// A long text in pieces, so that a megabyte can be scrolled through; at least one.
-fn pieces(text: &str) -> Vec<&str> {
-    const PIECE: usize = 1_024;
-    let (mut pieces, mut rest) = (Vec::new(), text);
-    while rest.len() > PIECE {
-        let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE));
-        pieces.push(piece);
-        rest = after;
-    }
-    pieces.push(rest);
-    pieces
+/// The lines of a text, a long one in pieces, so that a megabyte can be scrolled through; at least one.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').flat_map(|line| {
+        let mut rest = Some(line);
+        std::iter::from_fn(move || {
+            let line = rest.take()?;
+            let (piece, after) = line.split_at(line.floor_char_boundary(PIECE.min(line.len())));
+            rest = (!after.is_empty()).then_some(after);
+            Some(piece)
+        })
+    })
 }
+
+/// Longest piece, in bytes.
+const PIECE: usize = 1_024;

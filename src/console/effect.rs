@@ -2,8 +2,9 @@
 
 use super::remote::Generation;
 use super::screens::Fetch;
-use crate::core::logs::TailRequest;
 use crate::core::logs::insights::InsightsRequest;
+use crate::core::logs::tail::Keep;
+use crate::core::logs::{Followed, TailRequest};
 use crate::core::operation::{self, Operation, PlanRequest, Way};
 use crate::core::stack::StackRef;
 
@@ -15,9 +16,11 @@ pub enum Effect {
     /// Follow these log groups instead of whatever was followed.
     Tail(Generation, TailRequest),
     /// Follow these log groups from now on: new ones join what is followed, the others leave.
-    Sources(Vec<String>),
-    /// Read the window `[from, until)` before what is kept, once.
-    Older(Generation, TailRequest),
+    Sources(Followed),
+    /// Read a window of the past, once; of one that is too large, keep this end.
+    Older(Generation, TailRequest, Keep),
+    /// Stop reading it.
+    StopOlder,
     /// Run a query, and answer [`Msg::Insights`](super::msg::Msg::Insights) as it goes on.
     Insights(Generation, InsightsRequest),
     /// Stop the query that runs.

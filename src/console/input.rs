@@ -59,12 +59,38 @@ impl Input {
         Typed::Taken
     }
 
-    /// Takes pasted text; control characters are left out.
+    /// Takes pasted text as one line: a space stands for each line break and tab, but for those at the end;
+    /// other control characters are left out.
     pub fn paste(&mut self, text: &str) {
-        for c in text.chars().filter(|c| !c.is_control()) {
-            if self.text().len() < MAX {
+        let text = text.trim_end_matches(is_break).replace("\r\n", "\n");
+        let one = |c: char| if is_break(c) { Some(' ') } else { (!c.is_control()).then_some(c) };
+        for c in text.chars().filter_map(one) {
+            if self.text().len() + c.len_utf8() <= MAX {
                 self.0.handle(InputRequest::InsertChar(c));
             }
         }
+    }
+}
+
+/// What would join two words if it were left out.
+fn is_break(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("level>=warn\ntool=now", "level>=warn tool=now")]
+    #[case("one\r\ntwo\rthree\tfour", "one two three four")]
+    #[case("a\u{b}b\u{c}c\u{85}d\u{2028}e\u{2029}f", "a b c d e f")]
+    #[case("copied with its end\r\n", "copied with its end")]
+    #[case("bell\u{7}and\u{1b}[31mescape", "belland[31mescape")]
+    fn pasted_text_is_one_line_whose_words_stay_apart(#[case] pasted: &str, #[case] typed: &str) {
+        let mut input = Input::default();
+        input.paste(pasted);
+        assert_eq!(input.text(), typed);
     }
 }

@@ -108,6 +108,8 @@ pub struct Model {
     pub planning: Generation,
     /// AWS calls made so far.
     pub calls: u64,
+    /// How far AWS's clock is ahead of this machine's, in milliseconds.
+    pub ahead: i64,
     /// Set when the console is to end.
     pub quitting: bool,
 }
@@ -133,6 +135,7 @@ impl Model {
             operations: Vec::new(),
             planning: 0,
             calls: 0,
+            ahead: 0,
             quitting: false,
         }
     }

@@ -7,6 +7,7 @@ use super::remote::Generation;
 use super::screens::Answer;
 use crate::core::error::{CloudError, PlanResult};
 use crate::core::logs::insights::InsightsResults;
+use crate::core::logs::tail::Past;
 use crate::core::logs::{Gap, Line, Rate, TailState};
 use crate::core::operation::{self, Operation, Standing, Way};
 use crate::core::plan::Plan;
@@ -27,8 +28,8 @@ pub enum Msg {
     Loaded(Generation, Answer),
     /// Log lines came.
     Lines(Generation, Vec<Line>),
-    /// An older window came: the lines before those that are kept.
-    OlderLines(Generation, Result<Vec<Line>, CloudError>),
+    /// A window of the past came.
+    OlderLines(Generation, Result<Past, CloudError>),
     /// Idle: do the next slice of filtering, searching or saving.
     Work,
     /// The tail's state changed.
@@ -37,6 +38,10 @@ pub enum Msg {
     Insights(Generation, Result<InsightsResults, CloudError>),
     /// Lines of the tail may be missing, or are complete again.
     Gap(Generation, Gap),
+    /// A log group that is followed does not exist (`true`), or exists by now.
+    LogMissing(Generation, String, bool),
+    /// Lines of the window of the past that is being read, so far.
+    OlderSoFar(Generation, u64),
     /// How the budget of log reads is used.
     LogRate(Generation, Rate),
     /// A plan is ready, or cannot be made.
@@ -51,6 +56,8 @@ pub enum Msg {
     Notice(Notice),
     /// AWS calls made so far.
     Calls(u64),
+    /// How far AWS's clock is ahead of this machine's, in milliseconds.
+    Ahead(i64),
 }
 
 /// Something to tell the operator.

@@ -78,7 +78,10 @@ fn leave_undone(model: &mut Model, id: &str, before: &Phase) -> Vec<Effect> {
 
 fn changed(model: &mut Model, id: &str, title: &str, phase: &Phase) {
     let notice = match phase {
-        Phase::Ended(Outcome::Done) => Notice::Good(format!("{title}: done and verified")),
+        Phase::Ended(Outcome::Done) => {
+            let proof = model.operation(id).map(Operation::proof).unwrap_or_default();
+            Notice::Good(format!("{title}: {proof}"))
+        }
         Phase::Ended(Outcome::Failed { title: step, reason, .. }) => Notice::Bad(format!("{title}: {step}: {reason}")),
         Phase::Ended(Outcome::Undone { .. }) => Notice::Good(format!("{title}: taken back")),
         Phase::Ended(Outcome::Closed { reason }) => Notice::Good(format!("{title}: closed: {reason}")),

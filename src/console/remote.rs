@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::core::backoff::{Backoff, chance_of};
 use crate::core::error::{CloudError, ErrorKind};
 
 /// Numbers the requests for one piece of data; an answer to an older one is dropped.
@@ -28,8 +29,9 @@ impl<T> Default for Remote<T> {
     }
 }
 
-/// Longest wait after repeated failures.
-const MAX_BACKOFF: i64 = 60;
+/// The wait after failures, and after the service has asked to slow down.
+const FAILED: Backoff = Backoff::seconds(4, 60);
+const THROTTLED: Backoff = Backoff::seconds(10, 60);
 
 impl<T> Remote<T> {
     /// The last good value.
@@ -135,13 +137,10 @@ impl<T> Ask for Remote<T> {
     }
 }
 
-/// Doubling from 2 s (5 s when throttled) to a minute, with up to a quarter more, so that many
-/// consoles do not ask in step. The spread comes from the generation, because the console has no source of chance.
+/// Seconds until the next attempt. The chance comes from the generation, because the console has no source of it.
 fn backoff(error: &CloudError, failures: u32, generation: Generation) -> i64 {
-    let first: i64 = if error.kind == ErrorKind::Throttled { 5 } else { 2 };
-    let base = first.saturating_mul(1 << failures.saturating_sub(1).min(6)).min(MAX_BACKOFF);
-    let spread = (generation.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60) as i64;
-    base + base * spread / 60
+    let rule = if error.kind == ErrorKind::Throttled { THROTTLED } else { FAILED };
+    rule.wait_seconds(failures, chance_of(generation)).into()
 }
 
 #[cfg(test)]
@@ -188,7 +187,7 @@ mod tests {
             assert!(!remote.is_due(at(10_000)), "in flight");
             remote.resolve(generation, Err(refused()), at(round * 1_000), 2);
             assert!(!remote.is_due(at(round * 1_000 + 1)));
-            assert!(remote.is_due(at(round * 1_000 + 80)), "never waits more than 75 s");
+            assert!(remote.is_due(at(round * 1_000 + 80)), "never waits more than 60 s");
         }
     }
 }

@@ -39,6 +39,8 @@ fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Tail(generation, state) => return logs::tail_state(model, generation, state),
         Msg::Insights(generation, result) => return insights::found(model, generation, result),
         Msg::Gap(generation, gap) => return logs::gap(model, generation, gap),
+        Msg::LogMissing(generation, group, missing) => return logs::missing(model, generation, group, missing),
+        Msg::OlderSoFar(generation, lines) => return logs::older_so_far(model, generation, lines),
         Msg::LogRate(generation, rate) => return logs::rate(model, generation, rate),
         Msg::Planned(generation, result) if generation == model.planning => return operations::planned(model, *result),
         Msg::Planned(_, result) => return result.map(|plan| vec![Effect::Discard(plan.drafts)]).unwrap_or_default(),
@@ -47,6 +49,7 @@ fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Unfinished(operations) => operations::unfinished(model, operations),
         Msg::Notice(notice) => model.notify(notice),
         Msg::Calls(calls) => model.calls = calls,
+        Msg::Ahead(ahead) => model.ahead = ahead,
     }
     Vec::new()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::error::CloudError;
 use super::unread::{Part, Read, Unread};
@@ -41,8 +41,14 @@ impl ClientList {
         let details = alike(&self.clients, Part::ClientDetails, |client| client.details.why());
         let described = self.clients.iter().filter(|client| client.details.known().is_some());
         let secrets = alike(described, Part::ClientSecrets, |client| client.secrets.why());
-        let stored = self.clients.iter().find_map(|client| Unread::of(Part::StoredSecrets, &client.stored_in));
-        details.chain(secrets).chain(stored).collect()
+        // Who cannot list the Secrets has none for any client; else it is a matter of some.
+        let stored = match self.clients.iter().all(|client| client.stored_in.why().is_some()) {
+            true => self.clients.iter().find_map(|client| Unread::of(Part::StoredSecrets, &client.stored_in)),
+            false => None,
+        };
+        let some = self.clients.iter().filter(|_| stored.is_none());
+        let some = alike(some, Part::StoredSecretsOf, |client| client.stored_in.why());
+        details.chain(secrets).chain(some).chain(stored.clone()).collect()
     }
 }
 
@@ -68,20 +74,20 @@ pub struct Client {
     pub id: String,
     pub name: String,
     /// Its settings, unless they could not be read.
-    #[serde(flatten)]
+    #[serde(flatten, serialize_with = "details")]
     pub details: Read<Details>,
     /// Its secrets by id and date, never by value, oldest first. `None`: the endpoint does not list
     /// them, because a client there has only one.
     pub secrets: Read<Option<Vec<ClientSecret>>>,
     /// Secret in Secrets Manager that carries its credentials; `None` where there is none.
-    pub stored_in: Read<Option<StoredSecret>>,
+    pub stored_in: Read<Option<SecretEntry>>,
 }
 
 /// What the description of a client says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Details {
-    /// Whether it has a secret (a confidential client).
-    pub confidential: bool,
+    /// Whether it has a secret (a confidential client); `None` where that could not be read.
+    pub confidential: Option<bool>,
     /// OAuth grant types, such as `client_credentials`.
     pub flows: Vec<String>,
     /// Scopes it may ask for.
@@ -92,21 +98,58 @@ pub struct Details {
     pub updated_at: Option<Timestamp>,
 }
 
+/// The settings among the other fields of a client. One that was not read has each of them, as `null`, so
+/// that nobody who looks for it takes it for absent, and says why.
+fn details<S: Serializer>(read: &Read<Details>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct NotRead {
+        confidential: Option<bool>,
+        flows: Option<()>,
+        scopes: Option<()>,
+        created_at: Option<()>,
+        updated_at: Option<()>,
+        not_read: String,
+    }
+    match read {
+        Read::Known(details) => details.serialize(serializer),
+        Read::NotRead(why) => NotRead {
+            confidential: None,
+            flows: None,
+            scopes: None,
+            created_at: None,
+            updated_at: None,
+            not_read: why.to_string(),
+        }
+        .serialize(serializer),
+    }
+}
+
 impl Client {
     /// `machine`, `public`, or `?` where that is not known.
     pub fn kind(&self) -> String {
-        self.details.cell(|details| if details.confidential { "machine" } else { "public" }.to_owned())
+        match self.confidential() {
+            Some(true) => "machine",
+            Some(false) => "public",
+            None => "?",
+        }
+        .to_owned()
+    }
+
+    /// Whether it has a secret, as far as that is known.
+    pub fn confidential(&self) -> Option<bool> {
+        self.details.known()?.confidential
     }
 
     /// Whether it is known to have no secret.
     pub fn public(&self) -> bool {
-        self.details.known().is_some_and(|details| !details.confidential)
+        self.confidential() == Some(false)
     }
 
     /// Whether its credentials are those that callers are given.
     pub fn in_force(&self) -> bool {
         let stored = self.stored_in.known().and_then(Option::as_ref);
-        stored.is_some_and(|stored| stored.current_client.as_deref() == Some(&self.id))
+        // Where nobody has looked at the value, the Secret is that of the only client of its name.
+        stored.is_some_and(|stored| stored.current_client.as_ref().is_none_or(|current| *current == self.id))
     }
 
     /// How many secrets it has: `-` for a public client, `?` where that is not known.
@@ -137,7 +180,21 @@ pub struct ClientSecret {
     pub created_at: Option<Timestamp>,
 }
 
-/// The secret in Secrets Manager that carries a client's credentials.
+/// The Secret in Secrets Manager that carries a client's credentials, as the list of Secrets tells it. To
+/// look at a Secret's value takes a right of its own and is recorded by AWS, so who only watches does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SecretEntry {
+    pub name: String,
+    /// Client id in the version `AWSCURRENT`; `None` where it is not known.
+    pub current_client: Option<String>,
+    /// Whether a version has followed the one with which the Secret was made, which holds no client secret;
+    /// `None` where the list does not tell its versions.
+    pub published: Option<bool>,
+    /// Last change of its value.
+    pub changed_at: Option<Timestamp>,
+}
+
+/// What a Secret holds of a client's credentials, but for the client secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoredSecret {
     pub name: String,

@@ -5,9 +5,20 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::word::{DeploymentStatus, Health, Rollout, ServiceStatus, StopCode, TargetState, TaskStatus};
+pub use self::accepts::Wish;
+pub use self::balancer::{Balancer, Counted, Served, TargetGroup};
+pub use self::shape::Shape;
+pub use self::word::{
+    Controller, DeploymentStatus, Health, Rollout, Scheduling, ServiceStatus, StopCode, Strategy, TargetState,
+    TaskStatus,
+};
+use super::error::CloudError;
+use super::logs::ContainerLog;
 use super::unread::{Part, Read, Unread};
 
+mod accepts;
+mod balancer;
+mod shape;
 mod word;
 
 /// Everything the Fleet screen shows, read in one refresh.
@@ -17,24 +28,79 @@ pub struct Fleet {
     pub no_cluster: bool,
     /// Sorted by name.
     pub servers: Vec<Server>,
+    /// Services that are in the list of the cluster and could not be read, sorted by name.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A service that could not be read, while others could.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unreadable {
+    /// The last part of its ARN.
+    pub name: String,
+    pub arn: String,
+    pub why: CloudError,
 }
 
 impl Fleet {
-    /// The server of this name.
+    /// The server of this name, or of this ARN.
     pub fn server(&self, name: &str) -> Option<&Server> {
-        self.servers.iter().find(|server| server.name == name)
+        self.servers.iter().find(|server| server.name == name || names(name, &server.arn))
+    }
+
+    /// The service of this name or ARN that could not be read.
+    pub fn unreadable(&self, name: &str) -> Option<&Unreadable> {
+        self.unreadable.iter().find(|one| one.name == name || names(name, &one.arn))
     }
 
     /// Every part that could not be read, once.
     pub fn unread(&self) -> Vec<Unread> {
-        // One call reads the tasks of all servers, and one their bounds, so any server shows whether it failed.
+        let services = self.unreadable.iter().map(Unreadable::part);
+        let of_servers = self.servers.iter().flat_map(|server| self.unread_of(&server.name));
+        services.chain(of_servers).chain(self.unread_of_all()).collect()
+    }
+
+    /// The parts of one server that could not be read.
+    pub fn unread_of(&self, name: &str) -> Vec<Unread> {
+        let Some(server) = self.servers.iter().find(|server| server.name == name) else {
+            return self.unreadable(name).map(Unreadable::part).into_iter().collect();
+        };
+        let groups = || server.balancers.iter().flat_map(|balancer| &balancer.groups);
+        let several = groups().count() > 1;
+        let targets = groups().filter_map(|group| {
+            let of = if several { format!("{name} in {}", group.name) } else { name.to_owned() };
+            Unread::of(Part::Targets(of), &group.targets)
+        });
+        targets.chain(Unread::of(Part::LogGroups(name.to_owned()), &server.logs)).collect()
+    }
+
+    /// What one call reads for all servers, so that any server shows whether it failed.
+    pub fn unread_of_all(&self) -> Vec<Unread> {
         let tasks = self.servers.iter().find_map(|server| Unread::of(Part::Tasks, &server.tasks));
         let bounds = self.servers.iter().find_map(|server| Unread::of(Part::Bounds, &server.bounds));
-        let targets = |server: &Server| Unread::of(Part::Targets(server.name.clone()), &server.targets);
-        let groups = |server: &Server| Unread::of(Part::LogGroups(server.name.clone()), &server.log_groups);
-        let targets = self.servers.iter().filter_map(targets);
-        targets.chain(self.servers.iter().filter_map(groups)).chain(tasks).chain(bounds).collect()
+        tasks.into_iter().chain(bounds).collect()
     }
+}
+
+impl Unreadable {
+    fn part(&self) -> Unread {
+        Unread { part: Part::Server(self.name.clone()), why: self.why.clone() }
+    }
+}
+
+/// Whether a name is the ARN of this service, of which there are two formats: that of before 2018 does not name
+/// the cluster (ECS developer guide, "Amazon Resource Names and IDs"). Or the end of one, `cluster/service`.
+fn names(given: &str, arn: &str) -> bool {
+    let parts = |text: &str| {
+        let (place, path) = match text.split_once(":service/") {
+            Some((place, path)) => (Some(place.to_owned()), path),
+            None => (None, text.strip_prefix("service/").unwrap_or(text)),
+        };
+        let (cluster, service) = path.rsplit_once('/').map_or((None, path), |(cluster, name)| (Some(cluster), name));
+        (place, cluster.map(str::to_owned), service.to_owned())
+    };
+    let ((place, cluster, name), (of_place, of_cluster, of_name)) = (parts(given), parts(arn));
+    let same_cluster = cluster.is_none() || of_cluster.is_none() || cluster == of_cluster;
+    given.contains('/') && (place.is_none() || place == of_place) && name == of_name && same_cluster
 }
 
 /// One MCP server: one ECS service, with its tasks and targets.
@@ -44,24 +110,26 @@ pub struct Server {
     pub arn: String,
     /// Whether it runs, or is being deleted.
     pub status: ServiceStatus,
+    /// What kind of service it is.
+    pub shape: Shape,
     /// Tasks that the service should run.
     pub desired: u32,
     /// Tasks in `RUNNING`.
     pub running: u32,
     /// Tasks in `PENDING`.
     pub pending: u32,
-    /// ARN of the task definition in force.
+    /// ARN of the task definition in force; empty where there is none, as before the first task set.
     pub task_definition: String,
-    /// CloudWatch log groups of its containers; empty where its task definition names none.
-    pub log_groups: Read<Vec<String>>,
-    /// Newest first; the first is the primary one.
+    /// Where its containers log; empty where the endpoint has no task definitions.
+    pub logs: Read<Vec<ContainerLog>>,
+    /// The primary one, then the newest first. Where others than ECS deploy, each is a task set.
     pub deployments: Vec<Deployment>,
     /// Newest first, as ECS keeps them.
     pub events: Vec<ServiceEvent>,
     /// Running and recently stopped tasks, newest first.
     pub tasks: Read<Vec<Task>>,
-    /// Targets of all target groups of the service; `None` where it has no target group.
-    pub targets: Read<Option<Vec<Target>>>,
+    /// What stands before its tasks; empty where it has no load balancer.
+    pub balancers: Vec<Balancer>,
     /// Autoscaling bounds; `None` where it is not a scalable target.
     pub bounds: Read<Option<Bounds>>,
     /// Whether failed deployments roll back by themselves.
@@ -89,36 +157,62 @@ impl Server {
         self.deployments.iter().find(|deployment| deployment.status == DeploymentStatus::Primary)
     }
 
+    /// The task sets or deployments whose tasks are to go on.
+    pub fn live(&self) -> impl Iterator<Item = &Deployment> {
+        let over = |one: &Deployment| matches!(one.status, DeploymentStatus::Draining | DeploymentStatus::Inactive);
+        self.deployments.iter().filter(move |one| !over(one))
+    }
+
+    /// How many tasks should run. Of task sets each has its own part of the desired count, or all of it.
+    pub fn wanted(&self) -> u32 {
+        if !self.shape.task_sets() || self.live().next().is_none() {
+            return self.desired;
+        }
+        self.live().map(|set| set.desired).sum()
+    }
+
     /// Whether ECS is starting tasks, or rolling a deployment out.
     pub fn starting(&self) -> bool {
-        self.pending > 0 || self.primary().is_some_and(|primary| primary.rollout == Rollout::InProgress)
+        let under_way = |one: &Deployment| one.rollout == Rollout::InProgress;
+        let sets = self.shape.task_sets() && self.live().any(under_way);
+        self.pending > 0 || sets || self.primary().is_some_and(under_way)
     }
 
     /// Whether it is on its way to another state.
     pub fn moving(&self) -> bool {
-        self.running != self.desired || self.starting()
+        // CodeDeploy has two task sets only while it moves from one to the other.
+        let between = self.shape.controller == Controller::CodeDeploy && self.deployments.len() > 1;
+        self.running != self.wanted() || self.starting() || between
     }
 
-    /// The targets that are known; none where there is no target group, or it was not read.
-    pub fn known_targets(&self) -> &[Target] {
-        self.targets.known().and_then(Option::as_deref).unwrap_or_default()
+    /// Whether a deployment is full, and ECS only watches it for some time before it calls it completed.
+    pub fn bakes(&self) -> bool {
+        let others = self.deployments.iter().filter(|one| one.status != DeploymentStatus::Primary);
+        let alone = others.map(|one| one.running + one.pending).sum::<u32>() == 0;
+        self.shape.bakes().is_some()
+            && (alone || self.shape.strategy != Strategy::Rolling)
+            && self.served().all(|served| !matches!(served, Served::Short(..)))
+            && self.primary().is_some_and(|primary| {
+                primary.rollout == Rollout::InProgress
+                    && primary.running >= self.desired
+                    && (primary.pending, primary.failed) == (0, 0)
+            })
     }
 
-    /// Healthy and all targets, where they are known and there is a target group.
-    pub fn healthy_targets(&self) -> Option<(usize, usize)> {
-        let targets = self.targets.known()?.as_ref()?;
-        let healthy = targets.iter().filter(|target| target.state == TargetState::Healthy).count();
-        Some((healthy, targets.len()))
+    /// Whether nothing takes a deployment back that fails. The circuit breaker exists for rolling deployments of
+    /// ECS itself alone (API reference, DeploymentConfiguration).
+    pub fn unguarded(&self) -> bool {
+        !self.shape.task_sets() && self.shape.strategy == Strategy::Rolling && !self.circuit_breaker
     }
 
-    /// The same for a table: `-` without a target group, `?` where the targets were not read.
-    pub fn target_count(&self) -> String {
-        let counted = self.healthy_targets().map_or("-".into(), |(healthy, all)| format!("{healthy}/{all}"));
-        self.targets.cell(|_| counted)
+    /// How far the deployment in force is, in a word; empty where nothing says.
+    pub fn rollout(&self) -> String {
+        let word = || self.primary().or_else(|| self.live().next()).map(|one| one.rollout.word().to_lowercase());
+        if self.bakes() { "baking".to_owned() } else { word().unwrap_or_default() }
     }
 }
 
-/// A deployment of a service.
+/// A deployment of a service, or a task set where others than ECS deploy it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Deployment {
     /// `ecs-svc/...`.
@@ -132,7 +226,7 @@ pub struct Deployment {
     pub pending: u32,
     /// Tasks that failed to start, as the circuit breaker counts them.
     pub failed: u32,
-    /// How far it is.
+    /// How far it is. A task set that has reached its steady state is completed.
     pub rollout: Rollout,
     /// ECS's own words on the rollout state.
     pub rollout_reason: String,
@@ -198,6 +292,12 @@ impl Task {
         use StopCode::{ServiceSchedulerInitiated, UserInitiated};
         let wanted = matches!(self.stop_code, Some(ServiceSchedulerInitiated | UserInitiated) | None);
         self.stopped() && !wanted
+    }
+
+    /// Whether it stopped by a fault of its own, and not because AWS took away what it ran on.
+    pub fn crashed(&self) -> bool {
+        use StopCode::{SpotInterruption, TerminationNotice};
+        self.stopped_itself() && !matches!(self.stop_code, Some(SpotInterruption | TerminationNotice))
     }
 
     /// Why it stopped, in one line: ECS's reason and the exit codes of its containers.
@@ -297,8 +397,30 @@ pub struct TaskDefinition {
     pub arn: String,
     pub family: String,
     pub revision: u32,
-    /// CloudWatch log groups of its containers, without duplicates.
-    pub log_groups: Vec<String>,
+    /// Whether services can be made to use it.
+    pub active: bool,
+    /// Where its containers log.
+    pub logs: Vec<ContainerLog>,
     /// ARNs of Secrets Manager secrets that its containers read at start.
     pub secrets: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("arn:aws:ecs:eu-west-1:1:service/c/api", true)]
+    #[case::of_before_2018("arn:aws:ecs:eu-west-1:1:service/api", true)]
+    #[case("c/api", true)]
+    #[case("service/c/api", true)]
+    #[case::another_cluster("arn:aws:ecs:eu-west-1:1:service/d/api", false)]
+    #[case::another_cluster("d/api", false)]
+    #[case::another_region("arn:aws:ecs:eu-west-2:1:service/c/api", false)]
+    #[case::another_service("c/apis", false)]
+    #[case::a_name_is_compared_elsewhere("api", false)]
+    fn a_service_may_be_named_by_its_arn(#[case] given: &str, #[case] same: bool) {
+        assert_eq!(names(given, "arn:aws:ecs:eu-west-1:1:service/c/api"), same);
+    }
 }

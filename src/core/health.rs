@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::fleet::{Health, Rollout, Server, ServiceStatus, TargetState, Task};
+use super::fleet::{Health, Rollout, Scheduling, Served, Server, ServiceStatus, TargetGroup, TargetState, Task};
 use super::text::{age, count};
 use crate::core::meaning::Meaning;
 
@@ -11,8 +11,10 @@ use crate::core::meaning::Meaning;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// As many tasks as wanted run, and the load balancer finds them healthy.
+    /// As many tasks as wanted run, and every load balancer finds them healthy.
     Healthy,
+    /// As many tasks as wanted run, and what a load balancer finds was not read.
+    Unknown,
     /// It is scaled to zero.
     Stopped,
     /// It is changing, and nothing has failed.
@@ -27,6 +29,7 @@ impl Verdict {
     pub fn word(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
+            Self::Unknown => "unknown",
             Self::Stopped => "stopped",
             Self::Changing => "changing",
             Self::Degraded => "degraded",
@@ -38,6 +41,7 @@ impl Verdict {
     pub fn symbol(self) -> &'static str {
         match self {
             Self::Healthy => "●",
+            Self::Unknown => "?",
             Self::Stopped => "○",
             Self::Changing => "◐",
             Self::Degraded => "▲",
@@ -50,7 +54,7 @@ impl Verdict {
         match self {
             Self::Healthy => Meaning::Good,
             Self::Stopped => Meaning::Muted,
-            Self::Changing | Self::Degraded => Meaning::Warn,
+            Self::Unknown | Self::Changing | Self::Degraded => Meaning::Warn,
             Self::Down => Meaning::Bad,
         }
     }
@@ -106,8 +110,10 @@ const RECENT: SignedDuration = SignedDuration::from_mins(15);
 /// Findings of a server, worst and newest first.
 pub fn findings(server: &Server, now: Timestamp) -> Vec<Finding> {
     let mut all = Vec::new();
+    all.extend(leaving(server));
     all.extend(capacity(server));
     all.extend(rollout(server));
+    all.extend(balancers(server));
     all.extend(targets(server));
     all.extend(stops(server, now));
     all.extend(health_checks(server));
@@ -120,17 +126,20 @@ pub fn verdict(server: &Server, now: Timestamp) -> Verdict {
     if server.status != ServiceStatus::Active && server.running == 0 {
         return Verdict::Down;
     }
-    if server.desired == 0 && server.running == 0 {
+    if server.wanted() == 0 && server.running == 0 {
         return Verdict::Stopped;
     }
-    let serving = server.healthy_targets().is_none_or(|(healthy, all)| all == 0 || healthy > 0);
-    if server.running == 0 || !serving {
+    if server.running == 0 || server.dark() {
         return if server.starting() && !tasks_fail(server, now) { Verdict::Changing } else { Verdict::Down };
     }
     if findings(server, now).iter().any(|finding| finding.gravity == Gravity::Fault) {
         return Verdict::Degraded;
     }
-    if server.moving() { Verdict::Changing } else { Verdict::Healthy }
+    match () {
+        () if server.moving() => Verdict::Changing,
+        () if server.targets_unread().is_some() => Verdict::Unknown,
+        () => Verdict::Healthy,
+    }
 }
 
 /// Whether the tasks that are there do not work, so that waiting for more does not help.
@@ -139,8 +148,18 @@ fn tasks_fail(server: &Server, now: Timestamp) -> bool {
     of_tasks.iter().flatten().any(|finding| finding.gravity == Gravity::Fault)
 }
 
+fn leaving(server: &Server) -> Option<Finding> {
+    matches!(server.status, ServiceStatus::Draining | ServiceStatus::Inactive).then(|| Finding {
+        gravity: Gravity::Warning,
+        fact: format!("the service is {}", server.status.word().to_lowercase()),
+        evidence: "it is being deleted; its tasks stop".into(),
+        at: None,
+        remedy: Some(Remedy::Events),
+    })
+}
+
 fn capacity(server: &Server) -> Option<Finding> {
-    let (running, desired) = (server.running, server.desired);
+    let (running, desired, wanted) = (server.running, server.desired, server.wanted());
     let bounds = server.bounds.known().copied().flatten();
     if let Some(bounds) = bounds.filter(|bounds| desired < bounds.min || desired > bounds.max) {
         return Some(Finding {
@@ -151,10 +170,29 @@ fn capacity(server: &Server) -> Option<Finding> {
             remedy: Some(Remedy::Scale),
         });
     }
-    (running < desired && server.pending == 0).then(|| Finding {
+    let last = || server.events.first().map_or("ECS has no event about it".to_owned(), |event| event.message.clone());
+    if server.shape.task_sets() && desired > 0 && server.live().next().is_none() {
+        return Some(Finding {
+            gravity: Gravity::Fault,
+            fact: format!("it has no task set, so none of {} runs", count(desired as usize, "task")),
+            evidence: format!("its controller is {}", server.shape.controller),
+            at: None,
+            remedy: Some(Remedy::Events),
+        });
+    }
+    if server.shape.scheduling == Scheduling::Daemon && desired == 0 && running == 0 {
+        return Some(Finding {
+            gravity: Gravity::Note,
+            fact: "no container instance takes a task of it".into(),
+            evidence: "a DAEMON service runs one task on each container instance".into(),
+            at: None,
+            remedy: Some(Remedy::Events),
+        });
+    }
+    (running < wanted && server.pending == 0).then(|| Finding {
         gravity: Gravity::Fault,
-        fact: format!("{running} of {} running, none pending", count(desired as usize, "task")),
-        evidence: server.events.first().map_or("ECS has no event about it".to_owned(), |event| event.message.clone()),
+        fact: format!("{running} of {} running, none pending", count(wanted as usize, "task")),
+        evidence: last(),
         at: server.events.first().map(|event| event.at),
         remedy: Some(Remedy::Events),
     })
@@ -184,23 +222,70 @@ fn start_failures(server: &Server) -> Vec<Finding> {
     finding.into_iter().collect()
 }
 
+/// Balancers with fewer healthy targets than wanted, where no sick target says why. While tasks start, that is
+/// as it should be.
+fn balancers(server: &Server) -> Vec<Finding> {
+    let starting = server.starting();
+    let short = |served: Served<'_>| {
+        let (gravity, of) = match served {
+            Served::Short(group, of) if !starting && !group.known().iter().any(|target| sick(&target.state)) => {
+                (Gravity::Fault, of)
+            }
+            Served::Vouched(_, of) => (Gravity::Warning, of),
+            _ => return None,
+        };
+        let group = served.group();
+        let registered = match of.registered {
+            0 => "no target is registered".to_owned(),
+            some => format!("{} registered: {}", count(some, "target"), states(group)),
+        };
+        let vouched = if gravity == Gravity::Warning { ", but ECS calls its task set steady" } else { "" };
+        Some(Finding {
+            gravity,
+            fact: format!("{} of {} healthy in {}", of.healthy, count(of.wanted, "target"), group.name),
+            evidence: format!("{registered}{vouched}"),
+            at: None,
+            remedy: Some(Remedy::Events),
+        })
+    };
+    server.served().filter_map(short).collect()
+}
+
+/// How many targets are in which state, such as `1 healthy, 2 unused`.
+fn states(group: &TargetGroup) -> String {
+    let mut states: Vec<&TargetState> = Vec::new();
+    for target in group.known() {
+        if !states.contains(&&target.state) {
+            states.push(&target.state);
+        }
+    }
+    let many = |state: &&TargetState| group.known().iter().filter(|target| target.state == **state).count();
+    states.iter().map(|state| format!("{} {state}", many(state))).collect::<Vec<_>>().join(", ")
+}
+
+fn sick(state: &TargetState) -> bool {
+    matches!(state, TargetState::Unhealthy | TargetState::Unavailable)
+}
+
 fn targets(server: &Server) -> Vec<Finding> {
-    let sick = |state: &TargetState| matches!(state, TargetState::Unhealthy | TargetState::Unavailable);
-    let sick = server.known_targets().iter().filter(|target| sick(&target.state));
-    sick.map(|target| Finding {
-        gravity: Gravity::Fault,
-        fact: format!("target {} is {}", target.id, target.state),
-        evidence: target.why(),
-        at: None,
-        remedy: Some(Remedy::Logs),
-    })
-    .collect()
+    let several = server.balancers.iter().flat_map(|balancer| &balancer.groups).count() > 1;
+    let of = |group: &TargetGroup| if several { format!(" in {}", group.name) } else { String::new() };
+    let all = server.known_groups().flat_map(|group| group.known().iter().map(move |target| (group, target)));
+    all.filter(|(_, target)| sick(&target.state))
+        .map(|(group, target)| Finding {
+            gravity: Gravity::Fault,
+            fact: format!("target {} is {}{}", target.id, target.state, of(group)),
+            evidence: target.why(),
+            at: None,
+            remedy: Some(Remedy::Logs),
+        })
+        .collect()
 }
 
 /// Tasks that stopped, but not because a scheduler or an operator wanted them to.
 fn stops(server: &Server, now: Timestamp) -> Vec<Finding> {
     let recent = |task: &&Task| task.stopped() && task.stopped_at.is_some_and(|at| now.duration_since(at) < RECENT);
-    let replaced = server.running >= server.desired;
+    let replaced = server.running >= server.wanted();
     server
         .known_tasks()
         .iter()
@@ -241,7 +326,7 @@ fn health_checks(server: &Server) -> Vec<Finding> {
 }
 
 fn safety(server: &Server) -> Option<Finding> {
-    (!server.circuit_breaker).then(|| Finding {
+    server.unguarded().then(|| Finding {
         gravity: Gravity::Note,
         fact: "a failed deployment would not roll back".into(),
         evidence: "the deployment circuit breaker with rollback is off".into(),

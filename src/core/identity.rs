@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::environment::names;
+
 /// The caller as STS names it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Identity {
@@ -39,6 +41,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// The name of the environment, if the cluster is that of an environment that our templates made. Of a
+    /// cluster that others made, no name can be derived.
+    pub fn ours(&self) -> Option<&str> {
+        (self.cluster == names::cluster(&self.environment)).then_some(self.environment.as_str())
+    }
+
     /// Whether an emulator answers, where nothing is billed. An override may also name AWS itself, as
     /// an endpoint of a VPC or a FIPS one does.
     pub fn emulated(&self) -> bool {

@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
 #![allow(missing_docs, reason = "what a name says needs no words")]
 
+pub mod backoff;
 pub mod client;
 pub mod cost;
 pub mod environment;
@@ -19,6 +20,7 @@ pub mod operation;
 pub mod plan;
 pub mod reach;
 pub mod requests;
+pub mod rights;
 pub mod stack;
 pub mod text;
 pub mod unread;

@@ -118,7 +118,7 @@ pub struct StackEvent {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StackDetail {
     pub resources: Vec<StackResource>,
-    /// Newest first, at most 200.
+    /// Newest first: those of the newest change, and some before it.
     pub events: Vec<StackEvent>,
 }
 
@@ -186,9 +186,9 @@ pub struct ChangeSetRequest {
     /// Name of the change set.
     pub name: String,
     pub template: TemplateSource,
-    /// All parameters. A missing one keeps its default, or its value in force.
+    /// Parameters that are given.
     pub parameters: BTreeMap<String, String>,
-    /// Parameters that keep the value in force: `NoEcho` ones that are not given anew.
+    /// Parameters that keep the value in force. One that is neither here nor given gets its default.
     pub keep: Vec<String>,
     /// Tags for every resource. Without any, the stack keeps those it has.
     pub tags: BTreeMap<String, String>,

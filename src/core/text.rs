@@ -1,5 +1,7 @@
 //! Text from outside, made safe, measured and cut; and numbers in words.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -13,19 +15,36 @@ const MAX_MARKS: usize = 4;
 
 /// Makes text harmless for a terminal and for a table cell.
 ///
-/// Escape sequences are dropped whole; other control characters, line breaks, bidirectional
-/// overrides and zero-width characters are dropped or become a space; a text over [`MAX_TEXT`]
+/// Escape sequences are dropped whole; line breaks and tabs become a space; other control characters,
+/// bidirectional overrides and zero-width characters are dropped; a text over [`MAX_TEXT`]
 /// bytes is cut and says so. The result holds no control character.
 pub fn sanitise(raw: &str) -> String {
-    sanitise_to(raw, MAX_TEXT)
+    sanitise_to(raw, MAX_TEXT, ' ')
 }
 
-/// The same for a log line, which may have [`MAX_LINE`] bytes.
-pub fn sanitise_line(raw: &str) -> String {
-    sanitise_to(raw, MAX_LINE)
+/// The same for a log event, which may have [`MAX_LINE`] bytes, and whose line breaks of every kind become
+/// `\n`, the one control character that is left. [`row`] makes it fit for a table cell.
+pub fn sanitise_event(raw: &str) -> String {
+    sanitise_to(raw, MAX_LINE, '\n')
 }
 
-fn sanitise_to(raw: &str, limit: usize) -> String {
+/// As [`sanitise_event`], for a text of at most [`MAX_TEXT`] bytes.
+pub fn sanitise_lines(raw: &str) -> String {
+    sanitise_to(raw, MAX_TEXT, '\n')
+}
+
+/// What stands in a row for a line break.
+pub const BREAK: &str = "↵";
+
+/// A text of [`sanitise_event`] for one row: a mark stands for each line break.
+pub fn row(text: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'\n', text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace('\n', BREAK))
+}
+
+fn sanitise_to(raw: &str, limit: usize, line_break: char) -> String {
     let clean = raw.len() <= limit && raw.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     if clean {
         return raw.trim_end().to_owned();
@@ -42,8 +61,15 @@ fn sanitise_to(raw: &str, limit: usize) -> String {
         match c {
             '\u{1b}' => skip_escape(&mut chars),
             '\u{9b}' => skip_csi(&mut chars),
-            '\t' | '\n' => out.push(' '),
-            '\r' => {}
+            '\t' => out.push(' '),
+            '\r' => {
+                // One break, written with two characters.
+                chars.next_if_eq(&'\n');
+                begin_line(&mut out, line_break, &mut marks);
+            }
+            '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                begin_line(&mut out, line_break, &mut marks);
+            }
             c if c.is_control() || invisible(c) => {}
             c if c.is_ascii() || c.width() != Some(0) => {
                 marks = 0;
@@ -57,6 +83,12 @@ fn sanitise_to(raw: &str, limit: usize) -> String {
         }
     }
     out
+}
+
+fn begin_line(out: &mut String, line_break: char, marks: &mut usize) {
+    out.push(line_break);
+    // A mark at the beginning of a line would join what stands before the line.
+    *marks = MAX_MARKS;
 }
 
 type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
@@ -156,6 +188,23 @@ pub fn cut(text: &str, cells: usize) -> String {
     out
 }
 
+/// The end of a text, at most `cells` wide, with `…` where something was cut.
+pub fn cut_front(text: &str, cells: usize) -> String {
+    if text.len() <= cells || width(text) <= cells {
+        return text.to_owned();
+    }
+    let (mut kept, mut used) = (Vec::new(), 0);
+    for grapheme in text.graphemes(true).rev() {
+        used += grapheme.width();
+        if used + 1 > cells {
+            break;
+        }
+        kept.push(grapheme);
+    }
+    let end: String = kept.into_iter().rev().collect();
+    if cells > 0 { format!("…{end}") } else { String::new() }
+}
+
 /// A duration in the two largest units: `3s`, `4m12s`, `2h05m`, `3d04h`. Negative is `0s`.
 pub fn short_duration(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
@@ -199,7 +248,8 @@ mod tests {
     #[case("title\u{1b}]0;owned\u{7}after", "titleafter")]
     #[case("st\u{1b}]52;c;ZXZpbA==\u{1b}\\after", "stafter")]
     #[case("c1\u{9b}2Jafter", "c1after")]
-    #[case("line\nbreak\tand\rreturn", "line break andreturn")]
+    #[case("line\nbreak\tand\rreturn", "line break and return")]
+    #[case("a\r\nb\u{b}c\u{c}d\u{85}e\u{2028}f\u{2029}g", "a b c d e f g")]
     #[case("bidi\u{202e}evil", "bidievil")]
     #[case("zero\u{200b}width", "zerowidth")]
     #[case("\u{1b}", "")]
@@ -212,7 +262,7 @@ mod tests {
     #[test]
     fn cuts_a_long_text_and_says_so() {
         let text = "x".repeat(2_000_000);
-        for (safe, limit) in [(sanitise(&text), MAX_TEXT), (sanitise_line(&text), MAX_LINE)] {
+        for (safe, limit) in [(sanitise(&text), MAX_TEXT), (sanitise_event(&text), MAX_LINE)] {
             assert!(safe.len() < limit + 64);
             assert!(safe.ends_with("[2000000 bytes in all]"), "{}", &safe[limit..]);
         }
@@ -224,7 +274,24 @@ mod tests {
         assert_eq!(sanitise(&stacked), format!("a{}b", "\u{301}".repeat(4)));
     }
 
+    #[rstest]
+    #[case("a\rb", "a\nb", "a↵b")]
+    #[case("a\r\nb\n\nc", "a\nb\n\nc", "a↵b↵↵c")]
+    #[case("a\u{b}b\u{c}c\u{85}d\u{2028}e\u{2029}f", "a\nb\nc\nd\ne\nf", "a↵b↵c↵d↵e↵f")]
+    #[case("a\tb\u{7}c\r\n", "a bc", "a bc")]
+    #[case("a\n\u{301}b", "a\nb", "a↵b")]
+    fn the_line_breaks_of_an_event_are_kept(#[case] raw: &str, #[case] text: &str, #[case] cell: &str) {
+        assert_eq!((sanitise_event(raw).as_str(), &*row(text)), (text, cell));
+    }
+
     proptest! {
+        #[test]
+        fn an_event_keeps_no_control_character_but_line_breaks(raw in "\\PC*|[\u{0}-\u{ff}]*|.*") {
+            let text = sanitise_event(&raw);
+            prop_assert!(!text.chars().any(|c| c != '\n' && (c.is_control() || invisible(c))));
+            prop_assert!(!row(&text).chars().any(char::is_control));
+        }
+
         #[test]
         fn never_leaves_a_control_character(raw in "\\PC*|[\u{0}-\u{ff}]*|.*") {
             prop_assert!(!sanitise(&raw).chars().any(|c| c.is_control() || invisible(c)));
@@ -240,6 +307,7 @@ mod tests {
         #[test]
         fn a_cut_fits(text in ".*", cells in 0usize..40) {
             prop_assert!(width(&cut(&text, cells)) <= cells);
+            prop_assert!(width(&cut_front(&text, cells)) <= cells);
         }
     }
 

@@ -82,6 +82,8 @@ impl<T: Serialize> Serialize for Read<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "part", content = "of", rename_all = "kebab-case")]
 pub enum Part {
+    /// A whole server.
+    Server(String),
     /// Tasks of all servers.
     Tasks,
     /// Autoscaling bounds of all servers.
@@ -96,6 +98,8 @@ pub enum Part {
     ClientSecrets(Vec<String>),
     /// The Secrets that hold the clients' credentials.
     StoredSecrets,
+    /// Which Secrets hold the credentials of some clients.
+    StoredSecretsOf(Vec<String>),
     /// The operations that are announced in the environment.
     Operations,
 }
@@ -103,6 +107,7 @@ pub enum Part {
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Server(server) => write!(f, "server {server}"),
             Self::Tasks => f.write_str("tasks"),
             Self::Bounds => f.write_str("autoscaling bounds"),
             Self::Targets(server) => write!(f, "targets of {server}"),
@@ -110,6 +115,7 @@ impl fmt::Display for Part {
             Self::ClientDetails(clients) => write!(f, "details of {}", clients.join(", ")),
             Self::ClientSecrets(clients) => write!(f, "secrets of {}", clients.join(", ")),
             Self::StoredSecrets => f.write_str("stored secrets"),
+            Self::StoredSecretsOf(clients) => write!(f, "stored secrets of {}", clients.join(", ")),
             Self::Operations => f.write_str("operations of others"),
         }
     }

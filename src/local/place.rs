@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::environment::{
-    Architecture, DeploySettings, Edge, Environment, Nat, Network, Origin, Platform, ServerSpec, names,
+    Architecture, DeploySettings, Edge, Environment, Nat, Network, Origin, Platform, Providers, ServerSpec, names,
 };
 
 use super::engine::EngineInfo;
@@ -68,6 +68,7 @@ pub(super) fn environment(images: &BTreeMap<String, String>, upstream: Option<&s
             access_logs: Some(false),
             managed_login: Some(false),
             deletion_protection: Some(false),
+            capacity_providers: Some(Providers::WithCluster),
             log_retention_days: Some(7),
             ..Platform::default()
         },

@@ -16,7 +16,7 @@ use super::private;
 use crate::core::identity::Context;
 use crate::core::operation::record::{Entry, Record};
 use crate::core::operation::{Operation, Phase};
-use crate::core::text::{count, sanitise_line};
+use crate::core::text::{count, sanitise};
 
 /// The audit of this user on this machine.
 ///
@@ -186,7 +186,7 @@ impl Contents {
                 let error = error.to_string();
                 // It says "line 1" of every line.
                 let why = error.rsplit_once(" at line ").map_or(error.as_str(), |(why, _)| why);
-                self.unread.push((number, sanitise_line(why)));
+                self.unread.push((number, sanitise(why)));
             }
         }
     }

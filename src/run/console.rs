@@ -254,6 +254,7 @@ impl Console {
                 }
             }
         }
+        self.executor.leave().await;
         left
     }
 }

@@ -16,8 +16,8 @@ use crate::console::remote::Generation;
 use crate::console::screens::{Answer, Fetch};
 use crate::core::fleet::Fleet;
 use crate::core::logs::insights::InsightsRequest;
-use crate::core::logs::tail::End;
-use crate::core::logs::{TailRequest, TailState};
+use crate::core::logs::tail::{Collected, End, Keep};
+use crate::core::logs::{Followed, TailRequest, TailState};
 use crate::core::operation::{self, PlanRequest};
 
 /// The longest time that one read may take, with all calls that it makes.
@@ -27,16 +27,23 @@ const FETCH_LIMIT: Duration = Duration::from_secs(30);
 pub(super) struct Executor {
     session: Session,
     out: mpsc::Sender<Msg>,
-    tail: Option<(JoinHandle<()>, watch::Sender<Vec<String>>)>,
+    tail: Option<(JoinHandle<()>, watch::Sender<Followed>)>,
+    /// The window of the past that is being read.
+    older: Option<JoinHandle<()>>,
     budget: Budget,
-    /// Stops the query that is running, when a value is sent or this is dropped.
-    query: Option<oneshot::Sender<()>>,
+    /// Stops the query that is running, when a value is sent or this is dropped; and the task that then ends.
+    query: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
+
+/// Text that is taken of a window of the past, in bytes; the rest is read with the next one.
+const WINDOW: usize = 96 * 1024 * 1024;
+/// How long the end of the console may wait until AWS has stopped a query.
+const LEAVING: Duration = Duration::from_secs(3);
 
 impl Executor {
     pub(super) fn new(session: Session, out: mpsc::Sender<Msg>) -> Self {
         let budget = Budget::at(&session.context);
-        Self { session, out, tail: None, budget, query: None }
+        Self { session, out, tail: None, older: None, budget, query: None }
     }
 
     /// Executes an effect that takes time. The console itself executes `Quit` and `Copy`.
@@ -44,8 +51,9 @@ impl Executor {
         match effect {
             Effect::Fetch(read, generation) => self.fetch(read, generation),
             Effect::Tail(generation, request) => self.follow(generation, request),
-            Effect::Sources(groups) => self.follow_groups(groups),
-            Effect::Older(generation, request) => self.older(generation, request),
+            Effect::Sources(sources) => self.follow_sources(sources),
+            Effect::Older(reading, request, keep) => self.older(reading, request, keep),
+            Effect::StopOlder => self.stop_older(),
             Effect::Insights(generation, request) => self.insights(generation, request),
             Effect::StopInsights => self.query = None,
             Effect::Plan(generation, request) => self.plan(generation, request),
@@ -82,6 +90,7 @@ impl Executor {
                 read.failed(CloudError::new(ErrorKind::TimedOut, first_call(&read), message))
             });
             let _ = out.send(Msg::Calls(session.cloud.calls())).await;
+            let _ = out.send(Msg::Ahead(session.cloud.ahead())).await;
             Msg::Loaded(generation, answer)
         });
     }
@@ -108,18 +117,34 @@ impl Executor {
         }
     }
 
-    fn follow_groups(&self, groups: Vec<String>) {
+    fn follow_sources(&self, sources: Followed) {
         if let Some((_, following)) = &self.tail {
-            following.send_replace(groups);
+            following.send_replace(sources);
+        }
+    }
+
+    fn stop_older(&mut self) {
+        if let Some(task) = self.older.take() {
+            task.abort();
+        }
+    }
+
+    /// Stops a query that is running, and waits for a moment until AWS has taken that: it would go on there and
+    /// cost money.
+    pub(super) async fn leave(&mut self) {
+        if let Some((stop, task)) = self.query.take() {
+            drop(stop);
+            // If it takes longer, the console ends nevertheless.
+            let _ = tokio::time::timeout(LEAVING, task).await;
         }
     }
 
     fn follow(&mut self, generation: Generation, request: TailRequest) {
         self.stop_tail();
         let (events, mut received) = mpsc::channel(16);
-        let (following, groups) = watch::channel(request.groups.clone());
+        let (following, changes) = watch::channel(request.sources.clone());
         let tail = Tail::new(self.session.cloud.clone(), request, self.budget.clone());
-        let (tail, out) = (Tail { groups: Some(groups), ..tail }, self.out.clone());
+        let (tail, out) = (Tail { changes: Some(changes), ..tail }, self.out.clone());
         let task = tokio::spawn(async move {
             let forward = async {
                 while let Some(event) = received.recv().await {
@@ -128,8 +153,8 @@ impl Executor {
                         TailEvent::State(state) => Msg::Tail(generation, state),
                         TailEvent::Gap(gap) => Msg::Gap(generation, gap),
                         TailEvent::Rate(rate) => Msg::LogRate(generation, rate),
-                        // The sources of the Logs screen come from the fleet, and may be there a moment later.
-                        TailEvent::Missing(_) => continue,
+                        TailEvent::Missing(group) => Msg::LogMissing(generation, group, true),
+                        TailEvent::Appeared(group) => Msg::LogMissing(generation, group, false),
                     };
                     if out.send(msg).await.is_err() {
                         return;
@@ -141,33 +166,45 @@ impl Executor {
         self.tail = Some((task, following));
     }
 
-    fn older(&self, generation: Generation, request: TailRequest) {
+    fn older(&mut self, reading: Generation, request: TailRequest, keep: Keep) {
+        self.stop_older();
         let (events, mut received) = mpsc::channel(16);
-        let (cloud, budget) = (self.session.cloud.clone(), self.budget.clone());
-        self.send(async move {
-            let collect = async {
-                let (mut lines, mut failure) = (Vec::new(), None);
-                while let Some(event) = received.recv().await {
-                    match event {
-                        TailEvent::Lines(more) => lines.extend(more),
-                        TailEvent::State(TailState::Ended(End::Failed(error))) => failure = Some(error),
-                        TailEvent::Gap(gap) => lines.push(gap.line()),
-                        TailEvent::State(_) | TailEvent::Rate(_) | TailEvent::Missing(_) => {}
+        let (cloud, budget, out) = (self.session.cloud.clone(), self.budget.clone(), self.out.clone());
+        let owners = request.sources.owners.clone();
+        let collect = async move {
+            let (mut collected, mut failure) = (Collected::new(keep, WINDOW), None);
+            while let Some(event) = received.recv().await {
+                let more = match event {
+                    TailEvent::Lines(lines) => collected.take(lines),
+                    TailEvent::State(TailState::Ended(End::Failed(error))) => {
+                        failure = Some(error);
+                        true
                     }
+                    TailEvent::Gap(gap) => collected.take([gap.line(&owners)]),
+                    // The status of the tail tells of groups that are missing.
+                    TailEvent::State(_) | TailEvent::Rate(_) | TailEvent::Missing(_) | TailEvent::Appeared(_) => true,
+                };
+                let so_far = collected.len() as u64;
+                if !more || out.send(Msg::OlderSoFar(reading, so_far)).await.is_err() {
+                    break;
                 }
-                failure.map_or(Ok(lines), Err)
-            };
-            let ((), result) = tokio::join!(tail::follow(cloud, request, budget, events), collect);
-            Msg::OlderLines(generation, result)
-        });
+            }
+            // Drops the receiver, by which the tail ends.
+            drop(received);
+            let past = failure.map_or_else(|| Ok(collected.past()), Err);
+            // If the console is gone, nobody needs it.
+            let _ = out.send(Msg::OlderLines(reading, past)).await;
+        };
+        self.older = Some(tokio::spawn(async move {
+            tokio::join!(tail::follow(cloud, request, budget, events), collect);
+        }));
     }
 
     fn insights(&mut self, generation: Generation, request: InsightsRequest) {
         let (found, mut received) = mpsc::channel(4);
         let (stop, stopped) = oneshot::channel();
-        self.query = Some(stop);
         let (cloud, out) = (self.session.cloud.clone(), self.out.clone());
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let forward = async {
                 while let Some(results) = received.recv().await {
                     let _ = out.send(Msg::Insights(generation, Ok(results))).await;
@@ -178,6 +215,7 @@ impl Executor {
                 let _ = out.send(Msg::Insights(generation, Err(error))).await;
             }
         });
+        self.query = Some((stop, task));
     }
 
     fn save(&self, name: String, text: String) {

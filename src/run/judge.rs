@@ -64,7 +64,10 @@ fn ended(session: &Session, id: &str) -> Option<Outcome> {
 async fn server(session: &Session, service: &ServiceRef) -> CloudResult<Result<Server, Standing>> {
     let gone = || Standing::Void(format!("there is no service {} in {}", service.service, service.cluster));
     match session.cloud.fleet(&service.cluster).await {
-        Ok(fleet) => Ok(fleet.server(&service.service).cloned().ok_or_else(gone)),
+        Ok(fleet) => match fleet.unreadable(&service.service) {
+            Some(unreadable) => Err(unreadable.why.clone()),
+            None => Ok(fleet.server(&service.service).cloned().ok_or_else(gone)),
+        },
         Err(error) if error.kind == ErrorKind::NotFound => Ok(Err(gone())),
         Err(error) => Err(error),
     }
@@ -99,8 +102,10 @@ async fn of_restart(session: &Session, operation: &Operation, restart: &Restart)
     };
     let made = operation.facts().get(&Fact::Deployment(service.clone()));
     let agreed = operation.facts().get(&seen(DEPLOYMENT, service)).map(str::to_owned);
-    let expected = made.map(str::to_owned).or(agreed).or_else(|| restart.replaces.clone());
-    let Some(primary) = server.primary().filter(|primary| Some(&primary.id) != expected.as_ref()) else {
+    // What is read may be older than what was written, so the deployment that it replaced says nothing.
+    let expected = [made.map(str::to_owned), agreed, restart.replaces.clone()];
+    let Some(primary) = server.primary().filter(|primary| !expected.iter().flatten().any(|id| *id == primary.id))
+    else {
         return Ok(Standing::Resumable);
     };
     // ECS may show for some seconds what was there before its own deployment.

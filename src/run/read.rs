@@ -50,14 +50,14 @@ pub async fn stacks(session: &Session) -> CloudResult<Vec<Stack>> {
     Ok(stacks)
 }
 
-/// The clients of the environment's user pool.
+/// The clients of the environment's user pool, for who looks at them.
 ///
 /// # Errors
 /// When the platform or its clients cannot be read.
 pub async fn clients(session: &Session) -> CloudResult<ClientList> {
     let platform = platform(session).await?;
     let pool = output(&platform, "UserPoolId")?;
-    session.cloud.clients(&pool, &session.context.environment).await
+    session.cloud.clients_lately(&pool, &session.context.environment).await
 }
 
 /// The platform stack: it knows the user pool and the token endpoint.

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::Session;
-use crate::cloud::{CloudResult, ServerAnswer, TokenAnswer};
+use crate::cloud::{CloudResult, ErrorKind, ServerAnswer, TokenAnswer};
 use crate::core::environment::names;
-use crate::core::fleet::Server;
+use crate::core::fleet::{Fleet, Server};
 use crate::core::operation::deploy::seen_stack;
 use crate::core::operation::protocol::News;
 use crate::core::operation::verify::{bounds_are, changed_last_by, gone, settled, steady, task_stopped};
@@ -29,11 +29,11 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
     let state = match check {
         Check::Steady { cluster, service, promise } => {
             let fleet = cloud.fleet(cluster).await?;
-            fleet.server(service).map_or_else(|| no_service(cluster, service), |server| steady(server, promise))
+            server(&fleet, cluster, service)?.map_or_else(|missing| missing, |server| steady(server, promise))
         }
         Check::BoundsAre { cluster, service, bounds } => {
             let fleet = cloud.fleet(cluster).await?;
-            fleet.server(service).map_or_else(|| no_service(cluster, service), |server| bounds_are(server, *bounds))
+            server(&fleet, cluster, service)?.map_or_else(|missing| missing, |server| bounds_are(server, *bounds))
         }
         Check::Accepted { probe, url } => match cloud.accepted(probe, url).await? {
             ServerAnswer::Accepted => CheckState::Holds("the server accepts the client".into()),
@@ -45,10 +45,11 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
             Reach::Broken(Broken { hop, why }) => CheckState::Pending(format!("{why}; {}", hop.look_at())),
         },
         Check::Asked { service, probe, url } => return asked(session, service, probe, url).await,
-        Check::TaskStopped { cluster, task } => task_stopped(&cloud.fleet(cluster).await?, task),
+        Check::TaskStopped { cluster, task } => task_stopped(cloud.task(cluster, task).await?.as_ref()),
         Check::StackSettled { stack, token } => {
             let (found, detail) = stack_now(session, stack).await?;
             let state = settled(found.as_ref(), &detail, token.as_deref());
+            let state = baking(session, state, stack, &detail).await;
             let mut facts = outputs(found.as_ref());
             if let (Some(found), Some(token)) = (&found, token)
                 && changed_last_by(&detail, found, token)
@@ -90,8 +91,16 @@ async fn asked(session: &Session, service: &str, probe: &TokenProbe, url: &str) 
     })
 }
 
-fn no_service(cluster: &str, service: &str) -> CheckState {
-    CheckState::Failed(format!("there is no service {service} in {cluster}"))
+/// The service, or that it is not in the list, in which ECS may not show it yet.
+///
+/// # Errors
+/// When it is there and could not be read.
+fn server<'a>(fleet: &'a Fleet, cluster: &str, service: &str) -> CloudResult<Result<&'a Server, CheckState>> {
+    if let Some(unreadable) = fleet.unreadable(service).filter(|one| one.why.kind != ErrorKind::NotFound) {
+        return Err(unreadable.why.clone());
+    }
+    let missing = || CheckState::Doubtful(format!("there is no service {service} in {cluster}"));
+    Ok(fleet.server(service).ok_or_else(missing))
 }
 
 async fn stack_now(session: &Session, stack: &StackRef) -> CloudResult<(Option<Stack>, Read<StackDetail>)> {
@@ -106,12 +115,31 @@ fn outputs(stack: Option<&Stack>) -> Facts {
     Facts::outputs(stack)
 }
 
+/// The server of a stack.
+fn server_of<'a>(session: &Session, stack: &'a StackRef) -> &'a str {
+    stack.name.strip_prefix(&names::stack_prefix(&session.context.environment)).unwrap_or_default()
+}
+
+/// Adds that CloudFormation waits for a deployment that is full, and that ECS still watches.
+async fn baking(session: &Session, state: CheckState, stack: &StackRef, detail: &Read<StackDetail>) -> CheckState {
+    let CheckState::Pending(note) = state else { return state };
+    let deploys = |detail: &StackDetail| {
+        detail.resources.iter().any(|one| one.kind == "AWS::ECS::Service" && one.status.0.ends_with("_IN_PROGRESS"))
+    };
+    if !detail.known().is_some_and(deploys) {
+        return CheckState::Pending(note);
+    }
+    let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await else { return CheckState::Pending(note) };
+    let server = fleet.server(server_of(session, stack)).filter(|server| server.bakes());
+    let why = server.and_then(|server| server.shape.bakes()).map(|why| format!(", baking: {why}"));
+    CheckState::Pending(format!("{note}{}", why.unwrap_or_default()))
+}
+
 /// Adds the reason why the server's last task stopped to the failure of its stack, if there is one.
 async fn explain(session: &Session, state: CheckState, stack: &StackRef) -> CheckState {
     let CheckState::Failed(reason) = state else { return state };
-    let server = stack.name.strip_prefix(&names::stack_prefix(&session.context.environment)).unwrap_or_default();
     let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await else { return CheckState::Failed(reason) };
-    let stop = fleet.server(server).and_then(Server::latest_stop);
+    let stop = fleet.server(server_of(session, stack)).and_then(Server::latest_stop);
     let stop = stop.map(|task| format!("; task {}: {}", task.short_id(), task.stop_reason()));
     CheckState::Failed(format!("{reason}{}", stop.unwrap_or_default()))
 }

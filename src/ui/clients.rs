@@ -42,12 +42,14 @@ fn about(model: &Model, client: &Client, theme: &Theme, cells: usize) -> Vec<Lin
     }
     if let Some(stored) = client.stored_in.known().and_then(Option::as_ref) {
         let current = match stored.current_client.as_deref() {
-            Some(id) if id == client.id => "holds this client",
-            Some(_) => "holds another client",
-            None => "holds no client id",
+            Some(id) if id == client.id => Some("holds this client".to_owned()),
+            Some(_) => Some("holds another client".to_owned()),
+            None => None,
         };
-        let changed = stored.changed_at.map(|at| format!(", changed {} ago", age(model.now, at))).unwrap_or_default();
-        lines.push(field("stored in", format!("{} ({current}{changed})", stored.name), theme));
+        let changed = stored.changed_at.map(|at| format!("changed {} ago", age(model.now, at)));
+        let told: Vec<String> = current.into_iter().chain(changed).collect();
+        let told = if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) };
+        lines.push(field("stored in", format!("{}{told}", stored.name), theme));
     }
     if let Some(details) = client.details.known() {
         lines.push(field("grants", details.flows.join(" "), theme));

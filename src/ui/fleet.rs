@@ -36,7 +36,12 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
 /// What is said of the selection: its title and its lines.
 fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'static>, Vec<Line<'static>>) {
     let remote = &model.screens.fleet.remote;
-    let unread = remote.get().map(Fleet::unread).unwrap_or_default();
+    // What could not be read of other servers is told with them.
+    let of = |fleet: &Fleet| match server_in(model, view).map(|server| server.name.as_str()).or(view.selected_key()) {
+        Some(name) => [fleet.unread_of(name), fleet.unread_of_all()].concat(),
+        None => fleet.unread(),
+    };
+    let unread = remote.get().map(of).unwrap_or_default();
     let told: Vec<_> = unread.iter().cloned().chain(others_unread(model)).collect();
     let mut lines = describe::trouble(remote, &told, theme, cells);
     let title = match (&model.screens.fleet.level, server_in(model, view), task_in(model, view)) {
@@ -51,6 +56,7 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
             lines.extend(findings::lines(model, &found, cells, theme));
             format!("findings of {}", server.name)
         }
+        (Level::Servers, None, _) if let Some(name) = view.selected_key() => format!("findings of {name}"),
         (_, _, Some(task)) => {
             lines.extend(describe::task(model, task, theme, cells));
             format!("task {}", task.short_id())

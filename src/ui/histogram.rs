@@ -20,9 +20,9 @@ pub const ROWS: u16 = 2;
 const BLOCKS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
 /// Draws it: when it begins and ends, the most lines of a column, and the errors below.
-pub fn draw(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
+pub fn draw(state: &State, dated: bool, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let Some((first, last)) = state.store.span() else { return };
-    let (begin, end) = (clock(first, state, theme), clock(last, state, theme));
+    let (begin, end) = (clock(first, state, dated, theme), clock(last, state, dated, theme));
     let left = width(&begin).max("errors".len()) + 2;
     let columns = usize::from(area.width).saturating_sub(left + width(&end) + 3).min(240);
     if columns < 8 {
@@ -63,10 +63,11 @@ fn height(count: usize, most: usize) -> usize {
     if count == 0 { 0 } else { (count * 8).div_ceil(most.max(1)).clamp(1, 8) }
 }
 
-fn clock(at: i64, state: &State, theme: &Theme) -> String {
+fn clock(at: i64, state: &State, dated: bool, theme: &Theme) -> String {
     let at = Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH);
+    let format = if dated { "%m-%d %H:%M:%S" } else { "%H:%M:%S" };
     match state.times {
-        Times::Utc => at.strftime("%H:%M:%S").to_string(),
-        _ => theme.time(at, "%H:%M:%S"),
+        Times::Utc => at.strftime(format).to_string(),
+        _ => theme.time(at, format),
     }
 }

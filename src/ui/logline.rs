@@ -11,9 +11,10 @@ use super::paint::{self, span};
 use super::theme::Theme;
 use crate::console::screens::logs::Times;
 use crate::core::logs::field::as_text;
+use crate::core::logs::tag::COLUMN;
 use crate::core::logs::{Kept, LineRef, Pattern, Severity};
 use crate::core::meaning::Meaning;
-use crate::core::text::{age, head, sanitise};
+use crate::core::text::{age, cut_front, head, row, sanitise};
 
 /// What all lines of a screen share.
 pub struct Format<'a> {
@@ -23,6 +24,8 @@ pub struct Format<'a> {
     pub times: Times,
     /// With milliseconds: where there is room.
     pub precise: bool,
+    /// With the day: where not all lines are of today.
+    pub dated: bool,
     /// Cells of the server's name; 0 leaves it out.
     pub server: usize,
     /// What is highlighted.
@@ -38,11 +41,13 @@ pub struct Format<'a> {
 impl Format<'_> {
     /// Cells before the message, the selection's marker included.
     pub fn indent(&self) -> usize {
-        let time = match (self.times, self.precise) {
-            (Times::Off, _) => 0,
-            (Times::Relative, _) => 8,
-            (_, true) => 13,
-            (_, false) => 9,
+        let time = match (self.times, self.precise, self.dated) {
+            (Times::Off, ..) => 0,
+            (Times::Relative, ..) => 8,
+            (_, true, false) => 13,
+            (_, false, false) => 9,
+            (_, true, true) => 24,
+            (_, false, true) => 15,
         };
         let server = if self.server > 0 { self.server + 1 } else { 0 };
         2 + time + server + 9 + 2
@@ -57,10 +62,12 @@ impl Format<'_> {
             spans.push(span(format!("{time} "), theme.muted()));
         }
         if self.server > 0 {
-            spans.push(Span::raw(paint::fit(line.server, self.server, false)));
+            // Of a log group's name the end says more.
+            let name = if line.server.contains('/') { cut_front(line.server, self.server) } else { line.server.into() };
+            spans.push(Span::raw(paint::fit(&name, self.server, false)));
             spans.push(Span::raw(" "));
         }
-        spans.push(span(paint::fit(line.short_task(), 8, false), theme.task(line.task)));
+        spans.push(span(paint::fit(kept.tag, COLUMN, false), theme.task(line.task)));
         // A letter, so that the severity shows without colour.
         let letter = match line.severity {
             Severity::Debug => " d ",
@@ -75,7 +82,12 @@ impl Format<'_> {
 
     fn time(&self, at: i64) -> Option<String> {
         let at = Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH);
-        let clock = if self.precise { "%H:%M:%S%.3f" } else { "%H:%M:%S" };
+        let clock = match (self.precise, self.dated) {
+            (true, false) => "%H:%M:%S%.3f",
+            (false, false) => "%H:%M:%S",
+            (true, true) => "%F %H:%M:%S%.3f",
+            (false, true) => "%m-%d %H:%M:%S",
+        };
         match self.times {
             Times::Local => Some(self.theme.time(at, clock)),
             Times::Utc => Some(at.to_zoned(TimeZone::UTC).strftime(clock).to_string()),
@@ -86,7 +98,7 @@ impl Format<'_> {
 
     fn message(&self, line: LineRef<'_>) -> Vec<Span<'static>> {
         let parts = match line.shown_fields() {
-            Some(fields) => self.fields_as_text(&fields, line.severity),
+            Some(fields) => self.fields_as_text(&fields, line),
             None => vec![(line.text.to_owned(), self.theme.severity(line.severity))],
         };
         let mut room = self.cells;
@@ -102,20 +114,20 @@ impl Format<'_> {
     }
 
     fn highlight(&self, text: &str, style: Style) -> Vec<Span<'static>> {
-        let Some(pattern) = self.search else { return vec![span(text, style)] };
+        let Some(pattern) = self.search else { return vec![span(row(text), style)] };
         let (mut spans, mut from) = (Vec::new(), 0);
         for range in pattern.ranges(text) {
-            spans.push(span(&text[from..range.start], style));
-            spans.push(span(&text[range.clone()], self.theme.found().add_modifier(Modifier::BOLD)));
+            spans.push(span(row(&text[from..range.start]), style));
+            spans.push(span(row(&text[range.clone()]), self.theme.found().add_modifier(Modifier::BOLD)));
             from = range.end;
         }
-        spans.push(span(&text[from..], style));
+        spans.push(span(row(&text[from..]), style));
         spans
     }
 }
 
-/// Fields that the columns before the message say already.
-const SAID: &[&str] = &["ts", "timestamp", "time", "level", "severity", "server"];
+/// How far the time in a field may be from the event's own, in milliseconds, to be said by the column already.
+const CLOSE: i64 = 60_000;
 /// Fields that matter only when one follows a request through the system, and what tells
 /// CloudWatch which fields are metrics.
 const LAST: &[&str] = &["request_id", "trace_id", "_aws"];
@@ -124,8 +136,8 @@ const COLUMNS: &[(&str, isize)] = &[("event", 7), ("method", 10), ("tool", 16), 
 
 impl Format<'_> {
     /// A JSON line as text: the chosen fields first, without their names, the others after them.
-    fn fields_as_text(&self, fields: &Map<String, Value>, severity: Severity) -> Vec<(String, Style)> {
-        let theme = self.theme;
+    fn fields_as_text(&self, fields: &Map<String, Value>, line: LineRef<'_>) -> Vec<(String, Style)> {
+        let (theme, severity) = (self.theme, line.severity);
         let mut parts = Vec::new();
         for name in self.fields {
             let Some(value) = nested(fields, name).map(as_text) else { continue };
@@ -137,9 +149,10 @@ impl Format<'_> {
             };
             parts.push((format!("{} ", column(name, value)), style));
         }
-        let rest = fields.iter().filter(|(name, _)| {
+        let rest = fields.iter().filter(|(name, value)| {
             let name = name.as_str();
-            !SAID.contains(&name) && !LAST.contains(&name) && !self.fields.iter().any(|chosen| chosen == name)
+            let chosen = self.fields.iter().any(|chosen| chosen == name);
+            !chosen && !LAST.contains(&name) && !self.said(name, value, line)
         });
         parts.extend(rest.map(|(name, value)| (format!("{}={} ", sanitise(name), as_text(value)), Style::new())));
         for name in LAST.iter().filter(|name| !self.fields.iter().any(|chosen| chosen == *name)) {
@@ -148,6 +161,35 @@ impl Format<'_> {
         }
         parts
     }
+}
+
+impl Format<'_> {
+    /// Whether a column before the message says what a field says.
+    fn said(&self, name: &str, value: &Value, line: LineRef<'_>) -> bool {
+        match name {
+            "ts" | "timestamp" | "time" => {
+                let shown = matches!(self.times, Times::Local | Times::Utc);
+                shown && moment(value).is_some_and(|at| at.abs_diff(line.at) <= CLOSE.unsigned_abs())
+            }
+            "level" | "severity" => {
+                let named = value.as_str().and_then(Severity::named);
+                named.or_else(|| value.as_u64().and_then(Severity::numbered)) == Some(line.severity)
+            }
+            // Where there is no column, the title names the one server.
+            "server" => value.as_str() == Some(line.server),
+            _ => false,
+        }
+    }
+}
+
+/// The time that a field says, in milliseconds since the Unix epoch: RFC 3339, or seconds or milliseconds.
+fn moment(value: &Value) -> Option<i64> {
+    if let Some(text) = value.as_str() {
+        return text.parse().ok().map(Timestamp::as_millisecond);
+    }
+    let number = value.as_f64()?;
+    #[allow(clippy::cast_possible_truncation, reason = "compared with a time, from which it is then far away")]
+    Some(if number < 1e11 { number * 1_000.0 } else { number } as i64)
 }
 
 /// A field by its name, or by its path through objects.

@@ -24,10 +24,10 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     paint::row(buf, area, 0, &logstatus::tail(model, theme));
     let taken = paint::right(buf, area, 1, &logstatus::paused(state, theme));
     let left = Rect { width: area.width.saturating_sub(taken + 1), ..area };
-    paint::row(buf, left, 1, &logstatus::shown(state, theme));
+    paint::row(buf, left, 1, &logstatus::shown(state, model.now, theme));
     let mut body = paint::band(area, HEAD, area.height);
     if state.histogram && body.height > 3 * histogram::ROWS {
-        histogram::draw(state, theme, paint::band(body, 0, histogram::ROWS), buf);
+        histogram::draw(state, logstatus::dated(model, theme), theme, paint::band(body, 0, histogram::ROWS), buf);
         body = paint::band(body, histogram::ROWS, body.height);
     }
     if state.store.shown() == 0 {
@@ -51,6 +51,10 @@ fn nothing(model: &Model) -> String {
     if !state.store.is_empty() {
         return format!("no line passes the filters; {} removes them", key(Action::Back));
     }
+    if !state.missing.is_empty() {
+        let missing: Vec<&str> = state.missing.iter().map(String::as_str).collect();
+        return format!("waits for {}, which does not exist", missing.join(", "));
+    }
     match &state.tail {
         TailState::Off => format!("nothing is followed; {} follows every server", key(Action::Show(Screen::Logs))),
         TailState::Loading(_) => "reading the last 15 minutes …".to_owned(),
@@ -66,6 +70,7 @@ fn lines(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
         now: model.now,
         times: state.times,
         precise: area.width >= 100,
+        dated: logstatus::dated(model, theme),
         server: server_cells(state),
         search: state.store.search(),
         fields: &state.fields,
@@ -100,11 +105,16 @@ fn rendered(state: &State, row: usize, format: &Format<'_>, cells: usize) -> Vec
 
 /// Width of the server column: none where all lines come from one server.
 fn server_cells(state: &State) -> usize {
-    let name = |group: &String| crate::core::text::width(group.rsplit('/').next().unwrap_or(group));
-    if state.store.filter().servers.len() == 1 || state.groups.len() < 2 {
+    let servers = state.servers();
+    if state.store.filter().servers.len() == 1 || servers.len() < 2 {
         return 0;
     }
-    state.groups.iter().map(name).max().unwrap_or(0).min(12)
+    let widest = |limit: usize, group: bool| {
+        let names = servers.iter().filter(|name| name.contains('/') == group);
+        names.map(|name| crate::core::text::width(name)).max().unwrap_or(0).min(limit)
+    };
+    // The full name of a log group, where the server cannot be told.
+    widest(12, false).max(widest(20, true))
 }
 
 /// The first line shown and how many of its rows are skipped. Follows the newest line; when paused,

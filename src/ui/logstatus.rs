@@ -1,5 +1,7 @@
 //! The status lines of the log: the tail's state, what is shown, what was lost.
 
+use std::collections::BTreeSet;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use ratatui::text::{Line, Span};
@@ -12,6 +14,8 @@ use crate::core::logs::TailState;
 use crate::core::meaning::Meaning;
 use crate::core::text::{age, count, short_duration};
 
+/// A difference between the clocks that is worth mentioning.
+const SKEW: SignedDuration = SignedDuration::from_secs(5);
 /// Silence worth mentioning.
 const IDLE: SignedDuration = SignedDuration::from_secs(10);
 
@@ -42,7 +46,35 @@ pub fn tail(model: &Model, theme: &Theme) -> Line<'static> {
     if let Some(idle) = idle(state, model.now, theme) {
         spans.push(span(format!("  {idle}"), theme.muted()));
     }
+    spans.extend(doubts(model).map(|text| span(text, theme.of(Meaning::Warn))));
     Line::from(spans)
+}
+
+/// What makes it doubtful that all lines are here: groups that do not exist, logs that are not read, a wrong clock.
+fn doubts(model: &Model) -> impl Iterator<Item = String> {
+    let state = &model.screens.logs;
+    let missing: Vec<&str> = state.missing.iter().map(String::as_str).collect();
+    let missing = (!missing.is_empty()).then(|| format!("  ▲ waits for {}, which does not exist", missing.join(", ")));
+    let chosen = &state.store.filter().servers;
+    let wanted = |server: &str| chosen.is_empty() || chosen.contains(server);
+    let elsewhere = state.sources.owners.elsewhere().filter(|one| wanted(&one.server));
+    let elsewhere: Vec<String> = elsewhere.map(|one| format!("{}: {}", one.server, one.why)).collect();
+    let elsewhere = (!elsewhere.is_empty()).then(|| format!("  ▲ not read: {}", elsewhere.join("; ")));
+    let ahead = SignedDuration::from_millis(model.ahead);
+    let behind = if model.ahead > 0 { "behind" } else { "ahead of" };
+    let clock =
+        (ahead.abs() >= SKEW).then(|| format!("  ▲ this clock is {} {behind} AWS's", short_duration(ahead.abs())));
+    [clock, missing, elsewhere].into_iter().flatten()
+}
+
+/// Whether times need their day: not all lines are of today.
+pub fn dated(model: &Model, theme: &Theme) -> bool {
+    let state = &model.screens.logs;
+    let zone = zone(state, theme);
+    let day = |at: Timestamp| at.to_zoned(zone.clone()).date();
+    let of = |at: i64| Timestamp::from_millisecond(at).map(day).ok();
+    let today = day(model.now);
+    state.store.span().is_some_and(|(first, last)| of(first) != Some(today) || of(last) != Some(today))
 }
 
 /// Whether the view stands still, and what came meanwhile. Shown at the right edge, never left out.
@@ -56,10 +88,10 @@ pub fn paused(state: &State, theme: &Theme) -> Line<'static> {
 }
 
 /// Lines shown, kept and dropped; what is under way; the search; the filters; how lines are shown.
-pub fn shown(state: &State, theme: &Theme) -> Line<'static> {
+pub fn shown(state: &State, now: Timestamp, theme: &Theme) -> Line<'static> {
     let mut spans = vec![counted(state, theme)];
     spans.extend(reads(state).map(|text| span(text, theme.muted())));
-    spans.extend(lost(state, theme).map(|text| span(text, theme.of(Meaning::Warn))));
+    spans.extend(lost(state, now, theme).map(|text| span(text, theme.of(Meaning::Warn))));
     spans.extend(under_way(state).map(|text| span(text, theme.of(Meaning::Accent))));
     if let Some(pattern) = state.store.search() {
         spans.push(span("  search ", theme.muted()));
@@ -83,11 +115,11 @@ pub fn shown(state: &State, theme: &Theme) -> Line<'static> {
 }
 
 /// What the ring had to drop, and where lines may be missing.
-fn lost(state: &State, theme: &Theme) -> impl Iterator<Item = String> {
+fn lost(state: &State, now: Timestamp, theme: &Theme) -> impl Iterator<Item = String> {
     let dropped = state.store.dropped();
     let dropped = (dropped > 0).then(|| format!("  ▲ {} dropped (memory limit)", thousands(dropped)));
     let gap = state.gaps.last().map(|gap| {
-        let words = gap.words_by(|at| clock(at, state, theme));
+        let words = gap.words_by(|at| clock(at, state, now, theme));
         match state.gaps.len() {
             1 => format!("  ▲ {words}"),
             gaps => format!("  ▲ {gaps} gaps, the last: {words}"),
@@ -119,7 +151,10 @@ fn under_way(state: &State) -> impl Iterator<Item = String> {
         true => format!("  looking further, {percent} % scanned"),
         false => format!("  {percent} % scanned"),
     });
-    let loading = state.window.loading().then(|| "  ◐ reading a window".to_owned());
+    let loading = state.window.so_far().map(|lines| match lines {
+        0 => "  ◐ reading a window; esc stops".to_owned(),
+        lines => format!("  ◐ reading a window, {} lines so far; esc stops", thousands(lines)),
+    });
     let saving = state.saving().then(|| "  ◐ saving".to_owned());
     [scanned, loading, saving].into_iter().flatten()
 }
@@ -140,10 +175,11 @@ fn look(state: &State) -> String {
 }
 
 fn sources(state: &State) -> String {
-    let name = |group: &String| group.rsplit('/').next().unwrap_or(group).to_owned();
-    let chosen = &state.store.filter().servers;
-    let names: Vec<String> =
-        if chosen.is_empty() { state.groups.iter().map(name).collect() } else { chosen.iter().cloned().collect() };
+    let (chosen, owners) = (&state.store.filter().servers, state.sources.owners.servers());
+    let groups = || state.sources.groups.iter().map(String::as_str).collect();
+    let followed = if owners.is_empty() { groups() } else { owners };
+    let chosen: BTreeSet<&str> = chosen.iter().map(String::as_str).collect();
+    let names: Vec<&str> = if chosen.is_empty() { followed } else { chosen }.into_iter().collect();
     match names.len() {
         0 => "logs".to_owned(),
         1..=3 => format!("logs of {}", names.join(", ")),
@@ -158,14 +194,20 @@ fn idle(state: &State, now: Timestamp, theme: &Theme) -> Option<String> {
     }
     let at = state.last_line.unwrap_or(state.window.from());
     let last = Timestamp::from_millisecond(at).ok()?;
-    (now.duration_since(last) >= IDLE).then(|| format!("idle since {} ({})", clock(at, state, theme), age(now, last)))
+    (now.duration_since(last) >= IDLE)
+        .then(|| format!("idle since {} ({})", clock(at, state, now, theme), age(now, last)))
 }
 
-/// A time to the second, in the zone of the times beside it.
-fn clock(at: i64, state: &State, theme: &Theme) -> String {
-    let zone = if state.times == Times::Utc { TimeZone::UTC } else { theme.zone().clone() };
-    let at = Timestamp::from_millisecond(at).unwrap_or_default();
-    at.to_zoned(zone).strftime("%H:%M:%S").to_string()
+/// A time to the second, in the zone of the times beside it; with the day where that is not today.
+fn clock(at: i64, state: &State, now: Timestamp, theme: &Theme) -> String {
+    let zone = zone(state, theme);
+    let at = Timestamp::from_millisecond(at).unwrap_or_default().to_zoned(zone.clone());
+    let today = now.to_zoned(zone).date() == at.date();
+    at.strftime(if today { "%H:%M:%S" } else { "%F %H:%M:%S" }).to_string()
+}
+
+fn zone(state: &State, theme: &Theme) -> TimeZone {
+    if state.times == Times::Utc { TimeZone::UTC } else { theme.zone().clone() }
 }
 
 /// A number with separators.

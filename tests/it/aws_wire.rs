@@ -1,10 +1,13 @@
 //! `AwsCloud` against a server that misbehaves: every failure has a kind and a message and comes in time.
 
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::support::drive::{Driven, drive, first_call, plan};
-use crate::support::fake_identity::{CLIENT, Identity, SECRET};
-use crate::support::scripted::{Reply, Scripted};
+use crate::support::scripted::{Reply, Request, Scripted};
+use crate::support::world::{Setup, World};
 use futures::StreamExt;
 use quarterdeck::aws::{Access, AwsCloud, Timeouts, connect, connect_with};
 use quarterdeck::cloud::*;
@@ -23,6 +26,7 @@ const SHORT: Timeouts = Timeouts {
     connect: Duration::from_millis(400),
     attempt: Duration::from_millis(400),
     read: Duration::from_millis(2_500),
+    logs: Duration::from_millis(800),
     write: Duration::from_millis(400),
     draft: Duration::from_millis(1_500),
     silence: None,
@@ -129,9 +133,9 @@ async fn a_part_of_the_fleet_that_cannot_be_read_is_a_gap() {
     let fleet = cloud.fleet("c").await.unwrap();
     let server = fleet.server("time").unwrap();
     assert_eq!((server.desired, server.events.len()), (0, 1));
-    let kinds = [server.tasks.why(), server.bounds.why(), server.targets.why()].map(|why| why.unwrap().kind);
+    let kinds = [server.tasks.why(), server.bounds.why(), server.targets_unread()].map(|why| why.unwrap().kind);
     assert_eq!(kinds, [ErrorKind::Denied; 3]);
-    assert_eq!(server.log_groups, Read::Known(Vec::new()), "it has no task definition, so it names none");
+    assert_eq!(server.logs, Read::Known(Vec::new()), "it has no task definition, so it names none");
     assert_eq!(server.events[0].message, "hostile");
     let parts: Vec<Part> = fleet.unread().into_iter().map(|unread| unread.part).collect();
     assert_eq!(parts, [Part::Targets("time".into()), Part::Tasks, Part::Bounds]);
@@ -153,7 +157,7 @@ async fn an_empty_page_with_a_token_is_followed_by_the_next() {
     let server =
         Scripted::script([("FilterLogEvents", vec![Reply::json(200, json!({ "events": [], "nextToken": "t" }))])])
             .await;
-    let query = LogQuery { group: "/g".into(), from: 0, until: Some(5), pattern: None, token: None };
+    let query = LogQuery { group: "/g".into(), prefix: None, from: 0, until: Some(5), pattern: None, token: None };
     let page = cloud(&server.url).await.log_page(&query).await.unwrap();
     assert_eq!((page.events.len(), page.next.as_deref()), (0, Some("t")));
 }
@@ -164,14 +168,14 @@ async fn the_log_groups_to_choose_from_are_no_more_than_a_thousand() {
         Reply::json(200, json!({ "logGroups": [{ "logGroupName": name }], "nextToken": next }))
     };
     let server = Scripted::script([("DescribeLogGroups", vec![page("/a", Some("t")), page("/b", None)])]).await;
-    assert_eq!(cloud(&server.url).await.log_groups().await.unwrap(), ["/a", "/b"]);
+    assert_eq!(cloud(&server.url).await.log_groups(None).await.unwrap(), ["/a", "/b"]);
     let mut pages = 0;
     let endless = Scripted::start(move |_| {
         pages += 1;
         Reply::json(200, json!({ "logGroups": [{ "logGroupName": "/a" }], "nextToken": pages.to_string() }))
     })
     .await;
-    assert_eq!(cloud(&endless.url).await.log_groups().await.unwrap().len(), 20, "50 names a page");
+    assert_eq!(cloud(&endless.url).await.log_groups(None).await.unwrap().len(), 20, "50 names a page");
 }
 
 #[tokio::test]
@@ -252,6 +256,61 @@ async fn the_environment_names_region_and_endpoint() {
     }
 }
 
+const SECRET: &str = "quarterdeck/prod/time/machine-client";
+/// The machine client of the world's only server, the value of its first secret, and the version that holds it.
+const CLIENT: &str = "client5";
+const OLD: &str = "cognito-value-5";
+const FIRST: &str = "00000000-0000-0000-0000-000000000001";
+
+/// A world of which the answers may get lost.
+#[derive(Clone)]
+struct Identity {
+    world: World,
+    /// Calls that are carried out but never answered, once each.
+    lost: Arc<Mutex<HashSet<&'static str>>>,
+    /// The list of secrets shows only the first one.
+    list_lags: Arc<AtomicBool>,
+}
+
+impl Identity {
+    fn new() -> Self {
+        let world = World::deployed(Setup { dual: true, servers: vec!["time"], lag: 0 });
+        Self { world, lost: Arc::default(), list_lags: Arc::default() }
+    }
+
+    fn answer(&self, request: &Request) -> Reply {
+        let reply = self.world.state().answer(request, "alice", "");
+        if self.lost.lock().unwrap().remove(request.call.as_str()) {
+            return Reply::Reset;
+        }
+        match reply {
+            Reply::Answer(200, body)
+                if request.call == "ListUserPoolClientSecrets" && self.list_lags.load(Ordering::SeqCst) =>
+            {
+                let mut listed: serde_json::Value = serde_json::from_str(&body).unwrap();
+                listed["ClientSecrets"].as_array_mut().unwrap().truncate(1);
+                Reply::json(200, listed)
+            }
+            reply => reply,
+        }
+    }
+
+    /// Ids and values of the client's secrets.
+    fn secrets(&self) -> Vec<(String, String)> {
+        self.world.state().clients[CLIENT].secrets.clone()
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        self.world.state().secrets[SECRET].labels.clone()
+    }
+
+    /// Somebody else gives the client a secret.
+    fn add(&self, id: &str, value: &str) {
+        let mut state = self.world.state();
+        state.clients.get_mut(CLIENT).unwrap().secrets.push((format!("{CLIENT}--{id}"), value.to_owned()));
+    }
+}
+
 fn rotation(server: &Scripted) -> Rotation {
     Rotation {
         pool: "eu-central-1_pool".into(),
@@ -260,11 +319,11 @@ fn rotation(server: &Scripted) -> Rotation {
         secret: SECRET.into(),
         endpoint: format!("{}/oauth2/token", server.url),
         scopes: vec!["https://x/time/mcp/read".into()],
-        strategy: Strategy::DualSecret { old_secret: format!("{CLIENT}--1") },
+        strategy: Strategy::DualSecret { old_secret: format!("{CLIENT}--5") },
         consumers: Vec::new(),
         grace_seconds: 0,
         by: Some("arn:aws:sts::123456789012:assumed-role/ops/me".into()),
-        current: Some("v1".into()),
+        current: Some(FIRST.into()),
         takes_over: None,
         left_clients: Vec::new(),
         left_secret: None,
@@ -284,14 +343,14 @@ async fn rotate(identity: &Identity) -> (Driven, AwsCloud, Scripted) {
 async fn rotated(identity: &Identity, driven: &Driven, cloud: &AwsCloud, server: &Scripted) {
     assert!(matches!(driven.operation.phase, Phase::Ended(_)), "{}", driven.trouble());
     let new = {
-        let state = identity.state();
-        assert_eq!(state.secrets.len(), 1);
-        let (id, value) = &state.secrets[0];
-        assert_eq!(id, &format!("{CLIENT}--2"));
+        let secrets = identity.secrets();
+        assert_eq!(secrets.len(), 1);
+        let (id, value) = &secrets[0];
+        assert_ne!(id, &format!("{CLIENT}--5"));
         assert_eq!(value.len(), 40);
         value.clone()
     };
-    assert!(!driven.audit.contains(&new) && !driven.audit.contains("old-value"));
+    assert!(!driven.audit.contains(&new) && !driven.audit.contains(OLD));
     assert!(!format!("{:?}", driven.operation).contains(&new));
     let probe = |label: Label| TokenProbe {
         secret: SECRET.into(),
@@ -300,7 +359,7 @@ async fn rotated(identity: &Identity, driven: &Driven, cloud: &AwsCloud, server:
         scopes: Vec::new(),
     };
     assert!(matches!(cloud.token(&probe(Label::Current)).await, Ok(TokenAnswer::Granted(_))));
-    assert!(identity.state().stages.keys().all(|label| label != LEASE), "the client is free again");
+    assert!(identity.labels().keys().all(|label| label != LEASE), "the client is free again");
 }
 
 #[tokio::test]
@@ -319,7 +378,7 @@ async fn a_rotation_replaces_the_secret() {
 async fn after_a_lost_answer_the_write_is_not_made_twice(#[case] call: &'static str) {
     let (_, _, undisturbed) = rotate(&Identity::new()).await;
     let identity = Identity::new();
-    identity.state().lost.insert(call);
+    identity.lost.lock().unwrap().insert(call);
     let (driven, cloud, server) = rotate(&identity).await;
     rotated(&identity, &driven, &cloud, &server).await;
     assert_eq!(server.count(call), undisturbed.count(call), "{call} was sent again");
@@ -328,18 +387,18 @@ async fn after_a_lost_answer_the_write_is_not_made_twice(#[case] call: &'static 
 #[tokio::test]
 async fn a_third_secret_is_refused_and_nothing_is_published() {
     let identity = Identity::new();
-    identity.state().secrets.push((format!("{CLIENT}--9"), "foreign".into()));
-    identity.state().list_lags = true;
+    identity.add("9", "foreign");
+    identity.list_lags.store(true, Ordering::SeqCst);
     let (driven, ..) = rotate(&identity).await;
-    assert!(driven.trouble().contains("at most two"), "{}", driven.trouble());
-    assert_eq!(identity.state().stages["AWSCURRENT"], "v1");
+    assert!(driven.trouble().contains("AddUserPoolClientSecret: LimitExceededException"), "{}", driven.trouble());
+    assert_eq!(identity.labels()["AWSCURRENT"], FIRST);
 }
 
 /// Takes a rotation back that knows of no publication.
 async fn take_back(server: &Scripted, old: &str, lease: &str) -> Driven {
     let strategy = Strategy::DualSecret { old_secret: old.into() };
     let rotation = Rotation { strategy, ..rotation(server) };
-    let learnt = Facts::from([(rotation.current(), "v1".into()), (Fact::Lease(SECRET.into()), lease.into())]);
+    let learnt = Facts::from([(rotation.current(), FIRST.into()), (Fact::Lease(SECRET.into()), lease.into())]);
     let undo = UndoRotation { rotation, operation: "op-0".into(), learnt, by: None };
     drive(&cloud(&server.url).await, plan("op-2", Intent::UndoRotation(undo))).await
 }
@@ -349,22 +408,21 @@ async fn a_rotation_that_was_finished_meanwhile_is_not_taken_back() {
     let identity = Identity::new();
     let (driven, _, server) = rotate(&identity).await;
     assert!(matches!(driven.operation.phase, Phase::Ended(_)), "{}", driven.trouble());
-    identity.state().secrets.push((format!("{CLIENT}--1"), "old-value".into()));
-    let driven = take_back(&server, &format!("{CLIENT}--1"), "the-lease-of-the-rotation").await;
+    identity.add("5", OLD);
+    let driven = take_back(&server, &format!("{CLIENT}--5"), "the-lease-of-the-rotation").await;
     assert!(driven.trouble().contains("has ended"), "{}", driven.trouble());
-    assert_eq!(identity.state().secrets.len(), 2);
-    assert_ne!(identity.state().stages["AWSCURRENT"], "v1", "nothing was published");
+    assert_eq!(identity.secrets().len(), 2);
+    assert_ne!(identity.labels()["AWSCURRENT"], FIRST, "nothing was published");
 }
 
 #[tokio::test]
 async fn the_secret_of_another_machine_is_not_taken_for_ours() {
     let identity = Identity::new();
-    identity.state().secrets.push((format!("{CLIENT}--9"), "foreign".into()));
+    identity.add("9", "foreign");
     let (driven, ..) = rotate(&identity).await;
     assert!(driven.trouble().contains("not the one that was stored"), "{}", driven.trouble());
     assert!(!driven.operation.facts().contains(&Fact::ClientSecret));
-    let state = identity.state();
-    assert_eq!((state.secrets.len(), state.stages["AWSCURRENT"].as_str()), (2, "v1"));
+    assert_eq!((identity.secrets().len(), identity.labels()["AWSCURRENT"].as_str()), (2, FIRST));
 }
 
 #[tokio::test]
@@ -374,7 +432,7 @@ async fn the_last_secret_of_a_client_is_not_deleted() {
     let server = Scripted::start(move |request| answering.answer(request)).await;
     let driven = take_back(&server, &format!("{CLIENT}--9"), "").await;
     assert!(driven.trouble().contains("nothing was deleted"), "{}", driven.trouble());
-    assert_eq!(identity.state().secrets.len(), 1);
+    assert_eq!(identity.secrets().len(), 1);
 }
 
 #[tokio::test]
@@ -427,8 +485,36 @@ async fn the_kind_of_a_client_that_cannot_be_described_is_unknown() {
     let parts: Vec<Part> = list.unread().into_iter().map(|unread| unread.part).collect();
     assert_eq!(parts, [Part::ClientDetails(vec!["docs".into(), "time".into()])], "one reason is told once");
     let json = serde_json::to_value(&list.clients[0]).unwrap();
-    assert!(json.get("confidential").is_none(), "{json}");
+    assert_eq!(
+        (&json["confidential"], &json["flows"], &json["created_at"]),
+        (&json!(null), &json!(null), &json!(null))
+    );
+    assert!(json.as_object().unwrap().contains_key("confidential"), "{json}");
     assert!(json["not_read"].as_str().unwrap().starts_with("cognito-idp:DescribeUserPoolClient"), "{json}");
+}
+
+#[tokio::test]
+async fn a_page_of_log_events_has_more_time_than_other_reads_and_one_attempt() {
+    assert!(Timeouts::default().logs == Duration::from_secs(30) && SHORT.logs > SHORT.attempt);
+    let server = Scripted::script([("FilterLogEvents", vec![Reply::Hang])]).await;
+    let query = LogQuery { group: "/g".into(), prefix: None, from: 0, until: Some(5), pattern: None, token: None };
+    let begun = Instant::now();
+    let error = cloud(&server.url).await.log_page(&query).await.unwrap_err();
+    assert_eq!((error.kind, server.count("FilterLogEvents")), (ErrorKind::TimedOut, 1));
+    assert!(begun.elapsed() >= SHORT.logs, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn an_answer_whose_events_cannot_be_parsed_says_nothing_of_their_text() {
+    let bad = r#"{"events":[{"timestamp":"secret text","message":"secret text"}]}"#;
+    let lone = r#"{"events":[{"timestamp":1,"message":"secret text \ud800"}]}"#;
+    for body in [bad, lone, r#"{"events":[{"message":"secret text"#] {
+        let server = Scripted::script([("FilterLogEvents", vec![Reply::Answer(200, body.into())])]).await;
+        let query = LogQuery { group: "/g".into(), prefix: None, from: 0, until: Some(5), pattern: None, token: None };
+        let error = cloud(&server.url).await.log_page(&query).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Garbled, "{error}");
+        assert!(!format!("{error:?}").contains("secret text"), "{error:?}");
+    }
 }
 
 #[tokio::test]
@@ -467,7 +553,7 @@ async fn each_failure_of_the_token_endpoint_has_its_kind(#[case] reply: Reply, #
     let probe = TokenProbe { secret: SECRET.into(), version, endpoint, scopes: Vec::new() };
     let error = cloud(&server.url).await.token(&probe).await.and_then(TokenAnswer::granted).unwrap_err();
     assert_eq!(error.kind, kind, "{error}");
-    assert!(!error.to_string().contains("old-value"));
+    assert!(!error.to_string().contains(OLD));
 }
 
 fn accepted() -> ServerAnswer {

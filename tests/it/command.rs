@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::cloudwatch::{CloudWatch, Delivery};
 use crate::support::pty;
+use crate::support::scripted::{Reply, Scripted};
 use rstest::rstest;
 use serde_json::Value;
 
@@ -109,4 +110,91 @@ fn a_log_group_that_does_not_exist_yet_is_waited_for() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(line.ends_with("here it is"), "{line}");
+}
+
+/// An endpoint where nothing is deployed.
+fn nothing(runtime: &tokio::runtime::Runtime) -> Scripted {
+    runtime.block_on(Scripted::start(|request| match request.call.as_str() {
+        "ListServices" => Reply::json(200, serde_json::json!({ "serviceArns": [] })),
+        "DescribeClusters" => {
+            Reply::json(200, serde_json::json!({ "clusters": [{ "clusterName": "c", "status": "ACTIVE" }] }))
+        }
+        "ListTasks" => Reply::json(200, serde_json::json!({ "taskArns": [] })),
+        "DescribeScalableTargets" => Reply::json(200, serde_json::json!({ "ScalableTargets": [] })),
+        _ => Reply::error(400, "UnknownOperationException", "not in the script"),
+    }))
+}
+
+/// A working setup, and what an empty variable would make of it.
+#[rstest]
+#[case::profile("AWS_PROFILE")]
+#[case::region("AWS_REGION")]
+#[case::default_region("AWS_DEFAULT_REGION")]
+#[case::endpoint("AWS_ENDPOINT_URL")]
+#[case::endpoint_of_a_service("AWS_ENDPOINT_URL_ECS")]
+#[case::config_file("AWS_CONFIG_FILE")]
+#[case::ignored_endpoints("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")]
+#[case::environment("QUARTERDECK_ENVIRONMENT")]
+#[case::read_only("QUARTERDECK_READ_ONLY")]
+#[case::log("QUARTERDECK_LOG")]
+#[case::no_color("NO_COLOR")]
+#[case::state("XDG_STATE_HOME")]
+#[case::config("XDG_CONFIG_HOME")]
+fn an_empty_variable_is_not_set(#[case] name: &str, #[values("", " ", "\t")] value: &str) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (server, home) = (nothing(&runtime), tempfile::tempdir().unwrap());
+    let place = ["--cluster", "c", "--region", "eu-west-1", "--endpoint-url", &server.url, "status"];
+    let output = quarterdeck(home.path(), &place).env("HOME", home.path()).env(name, value).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(server.count("ListServices") > 0, "{said}");
+    let left = if value.is_empty() { home.path().join("quarterdeck") } else { home.path().join(value) };
+    assert!(!left.exists(), "{} was made", left.display());
+}
+
+#[rstest]
+#[case::for_all(&[("AWS_ENDPOINT_URL", "HERE")], true)]
+#[case::for_one_service(&[("AWS_ENDPOINT_URL_ECS", "HERE"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:9")], true)]
+#[case::ignored(&[("AWS_ENDPOINT_URL", "HERE"), ("AWS_ENDPOINT_URL_ECS", "HERE"), ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")], false)]
+#[case::not_ignored(&[("AWS_ENDPOINT_URL", "HERE"), ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false")], true)]
+#[case::of_the_profile(&[("AWS_PROFILE", "here")], true)]
+#[case::ignored_by_the_profile(&[("AWS_PROFILE", "there")], false)]
+fn endpoints_are_those_of_the_environment_and_the_profile(#[case] variables: &[(&str, &str)], #[case] asked: bool) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (server, home) = (nothing(&runtime), tempfile::tempdir().unwrap());
+    std::fs::create_dir(home.path().join(".aws")).unwrap();
+    let config = format!(
+        "[profile here]\nendpoint_url = {0}\n[profile there]\nendpoint_url = {0}\nignore_configured_endpoint_urls = true\n",
+        server.url
+    );
+    std::fs::write(home.path().join(".aws/config"), config).unwrap();
+    let mut command = quarterdeck(home.path(), &["--cluster", "c", "--region", "eu-west-1", "status"]);
+    // Nothing may go to AWS itself.
+    command.env("HOME", home.path()).env("HTTPS_PROXY", "http://127.0.0.1:9").env("AWS_MAX_ATTEMPTS", "1");
+    for (name, value) in variables {
+        command.env(name, value.replace("HERE", &server.url));
+    }
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let code = child.wait().unwrap().code();
+    assert_eq!((code == Some(0), server.count("ListServices") > 0), (asked, asked), "{code:?}");
+}
+
+#[rstest]
+#[case::not_there("[profile dev]\nregion = eu-west-1\n", &["there is no profile `prod`", "there is dev"])]
+#[case::nothing_there("", &["there is no profile `prod`", "no profile is there"])]
+#[case::byte_order_mark("\u{feff}[profile prod]\nregion = eu-west-1\n", &[".aws/config:1:", "byte order mark"])]
+#[case::broken_section("[profile prod\nregion = eu-west-1\n", &[".aws/config:1:", "does not end with `]`"])]
+#[case::without_prefix("[prod]\nregion = eu-west-1\n", &[".aws/config:1:", "`[profile prod]`"])]
+#[case::session("[profile prod]\nregion = eu-west-1\nsso_session = corp\n", &[".aws/config:3:", "sso-session `corp`"])]
+fn a_profile_that_cannot_be_used_is_told_with_file_and_line(#[case] config: &str, #[case] parts: &[&str]) {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join(".aws")).unwrap();
+    std::fs::write(home.path().join(".aws/config"), config).unwrap();
+    for region in [&["--region", "eu-west-1"][..], &[]] {
+        let args = [&["-e", "x", "--profile", "prod"], region, &["status"]].concat();
+        let output = quarterdeck(home.path(), &args).env("HOME", home.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+    }
 }

@@ -1,10 +1,18 @@
 //! Several environments in one account and region, and several servers in one environment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use quarterdeck::core::environment::{DeploySettings, Edge, Environment, Network, Platform, ServerSpec, stacks};
+use quarterdeck::core::environment::{
+    DeploySettings, Edge, Environment, Network, Origin, Platform, ServerSpec, stacks,
+};
 use quarterdeck::core::operation::deploy::{ParameterValue, StackDeploy};
+use quarterdeck::core::operation::record::Outcome;
+use quarterdeck::core::operation::{Phase, PlanRequest};
 use quarterdeck::core::stack::{Stack, StackRef, StackStatus};
+
+use crate::support::operators::Desk;
+use crate::support::world::{Setup, World};
 
 fn server(name: &str, path: Option<&str>) -> ServerSpec {
     ServerSpec {
@@ -29,7 +37,30 @@ fn environment(name: &str, servers: &[&str]) -> Environment {
 }
 
 fn deployed(environment: &Environment, priorities: &BTreeMap<String, u32>) -> Vec<StackDeploy> {
-    stacks(environment, &BTreeMap::new(), priorities)
+    let there: Vec<Stack> = priorities.iter().map(|(server, priority)| server_stack(server, *priority)).collect();
+    stacks(environment, &BTreeMap::new(), &there)
+}
+
+/// A deployed server, as far as its priority goes.
+fn server_stack(server: &str, priority: u32) -> Stack {
+    let parameters = [("Environment", "prod"), ("ServerName", server), ("Priority", &priority.to_string())];
+    Stack {
+        parameters: parameters.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        ..stack(&format!("quarterdeck-prod-{server}"))
+    }
+}
+
+fn stack(name: &str) -> Stack {
+    Stack {
+        id: StackRef { name: name.into(), region: "eu-west-1".into() },
+        arn: String::new(),
+        status: StackStatus("CREATE_COMPLETE".into()),
+        reason: None,
+        parameters: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        updated_at: None,
+        termination_protection: false,
+    }
 }
 
 /// Listener priorities by server, as the next deploy reads them from the stacks' parameters.
@@ -85,14 +116,8 @@ fn two_environments_have_no_stack_in_common() {
 #[test]
 fn a_stack_belongs_to_the_environment_that_its_parameter_names() {
     let stack = |environment: Option<&str>| Stack {
-        id: StackRef { name: "quarterdeck-prod-eu-time".into(), region: "eu-west-1".into() },
-        arn: String::new(),
-        status: StackStatus("CREATE_COMPLETE".into()),
-        reason: None,
         parameters: environment.map(|name| ("Environment".into(), name.into())).into_iter().collect(),
-        outputs: BTreeMap::new(),
-        updated_at: None,
-        termination_protection: false,
+        ..stack("quarterdeck-prod-eu-time")
     };
     assert!(stack(Some("prod-eu")).is_of("prod-eu"));
     assert!(!stack(Some("prod-eu")).is_of("prod"));
@@ -105,7 +130,7 @@ fn a_sign_in_returns_where_the_server_says() {
     let with = |urls: &[&str]| {
         let urls = urls.iter().map(|url| (*url).to_owned()).collect();
         Environment {
-            servers: vec![ServerSpec { callback_urls: urls, ..server("time", None) }],
+            servers: vec![ServerSpec { callback_urls: Some(urls), ..server("time", None) }],
             ..environment("prod", &[])
         }
     };
@@ -113,7 +138,7 @@ fn a_sign_in_returns_where_the_server_says() {
         let stacks = deployed(&with(urls), &BTreeMap::new());
         stacks.last().and_then(|stack| stack.inputs.get("CallbackUrls").cloned())
     };
-    assert_eq!(given(&[]), None);
+    assert_eq!(with(&[]).validate().unwrap_err().key, "server.time.callback_urls");
     let good = ["https://app.example.com/back", "http://localhost:6274/back", "vscode://mcp/back"];
     assert!(with(&good).validate().is_ok());
     assert_eq!(given(&good), Some(ParameterValue::Value(good.join(","))));
@@ -138,4 +163,48 @@ fn servers_whose_paths_overlap_are_refused() {
     assert!(below.contains("server.time.path") && below.contains("tools"), "{below}");
     // What merely begins alike is apart.
     with(&[("time", None), ("timezone", None), ("tools", Some("/time-tools"))]).validate().unwrap();
+}
+
+/// An AWS on which the environment of the operators is deployed, and one of them.
+async fn desk() -> (World, Desk) {
+    let world = World::deployed(Setup { dual: true, servers: vec!["time", "weather"], lag: 1 });
+    // Another size than deployed, so that there is something to do.
+    let desk = Desk::new("alice", &world, 1024).await;
+    (world, desk)
+}
+
+/// What a deployed stack has in force.
+fn in_force(world: &World, name: &str, key: &str) -> Option<String> {
+    let state = world.state();
+    state.stacks.iter().find(|stack| stack.name == name)?.parameters.get(key).cloned()
+}
+
+#[tokio::test]
+async fn a_deploy_keeps_what_was_set_by_hand_and_the_file_does_not_say() {
+    let (world, desk) = desk().await;
+    let by_hand = [("quarterdeck-prod-time", "LogMode", "blocking"), ("quarterdeck-prod-platform", "Mfa", "OFF")];
+    for (name, key, value) in by_hand {
+        let mut state = world.state();
+        let stack = state.stacks.iter_mut().find(|stack| stack.name == name).unwrap();
+        stack.parameters.insert(key.into(), value.into());
+    }
+    let running = desk.propose(PlanRequest::Deploy { servers: Vec::new() }).await.yes();
+    let done = desk.agree(running).await;
+    assert_eq!(done.phase, Phase::Ended(Outcome::Done));
+    assert_eq!(in_force(&world, "quarterdeck-prod-time", "Memory").as_deref(), Some("1024"), "the file says it");
+    for (name, key, value) in by_hand {
+        assert_eq!(in_force(&world, name, key).as_deref(), Some(value), "{name}: {key}");
+    }
+}
+
+#[tokio::test]
+async fn a_plan_is_refused_with_the_way_out_and_writes_nothing() {
+    let (world, mut desk) = desk().await;
+    let mut file = Environment::clone(desk.session.environment.as_ref().unwrap());
+    file.platform.origin = Some(Origin::Public);
+    desk.session.environment = Some(Arc::new(file));
+    let refused = desk.plan(PlanRequest::Deploy { servers: Vec::new() }).await.unwrap_err();
+    assert!(refused.why().contains("platform.origin of quarterdeck-prod-platform"), "{refused}");
+    assert!(refused.hint().unwrap().contains("deploy an environment of another name"), "{refused}");
+    assert!(world.state().log.is_empty(), "{:?}", world.state().log);
 }

@@ -49,6 +49,17 @@ fn a_query_goes_over_the_groups_and_the_window_that_are_followed() {
 }
 
 #[test]
+fn a_query_over_a_window_of_the_past_ends_with_it() {
+    let mut console = opened();
+    let effects = console.keys("@2h<enter>");
+    let [Effect::Older(reading, window, _)] = effects.as_slice() else { panic!("{effects:?}") };
+    let lines = vec![logs::line("time", "b", -7_200_000, "there")];
+    console.send(Msg::OlderLines(*reading, Ok(lines.into())));
+    let (_, request) = run(&mut console, "stats count(*) by tool");
+    assert_eq!((request.from, Some(request.until)), (window.from, window.until));
+}
+
+#[test]
 fn results_are_a_table_with_their_price() {
     let mut console = opened();
     let (generation, _) = run(&mut console, "q");

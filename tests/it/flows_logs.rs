@@ -1,13 +1,15 @@
 //! Keys and messages of the log screen in, effects and model out.
 
 use crate::support::{Console, logs};
+use quarterdeck::console::dialogs::Dialog;
 use quarterdeck::console::effect::Effect;
 use quarterdeck::console::model::Model;
 use quarterdeck::console::msg::Msg;
-use quarterdeck::console::screens::logs as logs_screen;
+use quarterdeck::console::screens::{Screen, logs as logs_screen};
 use quarterdeck::core::error::{CloudError, ErrorKind};
-use quarterdeck::core::logs::tail::Follow;
-use quarterdeck::core::logs::{Line, Severity, Store, TailRequest, TailState};
+use quarterdeck::core::logs::tail::{Follow, Past};
+use quarterdeck::core::logs::{ContainerLog, Destination, Line, Severity, Store, TailRequest, TailState};
+use quarterdeck::core::unread::Read;
 
 fn row(model: &Model) -> usize {
     model.screens.logs.position().expect("a line")
@@ -55,11 +57,11 @@ fn an_older_window_keeps_the_selected_line() {
     console.keys("k<ctrl-u>");
     let before = console.model.screens.logs.selected().map(|line| line.text.to_owned());
     let effects = console.keys("[");
-    let [Effect::Older(generation, request)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Older(generation, request, _)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(request.until.map(|until| until - request.from), Some(logs_screen::HISTORY));
     assert!(console.keys("[").is_empty(), "one window at a time");
-    let older = (0..15_000).map(|n| logs::line("time", "b", -2_000_000 + n, "older")).collect();
-    console.send(Msg::OlderLines(*generation, Ok(older)));
+    let older = (0..15_000).map(|n| logs::line("time", "b", -2_000_000 + n, "older")).collect::<Vec<_>>();
+    console.send(Msg::OlderLines(*generation, Ok(older.into())));
     assert_eq!(console.model.screens.logs.selected().map(|line| line.text.to_owned()), before);
     assert_eq!(console.model.screens.logs.store.len(), 35_000);
 }
@@ -90,7 +92,7 @@ fn selected(console: &Console) -> String {
 /// The window that is asked for.
 fn window(effects: Vec<Effect>) -> (u64, TailRequest) {
     let found = effects.into_iter().find_map(|effect| match effect {
-        Effect::Older(generation, request) => Some((generation, request)),
+        Effect::Older(generation, request, _) => Some((generation, request)),
         _ => None,
     });
     found.expect("a window is read")
@@ -146,19 +148,19 @@ fn going_up_past_the_first_line_reads_older_windows_without_end() {
     let mut console = live(logs::mixed());
     let (_, first) = window(console.keys("gk"));
     assert_eq!((first.until.map(|until| until - first.from), first.follow), (Some(logs_screen::HISTORY), Follow::No));
-    console.send(Msg::OlderLines(1, Ok(Vec::new())));
+    console.send(Msg::OlderLines(1, Ok(Past::default())));
     assert!(console.toast().contains("twice as far"), "{}", console.toast());
-    let (_, second) = window(console.keys("k"));
+    let (reading, second) = window(console.keys("k"));
     assert_eq!(second.until, Some(first.from));
     assert_eq!(first.from - second.from, 2 * logs_screen::HISTORY);
     let at = second.from + 1_000 - crate::support::at(0).as_millisecond();
-    console.send(Msg::OlderLines(1, Ok(vec![logs::line("time", "b", at, "old")])));
+    console.send(Msg::OlderLines(reading, Ok(vec![logs::line("time", "b", at, "old")].into())));
     assert_eq!(shown(&console), 9);
     console.keys("k");
     assert_eq!(selected(&console), "old");
-    let (_, third) = window(console.keys("k"));
+    let (reading, third) = window(console.keys("k"));
     assert_eq!(third.until.map(|until| until - third.from), Some(logs_screen::HISTORY));
-    console.send(Msg::OlderLines(1, Err(CloudError::new(ErrorKind::Throttled, "logs", "slow down"))));
+    console.send(Msg::OlderLines(reading, Err(CloudError::new(ErrorKind::Throttled, "logs", "slow down"))));
     assert_eq!(window(console.keys("[")).1, third, "what was not read is asked for again");
 }
 
@@ -180,13 +182,14 @@ fn a_time_in_the_past_opens_its_window_and_newer_windows_lead_to_the_present() {
     let to = crate::support::at(-7_200).as_millisecond();
     assert!(request.from < to && request.until.is_some_and(|until| until > to));
     let past = |millis: i64, text: &str| logs::line("time", "b", millis - 7_200_000, text);
-    console.send(Msg::OlderLines(generation, Ok(vec![past(-9, "before"), past(5, "there"), past(900, "after")])));
+    console
+        .send(Msg::OlderLines(generation, Ok(vec![past(-9, "before"), past(5, "there"), past(900, "after")].into())));
     assert_eq!((selected(&console).as_str(), shown(&console)), ("there", 3));
     console.send(Msg::Lines(generation, vec![logs::line("time", "b", 0, "now")]));
     assert_eq!((shown(&console), console.model.screens.logs.unseen), (3, 1), "what comes now is counted");
-    let (_, next) = window(console.keys("]"));
+    let (reading, next) = window(console.keys("]"));
     assert_eq!(Some(next.from), request.until);
-    console.send(Msg::OlderLines(generation, Ok(vec![past(1_000_000, "later")])));
+    console.send(Msg::OlderLines(reading, Ok(vec![past(1_000_000, "later")].into())));
     assert_eq!((selected(&console).as_str(), shown(&console)), ("there", 4));
     let effects = console.keys("<space>");
     assert!(matches!(effects.as_slice(), [Effect::Tail(2, request)] if request.until.is_none()), "{effects:?}");
@@ -198,7 +201,7 @@ fn newer_windows_lead_seamlessly_to_the_present() {
     let mut console = live(logs::mixed());
     let (generation, request) = window(console.keys("@20m<enter>"));
     let last = request.until.expect("an end") - 1 - crate::support::at(0).as_millisecond();
-    console.send(Msg::OlderLines(generation, Ok(vec![logs::line("time", "b", last, "last of the window")])));
+    console.send(Msg::OlderLines(generation, Ok(vec![logs::line("time", "b", last, "last of the window")].into())));
     let effects = console.keys("]");
     let [Effect::Tail(2, tail)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!((Some(tail.from), tail.until), (request.until, None));
@@ -215,8 +218,8 @@ fn what_older_windows_push_out_is_read_again_on_the_way_back() {
     console.keys("g");
     let (_, request) = window(console.keys("["));
     let begin = request.from - crate::support::at(0).as_millisecond();
-    let older = (0..3_000).map(|n| logs::line("time", "b", begin + n, &"older ".repeat(20))).collect();
-    console.send(Msg::OlderLines(1, Ok(older)));
+    let older = (0..3_000).map(|n| logs::line("time", "b", begin + n, &"older ".repeat(20))).collect::<Vec<_>>();
+    console.send(Msg::OlderLines(1, Ok(older.into())));
     work(&mut console);
     let store = &console.model.screens.logs.store;
     assert!(store.dropped() > 0 && console.model.screens.logs.window.detached());
@@ -279,4 +282,113 @@ fn the_fields_of_json_lines_are_chosen_from_a_list() {
     console.send(Msg::Lines(1, vec![logs::line("time", "b", 1, "plain")]));
     console.keys("Gf");
     assert!(console.toast().contains("no fields"), "{}", console.toast());
+}
+
+#[test]
+fn escape_stops_a_window_that_is_read_and_its_answer_is_not_taken() {
+    let mut console = live(logs::mixed());
+    let (reading, first) = window(console.keys("["));
+    console.send(Msg::OlderSoFar(reading, 12_000));
+    assert_eq!(console.model.screens.logs.window.so_far(), Some(12_000));
+    assert_eq!(console.keys("<esc>"), [Effect::StopOlder]);
+    assert!(!console.model.screens.logs.window.loading());
+    console.send(Msg::OlderLines(reading, Ok(vec![logs::line("time", "b", -2_000_000, "late")].into())));
+    assert_eq!(shown(&console), 8, "an answer on its way is dropped");
+    assert_eq!(window(console.keys("[")).1, first, "and the window can be read again");
+}
+
+#[test]
+fn a_window_with_more_lines_than_there_is_room_for_is_shorter() {
+    let mut console = live(logs::mixed());
+    let (reading, request) = window(console.keys("["));
+    let cut = request.from + 600_000;
+    let at = cut - crate::support::at(0).as_millisecond();
+    let past = Past { lines: vec![logs::line("time", "b", at, "old")], cut: Some(cut) };
+    console.send(Msg::OlderLines(reading, Ok(past)));
+    let (_, next) = window(console.keys("["));
+    assert_eq!(next.until, Some(cut + 1), "the next window ends where this one was cut");
+}
+
+#[test]
+fn after_lines_were_dropped_older_windows_go_on_past_silence() {
+    let mut console = live(Vec::new());
+    console.model.screens.logs.store = Store::new(64 * 1024);
+    console.send(Msg::Lines(1, logs::many(2_000)));
+    assert!(console.model.screens.logs.store.dropped() > 0);
+    let (first, _) = console.model.screens.logs.store.span().expect("lines");
+    let mut until = None;
+    for _ in 0..12 {
+        let (reading, request) = window(console.keys("["));
+        assert_eq!(request.until, Some(until.unwrap_or(first + 1)), "each window ends where the one before began");
+        until = Some(request.from);
+        console.send(Msg::OlderLines(reading, Ok(Past::default())));
+    }
+}
+
+#[test]
+fn a_group_that_does_not_exist_is_told_until_it_does() {
+    let mut console = live(Vec::new());
+    let group = "/quarterdeck/prod/time".to_owned();
+    console.send(Msg::LogMissing(1, group.clone(), true));
+    assert!(console.model.screens.logs.missing.contains(&group));
+    console.send(Msg::LogMissing(99, "/of/another/tail".into(), true));
+    assert_eq!(console.model.screens.logs.missing.len(), 1);
+    console.send(Msg::LogMissing(1, group, false));
+    assert!(console.model.screens.logs.missing.is_empty());
+}
+
+/// A world in which `weather` logs with another driver.
+fn with_splunk() -> Console {
+    let mut world = crate::support::fixtures::world();
+    let server = world.fleet.servers.iter_mut().find(|server| server.name == "weather").expect("weather");
+    let log = ContainerLog { container: "app".into(), to: Destination::Driver { driver: "splunk".into() } };
+    server.logs = Read::Known(vec![log]);
+    Console::with(world)
+}
+
+#[test]
+fn the_log_of_a_server_that_is_not_in_cloudwatch_is_refused_with_its_driver() {
+    let mut console = with_splunk();
+    console.keys("1/weather<enter>l");
+    assert!(console.toast().contains("container app logs with splunk"), "{}", console.toast());
+    assert_ne!(console.model.screen, Screen::Logs);
+    console.keys("2");
+    assert_eq!(console.model.screens.logs.sources.groups, ["/quarterdeck/prod/time"]);
+}
+
+#[test]
+fn windows_go_by_the_clock_of_aws() {
+    let mut console = Console::new();
+    console.send(Msg::Ahead(40_000));
+    let effects = console.keys("2");
+    let request = effects.iter().find_map(|effect| match effect {
+        Effect::Tail(_, request) => Some(request.clone()),
+        _ => None,
+    });
+    let from = crate::support::at(40).as_millisecond() - logs_screen::HISTORY;
+    assert_eq!(request.map(|request| request.from), Some(from));
+}
+
+#[test]
+fn a_line_that_is_stamped_ahead_does_not_hide_silence() {
+    let mut console = live(vec![logs::line("time", "b", 1_200_000, "stamped ahead")]);
+    console.tick(60);
+    assert_eq!(console.model.screens.logs.last_line, Some(crate::support::at(0).as_millisecond()));
+    assert_eq!(shown(&console), 1);
+}
+
+#[test]
+fn the_lines_of_an_event_are_lines_of_the_pane_and_of_a_saved_file() {
+    let mut console = live(vec![logs::line("time", "b", -5, "Traceback:\r  File \"a.py\"\rValueError: declined")]);
+    console.keys("<enter>");
+    let Some(Dialog::Text { lines, .. }) = console.model.dialogs.last() else { panic!("no dialog") };
+    let lines: Vec<String> = lines.iter().map(|cells| cells.iter().map(|cell| cell.text.as_str()).collect()).collect();
+    assert!(
+        lines.ends_with(&["Traceback:".into(), "  File \"a.py\"".into(), "ValueError: declined".into()]),
+        "{lines:?}"
+    );
+    console.keys("<esc><ctrl-s><enter>");
+    let effects = work(&mut console);
+    let [Effect::Save(_, text)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert!(text.ends_with("Traceback:\n  File \"a.py\"\nValueError: declined\n"), "{text}");
 }

@@ -3,7 +3,7 @@
 use crate::support::hostile::stays_in_its_cell;
 use proptest::prelude::*;
 use quarterdeck::core::logs::{Line, LogEvent};
-use quarterdeck::core::text::{MAX_LINE, sanitise_line};
+use quarterdeck::core::text::{MAX_LINE, sanitise_event};
 use rstest::rstest;
 
 #[rstest]
@@ -103,7 +103,7 @@ fn a_megabyte_is_kept_whole_and_stays_in_its_cell(#[case] unit: &str) {
     let message = unit.repeat(MAX_LINE / unit.len());
     stays_in_its_cell(&message, "a/b/c");
     stays_in_its_cell(&format!("{{\"message\":\"{message}\"}}"), "a/b/c");
-    assert!(!sanitise_line(&message).contains("bytes in all"), "what CloudWatch takes is kept");
+    assert!(!sanitise_event(&message).contains("bytes in all"), "what CloudWatch takes is kept");
 }
 
 #[test]

@@ -147,8 +147,8 @@ fn in_the_past() {
     console.keys("@15h<enter>");
     snap("jumping", &console, &[SMALL]);
     let back = -15 * 3_600_000;
-    let lines = (0..100).map(|n| logs::line("time", "b", back - 50_000 + n * 1_000, "long ago")).collect();
-    console.send(Msg::OlderLines(1, Ok(lines)));
+    let lines = (0..100).map(|n| logs::line("time", "b", back - 50_000 + n * 1_000, "long ago")).collect::<Vec<_>>();
+    console.send(Msg::OlderLines(1, Ok(lines.into())));
     console.send(Msg::Lines(1, vec![logs::line("time", "b", 1_000, "now")]));
     snap("in-the-past", &console, BOTH);
     console.keys("@yesterday<enter>");
@@ -171,4 +171,61 @@ fn values_of_a_metric_line_come_before_their_declaration() {
     let screen = screen(&console, MIDDLE);
     let row = screen.lines().find(|row| row.contains("Requests=3")).expect("a row with the figures");
     assert!(row.find("Requests=3") < row.find("_aws="), "{row}");
+}
+
+/// The rows of a screen on which this text stands.
+fn rows(console: &Console, size: (u16, u16), part: &str) -> Vec<String> {
+    screen(console, size).lines().filter(|row| row.contains(part)).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_field_is_left_out_only_where_a_column_says_the_same() {
+    let own = r#"{"msg":"done","time":3500,"server":"db-7","level":"info","timestamp":"never","severity":"loud"}"#;
+    let same = format!(r#"{{"msg":"said","ts":"{}","level":"warn","server":"time"}}"#, at(-1));
+    let mut console = live(vec![logs::line("time", "b", -1_000, own), logs::line("time", "b", -1_000, &same)]);
+    let row = &rows(&console, MIDDLE, "done")[0];
+    for part in ["time=3500", "server=db-7", "timestamp=never", "severity=loud"] {
+        assert!(row.contains(part), "{part}: {row}");
+    }
+    assert!(!row.contains("level="), "the letter says it: {row}");
+    assert!(!rows(&console, MIDDLE, "said")[0].contains('='), "{:?}", rows(&console, MIDDLE, "said"));
+    console.keys("tt");
+    assert!(rows(&console, MIDDLE, "said")[0].contains("ts="), "an age says no time");
+}
+
+#[test]
+fn the_lines_of_an_event_are_one_row_with_marks() {
+    let console = live(vec![logs::line("time", "b", -5, "Traceback:\r  File a.py\r\nValueError: declined")]);
+    assert_eq!(rows(&console, MIDDLE, "Traceback:↵  File a.py↵ValueError: declined").len(), 1);
+}
+
+#[test]
+fn streams_that_begin_alike_have_names_of_their_own() {
+    let streams =
+        ["ip-10-0-1-17.compute.internal", "ip-10-0-1-99.compute.internal", "2026/11/25/[$LATEST]0123456789abcdef0123"];
+    let console = live(streams.iter().map(|stream| logs::line("time", stream, -5, "text of it")).collect());
+    let found = rows(&console, MIDDLE, "text of it");
+    for (row, name) in found.iter().zip(["…-0-1-17", "…-0-1-99", "01234567"]) {
+        assert!(row.contains(name), "{row}");
+    }
+}
+
+#[test]
+fn what_is_not_read_is_told() {
+    let mut console = live(Vec::new());
+    console.send(Msg::LogMissing(1, "/quarterdeck/prod/time".into(), true));
+    assert_eq!(rows(&console, MIDDLE, "waits for /quarterdeck/prod/time, which does not exist").len(), 2);
+    console.send(Msg::Ahead(40_000));
+    assert_eq!(rows(&console, ALL[2], "this clock is 40s behind AWS's").len(), 1);
+    console.send(Msg::Ahead(-40_000));
+    assert_eq!(rows(&console, ALL[2], "this clock is 40s ahead of AWS's").len(), 1);
+    console.send(Msg::Ahead(0));
+    assert!(rows(&console, MIDDLE, "this clock").is_empty());
+}
+
+#[test]
+fn the_price_of_a_live_tail_is_in_the_help() {
+    let mut console = live(Vec::new());
+    console.keys("?");
+    assert_eq!(rows(&console, ALL[2], "AWS bills live tails by the minute").len(), 1);
 }

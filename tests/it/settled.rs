@@ -51,7 +51,7 @@ enum Is {
 #[case::no_tokens_under_way("UPDATE_IN_PROGRESS", &[("UPDATE_IN_PROGRESS", "")], Is::Pending)]
 fn the_events_of_the_operation_decide(#[case] status: &str, #[case] all: &[(&str, &str)], #[case] expected: Is) {
     let found = match settled(Some(&stack(status)), &events(all), Some(OURS)) {
-        CheckState::Holds(_) => Is::Over,
+        CheckState::Holds(_) | CheckState::Unproven(_) => Is::Over,
         CheckState::Pending(_) | CheckState::Doubtful(_) => Is::Pending,
         CheckState::Failed(_) => Is::Failed,
     };

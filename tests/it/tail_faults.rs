@@ -6,6 +6,7 @@ use crate::support::cloudwatch::{CloudWatch, Delivery, Fault, Live};
 use crate::support::tailing::{FAST, LATEST, Tailing};
 use quarterdeck::cloud::ErrorKind;
 use quarterdeck::core::logs::TailState;
+use quarterdeck::core::logs::coverage::Pace;
 use quarterdeck::core::logs::tail::{End, Follow};
 use quarterdeck::run::tail::{Patience, now_millis};
 use rstest::rstest;
@@ -242,16 +243,149 @@ async fn more_than_ten_groups_take_several_sessions() {
 }
 
 #[tokio::test]
-async fn a_refused_group_ends_the_window_although_another_group_has_more_pages() {
+async fn no_more_than_three_sessions_are_held_and_the_groups_beyond_are_polled() {
+    let names: Vec<String> = (0..41).map(|number| format!("/q/{number:02}")).collect();
+    let groups: Vec<&str> = names.iter().map(String::as_str).collect();
+    let endpoint = CloudWatch::start(&groups).await;
+    let mut tailing = Tailing::start(&endpoint, &groups, Follow::Live, FAST).await;
+    tailing.until("sessions", |_| endpoint.sessions() == 3).await;
+    let why = |tailing: &Tailing| matches!(tailing.states.last(), Some(TailState::Polling(why)) if why.contains("11 log groups"));
+    tailing.until("the rest is polled", why).await;
+    endpoint.put("/q/40", "polled", 0, Delivery::Silent);
+    tailing.line("polled").await;
+    assert!(endpoint.sessions() <= 3, "{}", endpoint.sessions());
+    tailing.follow(&groups[31..]);
+    tailing.state("live").await;
+    assert_eq!(endpoint.sessions(), 1, "what was beyond has a session now");
+}
+
+#[tokio::test]
+async fn a_group_that_cannot_be_read_is_a_gap_of_its_own_and_the_others_are_read() {
     let endpoint = CloudWatch::start(&[GROUP, "/q/refused"]).await;
     endpoint.put_all(GROUP, &(0..30).map(|number| number.to_string()).collect::<Vec<_>>(), 0, Delivery::Silent);
     endpoint.paging(10, true);
     endpoint.refuse("/q/refused");
     let mut tailing = Tailing::start(&endpoint, &[GROUP, "/q/refused"], Follow::No, FAST).await;
     tailing.state("ended").await;
-    assert!(
-        matches!(tailing.states.last(), Some(TailState::Ended(End::Failed(error))) if error.message.contains("log class"))
-    );
+    assert_eq!(tailing.states.last(), Some(&TailState::Ended(End::Window)));
+    assert_eq!(tailing.lines.len(), 30);
+    let [gap] = &tailing.gaps[..] else { panic!("{:?}", tailing.gaps) };
+    assert!(!gap.closed && gap.groups == ["/q/refused"] && gap.why.contains("log class"), "{gap:?}");
+}
+
+#[tokio::test]
+async fn a_group_that_cannot_be_read_is_tried_again_while_the_others_are_followed() {
+    let endpoint = CloudWatch::start(&[GROUP, "/q/refused"]).await;
+    endpoint.refuse("/q/refused");
+    endpoint.deny_tail("/q/refused");
+    let mut tailing = Tailing::start(&endpoint, &[GROUP, "/q/refused"], Follow::Live, FAST).await;
+    tailing.until("its gap", |tailing| tailing.gaps.len() == 1).await;
+    tailing.until("a session of the other", |_| endpoint.session_groups() == [[GROUP]]).await;
+    endpoint.put(GROUP, "of the other", 0, Delivery::Brought);
+    tailing.line("of the other").await;
+    endpoint.put("/q/refused", "read later", 0, Delivery::Silent);
+    endpoint.permit("/q/refused");
+    tailing.line("read later").await;
+    tailing.until("closed", |tailing| tailing.gaps.iter().all(|gap| gap.closed)).await;
+    assert!(tailing.lines.values().all(|count| *count == 1), "{:?}", tailing.lines);
+}
+
+#[tokio::test]
+async fn a_group_that_always_fails_does_not_hold_up_the_others() {
+    let endpoint = CloudWatch::start(&[GROUP, "/q/z"]).await;
+    endpoint.put("/q/z", "of the other", 0, Delivery::Silent);
+    endpoint.fail(GROUP);
+    let mut tailing = Tailing::start(&endpoint, &[GROUP, "/q/z"], Follow::Poll, FAST).await;
+    tailing.line("of the other").await;
+    tailing.until("its gap", |tailing| tailing.gaps.iter().any(|gap| gap.groups == [GROUP])).await;
+}
+
+#[rstest]
+#[case(Follow::No)]
+#[case(Follow::Poll)]
+#[case(Follow::Live)]
+#[tokio::test]
+async fn an_event_that_cannot_be_parsed_costs_its_millisecond_alone(#[case] follow: Follow) {
+    let endpoint = CloudWatch::start(&[GROUP, "/q/other"]).await;
+    for (late, text) in [(9_000, "before"), (5_000, "secret text"), (4_999, "right after"), (0, "after")] {
+        endpoint.put(GROUP, text, late, Delivery::Silent);
+    }
+    endpoint.put("/q/other", "of the other", 5_000, Delivery::Silent);
+    endpoint.garble("secret text");
+    let at = endpoint.stored().into_iter().find(|(_, _, text)| text == "secret text").unwrap().1;
+    let patience = Patience { attempts: 6, ..FAST };
+    let mut tailing = Tailing::start(&endpoint, &[GROUP, "/q/other"], follow, patience).await;
+    for text in ["before", "right after", "after", "of the other"] {
+        tailing.line(text).await;
+    }
+    if follow == Follow::No {
+        tailing.state("ended").await;
+        assert_eq!(tailing.states.last(), Some(&TailState::Ended(End::Window)));
+    } else {
+        // Windows go on over the bad millisecond, without looking for it again.
+        let reads = endpoint.reads();
+        endpoint.put(GROUP, "later", 0, Delivery::Silent);
+        tailing.line("later").await;
+        assert!(endpoint.reads() - reads < 20, "{} reads", endpoint.reads() - reads);
+    }
+    let lost: Vec<_> = tailing.gaps.iter().filter(|gap| gap.why.contains("parsed")).collect();
+    assert!(lost.iter().any(|gap| (gap.from, gap.to) == (at, at)), "{:?}", tailing.gaps);
+    assert_eq!(lost.len(), 1, "told once");
+    assert!(!format!("{:?} {:?}", tailing.gaps, tailing.states).contains("secret text"));
+    assert!(tailing.lines.values().all(|count| *count == 1), "{:?}", tailing.lines);
+}
+
+#[tokio::test]
+async fn an_event_of_a_clock_that_is_ahead_is_shown() {
+    let (endpoint, mut tailing) = live().await;
+    endpoint.put(GROUP, "stamped ahead", -1_200_000, Delivery::Silent);
+    tailing.line("stamped ahead").await;
+    assert_eq!(counts(&endpoint, &mut tailing, &["before", "stamped ahead"]).await, [1, 1]);
+}
+
+#[rstest]
+#[case::ours_is_ahead(-40_000)]
+#[case::ours_is_behind(40_000)]
+#[tokio::test]
+async fn lines_are_looked_for_by_the_clock_of_the_service(#[case] ahead: i64) {
+    let endpoint = CloudWatch::start(&[GROUP]).await;
+    endpoint.set_clock(ahead);
+    endpoint.put(GROUP, "before", 0, Delivery::Silent);
+    // An answer's time has whole seconds.
+    let pace = Pace { overlap: 2_000, deep: 6_000, ..FAST.pace };
+    let mut tailing = Tailing::start(&endpoint, &[GROUP], Follow::Live, Patience { pace, ..FAST }).await;
+    tailing.line("before").await;
+    tailing.state("live").await;
+    endpoint.put(GROUP, "left out", 0, Delivery::LeftOut);
+    tailing.line("left out").await;
+    endpoint.beat(false);
+    tailing.state("live").await;
+    assert_eq!(counts(&endpoint, &mut tailing, &["before", "left out"]).await, [1, 1]);
+}
+
+#[tokio::test]
+async fn a_group_that_joins_and_cannot_be_opened_is_not_called_live() {
+    let (endpoint, mut tailing) = live().await;
+    endpoint.create("/q/joins");
+    endpoint.live(Live::Unavailable);
+    tailing.follow(&[GROUP, "/q/joins"]);
+    let why =
+        |tailing: &Tailing| matches!(tailing.states.last(), Some(TailState::Polling(why)) if why.contains("busy"));
+    tailing.until("it says why", why).await;
+    endpoint.put("/q/joins", "polled", 0, Delivery::Silent);
+    tailing.line("polled").await;
+    assert_eq!(endpoint.session_groups(), [[GROUP]], "the session that was open goes on");
+    endpoint.live(Live::Open);
+    tailing.state("live").await;
+}
+
+#[tokio::test]
+async fn a_group_that_is_missing_is_told_and_so_is_that_it_appears() {
+    let endpoint = CloudWatch::start(&[GROUP]).await;
+    let mut tailing = Tailing::start(&endpoint, &[GROUP, "/q/later"], Follow::Poll, FAST).await;
+    tailing.until("missing", |tailing| tailing.missing.contains("/q/later")).await;
+    endpoint.create("/q/later");
+    tailing.until("there", |tailing| tailing.missing.is_empty()).await;
 }
 
 #[tokio::test]

@@ -3,12 +3,13 @@
 
 use std::process::{Command, Output, Stdio};
 
-use crate::support::fixtures::{self, tasks, unread};
+use crate::support::fixtures::{self, unread};
 use crate::support::painted::{MIDDLE, screen};
 use crate::support::scripted::{Reply, Scripted};
 use crate::support::{Console, World, pty};
 use quarterdeck::core::client::Client;
-use quarterdeck::core::fleet::{Bounds, Server, TaskStatus};
+use quarterdeck::core::error::{CloudError, ErrorKind};
+use quarterdeck::core::fleet::{Bounds, Server, TargetGroup, Task, TaskStatus, Unreadable};
 use quarterdeck::core::operation::CheckState;
 use quarterdeck::core::operation::verify::{bounds_are, settled, task_stopped};
 use quarterdeck::core::stack::{Stack, StackStatus};
@@ -69,9 +70,9 @@ async fn run(server: &Scripted, args: &[&str]) -> Output {
     tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
 }
 
-async fn document(denied: &'static [&'static str], args: &[&str]) -> Value {
+async fn document(denied: &'static [&'static str], args: &[&str], code: i32) -> Value {
     let output = run(&account(denied).await, &[args, &["--output", "json"]].concat()).await;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -89,7 +90,7 @@ async fn status_tells_what_was_not_read(
     #[case] autoscaling: Value,
     #[case] gaps: Value,
 ) {
-    let status = document(denied, &["status"]).await;
+    let status = document(denied, &["status"], 0).await;
     let server = &status["servers"][0];
     assert_eq!((&server["tasks"], &server["autoscaling"], &status["gaps"]), (&tasks, &autoscaling, &gaps));
     assert_eq!((&server["running"], &server["targets"]), (&json!(2), &Value::Null), "it has no target group");
@@ -98,7 +99,7 @@ async fn status_tells_what_was_not_read(
 #[rstest]
 #[case::nothing_denied(&[], json!(true), json!([{ "id": "c1--1", "created_at": null }]), Value::Null)]
 #[case::what_it_is(&["DescribeUserPoolClient"], Value::Null,
-    json!({ "not_read": "cognito-idp:DescribeUserPoolClient: access denied (AccessDeniedException)" }), Value::Null)]
+    json!({ "not_read": "cognito-idp:DescribeUserPoolClient: AccessDeniedException" }), Value::Null)]
 #[case::its_secrets(&["ListUserPoolClientSecrets"], json!(true),
     json!({ "not_read": "cognito-idp:ListUserPoolClientSecrets: access denied (AccessDeniedException)" }), Value::Null)]
 #[case::where_it_is_stored(&["ListSecrets"], json!(true), json!([{ "id": "c1--1", "created_at": null }]),
@@ -110,13 +111,80 @@ async fn the_list_of_clients_tells_it_too(
     #[case] secrets: Value,
     #[case] stored_in: Value,
 ) {
-    let list = document(denied, &["clients", "list"]).await;
+    let list = document(denied, &["clients", "list"], i32::from(!denied.is_empty())).await;
     let client = &list["clients"][0];
     assert_eq!(
         (&client["confidential"], &client["secrets"], &client["stored_in"]),
         (&confidential, &secrets, &stored_in)
     );
     assert_eq!(list["gaps"].as_array().unwrap().len(), denied.len(), "{list}");
+}
+
+/// Each client is a gap of its own, and none is taken for public.
+#[rstest]
+#[case::throttled("ThrottlingException")]
+#[case::too_many("TooManyRequestsException")]
+#[case::denied("AccessDeniedException")]
+#[case::failing("InternalErrorException")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_cannot_be_described_is_no_public_one(#[case] code: &'static str) {
+    let clients = json!([{ "ClientId": "c1", "ClientName": "prod-time-machine" }, { "ClientId": "c2", "ClientName": "prod-docs-machine" }]);
+    let server = Scripted::start(move |request| match request.call.as_str() {
+        "ListUserPoolClients" => Reply::json(200, json!({ "UserPoolClients": clients })),
+        "DescribeUserPoolClient" if request.body.contains("c1") => Reply::error(400, code, "no"),
+        "DescribeUserPoolClient" => Reply::json(
+            200,
+            json!({ "UserPoolClient": {
+            "ClientId": "c2", "ClientName": "prod-docs-machine", "ClientSecret": "hush" } }),
+        ),
+        call => answer(call),
+    })
+    .await;
+    let listed = run(&server, &["clients", "list", "--output", "json"]).await;
+    let list: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let of = |id: &str| list["clients"].as_array().unwrap().iter().find(|client| client["id"] == id).unwrap().clone();
+    assert_eq!((of("c1")["confidential"].clone(), of("c2")["confidential"].clone()), (Value::Null, json!(true)));
+    assert_eq!((listed.status.code(), list["gaps"].as_array().unwrap().len()), (Some(1), 1), "{list}");
+    let text = run(&server, &["clients", "list"]).await;
+    assert!(String::from_utf8_lossy(&text.stdout).contains("prod-time-machine            ?"));
+    let refused = run(&server, ROTATE).await;
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(told.contains("could not be read") && !told.contains("public"), "{told}");
+}
+
+/// Who may not read the values of Secrets sees the clients, where their credentials lie, and no gap.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_clients_takes_no_right_to_read_secrets() {
+    let server = Scripted::start(move |request| match request.call.as_str() {
+        "GetSecretValue" | "DescribeSecret" => Reply::error(400, "AccessDeniedException", DENIED),
+        "ListSecrets" => {
+            Reply::json(200, json!({ "SecretList": [{ "Name": "quarterdeck/prod/time/machine-client" }] }))
+        }
+        call => answer(call),
+    })
+    .await;
+    let listed = run(&server, &["clients", "list", "--output", "json"]).await;
+    let list: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(list["clients"][0]["stored_in"]["name"], "quarterdeck/prod/time/machine-client");
+    assert_eq!((&list["clients"][0]["in_force"], &list["gaps"]), (&json!(true), &json!([])));
+    assert_eq!((listed.status.code(), server.count("GetSecretValue")), (Some(0), 0));
+}
+
+/// A Secret belongs to the client that its tag or its description names, whatever it is called.
+#[rstest]
+#[case::tag(json!({ "Tags": [{ "Key": "quarterdeck:client", "Value": "c1" }] }))]
+#[case::description(json!({ "Description": "Credentials of client c1" }))]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_belongs_to_the_client_that_it_names(#[case] mut entry: Value) {
+    entry["Name"] = json!("quarterdeck/prod/credentials-of-time");
+    let server = Scripted::start(move |request| match request.call.as_str() {
+        "ListSecrets" => Reply::json(200, json!({ "SecretList": [entry] })),
+        call => answer(call),
+    })
+    .await;
+    let listed = run(&server, &["clients", "list", "--output", "json"]).await;
+    let list: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(list["clients"][0]["stored_in"]["current_client"], "c1", "{list}");
 }
 
 #[rstest]
@@ -159,33 +227,18 @@ async fn a_plan_is_refused_with_the_true_reason(
     assert!(!output.status.success() && told.contains(why), "{told}");
 }
 
-fn stopped(mut server: Server) -> Server {
-    tasks(&mut server)[1].last_status = TaskStatus::Stopped;
-    server
-}
-
-fn no_tasks(mut server: Server) -> Server {
-    tasks(&mut server).clear();
-    server
-}
-
 #[rstest]
-#[case::runs(fixtures::server("time", 2), CheckState::Pending("running".into()))]
-#[case::has_stopped(stopped(fixtures::server("time", 2)), CheckState::Holds("stopped".into()))]
-#[case::is_gone(no_tasks(fixtures::server("time", 2)), CheckState::Holds("gone".into()))]
-#[case::not_read(Server { tasks: unread("ecs:ListTasks"), ..fixtures::server("time", 2) },
-    CheckState::Pending("tasks not read: ecs:ListTasks: access denied".into()))]
-fn a_task_is_gone_only_from_a_list_that_was_read(#[case] server: Server, #[case] expected: CheckState) {
-    let task = fixtures::task("time", 1).arn;
-    let mut fleet = fixtures::world().fleet;
-    fleet.servers = vec![server];
-    assert_eq!(task_stopped(&fleet, &task), expected);
+#[case::runs(Some(fixtures::task("time", 1)), CheckState::Pending("running".into()))]
+#[case::has_stopped(Some(Task { last_status: TaskStatus::Stopped, ..fixtures::task("time", 1) }), CheckState::Holds("stopped".into()))]
+#[case::is_forgotten(None, CheckState::Holds("gone".into()))]
+fn a_task_has_stopped_when_ecs_says_so_of_it(#[case] task: Option<Task>, #[case] expected: CheckState) {
+    assert_eq!(task_stopped(task.as_ref()), expected);
 }
 
 #[rstest]
 #[case::as_promised(Read::Known(Some(Bounds { min: 1, max: 4 })), CheckState::Holds("1..4".into()))]
 #[case::not_yet(Read::Known(Some(Bounds { min: 1, max: 2 })), CheckState::Pending("they read 1..2".into()))]
-#[case::none(Read::Known(None), CheckState::Failed("the service has no autoscaling".into()))]
+#[case::none(Read::Known(None), CheckState::Doubtful("the service has no autoscaling".into()))]
 #[case::not_read(unread("a:B"), CheckState::Pending("autoscaling bounds not read: a:B: access denied".into()))]
 fn bounds_hold_only_if_they_were_read(#[case] bounds: Read<Option<Bounds>>, #[case] expected: CheckState) {
     let server = Server { bounds, ..fixtures::server("time", 2) };
@@ -213,12 +266,15 @@ fn world() -> World {
     let (one, other) = (fixtures::server("docs", 2), fixtures::server("time", 2));
     let docs = Server {
         tasks: unread("ecs:ListTasks"),
-        targets: unread("elasticloadbalancing:DescribeTargetHealth"),
+        balancers: vec![fixtures::balancer([TargetGroup {
+            name: "docs".into(),
+            targets: unread("elasticloadbalancing:DescribeTargetHealth"),
+        }])],
         bounds: unread("application-autoscaling:DescribeScalableTargets"),
-        log_groups: unread("ecs:DescribeTaskDefinition"),
+        logs: unread("ecs:DescribeTaskDefinition"),
         ..one
     };
-    world.fleet.servers = vec![docs, Server { targets: Read::Known(None), bounds: Read::Known(None), ..other }];
+    world.fleet.servers = vec![docs, Server { balancers: Vec::new(), bounds: Read::Known(None), ..other }];
     let machine = &mut world.clients.clients[0];
     *machine = Client {
         details: unread("cognito-idp:DescribeUserPoolClient"),
@@ -243,6 +299,33 @@ fn the_screens_show_what_was_not_read(#[case] keys: &str, #[case] name: &str) {
     let shown = screen(&console, MIDDLE);
     let body: Vec<&str> = shown.lines().skip(2).collect();
     insta::assert_snapshot!(name, body.join("\n"));
+}
+
+/// A service that could not be read has a row, and what is not known of one server is told with that one alone.
+#[test]
+fn gaps_are_told_with_the_server_that_has_them() {
+    let mut world = world();
+    world
+        .fleet
+        .servers
+        .iter_mut()
+        .for_each(|server| (server.tasks, server.bounds) = (Read::Known(Vec::new()), Read::Known(None)));
+    let why = CloudError::new(ErrorKind::Denied, "ecs:DescribeServices", "access denied");
+    world.fleet.unreadable = vec![Unreadable { name: "zulu".into(), arn: "arn:zulu".into(), why }];
+    let mut console = Console::with(world);
+    let below = |console: &Console| screen(console, MIDDLE).split("findings of").nth(1).unwrap_or_default().to_owned();
+    assert!(screen(&console, MIDDLE).contains("zulu    ? not read"), "{}", screen(&console, MIDDLE));
+    let docs = below(&console);
+    assert!(
+        docs.contains("targets of docs") && docs.contains("log groups of docs") && !docs.contains("zulu"),
+        "{docs}"
+    );
+    console.keys("j");
+    let time = below(&console);
+    assert!(!time.contains("not read"), "{time}");
+    console.keys("j");
+    let zulu = below(&console);
+    assert!(zulu.contains("server zulu: ecs:DescribeServices: access denied") && !zulu.contains("docs"), "{zulu}");
 }
 
 #[test]

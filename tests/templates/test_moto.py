@@ -107,7 +107,7 @@ class Deployment:
                 subnets = ipaddress.ip_network(values["VpcCidr"]).subnets(new_prefix=32 - int(bits))
                 return [str(subnet) for subnet, _ in zip(subnets, range(int(number)))]
             case {"Fn::FindInMap": [mapping, first, second]} if self.has("function", "Fn::FindInMap"):
-                key = lambda part: values[part["Ref"]] if isinstance(part, dict) else part
+                key = lambda part: values.get(part["Ref"], REGION) if isinstance(part, dict) else part
                 return self.mappings[mapping][key(first)][key(second)]
             case dict():
                 return {key: recur(value) for key, value in node.items()}

@@ -4,6 +4,7 @@ import json
 import re
 import unittest
 
+from cfnlint.helpers import REGIONS
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 import templates
@@ -29,6 +30,30 @@ def nodes(node):
         yield node
     for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else []:
         yield from nodes(inner)
+
+
+# Chosen when a stack is made: the console refuses a change, or gives what never changes.
+CHOSEN_ONCE = {
+    "Environment", "ServerName", "OriginMode", "CognitoDomainPrefix", "KeepLogs", "VpcId", "VpcCidr",
+    "ClusterName", "UserPoolId", "LoadBalancerFullName",
+}
+# Several may have one name, as the revisions of a family, or another property tells them apart.
+ALIKE = {"AWS::ECS::TaskDefinition", "AWS::Cognito::UserPoolClient", "AWS::Cognito::UserPoolResourceServer"}
+
+
+def reads(node, conditions: dict) -> set[str]:
+    """The parameters that a value depends on, by way of conditions too."""
+    found = set()
+    for mapping in nodes(node):
+        for key, value in mapping.items():
+            if key == "Ref" and isinstance(value, str):
+                found.add(value)
+            elif key == "Fn::Sub" and isinstance(value, str):
+                found |= set(re.findall(r"\$\{(\w+)\}", value))
+            elif key in ("Fn::If", "Condition"):
+                name = value[0] if key == "Fn::If" else value
+                found |= reads(conditions.get(name, {}), conditions)
+    return found
 
 
 def names(template: dict, values: dict):
@@ -88,6 +113,98 @@ class Shape(unittest.TestCase):
                 if field:
                     tags = resource["Properties"].get(field, [])
                     self.assertLessEqual(wanted, set(tags) if isinstance(tags, dict) else {tag["Key"] for tag in tags}, f"{name}: {key}")
+
+    def test_the_vpc_origin_never_changes(self):
+        """CloudFront refuses every update of one that a distribution uses, tags included, and so of the whole stack."""
+        frozen = {
+            "Type": "AWS::CloudFront::VpcOrigin",
+            "Condition": "VpcOrigin",
+            "Properties": {
+                "VpcOriginEndpointConfig": {
+                    "Name": {"Fn::Sub": "quarterdeck-${Environment}"},
+                    "Arn": {"Ref": "LoadBalancer"},
+                    "HTTPPort": 80,
+                    "OriginProtocolPolicy": "http-only",
+                },
+                "Tags": [{"Key": "quarterdeck:environment", "Value": {"Ref": "Environment"}}],
+            },
+        }
+        self.assertEqual(self.all["platform"]["Resources"]["CloudFrontVpcOrigin"], frozen)
+
+    def test_every_region_has_a_prefix_list_or_asks_for_one(self):
+        platform = self.all["platform"]
+        lists = {region: entry["PrefixList"] for region, entry in platform["Mappings"]["OriginFacing"].items()}
+        known = {region for region, prefix_list in lists.items() if prefix_list}
+        self.assertEqual(len({lists[region] for region in known}), len(known), "each region has its own")
+        for region in known:
+            self.assertRegex(lists[region], "^pl-[0-9a-f]{8}$")
+        # Another partition has no CloudFront, or one of its own.
+        others = re.compile("^(cn|us-iso|eu-iso|eusc)")
+        self.assertEqual({region for region in REGIONS if not others.match(region)} - set(lists), set())
+        (assertion,) = platform["Rules"]["CloudFrontIsKnown"]["Assertions"]
+        _, contains = assertion["Assert"]["Fn::Or"]
+        self.assertEqual(set(contains["Fn::Contains"][0]), known)
+        self.assertEqual(contains["Fn::Contains"][1], {"Ref": "AWS::Region"})
+
+    def test_deletion_protection_is_one_switch(self):
+        """What refuses its deletion does so by one parameter: it is switched on last, and off first."""
+        for mode in ("vpc-origin", "public"):
+            for protection, word in (("true", "ACTIVE"), ("false", "INACTIVE")):
+                given = {"OriginMode": mode, "DeletionProtection": protection}
+                resources = templates.resolve(self.all["platform"], given)["Resources"]
+                attributes = {one["Key"]: one["Value"] for one in resources["LoadBalancer"]["Properties"]["LoadBalancerAttributes"]}
+                self.assertEqual(attributes["deletion_protection.enabled"], {"Ref": "DeletionProtection"})
+                self.assertEqual(resources["UserPool"]["Properties"]["DeletionProtection"], word)
+                text = json.dumps({key: one for key, one in resources.items() if key not in ("LoadBalancer", "UserPool")})
+                self.assertNotIn("DeletionProtection", text)
+
+    def test_a_client_has_fewer_scopes_than_cognito_allows(self):
+        clients = [one for one in self.all["server"]["Resources"].values() if one["Type"] == "AWS::Cognito::UserPoolClient"]
+        self.assertEqual(len(clients), 2)
+        for client in clients:
+            self.assertLessEqual(len(client["Properties"]["AllowedOAuthScopes"]), 50)
+
+    def test_zones_are_the_first_ones_names_or_ids(self):
+        network = self.all["network"]
+        first = {"Fn::Select": [2, {"Fn::GetAZs": ""}]}
+        given = {"ZoneCount": 3, "ZoneA": "a", "ZoneB": "b", "ZoneC": "c"}
+        for choice, zone, by_id in (
+            ({"ZoneCount": 3}, first, None),
+            (given, {"Ref": "ZoneC"}, None),
+            (given | {"ZonesBy": "id"}, None, {"Ref": "ZoneC"}),
+        ):
+            resources = templates.resolve(network, choice)["Resources"]
+            for subnet in ("PublicSubnetC", "PrivateSubnetC"):
+                properties = resources[subnet]["Properties"]
+                self.assertEqual((properties.get("AvailabilityZone"), properties.get("AvailabilityZoneId")), (zone, by_id))
+
+    def test_body_rules_that_count_block_where_no_tool_is_called(self):
+        """Each rule of a managed group that only counts on bodies leaves a label that blocks on other paths."""
+        rules = {rule["Name"]: rule for rule in self.all["edge"]["Resources"]["WebAcl"]["Properties"]["Rules"]}
+        overrides = [one["Name"] for name in ("common", "known-bad-inputs")
+                     for one in rules[name]["Statement"]["ManagedRuleGroupStatement"]["RuleActionOverrides"]]
+        labels = [one["LabelMatchStatement"]["Key"].rsplit(":")[-1] for one in
+                  rules["common-body"]["Statement"]["AndStatement"]["Statements"][1]["OrStatement"]["Statements"]]
+        bodies = {name.replace("_BODY", "_Body") for name in overrides if name.endswith("_BODY")}
+        self.assertEqual(set(labels), bodies)
+        self.assertGreater(rules["common-body"]["Priority"], max(rules[name]["Priority"] for name in ("common", "known-bad-inputs")))
+
+    def test_what_has_a_name_is_never_replaced(self):
+        """CloudFormation makes the new one first, under a name that is taken: the update fails, and all with it."""
+        checked = set()
+        for name, template in self.all.items():
+            conditions = template.get("Conditions", {})
+            for key, resource in template["Resources"].items():
+                properties = resource.get("Properties", {})
+                if resource["Type"] in ALIKE or not NAMING & set(properties):
+                    continue
+                schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource["Type"]).schema
+                created = {path.split("/")[2] for path in schema.get("createOnlyProperties", [])}
+                for field in created & set(properties):
+                    parameters = reads(properties[field], conditions) & set(template["Parameters"])
+                    self.assertLessEqual(parameters, CHOSEN_ONCE, f"{name}: {key}.{field} can change")
+                    checked.add((key, field))
+        self.assertLessEqual({("LoadBalancer", "Scheme"), ("UserPoolDomain", "Domain"), ("Service", "Cluster")}, checked)
 
     def test_names_never_collide(self):
         """Two environments of which one's name begins like the other's, and servers with every awkward name."""

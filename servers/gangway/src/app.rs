@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -14,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::budget::Budget;
 use crate::client::{ClientError, http_client};
 use crate::config::Config;
 use crate::jwks::Jwks;
@@ -49,6 +51,9 @@ impl<H> Server<H> {
     }
 }
 
+/// Longest wait for answers that are made to be taken by their clients, after a signal to stop.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// A server ready to serve.
 pub struct App {
     router: Router,
@@ -75,6 +80,7 @@ impl App {
             lists: Box::new(move |tool| handler.get_tool(tool).is_some()),
             metrics: config.metrics.then(|| Arc::new(Metrics::new(log.clone()))),
             log,
+            budget: Budget::new(config.limits.memory_bytes),
             slots: Arc::new(Semaphore::new(config.limits.concurrent_requests)),
             in_flight: TaskTracker::new(),
             config,
@@ -99,15 +105,22 @@ impl App {
         let limits = &config.limits;
         let writer = metrics.clone().map(|metrics| tokio::spawn(metrics.write_every(limits.metrics_interval)));
         log.event("info", "start", &format!("listening on {address}"));
-        let connections = serve::accept(listener, self.router, limits.head_time, stop).await;
+        let connections = serve::accept(listener, self.router, limits, log, stop).await;
         in_flight.close();
         let finish_requests = async {
             in_flight.wait().await;
             // Streams never end by themselves. Cancelled before the requests are done, those would be cut short.
             self.streams.cancel();
         };
-        let drained = async { tokio::join!(connections.shutdown(), finish_requests) };
-        let result = tokio::time::timeout(limits.drain_time, drained).await;
+        // A connection without a request, or whose client does not read, must not hold up the stop.
+        let finish = async {
+            let mut closed = std::pin::pin!(connections.shutdown());
+            tokio::select! {
+                () = &mut closed => {}
+                () = finish_requests => drop(tokio::time::timeout(LINGER, closed).await),
+            }
+        };
+        let result = tokio::time::timeout(limits.drain_time, finish).await;
         if let (Some(metrics), Some(writer)) = (metrics, writer) {
             writer.abort();
             metrics.write();

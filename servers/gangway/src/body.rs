@@ -1,19 +1,22 @@
-//! Reads the body once: its size, its method, and the tool that it calls.
+//! Reads the body once: its size, its method, and the tool that it calls. Looks at the answer once, too.
 
-use std::error::Error;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
-use http_body_util::LengthLimitError;
+use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::challenge::{Denial, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, rpc_error};
+use crate::accept::{self, Takes};
+use crate::budget::{Share, values};
+use crate::challenge::{
+    BUSY, Denial, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, rpc_error,
+};
 use crate::config::Limits;
 use crate::facts::{Facts, facts};
 use crate::shared::Shared;
@@ -57,6 +60,8 @@ struct CallResult {
 #[derive(Deserialize)]
 struct CallError {
     code: i32,
+    #[serde(default)]
+    message: String,
 }
 
 impl Reply {
@@ -67,16 +72,28 @@ impl Reply {
     }
 }
 
+/// Methods that every server has. The protocol library says that it does not know one whose parameters it
+/// cannot read.
+const KNOWN: [&str; 5] = ["initialize", "ping", "server/discover", "tools/call", "tools/list"];
+
 /// Reads the body, notes for the log what it calls, and refuses a tool that needs the `write` scope if
 /// the token does not have it.
 pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let facts = facts(&request);
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     if !parts.headers.get(CONTENT_TYPE).is_some_and(is_json) {
         let why = "the content type must be application/json";
         return rpc_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, why, None);
     }
-    let body = match read(body, &shared.config.limits).await {
+    let takes = accept::takes(&parts.headers);
+    if takes == Takes::Neither {
+        let why = "the client must accept application/json";
+        return rpc_error(StatusCode::NOT_ACCEPTABLE, INVALID_REQUEST, why, None);
+    }
+    accept::name_both(&mut parts.headers);
+    // It is given back when the answer is sent: the message lives as long.
+    let mut share = shared.budget.share();
+    let body = match read(body, &shared.config.limits, &mut share).await {
         Ok(body) => body,
         Err(refusal) => return *refusal,
     };
@@ -93,15 +110,16 @@ pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: 
     if !may_write && tool.is_some_and(|tool| shared.write_tools.contains(&tool)) {
         return Denial::Scope(&["read", "write"]).into_response(&shared.config);
     }
-    let called = tool.is_some();
     facts.request_id(envelope.id);
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    let response = if takes == Takes::Json { accept::as_json(response).await } else { response };
     // The content type was checked above, so rmcp means the body: it is JSON, but no message of the protocol.
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         let why = "Invalid Request: not a JSON-RPC message of this protocol";
         return rpc_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, why, facts.known_request_id());
     }
-    if called { note_failure(response, &facts).await } else { response }
+    let response = look_at(response, &facts).await;
+    if stream::answers(&response, &facts) { stream::keep(response, share) } else { response }
 }
 
 fn is_json(content_type: &HeaderValue) -> bool {
@@ -110,30 +128,53 @@ fn is_json(content_type: &HeaderValue) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-/// The whole body, or the refusal of one that is too large, too slow or broken.
-async fn read(body: Body, limits: &Limits) -> Result<Bytes, Box<Response>> {
-    let refuse = |status, code, message: String| Err(Box::new(rpc_error(status, code, &message, None)));
-    let too_large = || format!("the body is larger than {} bytes", limits.body_bytes);
+/// The whole body, or the refusal of one that is too large, too slow or broken, or for which there is no memory.
+async fn read(mut body: Body, limits: &Limits, share: &mut Share) -> Result<Bytes, Box<Response>> {
+    let refuse = |status, code, message: &str| Err(Box::new(rpc_error(status, code, message, None)));
+    let too_large = format!("the body is larger than {} bytes", limits.body_bytes);
     // A body whose Content-Length is too large is refused before it is sent.
-    if body.size_hint().lower() > limits.body_bytes as u64 {
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, too_large());
+    let announced = body.size_hint().lower();
+    if announced > limits.body_bytes as u64 {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &too_large);
     }
-    match tokio::time::timeout(limits.body_time, to_bytes(body, limits.body_bytes)).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) if error.source().is_some_and(|cause| cause.is::<LengthLimitError>()) => {
-            refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, too_large())
+    let busy = || refuse(StatusCode::SERVICE_UNAVAILABLE, BUSY, "too much data at once");
+    let whole = async {
+        let mut whole = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else {
+                return refuse(StatusCode::BAD_REQUEST, PARSE_ERROR, "Parse error: the body broke off");
+            };
+            let Some(part) = frame.data_ref() else { continue };
+            if whole.len() + part.len() > limits.body_bytes {
+                return refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &too_large);
+            }
+            if share.add(part.len(), 0).is_err() {
+                return busy();
+            }
+            whole.extend_from_slice(part);
         }
-        Ok(Err(_)) => refuse(StatusCode::BAD_REQUEST, PARSE_ERROR, "Parse error: the body broke off".to_owned()),
-        Err(_) => {
-            let why = format!("the body did not arrive within {} s", limits.body_time.as_secs_f32());
-            refuse(StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST, why)
-        }
+        Ok(Bytes::from(whole))
+    };
+    let Ok(whole) = tokio::time::timeout(limits.body_time, whole).await else {
+        let why = format!("the body did not arrive within {} s", limits.body_time.as_secs_f32());
+        return refuse(StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST, &why);
+    };
+    let whole = whole?;
+    let values = values(&whole);
+    if values > limits.body_values {
+        let why = format!("the body has more than {} JSON values", limits.body_values);
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &why);
     }
+    if share.add(0, values).is_err() {
+        return busy();
+    }
+    Ok(whole)
 }
 
-/// Notes whether the tool failed. The status is 200 in any case: only the reply tells.
-async fn note_failure(response: Response, facts: &Facts) -> Response {
-    if stream::is_stream(&response) {
+/// Notes whether the tool failed: the status is 200 in any case, only the reply tells. Gives an answer that
+/// blames the method its right code.
+async fn look_at(response: Response, facts: &Facts) -> Response {
+    if facts.known_tool().is_some() && stream::is_stream(&response) {
         let facts = facts.clone();
         return stream::watch(response, move |event| {
             if event.split(|byte| *byte == b'\n').any(tells_failure) {
@@ -141,17 +182,29 @@ async fn note_failure(response: Response, facts: &Facts) -> Response {
             }
         });
     }
-    if !response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
+    let known = facts.known_method().filter(|method| KNOWN.contains(method));
+    if known.is_none() || !response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
         return response;
     }
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
     // No limit is needed: a JSON response is in memory already.
     let Ok(body) = to_bytes(body, usize::MAX).await else {
         let why = "the response broke off";
         return rpc_error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, why, facts.known_request_id());
     };
-    if is_failure(&body) {
+    let reply = serde_json::from_slice::<Reply>(&body).ok();
+    if facts.known_tool().is_some() && reply.as_ref().is_some_and(Reply::failed) {
         facts.tool_failed();
+    }
+    let blamed = |error: &CallError| error.code == METHOD_NOT_FOUND && Some(error.message.as_str()) == known;
+    if reply.and_then(|reply| reply.error).as_ref().is_some_and(blamed) {
+        let status = if parts.status == StatusCode::NOT_FOUND { StatusCode::BAD_REQUEST } else { parts.status };
+        let why = format!("Invalid params: not those of {}", known.unwrap_or_default());
+        let mut answer = rpc_error(status, INVALID_PARAMS, &why, facts.known_request_id());
+        parts.headers.remove(CONTENT_LENGTH);
+        parts.headers.extend(std::mem::take(answer.headers_mut()));
+        *answer.headers_mut() = parts.headers;
+        return answer;
     }
     Response::from_parts(parts, Body::from(body))
 }

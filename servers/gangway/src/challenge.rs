@@ -76,6 +76,10 @@ fn challenge(config: &Config, error: Option<(&str, &str)>, scopes: &[&str]) -> S
 pub const PARSE_ERROR: i32 = -32700;
 /// JSON-RPC's code for JSON that is not a valid request.
 pub const INVALID_REQUEST: i32 = -32600;
+/// JSON-RPC's code for a method that there is not.
+pub const METHOD_NOT_FOUND: i32 = -32601;
+/// JSON-RPC's code for parameters that the method does not take.
+pub const INVALID_PARAMS: i32 = -32602;
 /// JSON-RPC's code for a failure of the server.
 pub const INTERNAL_ERROR: i32 = -32603;
 /// One of the codes that JSON-RPC leaves to servers. Here: try again later.

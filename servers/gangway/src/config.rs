@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use axum::http::Uri;
 
+use crate::budget::Budget;
+
 /// A variable that is missing or invalid. Displayed as `NAME: problem`.
 #[derive(Debug, thiserror::Error)]
 #[error("{variable}: {problem}")]
@@ -75,18 +77,34 @@ impl Env {
 /// The limits of a server. The defaults are for production; tests use smaller ones.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Largest request body, in bytes. Default 1 MiB.
+    /// Largest request body, in bytes (`GANGWAY_MAX_BODY_BYTES`). Default 64 KiB: what the web ACL of the stack
+    /// lets through.
     pub body_bytes: usize,
+    /// Most values in the JSON of a body. Default 16,384.
+    pub body_values: usize,
+    /// Memory for the requests under way, in bytes (`GANGWAY_MEMORY_BYTES`). Default 128 MiB, a quarter of the
+    /// smallest task.
+    pub memory_bytes: usize,
     /// Longest time for a request body to arrive. Default 10 s.
     pub body_time: Duration,
     /// Longest time without a complete request head on a connection, pauses between requests included.
     /// Default 150 s: longer than the load balancer keeps an idle connection, or it would send requests
     /// on connections that are being closed.
     pub head_time: Duration,
-    /// Longest time until a response begins. Default 30 s.
+    /// Longest time until the first request head of a connection is complete. Default 10 s: the load balancer
+    /// opens a connection when it has a request for it.
+    pub first_head_time: Duration,
+    /// Longest time in which a client reads nothing of what is sent to it. Default 30 s.
+    pub write_time: Duration,
+    /// Most connections at the same time. Default 1,024, and less where the process may open fewer files.
+    pub connections: usize,
+    /// Longest time until a response begins (`GANGWAY_REQUEST_SECONDS`). Default 30 s.
     pub request_time: Duration,
-    /// Most requests at the same time. Default 512.
+    /// Most requests at the same time (`GANGWAY_MAX_REQUESTS`). Default 512.
     pub concurrent_requests: usize,
+    /// Longest life of a token, in seconds from its issue. Default 1 day, the most that Cognito gives an access
+    /// token (Cognito developer guide, "Token expiration").
+    pub token_life: Duration,
     /// Longest wait for requests in flight after a signal to stop. Default 50 s: less than the 60 s after
     /// which ECS kills the container.
     pub drain_time: Duration,
@@ -103,11 +121,17 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            body_bytes: 1024 * 1024,
+            body_bytes: 64 * 1024,
+            body_values: 16 * 1024,
+            memory_bytes: 128 * 1024 * 1024,
             body_time: Duration::from_secs(10),
             head_time: Duration::from_secs(150),
+            first_head_time: Duration::from_secs(10),
+            write_time: Duration::from_secs(30),
+            connections: 1024,
             request_time: Duration::from_secs(30),
             concurrent_requests: 512,
+            token_life: Duration::from_secs(86_400),
             drain_time: Duration::from_secs(50),
             jwks_time: Duration::from_secs(5),
             jwks_interval: Duration::from_secs(30),
@@ -151,7 +175,7 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Whether metrics are written to the log (`GANGWAY_METRICS`).
     pub metrics: bool,
-    /// Limits. No variable sets them.
+    /// Limits. Those that a server may need to change have variables.
     pub limits: Limits,
 }
 
@@ -185,7 +209,7 @@ impl Config {
             allowed_hosts: allowed_hosts(env, &public_base_url)?,
             allowed_origins: allowed_origins(env)?,
             metrics: metrics(env)?,
-            limits: Limits::default(),
+            limits: limits(env)?,
             path,
             resource_url,
             issuer,
@@ -212,6 +236,44 @@ impl Config {
     /// The scope `name` ("read" or "write") of this server's resource.
     pub fn scope(&self, name: &str) -> String {
         format!("{}/{name}", self.resource_url)
+    }
+}
+
+/// The longest time that the edge waits for an answer, in seconds (CloudFront, origin response timeout, as
+/// the stack sets it).
+const EDGE_SECONDS: usize = 120;
+
+fn limits(env: &Env) -> Result<Limits, ConfigError> {
+    let defaults = Limits::default();
+    let limits = Limits {
+        body_bytes: number(env, "GANGWAY_MAX_BODY_BYTES", 1024..=16 * 1024 * 1024)?.unwrap_or(defaults.body_bytes),
+        memory_bytes: number(env, "GANGWAY_MEMORY_BYTES", 1024 * 1024..=1 << 40)?.unwrap_or(defaults.memory_bytes),
+        concurrent_requests: number(env, "GANGWAY_MAX_REQUESTS", 1..=65_536)?.unwrap_or(defaults.concurrent_requests),
+        request_time: number(env, "GANGWAY_REQUEST_SECONDS", 1..=EDGE_SECONDS)?
+            .map_or(defaults.request_time, |seconds| Duration::from_secs(seconds as u64)),
+        ..defaults
+    };
+    let one = Budget::cost(limits.body_bytes, limits.body_values);
+    if one > limits.memory_bytes {
+        let problem = format!("must be at least {one}, what one body of GANGWAY_MAX_BODY_BYTES may take");
+        return Err(ConfigError::new("GANGWAY_MEMORY_BYTES", problem));
+    }
+    Ok(limits)
+}
+
+/// A whole number within a range; `None` if it is not set.
+fn number(
+    env: &Env,
+    variable: &'static str,
+    range: std::ops::RangeInclusive<usize>,
+) -> Result<Option<usize>, ConfigError> {
+    let Some(text) = env.get(variable) else { return Ok(None) };
+    match text.parse() {
+        Ok(number) if range.contains(&number) => Ok(Some(number)),
+        _ => {
+            let problem = format!("must be a whole number, {} to {}", range.start(), range.end());
+            Err(ConfigError::new(variable, problem))
+        }
     }
 }
 

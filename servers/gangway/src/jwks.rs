@@ -99,11 +99,24 @@ impl Jwks {
         }
     }
 
+    /// The key `kid` as the issuer has it now, if it was read since it was `old`. `None` also where it may not
+    /// be read again yet: whoever makes up signatures must not make us ask the issuer all the time.
+    pub async fn renewed(self: &Arc<Self>, kid: &str, old: &Arc<DecodingKey>) -> Option<Arc<DecodingKey>> {
+        let _place = self.waiting.try_acquire().ok()?;
+        let newer = || self.known(kid).map(|(key, _)| key).filter(|key| !Arc::ptr_eq(key, old));
+        self.refresh_unless(|| newer().is_some()).await;
+        newer()
+    }
+
     /// Fetches the document, unless that was tried a moment ago, or another request has fetched the
     /// `missing` key in the meantime.
     pub async fn refresh(self: &Arc<Self>, missing: Option<&str>) {
+        self.refresh_unless(|| missing.is_some_and(|kid| self.known(kid).is_some())).await;
+    }
+
+    async fn refresh_unless(self: &Arc<Self>, enough: impl Fn() -> bool) {
         let last = self.gate.clone().lock_owned().await;
-        if missing.is_some_and(|kid| self.known(kid).is_some()) {
+        if enough() {
             return;
         }
         let pause = if self.current().is_none() { RETRY } else { self.interval };

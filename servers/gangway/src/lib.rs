@@ -21,9 +21,11 @@
 //! }
 //! ```
 
+mod accept;
 mod app;
 mod auth;
 mod body;
+mod budget;
 mod challenge;
 mod client;
 mod config;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::log::Log;
 use crate::metrics::Metrics;
@@ -22,6 +23,8 @@ pub struct Shared {
     pub lists: Box<dyn Fn(&str) -> bool + Send + Sync>,
     /// One permit for each request that may run at once.
     pub slots: Arc<Semaphore>,
+    /// The memory for the requests under way.
+    pub budget: Budget,
     /// The requests that a stop waits for.
     pub in_flight: TaskTracker,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, Validation, decode, decode_header, get_current_timestamp};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, get_current_timestamp};
 use serde::Deserialize;
 
 use crate::challenge::Denial;
@@ -32,6 +32,8 @@ pub struct Caller {
 #[derive(Deserialize)]
 struct Claims {
     iss: String,
+    /// Demanded by the check of the library, which names it when it is missing.
+    exp: Option<f64>,
     /// Seconds since 1970, RFC 7519 section 2: not necessarily whole.
     iat: Option<f64>,
     client_id: String,
@@ -92,15 +94,28 @@ impl Verifier {
             KeyError::Unknown => Denial::Invalid("the token's key is not known"),
             KeyError::Unavailable => Denial::Unavailable,
         })?;
-        let claims = decode::<Claims>(token, &key, &self.validation)
-            .map_err(|error| Denial::Invalid(explain(error.kind())))?
-            .claims;
+        let claims = match self.decode(token, &key) {
+            // The issuer may have another key under the same name by now.
+            Err(error) if *error.kind() == ErrorKind::InvalidSignature => {
+                let renewed = self.jwks.renewed(&kid, &key).await;
+                renewed.map_or(Err(error), |key| self.decode(token, &key))
+            }
+            decoded => decoded,
+        };
+        let claims = claims.map_err(|error| Denial::Invalid(explain(error.kind())))?;
         // The library accepts a list of issuers that contains ours; this does not.
         if claims.iss != self.config.issuer {
             return Err(Denial::Invalid("the token is from another issuer"));
         }
         if claims.iat.is_some_and(|iat| iat > (get_current_timestamp() + LEEWAY_SECONDS) as f64) {
             return Err(Denial::Invalid("the token was issued in the future"));
+        }
+        let issued = claims.iat.unwrap_or(get_current_timestamp() as f64);
+        if claims
+            .exp
+            .is_some_and(|exp| exp - issued > self.config.limits.token_life.as_secs_f64() + LEEWAY_SECONDS as f64)
+        {
+            return Err(Denial::Invalid("the token lives too long"));
         }
         if claims.token_use != "access" {
             return Err(Denial::Invalid("not an access token"));
@@ -109,6 +124,10 @@ impl Verifier {
         let has = |wanted: &str| claims.scope.split(' ').any(|scope| scope == wanted);
         let (may_read, may_write) = (has(&self.read), has(&self.write));
         Ok(Caller { may_read, may_write, client_id: claims.client_id, subject: claims.sub })
+    }
+
+    fn decode(&self, token: &str, key: &DecodingKey) -> Result<Claims, jsonwebtoken::errors::Error> {
+        decode::<Claims>(token, key, &self.validation).map(|decoded| decoded.claims)
     }
 
     /// Whether the token was issued for this server (RFC 8707).

@@ -6,6 +6,9 @@ use jiff::{Timestamp, Zoned};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+/// The longest text of a time, in bytes.
+const MAX_SHOWN: usize = 40;
+
 /// A moment as clocks in one zone show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reading {
@@ -92,14 +95,16 @@ pub fn convert(now: Timestamp, source: &TimeZone, time: &str, target: &TimeZone)
 fn parse(time: &str, now: Timestamp, zone: &TimeZone) -> Result<DateTime, String> {
     let time = time.trim();
     let invalid = || {
+        // What is too long to be a time is not repeated: the answer would be as long.
+        let shown: String = time.chars().take(MAX_SHOWN).collect();
         format!(
-            "{time:?} is not a time. Give HH:MM on a 24-hour clock for today in the source \
+            "{shown:?} is not a time. Give HH:MM on a 24-hour clock for today in the source \
              time zone, or YYYY-MM-DDTHH:MM, without an offset: the source time zone says it."
         )
     };
     // An offset would be a second, perhaps contradicting, zone.
     let clock = time.get(10..).unwrap_or_default();
-    if time.len() > 40 || clock.contains(['+', '-', 'Z', 'z', '[']) {
+    if time.len() > MAX_SHOWN || clock.contains(['+', '-', 'Z', 'z', '[']) {
         return Err(invalid());
     }
     if time.len() > 9 {

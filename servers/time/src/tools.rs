@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::convert::{Conversion, Reading, convert, read};
-use crate::zones::Zones;
+use crate::zones::{MAX_NAME, Zones};
 
 const INSTRUCTIONS: &str = "Tells the current time in any IANA time zone and converts times \
     between zones. Where clocks change, results say how the time was understood.";
@@ -96,6 +96,9 @@ impl TimeServer {
     #[tool(annotations(read_only_hint = true, open_world_hint = false))]
     async fn list_timezones(&self, Parameters(List { prefix }): Parameters<List>) -> Result<Json<Names>, String> {
         let prefix = prefix.unwrap_or_default();
+        if prefix.len() > MAX_NAME {
+            return Err(format!("A prefix has at most {MAX_NAME} characters; this one has {}.", prefix.len()));
+        }
         let timezones = self.zones.names(&prefix);
         if timezones.is_empty() {
             return Err(format!(

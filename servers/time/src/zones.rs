@@ -2,6 +2,8 @@
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
+/// The longest name of a zone that is looked up, in bytes. The longest there is has 32.
+pub const MAX_NAME: usize = 64;
 /// Most names offered when one is not known.
 const SUGGESTIONS: usize = 5;
 
@@ -18,12 +20,17 @@ impl Default for Zones {
 impl Zones {
     /// The zone `name`, in any case. The error helps to find the right name.
     pub fn get(&self, name: &str) -> Result<TimeZone, String> {
-        self.0.get(name.trim()).map_err(|_| self.unknown(name))
+        let name = name.trim();
+        if name.len() > MAX_NAME {
+            return Err(format!("A time zone name has at most {MAX_NAME} characters; this one has {}.", name.len()));
+        }
+        self.0.get(name).map_err(|_| self.unknown(name))
     }
 
     /// The names that begin with `prefix`, in any case, sorted.
     pub fn names(&self, prefix: &str) -> Vec<String> {
-        self.matching(|name| name.starts_with(&prefix.trim().to_ascii_lowercase()))
+        let prefix = prefix.trim().to_ascii_lowercase();
+        self.matching(|name| name.starts_with(&prefix))
     }
 
     fn matching(&self, accept: impl Fn(&str) -> bool) -> Vec<String> {

@@ -30,7 +30,11 @@ impl AwsCloud {
         match call {
             Call::Service(call) => self.write_service(call, again).await,
             Call::Stack(call) => self.write_stack(call).await,
-            Call::Secret(call) => self.write_secret(call).await,
+            Call::Secret(call) => {
+                let written = self.write_secret(call).await;
+                self.forget_clients();
+                written
+            }
             Call::Board(call) => self.write_board(call).await.map(nothing).map(Applied::Done),
         }
     }

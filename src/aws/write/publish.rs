@@ -73,16 +73,24 @@ impl AwsCloud {
             return Ok(Some(value.into()));
         }
         let secret = &order.proof.probe.secret;
+        let mut unread = None;
         for version in versions.keys() {
             let version = Version::Id(version.clone());
-            let held = self.stored_credentials(secret, &version).await?;
+            let held = match self.stored_credentials(secret, &version).await {
+                Ok(held) => held,
+                // Another version may hold what is looked for. If none does, nothing is known of this one.
+                Err(error) => {
+                    unread = Some(error);
+                    continue;
+                }
+            };
             if let Some(value) = held.secret().filter(|_| held.client_id() == Some(client))
                 && self.opens(order.proof, version).await?
             {
                 return Ok(Some(value.clone()));
             }
         }
-        Ok(None)
+        unread.map_or(Ok(None), Err)
     }
 
     /// Gives the client a further secret, whose value is stored before Cognito gets it.

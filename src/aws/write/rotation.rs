@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::lease::CLAIM;
 use super::nothing;
 use super::publish::Publication;
+use crate::aws::cognito::shows_secret;
 use crate::aws::credentials;
 use crate::aws::draft::gone;
 use crate::aws::{AwsCloud, error};
@@ -268,7 +269,7 @@ fn pending(secret: &str, version: String) -> Facts {
 
 /// Copies every setting of a client to a request for a new one.
 fn copied(call: CreateUserPoolClientFluentBuilder, from: UserPoolClientType) -> CreateUserPoolClientFluentBuilder {
-    let confidential = from.client_secret().is_some_and(|secret| !secret.is_empty());
+    let confidential = shows_secret(&from);
     call.set_client_name(from.client_name)
         .generate_secret(confidential)
         // The SDK writes "not given" as zero.

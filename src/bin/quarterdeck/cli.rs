@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use quarterdeck::cloud::ErrorKind;
 use quarterdeck::core::environment::MAX_TASKS;
+use quarterdeck::core::error::Refusal;
 use quarterdeck::core::operation::PlanRequest;
-use quarterdeck::run::headless::{InsightsOptions, LogsOptions};
+use quarterdeck::core::rights::calls::Job;
+use quarterdeck::run::headless::{InsightsOptions, LogsOptions, RightsOf, RightsOptions};
 
 /// Terminal operations console for MCP servers on AWS.
 ///
@@ -33,8 +36,9 @@ pub struct Global {
     /// AWS region.
     #[arg(long, global = true)]
     pub region: Option<String>,
-    /// Endpoint for all AWS calls, such as an emulator's.
-    #[arg(long, global = true, env = "AWS_ENDPOINT_URL")]
+    /// Endpoint for all AWS calls, such as an emulator's; else that of AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_ECS
+    /// and the like, or of the profile.
+    #[arg(long, global = true)]
     pub endpoint_url: Option<String>,
     /// Work on the local cloud; without a command it is started, deployed and opened.
     #[arg(long, global = true)]
@@ -124,6 +128,73 @@ pub enum CloudCommand {
     Operations(OperationsCommand),
     /// What was done from this machine, and how it ended.
     Audit,
+    /// Print the least rights for a job, as a policy of IAM.
+    IamPolicy(RightsFlags),
+}
+
+/// For what `iam-policy` prints the rights.
+#[derive(Debug, Clone, Args)]
+pub struct RightsFlags {
+    /// The job.
+    #[arg(value_enum)]
+    pub job: RightsJob,
+    /// With `deploy`: CloudFormation assumes this role, so that who deploys needs less.
+    #[arg(long, value_name = "ARN", num_args = 0..=1)]
+    pub with_role: Option<Option<String>>,
+    /// The account; else that of the caller.
+    #[arg(long, value_name = "ID", value_parser = account)]
+    pub account: Option<String>,
+    /// Print this part of a policy that is too long for IAM.
+    #[arg(long, value_name = "N")]
+    pub part: Option<usize>,
+}
+
+impl RightsFlags {
+    /// What the command asks for.
+    ///
+    /// # Errors
+    /// When a role is named for another job than a deploy.
+    pub fn options(self) -> Result<RightsOptions, Refusal> {
+        let of = match (self.job, self.with_role) {
+            (RightsJob::Deploy, Some(role)) => RightsOf::DeployWithRole(role),
+            (_, Some(_)) => {
+                let why = "--with-role is for deploy: no other job passes a role to CloudFormation";
+                return Err(Refusal::new(ErrorKind::Invalid, why));
+            }
+            (RightsJob::Watch, None) => RightsOf::Job(Job::Watch),
+            (RightsJob::Logs, None) => RightsOf::Job(Job::Logs),
+            (RightsJob::Scale, None) => RightsOf::Job(Job::Scale),
+            (RightsJob::Rotate, None) => RightsOf::Job(Job::Rotate),
+            (RightsJob::Deploy, None) => RightsOf::Job(Job::Deploy),
+            (RightsJob::Cloudformation, None) => RightsOf::CloudFormation,
+        };
+        Ok(RightsOptions { of, account: self.account, part: self.part })
+    }
+}
+
+/// A job that takes rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RightsJob {
+    /// Look at everything but log lines.
+    Watch,
+    /// Read log lines and query them.
+    Logs,
+    /// Scale, restart, roll back, and stop tasks.
+    Scale,
+    /// Rotate the secrets of clients, and print access tokens.
+    Rotate,
+    /// Plan, deploy and destroy.
+    Deploy,
+    /// What the role needs that CloudFormation assumes for a deploy.
+    Cloudformation,
+}
+
+/// Parses the id of an account.
+fn account(text: &str) -> Result<String, String> {
+    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err("an account has twelve digits".to_owned()),
+    }
 }
 
 /// A command that writes to the whole environment.
@@ -310,6 +381,9 @@ mod tests {
     #[case(&["scale", "time", "--desired", "-1"])]
     #[case(&["scale", "time"])]
     #[case(&["clients", "rotate", "x", "--grace", "-1h"])]
+    #[case(&["iam-policy"])]
+    #[case(&["iam-policy", "everything"])]
+    #[case(&["iam-policy", "watch", "--account", "12"])]
     #[case(&["logs", "--level", "loud"])]
     #[case(&["logs", "--grep", "["])]
     #[case(&["logs", "--where", "level>=loud"])]

@@ -105,6 +105,7 @@ pub async fn execute(session: &Session, global: &Global, command: CloudCommand) 
         CloudCommand::Clients(ClientsCommand::Rotate(rotate)) => self::rotate(session, global, rotate).await?,
         CloudCommand::Operations(command) => operations(session, global, command).await?,
         CloudCommand::Audit => headless::print_audit(session, output)?,
+        CloudCommand::IamPolicy(flags) => headless::rights(session, &flags.options()?, output).await?,
     };
     Ok(exit)
 }
@@ -115,7 +116,7 @@ fn writes(command: &CloudCommand) -> bool {
         CloudCommand::Clients(ClientsCommand::Rotate(_)) => true,
         CloudCommand::Clients(ClientsCommand::List | ClientsCommand::Token { .. }) => false,
         CloudCommand::Plan { .. } | CloudCommand::Status { .. } | CloudCommand::Audit => false,
-        CloudCommand::Logs(_) | CloudCommand::Insights(_) => false,
+        CloudCommand::Logs(_) | CloudCommand::Insights(_) | CloudCommand::IamPolicy(_) => false,
         CloudCommand::Operations(OperationsCommand::List) => false,
         CloudCommand::Operations(_) => true,
     }
@@ -143,10 +144,14 @@ async fn scale(session: &Session, scale: ScaleFlags) -> Result<PlanRequest, head
         return Ok(PlanRequest::Scale { server, desired, bounds: None });
     }
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
-    let now = match fleet.server(&server) {
-        // A bound that is not given keeps its present value, which must be known for that.
-        Some(server) if min.is_none() || max.is_none() => *server.bounds.result().map_err(Clone::clone)?,
-        _ => None,
+    // What is not there, or cannot be read, is refused by the plan.
+    let Some(found) = fleet.server(&server) else {
+        return Ok(PlanRequest::Scale { server, desired, bounds: None });
+    };
+    // A bound that is not given keeps its present value, which must be known for that.
+    let now = match min.is_none() || max.is_none() {
+        true => *found.bounds.result().map_err(Clone::clone)?,
+        false => None,
     };
     let (Some(min), Some(max)) = (min.or(now.map(|now| now.min)), max.or(now.map(|now| now.max))) else {
         let message = format!("{server} has no autoscaling, so there is no bound to keep; give both --min and --max");

@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod failure;
 mod place_local;
+mod variables;
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -19,6 +20,7 @@ use crate::failure::ProgramFailure;
 use clap::Parser;
 use quarterdeck::cloud::ErrorKind;
 use quarterdeck::console::keymap::Keymap;
+use quarterdeck::core::environment::names::NamedCluster;
 use quarterdeck::core::environment::{Environment, names};
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::identity::Context;
@@ -33,6 +35,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 fn main() -> ExitCode {
+    variables::settle();
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -157,14 +160,35 @@ async fn session(start: &Start) -> Result<Session, ProgramFailure> {
         // The file in this folder may describe another environment than the one that was named.
         environment = environment.filter(|file| Some(&file.environment) == start.global.environment.as_ref());
     }
-    let region = start.global.region.clone().or_else(|| start.config.region.clone());
+    let cluster = cluster(start)?;
+    let there = cluster.as_ref().and_then(|cluster| cluster.region.clone());
+    if let (Some(asked), Some(there)) = (&start.global.region, &there)
+        && asked != there
+    {
+        let why = format!("--region says {asked}, but the cluster's ARN says {there}");
+        return Err(Refusal::new(ErrorKind::Invalid, why).into());
+    }
+    let region = start.global.region.clone().or(there).or_else(|| start.config.region.clone());
     let options = aws::Access {
         profile: start.global.profile.clone().or_else(|| start.config.profile.clone()),
         region: region.or_else(|| environment.as_ref().map(|environment| environment.region.clone())),
         endpoint: start.global.endpoint_url.clone(),
         ..aws::Access::default()
     };
-    build(start, options, environment, false).await
+    let session = build(start, options, environment, false).await?;
+    if let Some(account) = cluster.and_then(|cluster| cluster.account) {
+        let ours = session.cloud.identity().await?.account;
+        if ours != account {
+            let why = format!("the cluster's ARN is of account {account}, and these credentials are of {ours}");
+            return Err(Refusal::new(ErrorKind::Invalid, why).with_hint("choose others with --profile").into());
+        }
+    }
+    Ok(session)
+}
+
+/// The cluster that was named, if one was.
+fn cluster(start: &Start) -> Result<Option<NamedCluster>, ProgramFailure> {
+    Ok(start.global.cluster.as_deref().map(str::parse).transpose()?)
 }
 
 /// Builds a session from the cloud, the context and the audit.
@@ -184,7 +208,8 @@ async fn build(
     }
     let described = || environment.as_ref().map(|environment| environment.environment.clone());
     let name = named.or_else(described).or_else(|| start.config.environment.clone());
-    let name = match (name, &start.global.cluster) {
+    let cluster = cluster(start)?.map(|cluster| cluster.name);
+    let name = match (name, &cluster) {
         (Some(name), _) => name,
         (None, Some(cluster)) => cluster.strip_prefix("quarterdeck-").unwrap_or(cluster).to_owned(),
         (None, None) => {
@@ -196,7 +221,7 @@ async fn build(
     let context = Context {
         identity: None,
         region: cloud.region().to_owned(),
-        cluster: start.global.cluster.clone().unwrap_or_else(|| names::cluster(&name)),
+        cluster: cluster.unwrap_or_else(|| names::cluster(&name)),
         endpoint: cloud.endpoint().map(ToOwned::to_owned),
         // What cannot be recorded must not be done.
         read_only: start.global.read_only || start.config.read_only || start.audit.barred().is_some(),
@@ -221,8 +246,8 @@ fn log_to_file(state: &Path) -> Result<WorkerGuard, ProgramFailure> {
     let (writer, guard) = tracing_appender::non_blocking(file.map_err(ProgramFailure::io(path.display().to_string()))?);
     let level = std::env::var("QUARTERDECK_LOG").ok().and_then(|level| level.parse().ok());
     let level = level.unwrap_or(LevelFilter::WARN);
-    // At a finer level, the SDK would log the bodies of its requests, with the secrets in them.
-    let targets = Targets::new().with_default(level.min(LevelFilter::INFO)).with_target("quarterdeck", level);
+    // The SDK logs its requests and the answers to them, at a warning already, with the secrets in them.
+    let targets = Targets::new().with_default(LevelFilter::OFF).with_target("quarterdeck", level);
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     tracing_subscriber::registry().with(lines.with_filter(targets)).init();
     Ok(guard)

@@ -67,10 +67,10 @@ fn secret_age(client: &Client, now: Timestamp) -> String {
 
 fn stored_in(client: &Client) -> Cell {
     match &client.stored_in {
-        Read::Known(Some(secret)) if !secret.has_secret => {
+        Read::Known(Some(secret)) if secret.published == Some(false) => {
             Cell::new(format!("{} (no value yet)", secret.name), Meaning::Warn)
         }
-        Read::Known(Some(secret)) if secret.current_client.as_deref() == Some(&client.id) => Cell::plain(&secret.name),
+        Read::Known(Some(secret)) if client.in_force() => Cell::plain(&secret.name),
         Read::Known(Some(secret)) => Cell::new(format!("{} (other client is current)", secret.name), Meaning::Warn),
         Read::Known(None) => Cell::muted("-"),
         Read::NotRead(_) => Cell::new("?", Meaning::Warn),

@@ -10,7 +10,7 @@ use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::console::{describe, operations};
-use crate::core::fleet::{Fleet, Health, Server, Task, TaskStatus};
+use crate::core::fleet::{Fleet, Health, Server, Task, TaskStatus, Unreadable};
 use crate::core::health::{Finding, findings, verdict};
 use crate::core::meaning::Meaning;
 use crate::core::operation::{Announced, PlanRequest};
@@ -111,7 +111,9 @@ pub fn view(model: &Model) -> View {
     let (title, columns, rows) = match &state.level {
         Level::Servers => {
             let servers = state.remote.get().map(|fleet| fleet.servers.as_slice()).unwrap_or_default();
-            let rows = servers.iter().map(|server| server_row(model, server)).collect();
+            let unreadable = state.remote.get().map(|fleet| fleet.unreadable.as_slice()).unwrap_or_default();
+            let rows = servers.iter().map(|server| server_row(model, server));
+            let rows = rows.chain(unreadable.iter().map(unreadable_row)).collect();
             ("servers".to_owned(), SERVERS, rows)
         }
         Level::Tasks(name) => {
@@ -175,14 +177,14 @@ fn server_row(model: &Model, server: &Server) -> Row {
     let verdict = verdict(server, now);
     let all = findings(server, now);
     let worst = all.first().map(|finding| Cell::new(finding.fact.clone(), meaning(finding))).unwrap_or_default();
-    let rollout = server.primary().map(|primary| primary.rollout.word().to_lowercase().replace('_', " "));
+    let rollout = server.rollout().replace('_', " ");
     let bounds = server.bounds.cell(|bounds| bounds.map_or("-".into(), |bounds| bounds.to_string()));
     let mut cells = vec![
         Cell::new(&server.name, Meaning::Accent),
         Cell::new(format!("{} {}", verdict.symbol(), verdict.word()), verdict.meaning()),
-        Cell::plain(format!("{}/{}", server.running, server.desired)),
+        Cell::plain(format!("{}/{}", server.running, server.wanted())),
         Cell::plain(server.target_count()),
-        Cell::plain(rollout.unwrap_or_default()),
+        Cell::plain(rollout),
         Cell::plain(server.pending.to_string()),
         Cell::muted(revision(&server.task_definition)),
         Cell::muted(bounds),
@@ -191,6 +193,14 @@ fn server_row(model: &Model, server: &Server) -> Row {
     cells.push(worst);
     let well = verdict == crate::core::health::Verdict::Healthy && all.is_empty();
     Row { key: server.name.clone(), cells, well }
+}
+
+/// A service that is there, and of which nothing could be read.
+fn unreadable_row(service: &Unreadable) -> Row {
+    let mut cells = vec![Cell::new(&service.name, Meaning::Accent), Cell::new("? not read", Meaning::Warn)];
+    cells.extend(std::iter::repeat_n(Cell::muted("?"), SERVERS.len() - 3));
+    cells.push(Cell::new(service.why.message.clone(), Meaning::Warn));
+    Row { key: service.name.clone(), cells, well: false }
 }
 
 /// Requests per second, share of errors and 95th percentile of the last minute, from the log.

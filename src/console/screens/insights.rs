@@ -1,15 +1,16 @@
 //! Insights: a query over the log groups that are followed, and its results as a table.
 
-use super::{Screen, View};
+use super::{Screen, View, logs};
 use crate::console::describe;
 use crate::console::effect::Effect;
 use crate::console::model::{Model, Prompt, PromptKind};
 use crate::console::remote::Generation;
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::core::error::CloudError;
+use crate::core::logs::group;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults, MAX_GROUPS};
 use crate::core::meaning::Meaning;
-use crate::core::text::short_duration;
+use crate::core::text::{self, short_duration};
 
 /// The screen's state.
 #[derive(Debug, Clone, Default)]
@@ -90,7 +91,8 @@ fn columns(results: &InsightsResults) -> Vec<Column> {
 }
 
 fn row((index, values): (usize, &Vec<String>)) -> Row {
-    Row { key: index.to_string(), cells: values.iter().map(Cell::plain).collect(), well: true }
+    let cells = values.iter().map(|value| Cell::plain(text::row(value).into_owned())).collect();
+    Row { key: index.to_string(), cells, well: true }
 }
 
 fn empty(state: &State, all: usize) -> String {
@@ -144,7 +146,7 @@ pub fn ask(model: &mut Model) -> Vec<Effect> {
 
 /// Runs a query over the groups and the window of the log.
 pub fn run(model: &mut Model, query: &str) -> Vec<Effect> {
-    let groups = model.screens.logs.groups.clone();
+    let groups = model.screens.logs.sources.groups.clone();
     if query.trim().is_empty() {
         return model.refuse("an empty query was not run");
     }
@@ -153,11 +155,17 @@ pub fn run(model: &mut Model, query: &str) -> Vec<Effect> {
         return model
             .refuse(format!("a query takes at most {MAX_GROUPS} log groups, not {many}; choose sources first"));
     }
+    let region = |id: &String| group::parts(id).0.map(str::to_owned);
+    if groups.iter().any(|id| region(id) != region(&groups[0])) {
+        return model.refuse("a query takes log groups of one region, and those that are followed are in several");
+    }
+    // Of a window of the past, what came after it is not meant.
+    let until = model.screens.logs.window.until().unwrap_or_else(|| logs::now(model).as_millisecond());
     let state = &mut model.screens.insights;
     state.query = query.trim().to_owned();
     state.generation += 1;
     state.table = Table::default();
-    state.window = (model.screens.logs.window.from(), model.now.as_millisecond());
+    state.window = (model.screens.logs.window.from(), until);
     state.progress = QueryState::Found(InsightsResults { running: true, ..InsightsResults::default() });
     let (from, until) = state.window;
     let request = InsightsRequest { groups, from, until, query: state.query.clone() };
@@ -196,7 +204,9 @@ fn selected(model: &Model) -> Option<(Vec<String>, Vec<String>)> {
     let view = view(model);
     let row = view.rows.get(view.selected?)?;
     let results = model.screens.insights.results()?;
-    Some((results.columns.clone(), row.cells.iter().map(|cell| cell.text.clone()).collect()))
+    // The value itself, with its line breaks.
+    let values = results.rows.get(row.key.parse::<usize>().ok()?)?;
+    Some((results.columns.clone(), values.clone()))
 }
 
 /// The selected row, a field a line.

@@ -72,6 +72,48 @@ choice! {
     }
 }
 
+choice! {
+    /// Second factor of people who sign in.
+    Mfa {
+        /// Everybody has one.
+        On = "ON",
+        /// Each decides.
+        Optional = "OPTIONAL",
+        /// Nobody has one.
+        Off = "OFF",
+    }
+}
+
+choice! {
+    /// Cognito's feature plan.
+    Tier {
+        /// With managed login pages.
+        Essentials = "ESSENTIALS",
+        /// With threat protection, at a higher price per user.
+        Plus = "PLUS",
+    }
+}
+
+choice! {
+    /// When the cluster gets Fargate and Fargate Spot.
+    Providers {
+        /// At the end: the first cluster of an account needs time before.
+        Apart = "apart",
+        /// When it is made.
+        WithCluster = "with-cluster",
+    }
+}
+
+choice! {
+    /// What happens when logs cannot be delivered.
+    LogMode {
+        /// They are dropped beyond a buffer.
+        NonBlocking = "non-blocking",
+        /// The server stops.
+        Blocking = "blocking",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +136,9 @@ mod tests {
         words::<Origin>(Template::Platform, "OriginMode");
         words::<AuthorizationServer>(Template::Server, "AuthorizationServer");
         words::<Architecture>(Template::Server, "Architecture");
+        words::<Mfa>(Template::Platform, "Mfa");
+        words::<Tier>(Template::Platform, "UserPoolTier");
+        words::<Providers>(Template::Platform, "CapacityProviders");
+        words::<LogMode>(Template::Server, "LogMode");
     }
 }

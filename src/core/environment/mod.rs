@@ -4,13 +4,19 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+mod changes;
 mod choice;
 mod limits;
 pub mod names;
+mod settings;
 mod stacks;
 mod template;
+#[cfg(test)]
+mod testing;
+mod zones;
 
-pub use choice::{Architecture, AuthorizationServer, Nat, Origin};
+pub use changes::{cautions, check_changes};
+pub use choice::{Architecture, AuthorizationServer, LogMode, Mfa, Nat, Origin, Providers, Tier};
 pub use stacks::stacks;
 pub use template::{Parameter, Template};
 
@@ -60,18 +66,24 @@ pub struct DeploySettings {
 pub struct Network {
     /// Availability zones, 2 or 3.
     pub zones: Option<u32>,
+    /// The zones by name, such as `us-east-1a`, which means another place in each account.
+    pub zone_names: Option<Vec<String>>,
+    /// The zones by id, such as `use1-az1`.
+    pub zone_ids: Option<Vec<String>>,
     /// The servers' way out.
     pub nat: Option<Nat>,
-    /// CIDR block of a new VPC.
+    /// CIDR block of a new VPC, or of the existing one.
     pub cidr: Option<String>,
     /// Days that flow logs are kept; 0 keeps none.
     pub flow_log_retention_days: Option<u32>,
+    /// KMS key of the flow logs.
+    pub kms_key: Option<String>,
     /// An existing VPC.
     pub vpc: Option<String>,
     /// Its private subnets.
-    pub private_subnets: Vec<String>,
+    pub private_subnets: Option<Vec<String>>,
     /// Its public subnets.
-    pub public_subnets: Vec<String>,
+    pub public_subnets: Option<Vec<String>>,
 }
 
 /// The web ACL in front of CloudFront.
@@ -88,6 +100,10 @@ pub struct Edge {
     pub max_body_kilobytes: Option<u32>,
     /// Days that WAF logs are kept; 0 keeps none.
     pub log_retention_days: Option<u32>,
+    /// KMS key of the WAF logs, in us-east-1.
+    pub kms_key: Option<String>,
+    /// A web ACL that is there already, in place of ours.
+    pub web_acl: Option<String>,
 }
 
 /// What the servers share.
@@ -96,16 +112,36 @@ pub struct Edge {
 pub struct Platform {
     /// How CloudFront reaches the load balancer.
     pub origin: Option<Origin>,
+    /// Whether a public load balancer asks for CloudFront's secret header.
+    pub origin_guard: Option<bool>,
+    /// A domain of one's own for the servers.
+    pub domain: Option<String>,
+    /// Its certificate, in ACM in us-east-1.
+    pub certificate: Option<String>,
+    /// URL under which clients reach the servers, where it is not the domain's or CloudFront's.
+    pub public_base_url: Option<String>,
     /// Prefix of the Cognito domain; globally unique.
     pub cognito_domain_prefix: Option<String>,
+    /// OAuth token endpoint, where it is not the Cognito domain's.
+    pub token_endpoint: Option<String>,
+    /// OAuth authorization endpoint, where it is not the Cognito domain's.
+    pub authorization_endpoint: Option<String>,
+    /// Base URL of the signing keys, where it is not the issuer's.
+    pub jwks_base: Option<String>,
+    /// Second factor of people who sign in.
+    pub mfa: Option<Mfa>,
+    /// Cognito's feature plan.
+    pub tier: Option<Tier>,
     /// A KMS key of the environment's own for logs and secrets.
     pub encryption: Option<bool>,
     /// Load balancer logs to S3.
     pub access_logs: Option<bool>,
     /// Cognito's managed login pages.
     pub managed_login: Option<bool>,
-    /// Deletion protection of load balancer, pool and logs.
+    /// Deletion protection of load balancer and pool.
     pub deletion_protection: Option<bool>,
+    /// When the cluster gets Fargate and Fargate Spot.
+    pub capacity_providers: Option<Providers>,
     /// Whose metadata the servers send clients to.
     pub authorization_server: Option<AuthorizationServer>,
     /// Address that alarms are sent to.
@@ -124,8 +160,10 @@ pub struct ServerSpec {
     pub name: String,
     /// Container image.
     pub image: String,
-    /// Path on the load balancer; `None` is `/<name>`.
+    /// Path on the load balancer; `None` is the deployed one, or `/<name>`.
     pub path: Option<String>,
+    /// Priority of its listener rule; `None` is the deployed one, or a free one.
+    pub priority: Option<u32>,
     /// CPU units.
     pub cpu: Option<u32>,
     /// Memory in MiB.
@@ -142,16 +180,22 @@ pub struct ServerSpec {
     pub cpu_target: Option<u32>,
     /// Share of tasks on Fargate Spot.
     pub spot_weight: Option<u32>,
-    /// Browser origins that may call it.
-    #[serde(default)]
-    pub allowed_origins: Vec<String>,
-    /// URLs that a person's sign-in may return to; empty uses the template's default.
-    #[serde(default)]
-    pub callback_urls: Vec<String>,
+    /// Hosts that requests may name; an empty list is the host of the public URL.
+    pub allowed_hosts: Option<Vec<String>>,
+    /// Browser origins that may call it; an empty list is none.
+    pub allowed_origins: Option<Vec<String>>,
+    /// URLs that a person's sign-in may return to.
+    pub callback_urls: Option<Vec<String>>,
     /// Base URL of the service that it calls.
     pub upstream_url: Option<String>,
     /// Days that its logs are kept.
     pub log_retention_days: Option<u32>,
+    /// Whether its logs outlive its stack.
+    pub keep_logs: Option<bool>,
+    /// What happens when logs cannot be delivered.
+    pub log_mode: Option<LogMode>,
+    /// Whether a deployment that raises the error alarm is rolled back.
+    pub rollback_on_alarm: Option<bool>,
 }
 
 /// An invalid environment: which key, why, and what is possible.
@@ -264,12 +308,16 @@ impl ServerSpec {
         if matches!(self.name.as_str(), "edge" | "network" | "platform") {
             return Err(invalid("server.name", format!("{:?} is the name of a stack of every environment", self.name)));
         }
+        if self.image.trim().is_empty() {
+            let key = format!("server.{}.image", self.name);
+            return Err(invalid(&key, "it is empty; it is the name of an image, by digest or by tag".into()));
+        }
         let (min, max) = self.tasks();
         if min > max || max > MAX_TASKS {
             let reason = format!("{min}..{max} is not possible; 0 <= min <= max <= {MAX_TASKS} is");
             return Err(invalid(&format!("server.{}.min/max", self.name), reason));
         }
-        if let Some(url) = self.callback_urls.iter().find(|url| !valid_callback(url)) {
+        if let Some(url) = self.callback_urls.iter().flatten().find(|url| !valid_callback(url)) {
             let reason = format!("{url:?} is not possible; https://…, http://localhost:PORT/…, or an app's own scheme");
             return Err(invalid(&format!("server.{}.callback_urls", self.name), reason));
         }

@@ -1,28 +1,29 @@
 //! The stacks that make an environment, and what each is given.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{EDGE_REGION, Environment, ServerSpec, Template, names};
+use super::settings::{self, Setting};
+use super::{EDGE_REGION, Environment, Providers, ServerSpec, Template, names};
 use crate::core::operation::deploy::{ParameterValue, Planned, StackDeploy};
 use crate::core::operation::service::ServiceRef;
-use crate::core::stack::StackRef;
+use crate::core::stack::{Stack, StackRef};
 
 /// The stacks of an environment, each after those it needs, all still to be planned.
 ///
 /// `overrides` are parameters for every template that declares them: the choices of a place, such
-/// as the local cloud's addresses. `priorities` holds the listener priority of servers that are
-/// deployed already, so that it stays.
-pub fn stacks(
-    environment: &Environment,
-    overrides: &BTreeMap<String, String>,
-    priorities: &BTreeMap<String, u32>,
-) -> Vec<StackDeploy> {
-    let builder = Builder { environment, overrides };
+/// as the local cloud's addresses. `deployed` are the stacks of the environment that there are: what the
+/// file does not say keeps the value that it has there, and a server its listener priority.
+pub fn stacks(environment: &Environment, overrides: &BTreeMap<String, String>, deployed: &[Stack]) -> Vec<StackDeploy> {
+    let builder = Builder { environment, overrides, deployed };
     let mut all = Vec::new();
-    let edge = environment.edge.enabled.unwrap_or(true).then(|| push(&mut all, builder.edge()));
+    let edge = builder.makes_edge().then(|| push(&mut all, builder.edge()));
     let network = environment.network.vpc.is_none().then(|| push(&mut all, builder.network()));
     let before = [edge, network].into_iter().flatten().collect();
     let platform = push(&mut all, builder.platform(before));
+    let priorities = priorities(environment, deployed);
     let mut taken: BTreeSet<u32> = priorities.values().copied().collect();
     for server in &environment.servers {
         let priority = priorities.get(&server.name).copied().unwrap_or_else(|| free_priority(&taken));
@@ -37,14 +38,29 @@ fn push(all: &mut Vec<StackDeploy>, stack: StackDeploy) -> usize {
     all.len() - 1
 }
 
+/// Listener priorities by server: those of the file, else those in force.
+fn priorities(environment: &Environment, deployed: &[Stack]) -> BTreeMap<String, u32> {
+    let of = |stack: &Stack| {
+        Some((stack.parameters.get("ServerName")?.clone(), stack.parameters.get("Priority")?.parse().ok()?))
+    };
+    let given = environment.servers.iter().filter_map(|server| Some((server.name.clone(), server.priority?)));
+    deployed.iter().filter_map(of).chain(given).collect()
+}
+
 /// Each server takes a block of ten listener priorities (ELB allows 1 to 50,000).
 fn free_priority(taken: &BTreeSet<u32>) -> u32 {
     (1..5_000).map(|block| block * 10).find(|priority| !taken.contains(priority)).unwrap_or(50_000)
 }
 
+/// Whether the stack can be updated: one without resources, or which can only be deleted, is made anew.
+pub(super) fn stands(stack: &Stack) -> bool {
+    !stack.status.absent() && stack.status.dead_end().is_none()
+}
+
 struct Builder<'a> {
     environment: &'a Environment,
     overrides: &'a BTreeMap<String, String>,
+    deployed: &'a [Stack],
 }
 
 type Inputs = BTreeMap<String, ParameterValue>;
@@ -55,7 +71,24 @@ fn give(inputs: &mut Inputs, key: &str, value: Option<impl ToString>) {
     }
 }
 
+fn fill(inputs: &mut Inputs, settings: &[Setting]) {
+    for setting in settings {
+        give(inputs, setting.parameter, setting.value());
+    }
+}
+
 impl Builder<'_> {
+    /// The deployed stack of this part of the environment, if it can be updated.
+    fn found(&self, part: &str) -> Option<&Stack> {
+        let name = names::stack(&self.environment.environment, part);
+        self.deployed.iter().find(|stack| stack.id.name == name && stands(stack))
+    }
+
+    /// A parameter in force.
+    fn in_force(&self, part: &str, parameter: &str) -> Option<&str> {
+        self.found(part)?.parameters.get(parameter).map(String::as_str)
+    }
+
     fn stack(&self, template: Template, part: &str, mut inputs: Inputs, after: Vec<usize>) -> StackDeploy {
         let name = &self.environment.environment;
         give(&mut inputs, "Environment", Some(name));
@@ -64,14 +97,20 @@ impl Builder<'_> {
         }
         inputs.retain(|key, _| template.declares(key));
         let region = if template == Template::Edge { EDGE_REGION } else { &self.environment.region };
+        let found = self.found(part);
+        let in_force = found.into_iter().flat_map(|stack| stack.parameters.keys());
+        let keep = in_force.filter(|key| template.declares(key) && !inputs.contains_key(*key)).cloned().collect();
+        let tag = || ("quarterdeck:environment".to_owned(), name.clone());
         StackDeploy {
             stack: StackRef { name: names::stack(name, part), region: region.to_owned() },
             template,
             inputs,
-            tags: BTreeMap::from([("quarterdeck:environment".to_owned(), name.clone())]),
+            // Those of a stack stay as they are: they go on to resources of which one, the VPC origin, can
+            // take no change, and they may be an operator's.
+            tags: if found.is_some() { BTreeMap::new() } else { BTreeMap::from([tag()]) },
             planned: Planned::Template,
             create: true,
-            keep: Vec::new(),
+            keep,
             after,
             service: None,
             mend: false,
@@ -84,52 +123,60 @@ impl Builder<'_> {
         ParameterValue::Output { stack: names::stack(&self.environment.environment, part), key: key.into() }
     }
 
+    /// Whether a web ACL of our own is wanted. Nothing said, one that somebody else made stays in its place.
+    fn makes_edge(&self) -> bool {
+        let edge = &self.environment.edge;
+        edge.enabled.unwrap_or_else(|| edge.web_acl.is_none() && self.others_web_acl().is_none())
+    }
+
+    /// The web ACL in force, if it is not that of our own stack.
+    fn others_web_acl(&self) -> Option<&str> {
+        let ours = format!("/webacl/{}/", names::cluster(&self.environment.environment));
+        let in_force = self.in_force("platform", "WebAclArn");
+        in_force.filter(|arn| !arn.is_empty() && !arn.contains(&ours))
+    }
+
     fn edge(&self) -> StackDeploy {
-        let (edge, mut inputs) = (&self.environment.edge, Inputs::new());
-        give(&mut inputs, "RateLimitPerIp", edge.rate_limit_per_ip);
-        give(&mut inputs, "RateLimitPerToken", edge.rate_limit_per_token);
-        give(&mut inputs, "MaxBodyKilobytes", edge.max_body_kilobytes);
-        give(&mut inputs, "LogRetentionDays", edge.log_retention_days);
+        let mut inputs = Inputs::new();
+        fill(&mut inputs, &settings::edge(&self.environment.edge));
         self.stack(Template::Edge, "edge", inputs, Vec::new())
     }
 
     fn network(&self) -> StackDeploy {
-        let (network, mut inputs) = (&self.environment.network, Inputs::new());
-        give(&mut inputs, "ZoneCount", network.zones);
-        give(&mut inputs, "NatMode", network.nat);
-        give(&mut inputs, "VpcCidr", network.cidr.as_ref());
-        give(&mut inputs, "FlowLogRetentionDays", network.flow_log_retention_days);
+        let mut inputs = Inputs::new();
+        fill(&mut inputs, &settings::network(&self.environment.network));
         self.stack(Template::Network, "network", inputs, Vec::new())
     }
 
     /// VPC and subnets: the network stack's outputs, or the existing ones by id.
     fn vpc_inputs(&self) -> Inputs {
         let network = &self.environment.network;
-        let Some(vpc) = &network.vpc else {
+        if network.vpc.is_none() {
             let keys = ["VpcId", "PrivateSubnetIds", "PublicSubnetIds", "VpcCidr"];
             return keys.into_iter().map(|key| (key.to_owned(), self.output("network", key))).collect();
-        };
+        }
         let mut inputs = Inputs::new();
-        give(&mut inputs, "VpcId", Some(vpc));
-        give(&mut inputs, "PrivateSubnetIds", Some(network.private_subnets.join(",")));
-        give(&mut inputs, "PublicSubnetIds", Some(network.public_subnets.join(",")));
+        fill(&mut inputs, &settings::own_vpc(network));
+        if self.in_force("platform", "PublicSubnetIds").is_none() {
+            // The parameter has no default.
+            inputs.entry("PublicSubnetIds".into()).or_insert_with(|| ParameterValue::Value(String::new()));
+        }
         inputs
     }
 
     fn platform(&self, after: Vec<usize>) -> StackDeploy {
-        let (platform, mut inputs) = (&self.environment.platform, self.vpc_inputs());
-        if self.environment.edge.enabled.unwrap_or(true) {
+        let (environment, mut inputs) = (self.environment, self.vpc_inputs());
+        if self.makes_edge() {
             inputs.insert("WebAclArn".into(), self.output("edge", "WebAclArn"));
+        } else if environment.edge.web_acl.is_none() && self.others_web_acl().is_none() {
+            give(&mut inputs, "WebAclArn", Some(""));
         }
-        give(&mut inputs, "OriginMode", platform.origin);
-        give(&mut inputs, "CognitoDomainPrefix", platform.cognito_domain_prefix.as_ref());
-        give(&mut inputs, "Encryption", platform.encryption);
-        give(&mut inputs, "AccessLogs", platform.access_logs);
-        give(&mut inputs, "ManagedLogin", platform.managed_login);
-        give(&mut inputs, "DeletionProtection", platform.deletion_protection);
-        give(&mut inputs, "AlarmEmail", platform.alarm_email.as_ref());
-        give(&mut inputs, "LogRetentionDays", platform.log_retention_days);
-        give(&mut inputs, "CloudFrontPrefixListId", platform.cloudfront_prefix_list.as_ref());
+        fill(&mut inputs, &settings::own_web_acl(&environment.edge));
+        if self.found("platform").is_some() && self.in_force("platform", "CapacityProviders").is_none() {
+            // Of an earlier template. To take them off a cluster whose services use them is refused.
+            give(&mut inputs, "CapacityProviders", Some(Providers::WithCluster));
+        }
+        fill(&mut inputs, &settings::platform(&environment.platform));
         self.stack(Template::Platform, "platform", inputs, after)
     }
 
@@ -138,31 +185,38 @@ impl Builder<'_> {
         for key in PLATFORM_OUTPUTS {
             inputs.insert((*key).into(), self.output("platform", key));
         }
-        let (min, max) = spec.tasks();
-        give(&mut inputs, "ManagedLogin", self.environment.platform.managed_login);
-        give(&mut inputs, "AuthorizationServer", self.environment.platform.authorization_server);
-        give(&mut inputs, "ServerName", Some(&spec.name));
-        give(&mut inputs, "Image", Some(&spec.image));
-        give(&mut inputs, "Path", Some(spec.path()));
-        give(&mut inputs, "Priority", Some(priority));
-        give(&mut inputs, "Cpu", spec.cpu);
-        give(&mut inputs, "Memory", spec.memory);
-        give(&mut inputs, "Architecture", spec.architecture);
+        if self.in_force(&spec.name, "ManagedLogin").is_none() {
+            // As the pool is that it signs in with.
+            give(&mut inputs, "ManagedLogin", self.in_force("platform", "ManagedLogin"));
+        }
+        if self.in_force(&spec.name, "Path").is_none() {
+            give(&mut inputs, "Path", Some(spec.path()));
+        }
+        fill(&mut inputs, &settings::every_server(&self.environment.platform));
+        fill(&mut inputs, &settings::server(spec));
+        let (min, max) = self.tasks(spec);
         give(&mut inputs, "MinCount", Some(min));
         give(&mut inputs, "MaxCount", Some(max));
-        give(&mut inputs, "RequestsPerTarget", spec.requests_per_target);
-        give(&mut inputs, "CpuTarget", spec.cpu_target);
-        give(&mut inputs, "SpotWeight", spec.spot_weight);
-        let list = |urls: &[String], between: &str| (!urls.is_empty()).then(|| urls.join(between));
-        give(&mut inputs, "AllowedOrigins", list(&spec.allowed_origins, " "));
-        give(&mut inputs, "CallbackUrls", list(&spec.callback_urls, ","));
-        give(&mut inputs, "UpstreamUrl", spec.upstream_url.as_ref());
-        give(&mut inputs, "LogRetentionDays", spec.log_retention_days);
+        give(&mut inputs, "Priority", Some(priority));
         let mut stack = self.stack(Template::Server, &spec.name, inputs, vec![platform]);
-        stack.tags.insert("quarterdeck:server".into(), spec.name.clone());
+        if !stack.tags.is_empty() {
+            stack.tags.insert("quarterdeck:server".into(), spec.name.clone());
+        }
         let cluster = names::cluster(&self.environment.environment);
         stack.service = Some(ServiceRef { cluster, service: spec.name.clone() });
         stack
+    }
+
+    /// Fewest and most tasks. Of the two, the one that the file does not say stays as it is, where that fits.
+    fn tasks(&self, spec: &ServerSpec) -> (u32, u32) {
+        let number = |key| self.in_force(&spec.name, key)?.parse::<u32>().ok();
+        let (Some(least), Some(most)) = (number("MinCount"), number("MaxCount")) else { return spec.tasks() };
+        match (spec.min, spec.max) {
+            (None, None) => (least, most),
+            (Some(min), None) => (min, most.max(min)),
+            (None, Some(max)) => (least.min(max), max),
+            (Some(min), Some(max)) => (min, max),
+        }
     }
 }
 

@@ -94,6 +94,11 @@ impl Template {
         self.facts().resources
     }
 
+    /// Whether the platform's template knows which addresses of CloudFront reach a load balancer there.
+    pub fn knows_prefix_list(region: &str) -> bool {
+        ORIGIN_FACING.contains(&region)
+    }
+
     /// Rules of its web ACL.
     pub fn web_acl_rules(self) -> usize {
         self.facts().web_acl_rules
@@ -115,6 +120,9 @@ impl Parameter {
             return if inside { Ok(()) } else { Err(refusal(value, &format!("{min} to {max}"))) };
         }
         let Some(pattern) = self.pattern else { return Ok(()) };
+        if value.chars().any(char::is_control) {
+            return Err(refusal(value, "without line breaks and other control characters"));
+        }
         // CloudFormation matches the whole value. A pattern that does not compile here refuses nothing.
         let whole = Regex::new(&format!("^(?:{pattern})$"));
         if whole.is_ok_and(|whole| !whole.is_match(value)) {
@@ -152,6 +160,10 @@ mod tests {
             }
         }
         assert_eq!(Template::Edge.web_acl_rules(), Template::Edge.body().matches("\n        - Name: ").count());
+        let body = Template::Platform.body();
+        let known = |region: &&str| body.contains(&format!("\n    {region}: {{PrefixList: pl-"));
+        assert!(ORIGIN_FACING.len() == body.matches("{PrefixList: pl-").count() && ORIGIN_FACING.iter().all(known));
+        assert!(Template::knows_prefix_list("eu-west-1") && !Template::knows_prefix_list("us-gov-west-1"));
         assert_eq!(Template::Platform.default_of("Mfa"), Some("ON"));
         assert_eq!(Template::Server.default_of("Image"), None);
         assert!(Template::Server.declares("Image") && !Template::Network.declares("Image"));

@@ -67,6 +67,44 @@ words! {
         Active = "ACTIVE",
         /// One that is over.
         Inactive = "INACTIVE",
+        /// A task set whose tasks are being stopped.
+        Draining = "DRAINING",
+    }
+}
+
+words! {
+    /// Who deploys a service.
+    Controller {
+        /// ECS itself, with deployments.
+        Ecs = "ECS",
+        /// CodeDeploy, with task sets.
+        CodeDeploy = "CODE_DEPLOY",
+        /// A program of somebody else, with task sets.
+        External = "EXTERNAL",
+    }
+}
+
+words! {
+    /// How many tasks a service has, and where.
+    Scheduling {
+        /// As many as are desired.
+        Replica = "REPLICA",
+        /// One on each container instance.
+        Daemon = "DAEMON",
+    }
+}
+
+words! {
+    /// How a deployment of ECS itself takes the place of the one before.
+    Strategy {
+        /// Task by task.
+        Rolling = "ROLLING",
+        /// Both run, and the requests move at once.
+        BlueGreen = "BLUE_GREEN",
+        /// Both run, and the requests move in equal parts.
+        Linear = "LINEAR",
+        /// Both run, and a few requests move first.
+        Canary = "CANARY",
     }
 }
 
@@ -132,6 +170,10 @@ words! {
         EssentialContainerExited = "EssentialContainerExited",
         /// It never ran.
         TaskFailedToStart = "TaskFailedToStart",
+        /// AWS took the spot capacity back.
+        SpotInterruption = "SpotInterruption",
+        /// AWS retired what it ran on.
+        TerminationNotice = "TerminationNotice",
     }
 }
 

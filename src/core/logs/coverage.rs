@@ -76,6 +76,18 @@ struct Followed {
     sweep_at: i64,
     swept_for: bool,
     first: bool,
+    /// It cannot be read, and the others go on without it.
+    barred: Option<Barred>,
+}
+
+/// A group that cannot be read.
+#[derive(Debug, Clone)]
+struct Barred {
+    gap: Gap,
+    /// When it is tried again.
+    until: i64,
+    /// Nothing but a change of permissions or of the group will help.
+    hopeless: bool,
 }
 
 /// A window of a group that is being read.
@@ -130,6 +142,8 @@ impl Coverage {
     /// Follows a group from now on. Its history is owed; of one that comes back, what it missed.
     pub fn add(&mut self, group: &str) {
         let left = self.left.remove(group);
+        // Of one that could not be read, the gap is still open; it is tried again at once.
+        let barred = left.as_ref().and_then(|left| left.barred.clone()).map(|barred| Barred { until: 0, ..barred });
         let fresh = Followed {
             feed: Feed::None,
             settled: left.as_ref().map_or(self.from, |left| left.settled),
@@ -141,6 +155,7 @@ impl Coverage {
             sweep_at: i64::MAX,
             swept_for: false,
             first: left.is_none_or(|left| left.first),
+            barred,
         };
         self.groups.entry(group.to_owned()).or_insert(fresh);
     }
@@ -197,22 +212,24 @@ impl Coverage {
 
     /// The window has been read up to an event written and taken at these times.
     pub fn read(&mut self, group: &str, written: i64, taken: i64) {
-        self.position = self.position.max(written);
+        // A writer's clock may be ahead.
+        self.position = self.position.max(written.min(taken));
         if let Some(window) = self.groups.get_mut(group).and_then(|group| group.window.as_mut()) {
             let (latest, last) = window.come.unwrap_or((written, taken));
             window.come = Some((latest.max(written), last.max(taken)));
         }
     }
 
-    /// The window was read to its end. Returns the gap that this closes, if one was told.
-    pub fn done(&mut self, now: i64) -> Option<Gap> {
+    /// The window was read to its end. Returns the gaps that this closes, of those that were told.
+    pub fn done(&mut self, now: i64) -> Vec<Gap> {
         let (started, pace) = (self.started, self.pace);
         // A deeper look at many lines takes long, and must not take all of the time.
         let rest = (now - started) * 10;
-        let mut read = BTreeSet::new();
+        let (mut read, mut closed) = (BTreeSet::new(), Vec::new());
         for (name, group) in &mut self.groups {
             let Some(window) = group.window.take() else { continue };
             read.insert(name.clone());
+            closed.extend(group.barred.take().map(|barred| Gap { closed: true, ..barred.gap }));
             let taken = window.come.map_or(i64::MIN, |(_, taken)| taken.min(started));
             group.settled = group.settled.max(taken).max(started - pace.overlap);
             group.first = false;
@@ -227,13 +244,57 @@ impl Coverage {
                 group.owed = None;
             }
         }
-        self.close(&read)
+        closed.extend(self.close(&read));
+        closed
+    }
+
+    /// This group cannot be read, and the window goes on without it. It is tried again after `wait`
+    /// milliseconds. Returns its gap, which is its own.
+    pub fn bar(&mut self, name: &str, why: &str, now: i64, wait: i64, hopeless: bool) -> Option<Gap> {
+        let overlap = self.pace.overlap;
+        let id = self.gaps + 1;
+        let group = self.groups.get_mut(name)?;
+        let from = if group.first { group.floor } else { group.settled.saturating_sub(overlap).max(self.from) };
+        let known = group.barred.take().map(|barred| barred.gap);
+        let new = known.is_none();
+        let gap = Gap { id, from, to: now, groups: vec![name.to_owned()], why: why.to_owned(), closed: false };
+        let gap = known.map_or(gap.clone(), |known| Gap { id: known.id, from: known.from.min(from), ..gap });
+        group.window = None;
+        group.barred = Some(Barred { gap: gap.clone(), until: now.saturating_add(wait), hopeless });
+        self.gaps += u64::from(new);
+        Some(gap)
+    }
+
+    /// When the first group is tried again, if none can be read now.
+    pub fn none_readable(&self) -> Option<i64> {
+        let until = |group: &Followed| group.barred.as_ref().map(|barred| barred.until);
+        let all: Option<Vec<i64>> = self.groups.values().map(until).collect();
+        all?.into_iter().min()
+    }
+
+    /// Whether no group can be read, and waiting will not help.
+    pub fn hopeless(&self) -> bool {
+        let hopeless = |group: &Followed| group.barred.as_ref().is_some_and(|barred| barred.hopeless);
+        !self.groups.is_empty() && self.groups.values().all(hopeless)
+    }
+
+    /// The clock by which `now` was told was wrong by so much: it is set forward, or back.
+    pub fn set_clock(&mut self, by: i64) {
+        for group in self.groups.values_mut().chain(self.left.values_mut()) {
+            // Nothing is complete up to a time that is still to come.
+            group.settled = group.settled.saturating_add(by.min(0));
+            group.owed_at = group.owed_at.saturating_add(by);
+            group.read_at = group.read_at.map(|at| at.saturating_add(by));
+            group.sweep_at = group.sweep_at.saturating_add(by);
+        }
+        self.started = self.started.saturating_add(by);
     }
 
     /// The window cannot be read on. Returns the gap if it is new, or has grown: to more groups, or
     /// noticeably longer.
     pub fn trouble(&mut self, why: &str, now: i64) -> Option<Gap> {
-        let owing: Vec<(&String, &Followed)> = self.groups.iter().filter(|(_, group)| group.owes()).collect();
+        let owing: Vec<(&String, &Followed)> =
+            self.groups.iter().filter(|(_, group)| group.owes() && group.barred.is_none()).collect();
         let from = owing.iter().map(|(_, group)| group.settled).min()?.max(self.position).min(now);
         // Events may have been written earlier than they were taken.
         let from = if from > self.from { (from - self.pace.overlap).max(self.from) } else { from };
@@ -276,7 +337,7 @@ impl Coverage {
 
     /// How far the screen lags behind, in milliseconds, if by more than [`Pace::lag`].
     pub fn behind(&self, now: i64) -> Option<u64> {
-        let owing = self.groups.values().filter(|group| group.owes() && !group.first);
+        let owing = self.groups.values().filter(|group| group.owes() && !group.first && group.barred.is_none());
         let reached = owing.map(|group| group.settled.max(group.owed_at)).min()?.max(self.position);
         let behind = now - reached;
         (behind > self.pace.lag).then(|| u64::try_from(behind).unwrap_or(0))
@@ -284,7 +345,7 @@ impl Coverage {
 
     /// Whether some group's history is still being read.
     pub fn loading(&self) -> bool {
-        self.groups.values().any(|group| group.first)
+        self.groups.values().any(|group| group.first && group.barred.is_none())
     }
 
     /// Whether any group's session is sampled.
@@ -294,7 +355,7 @@ impl Coverage {
 
     /// Groups whose lines come by windows alone.
     pub fn polled(&self) -> usize {
-        self.groups.values().filter(|group| group.feed == Feed::None).count()
+        self.groups.values().filter(|group| group.feed == Feed::None && group.barred.is_none()).count()
     }
 
     /// Groups that are followed.
@@ -351,6 +412,9 @@ impl Followed {
     }
 
     fn due(&self, pace: &Pace, now: i64) -> bool {
+        if self.barred.as_ref().is_some_and(|barred| now < barred.until) {
+            return false;
+        }
         let Some(read_at) = self.read_at else { return true };
         let since = now - read_at;
         match self.feed {

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::core::text::sanitise_line;
+use super::payload;
+use crate::core::text::sanitise_event;
 use memchr::{memchr, memmem};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -19,6 +20,16 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
+    fn owned<'a>(self) -> Value<'a> {
+        match self {
+            Self::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Self::Number(number) => Value::Number(number),
+            Self::Bool(truth) => Value::Bool(truth),
+            Self::Null => Value::Null,
+            Self::Nested => Value::Nested,
+        }
+    }
+
     /// As text; an object or a list has none.
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match self {
@@ -40,18 +51,27 @@ impl Value<'_> {
     }
 }
 
-/// A value of a JSON object as text for the screen. Parsing has undone the escapes of the line, so it
-/// is sanitised again, inside objects and lists too.
+/// A value of a JSON object as text. Parsing has undone the escapes of the line, so it is sanitised again,
+/// inside objects and lists too; line breaks stay, as in a line's own text.
 pub fn as_text(value: &serde_json::Value) -> String {
     match value.as_str() {
-        Some(text) => sanitise_line(text),
-        None => sanitise_line(&value.to_string()),
+        Some(text) => sanitise_event(text),
+        None => sanitise_event(&value.to_string()),
     }
 }
 
-/// The field of this name in a line. `a.b` is the key `a.b`, or `b` in the object `a`.
+/// The field of this name in a line, or in what a router wrapped in it. `a.b` is the key `a.b`, or `b` in the
+/// object `a`.
 pub fn lookup<'a>(line: &'a str, path: &str) -> Option<Value<'a>> {
-    if line.starts_with('{') { json(line, path) } else { logfmt(line, path) }
+    let line = payload::bare(line);
+    if !line.starts_with('{') {
+        return logfmt(line, path);
+    }
+    json(line, path).or_else(|| match payload::inner(line) {
+        Cow::Owned(log) if log.starts_with('{') => json(&log, path).map(Value::owned),
+        Cow::Owned(log) => logfmt(&log, path).map(Value::owned),
+        Cow::Borrowed(_) => None,
+    })
 }
 
 fn json<'a>(line: &'a str, path: &str) -> Option<Value<'a>> {
@@ -174,12 +194,13 @@ impl<'p> Visitor<'_> for KeySeed<'p> {
 /// `key=value` or `key="value"`, at the beginning of the line or after a space, a comma or a bracket.
 fn logfmt<'a>(line: &'a str, key: &str) -> Option<Value<'a>> {
     let bytes = line.as_bytes();
-    let begins = |at: usize| at == 0 || matches!(bytes[at - 1], b' ' | b',' | b'(' | b'[' | b'{' | b';' | b'?' | b'&');
+    let begins =
+        |at: usize| at == 0 || matches!(bytes[at - 1], b' ' | b'\n' | b',' | b'(' | b'[' | b'{' | b';' | b'?' | b'&');
     let mut found = memmem::find_iter(bytes, key).filter(|at| begins(*at));
     let value = found.find_map(|at| line[at + key.len()..].strip_prefix('='))?;
     let value = match value.strip_prefix('"') {
         Some(quoted) => quoted.split('"').next().unwrap_or(quoted),
-        None => value.split([' ', ',', ')', ']', '}', ';', '&', '"']).next().unwrap_or(value),
+        None => value.split([' ', '\n', ',', ')', ']', '}', ';', '&', '"']).next().unwrap_or(value),
     };
     Some(Value::Text(Cow::Borrowed(value)))
 }
@@ -209,6 +230,11 @@ mod tests {
     #[case(r#"{broken "a":1"#, "a", None)]
     #[case("level=warn tool=now ms=5", "tool", text("now"))]
     #[case(r#"msg="two words" tool=now"#, "msg", text("two words"))]
+    #[case("first\ntool=now\nthird", "tool", text("now"))]
+    #[case("  {\"tool\":\"now\"}", "tool", text("now"))]
+    #[case(r#"{"log":"{\"tool\":\"now\"}","source":"stdout"}"#, "tool", text("now"))]
+    #[case(r#"{"log":"ms=5 tool=now","source":"stdout"}"#, "tool", text("now"))]
+    #[case(r#"{"log":"{\"tool\":\"now\"}","source":"stdout"}"#, "source", text("stdout"))]
     #[case("mytool=x", "tool", None)]
     #[case("tool", "tool", None)]
     fn a_field_is_found_by_its_path(#[case] line: &str, #[case] path: &str, #[case] expected: Option<Value<'_>>) {

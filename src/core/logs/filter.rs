@@ -14,6 +14,8 @@ pub struct Filter {
     pub hide: Vec<Expression>,
     /// Only these servers; empty is all.
     pub servers: BTreeSet<String>,
+    /// Beside them, the log groups whose lines may be theirs: of those lines it cannot be told whose they are.
+    pub untold: BTreeSet<String>,
     /// Without these tasks.
     pub without: BTreeSet<String>,
 }
@@ -21,7 +23,8 @@ pub struct Filter {
 impl Filter {
     /// Whether lines of this server and task may be shown.
     pub fn shows_source(&self, server: &str, task: &str) -> bool {
-        (self.servers.is_empty() || self.servers.contains(server)) && !self.without.contains(task)
+        let chosen = self.servers.contains(server) || self.untold.contains(server);
+        (self.servers.is_empty() || chosen) && !self.without.contains(task)
     }
 
     /// Whether a line is shown, if its source may be.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Line, LogEvent};
+use super::{Line, LogEvent, Owners};
 
 /// Lines may be missing here. When they are fetched later, the same gap comes again, closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,27 +32,30 @@ impl Gap {
         let groups = self.groups.join(", ");
         let (from, to) = (clock(self.from), clock(self.to));
         if self.closed {
-            return format!("gap closed: {from} to {to} on {groups} is complete now");
+            return format!("gap closed: {from} to {to} on {groups} was read to its end");
         }
         format!("gap {from} to {to} on {groups}: lines may be missing: {}", self.why)
     }
 
-    /// A line that stands in the log where the gap is.
-    pub fn line(&self) -> Line {
+    /// A line that stands in the log where the gap is. It bears the name of the server whose group it is, if it
+    /// is that of one server alone.
+    pub fn line(&self, owners: &Owners) -> Line {
         let level = if self.closed { "INFO" } else { "WARN" };
-        Line::decode(&LogEvent {
+        let group = self.groups.first().cloned().unwrap_or_default();
+        let event = LogEvent {
             timestamp: if self.closed { self.to } else { self.from },
             ingested: self.to,
-            group: self.groups.first().cloned().unwrap_or_default(),
-            stream: "quarterdeck".into(),
+            group: group.clone(),
+            stream: "gap".into(),
             message: format!("{level} quarterdeck: {}", self.words()),
-        })
+        };
+        Line::new(&event, owners.only_one(&group).unwrap_or(&group), "gap")
     }
 }
 
-/// UTC to the second, with the millisecond.
+/// UTC with the day, and with the millisecond.
 fn utc(millis: i64) -> String {
-    Timestamp::from_millisecond(millis).map(|at| at.strftime("%H:%M:%S%.3fZ").to_string()).unwrap_or_default()
+    Timestamp::from_millisecond(millis).map(|at| at.strftime("%FT%H:%M:%S%.3fZ").to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -64,11 +67,15 @@ mod tests {
     fn a_gap_says_where_and_why_and_later_that_it_is_closed() {
         let groups = vec!["/q/prod/time".to_owned()];
         let mut gap = Gap { id: 1, from: 1_000, to: 61_500, groups, why: "throttled".into(), closed: false };
-        let line = gap.line();
+        let line = gap.line(&Owners::default());
         assert_eq!((line.at, line.severity), (1_000, Severity::Warn));
-        assert!(line.text.contains("gap 00:00:01.000Z to 00:01:01.500Z on /q/prod/time"), "{}", line.text);
+        assert!(
+            line.text.contains("gap 1970-01-01T00:00:01.000Z to 1970-01-01T00:01:01.500Z on /q/prod/time"),
+            "{}",
+            line.text
+        );
         assert!(line.text.ends_with("throttled"), "{}", line.text);
         gap.closed = true;
-        assert!(gap.line().text.contains("gap closed"), "{}", gap.line().text);
+        assert!(gap.words().contains("gap closed"), "{}", gap.words());
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A query to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InsightsRequest {
-    /// Log group names; at most 50 (StartQuery, CloudWatch Logs API reference).
+    /// Identifiers of log groups of one region; at most 50 (StartQuery, CloudWatch Logs API reference).
     pub groups: Vec<String>,
     /// First millisecond since the Unix epoch.
     pub from: i64,
@@ -29,13 +29,30 @@ pub struct InsightsResults {
     pub running: bool,
     /// Names of the fields, in the order of the query.
     pub columns: Vec<String>,
-    /// Values by row, sanitised; a missing field is empty.
+    /// Values by row, sanitised; line breaks are `\n`, and a missing field is empty.
     pub rows: Vec<Vec<String>>,
     pub matched: f64,
     /// Events that were read.
     pub scanned: f64,
     /// Bytes that were read, which are paid for.
     pub bytes: f64,
+}
+
+/// A query over those streams alone whose names begin so, of groups that others write to as well.
+///
+/// # Errors
+/// When the query begins with a command that must come first, so that nothing can be put before it.
+pub fn of_streams(query: &str, prefixes: &[String]) -> Result<String, String> {
+    if prefixes.is_empty() {
+        return Ok(query.to_owned());
+    }
+    let pattern: Vec<String> = prefixes.iter().map(|prefix| regex::escape(prefix).replace('/', "\\/")).collect();
+    let filter = format!("filter @logStream like /^({})/", pattern.join("|"));
+    let first = query.split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty()).unwrap_or_default();
+    if ["source", "select", "search"].contains(&first.to_lowercase().as_str()) {
+        return Err(filter);
+    }
+    Ok(format!("{filter} | {query}"))
 }
 
 impl InsightsResults {
@@ -64,6 +81,14 @@ impl InsightsResults {
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    #[test]
+    fn a_query_of_a_server_that_shares_its_group_counts_its_streams_alone() {
+        assert_eq!(of_streams("stats count(*)", &[]), Ok("stats count(*)".into()));
+        let one = of_streams("stats count(*)", &["api.v1/app/".to_owned()]);
+        assert_eq!(one, Ok(r"filter @logStream like /^(api\.v1\/app\/)/ | stats count(*)".into()));
+        assert!(of_streams(" SOURCE logGroups() | stats count(*)", &["a/".to_owned()]).is_err());
+    }
 
     #[rstest]
     #[case(512.0, "512 B scanned, under $0.01")]

@@ -3,21 +3,23 @@
 use serde_json::{Map, Value};
 
 use super::LogEvent;
+use super::owners::task_of;
+use super::payload;
 use super::severity::Severity;
-use crate::core::text::{sanitise, sanitise_line};
+use crate::core::text::{sanitise, sanitise_event};
 
 /// A log line on its way, safe for the terminal.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Line {
     /// Milliseconds since the Unix epoch.
     pub at: i64,
-    /// Server: the last part of the log group's name.
+    /// Server, or the log group's full name where the server cannot be told.
     pub server: Box<str>,
     /// Task id, or the whole stream name where it is not ECS's.
     pub task: Box<str>,
     /// How bad it is.
     pub severity: Severity,
-    /// Sanitised text.
+    /// Sanitised text; line breaks are `\n`.
     pub text: Box<str>,
 }
 
@@ -30,7 +32,7 @@ pub struct LineRef<'a> {
     pub task: &'a str,
     /// How bad it is.
     pub severity: Severity,
-    /// Sanitised text.
+    /// Sanitised text; line breaks are `\n`.
     pub text: &'a str,
 }
 
@@ -38,14 +40,18 @@ pub struct LineRef<'a> {
 const PARSED: usize = 16 * 1024;
 
 impl Line {
-    /// Decodes and sanitises an event.
+    /// An event of which is told only which group and which stream it comes from.
     pub fn decode(event: &LogEvent) -> Self {
-        let last = |path: &str| sanitise(path.rsplit('/').next().unwrap_or(path)).into_boxed_str();
-        let text = sanitise_line(&event.message);
+        Self::new(event, &event.group, task_of(&event.stream))
+    }
+
+    /// An event of a server's task, sanitised.
+    pub fn new(event: &LogEvent, server: &str, task: &str) -> Self {
+        let text = sanitise_event(&event.message);
         Self {
             at: event.timestamp,
-            server: last(&event.group),
-            task: last(&event.stream),
+            server: sanitise(server).into(),
+            task: sanitise(task).into(),
             severity: Severity::of(&text),
             text: text.into(),
         }
@@ -56,22 +62,12 @@ impl Line {
         let Self { at, server, task, severity, text } = self;
         LineRef { at: *at, server, task, severity: *severity, text }
     }
-
-    /// First eight characters of the task.
-    pub fn short_task(&self) -> &str {
-        self.view().short_task()
-    }
 }
 
-impl<'a> LineRef<'a> {
-    /// First eight characters of the task.
-    pub fn short_task(&self) -> &'a str {
-        self.task.get(..8).unwrap_or(self.task)
-    }
-
+impl LineRef<'_> {
     /// The line as a JSON object, if it is one.
     pub fn fields(&self) -> Option<Map<String, Value>> {
-        self.text.starts_with('{').then(|| serde_json::from_str(self.text).ok()).flatten()
+        payload::fields(self.text)
     }
 
     /// The line as a JSON object for a row of the screen: an enormous one is shown as its text.
@@ -94,6 +90,7 @@ mod tests {
             message: "\u{1b}]0;owned\u{7}hi\u{202e}".into(),
         };
         let line = Line::decode(&event);
-        assert_eq!((&*line.server, line.short_task(), &*line.text), ("time", "01234567", "hi"));
+        let expected = ("/quarterdeck/local/time", "0123456789abcdef", "hi");
+        assert_eq!((&*line.server, &*line.task, &*line.text), expected);
     }
 }

@@ -23,14 +23,26 @@ impl Pattern {
     /// # Errors
     /// Why it is none, in one line.
     pub fn regex(text: &str) -> Result<Self, String> {
-        let regex = build(text).map_err(|error| reason(&error))?;
+        let regex = build(text, has_no_capital(text)).map_err(|error| reason(&error))?;
+        Ok(Self { text: text.to_owned(), regex })
+    }
+
+    /// A regular expression whose letters stand for themselves, small or capital.
+    ///
+    /// # Errors
+    /// Why it is none, in one line.
+    pub fn exact(text: &str) -> Result<Self, String> {
+        let regex = build(text, false).map_err(|error| reason(&error))?;
         Ok(Self { text: text.to_owned(), regex })
     }
 
     /// This very text.
     pub fn literal(text: &str) -> Self {
         // An escaped literal within the size limit always compiles; one beyond it matches nothing.
-        Self { text: text.to_owned(), regex: build(&regex::escape(text)).unwrap_or_else(|_| never()) }
+        Self {
+            text: text.to_owned(),
+            regex: build(&regex::escape(text), has_no_capital(text)).unwrap_or_else(|_| never()),
+        }
     }
 
     /// As it was typed.
@@ -49,8 +61,15 @@ impl Pattern {
     }
 }
 
-fn build(text: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(text).case_insensitive(!text.chars().any(char::is_uppercase)).size_limit(SIZE_LIMIT).build()
+fn has_no_capital(text: &str) -> bool {
+    !text.chars().any(char::is_uppercase)
+}
+
+fn build(text: &str, any_case: bool) -> Result<Regex, regex::Error> {
+    // An event may have several lines: a pattern may reach over them, or stand at the beginning of each.
+    let mut builder = RegexBuilder::new(text);
+    builder.multi_line(true).dot_matches_new_line(true).size_limit(SIZE_LIMIT);
+    builder.case_insensitive(any_case).build()
 }
 
 /// The last line of the library's report says what is wrong; those before it draw the pattern.
@@ -79,6 +98,12 @@ mod tests {
         assert!(Pattern::new("a[b").matches("xa[by"));
         assert!(Pattern::new("Get").matches("Get") && !Pattern::new("Get").matches("get"));
         assert!(!never().is_match("anything"));
+    }
+
+    #[test]
+    fn a_pattern_reaches_over_the_lines_of_an_event() {
+        let trace = "Traceback\n  File \"a.py\"\nValueError: declined";
+        assert!(Pattern::new("Traceback.*declined").matches(trace) && Pattern::new("^ValueError").matches(trace));
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub struct LogEvent {
     pub timestamp: i64,
     /// Milliseconds since the Unix epoch at which CloudWatch took it.
     pub ingested: i64,
+    /// Identifier of its log group ([`group`](super::group)).
     pub group: String,
     /// Log stream name; for ECS `prefix/container/task-id`.
     pub stream: String,
@@ -19,7 +20,10 @@ pub struct LogEvent {
 /// A request to FilterLogEvents on one log group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogQuery {
+    /// Identifier of the log group ([`group`](super::group)).
     pub group: String,
+    /// Only streams whose names begin so; `None` is all.
+    pub prefix: Option<String>,
     /// First millisecond wanted, inclusive.
     pub from: i64,
     /// Last millisecond wanted, exclusive; `None` is now.

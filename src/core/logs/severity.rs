@@ -1,6 +1,10 @@
 //! How bad a line is, found in the shapes that common loggers write.
 
+use std::borrow::Cow;
+
 use memchr::memmem;
+
+use super::payload;
 
 /// How bad a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
@@ -20,7 +24,10 @@ impl Severity {
     /// The severity of this name, in the spellings that loggers use.
     pub fn named(name: &str) -> Option<Self> {
         const NAMES: &[(Severity, &[&str])] = &[
-            (Severity::Debug, &["trace", "debug", "verbose", "trc", "dbg", "vrb", "fine", "finer", "finest"]),
+            (
+                Severity::Debug,
+                &["trace", "debug", "verbose", "trc", "dbg", "vrb", "fine", "finer", "finest", "dbug", "trce"],
+            ),
             (Severity::Info, &["info", "notice", "information", "informational", "inf", "log"]),
             (Severity::Warn, &["warn", "warning", "wrn"]),
             (
@@ -39,6 +46,7 @@ impl Severity {
                     "alert",
                     "severe",
                     "ftl",
+                    "fail",
                 ],
             ),
         ];
@@ -69,39 +77,104 @@ impl Severity {
         }
     }
 
+    /// The severity of a letter, as Android, glog, MongoDB and others write it.
+    pub fn lettered(letter: &str) -> Option<Self> {
+        match letter.as_bytes() {
+            [b'T' | b'V' | b'D'] => Some(Self::Debug),
+            [b'I' | b'N'] => Some(Self::Info),
+            [b'W'] => Some(Self::Warn),
+            [b'E' | b'F' | b'C' | b'A'] => Some(Self::Error),
+            _ => None,
+        }
+    }
+
+    /// OpenTelemetry's SeverityNumber: 1 to 24, four for each (Logs Data Model).
+    fn opentelemetry(number: u64) -> Option<Self> {
+        match number {
+            1..=8 => Some(Self::Debug),
+            9..=12 => Some(Self::Info),
+            13..=16 => Some(Self::Warn),
+            17..=24 => Some(Self::Error),
+            _ => None,
+        }
+    }
+
+    /// Python's `levelno`, which is one step above pino's numbers.
+    fn python(number: u64) -> Option<Self> {
+        match number {
+            1..20 => Some(Self::Debug),
+            20..30 => Some(Self::Info),
+            30..40 => Some(Self::Warn),
+            40..=50 => Some(Self::Error),
+            _ => None,
+        }
+    }
+
     /// Finds it in a sanitised line.
     pub fn of(text: &str) -> Self {
-        match text.as_bytes().first() {
-            None => None,
-            Some(b'{') => json(text),
-            Some(_) => plain(text),
-        }
-        .unwrap_or_default()
+        let text = payload::bare(text);
+        let own = match text.as_bytes() {
+            [] => None,
+            [b'{', ..] | [b'[', b'{', ..] => json(text).or_else(|| routed(text)),
+            _ => plain(text),
+        };
+        own.unwrap_or_default()
     }
 }
 
+/// The severity of what a router wrapped in a JSON line that names none itself.
+fn routed(text: &str) -> Option<Severity> {
+    if text.len() > ROUTED {
+        return None;
+    }
+    match payload::inner(text) {
+        Cow::Owned(log) if log.starts_with('{') => json(&log),
+        Cow::Owned(log) => plain(&log),
+        Cow::Borrowed(_) => None,
+    }
+}
+
+/// Longest line that is unwrapped to find its level, in bytes.
+const ROUTED: usize = 64 * 1024;
 /// How far into a JSON line its level is looked for, in bytes.
 const JSON_HEAD: usize = 16 * 1024;
 /// How far into a plain line, in bytes: levels stand near the beginning.
 const PLAIN_HEAD: usize = 160;
 
+/// How a field's value says the level.
+#[derive(Clone, Copy)]
+enum Scale {
+    /// As a word, a letter, or a number of syslog or pino.
+    Usual,
+    OpenTelemetry,
+    Python,
+    /// As a letter alone: a short name means other things elsewhere.
+    Letter,
+}
+
 /// Names of the field that holds the level, in any case.
-const KEYS: &[&str] = &[
-    "level",
-    "severity",
-    "lvl",
-    "loglevel",
-    "log_level",
-    "log.level",
-    "levelname",
-    "level_name",
-    "severitytext",
-    "severity_text",
-    "@l",
-    "@level",
+const KEYS: &[(&str, Scale)] = &[
+    ("level", Scale::Usual),
+    ("severity", Scale::Usual),
+    ("lvl", Scale::Usual),
+    ("loglevel", Scale::Usual),
+    ("log_level", Scale::Usual),
+    ("log.level", Scale::Usual),
+    ("levelname", Scale::Usual),
+    ("level_name", Scale::Usual),
+    ("severitytext", Scale::Usual),
+    ("severity_text", Scale::Usual),
+    ("@l", Scale::Usual),
+    ("@level", Scale::Usual),
+    ("severitynumber", Scale::OpenTelemetry),
+    ("severity_number", Scale::OpenTelemetry),
+    ("levelno", Scale::Python),
+    ("s", Scale::Letter),
 ];
 /// A part of each of those names: what is searched for.
-const PARTS: &[&[u8]] = &[b"evel", b"everity", b"lvl\"", b"\"@l\""];
+const PARTS: &[&[u8]] = &[b"evel", b"everity", b"lvl\"", b"\"@l\"", b"EVEL", b"EVERITY", b"LVL\"", b"\"s\""];
+/// Names of the field inside an object that is the level, such as `{"level":{"name":"ERROR"}}`.
+const INSIDE: &[&str] = &["name", "level", "text", "label", "value", "severity", "standardLevel", "levelStr"];
 
 /// The value of the first level field, without parsing the object. A quotation mark inside a string
 /// is escaped in JSON, so a message that quotes a level is not taken for one.
@@ -113,18 +186,63 @@ fn json(text: &str) -> Option<Severity> {
 fn level_field(text: &str, at: usize) -> Option<Severity> {
     let open = if text.as_bytes()[at] == b'"' { at } else { text[..at].rfind('"')? };
     let (key, rest) = text[open + 1..].split_once('"')?;
-    if !KEYS.iter().any(|one| one.eq_ignore_ascii_case(key)) {
-        return None;
+    let (_, scale) = KEYS.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?;
+    let value = rest.trim_start().strip_prefix(':')?.trim_start();
+    match value.strip_prefix('{') {
+        Some(object) => nested(object),
+        None => scaled(value, *scale),
     }
-    value(rest.trim_start().strip_prefix(':')?.trim_start())
 }
 
-/// A level as a word, quoted or not, or as a number.
-fn value(text: &str) -> Option<Severity> {
+/// The level in an object that is the value of a level field.
+fn nested(object: &str) -> Option<Severity> {
+    let object = object.split(['{', '}']).next().unwrap_or(object);
+    INSIDE.iter().find_map(|name| {
+        let found = memmem::find_iter(object.as_bytes(), name.as_bytes());
+        found.into_iter().find_map(|at| {
+            let before = object[..at].ends_with('"');
+            let rest = object[at + name.len()..].strip_prefix('"')?.trim_start().strip_prefix(':')?;
+            if before { value(rest.trim_start()) } else { None }
+        })
+    })
+}
+
+fn scaled(text: &str, scale: Scale) -> Option<Severity> {
+    let number = || word_of(text).parse().ok();
+    match scale {
+        Scale::Usual => value(text),
+        Scale::OpenTelemetry => match number() {
+            Some(number) => Severity::opentelemetry(number),
+            // As protobuf's JSON may write it: `"SEVERITY_NUMBER_ERROR2"`.
+            None => text
+                .trim_start_matches('"')
+                .strip_prefix("SEVERITY_NUMBER_")
+                .and_then(|rest| Severity::named(word_of(rest).trim_end_matches(|c: char| c.is_ascii_digit()))),
+        },
+        Scale::Python => number().and_then(Severity::python),
+        Scale::Letter => {
+            let quoted = text.strip_prefix('"')?;
+            let letter = word_of(quoted);
+            // MongoDB counts its levels of detail: `D1` to `D5`.
+            let detail = letter.len() == 2 && letter.starts_with('D');
+            let letter = if detail { "D" } else { letter };
+            Severity::lettered(letter)
+        }
+    }
+}
+
+/// The word at the beginning, quoted or not.
+fn word_of(text: &str) -> &str {
     let text = text.strip_prefix('"').unwrap_or(text);
     let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
-    let word = &text[..end];
-    word.parse().ok().and_then(Severity::numbered).or_else(|| Severity::named(word))
+    &text[..end]
+}
+
+/// A level as a word or a letter, quoted or not, or as a number.
+fn value(text: &str) -> Option<Severity> {
+    let word = word_of(text);
+    let number = || word.parse().ok().and_then(Severity::numbered);
+    number().or_else(|| Severity::named(word)).or_else(|| Severity::lettered(word))
 }
 
 fn plain(text: &str) -> Option<Severity> {
@@ -132,8 +250,10 @@ fn plain(text: &str) -> Option<Severity> {
     syslog(head)
         .or_else(|| glog(head.as_bytes()))
         .or_else(|| logfmt(head))
+        .or_else(|| logcat(head))
         .or_else(|| crash(head))
         .or_else(|| word(head))
+        .or_else(|| redis(head))
         .or_else(|| access(text))
 }
 
@@ -171,6 +291,43 @@ fn logfmt(head: &str) -> Option<Severity> {
     })
 }
 
+/// Android's logcat (developer.android.com, "Logcat command-line tool"): `E/Tag( 123): …`, also after a time, and
+/// `11-25 10:00:00.123  1234  5678 E Tag: …`. Others put such a letter before a colon or in brackets: `E: …`, `[E] …`.
+fn logcat(head: &str) -> Option<Severity> {
+    let level = |letter: &str| Severity::lettered(letter).filter(|_| "VDIWEF".contains(letter));
+    let words: Vec<&str> = head.split_ascii_whitespace().take(6).collect();
+    let (first, rest) = words.split_first()?;
+    let alone = first.strip_suffix(':').or_else(|| first.strip_prefix('[').and_then(|word| word.strip_suffix(']')));
+    let tagged = |word: &str| {
+        let (letter, tag) = word.split_once('/')?;
+        level(letter).filter(|_| !tag.is_empty() && head.contains(':'))
+    };
+    let digits = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+    let dated = first.len() == 5 && first.split_once('-').is_some_and(|(month, day)| digits(month) && digits(day));
+    let timed = match rest {
+        [time, process, thread, letter, ..] if dated && time.contains(':') && digits(process) && digits(thread) => {
+            level(letter)
+        }
+        [time, word, ..] if dated && time.contains(':') => tagged(word),
+        _ => None,
+    };
+    alone.and_then(level).or_else(|| tagged(first)).or(timed)
+}
+
+/// `1:M 02 Jan 2026 03:04:05.678 # …`: a sign is the level (redis.conf, "loglevel").
+fn redis(head: &str) -> Option<Severity> {
+    let mut words = head.split(' ');
+    let (process, role) = words.next()?.split_once(':')?;
+    let process = process.bytes().all(|byte| byte.is_ascii_digit()) && matches!(role, "M" | "S" | "C" | "X");
+    let sign = words.nth(4).filter(|_| process)?;
+    match sign {
+        "#" => Some(Severity::Warn),
+        "*" => Some(Severity::Info),
+        "-" | "." => Some(Severity::Debug),
+        _ => None,
+    }
+}
+
 /// How a crash begins in Rust, Go, Python, Java and JavaScript.
 fn crash(head: &str) -> Option<Severity> {
     const BEGINS: &[&str] = &[
@@ -190,31 +347,46 @@ fn crash(head: &str) -> Option<Severity> {
     (thrown || panicked || BEGINS.iter().any(|begin| head.starts_with(begin))).then_some(Severity::Error)
 }
 
-/// The first level that stands alone in capitals, or in brackets or before a colon. A lower-case
-/// word in prose ("no error found") is no level.
+/// The first level that stands alone in capitals, in brackets, before a colon, or in a column of its own after
+/// a comma. A lower-case word in prose ("no error found") is no level.
 fn word(head: &str) -> Option<Severity> {
     let bytes = head.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
         let end = at + bytes[at..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        if (3..=13).contains(&(end - at)) {
-            let word = &head[at..end];
-            let before = at.checked_sub(1).map(|at| bytes[at]);
-            let after = bytes.get(end).copied();
-            // `SOME_ERROR_CODE` and `ERROR1` are names.
-            let part = |byte: Option<u8>| byte.is_some_and(|byte| byte == b'_' || byte.is_ascii_digit());
-            let shouted = word.bytes().all(|byte| byte.is_ascii_uppercase()) && !part(before) && !part(after);
-            let bracketed = matches!(before, Some(b'[' | b'<' | b'(')) && matches!(after, Some(b']' | b'>' | b')'));
-            let headed = after == Some(b':') && matches!(before, None | Some(b' ' | b']' | b'|'));
-            if (shouted || bracketed || headed)
-                && let Some(severity) = Severity::named(word)
-            {
-                return Some(severity);
-            }
+        if (3..=13).contains(&(end - at))
+            && stands_out(head, at, end)
+            && let Some(severity) = Severity::named(&head[at..end])
+        {
+            return Some(severity);
         }
         at = end.max(at + 1);
     }
     None
+}
+
+/// Whether a word is written as loggers write a level.
+fn stands_out(head: &str, at: usize, end: usize) -> bool {
+    let bytes = head.as_bytes();
+    let (before, after) = (at.checked_sub(1).map(|at| bytes[at]), bytes.get(end).copied());
+    // `SOME_ERROR_CODE` and `ERROR1` are names.
+    let part = |byte: Option<u8>| byte.is_some_and(|byte| byte == b'_' || byte.is_ascii_digit());
+    let shouted = head[at..end].bytes().all(|byte| byte.is_ascii_uppercase()) && !part(before) && !part(after);
+    // Some fill the brackets up with blanks.
+    let (left, right) = (head[..at].trim_end_matches(' '), head[end..].trim_start_matches(' '));
+    let bracketed = left.ends_with(['[', '<', '(']) && right.starts_with([']', '>', ')']);
+    let begins = matches!(before, None | Some(b' ' | b'\n' | b']' | b'|'));
+    let headed = begins && (right.starts_with(':') || numbered(right));
+    // Windows' CBS: `2026-11-25 04:30:30, Error                 CBS    …`.
+    let column = left.ends_with(',') && (head[end..].starts_with("  ") || after == Some(b'\t'));
+    shouted || bracketed || headed || column
+}
+
+/// The number of a compiler's error, and a colon: `error CS1002: …`.
+fn numbered(text: &str) -> bool {
+    let rest = text.trim_start_matches(|c: char| c.is_ascii_uppercase());
+    let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    rest.len() < text.len() && digits.len() < rest.len() && digits.starts_with(':')
 }
 
 /// The status of a web server's access line: `"GET /mcp HTTP/1.1" 502 …`.
@@ -292,6 +464,51 @@ mod tests {
     #[case("2026-01-01 ERROR it broke", Error)]
     #[case("[warn] it may break", Warn)]
     #[case("warning: odd", Warn)]
+    #[case(r#"{"log":"{\"level\":\"error\",\"msg\":\"x\"}\n","stream":"stderr","container_name":"app"}"#, Error)]
+    #[case(r#"{"container_id":"1","log":"2026-01-02 WARN slow","source":"stdout"}"#, Warn)]
+    #[case("  {\"level\":\"error\",\"msg\":\"behind blanks\"}", Error)]
+    #[case("\t WARN behind a tab", Warn)]
+    #[case("2026-11-25T10:00:00.000000000Z stderr F {\"level\":\"error\"}", Error)]
+    #[case("2026-11-25T10:00:00.000000000Z stdout F W1125 10:00:00.000 1 x.go:1] odd", Warn)]
+    #[case(r#"[{"level":"error"},{"level":"info"}]"#, Error)]
+    #[case(r#"{"severityNumber":17,"body":"OpenTelemetry"}"#, Error)]
+    #[case(r#"{"severityNumber":13}"#, Warn)]
+    #[case(r#"{"severity_number":5}"#, Debug)]
+    #[case(r#"{"severityNumber":"SEVERITY_NUMBER_ERROR2"}"#, Error)]
+    #[case(r#"{"severityNumber":9,"severityText":"WARN"}"#, Info)]
+    #[case(r#"{"levelno":40,"msg":"Python"}"#, Error)]
+    #[case(r#"{"Level":"E","msg":"one letter"}"#, Error)]
+    #[case(r#"{"level":"W"}"#, Warn)]
+    #[case(r#"{"LEVEL":"error"}"#, Error)]
+    #[case(r#"{"level":{"name":"ERROR"},"msg":"an object"}"#, Error)]
+    #[case(r#"{"level":{"value":30000,"levelStr":"WARN"}}"#, Warn)]
+    #[case(r#"{"level":{"colour":"red"},"msg":"error: x"}"#, Info)]
+    #[case(r#"{"t":{"$date":"x"},"s":"E","c":"NETWORK","msg":"MongoDB"}"#, Error)]
+    #[case(r#"{"t":{"$date":"x"},"s":"D2","c":"QUERY"}"#, Debug)]
+    #[case(r#"{"s":"Error","x":1}"#, Info)]
+    #[case("11-25 10:00:00.123  1234  5678 E ActivityManager: ANR", Error)]
+    #[case("11-25 10:00:00.123  1234  5678 D dalvikvm: GC", Debug)]
+    #[case("E/AndroidRuntime( 1234): FATAL EXCEPTION", Error)]
+    #[case("11-25 10:00:00.123 W/Tag(123): odd", Warn)]
+    #[case("I/Tag: ERROR is only text", Info)]
+    #[case("E: Unable to locate package", Error)]
+    #[case("[W] odd", Warn)]
+    #[case("A value is not a level: no", Info)]
+    #[case("A: because", Info)]
+    #[case("A/B testing: on", Info)]
+    #[case("3 E coli: found", Info)]
+    #[case("GET /a/b E: 1", Info)]
+    #[case("2026-11-25 04:30:30, Error                 CBS    Failed to bulk stage", Error)]
+    #[case("2026-11-25 04:30:30, Info                  CBS    error is only text", Info)]
+    #[case("2026-11-25 04:30:30, Warning\tCSI", Warn)]
+    #[case("first, error found", Info)]
+    #[case("app : error : cannot open", Error)]
+    #[case("x.cs(1,2): error CS1002: ; expected", Error)]
+    #[case("[2026/01/02 03:04:05] [ warn] [engine] fluent bit", Warn)]
+    #[case("[2026/01/02 03:04:05] [ info] [output] ERROR is only text", Info)]
+    #[case("fail: Microsoft.AspNetCore[0]", Error)]
+    #[case("1:M 02 Jan 2026 03:04:05.678 # Server is low on memory", Warn)]
+    #[case("first line\nERROR on the second", Error)]
     #[case("all went well, no error found", Info)]
     #[case("exit code SOME_ERROR_CODE", Info)]
     #[case("", Info)]

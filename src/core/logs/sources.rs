@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::tag::Tags;
+
 /// A task of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     pub server: Box<str>,
     pub task: Box<str>,
+    /// Its short name, of which no other task has the same.
+    pub tag: Box<str>,
     /// Lines that came from it, those dropped since included.
     pub lines: u64,
 }
@@ -16,6 +20,7 @@ pub(super) struct Sources {
     all: Vec<Source>,
     numbers: BTreeMap<Box<str>, BTreeMap<Box<str>, u32>>,
     last: usize,
+    tags: Tags,
 }
 
 impl Sources {
@@ -32,7 +37,8 @@ impl Sources {
             let number = self.all.len();
             let index = u32::try_from(number).unwrap_or(u32::MAX);
             self.numbers.entry(server.into()).or_default().insert(task.into(), index);
-            self.all.push(Source { server: server.into(), task: task.into(), lines: 0 });
+            let tag = self.tags.of(task).into();
+            self.all.push(Source { server: server.into(), task: task.into(), tag, lines: 0 });
             number
         });
         self.all[number].lines += 1;
@@ -43,6 +49,11 @@ impl Sources {
     /// Server and task of a number.
     pub fn names(&self, number: u32) -> (&str, &str) {
         self.all.get(number as usize).map_or(("", ""), |source| (&source.server, &source.task))
+    }
+
+    /// The short name of a number's task.
+    pub fn tag(&self, number: u32) -> &str {
+        self.all.get(number as usize).map_or("", |source| &source.tag)
     }
 
     pub fn all(&self) -> &[Source] {

@@ -36,6 +36,8 @@ pub struct Kept<'a> {
     pub anchor: Anchor,
     /// The operator marked it.
     pub marked: bool,
+    /// The short name of its task, which no other task has.
+    pub tag: &'a str,
     pub line: LineRef<'a>,
 }
 

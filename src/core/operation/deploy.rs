@@ -13,7 +13,7 @@ use super::work::{
 };
 use crate::core::environment::{MAX_TASKS, Template};
 use crate::core::fleet::Bounds;
-use crate::core::stack::{ChangeSetRequest, StackRef, TemplateSource};
+use crate::core::stack::{ChangeSetRequest, Stack, StackRef, TemplateSource};
 
 /// The stacks of an environment, in an order in which each comes after those it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct StackDeploy {
     pub stack: StackRef,
     pub template: Template,
     pub inputs: BTreeMap<String, ParameterValue>,
-    /// Tags on every resource.
+    /// Tags on every resource; none leaves those of the stack as they are.
     pub tags: BTreeMap<String, String>,
     /// How it was planned.
     pub planned: Planned,
@@ -100,6 +100,16 @@ impl StackDeploy {
             create: self.create,
             role: self.role.clone(),
         }
+    }
+
+    /// The parameters after the deploy that are known before it, where this is the stack that is there.
+    pub fn known(&self, deployed: Option<&Stack>) -> BTreeMap<String, String> {
+        let kept = self.keep.iter().filter_map(|key| Some((key.clone(), deployed?.parameters.get(key)?.clone())));
+        let given = self.inputs.iter().filter_map(|(key, input)| match input {
+            ParameterValue::Value(value) => Some((key.clone(), value.clone())),
+            ParameterValue::Output { .. } => None,
+        });
+        kept.chain(given).collect()
     }
 
     /// Its deletion protection, if it is to be switched on later: it is left off for now. What is being created

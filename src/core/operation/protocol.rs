@@ -12,7 +12,8 @@ use super::offer::{Offer, Standing, Way};
 use super::record::{Entry, Note, Outcome, Record};
 use super::rotate::grace_waived;
 use super::work::{Applied, BoardCall, Call, Changed, Check, CheckState, SecretCall, StackCall, Step, Work};
-use crate::core::error::CloudError;
+use crate::core::backoff::{Backoff, chance_in};
+use crate::core::error::{CloudError, ErrorKind};
 use crate::core::plan::{Confirm, Plan};
 use crate::core::text::short_duration;
 
@@ -116,13 +117,15 @@ pub struct Progress {
     pub stage: Stage,
     /// How it stands, in words, where there is more to say than the stage.
     pub note: Option<String>,
-    /// How often its outcome was unknown so far.
+    /// How often its outcome was unknown, or the service asked to slow down, so far.
     pub attempts: u32,
+    /// Whether the service asked to slow down at the last attempt.
+    pub throttled: bool,
 }
 
 impl Progress {
     fn begin(stage: Stage, since: Timestamp) -> Self {
-        Self { since, stage, note: None, attempts: 0 }
+        Self { since, stage, note: None, attempts: 0, throttled: false }
     }
 
     /// How it stands, in words.
@@ -228,6 +231,11 @@ pub enum Order {
 
 /// How often a call whose outcome is unknown is settled before the operation pauses.
 const MAX_SETTLES: u32 = 3;
+/// How often a call that was refused for its rate is sent again: some two minutes.
+const MAX_THROTTLED: u32 = 5;
+/// The pauses before that.
+const FAILED: Backoff = Backoff::seconds(4, 60);
+const THROTTLED: Backoff = Backoff::seconds(10, 60);
 /// How long reads of AWS may show what was there before a write. AWS gives no figure; it is seconds.
 const LAG: SignedDuration = SignedDuration::from_secs(30);
 /// Seconds between two reads of a condition.
@@ -288,6 +296,20 @@ impl Operation {
     /// What it has learnt.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// How it ended, once all steps are done.
+    pub fn proof(&self) -> String {
+        let unproven = self.done.values().filter_map(|note| match note {
+            Note::Unproven(words) => Some(words.as_str()),
+            Note::Done | Note::Told(_) => None,
+        });
+        let unproven: Vec<&str> = unproven.collect();
+        if unproven.is_empty() {
+            "done and verified".to_owned()
+        } else {
+            format!("done, but not all of it could be verified: {}", unproven.join("; "))
+        }
     }
 
     fn learn(&mut self, facts: Facts) {
@@ -619,12 +641,17 @@ impl Operation {
         }
         let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
         (progress.stage, progress.note) = (Stage::Sent, None);
-        let attempts = progress.attempts;
+        let (attempts, throttled) = (progress.attempts, progress.throttled);
         let Some(Work::Apply(call)) = self.work(index) else { return Vec::new() };
         let (operation, call) = (self.plan.id.clone(), call.clone());
         let again = !self.begun.insert(index);
-        // A service that is throttled or failing is given time, more with each attempt: 2, 4, 8 s.
-        let pause = if attempts == 0 { 0 } else { 1 << attempts };
+        // A service that is throttled or failing is given time, more with each attempt.
+        let chance = chance_in(&operation, u64::from(attempts) + 16 * index as u64);
+        let pause = match (attempts, throttled) {
+            (0, _) => 0,
+            (_, true) => THROTTLED.wait_seconds(attempts, chance),
+            (_, false) => FAILED.wait_seconds(attempts, chance),
+        };
         vec![Order::Apply(index, Box::new(Approved { operation, call, again }), pause)]
     }
 
@@ -637,6 +664,7 @@ impl Operation {
             News::Applied(Applied::Changed(changed)) => self.found_changed(index, *changed),
             News::Applied(Applied::Void(why)) => self.void(index, why, now),
             News::Checked(CheckState::Holds(note), facts) => self.complete(index, facts, Note::Told(note), now),
+            News::Checked(CheckState::Unproven(note), facts) => self.complete(index, facts, Note::Unproven(note), now),
             News::Checked(CheckState::Pending(note), _) => self.check_again(index, note, now),
             News::Checked(CheckState::Doubtful(reason), _) => self.doubt(index, reason, now),
             News::Checked(CheckState::Failed(reason), _) => self.fail(index, reason, now),
@@ -702,16 +730,21 @@ impl Operation {
 
     /// A call whose outcome is unknown is settled by sending it again: every call looks before it writes.
     fn call_failed(&mut self, index: usize, error: &CloudError, now: Timestamp) -> Vec<Order> {
+        let throttled = error.kind == ErrorKind::Throttled;
         let unknown = error.outcome_unknown() || error.retryable();
         let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
         progress.attempts += 1;
-        if unknown && progress.attempts <= MAX_SETTLES {
+        progress.throttled = throttled;
+        // What was refused for the rate was not carried out.
+        let how = if throttled { "the service asks to slow down" } else { "outcome unknown" };
+        if unknown && progress.attempts <= if throttled { MAX_THROTTLED } else { MAX_SETTLES } {
             progress.stage = Stage::Settling;
-            progress.note = Some(format!("outcome unknown, settling: {error}"));
+            let goes_on = if throttled { "it is sent again" } else { "settling" };
+            progress.note = Some(format!("{how}, {goes_on}: {error}"));
             return vec![self.announce(index, now)];
         }
         if unknown {
-            return self.pause(now, None, format!("outcome unknown: {error}"));
+            return self.pause(now, None, format!("{how}: {error}"));
         }
         let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         self.fail(index, format!("{error}{hint}"), now)

@@ -68,6 +68,8 @@ pub enum Note {
     Done,
     /// More, in words.
     Told(String),
+    /// It is done as far as could be read; what could not is among the words.
+    Unproven(String),
 }
 
 impl Note {
@@ -75,29 +77,39 @@ impl Note {
     pub fn told(&self) -> Option<&str> {
         match self {
             Self::Done => None,
-            Self::Told(words) => Some(words),
+            Self::Told(words) | Self::Unproven(words) => Some(words),
         }
     }
 }
 
 /// The audit's word for [`Note::Done`].
 const DONE: &str = "done";
+/// How the audit begins a [`Note::Unproven`].
+const UNPROVEN: &str = "not verified: ";
 
 impl From<String> for Note {
     fn from(words: String) -> Self {
-        if words == DONE { Self::Done } else { Self::Told(words) }
+        match words.strip_prefix(UNPROVEN) {
+            _ if words == DONE => Self::Done,
+            Some(rest) => Self::Unproven(rest.to_owned()),
+            None => Self::Told(words),
+        }
     }
 }
 
 impl From<Note> for String {
     fn from(note: Note) -> Self {
-        note.told().unwrap_or(DONE).to_owned()
+        note.to_string()
     }
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.told().unwrap_or(DONE))
+        match self {
+            Self::Done => f.write_str(DONE),
+            Self::Told(words) => f.write_str(words),
+            Self::Unproven(words) => write!(f, "{UNPROVEN}{words}"),
+        }
     }
 }
 

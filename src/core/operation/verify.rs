@@ -1,64 +1,164 @@
 //! Whether what was promised holds, judged from what was read.
 
-use crate::core::fleet::{Bounds, Deployment, Fleet, Rollout, Server, Task};
+use crate::core::fleet::{Bounds, Controller, Deployment, Rollout, Served, Server, ServiceEvent, Task};
 use crate::core::operation::work::{CheckState, Made, Promise};
 use crate::core::stack::{Stack, StackDetail, StackEvent};
 use crate::core::unread::Read;
 
-/// Whether a service is steady: one deployment, completed, all its tasks running, targets healthy, and
-/// everything that was promised besides.
+/// Whether a service is steady: one deployment, completed, all its tasks running, the targets of every load
+/// balancer healthy, and everything that was promised besides. What proves it depends on the kind of service.
 pub fn steady(server: &Server, promise: &Promise) -> CheckState {
+    if server.shape.task_sets() {
+        return task_sets(server, promise);
+    }
     let Some(primary) = server.primary() else {
-        return CheckState::Failed(format!("service {} has no deployment (status {})", server.name, server.status));
+        return CheckState::Doubtful(format!("service {} has no deployment (status {})", server.name, server.status));
     };
+    // Nothing that an older deployment did says anything about ours.
+    if let Some(state) = overtaken(server, primary, promise) {
+        return state;
+    }
     if primary.rollout == Rollout::Failed {
         return CheckState::Failed(format!("the deployment failed: {}", why_failed(server, &primary.rollout_reason)));
     }
     if let Some(reason) = crash_loop(server, primary) {
         return CheckState::Failed(reason);
     }
-    if let Some(state) = in_force(server, primary, promise).or_else(|| counted(server, promise)) {
+    if let Some(state) = in_force(primary, promise).or_else(|| counted(server, promise)) {
         return state;
     }
     let wanted = server.desired;
-    let (healthy, targets) = match server.healthy_targets() {
-        Some((healthy, targets)) => (healthy, format!("{healthy}/{targets} targets healthy")),
-        // Unread targets do not hold it up: ECS completes a deployment only behind a healthy load balancer.
-        None if server.targets.why().is_some() => (wanted as usize, "targets not read".to_owned()),
-        None => (wanted as usize, "no target group".to_owned()),
-    };
+    let balanced = Balanced::of(server);
     let alone = server.deployments.iter().filter(|other| other.running + other.pending > 0).count() <= 1;
     let rolled_out = matches!(primary.rollout, Rollout::Unsaid | Rollout::Completed);
     let full = !server.moving() && primary.running == wanted;
-    let targets_ok = healthy >= wanted as usize;
-    let note = format!("{}/{wanted} running, {targets}", server.running);
-    if alone && rolled_out && full && targets_ok {
-        return CheckState::Holds(note);
+    let note = format!("{}/{wanted} running, {}", server.running, balanced.note);
+    if alone && rolled_out && full && balanced.full {
+        return balanced.holds(note);
+    }
+    if let Some(why) = server.shape.bakes().filter(|_| server.bakes()) {
+        return CheckState::Pending(format!("{note}, baking: {why}"));
     }
     let (pending, rollout) = (server.pending, word(primary.rollout.word()));
     CheckState::Pending(format!("{note}, {pending} pending, rollout {rollout}{}", last_stop(server)))
 }
 
-/// Why the deployment in force is not the promised one; `None` if it is, or is newer than it.
+/// The same where CodeDeploy or somebody else deploys. There are no deployments then, but task sets, each with a
+/// part of the desired count, and ECS says of each whether it is steady.
+fn task_sets(server: &Server, promise: &Promise) -> CheckState {
+    if let Some(state) = counted(server, promise) {
+        return state;
+    }
+    let wanted = server.wanted();
+    if server.live().next().is_none() && server.desired > 0 {
+        return CheckState::Doubtful(format!("service {} has no task set, so no task of it runs", server.name));
+    }
+    let balanced = Balanced::of(server);
+    let steady = |set: &Deployment| {
+        matches!(set.rollout, Rollout::Unsaid | Rollout::Completed) && set.running == set.desired && set.pending == 0
+    };
+    // What a task set of CodeDeploy has follows the service; those of others have the part that they were given.
+    let follows = |set: &Deployment| server.shape.controller != Controller::CodeDeploy || set.desired == server.desired;
+    let sets: Vec<String> = server
+        .live()
+        .map(|set| format!("task set {} {}/{} {}", set.id, set.running, set.desired, word_of(set)))
+        .collect();
+    let note = format!("{}/{wanted} running, {}{}", server.running, balanced.note, and(&sets));
+    let full = !server.moving() && server.live().all(|set| steady(set) && follows(set));
+    if full && balanced.full {
+        return balanced.holds(note);
+    }
+    CheckState::Pending(format!("{note}{}", last_stop(server)))
+}
+
+fn word_of(set: &Deployment) -> &'static str {
+    match set.rollout {
+        Rollout::Completed => "steady",
+        Rollout::InProgress => "stabilizing",
+        _ => "running",
+    }
+}
+
+fn and(parts: &[String]) -> String {
+    parts.iter().map(|part| format!(", {part}")).collect()
+}
+
+/// What all load balancers of a service say of its tasks.
+struct Balanced {
+    /// Whether none of them says that a target is missing.
+    full: bool,
+    note: String,
+    /// One that could not be read, and will not be readable soon: the rest is proven, and this is not.
+    unproven: Option<String>,
+}
+
+impl Balanced {
+    fn of(server: &Server) -> Self {
+        let served: Vec<Served<'_>> = server.served().collect();
+        let several = server.balancers.iter().flat_map(|balancer| &balancer.groups).count() > 1;
+        let one = |served: &Served<'_>| {
+            let name = if several { format!("{} ", served.group().name) } else { String::new() };
+            match served {
+                Served::Unread(_, why) => format!("{name}targets not read ({why})"),
+                Served::Vouched(_, of) => format!("{name}{} targets registered", of.cell()),
+                Served::Full(_, of) | Served::Short(_, of) => format!("{name}{} targets healthy", of.cell()),
+            }
+        };
+        let notes: Vec<String> = served.iter().map(one).collect();
+        let note = if notes.is_empty() { "no target group".to_owned() } else { notes.join(", ") };
+        let lasting = |served: &&Served<'_>| matches!(served, Served::Unread(_, why) if !why.retryable());
+        let full = |served: &Served<'_>| matches!(served, Served::Full(..) | Served::Vouched(..));
+        let unproven = served.iter().find(lasting).map(one);
+        Self { full: served.iter().all(|served| full(served) || lasting(&served)), note, unproven }
+    }
+
+    fn holds(self, note: String) -> CheckState {
+        if self.unproven.is_some() { CheckState::Unproven(note) } else { CheckState::Holds(note) }
+    }
+}
+
+/// Why the deployment in force says nothing about the promised one, or that ECS has given that one up; `None` if
+/// it is the promised one, or a newer one.
 ///
-/// A newer one, which somebody else has started since, does what ours was for: its tasks started later. It
-/// does not if another task definition was promised. What is read just after a write may be older than it
-/// (ECS API reference, eventual consistency), so an older deployment means nothing yet.
-fn in_force(server: &Server, primary: &Deployment, promise: &Promise) -> Option<CheckState> {
-    let ours = promise.made.as_ref().and_then(|made| server.deployments.iter().find(|one| one.id == made.id));
-    if let Some(ours) = ours.filter(|ours| ours.rollout == Rollout::Failed) {
-        return Some(CheckState::Failed(format!("rolled back: {}", why_failed(server, &ours.rollout_reason))));
+/// A newer one, which somebody else has started since, does what ours was for: its tasks started later. One with
+/// which ECS takes ours back does not. What is read just after a write may be older than it (ECS API reference,
+/// eventual consistency), so an older deployment means nothing yet.
+fn overtaken(server: &Server, primary: &Deployment, promise: &Promise) -> Option<CheckState> {
+    let Made { id, at } = promise.made.as_ref()?;
+    if let Some(why) = given_up(server, primary, id) {
+        return Some(CheckState::Failed(format!("rolled back: {}", why_failed(server, why))));
     }
-    if let Some(Made { id, at }) = promise.made.as_ref().filter(|made| made.id != primary.id) {
-        let newer = at.zip(primary.created_at).is_none_or(|(ours, theirs)| theirs > ours);
-        if !newer {
-            return Some(CheckState::Pending(format!("ECS shows {}, which is older than {id}", primary.id)));
-        }
+    let newer = at.zip(primary.created_at).is_none_or(|(ours, theirs)| theirs > ours);
+    let older = primary.id != *id && !newer;
+    older.then(|| CheckState::Pending(format!("ECS shows {}, which is older than {id}", primary.id)))
+}
+
+/// ECS's words on why it has given up a deployment, if it has. It soon forgets the deployment itself. Its words
+/// are taken as a sign of failure alone, never of success.
+fn given_up<'a>(server: &'a Server, primary: &'a Deployment, id: &str) -> Option<&'a str> {
+    let ours = server.deployments.iter().find(|one| one.id == id).filter(|ours| ours.rollout == Rollout::Failed);
+    // The primary one that failed is told with the others.
+    if let Some(ours) = ours.filter(|ours| ours.id != primary.id) {
+        return Some(&ours.rollout_reason);
     }
+    let back = |words: &str| words.contains("rolling back") || words.contains("rolled back");
+    let failed = |event: &&ServiceEvent| {
+        event.message.contains(&format!("(deployment {id})")) && event.message.contains("deployment failed")
+    };
+    let event = server.events.iter().find(failed).filter(|_| primary.id != id);
+    let said = Some(primary.rollout_reason.as_str()).filter(|words| primary.id != id && back(words));
+    said.or(event.map(|event| event.message.as_str()))
+}
+
+/// Why the task definition in force is not the promised one, if it is not, with ECS's word on it.
+fn in_force(primary: &Deployment, promise: &Promise) -> Option<CheckState> {
     let wanted = promise.task_definition.as_ref().filter(|wanted| **wanted != primary.task_definition)?;
     let short = |arn: &String| arn.rsplit('/').next().unwrap_or_default().to_owned();
     let (now, wanted) = (short(&primary.task_definition), short(wanted));
-    Some(CheckState::Doubtful(format!("superseded: deployment {} with {now} is in force, not {wanted}", primary.id)))
+    let said = Some(&primary.rollout_reason).filter(|words| !words.is_empty());
+    let said = said.map(|words| format!("; ECS says: {words}")).unwrap_or_default();
+    let id = &primary.id;
+    Some(CheckState::Doubtful(format!("superseded: deployment {id} with {now} is in force, not {wanted}{said}")))
 }
 
 /// Why the desired count is not the promised one, if it is not.
@@ -78,7 +178,7 @@ fn crash_loop(server: &Server, primary: &Deployment) -> Option<String> {
     let since = primary.created_at?;
     // Tasks of the previous deployment stop in this time, too.
     let ours = |task: &Task| task.task_definition == primary.task_definition;
-    let of_this = |task: &&Task| ours(task) && task.stopped_at.is_some_and(|at| at >= since) && task.stopped_itself();
+    let of_this = |task: &&Task| ours(task) && task.stopped_at.is_some_and(|at| at >= since) && task.crashed();
     let crashes = server.known_tasks().iter().filter(of_this).count();
     let last = server.latest_stop().filter(|_| crashes >= CRASHES && primary.running == 0)?;
     Some(format!("{crashes} tasks stopped as soon as they started; the last: {}", last.stop_reason()))
@@ -108,20 +208,18 @@ pub fn bounds_are(server: &Server, wanted: Bounds) -> CheckState {
     match &server.bounds {
         Read::Known(Some(bounds)) if *bounds == wanted => CheckState::Holds(wanted.to_string()),
         Read::Known(Some(bounds)) => CheckState::Pending(format!("they read {bounds}")),
-        Read::Known(None) => CheckState::Failed("the service has no autoscaling".into()),
+        Read::Known(None) => CheckState::Doubtful("the service has no autoscaling".into()),
         Read::NotRead(why) => CheckState::Pending(format!("autoscaling bounds not read: {why}")),
     }
 }
 
-/// Whether a task has stopped. One that is not in the list is gone, but only from a list that was read.
-pub fn task_stopped(fleet: &Fleet, task: &str) -> CheckState {
-    let mut known = fleet.servers.iter().flat_map(Server::known_tasks);
-    let unread = || fleet.servers.iter().find_map(|server| server.tasks.why());
-    match (known.find(|one| one.arn == task), unread()) {
-        (Some(one), _) if one.stopped() => CheckState::Holds("stopped".into()),
-        (Some(one), _) => CheckState::Pending(one.last_status.word().to_lowercase()),
-        (None, Some(why)) => CheckState::Pending(format!("tasks not read: {why}")),
-        (None, None) => CheckState::Holds("gone".into()),
+/// Whether a task has stopped. It is asked for by its ARN, because it may be missing in a list for some seconds;
+/// ECS knows a stopped one for an hour.
+pub fn task_stopped(task: Option<&Task>) -> CheckState {
+    match task {
+        Some(one) if one.stopped() => CheckState::Holds("stopped".into()),
+        Some(one) => CheckState::Pending(one.last_status.word().to_lowercase()),
+        None => CheckState::Holds("gone".into()),
     }
 }
 

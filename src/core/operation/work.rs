@@ -320,7 +320,7 @@ pub struct TokenProbe {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields bear AWS's own names")]
 pub enum Check {
-    /// One deployment is left, completed, with all its tasks running and its targets healthy.
+    /// One deployment is left, completed, with all its tasks running and the targets of each load balancer healthy.
     Steady { cluster: String, service: String, promise: Promise },
     /// Whether a server accepts stored credentials; yields [`Fact::Accepts`].
     Asked { service: String, probe: TokenProbe, url: String },
@@ -391,6 +391,8 @@ pub struct Made {
 pub enum CheckState {
     /// It holds; how, in words.
     Holds(String),
+    /// What could be read of it holds, and the rest cannot be read; which, in words.
+    Unproven(String),
     /// Not yet; how far it is, in words.
     Pending(String),
     /// It does not hold, unless what was read is older than what was written; why, in words. ECS may show

@@ -12,7 +12,7 @@ use std::collections::{HashMap, VecDeque};
 pub use histogram::Histogram;
 pub use request::Request;
 
-use super::logs::Line;
+use super::logs::{Line, payload};
 
 /// Length of a slot, in milliseconds.
 const SLOT: i64 = 2_000;
@@ -217,14 +217,17 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Counts a line, if it tells of a request.
-    pub fn take(&mut self, line: &Line) {
-        let Some(request) = Request::read(&line.text) else { return };
-        if self.skipped.is_some_and(|skipped| line.at <= skipped) {
+    /// Counts a line that came at `now` (milliseconds since the Unix epoch), if it tells of a request.
+    pub fn take(&mut self, line: &Line, now: i64) {
+        let text = payload::inner(&line.text);
+        let Some(request) = Request::read(&text) else { return };
+        // A writer whose clock is ahead must not make the figures of all others old.
+        let at = line.at.min(now);
+        if self.skipped.is_some_and(|skipped| at <= skipped) {
             return;
         }
-        self.counted = self.counted.max(line.at);
-        let number = line.at.div_euclid(SLOT);
+        self.counted = self.counted.max(at);
+        let number = at.div_euclid(SLOT);
         if number <= self.newest - KEPT {
             return;
         }

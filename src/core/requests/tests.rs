@@ -8,13 +8,14 @@ const MINUTE: i64 = 60_000;
 const NOW: i64 = 1_800_000_000_000;
 
 fn line(at: i64, server: &str, text: &str) -> Line {
-    Line::decode(&LogEvent {
+    let event = LogEvent {
         timestamp: at,
         ingested: at,
         group: format!("/quarterdeck/prod/{server}"),
         stream: "s/s/t".into(),
         message: text.into(),
-    })
+    };
+    Line::new(&event, server, "t")
 }
 
 fn request(at: i64, tool: &str, client: &str, status: u16, latency: f64) -> Line {
@@ -26,7 +27,7 @@ fn request(at: i64, tool: &str, client: &str, status: u16, latency: f64) -> Line
 
 fn counted(lines: impl IntoIterator<Item = Line>) -> Requests {
     let mut counted = Requests::default();
-    lines.into_iter().for_each(|line| counted.take(&line));
+    lines.into_iter().for_each(|line| counted.take(&line, NOW));
     counted
 }
 
@@ -77,8 +78,22 @@ fn a_window_holds_what_happened_in_it(#[case] window: Period, #[case] requests: 
 fn requests_older_than_every_window_are_forgotten() {
     let mut counted = counted([request(NOW - 20 * MINUTE, "old", "a", 200, 1.0), request(NOW, "now", "a", 200, 1.0)]);
     assert_eq!(counted.series.len(), 1);
-    counted.take(&request(NOW - 20 * MINUTE, "old", "a", 200, 1.0));
+    counted.take(&request(NOW - 20 * MINUTE, "old", "a", 200, 1.0), NOW);
     assert_eq!(counted.series.len(), 1, "a line from long ago is not taken in");
+}
+
+#[test]
+fn a_writer_whose_clock_is_ahead_makes_no_figure_old() {
+    let mut counted = counted([request(NOW - 5_000, "now", "a", 200, 1.0)]);
+    counted.take(&request(NOW + 20 * MINUTE, "now", "b", 200, 1.0), NOW - 4_000);
+    assert_eq!(counted.server("time", Period::One, NOW).requests, 2, "counted when it came");
+}
+
+#[test]
+fn a_request_that_a_router_wrapped_is_counted() {
+    let text = r#"{"container_name":"time","log":"{\"event\":\"request\",\"tool\":\"now\",\"status\":200,\"latency_ms\":1.0}\n"}"#;
+    let counted = counted([line(NOW - 5_000, "time", text)]);
+    assert_eq!(counted.server("time", Period::One, NOW).requests, 1);
 }
 
 #[test]

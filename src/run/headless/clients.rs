@@ -9,7 +9,7 @@ use super::operations::{go_on, tell_unfinished};
 use super::others::Board;
 use super::{Consent, Exit, Failure, Output, json as print_json, line, operate, progress, written};
 use crate::cloud::ErrorKind;
-use crate::core::client::{Client, ClientList, StoredSecret};
+use crate::core::client::{Client, ClientList, SecretEntry};
 use crate::core::error::Refusal;
 use crate::core::operation::PlanRequest;
 use crate::core::operation::work::{Label, TokenProbe, Version};
@@ -19,7 +19,7 @@ use crate::run::{Session, planner, read};
 /// Prints the clients of the environment's user pool.
 ///
 /// # Errors
-/// When they cannot be read or written.
+/// When they cannot be listed or written. One that cannot be read is told, and makes the code 1.
 pub async fn list(session: &Session, output: Output) -> Result<Exit, Failure> {
     let (clients, board) = join!(read::clients(session), Board::read(session));
     let clients = clients?;
@@ -35,7 +35,8 @@ pub async fn list(session: &Session, output: Output) -> Result<Exit, Failure> {
     }
     board.warn();
     tell_unfinished(session);
-    Ok(Exit::Done)
+    // What could not be read is not as it is told, so who goes by the exit code must not take it for that.
+    Ok(if clients.unread().is_empty() { Exit::Done } else { Exit::Failed })
 }
 
 fn document(list: &ClientList, board: &Board) -> Value {
@@ -53,7 +54,7 @@ fn table(list: &ClientList) -> String {
     let mut out = format!("{:<28} {:<8} {:<28} {:<8} STORED IN", "CLIENT", "KIND", "ID", "SECRETS");
     for client in &list.clients {
         let (kind, secrets) = (client.kind(), client.secret_count());
-        let name = |stored: &Option<StoredSecret>| stored.as_ref().map_or("-".into(), |stored| stored.name.clone());
+        let name = |stored: &Option<SecretEntry>| stored.as_ref().map_or("-".into(), |stored| stored.name.clone());
         let stored = if list.spare(client) { "not in force".to_owned() } else { client.stored_in.cell(name) };
         out += &format!("\n{:<28} {kind:<8} {:<28} {secrets:<8} {stored}", client.name, client.id);
     }
@@ -119,7 +120,7 @@ pub async fn token(session: &Session, wanted: &str, output: Output) -> Result<Ex
     })?;
     let secret_of = || format!("the stored secret of client {}", client.name);
     let stored = client.stored_in.result().map_err(|error| Refusal::unread(&secret_of(), error))?;
-    let stored = stored.as_ref().filter(|stored| stored.has_secret).ok_or_else(|| {
+    let stored = stored.as_ref().ok_or_else(|| {
         Refusal::new(ErrorKind::Invalid, format!("no stored secret is known for client {}", client.name))
     })?;
     let probe = TokenProbe {

@@ -178,6 +178,7 @@ fn show(operation: &Operation, notes: &mut BTreeMap<usize, String>) {
         let note = match (operation.done.get(&index), operation.running.get(&index)) {
             (Some(Note::Done), _) => "done".to_owned(),
             (Some(Note::Told(note)), _) => format!("done: {note}"),
+            (Some(unproven @ Note::Unproven(_)), _) => format!("done, {unproven}"),
             // The recording and the sending of a call are over before anybody could read about them.
             (None, Some(progress)) if matches!(progress.stage, Stage::Recording | Stage::Sent) => continue,
             (None, Some(progress)) => progress.words().to_owned(),
@@ -196,7 +197,7 @@ fn show(operation: &Operation, notes: &mut BTreeMap<usize, String>) {
 pub(super) fn report(operation: &Operation, output: Output, idle: Option<&str>) -> Result<Exit, Failure> {
     let (word, detail, exit) = match (&operation.phase, idle) {
         (_, Some(why)) => ("unchanged", why.to_owned(), Exit::Done),
-        (Phase::Ended(Outcome::Done), _) => ("done", "done and verified".to_owned(), Exit::Done),
+        (Phase::Ended(Outcome::Done), _) => ("done", operation.proof(), Exit::Done),
         (Phase::Ended(Outcome::Undone { by }), _) => ("undone", format!("taken back by {by}"), Exit::Done),
         (Phase::Ended(Outcome::Closed { reason }), _) => ("closed", reason.clone(), Exit::Done),
         (Phase::Ended(Outcome::Failed { title, reason, .. }), _) => {

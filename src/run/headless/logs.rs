@@ -3,21 +3,24 @@
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::mem;
+use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use regex::Regex;
-use tokio::sync::mpsc;
+use jiff::{SignedDuration, Timestamp, Zoned};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, interval_at};
 
-use super::{Exit, Failure, Output, progress, written};
+use super::{Exit, Failure, Output, progress, sources, written};
 use crate::cloud::ErrorKind;
-use crate::core::environment::names;
 use crate::core::error::Refusal;
-use crate::core::logs::moment;
 use crate::core::logs::tail::{End, Follow};
-use crate::core::logs::{Expression, Gap, Line, Severity, TailRequest, TailState};
+use crate::core::logs::{
+    Expression, Followed, Gap, Line, Pattern, Severity, Tags, TailRequest, TailState, group, moment,
+};
+use crate::core::text::row;
 use crate::run::Session;
-use crate::run::tail::{self, Budget, TailEvent};
+use crate::run::tail::{Budget, Tail, TailEvent};
 
 /// What to print; these docs are the command's help.
 #[derive(Debug, Clone, clap::Args)]
@@ -25,24 +28,24 @@ use crate::run::tail::{self, Budget, TailEvent};
 pub struct LogsOptions {
     /// Servers; all by default.
     pub servers: Vec<String>,
-    /// A log group by name, instead of all servers or beside those named; may be repeated.
+    /// A log group by name or ARN, instead of all servers or beside those named; may be repeated.
     #[arg(long = "group", value_name = "NAME")]
     pub groups: Vec<String>,
     /// Go on as lines are written.
     #[arg(short, long)]
     pub follow: bool,
-    /// Where to begin: a duration back or a time.
+    /// Where to begin: so long ago (15m, 1d, 1w) or a time (03:15, 2026-01-31, "2026-01-31 03:00", RFC 3339, epoch).
     #[arg(long, default_value = "15m")]
     pub since: String,
-    /// Where to end: a duration back or a time.
+    /// Where to end, in the same forms.
     #[arg(long, conflicts_with = "follow")]
     pub until: Option<String>,
     /// CloudWatch filter pattern, applied by the service.
     #[arg(long)]
     pub filter: Option<String>,
     /// Only lines that match this regular expression.
-    #[arg(long, value_name = "REGEX")]
-    pub grep: Option<Regex>,
+    #[arg(long, value_name = "REGEX", value_parser = grep)]
+    pub grep: Option<Box<Pattern>>,
     /// Only lines of which this holds, as the Logs screen filters: 'tool=get_forecast latency_ms>500 !canary'.
     #[arg(long = "where", value_name = "EXPRESSION", value_parser = Expression::parse)]
     pub expression: Option<Expression>,
@@ -52,7 +55,13 @@ pub struct LogsOptions {
     /// How to follow.
     #[arg(long, value_enum, default_value_t = Mode::Live)]
     pub mode: Mode,
+    /// Time between two looks at which servers there are, while following.
+    #[arg(skip = REFRESH)]
+    pub refresh: Duration,
 }
+
+/// Time between two looks at which servers there are.
+const REFRESH: Duration = Duration::from_secs(15);
 
 /// How to follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -73,12 +82,16 @@ impl LogsOptions {
     }
 }
 
+fn grep(text: &str) -> Result<Box<Pattern>, String> {
+    Pattern::exact(text).map(Box::new)
+}
+
 fn level(text: &str) -> Result<Severity, String> {
     Severity::named(text).ok_or_else(|| "one of debug, info, warn, error".to_owned())
 }
 
-/// A time in milliseconds since the Unix epoch, from what an operator types: a time of the local clock,
-/// a duration back from now, or RFC 3339.
+/// A time in milliseconds since the Unix epoch, from what an operator types: a time of the local clock, a day,
+/// a duration back from now, RFC 3339, or a time since the epoch.
 ///
 /// # Errors
 /// When the text is none of these; the message says what is possible.
@@ -87,17 +100,27 @@ pub fn instant(text: &str, now: Timestamp) -> Result<i64, Refusal> {
     at.map(Timestamp::as_millisecond).map_err(|why| Refusal::new(ErrorKind::Invalid, why))
 }
 
+/// The time by AWS's clock, as far as its answers have shown it.
+pub(super) fn now(session: &Session) -> Timestamp {
+    let here = Timestamp::now();
+    here.checked_add(SignedDuration::from_millis(session.cloud.ahead())).unwrap_or(here)
+}
+
 /// Prints log lines until the window ends, the reader goes away or the operator interrupts.
 ///
 /// # Errors
 /// When there is no such server, a time cannot be read, or the log cannot be.
 pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> Result<Exit, Failure> {
-    let request = request(session, options).await?;
-    let follows = options.follow;
-    let (asked_for, mut missing) = (request.groups.clone(), Vec::new());
+    let sources = sources::sources(session, options).await?;
+    let request = request(session, options, sources)?;
+    let mut printer = Printer::new(output, options.follow, &request);
     let (events, mut received) = mpsc::channel(64);
-    let reader = tokio::spawn(tail::follow(session.cloud.clone(), request, Budget::at(&session.context), events));
-    let mut printer = Printer::new(output);
+    let (following, changes) = watch::channel(request.sources.clone());
+    let tail = Tail::new(session.cloud.clone(), request, Budget::at(&session.context));
+    let reader = tokio::spawn(Tail { changes: Some(changes), ..tail }.follow(events));
+    let tick = interval_at(Instant::now() + options.refresh, options.refresh);
+    let refresh =
+        options.follow.then(|| tokio::spawn(sources::refresh(session.clone(), options.clone(), following, tick)));
     let exit = loop {
         let event = tokio::select! {
             event = received.recv() => event,
@@ -106,42 +129,25 @@ pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> R
                 break Exit::Done;
             }
         };
-        let printed = match event {
-            None if !missing.is_empty() && missing.len() == asked_for.len() => {
-                return Err(no_such_group(session, &missing).await);
+        let Some(event) = event else {
+            if let Some(missing) = printer.all_missing() {
+                return Err(no_such_group(session, missing).await);
             }
-            None => {
-                missing.iter().for_each(|group| progress(&format!("quarterdeck: there is no log group {group}")));
-                break printer.end(Exit::Done);
-            }
-            Some(TailEvent::Missing(group)) => {
-                if follows {
-                    progress(&format!("quarterdeck: waits for {group}, which does not exist yet"));
-                }
-                missing.push(group);
-                Ok(())
-            }
-            Some(TailEvent::State(TailState::Ended(End::Failed(error)))) => {
-                progress(&format!("quarterdeck: the log ended: {error}"));
-                error.hint.iter().for_each(|hint| progress(&format!("  {hint}")));
-                break Exit::Failed;
-            }
-            Some(TailEvent::State(TailState::Loading(_))) if !follows => Ok(()),
-            Some(TailEvent::State(state)) => {
-                printer.announce(state);
-                Ok(())
-            }
-            Some(TailEvent::Gap(gap)) => printer.gap(&gap),
-            Some(TailEvent::Rate(_)) => Ok(()),
-            Some(TailEvent::Lines(lines)) => printer.print(lines.iter().filter(|line| shows(options, line))),
+            break printer.end();
         };
-        if let Err(error) = printed {
+        if let TailEvent::State(TailState::Ended(End::Failed(error))) = &event {
+            progress(&format!("quarterdeck: the log ended: {error}"));
+            error.hint.iter().for_each(|hint| progress(&format!("  {hint}")));
+            break Exit::Failed;
+        }
+        if let Err(error) = printer.take(event, options) {
             reader.abort();
             // If the reader of a pipe has gone away, this is the end and not a failure. A full disk is a failure.
             return written(Err(error)).map(|()| Exit::Done);
         }
     };
     reader.abort();
+    refresh.iter().for_each(JoinHandle::abort);
     Ok(exit)
 }
 
@@ -149,7 +155,7 @@ pub async fn logs(session: &Session, options: &LogsOptions, output: Output) -> R
 async fn no_such_group(session: &Session, missing: &[String]) -> Failure {
     let why = format!("there is no log group {}", missing.join(", "));
     // Whoever may read logs need not be allowed to list the groups; then there is no hint.
-    let known = session.cloud.log_groups().await.unwrap_or_default();
+    let known = session.cloud.log_groups(group::parts(&missing[0]).0).await.unwrap_or_default();
     let near = nearest(&missing[0], known);
     let refusal = Refusal::new(ErrorKind::NotFound, why);
     Failure::Refused(if near.is_empty() { refusal } else { refusal.with_hint(format!("there is {}", near.join(", "))) })
@@ -166,8 +172,8 @@ fn nearest(wanted: &str, mut known: Vec<String>) -> Vec<String> {
     known
 }
 
-async fn request(session: &Session, options: &LogsOptions) -> Result<TailRequest, Failure> {
-    let now = Timestamp::now();
+fn request(session: &Session, options: &LogsOptions, sources: Followed) -> Result<TailRequest, Failure> {
+    let now = now(session);
     let from = instant(&options.since, now)?;
     let until = options.until.as_deref().map(|until| instant(until, now)).transpose()?;
     if until.is_some_and(|until| until <= from) {
@@ -175,30 +181,16 @@ async fn request(session: &Session, options: &LogsOptions) -> Result<TailRequest
         let hint = "--until must be later than --since, such as --since 2h --until 1h";
         return Err(Failure::refused(ErrorKind::Invalid, message, hint));
     }
-    let mut groups = options.groups.clone();
-    if groups.is_empty() || !options.servers.is_empty() {
-        groups.extend(server_groups(session, &options.servers).await?);
+    if until.is_none() && from > now.as_millisecond() {
+        let message = format!("the window from {} begins in the future", options.since);
+        return Err(Failure::refused(ErrorKind::Invalid, message, "give a time in the past, such as --since 1d"));
     }
-    groups.sort();
-    groups.dedup();
-    Ok(TailRequest { groups, from, until, pattern: options.filter.clone(), follow: options.following() })
-}
-
-/// The log groups of these servers; of all servers if none is named.
-pub(super) async fn server_groups(session: &Session, wanted: &[String]) -> Result<Vec<String>, Failure> {
-    let fleet = session.cloud.fleet(&session.context.cluster).await?;
-    if let Some(unknown) = wanted.iter().find(|name| fleet.server(name).is_none()) {
-        let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
-        let message = format!("there is no server {unknown:?} in cluster {}", session.context.cluster);
-        return Err(Failure::refused(ErrorKind::NotFound, message, format!("it has {}", known.join(", "))));
-    }
-    let chosen = fleet.servers.iter().filter(|server| wanted.is_empty() || wanted.contains(&server.name));
-    Ok(chosen.flat_map(|server| names::log_groups(&session.context.environment, server)).collect())
+    Ok(TailRequest { sources, from, until, pattern: options.filter.clone(), follow: options.following() })
 }
 
 fn shows(options: &LogsOptions, line: &Line) -> bool {
     options.level.is_none_or(|level| line.severity >= level)
-        && options.grep.as_ref().is_none_or(|pattern| pattern.is_match(&line.text))
+        && options.grep.as_ref().is_none_or(|pattern| pattern.matches(&line.text))
         && options.expression.as_ref().is_none_or(|expression| expression.matches(line.view()))
 }
 
@@ -206,8 +198,16 @@ fn shows(options: &LogsOptions, line: &Line) -> bool {
 struct Printer {
     output: Output,
     colour: bool,
+    /// Each time has its day: the window reaches into another than today.
+    dated: bool,
+    follows: bool,
+    tags: Tags,
     state: TailState,
     open_gaps: BTreeSet<u64>,
+    groups: Vec<String>,
+    missing: Vec<String>,
+    /// Lines that were read, and those of them that were written.
+    lines: (u64, u64),
 }
 
 /// A gap among the lines of `--output json`.
@@ -217,9 +217,50 @@ struct GapObject<'a> {
 }
 
 impl Printer {
-    fn new(output: Output) -> Self {
+    fn new(output: Output, follows: bool, request: &TailRequest) -> Self {
         let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { output, colour, state: TailState::Off, open_gaps: BTreeSet::new() }
+        Self {
+            output,
+            colour,
+            dated: local(request.from).date() != local(Timestamp::now().as_millisecond()).date(),
+            follows,
+            tags: Tags::new(TAG),
+            state: TailState::Off,
+            open_gaps: BTreeSet::new(),
+            groups: request.sources.groups.clone(),
+            missing: Vec::new(),
+            lines: (0, 0),
+        }
+    }
+
+    /// Writes what the tail says.
+    fn take(&mut self, event: TailEvent, options: &LogsOptions) -> io::Result<()> {
+        match event {
+            TailEvent::Missing(group) => {
+                if self.follows {
+                    progress(&format!("quarterdeck: waits for {group}, which does not exist yet"));
+                }
+                self.missing.push(group);
+            }
+            TailEvent::Appeared(group) => {
+                self.missing.retain(|missing| *missing != group);
+                progress(&format!("quarterdeck: {group} exists now"));
+            }
+            TailEvent::State(TailState::Loading(_)) if !self.follows => {}
+            TailEvent::State(state) => self.announce(state),
+            TailEvent::Gap(gap) => self.gap(&gap)?,
+            TailEvent::Rate(_) => {}
+            TailEvent::Lines(lines) => {
+                self.lines.0 += lines.len() as u64;
+                self.print(lines.iter().filter(|line| shows(options, line)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The groups that do not exist, if that is all of them.
+    fn all_missing(&self) -> Option<&[String]> {
+        (!self.missing.is_empty() && self.missing.len() >= self.groups.len()).then_some(self.missing.as_slice())
     }
 
     /// Writes the state if it is of another kind than the last.
@@ -268,13 +309,25 @@ impl Printer {
     }
 
     /// The exit code at the end: a window with an open gap was not read, which is a failure.
-    fn end(&self, exit: Exit) -> Exit {
-        if self.open_gaps.is_empty() { exit } else { Exit::Failed }
+    fn end(&self) -> Exit {
+        self.missing.iter().for_each(|group| progress(&format!("quarterdeck: there is no log group {group}")));
+        // A log without lines must not look like one that was not read.
+        match self.lines {
+            (0, _) => {
+                let read: Vec<&str> =
+                    self.groups.iter().filter(|group| !self.missing.contains(group)).map(String::as_str).collect();
+                progress(&format!("quarterdeck: no line of that time in {}", read.join(", ")));
+            }
+            (read, 0) => progress(&format!("quarterdeck: none of {read} lines matches")),
+            _ => {}
+        }
+        if self.open_gaps.is_empty() { Exit::Done } else { Exit::Failed }
     }
 
-    fn print<'a>(&self, lines: impl Iterator<Item = &'a Line>) -> io::Result<()> {
+    fn print<'a>(&mut self, lines: impl Iterator<Item = &'a Line>) -> io::Result<()> {
         let mut out = io::BufWriter::new(io::stdout().lock());
         for line in lines {
+            self.lines.1 += 1;
             match self.output {
                 Output::Json => serde_json::to_writer(&mut out, line)?,
                 Output::Text => self.text(&mut out, line)?,
@@ -284,15 +337,29 @@ impl Printer {
         out.flush()
     }
 
-    fn text(&self, out: &mut impl Write, line: &Line) -> io::Result<()> {
-        let at = Timestamp::from_millisecond(line.at).unwrap_or_default().to_zoned(TimeZone::system());
+    fn text(&mut self, out: &mut impl Write, line: &Line) -> io::Result<()> {
         let (on, off) = match (self.colour, line.severity) {
             (true, Severity::Error) => ("\u{1b}[31m", "\u{1b}[0m"),
             (true, Severity::Warn) => ("\u{1b}[33m", "\u{1b}[0m"),
             _ => ("", ""),
         };
-        write!(out, "{} {}/{} {on}{}{off}", at.strftime("%H:%M:%S%.3f"), line.server, line.short_task(), line.text)
+        let at = stamp(line.at, Timestamp::now().as_millisecond(), self.dated);
+        write!(out, "{at} {}/{} {on}{}{off}", line.server, self.tags.of(&line.task), row(&line.text))
     }
+}
+
+/// Cells of a stream's name where it has no task id in it.
+const TAG: usize = 60;
+
+/// A time of the local clock; with its day and its offset where that is not today.
+fn stamp(at: i64, now: i64, dated: bool) -> String {
+    let at = local(at);
+    let format = if dated || at.date() != local(now).date() { "%F %H:%M:%S%.3f%:z" } else { "%H:%M:%S%.3f" };
+    at.strftime(format).to_string()
+}
+
+fn local(at: i64) -> Zoned {
+    Timestamp::from_millisecond(at).unwrap_or_default().to_zoned(TimeZone::system())
 }
 
 #[cfg(test)]
@@ -311,6 +378,19 @@ mod tests {
     }
 
     #[test]
+    fn a_time_has_its_day_where_that_is_not_today() {
+        let day = 86_400_000;
+        let today = stamp(10 * day + 5, 10 * day + 3_600_000, false);
+        assert_eq!(today.len(), "00:00:00.005".len(), "{today}");
+        for dated in
+            [stamp(8 * day, 10 * day, false), stamp(12 * day, 10 * day, false), stamp(10 * day, 10 * day, true)]
+        {
+            assert_eq!(dated.len(), "1970-01-11 00:00:00.000+00:00".len(), "{dated}");
+            assert!(dated.starts_with("1970-01-"), "{dated}");
+        }
+    }
+
+    #[test]
     fn the_nearest_names_come_first() {
         let known = ["/aws/lambda/x", "/quarterdeck/prod/time", "/quarterdeck/dev/time", "/quarterdeck/prod/weather"];
         let near = nearest("/quarterdeck/prod/tmie", known.map(ToOwned::to_owned).into());
@@ -325,10 +405,11 @@ mod tests {
             groups: Vec::new(),
             follow: false,
             mode: Mode::Live,
+            refresh: REFRESH,
             since: "15m".into(),
             until: None,
             filter: None,
-            grep: Regex::new("convert").ok(),
+            grep: grep("convert").ok(),
             expression: Expression::parse("latency_ms>500").ok(),
             level: Some(Severity::Warn),
         };

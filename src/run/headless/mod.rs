@@ -10,6 +10,8 @@ mod logs;
 mod operations;
 mod others;
 mod plan;
+mod rights;
+mod sources;
 mod status;
 
 use std::io::{self, Write};
@@ -21,6 +23,7 @@ pub use insights::{InsightsOptions, insights};
 pub use logs::{LogsOptions, Mode, logs};
 pub use operations::{list as list_operations, resume, undo};
 pub use plan::{plan_only, print_audit};
+pub use rights::{RightsOf, RightsOptions, rights};
 use serde::Serialize;
 pub use status::status;
 

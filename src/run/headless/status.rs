@@ -8,7 +8,7 @@ use super::operations::tell_unfinished;
 use super::others::Board;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::cloud::ErrorKind;
-use crate::core::fleet::{Fleet, Server, Task};
+use crate::core::fleet::{Counted, Fleet, Served, Server, Task, Unreadable};
 use crate::core::health::{findings, verdict};
 use crate::core::text::age;
 use crate::core::unread::Read;
@@ -21,35 +21,77 @@ use crate::run::Session;
 pub async fn status(session: &Session, server: Option<&str>, output: Output) -> Result<Exit, Failure> {
     let (fleet, board) = join!(session.cloud.fleet(&session.context.cluster), Board::read(session));
     let fleet = fleet?;
-    if let Some(name) = server.filter(|name| fleet.server(name).is_none()) {
-        let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
-        let message = format!("there is no server {name:?} in cluster {}", session.context.cluster);
-        return Err(Failure::refused(ErrorKind::NotFound, message, format!("it has {}", known.join(", "))));
-    }
-    let chosen: Vec<&Server> = fleet.servers.iter().filter(|one| server.is_none_or(|name| name == one.name)).collect();
+    let chosen: Vec<&Server> = match server {
+        Some(name) => vec![find(&fleet, name, &session.context.cluster)?],
+        None => fleet.servers.iter().collect(),
+    };
+    let unreadable = if server.is_some() { &[] } else { fleet.unreadable.as_slice() };
     let now = Timestamp::now();
     let result = match output {
         Output::Json => print_json(&document(session, &fleet, &board, &chosen, now)),
-        Output::Text => line(&[vec![text(session, &chosen, now)], board.lines(now)].concat().join("\n")),
+        Output::Text => line(&[vec![text(session, &chosen, unreadable, now)], board.lines(now)].concat().join("\n")),
     };
     written(result)?;
-    fleet.unread().iter().for_each(|part| progress(&format!("warning: {part}")));
+    let unread = match (server, chosen.as_slice()) {
+        (Some(_), [one]) => [fleet.unread_of(&one.name), fleet.unread_of_all()].concat(),
+        _ => fleet.unread(),
+    };
+    unread.iter().for_each(|part| progress(&format!("warning: {part}")));
     board.warn();
     tell_unfinished(session);
     Ok(Exit::Done)
 }
 
+/// The server of this name or ARN.
+fn find<'a>(fleet: &'a Fleet, name: &str, cluster: &str) -> Result<&'a Server, Failure> {
+    if let Some(unreadable) = fleet.unreadable(name) {
+        return Err(unreadable.why.clone().into());
+    }
+    fleet.server(name).ok_or_else(|| {
+        let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
+        let message = format!("there is no server {name:?} in cluster {cluster}");
+        Failure::refused(ErrorKind::NotFound, message, format!("it has {}", known.join(", ")))
+    })
+}
+
+/// The balancer that finds the fewest tasks: what one has says nothing about another.
+fn targets(server: &Server) -> Read<Value> {
+    let worst = server.served().next();
+    let counted = worst.as_ref().and_then(Served::counted);
+    let counts = |of: Counted| json!({ "healthy": of.healthy, "total": of.registered, "wanted": of.wanted });
+    match worst {
+        Some(Served::Unread(_, why)) => Read::NotRead(why.clone()),
+        _ => Read::Known(counted.map_or(Value::Null, counts)),
+    }
+}
+
+/// Every target group that counts, with its own numbers.
+fn target_groups(server: &Server) -> Vec<Value> {
+    let one = |served: Served<'_>| {
+        let group = served.group();
+        let counted = served.counted();
+        json!({
+            "name": group.name,
+            "healthy": counted.map(|of| of.healthy),
+            "total": counted.map(|of| of.registered),
+            "wanted": counted.map(|of| of.wanted),
+            "targets": group.targets,
+        })
+    };
+    server.served().map(one).collect()
+}
+
 fn document(session: &Session, fleet: &Fleet, board: &Board, servers: &[&Server], now: Timestamp) -> Value {
     let one = |server: &&Server| {
-        let counted = server.healthy_targets().map(|(healthy, total)| json!({ "healthy": healthy, "total": total }));
-        let targets = server.targets.result().map(|_| counted).map_err(Clone::clone);
         json!({
             "name": server.name,
             "verdict": verdict(server, now),
             "desired": server.desired,
             "running": server.running,
             "pending": server.pending,
-            "targets": Read::from(targets),
+            "shape": server.shape,
+            "targets": targets(server),
+            "target_groups": target_groups(server),
             "task_definition": server.task_definition,
             "autoscaling": server.bounds,
             "deployments": server.deployments,
@@ -69,26 +111,33 @@ fn document(session: &Session, fleet: &Fleet, board: &Board, servers: &[&Server]
     })
 }
 
-fn text(session: &Session, servers: &[&Server], now: Timestamp) -> String {
-    if servers.is_empty() {
+fn text(session: &Session, servers: &[&Server], unreadable: &[Unreadable], now: Timestamp) -> String {
+    if servers.is_empty() && unreadable.is_empty() {
         return format!("no server in cluster {}; `quarterdeck deploy` makes them", session.context.cluster);
     }
     let mut out =
         format!("{:<20} {:<10} {:>7} {:>9} {:<12} TASK DEFINITION", "SERVER", "HEALTH", "TASKS", "TARGETS", "ROLLOUT");
     for server in servers {
         let targets = server.target_count();
-        let rollout = server.primary().map(|primary| primary.rollout.word().to_lowercase()).unwrap_or_default();
-        let tasks = format!("{}/{}", server.running, server.desired);
+        let rollout = server.rollout();
+        let tasks = format!("{}/{}", server.running, server.wanted());
         let definition = server.task_definition.rsplit('/').next().unwrap_or_default();
         let word = verdict(server, now).word();
         out += &format!("\n{:<20} {word:<10} {tasks:>7} {targets:>9} {rollout:<12} {definition}", server.name);
+        let shape = server.shape.words();
+        if !shape.is_empty() {
+            out += &format!("\n    {}", shape.join(", "));
+        }
         for finding in findings(server, now) {
             let colon = if finding.evidence.is_empty() { "" } else { ": " };
             out += &format!("\n    {}{colon}{}", finding.fact, finding.evidence);
         }
-        if servers.len() == 1 {
+        if servers.len() == 1 && unreadable.is_empty() {
             out += &tasks_of(server, now);
         }
+    }
+    for Unreadable { name, .. } in unreadable {
+        out += &format!("\n{name:<20} {:<10} {:>7} {:>9} {:<12} ?", "unknown", "?", "?", "?");
     }
     out
 }

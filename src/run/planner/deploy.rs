@@ -1,11 +1,9 @@
 //! The plan to deploy an environment.
 
-use std::collections::BTreeMap;
-
 use super::refused;
 use crate::cloud::{CloudError, CloudResult, ErrorKind, ServerAnswer};
 use crate::core::cost::{Cost, Priced};
-use crate::core::environment::{EDGE_REGION, Environment, Template, names, stacks};
+use crate::core::environment::{EDGE_REGION, Environment, Template, cautions, check_changes, names, stacks};
 use crate::core::error::{PlanError, PlanResult};
 use crate::core::fleet::Fleet;
 use crate::core::operation::deploy::{Deploy, ParameterValue, Planned, StackDeploy};
@@ -60,8 +58,10 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Pla
     let environment = chosen(environment(session)?, only)?;
     let (found, unlisted) = named_alike(session).await?;
     let (existing, others) = partition(found, &environment.environment);
-    let deploys = stacks(&environment, &session.overrides, &priorities(&existing));
+    let deploys = stacks(&environment, &session.overrides, &existing);
     not_anothers(&deploys, &others)?;
+    check_changes(&environment, &deploys, &existing)?;
+    let cautions = if session.context.emulated() { Vec::new() } else { cautions(&environment, &deploys, &existing) };
     let mut planner = Planner {
         session,
         existing: &existing,
@@ -71,6 +71,7 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Pla
         warnings: unlisted
             .iter()
             .map(|why| format!("stacks that quarterdeck.toml does not name are not shown: {why}"))
+            .chain(cautions)
             .collect(),
         drafts: Vec::new(),
         protect: None,
@@ -127,26 +128,14 @@ fn chosen(environment: &Environment, only: &[String]) -> PlanResult<Environment>
     Ok(environment)
 }
 
-/// The listener priorities of the deployed servers, by name of the server: a deploy must not change them.
-fn priorities(existing: &[Stack]) -> BTreeMap<String, u32> {
-    let of = |stack: &Stack| {
-        Some((stack.parameters.get("ServerName")?.clone(), stack.parameters.get("Priority")?.parse().ok()?))
-    };
-    existing.iter().filter_map(of).collect()
-}
-
 /// Compares the cost of what exists with the cost of what is planned and of what stays beside it.
 fn cost(session: &Session, existing: &[Stack], planned: &[StackDeploy]) -> Cost {
     let before: Vec<Priced> = existing.iter().filter_map(|stack| deployed(session, stack)).collect();
     let stays = before.iter().filter(|stack| !planned.iter().any(|deploy| deploy.stack.name == stack.name));
-    let value = |(key, input): (&String, &ParameterValue)| match input {
-        ParameterValue::Value(value) => Some((key.clone(), value.clone())),
-        ParameterValue::Output { .. } => None,
-    };
     let described = planned.iter().map(|deploy| Priced {
         name: deploy.stack.name.clone(),
         template: deploy.template,
-        parameters: deploy.inputs.iter().filter_map(value).collect(),
+        parameters: deploy.known(existing.iter().find(|stack| stack.id == deploy.stack)),
     });
     let after: Vec<Priced> = described.chain(stays.cloned()).collect();
     Cost::compare(&session.context.region, session.context.emulated(), &before, &after)

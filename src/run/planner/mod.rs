@@ -1,6 +1,7 @@
 //! Makes plans: reads what is there, and says what would change, before anything is changed.
 
 mod deploy;
+mod deployments;
 mod destroy;
 mod others;
 mod rotate;
@@ -20,6 +21,7 @@ use crate::core::plan::Plan;
 /// is possible.
 pub async fn plan(session: &Session, request: PlanRequest) -> PlanResult<Plan> {
     let mut plan = planned(session, request).await?;
+    deployments::look(session, &mut plan).await?;
     others::warn(session, &mut plan).await;
     Ok(plan)
 }

@@ -4,7 +4,7 @@ use super::{refused, unlearnt, unread};
 use crate::cloud::{ErrorKind, TokenAnswer};
 use crate::core::client::{Client, ClientList, Details, Holder, StoredSecret};
 use crate::core::environment::names;
-use crate::core::error::PlanResult;
+use crate::core::error::{PlanError, PlanResult};
 use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::rotate::{Consumer, Rotation, Strategy, UndoRotation};
 use crate::core::operation::service::ServiceRef;
@@ -20,7 +20,9 @@ pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) 
     let platform = read::platform(session).await?;
     let (pool, endpoint) = (read::output(&platform, "UserPoolId")?, read::output(&platform, "TokenEndpoint")?);
     let list = session.cloud.clients(&pool, &session.context.environment).await?;
-    let (client, details, stored) = rotatable(&list, wanted)?;
+    let (client, details, name) = rotatable(&list, wanted)?;
+    let stored = &session.cloud.stored_secret(name).await?;
+    in_force(&list, client, stored)?;
     let holder = free_of_ours(session, &stored.name).await?;
     let versions = session.cloud.secret_versions(&stored.name).await?;
     let strategy = strategy(session, &pool, &list, client, stored).await?;
@@ -73,7 +75,8 @@ pub(super) async fn rotate(session: &Session, wanted: &str, grace_seconds: i64) 
     })
 }
 
-fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> PlanResult<(&'a Client, &'a Details, &'a StoredSecret)> {
+/// The client, its settings, and the name of the Secret that holds its credentials.
+fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> PlanResult<(&'a Client, &'a Details, &'a str)> {
     let Some(client) = list.find(wanted) else {
         let known: Vec<&str> = list.clients.iter().map(|client| client.name.as_str()).collect();
         return Err(refused(ErrorKind::NotFound, format!("user pool {} has no client {wanted:?}", list.pool))
@@ -81,7 +84,7 @@ fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> PlanResult<(&'a Client, 
     };
     let of_client = |part: &str| format!("{part} of client {}", client.name);
     let details = client.details.result().map_err(|why| unread(&of_client("the details"), why))?;
-    if !details.confidential {
+    if details.confidential == Some(false) {
         return Err(refused(
             ErrorKind::Invalid,
             format!("client {} is public: it has no secret to rotate", client.name),
@@ -89,9 +92,20 @@ fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> PlanResult<(&'a Client, 
     }
     client.secrets.result().map_err(|why| unread(&of_client("the secrets"), why))?;
     let stored = client.stored_in.result().map_err(|why| unread(&of_client("the stored secret"), why))?;
-    let stored =
-        stored.as_ref().filter(|stored| stored.has_secret && stored.current_client.as_deref() == Some(&client.id));
-    let stored = stored.ok_or_else(|| match list.find(&client.name).filter(|other| other.id != client.id) {
+    let stored = stored.as_ref().ok_or_else(|| not_stored(list, client))?;
+    Ok((client, details, &stored.name))
+}
+
+/// Refuses unless the Secret holds the credentials of this client.
+fn in_force(list: &ClientList, client: &Client, stored: &StoredSecret) -> PlanResult<()> {
+    match stored.has_secret && stored.current_client.as_deref() == Some(&client.id) {
+        true => Ok(()),
+        false => Err(not_stored(list, client)),
+    }
+}
+
+fn not_stored(list: &ClientList, client: &Client) -> PlanError {
+    match list.find(&client.name).filter(|other| other.id != client.id) {
         Some(other) => refused(
             ErrorKind::Invalid,
             format!("client {} is not in force: callers are given the credentials of {}", client.id, other.id),
@@ -102,8 +116,7 @@ fn rotatable<'a>(list: &'a ClientList, wanted: &str) -> PlanResult<(&'a Client, 
             format!("no secret in Secrets Manager holds the credentials of client {}", client.name),
         )
         .with_hint("a rotation stores the new value there first; deploy the server that the client belongs to"),
-    })?;
-    Ok((client, details, stored))
+    }
 }
 
 /// Refuses a rotation while this machine has another one of the same client to go on with. Who else has the
@@ -167,7 +180,12 @@ fn accepted(list: &ClientList, client: &Client, stored: &StoredSecret, but: &[St
 async fn consumers(session: &Session, secret: &str) -> PlanResult<Vec<Consumer>> {
     let cluster = &session.context.cluster;
     let mut consumers = Vec::new();
-    for server in session.cloud.fleet(cluster).await?.servers {
+    let fleet = session.cloud.fleet(cluster).await?;
+    if let Some(unreadable) = fleet.unreadable.iter().find(|one| one.why.kind != ErrorKind::NotFound) {
+        return Err(unread(&format!("server {}, which may use the secret,", unreadable.name), &unreadable.why));
+    }
+    // A service without a task definition runs no container.
+    for server in fleet.servers.into_iter().filter(|server| !server.task_definition.is_empty()) {
         let definition = session.cloud.task_definition(&server.task_definition).await?;
         if definition.secrets.iter().any(|arn| arn.contains(&format!(":secret:{secret}"))) {
             let deployment = server.primary().map(|primary| primary.id.clone());

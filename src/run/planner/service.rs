@@ -1,12 +1,13 @@
 //! Plans for one service: scale, restart, roll back, stop a task.
 
 use super::deploy::deployed;
+use super::deployments::baking;
 use super::{refused, unread};
 use crate::cloud::ErrorKind;
 use crate::core::cost::Cost;
 use crate::core::environment::{MAX_TASKS, names};
-use crate::core::error::PlanResult;
-use crate::core::fleet::{Bounds, Fleet, Server};
+use crate::core::error::{PlanError, PlanResult};
+use crate::core::fleet::{Bounds, Fleet, Server, TaskDefinition, Wish};
 use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::service::{Restart, Rollback, Scale, ServiceRef, StopTask};
 use crate::core::operation::{Facts, Intent};
@@ -16,6 +17,8 @@ use crate::core::text::count;
 use crate::core::unread::Read;
 use crate::run::session::{Session, operation_id};
 
+const UNGUARDED: &str = "the circuit breaker is off: a failed deployment would not roll back";
+
 /// The server that a plan is about, with what all plans for it have in common.
 struct PlannedService {
     server: Server,
@@ -24,6 +27,9 @@ struct PlannedService {
 
 async fn planned_service(session: &Session, name: &str) -> PlanResult<PlannedService> {
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
+    if let Some(unreadable) = fleet.unreadable(name) {
+        return Err(unread(&format!("server {}", unreadable.name), &unreadable.why));
+    }
     let server = find(&fleet, name, &session.context.cluster)?.clone();
     let service = ServiceRef { cluster: session.context.cluster.clone(), service: server.name.clone() };
     Ok(PlannedService { server, service })
@@ -39,6 +45,18 @@ fn find<'a>(fleet: &'a Fleet, name: &str, cluster: &str) -> PlanResult<&'a Serve
 }
 
 impl PlannedService {
+    /// Refuses what ECS would refuse of this kind of service.
+    fn allows(&self, wish: Wish) -> PlanResult<()> {
+        self.server.refuses(wish).map_or(Ok(()), |refusal| Err(refusal.into()))
+    }
+
+    /// What a new deployment of this kind of service means.
+    fn deployment_warnings(&self) -> Vec<String> {
+        let server = &self.server;
+        let unguarded = server.unguarded().then(|| UNGUARDED.to_owned());
+        baking(&server.name, server.shape.bakes()).into_iter().chain(unguarded).collect()
+    }
+
     async fn plan(&self, session: &Session, title: String, intent: Intent) -> PlanResult<Plan> {
         Ok(Plan {
             id: operation_id(),
@@ -78,7 +96,9 @@ pub(super) async fn scale(
         ));
     }
     let planned = planned_service(session, name).await?;
-    let server = &planned.server;
+    let (server, name) = (&planned.server, planned.server.name.as_str());
+    desired.map_or(Ok(()), |_| planned.allows(Wish::Count))?;
+    bounds.map_or(Ok(()), |_| planned.allows(Wish::Bounds))?;
     let bounds_now = replaced_bounds(server, bounds)?;
     let new_bounds = bounds.filter(|_| bounds_now.is_some());
     let new_desired = desired.filter(|count| *count != server.desired);
@@ -156,6 +176,10 @@ fn scale_warnings(
     moved: bool,
 ) -> Vec<String> {
     let mut warnings = Vec::new();
+    if server.shape.task_sets() {
+        let controller = &server.shape.controller;
+        warnings.push(format!("{controller} deploys it: each task set runs its part of the desired count"));
+    }
     let in_force = wanted.or(server.bounds.known().copied().flatten());
     if let (Some(count), Some(bounds)) = (desired, in_force)
         && !(bounds.min..=bounds.max).contains(&count)
@@ -183,47 +207,85 @@ fn scale_warnings(
 
 pub(super) async fn restart(session: &Session, name: &str) -> PlanResult<Plan> {
     let planned = planned_service(session, name).await?;
+    planned.allows(Wish::Restart)?;
+    let name = planned.server.name.as_str();
     let replaces = planned.server.primary().map(|primary| primary.id.clone());
     let intent = Intent::Restart(Restart { service: planned.service.clone(), replaces });
     let mut plan = planned.plan(session, format!("restart {name}"), intent).await?;
-    let tasks = count(planned.server.desired as usize, "task");
+    let tasks = count(planned.server.wanted() as usize, "task");
     let change = Change::value(name, "tasks", format!("{tasks} as they are"), format!("{tasks} newly started"));
     plan.changes.push(change.at(Risk::Disruptive));
     plan.commands.push(planned.command(session, "--force-new-deployment"));
-    if !planned.server.circuit_breaker {
-        plan.warnings.push("the circuit breaker is off: a failed deployment would not roll back".into());
-    }
+    plan.warnings.extend(planned.deployment_warnings());
     Ok(plan)
 }
 
 pub(super) async fn rollback(session: &Session, name: &str, revision: Option<u32>) -> PlanResult<Plan> {
     let planned = planned_service(session, name).await?;
+    planned.allows(Wish::Definition)?;
+    let name = planned.server.name.as_str();
     let now = session.cloud.task_definition(&planned.server.task_definition).await?;
-    let revisions = session.cloud.revisions(&now.family).await?;
-    let number = |arn: &String| arn.rsplit(':').next().and_then(|revision| revision.parse::<u32>().ok());
-    let wanted = |arn: &&String| match (revision, number(arn)) {
-        (Some(wanted), found) => found == Some(wanted),
-        (None, Some(found)) => found < now.revision,
-        (None, None) => false,
-    };
-    let Some(target) = revisions.iter().find(wanted) else {
-        let known: Vec<String> = revisions.iter().filter_map(number).map(|revision| revision.to_string()).collect();
-        let message = format!(
-            "{name} runs revision {} and has no {} to go back to",
-            now.revision,
-            revision.map_or("earlier one".into(), |wanted| format!("revision {wanted}"))
-        );
-        return Err(refused(ErrorKind::NotFound, message).with_hint(format!("active revisions: {}", known.join(", "))));
+    let target = match revision {
+        Some(wanted) => named_revision(session, name, &now, wanted).await?,
+        None => earlier_revision(session, name, &now).await?,
     };
     let (service, replaces) = (planned.service.clone(), Some(now.arn.clone()));
     let intent = Intent::Rollback(Rollback { service, task_definition: target.clone(), replaces });
     let mut plan = planned.plan(session, format!("roll back {name}"), intent).await?;
     let short = |arn: &str| arn.rsplit('/').next().unwrap_or(arn).to_owned();
-    plan.changes.push(Change::value(name, "task definition", short(&now.arn), short(target)).at(Risk::Disruptive));
-    plan.commands.push(planned.command(session, &format!("--task-definition {}", short(target))));
-    plan.warnings
-        .push("drift: the stack still names the newer task definition; the next deploy goes back to it".into());
+    plan.changes.push(Change::value(name, "task definition", short(&now.arn), short(&target)).at(Risk::Disruptive));
+    plan.commands.push(planned.command(session, &format!("--task-definition {}", short(&target))));
+    plan.warnings.extend(planned.deployment_warnings());
+    if session.environment.is_some() {
+        plan.warnings
+            .push("drift: the stack still names the newer task definition; the next deploy goes back to it".into());
+    }
     Ok(plan)
+}
+
+/// The newest active revision before the one in force.
+async fn earlier_revision(session: &Session, name: &str, now: &TaskDefinition) -> PlanResult<String> {
+    match session.cloud.revision_before(&now.family, now.revision).await? {
+        Some(target) => Ok(target),
+        None => Err(no_revision(session, name, now, "earlier one").await),
+    }
+}
+
+/// A revision by its number. It is asked for by name, however many others there are.
+async fn named_revision(session: &Session, name: &str, now: &TaskDefinition, wanted: u32) -> PlanResult<String> {
+    if wanted == now.revision {
+        let why = format!("{name} runs revision {wanted} already");
+        return Err(refused(ErrorKind::Conflict, why).with_hint("`quarterdeck restart` starts its tasks anew"));
+    }
+    match session.cloud.task_definition(&format!("{}:{wanted}", now.family)).await {
+        Ok(found) if found.active => Ok(found.arn),
+        Ok(_) => {
+            let why = format!("revision {wanted} of {} is not active any more: ECS starts no task of it", now.family);
+            Err(refused(ErrorKind::Conflict, why).with_hint(known_revisions(session, now).await))
+        }
+        // ECS has no error code of its own for one that does not exist.
+        Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Invalid) => {
+            Err(no_revision(session, name, now, &format!("revision {wanted}")).await)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn no_revision(session: &Session, name: &str, now: &TaskDefinition, wanted: &str) -> PlanError {
+    let why = format!("{name} runs revision {} and has no {wanted} to go back to", now.revision);
+    refused(ErrorKind::NotFound, why).with_hint(known_revisions(session, now).await)
+}
+
+/// The newest active revisions, in words.
+async fn known_revisions(session: &Session, now: &TaskDefinition) -> String {
+    let number = |arn: &String| arn.rsplit(':').next().map(str::to_owned);
+    match session.cloud.revisions(&now.family).await {
+        Ok(revisions) => {
+            let known: Vec<String> = revisions.iter().filter_map(number).collect();
+            format!("the newest active revisions: {}", known.join(", "))
+        }
+        Err(error) => format!("the active revisions could not be read: {error}"),
+    }
 }
 
 pub(super) async fn stop_task(session: &Session, task: &str) -> PlanResult<Plan> {
@@ -235,6 +297,9 @@ pub(super) async fn stop_task(session: &Session, task: &str) -> PlanResult<Plan>
     let (server, task) = match found.as_slice() {
         [one] => *one,
         [] if let Some(why) = tasks_unread => return Err(unread("tasks", why)),
+        [] if let Some(one) = fleet.unreadable.first() => {
+            return Err(unread(&format!("server {}, whose task it may be,", one.name), &one.why));
+        }
         [] => {
             let message = format!("no running task in cluster {} begins with {id:?}", session.context.cluster);
             return Err(refused(ErrorKind::NotFound, message).with_hint("`quarterdeck status SERVER` lists its tasks"));

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{Gone, Inbound, Patience};
 use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind, TailStream};
-use crate::core::logs::TailUpdate;
+use crate::core::logs::{LogEvent, TailUpdate};
 
 /// Most log groups in a session (CloudWatch Logs API reference, StartLiveTail).
 pub(super) const GROUPS: usize = 10;
@@ -20,8 +20,12 @@ pub(super) const GROUPS: usize = 10;
 /// What a lane reports to the reader.
 #[derive(Debug)]
 pub(super) enum Heard {
-    /// A session sent this.
-    Update(TailUpdate),
+    /// A session with these groups is open; it does not bring the absent ones.
+    Opened { groups: Vec<String>, absent: Vec<String> },
+    /// A session brought events, or said that it left some out.
+    Events { events: Vec<LogEvent>, sampled: bool },
+    /// The session goes on, but one with the groups that joined could not be opened.
+    NotJoined(CloudError),
     /// The session broke or could not be opened. The next attempt follows after this time.
     Broken(CloudError, Duration),
     /// There is no live tail here.
@@ -69,39 +73,76 @@ impl Lane {
         self.out.send(Inbound::Heard(self.id, heard)).await.map_err(|_| Gone)
     }
 
-    async fn open(&mut self) -> CloudResult<TailStream> {
+    async fn open(&mut self) -> CloudResult<Session> {
         let groups = self.groups.borrow_and_update().clone();
-        self.cloud.live_tail(&groups, self.pattern.as_deref()).await
+        let refused = match self.tail(&groups).await {
+            Ok(stream) => return Ok(Session { stream, groups, refused: Vec::new() }),
+            // One group that may not be followed must not cost the others their session.
+            Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Invalid) && groups.len() > 1 => {
+                let refused = self.refused(&groups).await?;
+                if refused.len() == groups.len() {
+                    return Err(error);
+                }
+                refused
+            }
+            Err(error) => return Err(error),
+        };
+        let good: Vec<String> = groups.iter().filter(|group| !refused.contains(group)).cloned().collect();
+        Ok(Session { stream: self.tail(&good).await?, groups, refused })
+    }
+
+    async fn tail(&self, groups: &[String]) -> CloudResult<TailStream> {
+        self.cloud.live_tail(groups, self.pattern.as_deref()).await
+    }
+
+    /// Those of the groups that may not be followed, each tried alone.
+    async fn refused(&self, groups: &[String]) -> CloudResult<Vec<String>> {
+        let mut refused = Vec::new();
+        for group in groups {
+            match self.tail(std::slice::from_ref(group)).await {
+                Ok(_) => {}
+                Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Invalid | ErrorKind::NotFound) => {
+                    refused.push(group.clone());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(refused)
     }
 
     /// Keeps a session open until it breaks. `Ok` when the lane must end.
     async fn live(&mut self, failures: &mut u32) -> CloudResult<()> {
-        let mut stream = self.open().await?;
+        let mut session = self.open().await?;
         let mut renewal = Instant::now() + self.patience.renew;
         let mut slow = false;
         loop {
             let update = tokio::select! {
-                update = stream.next() => update,
+                update = session.stream.next() => update,
                 () = tokio::time::sleep_until(renewal) => {
-                    renewal = self.renew(&mut stream).await;
+                    renewal = self.renew(&mut session).await;
                     continue;
                 }
                 changed = self.groups.changed() => {
                     if changed.is_err() {
                         return Ok(());
                     }
-                    renewal = self.renew(&mut stream).await;
+                    renewal = self.renew(&mut session).await;
                     continue;
                 }
             };
             let ended = || Err(CloudError::new(ErrorKind::Unreachable, "logs:StartLiveTail", "the session ended"));
-            let mut update = update.unwrap_or_else(ended)?;
-            if let TailUpdate::Events { sampled, .. } = &mut update {
-                *failures = 0;
-                *sampled |= std::mem::take(&mut slow);
-            }
+            let heard = match update.unwrap_or_else(ended)? {
+                TailUpdate::Started { mut absent } => {
+                    absent.extend_from_slice(&session.refused);
+                    Heard::Opened { groups: session.groups.clone(), absent }
+                }
+                TailUpdate::Events { events, sampled } => {
+                    *failures = 0;
+                    Heard::Events { events, sampled: sampled | std::mem::take(&mut slow) }
+                }
+            };
             let begun = Instant::now();
-            if self.tell(Heard::Update(update)).await.is_err() {
+            if self.tell(heard).await.is_err() {
                 return Ok(());
             }
             // For a client that is slow, CloudWatch keeps ten updates and then drops the oldest (CloudWatch
@@ -112,13 +153,26 @@ impl Lane {
 
     /// Opens the next session and only then leaves the old one; returns when to do so again. What the
     /// old one had not brought yet is read by a window after the new one has started.
-    async fn renew(&mut self, stream: &mut TailStream) -> Instant {
+    async fn renew(&mut self, session: &mut Session) -> Instant {
         match self.open().await {
             Ok(next) => {
-                *stream = next;
+                *session = next;
                 Instant::now() + self.patience.renew
             }
-            Err(_) => Instant::now() + self.patience.wait(8).min(self.patience.renew),
+            Err(error) => {
+                // If the reader is gone, the next message finds out.
+                let _ = self.tell(Heard::NotJoined(error)).await;
+                Instant::now() + self.patience.wait(8).min(self.patience.renew)
+            }
         }
     }
+}
+
+/// An open session.
+struct Session {
+    stream: TailStream,
+    /// Its groups as they were when it was opened; others may have joined the lane since.
+    groups: Vec<String>,
+    /// Those that it does not have, because they may not be followed.
+    refused: Vec<String>,
 }

@@ -4,10 +4,14 @@
 //! complete. Live sessions (`lane`) bring lines early and say when they may have left some out; windows
 //! (`pages`) are read until nothing is missing. What cannot be read is shown as a [`Gap`].
 //!
-//! What the tail cannot know: an event written more than 5 minutes before CloudWatch took it, while no
-//! live session was whole, is not looked for (from half a minute on where more than 6,000 events come in
-//! a second: the memory of what was shown is bounded); equal events that the service sends twice in one
-//! update are shown twice; a local clock that is wrong by minutes makes windows begin at a wrong place.
+//! One bad thing does not end the rest: a group that cannot be read is a gap of its own and is tried again
+//! later, and an event that cannot be parsed costs the millisecond in which it was written.
+//!
+//! Times are those of AWS's clock, as its answers show it. What the tail cannot know: an event written more than
+//! 5 minutes before CloudWatch took it, while no live session was whole, is not looked for (from half a
+//! minute on where more than 6,000 events come in a second: the memory of what was shown is bounded), so a
+//! closed gap says that it was read to its end, not that nothing will come late; equal events that the
+//! service sends twice in one update are shown twice.
 
 mod budget;
 mod lane;
@@ -21,7 +25,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use crate::cloud::Cloud;
-use crate::core::logs::{Gap, Line, Rate, TailRequest, TailState};
+use crate::core::logs::{Followed, Gap, Line, Rate, TailRequest, TailState};
 
 pub use budget::Budget;
 pub use patience::Patience;
@@ -37,6 +41,8 @@ pub enum TailEvent {
     Gap(Gap),
     /// A log group that was asked for does not exist, or not yet. Sent once for each.
     Missing(String),
+    /// A log group that was missing exists now.
+    Appeared(String),
     /// How much of the budget of calls is used. Sent when it changes, at most once a second.
     Rate(Rate),
 }
@@ -64,8 +70,8 @@ pub struct Tail {
     pub cloud: Arc<dyn Cloud>,
     /// Which lines are wanted, from the groups that are followed at first.
     pub request: TailRequest,
-    /// Changes of the groups to follow; `None` if they stay.
-    pub groups: Option<watch::Receiver<Vec<String>>>,
+    /// Changes of what is followed; `None` if it stays.
+    pub changes: Option<watch::Receiver<Followed>>,
     /// Shared by all tails of the process.
     pub budget: Budget,
     /// How long it waits for what.
@@ -75,7 +81,7 @@ pub struct Tail {
 impl Tail {
     /// A tail with the usual patience on groups that do not change.
     pub fn new(cloud: Arc<dyn Cloud>, request: TailRequest, budget: Budget) -> Self {
-        Self { cloud, request, groups: None, budget, patience: Patience::default() }
+        Self { cloud, request, changes: None, budget, patience: Patience::default() }
     }
 
     /// Follows until the receiver is gone, the window is read to its end, or it cannot go on. The last event

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::core::backoff::Backoff;
 use crate::core::logs::coverage::Pace;
 
 /// The times and limits of a tail. Tests choose shorter ones.
@@ -46,10 +47,9 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// The wait after this many failures in a row. Up to half of it is left out at random, so that several
-    /// readers do not try again at the same time.
+    /// The wait after this many failures in a row.
     pub(super) fn wait(&self, failures: u32) -> Duration {
-        let wait = self.first_wait.saturating_mul(2u32.saturating_pow(failures.saturating_sub(1).min(16)));
-        wait.min(self.longest_wait).mul_f64(0.5 + f64::from(rand::random::<f32>()) / 2.0)
+        let rule = Backoff { first: self.first_wait, longest: self.longest_wait };
+        rule.wait(failures, rand::random())
     }
 }

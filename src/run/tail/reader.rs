@@ -7,14 +7,18 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::lane::{GROUPS, Heard, Lane};
-use super::pages::{Pages, Piece};
+use super::pages::{Loss, Pages, Piece, Unreadable};
 use super::{Gone, Inbound, Tail, TailEvent, now_millis};
-use crate::cloud::ErrorKind;
+use crate::cloud::{CloudError, ErrorKind};
 use crate::core::logs::tail::{End, Follow};
-use crate::core::logs::{Coverage, Dedup, Feed, Gap, Line, LogEvent, Rate, Reading, TailState, TailUpdate};
+use crate::core::logs::{Coverage, Dedup, Feed, Followed, Gap, LogEvent, Rate, Reading, TailState, group};
 
 /// Most lines in one event.
 const BATCH: usize = 1_000;
+/// Most live sessions that are held: AWS bills each by the minute, and an account has few.
+pub(super) const SESSIONS: usize = 3;
+/// How far ahead of its own clock CloudWatch takes events, in milliseconds (API reference, PutLogEvents).
+const AHEAD: i64 = 2 * 60 * 60 * 1_000;
 /// How many messages lanes and the window may send before they must wait.
 const INBOX: usize = 64;
 
@@ -30,8 +34,14 @@ enum LaneState {
 
 /// What the reader knows of a lane.
 struct Listener {
+    /// Where its groups are; `None` is the console's own region.
+    region: Option<String>,
     groups: watch::Sender<Vec<String>>,
     session: LaneState,
+    /// Groups of the session that is open.
+    covered: Vec<String>,
+    /// Why groups that joined have no session.
+    not_joined: Option<String>,
     reading: Reading,
     /// Groups whose lines the session does not bring.
     absent: Vec<String>,
@@ -56,6 +66,15 @@ pub(super) struct TailReader {
     stuck: Option<(String, u64)>,
     /// Groups of which it was told that they do not exist.
     missing: BTreeSet<String>,
+    /// Groups without a live session, because there are too many.
+    polled: usize,
+    /// Milliseconds that were told as lost, with those that must not be asked for again.
+    lost: BTreeSet<(String, i64)>,
+    unreadable: Unreadable,
+    /// Why the first group could not be read, if none can.
+    barred: Option<CloudError>,
+    /// How far AWS's clock is ahead of ours, as it is reckoned with.
+    ahead: i64,
     sent: u64,
     told: TailState,
     rate: (Rate, Instant),
@@ -64,6 +83,7 @@ pub(super) struct TailReader {
 impl TailReader {
     pub(super) fn new(tail: Tail, out: mpsc::Sender<TailEvent>) -> Self {
         let (to_me, inbox) = mpsc::channel(INBOX);
+        let ahead = tail.cloud.ahead();
         let coverage = Coverage::new(tail.patience.pace, tail.request.from);
         // So fine that little more is remembered than needed.
         let dedup = Dedup::new((tail.patience.pace.overlap / 8).max(1));
@@ -79,6 +99,11 @@ impl TailReader {
             window: None,
             stuck: None,
             missing: BTreeSet::new(),
+            polled: 0,
+            lost: BTreeSet::new(),
+            unreadable: Unreadable::new(),
+            barred: None,
+            ahead,
             sent: 0,
             told: TailState::Off,
             rate: (Rate::default(), Instant::now()),
@@ -87,10 +112,11 @@ impl TailReader {
 
     /// Runs until the tail ends, and returns why.
     pub(super) async fn run(&mut self) -> Result<End, Gone> {
-        self.follow_groups(&self.tail.request.groups.clone());
+        self.follow_groups(&self.tail.request.sources.clone());
         let mut tick = tokio::time::interval(self.tail.patience.tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            self.set_clock();
             self.read_what_is_due();
             self.tell_state().await?;
             let end = tokio::select! {
@@ -102,8 +128,8 @@ impl TailReader {
                     Some(Inbound::Read(piece)) => self.piece(piece).await?,
                     None => None,
                 },
-                groups = changed(&mut self.tail.groups) => {
-                    self.follow_groups(&groups);
+                sources = changed(&mut self.tail.changes) => {
+                    self.follow_groups(&sources);
                     None
                 }
                 _ = tick.tick() => {
@@ -120,12 +146,29 @@ impl TailReader {
         }
     }
 
+    /// The time by AWS's clock, in milliseconds: windows are asked for by it, and lines bear it.
+    fn now(&self) -> i64 {
+        now_millis() + self.ahead
+    }
+
+    /// Takes notice of how far the clocks differ.
+    fn set_clock(&mut self) {
+        let ahead = self.tail.cloud.ahead();
+        // An answer's time is not exact.
+        if (ahead - self.ahead).abs() > 2_000 {
+            self.coverage.set_clock(ahead - self.ahead);
+            self.ahead = ahead;
+        }
+    }
+
     /// Follows these groups from now on: new ones join, the others leave.
-    fn follow_groups(&mut self, wanted: &[String]) {
+    fn follow_groups(&mut self, sources: &Followed) {
+        let wanted = &sources.groups;
+        self.tail.request.sources.owners = sources.owners.clone();
         let known: Vec<String> = self.coverage.groups().map(ToOwned::to_owned).collect();
         for gone in known.iter().filter(|group| !wanted.contains(group)) {
             self.coverage.remove(gone);
-            for lane in self.lanes.values() {
+            for lane in self.lanes.values_mut() {
                 lane.groups.send_if_modified(|groups| {
                     let before = groups.len();
                     groups.retain(|group| group != gone);
@@ -133,49 +176,68 @@ impl TailReader {
                 });
             }
         }
-        let fresh: Vec<String> = wanted.iter().filter(|group| !known.contains(group)).cloned().collect();
-        fresh.iter().for_each(|group| self.coverage.add(group));
+        wanted.iter().filter(|group| !known.contains(group)).for_each(|group| self.coverage.add(group));
         if self.tail.request.follow == Follow::Live {
-            self.join_lanes(fresh);
             // A lane without groups ends, because the sender of its list is dropped.
             self.lanes.retain(|_, lane| !lane.groups.borrow().is_empty());
+            let in_lane = |group: &&String| self.lanes.values().any(|lane| lane.groups.borrow().contains(group));
+            let fresh: Vec<String> = wanted.iter().filter(|group| !in_lane(group)).cloned().collect();
+            self.join_lanes(fresh);
         }
     }
 
-    fn join_lanes(&mut self, mut fresh: Vec<String>) {
-        for lane in self.lanes.values() {
-            let room = GROUPS.saturating_sub(lane.groups.borrow().len()).min(fresh.len());
-            if room > 0 {
-                let joining: Vec<String> = fresh.drain(..room).collect();
-                lane.groups.send_modify(|groups| groups.extend(joining));
+    fn join_lanes(&mut self, fresh: Vec<String>) {
+        let mut regions: BTreeMap<Option<String>, Vec<String>> = BTreeMap::new();
+        for id in fresh {
+            regions.entry(group::parts(&id).0.map(str::to_owned)).or_default().push(id);
+        }
+        self.polled = 0;
+        for (region, mut fresh) in regions {
+            for lane in self.lanes.values().filter(|lane| lane.region == region) {
+                let room = GROUPS.saturating_sub(lane.groups.borrow().len()).min(fresh.len());
+                if room > 0 {
+                    let joining: Vec<String> = fresh.drain(..room).collect();
+                    lane.groups.send_modify(|groups| groups.extend(joining));
+                }
+            }
+            for groups in fresh.chunks(GROUPS) {
+                if self.lanes.len() < SESSIONS {
+                    self.open_lane(region.clone(), groups.to_vec());
+                } else {
+                    self.polled += groups.len();
+                }
             }
         }
-        for groups in fresh.chunks(GROUPS) {
-            let id = self.lanes.last_key_value().map_or(0, |(id, _)| id + 1);
-            let (sender, groups) = watch::channel(groups.to_vec());
-            let lane = Lane {
-                id,
-                cloud: self.tail.cloud.clone(),
-                groups,
-                pattern: self.tail.request.pattern.clone(),
-                patience: self.tail.patience,
-                out: self.to_me.clone(),
-            };
-            self.tasks.spawn(lane.run());
-            let listener = Listener {
-                groups: sender,
-                session: LaneState::Opening,
-                reading: self.dedup.reading(),
-                absent: Vec::new(),
-                woken: Vec::new(),
-                sampled: false,
-            };
-            self.lanes.insert(id, listener);
-        }
+    }
+
+    fn open_lane(&mut self, region: Option<String>, groups: Vec<String>) {
+        let id = self.lanes.last_key_value().map_or(0, |(id, _)| id + 1);
+        let (sender, groups) = watch::channel(groups);
+        let lane = Lane {
+            id,
+            cloud: self.tail.cloud.clone(),
+            groups,
+            pattern: self.tail.request.pattern.clone(),
+            patience: self.tail.patience,
+            out: self.to_me.clone(),
+        };
+        self.tasks.spawn(lane.run());
+        let listener = Listener {
+            region,
+            groups: sender,
+            session: LaneState::Opening,
+            covered: Vec::new(),
+            not_joined: None,
+            reading: self.dedup.reading(),
+            absent: Vec::new(),
+            woken: Vec::new(),
+            sampled: false,
+        };
+        self.lanes.insert(id, listener);
     }
 
     fn read_what_is_due(&mut self) {
-        let now = now_millis();
+        let now = self.now();
         if self.window.is_some() {
             return;
         }
@@ -184,9 +246,12 @@ impl TailReader {
         let window = Pages {
             cloud: self.tail.cloud.clone(),
             wanted,
-            // What is written meanwhile belongs to the next window, so that this one comes to an end.
-            until: if follows { Some(now + self.tail.patience.pace.overlap) } else { self.tail.request.until },
+            // As late as CloudWatch takes events: writers' clocks may be ahead.
+            until: if follows { Some(now + AHEAD) } else { self.tail.request.until },
             pattern: self.tail.request.pattern.clone(),
+            owners: self.tail.request.sources.owners.clone(),
+            unreadable: self.unreadable.clone(),
+            missing: self.missing.clone(),
             budget: self.tail.budget.clone(),
             patience: self.tail.patience,
             attempts: if follows { u32::MAX } else { self.tail.patience.attempts },
@@ -198,22 +263,26 @@ impl TailReader {
 
     /// Takes what a lane reports.
     async fn heard(&mut self, id: usize, heard: Heard) -> Result<(), Gone> {
-        let now = now_millis();
+        let now = self.now();
         let Some(lane) = self.lanes.get_mut(&id) else { return Ok(()) };
         match heard {
-            Heard::Update(TailUpdate::Started { absent }) => {
+            Heard::Opened { groups, absent } => {
                 (lane.session, lane.reading, lane.sampled) = (LaneState::Open, self.dedup.reading(), false);
+                lane.not_joined = None;
+                // A group that joined the lane while the session was being opened is not in it.
                 for group in lane.groups.borrow().iter() {
-                    self.coverage.feed(group, if absent.contains(group) { Feed::None } else { Feed::Whole }, now);
+                    let here = groups.contains(group) && !absent.contains(group);
+                    self.coverage.feed(group, if here { Feed::Whole } else { Feed::None }, now);
                 }
-                lane.absent = absent;
+                (lane.covered, lane.absent) = (groups, absent);
             }
-            Heard::Update(TailUpdate::Events { events, sampled }) => {
+            Heard::Events { events, sampled } => {
                 let newest = events.iter().map(|event| event.ingested).max();
                 let doubtful = lane.reading.repeats(&events);
-                let present: Vec<String> =
-                    lane.groups.borrow().iter().filter(|group| !lane.absent.contains(group)).cloned().collect();
-                for group in &present {
+                let followed = lane.groups.borrow().clone();
+                for group in
+                    lane.covered.iter().filter(|group| followed.contains(group) && !lane.absent.contains(group))
+                {
                     if sampled || lane.sampled || doubtful {
                         self.coverage.feed(group, if sampled { Feed::Sampled } else { Feed::Whole }, now);
                     } else if let Some(newest) = newest {
@@ -225,6 +294,7 @@ impl TailReader {
                 let fresh = self.dedup.fresh(&mut self.dedup.reading(), events);
                 self.emit(fresh).await?;
             }
+            Heard::NotJoined(error) => lane.not_joined = Some(error.message),
             Heard::Broken(error, wait) => {
                 let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 self.without_session(id, LaneState::Broken(error.message, wait));
@@ -240,9 +310,10 @@ impl TailReader {
     }
 
     fn without_session(&mut self, id: usize, session: LaneState) {
-        let now = now_millis();
+        let now = self.now();
         let Some(lane) = self.lanes.get_mut(&id) else { return };
-        (lane.session, lane.sampled) = (session, false);
+        (lane.session, lane.sampled, lane.not_joined) = (session, false, None);
+        lane.covered.clear();
         for group in lane.groups.borrow().iter() {
             self.coverage.feed(group, Feed::None, now);
         }
@@ -250,7 +321,7 @@ impl TailReader {
 
     /// Takes a piece of the window, which may be the last.
     async fn piece(&mut self, piece: Piece) -> Result<Option<End>, Gone> {
-        let now = now_millis();
+        let now = self.now();
         let follows = self.tail.request.follow != Follow::No;
         match piece {
             Piece::Events(events) => {
@@ -268,11 +339,12 @@ impl TailReader {
                     self.send(TailEvent::Missing(group)).await?;
                 }
             }
-            Piece::Lost(group, at) => {
-                let why = "more events in one millisecond than a page holds, and no token to go on";
-                let gap = self.coverage.lost(&group, at, why);
-                self.gap(Some(gap)).await?;
+            Piece::Appeared(group) => {
+                self.missing.remove(&group);
+                self.send(TailEvent::Appeared(group)).await?;
             }
+            Piece::Lost(group, at, loss) => self.lost(group, at, loss).await?,
+            Piece::Barred(group, error) => self.bar(&group, error).await?,
             Piece::Stuck(error, failures, wait) => {
                 self.stuck = Some((format!("cannot read what is missing: {error}"), wait));
                 if failures > 1 {
@@ -283,9 +355,11 @@ impl TailReader {
             Piece::Moving => self.stuck = None,
             Piece::Done => {
                 (self.window, self.stuck) = (None, None);
-                let gap = self.coverage.done(now);
-                self.gap(gap).await?;
-                return Ok((!follows).then_some(End::Window));
+                for gap in self.coverage.done(now) {
+                    self.gap(Some(gap)).await?;
+                }
+                let failed = self.barred.take_if(|_| self.coverage.hopeless()).map(End::Failed);
+                return Ok(failed.or((!follows).then_some(End::Window)));
             }
             Piece::Failed(error) => {
                 let gap = self.coverage.trouble(&error.message, now);
@@ -294,6 +368,30 @@ impl TailReader {
             }
         }
         Ok(None)
+    }
+
+    /// Tells once that a millisecond cannot be read.
+    async fn lost(&mut self, group: String, at: i64, loss: Loss) -> Result<(), Gone> {
+        if loss == Loss::Unparsed {
+            self.unreadable.entry(group.clone()).or_default().insert(at);
+        }
+        if !self.lost.insert((group.clone(), at)) {
+            return Ok(());
+        }
+        let gap = self.coverage.lost(&group, at, loss.words());
+        self.gap(Some(gap)).await
+    }
+
+    /// A group cannot be read. It is a gap of its own, and is tried again later; the others go on.
+    async fn bar(&mut self, group: &str, error: CloudError) -> Result<(), Gone> {
+        let now = self.now();
+        let hopeless = !error.retryable();
+        let wait = if hopeless { self.tail.patience.refused } else { self.tail.patience.longest_wait };
+        let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        let gap = self.coverage.bar(group, &error.to_string(), now, wait, hopeless);
+        self.stuck = None;
+        self.barred = Some(error);
+        self.gap(gap).await
     }
 
     /// If a group that was missing from its session has lines now, its lane opens a new session. That is
@@ -311,10 +409,13 @@ impl TailReader {
     }
 
     async fn emit(&mut self, events: Vec<LogEvent>) -> Result<(), Gone> {
-        self.sent += events.len() as u64;
         for batch in events.chunks(BATCH) {
-            let lines = batch.iter().map(Line::decode).collect();
-            self.send(TailEvent::Lines(lines)).await?;
+            let owners = &self.tail.request.sources.owners;
+            let lines: Vec<_> = batch.iter().filter_map(|event| owners.line(event)).collect();
+            if !lines.is_empty() {
+                self.sent += lines.len() as u64;
+                self.send(TailEvent::Lines(lines)).await?;
+            }
         }
         Ok(())
     }
@@ -372,6 +473,11 @@ impl TailReader {
         if let Some((why, wait)) = &self.stuck {
             return TailState::Reconnecting(why.clone(), *wait);
         }
+        if let (Some(until), Some(error)) = (self.coverage.none_readable(), &self.barred) {
+            // To the second, because each change of the state is a message.
+            let wait = (until - self.now()).max(0) / 1_000 * 1_000;
+            return TailState::Reconnecting(error.message.clone(), u64::try_from(wait).unwrap_or(0));
+        }
         if self.coverage.loading() {
             // Counted by thousands, because each change of the state is a message.
             return TailState::Loading(self.sent / BATCH as u64 * BATCH as u64);
@@ -380,7 +486,7 @@ impl TailReader {
             LaneState::Broken(why, wait) => Some(TailState::Reconnecting(why.clone(), *wait)),
             _ => None,
         });
-        let behind = self.coverage.behind(now_millis()).map(|behind| TailState::Lagging(behind / 1_000 * 1_000));
+        let behind = self.coverage.behind(self.now()).map(|behind| TailState::Lagging(behind / 1_000 * 1_000));
         let sampled = self.coverage.sampled().then_some(TailState::Sampled);
         broken.or(behind).or(sampled).unwrap_or_else(|| self.polled())
     }
@@ -394,17 +500,24 @@ impl TailReader {
             LaneState::Opening => Some("live tail is being opened".to_owned()),
             _ => None,
         });
+        let not_joined = self.lanes.values().find_map(|lane| lane.not_joined.as_ref());
+        let not_joined = not_joined.map(|why| format!("no live tail for what joined: {why}"));
         let absent = self.lanes.values().flat_map(|lane| &lane.absent).next();
         let absent = absent.map(|group| format!("{group} has no live tail, or is not there yet"));
-        let polled = self.coverage.polled() > 0;
-        let new = || polled.then(|| "live tail is being opened".to_owned());
-        refused.or(absent).or_else(new).map_or(TailState::Live, TailState::Polling)
+        let polled = self.coverage.polled();
+        let beyond = || {
+            let why = format!("{} log groups, because no more than {SESSIONS} live sessions are held", self.polled);
+            (self.polled > 0).then_some(why)
+        };
+        let new = || (polled > 0).then(|| "live tail is being opened".to_owned());
+        let why = refused.or(not_joined).or(absent).or_else(beyond).or_else(new);
+        why.map_or(TailState::Live, TailState::Polling)
     }
 }
 
 /// Waits until the groups change, and returns them. Never returns if their sender is gone.
-async fn changed(groups: &mut Option<watch::Receiver<Vec<String>>>) -> Vec<String> {
-    if let Some(receiver) = groups
+async fn changed(changes: &mut Option<watch::Receiver<Followed>>) -> Followed {
+    if let Some(receiver) = changes
         && receiver.changed().await.is_ok()
     {
         return receiver.borrow_and_update().clone();

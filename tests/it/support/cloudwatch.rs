@@ -73,6 +73,12 @@ struct State {
     infrequent: Vec<String>,
     /// Groups whose events cannot be read.
     refused: Vec<String>,
+    /// Groups whose reads always fail.
+    failing: Vec<String>,
+    /// Groups that a live tail may not follow.
+    untailed: Vec<String>,
+    /// Texts of events that no client can parse, because their time is no number.
+    garbled: Vec<String>,
     faults: VecDeque<Fault>,
     live: Live,
     page: usize,
@@ -81,6 +87,8 @@ struct State {
     opened: usize,
     reads: usize,
     number: u64,
+    /// How far its clock is ahead of the test's, in milliseconds.
+    ahead: i64,
 }
 
 /// The endpoint; it ends with the test's runtime.
@@ -99,6 +107,9 @@ impl CloudWatch {
             groups: groups.iter().map(|name| ((*name).to_owned(), Vec::new())).collect(),
             infrequent: Vec::new(),
             refused: Vec::new(),
+            failing: Vec::new(),
+            untailed: Vec::new(),
+            garbled: Vec::new(),
             faults: VecDeque::new(),
             live: Live::Open,
             page: 10_000,
@@ -107,6 +118,7 @@ impl CloudWatch {
             opened: 0,
             reads: 0,
             number: 0,
+            ahead: 0,
         };
         let here = Self { url, state: Arc::new(Mutex::new(state)) };
         let server = here.clone();
@@ -132,6 +144,36 @@ impl CloudWatch {
 
     pub fn refuse(&self, group: &str) {
         self.state().refused.push(group.to_owned());
+    }
+
+    /// Reads this group again.
+    pub fn permit(&self, group: &str) {
+        self.state().refused.retain(|refused| refused != group);
+    }
+
+    /// Sets its clock: answers bear its time, and events are taken at it.
+    pub fn set_clock(&self, ahead: i64) {
+        self.state().ahead = ahead;
+    }
+
+    /// Answers every read of this group with a failure of the service.
+    pub fn fail(&self, group: &str) {
+        self.state().failing.push(group.to_owned());
+    }
+
+    /// Denies live tails of this group.
+    pub fn deny_tail(&self, group: &str) {
+        self.state().untailed.push(group.to_owned());
+    }
+
+    /// Makes the events with this text such that no client can parse an answer with them.
+    pub fn garble(&self, text: &str) {
+        self.state().garbled.push(text.to_owned());
+    }
+
+    /// Calls of FilterLogEvents so far.
+    pub fn reads(&self) -> usize {
+        self.state().reads
     }
 
     pub fn live(&self, live: Live) {
@@ -176,7 +218,7 @@ impl CloudWatch {
     /// As [`CloudWatch::put`], all taken in the same millisecond.
     pub fn put_all(&self, group: &str, messages: &[String], late: i64, delivery: Delivery) {
         let mut state = self.state();
-        let taken = now_millis();
+        let taken = now_millis() + state.ahead;
         let mut results = Vec::new();
         for message in messages {
             state.number += 1;
@@ -252,8 +294,11 @@ impl CloudWatch {
                 _ => Some(error(400, "UnknownOperationException", "not in the script")),
             };
             let Some((status, body)) = answer else { return };
+            let now = jiff::Timestamp::from_millisecond(now_millis() + self.state().ahead).unwrap();
+            let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT");
             let head = format!(
-                "HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\n\r\n",
+                "HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.1\r\ndate: {date}\r\n\
+                 content-length: {}\r\n\r\n",
                 body.len()
             );
             if stream.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
@@ -273,6 +318,9 @@ impl CloudWatch {
         let arns = body["logGroupIdentifiers"].as_array().unwrap().iter();
         let groups: Vec<String> =
             arns.map(|arn| arn.as_str().unwrap().rsplit(":log-group:").next().unwrap().to_owned()).collect();
+        if groups.iter().any(|group| state.untailed.contains(group)) {
+            return Err(error(400, "AccessDeniedException", "not authorized to follow one of them"));
+        }
         if groups.len() > 10 || groups.iter().any(|group| !state.groups.contains_key(group)) {
             return Err(error(400, "InvalidParameterException", "too many groups, or one that is not there"));
         }
@@ -341,6 +389,9 @@ impl CloudWatch {
         if state.refused.iter().any(|group| body["logGroupName"] == group.as_str()) {
             return Some(error(400, "InvalidOperationException", "Not supported for this log class."));
         }
+        if state.failing.iter().any(|group| body["logGroupName"] == group.as_str()) {
+            return Some(error(503, "ServiceUnavailableException", "busy"));
+        }
         let Some(stored) = state.groups.get(body["logGroupName"].as_str().unwrap()) else {
             return Some(error(400, "ResourceNotFoundException", "The specified log group does not exist."));
         };
@@ -354,7 +405,9 @@ impl CloudWatch {
         events.truncate(state.page);
         let next = events.last().filter(|_| more && state.tokens).map(|last| format!("{}:{}", last.at, last.number));
         let event = |event: &&Stored| {
-            json!({ "logStreamName": event.stream, "timestamp": event.at, "ingestionTime": event.taken,
+            let garbled = state.garbled.contains(&event.message);
+            let at = if garbled { json!(event.message) } else { json!(event.at) };
+            json!({ "logStreamName": event.stream, "timestamp": at, "ingestionTime": event.taken,
                 "message": event.message, "eventId": event.number.to_string() })
         };
         let events: Vec<Value> = events.iter().map(event).collect();

@@ -1,12 +1,13 @@
 //! A small fleet and its user pool.
 
-use quarterdeck::core::client::{Client, ClientList, ClientSecret, Details, StoredSecret};
+use quarterdeck::core::client::{Client, ClientList, ClientSecret, Details, SecretEntry};
 use quarterdeck::core::error::{CloudError, ErrorKind};
 use quarterdeck::core::fleet::{
-    Bounds, Container, Deployment, DeploymentStatus, Fleet, Health, Rollout, Server, ServiceEvent, ServiceStatus,
-    StopCode, Target, TargetState, Task, TaskStatus,
+    Balancer, Bounds, Container, Deployment, DeploymentStatus, Fleet, Health, Rollout, Server, ServiceEvent,
+    ServiceStatus, Shape, StopCode, Target, TargetGroup, TargetState, Task, TaskStatus,
 };
 use quarterdeck::core::identity::{Context, Identity};
+use quarterdeck::core::logs::{ContainerLog, Destination, Streams};
 use quarterdeck::core::unread::Read;
 
 use super::{World, at, stacks};
@@ -29,7 +30,7 @@ pub fn context() -> Context {
 /// Two healthy servers.
 pub fn world() -> World {
     World {
-        fleet: Fleet { servers: vec![server("time", 2), server("weather", 3)], no_cluster: false },
+        fleet: Fleet { servers: vec![server("time", 2), server("weather", 3)], ..Fleet::default() },
         stacks: stacks::settled(),
         detail: stacks::settled_detail(),
         clients: clients(),
@@ -66,14 +67,14 @@ pub fn trouble() -> World {
     docs.deployments[0].failed = 6;
     docs.deployments[0].rollout = Rollout::Failed;
     docs.deployments[0].rollout_reason = "ECS deployment circuit breaker: tasks failed to start.".into();
-    docs.targets = unread("elasticloadbalancing:DescribeTargetHealth");
+    docs.balancers[0].groups[0].targets = unread("elasticloadbalancing:DescribeTargetHealth");
     docs.events = vec![event(-300, "(service docs) was unable to place a task: CannotPullContainerError.")];
     let mut time = server("time", 2);
     time.pending = 1;
     time.desired = 3;
     time.bounds = Read::Known(Some(Bounds { min: 2, max: 6 }));
     time.deployments[0].rollout = Rollout::InProgress;
-    World { fleet: Fleet { servers: vec![docs, time, weather], no_cluster: false }, ..world() }
+    World { fleet: Fleet { servers: vec![docs, time, weather], ..Fleet::default() }, ..world() }
 }
 
 /// A part that the caller may not read.
@@ -86,9 +87,20 @@ pub fn tasks(server: &mut Server) -> &mut Vec<Task> {
     server.tasks.known_mut().expect("read")
 }
 
-/// Its targets.
+/// The targets of its first target group.
 pub fn targets(server: &mut Server) -> &mut Vec<Target> {
-    server.targets.known_mut().and_then(Option::as_mut).expect("read")
+    server.balancers[0].groups[0].targets.known_mut().expect("read")
+}
+
+/// A target group of a service with so many targets in these states.
+pub fn group(name: &str, states: &[TargetState]) -> TargetGroup {
+    let one = |(index, state): (u32, &TargetState)| Target { state: state.clone(), ..target(index) };
+    TargetGroup { name: name.into(), targets: Read::Known((0..).zip(states).map(one).collect()) }
+}
+
+/// A balancer of the whole service with these groups, of which one is in force.
+pub fn balancer(groups: impl IntoIterator<Item = TargetGroup>) -> Balancer {
+    Balancer { task_sets: Vec::new(), groups: groups.into_iter().collect() }
 }
 
 /// A server that is well.
@@ -98,11 +110,12 @@ pub fn server(name: &str, tasks: u32) -> Server {
         name: name.into(),
         arn: format!("arn:aws:ecs:eu-west-1:123456789012:service/quarterdeck-prod/{name}"),
         status: ServiceStatus::Active,
+        shape: Shape::default(),
         desired: tasks,
         running: tasks,
         pending: 0,
         task_definition: definition.clone(),
-        log_groups: Read::Known(vec![format!("/quarterdeck/prod/{name}")]),
+        logs: Read::Known(vec![log(name)]),
         deployments: vec![Deployment {
             id: "ecs-svc/1".into(),
             status: DeploymentStatus::Primary,
@@ -117,10 +130,16 @@ pub fn server(name: &str, tasks: u32) -> Server {
         }],
         events: vec![event(-6_000, &format!("(service {name}) has reached a steady state."))],
         tasks: Read::Known((0..tasks).map(|index| task(name, index)).collect()),
-        targets: Read::Known(Some((0..tasks).map(target).collect())),
+        balancers: vec![balancer([group(name, &vec![TargetState::Healthy; tasks as usize])])],
         bounds: Read::Known(Some(Bounds { min: 1, max: 6 })),
         circuit_breaker: true,
     }
+}
+
+/// Where our templates let a server log.
+pub fn log(server: &str) -> ContainerLog {
+    let (group, streams) = (format!("/quarterdeck/prod/{server}"), Streams::Tasks { prefix: server.into() });
+    ContainerLog { container: server.into(), to: Destination::Group { group, streams } }
 }
 
 /// A running task.
@@ -170,13 +189,13 @@ fn event(seconds: i64, message: &str) -> ServiceEvent {
 /// A machine client that is being rotated, and a public one.
 pub fn clients() -> ClientList {
     let details = Details {
-        confidential: true,
+        confidential: Some(true),
         flows: vec!["client_credentials".into()],
         scopes: vec!["https://mcp.example.com/weather/mcp/call".into()],
         created_at: Some(at(-90 * 86_400)),
         updated_at: Some(at(-3_600)),
     };
-    let public = Details { confidential: false, flows: vec!["code".into()], ..details.clone() };
+    let public = Details { confidential: Some(false), flows: vec!["code".into()], ..details.clone() };
     let secret = |id: &str, made: i64| ClientSecret { id: id.into(), created_at: Some(at(made)) };
     let machine = Client {
         id: "5h1kq8machine0weather0id".into(),
@@ -186,12 +205,10 @@ pub fn clients() -> ClientList {
             secret("5h1kq8--1792224000", -90 * 86_400),
             secret("5h1kq8--1799996400", -3_600),
         ])),
-        stored_in: Read::Known(Some(StoredSecret {
+        stored_in: Read::Known(Some(SecretEntry {
             name: "quarterdeck/prod/weather/machine-client".into(),
             current_client: Some("5h1kq8machine0weather0id".into()),
-            has_secret: true,
-            written_by: None,
-            allowed_clients: vec!["5h1kq8machine0weather0id".into()],
+            published: Some(true),
             changed_at: Some(at(-3_500)),
         })),
     };

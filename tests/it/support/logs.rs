@@ -6,13 +6,14 @@ use super::at;
 
 /// A line of a task, so many milliseconds from the tests' now.
 pub fn line(server: &str, task: &str, millis: i64, message: &str) -> Line {
-    Line::decode(&LogEvent {
+    let event = LogEvent {
         timestamp: at(0).as_millisecond() + millis,
         ingested: at(0).as_millisecond() + millis,
         group: format!("/quarterdeck/prod/{server}"),
         stream: format!("{server}/{server}/{task}"),
         message: message.into(),
-    })
+    };
+    Line::new(&event, server, task)
 }
 
 fn request(server: &str, task: &str, millis: i64, tool: &str, status: u16) -> Line {

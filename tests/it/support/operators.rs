@@ -25,6 +25,7 @@ const LIMITS: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
     attempt: Duration::from_secs(5),
     read: Duration::from_secs(10),
+    logs: Duration::from_secs(10),
     write: Duration::from_secs(10),
     draft: Duration::from_secs(10),
     silence: None,

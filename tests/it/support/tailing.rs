@@ -1,13 +1,13 @@
 //! A tail against the scripted endpoint, and what it told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use quarterdeck::aws::{Access, Timeouts, connect_with};
 use quarterdeck::core::logs::coverage::Pace;
 use quarterdeck::core::logs::tail::Follow;
-use quarterdeck::core::logs::{Gap, TailRequest, TailState};
+use quarterdeck::core::logs::{Followed, Gap, TailRequest, TailState};
 use quarterdeck::run::tail::{Budget, Patience, Tail, TailEvent, now_millis};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
@@ -36,12 +36,14 @@ pub const LATEST: i64 = 200;
 /// A tail that runs, and everything it told so far.
 pub struct Tailing {
     events: mpsc::Receiver<TailEvent>,
-    following: watch::Sender<Vec<String>>,
+    following: watch::Sender<Followed>,
     pub lines: BTreeMap<String, usize>,
     pub order: Vec<String>,
     pub states: Vec<TailState>,
     pub gaps: Vec<Gap>,
     pub throttled: u64,
+    /// Groups that do not exist, by the last word on them.
+    pub missing: BTreeSet<String>,
 }
 
 impl Tailing {
@@ -61,11 +63,11 @@ impl Tailing {
             ..Access::default()
         };
         let cloud = Arc::new(connect_with(&options, timeouts).await.unwrap());
-        let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-        let request =
-            TailRequest { groups: groups.clone(), from: now_millis() - 60_000, until: None, pattern: None, follow };
-        let (following, changes) = watch::channel(groups);
-        let tail = Tail { cloud, request, groups: Some(changes), budget: Budget::of(1_000.0), patience };
+        let sources = Followed::groups(groups.iter().copied());
+        let from = now_millis() - 60_000;
+        let request = TailRequest { sources: sources.clone(), from, until: None, pattern: None, follow };
+        let (following, changes) = watch::channel(sources);
+        let tail = Tail { cloud, request, changes: Some(changes), budget: Budget::of(1_000.0), patience };
         let (out, events) = mpsc::channel(64);
         tokio::spawn(tail.follow(out));
         Self {
@@ -76,11 +78,12 @@ impl Tailing {
             states: Vec::new(),
             gaps: Vec::new(),
             throttled: 0,
+            missing: BTreeSet::new(),
         }
     }
 
     pub fn follow(&self, groups: &[&str]) {
-        self.following.send_replace(groups.iter().map(|group| (*group).to_owned()).collect());
+        self.following.send_replace(Followed::groups(groups.iter().copied()));
     }
 
     fn take(&mut self, event: TailEvent) {
@@ -96,7 +99,8 @@ impl Tailing {
                 self.gaps.retain(|known| known.id != gap.id);
                 self.gaps.push(gap);
             }
-            TailEvent::Missing(_) => {}
+            TailEvent::Missing(group) => drop(self.missing.insert(group)),
+            TailEvent::Appeared(group) => drop(self.missing.remove(&group)),
             TailEvent::Rate(rate) => self.throttled = rate.throttled,
         }
     }

@@ -67,13 +67,14 @@ fn places() -> Vec<Row> {
 fn heads() -> Vec<Row> {
     let with = |lines: &str| listing(&format!("{}{lines}", authorized()));
     let swap = |from: &str, to: &str| String::from_utf8(with("")).unwrap().replacen(from, to, 1).into_bytes();
+    let accept = "Accept: application/json, text/event-stream\r\n";
     let host = "Host: mcp.example.com\r\n";
     vec![
         ("another host", swap(host, "Host: evil.example\r\n"), 403, "Host header"),
         ("host with more", swap(host, "Host: mcp.example.com.evil.example\r\n"), 403, "Host header"),
-        ("host with a user", swap(host, "Host: mcp.example.com@evil.example\r\n"), 403, "Host header"),
-        ("host with a path", swap(host, "Host: mcp.example.com/x\r\n"), 400, "Host"),
-        ("empty host", swap(host, "Host:\r\n"), 400, "Host"),
+        ("host with a user", swap(host, "Host: mcp.example.com@evil.example\r\n"), 400, "host header"),
+        ("host with a path", swap(host, "Host: mcp.example.com/x\r\n"), 400, "host header"),
+        ("empty host", swap(host, "Host:\r\n"), 400, "host header"),
         ("no host", swap(host, ""), 400, "Host"),
         ("two hosts", swap(host, "Host: mcp.example.com\r\nHost: evil.example\r\n"), 400, "more than one host"),
         ("another host in the target", swap("POST /", "POST http://evil.example/"), 400, "host"),
@@ -113,7 +114,7 @@ fn heads() -> Vec<Row> {
             415,
             "application/json",
         ),
-        ("nothing accepted", swap("Accept: application/json, text/event-stream\r\n", ""), 406, "accept"),
+        ("nothing acceptable", swap(accept, "Accept: text/html\r\n"), 406, "accept"),
         ("a protocol that is not", with("MCP-Protocol-Version: 1999-01-01\r\n"), 400, ""),
         (
             "a method in the head that is not the body's",

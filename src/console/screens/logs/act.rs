@@ -120,15 +120,18 @@ fn next_times(times: Times) -> Times {
 /// Marks the selected line, or removes its mark.
 pub fn mark(model: &mut Model) -> Vec<Effect> {
     let state = &mut model.screens.logs;
-    if let Some(anchor) = state.chosen().map(|kept| kept.anchor) {
+    if let Some(anchor) = state.current().map(|kept| kept.anchor) {
         state.store.toggle_mark(anchor);
         state.select(Some(anchor));
     }
     Vec::new()
 }
 
-/// Goes back one step: out of the search, the filters, the pause, a window in the past.
+/// Goes back one step: out of a window that is being read, the search, the filters, the pause, a window in the past.
 pub fn back(model: &mut Model) -> Option<Vec<Effect>> {
+    if let Some(effect) = window::stop(model) {
+        return Some(vec![effect]);
+    }
     if model.screens.logs.back() {
         return Some(Vec::new());
     }
@@ -181,7 +184,7 @@ fn seek_match(model: &mut Model, direction: Direction) -> Vec<Effect> {
 fn seek(model: &mut Model, direction: Direction, wanted: Wanted) -> Vec<Effect> {
     let state = &mut model.screens.logs;
     state.seeking = None;
-    let Some(from) = state.chosen().map(|kept| kept.anchor) else { return Vec::new() };
+    let Some(from) = state.current().map(|kept| kept.anchor) else { return Vec::new() };
     match state.store.seek(from, direction, wanted) {
         Seek::Found(anchor) => state.select(Some(anchor)),
         Seek::Unknown => {
@@ -221,7 +224,7 @@ pub fn submit(model: &mut Model, entry: PromptKind, text: &str) -> Result<Vec<Ef
         PromptKind::Hide => state.add_filter(text, false).map_err(|error| error.to_string())?,
         PromptKind::Jump if text.trim().is_empty() => {}
         PromptKind::Jump => {
-            let to = moment::parse(text, model.now, &model.screens.logs.clock_zone())?;
+            let to = moment::parse(text, window::now(model), &model.screens.logs.clock_zone())?;
             return Ok(window::jump(model, to));
         }
         PromptKind::Insights => return Ok(insights::run(model, text)),

@@ -6,7 +6,11 @@ pub mod save;
 pub mod window;
 
 pub use act::{back, copy, go, open, submit, work};
-pub use window::{HISTORY, fleet_read, follow, gap, lines, older_lines, rate, show, tail_state};
+pub use window::{
+    HISTORY, fleet_read, follow, gap, lines, missing, now, older_lines, older_so_far, rate, show, tail_state,
+};
+
+use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 
@@ -14,7 +18,7 @@ use crate::console::model::Model;
 use crate::console::remote::Generation;
 use crate::core::logs::expression::{BadExpression, Expression};
 use crate::core::logs::store::{Direction, Toward, Wanted};
-use crate::core::logs::{Anchor, Filter, Gap, Kept, LineRef, Pattern, Rate, Store, TailState};
+use crate::core::logs::{Anchor, Filter, Followed, Gap, Kept, Line, LineRef, Pattern, Rate, Store, TailState};
 
 /// The search as typed.
 pub(super) fn search(model: &Model) -> String {
@@ -49,8 +53,10 @@ pub struct State {
     pub histogram: bool,
     /// The fields of JSON lines that are shown, in this order.
     pub fields: Vec<String>,
-    /// The log groups that are followed.
-    pub groups: Vec<String>,
+    /// The log groups that are followed, and whose lines lie in them.
+    pub sources: Followed,
+    /// Those of them that do not exist.
+    pub missing: BTreeSet<String>,
     /// Which stretch of time is kept.
     pub window: window::Window,
     /// Lines that came since the view was paused.
@@ -63,6 +69,8 @@ pub struct State {
     seeking: Option<(Direction, Wanted)>,
     saving: Option<save::Saving>,
     generation: Generation,
+    /// Counts the windows of the past that were asked for.
+    readings: Generation,
 }
 
 /// The fields of the MCP servers' request lines, and what other loggers call the message.
@@ -81,7 +89,8 @@ impl Default for State {
             wrap: false,
             histogram: false,
             fields: FIELDS.iter().map(|field| (*field).to_owned()).collect(),
-            groups: Vec::new(),
+            sources: Followed::default(),
+            missing: BTreeSet::new(),
             window: window::Window::default(),
             unseen: 0,
             cursor: None,
@@ -89,6 +98,7 @@ impl Default for State {
             seeking: None,
             saving: None,
             generation: 0,
+            readings: 0,
         }
     }
 }
@@ -109,7 +119,24 @@ pub enum Times {
 impl State {
     /// Whether anything is followed.
     pub fn following(&self) -> bool {
-        !self.groups.is_empty()
+        !self.sources.groups.is_empty()
+    }
+
+    /// The servers whose lines can be shown: those that log to what is followed, and those that lines came from.
+    pub fn servers(&self) -> BTreeSet<String> {
+        let owners = self.sources.owners.servers().into_iter().map(str::to_owned);
+        owners.chain(self.store.sources().iter().map(|source| source.server.to_string())).collect()
+    }
+
+    /// Adds lines. Where the oldest had to go, what is kept begins later; of its first millisecond some may be gone.
+    fn add(&mut self, lines: Vec<Line>) {
+        let dropped = self.store.dropped();
+        self.store.extend(lines);
+        if self.store.dropped() > dropped
+            && let Some((first, _)) = self.store.span()
+        {
+            self.window.begins_at(first.saturating_add(1));
+        }
     }
 
     /// Whether the view stands still while lines arrive.
@@ -140,10 +167,10 @@ impl State {
 
     /// The selected line.
     pub fn selected(&self) -> Option<LineRef<'_>> {
-        self.chosen().map(|kept| kept.line)
+        self.current().map(|kept| kept.line)
     }
 
-    fn chosen(&self) -> Option<Kept<'_>> {
+    fn current(&self) -> Option<Kept<'_>> {
         self.store.row(self.position()?)
     }
 

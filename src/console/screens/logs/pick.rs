@@ -6,7 +6,7 @@ use super::{FIELDS, save};
 use crate::console::model::Model;
 use crate::core::logs::Filter;
 use crate::core::logs::field::as_text;
-use crate::core::text::{count, sanitise};
+use crate::core::text::{self, count, sanitise};
 
 /// What is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,22 +82,21 @@ fn row(checked: Option<bool>, name: impl Into<String>, note: impl Into<String>, 
 fn sources(model: &Model) -> Vec<Item> {
     let state = &model.screens.logs;
     let (filter, seen) = (state.store.filter(), state.store.sources());
-    let group = |group: &String| group.rsplit('/').next().unwrap_or(group).to_owned();
-    let followed = state.groups.iter().map(group);
-    let servers: BTreeSet<String> = seen.iter().map(|source| source.server.to_string()).chain(followed).collect();
+    let servers = state.servers();
     if servers.is_empty() {
         return Vec::new();
     }
     let all = filter.servers.is_empty() && filter.without.is_empty();
     let mut rows = vec![row(Some(all), "all", "every server and task, also those to come", What::All)];
     for server in servers {
-        let shown = filter.servers.is_empty() || filter.servers.contains(&server);
+        let chosen = filter.servers.contains(&server) || filter.untold.contains(&server);
+        let shown = filter.servers.is_empty() || chosen;
         rows.push(row(Some(shown), &*server, "", What::Server(server.clone())));
         for source in seen.iter().filter(|source| *source.server == *server) {
             let task = source.task.to_string();
             let checked = shown && !filter.without.contains(&task);
             let lines = count(usize::try_from(source.lines).unwrap_or(usize::MAX), "line");
-            let short = format!("  {}", source.task.get(..8).unwrap_or(&task));
+            let short = format!("  {}", source.tag);
             let one = row(Some(checked), short, lines, What::Task(task.clone()));
             rows.push(Item { task: Some(task), ..one });
         }
@@ -110,7 +109,7 @@ fn fields(model: &Model) -> Vec<Item> {
     let chosen = &model.screens.logs.fields;
     let Some(fields) = model.screens.logs.selected().and_then(|line| line.shown_fields()) else { return Vec::new() };
     let value = |name: &String| match fields.get(name) {
-        Some(value) => as_text(value),
+        Some(value) => text::row(&as_text(value)).into_owned(),
         None => "not in this line".to_owned(),
     };
     let others = fields.keys().filter(|name| !chosen.contains(name));
@@ -168,10 +167,13 @@ fn toggle(set: &mut BTreeSet<String>, name: &str) {
 /// Changes which sources are shown, and looks at the lines anew. No server at all means every one.
 fn select(model: &mut Model, change: impl FnOnce(&mut Filter, Vec<String>)) {
     let state = &mut model.screens.logs;
-    let seen = state.store.sources().iter().map(|source| source.server.to_string());
-    let followed = state.groups.iter().map(|group| group.rsplit('/').next().unwrap_or(group).to_owned());
-    let all: BTreeSet<String> = seen.chain(followed).collect();
+    let all = state.servers();
     let mut filter = state.store.filter().clone();
+    // From here on the operator chooses one by one.
+    let untold = std::mem::take(&mut filter.untold);
+    if !filter.servers.is_empty() {
+        filter.servers.extend(untold);
+    }
     change(&mut filter, all.iter().cloned().collect());
     if filter.servers == all {
         filter.servers.clear();

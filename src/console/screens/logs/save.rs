@@ -10,7 +10,7 @@ use crate::core::logs::{Anchor, Kept};
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Time, server, task, text.
+    /// Time, server, task, text, which may have several lines.
     Text,
     /// A JSON object a line.
     Ndjson,
@@ -57,7 +57,7 @@ fn write(out: &mut String, kept: Kept<'_>, form: Form) {
         Form::Ndjson => out.push_str(&serde_json::to_string(&line).unwrap_or_default()),
         Form::Text => {
             let at = Timestamp::from_millisecond(line.at).unwrap_or_default();
-            out.push_str(&format!("{at} {} {} {}", line.server, line.short_task(), line.text));
+            out.push_str(&format!("{at} {} {} {}", line.server, kept.tag, line.text));
         }
     }
     out.push('\n');

@@ -1,9 +1,10 @@
 //! Which stretch of time is kept: opening, following, and reading older and newer windows.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::State;
 use crate::console::effect::Effect;
@@ -11,10 +12,10 @@ use crate::console::model::Model;
 use crate::console::msg::Notice;
 use crate::console::remote::Generation;
 use crate::console::screens::Screen;
-use crate::core::environment::names;
 use crate::core::error::CloudError;
-use crate::core::logs::tail::Follow;
-use crate::core::logs::{Filter, Gap, Line, Rate, TailRequest, TailState};
+use crate::core::fleet::Fleet;
+use crate::core::logs::tail::{Follow, Keep, Past};
+use crate::core::logs::{Filter, Followed, Gap, Line, Owners, Rate, TailRequest, TailState};
 use crate::core::requests::Requests;
 
 /// How much history is read first: 15 minutes, in milliseconds.
@@ -40,7 +41,14 @@ pub struct Window {
 
 /// A window that is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Loading {
+struct Loading {
+    kind: LoadingKind,
+    /// Lines so far.
+    lines: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LoadingKind {
     Older { from: i64 },
     Newer { until: i64 },
     Jump { to: i64, from: i64, until: i64 },
@@ -57,6 +65,21 @@ impl Window {
         self.loading.is_some()
     }
 
+    /// Lines of the window that is being read, so far.
+    pub fn so_far(&self) -> Option<u64> {
+        self.loading.map(|loading| loading.lines)
+    }
+
+    /// One past the last millisecond that is kept, if that lies in the past.
+    pub fn until(&self) -> Option<i64> {
+        self.until
+    }
+
+    /// What is kept begins no earlier than this.
+    pub(super) fn begins_at(&mut self, from: i64) {
+        self.from = self.from.max(from);
+    }
+
     /// First millisecond that was read, since the Unix epoch.
     pub fn from(&self) -> i64 {
         self.from
@@ -67,24 +90,47 @@ impl Window {
     }
 }
 
+/// The time by AWS's clock: windows are asked for by it.
+pub fn now(model: &Model) -> Timestamp {
+    model.now.checked_add(SignedDuration::from_millis(model.ahead)).unwrap_or(model.now)
+}
+
 /// Shows the logs of a server, or of all. What is followed already goes on.
 pub fn follow(model: &mut Model, server: Option<&str>) -> Vec<Effect> {
-    let groups = groups(model);
+    let sources = sources(model);
+    if let Some(why) = server.and_then(|server| unreadable(&sources.owners, server)) {
+        return model.refuse(why);
+    }
     let mut effects = model.show(Screen::Logs);
-    if groups.is_empty() {
-        model.notify(Notice::Bad("no server is known yet, so there is no log to follow".into()));
+    if sources.groups.is_empty() {
+        let why = match sources.owners.elsewhere().next() {
+            Some(one) => format!("no log is in CloudWatch Logs: {}: {}", one.server, one.why),
+            None => "no server is known yet, so there is no log to follow".into(),
+        };
+        model.notify(Notice::Bad(why));
         return effects;
     }
-    let servers: BTreeSet<String> = server.map(|server| source(model, server)).into_iter().collect();
+    // With the server's own lines go those of which cannot be told that they are another's.
+    let untold = server.into_iter().flat_map(|server| sources.owners.untold(server)).map(str::to_owned).collect();
+    let servers: BTreeSet<String> = server.map(str::to_owned).into_iter().collect();
     let state = &mut model.screens.logs;
-    state.set_filter(Filter { servers, without: BTreeSet::new(), ..state.store.filter().clone() });
-    if state.groups == groups && !matches!(state.tail, TailState::Ended(_) | TailState::Off) {
+    state.set_filter(Filter { servers, untold, without: BTreeSet::new(), ..state.store.filter().clone() });
+    if state.sources.groups == sources.groups && !matches!(state.tail, TailState::Ended(_) | TailState::Off) {
         effects.extend(resume(model));
         return effects;
     }
-    state.groups = groups;
+    state.sources = sources;
     effects.push(begin(model));
     effects
+}
+
+/// Why nothing of a server's log can be shown, if that is so.
+fn unreadable(owners: &Owners, server: &str) -> Option<String> {
+    if owners.servers().contains(server) {
+        return None;
+    }
+    let one = owners.elsewhere().find(|one| one.server == server)?;
+    Some(format!("the log of {server} is not in CloudWatch Logs: {}", one.why))
 }
 
 /// Shows the log; what is followed already goes on.
@@ -92,35 +138,38 @@ pub fn show(model: &mut Model) -> Vec<Effect> {
     if model.screens.logs.following() { model.show(Screen::Logs) } else { follow(model, None) }
 }
 
-/// The log groups of all servers that are known.
-fn groups(model: &Model) -> Vec<String> {
-    let environment = &model.context.environment;
-    let fleet = model.screens.fleet.remote.get();
-    let servers = fleet.iter().flat_map(|fleet| &fleet.servers);
-    let mut groups: Vec<String> = servers.flat_map(|server| names::log_groups(environment, server)).collect();
-    groups.sort();
-    groups.dedup();
-    groups
-}
-
-/// What lines of a server are named by: the last part of its log group.
-fn source(model: &Model, name: &str) -> String {
-    let server = model.screens.fleet.remote.get().and_then(|fleet| fleet.server(name));
-    let groups = server.map(|server| names::log_groups(&model.context.environment, server)).unwrap_or_default();
-    groups.first().and_then(|group| group.rsplit('/').next()).unwrap_or(name).to_owned()
+/// The log groups of all servers that are known, and whose lines lie in them.
+fn sources(model: &Model) -> Followed {
+    let none = Fleet::default();
+    let owners = Owners::of(model.screens.fleet.remote.get().unwrap_or(&none), model.context.ours());
+    Followed { groups: owners.groups(), owners: Arc::new(owners) }
 }
 
 /// Follows the log groups of the fleet just read, so that lines of a new server join by themselves.
 pub fn fleet_read(model: &mut Model) -> Vec<Effect> {
-    let groups = groups(model);
+    let sources = sources(model);
     let state = &mut model.screens.logs;
     let follows = state.following() && !matches!(state.tail, TailState::Ended(_) | TailState::Off);
     // If the fleet could not be read, or is gone, its log stays on the screen.
-    if !follows || groups.is_empty() || groups == state.groups {
+    if !follows || sources.groups.is_empty() || sources == state.sources {
         return Vec::new();
     }
-    state.groups.clone_from(&groups);
-    vec![Effect::Sources(groups)]
+    state.missing.retain(|group| sources.groups.contains(group));
+    state.sources = sources.clone();
+    vec![Effect::Sources(sources)]
+}
+
+/// Takes that a group does not exist, or exists by now.
+pub fn missing(model: &mut Model, generation: Generation, group: String, missing: bool) -> Vec<Effect> {
+    let state = &mut model.screens.logs;
+    if generation == state.generation {
+        if missing {
+            state.missing.insert(group);
+        } else {
+            state.missing.remove(&group);
+        }
+    }
+    Vec::new()
 }
 
 /// Takes a gap: told the first time, later perhaps closed. Both stand in the log as a line.
@@ -128,7 +177,7 @@ pub fn gap(model: &mut Model, generation: Generation, gap: Gap) -> Vec<Effect> {
     if generation != model.screens.logs.generation {
         return Vec::new();
     }
-    let line = gap.line();
+    let line = gap.line(&model.screens.logs.sources.owners);
     let known = model.screens.logs.gaps.iter().any(|known| known.id == gap.id);
     model.screens.logs.gaps.retain(|known| known.id != gap.id);
     let told = known && !gap.closed;
@@ -148,7 +197,7 @@ pub fn rate(model: &mut Model, generation: Generation, rate: Rate) -> Vec<Effect
 
 /// Follows anew from the last minutes on.
 fn begin(model: &mut Model) -> Effect {
-    let from = model.now.as_millisecond() - HISTORY;
+    let from = now(model).as_millisecond() - HISTORY;
     model.screens.requests.counted = Requests::default();
     let state = &mut model.screens.logs;
     state.store.clear();
@@ -162,10 +211,11 @@ fn begin(model: &mut Model) -> Effect {
 fn tail(state: &mut State, from: i64) -> Effect {
     state.generation += 1;
     state.gaps.clear();
+    state.missing.clear();
     state.window.until = None;
     state.window.loading = None;
-    let groups = state.groups.clone();
-    Effect::Tail(state.generation, TailRequest { groups, from, until: None, pattern: None, follow: Follow::Live })
+    let sources = state.sources.clone();
+    Effect::Tail(state.generation, TailRequest { sources, from, until: None, pattern: None, follow: Follow::Live })
 }
 
 /// Follows the newest line again, also from a window in the past.
@@ -180,21 +230,23 @@ pub fn resume(model: &mut Model) -> Vec<Effect> {
 /// Takes lines of the tail. In a window of the past they are only counted: kept, there would be a gap
 /// before them.
 pub fn lines(model: &mut Model, generation: Generation, lines: Vec<Line>) -> Vec<Effect> {
+    let now = now(model).as_millisecond();
     let state = &mut model.screens.logs;
     if generation != state.generation || lines.is_empty() {
         return Vec::new();
     }
-    lines.iter().for_each(|line| model.screens.requests.counted.take(line));
+    lines.iter().for_each(|line| model.screens.requests.counted.take(line, now));
     if state.paused() {
         state.unseen += lines.len() as u64;
     }
-    state.last_line = lines.iter().map(|line| line.at).max().max(state.last_line);
+    // A writer's clock may be ahead.
+    state.last_line = lines.iter().map(|line| line.at.min(now)).max().max(state.last_line);
     if !state.window.detached() {
         let lines = match state.window.seam {
             Some(seam) if lines.first().is_some_and(|line| line.at <= seam) => state.store.unknown(lines, seam),
             _ => lines,
         };
-        state.store.extend(lines);
+        state.add(lines);
     }
     Vec::new()
 }
@@ -213,19 +265,14 @@ pub fn older(model: &mut Model) -> Vec<Effect> {
     if !state.following() || state.window.loading() {
         return Vec::new();
     }
-    // Where the ring has dropped lines, the window begins later than what was read: with the first
-    // line kept, whose millisecond may have lost others.
-    let until = match state.store.span() {
-        Some((first, _)) if state.store.dropped() > 0 => state.window.from.max(first.saturating_add(1)),
-        _ => state.window.from,
-    };
+    let until = state.window.from;
     let from = until.saturating_sub(state.window.step());
-    read(state, Loading::Older { from }, from, until)
+    read(state, LoadingKind::Older { from }, from, until)
 }
 
 /// Reads the window after the last line that is kept, or goes on to follow.
 pub fn newer(model: &mut Model) -> Vec<Effect> {
-    let now = model.now.as_millisecond();
+    let now = now(model).as_millisecond();
     let state = &mut model.screens.logs;
     let Some(from) = state.window.until else {
         state.follow();
@@ -241,17 +288,14 @@ pub fn newer(model: &mut Model) -> Vec<Effect> {
         state.window.seam = state.store.span().map(|(_, last)| last);
         return vec![tail(state, from)];
     }
-    read(state, Loading::Newer { until }, from, until)
+    read(state, LoadingKind::Newer { until }, from, until)
 }
 
 /// Goes to a time; reads the window around it where it is not kept.
 pub fn jump(model: &mut Model, to: Timestamp) -> Vec<Effect> {
-    let (to, now) = (to.as_millisecond(), model.now.as_millisecond());
+    let (to, now) = (to.as_millisecond(), now(model).as_millisecond());
     let state = &mut model.screens.logs;
-    let kept = state.store.span().map_or(state.window.from, |(first, _)| {
-        if state.store.dropped() > 0 { first.max(state.window.from) } else { state.window.from }
-    });
-    if to >= kept && state.window.until.is_none_or(|until| to < until) {
+    if to >= state.window.from && state.window.until.is_none_or(|until| to < until) {
         let row = state.store.row_at(to).min(state.store.shown().saturating_sub(1));
         state.select_row(row);
         return Vec::new();
@@ -260,82 +304,120 @@ pub fn jump(model: &mut Model, to: Timestamp) -> Vec<Effect> {
         return model.refuse("that time is not in the past of any log that is followed");
     }
     let (from, until) = (to.saturating_sub(LEAD), to.saturating_add(HISTORY - LEAD).min(now));
-    read(state, Loading::Jump { to, from, until }, from, until)
+    read(state, LoadingKind::Jump { to, from, until }, from, until)
 }
 
-fn read(state: &mut State, loading: Loading, from: i64, until: i64) -> Vec<Effect> {
-    state.window.loading = Some(loading);
-    let groups = state.groups.clone();
-    let request = TailRequest { groups, from, until: Some(until), pattern: None, follow: Follow::No };
-    vec![Effect::Older(state.generation, request)]
+fn read(state: &mut State, kind: LoadingKind, from: i64, until: i64) -> Vec<Effect> {
+    state.window.loading = Some(Loading { kind, lines: 0 });
+    state.readings += 1;
+    let sources = state.sources.clone();
+    let request = TailRequest { sources, from, until: Some(until), pattern: None, follow: Follow::No };
+    let keep = match kind {
+        LoadingKind::Older { .. } => Keep::Newest,
+        LoadingKind::Newer { .. } | LoadingKind::Jump { .. } => Keep::Oldest,
+    };
+    vec![Effect::Older(state.readings, request, keep)]
+}
+
+/// Reads the window no further, if one is being read. What is kept stays as it is.
+pub(super) fn stop(model: &mut Model) -> Option<Effect> {
+    model.screens.logs.window.loading.take()?;
+    // An answer that is on its way is of an older reading.
+    model.screens.logs.readings += 1;
+    Some(Effect::StopOlder)
+}
+
+/// Takes how many lines of a window have come.
+pub fn older_so_far(model: &mut Model, reading: Generation, lines: u64) -> Vec<Effect> {
+    let state = &mut model.screens.logs;
+    if let Some(loading) = state.window.loading.as_mut().filter(|_| reading == state.readings) {
+        loading.lines = lines;
+    }
+    Vec::new()
 }
 
 /// Takes a window that was read.
-pub fn older_lines(model: &mut Model, generation: Generation, result: Result<Vec<Line>, CloudError>) -> Vec<Effect> {
+pub fn older_lines(model: &mut Model, reading: Generation, result: Result<Past, CloudError>) -> Vec<Effect> {
     let state = &mut model.screens.logs;
-    let Some(loading) = state.window.loading.take_if(|_| generation == state.generation) else { return Vec::new() };
-    let lines = match result {
-        Ok(lines) => lines,
+    let Some(Loading { kind, .. }) = state.window.loading.take_if(|_| reading == state.readings) else {
+        return Vec::new();
+    };
+    let past = match result {
+        Ok(past) => past,
         // Nothing changes here, so the next attempt asks for the same window.
         Err(error) => return model.refuse(format!("that window was not read: {error}")),
     };
-    if lines.is_empty() {
+    if past.lines.is_empty() {
         state.window.step = (state.window.step() * 2).min(LONGEST);
-        if !matches!(loading, Loading::Jump { .. }) {
-            widen(&mut state.window, loading);
+        if !matches!(kind, LoadingKind::Jump { .. }) {
+            widen(&mut state.window, kind);
         }
-        let why = nothing(loading, &state.clock_zone());
+        let why = nothing(kind, &state.clock_zone());
         return model.refuse(why);
     }
     state.window.step = HISTORY;
-    match loading {
-        Loading::Older { .. } => {
-            // The view stays where it is.
-            let selected = state.chosen().map(|kept| kept.anchor);
+    take(state, kind, past);
+    state.store.work(state.toward());
+    Vec::new()
+}
+
+/// Puts the lines of a window beside those that are kept.
+fn take(state: &mut State, kind: LoadingKind, past: Past) {
+    let Past { lines, cut } = past;
+    // Where not all lines were taken, the window is shorter. Of its last millisecond, or its first, some are read again.
+    let kind = match (kind, cut) {
+        (LoadingKind::Older { .. }, Some(cut)) => LoadingKind::Older { from: cut.saturating_add(1) },
+        (LoadingKind::Newer { .. }, Some(cut)) => LoadingKind::Newer { until: cut },
+        (LoadingKind::Jump { to, from, .. }, Some(until)) => LoadingKind::Jump { to, from, until },
+        (kind, None) => kind,
+    };
+    // The view stays where it is.
+    let selected = state.current().map(|kept| kept.anchor);
+    let until = state.window.until;
+    widen(&mut state.window, kind);
+    match kind {
+        LoadingKind::Older { .. } => {
             state.select(selected);
+            state.window.until = until;
             let first = state.store.span().map_or(i64::MAX, |(first, _)| first);
             let lines = state.store.unknown(lines, first);
             if let Some(gone) = state.store.extend_back(lines) {
                 state.window.until = Some(gone);
             }
         }
-        Loading::Newer { .. } => {
-            let selected = state.chosen().map(|kept| kept.anchor);
+        LoadingKind::Newer { .. } => {
             state.select(selected);
             let last = state.store.span().map_or(i64::MIN, |(_, last)| last);
             let lines = state.store.unknown(lines, last);
-            state.store.extend(lines);
+            state.add(lines);
         }
-        Loading::Jump { to, .. } => {
+        LoadingKind::Jump { to, .. } => {
             state.store.clear();
             state.follow();
-            state.store.extend(lines);
+            state.add(lines);
             let row = state.store.row_at(to).min(state.store.shown().saturating_sub(1));
             state.select_row(row);
         }
     }
-    widen(&mut state.window, loading);
-    state.store.work(state.toward());
-    Vec::new()
 }
 
 /// What was read is part of the window.
-fn widen(window: &mut Window, loading: Loading) {
+fn widen(window: &mut Window, loading: LoadingKind) {
     match loading {
-        Loading::Older { from } => window.from = from,
-        Loading::Newer { until } => window.until = Some(until),
-        Loading::Jump { from, until, .. } => *window = Window { from, until: Some(until), ..Window::default() },
+        LoadingKind::Older { from } => window.from = from,
+        LoadingKind::Newer { until } => window.until = Some(until),
+        LoadingKind::Jump { from, until, .. } => *window = Window { from, until: Some(until), ..Window::default() },
     }
 }
 
-fn nothing(loading: Loading, zone: &TimeZone) -> String {
+fn nothing(loading: LoadingKind, zone: &TimeZone) -> String {
     let time = |at: i64| {
         let at = Timestamp::from_millisecond(at).unwrap_or_default();
         at.to_zoned(zone.clone()).strftime("%F %R %Z").to_string()
     };
     match loading {
-        Loading::Older { from } => format!("nothing back to {}; again looks twice as far", time(from)),
-        Loading::Newer { until } => format!("nothing up to {}; again looks twice as far", time(until)),
-        Loading::Jump { from, until, .. } => format!("nothing was logged from {} to {}", time(from), time(until)),
+        LoadingKind::Older { from } => format!("nothing back to {}; again looks twice as far", time(from)),
+        LoadingKind::Newer { until } => format!("nothing up to {}; again looks twice as far", time(until)),
+        LoadingKind::Jump { from, until, .. } => format!("nothing was logged from {} to {}", time(from), time(until)),
     }
 }

@@ -64,7 +64,7 @@ fn a_window_that_fails_is_told_once_and_closed_later() {
     let gap = coverage.trouble("throttled", HOUR + 5_000).expect("told");
     assert_eq!((gap.from, gap.to, gap.closed), (HOUR - 900_000, HOUR + 5_000, false));
     assert_eq!(coverage.trouble("again", HOUR + 6_000), None);
-    assert_eq!(coverage.done(HOUR + 7_000), Some(Gap { closed: true, ..gap }));
+    assert_eq!(coverage.done(HOUR + 7_000), [Gap { closed: true, ..gap }]);
 }
 
 #[test]
@@ -75,9 +75,9 @@ fn a_gap_is_open_until_a_window_that_began_after_it_was_told_is_read() {
     coverage.feed("h", Feed::Whole, HOUR);
     let gap = coverage.trouble("throttled", HOUR + 5_000).expect("told");
     assert_eq!(gap.groups, ["g", "h"]);
-    assert_eq!(coverage.done(HOUR + 6_000), None, "what came since it began is not read");
+    assert_eq!(coverage.done(HOUR + 6_000), [], "what came since it began is not read");
     coverage.due(HOUR + 7_000);
-    assert_eq!(coverage.done(HOUR + 7_100), Some(Gap { closed: true, ..gap }));
+    assert_eq!(coverage.done(HOUR + 7_100), [Gap { closed: true, ..gap }]);
 }
 
 #[test]
@@ -157,4 +157,68 @@ fn a_whole_session_is_audited_so_that_a_silent_group_does_not_hold_the_memory() 
     assert_eq!(from(coverage.due(HOUR + 300_000)), Some(HOUR + 30_000 - 300_000));
     coverage.done(coverage.started);
     assert_eq!(coverage.horizons().next(), Some(("g", HOUR + 270_000 - 300_000)));
+}
+
+#[test]
+fn a_group_that_cannot_be_read_is_a_gap_of_its_own_and_the_others_go_on() {
+    let mut coverage = coverage();
+    coverage.add("h");
+    coverage.due(HOUR);
+    let gap = coverage.bar("g", "denied", HOUR + 100, 300_000, true).expect("told");
+    assert_eq!((gap.groups.clone(), gap.from, gap.to), (vec!["g".to_owned()], HOUR - 900_000, HOUR + 100));
+    assert_eq!(coverage.done(HOUR + 200), []);
+    assert!(!coverage.loading() && !coverage.hopeless() && coverage.behind(2 * HOUR).is_some());
+    let due = coverage.due(HOUR + 2_000).expect("the other one");
+    assert_eq!(due.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["h"]);
+    coverage.done(coverage.started);
+    let due = coverage.due(HOUR + 300_100).expect("both");
+    assert_eq!(due[0], ("g".to_owned(), HOUR - 900_000), "from where it could not be read");
+    let grown = coverage.bar("g", "denied", HOUR + 300_200, 300_000, true).expect("told");
+    assert_eq!((grown.id, grown.from, grown.to), (gap.id, gap.from, HOUR + 300_200));
+    coverage.done(coverage.started);
+    coverage.due(HOUR + 600_200);
+    assert_eq!(coverage.done(HOUR + 600_300), [Gap { closed: true, ..grown }]);
+}
+
+#[test]
+fn it_is_hopeless_when_no_group_can_be_read() {
+    let mut coverage = coverage();
+    coverage.add("h");
+    coverage.due(HOUR);
+    coverage.bar("g", "denied", HOUR, 300_000, true);
+    coverage.bar("h", "slow", HOUR, 30_000, false);
+    assert!(!coverage.hopeless(), "one may be read later");
+    coverage.bar("h", "denied", HOUR, 30_000, true);
+    assert!(coverage.hopeless());
+}
+
+#[test]
+fn an_event_of_a_clock_that_is_ahead_makes_nothing_look_read() {
+    let mut coverage = coverage();
+    coverage.due(HOUR);
+    coverage.read("g", HOUR + 1_200_000, HOUR - 600_000);
+    let gap = coverage.trouble("throttled", HOUR + 5_000).expect("told");
+    assert_eq!(gap.from, HOUR - 630_000);
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_nothing_complete_that_is_still_to_come() {
+    let mut coverage = coverage();
+    coverage.due(HOUR);
+    coverage.done(HOUR);
+    coverage.set_clock(-40_000);
+    assert_eq!(from(coverage.due(HOUR - 38_000)), Some(HOUR - 30_000 - 40_000 - 30_000));
+}
+
+#[test]
+fn the_gap_of_a_group_that_comes_back_is_closed_when_it_is_read() {
+    let mut coverage = coverage();
+    coverage.add("h");
+    coverage.due(HOUR);
+    let gap = coverage.bar("g", "denied", HOUR, 300_000, true).expect("told");
+    coverage.done(HOUR);
+    coverage.remove("g");
+    coverage.add("g");
+    coverage.due(HOUR + 10);
+    assert_eq!(coverage.done(HOUR + 20), [Gap { closed: true, ..gap }]);
 }

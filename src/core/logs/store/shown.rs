@@ -81,7 +81,12 @@ impl Store {
         let (server, task) = self.sources.names(source);
         let (at, id) = segment.identity(index);
         let line = LineRef { server, task, ..line };
-        Some(Kept { anchor: Anchor { at, id }, marked: segment.has(index, MARKED), line })
+        Some(Kept {
+            anchor: Anchor { at, id },
+            marked: segment.has(index, MARKED),
+            tag: self.sources.tag(source),
+            line,
+        })
     }
 
     /// Row of this line among those shown, or of the first after it.

@@ -11,6 +11,8 @@ pub struct Client {
     pub name: String,
     /// Id and value of each secret, the oldest first; none for a public client.
     pub secrets: Vec<(String, String)>,
+    /// Its grants, such as `client_credentials`.
+    pub flows: Vec<&'static str>,
     /// The secret that was made with the client.
     original: Option<String>,
     made: f64,
@@ -24,9 +26,8 @@ impl Client {
     }
 
     fn described(&self) -> Value {
-        let flows = if self.original.is_some() { json!(["client_credentials"]) } else { json!(["code"]) };
         json!({ "ClientId": self.id, "ClientName": self.name, "UserPoolId": POOL, "ClientSecret": self.shown(),
-            "AllowedOAuthFlows": flows, "AllowedOAuthScopes": ["read"], "CreationDate": self.made })
+            "AllowedOAuthFlows": self.flows, "AllowedOAuthScopes": ["read"], "CreationDate": self.made })
     }
 }
 
@@ -38,7 +39,9 @@ impl State {
         let original = confidential.then(|| format!("{id}--{number}"));
         let secrets = original.iter().map(|secret| (secret.clone(), format!("cognito-value-{number}"))).collect();
         let made = number as f64;
-        self.clients.insert(id.clone(), Client { id: id.clone(), name: name.to_owned(), secrets, original, made });
+        let flows = vec![if confidential { "client_credentials" } else { "code" }];
+        self.clients
+            .insert(id.clone(), Client { id: id.clone(), name: name.to_owned(), secrets, flows, original, made });
         id
     }
 

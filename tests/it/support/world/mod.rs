@@ -1,10 +1,12 @@
-//! An AWS with a state, for operators who act at once: Cognito, Secrets Manager, ECS, CloudFormation, the
-//! token endpoint and the MCP servers, with the rules that AWS documents. It has no clock of its own: time
-//! passes when [`World::tick`] is called.
+//! An AWS with a state, for operators who act at once: Cognito, Secrets Manager, ECS with its load balancers and
+//! its autoscaling, CloudFormation, the token endpoint and the MCP servers, with the rules that AWS documents. It
+//! has no clock of its own: time passes when [`World::tick`] is called.
 
 mod cloudformation;
 mod cognito;
 mod ecs;
+mod elb;
+mod scaling;
 mod secrets;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::scripted::{Reply, Request, read};
 pub use cloudformation::Stack;
 pub use cognito::Client;
-pub use ecs::Service;
+pub use ecs::{Kind, Service};
 pub use secrets::Secret;
 
 pub const ENVIRONMENT: &str = "prod";
@@ -65,6 +67,10 @@ pub struct State {
     pub denies_listing: bool,
     /// Whether CloudFront does not reach the load balancer.
     pub cut_off: bool,
+    /// Fewest and most tasks, by the id that autoscaling has for a service.
+    pub bounds: BTreeMap<String, (u32, u32)>,
+    /// What goes wrong on purpose.
+    pub faults: ecs::Faults,
     /// Every write, in order, without a secret value.
     pub log: Vec<String>,
     now: Timestamp,
@@ -93,6 +99,8 @@ impl World {
             invalid: None,
             denies_listing: false,
             cut_off: false,
+            bounds: BTreeMap::new(),
+            faults: ecs::Faults::default(),
             log: Vec::new(),
             now: Timestamp::now(),
             made: 0,
@@ -238,13 +246,15 @@ impl State {
     }
 
     /// Carries a request out.
-    fn answer(&mut self, request: &Request, operator: &str, url: &str) -> Reply {
+    pub fn answer(&mut self, request: &Request, operator: &str, url: &str) -> Reply {
         let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
         let call = request.call.as_str();
         let answered = self
             .secrets_call(call, &body, operator)
             .or_else(|| self.cognito_call(call, &body, operator))
             .or_else(|| self.ecs_call(call, &body, operator))
+            .or_else(|| self.elb_call(call, &request.body))
+            .or_else(|| self.scaling_call(call, &body, operator))
             .or_else(|| self.cloudformation_call(call, &request.body, operator, url));
         if let Some(reply) = answered {
             return reply;

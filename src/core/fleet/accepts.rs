@@ -1,0 +1,71 @@
+//! What ECS refuses of a kind of service. It is known before ECS is asked, so it is refused while planning, with
+//! the way that works (API reference, UpdateService).
+
+use super::{Controller, Scheduling, Server, ServiceStatus};
+use crate::core::error::{ErrorKind, Refusal};
+
+/// What somebody wants of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Another desired count.
+    Count,
+    /// Other bounds of autoscaling.
+    Bounds,
+    /// New tasks of the same task definition.
+    Restart,
+    /// Another task definition.
+    Definition,
+}
+
+impl Server {
+    /// Why ECS would refuse it, and what to do instead; `None` if it would not.
+    pub fn refuses(&self, wish: Wish) -> Option<Refusal> {
+        let name = &self.name;
+        let refusal = |why: String, hint: &str| Some(Refusal::new(ErrorKind::Invalid, why).with_hint(hint));
+        if matches!(self.status, ServiceStatus::Draining | ServiceStatus::Inactive) {
+            let why = format!("{name} is {}: ECS changes active services alone", self.status);
+            let refusal = Refusal::new(ErrorKind::Conflict, why);
+            return Some(refusal.with_hint("it is being deleted; deploy it again once it is gone"));
+        }
+        let daemon = self.shape.scheduling == Scheduling::Daemon;
+        match (&self.shape.controller, wish) {
+            (_, Wish::Count | Wish::Bounds) if daemon => refusal(
+                format!(
+                    "{name} is a DAEMON service: ECS runs one task on each container instance and takes no desired count"
+                ),
+                "add or drain container instances, or change its placement constraints",
+            ),
+            (Controller::External, Wish::Bounds) => refusal(
+                format!("{name} is deployed by an EXTERNAL controller, for which autoscaling does not work"),
+                "scale --desired N works; each task set then runs its part of it",
+            ),
+            (Controller::CodeDeploy, Wish::Restart) => refusal(
+                format!(
+                    "{name} is deployed by CodeDeploy (controller CODE_DEPLOY): ECS refuses to start a deployment of it"
+                ),
+                "start one in CodeDeploy (`aws ecs deploy`, or `aws deploy create-deployment`) with the task definition in force; or `quarterdeck stop TASK`, task by task: ECS replaces each",
+            ),
+            (Controller::CodeDeploy, Wish::Definition) => refusal(
+                format!(
+                    "{name} is deployed by CodeDeploy (controller CODE_DEPLOY): ECS refuses to change its task definition"
+                ),
+                "while CodeDeploy deploys: `aws deploy stop-deployment --auto-rollback-enabled`; later: a CodeDeploy deployment (`aws ecs deploy`) of the earlier task definition",
+            ),
+            (Controller::External, Wish::Restart) => refusal(
+                format!("{name} is deployed by an EXTERNAL controller: ECS refuses to start a deployment of it"),
+                "create another task set (`aws ecs create-task-set`), make it primary (`update-service-primary-task-set`) and delete the old one; or `quarterdeck stop TASK`, task by task: ECS replaces each",
+            ),
+            (Controller::External, Wish::Definition) => refusal(
+                format!(
+                    "{name} is deployed by an EXTERNAL controller: its task sets have the task definitions, not the service"
+                ),
+                "create a task set with the earlier task definition (`aws ecs create-task-set`), make it primary (`update-service-primary-task-set`) and delete the other one",
+            ),
+            (Controller::Other(word), Wish::Restart | Wish::Definition) => refusal(
+                format!("{name} is deployed by {word}, a controller that quarterdeck does not know"),
+                "deploy it the way it was deployed",
+            ),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Which log groups a command reads: those of servers, and those named.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Interval;
+
+use super::logs::LogsOptions;
+use super::{Failure, progress};
+use crate::cloud::ErrorKind;
+use crate::core::error::Refusal;
+use crate::core::fleet::Fleet;
+use crate::core::logs::{Followed, Owners, group};
+use crate::run::Session;
+
+/// How long a log that is named may wait for whose lines it holds.
+const TELLING: Duration = Duration::from_secs(3);
+
+/// What `logs` reads. Says on stderr which logs of the servers are not read here.
+pub(super) async fn sources(session: &Session, options: &LogsOptions) -> Result<Followed, Failure> {
+    let typed = typed(session, options);
+    if !typed.is_empty() && options.servers.is_empty() {
+        // The servers are wanted only to tell whose lines they are: without them, lines bear the group's name.
+        let fleet = tokio::time::timeout(TELLING, session.cloud.fleet(&session.context.cluster)).await;
+        let fleet = fleet.ok().and_then(Result::ok).unwrap_or_default();
+        return Ok(followed(session, &fleet, options));
+    }
+    let fleet = session.cloud.fleet(&session.context.cluster).await?;
+    check(session, &fleet, &options.servers)?;
+    let followed = followed(session, &fleet, options);
+    tell(&followed.owners);
+    if followed.groups.is_empty() && !(options.follow && fleet.servers.is_empty()) {
+        return Err(nothing_to_read(session, &followed.owners).into());
+    }
+    Ok(followed)
+}
+
+/// Looks again and again for servers that came, went or changed where they log, and follows those that are there
+/// now. Ends when nobody follows any more.
+pub(super) async fn refresh(
+    session: Session,
+    options: LogsOptions,
+    following: watch::Sender<Followed>,
+    mut tick: Interval,
+) {
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = following.closed() => return,
+        }
+        // A fleet that cannot be read now is read at the next tick; what was followed goes on.
+        let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await else { continue };
+        let now = followed(&session, &fleet, &options);
+        following.send_if_modified(|before| {
+            let changed = !now.groups.is_empty() && *before != now;
+            if changed {
+                now.groups.iter().filter(|group| !before.groups.contains(group)).for_each(|group| {
+                    progress(&format!("quarterdeck: follows {group} from now on"));
+                });
+                before.clone_from(&now);
+            }
+            changed
+        });
+    }
+}
+
+/// The log groups of these servers, of all if none is named, and whose lines lie in them. What is not read here
+/// is told on stderr.
+pub(super) async fn of_servers(session: &Session, wanted: &[String]) -> Result<Followed, Failure> {
+    let fleet = session.cloud.fleet(&session.context.cluster).await?;
+    check(session, &fleet, wanted)?;
+    let owners = Owners::of(&fleet, session.context.ours()).only(wanted.iter().cloned());
+    tell(&owners);
+    let groups = owners.groups();
+    if groups.is_empty() {
+        return Err(nothing_to_read(session, &owners).into());
+    }
+    Ok(Followed { groups, owners: Arc::new(owners) })
+}
+
+fn typed(session: &Session, options: &LogsOptions) -> Vec<String> {
+    options.groups.iter().map(|text| group::typed(text, &session.context.region)).collect()
+}
+
+fn followed(session: &Session, fleet: &Fleet, options: &LogsOptions) -> Followed {
+    let typed = typed(session, options);
+    let owners = Owners::of(fleet, session.context.ours());
+    let owners = owners.only(options.servers.iter().cloned()).whole(typed.iter().cloned());
+    let of_servers = if typed.is_empty() || !options.servers.is_empty() { owners.groups() } else { Vec::new() };
+    let mut groups: Vec<String> = typed.into_iter().chain(of_servers).collect();
+    groups.sort();
+    groups.dedup();
+    Followed { groups, owners: Arc::new(owners) }
+}
+
+fn check(session: &Session, fleet: &Fleet, wanted: &[String]) -> Result<(), Refusal> {
+    let Some(unknown) = wanted.iter().find(|name| fleet.server(name).is_none()) else { return Ok(()) };
+    let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
+    let message = format!("there is no server {unknown:?} in cluster {}", session.context.cluster);
+    Err(Refusal::new(ErrorKind::NotFound, message).with_hint(format!("it has {}", known.join(", "))))
+}
+
+/// Says which logs are not read here, and why.
+fn tell(owners: &Owners) {
+    for one in owners.elsewhere() {
+        progress(&format!("quarterdeck: not read: {}: {}", one.server, one.why));
+    }
+}
+
+fn nothing_to_read(session: &Session, owners: &Owners) -> Refusal {
+    let why: Vec<String> = owners.elsewhere().map(|one| format!("{}: {}", one.server, one.why)).collect();
+    if why.is_empty() {
+        let message = format!("there is no server in cluster {}, so there is no log", session.context.cluster);
+        return Refusal::new(ErrorKind::NotFound, message);
+    }
+    // What could not be read is a failure, and not something that is not there.
+    if let Some(kind) = owners.elsewhere().find_map(|one| one.unread) {
+        return Refusal::new(kind, format!("no log can be read: {}", why.join("; ")))
+            .with_hint("name its log group with --group");
+    }
+    Refusal::new(ErrorKind::NotFound, format!("no log is in CloudWatch Logs: {}", why.join("; ")))
+        .with_hint("read it where that driver sends it, or name a log group with --group")
+}

@@ -1,0 +1,64 @@
+//! Elastic Load Balancing: the target groups of the services, each with the tasks that are registered in it.
+
+use super::super::scripted::Reply;
+use super::{ACCOUNT, REGION, State};
+
+/// The ARN of a target group.
+pub(super) fn arn(name: &str) -> String {
+    format!("arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/{name}/0123456789abcdef")
+}
+
+impl State {
+    pub(super) fn elb_call(&self, call: &str, body: &str) -> Option<Reply> {
+        if call != "DescribeTargetHealth" {
+            return None;
+        }
+        let asked = body.split('&').find_map(|pair| pair.strip_prefix("TargetGroupArn=")).unwrap_or_default();
+        let name = asked.split("targetgroup%2F").nth(1).and_then(|path| path.split("%2F").next()).unwrap_or_default();
+        if self.faults.denied_groups.iter().any(|group| group == name) {
+            return Some(error("AccessDenied", "not authorized to perform: elasticloadbalancing:DescribeTargetHealth"));
+        }
+        let targets = self.registered_in(name);
+        let Some(targets) = targets else {
+            return Some(error("TargetGroupNotFound", "One or more target groups not found"));
+        };
+        let members: String = targets
+            .iter()
+            .map(|(address, state)| {
+                format!(
+                    "<member><Target><Id>{address}</Id><Port>8080</Port></Target>\
+                     <TargetHealth><State>{state}</State></TargetHealth></member>"
+                )
+            })
+            .collect();
+        Some(Reply::Answer(
+            200,
+            format!(
+                "<DescribeTargetHealthResponse><DescribeTargetHealthResult><TargetHealthDescriptions>{members}\
+                 </TargetHealthDescriptions></DescribeTargetHealthResult></DescribeTargetHealthResponse>"
+            ),
+        ))
+    }
+
+    /// Addresses and states of the running tasks in a target group; `None` if no service has it.
+    fn registered_in(&self, name: &str) -> Option<Vec<(String, &'static str)>> {
+        let (plain, green) = name.strip_suffix("-green").map_or((name, false), |plain| (plain, true));
+        let owner = self.services.values().find(|service| service.kind.groups.contains(&plain))?;
+        let sick = self.faults.sick_groups.iter().any(|group| group == name);
+        let tasks = owner.deployments.iter().filter(|one| one.green == green).flat_map(|one| &one.tasks);
+        let state = |healthy: bool| match (sick, healthy) {
+            (true, _) => "unhealthy",
+            (false, true) => "healthy",
+            (false, false) => "initial",
+        };
+        let running = tasks.filter(|task| task.running).enumerate();
+        Some(running.map(|(index, task)| (format!("10.0.{}.{index}", u8::from(green)), state(task.healthy))).collect())
+    }
+}
+
+fn error(code: &str, message: &str) -> Reply {
+    let body = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    );
+    Reply::Answer(if code == "AccessDenied" { 403 } else { 400 }, body)
+}
