@@ -76,6 +76,12 @@ impl Reply {
 /// cannot read.
 const KNOWN: [&str; 5] = ["initialize", "ping", "server/discover", "tools/call", "tools/list"];
 
+/// Those of them that are no more since the revision [`STATELESS`], and are answered as unknown.
+const REMOVED: [&str; 2] = ["initialize", "ping"];
+
+/// The first revision without sessions. Revisions are dates, whose order is that of their text.
+const STATELESS: &str = "2026-07-28";
+
 /// Reads the body, notes for the log what it calls, and refuses a tool that needs the `write` scope if
 /// the token does not have it.
 pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
@@ -111,6 +117,10 @@ pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: 
         return Denial::Scope(&["read", "write"]).into_response(&shared.config);
     }
     facts.request_id(envelope.id);
+    let stateless = parts.headers.get("mcp-protocol-version").is_some_and(|version| version >= STATELESS);
+    let known = envelope
+        .method
+        .filter(|method| KNOWN.contains(&method.as_str()) && !(stateless && REMOVED.contains(&method.as_str())));
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     let response = if takes == Takes::Json { accept::as_json(response).await } else { response };
     // The content type was checked above, so rmcp means the body: it is JSON, but no message of the protocol.
@@ -118,7 +128,7 @@ pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: 
         let why = "Invalid Request: not a JSON-RPC message of this protocol";
         return rpc_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, why, facts.known_request_id());
     }
-    let response = look_at(response, &facts).await;
+    let response = look_at(response, &facts, known.as_deref()).await;
     if stream::answers(&response, &facts) { stream::keep(response, share) } else { response }
 }
 
@@ -172,8 +182,8 @@ async fn read(mut body: Body, limits: &Limits, share: &mut Share) -> Result<Byte
 }
 
 /// Notes whether the tool failed: the status is 200 in any case, only the reply tells. Gives an answer that
-/// blames the method its right code.
-async fn look_at(response: Response, facts: &Facts) -> Response {
+/// blames a known method its right code.
+async fn look_at(response: Response, facts: &Facts, known: Option<&str>) -> Response {
     if facts.known_tool().is_some() && stream::is_stream(&response) {
         let facts = facts.clone();
         return stream::watch(response, move |event| {
@@ -182,7 +192,6 @@ async fn look_at(response: Response, facts: &Facts) -> Response {
             }
         });
     }
-    let known = facts.known_method().filter(|method| KNOWN.contains(method));
     if known.is_none() || !response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
         return response;
     }

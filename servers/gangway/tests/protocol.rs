@@ -45,8 +45,20 @@ async fn the_stateless_era_is_served() {
     let (status, called) = modern(&server, "tools/call", json!({ "name": "tick", "arguments": {} })).await;
     assert_eq!((status, &called["result"]["content"][0]["text"]), (200, &json!("tick")));
 
-    let (status, unknown) = modern(&server, "no/such", json!({})).await;
-    assert_eq!((status, &unknown["error"]["code"]), (404, &json!(-32601)));
+    for unknown in ["no/such", "initialize", "ping"] {
+        let (status, answer) = modern(&server, unknown, json!({})).await;
+        assert_eq!((status, &answer["error"]["code"]), (404, &json!(-32601)), "{unknown}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_is_known_is_not_blamed_for_its_parameters() {
+    let server = start().await;
+    let (_, answer) = modern(&server, "tools/call", json!({ "name": "tick", "arguments": [] })).await;
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    let initialize = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize" });
+    let answer = body(server.post_authorized(&initialize).send().await.unwrap()).await;
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
 }
 
 #[tokio::test]
