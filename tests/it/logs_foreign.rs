@@ -202,6 +202,8 @@ fn shared(api: &str, worker: &str) -> Cluster {
 fn servers_that_share_a_group_are_told_apart_by_their_streams() {
     let cluster = shared("api", "worker");
     assert_eq!(texts(&cluster.lines(&["api"])), ["line of the api"]);
+    let arn = format!("arn:aws:ecs:{HOME}:123456789012:service/c/api");
+    assert_eq!(texts(&cluster.lines(&[&arn])), ["line of the api"], "a server has an ARN, too");
     assert_eq!(
         texts(&cluster.lines(&["--where", "server=worker"])),
         ["ERROR line of the worker", "of a task that is gone"]
@@ -211,7 +213,7 @@ fn servers_that_share_a_group_are_told_apart_by_their_streams() {
     let read: Vec<Value> =
         cluster.server.requests("FilterLogEvents").iter().map(|one| serde_json::from_str(&one.body).unwrap()).collect();
     let prefixes: Vec<&Value> = read.iter().map(|body| &body["logStreamNamePrefix"]).collect();
-    assert_eq!(prefixes, [&json!("api/app/"), &Value::Null, &Value::Null], "one server alone is read alone");
+    assert_eq!(prefixes, [&json!("api/app/"), &json!("api/app/"), &Value::Null, &Value::Null], "one server alone is read alone");
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub(super) async fn refresh(
 pub(super) async fn of_servers(session: &Session, wanted: &[String]) -> Result<Followed, Failure> {
     let fleet = session.cloud.fleet(&session.context.cluster).await?;
     check(session, &fleet, wanted)?;
-    let owners = Owners::of(&fleet, session.context.ours()).only(wanted.iter().cloned());
+    let owners = Owners::of(&fleet, session.context.ours()).only(names(&fleet, wanted));
     tell(&owners);
     let groups = owners.groups();
     if groups.is_empty() {
@@ -86,12 +86,17 @@ fn typed(session: &Session, options: &LogsOptions) -> Vec<String> {
 fn followed(session: &Session, fleet: &Fleet, options: &LogsOptions) -> Followed {
     let typed = typed(session, options);
     let owners = Owners::of(fleet, session.context.ours());
-    let owners = owners.only(options.servers.iter().cloned()).whole(typed.iter().cloned());
+    let owners = owners.only(names(fleet, &options.servers)).whole(typed.iter().cloned());
     let of_servers = if typed.is_empty() || !options.servers.is_empty() { owners.groups() } else { Vec::new() };
     let mut groups: Vec<String> = typed.into_iter().chain(of_servers).collect();
     groups.sort();
     groups.dedup();
     Followed { groups, owners: Arc::new(owners) }
+}
+
+/// The names of the servers that were typed by name or ARN. One that is not there yet stays as it was typed.
+fn names(fleet: &Fleet, typed: &[String]) -> Vec<String> {
+    typed.iter().map(|typed| fleet.server(typed).map_or_else(|| typed.clone(), |server| server.name.clone())).collect()
 }
 
 fn check(session: &Session, fleet: &Fleet, wanted: &[String]) -> Result<(), Refusal> {
