@@ -164,6 +164,20 @@ fn a_policy_is_printed_with_account_region_and_environment(
     assert!(!text.contains("${"), "{text}");
 }
 
+#[test]
+fn the_role_is_that_of_the_configuration_unless_one_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("quarterdeck.toml");
+    let role = "arn:aws:iam::123456789012:role/ops/cloudformation";
+    std::fs::write(&file, format!("environment = \"prod\"\nregion = \"eu-west-1\"\n[deploy]\nrole = \"{role}\"\n")).unwrap();
+    let args = ["deploy", "--with-role", "--account", "123456789012", "--file", file.to_str().unwrap()];
+    let (code, policy, said) = printed(&args);
+    assert_eq!(code, 0, "{said}");
+    let passed =
+        policy["Statement"].as_array().unwrap().iter().find(|one| one["Action"].to_string().contains("iam:PassRole"));
+    assert_eq!(passed.unwrap()["Resource"].to_string().matches(role).count(), 1, "{policy}");
+}
+
 #[rstest]
 #[case(&["watch", "--with-role"], 2, "--with-role is for deploy")]
 #[case(&["watch", "--part", "9"], 2, "only 1 to 1")]

@@ -138,7 +138,7 @@ pub struct RightsFlags {
     /// The job.
     #[arg(value_enum)]
     pub job: RightsJob,
-    /// With `deploy`: CloudFormation assumes this role, so that who deploys needs less.
+    /// With `deploy`: CloudFormation assumes a role, so that who deploys needs less; else that of `[deploy] role`.
     #[arg(long, value_name = "ARN", num_args = 0..=1)]
     pub with_role: Option<Option<String>>,
     /// The account; else that of the caller.

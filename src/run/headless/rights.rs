@@ -13,7 +13,8 @@ use crate::run::Session;
 pub enum RightsOf {
     /// Of who does this job.
     Job(Job),
-    /// Of who deploys where CloudFormation assumes a role: that of this ARN, or else `quarterdeck-deploy`.
+    /// Of who deploys where CloudFormation assumes a role: that of this ARN, or else of the configuration, or
+    /// else `quarterdeck-deploy`.
     DeployWithRole(Option<String>),
     /// Of that role.
     CloudFormation,
@@ -45,7 +46,8 @@ pub async fn rights(session: &Session, options: &RightsOptions, _: Output) -> Re
         cluster: session.context.cluster.clone(),
         account,
     };
-    let whole = policy(&wanted(&options.of, &scope), &scope);
+    let configured = session.environment.as_ref().and_then(|environment| environment.deploy.role.as_deref());
+    let whole = policy(&wanted(&options.of, configured, &scope), &scope);
     let parts = whole.parts();
     let shown = match options.part {
         None => &whole,
@@ -69,11 +71,13 @@ fn no_such_part(parts: &[Policy]) -> Refusal {
     Refusal::new(ErrorKind::Invalid, format!("there is no such part, only 1 to {}", parts.len()))
 }
 
-fn wanted(of: &RightsOf, scope: &Scope) -> Wanted {
+fn wanted(of: &RightsOf, configured: Option<&str>, scope: &Scope) -> Wanted {
     match of {
         RightsOf::Job(job) => Wanted::Job(*job),
         RightsOf::CloudFormation => Wanted::CloudFormation,
         RightsOf::DeployWithRole(Some(role)) => Wanted::DeployWith(role.clone()),
-        RightsOf::DeployWithRole(None) => Wanted::DeployWith(scope.deploy_role()),
+        RightsOf::DeployWithRole(None) => {
+            Wanted::DeployWith(configured.map_or_else(|| scope.deploy_role(), str::to_owned))
+        }
     }
 }
