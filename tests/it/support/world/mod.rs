@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::scripted::{Reply, Request, read};
 pub use cloudformation::Stack;
@@ -126,13 +127,14 @@ impl World {
         let gated = Arc::new(AtomicBool::new(false));
         let line =
             Line { world: self.clone(), operator: operator.to_owned(), url: url.clone(), gated: gated.clone(), arrive };
-        tokio::spawn(async move {
+        let serving = tokio::spawn(async move {
+            let mut lines = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let line = line.clone();
-                tokio::spawn(line.serve(stream));
+                while lines.try_join_next().is_some() {}
+                lines.spawn(line.clone().serve(stream));
             }
         });
-        Endpoint { url, arrivals, gated }
+        Endpoint { url, arrivals, gated, serving }
     }
 }
 
@@ -152,12 +154,20 @@ pub enum Verdict {
     Drop,
 }
 
-/// One operator's way to the AWS.
+/// One operator's way to the AWS, which ends with it.
 pub struct Endpoint {
     pub url: String,
     /// Requests that wait at the gate, while it is shut.
     pub arrivals: mpsc::UnboundedReceiver<Arrival>,
     gated: Arc<AtomicBool>,
+    serving: JoinHandle<()>,
+}
+
+// Thousands of schedules would run out of ports.
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
 }
 
 impl Endpoint {
