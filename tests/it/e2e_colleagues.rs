@@ -10,6 +10,7 @@
     reason = "a failed step is a failed test, and it takes time"
 )]
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,11 +19,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use quarterdeck::core::rights::calls::{Job, On};
+use quarterdeck::core::rights::{Scope, Wanted, policy};
 use serde_json::{Value, json};
 
 use crate::e2e_local::selected;
 use crate::support::cloud::{Cloud, Done, SOON, block_on};
 use crate::support::pty::{self, Console};
+use crate::support::recorder::{Recorder, call_of};
 
 const TIME: &str = "local-time-machine";
 const SECRET: &str = "quarterdeck/local/time/machine-client";
@@ -34,17 +38,20 @@ const OPERATION: Duration = Duration::from_secs(3 * 60);
 struct Colleague {
     home: tempfile::TempDir,
     endpoint: String,
+    /// On the way to that endpoint.
+    recorder: Recorder,
 }
 
 impl Colleague {
     fn of(cloud: &Cloud) -> Self {
         let endpoint = cloud.status()["emulator"]["endpoint"].as_str().expect("an endpoint").to_owned();
-        Self { home: tempfile::Builder::new().prefix("qd").tempdir_in("/tmp").expect("a directory"), endpoint }
+        let home = tempfile::Builder::new().prefix("qd").tempdir_in("/tmp").expect("a directory");
+        Self { home, recorder: Recorder::before(&endpoint), endpoint }
     }
 
     fn variables(&self) -> [(&'static str, String); 6] {
         [
-            ("AWS_ENDPOINT_URL", self.endpoint.clone()),
+            ("AWS_ENDPOINT_URL", self.recorder.url.clone()),
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
@@ -245,6 +252,7 @@ fn two_operators_do_not_break_each_others_work() {
         act(&cloud, &other);
         caller.assert_served(what);
         assert_eq!(cloud.clients(TIME).len(), 1, "{what}");
+        assert_within_policies(&other.recorder.take(), &[Job::Scale, Job::Rotate], what);
         step(what);
     };
     during("a restart while a rotation is at the prompt", &restart_before_the_answer);
@@ -253,7 +261,27 @@ fn two_operators_do_not_break_each_others_work() {
     during("finish while undo is at the prompt", &finish_before_the_answer);
     during("finish and undo at once", &finish_and_undo);
     a_stale_destroy_deletes_nothing(&cloud, &other);
+    assert_within_policies(&other.recorder.take(), &[Job::Scale, Job::Rotate, Job::Deploy], "a stale destroy");
     step("a stale destroy");
+}
+
+/// The policies that are printed for these jobs allow every call that was made.
+fn assert_within_policies(made: &BTreeSet<String>, jobs: &[Job], what: &str) {
+    let scope = Scope {
+        account: "000000000000".into(),
+        region: "us-east-1".into(),
+        environment: "local".into(),
+        cluster: "quarterdeck-local".into(),
+    };
+    let of = |job: &Job| policy(&Wanted::Job(*job), &scope).statement.into_iter().flat_map(|one| one.action);
+    let allowed: BTreeSet<String> = jobs.iter().flat_map(of).collect();
+    assert!(made.len() > 10, "{what}: {made:?}");
+    for operation in made {
+        let right = call_of(operation).unwrap_or_else(|| panic!("{what}: {operation} is not in the table")).right();
+        // Some calls take no right, and some are made on emulators alone.
+        let free = right.on == On::Nothing || right.jobs.is_empty();
+        assert!(free || allowed.contains(right.name), "{what}: {operation} is in no policy of {jobs:?}");
+    }
 }
 
 fn restart_before_the_answer(cloud: &Cloud, other: &Colleague) {

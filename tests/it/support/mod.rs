@@ -13,6 +13,7 @@ pub mod operators;
 pub mod painted;
 pub mod plans;
 pub mod pty;
+pub mod recorder;
 pub mod scripted;
 pub mod stacks;
 pub mod tailing;
