@@ -105,9 +105,9 @@ pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: 
         }
     };
     let tool = envelope.tool();
-    facts.call(envelope.method.as_deref(), tool, tool.is_some_and(|tool| (shared.lists)(tool)));
+    facts.call(envelope.method.as_deref(), tool, tool.is_some_and(|tool| shared.tools.lists(tool)));
     let may_write = parts.extensions.get().is_some_and(|caller: &Caller| caller.may_write);
-    if !may_write && tool.is_some_and(|tool| shared.write_tools.contains(&tool)) {
+    if !may_write && tool.is_some_and(|tool| shared.tools.writes(tool)) {
         return Denial::Scope(&["read", "write"]).into_response(&shared.config);
     }
     facts.request_id(envelope.id);

@@ -30,6 +30,7 @@ mod challenge;
 mod client;
 mod config;
 mod facts;
+pub mod front;
 mod head;
 mod jwks;
 mod limits;
