@@ -20,7 +20,7 @@ use super::protocol::{self, Back, Call, Era, Fault, Origin, Sent};
 use super::stdio::refusal;
 use super::supervise::{Run, Supervisor};
 use super::tools::ToolTable;
-use crate::challenge::{BUSY, INVALID_PARAMS, INVALID_REQUEST, rpc_error};
+use crate::challenge::{BUSY, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, rpc_error};
 use crate::facts::{Facts, facts};
 
 /// Between two signs of life on a stream on which nothing comes. Load balancers close a silent one.
@@ -108,7 +108,7 @@ impl Endpoint {
     async fn ask(self: Arc<Self>, run: Arc<Run>, call: &Call<'_>, headers: &HeaderMap, facts: Facts) -> Response {
         let prepared = run.link.prepare(&run.known, call);
         let origin = prepared.origin;
-        let mut asked = Asked { run: run.clone(), id: prepared.id, facts, begun: Instant::now(), limit: self.request_time, open: true };
+        let mut asked = Asked { run: run.clone(), id: prepared.id, facts, begun: Instant::now(), open: true };
         let begun = async {
             let mut answer = run.link.call(&run.known, call, headers, prepared.id, prepared.body).await?;
             let first = self.first(&run, &mut answer, &origin).await?;
@@ -117,6 +117,12 @@ impl Endpoint {
         let begun = tokio::select! {
             begun = begun => begun,
             () = run.gone.cancelled() => Err(Failure::Gone),
+            () = tokio::time::sleep(self.request_time) => {
+                // Dropped, it is taken back.
+                asked.facts.upstream("timeout", asked.begun.elapsed());
+                let fault = Fault::new(INTERNAL_ERROR, "the request took too long");
+                return json_response(StatusCode::GATEWAY_TIMEOUT, origin.error(&fault).into());
+            }
         };
         match begun {
             Err(failure) => {
@@ -177,7 +183,6 @@ struct Asked {
     id: Option<u64>,
     facts: Facts,
     begun: Instant,
-    limit: Duration,
     open: bool,
 }
 
@@ -194,8 +199,8 @@ impl Drop for Asked {
         if !self.open {
             return;
         }
-        let time = self.begun.elapsed();
-        self.facts.upstream(if time >= self.limit { "timeout" } else { "cancelled" }, time);
+        // What was noted first stays.
+        self.facts.upstream("cancelled", self.begun.elapsed());
         // Where every request stands alone, the end of the connection says it.
         let (Some(id), Ok(runtime)) = (self.id, tokio::runtime::Handle::try_current()) else { return };
         let params = json!({ "requestId": id, "reason": "the client went away or the time is up" });

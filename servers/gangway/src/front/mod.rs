@@ -101,7 +101,8 @@ fn run(command: &[String]) -> ExitCode {
         Ok(configured) => configured,
         Err(error) => return fail(USAGE_ERROR, &error.to_string()),
     };
-    config.limits.request_time = app.request_time();
+    // The time of the server behind begins when the body is there.
+    config.limits.request_time = app.request_time() + config.limits.body_time;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(1, &format!("no runtime: {error}")),

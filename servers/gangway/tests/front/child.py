@@ -51,7 +51,7 @@ def call_tool(request, notify, ask, context):
     name, arguments = params.get("name"), params.get("arguments", {})
     STATE["calls"] += 1
     if name == "echo":
-        return text_result({"arguments": arguments, "id": request["id"], "context": context, "pid": os.getpid()})
+        return text_result({"arguments": arguments, "id": request["id"], "context": context.get("headers"), "pid": os.getpid()})
     if name == "seen":
         return text_result(
             {
@@ -66,7 +66,8 @@ def call_tool(request, notify, ask, context):
     if name == "wait":
         log("waiting")
         while not cancelled(request["id"]):
-            time.sleep(0.005)
+            time.sleep(0.01)
+            context["beat"]()
         return None
     if name == "progress":
         token = params.get("_meta", {}).get("progressToken")
@@ -153,7 +154,7 @@ def serve_stdio():
         return ASKED[name].get()
 
     def work(request):
-        done = answer(request, lambda notice: write({"jsonrpc": "2.0", **notice}), ask, {})
+        done = answer(request, lambda notice: write({"jsonrpc": "2.0", **notice}), ask, {"beat": lambda: None})
         if done is not None:
             write(done)
 
@@ -188,6 +189,10 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
         self.wfile.flush()
 
+    def beat(self):
+        # Fails when the other side has hung up.
+        self.wfile.write(b"4\r\n: \n\n\r\n")
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         message = json.loads(body)
@@ -205,7 +210,7 @@ class Handler(BaseHTTPRequestHandler):
             take(message)
             return self.reply(202)
         headers = [("Mcp-Session-Id", "session-%d" % STATE["sessions"])] if message["method"] == "initialize" else []
-        context = {name.lower(): value for name, value in self.headers.items()}
+        context = {"headers": {name.lower(): value for name, value in self.headers.items()}, "beat": self.beat}
         if message["method"] != "tools/call" or message["params"]["name"] in ("echo", "seen"):
             done = answer(message, None, None, context)
             if message["method"] == "tools/call" and message["params"].get("arguments", {}).get("forget"):

@@ -26,8 +26,8 @@ async fn requests_in_flight_are_told_at_once_that_the_server_ended_and_it_is_sta
         assert!(killed.elapsed() < Duration::from_secs(1), "{:?}", killed.elapsed());
         front.until(|front| !front.messages("app_end").is_empty()).await;
         assert!(front.messages("app_end")[0].contains("signal 9"), "{:?}", front.messages("app_end"));
-        let gone = front.events("request").iter().filter(|line| line["upstream"] == "gone").count();
-        assert_eq!(gone, LOAD, "{}", front.log());
+        let gone = front.requests().iter().filter(|line| line["upstream"] == "gone").count();
+        assert_eq!(gone, LOAD, "{transport}: {:?}", front.requests().last());
         let meanwhile = front.post(&call("echo", json!({}))).send().await.unwrap();
         assert_eq!((meanwhile.status().as_u16(), front.health().await), (503, Some(503)));
         assert_eq!(meanwhile.headers()["retry-after"], "2");
@@ -62,7 +62,7 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
         let answer = last(&response.text().await.unwrap());
         assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!("mine"), &json!(-32603)));
         front.says("cancelled").await;
-        assert_eq!(front.events("request")[0]["upstream"], "timeout");
+        assert_eq!(front.requests()[0]["upstream"], "timeout");
         front.call("echo", json!({})).await;
     }
 }
@@ -75,7 +75,7 @@ async fn a_client_that_goes_away_takes_its_request_back() {
         front.says("waiting").await;
         waiting.abort();
         front.says("cancelled").await;
-        front.until(|front| front.events("request").iter().any(|line| line["upstream"] == "cancelled")).await;
+        front.until(|front| front.requests().iter().any(|line| line["upstream"] == "cancelled")).await;
     }
 }
 

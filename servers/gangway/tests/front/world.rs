@@ -109,6 +109,11 @@ impl Front {
         lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()).filter(|line| line["event"] == event).collect()
     }
 
+    /// The lines of requests, those of tools that failed included.
+    pub fn requests(&self) -> Vec<Value> {
+        [self.events("request"), self.events("tool_error")].concat()
+    }
+
     /// The messages of an event.
     pub fn messages(&self, event: &str) -> Vec<String> {
         self.events(event).iter().map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect()
