@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use super::events::{Event, Parser};
 use super::link::{Failure, LARGEST, Message};
 use super::protocol::{self, Call, Era, Known, METHOD_HEADER, MODERN, NAME_HEADER, VERSION_HEADER};
-use super::raw::Members;
+use crate::raw::Members;
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// Longest wait for an answer to a question of our own.

@@ -54,7 +54,7 @@ impl Failure {
 
 /// The way to a server.
 pub enum Link {
-    Http(Http),
+    Http(Box<Http>),
     Stdio(Stdio),
 }
 

@@ -12,7 +12,6 @@ mod http;
 mod link;
 mod output;
 mod protocol;
-mod raw;
 mod settings;
 mod stdio;
 mod supervise;

@@ -10,8 +10,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::raw::Members;
+use crate::raw::Members;
 use super::tools::ToolTable;
+use crate::body::CACHEABLE;
 use crate::challenge::{INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND};
 
 /// The revision of the later era.
@@ -30,10 +31,6 @@ pub const NAME_HEADER: &str = "mcp-name";
 /// Errors of the later era: headers and body contradict each other, and a revision that is not served.
 const HEADER_MISMATCH: i32 = -32020;
 const UNSUPPORTED_VERSION: i32 = -32022;
-/// Results that a client may keep for a time (MCP 2026-07-28, "Caching").
-const CACHEABLE: [&str; 6] =
-    ["prompts/list", "resources/list", "resources/read", "resources/templates/list", "server/discover", "tools/list"];
-
 /// How a side speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Era {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::link::{Failure, LARGEST, Message};
 use super::output::{Line, Lines, Output};
 use super::protocol::{self, Era, Known};
-use super::raw::Members;
+use crate::raw::Members;
 use crate::challenge::METHOD_NOT_FOUND;
 
 /// Messages that wait for the server to read them.

@@ -14,7 +14,7 @@ use super::http::{self, Http};
 use super::link::Link;
 use super::output::Output;
 use super::protocol::{Era, Known};
-use super::raw::Members;
+use crate::raw::Members;
 use super::settings::{App, Secrets, Transport};
 use super::stdio::Stdio;
 use super::tools::ToolTable;
@@ -161,7 +161,7 @@ impl Supervisor {
                 let address = http::listening(self.app.port()).await;
                 let link = Http::new(address, self.app.path()).ok_or("the path is none")?;
                 let known = link.meet().await?;
-                (Link::Http(link), known)
+                (Link::Http(Box::new(link)), known)
             }
             Transport::Stdio => {
                 let input = streams.input.ok_or("it has no standard input")?;

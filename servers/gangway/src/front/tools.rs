@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::raw::Members;
+use crate::raw::Members;
 use super::settings::{ToolDefault, ToolSettings};
 use crate::log::Log;
 

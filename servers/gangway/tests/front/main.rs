@@ -1,10 +1,11 @@
 //! The program `gangway` in front of servers that know nothing of it.
 //!
 //! The servers are processes of `child.py`, which needs Python 3 and nothing else.
-#![allow(clippy::unwrap_used)] // A failed step is a failed test.
+#![allow(clippy::unwrap_used, clippy::panic)] // A failed step is a failed test.
 
 mod faults;
 mod life;
+mod public;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;

@@ -31,7 +31,8 @@ fn a_message_is_of_one_era_and_its_headers_say_the_same() {
     let plain = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
     let (version, lists) = (("mcp-protocol-version", MODERN), ("mcp-method", "tools/list"));
     let calls = ("mcp-method", "tools/call");
-    let cases: [(&str, &[(&str, &str)], Result<Era, i32>); 17] = [
+    type Case<'a> = (&'a str, &'a [(&'static str, &'static str)], Result<Era, i32>);
+    let cases: [Case<'_>; 17] = [
         (plain, &[], Ok(Era::Legacy)),
         (plain, &[("mcp-protocol-version", "2025-06-18")], Ok(Era::Legacy)),
         (plain, &[("mcp-protocol-version", "2019-01-01")], Err(-32600)),
