@@ -124,10 +124,7 @@ mod tests {
         members.set("id", &7);
         members.set("new", &true);
         members.remove("c");
-        assert_eq!(
-            String::from_utf8(members.line()).unwrap(),
-            r#"{"id":7,"b":{"x":[1e400, "\u00e9"]},"new":true}"#
-        );
+        assert_eq!(String::from_utf8(members.line()).unwrap(), r#"{"id":7,"b":{"x":[1e400, "\u00e9"]},"new":true}"#);
     }
 
     #[test]

@@ -139,10 +139,21 @@ impl Endpoint {
                 asked.facts.upstream("ok", asked.begun.elapsed());
                 let listens = asked.facts.listens();
                 let until = tokio::time::Instant::now() + LONGEST;
-                event_stream(Stream { endpoint: self, asked, answer, origin, first: Some(first), listens, until, done: false })
+                event_stream(Stream {
+                    endpoint: self,
+                    asked,
+                    answer,
+                    origin,
+                    first: Some(first),
+                    listens,
+                    until,
+                    done: false,
+                })
             }
             // `first` answers those.
-            Ok((_, Back::Asks(..))) => json_response(StatusCode::BAD_GATEWAY, origin.error(&Failure::Gone.fault()).into()),
+            Ok((_, Back::Asks(..))) => {
+                json_response(StatusCode::BAD_GATEWAY, origin.error(&Failure::Gone.fault()).into())
+            }
         }
     }
 

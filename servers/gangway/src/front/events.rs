@@ -40,7 +40,8 @@ impl Parser {
                 }
             }
             let unseen = self.buffer.get(self.seen..).unwrap_or_default();
-            let Some(end) = unseen.iter().position(|byte| matches!(byte, b'\n' | b'\r')).map(|at| at + self.seen) else {
+            let Some(end) = unseen.iter().position(|byte| matches!(byte, b'\n' | b'\r')).map(|at| at + self.seen)
+            else {
                 self.seen = self.buffer.len();
                 let kept = self.buffer.len() + self.data.as_ref().map_or(0, Vec::len);
                 return if kept > limit { Err(TooLarge) } else { Ok(None) };

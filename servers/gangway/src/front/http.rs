@@ -162,16 +162,25 @@ impl Http {
     }
 
     async fn ask(&self, headers: HeaderMap, body: Vec<u8>) -> Result<Value, Failure> {
-        let answer = async { result(self.post(headers, body).await?).await.ok_or(Failure::Odd("no result".to_owned())) };
+        let answer =
+            async { result(self.post(headers, body).await?).await.ok_or(Failure::Odd("no result".to_owned())) };
         tokio::time::timeout(OWN_TIME, answer).await.unwrap_or(Err(Failure::Gone))
     }
 
     /// Sends a client's request. `body` is already of the server's era.
-    pub async fn call(&self, known: &Known, call: &Call<'_>, given: &HeaderMap, body: Vec<u8>) -> Result<Answer, Failure> {
+    pub async fn call(
+        &self,
+        known: &Known,
+        call: &Call<'_>,
+        given: &HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Answer, Failure> {
         let (number, session) = self.session();
         let headers = |session| match known.era {
             Era::Legacy => self.legacy_headers(known, session),
-            Era::Modern => with_parameters(modern_headers(&call.method, protocol::name(&call.message, &call.method)), given),
+            Era::Modern => {
+                with_parameters(modern_headers(&call.method, protocol::name(&call.message, &call.method)), given)
+            }
         };
         let response = self.post(headers(session.clone()), body.clone()).await?;
         let lost = matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST);
@@ -182,7 +191,9 @@ impl Http {
         // run the request. An error that is an answer to the request itself is passed on.
         let (parts, rest) = response.into_parts();
         let rest = limited(rest).await?;
-        if parts.status == StatusCode::BAD_REQUEST && !String::from_utf8_lossy(&rest).to_ascii_lowercase().contains("session") {
+        if parts.status == StatusCode::BAD_REQUEST
+            && !String::from_utf8_lossy(&rest).to_ascii_lowercase().contains("session")
+        {
             return Answer::whole(parts.status, &parts.headers, rest);
         }
         {

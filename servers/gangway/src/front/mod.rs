@@ -94,8 +94,8 @@ fn run(command: &[String]) -> ExitCode {
         return fail(1, &format!("this process cannot be closed to others: {error}"));
     }
     let env = Env::process();
-    let configured = Config::from_env(&env)
-        .and_then(|config| Ok((config, App::from_env(&env, command)?, Secrets::from_env(&env)?)));
+    let configured =
+        Config::from_env(&env).and_then(|config| Ok((config, App::from_env(&env, command)?, Secrets::from_env(&env)?)));
     let (mut config, app, secrets) = match configured {
         Ok(configured) => configured,
         Err(error) => return fail(USAGE_ERROR, &error.to_string()),

@@ -19,7 +19,10 @@ const BURST: u32 = 1000;
 pub enum Line {
     Whole(Vec<u8>),
     /// The beginning and the end of a line that is longer than allowed.
-    Cut { start: Vec<u8>, end: Vec<u8> },
+    Cut {
+        start: Vec<u8>,
+        end: Vec<u8>,
+    },
 }
 
 /// Reads lines of which no more than so many bytes are kept.
@@ -170,7 +173,10 @@ mod tests {
     fn what_a_server_says_is_made_harmless_and_cut() {
         let env = crate::Env::from_fn(|_| Some(r#"{"K":"hunter2"}"#.to_owned()));
         let output = Output::new(Log::new("x", std::io::sink()), Arc::new(Secrets::from_env(&env).unwrap()));
-        assert_eq!(output.clean(b"key hunter2\x1b[2J\xff \xc2\x9b \xe2\x80\xae"), "key [redacted]\u{fffd}[2J\u{fffd} \u{fffd} \u{fffd}");
+        assert_eq!(
+            output.clean(b"key hunter2\x1b[2J\xff \xc2\x9b \xe2\x80\xae"),
+            "key [redacted]\u{fffd}[2J\u{fffd} \u{fffd} \u{fffd}"
+        );
         let long = output.clean(&[b'a'; 10_000]);
         assert_eq!((long.len(), long.ends_with('…')), (LONGEST + 3, true));
     }

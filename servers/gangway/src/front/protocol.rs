@@ -10,10 +10,10 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::raw::Members;
 use super::tools::ToolTable;
 use crate::body::CACHEABLE;
 use crate::challenge::{INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND};
+use crate::raw::Members;
 
 /// The revision of the later era.
 pub const MODERN: &str = "2026-07-28";
@@ -91,7 +91,8 @@ pub fn read<'a>(body: &'a [u8], headers: &HeaderMap) -> Result<Sent<'a>, Fault> 
         return Err(not_one());
     }
     let Some(method) = message.read::<String>("method") else {
-        let answers = message.get("method").is_none() && (message.get("result").is_some() || message.get("error").is_some());
+        let answers =
+            message.get("method").is_none() && (message.get("result").is_some() || message.get("error").is_some());
         return if answers { Ok(Sent::Answer) } else { Err(not_one()) };
     };
     if message.get("params").is_some() && message.object("params").is_none() {
@@ -114,9 +115,10 @@ fn era(message: &Members<'_>, method: &str, request: bool, headers: &HeaderMap) 
     let later = method == "server/discover" || header.is_some_and(|version| version >= MODERN);
     match (said, header) {
         (None, _) if later => Err(missing(VERSION_KEY)),
-        (None, Some(version)) if !LEGACY.contains(&version) => {
-            Err(Fault::new(INVALID_REQUEST, format!("Invalid Request: {VERSION_HEADER} {version:?} is not served here")))
-        }
+        (None, Some(version)) if !LEGACY.contains(&version) => Err(Fault::new(
+            INVALID_REQUEST,
+            format!("Invalid Request: {VERSION_HEADER} {version:?} is not served here"),
+        )),
         (None, _) => Ok(Era::Legacy),
         (Some(_), None) => Err(mismatch(VERSION_HEADER, "is not there, and _meta names a revision")),
         (Some(said), Some(version)) if said != version => Err(mismatch(VERSION_HEADER, "is not that of _meta")),
@@ -180,7 +182,8 @@ fn decoded(value: &str) -> Option<String> {
 
 /// The same, to send.
 pub fn encoded(value: &str) -> HeaderValue {
-    let plain = value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && value.trim() == value && !value.starts_with("=?");
+    let plain =
+        value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && value.trim() == value && !value.starts_with("=?");
     let text = if plain { value.to_owned() } else { format!("=?base64?{}?=", BASE64_STANDARD.encode(value)) };
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
@@ -315,7 +318,8 @@ pub fn forward(call: &Call<'_>, server: Era, id: Option<u64>) -> (Vec<u8>, Origi
     }
     let mut params = call.message.object("params").unwrap_or_default();
     let meta = params.get("_meta").map(ToOwned::to_owned);
-    let mut meta: Members<'_> = meta.as_deref().and_then(|meta| serde_json::from_str(meta.get()).ok()).unwrap_or_default();
+    let mut meta: Members<'_> =
+        meta.as_deref().and_then(|meta| serde_json::from_str(meta.get()).ok()).unwrap_or_default();
     if let (Some(id), Some(token)) = (id, meta.get("progressToken").map(ToOwned::to_owned)) {
         origin.progress = Some(token);
         meta.set("progressToken", &id);
@@ -354,8 +358,7 @@ pub fn client_info() -> Value {
 pub fn own(id: u64, method: &str, params: Value, era: Era) -> Vec<u8> {
     let mut params = params;
     if era == Era::Modern {
-        params["_meta"] =
-            json!({ VERSION_KEY: MODERN, CLIENT_KEY: client_info(), CAPABILITIES_KEY: json!({}) });
+        params["_meta"] = json!({ VERSION_KEY: MODERN, CLIENT_KEY: client_info(), CAPABILITIES_KEY: json!({}) });
     }
     json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string().into_bytes()
 }

@@ -134,9 +134,9 @@ impl App {
         if self.request_seconds.is_some_and(|seconds| !(1..=MAX_SECONDS).contains(&seconds)) {
             return Err(format!("request_seconds: must be a whole number, 1 to {MAX_SECONDS}, which the edge waits"));
         }
-        self.environment.iter().try_for_each(|(name, value)| {
-            variable(name, value).map_err(|problem| format!("environment: {problem}"))
-        })?;
+        self.environment
+            .iter()
+            .try_for_each(|(name, value)| variable(name, value).map_err(|problem| format!("environment: {problem}")))?;
         self.tools.check()
     }
 
@@ -283,7 +283,13 @@ mod tests {
     #[test]
     fn secrets_are_never_repeated() {
         let read = |text: &'static str| Secrets::from_env(&Env::from_fn(move |_| Some(text.to_owned())));
-        for bad in ["hunter2", "[\"hunter2\"]", r#"{"A":["hunter2"]}"#, r#"{"GANGWAY_A":"hunter2"}"#, r#"{"A":"hunter2\u0000"}"#] {
+        for bad in [
+            "hunter2",
+            "[\"hunter2\"]",
+            r#"{"A":["hunter2"]}"#,
+            r#"{"GANGWAY_A":"hunter2"}"#,
+            r#"{"A":"hunter2\u0000"}"#,
+        ] {
             let error = read(bad).unwrap_err().to_string();
             assert!(error.starts_with("GANGWAY_APP_SECRETS: ") && !error.contains("hunter2"), "{error}");
         }

@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::link::{Failure, LARGEST, Message};
 use super::output::{Line, Lines, Output};
 use super::protocol::{self, Era, Known};
-use crate::raw::Members;
 use crate::challenge::METHOD_NOT_FOUND;
+use crate::raw::Members;
 
 /// Messages that wait for the server to read them.
 const WAITING: usize = 64;
@@ -209,9 +209,10 @@ impl Reader {
 
     /// A message that is too large. Its id is at the beginning or at the end, as servers write it.
     fn take_cut(&mut self, start: &[u8], end: &[u8]) {
-        let found = [id_in(start), id_in(end)].into_iter().flatten().find_map(|id| {
-            self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
-        });
+        let found = [id_in(start), id_in(end)]
+            .into_iter()
+            .flatten()
+            .find_map(|id| self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&id));
         match found {
             Some(waiting) => drop(waiting.try_send(Err(Failure::TooLarge))),
             None => self.output.write(start),
@@ -235,7 +236,10 @@ pub fn refusal(id: Option<&RawValue>, method: Option<&str>) -> Option<Vec<u8>> {
     if method == Some("ping") {
         answer.set("result", &json!({}));
     } else {
-        answer.set("error", &json!({ "code": METHOD_NOT_FOUND, "message": "Method not found: the client has no such capability" }));
+        answer.set(
+            "error",
+            &json!({ "code": METHOD_NOT_FOUND, "message": "Method not found: the client has no such capability" }),
+        );
     }
     Some(answer.line())
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::child::{Child, Reaper, Streams};
@@ -14,11 +14,11 @@ use super::http::{self, Http};
 use super::link::Link;
 use super::output::Output;
 use super::protocol::{Era, Known};
-use crate::raw::Members;
 use super::settings::{App, Secrets, Transport};
 use super::stdio::Stdio;
 use super::tools::ToolTable;
 use crate::log::Log;
+use crate::raw::Members;
 
 /// Longest time until a server that was started says who it is.
 const START_TIME: Duration = Duration::from_secs(120);
@@ -185,9 +185,8 @@ impl Supervisor {
         for _ in 0..MAX_PAGES {
             let page = run.link.ask(&run.known, "tools/list", params).await;
             let page = page.map_err(|failure| format!("tools/list: {}", failure.fault().message))?;
-            let tools: Vec<Box<RawValue>> = Members::parse(page.to_string().as_bytes())
-                .and_then(|page| page.read("tools"))
-                .unwrap_or_default();
+            let tools: Vec<Box<RawValue>> =
+                Members::parse(page.to_string().as_bytes()).and_then(|page| page.read("tools")).unwrap_or_default();
             for tool in &tools {
                 self.tools.learn(tool, first);
             }

@@ -6,9 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::raw::Members;
 use super::settings::{ToolDefault, ToolSettings};
 use crate::log::Log;
+use crate::raw::Members;
 
 /// The most tools that are remembered.
 const MOST: usize = 10_000;
@@ -76,7 +76,9 @@ impl ToolTable {
             Known { reads: false, .. } if reads && !first => {
                 Some("said that it changes something, now that it does not, and needs write")
             }
-            Known { reads: true, .. } if !reads => Some("does not say any more that it changes nothing, and needs write"),
+            Known { reads: true, .. } if !reads => {
+                Some("does not say any more that it changes nothing, and needs write")
+            }
             _ => None,
         };
         if let Some(change) = change.filter(|_| !was.told && self.goes_by_hints(&tool.name)) {
@@ -89,7 +91,8 @@ impl ToolTable {
 
     fn goes_by_hints(&self, tool: &str) -> bool {
         let named = [&self.settings.read, &self.settings.write, &self.settings.hidden];
-        self.settings.default == ToolDefault::Annotations && !named.iter().any(|names| names.iter().any(|name| name == tool))
+        self.settings.default == ToolDefault::Annotations
+            && !named.iter().any(|names| names.iter().any(|name| name == tool))
     }
 
     /// The result of a `tools/list` with the hidden tools left out.
@@ -154,11 +157,14 @@ mod tests {
     #[test]
     fn annotations_say_which_tools_write_unless_a_name_is_given() {
         let table = table(r#"{"read":["named"],"write":["list"],"hidden":["raw"]}"#);
-        for (name, hint) in [("get", Some(true)), ("set", Some(false)), ("mute", None), ("list", Some(true)), ("named", None)] {
+        for (name, hint) in
+            [("get", Some(true)), ("set", Some(false)), ("mute", None), ("list", Some(true)), ("named", None)]
+        {
             assert!(table.learn(&tool(name, hint), true), "{name}");
         }
         assert!(!table.learn(&tool("raw", Some(true)), true), "hidden");
-        let needs: Vec<_> = ["get", "set", "mute", "list", "named", "unknown"].map(|name| writes(&table, name)).to_vec();
+        let needs: Vec<_> =
+            ["get", "set", "mute", "list", "named", "unknown"].map(|name| writes(&table, name)).to_vec();
         assert_eq!(needs, [false, true, true, true, false, true]);
         let shown = Shown(table);
         assert!(shown.lists("get") && !shown.lists("raw") && !shown.lists("unknown"));
@@ -174,7 +180,11 @@ mod tests {
     #[test]
     fn what_changes_later_needs_write() {
         let table = table("{}");
-        let lists = [("stays", Some(true), Some(true), false), ("turns", None, Some(true), true), ("worse", Some(true), None, true)];
+        let lists = [
+            ("stays", Some(true), Some(true), false),
+            ("turns", None, Some(true), true),
+            ("worse", Some(true), None, true),
+        ];
         for (name, first, later, _) in lists {
             table.learn(&tool(name, first), true);
             table.learn(&tool(name, later), false);

@@ -76,8 +76,7 @@ async fn a_thousand_clients_that_go_away_leave_nothing() {
         front.ready().await;
         let before = front.call("seen", json!({})).await;
         for _ in 0..50 {
-            let waiting: Vec<_> =
-                (0..20).map(|_| tokio::spawn(front.post(&call("wait", json!({}))).send())).collect();
+            let waiting: Vec<_> = (0..20).map(|_| tokio::spawn(front.post(&call("wait", json!({}))).send())).collect();
             // Some are worked on by then, and some are not.
             front.call("echo", json!({})).await;
             waiting.iter().for_each(|request| request.abort());

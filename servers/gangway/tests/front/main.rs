@@ -97,7 +97,8 @@ async fn progress_comes_as_it_is_made_under_the_clients_name() {
 
 #[tokio::test]
 async fn what_a_server_asks_is_refused() {
-    for (transport, flags) in SERVERS.into_iter().filter(|(transport, flags)| *transport == "stdio" || flags.is_empty()) {
+    for (transport, flags) in SERVERS.into_iter().filter(|(transport, flags)| *transport == "stdio" || flags.is_empty())
+    {
         let front = Front::start(child(transport, flags)).await;
         let answer = front.call("ask", json!({})).await;
         assert_eq!(answer["error"]["code"], -32601, "{transport} {flags:?}: {answer}");
@@ -169,7 +170,10 @@ async fn a_server_sees_no_token_and_no_variable_of_ours() {
         assert!(!seen["argv"].to_string().contains("hunter2"));
         let echo = front.call("echo", json!({})).await;
         let headers = echo["context"].to_string().to_ascii_lowercase();
-        assert!(!headers.contains("authorization") && !headers.contains("bearer") && !headers.contains("eyj"), "{headers}");
+        assert!(
+            !headers.contains("authorization") && !headers.contains("bearer") && !headers.contains("eyj"),
+            "{headers}"
+        );
         front.says("the secret is [redacted]").await;
         let log = front.log();
         assert!(!log.contains("hunter2") && !log.contains("eyJ"), "{log}");

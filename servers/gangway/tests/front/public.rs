@@ -23,9 +23,7 @@ fn all(folder: &Path) -> Vec<Public> {
     let script = |name: &str| format!("{}/tests/front/public/{name}", env!("CARGO_MANIFEST_DIR"));
     let port = [free_port(), free_port(), free_port()];
     let stdio = |command: Vec<String>| json!({ "transport": "stdio", "command": command });
-    let http = |command: Vec<String>, nth: usize| {
-        json!({ "transport": "http", "port": port[nth], "command": command, "environment": { "PORT": port[nth].to_string() } })
-    };
+    let http = |command: Vec<String>, nth: usize| json!({ "transport": "http", "port": port[nth], "command": command, "environment": { "PORT": port[nth].to_string() } });
     let with = |mut command: Vec<String>, more: &str| {
         command.push(more.to_owned());
         command
@@ -36,7 +34,11 @@ fn all(folder: &Path) -> Vec<Public> {
     let fast = vec![fast, script("fast.py")];
     vec![
         Public { name: "server-everything, stdio", app: stdio(with(node("server-everything"), "stdio")), call: echo() },
-        Public { name: "server-everything, http", app: http(with(node("server-everything"), "streamableHttp"), 0), call: echo() },
+        Public {
+            name: "server-everything, http",
+            app: http(with(node("server-everything"), "streamableHttp"), 0),
+            call: echo(),
+        },
         Public {
             name: "server-filesystem, stdio",
             app: stdio(with(node("server-filesystem"), &path("."))),
@@ -85,7 +87,10 @@ async fn public_servers_are_served_unchanged_in_both_eras() {
             } else {
                 last(&response.text().await.unwrap())
             };
-            assert!(answer["result"]["content"][0]["text"].as_str().unwrap_or_default().contains(words), "{name}: {answer}");
+            assert!(
+                answer["result"]["content"][0]["text"].as_str().unwrap_or_default().contains(words),
+                "{name}: {answer}"
+            );
         }
         println!("{name}: {up}; {tools} tools");
     }

@@ -106,7 +106,11 @@ impl Front {
     /// The lines with this event.
     pub fn events(&self, event: &str) -> Vec<Value> {
         let lines = self.lines.lock().unwrap();
-        lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()).filter(|line| line["event"] == event).collect()
+        lines
+            .iter()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .filter(|line| line["event"] == event)
+            .collect()
     }
 
     /// The lines of requests, those of tools that failed included.
@@ -224,7 +228,8 @@ pub fn messages(text: &str) -> Vec<Value> {
 
 /// The last message of a stream, or the one of a body without.
 pub fn last(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| messages(text).pop().unwrap_or_else(|| panic!("no message: {text:?}")))
+    serde_json::from_str(text)
+        .unwrap_or_else(|_| messages(text).pop().unwrap_or_else(|| panic!("no message: {text:?}")))
 }
 
 /// The status of a response and its message.
@@ -238,4 +243,3 @@ pub fn lives(pid: u64) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
-

@@ -17,8 +17,7 @@ fn call<'a>(body: &'a str, given: &[(&'static str, &'static str)]) -> Result<Box
     }
 }
 
-const META: &str =
-    r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"progressToken":"p","own":1.0}"#;
+const META: &str = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"progressToken":"p","own":1.0}"#;
 
 fn modern(method: &str, rest: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":"a","method":"{method}","params":{{"_meta":{META}{rest}}}}}"#)
@@ -117,10 +116,30 @@ fn an_answer_is_made_into_one_of_the_clients_era() {
     let tool = call(r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"x"}}"#, &[]).unwrap();
     let answer = |result: &str| format!(r#"{{"jsonrpc":"2.0","id":9,"result":{result}}}"#);
     let cases = [
-        (&later, Era::Legacy, r#"{"tools":[]}"#, r#"{"jsonrpc":"2.0","id":"a","result":{"tools":[],"resultType":"complete","ttlMs":0,"cacheScope":"private"}}"#),
-        (&later, Era::Modern, r#"{"resultType":"complete","tools":[{"name":"raw"}],"ttlMs":5,"cacheScope":"public"}"#, r#"{"jsonrpc":"2.0","id":"a","result":{"resultType":"complete","tools":[],"ttlMs":5,"cacheScope":"private"}}"#),
-        (&earlier, Era::Modern, r#"{"resultType":"complete","tools":[],"ttlMs":5,"cacheScope":"public","x":1.0}"#, r#"{"jsonrpc":"2.0","id":1.50,"result":{"tools":[],"x":1.0}}"#),
-        (&tool, Era::Legacy, r#"{ "content":[],"x":1e400}"#, r#"{"jsonrpc":"2.0","id":2,"result":{ "content":[],"x":1e400}}"#),
+        (
+            &later,
+            Era::Legacy,
+            r#"{"tools":[]}"#,
+            r#"{"jsonrpc":"2.0","id":"a","result":{"tools":[],"resultType":"complete","ttlMs":0,"cacheScope":"private"}}"#,
+        ),
+        (
+            &later,
+            Era::Modern,
+            r#"{"resultType":"complete","tools":[{"name":"raw"}],"ttlMs":5,"cacheScope":"public"}"#,
+            r#"{"jsonrpc":"2.0","id":"a","result":{"resultType":"complete","tools":[],"ttlMs":5,"cacheScope":"private"}}"#,
+        ),
+        (
+            &earlier,
+            Era::Modern,
+            r#"{"resultType":"complete","tools":[],"ttlMs":5,"cacheScope":"public","x":1.0}"#,
+            r#"{"jsonrpc":"2.0","id":1.50,"result":{"tools":[],"x":1.0}}"#,
+        ),
+        (
+            &tool,
+            Era::Legacy,
+            r#"{ "content":[],"x":1e400}"#,
+            r#"{"jsonrpc":"2.0","id":2,"result":{ "content":[],"x":1e400}}"#,
+        ),
     ];
     for (of, server, result, expected) in cases {
         let (_, origin) = sent(of, server, Some(9));
@@ -128,13 +147,17 @@ fn an_answer_is_made_into_one_of_the_clients_era() {
     }
     let (_, origin) = sent(&tool, Era::Modern, None);
     assert!(back(&origin, &answer(r#"{"resultType":"input_required"}"#)).contains("-32603"));
-    assert_eq!(back(&origin, r#"{"jsonrpc":"2.0","id":9,"error":{"code":-1,"message":"m","data":1.0}}"#), r#"{"jsonrpc":"2.0","id":2,"error":{"code":-1,"message":"m","data":1.0}}"#);
+    assert_eq!(
+        back(&origin, r#"{"jsonrpc":"2.0","id":9,"error":{"code":-1,"message":"m","data":1.0}}"#),
+        r#"{"jsonrpc":"2.0","id":2,"error":{"code":-1,"message":"m","data":1.0}}"#
+    );
     assert_eq!(back(&origin, r#"{"jsonrpc":"2.0","id":"q","method":"roots/list"}"#), r#"asks roots/list "q""#);
     for none in ["[]", "1", r#"{"id":9}"#, r#"{"id":9,"result":1}"#] {
         assert_eq!(back(&origin, none), "nothing", "{none}");
     }
     let (_, origin) = sent(&later, Era::Legacy, Some(9));
-    let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":9,"progress":0.10}}"#;
+    let progress =
+        r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":9,"progress":0.10}}"#;
     assert_eq!(back(&origin, progress), progress.replace(":9,", ":\"p\","));
     let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"data":1.0}}"#;
     assert_eq!(back(&origin, log), log);
@@ -143,10 +166,13 @@ fn an_answer_is_made_into_one_of_the_clients_era() {
 #[test]
 fn a_client_gets_the_revision_that_both_know() {
     let info = json!({ "name": "s", "version": "1" });
-    let capabilities = json!({ "tools": { "listChanged": true }, "logging": {}, "resources": { "subscribe": true }, "new": 1 });
+    let capabilities =
+        json!({ "tools": { "listChanged": true }, "logging": {}, "resources": { "subscribe": true }, "new": 1 });
     let initialized = json!({ "protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": info, "instructions": "i" });
     let legacy = Known::legacy(&initialized).unwrap();
-    for (asked, expected) in [("2025-03-26", "2025-03-26"), ("2025-11-25", "2025-06-18"), ("2026-07-28", "2025-06-18"), ("x", "2025-06-18")] {
+    for (asked, expected) in
+        [("2025-03-26", "2025-03-26"), ("2025-11-25", "2025-06-18"), ("2026-07-28", "2025-06-18"), ("x", "2025-06-18")]
+    {
         assert_eq!(legacy.initialized(Some(asked))["protocolVersion"], expected, "{asked}");
     }
     let shared = json!({ "tools": {}, "resources": {}, "new": 1 });
