@@ -147,7 +147,7 @@ impl Child {
     /// Ends it and whatever it started, at once.
     pub async fn kill(mut self) {
         let _ = kill_process_group(self.pid, Signal::KILL);
-        self.end().await;
+        self.ends_within(AFTER_TERM).await;
         kill_orphans();
     }
 }

@@ -14,6 +14,7 @@ use hyper::body::Bytes;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::cancel::{Cancels, Entry};
 use super::events::{COMMENT, written};
 use super::link::{Answer, Failure, Message};
 use super::protocol::{self, Back, Call, Era, Fault, Origin, Sent};
@@ -22,6 +23,7 @@ use super::supervise::{Run, Supervisor};
 use super::tools::ToolTable;
 use crate::challenge::{BUSY, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, rpc_error};
 use crate::facts::{Facts, facts};
+use crate::token::Caller;
 
 /// Between two signs of life on a stream on which nothing comes. Load balancers close a silent one.
 const SIGN: Duration = Duration::from_secs(15);
@@ -36,6 +38,8 @@ pub struct Endpoint {
     pub request_time: Duration,
     /// Cancelled to end the streams that clients hold open.
     pub streams: CancellationToken,
+    /// The requests that clients may take back.
+    pub cancels: Cancels,
 }
 
 impl Endpoint {
@@ -53,10 +57,16 @@ impl Endpoint {
             Ok(Sent::Answer) => return accepted(),
             Err(fault) => return refused(&fault, &facts),
         };
-        // What clients tell is for the two sides of one connection. A request ends when its client hangs up.
-        if call.id.is_none() {
+        let caller = parts.extensions.get::<Caller>();
+        let Some(id) = &call.id else {
+            // What else clients tell is for the two sides of one connection.
+            if call.method == "notifications/cancelled"
+                && let Some(id) = call.message.object("params").as_ref().and_then(|params| params.get("requestId"))
+            {
+                self.cancels.cancel(caller, id);
+            }
             return accepted();
-        }
+        };
         let Some(run) = self.server.current() else {
             let why = "the server behind is being started";
             return rpc_error(StatusCode::SERVICE_UNAVAILABLE, BUSY, why, facts.known_request_id());
@@ -64,7 +74,10 @@ impl Endpoint {
         match self.own(&run, &call) {
             Some(Ok(result)) => self.result(&call, &result),
             Some(Err(fault)) => self.fault(&run, &call, &fault),
-            None => self.ask(run, &call, &parts.headers, facts).await,
+            None => {
+                let entry = self.cancels.enter(caller, id);
+                self.ask(run, &call, &parts.headers, facts, entry).await
+            }
         }
     }
 
@@ -105,10 +118,17 @@ impl Endpoint {
     }
 
     /// Asks the server.
-    async fn ask(self: Arc<Self>, run: Arc<Run>, call: &Call<'_>, headers: &HeaderMap, facts: Facts) -> Response {
+    async fn ask(
+        self: Arc<Self>,
+        run: Arc<Run>,
+        call: &Call<'_>,
+        headers: &HeaderMap,
+        facts: Facts,
+        entry: Entry,
+    ) -> Response {
         let prepared = run.link.prepare(&run.known, call);
         let origin = prepared.origin;
-        let mut asked = Asked { run: run.clone(), id: prepared.id, facts, begun: Instant::now(), open: true };
+        let mut asked = Asked { run: run.clone(), id: prepared.id, facts, begun: Instant::now(), open: true, entry };
         let begun = async {
             let mut answer = run.link.call(&run.known, call, headers, prepared.id, prepared.body).await?;
             let first = self.first(&run, &mut answer, &origin).await?;
@@ -117,6 +137,11 @@ impl Endpoint {
         let begun = tokio::select! {
             begun = begun => begun,
             () = run.gone.cancelled() => Err(Failure::Gone),
+            // Dropped, it is taken back. The client does not wait for what it gets.
+            () = asked.entry.token.cancelled() => {
+                let fault = Failure::TakenBack.fault();
+                return json_response(StatusCode::OK, origin.error(&fault).into());
+            }
             () = tokio::time::sleep(self.request_time) => {
                 // Dropped, it is taken back.
                 asked.facts.upstream("timeout", asked.begun.elapsed());
@@ -195,6 +220,7 @@ struct Asked {
     facts: Facts,
     begun: Instant,
     open: bool,
+    entry: Entry,
 }
 
 impl Asked {
@@ -257,6 +283,7 @@ impl Stream {
                 message = self.answer.next() => message,
                 () = run.gone.cancelled() => Err(Failure::Gone),
                 () = self.endpoint.streams.cancelled() => return None,
+                () = self.asked.entry.token.cancelled() => return self.fail(Failure::TakenBack),
                 () = tokio::time::sleep(SIGN) => return Some(COMMENT.to_vec()),
                 () = tokio::time::sleep_until(self.until), if !self.listens => return self.fail(Failure::Odd("it took too long".to_owned())),
             };

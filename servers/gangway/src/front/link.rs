@@ -27,6 +27,8 @@ pub enum Failure {
     Gone,
     /// The answer is larger than [`LARGEST`].
     TooLarge,
+    /// The client did not want it any more.
+    TakenBack,
     /// The answer is none of the protocol.
     Odd(String),
 }
@@ -37,6 +39,7 @@ impl Failure {
         match self {
             Self::Gone => "gone",
             Self::TooLarge => "too_large",
+            Self::TakenBack => "cancelled",
             Self::Odd(_) => "odd",
         }
     }
@@ -46,6 +49,7 @@ impl Failure {
         let why = match self {
             Self::Gone => "the server ended or hung up before it had answered".to_owned(),
             Self::TooLarge => format!("the answer of the server is larger than {} MiB", LARGEST / (1024 * 1024)),
+            Self::TakenBack => "the client took the request back".to_owned(),
             Self::Odd(what) => format!("the server gave no answer of the protocol: {what}"),
         };
         Fault::new(INTERNAL_ERROR, why)

@@ -5,6 +5,7 @@
 //! standard streams. Clients get no session: any copy of the container can answer any request. The server sees
 //! one client, this program. `servers/README.md` describes the variables.
 
+mod cancel;
 mod child;
 mod endpoint;
 mod events;
@@ -133,6 +134,7 @@ async fn serve(config: Config, app: App, secrets: Secrets) -> Result<bool, Strin
         allowed_hosts: config.allowed_hosts.clone(),
         request_time,
         streams: streams.clone(),
+        cancels: cancel::Cancels::default(),
     });
     let ready = server.clone();
     let backend = Backend {

@@ -80,6 +80,21 @@ async fn a_client_that_goes_away_takes_its_request_back() {
 }
 
 #[tokio::test]
+async fn a_client_of_the_earlier_era_takes_its_request_back_by_a_message() {
+    for transport in ["http", "stdio"] {
+        let front = Front::start(child(transport, &[])).await;
+        let waiting = tokio::spawn(front.post(&call("wait", json!({}))).send());
+        front.says("waiting").await;
+        let params = json!({ "requestId": "mine", "reason": "enough" });
+        let message = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params });
+        assert_eq!(front.post(&message).send().await.unwrap().status(), 202);
+        front.says("cancelled").await;
+        let answer = last(&waiting.await.unwrap().unwrap().text().await.unwrap());
+        assert_eq!(answer["error"]["message"], "the client took the request back");
+    }
+}
+
+#[tokio::test]
 async fn noise_on_the_standard_output_harms_nobody() {
     let front = Front::start(child("stdio", &[])).await;
     let lines = [
