@@ -37,7 +37,7 @@ async fn a_server_that_does_not_want_to_end_is_killed() {
         let begun = Instant::now();
         front.signal("TERM");
         assert_eq!(front.ended().await.code(), Some(0));
-        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
         front.until(|_| !lives(pid)).await;
     }
 }
