@@ -41,7 +41,7 @@ touch $@
 endef
 
 .NOTPARALLEL:
-.PHONY: help local test lint deny doc msrv fuzz-build templates unit core conformance e2e bench bench-servers bench-flood bench-logs screenshots tools
+.PHONY: help local test lint deny doc msrv fuzz-build templates unit core conformance e2e bench bench-servers bench-front bench-flood bench-logs screenshots tools
 
 help: ## Print the targets.
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -131,6 +131,10 @@ bench: ## What reading logs costs, against the budgets; ARGS as criterion's, `--
 bench-servers: ## How much load a server can take; ARGS as in servers/gangway/benches/load/main.rs.
 	cargo build --profile image --locked --package mcp-time
 	cargo bench --profile image --locked --package gangway --bench load -- $(ARGS)
+
+bench-front: ## What `gangway run` costs in front of a server; ARGS as in servers/gangway/benches/front/main.rs.
+	cargo build --profile image --locked --package gangway --bin gangway
+	cargo bench --profile image --locked --package gangway --bench front -- $(ARGS)
 
 bench-flood: ## The console in a pseudo-terminal under 50,000 lines/s for a minute.
 	cargo bench --package quarterdeck --locked --bench flood

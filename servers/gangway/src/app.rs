@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post_service};
+use axum::routing::{MethodRouter, get, post_service};
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -21,7 +22,7 @@ use crate::config::Config;
 use crate::jwks::Jwks;
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::shared::Shared;
+use crate::shared::{Shared, Tools};
 use crate::token::Verifier;
 use crate::{auth, body, head, limits, metadata, origin, requests, serve};
 
@@ -51,6 +52,31 @@ impl<H> Server<H> {
     }
 }
 
+/// What answers the requests that every check has let through.
+pub(crate) struct Backend {
+    /// Answers POST.
+    pub(crate) endpoint: MethodRouter,
+    pub(crate) tools: Box<dyn Tools>,
+    /// Whether it can answer: what `/healthz` says.
+    pub(crate) ready: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// The tools of a handler.
+struct Own<H> {
+    handler: Arc<H>,
+    write_tools: &'static [&'static str],
+}
+
+impl<H: ServerHandler> Tools for Own<H> {
+    fn lists(&self, tool: &str) -> bool {
+        self.handler.get_tool(tool).is_some()
+    }
+
+    fn writes(&self, tool: &str) -> bool {
+        self.write_tools.contains(&tool)
+    }
+}
+
 /// Longest wait for answers that are made to be taken by their clients, after a signal to stop.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -69,15 +95,26 @@ impl App {
     /// # Errors
     /// If the HTTP client that reads the issuer's keys cannot be built.
     pub fn new<H: ServerHandler>(config: Config, server: Server<H>, log: Log) -> Result<Self, ClientError> {
+        let streams = CancellationToken::new();
+        let endpoint = post_service(protocol(server.handler.clone(), &config, streams.clone()));
+        let tools = Box::new(Own { handler: server.handler, write_tools: server.write_tools });
+        Self::with(config, Backend { endpoint, tools, ready: Box::new(|| true) }, streams, log)
+    }
+
+    /// The same around any backend, whose open streams end when `streams` is cancelled.
+    pub(crate) fn with(
+        config: Config,
+        backend: Backend,
+        streams: CancellationToken,
+        log: Log,
+    ) -> Result<Self, ClientError> {
         let user_agent = concat!("gangway/", env!("CARGO_PKG_VERSION"));
         let client = http_client(user_agent, config.limits.jwks_time)?;
         let jwks = Arc::new(Jwks::new(&config, client, log.clone()));
         let config = Arc::new(config);
-        let handler = server.handler.clone();
         let shared = Arc::new(Shared {
             verifier: Verifier::new(config.clone(), jwks.clone()),
-            write_tools: server.write_tools,
-            lists: Box::new(move |tool| handler.get_tool(tool).is_some()),
+            tools: backend.tools,
             metrics: config.metrics.then(|| Arc::new(Metrics::new(log.clone()))),
             log,
             budget: Budget::new(config.limits.memory_bytes),
@@ -85,9 +122,7 @@ impl App {
             in_flight: TaskTracker::new(),
             config,
         });
-        let streams = CancellationToken::new();
-        let protocol = protocol(server.handler, &shared.config, streams.clone());
-        let router = router(protocol, &shared);
+        let router = router(backend.endpoint, backend.ready, &shared);
         Ok(Self { router, shared, jwks, streams })
     }
 
@@ -147,13 +182,15 @@ fn protocol<H: ServerHandler>(
     StreamableHttpService::new(move || Ok(handler.clone()), Arc::default(), settings)
 }
 
-fn router<H: ServerHandler>(
-    protocol: StreamableHttpService<Arc<H>, NeverSessionManager>,
-    shared: &Arc<Shared>,
-) -> Router {
+fn router(endpoint: MethodRouter, ready: Box<dyn Fn() -> bool + Send + Sync>, shared: &Arc<Shared>) -> Router {
     let config = &shared.config;
+    let ready: Arc<dyn Fn() -> bool + Send + Sync> = ready.into();
+    let health = move || {
+        let answer = if ready() { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") };
+        std::future::ready(answer)
+    };
     // `route_layer` applies to POST only: other methods get 405, with or without a token.
-    let endpoint = post_service(protocol)
+    let endpoint = endpoint
         .route_layer(from_fn_with_state(shared.clone(), body::inspect))
         .route_layer(from_fn_with_state(shared.clone(), auth::check))
         .route_layer(from_fn_with_state(shared.clone(), limits::admit));
@@ -170,5 +207,5 @@ fn router<H: ServerHandler>(
         .route(&config.endpoint(), endpoint)
         .layer(from_fn_with_state(shared.clone(), requests::record))
         // Outside the log: the load balancer asks every few seconds.
-        .route("/healthz", get("ok\n"))
+        .route("/healthz", get(health))
 }

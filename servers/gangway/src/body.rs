@@ -19,6 +19,7 @@ use crate::challenge::{
 };
 use crate::config::Limits;
 use crate::facts::{Facts, facts};
+use crate::raw::Members;
 use crate::shared::Shared;
 use crate::stream;
 use crate::token::Caller;
@@ -82,6 +83,11 @@ const REMOVED: [&str; 2] = ["initialize", "ping"];
 /// The first revision without sessions. Revisions are dates, whose order is that of their text.
 const STATELESS: &str = "2026-07-28";
 
+/// Methods whose results a client may keep for a time, and the only ones that say for whom (MCP 2026-07-28,
+/// "Caching").
+pub const CACHEABLE: [&str; 6] =
+    ["prompts/list", "resources/list", "resources/read", "resources/templates/list", "server/discover", "tools/list"];
+
 /// Reads the body, notes for the log what it calls, and refuses a tool that needs the `write` scope if
 /// the token does not have it.
 pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
@@ -111,9 +117,9 @@ pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: 
         }
     };
     let tool = envelope.tool();
-    facts.call(envelope.method.as_deref(), tool, tool.is_some_and(|tool| (shared.lists)(tool)));
+    facts.call(envelope.method.as_deref(), tool, tool.is_some_and(|tool| shared.tools.lists(tool)));
     let may_write = parts.extensions.get().is_some_and(|caller: &Caller| caller.may_write);
-    if !may_write && tool.is_some_and(|tool| shared.write_tools.contains(&tool)) {
+    if !may_write && tool.is_some_and(|tool| shared.tools.writes(tool)) {
         return Denial::Scope(&["read", "write"]).into_response(&shared.config);
     }
     facts.request_id(envelope.id);
@@ -192,7 +198,8 @@ async fn look_at(response: Response, facts: &Facts, known: Option<&str>) -> Resp
             }
         });
     }
-    if known.is_none() || !response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
+    let cacheable = facts.known_method().is_some_and(|method| CACHEABLE.contains(&method));
+    if (known.is_none() && !cacheable) || !response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
         return response;
     }
     let (mut parts, body) = response.into_parts();
@@ -215,7 +222,27 @@ async fn look_at(response: Response, facts: &Facts, known: Option<&str>) -> Resp
         *answer.headers_mut() = parts.headers;
         return answer;
     }
+    let body = if cacheable { for_the_caller(body) } else { body };
+    // It may have become longer.
+    parts.headers.remove(CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(body))
+}
+
+/// The answer, for nobody but the caller: it was given to a token, and a cache that everybody may ask would give
+/// it without one.
+fn for_the_caller(body: Bytes) -> Bytes {
+    let private = || {
+        let mut message = Members::parse(&body)?;
+        let mut result = message.object("result")?;
+        if result.read::<String>("cacheScope")? != "public" {
+            return None;
+        }
+        result.set("cacheScope", &"private");
+        let result = result.raw();
+        message.set_raw("result", result);
+        Some(message.line())
+    };
+    private().map_or_else(|| body.clone(), Bytes::from)
 }
 
 /// Whether a line of a server-sent event carries the reply of a call that failed.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::extract::Request;
 use serde_json::Value;
@@ -21,9 +22,20 @@ struct Known {
     listed: AtomicBool,
     request_id: OnceLock<Value>,
     tool_failed: AtomicBool,
+    upstream: OnceLock<(&'static str, Duration)>,
 }
 
 impl Facts {
+    /// Notes how the server behind this one did, and how long it took until its answer began.
+    pub fn upstream(&self, how: &'static str, time: Duration) {
+        let _ = self.0.upstream.set((how, time));
+    }
+
+    /// How the server behind this one did, if it was asked.
+    pub fn known_upstream(&self) -> Option<(&'static str, Duration)> {
+        self.0.upstream.get().copied()
+    }
+
     /// Notes the OAuth client, whose token was checked.
     pub fn client(&self, client: &str) {
         let _ = self.0.client.set(clean(client));

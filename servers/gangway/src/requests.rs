@@ -48,6 +48,7 @@ impl Drop for Open {
             _ if tool_failed => "warn",
             _ => "info",
         };
+        let upstream = self.facts.known_upstream();
         self.log.write(Line {
             level,
             event: if tool_failed { "tool_error" } else { "request" },
@@ -55,12 +56,18 @@ impl Drop for Open {
             tool,
             client: self.facts.known_client(),
             status: Some(self.status),
-            latency_ms: Some(latency.as_micros() as f64 / 1000.0),
+            latency_ms: Some(milliseconds(latency)),
+            upstream: upstream.map(|(how, _)| how),
+            upstream_ms: upstream.map(|(_, time)| milliseconds(time)),
             request_id: Some(&self.request_id),
             trace_id: self.trace_id.as_deref(),
             ..Line::default()
         });
     }
+}
+
+fn milliseconds(time: std::time::Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
 }
 
 /// The outermost layer: writes the line, counts, and gives the request its id.

@@ -15,7 +15,7 @@ use crate::log::Log;
 
 /// Longest wait of the health command, for connecting and for each read.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
-const USAGE_ERROR: u8 = 2;
+pub(crate) const USAGE_ERROR: u8 = 2;
 
 /// Runs a server, or its `healthcheck` command, from the arguments and the environment of this process.
 /// `build` makes the server; it may read variables of its own.
@@ -74,7 +74,7 @@ pub fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 /// The container's health command: the image has no shell and no curl.
-fn healthcheck(env: &Env) -> ExitCode {
+pub(crate) fn healthcheck(env: &Env) -> ExitCode {
     let address = match Config::addr_from_env(env) {
         Ok(address) => address,
         Err(error) => return fail(USAGE_ERROR, &error.to_string()),
@@ -98,7 +98,7 @@ fn ask(mut address: SocketAddr) -> std::io::Result<bool> {
     Ok(&status == b"HTTP/1.1 200")
 }
 
-fn fail(code: u8, message: &str) -> ExitCode {
+pub(crate) fn fail(code: u8, message: &str) -> ExitCode {
     eprintln!("{message}");
     ExitCode::from(code)
 }

@@ -18,13 +18,20 @@ pub struct Shared {
     /// `None` if they are switched off.
     pub metrics: Option<Arc<Metrics>>,
     pub verifier: Verifier,
-    pub write_tools: &'static [&'static str],
-    /// Whether the server has a tool of this name.
-    pub lists: Box<dyn Fn(&str) -> bool + Send + Sync>,
+    /// What is known of the server's tools.
+    pub tools: Box<dyn Tools>,
     /// One permit for each request that may run at once.
     pub slots: Arc<Semaphore>,
     /// The memory for the requests under way.
     pub budget: Budget,
     /// The requests that a stop waits for.
     pub in_flight: TaskTracker,
+}
+
+/// What is known of a server's tools before one is called.
+pub trait Tools: Send + Sync {
+    /// Whether the server has a tool of this name.
+    fn lists(&self, tool: &str) -> bool;
+    /// Whether a call of it needs the `write` scope.
+    fn writes(&self, tool: &str) -> bool;
 }

@@ -41,6 +41,7 @@ async fn the_stateless_era_is_served() {
 
     let (status, listed) = modern(&server, "tools/list", json!({})).await;
     assert_eq!((status, listed["result"]["tools"].as_array().unwrap().len()), (200, 6));
+    assert_eq!(listed["result"]["cacheScope"], "private", "a cache for everybody would give it without a token");
 
     let (status, called) = modern(&server, "tools/call", json!({ "name": "tick", "arguments": {} })).await;
     assert_eq!((status, &called["result"]["content"][0]["text"]), (200, &json!("tick")));

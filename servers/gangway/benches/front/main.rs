@@ -1,0 +1,260 @@
+//! What `gangway run` costs in front of a server: set beside the same server alone, in turns, in one run.
+//!
+//! ```text
+//! front                                  the program target/image/gangway, and small servers of this bench's own
+//!      --gangway FILE                    another build of it
+//!      --stdio 'COMMAND ARGUMENTS'       a server on standard streams with a tool `echo` (default: Python's, of the tests)
+//!      --seconds N --rounds N            of each figure (default 5, 3)
+//! ```
+//!
+//! What must hold: over HTTP at 500 requests a second, 0.3 ms more at the median and 1 ms more at p99; at most
+//! 25 MiB at 200 connections; over standard streams at least 90 % of the calls that the server answers alone.
+#![allow(clippy::unwrap_used, clippy::panic)] // A failed step is a failed bench.
+
+mod child;
+#[path = "../load/client.rs"]
+mod client;
+mod pipe;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use client::{Connection, Target};
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+use support::issuer::{Issuer, token};
+use support::server::variable;
+use support::{machine_claims, with};
+
+/// Requests a second over HTTP, and the connections that send them.
+const RATE: u32 = 500;
+const CONNECTIONS: u32 = 20;
+/// Connections for the figure of memory.
+const MANY: usize = 200;
+/// Calls at a time over standard streams.
+pub const AT_ONCE: usize = 32;
+
+struct Options {
+    gangway: PathBuf,
+    stdio: Vec<String>,
+    time: Duration,
+    rounds: usize,
+}
+
+fn options() -> Options {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("../../target"), PathBuf::from);
+    let script = root.join("tests/front/child.py");
+    let mut options = Options {
+        gangway: target.join("image/gangway"),
+        stdio: vec!["python3".to_owned(), script.to_str().unwrap().to_owned(), "stdio".to_owned()],
+        time: Duration::from_secs(5),
+        rounds: 3,
+    };
+    let mut arguments = std::env::args().skip(1).filter(|name| name != "--bench");
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().unwrap_or_else(|| panic!("{name} needs a value"));
+        match name.as_str() {
+            "--gangway" => options.gangway = value.into(),
+            "--stdio" => options.stdio = value.split_whitespace().map(str::to_owned).collect(),
+            "--seconds" => options.time = Duration::from_secs(value.parse().unwrap()),
+            "--rounds" => options.rounds = value.parse().unwrap(),
+            _ => panic!("{name} is not known; see the head of benches/front/main.rs"),
+        }
+    }
+    options
+}
+
+fn main() {
+    let arguments: Vec<_> = std::env::args().collect();
+    if let [_, child, port] = &arguments[..]
+        && child == "child"
+    {
+        return child::serve(port.parse().unwrap());
+    }
+    let options = options();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let report = tokio::task::LocalSet::new().block_on(&runtime, async {
+        let issuer = Issuer::start().await;
+        let http = http(&options, &issuer).await;
+        let stdio = stdio(&options, &issuer).await;
+        json!({ "http": http, "stdio": stdio })
+    });
+    println!("{report:#}");
+}
+
+/// A process that ends with this value.
+pub struct Process(pub Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // So that what it started ends with it.
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let _ = self.0.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// `gangway run` in front of `app`, when it is ready.
+async fn front(options: &Options, issuer: &Issuer, app: &Value) -> (Process, String) {
+    let port = free_port();
+    let mut command = Command::new(&options.gangway);
+    command.arg("run").env("GANGWAY_ADDR", format!("127.0.0.1:{port}")).env("GANGWAY_APP", app.to_string());
+    for name in [
+        "SERVER",
+        "RESOURCE_URL",
+        "PATH",
+        "ISSUER",
+        "JWKS_URL",
+        "PUBLIC_BASE_URL",
+        "TOKEN_ENDPOINT",
+        "AUTHORIZATION_ENDPOINT",
+        "ALLOWED_CLIENTS",
+        "ALLOWED_HOSTS",
+    ] {
+        let name = format!("GANGWAY_{name}");
+        command.env(&name, variable(&name, &issuer.jwks_url).unwrap());
+    }
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    // Its log is read as a container engine would, and thrown away.
+    let mut log = child.stdout.take().unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 65536];
+        while log.read(&mut buffer).is_ok_and(|bytes| bytes > 0) {}
+    });
+    let process = Process(child);
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let health = format!("http://127.0.0.1:{port}/healthz");
+    while !http.get(&health).send().await.is_ok_and(|answer| answer.status() == 200) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    (process, format!("http://127.0.0.1:{port}/clock/mcp"))
+}
+
+fn call() -> Value {
+    json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "echo", "arguments": { "message": "hello" } } })
+}
+
+fn bearer() -> String {
+    let scopes = format!("{0}/read {0}/write", support::RESOURCE);
+    token(0, &with(machine_claims(), json!({ "scope": scopes })))
+}
+
+async fn http(options: &Options, issuer: &Issuer) -> Value {
+    let port = free_port();
+    let own = std::env::current_exe().unwrap();
+    let app = json!({ "transport": "http", "port": port, "command": [own, "child", port.to_string()] });
+    let (process, url) = front(options, issuer, &app).await;
+    let alone = Rc::new(Target::new(&format!("http://127.0.0.1:{port}/mcp"), "", &[], &call()).unwrap());
+    let behind = Rc::new(Target::new(&url, &bearer(), &[], &call()).unwrap());
+    let (mut without, mut within) = (histogram(), histogram());
+    paced(&behind, Duration::from_secs(1), &mut histogram()).await;
+    for _ in 0..options.rounds {
+        paced(&alone, options.time, &mut without).await;
+        paced(&behind, options.time, &mut within).await;
+    }
+    let of = |latency: &Histogram<u64>| [0.5, 0.99].map(|quantile| latency.value_at_quantile(quantile) as f64 / 1000.0);
+    let ([p50, p99], [more50, more99]) = (of(&without), of(&within));
+    let mut connections = Vec::new();
+    for _ in 0..MANY {
+        connections.push(Connection::open(&behind).await.unwrap());
+    }
+    for connection in &mut connections {
+        connection.request().await.unwrap();
+    }
+    let memory = memory(process.0.id());
+    eprintln!("HTTP at {RATE}/s      alone   p50 {p50:.3} ms   p99 {p99:.3} ms");
+    eprintln!("                   behind  p50 {more50:.3} ms   p99 {more99:.3} ms");
+    eprintln!("added              p50 {:.3} ms (at most 0.3)   p99 {:.3} ms (at most 1)", more50 - p50, more99 - p99);
+    eprintln!("memory             {memory:.1} MiB at {MANY} connections (at most 25)");
+    json!({ "alone_ms": [p50, p99], "behind_ms": [more50, more99], "added_ms": [more50 - p50, more99 - p99], "memory_mib": memory })
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_max(60_000_000, 3).unwrap()
+}
+
+/// Requests at an even pace. Latencies count from when a request was due, if the one before it was late.
+async fn paced(target: &Rc<Target>, time: Duration, into: &mut Histogram<u64>) {
+    let pace = Duration::from_secs(1) * CONNECTIONS / RATE;
+    let begin = Instant::now();
+    let workers = (0..CONNECTIONS).map(|nth| {
+        let target = target.clone();
+        tokio::task::spawn_local(async move {
+            let mut connection = Connection::open(&target).await.unwrap();
+            let mut latencies = Vec::new();
+            let mut due = begin + pace * nth / CONNECTIONS;
+            while begin.elapsed() < time {
+                let mut start = due;
+                if Instant::now() < due {
+                    tokio::time::sleep_until(due.into()).await;
+                    // The timer goes by milliseconds: that it is late is not the server's doing.
+                    start = Instant::now();
+                }
+                connection.request().await.unwrap();
+                latencies.push(start.elapsed());
+                due += pace;
+            }
+            latencies
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        for latency in worker.await.unwrap() {
+            into.saturating_record(u64::try_from(latency.as_micros()).unwrap());
+        }
+    }
+}
+
+async fn stdio(options: &Options, issuer: &Issuer) -> Value {
+    let app = json!({ "transport": "stdio", "command": options.stdio });
+    let (process, url) = front(options, issuer, &app).await;
+    let target = Rc::new(Target::new(&url, &bearer(), &[], &call()).unwrap());
+    let (mut alone, mut behind) = (0.0, 0.0);
+    for _ in 0..options.rounds {
+        alone += pipe::rate(&options.stdio, options.time);
+        behind += saturated(&target, options.time).await;
+    }
+    let [alone, behind] = [alone, behind].map(|sum| sum / options.rounds as f64);
+    let share = behind / alone * 100.0;
+    eprintln!("standard streams   alone {alone:.0} calls/s   behind {behind:.0} calls/s   {share:.0} % (at least 90)");
+    drop(process);
+    json!({ "alone_per_second": alone.round(), "behind_per_second": behind.round(), "percent": share.round() })
+}
+
+/// Calls a second, as many as there can be.
+async fn saturated(target: &Rc<Target>, time: Duration) -> f64 {
+    let begin = Instant::now();
+    let workers = (0..AT_ONCE).map(|_| {
+        let target = target.clone();
+        tokio::task::spawn_local(async move {
+            let mut connection = Connection::open(&target).await.unwrap();
+            let mut calls = 0;
+            while begin.elapsed() < time {
+                connection.request().await.unwrap();
+                calls += 1;
+            }
+            calls
+        })
+    });
+    let mut calls = 0;
+    for worker in workers.collect::<Vec<_>>() {
+        calls += worker.await.unwrap();
+    }
+    f64::from(calls) / begin.elapsed().as_secs_f64()
+}
+
+/// The memory of a process in MiB.
+fn memory(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1024.0
+}

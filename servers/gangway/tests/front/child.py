@@ -1,0 +1,252 @@
+"""A server that knows nothing of gangway: MCP on standard streams or over HTTP, in either era.
+
+Usage: child.py stdio|http [PORT] [FLAG...]. Each flag is a way to misbehave.
+"""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+MODERN = "2026-07-28"
+FLAGS = set(sys.argv[2:])
+READ = {"annotations": {"readOnlyHint": True}}
+TOOLS = [
+    {"name": "echo", "inputSchema": {"type": "object"}, "future": 1.50, **READ},
+    {"name": "seen", "inputSchema": {"type": "object"}, **READ},
+    {"name": "wait", "inputSchema": {"type": "object"}, **READ},
+    {"name": "progress", "inputSchema": {"type": "object"}, **READ},
+    {"name": "ask", "inputSchema": {"type": "object"}, **READ},
+    {"name": "big", "inputSchema": {"type": "object"}, **READ},
+    {"name": "noise", "inputSchema": {"type": "object"}, **READ},
+    {"name": "fork", "inputSchema": {"type": "object"}, **READ},
+    {"name": "die", "inputSchema": {"type": "object"}, **READ},
+    {"name": "raw_sql", "inputSchema": {"type": "object"}, **READ},
+    {"name": "write_it", "inputSchema": {"type": "object"}},
+]
+STATE = {"calls": 0, "cancelled": [], "sessions": 0, "answers": []}
+
+
+def log(text):
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def text_result(value):
+    return {"content": [{"type": "text", "text": json.dumps(value)}], "futureMember": 1.0}
+
+
+def cancelled(request_id):
+    return request_id in STATE["cancelled"]
+
+
+def call_tool(request, notify, ask, context):
+    """The result of a tool, or None if the call was cancelled."""
+    params = request.get("params", {})
+    name, arguments = params.get("name"), params.get("arguments", {})
+    STATE["calls"] += 1
+    if name == "echo":
+        return text_result({"arguments": arguments, "id": request["id"], "context": context.get("headers"), "pid": os.getpid()})
+    if name == "seen":
+        return text_result(
+            {
+                "environment": dict(os.environ),
+                "state": STATE,
+                "pid": os.getpid(),
+                "files": len(os.listdir("/proc/self/fd")),
+                "meta": params.get("_meta"),
+                "argv": sys.argv,
+            }
+        )
+    if name == "wait":
+        log("waiting")
+        while not cancelled(request["id"]):
+            time.sleep(0.01)
+            context["beat"]()
+        return None
+    if name == "progress":
+        token = params.get("_meta", {}).get("progressToken")
+        for step in range(3):
+            notify({"method": "notifications/progress", "params": {"progressToken": token, "progress": step}})
+        return text_result("done")
+    if name == "ask":
+        return text_result(ask({"method": "sampling/createMessage", "params": {}}))
+    if name == "big":
+        return text_result("x" * int(arguments["bytes"]))
+    if name == "noise":
+        for _ in range(int(arguments["lines"])):
+            sys.stdout.write(arguments["line"] + "\n")
+        sys.stdout.flush()
+        return text_result("done")
+    if name == "fork":
+        # In a session of its own: no signal for the group reaches it.
+        code = "import time\ntime.sleep(600)"
+        child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+        return text_result(child.pid)
+    if name == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"content": [{"type": "text", "text": "no such tool"}], "isError": True}
+
+
+def answer(request, notify, ask, context):
+    """The answer to a request, or None if there is none."""
+    method, modern = request["method"], "modern" in FLAGS
+    result = None
+    if method == "server/discover" and modern:
+        result = {
+            "supportedVersions": [MODERN],
+            "capabilities": {"tools": {"listChanged": True}},
+            "cacheScope": "public",
+            "ttlMs": 1000,
+            "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "child", "version": "1"}},
+        }
+    elif method == "initialize" and not modern:
+        result = {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {"tools": {"listChanged": True}, "logging": {}},
+            "serverInfo": {"name": "child", "version": "1"},
+        }
+    elif method == "tools/list":
+        result = {"tools": TOOLS, "futureMember": 1.0}
+    elif method == "tools/call":
+        if modern and "io.modelcontextprotocol/protocolVersion" not in request["params"].get("_meta", {}):
+            return {"jsonrpc": "2.0", "id": request["id"], "error": {"code": -32602, "message": "no version"}}
+        result = call_tool(request, notify, ask, context)
+        if result is None:
+            return None
+    if result is None:
+        return {"jsonrpc": "2.0", "id": request["id"], "error": {"code": -32601, "message": "Method not found: " + method}}
+    if modern:
+        result = {"resultType": "complete", **result}
+    return {"jsonrpc": "2.0", "id": request["id"], "result": result}
+
+
+ASKED = {}
+
+
+def take(message):
+    """What is no request."""
+    if message.get("method") == "notifications/cancelled":
+        STATE["cancelled"].append(message["params"]["requestId"])
+        log("cancelled")
+    elif "method" not in message:
+        STATE["answers"].append(message)
+        ASKED[message["id"]].put(message)
+
+
+def serve_stdio():
+    lock = threading.Lock()
+
+    def write(message):
+        with lock:
+            sys.stdout.write(json.dumps(message) + "\n")
+            sys.stdout.flush()
+
+    def ask(message):
+        name = "asked-%d" % STATE["calls"]
+        ASKED[name] = queue.Queue()
+        write({"jsonrpc": "2.0", "id": name, **message})
+        return ASKED[name].get()
+
+    def work(request):
+        done = answer(request, lambda notice: write({"jsonrpc": "2.0", **notice}), ask, {"beat": lambda: None})
+        if done is not None:
+            write(done)
+
+    for line in sys.stdin:
+        message = json.loads(line)
+        if "id" in message and "method" in message:
+            threading.Thread(target=work, args=(message,), daemon=True).start()
+        else:
+            take(message)
+    log("standard input ended")
+    while "stubborn" in FLAGS:
+        time.sleep(0.05)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, *_):
+        pass
+
+    def reply(self, status, body=b"", headers=()):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def chunk(self, message):
+        data = b"event: message\nid: 7\ndata: " + json.dumps(message).encode() + b"\n\n"
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    def beat(self):
+        # Fails when the other side has hung up.
+        self.wfile.write(b"4\r\n: \n\n\r\n")
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        message = json.loads(body)
+        if self.headers["Host"] != "localhost:%s" % sys.argv[2] or self.path != "/mcp":
+            return self.reply(421)
+        if "modern" in FLAGS:
+            named = self.headers["Mcp-Method"] == message["method"]
+            if not named or self.headers["MCP-Protocol-Version"] != MODERN:
+                return self.reply(400)
+        elif message.get("method") == "initialize":
+            STATE["sessions"] += 1
+        elif self.headers["Mcp-Session-Id"] != "session-%d" % STATE["sessions"]:
+            return self.reply(404 if STATE["sessions"] else 400)
+        if "id" not in message or "method" not in message:
+            take(message)
+            return self.reply(202)
+        headers = [("Mcp-Session-Id", "session-%d" % STATE["sessions"])] if message["method"] == "initialize" else []
+        context = {"headers": {name.lower(): value for name, value in self.headers.items()}, "beat": self.beat}
+        if message["method"] != "tools/call" or message["params"]["name"] in ("echo", "seen"):
+            done = answer(message, None, None, context)
+            if message["method"] == "tools/call" and message["params"].get("arguments", {}).get("forget"):
+                STATE["sessions"] += 1
+            return self.reply(200, json.dumps(done).encode(), [*headers, ("Content-Type", "application/json")])
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
+        def ask(question):
+            name = "asked-%d" % STATE["calls"]
+            ASKED[name] = queue.Queue()
+            self.chunk({"jsonrpc": "2.0", "id": name, **question})
+            return ASKED[name].get()
+
+        done = answer(message, lambda notice: self.chunk({"jsonrpc": "2.0", **notice}), ask, context)
+        if done is not None:
+            self.chunk(done)
+        self.wfile.write(b"0\r\n\r\n")
+
+
+def main():
+    if "stubborn" in FLAGS:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if "ends" in FLAGS:
+        sys.exit(3)
+    if "tells" in FLAGS:
+        log("the secret is " + os.environ["API_KEY"])
+    log("child started with pid %d" % os.getpid())
+    if sys.argv[1] == "stdio":
+        serve_stdio()
+    else:
+        server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler)
+        server.request_queue_size = 128
+        server.serve_forever()
+
+
+main()

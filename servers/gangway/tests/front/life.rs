@@ -1,0 +1,139 @@
+//! How it starts and ends, and what it leaves behind.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::world::{Front, call, child, lives};
+
+#[tokio::test]
+async fn nothing_that_a_server_started_outlives_it() {
+    for transport in ["http", "stdio"] {
+        let mut front = Front::start(child(transport, &[])).await;
+        let first = front.call("fork", json!({})).await.as_u64().unwrap();
+        front.answer(front.post(&call("die", json!({})))).await;
+        front.until(|_| !lives(first)).await;
+        front.ready().await;
+        let second = front.call("fork", json!({})).await.as_u64().unwrap();
+        let pid = front.call("echo", json!({})).await["pid"].as_u64().unwrap();
+        assert!(lives(second) && lives(pid));
+        front.signal("TERM");
+        assert_eq!(front.ended().await.code(), Some(0));
+        front.until(|_| !lives(second) && !lives(pid)).await;
+        if transport == "stdio" {
+            assert!(front.messages("app").contains(&"standard input ended".to_owned()), "it was asked first");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_want_to_end_is_killed() {
+    for transport in ["http", "stdio"] {
+        let mut front = Front::start(child(transport, &["stubborn"])).await;
+        let pid = front.call("echo", json!({})).await["pid"].as_u64().unwrap();
+        let begun = Instant::now();
+        front.signal("TERM");
+        assert_eq!(front.ended().await.code(), Some(0));
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+        front.until(|_| !lives(pid)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_in_flight_ends_before_the_server_does() {
+    for transport in ["http", "stdio"] {
+        let mut app = child(transport, &[]);
+        app["request_seconds"] = 2.into();
+        let mut front = Front::start(app).await;
+        let waiting = tokio::spawn(front.post(&call("wait", json!({}))).send());
+        front.says("waiting").await;
+        front.signal("TERM");
+        // It has its time, and the server is told that it is up.
+        assert_eq!(waiting.await.unwrap().unwrap().status(), 504);
+        assert_eq!(front.ended().await.code(), Some(0));
+        assert_eq!(front.messages("stop"), ["drained"]);
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_clients_that_go_away_leave_nothing() {
+    for (transport, flags) in [("http", &[][..]), ("http", &["modern"]), ("stdio", &[]), ("stdio", &["modern"])] {
+        let app = child(transport, flags);
+        // With so few files, one that is left open for each client would end it.
+        let front = Front::launch(app, |command| {
+            let mut limited = Command::new("sh");
+            limited.args(["-c", "ulimit -n 120; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_gangway"), "run"]);
+            limited.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped());
+            for (name, value) in command.get_envs() {
+                limited.env(name, value.unwrap_or_default());
+            }
+            *command = limited;
+        })
+        .await;
+        front.ready().await;
+        let before = front.call("seen", json!({})).await;
+        for _ in 0..50 {
+            let waiting: Vec<_> = (0..20).map(|_| tokio::spawn(front.post(&call("wait", json!({}))).send())).collect();
+            // Some are worked on by then, and some are not.
+            front.call("echo", json!({})).await;
+            waiting.iter().for_each(|request| request.abort());
+            join_all(waiting).await;
+        }
+        let after = front.call("seen", json!({})).await;
+        assert_eq!((&before["pid"], front.messages("app_end").len()), (&after["pid"], 0));
+        let processes = processes_of(front.process.id());
+        assert_eq!(processes, 1, "{transport} {flags:?}");
+        assert!(after["state"]["calls"].as_u64().unwrap() > 500, "{after}");
+    }
+}
+
+/// The children of a process, corpses included.
+fn processes_of(pid: u32) -> usize {
+    let children = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
+        parent == Some(pid)
+    });
+    children.count()
+}
+
+#[test]
+fn the_program_installs_itself() {
+    let folder = std::env::temp_dir().join(format!("gangway-install-{}", std::process::id()));
+    let writable = folder.join("writable");
+    std::fs::create_dir_all(&writable).unwrap();
+    let run = |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_gangway")).args(arguments).output().unwrap();
+    let done = run(&["install", folder.to_str().unwrap(), writable.to_str().unwrap()]);
+    assert!(done.status.success(), "{done:?}");
+    let installed = folder.join("gangway");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode(&installed), mode(&writable)), (0o755, 0o1777));
+    assert_eq!(std::fs::read(&installed).unwrap(), std::fs::read(env!("CARGO_BIN_EXE_gangway")).unwrap());
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2, "nothing else is left");
+    assert!(!run(&["install", folder.join("no").to_str().unwrap()]).status.success());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_setting_ends_it_with_the_key() {
+    let cases = [
+        (json!({ "transport": "stdio", "comand": ["x"] }), "comand"),
+        (json!({ "transport": "stdio", "command": ["x"], "sessions": "per-caller" }), "sessions"),
+        (json!({ "transport": "stdio" }), "command"),
+    ];
+    for (app, key) in cases {
+        let mut said = String::new();
+        let mut front = Front::launch(app, |command| {
+            command.stderr(std::process::Stdio::piped());
+        })
+        .await;
+        assert_eq!(front.ended().await.code(), Some(2), "{key}");
+        std::io::Read::read_to_string(front.process.stderr.as_mut().unwrap(), &mut said).unwrap();
+        assert!(said.starts_with("GANGWAY_APP: ") && said.contains(key), "{said}");
+    }
+    let usage = Command::new(env!("CARGO_BIN_EXE_gangway")).arg("walk").output().unwrap();
+    assert_eq!(usage.status.code(), Some(2));
+}
