@@ -41,6 +41,7 @@ pub(super) fn environment(images: &BTreeMap<String, String>, upstream: Option<&s
         Some(ServerSpec {
             name: name.to_owned(),
             image: image.clone(),
+            gangway: Some(true),
             architecture: Some(if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86 }),
             // The same, because the emulator has no autoscaling.
             min: Some(tasks),
