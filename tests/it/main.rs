@@ -46,4 +46,5 @@ mod tail_faults;
 mod tail_schedules;
 mod tour;
 mod unread;
+mod variables;
 mod walls;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::choice::{Sessions, ToolScope, Transport};
 
 pub(super) use check::check;
+pub use check::check_variable;
 
 /// How gangway reaches the server in its image, what the server is given, and what its callers may do.
 ///

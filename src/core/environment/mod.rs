@@ -16,7 +16,7 @@ mod template;
 mod testing;
 mod zones;
 
-pub use app::{App, Tools};
+pub use app::{App, Tools, check_variable};
 pub use changes::{app_changes, cautions, check_changes, check_front};
 pub use choice::{
     Architecture, AuthorizationServer, LogMode, Mfa, Nat, Origin, Providers, Sessions, Tier, ToolScope, Transport,

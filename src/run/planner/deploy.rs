@@ -1,6 +1,6 @@
 //! The plan to deploy an environment.
 
-use super::refused;
+use super::{refused, secret};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, ServerAnswer};
 use crate::core::cost::{Cost, Priced};
 use crate::core::environment::{
@@ -57,7 +57,7 @@ fn environment(session: &Session) -> PlanResult<&Environment> {
 }
 
 pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Plan> {
-    let environment = chosen(environment(session)?, only)?;
+    let environment = secret::placed(session, chosen(environment(session)?, only)?).await?;
     let (found, unlisted) = named_alike(session).await?;
     let (existing, others) = partition(found, &environment.environment);
     let deploys = stacks(&environment, &session.overrides, &existing);

@@ -126,16 +126,21 @@ fn is_variable(name: &str) -> bool {
 
 /// Refuses a variable that cannot be set, or that ECS or gangway sets.
 fn variable(key: &str, name: &str) -> Result<(), Fault> {
+    check_variable(name).or_else(|why| fault(key, why))
+}
+
+/// Whether a server can be given a variable of this name.
+///
+/// # Errors
+/// Says why not.
+pub fn check_variable(name: &str) -> Result<(), String> {
     if !is_variable(name) {
-        return fault(
-            key,
-            format!("{name:?} is not the name of a variable; letters, digits and _ are, no digit first"),
-        );
+        return Err(format!("{name:?} is not the name of a variable; letters, digits and _ are, no digit first"));
     }
     let taken =
         ["GANGWAY_", "ECS_", "AWS_CONTAINER_", "AWS_EXECUTION_"].iter().find(|prefix| name.starts_with(**prefix));
     match taken {
-        Some(prefix) => fault(key, format!("{name} is not possible: {prefix}* is set by gangway or ECS; rename it")),
+        Some(prefix) => Err(format!("{name} is not possible: {prefix}* is set by gangway or ECS; rename it")),
         None => Ok(()),
     }
 }
