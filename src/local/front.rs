@@ -115,7 +115,7 @@ async fn derive(
             ("rm", "true"),
             ("forcerm", "true"),
         ];
-        api.build(archive(&[("Containerfile", recipe.as_bytes())]), &params).await?;
+        api.build(context(&recipe, app), &params).await?;
         progress(LocalProgress::Note(format!("{image} built: {base} with gangway in front")));
     }
     server.image = image;
@@ -171,13 +171,28 @@ async fn gangway_digest(api: &Api, gangway: &str) -> Result<String, LocalError> 
 /// How the image is made. A list in JSON is a command without a shell, as ECS starts it.
 fn recipe(base: &str, gangway: &str, app: &App, command: &[String]) -> String {
     let user = app.user.as_deref().unwrap_or(USER);
-    let folders: String =
-        app.folders().iter().map(|folder| format!("COPY --from=folder --chown={user} /empty/ {folder}/\n")).collect();
+    // A folder that is copied gives its mode also to one that is there already.
+    let copy = |(at, folder): (usize, &String)| format!("COPY folders/{at}/ {}/\n", parted(folder).0);
+    let folders: String = app.folders().iter().enumerate().map(copy).collect();
     let command = Value::from(command.to_vec());
     format!(
-        "FROM {gangway} AS gangway\nFROM scratch AS folder\nWORKDIR /empty\nFROM {base}\nUSER 0:0\n{folders}COPY --from=gangway /server /.gangway/gangway\n\
+        "FROM {gangway} AS gangway\nFROM {base}\nUSER 0:0\n{folders}COPY --from=gangway /server /.gangway/gangway\n\
          USER {user}\nENTRYPOINT [\"/.gangway/gangway\",\"run\",\"--\"]\nCMD {command}\n"
     )
+}
+
+/// The folder above, and the name in it.
+fn parted(folder: &str) -> (&str, &str) {
+    folder.rsplit_once('/').unwrap_or(("", folder))
+}
+
+/// The files of which it is made: the recipe, and a folder for each that the server may write to.
+fn context(recipe: &str, app: &App) -> Vec<u8> {
+    let folders: Vec<String> =
+        app.folders().iter().enumerate().map(|(at, folder)| format!("folders/{at}/{}/", parted(folder).1)).collect();
+    let mut files = vec![("Containerfile", recipe.as_bytes())];
+    files.extend(folders.iter().map(|folder| (folder.as_str(), b"".as_slice())));
+    archive(&files)
 }
 
 fn digest(parts: &[&str]) -> String {
@@ -208,10 +223,10 @@ mod tests {
 
     #[test]
     fn gangway_is_the_first_process_and_the_server_its_argument() {
-        let app = app("transport = 'stdio'\nuser = '1000'\nwritable = ['/tmp', '/cache']");
+        let app = app("transport = 'stdio'\nuser = '1000'\nwritable = ['/tmp', '/home/node/.cache']");
         let recipe = recipe("a/b:1", "localhost/gangway:2", &app, &["sh".into(), "-c".into(), "echo \"x\"".into()]);
-        let expected = "FROM localhost/gangway:2 AS gangway\nFROM scratch AS folder\nWORKDIR /empty\nFROM a/b:1\nUSER 0:0\n\
-                        COPY --from=folder --chown=1000 /empty/ /tmp/\nCOPY --from=folder --chown=1000 /empty/ /cache/\n\
+        let expected = "FROM localhost/gangway:2 AS gangway\nFROM a/b:1\nUSER 0:0\n\
+                        COPY folders/0/ /\nCOPY folders/1/ /home/node/\n\
                         COPY --from=gangway /server /.gangway/gangway\nUSER 1000\n\
                         ENTRYPOINT [\"/.gangway/gangway\",\"run\",\"--\"]\nCMD [\"sh\",\"-c\",\"echo \\\"x\\\"\"]\n";
         assert_eq!(recipe, expected);

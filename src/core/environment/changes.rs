@@ -62,6 +62,7 @@ pub fn cautions(environment: &Environment, planned: &[StackDeploy], deployed: &[
             Template::Edge => {}
         }
     }
+    all.extend(front::rewritten(&before, planned));
     let servers = before.servers(planned).len();
     if servers > USUAL_RESOURCE_SERVERS {
         all.push(format!(

@@ -1,6 +1,6 @@
 //! Asks for a value that nobody may see.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Write};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
@@ -32,7 +32,7 @@ pub(super) fn hidden(question: &str) -> io::Result<String> {
 }
 
 /// The keys up to the end of the line, as a terminal's own editing understands them.
-fn typed(keys: impl Read) -> io::Result<String> {
+fn typed(keys: impl BufRead) -> io::Result<String> {
     const INTERRUPT: u8 = 0x03;
     const END: u8 = 0x04;
     const CLEAR: u8 = 0x15;

@@ -281,11 +281,13 @@ fn folders(app: &App) -> Result<(), Fault> {
     for folder in &folders {
         let parts: Vec<&str> = folder.split('/').skip(1).collect();
         let whole = folder.starts_with('/') && parts.iter().all(|part| !matches!(*part, "" | "." | ".."));
-        let plain = folder.chars().all(|c| c.is_ascii_alphanumeric() || "/_.-".contains(c)) && folder.len() <= 200;
+        let plain = folder.chars().all(|c| c.is_ascii_alphanumeric() || "/_.-".contains(c)) && folder.len() <= 80;
         if !whole || !plain {
             return fault(
                 "writable",
-                format!("{folder:?} is not possible; a whole path such as /tmp, without .. and / at the end"),
+                format!(
+                    "{folder:?} is not possible; a whole path such as /tmp, up to 80 characters, without .. and / at the end"
+                ),
             );
         }
         if matches!(parts[0], ".gangway" | ".quarterdeck" | "proc" | "sys" | "dev") {

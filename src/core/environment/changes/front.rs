@@ -102,6 +102,27 @@ pub(super) fn cautions(after: &After<'_>, environment: &Environment) -> Vec<Stri
     all
 }
 
+/// Servers whose secret variables CloudFormation may empty: it may write what a template says of a Secret again when
+/// another property of it changes, and its key is one.
+pub(super) fn rewritten(before: &Before<'_>, planned: &[StackDeploy]) -> Option<String> {
+    let platform = planned.iter().find(|deploy| deploy.template == Template::Platform)?;
+    let platform = After { deploy: platform, stack: before.of(platform) };
+    platform.change("Encryption")?;
+    let has_app = |deploy: &&StackDeploy| {
+        let after = After { deploy, stack: before.of(deploy) };
+        after.was("App").is_some_and(|app| !app.is_empty())
+    };
+    let servers: Vec<&str> =
+        planned.iter().filter(has_app).filter_map(|deploy| Some(deploy.service.as_ref()?.service.as_str())).collect();
+    (!servers.is_empty()).then(|| {
+        format!(
+            "{}: the key of their Secrets changes, and CloudFormation may empty them then: look at `quarterdeck secret \
+             list` afterwards; what was there stays in the version AWSPREVIOUS",
+            servers.join(", ")
+        )
+    })
+}
+
 fn session_caution(after: &After<'_>, spec: &ServerSpec, app: &App) -> Option<String> {
     let name = &spec.name;
     let many = after.will_be("MaxCount").is_some_and(|count| count.parse::<u32>().is_ok_and(|count| count > 1));
@@ -189,6 +210,18 @@ mod tests {
     #[case("a:5000/b:1@sha256:2", "a:5000/b")]
     fn a_repository_is_an_image_without_tag_and_digest(#[case] image: &str, #[case] name: &str) {
         assert_eq!(repository(image), name);
+    }
+
+    #[test]
+    fn a_new_key_for_secrets_that_may_be_emptied_is_told() {
+        let first = format!("[platform]\nencryption = false\ngangway_image = 'g'\n[[server]]\n{APP}");
+        let stacks = deployed(&environment(&first));
+        let tell = |text: &str| {
+            let next = environment(text);
+            super::super::cautions(&next, &planned(&next, &stacks), &stacks).join("\n")
+        };
+        assert!(tell(&first.replace("false", "true")).contains("AWSPREVIOUS"));
+        assert!(!tell(&first).contains("AWSPREVIOUS"));
     }
 
     #[rstest]
