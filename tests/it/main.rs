@@ -13,6 +13,7 @@ mod aws_wire;
 mod colleagues;
 mod command;
 mod deploys;
+mod e2e_app;
 mod e2e_colleagues;
 mod e2e_local;
 mod e2e_oauth;

@@ -218,7 +218,7 @@ class Shape(unittest.TestCase):
         statements = resources["ExecutionRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
         readable = [one["Resource"] for one in statements if one["Action"] == "secretsmanager:GetSecretValue"]
         expected = [
-            {"Fn::GetAtt": ["MachineSecret", "Id"]}, {"Ref": "AppSecret"}, {"Ref": "RegistrySecretArn"}, {"Ref": "SecretArns"},
+            {"Fn::GetAtt": ["MachineSecret", "Id"]}, {"Fn::GetAtt": ["AppSecret", "Id"]}, {"Ref": "RegistrySecretArn"}, {"Ref": "SecretArns"},
         ]
         self.assertEqual(readable, expected)
         keys = [one["Resource"] for one in statements if one["Action"] == "kms:Decrypt"]
