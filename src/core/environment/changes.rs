@@ -57,7 +57,7 @@ pub fn cautions(environment: &Environment, planned: &[StackDeploy], deployed: &[
             Template::Platform => all.extend(platform_cautions(&after)),
             Template::Server => {
                 all.extend(path_caution(&after));
-                all.extend(front::cautions(&after, environment));
+                all.extend(front::caution(&after, environment));
             }
             Template::Edge => {}
         }

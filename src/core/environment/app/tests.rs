@@ -62,6 +62,8 @@ const SECRET: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:strip
 #[case::nested("writable = ['/a/b', '/a']", "writable", "another folder of the list")]
 #[case::folder_twice("writable = ['/a', '/a']", "writable", "is there already")]
 #[case::many_folders("writable = ['/a', '/b', '/c', '/d', '/e']", "writable", "4 are")]
+#[case::per_caller("sessions = 'per-caller'", "sessions", "one server for each group")]
+#[case::per_request("sessions = 'per-request'", "sessions", "only \"shared\"")]
 #[case::processes("processes = 0", "processes", "1 to 64")]
 #[case::many_processes("processes = 65", "processes", "1 to 64")]
 #[case::long("request_seconds = 121", "request_seconds", "1 to 120")]
@@ -134,7 +136,7 @@ fn everything_that_is_possible_is_accepted_and_told() {
          secrets = {{ STRIPE_KEY = '{SECRET}', OTHER = '{SECRET}:key', BY_NAME = 'app/stripe:key' }}\n\
          secret_keys = ['arn:aws:kms:eu-west-1:123456789012:key/1']\nregistry_secret = '{SECRET}'\n\
          policies = ['arn:aws:iam::123456789012:policy/files', 'arn:aws:iam::aws:policy/ReadOnlyAccess']\n\
-         user = '1000:1000'\nread_only = false\nwritable = ['/tmp', '/home/node/.cache']\nsessions = 'per-caller'\n\
+         user = '1000:1000'\nread_only = false\nwritable = ['/tmp', '/home/node/.cache']\nsessions = 'shared'\n\
          processes = 8\nrequest_seconds = 120\nstart_seconds = 90\nmax_body_kilobytes = 32\nmax_requests = 64\n\
          tools = {{ default = 'write', read = ['list'], write = ['move'], hidden = ['raw_sql'] }}"
     );
@@ -145,7 +147,7 @@ fn everything_that_is_possible_is_accepted_and_told() {
         "transport": "http", "port": 3000, "path": "/tools/mcp",
         "command": ["node", "dist/index.js", "--host=0.0.0.0"],
         "environment": { "LOG_LEVEL": "info", "MAX_TOKENS": "4096", "TOKEN_KIND": "plain" },
-        "sessions": "per-caller", "processes": 8, "request_seconds": 120,
+        "sessions": "shared", "processes": 8, "request_seconds": 120,
         "tools": { "default": "write", "read": ["list"], "write": ["move"], "hidden": ["raw_sql"] },
     });
     assert_eq!(told, expected);

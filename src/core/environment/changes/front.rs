@@ -2,7 +2,7 @@
 //! that has nothing in front of it, would be open to everybody.
 
 use super::{After, Before};
-use crate::core::environment::{App, Environment, ServerSpec, Sessions, Template};
+use crate::core::environment::{Environment, ServerSpec, Template};
 use crate::core::error::{ErrorKind, Refusal};
 use crate::core::operation::deploy::StackDeploy;
 use crate::core::stack::Stack;
@@ -87,19 +87,16 @@ fn repository(image: &str) -> &str {
 }
 
 /// What the operator should know of a server that knows nothing of gangway.
-pub(super) fn cautions(after: &After<'_>, environment: &Environment) -> Vec<String> {
-    let spec = after.will_be("ServerName").and_then(|name| environment.server(name));
-    let Some((spec, app)) = spec.and_then(|spec| Some((spec, spec.app.as_ref()?))) else { return Vec::new() };
-    let mut all = Vec::new();
-    if after.stack.is_none() {
-        all.push(format!(
-            "{}: gangway answers for it what it asks of its callers (sampling, elicitation, roots): that there is no \
+pub(super) fn caution(after: &After<'_>, environment: &Environment) -> Option<String> {
+    let spec = after.will_be("ServerName").and_then(|name| environment.server(name))?;
+    let new = spec.app.is_some() && after.stack.is_none();
+    new.then(|| {
+        format!(
+            "{}: gangway answers for its callers what it asks of them (sampling, elicitation, roots): that there is no \
              such thing",
             spec.name
-        ));
-    }
-    all.extend(session_caution(after, spec, app));
-    all
+        )
+    })
 }
 
 /// Servers whose secret variables CloudFormation may empty: it may write what a template says of a Secret again when
@@ -121,22 +118,6 @@ pub(super) fn rewritten(before: &Before<'_>, planned: &[StackDeploy]) -> Option<
             servers.join(", ")
         )
     })
-}
-
-fn session_caution(after: &After<'_>, spec: &ServerSpec, app: &App) -> Option<String> {
-    let name = &spec.name;
-    let many = after.will_be("MaxCount").is_some_and(|count| count.parse::<u32>().is_ok_and(|count| count > 1));
-    let told = |parameter| after.change(parameter).is_some() || after.stack.is_none();
-    match app.sessions {
-        Some(Sessions::PerCaller) if many && (told("App") || told("MaxCount")) => Some(format!(
-            "{name}: what a caller leaves in his session is known to one task, and requests go to all of them; with \
-             max = 1 it is kept as long as the task lives"
-        )),
-        Some(Sessions::PerRequest) if told("App") => Some(format!(
-            "{name}: each request starts a process or a session of its own: it takes as long as the start of the server"
-        )),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -213,6 +194,14 @@ mod tests {
     }
 
     #[test]
+    fn what_a_new_server_cannot_ask_of_its_callers_is_told_once() {
+        let next = environment(&format!("{PLATFORM}[[server]]\n{APP}"));
+        let tell = |stacks: &[Stack]| super::super::cautions(&next, &planned(&next, stacks), stacks).join("\n");
+        assert!(tell(&[]).contains("sampling"));
+        assert!(!tell(&deployed(&next)).contains("sampling"));
+    }
+
+    #[test]
     fn a_new_key_for_secrets_that_may_be_emptied_is_told() {
         let first = format!("[platform]\nencryption = false\ngangway_image = 'g'\n[[server]]\n{APP}");
         let stacks = deployed(&environment(&first));
@@ -222,19 +211,5 @@ mod tests {
         };
         assert!(tell(&first.replace("false", "true")).contains("AWSPREVIOUS"));
         assert!(!tell(&first).contains("AWSPREVIOUS"));
-    }
-
-    #[rstest]
-    #[case("sessions = 'per-caller'", "max = 2", Some("one task"))]
-    #[case("sessions = 'per-caller'", "max = 1", None)]
-    #[case("sessions = 'per-request'", "", Some("each request starts"))]
-    #[case("", "max = 2", None)]
-    fn what_a_session_mode_costs_is_told(#[case] app: &str, #[case] server: &str, #[case] words: Option<&str>) {
-        let text = format!("{PLATFORM}[[server]]\n{server}\n{APP}\n{app}");
-        let next = environment(&text);
-        let all = super::super::cautions(&next, &planned(&next, &[]), &[]);
-        let about: Vec<&String> = all.iter().filter(|one| !one.contains("sampling")).collect();
-        assert_eq!(about.iter().any(|one| words.is_some_and(|words| one.contains(words))), words.is_some(), "{all:?}");
-        assert_eq!(about.is_empty(), words.is_none(), "{all:?}");
     }
 }
