@@ -1,8 +1,11 @@
 //! Secret variables of a server: set by several operators at once and by one who is cut off. No value is lost,
 //! none is overwritten, and none is in anything that is written here.
 
+use std::sync::Arc;
+
 use crate::support::operators::Desk;
 use crate::support::world::{Secret, Setup, World};
+use quarterdeck::core::environment::Environment;
 use quarterdeck::core::operation::record::Outcome;
 use quarterdeck::core::operation::{Operation, Phase, PlanRequest, Standing, Way};
 use rstest::rstest;
@@ -100,8 +103,9 @@ async fn an_operation_whose_process_is_gone_before_it_wrote_says_that_the_value_
     alice.session.cloud.hold(running.operation.id(), SecretString::from(VALUE));
     let id = alice.killed_before(running.yes(), "set API_KEY").await;
     // Its call may have been on its way, so it is offered; it then finds that there is nothing to go on with.
-    let resumed = alice.offer(&id, Way::Resume).await.yes();
-    let reason = failure(&alice.rest(resumed).await);
+    let later = alice.beside().await;
+    let resumed = later.offer(&id, Way::Resume).await.yes();
+    let reason = failure(&later.rest(resumed).await);
     assert!(reason.contains("in the memory of the process") && reason.contains("set it again"), "{reason}");
     assert_eq!(current(&world), json!({ "OLD": "kept" }));
 }
@@ -142,4 +146,28 @@ async fn a_secret_that_is_no_object_is_not_overwritten_and_not_repeated() {
     let alice = Desk::new("alice", &world, 512).await;
     let refusal = alice.plan(set("API_KEY")).await.unwrap_err().to_string();
     assert!(refusal.contains("JSON") && !refusal.contains("hunter2"), "{refusal}");
+}
+
+/// ECS takes no name of a Secret, and finds out after minutes that there is none.
+#[tokio::test]
+async fn secrets_that_the_file_names_are_looked_up_by_the_plan() {
+    let world = world();
+    let mut alice = Desk::new("alice", &world, 512).await;
+    let file = |place: &str| {
+        let text = format!(
+            "environment = 'prod'\nregion = 'eu-central-1'\n[platform]\ngangway_image = 'gangway:1'\n[[server]]\n\
+             name = 'time'\nimage = 'acme/time:1'\n[server.app]\ntransport = 'stdio'\ncommand = ['time']\n\
+             secrets = {{ API_KEY = '{place}' }}"
+        );
+        let environment: Environment = toml::from_str(&text).unwrap();
+        environment.validate().unwrap();
+        Some(Arc::new(environment))
+    };
+    alice.session.environment = file(&format!("{SECRET}:OLD"));
+    let plan = alice.plan(PlanRequest::Deploy { servers: Vec::new() }).await.unwrap();
+    let intent = serde_json::to_string(&plan.intent).unwrap();
+    assert!(intent.contains("secret:quarterdeck/prod/time/app-AbCdEf:OLD::"), "{intent}");
+    alice.session.environment = file("app/none");
+    let refusal = alice.plan(PlanRequest::Deploy { servers: Vec::new() }).await.unwrap_err().to_string();
+    assert!(refusal.contains("server.time.app.secrets.API_KEY") && refusal.contains("app/none"), "{refusal}");
 }
