@@ -21,6 +21,7 @@ use crate::core::fleet::{Fleet, Task, TaskDefinition};
 use crate::core::identity::Identity;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery, TailUpdate};
+use crate::core::operation::variable::Variables;
 use crate::core::operation::work::TokenProbe;
 use crate::core::operation::{Announced, Applied, Approved};
 use crate::core::reach::Reach;
@@ -153,6 +154,12 @@ pub trait Secrets {
 
     /// Who has reserved a Secret for an operation, if somebody has.
     async fn lease(&self, secret: &str) -> CloudResult<Option<Holder>>;
+
+    /// The names of the variables in a server's Secret, and the version that has them. No value leaves the wall.
+    async fn variables(&self, secret: &str) -> CloudResult<Variables>;
+
+    /// The ARN of a Secret of this name in the region; `None` if there is none.
+    async fn secret_arn(&self, name: &str) -> CloudResult<Option<String>>;
 }
 
 /// CloudWatch Logs.
@@ -248,4 +255,8 @@ pub trait Writes {
     /// not as the plan showed it. The request is sent once: a write without an
     /// idempotency token is never repeated by itself.
     async fn apply(&self, approved: Approved) -> CloudResult<Applied>;
+
+    /// Keeps a value that an operator has typed for the operation of this id, in memory alone, until its call
+    /// takes it. It changes nothing in the cloud.
+    fn hold(&self, operation: &str, value: SecretString);
 }

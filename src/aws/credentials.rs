@@ -105,6 +105,25 @@ impl Credentials {
         self
     }
 
+    /// The same content with a variable set.
+    #[must_use]
+    pub(super) fn with_variable(mut self, key: &str, value: SecretString) -> Self {
+        if key == CLIENT_SECRET {
+            self.secret = Some(value);
+        } else {
+            self.rest.insert(key.to_owned(), Value::String(value.expose_secret().to_owned()));
+        }
+        self
+    }
+
+    /// The names in it, in order.
+    pub(super) fn keys(&self) -> Vec<String> {
+        let secret = self.secret.as_ref().map(|_| CLIENT_SECRET.to_owned());
+        let mut keys: Vec<String> = self.rest.keys().map(|key| sanitise(key)).chain(secret).collect();
+        keys.sort();
+        keys
+    }
+
     /// Who holds the lease that the version stands for, as far as it says so.
     pub(super) fn holder(&self) -> Holder {
         let told = self.rest.get(HOLDER).cloned().unwrap_or_default();

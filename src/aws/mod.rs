@@ -19,6 +19,7 @@ mod ecs;
 mod elb;
 mod error;
 mod fleet;
+mod held;
 mod insights;
 mod log_configuration;
 mod logs;
@@ -111,6 +112,8 @@ pub struct AwsCloud {
     container_logs: Mutex<HashMap<String, Vec<ContainerLog>>>,
     /// Clients as they were read lately, and when, by their pool and id.
     clients: Mutex<HashMap<(String, String), (Instant, Client)>>,
+    /// Values that operators have typed.
+    values: held::Held,
     /// Whether the endpoint has said that it lacks the calls for a second client secret.
     single_secret: AtomicBool,
     /// How to get the text of a template.
@@ -158,6 +161,7 @@ pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<Aw
         meter,
         container_logs: Mutex::default(),
         clients: Mutex::default(),
+        values: held::Held::default(),
         single_secret: AtomicBool::new(false),
         template_text: Template::body,
         endpoint,

@@ -13,6 +13,7 @@ use super::credentials::{self, Credentials};
 use super::{AwsCloud, error};
 use crate::cloud::{CloudResult, ErrorKind, Secrets};
 use crate::core::client::{Holder, SecretEntry, StoredSecret};
+use crate::core::operation::variable::Variables;
 use crate::core::operation::work::{LEASE, Label, Version, labelled};
 
 const GET: &str = "secretsmanager:GetSecretValue";
@@ -63,6 +64,31 @@ impl Secrets for AwsCloud {
             }
         };
         self.within(GET, read).await
+    }
+
+    async fn variables(&self, secret: &str) -> CloudResult<Variables> {
+        let read = async {
+            let call = self.read.secrets.get_secret_value().secret_id(secret).version_stage(Label::Current.as_str());
+            let answer = call.send().await.map_err(self.failed(GET))?;
+            let missing = |what: &str| error::invalid(GET, format!("secret {secret} {what}"));
+            let held = Credentials::parse(secret, answer.secret_string().ok_or_else(|| missing("holds no text"))?)?;
+            let version = answer.version_id().ok_or_else(|| missing("has no version"))?.to_owned();
+            Ok(Variables { version, keys: held.keys() })
+        };
+        self.within(GET, read).await
+    }
+
+    async fn secret_arn(&self, name: &str) -> CloudResult<Option<String>> {
+        const LIST: &str = "secretsmanager:ListSecrets";
+        let filter = Filter::builder().key(FilterNameStringType::Name).values(name).build();
+        let read = async {
+            let pages = self.read.secrets.list_secrets().filters(filter).into_paginator().send();
+            let found: Vec<_> = pages.try_collect().await.map_err(self.failed(LIST))?;
+            let mut entries = found.into_iter().flat_map(|page| page.secret_list.unwrap_or_default());
+            // The filter takes every name that begins so.
+            Ok(entries.find(|entry| entry.name() == Some(name)).and_then(|entry| some_text(entry.arn())))
+        };
+        self.within(LIST, read).await
     }
 }
 

@@ -28,6 +28,16 @@ pub enum LocalError {
     /// Another `quarterdeck` is starting or stopping the local cloud.
     #[error("another quarterdeck is starting or stopping the local cloud (lock {}); wait until it is done", .0.display())]
     Busy(PathBuf),
+    /// An image is not there, or cannot be used.
+    #[error("image {image}: {reason}; {way_out}")]
+    Image {
+        /// Its name.
+        image: String,
+        /// Why.
+        reason: String,
+        /// What to do.
+        way_out: String,
+    },
     /// A program is not installed.
     #[error("{program} is not installed: {way_out}")]
     Missing {

@@ -11,15 +11,19 @@ use tokio::process::Command;
 use super::command::{OutputLine, find, run};
 use super::engine::{Api, archive};
 use super::error::{LocalError, at};
+use super::front::GANGWAY;
 use super::{LocalProgress, ProgressFn};
+use crate::core::environment::Architecture;
 
 /// Binaries that become images, and the packages that they are in.
-const BINARIES: [&str; 3] = ["mcp-time", "mcp-weather", NWS_STUB];
-const PACKAGES: [&str; 2] = ["mcp-time", "mcp-weather"];
+const BINARIES: [&str; 4] = ["mcp-time", WEATHER, NWS_STUB, GANGWAY];
+const PACKAGES: [&str; 3] = ["gangway", "mcp-time", "mcp-weather"];
+/// The server that calls the weather service.
+pub(super) const WEATHER: &str = "mcp-weather";
 /// The binary that stands in for the weather service.
 pub(super) const NWS_STUB: &str = "nws-stub";
 /// Label of an image that holds the digest of what it was built from.
-const DIGEST: &str = "quarterdeck.sha256";
+pub(super) const DIGEST: &str = "quarterdeck.sha256";
 const LIMIT: Duration = Duration::from_secs(45 * 60);
 
 /// The folder that holds `servers/`: the one given, else the one this program was built in, else the
@@ -32,13 +36,13 @@ pub(super) fn source(given: Option<&Path>) -> Option<PathBuf> {
 }
 
 /// The reference of a binary's newest image.
-fn newest(binary: &str) -> String {
+pub(super) fn newest(binary: &str) -> String {
     format!("localhost/quarterdeck/{binary}:local")
 }
 
 /// The reference of the image with exactly this content. A changed server has another reference, so that a
 /// deploy rolls it out and a rollback finds the earlier image.
-fn pinned(binary: &str, digest: &str) -> String {
+pub(super) fn pinned(binary: &str, digest: &str) -> String {
     format!("localhost/quarterdeck/{binary}:{}", digest.get(..12).unwrap_or(digest))
 }
 
@@ -71,6 +75,11 @@ pub(super) async fn ensure(
         images.insert(binary, image);
     }
     Ok(images)
+}
+
+/// The processor of this machine, for which the binaries are compiled.
+pub(super) fn architecture() -> Architecture {
+    if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86 }
 }
 
 /// The references of images that were built before, by binary.
@@ -175,7 +184,7 @@ fn executable(message: &str) -> Option<(String, PathBuf)> {
     Some((message["target"]["name"].as_str()?.to_owned(), PathBuf::from(path)))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -188,7 +197,7 @@ mod tests {
         let command = cargo_command(Path::new("cargo"), Path::new("/src"), "x86_64-unknown-linux-gnu");
         let arguments: Vec<_> = command.as_std().get_args().filter_map(|argument| argument.to_str()).collect();
         let expected = "build --profile image --target x86_64-unknown-linux-gnu \
-                        --message-format json-render-diagnostics -p mcp-time -p mcp-weather";
+                        --message-format json-render-diagnostics -p gangway -p mcp-time -p mcp-weather";
         assert_eq!(arguments.join(" "), expected);
         let flags = command.as_std().get_envs().find(|(name, _)| *name == "RUSTFLAGS").and_then(|(_, value)| value);
         assert_eq!(flags.and_then(|value| value.to_str()), Some("-C target-feature=+crt-static"));

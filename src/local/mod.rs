@@ -12,6 +12,7 @@ mod down;
 mod emulator;
 mod engine;
 mod error;
+mod front;
 mod images;
 mod place;
 mod process;
@@ -33,6 +34,7 @@ pub use down::{Stopped, down};
 pub use emulator::DEFAULT_PORT;
 pub use engine::{EngineContainer, EngineInfo};
 pub use error::LocalError;
+pub use front::in_front;
 pub use place::{ENVIRONMENT, REGION};
 pub use python::{MINISTACK_VARIABLE, MINISTACK_VERSION};
 pub use status::{EmulatorStatus, Status, status};
@@ -107,6 +109,8 @@ pub struct Running {
     pub overrides: BTreeMap<String, String>,
     /// Image references by binary (`mcp-time`); empty where none could be built.
     pub images: BTreeMap<String, String>,
+    /// Base URL of the stand-in for the weather service, if it runs.
+    pub upstream: Option<String>,
     /// The environment to deploy.
     pub environment: Environment,
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::core::environment::{
-    Architecture, DeploySettings, Edge, Environment, Nat, Network, Origin, Platform, Providers, ServerSpec, names,
+    DeploySettings, Edge, Environment, Nat, Network, Origin, Platform, Providers, ServerSpec, names,
 };
 
 use super::engine::EngineInfo;
+use super::images;
 
 /// Name of the local environment.
 pub const ENVIRONMENT: &str = "local";
@@ -25,6 +26,8 @@ pub(super) fn overrides(port: u16, engine: Option<&EngineInfo>) -> BTreeMap<Stri
         ("AllowedHosts", format!("localhost localhost:{port} 127.0.0.1 127.0.0.1:{port}")),
         ("TokenEndpoint", format!("{base}/oauth2/token")),
         ("AuthorizationEndpoint", format!("{base}/oauth2/authorize")),
+        // It is in the images already, because the emulator knows no init containers.
+        ("GangwayImage", String::new()),
     ];
     if let Some(engine) = engine {
         // The template adds the pool's id, which only the platform stack knows.
@@ -33,15 +36,16 @@ pub(super) fn overrides(port: u16, engine: Option<&EngineInfo>) -> BTreeMap<Stri
     all.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// The local environment, without the things that the emulator lacks. `images` are references by binary;
+/// The local environment, without the things that the emulator lacks. `built` are references by binary;
 /// `upstream` is the base URL of the stand-in for the weather service.
-pub(super) fn environment(images: &BTreeMap<String, String>, upstream: Option<&str>) -> Environment {
+pub(super) fn environment(built: &BTreeMap<String, String>, upstream: Option<&str>) -> Environment {
     let server = |name: &str, tasks: u32| {
-        let image = images.get(&format!("mcp-{name}"))?;
+        let image = built.get(&format!("mcp-{name}"))?;
         Some(ServerSpec {
             name: name.to_owned(),
             image: image.clone(),
-            architecture: Some(if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86 }),
+            gangway: Some(true),
+            architecture: Some(images::architecture()),
             // The same, because the emulator has no autoscaling.
             min: Some(tasks),
             max: Some(tasks),

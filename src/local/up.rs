@@ -82,6 +82,7 @@ fn running(
         addresses: emulator.addresses,
         overrides: place::overrides(emulator.port, engine.as_ref()),
         environment: place::environment(&images, upstream),
+        upstream: upstream.map(str::to_owned),
         engine,
         started_here,
         images,

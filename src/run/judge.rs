@@ -11,6 +11,7 @@ use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::record::{Entry, Outcome};
 use crate::core::operation::rotate::{Rotation, UndoRotation};
 use crate::core::operation::service::{DEPLOYMENT, DESIRED, Restart, Rollback, Scale, ServiceRef, seen};
+use crate::core::operation::variable::SetSecret;
 use crate::core::operation::work::{Label, Shown, labelled};
 use crate::core::operation::{Call, Fact, Facts, Intent, Operation, SecretCall, Standing, Work};
 use crate::core::stack::{Stack, StackRef};
@@ -48,6 +49,7 @@ pub async fn judge(session: &Session, operation: &Operation) -> CloudResult<Stan
         Intent::Destroy(destroy) => of_destroy(session, operation, destroy).await,
         Intent::Rotate(rotation) => of_rotation(session, operation, rotation).await,
         Intent::UndoRotation(undo) => of_undo(session, operation, undo).await,
+        Intent::SetSecret(set) => of_set(session, operation, set).await,
     }
 }
 
@@ -70,6 +72,24 @@ async fn server(session: &Session, service: &ServiceRef) -> CloudResult<Result<S
         },
         Err(error) if error.kind == ErrorKind::NotFound => Ok(Err(gone())),
         Err(error) => Err(error),
+    }
+}
+
+/// The value was in the memory of the process that began it. What is left to do needs it only if nothing was
+/// written yet.
+async fn of_set(session: &Session, operation: &Operation, set: &SetSecret) -> CloudResult<Standing> {
+    if operation.facts().contains(&Fact::Published(set.secret.clone())) || operation.was_sent(0) {
+        return Ok(Standing::Resumable);
+    }
+    match session.cloud.variables(&set.secret).await {
+        Err(error) if error.kind == ErrorKind::NotFound => {
+            Ok(Standing::Void(format!("secret {} does not exist any more", set.secret)))
+        }
+        Err(error) => Err(error),
+        Ok(found) if found.version != set.current => {
+            Ok(Standing::Overtaken(format!("secret {} was changed since", set.secret)))
+        }
+        Ok(_) => Ok(Standing::Void(format!("the value of {} was not kept; set it again", set.key))),
     }
 }
 

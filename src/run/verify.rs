@@ -8,7 +8,7 @@ use crate::core::environment::names;
 use crate::core::fleet::{Fleet, Server};
 use crate::core::operation::deploy::seen_stack;
 use crate::core::operation::protocol::News;
-use crate::core::operation::verify::{bounds_are, changed_last_by, gone, settled, steady, task_stopped};
+use crate::core::operation::verify::{bounds_are, changed_last_by, gone, settled, steady, task_stopped, variable_set};
 use crate::core::operation::work::{Shown, TokenProbe};
 use crate::core::operation::{Check, CheckState, Fact, Facts};
 use crate::core::reach::{Broken, Reach};
@@ -69,6 +69,7 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         }
         Check::TokenGranted { probe } => granted(session, probe).await?,
         Check::TokenRefused { probe } => refused(session, probe).await?,
+        Check::VariableSet { secret, key, version } => variable_set(&cloud.variables(secret).await?, key, version),
         Check::GraceOver { until } => {
             let left = until.duration_since(Timestamp::now());
             if left.is_positive() {

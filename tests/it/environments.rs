@@ -19,6 +19,7 @@ fn server(name: &str, path: Option<&str>) -> ServerSpec {
         name: name.into(),
         image: format!("mcp-{name}@sha256:{}", "0".repeat(64)),
         path: path.map(Into::into),
+        gangway: Some(true),
         ..ServerSpec::default()
     }
 }

@@ -148,13 +148,22 @@ const RESTART: &str = "start a new deployment of weather";
 const GRACE: &str = "grace period: the old credentials still work";
 
 fn every_plan() -> Vec<Plan> {
-    vec![plans::scale(), plans::deploy(), plans::destroy(), plans::rotate(true), plans::rotate(false), plans::undo()]
+    vec![
+        plans::scale(),
+        plans::deploy(),
+        plans::destroy(),
+        plans::rotate(true),
+        plans::rotate(false),
+        plans::undo(),
+        plans::set_secret(),
+    ]
 }
 
 #[rstest]
 #[case(plans::scale(), 2)]
 #[case(plans::deploy(), 7)]
 #[case(plans::destroy(), 4)]
+#[case(plans::set_secret(), 1)]
 #[case(plans::rotate(true), 9)]
 #[case(plans::rotate(false), 10)]
 fn steps_are_done_in_order_and_recorded(#[case] plan: Plan, #[case] calls: usize) {

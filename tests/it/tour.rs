@@ -141,6 +141,7 @@ async fn secrets(session: &Session, url: &str) -> String {
         scopes: Vec::new(),
     };
     let mut said = format!("{:?}\n{:?}\n", cloud.stored_secret(secret).await, cloud.secret_versions(secret).await);
+    said += &format!("{:?}\n{:?}\n", cloud.variables(secret).await, cloud.secret_arn(secret).await);
     said += &format!("{:?}\n{:?}\n", cloud.lease(secret).await, cloud.has_dual_secrets("p", "client1").await);
     said += &format!("{:?}\n", cloud.accepted(&probe, &format!("{url}/time/mcp")).await);
     said + &format!("{:?}\n", cloud.token(&probe).await.map(|answer| answer.granted().map(drop)))

@@ -7,6 +7,16 @@ import cfnlint.decode.cfn_yaml
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 NAMES = ["edge", "network", "platform", "server"]
+SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:files-AbCdEf"
+# A server that knows nothing of gangway, with everything that it may have.
+APP = {
+    "OriginGuardSecret": "quarterdeck/prod/origin-header", "MinCount": 2, "MaxCount": 6,
+    "App": '{"transport":"http","port":3000}', "AppCommand": "node~|~dist/index.js", "GangwayImage": "gangway:1",
+    "TaskPolicyArns": "arn:aws:iam::123456789012:policy/files", "RegistrySecretArn": SECRET,
+    "SecretArns": SECRET, "SecretKeyArns": "arn:aws:kms:eu-west-1:123456789012:key/1",
+    "SecretA": f"API_KEY {SECRET}:key::", "User": "1000:1000", "WritableA": "/tmp", "WritableB": "/cache",
+    "StartSeconds": 60,
+}
 
 
 def path(name: str) -> Path:
@@ -44,6 +54,12 @@ def resolve(template: dict, given: dict) -> dict:
         if truth.get(resource.get("Condition"), True)
     }
     rest = {key: decide(value, truth) for key, value in template.items() if key not in ("Conditions", "Rules", "Resources")}
+    outputs = template.get("Outputs", {})
+    rest["Outputs"] = {
+        name: {key: value for key, value in decide(output, truth).items() if key != "Condition"}
+        for name, output in outputs.items()
+        if truth.get(output.get("Condition"), True)
+    }
     return rest | {"Resources": resources}
 
 
@@ -66,6 +82,9 @@ def holds(node, conditions: dict, values: dict):
             return all(map(recur, argument))
         case "Fn::Or":
             return any(map(recur, argument))
+        case "Fn::Join":
+            # A list is a parameter here, whose values are joined with commas.
+            return argument[0].join(recur(argument[1]).split(","))
     raise ValueError(f"a condition with {function}")
 
 

@@ -18,6 +18,7 @@ CHOSEN = [
     ("platform", {"OriginMode": "vpc-origin", "WebAclArn": "arn"}),
     ("platform", {"OriginMode": "public", "CloudFrontPrefixListId": "pl-1", "WebAclArn": "arn", "VpcCidr": "10.64.0.0/16"}),
     ("server", {"OriginGuardSecret": "quarterdeck/prod/origin-header", "MinCount": 2, "MaxCount": 6}),
+    ("server", templates.APP),
 ]
 
 

@@ -164,6 +164,66 @@ class Shape(unittest.TestCase):
         for client in clients:
             self.assertLessEqual(len(client["Properties"]["AllowedOAuthScopes"]), 50)
 
+    def test_a_server_of_ours_has_nothing_of_what_another_one_has(self):
+        resources = templates.resolve(self.all["server"], {})["Resources"]
+        self.assertNotIn("AppSecret", resources)
+        task = resources["TaskDefinition"]["Properties"]
+        self.assertNotIn("Volumes", task)
+        (container,) = task["ContainerDefinitions"]
+        self.assertEqual(
+            set(container),
+            {
+                "Name", "Image", "Essential", "ReadonlyRootFilesystem", "User", "Privileged", "LinuxParameters",
+                "StopTimeout", "VersionConsistency", "PortMappings", "HealthCheck", "Environment", "Secrets",
+                "LogConfiguration",
+            },
+        )
+        self.assertEqual(container["HealthCheck"]["Command"], ["CMD", "/server", "healthcheck"])
+        self.assertEqual(len(container["Environment"]), 13)
+        self.assertEqual([one["Name"] for one in container["Secrets"]], ["GANGWAY_ALLOWED_CLIENTS"])
+        self.assertNotIn("ManagedPolicyArns", resources["TaskRole"]["Properties"])
+        self.assertEqual(resources["Service"]["Properties"]["HealthCheckGracePeriodSeconds"], 15)
+        values = templates.parameters(self.all["server"], {})
+        self.assertEqual((values["User"], values["ReadOnlyRoot"], values["StartSeconds"]), ("65532:65532", "true", "10"))
+        statements = resources["ExecutionRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        secrets = [one["Resource"] for one in statements if one["Action"] == "secretsmanager:GetSecretValue"]
+        self.assertEqual(secrets, [{"Fn::GetAtt": ["MachineSecret", "Id"]}])
+
+    def test_gangway_is_put_in_front_of_a_server_that_knows_nothing_of_it(self):
+        resources = templates.resolve(self.all["server"], templates.APP)["Resources"]
+        task = resources["TaskDefinition"]["Properties"]
+        self.assertEqual([one["Name"] for one in task["Volumes"]], ["gangway", "writable-a", "writable-b"])
+        install, server = task["ContainerDefinitions"]
+        self.assertEqual((install["Name"], install["Essential"]), ("gangway_install", False))
+        self.assertEqual(install["Command"], ["install", "/.gangway", "/.writable/a", "/.writable/b"])
+        self.assertNotIn("Secrets", install)
+        self.assertEqual(server["DependsOn"], [{"ContainerName": "gangway_install", "Condition": "SUCCESS"}])
+        self.assertEqual(server["EntryPoint"], ["/.gangway/gangway", "run", "--"])
+        self.assertEqual(server["Command"], {"Fn::Split": ["~|~", {"Ref": "AppCommand"}]})
+        self.assertEqual(server["HealthCheck"]["Command"][1], "/.gangway/gangway")
+        mounts = {one["SourceVolume"]: one["ReadOnly"] for one in server["MountPoints"]}
+        self.assertEqual(mounts, {"gangway": True, "writable-a": False, "writable-b": False})
+        self.assertEqual(len(server["Secrets"]), 3)
+        names = {one["Name"] for one in server["Environment"]}
+        self.assertLessEqual({"GANGWAY_APP", "GANGWAY_MAX_BODY_BYTES", "GANGWAY_MAX_REQUESTS", "GANGWAY_REQUEST_SECONDS"}, names)
+        self.assertEqual(resources["TaskRole"]["Properties"]["ManagedPolicyArns"], {"Ref": "TaskPolicyArns"})
+        # Where the image has it in front already, nothing is put there.
+        resources = templates.resolve(self.all["server"], templates.APP | {"GangwayImage": ""})["Resources"]
+        (server,) = resources["TaskDefinition"]["Properties"]["ContainerDefinitions"]
+        self.assertNotIn("EntryPoint", server)
+        self.assertNotIn("DependsOn", server)
+
+    def test_a_task_reads_no_secret_but_those_that_are_named(self):
+        resources = templates.resolve(self.all["server"], templates.APP)["Resources"]
+        statements = resources["ExecutionRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        readable = [one["Resource"] for one in statements if one["Action"] == "secretsmanager:GetSecretValue"]
+        expected = [
+            {"Fn::GetAtt": ["MachineSecret", "Id"]}, {"Fn::GetAtt": ["AppSecret", "Id"]}, {"Ref": "RegistrySecretArn"}, {"Ref": "SecretArns"},
+        ]
+        self.assertEqual(readable, expected)
+        keys = [one["Resource"] for one in statements if one["Action"] == "kms:Decrypt"]
+        self.assertEqual(keys, [{"Ref": "SecretKeyArns"}])
+
     def test_zones_are_the_first_ones_names_or_ids(self):
         network = self.all["network"]
         first = {"Fn::Select": [2, {"Fn::GetAZs": ""}]}

@@ -8,8 +8,10 @@ mod publish;
 mod rotation;
 mod service;
 mod stack;
+mod variable;
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 
 use super::AwsCloud;
 use crate::cloud::{CloudResult, Writes};
@@ -19,6 +21,10 @@ use crate::core::operation::{Applied, Approved, Call, Facts};
 impl Writes for AwsCloud {
     async fn apply(&self, approved: Approved) -> CloudResult<Applied> {
         self.carry_out(approved.call(), approved.again()).await
+    }
+
+    fn hold(&self, operation: &str, value: SecretString) {
+        self.values.keep(operation, value);
     }
 }
 

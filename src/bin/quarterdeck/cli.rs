@@ -123,6 +123,9 @@ pub enum CloudCommand {
     /// Cognito app clients.
     #[command(subcommand)]
     Clients(ClientsCommand),
+    /// Variables of a server whose values are secret.
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Operations that were left unfinished on this machine.
     #[command(subcommand)]
     Operations(OperationsCommand),
@@ -299,6 +302,23 @@ pub enum ClientsCommand {
     Token {
         /// Client name or id.
         client: String,
+    },
+}
+
+/// Commands for the secret variables of a server.
+#[derive(Debug, Clone, Subcommand)]
+pub enum SecretCommand {
+    /// Set one. Its value is typed at a prompt, or comes on stdin; never as an argument.
+    Set {
+        /// The server.
+        server: String,
+        /// Name of the variable, such as API_KEY.
+        key: String,
+    },
+    /// Their names, without values.
+    List {
+        /// The server.
+        server: String,
     },
 }
 

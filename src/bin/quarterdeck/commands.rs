@@ -2,6 +2,7 @@
 
 use crate::cli::{
     Cli, ClientsCommand, CloudCommand, Global, Offline, OperationsCommand, OutputFormat, RotateFlags, ScaleFlags,
+    SecretCommand,
 };
 use crate::failure::ProgramFailure;
 use clap::CommandFactory;
@@ -103,6 +104,12 @@ pub async fn execute(session: &Session, global: &Global, command: CloudCommand) 
         CloudCommand::Clients(ClientsCommand::List) => headless::list_clients(session, output).await?,
         CloudCommand::Clients(ClientsCommand::Token { client }) => headless::token(session, &client, output).await?,
         CloudCommand::Clients(ClientsCommand::Rotate(rotate)) => self::rotate(session, global, rotate).await?,
+        CloudCommand::Secret(SecretCommand::Set { server, key }) => {
+            headless::set_secret(session, server, key, &consent(global), output).await?
+        }
+        CloudCommand::Secret(SecretCommand::List { server }) => {
+            headless::list_secrets(session, &server, output).await?
+        }
         CloudCommand::Operations(command) => operations(session, global, command).await?,
         CloudCommand::Audit => headless::print_audit(session, output)?,
         CloudCommand::IamPolicy(flags) => headless::rights(session, &flags.options()?, output).await?,
@@ -115,6 +122,8 @@ fn writes(command: &CloudCommand) -> bool {
         CloudCommand::Environment(_) | CloudCommand::Server(_) | CloudCommand::Scale(_) => true,
         CloudCommand::Clients(ClientsCommand::Rotate(_)) => true,
         CloudCommand::Clients(ClientsCommand::List | ClientsCommand::Token { .. }) => false,
+        CloudCommand::Secret(SecretCommand::Set { .. }) => true,
+        CloudCommand::Secret(SecretCommand::List { .. }) => false,
         CloudCommand::Plan { .. } | CloudCommand::Status { .. } | CloudCommand::Audit => false,
         CloudCommand::Logs(_) | CloudCommand::Insights(_) | CloudCommand::IamPolicy(_) => false,
         CloudCommand::Operations(OperationsCommand::List) => false,

@@ -17,7 +17,7 @@ use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
 use quarterdeck::core::text::short_duration;
 use quarterdeck::local::traffic::{Tokens, TrafficOptions, traffic};
-use quarterdeck::local::{self, LocalOptions, LocalProgress, Running};
+use quarterdeck::local::{self, LocalOptions, LocalProgress, ProgressFn, Running};
 use quarterdeck::run::Session;
 use quarterdeck::run::headless::{self, Consent, Exit, Output, progress};
 use quarterdeck::run::{planner, read};
@@ -38,18 +38,16 @@ fn show(news: LocalProgress) {
 }
 
 /// The environment from its file, with the images and addresses of this machine.
-fn environment(start: &Start, running: &Running) -> Result<Environment, ProgramFailure> {
+async fn environment(
+    start: &Start,
+    running: &Running,
+    show: &mut ProgressFn<'_>,
+) -> Result<Environment, ProgramFailure> {
     let mut environment = match &start.global.file {
         Some(_) => config::environment(start.global.file.as_deref())?.unwrap_or_else(|| running.environment.clone()),
         None => config::parse_environment(Path::new("quarterdeck.toml"), ENVIRONMENT)?,
     };
-    for server in &mut environment.servers {
-        if let Some(here) = running.environment.server(&server.name) {
-            server.image.clone_from(&here.image);
-            server.upstream_url.clone_from(&here.upstream_url);
-            server.architecture = here.architecture;
-        }
-    }
+    local::in_front(running, &mut environment, show).await?;
     if running.engine.is_none() {
         progress("      no container engine: the control plane runs alone, without servers");
         environment.servers.clear();
@@ -58,8 +56,8 @@ fn environment(start: &Start, running: &Running) -> Result<Environment, ProgramF
 }
 
 /// A session with the local cloud.
-async fn session(start: &Start, running: &Running) -> Result<Session, ProgramFailure> {
-    let environment = environment(start, running)?;
+async fn session(start: &Start, running: &Running, show: &mut ProgressFn<'_>) -> Result<Session, ProgramFailure> {
+    let environment = environment(start, running, show).await?;
     let options = aws::Access {
         region: Some(environment.region.clone()),
         endpoint: Some(running.endpoint.clone()),
@@ -75,7 +73,7 @@ async fn session(start: &Start, running: &Running) -> Result<Session, ProgramFai
 async fn up(start: &Start, output: Output) -> Result<(Running, Session, Exit), ProgramFailure> {
     let began = jiff::Timestamp::now();
     let running = local::up(&LocalOptions::default(), &mut show).await?;
-    let session = session(start, &running).await?;
+    let session = session(start, &running, &mut show).await?;
     progress(&format!("[4/4] deploy of environment {} …", session.context.environment));
     let plan = planner::plan(&session, PlanRequest::Deploy { servers: Vec::new() }).await?;
     let exit = headless::operate(
@@ -137,7 +135,8 @@ fn addresses(running: &Running, session: &Session) -> Result<(), headless::Failu
 
 /// A session with the local cloud that runs already.
 pub async fn attach(start: &Start) -> Result<Session, ProgramFailure> {
-    session(start, &running().await?).await
+    // What was told when it came up is not told again.
+    session(start, &running().await?, &mut |_| {}).await
 }
 
 /// The local cloud that runs already.

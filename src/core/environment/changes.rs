@@ -3,10 +3,15 @@
 //! CloudFormation would refuse the first after minutes, halfway through, and sometimes not be able to go
 //! back. Both are told in the plan, before anything is written.
 
+mod app;
+mod front;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+
+pub use app::app_changes;
+pub use front::check_front;
 
 use super::stacks::stands;
 use super::{Environment, Template, limits, names, zones};
@@ -50,10 +55,14 @@ pub fn cautions(environment: &Environment, planned: &[StackDeploy], deployed: &[
         match deploy.template {
             Template::Network => all.extend(network_cautions(environment, &after)),
             Template::Platform => all.extend(platform_cautions(&after)),
-            Template::Server => all.extend(path_caution(&after)),
+            Template::Server => {
+                all.extend(path_caution(&after));
+                all.extend(front::caution(&after, environment));
+            }
             Template::Edge => {}
         }
     }
+    all.extend(front::rewritten(&before, planned));
     let servers = before.servers(planned).len();
     if servers > USUAL_RESOURCE_SERVERS {
         all.push(format!(

@@ -114,6 +114,40 @@ choice! {
     }
 }
 
+choice! {
+    /// How gangway speaks to a server that knows nothing of it.
+    Transport {
+        /// Streamable HTTP on a port of the container.
+        Http = "http",
+        /// Lines on the standard streams of a process that gangway starts.
+        Stdio = "stdio",
+    }
+}
+
+choice! {
+    /// Which callers share a process or a session of such a server.
+    Sessions {
+        /// All of them.
+        Shared = "shared",
+        /// Each has its own.
+        PerCaller = "per-caller",
+        /// Each request has its own.
+        PerRequest = "per-request",
+    }
+}
+
+choice! {
+    /// The scope of a tool that is not named.
+    ToolScope {
+        /// `read` where the server says that the tool only reads, else `write`.
+        Annotations = "annotations",
+        /// `read`.
+        Read = "read",
+        /// `write`.
+        Write = "write",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -186,10 +186,16 @@ fn check_priorities(servers: &[ServerSpec]) -> Result<(), InvalidEnvironment> {
 fn server(server: &ServerSpec) -> Result<(), InvalidEnvironment> {
     let section = Section::new(&format!("server.{}", server.name), Template::Server);
     section.check_all(&settings::server(server))?;
+    Section::new(&format!("server.{}.app", server.name), Template::Server).check_all(&unnamed(server))?;
     let default = |parameter| Template::Server.default_of(parameter).and_then(|text| text.parse().ok());
     let size = (server.cpu.or_else(|| default("Cpu")), server.memory.or_else(|| default("Memory")));
     let (Some(cpu), Some(memory)) = size else { return Ok(()) };
     check_size(cpu, memory).map_err(|why| section.invalid("memory", why))
+}
+
+/// What `[server.app]` gives, but for Secrets that are given by their names: the plan finds their ARNs.
+fn unnamed(server: &ServerSpec) -> Vec<Setting> {
+    settings::app(server).into_iter().filter(|setting| setting.key != "secrets").collect()
 }
 
 /// Whether Fargate has tasks of this size.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+mod app;
 mod changes;
 mod choice;
 mod limits;
@@ -15,8 +16,11 @@ mod template;
 mod testing;
 mod zones;
 
-pub use changes::{cautions, check_changes};
-pub use choice::{Architecture, AuthorizationServer, LogMode, Mfa, Nat, Origin, Providers, Tier};
+pub use app::{App, Tools, check_variable};
+pub use changes::{app_changes, cautions, check_changes, check_front};
+pub use choice::{
+    Architecture, AuthorizationServer, LogMode, Mfa, Nat, Origin, Providers, Sessions, Tier, ToolScope, Transport,
+};
 pub use stacks::stacks;
 pub use template::{Parameter, Template};
 
@@ -150,6 +154,8 @@ pub struct Platform {
     pub log_retention_days: Option<u32>,
     /// CloudFront's managed prefix list in this region.
     pub cloudfront_prefix_list: Option<String>,
+    /// The image of gangway, which is put in front of servers that know nothing of it.
+    pub gangway_image: Option<String>,
 }
 
 /// One MCP server.
@@ -196,6 +202,10 @@ pub struct ServerSpec {
     pub log_mode: Option<LogMode>,
     /// Whether a deployment that raises the error alarm is rolled back.
     pub rollback_on_alarm: Option<bool>,
+    /// Whether the image is built on our library, so that it checks tokens itself.
+    pub gangway: Option<bool>,
+    /// A server that knows nothing of gangway.
+    pub app: Option<App>,
 }
 
 /// An invalid environment: which key, why, and what is possible.
@@ -303,6 +313,16 @@ impl ServerSpec {
         (min, self.max.unwrap_or(min))
     }
 
+    /// Who checks the tokens: the image, or gangway in front of it.
+    fn check_front(&self) -> Result<(), InvalidEnvironment> {
+        let Some(app) = &self.app else { return Ok(()) };
+        if self.gangway == Some(true) {
+            let why = "[server.app] puts gangway in front of an image that is not built on it; say one of the two";
+            return Err(invalid(&format!("server.{}.gangway", self.name), why.into()));
+        }
+        app::check(app, &self.name).map_err(|(key, why)| invalid(&format!("server.{}.app.{key}", self.name), why))
+    }
+
     fn validate(&self) -> Result<(), InvalidEnvironment> {
         check_name("server.name", &self.name)?;
         if matches!(self.name.as_str(), "edge" | "network" | "platform") {
@@ -321,6 +341,7 @@ impl ServerSpec {
             let reason = format!("{url:?} is not possible; https://…, http://localhost:PORT/…, or an app's own scheme");
             return Err(invalid(&format!("server.{}.callback_urls", self.name), reason));
         }
+        self.check_front()?;
         match &self.path {
             Some(path) if !path.starts_with('/') || path.ends_with('/') => Err(invalid(
                 &format!("server.{}.path", self.name),

@@ -56,6 +56,11 @@ pub fn machine_secret(environment: &str, server: &str) -> String {
     format!("quarterdeck/{environment}/{server}/machine-client")
 }
 
+/// Secret that carries a server's variables whose values are secret.
+pub fn app_secret(environment: &str, server: &str) -> String {
+    format!("quarterdeck/{environment}/{server}/app")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,8 @@
 //! One table for each section of the file. The checks and the stacks both go by it, and a test holds it
 //! against the parameters that the templates declare.
 
-use super::{Edge, Network, Platform, ServerSpec};
+use super::app::{App, MOST_SECRETS, MOST_WRITABLE, value_from};
+use super::{Edge, Network, Platform, ServerSpec, Template};
 
 /// A key of a section, the parameter that it sets, and what the file says.
 #[derive(Debug)]
@@ -121,6 +122,7 @@ pub(super) fn every_server(platform: &Platform) -> Vec<Setting> {
         Setting::one("managed_login", "ManagedLogin", platform.managed_login),
         Setting::one("authorization_server", "AuthorizationServer", platform.authorization_server),
         Setting::one("jwks_base", "JwksBase", platform.jwks_base.as_ref()),
+        Setting::one("gangway_image", "GangwayImage", platform.gangway_image.as_ref()),
     ]
 }
 
@@ -149,3 +151,46 @@ pub(super) fn server(server: &ServerSpec) -> Vec<Setting> {
         Setting::one("rollback_on_alarm", "RollbackOnAlarm", server.rollback_on_alarm),
     ]
 }
+
+/// `[server.app]`, for the stack of its server. It is said as a whole, so that each parameter has a value where
+/// it is said.
+pub(super) fn app(server: &ServerSpec) -> Vec<Setting> {
+    let row = |key, parameter, value: &dyn Fn(&App) -> Option<String>| {
+        let default = || Template::Server.default_of(parameter).unwrap_or_default().to_owned();
+        let given = server.app.as_ref().map_or(Given::Unset, |app| Given::One(value(app).unwrap_or_else(default)));
+        Setting { key, parameter, given }
+    };
+    let list = |key, parameter, values: &dyn Fn(&App) -> Vec<String>| {
+        let given = server.app.as_ref().map_or(Given::Unset, |app| Given::Each(values(app), ','));
+        Setting { key, parameter, given }
+    };
+    let mut all = vec![
+        row("transport", "App", &|app| Some(app.json())),
+        row("command", "AppCommand", &App::joined_command),
+        list("policies", "TaskPolicyArns", &|app| app.policies.clone()),
+        row("registry_secret", "RegistrySecretArn", &|app| app.registry_secret.clone()),
+        list("secrets", "SecretArns", &App::secret_arns),
+        list("secret_keys", "SecretKeyArns", &|app| app.secret_keys.clone()),
+        row("user", "User", &|app| app.user.clone()),
+        row("read_only", "ReadOnlyRoot", &|app| app.read_only.map(|it| it.to_string())),
+        row("start_seconds", "StartSeconds", &|app| Some(app.start_seconds.unwrap_or(60).to_string())),
+        row("request_seconds", "RequestSeconds", &|app| app.request_seconds.map(|it| it.to_string())),
+        row("max_body_kilobytes", "MaxBodyBytes", &|app| app.max_body_kilobytes.map(|it| (it * 1_024).to_string())),
+        row("max_requests", "MaxRequests", &|app| app.max_requests.map(|it| it.to_string())),
+    ];
+    for (at, parameter) in WRITABLE.into_iter().enumerate() {
+        all.push(row("writable", parameter, &move |app| app.folders().get(at).cloned()));
+    }
+    for (at, parameter) in SECRETS.into_iter().enumerate() {
+        let place =
+            move |app: &App| app.secrets.iter().nth(at).map(|(name, place)| format!("{name} {}", value_from(place)));
+        all.push(row("secrets", parameter, &place));
+    }
+    all
+}
+
+/// A parameter for each folder: a template has no loops.
+const WRITABLE: [&str; MOST_WRITABLE] = ["WritableA", "WritableB", "WritableC", "WritableD"];
+/// A parameter for each variable.
+const SECRETS: [&str; MOST_SECRETS] =
+    ["SecretA", "SecretB", "SecretC", "SecretD", "SecretE", "SecretF", "SecretG", "SecretH"];

@@ -194,6 +194,14 @@ impl Builder<'_> {
         }
         fill(&mut inputs, &settings::every_server(&self.environment.platform));
         fill(&mut inputs, &settings::server(spec));
+        let app = settings::app(spec);
+        fill(&mut inputs, &app);
+        if spec.gangway == Some(true) && self.in_force(&spec.name, "App").is_some_and(|app| !app.is_empty()) {
+            // It checks its callers itself now: nothing stands in front of it any more.
+            for setting in &app {
+                give(&mut inputs, setting.parameter, Template::Server.default_of(setting.parameter));
+            }
+        }
         let (min, max) = self.tasks(spec);
         give(&mut inputs, "MinCount", Some(min));
         give(&mut inputs, "MaxCount", Some(max));

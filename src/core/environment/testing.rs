@@ -6,7 +6,7 @@ use super::{Environment, stacks};
 use crate::core::operation::deploy::{ParameterValue, StackDeploy};
 use crate::core::stack::{Stack, StackStatus};
 
-/// An environment on AWS with the server `time`. `text` is what the file says beyond that: `[section]` and
+/// An environment on AWS with the server `time`, which is built on gangway unless the text says otherwise. `text` is what the file says beyond that: `[section]` and
 /// its lines; lines of the server come last.
 pub(super) fn environment(text: &str) -> Environment {
     parsed(text).unwrap_or_else(|| panic!("{text} is no environment"))
@@ -15,7 +15,9 @@ pub(super) fn environment(text: &str) -> Environment {
 /// The same; `None` where a key does not take such a value.
 pub(super) fn parsed(text: &str) -> Option<Environment> {
     let (sections, server) = text.split_once("[[server]]").unwrap_or((text, ""));
-    let server = format!("[[server]]\nname = 'time'\nimage = 'mcp-time:1'\n{server}");
+    let said = server.contains("gangway") || server.contains("[server.app]");
+    let ours = if said { "" } else { "gangway = true\n" };
+    let server = format!("[[server]]\nname = 'time'\nimage = 'mcp-time:1'\n{ours}{server}");
     toml::from_str(&format!("environment = 'prod'\nregion = 'eu-west-1'\n{sections}\n{server}")).ok()
 }
 

@@ -73,6 +73,7 @@ impl Intent {
             Self::Rollback(rollback) => return vec![server(&rollback.service.service)],
             // Whose task it is may not be known; then it may be anybody's.
             Self::StopTask(stop) => return vec![stop.service.as_ref().map_or(About::Environment, server)],
+            Self::SetSecret(set) => return vec![server(&set.server)],
             Self::Deploy(_) | Self::Destroy(_) => return vec![About::Environment],
             Self::Rotate(rotation) => rotation,
             Self::UndoRotation(undo) => &undo.rotation,

@@ -6,6 +6,7 @@ use super::deploy::{Deploy, Destroy};
 use super::fact::Facts;
 use super::rotate::{Rotation, UndoRotation};
 use super::service::{Restart, Rollback, Scale, StopTask};
+use super::variable::SetSecret;
 use super::work::Step;
 use crate::core::fleet::Bounds;
 use crate::core::plan::Plan;
@@ -47,6 +48,12 @@ pub enum PlanRequest {
         /// How long the old credentials stay valid, in seconds.
         grace_seconds: i64,
     },
+    /// Set a variable of a server whose value is secret. The value comes apart, and is in no plan.
+    SetSecret {
+        server: String,
+        /// Name of the variable.
+        key: String,
+    },
     /// Take an unfinished rotation back.
     UndoRotation {
         plan: Box<Plan>,
@@ -66,6 +73,7 @@ impl PlanRequest {
             Self::Deploy { .. } => format!("deploy {environment}"),
             Self::Destroy => format!("destroy {environment}"),
             Self::Rotate { client, .. } => format!("rotate {client}"),
+            Self::SetSecret { server, key } => format!("set {key} of {server}"),
             Self::UndoRotation { .. } => "take the rotation back".to_owned(),
         }
     }
@@ -99,6 +107,8 @@ pub enum Intent {
     Rotate(Rotation),
     /// Take back a rotation that was not finished.
     UndoRotation(UndoRotation),
+    /// Set a variable of a server whose value is secret.
+    SetSecret(SetSecret),
 }
 
 impl Intent {
@@ -113,6 +123,7 @@ impl Intent {
             Self::Destroy(_) => "destroy",
             Self::Rotate(_) => "rotate",
             Self::UndoRotation(_) => "undo-rotation",
+            Self::SetSecret(_) => "set-secret",
         }
     }
 
@@ -135,6 +146,7 @@ impl Intent {
             Self::Destroy(destroy) => destroy.steps(operation, facts),
             Self::Rotate(rotation) => rotation.steps(operation, facts),
             Self::UndoRotation(undo) => undo.steps(operation, facts),
+            Self::SetSecret(set) => set.steps(operation, facts),
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod record;
 pub mod rotate;
 pub mod service;
 mod steps;
+pub mod variable;
 pub mod verify;
 pub mod work;
 

@@ -1,9 +1,22 @@
 //! Whether what was promised holds, judged from what was read.
 
 use crate::core::fleet::{Bounds, Controller, Deployment, Rollout, Served, Server, ServiceEvent, Task};
+use crate::core::operation::variable::Variables;
 use crate::core::operation::work::{CheckState, Made, Promise};
 use crate::core::stack::{Stack, StackDetail, StackEvent};
 use crate::core::unread::Read;
+
+/// Whether a version is in force and has the variable.
+pub fn variable_set(found: &Variables, key: &str, version: &str) -> CheckState {
+    if found.version != version {
+        // A version that somebody has made since may have it, too; Secrets Manager shows a move at once.
+        return CheckState::Doubtful("another version of the secret is in force".into());
+    }
+    match found.keys.iter().any(|one| one == key) {
+        true => CheckState::Holds(format!("{key} is among its {} variables", found.keys.len())),
+        false => CheckState::Failed(format!("{key} is not in the version that was written")),
+    }
+}
 
 /// Whether a service is steady: one deployment, completed, all its tasks running, the targets of every load
 /// balancer healthy, and everything that was promised besides. What proves it depends on the kind of service.

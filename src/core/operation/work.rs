@@ -162,6 +162,9 @@ pub enum SecretCall {
     /// `AWSCURRENT`: a move that another process has begun then finds another version and fails. Yields
     /// [`Fact::Republished`].
     Republish { token: String, hold: Hold, proof: Proof },
+    /// Writes a version of a server's Secret with this variable set to the value that is held for the operation,
+    /// and moves `AWSCURRENT` to it, if `current` has that label. Yields [`Fact::Published`].
+    SetVariable { secret: String, key: String, current: String, operation: String },
     /// DeleteUserPoolClient.
     DeleteClient { pool: String, client: String, hold: Hold },
     /// DeleteUserPoolClient for the clients of this name that are not among the `known`.
@@ -340,6 +343,8 @@ pub enum Check {
     TokenGranted { probe: TokenProbe },
     /// The token endpoint refuses the stored credentials.
     TokenRefused { probe: TokenProbe },
+    /// The version is `AWSCURRENT`, and has the variable.
+    VariableSet { secret: String, key: String, version: String },
     /// The old credentials may go.
     GraceOver {
         /// The end of the grace period.
@@ -356,7 +361,9 @@ impl Check {
         match self {
             Self::StackSettled { .. } | Self::StackGone { .. } => Some(SignedDuration::from_mins(120)),
             Self::Steady { .. } => Some(SignedDuration::from_mins(60)),
-            Self::BoundsAre { .. } | Self::TaskStopped { .. } => Some(SignedDuration::from_mins(15)),
+            Self::BoundsAre { .. } | Self::TaskStopped { .. } | Self::VariableSet { .. } => {
+                Some(SignedDuration::from_mins(15))
+            }
             Self::TokenGranted { .. }
             | Self::TokenRefused { .. }
             | Self::Reached { .. }

@@ -64,15 +64,32 @@ impl Api {
         self.json(response).await
     }
 
-    /// The value of a label of an image; `None` if there is no such label or image.
-    pub async fn image_label(&self, image: &str, label: &str) -> Result<Option<String>, LocalError> {
+    /// Where the engine answers, as `DOCKER_HOST` writes it.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// What an image says of itself; `None` if there is no such image.
+    pub async fn image(&self, image: &str) -> Result<Option<Value>, LocalError> {
         let sent = self.request(Method::GET, &format!("/images/{image}/json"), &[]).timeout(QUESTION).send().await;
         let response = sent.map_err(|error| self.failed(&error))?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        let found = self.json(self.checked(response).await?).await?;
-        Ok(found["Config"]["Labels"][label].as_str().map(str::to_owned))
+        self.json(self.checked(response).await?).await.map(Some)
+    }
+
+    /// The value of a label of an image; `None` if there is no such label or image.
+    pub async fn image_label(&self, image: &str, label: &str) -> Result<Option<String>, LocalError> {
+        let found = self.image(image).await?;
+        Ok(found.and_then(|found| found["Config"]["Labels"][label].as_str().map(str::to_owned)))
+    }
+
+    /// Pulls an image from its registry, without credentials.
+    pub async fn pull(&self, image: &str) -> Result<(), LocalError> {
+        let request = self.request(Method::POST, "/images/create", &[("fromImage", image)]);
+        let sent = request.timeout(BUILD).send().await.map_err(|error| self.failed(&error))?;
+        self.report(sent).await
     }
 
     /// Gives an image a further reference, `repository:tag`.
@@ -86,8 +103,13 @@ impl Api {
     pub async fn build(&self, archive: Vec<u8>, params: &[(&str, &str)]) -> Result<(), LocalError> {
         let request = self.request(Method::POST, "/build", params).header("Content-Type", "application/x-tar");
         let sent = request.body(archive).timeout(BUILD).send().await.map_err(|error| self.failed(&error))?;
+        self.report(sent).await
+    }
+
+    /// Reads a stream of documents to its end.
+    async fn report(&self, sent: Response) -> Result<(), LocalError> {
         let report = self.checked(sent).await?.text().await.map_err(|error| self.failed(&error))?;
-        // If a build fails, the status is 200 all the same; the error is in the stream of documents.
+        // If the work fails, the status is 200 all the same; the error is in the stream of documents.
         let error = report.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         match error.filter_map(|line| line["error"].as_str().map(str::to_owned)).next() {
             Some(reason) => Err(self.refused(reason)),

@@ -10,7 +10,9 @@ mod logs;
 mod operations;
 mod others;
 mod plan;
+mod prompt;
 mod rights;
+mod secret;
 mod sources;
 mod status;
 
@@ -24,6 +26,7 @@ pub use logs::{LogsOptions, Mode, logs};
 pub use operations::{list as list_operations, resume, undo};
 pub use plan::{plan_only, print_audit};
 pub use rights::{RightsOf, RightsOptions, rights};
+pub use secret::{list_secrets, set_secret};
 use serde::Serialize;
 pub use status::status;
 

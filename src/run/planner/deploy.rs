@@ -1,9 +1,11 @@
 //! The plan to deploy an environment.
 
-use super::refused;
+use super::{refused, secret};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, ServerAnswer};
 use crate::core::cost::{Cost, Priced};
-use crate::core::environment::{EDGE_REGION, Environment, Template, cautions, check_changes, names, stacks};
+use crate::core::environment::{
+    EDGE_REGION, Environment, Template, app_changes, cautions, check_changes, check_front, names, stacks,
+};
 use crate::core::error::{PlanError, PlanResult};
 use crate::core::fleet::Fleet;
 use crate::core::operation::deploy::{Deploy, ParameterValue, Planned, StackDeploy};
@@ -55,19 +57,20 @@ fn environment(session: &Session) -> PlanResult<&Environment> {
 }
 
 pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Plan> {
-    let environment = chosen(environment(session)?, only)?;
+    let environment = secret::placed(session, chosen(environment(session)?, only)?).await?;
     let (found, unlisted) = named_alike(session).await?;
     let (existing, others) = partition(found, &environment.environment);
     let deploys = stacks(&environment, &session.overrides, &existing);
     not_anothers(&deploys, &others)?;
     check_changes(&environment, &deploys, &existing)?;
+    check_front(&environment, &deploys, &existing, session.context.local)?;
     let cautions = if session.context.emulated() { Vec::new() } else { cautions(&environment, &deploys, &existing) };
     let mut planner = Planner {
         session,
         existing: &existing,
         id: operation_id(),
         facts: Facts::new(),
-        changes: Vec::new(),
+        changes: app_changes(&environment, &deploys, &existing),
         warnings: unlisted
             .iter()
             .map(|why| format!("stacks that quarterdeck.toml does not name are not shown: {why}"))

@@ -5,8 +5,11 @@ mod deployments;
 mod destroy;
 mod others;
 mod rotate;
+mod secret;
 mod service;
 mod unlearnt;
+
+pub use secret::variables;
 
 use super::Session;
 use crate::cloud::{CloudError, ErrorKind};
@@ -35,6 +38,7 @@ async fn planned(session: &Session, request: PlanRequest) -> PlanResult<Plan> {
         PlanRequest::Deploy { servers } => deploy::deploy(session, &servers).await,
         PlanRequest::Destroy => destroy::destroy(session).await,
         PlanRequest::Rotate { client, grace_seconds } => rotate::rotate(session, &client, grace_seconds).await,
+        PlanRequest::SetSecret { server, key } => secret::set(session, &server, &key).await,
         PlanRequest::UndoRotation { plan, learnt } => rotate::undo(session, *plan, learnt).await,
     }
 }

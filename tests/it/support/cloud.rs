@@ -60,6 +60,16 @@ impl Cloud {
         vec![("XDG_DATA_HOME", PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("e2e-data"))]
     }
 
+    /// Where the local cloud keeps what takes long to make.
+    pub fn data(&self) -> PathBuf {
+        Self::variables().into_iter().map(|(_, path)| path.join("quarterdeck")).next().expect("a place")
+    }
+
+    /// Where it keeps what belongs to what runs.
+    pub fn state(&self) -> PathBuf {
+        self.home.path().join("state/quarterdeck/local")
+    }
+
     /// The console in a terminal of its own.
     pub fn console(&self, args: &[&str]) -> Console {
         Console::start(self.home.path(), WIDE, args, Self::variables())

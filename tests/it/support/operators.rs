@@ -37,8 +37,8 @@ const PATIENCE: usize = 60;
 fn environment(memory: u32) -> Environment {
     let text = format!(
         "environment = 'prod'\nregion = 'eu-central-1'\n\
-         [[server]]\nname = 'time'\nimage = 'mcp-time:1'\nmin = 2\nmax = 2\nmemory = {memory}\n\
-         [[server]]\nname = 'weather'\nimage = 'mcp-weather:1'\nmin = 2\nmax = 2\n"
+         [[server]]\nname = 'time'\nimage = 'mcp-time:1'\ngangway = true\nmin = 2\nmax = 2\nmemory = {memory}\n\
+         [[server]]\nname = 'weather'\nimage = 'mcp-weather:1'\ngangway = true\nmin = 2\nmax = 2\n"
     );
     toml::from_str(&text).expect("an environment")
 }

@@ -10,6 +10,7 @@ use quarterdeck::core::operation::deploy::{Deploy, Destroy, ParameterValue, Plan
 use quarterdeck::core::operation::intent::LAYOUT;
 use quarterdeck::core::operation::rotate::{Consumer, Rotation, Strategy, UndoRotation};
 use quarterdeck::core::operation::service::{Scale, ServiceRef};
+use quarterdeck::core::operation::variable::SetSecret;
 use quarterdeck::core::operation::{Call, Check, Fact, Facts, Operation, SecretCall, ServiceCall, StackCall, Work};
 use quarterdeck::core::plan::{Change, Confirm, Place, Plan, Risk};
 use quarterdeck::core::stack::StackRef;
@@ -70,6 +71,9 @@ pub fn learnt(work: &Work, gone: &str) -> Facts {
         }
         Work::Apply(Call::Secret(SecretCall::Republish { hold, .. })) => {
             Facts::of(Fact::Republished(hold.secret.clone()), "v4")
+        }
+        Work::Apply(Call::Secret(SecretCall::SetVariable { secret, .. })) => {
+            Facts::of(Fact::Published(secret.clone()), "v2")
         }
         Work::Await(Check::Asked { service, .. }) => Facts::of(Fact::Accepts(service.clone()), "yes"),
         Work::Apply(Call::Service(ServiceCall::NewDeployment { service, .. })) => {
@@ -269,6 +273,14 @@ pub fn rotate(dual: bool) -> Plan {
             Intent::Rotate(rotation),
         )
     }
+}
+
+/// Sets a variable that is set already.
+pub fn set_secret() -> Plan {
+    let secret = "quarterdeck/prod/time/app";
+    let set = SetSecret { server: "time".into(), secret: secret.into(), key: "API_KEY".into(), current: "v1".into() };
+    let changes = vec![Change::value("time", "secret API_KEY", "set", "another value").at(Risk::Disruptive)];
+    Plan { changes, ..plan("op-set", "set API_KEY of time", secret, Intent::SetSecret(set)) }
 }
 
 /// Takes the rotation of [`rotate`] back.

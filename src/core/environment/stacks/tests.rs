@@ -23,6 +23,7 @@ fn settable(template: Template) -> Vec<(&'static str, Setting)> {
             .chain(of("edge", settings::own_web_acl(edge)))
             .collect(),
         Template::Server => of("server", settings::server(&environment.servers[0]))
+            .chain(of("server.app", settings::app(&environment.servers[0])))
             .chain(of("platform", settings::every_server(&environment.platform)))
             .chain(of("network", settings::own_vpc(network)))
             .collect(),
@@ -227,4 +228,22 @@ fn capacity_providers_of_an_earlier_platform_stay_with_the_cluster() {
     let deploys = planned(&environment(""), &stacks);
     let given = part(&deploys, "platform").inputs.get("CapacityProviders");
     assert_eq!(given, Some(&ParameterValue::Value("with-cluster".into())));
+}
+
+/// Its command and its secrets go with it: they are not those of the image that comes.
+#[test]
+fn a_server_that_is_built_on_gangway_now_gives_up_what_stood_in_front_of_it() {
+    let app = "[[server]]\n[server.app]\ntransport = 'stdio'\ncommand = ['a', 'b']\nwritable = ['/cache']";
+    let stacks = deployed(&environment(app));
+    assert_eq!(stacks.last().unwrap().parameters["AppCommand"], "a~|~b");
+    assert_eq!(stacks.last().unwrap().parameters["WritableA"], "/cache");
+    let value = |text: &str, key: &str| match part(&planned(&environment(text), &stacks), "time").inputs.get(key) {
+        Some(ParameterValue::Value(value)) => Some(value.clone()),
+        _ => None,
+    };
+    for key in ["App", "AppCommand", "WritableA"] {
+        assert_eq!(value("[[server]]\ngangway = true", key).as_deref(), Some(""), "{key}");
+        assert_eq!(value("[[server]]\n# gangway: not said", key), None, "{key} stays");
+    }
+    assert_eq!(value(app, "User").as_deref(), Some("65532:65532"), "[server.app] is said as a whole");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::super::scripted::Reply;
-use super::State;
+use super::{ACCOUNT, REGION, State};
 
 /// A Secret: every version stays readable by its id.
 #[derive(Debug, Clone, Default)]
@@ -63,7 +63,9 @@ impl State {
     pub(super) fn secrets_call(&mut self, call: &str, body: &Value, operator: &str) -> Option<Reply> {
         let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
         if call == "ListSecrets" {
-            let names: Vec<Value> = self.secrets.keys().map(|name| json!({ "Name": name })).collect();
+            let arn = |name: &String| format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-AbCdEf");
+            let entry = |name: &String| json!({ "Name": name, "ARN": arn(name) });
+            let names: Vec<Value> = self.secrets.keys().map(entry).collect();
             return Some(Reply::json(200, json!({ "SecretList": names })));
         }
         if !["DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"].contains(&call) {
