@@ -11,6 +11,7 @@ pub mod client;
 pub mod cost;
 pub mod environment;
 pub mod error;
+pub mod finding;
 pub mod fleet;
 pub mod health;
 pub mod identity;

@@ -18,6 +18,7 @@ mod e2e_local;
 mod e2e_oauth;
 mod environments;
 mod example;
+mod findings;
 mod flows;
 mod flows_insights;
 mod flows_logs;

