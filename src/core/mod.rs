@@ -24,4 +24,5 @@ pub mod requests;
 pub mod rights;
 pub mod stack;
 pub mod text;
+pub mod timeline;
 pub mod unread;

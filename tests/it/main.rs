@@ -10,6 +10,7 @@ mod audit;
 mod aws_emulator;
 mod aws_rotation;
 mod aws_wire;
+mod causes;
 mod colleagues;
 mod command;
 mod deploys;

@@ -10,9 +10,13 @@ mod logs;
 mod operations;
 mod others;
 mod plan;
+mod requests;
 mod rights;
 mod sources;
+mod stacks;
 mod status;
+mod timeline;
+mod why;
 
 use std::io::{self, Write};
 
@@ -23,9 +27,13 @@ pub use insights::{InsightsOptions, insights};
 pub use logs::{LogsOptions, Mode, logs};
 pub use operations::{list as list_operations, resume, undo};
 pub use plan::{plan_only, print_audit};
+pub use requests::{RequestsOptions, requests};
 pub use rights::{RightsOf, RightsOptions, rights};
 use serde::Serialize;
-pub use status::status;
+pub use stacks::stacks;
+pub use status::{FailOn, StatusOptions, status};
+pub use timeline::{TimelineOptions, timeline};
+pub use why::why;
 
 use crate::cloud::ErrorKind;
 
