@@ -9,6 +9,7 @@
 pub mod backoff;
 pub mod client;
 pub mod cost;
+pub mod doctor;
 pub mod environment;
 pub mod error;
 pub mod finding;

@@ -14,6 +14,7 @@ mod causes;
 mod colleagues;
 mod command;
 mod deploys;
+mod doctor;
 mod e2e_colleagues;
 mod e2e_local;
 mod e2e_oauth;

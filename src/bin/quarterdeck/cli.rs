@@ -10,7 +10,7 @@ use quarterdeck::core::error::Refusal;
 use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::core::rights::calls::Job;
 use quarterdeck::run::headless::{
-    InsightsOptions, LogsOptions, RequestsOptions, RightsOf, RightsOptions, StatusOptions,
+    DoctorOptions, InsightsOptions, LogsOptions, RequestsOptions, RightsOf, RightsOptions, StatusOptions,
     TimelineOptions,
 };
 
@@ -90,6 +90,9 @@ pub enum Command {
     /// A cloud and a session with it.
     #[command(flatten)]
     Cloud(CloudCommand),
+    /// Where the way from a client to an answer is broken: credentials, stacks, service, targets, metadata,
+    /// authorization server, token, MCP, tools. The exit code is 1 where a link is broken.
+    Doctor(DoctorOptions),
     /// The local cloud.
     #[command(subcommand)]
     Local(Local),

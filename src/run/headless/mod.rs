@@ -3,6 +3,7 @@
 //! Results go to stdout, as text or as JSON with stable names; progress and plans go to stderr.
 
 mod clients;
+mod doctor;
 mod drive;
 mod failure;
 mod insights;
@@ -21,6 +22,7 @@ mod why;
 use std::io::{self, Write};
 
 pub use clients::{finish_rotation, list as list_clients, token, undo_rotation};
+pub use doctor::{DoctorOptions, doctor};
 pub use drive::{Consent, operate};
 pub use failure::Failure;
 pub use insights::{InsightsOptions, insights};
