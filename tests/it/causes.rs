@@ -2,8 +2,15 @@
 
 use std::process::{Command, Output, Stdio};
 
-use crate::support::pty;
 use crate::support::scripted::{Reply, Request, Scripted};
+use crate::support::{at, fixtures, plans, pty};
+use quarterdeck::aws::{Access, connect};
+use quarterdeck::core::operation::record::{Entry, Outcome, Record};
+use quarterdeck::core::operation::{Check, Order};
+use quarterdeck::core::stack::StackRef;
+use quarterdeck::core::timeline::{merge, of_audit};
+use quarterdeck::run::audit::Audit;
+use quarterdeck::run::{Session, operate};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -53,6 +60,17 @@ fn unpulled(id: &str, seconds: i64) -> Value {
     )
 }
 
+/// Three requests of the last half minute, one of which failed and one was refused.
+fn log() -> Vec<Value> {
+    let line = |id: u32, tool: &str, status: u32| {
+        let message = json!({ "event": "request", "server": "time", "method": "tools/call", "tool": tool,
+            "client": "a", "status": status, "latency_ms": 12.5 });
+        json!({ "eventId": id.to_string(), "timestamp": ago(30) * 1_000, "ingestionTime": ago(29) * 1_000,
+            "logStreamName": "time/time/aaaa0000", "message": message.to_string() })
+    };
+    vec![line(1, "now", 200), line(2, "now", 502), line(3, "convert", 403)]
+}
+
 impl Account {
     fn well() -> Self {
         Self { services: vec![service(1)], tasks: vec![task("aaaa0000", json!({}))], stack: Some("UPDATE_COMPLETE") }
@@ -85,8 +103,15 @@ impl Account {
                 let asked = |one: &&Value| request.body.contains(one["taskArn"].as_str().unwrap());
                 Reply::json(200, json!({ "tasks": self.tasks.iter().filter(asked).collect::<Vec<_>>() }))
             }
-            "DescribeTaskDefinition" => Reply::json(200, json!({ "taskDefinition": {
-                "taskDefinitionArn": DEFINITION, "family": "time", "revision": 7, "containerDefinitions": [] } })),
+            "DescribeTaskDefinition" => Reply::json(
+                200,
+                json!({ "taskDefinition": {
+                    "taskDefinitionArn": DEFINITION, "family": "time", "revision": 7, "containerDefinitions": [{
+                        "name": "time", "image": "i", "logConfiguration": { "logDriver": "awslogs", "options": {
+                            "awslogs-group": "/quarterdeck/prod/time", "awslogs-region": "eu-west-1",
+                            "awslogs-stream-prefix": "time" } } }] } }),
+            ),
+            "FilterLogEvents" => Reply::json(200, json!({ "events": log() })),
             "DescribeScalableTargets" => Reply::json(200, json!({ "ScalableTargets": [] })),
             "DescribeStacks" => self.stacks(request),
             "DescribeStackEvents" => Reply::Answer(200, EVENTS.replace("{at}", &jiff::Timestamp::from_second(ago(45)).unwrap().to_string())),
@@ -153,7 +178,7 @@ fn why_names_the_cause_and_what_helps() {
     );
     assert!(out.contains("CannotPullContainerError") && out.contains("  fix       push the image"), "{out}");
     assert!(out.contains("  next      quarterdeck deploy time"), "{out}");
-    assert!(out.contains("  so        tasks-missing: 0 of 1 task running"), "{out}");
+    assert!(out.contains("  so        0 of 1 task running, none pending [tasks-missing]"), "{out}");
     let (code, all) = document(&Account::broken(), &["why"]);
     let first = &all["subjects"][0];
     assert_eq!(
@@ -236,4 +261,74 @@ fn the_timeline_merges_tasks_events_and_stacks() {
     assert_eq!(code, 0, "{all:#}");
     let (_, text, _) = run(&Account::broken(), &["timeline", "--since", "1m"]);
     assert!(text.contains("! task") && !text.contains("cccc0000 stopped"), "{text}");
+}
+
+#[test]
+fn requests_are_counted_from_the_log() {
+    let (code, all) = document(&Account::well(), &["requests", "time"]);
+    let figure = |row: &Value| {
+        let number = |key: &str| row[key].as_u64().unwrap();
+        (row["tool"].as_str().unwrap().to_owned(), number("requests"), number("errors"), number("refused"))
+    };
+    let rows: Vec<_> = all["rows"].as_array().unwrap().iter().map(figure).collect();
+    assert_eq!(rows, [("convert".to_owned(), 1, 0, 1), ("now".to_owned(), 2, 1, 0)], "{all:#}");
+    assert_eq!((code, all["minutes"].as_u64()), (0, Some(15)));
+    let (_, text, err) = run(&Account::well(), &["requests", "--by", "client", "--minutes", "1"]);
+    assert!(text.contains("CLIENT") && text.lines().nth(1).unwrap().contains(" a "), "{text}{err}");
+}
+
+/// The service is not there any more when the deploy ends, and its tasks still say why.
+#[tokio::test]
+async fn a_failed_first_deploy_ends_in_its_cause() {
+    let account = Account::gone();
+    let server = Scripted::start(move |request| account.answer(request)).await;
+    let access = Access {
+        region: Some("eu-west-1".into()),
+        endpoint: Some(server.url.clone()),
+        static_credentials: true,
+        ..Access::default()
+    };
+    let home = tempfile::tempdir().unwrap();
+    let session = Session {
+        cloud: std::sync::Arc::new(connect(&access).await.unwrap()),
+        context: fixtures::context(),
+        environment: None,
+        overrides: std::sync::Arc::default(),
+        audit: Audit::open(home.path()).unwrap(),
+    };
+    let stack = StackRef { name: "quarterdeck-prod-time".into(), region: "eu-west-1".into() };
+    let order = Order::Check(0, Check::StackSettled { stack, token: None }, 0);
+    let told = format!("{:?}", operate::carry_out(session, order).await);
+    assert!(told.contains("ECS Deployment Circuit Breaker was triggered"), "{told}");
+    assert!(told.contains("; image not found: 2 tasks did not start") && told.contains("push the image"), "{told}");
+}
+
+#[test]
+fn the_timeline_holds_the_operations_of_this_place_that_touch_the_server() {
+    let record = |seconds, operation: &str, entry| Record { at: at(seconds), operation: operation.into(), entry };
+    let intent = |seconds, operation: &str, environment: &str| {
+        let mut plan = plans::scale();
+        plan.target.environment = environment.into();
+        record(seconds, operation, Entry::Intent { caller: "anna".into(), plan: Box::new(plan) })
+    };
+    let records = [
+        intent(-90, "qd-1", "prod"),
+        intent(-80, "qd-2", "staging"),
+        record(-70, "qd-1", Entry::Started { step: 0, title: "s".into() }),
+        record(-60, "qd-2", Entry::Outcome { outcome: Outcome::Done }),
+        record(
+            -50,
+            "qd-1",
+            Entry::Outcome { outcome: Outcome::Failed { index: None, title: "s".into(), reason: "no".into() } },
+        ),
+    ];
+    let told = |server| {
+        let all = merge(of_audit(&records, &fixtures::context(), server), at(-100));
+        all.iter().map(|one| (one.what.rsplit_once(": ").unwrap().1.to_owned(), one.bad)).collect::<Vec<_>>()
+    };
+    let both = vec![("begun by anna".to_owned(), false), ("no".to_owned(), true)];
+    assert_eq!(told(None), both);
+    assert_eq!(told(Some("time")), both);
+    assert!(told(Some("weather")).is_empty());
+    assert_eq!(merge(of_audit(&records, &fixtures::context(), None), at(-60)).len(), 1);
 }

@@ -101,9 +101,15 @@ async fn servers(session: &Session, target: Option<&str>) -> Result<Vec<String>,
     let fleet = session.cloud.fleet(&session.context.cluster).await;
     let known: Vec<String> = fleet.iter().flat_map(|fleet| &fleet.servers).map(|server| server.name.clone()).collect();
     let Some(name) = target else {
-        // Where nothing can be read, the first link says why.
-        let none = || vec![String::new()];
-        return Ok(if known.is_empty() { none() } else { known });
+        return match fleet {
+            // Where nothing can be read, the first links say why.
+            Err(_) => Ok(vec![String::new()]),
+            Ok(_) if known.is_empty() => {
+                let message = format!("there is no server in cluster {}", session.context.cluster);
+                Err(Failure::refused(ErrorKind::NotFound, message, "name the URL of an MCP endpoint, or deploy one"))
+            }
+            Ok(_) => Ok(known),
+        };
     };
     let Ok(fleet) = fleet else { return Ok(vec![name.to_owned()]) };
     if let Some(server) = fleet.server(name) {

@@ -66,7 +66,8 @@ impl Known {
         gaps.extend(fleet.unread().iter().map(ToString::to_string));
         let stacks = stacks.unwrap_or_else(|why| {
             // A cluster of others has no stacks of ours, and many who may look at services may not look at stacks.
-            if session.environment.is_some() || why.kind != ErrorKind::Denied {
+            let foreign = session.environment.is_none() && why.kind == ErrorKind::Denied;
+            if !foreign && why.kind != ErrorKind::Unsupported {
                 gaps.push(format!("stacks: {why}"));
             }
             Vec::new()
@@ -112,8 +113,8 @@ impl Known {
         let part = |stack: &Stack| stack.id.name.strip_prefix(&prefix).unwrap_or(&stack.id.name).to_owned();
         let shared = |part: &str| matches!(part, "edge" | "network" | "platform");
         let mut names: Vec<String> = self.fleet.servers.iter().map(|server| server.name.clone()).collect();
-        let of_stacks_ = self.stacks.iter().filter(|(stack, _)| stack.status.failed()).map(|(stack, _)| part(stack));
-        names.extend(of_stacks_.filter(|name| !shared(name)));
+        let failed = self.stacks.iter().filter(|(stack, _)| stack.status.failed()).map(|(stack, _)| part(stack));
+        names.extend(failed.filter(|name| !shared(name)));
         names.sort();
         names.dedup();
         let mut told: Vec<Told> = names.iter().filter_map(|name| self.one(session, name, now).ok()).collect();
@@ -183,7 +184,7 @@ fn text(told: &[Told], complete: bool, now: Timestamp) -> String {
 
 fn note(told: &Told, finding: &Finding) -> String {
     let of = told.server.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-    format!("  note      {of}{}: {}", finding.id.word(), sentence(finding))
+    format!("  note      {of}{} [{}]", sentence(finding), finding.id.word())
 }
 
 fn sentence(finding: &Finding) -> String {
@@ -205,10 +206,10 @@ impl Told {
         lines.extend(
             remedy.map(|remedy| format!("  next      {}", remedy.command(self.server.as_deref().unwrap_or_default()))),
         );
-        lines.extend(cause.explained().map(|other| format!("  so        {}: {}", other.id.word(), other.fact)));
+        lines.extend(cause.explained().map(|other| format!("  so        {} [{}]", other.fact, other.id.word())));
         lines.extend(cause.besides().map(|other| {
             let word = if other.gravity == Gravity::Note { "note" } else { "besides" };
-            format!("  {word:<9} {}: {}", other.id.word(), sentence(other))
+            format!("  {word:<9} {} [{}]", sentence(other), other.id.word())
         }));
         lines
     }
