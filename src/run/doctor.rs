@@ -13,7 +13,7 @@ use crate::core::finding::{Cause, findings, of_stacks};
 use crate::core::fleet::{Fleet, Served, Server};
 use crate::core::health::verdict;
 use crate::core::operation::work::{Label, TokenProbe, Version};
-use crate::core::reach::{Broken, metadata_url};
+use crate::core::reach::{Broken, Hop as BrokenAt, metadata_url};
 use crate::core::stack::Stack;
 
 /// Where the access token comes from.
@@ -31,8 +31,14 @@ fn since(begun: Instant) -> Option<u64> {
     u64::try_from(begun.elapsed().as_millis()).ok()
 }
 
-fn unheard(broken: &Broken) -> State {
-    State::broken(broken.why.clone(), broken.hop.look_at())
+/// That nobody answered. What stands before an address of others is not known.
+fn unheard(broken: &Broken, ours: bool) -> State {
+    let fix = match broken.hop {
+        hop if ours => hop.look_at(),
+        BrokenAt::Dns => "see whether the name is right, and has a record",
+        _ => "see whether a server listens there, and what stands before it: a firewall, a proxy, its certificate",
+    };
+    State::broken(broken.why.clone(), fix)
 }
 
 fn failed(error: &CloudError) -> State {
@@ -172,7 +178,7 @@ pub async fn address(
     url: &str,
     credentials: Credentials,
 ) -> Vec<Hop> {
-    let way = Way { outside, url };
+    let way = Way { outside, url, ours: session.is_some() };
     let mut hops = Vec::new();
     let challenge = way.ask(Link::Challenge, &Ask::initialize(url), None).await;
     // Where nobody answers at all, there is no more to learn.
@@ -180,7 +186,11 @@ pub async fn address(
         Err(hop) => return vec![hop],
         Ok((heard, millis)) => {
             let (state, wants) = judge::challenge(&heard);
-            (Hop { link: Link::Challenge, state, millis }, wants)
+            let hop = Hop { link: Link::Challenge, state, millis };
+            if judge::is_elsewhere(&heard) {
+                return vec![hop];
+            }
+            (hop, wants)
         }
     };
     let open = !wants_token;
@@ -216,6 +226,8 @@ pub async fn address(
 struct Way<'a> {
     outside: &'a dyn Outside,
     url: &'a str,
+    /// Whether it is a server of the environment.
+    ours: bool,
 }
 
 impl Way<'_> {
@@ -224,7 +236,7 @@ impl Way<'_> {
         let begun = Instant::now();
         let heard = self.outside.ask(ask, token).await;
         let millis = since(begun);
-        heard.map(|heard| (heard, millis)).map_err(|broken| Hop { link, state: unheard(&broken), millis })
+        heard.map(|heard| (heard, millis)).map_err(|broken| Hop { link, state: unheard(&broken, self.ours), millis })
     }
 
     /// The authorization server's metadata, wherever they are, and its keys.
@@ -339,7 +351,7 @@ pub async fn token(outside: &dyn Outside, url: Option<&str>, text: &str) -> Vec<
         Ok(read) => read,
         Err(state) => return vec![(Check::Form, state)],
     };
-    let way = Way { outside, url: url.unwrap_or_default() };
+    let way = Way { outside, url: url.unwrap_or_default(), ours: false };
     let mut issuers = Vec::new();
     if let Some((url, ask)) = url.and_then(|url| Some((url, Ask::get(&metadata_url(url)?)))) {
         let heard = way.ask(Link::Metadata, &ask, None).await;

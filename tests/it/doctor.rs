@@ -155,6 +155,15 @@ fn without_a_token_the_way_ends_where_one_is_asked_for() {
     assert!(out.ends_with("no link is broken\n") && !out.contains("tools"), "{out}");
 }
 
+#[test]
+fn a_path_without_an_endpoint_is_told_as_such() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = server(&runtime, Wrong::Nothing);
+    let (code, out, err) = doctor(&[&format!("{}/nope", server.url)], None);
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(out.contains("no MCP endpoint at this path") && out.ends_with("broken: challenge\n"), "{out}");
+}
+
 #[rstest]
 #[case("http://127.0.0.1:9/mcp", 1, "refuses connections")]
 #[case("https:///mcp", 2, "is no URL")]

@@ -79,6 +79,13 @@ pub fn challenge(heard: &Heard) -> (State, bool) {
     (state, true)
 }
 
+/// Whether the address is none of an MCP endpoint, so that nothing more can be learnt there. A load balancer or
+/// CloudFront that says so has not asked the server.
+pub fn is_elsewhere(heard: &Heard) -> bool {
+    let from = heard.header("server").unwrap_or_default().to_ascii_lowercase();
+    matches!(heard.status, 404 | 405) && !from.starts_with("awselb") && !from.starts_with("cloudfront")
+}
+
 /// The header that tells a client where to sign in.
 fn bearer(header: Option<&str>) -> State {
     let fix = "name `resource_metadata` in WWW-Authenticate: Bearer (RFC 9728 section 5.1)";
@@ -154,9 +161,10 @@ pub fn initialize(heard: &Heard) -> (State, Option<Session>) {
         return (State::broken(why, "answer as MCP's \"Lifecycle\" says"), None);
     };
     let server = found.get("serverInfo").map(|info| {
-        let part = |key| text(info, key).unwrap_or_default();
-        format!("{} {}, ", part("name"), part("version"))
+        let parts = [text(info, "name"), text(info, "version")];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
     });
+    let server = server.filter(|server| !server.is_empty()).map(|server| format!("{server}, "));
     let note = format!("{}MCP {version}", server.unwrap_or_default());
     (State::well(note), Some(Session { version, id: heard.header("mcp-session-id").map(str::to_owned) }))
 }

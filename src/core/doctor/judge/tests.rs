@@ -159,6 +159,16 @@ fn an_issuers_metadata_are_looked_for_where_clients_do(#[case] issuer: &str, #[c
     assert_eq!(issuer_urls(issuer), urls);
 }
 
+#[rstest]
+#[case(404, None, true)]
+#[case(405, Some("uvicorn"), true)]
+#[case::no_rule_for_the_path(404, Some("awselb/2.0"), false)]
+#[case(401, None, false)]
+fn a_path_that_is_none_of_mcp_ends_the_way(#[case] status: u16, #[case] from: Option<&str>, #[case] ends: bool) {
+    let headers: Vec<(&str, &str)> = from.map(|from| ("server", from)).into_iter().collect();
+    assert_eq!(is_elsewhere(&heard(status, &headers, "")), ends);
+}
+
 /// What a server says is shown in a terminal.
 #[test]
 fn hostile_words_are_sanitised() {
