@@ -16,6 +16,7 @@ use futures::stream::BoxStream;
 use secrecy::SecretString;
 
 use crate::core::client::{ClientList, Holder, StoredSecret};
+use crate::core::doctor::{Ask, Heard};
 pub use crate::core::error::{CloudError, CloudResult, ErrorKind};
 use crate::core::fleet::{Fleet, Task, TaskDefinition};
 use crate::core::identity::Identity;
@@ -24,7 +25,7 @@ use crate::core::logs::{LogPage, LogQuery, TailUpdate};
 use crate::core::operation::variable::Variables;
 use crate::core::operation::work::TokenProbe;
 use crate::core::operation::{Announced, Applied, Approved};
-use crate::core::reach::Reach;
+use crate::core::reach::{Broken, Reach};
 use crate::core::stack::{ChangeSetRequest, Drafted, Stack, StackDetail, StackRef};
 
 /// The updates of a live tail session, until it ends or breaks. The first error is the last item.
@@ -208,6 +209,16 @@ pub trait PublicAddress {
     /// Asks for the protected resource metadata of an MCP endpoint (RFC 9728), by the endpoint's URL. It takes
     /// no credentials, so whatever keeps the answer back lies on the way.
     async fn reach(&self, resource: &str) -> CloudResult<Reach>;
+}
+
+/// Asks addresses outside of AWS, such as any MCP server and its authorization server. It needs no credentials of AWS,
+/// so it is not part of [`Cloud`].
+#[async_trait]
+pub trait Outside: Send + Sync {
+    /// Sends one request, with an access token if there is one, and reads the answer: of a stream the first event
+    /// that answers, of a long body the first 256 KiB. It follows no redirect, which could send the token to another
+    /// host, and takes at most 20 seconds. The error says where on the way the request ended.
+    async fn ask(&self, ask: &Ask, token: Option<&SecretString>) -> Result<Heard, Broken>;
 }
 
 /// What a server says about a client's token.

@@ -51,7 +51,9 @@ impl AwsCloud {
         let (fleet, tasks, bounds) =
             join!(self.services_with_targets(cluster), self.tasks(cluster), self.bounds(cluster));
         let mut fleet = fleet?;
-        hand_out(&mut fleet.servers, tasks, &or_none(bounds));
+        fleet.gone = hand_out(&mut fleet.servers, tasks, &or_none(bounds));
+        // One that is in the list and could not be read is not gone.
+        fleet.gone.retain(|task| fleet.unreadable.iter().all(|one| one.name != task.service));
         let servers = std::mem::take(&mut fleet.servers);
         let with_logs = stream::iter(servers).map(|server| self.with_logs_of_tasks(server)).buffered(TOGETHER);
         fleet.servers = with_logs.collect().await;
@@ -70,7 +72,7 @@ impl AwsCloud {
             (server.balancers, server.logs) = (balancers, or_none(logs).into());
             server
         });
-        Ok(Fleet { servers: read.buffered(TOGETHER).collect().await, unreadable, no_cluster: false })
+        Ok(Fleet { servers: read.buffered(TOGETHER).collect().await, unreadable, ..Fleet::default() })
     }
 
     /// A server with the logs of its tasks that have another task definition than the one in force: those of a
@@ -113,8 +115,12 @@ pub(super) fn or_none<T: Default>(read: CloudResult<T>) -> CloudResult<T> {
     }
 }
 
-/// Gives each server its tasks, newest first, and its bounds.
-fn hand_out(servers: &mut [Server], tasks: CloudResult<Vec<Task>>, bounds: &CloudResult<BTreeMap<String, Bounds>>) {
+/// Gives each server its tasks, newest first, and its bounds. Returns the stopped tasks of services that are gone.
+fn hand_out(
+    servers: &mut [Server],
+    tasks: CloudResult<Vec<Task>>,
+    bounds: &CloudResult<BTreeMap<String, Bounds>>,
+) -> Vec<Task> {
     let mut tasks = tasks.map(by_service);
     for server in servers {
         let ours = tasks.as_mut().map(|tasks| tasks.remove(&server.name).unwrap_or_default());
@@ -122,6 +128,9 @@ fn hand_out(servers: &mut [Server], tasks: CloudResult<Vec<Task>>, bounds: &Clou
         let ours = bounds.as_ref().map(|bounds| bounds.get(&server.name).copied());
         server.bounds = ours.map_err(Clone::clone).into();
     }
+    // A stand-alone task belongs to no service.
+    let left = tasks.into_iter().flat_map(|tasks| tasks.into_iter().filter(|(service, _)| !service.is_empty()));
+    left.flat_map(|(_, tasks)| tasks).filter(Task::stopped).collect()
 }
 
 fn by_service(mut tasks: Vec<Task>) -> BTreeMap<String, Vec<Task>> {

@@ -24,6 +24,7 @@ mod insights;
 mod log_configuration;
 mod logs;
 mod meter;
+mod outside;
 mod place;
 mod profiles;
 mod reach;
@@ -49,6 +50,7 @@ use crate::core::logs::ContainerLog;
 
 use clients::{Regional, RegionalLogs, ServiceClients};
 use meter::Meter;
+pub use outside::Prober;
 
 /// Where to find AWS, and with whose credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

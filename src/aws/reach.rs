@@ -44,7 +44,7 @@ impl AwsCloud {
 }
 
 /// What it means that there was no answer.
-async fn silence(failure: &reqwest::Error, url: &str) -> CloudResult<Reach> {
+pub(super) async fn silence(failure: &reqwest::Error, url: &str) -> CloudResult<Reach> {
     if failure.is_builder() {
         return Err(error::invalid(CALL, format!("{} is no URL", sanitise(url))));
     }

@@ -209,6 +209,8 @@ impl From<Remedy> for Action {
             Remedy::Events => Self::Events,
             Remedy::Scale => Self::Scale,
             Remedy::Rollback => Self::Rollback,
+            Remedy::Deploy => Self::Deploy,
+            Remedy::Stacks => Self::Show(Screen::Stack),
         }
     }
 }

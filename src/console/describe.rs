@@ -76,6 +76,7 @@ fn server(server: &Server, now: Timestamp) -> Dialog {
     for finding in findings(server, now) {
         lines.push(vec![Cell::new(finding.fact.clone(), meaning(&finding))]);
         lines.push(field("", finding.evidence));
+        lines.push(field("", format!("fix: {}", finding.id.fix())));
     }
     text(format!("server {}", server.name), lines)
 }

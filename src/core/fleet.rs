@@ -30,6 +30,9 @@ pub struct Fleet {
     pub servers: Vec<Server>,
     /// Services that are in the list of the cluster and could not be read, sorted by name.
     pub unreadable: Vec<Unreadable>,
+    /// Tasks that stopped lately, of services that are not there any more, newest first: those of a service whose
+    /// creation failed are all that is left to say why.
+    pub gone: Vec<Task>,
 }
 
 /// A service that could not be read, while others could.
@@ -291,7 +294,14 @@ impl Task {
     pub fn stopped_itself(&self) -> bool {
         use StopCode::{ServiceSchedulerInitiated, UserInitiated};
         let wanted = matches!(self.stop_code, Some(ServiceSchedulerInitiated | UserInitiated) | None);
-        self.stopped() && !wanted
+        self.stopped() && (!wanted || self.killed_by_check())
+    }
+
+    /// Whether the service's scheduler stopped it because it failed a check. The stop code for that is the one of a
+    /// task that is not wanted any more; only ECS's words tell (developer guide, "Stopped tasks error messages").
+    pub fn killed_by_check(&self) -> bool {
+        let scheduler = self.stop_code == Some(StopCode::ServiceSchedulerInitiated);
+        self.stopped() && scheduler && self.stopped_reason.as_deref().is_some_and(super::finding::of_a_check)
     }
 
     /// Whether it stopped by a fault of its own, and not because AWS took away what it ran on.

@@ -9,8 +9,10 @@
 pub mod backoff;
 pub mod client;
 pub mod cost;
+pub mod doctor;
 pub mod environment;
 pub mod error;
+pub mod finding;
 pub mod fleet;
 pub mod health;
 pub mod identity;
@@ -23,4 +25,5 @@ pub mod requests;
 pub mod rights;
 pub mod stack;
 pub mod text;
+pub mod timeline;
 pub mod unread;

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::Session;
 use crate::cloud::{CloudResult, ErrorKind, ServerAnswer, TokenAnswer};
 use crate::core::environment::names;
+use crate::core::finding::{Finding, Gravity, Layer, findings, of_gone};
 use crate::core::fleet::{Fleet, Server};
 use crate::core::operation::deploy::seen_stack;
 use crate::core::operation::protocol::News;
@@ -136,13 +137,25 @@ async fn baking(session: &Session, state: CheckState, stack: &StackRef, detail: 
     CheckState::Pending(format!("{note}{}", why.unwrap_or_default()))
 }
 
-/// Adds the reason why the server's last task stopped to the failure of its stack, if there is one.
+/// Adds what stopped the server's tasks to the failure of its stack, if anything did. Where the failure took the
+/// service away with it, its tasks are still known.
 async fn explain(session: &Session, state: CheckState, stack: &StackRef) -> CheckState {
     let CheckState::Failed(reason) = state else { return state };
     let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await else { return CheckState::Failed(reason) };
-    let stop = fleet.server(server_of(session, stack)).and_then(Server::latest_stop);
-    let stop = stop.map(|task| format!("; task {}: {}", task.short_id(), task.stop_reason()));
-    CheckState::Failed(format!("{reason}{}", stop.unwrap_or_default()))
+    let (name, now) = (server_of(session, stack), Timestamp::now());
+    let found = match fleet.server(name) {
+        Some(server) => findings(server, now),
+        None => of_gone(name, &fleet.gone, now),
+    };
+    let of_tasks = |finding: &&Finding| finding.gravity != Gravity::Note && finding.id.layer() <= Layer::Tasks;
+    let cause = found.iter().find(of_tasks).map(|finding| {
+        let colon = if finding.evidence.is_empty() { "" } else { ": " };
+        format!("; {}{colon}{}; {}", finding.fact, finding.evidence, finding.id.fix())
+    });
+    // Stops that are too old for a finding are still those of this failure.
+    let stop = || fleet.server(name).and_then(Server::latest_stop);
+    let stop = || stop().map(|task| format!("; task {}: {}", task.short_id(), task.stop_reason()));
+    CheckState::Failed(format!("{reason}{}", cause.or_else(stop).unwrap_or_default()))
 }
 
 /// Whether new credentials are accepted. A refusal is not final: Cognito may take seconds to know them.

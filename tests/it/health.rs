@@ -91,7 +91,7 @@ fn behind(groups: &[(&str, &[TargetState])]) -> Server {
 
 #[rstest]
 #[case::both_full(behind(&[("a", &[HEALTHY, HEALTHY]), ("b", &[HEALTHY, HEALTHY])]), Verdict::Healthy, None)]
-#[case::one_of_two_dark(behind(&[("a", &[HEALTHY, HEALTHY]), ("b", &[SICK, SICK])]), Verdict::Degraded, Some("target 10.42.0.17 is unhealthy in b"))]
+#[case::one_of_two_dark(behind(&[("a", &[HEALTHY, HEALTHY]), ("b", &[SICK, SICK])]), Verdict::Degraded, Some("nothing at the health check's port: 2 targets are unhealthy in b"))]
 #[case::one_of_two_empty(behind(&[("a", &[HEALTHY, HEALTHY]), ("b", &[])]), Verdict::Degraded, Some("0 of 2 targets healthy in b"))]
 #[case::both_dark(behind(&[("a", &[SICK, SICK]), ("b", &[])]), Verdict::Down, Some("0 of 2 targets healthy in b"))]
 #[case::none_of_none_is_not_all(behind(&[("a", &[])]), Verdict::Down, Some("0 of 2 targets healthy in a"))]

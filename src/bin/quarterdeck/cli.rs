@@ -9,7 +9,10 @@ use quarterdeck::core::environment::MAX_TASKS;
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::core::rights::calls::Job;
-use quarterdeck::run::headless::{InsightsOptions, LogsOptions, RightsOf, RightsOptions};
+use quarterdeck::run::headless::{
+    DoctorOptions, InsightsOptions, LogsOptions, RequestsOptions, RightsOf, RightsOptions, StatusOptions,
+    TimelineOptions,
+};
 
 /// Terminal operations console for MCP servers on AWS.
 ///
@@ -87,6 +90,9 @@ pub enum Command {
     /// A cloud and a session with it.
     #[command(flatten)]
     Cloud(CloudCommand),
+    /// Where the way from a client to an answer is broken: credentials, stacks, service, targets, metadata,
+    /// authorization server, token, MCP, tools. The exit code is 1 where a link is broken.
+    Doctor(DoctorOptions),
     /// The local cloud.
     #[command(subcommand)]
     Local(Local),
@@ -107,12 +113,25 @@ pub enum CloudCommand {
     #[command(flatten)]
     Environment(EnvironmentWrite),
     /// Health of one server or all.
-    Status {
+    Status(StatusOptions),
+    /// Why a server is not well, or all that are not: the cause, what follows from it, and what helps. The exit
+    /// code is 0 where nothing is wrong, 1 where something is.
+    Why {
         /// The server.
         server: Option<String>,
     },
     /// Log lines of one or more servers.
     Logs(LogsOptions),
+    /// What happened: deployments, task stops, events, stack events and operations of this machine, oldest first.
+    Timeline(TimelineOptions),
+    /// Requests, errors and latencies per tool or client, counted from the log.
+    Requests(RequestsOptions),
+    /// The environment's CloudFormation stacks, or one of them with its resources and events. The exit code is 1
+    /// where a change has failed.
+    Stacks {
+        /// A stack: edge, network, platform, or a server.
+        stack: Option<String>,
+    },
     /// A Logs Insights query over the log groups of one or more servers.
     Insights(InsightsOptions),
     /// Set the desired count or the autoscaling bounds of a server.
@@ -404,6 +423,9 @@ mod tests {
     #[case(&["iam-policy"])]
     #[case(&["iam-policy", "everything"])]
     #[case(&["iam-policy", "watch", "--account", "12"])]
+    #[case(&["status", "--fail-on", "anything"])]
+    #[case(&["status", "--wait", "soon"])]
+    #[case(&["requests", "--minutes", "2"])]
     #[case(&["logs", "--level", "loud"])]
     #[case(&["logs", "--grep", "["])]
     #[case(&["logs", "--where", "level>=loud"])]

@@ -97,7 +97,11 @@ pub async fn execute(session: &Session, global: &Global, command: CloudCommand) 
         CloudCommand::Plan { servers } => headless::plan_only(session, PlanRequest::Deploy { servers }, output).await?,
         CloudCommand::Environment(command) => write(session, global, command.request()).await?,
         CloudCommand::Server(command) => write(session, global, command.request()).await?,
-        CloudCommand::Status { server } => headless::status(session, server.as_deref(), output).await?,
+        CloudCommand::Status(options) => headless::status(session, &options, output).await?,
+        CloudCommand::Timeline(options) => headless::timeline(session, &options, output).await?,
+        CloudCommand::Requests(options) => headless::requests(session, &options, output).await?,
+        CloudCommand::Stacks { stack } => headless::stacks(session, stack.as_deref(), output).await?,
+        CloudCommand::Why { server } => headless::why(session, server.as_deref(), output).await?,
         CloudCommand::Logs(options) => headless::logs(session, &options, output).await?,
         CloudCommand::Insights(options) => headless::insights(session, &options, output).await?,
         CloudCommand::Scale(scale) => write(session, global, self::scale(session, scale).await?).await?,
@@ -124,8 +128,11 @@ fn writes(command: &CloudCommand) -> bool {
         CloudCommand::Clients(ClientsCommand::List | ClientsCommand::Token { .. }) => false,
         CloudCommand::Secret(SecretCommand::Set { .. }) => true,
         CloudCommand::Secret(SecretCommand::List { .. }) => false,
-        CloudCommand::Plan { .. } | CloudCommand::Status { .. } | CloudCommand::Audit => false,
-        CloudCommand::Logs(_) | CloudCommand::Insights(_) | CloudCommand::IamPolicy(_) => false,
+        CloudCommand::Plan { .. } | CloudCommand::Status(_) | CloudCommand::Audit => false,
+        CloudCommand::Requests(_) | CloudCommand::Stacks { .. } | CloudCommand::Timeline(_) => false,
+        CloudCommand::Why { .. } | CloudCommand::Logs(_) | CloudCommand::Insights(_) | CloudCommand::IamPolicy(_) => {
+            false
+        }
         CloudCommand::Operations(OperationsCommand::List) => false,
         CloudCommand::Operations(_) => true,
     }

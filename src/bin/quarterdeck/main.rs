@@ -108,6 +108,17 @@ async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
             start.warn();
             place_local::command(&start, &command).await
         }
+        Some(Command::Doctor(options)) => {
+            let outside = aws::Prober::new()?;
+            let output = commands::output(&cli.global);
+            if !options.needs_session() {
+                return Ok(headless::doctor(None, &outside, &options, output).await?);
+            }
+            let start = Start::new(cli.global)?;
+            start.warn();
+            let session = if start.global.local { place_local::attach(&start).await? } else { session(&start).await? };
+            Ok(headless::doctor(Some(&session), &outside, &options, output).await?)
+        }
         Some(Command::Cloud(command)) => {
             let start = Start::new(cli.global)?;
             start.warn();

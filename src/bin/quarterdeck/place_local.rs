@@ -97,7 +97,7 @@ pub async fn console(start: &Start) -> Result<Exit, ProgramFailure> {
     let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let (running, session, exit) = up(start, Output::Text).await?;
     if !terminal {
-        headless::status(&session, None, commands::output(&start.global)).await?;
+        headless::status(&session, &headless::StatusOptions::default(), commands::output(&start.global)).await?;
         addresses(&running, &session)?;
         return Ok(exit);
     }

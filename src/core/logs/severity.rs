@@ -26,7 +26,10 @@ impl Severity {
         const NAMES: &[(Severity, &[&str])] = &[
             (
                 Severity::Debug,
-                &["trace", "debug", "verbose", "trc", "dbg", "vrb", "fine", "finer", "finest", "dbug", "trce"],
+                &[
+                    "trace", "debug", "verbose", "trc", "dbg", "vrb", "fine", "finer", "finest", "dbug", "trce",
+                    "debu", "trac",
+                ],
             ),
             (Severity::Info, &["info", "notice", "information", "informational", "inf", "log"]),
             (Severity::Warn, &["warn", "warning", "wrn"]),
@@ -47,6 +50,10 @@ impl Severity {
                     "severe",
                     "ftl",
                     "fail",
+                    // As logrus cuts them off.
+                    "erro",
+                    "fata",
+                    "pani",
                 ],
             ),
         ];
@@ -250,7 +257,7 @@ fn plain(text: &str) -> Option<Severity> {
     syslog(head)
         .or_else(|| glog(head.as_bytes()))
         .or_else(|| logfmt(head))
-        .or_else(|| logcat(head))
+        .or_else(|| lettered(head))
         .or_else(|| crash(head))
         .or_else(|| word(head))
         .or_else(|| redis(head))
@@ -291,27 +298,95 @@ fn logfmt(head: &str) -> Option<Severity> {
     })
 }
 
-/// Android's logcat (developer.android.com, "Logcat command-line tool"): `E/Tag( 123): …`, also after a time, and
-/// `11-25 10:00:00.123  1234  5678 E Tag: …`. Others put such a letter before a colon or in brackets: `E: …`, `[E] …`.
-fn logcat(head: &str) -> Option<Severity> {
-    let level = |letter: &str| Severity::lettered(letter).filter(|_| "VDIWEF".contains(letter));
-    let words: Vec<&str> = head.split_ascii_whitespace().take(6).collect();
-    let (first, rest) = words.split_first()?;
-    let alone = first.strip_suffix(':').or_else(|| first.strip_prefix('[').and_then(|word| word.strip_suffix(']')));
+/// One letter as the level, before or behind the time. Android's logcat in all its formats (developer.android.com,
+/// "Logcat command-line tool"): `E/Tag( 123): …`, `E( 123) …`, `11-25 10:00:00.123  1234  5678 E Tag: …`,
+/// `[ 11-25 10:00:00.123  1234: 5678 E/Tag ]`. TensorFlow: `2026-11-25 10:00:00.123456: E tensorflow/…`. MongoDB
+/// before 4.4: `2026-11-25T10:00:00.123+0000 E NETWORK  …`. Jupyter: `[E 2026-11-25 10:00:00.123 ServerApp] …`.
+/// ESP-IDF: `E (1234) wifi: …`. Others: `E: …`, `[E] …`, `10:00:00 [E] …`, `10:00:00|E|…`.
+fn lettered(head: &str) -> Option<Severity> {
+    let separator = |c: char| c.is_ascii_whitespace() || c == '|';
+    let mut words = head.split(separator).filter(|word| !word.is_empty());
+    let first = words.next()?;
+    let second = words.clone().next().unwrap_or_default();
+    let begins = before_all(first, second, head);
+    begins.or_else(|| {
+        let mut timed = false;
+        // A date, a time, a zone, a process, a thread and a user, at most, stand before the letter.
+        std::iter::once(first).chain(words).take(8).find_map(|word| {
+            timed |= clock(word) || epoch(word);
+            (!stamp(word)).then(|| behind_time(word).filter(|_| timed))
+        })?
+    })
+}
+
+/// The letter of a level, as these loggers have them. `A` and `N` begin sentences and names.
+fn level(letter: &str) -> Option<Severity> {
+    Severity::lettered(letter).filter(|_| "VDTIWEFC".contains(letter))
+}
+
+/// A level that is the first thing in a line.
+fn before_all(first: &str, second: &str, head: &str) -> Option<Severity> {
     let tagged = |word: &str| {
         let (letter, tag) = word.split_once('/')?;
         level(letter).filter(|_| !tag.is_empty() && head.contains(':'))
     };
-    let digits = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
-    let dated = first.len() == 5 && first.split_once('-').is_some_and(|(month, day)| digits(month) && digits(day));
-    let timed = match rest {
-        [time, process, thread, letter, ..] if dated && time.contains(':') && digits(process) && digits(thread) => {
-            level(letter)
-        }
-        [time, word, ..] if dated && time.contains(':') => tagged(word),
-        _ => None,
+    let alone = first.strip_suffix(':').or_else(|| wrapped(first));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+    // `E( 123)`, `E(  123:456)`, `E (123)`.
+    let process = || {
+        let (letter, rest) = head.split_once('(')?;
+        let (number, _) = rest.split_once(')')?;
+        let number = number.split_ascii_whitespace().collect::<String>();
+        level(letter.trim_end()).filter(|_| !number.is_empty() && digits(&number))
     };
-    alone.and_then(level).or_else(|| tagged(first)).or(timed)
+    let dated = || level(first.trim_start_matches('[')).filter(|_| stamp(second) && second.contains([':', '-']));
+    alone.and_then(level).or_else(|| tagged(first)).or_else(process).or_else(dated)
+}
+
+/// A level that stands behind a time: alone, in brackets, before a colon, or with its tag.
+fn behind_time(word: &str) -> Option<Severity> {
+    let bare = word.strip_suffix([':', ',']).unwrap_or(word);
+    let tagged = || bare.split_once('/').map(|(letter, _)| letter);
+    // `[2026-11-25 10:00:00][E] …` is one word with the end of the time.
+    let closed = || word.split_once("][").and_then(|(time, rest)| stamp(time).then_some(rest.split(']').next()?));
+    level(bare)
+        .or_else(|| wrapped(bare).and_then(level))
+        .or_else(|| tagged().and_then(level))
+        .or_else(|| closed().and_then(level))
+}
+
+/// What stands in brackets of any kind.
+fn wrapped(word: &str) -> Option<&str> {
+    let closes = |open: char, close: char| word.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+    closes('[', ']').or_else(|| closes('<', '>')).or_else(|| closes('(', ')'))
+}
+
+/// Whether a word belongs to what stands before a level: a date, a time, a number, or a user of Android.
+fn stamp(word: &str) -> bool {
+    if word == "[" {
+        return true;
+    }
+    let user = word.strip_prefix('u').is_some_and(|rest| rest.contains("_a"));
+    let sign = |byte: u8| byte.is_ascii_digit() || b"-:./,+TZ[]()#".contains(&byte);
+    user || (word.bytes().any(|byte| byte.is_ascii_digit()) && word.bytes().all(sign) && !word.contains("]["))
+}
+
+/// Whether a word holds a time of day. An address with a port has a point before.
+fn clock(word: &str) -> bool {
+    let digit = |at: Option<usize>| at.and_then(|at| word.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
+    memchr::memchr_iter(b':', word.as_bytes()).any(|at| {
+        let two = digit(at.checked_sub(1)) && digit(at.checked_sub(2)) && digit(Some(at + 1)) && digit(Some(at + 2));
+        let address = at.checked_sub(3).is_some_and(|at| word.as_bytes()[at] == b'.');
+        two && !address && !digit(Some(at + 3))
+    })
+}
+
+/// Seconds since 1970 with a fraction, as `logcat -v epoch` writes them.
+fn epoch(word: &str) -> bool {
+    word.split_once('.').is_some_and(|(seconds, part)| {
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits(seconds) && digits(part) && seconds.len() >= 9
+    })
 }
 
 /// `1:M 02 Jan 2026 03:04:05.678 # …`: a sign is the level (redis.conf, "loglevel").
@@ -491,6 +566,40 @@ mod tests {
     #[case("E/AndroidRuntime( 1234): FATAL EXCEPTION", Error)]
     #[case("11-25 10:00:00.123 W/Tag(123): odd", Warn)]
     #[case("I/Tag: ERROR is only text", Info)]
+    #[case::logcat_year("2026-11-25 10:00:00.123  1234  5678 E Tag: it broke", Error)]
+    #[case::logcat_zone("2026-11-25 10:00:00.123 +0000  1234  5678 W Tag: odd", Warn)]
+    #[case::logcat_user("11-25 10:00:00.123 u0_a12  1234  5678 E Tag: it broke", Error)]
+    #[case::logcat_epoch("1509401238.123  1234  5678 W Tag: odd", Warn)]
+    #[case::logcat_long("[ 11-25 10:00:00.123  1234: 5678 E/Tag ]", Error)]
+    #[case::logcat_process("E( 1234) it broke  (Tag)", Error)]
+    #[case::logcat_thread("W( 1234: 5678) odd", Warn)]
+    #[case::logcat_text_is_no_level("11-25 10:00:00.123  1234  5678 I Tag: ERROR E is only text", Info)]
+    #[case::logcat_verbose("03-17 16:13:38.811  1702  2395 V WindowManager: rotation FATAL=0", Debug)]
+    #[case::tensorflow("2026-11-25 10:00:00.123456: E tensorflow/core/x.cc:1] it broke", Error)]
+    #[case::tensorflow("2026-11-25 10:00:00.123456: I tensorflow/core/x.cc:1] ERROR is only text", Info)]
+    #[case::mongodb("2026-11-25T10:00:00.123+0000 E NETWORK  [conn1] it broke", Error)]
+    #[case::mongodb("2026-11-25T10:00:00.123+0000 I COMMAND  [conn1] ERROR is only text", Info)]
+    #[case::jupyter("[E 2026-11-25 10:00:00.123 ServerApp] it broke", Error)]
+    #[case::jupyter("[W 10:00:00.123 NotebookApp] odd", Warn)]
+    #[case::esp_idf("E (1234) wifi: it broke", Error)]
+    #[case::before_the_time("E 2026-11-25 10:00:00,123 app: it broke", Error)]
+    #[case::behind_the_time("2026-11-25 10:00:00 E app: it broke", Error)]
+    #[case::behind_the_time("2026-11-25T10:00:00Z W odd", Warn)]
+    #[case::in_a_column("2026-11-25 10:00:00.123|E|app|it broke", Error)]
+    #[case::in_brackets("2026-11-25 10:00:00 [E] it broke", Error)]
+    #[case::in_brackets("[2026-11-25 10:00:00][W] odd", Warn)]
+    #[case::ruby("E, [2026-11-25T10:00:00.123456 #1] ERROR -- : it broke", Error)]
+    #[case::logrus("ERRO[0012] it broke  key=value", Error)]
+    #[case::logrus("DEBU[0012] ERROR is only text", Debug)]
+    #[case::an_address("10.0.0.1:8080 E is only text", Info)]
+    #[case::a_version("1.2.3 E is only text", Info)]
+    #[case::no_process("E (see below) of the book", Info)]
+    #[case::cbs_warns_in_its_text("2016-09-28 04:30:31, Info                  CBS    Warning: Unrecognized", Info)]
+    #[case::of_a_tab("2016-09-28 04:30:31, Error\tDISM", Error)]
+    #[case::msbuild("MSBUILD : error MSB1009: Project file does not exist.", Error)]
+    #[case::cl("x.c(1) : fatal error C1083: Cannot open include file", Error)]
+    #[case::with_a_blank("error : it broke", Error)]
+    #[case::with_a_blank("warning : odd", Warn)]
     #[case("E: Unable to locate package", Error)]
     #[case("[W] odd", Warn)]
     #[case("A value is not a level: no", Info)]

@@ -172,7 +172,7 @@ fn nearest(wanted: &str, mut known: Vec<String>) -> Vec<String> {
     known
 }
 
-fn request(session: &Session, options: &LogsOptions, sources: Followed) -> Result<TailRequest, Failure> {
+pub(super) fn request(session: &Session, options: &LogsOptions, sources: Followed) -> Result<TailRequest, Failure> {
     let now = now(session);
     let from = instant(&options.since, now)?;
     let until = options.until.as_deref().map(|until| instant(until, now)).transpose()?;

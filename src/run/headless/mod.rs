@@ -3,6 +3,7 @@
 //! Results go to stdout, as text or as JSON with stable names; progress and plans go to stderr.
 
 mod clients;
+mod doctor;
 mod drive;
 mod failure;
 mod insights;
@@ -11,24 +12,33 @@ mod operations;
 mod others;
 mod plan;
 mod prompt;
+mod requests;
 mod rights;
 mod secret;
 mod sources;
+mod stacks;
 mod status;
+mod timeline;
+mod why;
 
 use std::io::{self, Write};
 
 pub use clients::{finish_rotation, list as list_clients, token, undo_rotation};
+pub use doctor::{DoctorOptions, doctor};
 pub use drive::{Consent, operate};
 pub use failure::Failure;
 pub use insights::{InsightsOptions, insights};
 pub use logs::{LogsOptions, Mode, logs};
 pub use operations::{list as list_operations, resume, undo};
 pub use plan::{plan_only, print_audit};
+pub use requests::{RequestsOptions, requests};
 pub use rights::{RightsOf, RightsOptions, rights};
 pub use secret::{list_secrets, set_secret};
 use serde::Serialize;
-pub use status::status;
+pub use stacks::stacks;
+pub use status::{FailOn, StatusOptions, status};
+pub use timeline::{TimelineOptions, timeline};
+pub use why::why;
 
 use crate::cloud::ErrorKind;
 

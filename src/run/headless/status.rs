@@ -1,5 +1,7 @@
 //! `status`: the Fleet screen as text or JSON.
 
+use std::time::Duration;
+
 use futures::join;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -9,16 +11,53 @@ use super::others::Board;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::cloud::ErrorKind;
 use crate::core::fleet::{Counted, Fleet, Served, Server, Task, Unreadable};
-use crate::core::health::{findings, verdict};
+use crate::core::health::{Cause, Gravity, Verdict, findings, verdict};
 use crate::core::text::age;
 use crate::core::unread::Read;
 use crate::run::Session;
+
+/// What `status` tells, and by which code; these docs are the command's help.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(about = None, long_about = None)]
+pub struct StatusOptions {
+    /// The server.
+    pub server: Option<String>,
+    /// End with code 1 where a server is not well: `warning` where anything is wrong or was not read, `failed` where
+    /// a server is degraded or down. Without a server at all the code is 3.
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub fail_on: Option<FailOn>,
+    /// Wait so long (90s, 10m) until every server is healthy or stopped; the code is 1 where one is not by then.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub wait: Option<Duration>,
+}
+
+/// From which level on `status` fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FailOn {
+    /// Something is wrong, or was not read.
+    Warning,
+    /// A server is degraded or down.
+    Failed,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: Option<jiff::SignedDuration> = text.parse().ok();
+    parsed.and_then(|parsed| Duration::try_from(parsed).ok()).ok_or_else(|| "a duration such as 90s or 10m".to_owned())
+}
+
+/// Time between two looks while waiting.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// Prints the health of one server, or of all if none is named.
 ///
 /// # Errors
 /// When it cannot be read or written, or there is no such server.
-pub async fn status(session: &Session, server: Option<&str>, output: Output) -> Result<Exit, Failure> {
+pub async fn status(session: &Session, options: &StatusOptions, output: Output) -> Result<Exit, Failure> {
+    let waited = match options.wait {
+        Some(limit) => wait(session, options.server.as_deref(), limit).await,
+        None => true,
+    };
+    let server = options.server.as_deref();
     let (fleet, board) = join!(session.cloud.fleet(&session.context.cluster), Board::read(session));
     let fleet = fleet?;
     let chosen: Vec<&Server> = match server {
@@ -39,7 +78,60 @@ pub async fn status(session: &Session, server: Option<&str>, output: Output) -> 
     unread.iter().for_each(|part| progress(&format!("warning: {part}")));
     board.warn();
     tell_unfinished(session);
-    Ok(Exit::Done)
+    let judged = options.fail_on.or(options.wait.map(|_| FailOn::Failed));
+    Ok(match judged {
+        Some(_) if chosen.is_empty() && unreadable.is_empty() => Exit::NotFound,
+        Some(level) if !waited || !unreadable.is_empty() || chosen.iter().any(|one| fails(one, level, now)) => {
+            Exit::Failed
+        }
+        Some(FailOn::Warning) if !unread.is_empty() => Exit::Failed,
+        _ => Exit::Done,
+    })
+}
+
+/// Whether a server is not well enough for this level.
+fn fails(server: &Server, level: FailOn, now: Timestamp) -> bool {
+    let verdict = verdict(server, now);
+    let failed = matches!(verdict, Verdict::Degraded | Verdict::Down);
+    let wrong = || verdict == Verdict::Unknown || Cause::of(&findings(server, now)).is_some();
+    failed || (level == FailOn::Warning && wrong())
+}
+
+/// Looks until every server is healthy or stopped, and says what changes. Whether that came about in time. A read
+/// that fails is no end: the next one may not.
+async fn wait(session: &Session, server: Option<&str>, limit: Duration) -> bool {
+    let mut said = String::new();
+    let settled = async {
+        loop {
+            if let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await {
+                let now = Timestamp::now();
+                let ours = |one: &&Server| server.is_none_or(|name| one.name == name || one.arn == name);
+                let chosen: Vec<&Server> = fleet.servers.iter().filter(ours).collect();
+                let well = |one: &&Server| matches!(verdict(one, now), Verdict::Healthy | Verdict::Stopped);
+                let unreadable = server.is_none() && !fleet.unreadable.is_empty();
+                if !chosen.is_empty() && chosen.iter().all(well) && !unreadable {
+                    return;
+                }
+                let news = chosen.iter().filter(|one| !well(one)).map(|one| waits_for(one, now));
+                let news = news.collect::<Vec<_>>().join("; ");
+                if !news.is_empty() && news != said {
+                    progress(&news);
+                    said = news;
+                }
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(limit, settled).await.is_ok()
+}
+
+/// What a server is waited for, in a line that changes only when something does.
+fn waits_for(server: &Server, now: Timestamp) -> String {
+    let all = findings(server, now);
+    let cause = Cause::of(&all).filter(|cause| cause.finding.gravity == Gravity::Fault);
+    let cause = cause.map(|cause| format!(" ({})", cause.finding.id.word())).unwrap_or_default();
+    let (word, targets) = (verdict(server, now).word(), server.target_count());
+    format!("{} is {word}{cause}: {}/{} running, targets {targets}", server.name, server.running, server.wanted())
 }
 
 /// The server of this name or ARN.

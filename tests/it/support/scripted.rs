@@ -20,6 +20,8 @@ pub struct Request {
 pub enum Reply {
     /// Status and body.
     Answer(u16, String),
+    /// Status, header lines and body.
+    Headed(u16, &'static str, String),
     /// Closes the connection without a word.
     Reset,
     /// Says nothing and keeps the connection.
@@ -90,10 +92,18 @@ async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Request>>>, handler: Ar
         match reply {
             Reply::Reset => return,
             Reply::Hang => std::future::pending().await,
-            Reply::Answer(status, body) => {
+            Reply::Answer(..) | Reply::Headed(..) => {
+                let (status, more, body) = match reply {
+                    Reply::Headed(status, headers, body) => (status, format!("{headers}\r\n"), body),
+                    Reply::Answer(status, body) => (status, String::new(), body),
+                    Reply::Reset | Reply::Hang => return,
+                };
                 let kind = if body.starts_with('<') { "text/xml" } else { "application/x-amz-json-1.1" };
-                let head =
-                    format!("HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", body.len());
+                let kind =
+                    if more.contains("content-type") { String::new() } else { format!("content-type: {kind}\r\n") };
+                // More is announced than comes, so whoever reads to the end waits for ever.
+                let length = body.len() + if more.contains("x-endless") { 1_000 } else { 0 };
+                let head = format!("HTTP/1.1 {status} X\r\n{kind}{more}content-length: {length}\r\n\r\n");
                 if stream.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
                     return;
                 }

@@ -1,0 +1,226 @@
+//! Doctor: the way from a client to an answer, link by link, and which link is broken.
+//!
+//! What to ask and what the answers mean is here; who asks is in `run`. The rules are those of MCP ("Authorization",
+//! "Transports"), RFC 9728, RFC 8414 and RFC 6750, so they hold for any MCP server.
+
+pub mod judge;
+pub mod token;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// The links of the way, in the order in which they are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Link {
+    /// Who is calling AWS.
+    Credentials,
+    /// The environment's stacks.
+    Stacks,
+    /// The ECS service.
+    Service,
+    /// The targets of its load balancers.
+    Targets,
+    /// The protected resource metadata at the public address (RFC 9728): the way through DNS, edge and load balancer.
+    Metadata,
+    /// What a request without a token is told (RFC 6750 section 3, RFC 9728 section 5.1).
+    Challenge,
+    /// The authorization server's metadata (RFC 8414).
+    AuthorizationServer,
+    /// The keys with which it signs.
+    Keys,
+    /// An access token.
+    Token,
+    /// The beginning of MCP, with the token.
+    Initialize,
+    /// The list of tools.
+    Tools,
+}
+
+impl Link {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Credentials => "credentials",
+            Self::Stacks => "stacks",
+            Self::Service => "service",
+            Self::Targets => "targets",
+            Self::Metadata => "metadata",
+            Self::Challenge => "challenge",
+            Self::AuthorizationServer => "authorization-server",
+            Self::Keys => "keys",
+            Self::Token => "token",
+            Self::Initialize => "initialize",
+            Self::Tools => "tools",
+        }
+    }
+}
+
+/// What was found at a link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum State {
+    /// It holds.
+    Well { note: String },
+    /// It holds, but some clients may not get on with it.
+    Odd { why: String, fix: String },
+    /// It is broken.
+    Broken { why: String, fix: String },
+    /// It was not tried.
+    Skipped { why: String },
+}
+
+impl State {
+    pub fn well(note: impl Into<String>) -> Self {
+        Self::Well { note: note.into() }
+    }
+
+    pub fn odd(why: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::Odd { why: why.into(), fix: fix.into() }
+    }
+
+    pub fn broken(why: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::Broken { why: why.into(), fix: fix.into() }
+    }
+
+    pub fn skipped(why: impl Into<String>) -> Self {
+        Self::Skipped { why: why.into() }
+    }
+
+    pub fn is_broken(&self) -> bool {
+        matches!(self, Self::Broken { .. })
+    }
+}
+
+/// A link, what was found, and how long it took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hop {
+    pub link: Link,
+    #[serde(flatten)]
+    pub state: State,
+    /// In milliseconds; `None` where nothing was asked.
+    pub millis: Option<u64>,
+}
+
+/// The first broken link: what comes after it need not be broken itself.
+pub fn first_broken(hops: &[Hop]) -> Option<&Hop> {
+    hops.iter().find(|hop| hop.state.is_broken())
+}
+
+/// A request to an address outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    pub url: String,
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON to be posted; `None` gets the URL.
+    pub body: Option<String>,
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Heard {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The body, as far as it was read.
+    pub body: String,
+}
+
+impl Heard {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+}
+
+/// The version of MCP that is offered at first (MCP, "Lifecycle").
+const OFFERED: &str = "2025-06-18";
+/// The version that has no `initialize`, and says with each request what that would have said.
+const STATELESS: &str = "2026-07-28";
+
+impl Ask {
+    /// Gets a document.
+    pub fn get(url: &str) -> Self {
+        Self { url: url.to_owned(), headers: vec![("accept", "application/json".to_owned())], body: None }
+    }
+
+    /// Begins a session.
+    pub fn initialize(url: &str) -> Self {
+        let params = serde_json::json!({
+            "protocolVersion": OFFERED, "capabilities": {},
+            "clientInfo": { "name": "quarterdeck", "version": env!("CARGO_PKG_VERSION") },
+        });
+        Self::rpc(url, "initialize", params, &Session { version: OFFERED.to_owned(), id: None })
+    }
+
+    /// What a server without sessions answers instead.
+    pub fn discover(url: &str) -> Self {
+        Self::rpc(url, "server/discover", serde_json::json!({}), &Session::stateless())
+    }
+
+    /// Says that the session has begun. Nothing is answered to it.
+    pub fn initialized(url: &str, session: &Session) -> Self {
+        let body = serde_json::json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        Self {
+            body: Some(body.to_string()),
+            ..Self::rpc(url, "notifications/initialized", serde_json::json!({}), session)
+        }
+    }
+
+    /// Asks for the tools.
+    pub fn tools(url: &str, session: &Session) -> Self {
+        Self::rpc(url, "tools/list", serde_json::json!({}), session)
+    }
+
+    fn rpc(url: &str, method: &str, mut params: serde_json::Value, session: &Session) -> Self {
+        let mut headers = vec![
+            ("accept", "application/json, text/event-stream".to_owned()),
+            ("content-type", "application/json".to_owned()),
+        ];
+        // The first request of a session negotiates the version that the later ones name.
+        if method != "initialize" {
+            headers.push(("mcp-protocol-version", session.version.clone()));
+        }
+        if session.version == STATELESS {
+            headers.push(("mcp-method", method.to_owned()));
+            params["_meta"] = serde_json::json!({
+                "io.modelcontextprotocol/protocolVersion": STATELESS,
+                "io.modelcontextprotocol/clientInfo": { "name": "quarterdeck", "version": env!("CARGO_PKG_VERSION") },
+                "io.modelcontextprotocol/clientCapabilities": {},
+            });
+        }
+        headers.extend(session.id.clone().map(|id| ("mcp-session-id", id)));
+        let body = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        Self { url: url.to_owned(), headers, body: Some(body.to_string()) }
+    }
+}
+
+/// What was agreed on at the beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub version: String,
+    /// The server's id of the session, if it has any.
+    pub id: Option<String>,
+}
+
+impl Session {
+    /// The one of a server that keeps none.
+    pub fn stateless() -> Self {
+        Self { version: STATELESS.to_owned(), id: None }
+    }
+}
+
+/// Where the metadata of an authorization server may lie (RFC 8414 section 3, OpenID Connect Discovery section 4), in
+/// the order in which MCP's clients look.
+pub fn issuer_urls(issuer: &str) -> Vec<String> {
+    let Some((scheme, rest)) = issuer.split_once("://") else { return Vec::new() };
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let path = path.trim_end_matches('/');
+    let mut all = vec![
+        format!("{scheme}://{host}/.well-known/oauth-authorization-server{path}"),
+        format!("{scheme}://{host}/.well-known/openid-configuration{path}"),
+    ];
+    if !path.is_empty() {
+        all.push(format!("{scheme}://{host}{path}/.well-known/openid-configuration"));
+    }
+    all
+}

@@ -1,0 +1,211 @@
+//! What can be wrong, as a closed table: a stable id, how near it is to the origin, and what helps.
+
+use serde::{Serialize, Serializer};
+
+/// How near a finding is to the origin of a fault. A finding explains those of later layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    /// Why a task does not start, run or answer, as AWS or the program says it.
+    Origin,
+    /// What happens to the tasks, where nothing says why.
+    Tasks,
+    /// What becomes of the deployment.
+    Deployment,
+    /// What becomes of the service.
+    Service,
+    /// What is worth knowing, and breaks nothing now.
+    Advice,
+}
+
+/// Where an operator goes next with a finding. The console knows the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// The server's log lines.
+    Logs,
+    Events,
+    /// Another desired count, or other bounds.
+    Scale,
+    /// The task definition before.
+    Rollback,
+    /// The environment's stacks, after a correction of the file or of what it names.
+    Deploy,
+    /// Stacks and their events.
+    Stacks,
+}
+
+impl Remedy {
+    /// The command that does the same, for a server; for the whole environment where it is empty.
+    pub fn command(self, server: &str) -> String {
+        let command = match self {
+            Self::Logs => "quarterdeck logs",
+            Self::Events => "quarterdeck timeline",
+            Self::Scale => "quarterdeck scale",
+            Self::Rollback => "quarterdeck rollback",
+            Self::Deploy => "quarterdeck deploy",
+            Self::Stacks => return "quarterdeck stacks".to_owned(),
+        };
+        let more = if self == Self::Scale { " --desired N" } else { "" };
+        if server.is_empty() { command.to_owned() } else { format!("{command} {server}{more}") }
+    }
+}
+
+macro_rules! ids {
+    ($($variant:ident $word:literal $layer:ident $remedy:ident $fix:literal;)*) => {
+        /// What is wrong. The words are stable: scripts and the operator's guide name them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Id { $($variant,)* }
+
+        impl Id {
+            /// All of them, origins first.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its stable name.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            pub fn layer(self) -> Layer {
+                match self { $(Self::$variant => Layer::$layer,)* }
+            }
+
+            /// What helps, in a sentence.
+            pub fn fix(self) -> &'static str {
+                match self { $(Self::$variant => $fix,)* }
+            }
+
+            /// Where to go next.
+            pub fn remedy(self) -> Option<Remedy> {
+                match self { $(Self::$variant => ids!(@ $remedy),)* }
+            }
+        }
+    };
+    (@ Nowhere) => { None };
+    (@ $remedy:ident) => { Some(Remedy::$remedy) };
+}
+
+ids! {
+    ImageMissing "image-missing" Origin Deploy
+        "push the image, or correct `image` in quarterdeck.toml, and deploy; until then go back with a rollback";
+    ImageDenied "image-denied" Origin Deploy
+        "let the execution role pull from the repository (ecr:BatchGetImage, ecr:GetDownloadUrlForLayer and ecr:GetAuthorizationToken), or correct the image's name";
+    ImageArchitecture "image-architecture" Origin Deploy
+        "build the image for the architecture of the task definition, such as with docker buildx build --platform linux/arm64, push it and deploy";
+    ImageNoRoute "image-no-route" Origin Stacks
+        "give the task's subnets a way to the registry: a NAT gateway, a public address, or endpoints for ecr.api, ecr.dkr and S3";
+    ImageRateLimit "image-rate-limit" Origin Deploy
+        "copy the image to ECR: the registry counts anonymous pulls";
+    ImageNoSpace "image-no-space" Origin Deploy
+        "make the image smaller, or give the task more ephemeral storage";
+    ImagePull "image-pull" Origin Events "read ECS's words: the image was not pulled";
+    SecretMissing "secret-missing" Origin Deploy
+        "create the secret, or correct its name and JSON key in quarterdeck.toml, and deploy";
+    SecretDenied "secret-denied" Origin Deploy
+        "let the execution role read the secret (secretsmanager:GetSecretValue, ssm:GetParameters, and kms:Decrypt for a key of your own)";
+    SecretNoRoute "secret-no-route" Origin Stacks
+        "give the task's subnets a way to Secrets Manager: a NAT gateway, or an endpoint whose security group admits the tasks";
+    LogDriver "log-driver" Origin Deploy
+        "create the log group, and let the execution role write to it (logs:CreateLogStream, logs:PutLogEvents)";
+    RoleNotAssumed "role-not-assumed" Origin Deploy
+        "let ecs-tasks.amazonaws.com assume the role, in its trust policy";
+    NetworkInterface "network-interface" Origin Events
+        "wait and look again: ECS tries on; if it lasts, look at the subnet's addresses and the quota of network interfaces";
+    SubnetFull "subnet-full" Origin Stacks "use larger subnets, or free addresses";
+    Quota "quota" Origin Scale
+        "ask for more in Service Quotas (Fargate vCPUs, tasks), or run fewer tasks";
+    Capacity "capacity" Origin Events
+        "wait, use other zones or sizes, or add instances to the cluster";
+    CommandMissing "command-missing" Origin Deploy
+        "correct `command` in quarterdeck.toml, or the image's entry point, and deploy";
+    OutOfMemory "out-of-memory" Origin Deploy
+        "give the server more `memory` in quarterdeck.toml and deploy, or find what it keeps";
+    HealthCheckAuth "health-check-auth" Origin Deploy
+        "point the health check at a path that needs no token: an MCP endpoint answers 401 to a probe";
+    HealthCheckPath "health-check-path" Origin Deploy
+        "point the health check at a path that the server answers with 200, or widen the codes that it accepts";
+    HealthCheckPort "health-check-port" Origin Deploy
+        "let the server listen on 0.0.0.0 at the port of the target group";
+    HealthCheckSlow "health-check-slow" Origin Deploy
+        "give the service a longer health check grace period, or let the server listen sooner";
+    HealthCheckTimeout "health-check-timeout" Origin Logs
+        "see in the log what keeps the server from answering; admit the load balancer in the tasks' security group";
+    HealthCheckErrors "health-check-errors" Origin Logs
+        "see in the log why the server answers its health check with an error";
+    ContainerHealthCheck "container-health-check" Origin Logs
+        "see in the log why the check's command fails; it must exist in the image";
+    StackStuck "stack-stuck" Origin Stacks
+        "mend what the first failed resource names, then continue the rollback in CloudFormation";
+    CrashLoop "crash-loop" Tasks Logs "read the last lines before the end; if it began with a deployment, roll back";
+    Crash "crash" Tasks Logs "read the last lines before the end";
+    StartFailed "start-failed" Tasks Events "read ECS's words: the task never ran";
+    SpotTaken "spot-taken" Tasks Events "nothing: ECS starts another; use on-demand capacity if it happens too often";
+    Retired "task-retired" Tasks Events "nothing: AWS retires hosts, and ECS starts another task";
+    CircuitBreaker "circuit-breaker" Deployment Events
+        "correct what let its tasks fail and deploy again: ECS has gone back to the deployment before";
+    DeploymentFailed "deployment-failed" Deployment Rollback "roll back, or correct it and deploy again";
+    StartFailures "start-failures" Deployment Events "see why the tasks stop, and roll back if it does not pass";
+    DeploymentOld "deployment-old" Deployment Events
+        "see why it does not become steady; roll back, or wait if it is known why";
+    StackFailed "stack-failed" Deployment Stacks "mend what the first failed resource names, and deploy again";
+    NoTaskSet "no-task-set" Service Events "let the service's deployer make a task set";
+    TasksMissing "tasks-missing" Service Events "see in the events why no task is started";
+    TargetsEmpty "targets-empty" Service Events "see in the events whether ECS may register targets";
+    TargetsShort "targets-short" Service Events "see in the events which tasks are not registered";
+    TargetsVouched "targets-vouched" Service Events "see whether the load balancer is the one that is in use";
+    ServiceLeaving "service-leaving" Service Events "nothing, if it is meant to go; else deploy it again";
+    BoundsOutside "bounds-outside" Advice Scale "set a count within the bounds, or other bounds";
+    BoundsAtMaximum "bounds-at-maximum" Advice Scale "raise the maximum, or see what takes the load";
+    ZonesUneven "zones-uneven" Advice Events "start a new deployment, or turn zone rebalancing on";
+    DaemonWithoutInstance "daemon-without-instance" Advice Events "add an instance that meets its requirements";
+    Drift "drift" Advice Deploy "deploy, or take the change into quarterdeck.toml";
+    NoCircuitBreaker "no-circuit-breaker" Advice Nowhere "turn the deployment circuit breaker with rollback on";
+}
+
+impl Id {
+    /// Why, in a few words that may stand before what happened; empty where nothing says why.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::ImageMissing => "image not found",
+            Self::ImageDenied => "image not to be pulled, or not there",
+            Self::ImageArchitecture => "image for another architecture",
+            Self::ImageNoRoute => "no way to the registry",
+            Self::ImageRateLimit => "the registry's limit of pulls",
+            Self::ImageNoSpace => "no space for the image",
+            Self::ImagePull => "image not pulled",
+            Self::SecretMissing => "secret or its key not found",
+            Self::SecretDenied => "secret not to be read",
+            Self::SecretNoRoute => "no way to Secrets Manager",
+            Self::LogDriver => "log not to be written",
+            Self::RoleNotAssumed => "role not to be assumed",
+            Self::NetworkInterface => "no network interface",
+            Self::SubnetFull => "no free address in the subnet",
+            Self::Quota => "quota of the account reached",
+            Self::Capacity => "no capacity",
+            Self::CommandMissing => "command not found, or not to be run",
+            Self::OutOfMemory => "out of memory",
+            Self::HealthCheckAuth => "health check asked for a token",
+            Self::HealthCheckPath => "health check's path not known",
+            Self::HealthCheckPort => "nothing at the health check's port",
+            Self::HealthCheckSlow => "too slow to listen",
+            Self::HealthCheckTimeout => "health check timed out",
+            Self::HealthCheckErrors => "health check answered with an error",
+            Self::ContainerHealthCheck => "container health check failed",
+            Self::CrashLoop => "crash loop",
+            Self::SpotTaken => "spot capacity taken back",
+            Self::Retired => "host retired by AWS",
+            _ => "",
+        }
+    }
+
+    /// What happened, with why before it, where it is known.
+    pub(super) fn because(self, happened: &str) -> String {
+        let reason = self.reason();
+        if reason.is_empty() { happened.to_owned() } else { format!("{reason}: {happened}") }
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}

@@ -1,0 +1,328 @@
+//! What ECS's and the load balancer's words mean. They are the only place where AWS says why (ECS developer guide,
+//! "Stopped tasks error messages", "Service event messages"; Application Load Balancer guide, "Target health
+//! status"), so they are read here and nowhere else.
+
+use super::id::Id;
+
+/// Words that say that something could not be reached.
+const NO_ROUTE: &[&str] = &[
+    "i/o timeout",
+    "deadline exceeded",
+    "client.timeout",
+    "connection refused",
+    "connection reset",
+    "connection issue",
+    "no such host",
+    "network is unreachable",
+    "no route to host",
+    "request canceled",
+    "requestcanceled",
+    "context canceled",
+    "requesterror",
+];
+/// Words that say that somebody may not.
+const DENIED: &[&str] = &[
+    "access denied",
+    "accessdenied",
+    "not authorized",
+    "unauthorized",
+    "403 forbidden",
+    "no basic auth credentials",
+    "authentication required",
+];
+/// Words that say that something is not there.
+const MISSING: &[&str] = &[
+    "not found",
+    "notfound",
+    "manifest unknown",
+    "does not exist",
+    "can't find",
+    "did not contain json key",
+    "invalid parameters",
+];
+/// What stands before every failure to read a secret or to log in to a registry, whichever it was.
+const EITHER: &str = "unable to pull secrets or registry auth";
+
+/// What the words on a task that never ran or was stopped mean; `None` where they say nothing of a kind.
+pub fn of_stop(words: &str) -> Option<Id> {
+    let words = words.to_ascii_lowercase().replace(EITHER, "");
+    let any = |some: &[&str]| some.iter().any(|one| words.contains(one));
+    match () {
+        () if any(&["exec format error"]) => Some(Id::ImageArchitecture),
+        () if any(&["cannotpull", "failed to resolve ref", "failed to pull image", "cannot pull '"]) => {
+            Some(image(&words))
+        }
+        () if any(&["outofmemory"]) => Some(Id::OutOfMemory),
+        () if any(&["unable to assume", "cannot assume"]) => Some(Id::RoleNotAssumed),
+        () if any(&["reached the limit on the number of", "above your limit", "above a limit", "vcpu limit"]) => {
+            Some(Id::Quota)
+        }
+        () if any(&["not have enough free", "insufficientfreeaddresses", "not enough free ip"]) => Some(Id::SubnetFull),
+        () if any(&["network interface"]) => Some(Id::NetworkInterface),
+        () if any(&["logger args", "logging driver", "log driver", "log stream", "log group"]) => Some(Id::LogDriver),
+        () if any(&["ecr auth", "ecr registry auth", "getauthorizationtoken", "registry auth"]) => {
+            Some(by_why(&words, [Id::ImageNoRoute, Id::ImageDenied, Id::ImageDenied], Id::ImagePull))
+        }
+        () if any(&["asm", "secret", "ssm", "parameter", "kms"])
+            && any(&["resourceinitialization", "pull", "retriev"]) =>
+        {
+            Some(by_why(&words, [Id::SecretNoRoute, Id::SecretDenied, Id::SecretMissing], Id::StartFailed))
+        }
+        () if any(&["capacity is unavailable", "no container instance", "insufficient capacity"]) => Some(Id::Capacity),
+        () if any(&["unable to place a task", "resource:"]) => Some(Id::Capacity),
+        () if any(&["executable file not found", "no such file or directory", "permission denied"]) => {
+            Some(Id::CommandMissing)
+        }
+        () if any(&["container health check"]) => Some(Id::ContainerHealthCheck),
+        () if any(&["cannotstart", "cannotcreate", "resourceinitialization", "timeouterror"]) => Some(Id::StartFailed),
+        () => None,
+    }
+}
+
+/// Why an image was not pulled.
+fn image(words: &str) -> Id {
+    let any = |some: &[&str]| some.iter().any(|one| words.contains(one));
+    match () {
+        () if any(&["platform", "no matching manifest"]) => Id::ImageArchitecture,
+        () if any(&["toomanyrequests", "rate limit"]) => Id::ImageRateLimit,
+        () if any(&["no space left"]) => Id::ImageNoSpace,
+        () => by_why(words, [Id::ImageNoRoute, Id::ImageDenied, Id::ImageMissing], Id::ImagePull),
+    }
+}
+
+/// Tells what cannot be reached from what may not be read from what is not there.
+fn by_why(words: &str, [no_route, denied, missing]: [Id; 3], otherwise: Id) -> Id {
+    let any = |some: &[&str]| some.iter().any(|one| words.contains(one));
+    match () {
+        () if any(NO_ROUTE) => no_route,
+        () if any(DENIED) => denied,
+        () if any(MISSING) => missing,
+        () => otherwise,
+    }
+}
+
+/// Whether the words on a task that the service's scheduler stopped say that it failed a check. The stop code is the
+/// same as for a task that is not wanted any more.
+pub fn of_a_check(words: &str) -> bool {
+    words.to_ascii_lowercase().contains("health check")
+}
+
+/// What the load balancer's words on a target mean. `young` says that the task has just started and never passed a
+/// check of its own, so that it may not listen yet.
+pub fn of_target(reason: Option<&str>, words: &str, young: bool) -> Id {
+    let lower = words.to_ascii_lowercase();
+    let codes = codes(&lower);
+    let timeout = reason == Some("Target.Timeout") || lower.contains("timed out");
+    match () {
+        () if codes.iter().any(|code| matches!(code, 401 | 403)) => Id::HealthCheckAuth,
+        () if codes.iter().any(|code| *code >= 500) => Id::HealthCheckErrors,
+        () if !codes.is_empty() || reason == Some("Target.ResponseCodeMismatch") => Id::HealthCheckPath,
+        () if young => Id::HealthCheckSlow,
+        () if timeout => Id::HealthCheckTimeout,
+        () => Id::HealthCheckPort,
+    }
+}
+
+/// The statuses in `Health checks failed with these codes: [404, 502]`.
+fn codes(words: &str) -> Vec<u16> {
+    let Some((_, rest)) = words.split_once("codes: [") else { return Vec::new() };
+    let inside = rest.split(']').next().unwrap_or_default();
+    inside.split(',').filter_map(|code| code.trim().parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::tag(
+        "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 1.dkr.ecr.eu-west-1.amazonaws.com/mcp-time:v9: 1.dkr.ecr.eu-west-1.amazonaws.com/mcp-time:v9: not found",
+        Id::ImageMissing
+    )]
+    #[case::old_agent(
+        "CannotPullContainerError: Error response from daemon: manifest for nginx:none not found: manifest unknown",
+        Id::ImageMissing
+    )]
+    #[case::no_repository(
+        "CannotPullContainerError: The repository with name 'mcp-tim' does not exist in the registry with id '1'",
+        Id::ImageMissing
+    )]
+    #[case(
+        "CannotPullContainerError: pull access denied for time, repository does not exist or may require 'docker login'",
+        Id::ImageDenied
+    )]
+    #[case(
+        "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref ghcr.io/a/b:1: pulling from host ghcr.io failed with status code [manifests 1]: 403 Forbidden",
+        Id::ImageDenied
+    )]
+    #[case("CannotPullContainerError: no basic auth credentials", Id::ImageDenied)]
+    #[case(
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve ecr registry auth: service call has been retried 1 time(s): AccessDeniedException: User: arn:aws:sts::1:assumed-role/x is not authorized to perform: ecr:GetAuthorizationToken on resource: *",
+        Id::ImageDenied
+    )]
+    #[case(
+        "CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/amd64'",
+        Id::ImageArchitecture
+    )]
+    #[case(
+        "CannotPullContainerError: no matching manifest for linux/arm64/v8 in the manifest list entries",
+        Id::ImageArchitecture
+    )]
+    #[case(
+        "CannotStartContainerError: OCI runtime create failed: exec /server: exec format error",
+        Id::ImageArchitecture
+    )]
+    #[case(
+        "CannotPullContainerError: inspect image has been retried 5 time(s): failed to resolve reference \"1.dkr.ecr.eu-west-1.amazonaws.com/t:1\": failed to do request: dial tcp 52.0.0.1:443: i/o timeout",
+        Id::ImageNoRoute
+    )]
+    #[case(
+        "CannotPullContainerError: Error response from daemon: Get https://registry-1.docker.io/v2/: net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)",
+        Id::ImageNoRoute
+    )]
+    #[case(
+        "ResourceInitializationError: unable to pull secrets or registry auth: The task cannot pull registry auth from Amazon ECR: There is a connection issue between the task and Amazon ECR. Check your task network configuration.",
+        Id::ImageNoRoute
+    )]
+    #[case("CannotPullContainerError: toomanyrequests: You have reached your pull rate limit", Id::ImageRateLimit)]
+    #[case(
+        "CannotPullContainerError: failed to extract layer: write /var/lib: no space left on device",
+        Id::ImageNoSpace
+    )]
+    #[case("(service docs) was unable to place a task: CannotPullContainerError.", Id::ImagePull)]
+    #[case(
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret arn:aws:secretsmanager:eu-west-1:1:secret:x from secrets manager: AccessDeniedException: User: arn:aws:sts::1:assumed-role/x is not authorized to perform: secretsmanager:GetSecretValue",
+        Id::SecretDenied
+    )]
+    #[case(
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 5 time(s): failed to fetch secret x from secrets manager: RequestCanceled: request context canceled caused by: context deadline exceeded",
+        Id::SecretNoRoute
+    )]
+    #[case(
+        "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret from asm: There is a connection issue between the task and AWS Secrets Manager. Check your task network configuration.",
+        Id::SecretNoRoute
+    )]
+    #[case(
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: ResourceNotFoundException: Secrets Manager can't find the specified secret.",
+        Id::SecretMissing
+    )]
+    #[case(
+        "ResourceInitializationError: unable to pull secrets or registry auth: retrieved secret from Secrets Manager did not contain json key API_KEY",
+        Id::SecretMissing
+    )]
+    #[case(
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: service call has been retried 1 time(s): AccessDeniedException: x is not authorized to perform: ssm:GetParameters",
+        Id::SecretDenied
+    )]
+    #[case(
+        "ResourceInitializationError: unable to pull secrets or registry auth: invalid ssm parameters: invalid parameters: /a/b",
+        Id::SecretMissing
+    )]
+    #[case(
+        "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist.",
+        Id::LogDriver
+    )]
+    #[case(
+        "ECS was unable to assume the role 'arn:aws:iam::1:role/x' that was provided for this task.",
+        Id::RoleNotAssumed
+    )]
+    #[case("Timeout waiting for network interface provisioning to complete.", Id::NetworkInterface)]
+    #[case(
+        "Unexpected EC2 error while attempting to Create Network Interface: InsufficientFreeAddressesInSubnet",
+        Id::SubnetFull
+    )]
+    #[case(
+        "(service time) was unable to place a task. Reason: You've reached the limit on the number of vCPUs you can run concurrently.",
+        Id::Quota
+    )]
+    #[case(
+        "(service time) was unable to place a task. Reason: You’ve reached the limit on the number of tasks you can run concurrently.",
+        Id::Quota
+    )]
+    #[case(
+        "(service time) was unable to place a task. Reason: The requested MEMORY configuration is above your limit.",
+        Id::Quota
+    )]
+    #[case(
+        "Capacity is unavailable at this time. Please try again later or in a different availability zone",
+        Id::Capacity
+    )]
+    #[case(
+        "(service time) was unable to place a task because no container instance met all of its requirements. The closest matching (container-instance 1) has insufficient memory available.",
+        Id::Capacity
+    )]
+    #[case(
+        "CannotStartContainerError: failed to create task: exec: \"/srv\": stat /srv: no such file or directory",
+        Id::CommandMissing
+    )]
+    #[case(
+        "CannotStartContainerError: OCI runtime create failed: exec: \"serve\": executable file not found in $PATH",
+        Id::CommandMissing
+    )]
+    #[case(
+        "Essential container in task exited; OutOfMemoryError: Container killed due to memory usage",
+        Id::OutOfMemory
+    )]
+    #[case("Task failed container health checks", Id::ContainerHealthCheck)]
+    #[case(
+        "ContainerRuntimeTimeoutError: Could not transition to running; timed out after waiting 1m",
+        Id::StartFailed
+    )]
+    fn the_words_of_ecs_are_told_apart(#[case] words: &str, #[case] expected: Id) {
+        assert_eq!(of_stop(words), Some(expected));
+    }
+
+    #[rstest]
+    #[case("Essential container in task exited")]
+    #[case("Scaling activity initiated by (deployment ecs-svc/1)")]
+    #[case("Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/t/1)")]
+    #[case("")]
+    fn words_without_a_reason_have_none(#[case] words: &str) {
+        assert_eq!(of_stop(words), None);
+    }
+
+    #[rstest]
+    #[case(
+        Some("Target.ResponseCodeMismatch"),
+        "Health checks failed with these codes: [404]",
+        false,
+        Id::HealthCheckPath
+    )]
+    #[case(
+        Some("Target.ResponseCodeMismatch"),
+        "Health checks failed with these codes: [302]",
+        true,
+        Id::HealthCheckPath
+    )]
+    #[case(
+        Some("Target.ResponseCodeMismatch"),
+        "Health checks failed with these codes: [401]",
+        true,
+        Id::HealthCheckAuth
+    )]
+    #[case(
+        None,
+        "(service time) (port 8080) is unhealthy in (target-group arn) due to (reason Health checks failed with these codes: [403])",
+        false,
+        Id::HealthCheckAuth
+    )]
+    #[case(
+        Some("Target.ResponseCodeMismatch"),
+        "Health checks failed with these codes: [404, 502]",
+        false,
+        Id::HealthCheckErrors
+    )]
+    #[case(Some("Target.Timeout"), "Request timed out", false, Id::HealthCheckTimeout)]
+    #[case(Some("Target.Timeout"), "Request timed out", true, Id::HealthCheckSlow)]
+    #[case(Some("Target.FailedHealthChecks"), "Health checks failed", false, Id::HealthCheckPort)]
+    #[case(Some("Target.FailedHealthChecks"), "Health checks failed", true, Id::HealthCheckSlow)]
+    fn the_words_of_the_load_balancer_are_told_apart(
+        #[case] reason: Option<&str>,
+        #[case] words: &str,
+        #[case] young: bool,
+        #[case] expected: Id,
+    ) {
+        assert_eq!(of_target(reason, words, young), expected);
+    }
+}

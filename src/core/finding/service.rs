@@ -1,0 +1,144 @@
+//! What the service, its deployments and its events say.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Finding, Gravity, Id, Remedy, fresh, reason, running_by_zone};
+use crate::core::fleet::{Deployment, Rollout, Scheduling, Server, ServiceEvent, ServiceStatus};
+use crate::core::text::{age, count};
+
+/// A deployment that is older should have become steady. CloudFormation waits for three hours.
+const OLD: SignedDuration = SignedDuration::from_mins(30);
+
+pub(super) fn leaving(server: &Server) -> Option<Finding> {
+    matches!(server.status, ServiceStatus::Draining | ServiceStatus::Inactive).then(|| {
+        let fact = format!("the service is {}", server.status.word().to_lowercase());
+        Finding::new(Id::ServiceLeaving, Gravity::Warning, fact, "it is being deleted; its tasks stop")
+    })
+}
+
+pub(super) fn bounds(server: &Server) -> Option<Finding> {
+    let (desired, bounds) = (server.desired, server.bounds.known().copied().flatten()?);
+    if desired < bounds.min || desired > bounds.max {
+        let fact = format!("desired count {desired} is outside autoscaling's {bounds}");
+        return Some(Finding::new(Id::BoundsOutside, Gravity::Warning, fact, "autoscaling will soon override it"));
+    }
+    (bounds.min < bounds.max && desired == bounds.max).then(|| {
+        let fact = format!("it runs at its maximum of {}", count(desired as usize, "task"));
+        Finding::new(Id::BoundsAtMaximum, Gravity::Warning, fact, format!("autoscaling's bounds are {bounds}"))
+    })
+}
+
+pub(super) fn capacity(server: &Server) -> Option<Finding> {
+    let (running, desired, wanted) = (server.running, server.desired, server.wanted());
+    if server.shape.task_sets() && desired > 0 && server.live().next().is_none() {
+        let fact = format!("it has no task set, so none of {} runs", count(desired as usize, "task"));
+        let evidence = format!("its controller is {}", server.shape.controller);
+        return Some(Finding::new(Id::NoTaskSet, Gravity::Fault, fact, evidence));
+    }
+    if server.shape.scheduling == Scheduling::Daemon && desired == 0 && running == 0 {
+        let fact = "no container instance takes a task of it";
+        let evidence = "a DAEMON service runs one task on each container instance";
+        return Some(Finding::new(Id::DaemonWithoutInstance, Gravity::Note, fact, evidence));
+    }
+    (running < wanted && server.pending == 0).then(|| {
+        let last = server.events.first();
+        let evidence = last.map_or("ECS has no event about it".to_owned(), |event| event.message.clone());
+        let fact = format!("{running} of {} running, none pending", count(wanted as usize, "task"));
+        let finding = Finding::new(Id::TasksMissing, Gravity::Fault, fact, evidence).at(last.map(|event| event.at));
+        Finding { count: (wanted - running) as usize, ..finding }
+    })
+}
+
+/// Why ECS places no task, in its events since the service was steady. ECS repeats an event only after six hours
+/// (developer guide, "Service event messages"), so its age says nothing while tasks are missing.
+pub(super) fn events(server: &Server) -> Vec<Finding> {
+    if server.running >= server.wanted() {
+        return Vec::new();
+    }
+    let steady = |event: &&ServiceEvent| !event.message.contains("has reached a steady state");
+    let placed = server.events.iter().take_while(steady).find(|event| event.message.contains("unable to place a task"));
+    let finding = placed.and_then(|event| {
+        let id = reason::of_stop(&event.message)?;
+        let fact = id.because("no task is placed");
+        Some(Finding::new(id, Gravity::Fault, fact, event.message.clone()).at(Some(event.at)))
+    });
+    finding.into_iter().collect()
+}
+
+pub(super) fn rollout(server: &Server, now: Timestamp) -> Vec<Finding> {
+    let failed = server.deployments.iter().find(|deployment| deployment.rollout == Rollout::Failed);
+    if let Some(failed) = failed.map(given_up) {
+        return vec![failed];
+    }
+    // What ECS starts in place of a deployment that it has given up says so.
+    let back = server
+        .primary()
+        .filter(|primary| primary.rollout == Rollout::InProgress && primary.rollout_reason.contains("rolling back"));
+    let back = back.map(given_up);
+    back.into_iter().chain(start_failures(server)).chain(old(server, now)).collect()
+}
+
+fn given_up(deployment: &Deployment) -> Finding {
+    let words = deployment.rollout_reason.to_ascii_lowercase();
+    let (id, fact) = match () {
+        () if words.contains("rolling back") => (Id::CircuitBreaker, "a deployment failed, and ECS goes back"),
+        () if words.contains("circuit breaker") => (Id::CircuitBreaker, "a deployment failed"),
+        () => (Id::DeploymentFailed, "a deployment failed"),
+    };
+    let finding = Finding::new(id, Gravity::Fault, fact, deployment.rollout_reason.clone()).at(deployment.created_at);
+    // Of a failed deployment that is still the one in force, only going back helps.
+    let in_force = deployment.status == crate::core::fleet::DeploymentStatus::Primary;
+    let remedy =
+        if in_force && deployment.rollout == Rollout::Failed { Some(Remedy::Rollback) } else { finding.remedy };
+    Finding { remedy, ..finding }
+}
+
+pub(super) fn start_failures(server: &Server) -> Vec<Finding> {
+    let primary = server.primary().filter(|primary| primary.failed > 0);
+    let finding = primary.map(|primary| {
+        let fact = format!("{} failed to start in this deployment", count(primary.failed as usize, "task"));
+        let finding = Finding::new(Id::StartFailures, Gravity::Fault, fact, primary.rollout_reason.clone());
+        let remedy = if fresh(server) { Some(Remedy::Rollback) } else { finding.remedy };
+        Finding { count: primary.failed as usize, remedy, ..finding.at(primary.created_at) }
+    });
+    finding.into_iter().collect()
+}
+
+/// A deployment that is under way for longer than it should be.
+fn old(server: &Server, now: Timestamp) -> Option<Finding> {
+    let primary = server.primary().filter(|primary| primary.rollout == Rollout::InProgress)?;
+    let since = primary.created_at.filter(|at| now.duration_since(*at) > OLD && !server.bakes())?;
+    let fact = format!("the deployment has been under way for {}", age(now, since));
+    let counts = format!(
+        "{} of {} running, {} pending, {} failed",
+        primary.running, primary.desired, primary.pending, primary.failed
+    );
+    let evidence = [counts, primary.rollout_reason.clone()];
+    let evidence = evidence.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join("; ");
+    let finding = Finding::new(Id::DeploymentOld, Gravity::Warning, fact, evidence).at(Some(since));
+    Some(Finding { remedy: if fresh(server) { Some(Remedy::Rollback) } else { finding.remedy }, ..finding })
+}
+
+/// Tasks that run in fewer zones than they could. Which zones there are, the tasks alone tell.
+pub(super) fn zones(server: &Server) -> Option<Finding> {
+    if server.moving() || server.shape.scheduling != Scheduling::Replica {
+        return None;
+    }
+    let zones = running_by_zone(server);
+    let seen: std::collections::BTreeSet<&str> =
+        server.known_tasks().iter().map(|task| task.zone.as_str()).filter(|zone| !zone.is_empty()).collect();
+    let in_zone = |zone: &&str| zones.get(zone).copied().unwrap_or_default();
+    let (most, least) = (seen.iter().map(in_zone).max()?, seen.iter().map(in_zone).min()?);
+    let uneven = most.saturating_sub(least) > 1 && seen.len() > 1;
+    uneven.then(|| {
+        let each: Vec<String> = seen.iter().map(|zone| format!("{} in {zone}", in_zone(zone))).collect();
+        let evidence = "if the fullest zone fails, most of its tasks go at once";
+        Finding::new(Id::ZonesUneven, Gravity::Note, format!("its tasks are {}", each.join(", ")), evidence)
+    })
+}
+
+pub(super) fn safety(server: &Server) -> Option<Finding> {
+    let evidence = "the deployment circuit breaker with rollback is off";
+    let fact = "a failed deployment would not roll back";
+    server.unguarded().then(|| Finding::new(Id::NoCircuitBreaker, Gravity::Note, fact, evidence))
+}

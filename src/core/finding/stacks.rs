@@ -1,0 +1,62 @@
+//! What the stacks say: a change that failed, one that is stuck, and what is not as the file says.
+
+use std::collections::BTreeMap;
+
+use super::{Finding, Gravity, Id};
+use crate::core::environment::{self, Environment};
+use crate::core::operation::deploy::ParameterValue;
+use crate::core::operation::verify::root_cause;
+use crate::core::stack::{Stack, StackDetail};
+use crate::core::unread::Read;
+
+/// A stack, with its resources and events where they were read.
+pub type Seen = (Stack, Option<Read<StackDetail>>);
+
+/// Stacks whose last change failed, or that no change can be made to.
+pub fn of_stacks(stacks: &[Seen]) -> Vec<Finding> {
+    stacks
+        .iter()
+        .filter(|(stack, _)| stack.status.failed())
+        .map(|(stack, detail)| failed(stack, detail.as_ref()))
+        .collect()
+}
+
+fn failed(stack: &Stack, detail: Option<&Read<StackDetail>>) -> Finding {
+    let status = stack.status.0.as_str();
+    let stuck = matches!(status, "UPDATE_ROLLBACK_FAILED") || stack.status.dead_end().is_some();
+    // A change that was rolled back leaves a stack that works as before.
+    let (id, gravity) = match (stuck, stack.status.busy()) {
+        (true, _) => (Id::StackStuck, Gravity::Fault),
+        (false, true) => (Id::StackFailed, Gravity::Fault),
+        (false, false) => (Id::StackFailed, Gravity::Warning),
+    };
+    let token = None;
+    let evidence = match detail {
+        Some(Read::Known(detail)) => root_cause(detail, token, stack.reason.as_deref()),
+        Some(Read::NotRead(why)) => format!("{}; events not read: {why}", stack.reason.as_deref().unwrap_or_default()),
+        None => stack.reason.clone().unwrap_or_default(),
+    };
+    Finding::new(id, gravity, format!("stack {} is {status}", stack.id.name), evidence).at(stack.updated_at)
+}
+
+/// Parameters of deployed stacks that are not as the file says. What the file does not say stays as it is deployed,
+/// and what another stack gives is not known here.
+pub fn drift(file: &Environment, overrides: &BTreeMap<String, String>, deployed: &[Stack]) -> Vec<Finding> {
+    let planned = environment::stacks(file, overrides, deployed);
+    let mut all = Vec::new();
+    for plan in planned {
+        let Some(stack) = deployed.iter().find(|stack| stack.id == plan.stack) else { continue };
+        let differs = |(key, value): (&String, &ParameterValue)| {
+            let (ParameterValue::Value(wanted), Some(there)) = (value, stack.parameters.get(key)) else { return None };
+            // What is secret is not shown.
+            (wanted != there && there != "****").then(|| format!("{key} is {there:?}, the file says {wanted:?}"))
+        };
+        let differences: Vec<String> = plan.inputs.iter().filter_map(differs).collect();
+        if !differences.is_empty() {
+            let fact = format!("stack {} is not as the file says", stack.id.name);
+            let finding = Finding::new(Id::Drift, Gravity::Note, fact, differences.join("; "));
+            all.push(Finding { count: differences.len(), ..finding });
+        }
+    }
+    all
+}

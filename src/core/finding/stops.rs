@@ -1,0 +1,129 @@
+//! Tasks that stopped, but not because a scheduler or an operator wanted them to, and those that fail their own
+//! check. Many stops of one kind are one finding.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Finding, Gravity, Id, RECENT, Remedy, fresh, reason, targets};
+use crate::core::fleet::{Health, Rollout, Server, StopCode, Task};
+use crate::core::text::{age, count};
+
+/// So many stops of one kind in a quarter of an hour are a loop, and replacing the task does not help.
+const LOOP: usize = 3;
+
+pub(super) fn stops(server: &Server, now: Timestamp) -> Vec<Finding> {
+    let recent = |task: &&Task| task.stopped_at.is_some_and(|at| now.duration_since(at) < RECENT);
+    let kinds = by_kind(server.known_tasks().iter().filter(recent), Some(server));
+    kinds.into_iter().filter_map(|(id, tasks)| one(Some(server), id, &tasks, now)).collect()
+}
+
+/// What stopped the tasks of a service that is gone, such as one whose creation failed. ECS knows them for an hour.
+pub fn of_gone(service: &str, gone: &[Task], now: Timestamp) -> Vec<Finding> {
+    let kinds = by_kind(gone.iter().filter(|task| task.service == service), None);
+    let mut all: Vec<Finding> = kinds.into_iter().filter_map(|(id, tasks)| one(None, id, &tasks, now)).collect();
+    super::in_order(&mut all);
+    all
+}
+
+/// Stops that nobody wanted, by their reason.
+fn by_kind<'a>(tasks: impl Iterator<Item = &'a Task>, server: Option<&Server>) -> BTreeMap<Id, Vec<&'a Task>> {
+    let mut kinds: BTreeMap<Id, Vec<&Task>> = BTreeMap::new();
+    for task in tasks.filter(|task| task.stopped_itself()) {
+        kinds.entry(kind(server, task)).or_default().push(task);
+    }
+    kinds
+}
+
+/// Why a task stopped.
+fn kind(server: Option<&Server>, task: &Task) -> Id {
+    match task.stop_code {
+        Some(StopCode::SpotInterruption) => return Id::SpotTaken,
+        Some(StopCode::TerminationNotice) => return Id::Retired,
+        _ => {}
+    }
+    let words = words(task);
+    let exit =
+        |codes: &[i32]| task.containers.iter().any(|one| one.exit_code.is_some_and(|code| codes.contains(&code)));
+    match reason::of_stop(&words) {
+        Some(id) => id,
+        None if task.killed_by_check() => targets::of_killed(server, task),
+        None if task.stop_code == Some(StopCode::TaskFailedToStart) => Id::StartFailed,
+        // What a shell answers for a command that is not there, or cannot be carried out.
+        None if exit(&[126, 127]) => Id::CommandMissing,
+        None => Id::Crash,
+    }
+}
+
+/// All that ECS says about a stop. Its own summary says only that a container has ended.
+fn words(task: &Task) -> String {
+    let containers = task.containers.iter().filter_map(|container| container.reason.as_deref());
+    task.stopped_reason.as_deref().into_iter().chain(containers).collect::<Vec<_>>().join("; ")
+}
+
+/// One finding for all stops of a kind.
+fn one(server: Option<&Server>, id: Id, tasks: &[&Task], now: Timestamp) -> Option<Finding> {
+    let (last, first) =
+        (tasks.iter().max_by_key(|task| task.stopped_at)?, tasks.iter().filter_map(|t| t.stopped_at).min());
+    let (loops, looks) = (tasks.len() >= LOOP, id == Id::Crash);
+    let id = if loops && looks { Id::CrashLoop } else { id };
+    let gravity = server.map_or(Gravity::Fault, |server| gravity(server, id, tasks, loops));
+    let ago = last.stopped_at.map(|at| format!(" {} ago", age(now, at))).unwrap_or_default();
+    let replaced = if gravity == Gravity::Fault { "" } else { ", and was replaced" };
+    let what = became(id);
+    let happened = match tasks.len() {
+        1 => format!("task {} {}{what}{ago}{replaced}", last.short_id(), if what == "killed" { "was " } else { "" }),
+        many => {
+            let over = first.zip(last.stopped_at).map(|(first, last)| age(last, first)).unwrap_or_default();
+            let were = if what == "killed" { "were " } else { "" };
+            format!("{} {were}{what} within {over}, the last{ago}", count(many, "task"))
+        }
+    };
+    let fact = id.because(&happened);
+    // A task that never ran has no log, and going back is what helps while the version before is still there.
+    let remedy = if server.is_some_and(fresh) { Some(Remedy::Rollback) } else { id.remedy() };
+    let task = if tasks.len() > 1 { format!("task {}: ", last.short_id()) } else { String::new() };
+    let evidence = format!("{task}{}", last.stop_reason());
+    Some(Finding { count: tasks.len(), remedy, ..Finding::new(id, gravity, fact, evidence).at(last.stopped_at) })
+}
+
+/// A stop is no fault where the task was replaced, unless it happens again and again, or to the tasks of the
+/// deployment that is to come.
+fn gravity(server: &Server, id: Id, tasks: &[&Task], loops: bool) -> Gravity {
+    let Some(primary) = server.primary() else {
+        return if server.running >= server.wanted() { Gravity::Warning } else { Gravity::Fault };
+    };
+    let unfinished = matches!(primary.rollout, Rollout::InProgress | Rollout::Failed);
+    let of_it = unfinished && tasks.iter().any(|task| task.task_definition == primary.task_definition);
+    let taken = matches!(id, Id::SpotTaken | Id::Retired);
+    match () {
+        () if server.running < server.wanted() => Gravity::Fault,
+        () if taken => Gravity::Warning,
+        () if loops || (of_it && fresh(server)) => Gravity::Fault,
+        () => Gravity::Warning,
+    }
+}
+
+/// What became of a task that was stopped for this reason.
+fn became(id: Id) -> &'static str {
+    match id {
+        Id::OutOfMemory | Id::ContainerHealthCheck => "killed",
+        id if id.word().starts_with("health-check") => "killed",
+        Id::CommandMissing | Id::Crash | Id::CrashLoop | Id::SpotTaken | Id::Retired => "stopped",
+        _ => "did not start",
+    }
+}
+
+/// Tasks that fail the check of their container.
+pub(super) fn health_checks(server: &Server) -> Vec<Finding> {
+    let sick: Vec<&Task> = server.live_tasks().filter(|task| task.health == Health::Unhealthy).collect();
+    let Some(first) = sick.first() else { return Vec::new() };
+    let reasons = sick.iter().flat_map(|task| &task.containers).filter_map(|container| container.reason.clone());
+    let fact = match sick.len() {
+        1 => format!("task {} fails its container health check", first.short_id()),
+        many => format!("{} fail their container health check", count(many, "task")),
+    };
+    let evidence = reasons.collect::<Vec<_>>().join("; ");
+    let finding = Finding::new(Id::ContainerHealthCheck, Gravity::Fault, fact, evidence).at(first.started_at);
+    vec![Finding { count: sick.len(), ..finding }]
+}

@@ -1,0 +1,399 @@
+//! Goes the way of a client link by link, until one is broken. `core` says what to ask and what the answers mean.
+
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use super::{Session, read};
+use crate::cloud::{CloudError, ErrorKind, Outside, TokenAnswer};
+use crate::core::doctor::judge::{self, Issuer};
+use crate::core::doctor::token::{Check, Expected, Token};
+use crate::core::doctor::{Ask, Heard, Hop, Link, Session as Agreed, State, issuer_urls};
+use crate::core::environment::names;
+use crate::core::finding::{Cause, findings, of_stacks};
+use crate::core::fleet::{Fleet, Served, Server};
+use crate::core::health::verdict;
+use crate::core::operation::work::{Label, TokenProbe, Version};
+use crate::core::reach::{Broken, Hop as BrokenAt, metadata_url};
+use crate::core::stack::Stack;
+
+/// Where the access token comes from.
+pub enum Credentials {
+    /// It was given.
+    Given(SecretString),
+    /// A machine client's stored secret.
+    Machine(TokenProbe),
+    /// There is none, and why.
+    None(String),
+}
+
+/// Milliseconds since then.
+fn since(begun: Instant) -> Option<u64> {
+    u64::try_from(begun.elapsed().as_millis()).ok()
+}
+
+/// That nobody answered. What stands before an address of others is not known.
+fn unheard(broken: &Broken, ours: bool) -> State {
+    let fix = match broken.hop {
+        hop if ours => hop.look_at(),
+        BrokenAt::Dns => "see whether the name is right, and has a record",
+        _ => "see whether a server listens there, and what stands before it: a firewall, a proxy, its certificate",
+    };
+    State::broken(broken.why.clone(), fix)
+}
+
+fn failed(error: &CloudError) -> State {
+    let fix = error.hint.clone().unwrap_or_else(|| match error.kind {
+        ErrorKind::Denied => "`quarterdeck iam-policy watch` prints the rights that it takes".to_owned(),
+        _ => "see whether AWS can be reached from here".to_owned(),
+    });
+    State::broken(error.to_string(), fix)
+}
+
+/// The way to one server of the environment: first what AWS says of it, then as a client goes it.
+pub async fn server(session: &Session, outside: &dyn Outside, name: &str, given: Option<SecretString>) -> Vec<Hop> {
+    let begun = Instant::now();
+    let identity = session.cloud.identity().await;
+    let state = match &identity {
+        Ok(identity) => State::well(format!("account {}, {}", identity.account, identity.arn)),
+        Err(error) => failed(error),
+    };
+    let mut hops = vec![Hop { link: Link::Credentials, state, millis: since(begun) }];
+    if identity.is_err() {
+        return hops;
+    }
+    let stacks = stacks(session, name, &mut hops).await;
+    service(session, name, &mut hops).await;
+    let own = stacks.iter().find(|stack| stack.id.name == names::stack(&session.context.environment, name));
+    let Some(url) = own.and_then(|stack| stack.outputs.get("ResourceUrl")) else {
+        let why = "its stack does not say at which address it is; name a URL to go on from there";
+        hops.push(Hop { link: Link::Metadata, state: State::skipped(why), millis: None });
+        return hops;
+    };
+    let credentials = match given {
+        Some(token) => Credentials::Given(token),
+        None => machine(session, own, &stacks),
+    };
+    hops.extend(address(Some(session), outside, url, credentials).await);
+    hops
+}
+
+/// How the server's own machine client gets a token.
+fn machine(session: &Session, own: Option<&Stack>, stacks: &[Stack]) -> Credentials {
+    let platform = names::stack(&session.context.environment, "platform");
+    let platform = stacks.iter().find(|stack| stack.id.name == platform);
+    let endpoint = platform.and_then(|stack| stack.outputs.get("TokenEndpoint"));
+    let secret = own.and_then(|stack| stack.outputs.get("MachineSecretName"));
+    match (secret, endpoint) {
+        (Some(secret), Some(endpoint)) => Credentials::Machine(TokenProbe {
+            secret: secret.clone(),
+            version: Version::Labelled(Label::Current),
+            endpoint: endpoint.clone(),
+            scopes: Vec::new(),
+        }),
+        _ => Credentials::None("the stacks name no machine client or no token endpoint".to_owned()),
+    }
+}
+
+/// The stacks that the server rests on.
+async fn stacks(session: &Session, name: &str, hops: &mut Vec<Hop>) -> Vec<Stack> {
+    let begun = Instant::now();
+    let stacks = match read::stacks(session).await {
+        Ok(stacks) => stacks,
+        Err(error) => {
+            hops.push(Hop { link: Link::Stacks, state: failed(&error), millis: since(begun) });
+            return Vec::new();
+        }
+    };
+    let part = |part: &str| names::stack(&session.context.environment, part);
+    let needed = [part("edge"), part("network"), part("platform"), part(name)];
+    let mut seen = Vec::new();
+    for stack in stacks.iter().filter(|stack| needed.contains(&stack.id.name) && stack.status.failed()) {
+        seen.push((stack.clone(), Some(session.cloud.stack_detail(&stack.id).await.into())));
+    }
+    let found = of_stacks(&seen);
+    let state = match found.first() {
+        Some(first) => State::broken(format!("{}: {}", first.fact, first.evidence), first.id.fix()),
+        None if stacks.is_empty() => State::skipped("the environment has no stack; the service may be of others"),
+        None => match stacks.iter().find(|stack| stack.status.busy()) {
+            Some(busy) => State::odd(format!("{} is {}", busy.id.name, busy.status.0), "wait until it is done"),
+            None => State::well(format!("{} stacks, none failed", stacks.len())),
+        },
+    };
+    hops.push(Hop { link: Link::Stacks, state, millis: since(begun) });
+    stacks
+}
+
+/// The service and its targets.
+async fn service(session: &Session, name: &str, hops: &mut Vec<Hop>) {
+    let begun = Instant::now();
+    let fleet = session.cloud.fleet(&session.context.cluster).await;
+    let millis = since(begun);
+    let found = fleet.as_ref().map(|fleet: &Fleet| fleet.server(name));
+    let (service, targets) = match found {
+        Err(error) => (failed(error), State::skipped("the service was not read")),
+        Ok(None) => {
+            let why = format!("there is no service {name} in cluster {}", session.context.cluster);
+            (State::broken(why, "deploy it, or correct the name"), State::skipped("there is no service"))
+        }
+        Ok(Some(server)) => (of_service(server), of_targets(server)),
+    };
+    hops.push(Hop { link: Link::Service, state: service, millis });
+    hops.push(Hop { link: Link::Targets, state: targets, millis: None });
+}
+
+fn of_service(server: &Server) -> State {
+    let now = jiff::Timestamp::now();
+    let word = verdict(server, now).word();
+    let all = findings(server, now);
+    match Cause::of(&all).map(|cause| cause.finding) {
+        Some(cause) => {
+            let why = format!("{word}: {}: {}: {}", cause.id.word(), cause.fact, cause.evidence);
+            if server.running == 0 { State::broken(why, cause.id.fix()) } else { State::odd(why, cause.id.fix()) }
+        }
+        None => State::well(format!("{word}, {}/{} tasks", server.running, server.wanted())),
+    }
+}
+
+fn of_targets(server: &Server) -> State {
+    let served: Vec<Served<'_>> = server.served().collect();
+    match served.first() {
+        None => State::skipped("it has no load balancer"),
+        Some(Served::Unread(group, why)) => State::skipped(format!("targets of {} not read: {why}", group.name)),
+        Some(Served::Short(group, of)) => {
+            let why = format!("{} of {} targets healthy in {}", of.healthy, of.wanted, group.name);
+            let fix = "see `quarterdeck why`: it names what the health check finds";
+            if of.healthy == 0 && of.wanted > 0 { State::broken(why, fix) } else { State::odd(why, fix) }
+        }
+        Some(Served::Full(group, of) | Served::Vouched(group, of)) => {
+            State::well(format!("{} targets healthy in {}", of.cell(), group.name))
+        }
+    }
+}
+
+/// The way of a client to an MCP endpoint, ours or a foreign one. It ends at the first link without which the next
+/// cannot be tried.
+pub async fn address(
+    session: Option<&Session>,
+    outside: &dyn Outside,
+    url: &str,
+    credentials: Credentials,
+) -> Vec<Hop> {
+    let way = Way { outside, url, ours: session.is_some() };
+    let mut hops = Vec::new();
+    let challenge = way.ask(Link::Challenge, &Ask::initialize(url), None).await;
+    // Where nobody answers at all, there is no more to learn.
+    let (challenge, wants_token) = match challenge {
+        Err(hop) => return vec![hop],
+        Ok((heard, millis)) => {
+            let (state, wants) = judge::challenge(&heard);
+            let hop = Hop { link: Link::Challenge, state, millis };
+            if judge::is_elsewhere(&heard) {
+                return vec![hop];
+            }
+            (hop, wants)
+        }
+    };
+    let open = !wants_token;
+    let metadata = metadata_url(url).map(|metadata| Ask::get(&metadata));
+    let mut issuers = Vec::new();
+    if let Some(ask) = metadata.filter(|_| !open) {
+        let hop = match way.ask(Link::Metadata, &ask, None).await {
+            Err(hop) => hop,
+            Ok((heard, millis)) => {
+                let (state, found) = judge::metadata(&heard, url);
+                issuers = found;
+                Hop { link: Link::Metadata, state, millis }
+            }
+        };
+        hops.push(hop);
+    }
+    hops.push(challenge);
+    for issuer in &issuers {
+        way.issuer(issuer, &mut hops).await;
+    }
+    let token = match (open, credentials) {
+        (true, Credentials::None(_)) => None,
+        (_, credentials) => match way.token(session, credentials, &mut hops).await {
+            Some(token) => Some(token),
+            None => return hops,
+        },
+    };
+    way.mcp(token.as_ref(), &mut hops).await;
+    hops
+}
+
+/// A client on its way to a server.
+struct Way<'a> {
+    outside: &'a dyn Outside,
+    url: &'a str,
+    /// Whether it is a server of the environment.
+    ours: bool,
+}
+
+impl Way<'_> {
+    /// Asks, and says how long it took, or which link broke.
+    async fn ask(&self, link: Link, ask: &Ask, token: Option<&SecretString>) -> Result<(Heard, Option<u64>), Hop> {
+        let begun = Instant::now();
+        let heard = self.outside.ask(ask, token).await;
+        let millis = since(begun);
+        heard.map(|heard| (heard, millis)).map_err(|broken| Hop { link, state: unheard(&broken, self.ours), millis })
+    }
+
+    /// The authorization server's metadata, wherever they are, and its keys.
+    async fn issuer(&self, issuer: &str, hops: &mut Vec<Hop>) {
+        let (found, hop) = self.issuer_metadata(issuer).await;
+        hops.push(hop);
+        let Some(keys) = found.and_then(|found| found.keys) else { return };
+        let hop = match self.ask(Link::Keys, &Ask::get(&keys), None).await {
+            Err(hop) => hop,
+            Ok((heard, millis)) => Hop { link: Link::Keys, state: judge::keys(&heard, &keys), millis },
+        };
+        hops.push(hop);
+    }
+
+    async fn issuer_metadata(&self, issuer: &str) -> (Option<Issuer>, Hop) {
+        let link = Link::AuthorizationServer;
+        let mut last = None;
+        for url in issuer_urls(issuer) {
+            let hop = match self.ask(link, &Ask::get(&url), None).await {
+                Err(hop) => hop,
+                Ok((heard, millis)) => {
+                    let (state, found) = judge::authorization_server(&heard, issuer);
+                    let hop = Hop { link, state, millis };
+                    if heard.status == 200 && found.is_some() {
+                        return (found, hop);
+                    }
+                    hop
+                }
+            };
+            last = last.or(Some(hop));
+        }
+        let no_url = || State::broken(format!("{issuer} is no URL"), "name the issuer by its https URL");
+        (None, last.unwrap_or_else(|| Hop { link, state: no_url(), millis: None }))
+    }
+
+    /// The token, if there is one to be had.
+    async fn token(
+        &self,
+        session: Option<&Session>,
+        credentials: Credentials,
+        hops: &mut Vec<Hop>,
+    ) -> Option<SecretString> {
+        let begun = Instant::now();
+        let (state, token) = match (credentials, session) {
+            (Credentials::Given(token), _) => (State::well("the one that was given"), Some(token)),
+            (Credentials::Machine(probe), Some(session)) => granted(session, &probe).await,
+            (Credentials::Machine(_), None) => (State::skipped("there is no session with AWS"), None),
+            (Credentials::None(why), _) => (State::skipped(why), None),
+        };
+        hops.push(Hop { link: Link::Token, state, millis: since(begun) });
+        token
+    }
+
+    /// MCP itself: its beginning, and the tools.
+    async fn mcp(&self, token: Option<&SecretString>, hops: &mut Vec<Hop>) {
+        let Some(agreed) = self.agree(token, hops).await else { return };
+        if agreed.version != Agreed::stateless().version {
+            // Nothing is answered to it, and a server that does not take it says so with the next request.
+            let _ = self.ask(Link::Initialize, &Ask::initialized(self.url, &agreed), token).await;
+        }
+        let hop = match self.ask(Link::Tools, &Ask::tools(self.url, &agreed), token).await {
+            Err(hop) => hop,
+            Ok((heard, millis)) => Hop { link: Link::Tools, state: judge::tools(&heard), millis },
+        };
+        hops.push(hop);
+    }
+
+    async fn agree(&self, token: Option<&SecretString>, hops: &mut Vec<Hop>) -> Option<Agreed> {
+        let link = Link::Initialize;
+        let mut answer = self.ask(link, &Ask::initialize(self.url), token).await;
+        let mut stateless = false;
+        if let Ok((heard, _)) = &answer
+            && judge::has_no_sessions(heard)
+            && judge::initialize(heard).1.is_none()
+        {
+            stateless = true;
+            answer = self.ask(link, &Ask::discover(self.url), token).await;
+        }
+        let (heard, millis) = match answer {
+            Err(hop) => {
+                hops.push(hop);
+                return None;
+            }
+            Ok(heard) => heard,
+        };
+        let (state, agreed) = judge::initialize(&heard);
+        hops.push(Hop { link, state, millis });
+        if stateless { agreed.map(|_| Agreed::stateless()) } else { agreed }
+    }
+}
+
+/// A token of a machine client. Whoever may not read its secret can still look at the rest.
+async fn granted(session: &Session, probe: &TokenProbe) -> (State, Option<SecretString>) {
+    match session.cloud.token(probe).await {
+        Ok(TokenAnswer::Granted(token)) => (State::well(format!("granted by {}", probe.endpoint)), Some(token)),
+        Ok(TokenAnswer::Refused(why)) => {
+            let fix = "the stored secret opens nothing: `quarterdeck deploy` mends it, or a rotation was left half done \
+                       (`quarterdeck operations list`)";
+            (State::broken(format!("the token endpoint refuses {}: {why}", probe.secret), fix), None)
+        }
+        Err(error) if error.kind == ErrorKind::Denied => {
+            (State::skipped(format!("the client's secret may not be read: {}", error.message)), None)
+        }
+        Err(error) => (failed(&error), None),
+    }
+}
+
+/// Every check of a token, and at last what the server says to it. Where the way to the server is known, its issuers
+/// and their keys are asked for, too.
+pub async fn token(outside: &dyn Outside, url: Option<&str>, text: &str) -> Vec<(Check, State)> {
+    let read = match Token::read(text) {
+        Ok(read) => read,
+        Err(state) => return vec![(Check::Form, state)],
+    };
+    let way = Way { outside, url: url.unwrap_or_default(), ours: false };
+    let mut issuers = Vec::new();
+    if let Some((url, ask)) = url.and_then(|url| Some((url, Ask::get(&metadata_url(url)?)))) {
+        let heard = way.ask(Link::Metadata, &ask, None).await;
+        issuers = heard.map(|(heard, _)| judge::metadata(&heard, url).1).unwrap_or_default();
+    }
+    let (mut of, mut documents) = (Vec::new(), issuers.clone());
+    // Whoever made the token chose its issuer: nothing inside a network is asked for it.
+    documents.extend(read.issuer().filter(|issuer| issuer.starts_with("https://")));
+    documents.dedup();
+    for issuer in &issuers {
+        // What stands before an issuer may name another one as the signer of its tokens.
+        of.extend(way.issuer_metadata(issuer).await.0.map(|found| found.issuer));
+    }
+    of.extend(issuers);
+    let expected = Expected { resource: url.map(str::to_owned), issuers: of };
+    let mut all = read.checks(&expected, jiff::Timestamp::now());
+    all.push((Check::Key, way.key(&read, &documents).await));
+    if url.is_some() {
+        let secret = SecretString::from(text.trim().trim_start_matches("Bearer ").to_owned());
+        let mut hops = Vec::new();
+        way.agree(Some(&secret), &mut hops).await;
+        let said = hops.into_iter().next().map(|hop| hop.state);
+        all.push((Check::Server, said.unwrap_or_else(|| State::skipped("it was not asked"))));
+    }
+    all
+}
+
+impl Way<'_> {
+    /// Whether one of the issuers has the token's key.
+    async fn key(&self, read: &Token, issuers: &[String]) -> State {
+        let mut state = State::skipped("the issuer's keys could not be read, so its key was not looked for");
+        for issuer in issuers {
+            let Some(url) = self.issuer_metadata(issuer).await.0.and_then(|found| found.keys) else { continue };
+            let Ok((heard, _)) = self.ask(Link::Keys, &Ask::get(&url), None).await else { continue };
+            if judge::keys(&heard, &url).is_broken() {
+                continue;
+            }
+            state = read.known_key(&heard.body);
+            if !state.is_broken() {
+                return state;
+            }
+        }
+        state
+    }
+}

@@ -1,0 +1,216 @@
+//! `why`: the cause of what is wrong, what follows from it, and what helps.
+
+use futures::join;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Exit, Failure, Output, json as print_json, line, progress, written};
+use crate::cloud::{CloudResult, ErrorKind};
+use crate::core::environment::names;
+use crate::core::finding::{self, Cause, Finding, Gravity, findings, in_order, of_gone, of_stacks};
+use crate::core::fleet::Fleet;
+use crate::core::health::{Verdict, verdict};
+use crate::core::stack::{Stack, StackDetail};
+use crate::core::text::age;
+use crate::core::unread::Read;
+use crate::run::{Session, read};
+
+/// What is known of a server, or of the environment where `server` is `None`.
+struct Told {
+    server: Option<String>,
+    verdict: Option<Verdict>,
+    findings: Vec<Finding>,
+}
+
+/// All that a diagnosis rests on, and what of it could not be read.
+struct Known {
+    fleet: Fleet,
+    stacks: Vec<(Stack, Option<Read<StackDetail>>)>,
+    gaps: Vec<String>,
+}
+
+/// Prints why a server is not well, or each server and stack that is not, if none is named. The code is 0 where
+/// nothing is wrong, and 1 where something is, or where not enough could be read to tell.
+///
+/// # Errors
+/// When nothing can be read or written, or there is no such server.
+pub async fn why(session: &Session, server: Option<&str>, output: Output) -> Result<Exit, Failure> {
+    let known = Known::read(session).await?;
+    let now = Timestamp::now();
+    let told = match server {
+        Some(name) => vec![known.one(session, name, now)?],
+        None => known.all(session, now),
+    };
+    let result = match output {
+        Output::Json => print_json(&document(session, &told, &known.gaps, now)),
+        Output::Text => line(&text(&told, known.gaps.is_empty(), now)),
+    };
+    written(result)?;
+    known.gaps.iter().for_each(|gap| progress(&format!("warning: not read: {gap}")));
+    let wrong = told.iter().any(|one| Cause::of(&one.findings).is_some());
+    Ok(if wrong || !known.gaps.is_empty() { Exit::Failed } else { Exit::Done })
+}
+
+impl Known {
+    /// Services and stacks, at the same time. One of both is enough to say something.
+    async fn read(session: &Session) -> CloudResult<Self> {
+        let (fleet, stacks) = join!(session.cloud.fleet(&session.context.cluster), read::stacks(session));
+        let mut gaps = Vec::new();
+        let fleet = match fleet {
+            // Where the platform was never made, its stack says why.
+            Err(why) if why.kind == ErrorKind::NotFound && stacks.as_ref().is_ok_and(|stacks| !stacks.is_empty()) => {
+                Fleet { no_cluster: true, ..Fleet::default() }
+            }
+            fleet => fleet?,
+        };
+        gaps.extend(fleet.unread().iter().map(ToString::to_string));
+        let stacks = stacks.unwrap_or_else(|why| {
+            // A cluster of others has no stacks of ours, and many who may look at services may not look at stacks.
+            let foreign = session.environment.is_none() && why.kind == ErrorKind::Denied;
+            if !foreign && why.kind != ErrorKind::Unsupported {
+                gaps.push(format!("stacks: {why}"));
+            }
+            Vec::new()
+        });
+        let mut seen = Vec::new();
+        for stack in stacks {
+            let detail = match stack.status.failed() {
+                true => Some(session.cloud.stack_detail(&stack.id).await.into()),
+                false => None,
+            };
+            seen.push((stack, detail));
+        }
+        Ok(Self { fleet, stacks: seen, gaps })
+    }
+
+    /// What is wrong with a server, its stack, and the stopped tasks of one that is gone.
+    fn one(&self, session: &Session, name: &str, now: Timestamp) -> Result<Told, Failure> {
+        if let Some(unreadable) = self.fleet.unreadable(name) {
+            return Err(unreadable.why.clone().into());
+        }
+        let found = self.fleet.server(name);
+        let name = found.map_or(name, |server| server.name.as_str());
+        let stack = names::stack(&session.context.environment, name);
+        let stacks: Vec<_> = self.stacks.iter().filter(|(one, _)| one.id.name == stack).cloned().collect();
+        let gone = of_gone(name, &self.fleet.gone, now);
+        if found.is_none() && stacks.is_empty() && gone.is_empty() {
+            let known: Vec<&str> = self.fleet.servers.iter().map(|server| server.name.as_str()).collect();
+            let message = format!("there is no server {name:?} in cluster {}", session.context.cluster);
+            return Err(Failure::refused(ErrorKind::NotFound, message, format!("it has {}", known.join(", "))));
+        }
+        let mut findings = found.map(|server| findings(server, now)).unwrap_or_default();
+        // Stops before a service was made anew say nothing about it.
+        findings.extend(if found.is_none() { gone } else { Vec::new() });
+        findings.extend(of_stacks(&stacks));
+        findings.extend(drift(session, stacks.into_iter().map(|(stack, _)| stack).collect()));
+        in_order(&mut findings);
+        Ok(Told { server: Some(name.to_owned()), verdict: found.map(|server| verdict(server, now)), findings })
+    }
+
+    /// Every server, those that are gone and whose stack failed, and the stacks that are no server's.
+    fn all(&self, session: &Session, now: Timestamp) -> Vec<Told> {
+        let prefix = names::stack_prefix(&session.context.environment);
+        let part = |stack: &Stack| stack.id.name.strip_prefix(&prefix).unwrap_or(&stack.id.name).to_owned();
+        let shared = |part: &str| matches!(part, "edge" | "network" | "platform");
+        let mut names: Vec<String> = self.fleet.servers.iter().map(|server| server.name.clone()).collect();
+        let failed = self.stacks.iter().filter(|(stack, _)| stack.status.failed()).map(|(stack, _)| part(stack));
+        names.extend(failed.filter(|name| !shared(name)));
+        names.sort();
+        names.dedup();
+        let mut told: Vec<Told> = names.iter().filter_map(|name| self.one(session, name, now).ok()).collect();
+        let stacks: Vec<_> = self.stacks.iter().filter(|(stack, _)| shared(&part(stack))).cloned().collect();
+        let mut findings = of_stacks(&stacks);
+        findings.extend(drift(session, stacks.into_iter().map(|(stack, _)| stack).collect()));
+        in_order(&mut findings);
+        if !findings.is_empty() {
+            told.insert(0, Told { server: None, verdict: None, findings });
+        }
+        told
+    }
+}
+
+/// What of these stacks is not as the file says, where there is a file.
+fn drift(session: &Session, stacks: Vec<Stack>) -> Vec<Finding> {
+    let of = |file| finding::drift(file, &session.overrides, &stacks);
+    session.environment.as_deref().map(of).unwrap_or_default()
+}
+
+fn document(session: &Session, told: &[Told], gaps: &[String], now: Timestamp) -> Value {
+    let one = |finding: &Finding, server: &Option<String>| {
+        let mut document = json!(finding);
+        document["layer"] = json!(finding.id.layer());
+        document["fix"] = json!(finding.id.fix());
+        document["next"] = json!(finding.remedy.map(|remedy| remedy.command(server.as_deref().unwrap_or_default())));
+        document
+    };
+    let told = told.iter().map(|told| {
+        let cause = Cause::of(&told.findings);
+        let all =
+            |findings: Vec<&Finding>| findings.iter().map(|finding| one(finding, &told.server)).collect::<Vec<_>>();
+        let besides = cause.map_or_else(|| told.findings.iter().collect(), |cause| cause.besides().collect());
+        json!({
+            "server": told.server,
+            "verdict": told.verdict,
+            "cause": cause.map(|cause| one(cause.finding, &told.server)),
+            "explains": all(cause.map(|cause| cause.explained().collect()).unwrap_or_default()),
+            "besides": all(besides),
+        })
+    });
+    json!({
+        "environment": session.context.environment,
+        "cluster": session.context.cluster,
+        "region": session.context.region,
+        "at": now,
+        "subjects": told.collect::<Vec<_>>(),
+        "gaps": gaps,
+    })
+}
+
+/// The causes first, then in a line what is well.
+fn text(told: &[Told], complete: bool, now: Timestamp) -> String {
+    let (wrong, well): (Vec<&Told>, Vec<&Told>) = told.iter().partition(|one| Cause::of(&one.findings).is_some());
+    let mut lines: Vec<String> = wrong.iter().flat_map(|one| one.lines(now)).collect();
+    let in_what = if complete { "" } else { " in what was read" };
+    let named: Vec<String> = well.iter().filter_map(|one| one.server.clone()).collect();
+    if !named.is_empty() {
+        lines.push(format!("nothing wrong found{in_what}: {}", named.join(", ")));
+    } else if told.is_empty() {
+        lines.push("there is no server here; `quarterdeck deploy` makes them".to_owned());
+    }
+    let notes = well.iter().flat_map(|one| one.findings.iter().map(|finding| note(one, finding)));
+    lines.extend(notes);
+    lines.join("\n")
+}
+
+fn note(told: &Told, finding: &Finding) -> String {
+    let of = told.server.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    format!("  note      {of}{} [{}]", sentence(finding), finding.id.word())
+}
+
+fn sentence(finding: &Finding) -> String {
+    let colon = if finding.evidence.is_empty() { "" } else { ": " };
+    format!("{}{colon}{}", finding.fact, finding.evidence)
+}
+
+impl Told {
+    fn lines(&self, now: Timestamp) -> Vec<String> {
+        let Some(cause) = Cause::of(&self.findings) else { return Vec::new() };
+        let Finding { id, fact, evidence, at, remedy, .. } = cause.finding;
+        let subject = self.server.clone().unwrap_or_else(|| "the environment".to_owned());
+        let word = self.verdict.map(|verdict| format!(" is {}", verdict.word())).unwrap_or_default();
+        let since = at.map(|at| format!(" (since {} ago)", age(now, at))).filter(|_| !fact.contains(" ago"));
+        let mut lines =
+            vec![format!("{subject}{word}"), format!("  cause     {}: {fact}{}", id.word(), since.unwrap_or_default())];
+        lines.extend((!evidence.is_empty()).then(|| format!("            {evidence}")));
+        lines.push(format!("  fix       {}", id.fix()));
+        lines.extend(
+            remedy.map(|remedy| format!("  next      {}", remedy.command(self.server.as_deref().unwrap_or_default()))),
+        );
+        lines.extend(cause.explained().map(|other| format!("  so        {} [{}]", other.fact, other.id.word())));
+        lines.extend(cause.besides().map(|other| {
+            let word = if other.gravity == Gravity::Note { "note" } else { "besides" };
+            format!("  {word:<9} {} [{}]", sentence(other), other.id.word())
+        }));
+        lines
+    }
+}

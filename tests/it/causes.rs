@@ -1,0 +1,334 @@
+//! `why`, `status`, `stacks` and `timeline` on an account in which something is broken.
+
+use std::process::{Command, Output, Stdio};
+
+use crate::support::scripted::{Reply, Request, Scripted};
+use crate::support::{at, fixtures, plans, pty};
+use quarterdeck::aws::{Access, connect};
+use quarterdeck::core::operation::record::{Entry, Outcome, Record};
+use quarterdeck::core::operation::{Check, Order};
+use quarterdeck::core::stack::StackRef;
+use quarterdeck::core::timeline::{merge, of_audit};
+use quarterdeck::run::audit::Audit;
+use quarterdeck::run::{Session, operate};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+/// What is there: one service and its tasks, and what CloudFormation says of its stack.
+#[derive(Clone)]
+struct Account {
+    services: Vec<Value>,
+    tasks: Vec<Value>,
+    /// Status of the stack `quarterdeck-prod-time`; none where there is no stack.
+    stack: Option<&'static str>,
+}
+
+const DEFINITION: &str = "arn:aws:ecs:eu-west-1:1:task-definition/time:7";
+
+fn ago(seconds: i64) -> i64 {
+    jiff::Timestamp::now().as_second() - seconds
+}
+
+fn service(running: u32) -> Value {
+    json!({
+        "serviceName": "time", "serviceArn": "arn:aws:ecs:eu-west-1:1:service/quarterdeck-prod/time", "status": "ACTIVE",
+        "desiredCount": 1, "runningCount": running, "pendingCount": 0, "taskDefinition": DEFINITION,
+        "deploymentConfiguration": { "deploymentCircuitBreaker": { "enable": true, "rollback": true } },
+        "deployments": [{ "id": "ecs-svc/1", "status": "PRIMARY", "taskDefinition": DEFINITION, "desiredCount": 1,
+            "runningCount": running, "rolloutState": "COMPLETED", "createdAt": ago(4_000) }],
+        "events": [{ "id": "e", "createdAt": ago(60), "message": "(service time) has started 1 tasks: (task a)." }],
+    })
+}
+
+fn task(id: &str, more: Value) -> Value {
+    let mut task = json!({
+        "taskArn": format!("arn:aws:ecs:eu-west-1:1:task/quarterdeck-prod/{id}"), "group": "service:time",
+        "taskDefinitionArn": DEFINITION, "lastStatus": "RUNNING", "createdAt": ago(3_000), "startedAt": ago(2_990),
+        "containers": [{ "name": "time", "lastStatus": "RUNNING" }],
+    });
+    more.as_object().unwrap().iter().for_each(|(key, value)| task[key] = value.clone());
+    task
+}
+
+fn unpulled(id: &str, seconds: i64) -> Value {
+    task(
+        id,
+        json!({
+            "lastStatus": "STOPPED", "stopCode": "TaskFailedToStart", "stoppedAt": ago(seconds),
+            "stoppedReason": "CannotPullContainerError: failed to resolve ref mcp-time:v9: not found",
+        }),
+    )
+}
+
+/// Three requests of the last half minute, one of which failed and one was refused.
+fn log() -> Vec<Value> {
+    let line = |id: u32, tool: &str, status: u32| {
+        let message = json!({ "event": "request", "server": "time", "method": "tools/call", "tool": tool,
+            "client": "a", "status": status, "latency_ms": 12.5 });
+        json!({ "eventId": id.to_string(), "timestamp": ago(30) * 1_000, "ingestionTime": ago(29) * 1_000,
+            "logStreamName": "time/time/aaaa0000", "message": message.to_string() })
+    };
+    vec![line(1, "now", 200), line(2, "now", 502), line(3, "convert", 403)]
+}
+
+impl Account {
+    fn well() -> Self {
+        Self { services: vec![service(1)], tasks: vec![task("aaaa0000", json!({}))], stack: Some("UPDATE_COMPLETE") }
+    }
+
+    /// Its image is not there.
+    fn broken() -> Self {
+        let tasks = vec![unpulled("bbbb0000", 30), unpulled("cccc0000", 90)];
+        Self { services: vec![service(0)], tasks, ..Self::well() }
+    }
+
+    /// Its creation failed, and CloudFormation has deleted it again.
+    fn gone() -> Self {
+        Self { services: Vec::new(), stack: Some("ROLLBACK_COMPLETE"), ..Self::broken() }
+    }
+
+    fn answer(&self, request: &Request) -> Reply {
+        let arns = |all: &[Value], key: &str| all.iter().map(|one| one[key].clone()).collect::<Vec<_>>();
+        match request.call.as_str() {
+            "ListServices" => Reply::json(200, json!({ "serviceArns": arns(&self.services, "serviceArn") })),
+            "DescribeServices" => Reply::json(200, json!({ "services": self.services })),
+            "DescribeClusters" => Reply::json(200, json!({ "clusters": [{ "clusterName": "c", "status": "ACTIVE" }] })),
+            "ListTasks" => {
+                let stopped = request.body.contains("STOPPED");
+                let wanted = |one: &&Value| (one["lastStatus"] == "STOPPED") == stopped;
+                let tasks: Vec<Value> = self.tasks.iter().filter(wanted).cloned().collect();
+                Reply::json(200, json!({ "taskArns": arns(&tasks, "taskArn") }))
+            }
+            "DescribeTasks" => {
+                let asked = |one: &&Value| request.body.contains(one["taskArn"].as_str().unwrap());
+                Reply::json(200, json!({ "tasks": self.tasks.iter().filter(asked).collect::<Vec<_>>() }))
+            }
+            "DescribeTaskDefinition" => Reply::json(
+                200,
+                json!({ "taskDefinition": {
+                    "taskDefinitionArn": DEFINITION, "family": "time", "revision": 7, "containerDefinitions": [{
+                        "name": "time", "image": "i", "logConfiguration": { "logDriver": "awslogs", "options": {
+                            "awslogs-group": "/quarterdeck/prod/time", "awslogs-region": "eu-west-1",
+                            "awslogs-stream-prefix": "time" } } }] } }),
+            ),
+            "FilterLogEvents" => Reply::json(200, json!({ "events": log() })),
+            "DescribeScalableTargets" => Reply::json(200, json!({ "ScalableTargets": [] })),
+            "DescribeStacks" => self.stacks(request),
+            "DescribeStackEvents" => Reply::Answer(200, EVENTS.replace("{at}", &jiff::Timestamp::from_second(ago(45)).unwrap().to_string())),
+            "ListStackResources" => Reply::Answer(200, "<ListStackResourcesResponse><ListStackResourcesResult><StackResourceSummaries/></ListStackResourcesResult></ListStackResourcesResponse>".into()),
+            _ => Reply::error(400, "UnknownOperationException", "not in the script"),
+        }
+    }
+
+    /// The stack is in eu-west-1; the edge's region has none.
+    fn stacks(&self, request: &Request) -> Reply {
+        let here = request.headers.get("authorization").is_some_and(|header| header.contains("eu-west-1"));
+        let Some(status) = self.stack.filter(|_| here) else {
+            return Reply::Answer(400, "<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id quarterdeck-prod-edge does not exist</Message></Error></ErrorResponse>".into());
+        };
+        Reply::Answer(
+            200,
+            format!(
+                "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>quarterdeck-prod-time</StackName>\
+             <StackId>arn:s</StackId><CreationTime>2026-01-01T00:00:00Z</CreationTime><LastUpdatedTime>{}</LastUpdatedTime>\
+             <StackStatus>{status}</StackStatus><Parameters><member><ParameterKey>Environment</ParameterKey>\
+             <ParameterValue>prod</ParameterValue></member></Parameters></member></Stacks></DescribeStacksResult></DescribeStacksResponse>",
+                jiff::Timestamp::from_second(ago(100)).unwrap()
+            ),
+        )
+    }
+}
+
+const EVENTS: &str = "<DescribeStackEventsResponse><DescribeStackEventsResult><StackEvents><member><StackId>arn:s</StackId>\
+    <EventId>1</EventId><StackName>quarterdeck-prod-time</StackName><LogicalResourceId>Service</LogicalResourceId>\
+    <ResourceType>AWS::ECS::Service</ResourceType><Timestamp>{at}</Timestamp><ResourceStatus>CREATE_FAILED</ResourceStatus>\
+    <ResourceStatusReason>ECS Deployment Circuit Breaker was triggered</ResourceStatusReason></member></StackEvents>\
+    </DescribeStackEventsResult></DescribeStackEventsResponse>";
+
+/// Runs a command on an account.
+fn run(account: &Account, args: &[&str]) -> (i32, String, String) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let account = account.clone();
+    let server = runtime.block_on(Scripted::start(move |request| account.answer(request)));
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quarterdeck"));
+    command.args(["-e", "prod", "--region", "eu-west-1", "--endpoint-url", &server.url]).args(args);
+    command.current_dir(home.path()).stdin(Stdio::null());
+    for name in pty::NOT_INHERITED {
+        command.env_remove(name);
+    }
+    command.envs(pty::homes(home.path())).envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+fn document(account: &Account, args: &[&str]) -> (i32, Value) {
+    let (code, out, err) = run(account, &[args, &["--output", "json"]].concat());
+    (code, serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}")))
+}
+
+#[test]
+fn why_names_the_cause_and_what_helps() {
+    let (code, out, err) = run(&Account::broken(), &["why", "time"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(
+        out.starts_with("time is down\n  cause     image-missing: image not found: 2 tasks did not start"),
+        "{out}"
+    );
+    assert!(out.contains("CannotPullContainerError") && out.contains("  fix       push the image"), "{out}");
+    assert!(out.contains("  next      quarterdeck deploy time"), "{out}");
+    assert!(out.contains("  so        0 of 1 task running, none pending [tasks-missing]"), "{out}");
+    let (code, all) = document(&Account::broken(), &["why"]);
+    let first = &all["subjects"][0];
+    assert_eq!(
+        (code, first["server"].as_str(), first["cause"]["id"].as_str()),
+        (1, Some("time"), Some("image-missing"))
+    );
+    assert_eq!((&first["cause"]["layer"], &first["cause"]["count"]), (&json!("origin"), &json!(2)));
+    assert_eq!(first["cause"]["next"], "quarterdeck deploy time");
+    assert_eq!(first["explains"][0]["id"], "tasks-missing");
+}
+
+#[test]
+fn why_is_content_where_nothing_is_wrong() {
+    let (code, out, err) = run(&Account::well(), &["why"]);
+    assert_eq!((code, out.as_str()), (0, "nothing wrong found: time\n"), "{err}");
+    let (code, _, err) = run(&Account::well(), &["why", "tiem"]);
+    assert!(code == 3 && err.contains("it has time"), "{code} {err}");
+}
+
+#[test]
+fn a_creation_that_failed_is_explained_by_the_tasks_of_the_service_that_is_gone() {
+    let (code, one) = document(&Account::gone(), &["why", "time"]);
+    let told = &one["subjects"][0];
+    assert_eq!((code, &told["verdict"]), (1, &Value::Null));
+    assert_eq!(told["cause"]["id"], "image-missing", "{told:#}");
+    let others = [&told["explains"], &told["besides"]].map(|some| some.to_string()).concat();
+    assert!(others.contains("stack-stuck") && others.contains("Circuit Breaker was triggered"), "{others}");
+    let (_, all) = document(&Account::gone(), &["why"]);
+    assert_eq!(all["subjects"][0]["server"], "time");
+}
+
+#[rstest]
+#[case::well(Account::well(), &["--fail-on", "warning"], 0)]
+#[case::broken(Account::broken(), &["--fail-on", "failed"], 1)]
+#[case::broken_and_nobody_asks(Account::broken(), &[], 0)]
+#[case::nothing_there(Account { services: Vec::new(), ..Account::well() }, &["--fail-on", "failed"], 3)]
+#[case::waits_no_longer_than_it_must(Account::well(), &["--wait", "1h"], 0)]
+#[case::waits_in_vain(Account::broken(), &["--wait", "1s"], 1)]
+fn status_tells_by_its_code(#[case] account: Account, #[case] flags: &[&str], #[case] code: i32) {
+    let (found, out, err) = run(&account, &[&["status"], flags].concat());
+    assert_eq!(found, code, "{out}{err}");
+}
+
+#[test]
+fn a_wait_says_what_it_waits_for() {
+    let (_, _, err) = run(&Account::broken(), &["status", "--wait", "1s"]);
+    assert!(err.contains("time is down (image-missing): 0/1 running"), "{err}");
+}
+
+#[test]
+fn stacks_are_listed_and_one_is_told() {
+    let (code, out, err) = run(&Account::well(), &["stacks"]);
+    assert!(code == 0 && out.contains("quarterdeck-prod-time") && out.contains("UPDATE_COMPLETE"), "{out}{err}");
+    let (code, out, _) = run(&Account::gone(), &["stacks", "time"]);
+    assert!(
+        code == 1 && out.contains("cause: Service (AWS::ECS::Service) CREATE_FAILED: ECS Deployment Circuit"),
+        "{out}"
+    );
+    let (code, _, err) = run(&Account::well(), &["stacks", "nope"]);
+    assert!(code == 3 && err.contains("quarterdeck-prod-time"), "{err}");
+}
+
+#[test]
+fn the_timeline_merges_tasks_events_and_stacks() {
+    let (code, all) = document(&Account::broken(), &["timeline", "time"]);
+    let moments = all["moments"].as_array().unwrap();
+    let told: Vec<(&str, &str)> =
+        moments.iter().map(|one| (one["kind"].as_str().unwrap(), one["what"].as_str().unwrap())).collect();
+    assert!(
+        moments.is_sorted_by_key(|one| one["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap()),
+        "{told:?}"
+    );
+    let at = |kind: &str, word: &str| told.iter().position(|(one, what)| *one == kind && what.contains(word)).unwrap();
+    assert!(at("deployment", "ecs-svc/1 began") < at("task", "cccc0000 stopped"));
+    assert!(at("task", "cccc0000 stopped") < at("event", "has started 1 tasks"));
+    assert!(at("event", "has started 1 tasks") < at("stack", "CREATE_FAILED"));
+    assert!(at("stack", "CREATE_FAILED") < at("task", "bbbb0000 stopped"));
+    let stop = &moments[at("task", "bbbb0000 stopped")];
+    assert_eq!((&stop["bad"], &stop["finding"]), (&json!(true), &json!("image-missing")));
+    assert_eq!(code, 0, "{all:#}");
+    let (_, text, _) = run(&Account::broken(), &["timeline", "--since", "1m"]);
+    assert!(text.contains("! task") && !text.contains("cccc0000 stopped"), "{text}");
+}
+
+#[test]
+fn requests_are_counted_from_the_log() {
+    let (code, all) = document(&Account::well(), &["requests", "time"]);
+    let figure = |row: &Value| {
+        let number = |key: &str| row[key].as_u64().unwrap();
+        (row["tool"].as_str().unwrap().to_owned(), number("requests"), number("errors"), number("refused"))
+    };
+    let rows: Vec<_> = all["rows"].as_array().unwrap().iter().map(figure).collect();
+    assert_eq!(rows, [("convert".to_owned(), 1, 0, 1), ("now".to_owned(), 2, 1, 0)], "{all:#}");
+    assert_eq!((code, all["minutes"].as_u64()), (0, Some(15)));
+    let (_, text, err) = run(&Account::well(), &["requests", "--by", "client", "--minutes", "1"]);
+    assert!(text.contains("CLIENT") && text.lines().nth(1).unwrap().contains(" a "), "{text}{err}");
+}
+
+/// The service is not there any more when the deploy ends, and its tasks still say why.
+#[tokio::test]
+async fn a_failed_first_deploy_ends_in_its_cause() {
+    let account = Account::gone();
+    let server = Scripted::start(move |request| account.answer(request)).await;
+    let access = Access {
+        region: Some("eu-west-1".into()),
+        endpoint: Some(server.url.clone()),
+        static_credentials: true,
+        ..Access::default()
+    };
+    let home = tempfile::tempdir().unwrap();
+    let session = Session {
+        cloud: std::sync::Arc::new(connect(&access).await.unwrap()),
+        context: fixtures::context(),
+        environment: None,
+        overrides: std::sync::Arc::default(),
+        audit: Audit::open(home.path()).unwrap(),
+    };
+    let stack = StackRef { name: "quarterdeck-prod-time".into(), region: "eu-west-1".into() };
+    let order = Order::Check(0, Check::StackSettled { stack, token: None }, 0);
+    let told = format!("{:?}", operate::carry_out(session, order).await);
+    assert!(told.contains("ECS Deployment Circuit Breaker was triggered"), "{told}");
+    assert!(told.contains("; image not found: 2 tasks did not start") && told.contains("push the image"), "{told}");
+}
+
+#[test]
+fn the_timeline_holds_the_operations_of_this_place_that_touch_the_server() {
+    let record = |seconds, operation: &str, entry| Record { at: at(seconds), operation: operation.into(), entry };
+    let intent = |seconds, operation: &str, environment: &str| {
+        let mut plan = plans::scale();
+        plan.target.environment = environment.into();
+        record(seconds, operation, Entry::Intent { caller: "anna".into(), plan: Box::new(plan) })
+    };
+    let records = [
+        intent(-90, "qd-1", "prod"),
+        intent(-80, "qd-2", "staging"),
+        record(-70, "qd-1", Entry::Started { step: 0, title: "s".into() }),
+        record(-60, "qd-2", Entry::Outcome { outcome: Outcome::Done }),
+        record(
+            -50,
+            "qd-1",
+            Entry::Outcome { outcome: Outcome::Failed { index: None, title: "s".into(), reason: "no".into() } },
+        ),
+    ];
+    let told = |server| {
+        let all = merge(of_audit(&records, &fixtures::context(), server), at(-100));
+        all.iter().map(|one| (one.what.rsplit_once(": ").unwrap().1.to_owned(), one.bad)).collect::<Vec<_>>()
+    };
+    let both = vec![("begun by anna".to_owned(), false), ("no".to_owned(), true)];
+    assert_eq!(told(None), both);
+    assert_eq!(told(Some("time")), both);
+    assert!(told(Some("weather")).is_empty());
+    assert_eq!(merge(of_audit(&records, &fixtures::context(), None), at(-60)).len(), 1);
+}

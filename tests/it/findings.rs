@@ -1,0 +1,316 @@
+//! Which finding is made of what was read, and which of them is the cause.
+
+use std::collections::BTreeMap;
+
+use crate::support::at;
+use crate::support::fixtures::{self, group, targets, task, tasks, unread};
+use crate::support::stacks;
+use quarterdeck::core::environment::Environment;
+use quarterdeck::core::finding::{self, Cause, Finding, Gravity, Id, Layer, Remedy, findings};
+use quarterdeck::core::fleet::{
+    Bounds, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, StopCode, TargetState, Task,
+    TaskStatus,
+};
+use quarterdeck::core::stack::StackStatus;
+use quarterdeck::core::unread::Read;
+use rstest::rstest;
+
+fn well() -> Server {
+    fixtures::server("time", 2)
+}
+
+/// A task that stopped half a minute ago and later, each a minute before the one before it.
+fn stopped(index: u32, code: StopCode, reason: &str) -> Task {
+    let mut task = task("time", 10 + index);
+    let at_ = -30 - 60 * i64::from(index);
+    task.last_status = TaskStatus::Stopped;
+    (task.started_at, task.stopped_at) = (Some(at(at_ - 40)), Some(at(at_)));
+    (task.stop_code, task.stopped_reason) = (Some(code), Some(reason.to_owned()));
+    task.health = Health::Unknown;
+    task.containers[0].last_status = TaskStatus::Stopped;
+    task
+}
+
+/// A server with so many stops of one kind, and one task too few.
+fn with_stops(many: u32, code: &StopCode, reason: &str) -> Server {
+    let mut server = Server { running: 1, pending: 1, ..well() };
+    let stops = (0..many).map(|index| stopped(index, code.clone(), reason));
+    tasks(&mut server).extend(stops);
+    server
+}
+
+fn exits(many: u32, code: i32) -> Server {
+    let mut server = with_stops(many, &StopCode::EssentialContainerExited, "Essential container in task exited");
+    tasks(&mut server)
+        .iter_mut()
+        .filter(|task| task.stopped())
+        .for_each(|task| task.containers[0].exit_code = Some(code));
+    server
+}
+
+fn sick(reason: &str, words: &str) -> Server {
+    let mut server = well();
+    for target in targets(&mut server) {
+        target.state = TargetState::Unhealthy;
+        (target.reason, target.description) = (Some(reason.into()), Some(words.into()));
+    }
+    server
+}
+
+fn event(words: &str) -> Server {
+    let mut server = Server { running: 0, pending: 0, ..well() };
+    tasks(&mut server).clear();
+    server
+        .events
+        .insert(0, ServiceEvent { at: at(-9_000), message: "(service time) has reached a steady state.".into() });
+    server.events.insert(0, ServiceEvent { at: at(-60), message: words.into() });
+    server
+}
+
+/// A deployment of revision 8 that is under way beside that of revision 7, which serves.
+fn deploying(since: i64, change: impl FnOnce(&mut Deployment)) -> Server {
+    let mut server = well();
+    let before = Deployment { status: DeploymentStatus::Active, ..server.deployments[0].clone() };
+    let new = &mut server.deployments[0];
+    new.id = "ecs-svc/2".into();
+    new.task_definition = new.task_definition.replace(":7", ":8");
+    (new.running, new.rollout, new.created_at) = (0, Rollout::InProgress, Some(at(since)));
+    change(new);
+    server.task_definition = new.task_definition.clone();
+    server.deployments.push(before);
+    server
+}
+
+fn ids(server: &Server) -> Vec<Id> {
+    findings(server, at(0)).iter().map(|finding| finding.id).collect()
+}
+
+const FAILED_TO_START: StopCode = StopCode::TaskFailedToStart;
+const SCHEDULER: StopCode = StopCode::ServiceSchedulerInitiated;
+
+#[rstest]
+#[case::image(with_stops(1, &FAILED_TO_START, "CannotPullContainerError: mcp-time:v9: not found"), Id::ImageMissing, 1)]
+#[case::architecture(with_stops(2, &FAILED_TO_START, "CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/arm64'"), Id::ImageArchitecture, 2)]
+#[case::secret(with_stops(4, &FAILED_TO_START, "ResourceInitializationError: unable to pull secrets or registry auth: retrieved secret from Secrets Manager did not contain json key KEY"), Id::SecretMissing, 4)]
+#[case::unsaid(with_stops(2, &FAILED_TO_START, "Task failed to start"), Id::StartFailed, 2)]
+#[case::one_crash(exits(1, 1), Id::Crash, 1)]
+#[case::two_are_no_loop(exits(2, 1), Id::Crash, 2)]
+#[case::a_loop_is_one_finding(exits(10, 1), Id::CrashLoop, 10)]
+#[case::no_command(exits(1, 127), Id::CommandMissing, 1)]
+#[case::spot(with_stops(1, &StopCode::SpotInterruption, "Your Spot Task was interrupted."), Id::SpotTaken, 1)]
+#[case::killed_by_its_own_check(with_stops(2, &SCHEDULER, "Task failed container health checks"), Id::ContainerHealthCheck, 2)]
+#[case::killed_by_the_balancer(with_stops(3, &SCHEDULER, "Task failed ELB health checks in (target-group arn:x)"), Id::HealthCheckSlow, 3)]
+#[case::path(
+    sick("Target.ResponseCodeMismatch", "Health checks failed with these codes: [404]"),
+    Id::HealthCheckPath,
+    2
+)]
+#[case::auth(
+    sick("Target.ResponseCodeMismatch", "Health checks failed with these codes: [401]"),
+    Id::HealthCheckAuth,
+    2
+)]
+#[case::errors(
+    sick("Target.ResponseCodeMismatch", "Health checks failed with these codes: [500]"),
+    Id::HealthCheckErrors,
+    2
+)]
+#[case::port(sick("Target.FailedHealthChecks", "Health checks failed"), Id::HealthCheckPort, 2)]
+#[case::timeout(sick("Target.Timeout", "Request timed out"), Id::HealthCheckTimeout, 2)]
+#[case::quota(
+    event(
+        "(service time) was unable to place a task. Reason: You've reached the limit on the number of vCPUs you can run concurrently."
+    ),
+    Id::Quota,
+    1
+)]
+#[case::capacity(
+    event("(service time) was unable to place a task. Reason: Capacity is unavailable at this time."),
+    Id::Capacity,
+    1
+)]
+#[case::breaker(deploying(-60, |new| { new.rollout_reason = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.".into(); }), Id::CircuitBreaker, 1)]
+#[case::old(deploying(-3_600, |_| {}), Id::DeploymentOld, 1)]
+#[case::empty(Server { balancers: vec![fixtures::balancer([group("a", &[])])], ..well() }, Id::TargetsEmpty, 2)]
+#[case::at_the_maximum(Server { bounds: Read::Known(Some(Bounds { min: 1, max: 2 })), ..well() }, Id::BoundsAtMaximum, 1)]
+fn each_incident_has_its_finding_first(#[case] server: Server, #[case] id: Id, #[case] count: usize) {
+    let all = findings(&server, at(0));
+    assert_eq!(all.first().map(|first| (first.id, first.count)), Some((id, count)), "{all:#?}");
+    assert_eq!(all.iter().filter(|finding| finding.id == id).count(), 1, "{all:#?}");
+    assert_eq!(Cause::of(&all).map(|cause| cause.finding.id), Some(id));
+}
+
+#[test]
+fn a_server_that_is_well_has_no_finding_and_no_cause() {
+    assert_eq!(ids(&well()), []);
+    assert!(Cause::of(&findings(&well(), at(0))).is_none());
+}
+
+#[rstest]
+#[case("Scaling activity initiated by (deployment ecs-svc/1)")]
+#[case("Task stopped by user")]
+fn a_task_that_the_scheduler_wanted_gone_is_no_finding(#[case] reason: &str) {
+    let mut server = with_stops(5, &SCHEDULER, reason);
+    server.running = 2;
+    assert_eq!(ids(&server), []);
+}
+
+#[test]
+fn a_task_killed_by_the_balancer_takes_its_reason_from_the_events() {
+    let mut server = with_stops(1, &SCHEDULER, "Task failed ELB health checks in (target-group arn:x)");
+    let words = "(service time) (port 8080) is unhealthy in (target-group arn:x) due to (reason Health checks failed with these codes: [401]).";
+    server.events.insert(0, ServiceEvent { at: at(-40), message: words.into() });
+    assert_eq!(ids(&server)[0], Id::HealthCheckAuth);
+}
+
+#[rstest]
+#[case::it_says_that_it_works(Health::Healthy, -30, Id::HealthCheckPort)]
+#[case::it_does_not_say_so_yet(Health::Unknown, -30, Id::HealthCheckSlow)]
+#[case::it_has_had_time(Health::Unknown, -3_000, Id::HealthCheckPort)]
+fn a_closed_port_of_a_young_task_may_just_be_slow(#[case] health: Health, #[case] started: i64, #[case] id: Id) {
+    let mut server = sick("Target.FailedHealthChecks", "Health checks failed");
+    for task in tasks(&mut server) {
+        (task.health, task.started_at) = (health.clone(), Some(at(started)));
+    }
+    assert_eq!(ids(&server), [id]);
+}
+
+#[test]
+fn the_cause_explains_what_follows_from_it() {
+    let mut server = deploying(-3_600, |new| new.failed = 4);
+    let definition = server.task_definition.clone();
+    let stops = (0..4).map(|index| Task {
+        task_definition: definition.clone(),
+        ..stopped(index, FAILED_TO_START, "CannotPullContainerError: mcp-time:v9: not found")
+    });
+    tasks(&mut server).extend(stops);
+    let all = findings(&server, at(0));
+    let cause = Cause::of(&all).unwrap();
+    assert_eq!((cause.finding.id, cause.finding.gravity), (Id::ImageMissing, Gravity::Fault));
+    // The version before still serves, so going back helps at once.
+    assert_eq!(cause.finding.remedy, Some(Remedy::Rollback));
+    let explained: Vec<Id> = cause.explained().map(|finding| finding.id).collect();
+    assert_eq!(explained, [Id::StartFailures, Id::DeploymentOld]);
+    assert_eq!(cause.besides().count(), 0);
+}
+
+#[test]
+fn two_faults_at_once_are_both_named() {
+    let mut server = exits(3, 137);
+    let killed = tasks(&mut server).iter_mut().filter(|task| task.stopped());
+    killed.for_each(|task| {
+        task.containers[0].reason = Some("OutOfMemoryError: container killed due to memory usage".into())
+    });
+    targets(&mut server)[0].state = TargetState::Unhealthy;
+    targets(&mut server)[0].reason = Some("Target.ResponseCodeMismatch".into());
+    targets(&mut server)[0].description = Some("Health checks failed with these codes: [404]".into());
+    let all = findings(&server, at(0));
+    let cause = Cause::of(&all).unwrap();
+    let named: Vec<Id> = std::iter::once(cause.finding).chain(cause.besides()).map(|finding| finding.id).collect();
+    assert_eq!(named, [Id::OutOfMemory, Id::HealthCheckPath]);
+}
+
+#[test]
+fn what_was_not_read_makes_no_finding() {
+    let mut server = Server { tasks: unread("a"), bounds: unread("b"), ..exits(10, 1) };
+    server.running = 2;
+    server.pending = 0;
+    server.balancers[0].groups[0].targets = unread("c");
+    assert_eq!(ids(&server), []);
+}
+
+#[rstest]
+#[case::even(&["a", "b"], None)]
+#[case::one_more(&["a", "a", "b"], None)]
+#[case::uneven(&["a", "a", "a", "b"], Some("its tasks are 3 in a, 1 in b"))]
+#[case::one_zone_is_all_that_is_known(&["a", "a", "a"], None)]
+fn tasks_should_be_spread_over_the_zones(#[case] zones: &[&str], #[case] fact: Option<&str>) {
+    let mut server = fixtures::server("time", u32::try_from(zones.len()).unwrap());
+    tasks(&mut server).iter_mut().zip(zones).for_each(|(task, zone)| task.zone = (*zone).into());
+    let all = findings(&server, at(0));
+    assert_eq!(all.first().map(|finding| finding.fact.as_str()), fact);
+    assert!(all.iter().all(|finding| finding.id == Id::ZonesUneven && finding.gravity == Gravity::Note));
+}
+
+#[test]
+fn events_before_the_last_steady_state_say_nothing() {
+    let mut server = event("(service time) was unable to place a task. Reason: Capacity is unavailable at this time.");
+    server.events.insert(0, ServiceEvent { at: at(-5), message: "(service time) has reached a steady state.".into() });
+    assert_eq!(ids(&server), [Id::TasksMissing]);
+}
+
+#[test]
+fn a_failed_stack_is_told_by_its_first_failed_resource() {
+    let stack = stacks::settled().remove(0);
+    let failed = |status: &str| {
+        let stack = quarterdeck::core::stack::Stack { status: StackStatus(status.into()), ..stack.clone() };
+        finding::of_stacks(&[(stack, Some(Read::Known(stacks::failed().detail)))])
+    };
+    let stuck = failed("UPDATE_ROLLBACK_FAILED");
+    assert_eq!((stuck[0].id, stuck[0].gravity), (Id::StackStuck, Gravity::Fault));
+    let back = failed("UPDATE_ROLLBACK_COMPLETE");
+    assert_eq!((back[0].id, back[0].gravity), (Id::StackFailed, Gravity::Warning));
+    assert!(back[0].evidence.contains("AWS::ECS::Service"), "{}", back[0].evidence);
+    assert!(failed("UPDATE_COMPLETE").is_empty());
+}
+
+/// The stack `time` as it is deployed, against a file that says how much memory it has.
+#[rstest]
+#[case::as_it_says("1024", "1024", &[])]
+#[case::other("1024", "512", &["Memory is \"512\", the file says \"1024\""])]
+#[case::hidden("1024", "****", &[])]
+fn drift_is_what_a_stack_has_otherwise_than_the_file_says(
+    #[case] file: &str,
+    #[case] there: &str,
+    #[case] said: &[&str],
+) {
+    let text = format!(
+        "environment = 'prod'\nregion = 'eu-west-1'\n[[server]]\nname = 'time'\nimage = 'mcp-time:1'\nmemory = {file}\n"
+    );
+    let file: Environment = toml::from_str(&text).unwrap();
+    let mut stack = stacks::settled().into_iter().find(|stack| stack.id.name.ends_with("-time")).unwrap();
+    stack.parameters.insert("Memory".into(), there.into());
+    // Unsaid in the file: what is deployed stays.
+    stack.parameters.insert("Cpu".into(), "4096".into());
+    let found = finding::drift(&file, &BTreeMap::new(), &[stack]);
+    let evidence: Vec<&str> = found.iter().map(|finding| finding.evidence.as_str()).collect();
+    assert_eq!(evidence, said);
+    assert!(found.iter().all(|finding| finding.id == Id::Drift && finding.gravity == Gravity::Note));
+}
+
+#[test]
+fn every_id_has_a_word_of_its_own_and_a_fix() {
+    let mut words: Vec<&str> = Id::ALL.iter().map(|id| id.word()).collect();
+    words.sort_unstable();
+    words.dedup();
+    assert_eq!(words.len(), Id::ALL.len());
+    for id in Id::ALL {
+        assert!(id.word().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{}", id.word());
+        assert!(id.fix().len() > 20, "{}", id.word());
+        assert_eq!(id.remedy().is_none(), *id == Id::NoCircuitBreaker);
+    }
+    // The order of the table is that of the layers, so that the guide reads from the origin on.
+    assert!(Id::ALL.is_sorted_by_key(|id| id.layer()));
+    assert!(Layer::Origin < Layer::Advice);
+}
+
+#[test]
+fn every_finding_has_its_page_in_the_guide() {
+    let guide = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/incidents");
+    let pages = std::fs::read_dir(&guide).unwrap().map(|page| std::fs::read_to_string(page.unwrap().path()).unwrap());
+    let pages: Vec<String> = pages.collect();
+    for id in Id::ALL {
+        let named = format!("`{}`", id.word());
+        assert!(pages.iter().any(|page| page.contains(&named)), "{named} is on no page of {}", guide.display());
+    }
+}
+
+/// Findings are told by stable names, which scripts may rely on.
+#[test]
+fn a_finding_as_json_has_stable_names() {
+    let all: Vec<Finding> = findings(&exits(3, 1), at(0));
+    let json = serde_json::to_value(&all[0]).unwrap();
+    assert_eq!(json["id"], "crash-loop");
+    assert_eq!((json["gravity"].as_str(), json["count"].as_u64()), (Some("fault"), Some(3)));
+    assert!(json["at"].is_string() && json["evidence"].as_str().unwrap().contains("exit 1"));
+}
