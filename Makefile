@@ -50,9 +50,7 @@ tools: ## Check that the tools are there; install those that may be installed.
 	@scripts/tools
 
 local: ## Build and open the console on a local cloud.
-	@scripts/tools cargo python3
-	cargo build --workspace
-	@env -u QUARTERDECK_MINISTACK $(TARGET)/debug/quarterdeck --local
+	@scripts/local
 
 $(VENV)/installed: src/local/requirements.txt scripts/requirements-test.txt tests/oauth/requirements.txt
 	$(PIP_INSTALL)
@@ -144,5 +142,5 @@ bench-logs: $(TARGET)/venv-bench/installed ## The same log events read with quar
 	$(TARGET)/venv-bench/bin/python3 scripts/compare_logs.py $(TARGET)/release/quarterdeck
 
 screenshots: ## Take new screenshots from a real run.
-	cargo build --workspace
+	cargo build --package quarterdeck --package mcp-time --package mcp-weather
 	@env -u QUARTERDECK_MINISTACK scripts/screenshots
