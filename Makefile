@@ -1,4 +1,4 @@
-# Every job of the project, here and in the pipeline. See README.md for what to install.
+# Every job of the project, here and in the pipeline. See CONTRIBUTING.md for what to install.
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -41,7 +41,7 @@ touch $@
 endef
 
 .NOTPARALLEL:
-.PHONY: help local test lint deny doc msrv fuzz-build templates unit core conformance e2e bench bench-servers bench-flood bench-logs screenshots tools
+.PHONY: help local test lint deny doc msrv fuzz-build templates unit core book conformance e2e bench bench-servers bench-flood bench-logs screenshots tools
 
 help: ## Print the targets.
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -103,6 +103,9 @@ $(SUITE)/installed: servers/conformance/package.json servers/conformance/package
 # The suite brings its own Node: the machine's may be too old for it.
 conformance: $(SUITE)/installed ## The official MCP conformance suite against a server of ours.
 	GANGWAY_CONFORMANCE=$(SUITE) cargo test --package gangway-conformance --locked --test suite -- --ignored --nocapture
+
+book: ## Write the pages of docs/ that are made from the code.
+	QUARTERDECK_BOOK=write cargo test --package quarterdeck --locked --bin quarterdeck book
 
 unit: $(VENV)/installed ## All tests of the workspace.
 ifneq ($(NEXTEST),)
