@@ -98,16 +98,26 @@ async fn compile(source: &Path, progress: &mut ProgressFn<'_>) -> Result<BTreeMa
     let packages = packages(&cargo, source, &triple).await;
     let (mut found, mut done) = (BTreeMap::new(), BTreeSet::new());
     let command = cargo_command(&cargo, source, &triple);
-    run("compiling the servers", command, LIMIT, &mut |line| {
-        let OutputLine::Out(line) = line else { return };
-        let Some(artifact) = Artifact::read(line) else { return };
-        if done.insert(artifact.package) && !artifact.fresh {
-            let of = packages.map(|all| format!(" of {all}")).unwrap_or_default();
-            progress(LocalProgress::Note(format!("compiled {} ({}{of})", artifact.name, done.len())));
+    let mut on_line = |line: OutputLine<'_>| match line {
+        OutputLine::Out(message) => {
+            let Some(artifact) = Artifact::read(message) else { return };
+            if done.insert(artifact.package) && !artifact.fresh {
+                let of = packages.map(|all| format!(" of {all}")).unwrap_or_default();
+                progress(LocalProgress::Note(format!("compiled {} ({}{of})", artifact.name, done.len())));
+            }
+            found.extend(artifact.executable.map(|file| (artifact.name, file)));
         }
-        found.extend(artifact.executable.map(|file| (artifact.name, file)));
-    })
-    .await?;
+        // Another cargo, or one for the network: else it would look as if nothing happened.
+        OutputLine::Err(line) => {
+            let line = line.trim();
+            if let Some(waits) = line.strip_prefix("Blocking ") {
+                progress(LocalProgress::Note(format!("cargo is {waits}")));
+            } else if line.starts_with("Downloading crates") {
+                progress(LocalProgress::Note("cargo is downloading crates".to_owned()));
+            }
+        }
+    };
+    run("compiling the servers", command, LIMIT, &mut on_line).await?;
     found.retain(|name: &String, _| BINARIES.contains(&name.as_str()));
     Ok(found)
 }

@@ -143,10 +143,10 @@ fn every_test_that_the_book_names_exists() {
     let mut count = 0;
     for row in rows {
         let tests: Vec<&str> = row.rsplit_once("| `").map(|(_, cell)| cell).unwrap_or_default().split('`').collect();
-        let named: Vec<&&str> = tests.iter().filter(|name| name.contains('/')).collect();
+        let named: Vec<&str> = tests.into_iter().filter(|name| name.contains('/')).collect();
         assert!(!named.is_empty(), "no test: {row}");
         for name in named {
-            let (file, test) = name.split_once("::").map_or((**name, None), |(file, test)| (file, Some(test)));
+            let (file, test) = name.split_once("::").map_or((name, None), |(file, test)| (file, Some(test)));
             let text = read(&root().join(file));
             assert!(test.is_none_or(|test| text.contains(&format!("fn {test}("))), "{name} does not exist");
             count += 1;

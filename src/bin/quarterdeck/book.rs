@@ -241,8 +241,8 @@ impl Definitions {
                 {
                     let key = rename.take().unwrap_or_else(|| name.to_owned());
                     // To who writes the file, the value that means none is a line that is not there.
-                    let doc = doc.drain(..).collect::<Vec<_>>().join(" ").replace("`None`", "leaving it out");
-                    fields.push(Field { key, rust: rust.to_owned(), doc });
+                    let said = doc.join(" ").replace("`None`", "leaving it out");
+                    fields.push(Field { key, rust: rust.to_owned(), doc: said });
                     doc.clear();
                 } else if line == "choice! {" {
                     choosing = true;
