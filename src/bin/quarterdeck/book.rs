@@ -258,7 +258,7 @@ impl Definitions {
                     doc.clear();
                 } else if !line.starts_with("#[") {
                     doc.clear();
-                    choosing &= line != "";
+                    choosing &= !line.is_empty();
                 }
             }
         }
