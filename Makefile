@@ -1,4 +1,4 @@
-# Every job of the project, here and in the pipeline. See README.md for what to install.
+# Every job of the project, here and in the pipeline. See CONTRIBUTING.md for what to install.
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -41,7 +41,7 @@ touch $@
 endef
 
 .NOTPARALLEL:
-.PHONY: help local test lint deny doc msrv fuzz-build templates unit core conformance e2e bench bench-servers bench-front bench-flood bench-logs screenshots tools
+.PHONY: help local test lint deny doc msrv fuzz-build templates unit core book conformance e2e bench bench-servers bench-front bench-flood bench-logs screenshots tools
 
 help: ## Print the targets.
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -50,9 +50,7 @@ tools: ## Check that the tools are there; install those that may be installed.
 	@scripts/tools
 
 local: ## Build and open the console on a local cloud.
-	@scripts/tools cargo python3
-	cargo build --workspace
-	@env -u QUARTERDECK_MINISTACK $(TARGET)/debug/quarterdeck --local
+	@scripts/local
 
 $(VENV)/installed: src/local/requirements.txt scripts/requirements-test.txt tests/oauth/requirements.txt
 	$(PIP_INSTALL)
@@ -106,6 +104,9 @@ $(SUITE)/installed: servers/conformance/package.json servers/conformance/package
 conformance: $(SUITE)/installed ## The official MCP conformance suite against a server of ours.
 	GANGWAY_CONFORMANCE=$(SUITE) cargo test --package gangway-conformance --locked --test suite -- --ignored --nocapture
 
+book: ## Write the pages of docs/ that are made from the code.
+	QUARTERDECK_BOOK=write cargo test --package quarterdeck --locked --bin quarterdeck book
+
 unit: $(VENV)/installed ## All tests of the workspace.
 ifneq ($(NEXTEST),)
 	cargo nextest run --workspace --locked
@@ -148,5 +149,5 @@ bench-logs: $(TARGET)/venv-bench/installed ## The same log events read with quar
 	$(TARGET)/venv-bench/bin/python3 scripts/compare_logs.py $(TARGET)/release/quarterdeck
 
 screenshots: ## Take new screenshots from a real run.
-	cargo build --workspace
+	cargo build --package quarterdeck --package mcp-time --package mcp-weather
 	@env -u QUARTERDECK_MINISTACK scripts/screenshots

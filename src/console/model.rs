@@ -90,6 +90,8 @@ pub struct Model {
     pub context: Context,
     /// The caller, from STS.
     pub identity: Remote<crate::core::identity::Identity>,
+    /// The version of this program, which the header tells; `None` tells none.
+    pub version: Option<&'static str>,
     /// Which key means what.
     pub keymap: Keymap,
     /// The screen shown.
@@ -126,6 +128,7 @@ impl Model {
             viewport: Viewport::default(),
             context,
             identity: Remote::default(),
+            version: None,
             keymap,
             screen: Screen::Fleet,
             screens: States::default(),

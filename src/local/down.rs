@@ -1,5 +1,7 @@
 //! Stops what the local cloud has started.
 
+use futures::future::try_join_all;
+
 use super::dirs::Dirs;
 use super::engine::{Api, EngineContainer, forget};
 use super::error::LocalError;
@@ -67,9 +69,8 @@ async fn remove_containers(dirs: &Dirs, state_file: &StateFile, port: Option<u16
     let Some(endpoint) = &state_file.engine else { return Ok(0) };
     let api = Api::open(endpoint)?;
     let ours = our_containers(&api, dirs, port).await?;
-    for container in &ours {
-        api.remove(&container.id).await?;
-    }
+    // Side by side: each waits for a kernel that ends processes and unmounts.
+    try_join_all(ours.iter().map(|container| api.remove(&container.id))).await?;
     Ok(ours.len())
 }
 

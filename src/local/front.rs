@@ -62,8 +62,12 @@ pub async fn in_front(
     }
     let Some(engine) = &running.engine else { return Ok(()) };
     let api = Api::open(&engine.socket)?;
+    let mut gangway = running.images.get(GANGWAY).cloned();
     for server in environment.servers.iter_mut().filter(|server| server.app.is_some()) {
-        let gangway = running.images.get(GANGWAY).ok_or_else(|| LocalError::Image {
+        if gangway.is_none() {
+            gangway = images::front(&api, progress).await?;
+        }
+        let gangway = gangway.as_deref().ok_or_else(|| LocalError::Image {
             image: newest(GANGWAY),
             reason: "it has not been built, and servers with [server.app] need it".to_owned(),
             way_out: "start in a checkout of the repository, with `quarterdeck local up`".to_owned(),

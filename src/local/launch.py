@@ -13,6 +13,8 @@ import socket
 import sys
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from docker.errors import NotFound
+from docker.models.images import ImageCollection
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app
@@ -64,6 +66,25 @@ def with_secrets(normalize):
         return containers
 
     return call
+
+
+def without_registry(images):
+    """Before a task starts, the registry of its image is asked six times. Our own images are named after
+    localhost, where no registry is: they are here, or nowhere."""
+    pull, describe = images.pull, images.get_registry_data
+
+    def is_ours(name):
+        return name.startswith("localhost/")
+
+    def pull_others(self, repository, *rest, **options):
+        return self.get(repository) if is_ours(repository) else pull(self, repository, *rest, **options)
+
+    def describe_others(self, name, *rest, **options):
+        if is_ours(name):
+            raise NotFound(f"{name} is in no registry")
+        return describe(self, name, *rest, **options)
+
+    images.pull, images.get_registry_data = pull_others, describe_others
 
 
 def with_replacement(stop_task):
@@ -189,6 +210,7 @@ def main():
     ecs._create_service = with_numbers(ecs._create_service)
     ecs._update_service = with_numbers(ecs._update_service)
     ecs._ACTION_MAP["StopTask"] = with_replacement(ecs._ACTION_MAP["StopTask"])
+    without_registry(ImageCollection)
     provisioners._normalize_container_defs = with_secrets(provisioners._normalize_container_defs)
     cognito._generate_temp_password = long_enough(cognito._generate_temp_password)
     Audiences().mend()

@@ -6,6 +6,7 @@
 //! others. It listens only on the loopback and on the one address by which containers reach this machine.
 //! It does not deploy: it says what can be deployed ([`Running`]).
 
+mod binaries;
 mod command;
 mod dirs;
 mod down;
@@ -45,7 +46,8 @@ pub use up::{attach, up};
 pub struct LocalOptions {
     /// The emulator's port; `None` takes 4666, or a free one if that is taken.
     pub port: Option<u16>,
-    /// The folder that holds `servers/`; `None` takes where this program was built, or the current folder.
+    /// The folder that holds `servers/`, where there are no servers beside the program; `None` takes where this
+    /// program was built, or the current folder.
     pub source: Option<PathBuf>,
     /// Whether to start no container engine: then the emulator runs no tasks.
     pub control_plane_only: bool,

@@ -9,8 +9,9 @@ use tokio::process::Command;
 
 use super::error::{LocalError, at};
 
-/// How long a process may take to end after SIGTERM. In that time ministack removes its containers.
-const POLITE: Duration = Duration::from_secs(45);
+/// How long a process may take to end after SIGTERM. What ministack removes in that time need not be removed by
+/// `down`, which removes the rest; and all of `down` is to end within ten seconds.
+const POLITE: Duration = Duration::from_secs(4);
 /// How long it may take to end after SIGKILL.
 const RUDE: Duration = Duration::from_secs(5);
 

@@ -96,4 +96,24 @@ mod tests {
         assert!(packages().all(|line| line.contains("==")));
         assert_eq!(packages().next(), Some(format!("ministack=={MINISTACK_VERSION}").as_str()));
     }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn what_the_script_installs_is_taken_without_installing_it_again() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let place = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
+        let (bin, data) = (place.path().join("bin"), place.path().join("data"));
+        let stand_in = "#!/bin/sh\n[ \"$2\" = venv ] && mkdir -p \"$4/bin\" && cp \"$0\" \"$4/bin/python3\"\nexit 0\n";
+        assert!(std::fs::create_dir_all(&bin).and_then(|()| std::fs::write(bin.join("python3"), stand_in)).is_ok());
+        assert!(std::fs::set_permissions(bin.join("python3"), std::fs::Permissions::from_mode(0o755)).is_ok());
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/emulator");
+        let status = std::process::Command::new(script).env("PATH", path).env("XDG_DATA_HOME", &data).status();
+        assert!(status.is_ok_and(|status| status.success()));
+        let dirs = Dirs { data: data.join("quarterdeck"), state: place.path().to_owned() };
+        let mut notes = Vec::new();
+        let python = ensure(&dirs, None, &mut |note| notes.push(note)).await;
+        let installed = dirs.data.join(format!("ministack-{MINISTACK_VERSION}/bin/python3"));
+        assert_eq!((python.ok(), notes), (Some(installed), Vec::new()));
+    }
 }

@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
+use super::binaries::NWS_STUB;
 use super::dirs::Dirs;
 use super::engine::Api;
 use super::error::LocalError;
-use super::images::NWS_STUB;
 
 const PORT: u16 = 8080;
 

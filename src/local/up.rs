@@ -6,7 +6,9 @@ use super::dirs::Dirs;
 use super::engine::{self, Api, EngineInfo};
 use super::error::LocalError;
 use super::state_file::{self, Lock, StateFile};
-use super::{LocalOptions, LocalProgress, ProgressFn, Running, RunningStep, emulator, images, place, python, stub};
+use super::{
+    LocalOptions, LocalProgress, ProgressFn, Running, RunningStep, binaries, emulator, images, place, python, stub,
+};
 
 /// Starts the parts of the local cloud that do not run yet.
 ///
@@ -140,7 +142,7 @@ async fn servers(
 ) -> Result<(BTreeMap<String, String>, Option<String>), LocalError> {
     let api = Api::open(&engine.socket)?;
     let images = images::ensure(&api, options.source.as_deref(), progress).await?;
-    let upstream = match images.get(images::NWS_STUB) {
+    let upstream = match images.get(binaries::NWS_STUB) {
         Some(image) => Some(stub::ensure(&api, dirs, image).await?),
         None => None,
     };

@@ -61,6 +61,7 @@ pub async fn console(session: Session, keymap: Keymap, theme: Theme, fields: &[S
     let mut tty = Tty::enter()?;
     let size = tty.terminal.size()?;
     let mut model = Model::new(session.context.clone(), keymap, Timestamp::now(), (size.width, size.height));
+    model.version = Some(env!("CARGO_PKG_VERSION"));
     model.screens.logs.zone = theme.zone().clone();
     if !fields.is_empty() {
         model.screens.logs.fields = fields.to_vec();

@@ -83,6 +83,9 @@ fn place(model: &Model, theme: &Theme) -> Vec<Group> {
     if let Some(endpoint) = &context.endpoint {
         groups.push(named("endpoint", endpoint));
     }
+    if let Some(version) = model.version {
+        groups.push(named("version", version));
+    }
     groups
 }
 

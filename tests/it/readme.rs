@@ -1,4 +1,4 @@
-//! The keys that the README's table of jobs names are those of the table of actions.
+//! The keys that the book's table of jobs names are those of the table of actions; the README is one screen.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use quarterdeck::console::action::{self, ActionInfo, Scope};
 use quarterdeck::console::screens::Screen;
 
-/// The jobs of the README's table, and the screens that each is about.
+/// The jobs of the table, and the screens that each is about.
 const JOBS: &[(&str, &[Screen])] = &[
     ("Watch", &[Screen::Fleet]),
     // The log of a server is opened from Fleet.
@@ -22,9 +22,9 @@ const FILLERS: &[&str] = &["a", "and", "of", "on", "or", "the"];
 
 /// The section about the jobs.
 fn section() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operate.md");
     let text = fs::read_to_string(path).unwrap();
-    let (_, rest) = text.split_once("## The five jobs\n").expect("the README has a section about the jobs");
+    let (_, rest) = text.split_once("## The five jobs\n").expect("the page has a section about the jobs");
     rest.split("\n## ").next().unwrap().to_owned()
 }
 
@@ -58,7 +58,7 @@ fn is_bound(info: &ActionInfo, screens: &[Screen], key: &str) -> bool {
 }
 
 #[test]
-fn each_key_of_the_readme_does_what_it_says_there() {
+fn each_key_of_the_table_does_what_it_says_there() {
     let section = section();
     for (job, screens) in JOBS {
         let row = section.lines().find(|line| line.starts_with(&format!("| **{job}** |")));
@@ -75,11 +75,20 @@ fn each_key_of_the_readme_does_what_it_says_there() {
 }
 
 #[test]
-fn every_key_that_writes_is_in_the_readme() {
+fn every_key_that_writes_is_in_the_table() {
     let section = section();
     let named = keys(&section);
     for info in action::all().filter(|info| info.writes) {
         let is_named = |key: &&str| named.iter().any(|(known, _)| known == key);
-        assert!(info.keys.iter().any(is_named), "{} is not in the README", info.name);
+        assert!(info.keys.iter().any(is_named), "{} is not in docs/operate.md", info.name);
+    }
+}
+
+#[test]
+fn the_readme_is_one_screen() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    assert!(text.lines().count() <= 60, "what does not fit belongs in docs/");
+    for what in ["screenshots/fleet.png", "make local", "cargo install", "docs/start.md", "docs/SUMMARY.md"] {
+        assert!(text.contains(what), "{what} is missing");
     }
 }

@@ -103,6 +103,18 @@ fn the_header_shows_account_region_and_environment() {
     }
 }
 
+#[test]
+fn the_header_tells_the_version_where_nothing_else_needs_the_room() {
+    let mut console = Console::new();
+    let header = |console: &Console, size| screen(console, size).lines().next().unwrap_or_default().to_owned();
+    let without = header(&console, SMALL);
+    console.model.version = Some("7.8.9");
+    assert!(header(&console, LARGE).contains("version 7.8.9"), "{}", header(&console, LARGE));
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let small = words(&header(&console, SMALL));
+    assert!(words(&without).iter().all(|word| small.contains(word)), "it takes the place of nothing: {small:?}");
+}
+
 /// Which tab is marked on which screen, and what is counted beside the tabs.
 #[test]
 fn the_tabs_say_which_screen_is_shown() {

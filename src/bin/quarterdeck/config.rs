@@ -24,7 +24,7 @@ pub struct Config {
     pub environment: Option<String>,
     /// Never write.
     pub read_only: bool,
-    /// `dark`, `light` or `none`.
+    /// `dark`, `light` or `none`, which has no colour.
     pub theme: Option<String>,
     /// The log screen.
     pub logs: LogView,

@@ -2,6 +2,8 @@
 // It panics when the reader of stderr has gone away. `run::headless::progress` does not.
 #![deny(clippy::print_stderr)]
 
+#[cfg(test)]
+mod book;
 mod cli;
 mod commands;
 mod config;
