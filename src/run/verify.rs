@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::Session;
-use crate::cloud::{CloudResult, ErrorKind, ServerAnswer, TokenAnswer};
+use super::{Session, read};
+use crate::cloud::{CloudResult, ServerAnswer, TokenAnswer};
 use crate::core::environment::names;
-use crate::core::fleet::{Fleet, Server};
+use crate::core::fleet::Server;
 use crate::core::operation::deploy::seen_stack;
 use crate::core::operation::protocol::News;
 use crate::core::operation::verify::{bounds_are, changed_last_by, gone, settled, steady, task_stopped};
@@ -17,7 +17,7 @@ use crate::core::text::short_duration;
 use crate::core::unread::Read;
 
 /// Reads a condition once.
-pub(super) async fn read(session: &Session, check: &Check) -> News {
+pub(super) async fn once(session: &Session, check: &Check) -> News {
     match judge(session, check).await {
         Ok((state, facts)) => News::Checked(state, facts),
         Err(error) => News::Unread(error),
@@ -28,12 +28,12 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
     let cloud = &session.cloud;
     let state = match check {
         Check::Steady { cluster, service, promise } => {
-            let fleet = cloud.fleet(cluster).await?;
-            server(&fleet, cluster, service)?.map_or_else(|missing| missing, |server| steady(server, promise))
+            let server = server(session, cluster, service).await?;
+            server.map_or_else(|missing| missing, |server| steady(&server, promise))
         }
         Check::BoundsAre { cluster, service, bounds } => {
-            let fleet = cloud.fleet(cluster).await?;
-            server(&fleet, cluster, service)?.map_or_else(|missing| missing, |server| bounds_are(server, *bounds))
+            let server = server(session, cluster, service).await?;
+            server.map_or_else(|missing| missing, |server| bounds_are(&server, *bounds))
         }
         Check::Accepted { probe, url } => match cloud.accepted(probe, url).await? {
             ServerAnswer::Accepted => CheckState::Holds("the server accepts the client".into()),
@@ -95,12 +95,9 @@ async fn asked(session: &Session, service: &str, probe: &TokenProbe, url: &str) 
 ///
 /// # Errors
 /// When it is there and could not be read.
-fn server<'a>(fleet: &'a Fleet, cluster: &str, service: &str) -> CloudResult<Result<&'a Server, CheckState>> {
-    if let Some(unreadable) = fleet.unreadable(service).filter(|one| one.why.kind != ErrorKind::NotFound) {
-        return Err(unreadable.why.clone());
-    }
+async fn server(session: &Session, cluster: &str, service: &str) -> CloudResult<Result<Server, CheckState>> {
     let missing = || CheckState::Doubtful(format!("there is no service {service} in {cluster}"));
-    Ok(fleet.server(service).ok_or_else(missing))
+    Ok(read::server(session, cluster, service).await?.ok_or_else(missing))
 }
 
 async fn stack_now(session: &Session, stack: &StackRef) -> CloudResult<(Option<Stack>, Read<StackDetail>)> {
@@ -129,8 +126,8 @@ async fn baking(session: &Session, state: CheckState, stack: &StackRef, detail: 
     if !detail.known().is_some_and(deploys) {
         return CheckState::Pending(note);
     }
-    let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await else { return CheckState::Pending(note) };
-    let server = fleet.server(server_of(session, stack)).filter(|server| server.bakes());
+    let server = read::server(session, &session.context.cluster, server_of(session, stack)).await;
+    let server = server.ok().flatten().filter(Server::bakes);
     let why = server.and_then(|server| server.shape.bakes()).map(|why| format!(", baking: {why}"));
     CheckState::Pending(format!("{note}{}", why.unwrap_or_default()))
 }
@@ -138,8 +135,9 @@ async fn baking(session: &Session, state: CheckState, stack: &StackRef, detail: 
 /// Adds the reason why the server's last task stopped to the failure of its stack, if there is one.
 async fn explain(session: &Session, state: CheckState, stack: &StackRef) -> CheckState {
     let CheckState::Failed(reason) = state else { return state };
-    let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await else { return CheckState::Failed(reason) };
-    let stop = fleet.server(server_of(session, stack)).and_then(Server::latest_stop);
+    let server = read::server(session, &session.context.cluster, server_of(session, stack)).await;
+    let server = server.ok().flatten();
+    let stop = server.as_ref().and_then(Server::latest_stop);
     let stop = stop.map(|task| format!("; task {}: {}", task.short_id(), task.stop_reason()));
     CheckState::Failed(format!("{reason}{}", stop.unwrap_or_default()))
 }

@@ -32,6 +32,7 @@ mod others;
 mod private;
 mod protocol;
 mod pty;
+mod reading;
 mod readme;
 mod rights;
 mod sagas;
