@@ -41,7 +41,7 @@ touch $@
 endef
 
 .NOTPARALLEL:
-.PHONY: help local test lint deny doc msrv fuzz-build templates unit core book conformance e2e bench bench-servers bench-front bench-flood bench-logs screenshots tools
+.PHONY: help local test lint deny doc msrv fuzz-build templates unit core book conformance e2e bench bench-servers bench-front bench-flood bench-fleet bench-logs screenshots tools
 
 help: ## Print the targets.
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -139,6 +139,9 @@ bench-front: ## What `gangway run` costs in front of a server; ARGS as in server
 
 bench-flood: ## The console in a pseudo-terminal under 50,000 lines/s for a minute.
 	cargo bench --package quarterdeck --locked --bench flood
+
+bench-fleet: ## What it takes to look at 10, 100 and 500 services on an account that throttles as AWS does.
+	cargo bench --package quarterdeck --locked --bench fleet -- $(ARGS)
 
 $(TARGET)/venv-bench/installed: scripts/requirements-bench.txt
 	$(PIP_INSTALL)

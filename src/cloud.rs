@@ -18,13 +18,14 @@ use secrecy::SecretString;
 use crate::core::client::{ClientList, Holder, StoredSecret};
 use crate::core::doctor::{Ask, Heard};
 pub use crate::core::error::{CloudError, CloudResult, ErrorKind};
-use crate::core::fleet::{Fleet, Task, TaskDefinition};
+use crate::core::fleet::{Attention, Fleet, Task, TaskDefinition};
 use crate::core::identity::Identity;
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery, TailUpdate};
 use crate::core::operation::variable::Variables;
 use crate::core::operation::work::TokenProbe;
 use crate::core::operation::{Announced, Applied, Approved};
+use crate::core::pace::Usage;
 use crate::core::reach::{Broken, Reach};
 use crate::core::stack::{ChangeSetRequest, Drafted, Stack, StackDetail, StackRef};
 
@@ -38,7 +39,8 @@ pub type TailStream = BoxStream<'static, CloudResult<TailUpdate>>;
 /// that reads or writes AWS holds an `Arc<dyn Cloud>`, usually in a
 /// [`Session`](crate::run::Session), and never a concrete type.
 ///
-/// Every method has a time limit (a read takes at most 15 seconds, a page of log events 30) and never panics on
+/// Every method has a limit on silence: a read ends when none of its calls was answered for 15 seconds, a page of
+/// log events for 30. As long as answers come, it may go on, however slow the line is. No method panics on
 /// what comes back. Text from the service is sanitised, except log messages, which the log pipeline sanitises. An error names the call of AWS that failed, and its kind says what may be done.
 pub trait Cloud:
     Caller
@@ -79,7 +81,42 @@ pub trait Services {
     /// All services of a cluster with tasks, targets and bounds, sorted by name. Only one of the services
     /// must be readable; others that are not are named, and a part that is not is `Read::NotRead`. A
     /// cluster that does not exist is `ErrorKind::NotFound`.
+    ///
+    /// It makes a call for each target group. Whoever needs less asks for less: the methods below.
     async fn fleet(&self, cluster: &str) -> CloudResult<Fleet>;
+
+    /// The same of these services alone, by name, ARN or `cluster/service`; those that do not exist are left out. The
+    /// number of calls does not depend on the size of the cluster.
+    async fn fleet_of(&self, cluster: &str, servers: &[String]) -> CloudResult<Fleet>;
+
+    /// The fleet for who looks at it for long. It reads what is due by its age and by what is looked at, and calls
+    /// `told` with the fleet as far as it is known whenever something has come, at most some times a second; the
+    /// first time after two round trips where the list of services has one page of a hundred. A part that no answer has brought yet is `ErrorKind::NotYet`; one that
+    /// fails keeps its last good value for a minute. Who asks while somebody else's turn is under way waits for
+    /// that, and reads nothing twice.
+    ///
+    /// It fails if the list of services cannot be read, or not one of them.
+    async fn fleet_in_turn(
+        &self,
+        cluster: &str,
+        attention: &Attention,
+        told: &(dyn Fn(Fleet) + Send + Sync),
+    ) -> CloudResult<Fleet>;
+
+    /// All services of a cluster with their tasks and where they log: what is needed to tell whose a line is. Targets
+    /// and bounds are `ErrorKind::NotYet`.
+    async fn fleet_logs(&self, cluster: &str) -> CloudResult<Fleet>;
+
+    /// All services of a cluster as ECS describes them, sorted by name, without tasks, targets, bounds and logs,
+    /// which are `ErrorKind::NotYet`.
+    async fn services(&self, cluster: &str) -> CloudResult<Fleet>;
+
+    /// Names of the services of a cluster, sorted.
+    async fn service_names(&self, cluster: &str) -> CloudResult<Vec<String>>;
+
+    /// The tasks of a cluster whose id is this or begins like this, at most 100; a whole id also finds one that has
+    /// stopped lately. A whole id, or an ARN, takes one call.
+    async fn tasks_named(&self, cluster: &str, id: &str) -> CloudResult<Vec<Task>>;
 
     /// One task definition by ARN or `family:revision`.
     async fn task_definition(&self, arn: &str) -> CloudResult<TaskDefinition>;
@@ -97,6 +134,10 @@ pub trait Services {
     /// The operations that are announced on a cluster, by their ids' order, which is that of time. A cluster
     /// that does not exist announces none.
     async fn announced(&self, cluster: &str) -> CloudResult<Vec<Announced>>;
+
+    /// How the budget of each API is used, with its name. AWS keeps one for an account and a region ("Request
+    /// throttling for the Amazon ECS API"); this program takes half of it at most.
+    fn usage(&self) -> Vec<(&'static str, Usage)>;
 }
 
 /// CloudFormation's stacks.

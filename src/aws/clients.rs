@@ -35,13 +35,14 @@ macro_rules! client {
 }
 
 impl ServiceClients {
-    pub(super) fn new(config: &SdkConfig, meter: &Meter) -> Self {
+    /// `once` is the configuration for the services whose attempts the pacer makes.
+    pub(super) fn new(config: &SdkConfig, once: &SdkConfig, meter: &Meter) -> Self {
         Self {
-            ecs: client!(aws_sdk_ecs, config, meter),
+            ecs: client!(aws_sdk_ecs, once, meter),
             cognito: client!(aws_sdk_cognitoidentityprovider, config, meter),
             secrets: client!(aws_sdk_secretsmanager, config, meter),
-            elb: client!(aws_sdk_elasticloadbalancingv2, config, meter),
-            scaling: client!(aws_sdk_applicationautoscaling, config, meter),
+            elb: client!(aws_sdk_elasticloadbalancingv2, once, meter),
+            scaling: client!(aws_sdk_applicationautoscaling, once, meter),
             sts: client!(aws_sdk_sts, config, meter),
         }
     }
@@ -60,6 +61,11 @@ pub(super) fn for_reads(base: &SdkConfig, timeouts: &Timeouts) -> SdkConfig {
         .build();
     let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(FIRST_PAUSE);
     base.clone().into_builder().retry_config(retries).timeout_config(limits).build()
+}
+
+/// The same where something else than the SDK repeats them.
+pub(super) fn once(reads: &SdkConfig) -> SdkConfig {
+    reads.clone().into_builder().retry_config(RetryConfig::disabled()).build()
 }
 
 /// The configuration for writes. They are sent once: without an idempotency token, a second attempt

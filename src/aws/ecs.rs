@@ -6,19 +6,21 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::convert::{count, some_text, text, time};
 use super::elb::Balancers;
+use super::pacer::Api;
 use super::{AwsCloud, error, log_configuration};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::fleet::{
     Container, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, ServiceStatus, Shape, Task,
-    TaskDefinition, Unreadable,
+    TaskDefinition, Unreadable, not_yet,
 };
 use crate::core::operation::Announced;
-use crate::core::unread::Read;
 
 /// Most services in one call of DescribeServices (ECS API reference).
-const SERVICES_AT_ONCE: usize = 10;
+pub(super) const SERVICES_AT_ONCE: usize = 10;
 /// Most tasks in one call of DescribeTasks (ECS API reference).
 const TASKS_AT_ONCE: usize = 100;
+/// Characters of a task's id, all of them hexadecimal (ECS developer guide, "Amazon Resource Names and IDs").
+const TASK_ID: usize = 32;
 /// Calls of one kind that are made at the same time.
 const TOGETHER: usize = 4;
 /// The call that reads services.
@@ -27,10 +29,14 @@ const SERVICES: &str = "ecs:DescribeServices";
 const CLUSTERS: &str = "ecs:DescribeClusters";
 /// Revisions that are named where a rollback has none to go back to.
 const REVISIONS: usize = 20;
-/// Most task definitions on one page of ListTaskDefinitions (ECS API reference).
+/// Most entries on one page of ListServices, ListTasks and ListTaskDefinitions (ECS API reference).
 const PAGE: i32 = 100;
+/// Pages after which a list is taken for one that does not end. A cluster has 5,000 services at most, and a service
+/// 5,000 tasks (Amazon ECS service quotas).
+const PAGES: usize = 1_000;
 
 /// A service, and the load balancers that it names.
+#[derive(Clone)]
 pub(super) struct Service {
     pub(super) server: Server,
     pub(super) balancers: Balancers,
@@ -60,12 +66,18 @@ impl Described {
 }
 
 impl AwsCloud {
-    /// All services of a cluster, without tasks, targets and bounds.
-    pub(super) async fn services(&self, cluster: &str) -> CloudResult<Described> {
+    /// The services of a cluster as they are in its list, by ARN.
+    pub(super) async fn listed(&self, cluster: &str) -> CloudResult<Vec<String>> {
         let arns = self.service_arns(cluster).await?;
         if arns.is_empty() {
             self.require_cluster(cluster).await?;
         }
+        Ok(arns)
+    }
+
+    /// All services of a cluster, without tasks, targets and bounds.
+    pub(super) async fn described(&self, cluster: &str) -> CloudResult<Described> {
+        let arns = self.listed(cluster).await?;
         let chunks: Vec<Vec<String>> = arns.chunks(SERVICES_AT_ONCE).map(<[String]>::to_vec).collect();
         let described = stream::iter(chunks).map(|chunk| self.describe_all(cluster, chunk));
         let parts: Vec<Described> = described.buffered(TOGETHER).try_collect().await?;
@@ -77,9 +89,23 @@ impl AwsCloud {
         }
     }
 
+    /// Services of a cluster by name or ARN. One that is not there, or was deleted, is left out.
+    pub(super) async fn described_of(&self, cluster: &str, names: &[String]) -> CloudResult<Described> {
+        let mut names: Vec<String> = names.iter().map(|name| last_part(name).to_owned()).collect();
+        names.sort();
+        names.dedup();
+        let chunks: Vec<Vec<String>> = names.chunks(SERVICES_AT_ONCE).map(<[String]>::to_vec).collect();
+        let described = stream::iter(chunks).map(|chunk| self.describe_all(cluster, chunk));
+        let mut all = Described::of(described.buffered(TOGETHER).try_collect().await?);
+        all.unreadable.retain(|one| one.why.kind != ErrorKind::NotFound);
+        // The list of a cluster does not show it either.
+        all.services.retain(|one| one.server.status != ServiceStatus::Inactive);
+        Ok(all)
+    }
+
     /// Describes these services. If the call fails because of some of them, each is asked for alone, so that
     /// those that cannot be read do not hide the others.
-    async fn describe_all(&self, cluster: &str, arns: Vec<String>) -> CloudResult<Described> {
+    pub(super) async fn describe_all(&self, cluster: &str, arns: Vec<String>) -> CloudResult<Described> {
         match self.describe_services(cluster, arns.clone()).await {
             Err(why) if of_one(&why) && arns.len() > 1 => {
                 tracing::warn!(%why, "services are read one by one");
@@ -99,8 +125,18 @@ impl AwsCloud {
     }
 
     async fn service_arns(&self, cluster: &str) -> CloudResult<Vec<String>> {
-        let pages = self.read.ecs.list_services().cluster(cluster).into_paginator().page_size(100).items().send();
-        pages.try_collect().await.map_err(self.failed("ecs:ListServices"))
+        const CALL: &str = "ecs:ListServices";
+        let (mut arns, mut token) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let call = self.read.ecs.list_services().cluster(cluster).max_results(PAGE).set_next_token(token);
+            let page = self.paced(Api::Services, CALL, || call.clone().send()).await?;
+            arns.extend(page.service_arns.unwrap_or_default());
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(arns);
+            }
+        }
+        Err(endless(CALL))
     }
 
     /// An error if the cluster does not exist. ListServices answers with an empty list then, too.
@@ -113,7 +149,7 @@ impl AwsCloud {
     /// The cluster, with its tags if they are asked for; `None` if it does not exist.
     pub(super) async fn cluster(&self, name: &str, with: Option<ClusterField>) -> CloudResult<Option<sdk::Cluster>> {
         let call = self.read.ecs.describe_clusters().clusters(name).set_include(with.map(|field| vec![field]));
-        let found = call.send().await.map_err(self.failed(CLUSTERS))?;
+        let found = self.paced(Api::Clusters, CLUSTERS, || call.clone().send()).await?;
         Ok(found.clusters.unwrap_or_default().into_iter().find(|cluster| cluster.status() != Some("INACTIVE")))
     }
 
@@ -128,7 +164,7 @@ impl AwsCloud {
 
     async fn describe_services(&self, cluster: &str, arns: Vec<String>) -> CloudResult<Described> {
         let call = self.read.ecs.describe_services().cluster(cluster).set_services(Some(arns.clone()));
-        let answer = call.send().await.map_err(self.failed(SERVICES))?;
+        let answer = self.paced(Api::Services, SERVICES, || call.clone().send()).await?;
         let unreadable = left_out(&arns, &answer);
         Ok(Described { services: answer.services().iter().map(service).collect(), unreadable })
     }
@@ -146,29 +182,56 @@ impl AwsCloud {
         active.ok_or_else(missing)
     }
 
-    /// Running and recently stopped tasks of a cluster.
-    pub(super) async fn tasks(&self, cluster: &str) -> CloudResult<Vec<Task>> {
-        let running = self.task_arns(cluster, DesiredStatus::Running);
-        let (mut arns, stopped) = futures::try_join!(running, self.task_arns(cluster, DesiredStatus::Stopped))?;
+    /// Running and recently stopped tasks of a cluster, or of one service of it.
+    pub(super) async fn tasks(&self, cluster: &str, service: Option<&str>) -> CloudResult<Vec<Task>> {
+        let running = self.task_arns(cluster, service, DesiredStatus::Running);
+        let stopped = self.task_arns(cluster, service, DesiredStatus::Stopped);
+        let (mut arns, stopped) = futures::try_join!(running, stopped)?;
         arns.extend(stopped);
         arns.sort_unstable();
         arns.dedup();
         let chunks: Vec<Vec<String>> = arns.chunks(TASKS_AT_ONCE).map(<[String]>::to_vec).collect();
         let described = stream::iter(chunks).map(|chunk| self.describe_tasks(cluster, chunk));
         let parts: Vec<Vec<Task>> = described.buffered(TOGETHER).try_collect().await?;
-        Ok(parts.into_iter().flatten().collect())
+        // An endpoint may not know the filter.
+        let ours = |task: &Task| service.is_none_or(|service| task.service == service);
+        Ok(parts.into_iter().flatten().filter(ours).collect())
     }
 
-    async fn task_arns(&self, cluster: &str, status: DesiredStatus) -> CloudResult<Vec<String>> {
-        let call = self.read.ecs.list_tasks().cluster(cluster).desired_status(status);
-        let pages = call.into_paginator().page_size(100).items().send();
-        pages.try_collect().await.map_err(self.failed("ecs:ListTasks"))
+    async fn task_arns(&self, cluster: &str, service: Option<&str>, status: DesiredStatus) -> CloudResult<Vec<String>> {
+        const CALL: &str = "ecs:ListTasks";
+        let call = self.read.ecs.list_tasks().cluster(cluster).desired_status(status).max_results(PAGE);
+        let call = call.set_service_name(service.map(str::to_owned));
+        let (mut arns, mut token) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let call = call.clone().set_next_token(token);
+            let page = self.paced(Api::Tasks, CALL, || call.clone().send()).await?;
+            arns.extend(page.task_arns.unwrap_or_default());
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(arns);
+            }
+        }
+        Err(endless(CALL))
+    }
+
+    /// The tasks that should run and whose id begins like this. A whole id takes one call; for the beginning of
+    /// one, the list of all tasks is read, and those that fit are described.
+    pub(super) async fn read_tasks_named(&self, cluster: &str, id: &str) -> CloudResult<Vec<Task>> {
+        let id = last_part(id);
+        if id.len() == TASK_ID && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return self.describe_tasks(cluster, vec![id.to_owned()]).await;
+        }
+        let mut arns = self.task_arns(cluster, None, DesiredStatus::Running).await?;
+        arns.retain(|arn| last_part(arn).starts_with(id));
+        arns.truncate(TASKS_AT_ONCE);
+        if arns.is_empty() { Ok(Vec::new()) } else { self.describe_tasks(cluster, arns).await }
     }
 
     /// Tasks by ARN. Those that ECS has forgotten are left out.
     pub(super) async fn describe_tasks(&self, cluster: &str, arns: Vec<String>) -> CloudResult<Vec<Task>> {
         let call = self.read.ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns));
-        let answer = call.send().await.map_err(self.failed("ecs:DescribeTasks"))?;
+        let answer = self.paced(Api::Tasks, "ecs:DescribeTasks", || call.clone().send()).await?;
         Ok(answer.tasks().iter().map(task).collect())
     }
 
@@ -182,7 +245,7 @@ impl AwsCloud {
     pub(super) async fn read_task_definition(&self, arn: &str) -> CloudResult<TaskDefinition> {
         const CALL: &str = "ecs:DescribeTaskDefinition";
         let call = self.read.ecs.describe_task_definition().task_definition(arn);
-        let answer = call.send().await.map_err(self.failed(CALL))?;
+        let answer = self.paced(Api::Definitions, CALL, || call.clone().send()).await?;
         let found = answer.task_definition().ok_or_else(|| error::garbled(CALL, "the answer holds no definition"))?;
         Ok(task_definition(found, &self.region))
     }
@@ -200,16 +263,29 @@ impl AwsCloud {
 
     /// The first `most` active revisions that are wanted, newest first, from as many pages as it takes.
     async fn newest(&self, family: &str, wanted: impl Fn(&str) -> bool, most: usize) -> CloudResult<Vec<String>> {
+        const CALL: &str = "ecs:ListTaskDefinitions";
         let call = self.read.ecs.list_task_definitions().family_prefix(family).sort(SortOrder::Desc);
-        let mut pages = call.status(TaskDefinitionStatus::Active).into_paginator().page_size(PAGE).items().send();
-        let mut found = Vec::new();
-        while found.len() < most
-            && let Some(arn) = pages.try_next().await.map_err(self.failed("ecs:ListTaskDefinitions"))?
-        {
-            found.extend(Some(text(Some(&arn))).filter(|arn| wanted(arn)));
+        let call = call.status(TaskDefinitionStatus::Active).max_results(PAGE);
+        let (mut found, mut token) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let call = call.clone().set_next_token(token);
+            let page = self.paced(Api::Definitions, CALL, || call.clone().send()).await?;
+            let arns = page.task_definition_arns.unwrap_or_default();
+            found.extend(arns.iter().map(|arn| text(Some(arn))).filter(|arn| wanted(arn)));
+            found.truncate(most);
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() || found.len() == most {
+                return Ok(found);
+            }
         }
-        Ok(found)
+        Err(endless(CALL))
     }
+}
+
+/// A list that has more pages than there can be.
+fn endless(call: &str) -> CloudError {
+    CloudError::new(ErrorKind::TimedOut, call, format!("the list did not end within {PAGES} pages"))
+        .with_hint("is the endpoint really an AWS API?")
 }
 
 /// The revision that a task definition's ARN ends with.
@@ -223,7 +299,7 @@ fn of_one(why: &CloudError) -> bool {
 }
 
 /// The last part of an ARN.
-fn last_part(arn: &str) -> &str {
+pub(super) fn last_part(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
@@ -284,11 +360,11 @@ fn service(found: &sdk::Service) -> Service {
             running: count(found.running_count()),
             pending: count(found.pending_count()),
             task_definition: of_set.unwrap_or_else(|| text(found.task_definition())),
-            logs: not_asked(),
+            logs: not_yet("ecs:DescribeTaskDefinition"),
             events: found.events().iter().filter_map(service_event).collect(),
-            tasks: not_asked(),
+            tasks: not_yet("ecs:ListTasks"),
             balancers: Vec::new(),
-            bounds: not_asked(),
+            bounds: not_yet("application-autoscaling:DescribeScalableTargets"),
             circuit_breaker: breaker.is_some_and(|breaker| breaker.enable() && breaker.rollback()),
             deployments,
             shape,
@@ -316,11 +392,6 @@ fn shape(found: &sdk::Service) -> Shape {
         bake_minutes: config.and_then(|config| config.bake_time_in_minutes()).map(count),
         service_connect: found.deployments().iter().any(connect),
     }
-}
-
-/// For fields that DescribeServices does not have and another call fills in.
-fn not_asked<T>() -> Read<T> {
-    Read::NotRead(CloudError::new(ErrorKind::Invalid, "ecs:DescribeServices", "it was not read"))
 }
 
 fn deployment(found: &sdk::Deployment) -> Deployment {

@@ -8,10 +8,12 @@ use futures::{StreamExt, stream};
 
 use super::AwsCloud;
 use super::convert::{some_text, text};
+use super::pacer::Api;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::fleet::{Balancer, Deployment, Shape, Target, TargetGroup};
+use crate::core::fleet::{Balancer, Deployment, Shape, Target, TargetGroup, not_yet};
 use crate::core::unread::Read;
 
+const CALL: &str = "elasticloadbalancing:DescribeTargetHealth";
 /// Target groups of one service that are read at the same time.
 const TOGETHER: usize = 2;
 
@@ -23,6 +25,7 @@ enum Group {
 }
 
 /// A service's load balancers, as it names them: the groups of each, and the task sets that it stands before.
+#[derive(Clone, Default)]
 pub(super) struct Balancers(Vec<(Vec<Group>, Vec<String>)>);
 
 impl Balancers {
@@ -52,6 +55,36 @@ impl Balancers {
         let ids = sets.iter().map(|set| set.id.clone()).collect();
         Self(if any.is_empty() { Vec::new() } else { vec![(any, ids)] })
     }
+
+    /// The target groups, each once, by ARN.
+    pub(super) fn arns(&self) -> Vec<String> {
+        let mut arns: Vec<String> = Vec::new();
+        for group in self.0.iter().flat_map(|(groups, _)| groups) {
+            match group {
+                Group::Target(arn) if !arns.contains(arn) => arns.push(arn.clone()),
+                Group::Target(_) | Group::Classic(_) => {}
+            }
+        }
+        arns
+    }
+
+    /// The balancers with what was read of their groups; `None` is not read yet. An endpoint that lacks load
+    /// balancers has none.
+    pub(super) fn with(&self, read: impl Fn(&str) -> Option<CloudResult<Vec<Target>>>) -> Vec<Balancer> {
+        let group = |group: &Group| match group {
+            Group::Target(arn) => match read(arn) {
+                Some(Err(why)) if why.kind == ErrorKind::Unsupported => None,
+                Some(targets) => Some(TargetGroup { name: name(arn), targets: Read::from(targets) }),
+                None => Some(TargetGroup { name: name(arn), targets: not_yet(CALL) }),
+            },
+            Group::Classic(name) => Some(TargetGroup { name: text(Some(name)), targets: classic(name) }),
+        };
+        let balancer = |(groups, task_sets): &(Vec<Group>, Vec<String>)| Balancer {
+            groups: groups.iter().filter_map(group).collect(),
+            task_sets: task_sets.clone(),
+        };
+        self.0.iter().map(balancer).filter(|balancer| !balancer.groups.is_empty()).collect()
+    }
 }
 
 /// The target group of a load balancer, with the one that takes its place in a deployment.
@@ -64,38 +97,18 @@ fn groups(balancer: &ecs::LoadBalancer) -> Vec<Group> {
 }
 
 impl AwsCloud {
-    /// The balancers with their targets, each group read on its own. An endpoint that lacks load balancers has
-    /// none.
-    pub(super) async fn balancers(&self, balancers: Balancers) -> Vec<Balancer> {
-        let mut arns: Vec<String> = Vec::new();
-        for group in balancers.0.iter().flat_map(|(groups, _)| groups) {
-            match group {
-                Group::Target(arn) if !arns.contains(arn) => arns.push(arn.clone()),
-                Group::Target(_) | Group::Classic(_) => {}
-            }
-        }
-        let read = stream::iter(arns).map(|arn| async move { (arn.clone(), self.target_group(arn).await) });
+    /// The balancers with their targets, each group read on its own.
+    pub(super) async fn balancers(&self, balancers: &Balancers) -> Vec<Balancer> {
+        let read =
+            stream::iter(balancers.arns()).map(|arn| async move { (arn.clone(), self.target_group(&arn).await) });
         let read: BTreeMap<String, CloudResult<Vec<Target>>> = read.buffered(TOGETHER).collect().await;
-        let lacks = |arn: &String| matches!(read.get(arn), Some(Err(why)) if why.kind == ErrorKind::Unsupported);
-        let group = |group: &Group| match group {
-            Group::Target(arn) if lacks(arn) => None,
-            Group::Target(arn) => Some(TargetGroup {
-                name: name(arn),
-                targets: Read::from(read.get(arn).cloned().unwrap_or(Ok(Vec::new()))),
-            }),
-            Group::Classic(name) => Some(TargetGroup { name: text(Some(name)), targets: classic(name) }),
-        };
-        let balancer = |(groups, task_sets): (Vec<Group>, Vec<String>)| Balancer {
-            groups: groups.iter().filter_map(group).collect(),
-            task_sets,
-        };
-        balancers.0.into_iter().map(balancer).filter(|balancer| !balancer.groups.is_empty()).collect()
+        balancers.with(|arn| read.get(arn).cloned())
     }
 
     /// The targets of a group. They come on one page.
-    async fn target_group(&self, arn: String) -> CloudResult<Vec<Target>> {
+    pub(super) async fn target_group(&self, arn: &str) -> CloudResult<Vec<Target>> {
         let call = self.read.elb.describe_target_health().target_group_arn(arn);
-        let answer = call.send().await.map_err(self.failed("elasticloadbalancing:DescribeTargetHealth"))?;
+        let answer = self.paced(Api::Balancers, CALL, || call.clone().send()).await?;
         Ok(answer.target_health_descriptions().iter().map(target).collect())
     }
 }
@@ -109,7 +122,7 @@ fn name(arn: &str) -> String {
 /// Classic Load Balancers have an API of their own, which is not read.
 fn classic<T>(name: &str) -> Read<T> {
     let why = format!("{} is a Classic Load Balancer; only target groups are read", text(Some(name)));
-    Read::NotRead(CloudError::new(ErrorKind::Unsupported, "elasticloadbalancing:DescribeTargetHealth", why))
+    Read::NotRead(CloudError::new(ErrorKind::Unsupported, CALL, why))
 }
 
 fn target(found: &TargetHealthDescription) -> Target {

@@ -1,4 +1,5 @@
-//! The fleet: services, tasks, targets and bounds, read at the same time and put together.
+//! The fleet: services, tasks, targets and bounds, read at the same time and put together. [`super::turns`] reads
+//! it in turn, for who looks at it for long.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -7,21 +8,59 @@ use async_trait::async_trait;
 use futures::{StreamExt, join, stream};
 
 use super::AwsCloud;
-use super::ecs::{Described, Service};
+use super::convert::text;
+use super::ecs::{Described, Service, last_part};
 use crate::cloud::{CloudResult, ErrorKind, Services};
-use crate::core::fleet::{Bounds, Fleet, Server, Task, TaskDefinition};
+use crate::core::fleet::{Attention, Bounds, Fleet, Server, Task, TaskDefinition};
 use crate::core::logs::ContainerLog;
 use crate::core::operation::Announced;
+use crate::core::pace::Usage;
 
 /// Task definitions of a server's tasks, beside the one in force, whose logs are read at most.
-const REVISIONS: usize = 5;
+pub(super) const REVISIONS: usize = 5;
 /// Services whose targets are read at the same time.
 const TOGETHER: usize = 8;
+/// So many services by name are read with a list of tasks for each; of more, all tasks of the cluster are.
+const ONE_BY_ONE: usize = 5;
 
 #[async_trait]
 impl Services for AwsCloud {
     async fn fleet(&self, cluster: &str) -> CloudResult<Fleet> {
         self.within("ecs:DescribeServices", self.read_fleet(cluster)).await
+    }
+
+    async fn fleet_of(&self, cluster: &str, servers: &[String]) -> CloudResult<Fleet> {
+        self.within("ecs:DescribeServices", self.read_fleet_of(cluster, servers)).await
+    }
+
+    async fn fleet_in_turn(
+        &self,
+        cluster: &str,
+        attention: &Attention,
+        told: &(dyn Fn(Fleet) + Send + Sync),
+    ) -> CloudResult<Fleet> {
+        self.take_turn(cluster, attention, told).await
+    }
+
+    async fn fleet_logs(&self, cluster: &str) -> CloudResult<Fleet> {
+        self.within("ecs:DescribeServices", self.read_fleet_logs(cluster)).await
+    }
+
+    async fn services(&self, cluster: &str) -> CloudResult<Fleet> {
+        let Described { services, unreadable } = self.within("ecs:DescribeServices", self.described(cluster)).await?;
+        let servers = services.into_iter().map(|service| service.server).collect();
+        Ok(sorted(Fleet { servers, unreadable, ..Fleet::default() }))
+    }
+
+    async fn service_names(&self, cluster: &str) -> CloudResult<Vec<String>> {
+        let arns = self.within("ecs:ListServices", self.listed(cluster)).await?;
+        let mut names: Vec<String> = arns.iter().map(|arn| text(Some(last_part(arn)))).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    async fn tasks_named(&self, cluster: &str, id: &str) -> CloudResult<Vec<Task>> {
+        self.within("ecs:DescribeTasks", self.read_tasks_named(cluster, id)).await
     }
 
     async fn task_definition(&self, arn: &str) -> CloudResult<TaskDefinition> {
@@ -44,67 +83,130 @@ impl Services for AwsCloud {
         // An endpoint that lacks clusters announces nothing on them.
         or_none(self.within("ecs:DescribeClusters", self.read_announced(cluster)).await)
     }
+
+    fn usage(&self) -> Vec<(&'static str, Usage)> {
+        self.pacer.usage()
+    }
 }
 
 impl AwsCloud {
-    pub(super) async fn read_fleet(&self, cluster: &str) -> CloudResult<Fleet> {
-        let (fleet, tasks, bounds) =
-            join!(self.services_with_targets(cluster), self.tasks(cluster), self.bounds(cluster));
-        let mut fleet = fleet?;
-        fleet.gone = hand_out(&mut fleet.servers, tasks, &or_none(bounds));
-        // One that is in the list and could not be read is not gone.
-        fleet.gone.retain(|task| fleet.unreadable.iter().all(|one| one.name != task.service));
-        let servers = std::mem::take(&mut fleet.servers);
-        let with_logs = stream::iter(servers).map(|server| self.with_logs_of_tasks(server)).buffered(TOGETHER);
-        fleet.servers = with_logs.collect().await;
+    async fn read_fleet(&self, cluster: &str) -> CloudResult<Fleet> {
+        let services = async { Ok(self.with_targets(self.described(cluster).await?).await) };
+        let (fleet, tasks, bounds) = join!(services, self.tasks(cluster, None), self.bounds(cluster, None));
+        let mut fleet: Fleet = fleet?;
+        hand_tasks(&mut fleet, tasks);
+        let bounds = or_none(bounds);
+        fleet.servers.iter_mut().for_each(|server| hand_bounds(server, &bounds));
+        let mut fleet = self.with_logs_of_tasks(fleet).await;
         fleet.part_shared_groups();
-        fleet.servers.sort_by(|a, b| a.name.cmp(&b.name));
-        fleet.unreadable.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(fleet)
+        Ok(sorted(fleet))
+    }
+
+    /// Services with tasks and logs.
+    async fn read_fleet_logs(&self, cluster: &str) -> CloudResult<Fleet> {
+        let services = async {
+            let Described { services, unreadable } = self.described(cluster).await?;
+            let read = stream::iter(services).map(|Service { mut server, .. }| async move {
+                server.logs = or_none(self.logs_of(&server.task_definition).await).into();
+                server
+            });
+            Ok(Fleet { servers: read.buffered(TOGETHER).collect().await, unreadable, ..Fleet::default() })
+        };
+        let (fleet, tasks) = join!(services, self.tasks(cluster, None));
+        let mut fleet: Fleet = fleet?;
+        hand_tasks(&mut fleet, tasks);
+        Ok(sorted(self.with_logs_of_tasks(fleet).await))
+    }
+
+    /// These services alone. Their names are known, so nothing waits for a list.
+    async fn read_fleet_of(&self, cluster: &str, names: &[String]) -> CloudResult<Fleet> {
+        let plain: Vec<String> = names.iter().map(|name| last_part(name).to_owned()).collect();
+        let services = async { Ok(self.with_targets(self.described_of(cluster, &plain).await?).await) };
+        let (fleet, mut tasks, bounds) =
+            join!(services, self.tasks_of(cluster, &plain), self.bounds(cluster, Some(&plain)));
+        let mut fleet: Fleet = fleet?;
+        let bounds = or_none(bounds);
+        for server in &mut fleet.servers {
+            server.tasks = tasks.remove(&server.name).unwrap_or(Ok(Vec::new())).into();
+            hand_bounds(server, &bounds);
+        }
+        let mut fleet = self.with_logs_of_tasks(fleet).await;
+        // Who else uses a target group is not known here.
+        fleet.keep_own_targets();
+        Ok(sorted(fleet))
+    }
+
+    /// The tasks of each of these services.
+    async fn tasks_of(&self, cluster: &str, names: &[String]) -> BTreeMap<String, CloudResult<Vec<Task>>> {
+        if names.len() > ONE_BY_ONE {
+            let all = self.tasks(cluster, None).await.map(by_service);
+            let of = |name: &String| all.as_ref().map(|all| all.get(name).cloned().unwrap_or_default());
+            return names.iter().map(|name| (name.clone(), of(name).map_err(Clone::clone))).collect();
+        }
+        let read = stream::iter(names.to_vec()).map(|name| async move {
+            let tasks = self.tasks(cluster, Some(&name)).await;
+            (name, tasks.map(newest_first))
+        });
+        read.buffered(ONE_BY_ONE).collect().await
     }
 
     /// Services with their targets and logs.
-    async fn services_with_targets(&self, cluster: &str) -> CloudResult<Fleet> {
-        let Described { services, unreadable } = self.services(cluster).await?;
+    async fn with_targets(&self, Described { services, unreadable }: Described) -> Fleet {
         let read = stream::iter(services).map(|Service { mut server, balancers }| async move {
-            let (balancers, logs) = join!(self.balancers(balancers), self.logs_of(&server.task_definition));
+            let (balancers, logs) = join!(self.balancers(&balancers), self.logs_of(&server.task_definition));
             // An endpoint that lacks task definitions has no logs.
             (server.balancers, server.logs) = (balancers, or_none(logs).into());
             server
         });
-        Ok(Fleet { servers: read.buffered(TOGETHER).collect().await, unreadable, ..Fleet::default() })
+        Fleet { servers: read.buffered(TOGETHER).collect().await, unreadable, ..Fleet::default() }
     }
 
-    /// A server with the logs of its tasks that have another task definition than the one in force: those of a
+    /// Servers with the logs of their tasks that have another task definition than the one in force: those of a
     /// deployment before, of one that failed, or of a task set.
-    async fn with_logs_of_tasks(&self, mut server: Server) -> Server {
-        let others = server.known_tasks().iter().map(|task| task.task_definition.clone());
-        let mut others: Vec<String> = others.filter(|one| !one.is_empty() && *one != server.task_definition).collect();
-        others.sort();
-        others.dedup();
-        let Some(logs) = server.logs.known_mut() else { return server };
-        for definition in others.iter().rev().take(REVISIONS) {
-            // One that cannot be read now is read with the next refresh; the others are true without it.
-            logs.extend(self.logs_of(definition).await.unwrap_or_default());
-        }
-        logs.sort();
-        logs.dedup();
-        server
+    async fn with_logs_of_tasks(&self, mut fleet: Fleet) -> Fleet {
+        let servers = std::mem::take(&mut fleet.servers);
+        let read = stream::iter(servers).map(|mut server| async move {
+            let others = other_definitions(&server);
+            let Some(logs) = server.logs.known_mut() else { return server };
+            for definition in others {
+                // One that cannot be read now is read with the next refresh; the others are true without it.
+                logs.extend(self.logs_of(&definition).await.unwrap_or_default());
+            }
+            logs.sort();
+            logs.dedup();
+            server
+        });
+        fleet.servers = read.buffered(TOGETHER).collect().await;
+        fleet
     }
 
     /// Where a task definition's containers log. A task definition never changes, so each is read once.
-    async fn logs_of(&self, definition: &str) -> CloudResult<Vec<ContainerLog>> {
-        let known = || self.container_logs.lock().unwrap_or_else(PoisonError::into_inner);
-        if definition.is_empty() {
-            return Ok(Vec::new());
-        }
-        if let Some(logs) = known().get(definition) {
-            return Ok(logs.clone());
+    pub(super) async fn logs_of(&self, definition: &str) -> CloudResult<Vec<ContainerLog>> {
+        if let Some(logs) = self.known_logs(definition) {
+            return Ok(logs);
         }
         let logs = self.read_task_definition(definition).await?.logs;
-        known().insert(definition.to_owned(), logs.clone());
+        let mut known = self.container_logs.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(definition.to_owned(), logs.clone());
         Ok(logs)
     }
+
+    /// The same, if it was read; a service without a task definition has no logs.
+    pub(super) fn known_logs(&self, definition: &str) -> Option<Vec<ContainerLog>> {
+        if definition.is_empty() {
+            return Some(Vec::new());
+        }
+        self.container_logs.lock().unwrap_or_else(PoisonError::into_inner).get(definition).cloned()
+    }
+}
+
+/// The task definitions of a server's tasks beside the one in force, newest first.
+pub(super) fn other_definitions(server: &Server) -> Vec<String> {
+    let others = server.known_tasks().iter().map(|task| task.task_definition.clone());
+    let mut others: Vec<String> = others.filter(|one| !one.is_empty() && *one != server.task_definition).collect();
+    others.sort();
+    others.dedup();
+    others.into_iter().rev().take(REVISIONS).collect()
 }
 
 /// If the endpoint lacks a call altogether, there is nothing of that kind, rather than something unread.
@@ -115,28 +217,39 @@ pub(super) fn or_none<T: Default>(read: CloudResult<T>) -> CloudResult<T> {
     }
 }
 
-/// Gives each server its tasks, newest first, and its bounds. Returns the stopped tasks of services that are gone.
-fn hand_out(
-    servers: &mut [Server],
-    tasks: CloudResult<Vec<Task>>,
-    bounds: &CloudResult<BTreeMap<String, Bounds>>,
-) -> Vec<Task> {
+/// Gives each server its tasks, newest first, and keeps the stopped tasks of services that are gone.
+fn hand_tasks(fleet: &mut Fleet, tasks: CloudResult<Vec<Task>>) {
     let mut tasks = tasks.map(by_service);
-    for server in servers {
+    for server in &mut fleet.servers {
         let ours = tasks.as_mut().map(|tasks| tasks.remove(&server.name).unwrap_or_default());
         server.tasks = ours.map_err(|why| why.clone()).into();
-        let ours = bounds.as_ref().map(|bounds| bounds.get(&server.name).copied());
-        server.bounds = ours.map_err(Clone::clone).into();
     }
-    // A stand-alone task belongs to no service.
-    let left = tasks.into_iter().flat_map(|tasks| tasks.into_iter().filter(|(service, _)| !service.is_empty()));
-    left.flat_map(|(_, tasks)| tasks).filter(Task::stopped).collect()
+    // A stand-alone task belongs to no service, and one that is in the list and could not be read is not gone.
+    let there = |service: &str| service.is_empty() || fleet.unreadable.iter().any(|one| one.name == service);
+    let left = tasks.into_iter().flatten().filter(|(service, _)| !there(service));
+    fleet.gone = left.flat_map(|(_, tasks)| tasks).filter(Task::stopped).collect();
 }
 
-fn by_service(mut tasks: Vec<Task>) -> BTreeMap<String, Vec<Task>> {
+fn hand_bounds(server: &mut Server, bounds: &CloudResult<BTreeMap<String, Bounds>>) {
+    let ours = bounds.as_ref().map(|bounds| bounds.get(&server.name).copied());
+    server.bounds = ours.map_err(Clone::clone).into();
+}
+
+pub(super) fn sorted(mut fleet: Fleet) -> Fleet {
+    fleet.servers.sort_by(|a, b| a.name.cmp(&b.name));
+    fleet.unreadable.sort_by(|a, b| a.name.cmp(&b.name));
+    fleet
+}
+
+pub(super) fn newest_first(mut tasks: Vec<Task>) -> Vec<Task> {
     tasks.sort_by(|a, b| (b.created_at, &b.arn).cmp(&(a.created_at, &a.arn)));
+    tasks
+}
+
+/// The tasks of each service, newest first.
+pub(super) fn by_service(tasks: Vec<Task>) -> BTreeMap<String, Vec<Task>> {
     let mut by_service: BTreeMap<String, Vec<Task>> = BTreeMap::new();
-    for task in tasks {
+    for task in newest_first(tasks) {
         by_service.entry(task.service.clone()).or_default().push(task);
     }
     by_service

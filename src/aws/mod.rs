@@ -25,14 +25,17 @@ mod log_configuration;
 mod logs;
 mod meter;
 mod outside;
+mod pacer;
 mod place;
 mod profiles;
 mod reach;
 mod scaling;
 mod secrets;
+mod silence;
 mod stacks;
 mod tail;
 mod token;
+mod turns;
 mod validation;
 mod write;
 
@@ -51,6 +54,8 @@ use crate::core::logs::ContainerLog;
 use clients::{Regional, RegionalLogs, ServiceClients};
 use meter::Meter;
 pub use outside::Prober;
+use pacer::Pacer;
+use turns::Turns;
 
 /// Where to find AWS, and with whose credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,7 +77,7 @@ pub struct Timeouts {
     pub connect: Duration,
     /// For one attempt of a read.
     pub attempt: Duration,
-    /// For a read with all its attempts and pages.
+    /// For silence: how long a read waits for the next answer to any of its calls.
     pub read: Duration,
     /// For one page of log events, which has one attempt here: a filter over a big log group is slow.
     pub logs: Duration,
@@ -88,7 +93,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(3),
-            attempt: Duration::from_secs(5),
+            attempt: Duration::from_secs(10),
             read: Duration::from_secs(15),
             logs: Duration::from_secs(30),
             write: Duration::from_secs(30),
@@ -110,6 +115,10 @@ pub struct AwsCloud {
     meter: Meter,
     /// CloudWatch Logs in other regions, to which services may log.
     logs: RegionalLogs,
+    /// The budget of calls.
+    pacer: Pacer,
+    /// The fleet as it is read in turn.
+    turns: Turns,
     /// Where a task definition's containers log, by its ARN.
     container_logs: Mutex<HashMap<String, Vec<ContainerLog>>>,
     /// Clients as they were read lately, and when, by their pool and id.
@@ -155,8 +164,10 @@ pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<Aw
     Ok(AwsCloud {
         region,
         timeouts,
-        read: ServiceClients::new(&reads, &meter),
-        write: ServiceClients::new(&writes, &meter),
+        read: ServiceClients::new(&reads, &clients::once(&reads), &meter),
+        write: ServiceClients::new(&writes, &writes, &meter),
+        pacer: Pacer::new(endpoint.is_none()),
+        turns: Turns::default(),
         logs: RegionalLogs::new(reads.clone(), meter.clone()),
         stacks: Regional::new(reads, writes, meter.clone()),
         http: OnceLock::new(),
@@ -178,6 +189,14 @@ impl AwsCloud {
         self
     }
 
+    /// The same within the budgets of AWS, wherever the endpoint is. Without this, an endpoint that is not AWS's has
+    /// none until it throttles.
+    #[must_use]
+    pub fn within_budgets(mut self) -> Self {
+        self.pacer = Pacer::new(true);
+        self
+    }
+
     /// The region that calls go to.
     pub fn region(&self) -> &str {
         &self.region
@@ -193,7 +212,8 @@ impl AwsCloud {
         self.endpoint.clone().unwrap_or_else(|| format!("AWS in {}", self.region))
     }
 
-    /// Runs a read with all its attempts and pages within the time limit.
+    /// Runs a read with all its attempts and pages. The limit is for silence: as long as its calls are answered, it
+    /// may go on.
     async fn within<T>(&self, call: &'static str, read: impl Future<Output = CloudResult<T>>) -> CloudResult<T> {
         self.within_limit(self.timeouts.read, call, read).await
     }
@@ -204,8 +224,8 @@ impl AwsCloud {
         call: &'static str,
         read: impl Future<Output = CloudResult<T>>,
     ) -> CloudResult<T> {
-        tokio::time::timeout(limit, read).await.unwrap_or_else(|_| {
-            let message = format!("no complete answer from {} within {} s", self.place(), limit.as_secs_f32());
+        silence::limited(limit, read).await.unwrap_or_else(|| {
+            let message = format!("no answer from {} for {} s", self.place(), limit.as_secs_f32());
             Err(CloudError::new(ErrorKind::TimedOut, call, message))
         })
     }

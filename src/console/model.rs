@@ -14,6 +14,7 @@ use super::remote::{Generation, Remote};
 use super::screens::{Screen, States};
 use crate::core::identity::Context;
 use crate::core::operation::{Operation, Phase};
+use crate::core::pace::Usage;
 
 /// What a line typed at the bottom of the screen is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +111,8 @@ pub struct Model {
     pub planning: Generation,
     /// AWS calls made so far.
     pub calls: u64,
+    /// How the budget of each API is used, with its name.
+    pub usage: Vec<(&'static str, Usage)>,
     /// How far AWS's clock is ahead of this machine's, in milliseconds.
     pub ahead: i64,
     /// Set when the console is to end.
@@ -138,6 +141,7 @@ impl Model {
             operations: Vec::new(),
             planning: 0,
             calls: 0,
+            usage: Vec::new(),
             ahead: 0,
             quitting: false,
         }

@@ -6,10 +6,12 @@ use super::keymap::KeyPress;
 use super::remote::Generation;
 use super::screens::Answer;
 use crate::core::error::{CloudError, PlanResult};
+use crate::core::fleet::Fleet;
 use crate::core::logs::insights::InsightsResults;
 use crate::core::logs::tail::Past;
 use crate::core::logs::{Gap, Line, Rate, TailState};
 use crate::core::operation::{self, Operation, Standing, Way};
+use crate::core::pace::Usage;
 use crate::core::plan::Plan;
 
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ pub enum Msg {
     Resize(u16, u16),
     /// Data came, or could not be read.
     Loaded(Generation, Answer),
+    /// The fleet as far as the read that is under way has brought it; the rest follows.
+    FleetSoFar(Generation, Box<Fleet>),
     /// Log lines came.
     Lines(Generation, Vec<Line>),
     /// A window of the past came.
@@ -56,6 +60,8 @@ pub enum Msg {
     Notice(Notice),
     /// AWS calls made so far.
     Calls(u64),
+    /// How the budget of each API is used, with its name.
+    Usage(Vec<(&'static str, Usage)>),
     /// How far AWS's clock is ahead of this machine's, in milliseconds.
     Ahead(i64),
 }

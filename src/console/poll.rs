@@ -4,7 +4,7 @@ use super::dialogs::Dialog;
 use super::effect::Effect;
 use super::model::Model;
 use super::remote::Ask as _;
-use super::screens::{Fetch, remotes};
+use super::screens::{Fetch, fleet, remotes};
 
 /// Begins every read that is due for the screen shown. Asked for once, at the end of each step.
 pub(super) fn due(model: &mut Model) -> Vec<Effect> {
@@ -13,7 +13,12 @@ pub(super) fn due(model: &mut Model) -> Vec<Effect> {
     for read in wanted(model) {
         let remote = read.remote(model);
         if remote.is_due(now) {
-            let generation = remote.begin();
+            let generation = remote.begin(now);
+            // What is looked at takes work to find out, so it is only done for a read that begins.
+            let read = match read {
+                Fetch::Fleet(_) => Fetch::Fleet(fleet::attention(model)),
+                other => other,
+            };
             effects.push(Effect::Fetch(read, generation));
         }
     }
@@ -28,7 +33,7 @@ fn wanted(model: &mut Model) -> Vec<Fetch> {
     }
     // On every screen the header shows the caller, and header and palette the servers.
     for (read, missing) in
-        [(Fetch::Identity, model.identity.is_empty()), (Fetch::Fleet, model.screens.fleet.remote.is_empty())]
+        [(Fetch::Identity, model.identity.is_empty()), (Fetch::ANY_FLEET, model.screens.fleet.remote.is_empty())]
     {
         if missing && !wanted.contains(&read) {
             wanted.insert(0, read);
@@ -37,13 +42,15 @@ fn wanted(model: &mut Model) -> Vec<Fetch> {
     wanted
 }
 
-/// Reads everything that the screen shows again, now.
+/// Reads everything that the screen shows again, now. What is being read already is not read twice.
 pub fn refresh(model: &mut Model) -> Vec<Effect> {
-    hurry(model);
+    model.screens.fleet.anew |= model.screens.fleet.remote.idle();
+    remotes(model).into_iter().for_each(|remote| remote.hasten());
     Vec::new()
 }
 
 /// Marks all data as old after a change, so that it is read again as soon as it is shown.
 pub(super) fn hurry(model: &mut Model) {
+    model.screens.fleet.anew = true;
     remotes(model).into_iter().for_each(|remote| remote.invalidate());
 }

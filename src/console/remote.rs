@@ -20,12 +20,24 @@ pub struct Remote<T> {
     failures: u32,
     generation: Generation,
     in_flight: bool,
+    /// Whether it is to be read once more after the read that is under way, which may be older than a change.
+    again: bool,
+    began: Timestamp,
     due: Timestamp,
 }
 
 impl<T> Default for Remote<T> {
     fn default() -> Self {
-        Self { value: None, error: None, failures: 0, generation: 0, in_flight: false, due: Timestamp::UNIX_EPOCH }
+        Self {
+            value: None,
+            error: None,
+            failures: 0,
+            generation: 0,
+            in_flight: false,
+            again: false,
+            began: Timestamp::UNIX_EPOCH,
+            due: Timestamp::UNIX_EPOCH,
+        }
     }
 }
 
@@ -49,6 +61,11 @@ impl<T> Remote<T> {
         self.error.as_ref()
     }
 
+    /// Whether no read is under way.
+    pub fn idle(&self) -> bool {
+        !self.in_flight
+    }
+
     /// Whether nothing is known yet and nothing has failed.
     pub fn loading(&self) -> bool {
         self.value.is_none() && self.error.is_none()
@@ -69,8 +86,17 @@ impl<T> Remote<T> {
         *self = Self { generation: self.generation + 1, ..Self::default() };
     }
 
-    /// Takes an answer. Returns whether it was the one awaited. The next read is due after `interval`
-    /// seconds, later after failures, latest after throttling.
+    /// Takes what is known so far of the answer that is awaited; the rest follows. Returns whether it is awaited.
+    pub fn so_far(&mut self, generation: Generation, value: T, now: Timestamp) -> bool {
+        let awaited = self.in_flight && generation == self.generation;
+        if awaited {
+            self.value = Some((value, now));
+        }
+        awaited
+    }
+
+    /// Takes an answer. Returns whether it was the one awaited. The next read is due `interval` seconds after this
+    /// one began, later after failures, latest after throttling.
     pub fn resolve(
         &mut self,
         generation: Generation,
@@ -82,12 +108,14 @@ impl<T> Remote<T> {
             return false;
         }
         self.in_flight = false;
+        let again = std::mem::take(&mut self.again);
         let wait = match result {
             Ok(value) => {
                 self.value = Some((value, now));
                 self.error = None;
                 self.failures = 0;
-                interval
+                let taken = now.duration_since(self.began).as_secs();
+                if again { 0 } else { (interval - taken).max(1) }
             }
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
@@ -107,10 +135,13 @@ pub trait Ask {
     fn is_due(&self, now: Timestamp) -> bool;
 
     /// Begins a request; its generation goes with it.
-    fn begin(&mut self) -> Generation;
+    fn begin(&mut self, now: Timestamp) -> Generation;
 
-    /// Makes it due at once, even if a read is under way.
+    /// Something has changed: makes it due at once, or as soon as the read that is under way has ended.
     fn invalidate(&mut self);
+
+    /// Makes it due at once, unless it is being read already.
+    fn hasten(&mut self);
 
     /// Whether there is no good value yet.
     fn is_empty(&self) -> bool;
@@ -121,14 +152,19 @@ impl<T> Ask for Remote<T> {
         !self.in_flight && now >= self.due
     }
 
-    fn begin(&mut self) -> Generation {
+    fn begin(&mut self, now: Timestamp) -> Generation {
+        self.began = now;
         self.generation += 1;
         self.in_flight = true;
         self.generation
     }
 
     fn invalidate(&mut self) {
-        self.in_flight = false;
+        self.again = self.in_flight;
+        self.due = Timestamp::UNIX_EPOCH;
+    }
+
+    fn hasten(&mut self) {
         self.due = Timestamp::UNIX_EPOCH;
     }
 
@@ -158,9 +194,9 @@ mod tests {
     #[test]
     fn a_failure_keeps_the_last_good_value() {
         let mut remote = Remote::default();
-        let first = remote.begin();
+        let first = remote.begin(at(0));
         assert!(remote.resolve(first, Ok(7), at(0), 5));
-        let second = remote.begin();
+        let second = remote.begin(at(5));
         assert!(remote.resolve(second, Err(refused()), at(5), 5));
         assert_eq!(remote.get(), Some(&7));
         assert_eq!(remote.read_at(), Some(at(0)));
@@ -170,12 +206,39 @@ mod tests {
     #[test]
     fn a_stale_answer_is_dropped() {
         let mut remote = Remote::default();
-        let old = remote.begin();
-        remote.invalidate();
-        let new = remote.begin();
+        let old = remote.begin(at(0));
+        remote.reset();
+        let new = remote.begin(at(0));
+        assert!(!remote.so_far(old, 1, at(0)));
         assert!(!remote.resolve(old, Ok(1), at(0), 5));
         assert!(remote.resolve(new, Ok(2), at(1), 5));
         assert_eq!(remote.get(), Some(&2));
+    }
+
+    #[test]
+    fn a_key_that_is_held_starts_nothing_on_top_of_what_is_under_way() {
+        let mut remote = Remote::default();
+        let generation = remote.begin(at(0));
+        for _ in 0..60 {
+            remote.hasten();
+            assert!(!remote.is_due(at(1)));
+        }
+        assert!(remote.so_far(generation, 1, at(1)), "what has come is shown");
+        assert!(!remote.is_due(at(1)));
+        assert!(remote.resolve(generation, Ok(2), at(2), 5));
+        assert!(!remote.is_due(at(2)) && remote.is_due(at(5)), "5 s after it began");
+    }
+
+    #[test]
+    fn after_a_change_it_is_read_once_more() {
+        let mut remote = Remote::default();
+        let old = remote.begin(at(0));
+        remote.invalidate();
+        assert!(!remote.is_due(at(0)), "one at a time");
+        assert!(remote.resolve(old, Ok(1), at(1), 5));
+        assert!(remote.is_due(at(1)));
+        let new = remote.begin(at(1));
+        assert!(remote.resolve(new, Ok(2), at(1), 5) && !remote.is_due(at(1)));
     }
 
     #[test]
@@ -183,7 +246,7 @@ mod tests {
         let mut remote: Remote<i32> = Remote::default();
         assert!(remote.is_due(at(0)));
         for round in 0..10 {
-            let generation = remote.begin();
+            let generation = remote.begin(at(round * 1_000));
             assert!(!remote.is_due(at(10_000)), "in flight");
             remote.resolve(generation, Err(refused()), at(round * 1_000), 2);
             assert!(!remote.is_due(at(round * 1_000 + 1)));

@@ -33,6 +33,9 @@ fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.context.identity = model.identity.get().cloned();
             return logs::fleet_read(model);
         }
+        Msg::FleetSoFar(generation, fleet) => {
+            model.screens.fleet.remote.so_far(generation, *fleet, model.now);
+        }
         Msg::Lines(generation, lines) => return logs::lines(model, generation, lines),
         Msg::Work => return logs::work(model),
         Msg::OlderLines(generation, result) => return logs::older_lines(model, generation, result),
@@ -49,6 +52,7 @@ fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Unfinished(operations) => operations::unfinished(model, operations),
         Msg::Notice(notice) => model.notify(notice),
         Msg::Calls(calls) => model.calls = calls,
+        Msg::Usage(usage) => model.usage = usage,
         Msg::Ahead(ahead) => model.ahead = ahead,
     }
     Vec::new()

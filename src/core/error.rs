@@ -30,6 +30,8 @@ pub enum ErrorKind {
     Garbled,
     /// The service failed (5xx).
     Service,
+    /// It was not asked, or has not answered yet: no failure.
+    NotYet,
 }
 
 /// A failed call: what was asked, why it failed, and the way out.
@@ -161,7 +163,7 @@ impl ErrorKind {
             Self::Unreachable => Some("check the network, the region and --endpoint-url"),
             Self::TimedOut => Some("the endpoint accepted the connection but did not answer"),
             Self::Garbled => Some("is the endpoint really an AWS API?"),
-            Self::NotFound | Self::Conflict | Self::Invalid | Self::Unsupported | Self::Service => None,
+            Self::NotFound | Self::Conflict | Self::Invalid | Self::Unsupported | Self::Service | Self::NotYet => None,
         }
     }
 }

@@ -6,17 +6,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::accepts::Wish;
+pub use self::attention::Attention;
 pub use self::balancer::{Balancer, Counted, Served, TargetGroup};
 pub use self::shape::Shape;
 pub use self::word::{
     Controller, DeploymentStatus, Health, Rollout, Scheduling, ServiceStatus, StopCode, Strategy, TargetState,
     TaskStatus,
 };
-use super::error::CloudError;
+use super::error::{CloudError, ErrorKind};
 use super::logs::ContainerLog;
 use super::unread::{Part, Read, Unread};
 
 mod accepts;
+mod attention;
 mod balancer;
 mod shape;
 mod word;
@@ -33,6 +35,11 @@ pub struct Fleet {
     /// Tasks that stopped lately, of services that are not there any more, newest first: those of a service whose
     /// creation failed are all that is left to say why.
     pub gone: Vec<Task>,
+}
+
+/// For a part that no answer has brought yet: it says nothing, and it is no failure.
+pub fn not_yet<T>(call: &str) -> Read<T> {
+    Read::NotRead(CloudError::new(ErrorKind::NotYet, call, "not read yet"))
 }
 
 /// A service that could not be read, while others could.

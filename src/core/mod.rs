@@ -19,6 +19,7 @@ pub mod identity;
 pub mod logs;
 pub mod meaning;
 pub mod operation;
+pub mod pace;
 pub mod plan;
 pub mod reach;
 pub mod requests;

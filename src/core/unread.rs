@@ -5,7 +5,7 @@ use std::fmt;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::error::CloudError;
+use super::error::{CloudError, ErrorKind};
 
 /// A part of something larger that a separate call reads, which may fail alone.
 ///
@@ -53,9 +53,13 @@ impl<T> Read<T> {
         self.result().err()
     }
 
-    /// How a table says it: `?` where it was not read.
+    /// How a table says it: `…` where it was not read yet, `?` where it could not be read.
     pub fn cell(&self, known: impl FnOnce(&T) -> String) -> String {
-        self.known().map_or_else(|| "?".to_owned(), known)
+        match self {
+            Self::Known(value) => known(value),
+            Self::NotRead(why) if why.kind == ErrorKind::NotYet => "…".to_owned(),
+            Self::NotRead(_) => "?".to_owned(),
+        }
     }
 }
 
@@ -136,10 +140,10 @@ fn in_words<S: Serializer>(why: &CloudError, serializer: S) -> Result<S::Ok, S::
 }
 
 impl Unread {
-    /// The part, if it could not be read.
+    /// The part, if it could not be read. One that is still awaited has not failed.
     pub fn of<T>(part: Part, read: &Read<T>) -> Option<Self> {
         let why = read.why()?.clone();
-        Some(Self { part, why })
+        (why.kind != ErrorKind::NotYet).then_some(Self { part, why })
     }
 }
 
@@ -152,7 +156,6 @@ impl fmt::Display for Unread {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::error::ErrorKind;
     use rstest::rstest;
     use serde_json::{Value, json};
 

@@ -9,19 +9,20 @@ use tokio::task::JoinHandle;
 use super::session::Session;
 use super::tail::{self, Budget, Tail, TailEvent};
 use super::{insights, judge, operate, planner, read};
-use crate::cloud::{CloudError, ErrorKind};
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::console::effect::Effect;
 use crate::console::msg::{Msg, Notice};
 use crate::console::remote::Generation;
 use crate::console::screens::{Answer, Fetch};
-use crate::core::fleet::Fleet;
+use crate::core::fleet::{Attention, Fleet};
 use crate::core::logs::insights::InsightsRequest;
 use crate::core::logs::tail::{Collected, End, Keep};
 use crate::core::logs::{Followed, TailRequest, TailState};
 use crate::core::operation::{self, PlanRequest};
 
-/// The longest time that one read may take, with all calls that it makes.
-const FETCH_LIMIT: Duration = Duration::from_secs(30);
+/// The longest time that one read may take with all calls that it makes, each of which has a limit of its own: for
+/// what would never end.
+const FETCH_LIMIT: Duration = Duration::from_secs(180);
 
 /// Executes effects. What it spawns sends messages and never blocks the console.
 pub(super) struct Executor {
@@ -83,6 +84,9 @@ impl Executor {
     }
 
     fn fetch(&self, read: Fetch, generation: Generation) {
+        if let Fetch::Fleet(attention) = read {
+            return self.fetch_fleet(attention, generation);
+        }
         let (session, out) = (self.session.clone(), self.out.clone());
         self.send(async move {
             let answer = tokio::time::timeout(FETCH_LIMIT, answer(&session, &read)).await.unwrap_or_else(|_| {
@@ -92,6 +96,24 @@ impl Executor {
             let _ = out.send(Msg::Calls(session.cloud.calls())).await;
             let _ = out.send(Msg::Ahead(session.cloud.ahead())).await;
             Msg::Loaded(generation, answer)
+        });
+    }
+
+    /// The fleet comes in parts.
+    fn fetch_fleet(&self, attention: Attention, generation: Generation) {
+        let (session, out) = (self.session.clone(), self.out.clone());
+        self.send(async move {
+            let told = |fleet: Fleet| {
+                // Where the console has no room for it, the next picture has this one in it.
+                let _ = out.try_send(Msg::Calls(session.cloud.calls()));
+                let _ = out.try_send(Msg::Usage(session.cloud.usage()));
+                let _ = out.try_send(Msg::FleetSoFar(generation, Box::new(fleet)));
+            };
+            let fleet = session.cloud.fleet_in_turn(&session.context.cluster, &attention, &told).await;
+            let _ = out.send(Msg::Calls(session.cloud.calls())).await;
+            let _ = out.send(Msg::Usage(session.cloud.usage())).await;
+            let _ = out.send(Msg::Ahead(session.cloud.ahead())).await;
+            Msg::Loaded(generation, Answer::Fleet(or_no_cluster(fleet)))
         });
     }
 
@@ -232,10 +254,18 @@ impl Executor {
 fn first_call(read: &Fetch) -> &'static str {
     match read {
         Fetch::Identity => "sts:GetCallerIdentity",
-        Fetch::Fleet => "ecs:DescribeServices",
+        Fetch::Fleet(_) => "ecs:DescribeServices",
         Fetch::Announced => "ecs:DescribeClusters",
         Fetch::Stacks | Fetch::Clients => "cloudformation:DescribeStacks",
         Fetch::StackDetail(_) => "cloudformation:DescribeStackEvents",
+    }
+}
+
+/// Before the first deploy and after a destroy there is no cluster. That is an answer, not a failure.
+fn or_no_cluster(fleet: CloudResult<Fleet>) -> CloudResult<Fleet> {
+    match fleet {
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(Fleet { no_cluster: true, ..Fleet::default() }),
+        other => other,
     }
 }
 
@@ -243,11 +273,10 @@ async fn answer(session: &Session, read: &Fetch) -> Answer {
     let cloud = &session.cloud;
     match read {
         Fetch::Identity => Answer::Identity(cloud.identity().await),
-        Fetch::Fleet => Answer::Fleet(match cloud.fleet(&session.context.cluster).await {
-            // Before the first deploy and after a destroy there is no cluster. That is an answer, not a failure.
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(Fleet { no_cluster: true, ..Fleet::default() }),
-            other => other,
-        }),
+        Fetch::Fleet(attention) => {
+            let fleet = cloud.fleet_in_turn(&session.context.cluster, attention, &drop).await;
+            Answer::Fleet(or_no_cluster(fleet))
+        }
         Fetch::Announced => Answer::Announced(cloud.announced(&session.context.cluster).await),
         Fetch::Stacks => Answer::Stacks(read::stacks(session).await),
         Fetch::StackDetail(stack) => Answer::StackDetail(cloud.stack_detail(stack).await),

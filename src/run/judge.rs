@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Session;
+use super::{Session, read};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::fleet::Server;
 use crate::core::operation::deploy::{Deploy, Destroy, Planned, seen_stack};
@@ -65,13 +65,9 @@ fn ended(session: &Session, id: &str) -> Option<Outcome> {
 /// The service, or that it is gone.
 async fn server(session: &Session, service: &ServiceRef) -> CloudResult<Result<Server, Standing>> {
     let gone = || Standing::Void(format!("there is no service {} in {}", service.service, service.cluster));
-    match session.cloud.fleet(&service.cluster).await {
-        Ok(fleet) => match fleet.unreadable(&service.service) {
-            Some(unreadable) => Err(unreadable.why.clone()),
-            None => Ok(fleet.server(&service.service).cloned().ok_or_else(gone)),
-        },
+    match read::server(session, &service.cluster, &service.service).await {
         Err(error) if error.kind == ErrorKind::NotFound => Ok(Err(gone())),
-        Err(error) => Err(error),
+        found => Ok(found?.ok_or_else(gone)),
     }
 }
 

@@ -49,7 +49,7 @@ pub fn carry_out(session: Session, effect: Order) -> BoxFuture<'static, Option<E
             Some(Event::Step { step, news })
         }),
         Order::Check(step, check, _) => {
-            Box::pin(async move { Some(Event::Step { step, news: verify::read(&session, &check).await }) })
+            Box::pin(async move { Some(Event::Step { step, news: verify::once(&session, &check).await }) })
         }
         Order::Tell(approved) => Box::pin(async move {
             if let Err(error) = session.cloud.apply(*approved).await {

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::client::ClientList;
 use crate::core::environment::{EDGE_REGION, names};
+use crate::core::error::Refusal;
+use crate::core::fleet::Server;
 use crate::core::stack::{Stack, StackRef};
+use crate::core::text::count;
 use crate::run::Session;
 
 /// The call that an error names if a stack does not exist or lacks an output.
@@ -25,8 +28,8 @@ pub async fn named_alike(session: &Session, region: &str) -> CloudResult<(Vec<St
     let file = session.environment.iter().flat_map(|file| file.servers.iter().map(|server| server.name.clone()));
     let mut parts: BTreeSet<String> =
         ["edge", "network", "platform"].map(str::to_owned).into_iter().chain(file).collect();
-    if let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await {
-        parts.extend(fleet.servers.into_iter().map(|server| server.name));
+    if let Ok(names) = session.cloud.service_names(&session.context.cluster).await {
+        parts.extend(names);
     }
     let mut found = Vec::new();
     for part in parts {
@@ -34,6 +37,36 @@ pub async fn named_alike(session: &Session, region: &str) -> CloudResult<(Vec<St
         found.extend(session.cloud.stack(&stack).await?);
     }
     Ok((found, Some(denied)))
+}
+
+/// Names that a message lists.
+const NAMES: usize = 20;
+
+/// One service of the cluster with all its parts, by name or ARN; `None` if there is none.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn server(session: &Session, cluster: &str, name: &str) -> CloudResult<Option<Server>> {
+    let fleet = session.cloud.fleet_of(cluster, &[name.to_owned()]).await?;
+    match fleet.unreadable(name) {
+        Some(unreadable) => Err(unreadable.why.clone()),
+        None => Ok(fleet.server(name).cloned()),
+    }
+}
+
+/// That there is no such server, with those that there are: they are listed only for this.
+pub async fn no_server(session: &Session, name: &str) -> Refusal {
+    let cluster = &session.context.cluster;
+    let refusal = Refusal::new(ErrorKind::NotFound, format!("there is no server {name:?} in cluster {cluster}"));
+    refusal.with_hint(match session.cloud.service_names(cluster).await {
+        Ok(known) if known.is_empty() => "it has none; deploy first".to_owned(),
+        Ok(known) if known.len() > NAMES => {
+            let more = count(known.len() - NAMES, "other");
+            format!("it has {} and {more}", known.iter().take(NAMES).cloned().collect::<Vec<_>>().join(", "))
+        }
+        Ok(known) => format!("it has {}", known.join(", ")),
+        Err(error) => format!("those that it has could not be read: {error}"),
+    })
 }
 
 /// The environment's stacks that exist. The edge stack is in another region than the others.

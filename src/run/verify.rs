@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::Session;
-use crate::cloud::{CloudResult, ErrorKind, ServerAnswer, TokenAnswer};
+use super::{Session, read};
+use crate::cloud::{CloudResult, ServerAnswer, TokenAnswer};
 use crate::core::environment::names;
 use crate::core::finding::{Finding, Gravity, Layer, findings, of_gone};
-use crate::core::fleet::{Fleet, Server};
+use crate::core::fleet::Server;
 use crate::core::operation::deploy::seen_stack;
 use crate::core::operation::protocol::News;
 use crate::core::operation::verify::{bounds_are, changed_last_by, gone, settled, steady, task_stopped, variable_set};
@@ -18,7 +18,7 @@ use crate::core::text::short_duration;
 use crate::core::unread::Read;
 
 /// Reads a condition once.
-pub(super) async fn read(session: &Session, check: &Check) -> News {
+pub(super) async fn once(session: &Session, check: &Check) -> News {
     match judge(session, check).await {
         Ok((state, facts)) => News::Checked(state, facts),
         Err(error) => News::Unread(error),
@@ -29,12 +29,12 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
     let cloud = &session.cloud;
     let state = match check {
         Check::Steady { cluster, service, promise } => {
-            let fleet = cloud.fleet(cluster).await?;
-            server(&fleet, cluster, service)?.map_or_else(|missing| missing, |server| steady(server, promise))
+            let server = server(session, cluster, service).await?;
+            server.map_or_else(|missing| missing, |server| steady(&server, promise))
         }
         Check::BoundsAre { cluster, service, bounds } => {
-            let fleet = cloud.fleet(cluster).await?;
-            server(&fleet, cluster, service)?.map_or_else(|missing| missing, |server| bounds_are(server, *bounds))
+            let server = server(session, cluster, service).await?;
+            server.map_or_else(|missing| missing, |server| bounds_are(&server, *bounds))
         }
         Check::Accepted { probe, url } => match cloud.accepted(probe, url).await? {
             ServerAnswer::Accepted => CheckState::Holds("the server accepts the client".into()),
@@ -97,12 +97,9 @@ async fn asked(session: &Session, service: &str, probe: &TokenProbe, url: &str) 
 ///
 /// # Errors
 /// When it is there and could not be read.
-fn server<'a>(fleet: &'a Fleet, cluster: &str, service: &str) -> CloudResult<Result<&'a Server, CheckState>> {
-    if let Some(unreadable) = fleet.unreadable(service).filter(|one| one.why.kind != ErrorKind::NotFound) {
-        return Err(unreadable.why.clone());
-    }
+async fn server(session: &Session, cluster: &str, service: &str) -> CloudResult<Result<Server, CheckState>> {
     let missing = || CheckState::Doubtful(format!("there is no service {service} in {cluster}"));
-    Ok(fleet.server(service).ok_or_else(missing))
+    Ok(read::server(session, cluster, service).await?.ok_or_else(missing))
 }
 
 async fn stack_now(session: &Session, stack: &StackRef) -> CloudResult<(Option<Stack>, Read<StackDetail>)> {
@@ -131,8 +128,8 @@ async fn baking(session: &Session, state: CheckState, stack: &StackRef, detail: 
     if !detail.known().is_some_and(deploys) {
         return CheckState::Pending(note);
     }
-    let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await else { return CheckState::Pending(note) };
-    let server = fleet.server(server_of(session, stack)).filter(|server| server.bakes());
+    let server = read::server(session, &session.context.cluster, server_of(session, stack)).await;
+    let server = server.ok().flatten().filter(Server::bakes);
     let why = server.and_then(|server| server.shape.bakes()).map(|why| format!(", baking: {why}"));
     CheckState::Pending(format!("{note}{}", why.unwrap_or_default()))
 }
@@ -141,11 +138,14 @@ async fn baking(session: &Session, state: CheckState, stack: &StackRef, detail: 
 /// service away with it, its tasks are still known.
 async fn explain(session: &Session, state: CheckState, stack: &StackRef) -> CheckState {
     let CheckState::Failed(reason) = state else { return state };
-    let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await else { return CheckState::Failed(reason) };
-    let (name, now) = (server_of(session, stack), Timestamp::now());
-    let found = match fleet.server(name) {
+    let (cluster, name, now) = (&session.context.cluster, server_of(session, stack), Timestamp::now());
+    let server = read::server(session, cluster, name).await.ok().flatten();
+    let found = match &server {
         Some(server) => findings(server, now),
-        None => of_gone(name, &fleet.gone, now),
+        None => match session.cloud.fleet(cluster).await {
+            Ok(fleet) => of_gone(name, &fleet.gone, now),
+            Err(_) => return CheckState::Failed(reason),
+        },
     };
     let of_tasks = |finding: &&Finding| finding.gravity != Gravity::Note && finding.id.layer() <= Layer::Tasks;
     let cause = found.iter().find(of_tasks).map(|finding| {
@@ -153,7 +153,7 @@ async fn explain(session: &Session, state: CheckState, stack: &StackRef) -> Chec
         format!("; {}{colon}{}; {}", finding.fact, finding.evidence, finding.id.fix())
     });
     // Stops that are too old for a finding are still those of this failure.
-    let stop = || fleet.server(name).and_then(Server::latest_stop);
+    let stop = || server.as_ref().and_then(Server::latest_stop);
     let stop = || stop().map(|task| format!("; task {}: {}", task.short_id(), task.stop_reason()));
     CheckState::Failed(format!("{reason}{}", cause.or_else(stop).unwrap_or_default()))
 }

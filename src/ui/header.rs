@@ -116,9 +116,19 @@ fn counters(model: &Model, theme: &Theme) -> Vec<Group> {
     say(asking, format!("? {} asks", count(asking, "operation")));
     say(running, format!("◐ {} under way", count(running, "operation")));
     say(model.paused(), format!("‖ {} paused", model.paused()));
+    groups.extend(busiest(model).map(|text| vec![span(text, theme.muted())]));
     let calls = if model.calls == 1 { "API call" } else { "API calls" };
     groups.push(vec![span(format!("{} {calls}", thousands(model.calls)), theme.muted())]);
     groups
+}
+
+/// The API for whose budget most calls wait, or that has said "too fast" while its pace is still lower for it.
+fn busiest(model: &Model) -> Option<String> {
+    let waits = model.usage.iter().filter(|(_, usage)| usage.waiting > 0 || usage.throttled > 0);
+    let (api, usage) = waits.max_by_key(|(_, usage)| usage.waiting)?;
+    let allowed = usage.allowed?;
+    let throttled = if usage.throttled > 0 { format!(", {} throttled", usage.throttled) } else { String::new() };
+    Some(format!("{api} {} of {allowed:.1}/s{throttled}", usage.calls))
 }
 
 /// Age of the data shown, or why it is old.

@@ -38,6 +38,7 @@ mod packaging;
 mod private;
 mod protocol;
 mod pty;
+mod reading;
 mod readme;
 mod rights;
 mod sagas;

@@ -70,7 +70,7 @@ impl AwsCloud {
         from: Option<Bounds>,
     ) -> CloudResult<Applied> {
         if let Some(from) = from {
-            let all = self.bounds(cluster).await?;
+            let all = self.bounds(cluster, Some(&[service.to_owned()])).await?;
             let now = all.get(service).copied();
             if now != Some(from) && now != Some(bounds) {
                 let now = now.map_or_else(|| "none".to_owned(), |now| now.to_string());

@@ -159,14 +159,16 @@ async fn scale(session: &Session, scale: ScaleFlags) -> Result<PlanRequest, head
     if min.is_none() && max.is_none() {
         return Ok(PlanRequest::Scale { server, desired, bounds: None });
     }
-    let fleet = session.cloud.fleet(&session.context.cluster).await?;
-    // What is not there, or cannot be read, is refused by the plan.
-    let Some(found) = fleet.server(&server) else {
-        return Ok(PlanRequest::Scale { server, desired, bounds: None });
-    };
     // A bound that is not given keeps its present value, which must be known for that.
     let now = match min.is_none() || max.is_none() {
-        true => *found.bounds.result().map_err(Clone::clone)?,
+        true => {
+            let fleet = session.cloud.fleet_of(&session.context.cluster, std::slice::from_ref(&server)).await?;
+            // What is not there, or cannot be read, is refused by the plan.
+            let Some(found) = fleet.server(&server) else {
+                return Ok(PlanRequest::Scale { server, desired, bounds: None });
+            };
+            *found.bounds.result().map_err(Clone::clone)?
+        }
         false => None,
     };
     let (Some(min), Some(max)) = (min.or(now.map(|now| now.min)), max.or(now.map(|now| now.max))) else {

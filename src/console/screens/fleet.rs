@@ -10,7 +10,7 @@ use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::console::{describe, operations};
-use crate::core::fleet::{Fleet, Health, Server, Task, TaskStatus, Unreadable};
+use crate::core::fleet::{Attention, Fleet, Health, Server, Task, TaskStatus, Unreadable};
 use crate::core::health::{Finding, findings, verdict};
 use crate::core::meaning::Meaning;
 use crate::core::operation::{Announced, PlanRequest};
@@ -24,6 +24,8 @@ pub struct State {
     pub remote: Remote<Fleet>,
     /// What is announced on the cluster.
     pub announced: Remote<Vec<Announced>>,
+    /// Whether the next read is to read all of it again.
+    pub anew: bool,
     /// How deep it is drilled in.
     pub level: Level,
     servers: Table,
@@ -326,6 +328,24 @@ pub(super) fn pace(model: &Model) -> i64 {
         Screen::Logs => SLOW,
         _ => STEADY,
     }
+}
+
+/// What of the fleet is looked at, for the read that begins now.
+pub(in crate::console) fn attention(model: &mut Model) -> Attention {
+    let anew = std::mem::take(&mut model.screens.fleet.anew);
+    let (seen, opened) = match &model.screens.fleet.level {
+        _ if model.screen != Screen::Fleet => (Vec::new(), None),
+        Level::Servers => (on_screen(&view(model), model.viewport.rows), None),
+        Level::Tasks(server) | Level::Containers(server, _) => (Vec::new(), Some(server.clone())),
+    };
+    // The Logs screen shows no target.
+    Attention { seen, opened, targets: model.screen != Screen::Logs, anew }
+}
+
+/// The keys of the rows that the table has room for. It keeps the selection in the middle.
+fn on_screen(view: &View, rows: usize) -> Vec<String> {
+    let top = view.selected.unwrap_or(0).saturating_sub(rows / 2).min(view.rows.len().saturating_sub(rows));
+    view.rows.iter().skip(top).take(rows).map(|row| row.key.clone()).collect()
 }
 
 /// Goes one step back: out of a filter, then out of a drill-in.

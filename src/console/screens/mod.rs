@@ -18,7 +18,7 @@ use super::remote::{Ask, Generation, Remote};
 use super::table::{Column, Move, Row, Table};
 use crate::core::client::ClientList;
 use crate::core::error::{CloudError, CloudResult};
-use crate::core::fleet::Fleet;
+use crate::core::fleet::{Attention, Fleet};
 use crate::core::identity::Identity;
 use crate::core::operation::Announced;
 use crate::core::stack::{Stack, StackDetail, StackRef};
@@ -143,7 +143,7 @@ screens! {
         shown: "fleet" Global ["1"] "servers and their health" => |model| model.show(Screen::Fleet),
         parent: None,
         body: Body::Table { view: fleet::view, state: |model| model.screens.fleet.table_mut() },
-        reads: |_| vec![Fetch::Fleet, Fetch::Announced],
+        reads: |_| vec![Fetch::ANY_FLEET, Fetch::Announced],
         freshness: |model| fresh(&model.screens.fleet.remote),
     }
     Logs logs {
@@ -152,7 +152,7 @@ screens! {
         parent: Some(Screen::Fleet),
         body: Body::Lines { go: logs::go, search: logs::search, set_search: logs::set_search },
         // The fleet is read so that lines of new servers join by themselves.
-        reads: |_| vec![Fetch::Fleet],
+        reads: |_| vec![Fetch::ANY_FLEET],
         freshness: |_| None,
     }
     Stack stack {
@@ -263,8 +263,8 @@ macro_rules! reads {
 reads! {
     /// Who is calling.
     Identity -> Identity: identity, every |_| SLOW;
-    /// All servers of the cluster.
-    Fleet -> Fleet: screens.fleet.remote, every fleet::pace;
+    /// The servers of the cluster, by what of them is looked at.
+    Fleet(Attention) -> Fleet: screens.fleet.remote, every fleet::pace;
     /// The operations that are announced on the cluster, of this console and of others.
     Announced -> Vec<Announced>: screens.fleet.announced, every |_| SLOW;
     /// All stacks of the environment.
@@ -275,9 +275,15 @@ reads! {
     Clients -> ClientList: screens.clients.remote, every clients::pace;
 }
 
+impl Fetch {
+    /// The fleet, before it is known what of it is looked at.
+    pub(super) const ANY_FLEET: Self =
+        Self::Fleet(Attention { seen: Vec::new(), opened: None, targets: false, anew: false });
+}
+
 /// Seconds between two reads of what changes slowly.
 const SLOW: i64 = 10;
 /// Seconds between two reads of health.
-const STEADY: i64 = 3;
+const STEADY: i64 = 4;
 /// Seconds between two reads while something changes.
 const FAST: i64 = 1;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{Fleet, Rollout, Server, Target, TargetState};
-use crate::core::error::CloudError;
+use crate::core::error::{CloudError, ErrorKind};
 use crate::core::unread::Read;
 
 /// One entry of a service's load balancers: the target group in which its tasks are registered, or the two
@@ -90,6 +90,7 @@ impl Served<'_> {
     fn cell(&self) -> String {
         match self {
             Self::Full(_, of) | Self::Short(_, of) | Self::Vouched(_, of) => of.cell(),
+            Self::Unread(_, why) if why.kind == ErrorKind::NotYet => "…".to_owned(),
             Self::Unread(..) => "?".to_owned(),
         }
     }
@@ -183,6 +184,15 @@ impl Fleet {
             let names: BTreeSet<&String> = server.known_groups().map(|group| &group.name).collect();
             names.into_iter().for_each(|name| *users.entry(name.clone()).or_default() += 1);
         }
+        self.retain_own(|name| users.get(name).is_some_and(|users| *users > 1));
+    }
+
+    /// Leaves each server its own targets, as far as addresses tell, where it is not known who else uses a group.
+    pub fn keep_own_targets(&mut self) {
+        self.retain_own(|_| true);
+    }
+
+    fn retain_own(&mut self, of: impl Fn(&str) -> bool) {
         for server in &mut self.servers {
             // Of tasks without an address of their own a target does not say whose it is.
             if !server.live_tasks().any(|task| task.address.is_some()) {
@@ -190,7 +200,7 @@ impl Fleet {
             }
             let ours: BTreeSet<String> = server.known_tasks().iter().filter_map(|task| task.address.clone()).collect();
             let groups = server.balancers.iter_mut().flat_map(|balancer| &mut balancer.groups);
-            for group in groups.filter(|group| users.get(&group.name).is_some_and(|users| *users > 1)) {
+            for group in groups.filter(|group| of(&group.name)) {
                 if let Some(targets) = group.targets.known_mut() {
                     targets.retain(|target| !is_address(&target.id) || ours.contains(&target.id));
                 }

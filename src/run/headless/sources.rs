@@ -8,11 +8,12 @@ use tokio::time::Interval;
 
 use super::logs::LogsOptions;
 use super::{Failure, progress};
-use crate::cloud::ErrorKind;
+use crate::cloud::{CloudResult, ErrorKind};
+use crate::core::environment::names;
 use crate::core::error::Refusal;
-use crate::core::fleet::Fleet;
-use crate::core::logs::{Followed, Owners, group};
-use crate::run::Session;
+use crate::core::fleet::{Fleet, Server};
+use crate::core::logs::{ContainerLog, Followed, Owners, group};
+use crate::run::{Session, read};
 
 /// How long a log that is named may wait for whose lines it holds.
 const TELLING: Duration = Duration::from_secs(3);
@@ -22,12 +23,12 @@ pub(super) async fn sources(session: &Session, options: &LogsOptions) -> Result<
     let typed = typed(session, options);
     if !typed.is_empty() && options.servers.is_empty() {
         // The servers are wanted only to tell whose lines they are: without them, lines bear the group's name.
-        let fleet = tokio::time::timeout(TELLING, session.cloud.fleet(&session.context.cluster)).await;
+        let fleet = tokio::time::timeout(TELLING, asked(session, &[])).await;
         let fleet = fleet.ok().and_then(Result::ok).unwrap_or_default();
         return Ok(followed(session, &fleet, options));
     }
-    let fleet = session.cloud.fleet(&session.context.cluster).await?;
-    check(session, &fleet, &options.servers)?;
+    let fleet = asked(session, &options.servers).await?;
+    check(session, &fleet, &options.servers).await?;
     let followed = followed(session, &fleet, options);
     tell(&followed.owners);
     if followed.groups.is_empty() && !(options.follow && fleet.servers.is_empty()) {
@@ -50,7 +51,7 @@ pub(super) async fn refresh(
             () = following.closed() => return,
         }
         // A fleet that cannot be read now is read at the next tick; what was followed goes on.
-        let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await else { continue };
+        let Ok(fleet) = asked(&session, &options.servers).await else { continue };
         let now = followed(&session, &fleet, &options);
         following.send_if_modified(|before| {
             let changed = !now.groups.is_empty() && *before != now;
@@ -68,8 +69,8 @@ pub(super) async fn refresh(
 /// The log groups of these servers, of all if none is named, and whose lines lie in them. What is not read here
 /// is told on stderr.
 pub(super) async fn of_servers(session: &Session, wanted: &[String]) -> Result<Followed, Failure> {
-    let fleet = session.cloud.fleet(&session.context.cluster).await?;
-    check(session, &fleet, wanted)?;
+    let fleet = asked(session, wanted).await?;
+    check(session, &fleet, wanted).await?;
     let owners = Owners::of(&fleet, session.context.ours()).only(names(&fleet, wanted));
     tell(&owners);
     let groups = owners.groups();
@@ -77,6 +78,29 @@ pub(super) async fn of_servers(session: &Session, wanted: &[String]) -> Result<F
         return Err(nothing_to_read(session, &owners).into());
     }
     Ok(Followed { groups, owners: Arc::new(owners) })
+}
+
+/// The servers that are asked about, or all. Where others may write to the same log groups, all are needed to tell
+/// whose a line is. Targets tell nothing about it.
+async fn asked(session: &Session, servers: &[String]) -> CloudResult<Fleet> {
+    let cluster = &session.context.cluster;
+    if !servers.is_empty() {
+        let fleet = session.cloud.fleet_of(cluster, servers).await?;
+        if alone(session, &fleet) {
+            return Ok(fleet);
+        }
+    }
+    session.cloud.fleet_logs(cluster).await
+}
+
+/// Whether each of these servers has its log group for itself, as the templates make it.
+fn alone(session: &Session, fleet: &Fleet) -> bool {
+    let own = |environment: &str, server: &Server| {
+        let own = names::log_group(environment, &server.name);
+        let logs = server.logs.known().map(Vec::as_slice).unwrap_or_default();
+        logs.iter().filter_map(ContainerLog::group).all(|group| group == own)
+    };
+    session.context.ours().is_some_and(|environment| fleet.servers.iter().all(|server| own(environment, server)))
 }
 
 fn typed(session: &Session, options: &LogsOptions) -> Vec<String> {
@@ -99,11 +123,12 @@ fn names(fleet: &Fleet, typed: &[String]) -> Vec<String> {
     typed.iter().map(|typed| fleet.server(typed).map_or_else(|| typed.clone(), |server| server.name.clone())).collect()
 }
 
-fn check(session: &Session, fleet: &Fleet, wanted: &[String]) -> Result<(), Refusal> {
+async fn check(session: &Session, fleet: &Fleet, wanted: &[String]) -> Result<(), Failure> {
     let Some(unknown) = wanted.iter().find(|name| fleet.server(name).is_none()) else { return Ok(()) };
-    let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
-    let message = format!("there is no server {unknown:?} in cluster {}", session.context.cluster);
-    Err(Refusal::new(ErrorKind::NotFound, message).with_hint(format!("it has {}", known.join(", "))))
+    match fleet.unreadable(unknown) {
+        Some(unreadable) => Err(unreadable.why.clone().into()),
+        None => Err(read::no_server(session, unknown).await.into()),
+    }
 }
 
 /// Says which logs are not read here, and why.

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use super::operations::tell_unfinished;
 use super::others::Board;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
-use crate::cloud::ErrorKind;
+use crate::cloud::CloudResult;
 use crate::core::fleet::{Counted, Fleet, Served, Server, Task, Unreadable};
 use crate::core::health::{Cause, Gravity, Verdict, findings, verdict};
 use crate::core::text::age;
 use crate::core::unread::Read;
-use crate::run::Session;
+use crate::run::{Session, read};
 
 /// What `status` tells, and by which code; these docs are the command's help.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -58,10 +58,10 @@ pub async fn status(session: &Session, options: &StatusOptions, output: Output) 
         None => true,
     };
     let server = options.server.as_deref();
-    let (fleet, board) = join!(session.cloud.fleet(&session.context.cluster), Board::read(session));
+    let (fleet, board) = join!(asked(session, server), Board::read(session));
     let fleet = fleet?;
     let chosen: Vec<&Server> = match server {
-        Some(name) => vec![find(&fleet, name, &session.context.cluster)?],
+        Some(name) => vec![find(session, &fleet, name).await?],
         None => fleet.servers.iter().collect(),
     };
     let unreadable = if server.is_some() { &[] } else { fleet.unreadable.as_slice() };
@@ -134,16 +134,24 @@ fn waits_for(server: &Server, now: Timestamp) -> String {
     format!("{} is {word}{cause}: {}/{} running, targets {targets}", server.name, server.running, server.wanted())
 }
 
+/// What is asked about is what is read.
+async fn asked(session: &Session, server: Option<&str>) -> CloudResult<Fleet> {
+    let cluster = &session.context.cluster;
+    match server {
+        Some(name) => session.cloud.fleet_of(cluster, &[name.to_owned()]).await,
+        None => session.cloud.fleet(cluster).await,
+    }
+}
+
 /// The server of this name or ARN.
-fn find<'a>(fleet: &'a Fleet, name: &str, cluster: &str) -> Result<&'a Server, Failure> {
+async fn find<'a>(session: &Session, fleet: &'a Fleet, name: &str) -> Result<&'a Server, Failure> {
     if let Some(unreadable) = fleet.unreadable(name) {
         return Err(unreadable.why.clone().into());
     }
-    fleet.server(name).ok_or_else(|| {
-        let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
-        let message = format!("there is no server {name:?} in cluster {cluster}");
-        Failure::refused(ErrorKind::NotFound, message, format!("it has {}", known.join(", ")))
-    })
+    match fleet.server(name) {
+        Some(server) => Ok(server),
+        None => Err(read::no_server(session, name).await.into()),
+    }
 }
 
 /// The balancer that finds the fewest tasks: what one has says nothing about another.

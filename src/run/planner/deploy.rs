@@ -297,7 +297,9 @@ impl Planner<'_> {
         if !planned.iter().any(unchanged) || self.session.context.read_only {
             return;
         }
-        let fleet = self.session.cloud.fleet(&self.session.context.cluster).await;
+        let names = planned.iter().filter_map(|stack| stack.service.as_ref().map(|service| service.service.clone()));
+        let names: Vec<String> = names.collect();
+        let fleet = self.session.cloud.fleet_of(&self.session.context.cluster, &names).await;
         for stack in planned.iter_mut().filter(|stack| unchanged(stack)) {
             let Some(service) = stack.service.as_ref().map(|service| service.service.clone()) else { continue };
             match self.missing(stack, &service, fleet.as_ref()).await {

@@ -26,7 +26,14 @@ pub(super) async fn look(session: &Session, plan: &mut Plan) -> PlanResult<()> {
     if !concerned {
         return Ok(());
     }
-    let fleet = session.cloud.fleet(&session.context.cluster).await.unwrap_or_default();
+    let names: Vec<String> = match &plan.intent {
+        Intent::Rotate(rotation) => rotation.consumers.iter().map(|one| one.service.service.clone()).collect(),
+        Intent::Deploy(deploy) => {
+            deploy.stacks.iter().filter_map(|stack| stack.service.as_ref()).map(|one| one.service.clone()).collect()
+        }
+        _ => Vec::new(),
+    };
+    let fleet = session.cloud.fleet_of(&session.context.cluster, &names).await.unwrap_or_default();
     let warnings = match &plan.intent {
         Intent::Rotate(rotation) => of_rotation(rotation, &fleet)?,
         Intent::Deploy(deploy) => deploy.stacks.iter().filter_map(|stack| of_stack(stack, &fleet)).collect(),

@@ -180,7 +180,7 @@ fn accepted(list: &ClientList, client: &Client, stored: &StoredSecret, but: &[St
 async fn consumers(session: &Session, secret: &str) -> PlanResult<Vec<Consumer>> {
     let cluster = &session.context.cluster;
     let mut consumers = Vec::new();
-    let fleet = session.cloud.fleet(cluster).await?;
+    let fleet = session.cloud.services(cluster).await?;
     if let Some(unreadable) = fleet.unreadable.iter().find(|one| one.why.kind != ErrorKind::NotFound) {
         return Err(unread(&format!("server {}, which may use the secret,", unreadable.name), &unreadable.why));
     }

@@ -7,7 +7,7 @@ use crate::cloud::ErrorKind;
 use crate::core::cost::Cost;
 use crate::core::environment::{MAX_TASKS, names};
 use crate::core::error::{PlanError, PlanResult};
-use crate::core::fleet::{Bounds, Fleet, Server, TaskDefinition, Wish};
+use crate::core::fleet::{Bounds, Server, Task, TaskDefinition, Wish};
 use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::service::{Restart, Rollback, Scale, ServiceRef, StopTask};
 use crate::core::operation::{Facts, Intent};
@@ -15,6 +15,7 @@ use crate::core::plan::{Change, Plan, Risk};
 use crate::core::stack::StackRef;
 use crate::core::text::count;
 use crate::core::unread::Read;
+use crate::run::read;
 use crate::run::session::{Session, operation_id};
 
 const UNGUARDED: &str = "the circuit breaker is off: a failed deployment would not roll back";
@@ -26,22 +27,13 @@ struct PlannedService {
 }
 
 async fn planned_service(session: &Session, name: &str) -> PlanResult<PlannedService> {
-    let fleet = session.cloud.fleet(&session.context.cluster).await?;
+    let fleet = session.cloud.fleet_of(&session.context.cluster, &[name.to_owned()]).await?;
     if let Some(unreadable) = fleet.unreadable(name) {
         return Err(unread(&format!("server {}", unreadable.name), &unreadable.why));
     }
-    let server = find(&fleet, name, &session.context.cluster)?.clone();
+    let Some(server) = fleet.server(name).cloned() else { return Err(read::no_server(session, name).await.into()) };
     let service = ServiceRef { cluster: session.context.cluster.clone(), service: server.name.clone() };
     Ok(PlannedService { server, service })
-}
-
-fn find<'a>(fleet: &'a Fleet, name: &str, cluster: &str) -> PlanResult<&'a Server> {
-    fleet.server(name).ok_or_else(|| {
-        let known: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
-        refused(ErrorKind::NotFound, format!("there is no server {name:?} in cluster {cluster}")).with_hint(
-            if known.is_empty() { "it has none; deploy first".into() } else { format!("it has {}", known.join(", ")) },
-        )
-    })
 }
 
 impl PlannedService {
@@ -288,31 +280,37 @@ async fn known_revisions(session: &Session, now: &TaskDefinition) -> String {
     }
 }
 
-pub(super) async fn stop_task(session: &Session, task: &str) -> PlanResult<Plan> {
-    let fleet = session.cloud.fleet(&session.context.cluster).await?;
+/// The running task whose id is this or begins like this, with its server.
+async fn task_named(session: &Session, task: &str) -> PlanResult<(Server, Task)> {
+    let cluster = &session.context.cluster;
     let id = task.rsplit('/').next().unwrap_or(task);
-    let all = fleet.servers.iter().flat_map(|server| server.live_tasks().map(move |task| (server, task)));
-    let found: Vec<_> = all.filter(|(_, task)| !id.is_empty() && task.id().starts_with(id)).collect();
-    let tasks_unread = fleet.servers.iter().find_map(|server| server.tasks.why());
-    let (server, task) = match found.as_slice() {
-        [one] => *one,
-        [] if let Some(why) = tasks_unread => return Err(unread("tasks", why)),
-        [] if let Some(one) = fleet.unreadable.first() => {
-            return Err(unread(&format!("server {}, whose task it may be,", one.name), &one.why));
-        }
+    let fits = |task: &Task| !id.is_empty() && task.id().starts_with(id) && !task.stopped() && !task.service.is_empty();
+    let found = if id.is_empty() { Ok(Vec::new()) } else { session.cloud.tasks_named(cluster, id).await };
+    let mut found = found.map_err(|why| unread("tasks", &why))?;
+    found.retain(fits);
+    let task = match found.as_slice() {
+        [one] => one.clone(),
         [] => {
-            let message = format!("no running task in cluster {} begins with {id:?}", session.context.cluster);
+            let message = format!("no running task in cluster {cluster} begins with {id:?}");
             return Err(refused(ErrorKind::NotFound, message).with_hint("`quarterdeck status SERVER` lists its tasks"));
         }
         several => {
-            return Err(refused(
-                ErrorKind::Invalid,
-                format!("{id:?} begins {} tasks; give more of the id", several.len()),
-            ));
+            let why = format!("{id:?} begins {} tasks; give more of the id", several.len());
+            return Err(refused(ErrorKind::Invalid, why));
         }
     };
+    match read::server(session, cluster, &task.service).await {
+        Ok(Some(server)) => Ok((server, task)),
+        Ok(None) => Err(read::no_server(session, &task.service).await.into()),
+        Err(why) => Err(unread(&format!("server {}", task.service), &why)),
+    }
+}
+
+pub(super) async fn stop_task(session: &Session, task: &str) -> PlanResult<Plan> {
+    let (server, task) = task_named(session, task).await?;
     let service = ServiceRef { cluster: session.context.cluster.clone(), service: server.name.clone() };
-    let planned = PlannedService { server: server.clone(), service: service.clone() };
+    let planned = PlannedService { server, service: service.clone() };
+    let server = &planned.server;
     let intent =
         Intent::StopTask(StopTask { cluster: service.cluster, service: Some(service.service), task: task.arn.clone() });
     let mut plan = planned.plan(session, format!("stop task {} of {}", task.short_id(), server.name), intent).await?;

@@ -109,7 +109,7 @@ async fn read(cloud: &dyn Cloud, check: &Check) -> CloudResult<CheckState> {
             verify::gone(found.as_ref(), &cloud.stack_detail(stack).await.into(), Some(token))
         }
         Check::Steady { cluster, service, promise } => {
-            let fleet = cloud.fleet(cluster).await?;
+            let fleet = cloud.fleet_of(cluster, std::slice::from_ref(service)).await?;
             verify::steady(fleet.server(service).expect("the service"), promise)
         }
         _ => CheckState::Holds("not read by tests".into()),

@@ -1,5 +1,6 @@
 //! A console without a terminal: keys go in, effects come out, and a small world answers the reads.
 
+pub mod big;
 pub mod cloud;
 pub mod cloudwatch;
 pub mod drive;
@@ -154,7 +155,7 @@ impl World {
         }
         match read {
             Fetch::Identity => Answer::Identity(Ok(fixtures::identity())),
-            Fetch::Fleet => Answer::Fleet(Ok(self.fleet.clone())),
+            Fetch::Fleet(_) => Answer::Fleet(Ok(self.fleet.clone())),
             Fetch::Announced => Answer::Announced(self.announced.clone().unwrap_or_else(|| Ok(Vec::new()))),
             Fetch::Stacks => Answer::Stacks(Ok(self.stacks.clone())),
             Fetch::StackDetail(_) => Answer::StackDetail(Ok(self.detail.clone())),

@@ -1,0 +1,236 @@
+//! What it takes to look at a cluster: calls, time to the first rows and to the full picture, memory, and how late a
+//! key is drawn, on an account that throttles as AWS does.
+//!
+//!     cargo bench --bench fleet [-- SECONDS [SERVICES ...]]
+//!
+//! Fails where a budget of the design is missed: first rows one round trip after the list of services, under 10 calls a second in steady
+//! state, no call refused, a key that is held starts nothing on top, key to frame at most 50 ms at the 99th
+//! percentile.
+
+#[path = "../../tests/it/support/big.rs"]
+mod big;
+#[path = "../../tests/it/support/scripted.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "shared with tests")]
+mod scripted;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use big::{Account, CLUSTER, Setup};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use quarterdeck::aws::{Access, AwsCloud, connect};
+use quarterdeck::cloud::Services;
+use quarterdeck::console::effect::Effect;
+use quarterdeck::console::keymap::{Key, Keymap};
+use quarterdeck::console::model::Model;
+use quarterdeck::console::msg::Msg;
+use quarterdeck::console::screens::{Answer, Fetch};
+use quarterdeck::console::update::update;
+use quarterdeck::core::identity::Context;
+use quarterdeck::ui;
+use quarterdeck::ui::theme::Theme;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use tokio::sync::mpsc;
+
+const LATENCY: Duration = Duration::from_millis(200);
+const SIZE: (u16, u16) = (120, 40);
+/// Key to frame, at the 99th percentile.
+const FRAME: Duration = Duration::from_millis(50);
+/// Calls a second, in steady state.
+const CALLS: f64 = 10.0;
+
+#[tokio::main]
+async fn main() {
+    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
+    let seconds = Duration::from_secs(numbers.next().unwrap_or(60));
+    let sizes: Vec<usize> = numbers.filter_map(|number| usize::try_from(number).ok()).collect();
+    let mut missed = Vec::new();
+    for services in if sizes.is_empty() { vec![10, 100, 500] } else { sizes } {
+        missed.extend(measure(services, seconds).await);
+    }
+    if !missed.is_empty() {
+        eprintln!("over budget: {}", missed.join("; "));
+        std::process::exit(1);
+    }
+}
+
+async fn measure(services: usize, seconds: Duration) -> Vec<String> {
+    let account = Account::start(Setup { latency: LATENCY, throttles: true, ..Setup::of(services) }).await;
+    let mut console = Console::new(&account).await;
+    let (first, full) = console.fill().await;
+    let trips = first.as_secs_f64() / LATENCY.as_secs_f64();
+    println!("{services} services, {} ms a call", LATENCY.as_millis());
+    println!("  first rows {first:.0?} ({trips:.1} round trips), full picture {full:.1?}, peak {}", account.peak());
+    let mut over = Vec::new();
+    // The list comes a hundred at a time, each page after the one before.
+    let limit = 2.0 + services.div_ceil(100) as f64;
+    (trips >= limit).then(|| over.push(format!("{services}: {trips:.1} round trips to the first rows")));
+    let steady = console.window(seconds, |_| {}).await;
+    let rate = per_minute("steady", &account, seconds, &steady);
+    (rate / 60.0 >= CALLS).then(|| over.push(format!("{services}: {:.1} calls a second", rate / 60.0)));
+    account.moves(0, true);
+    let changing = console.window(seconds, |_| {}).await;
+    per_minute("one changes", &account, seconds, &changing);
+    account.moves(0, false);
+    let held = console.window(Duration::from_secs(2), |console| console.key(Key::Char('r'))).await;
+    println!("  r held for 2 s: {} calls, peak {}", held.values().sum::<u64>(), account.peak());
+    (account.peak() > 30).then(|| over.push(format!("{services}: {} calls at once", account.peak())));
+    (account.refused() > 0).then(|| over.push(format!("{services}: {} calls refused", account.refused())));
+    over.extend(console.report(services));
+    let plain = Account::start(Setup::of(services)).await;
+    drop(connect(&access(&plain)).await.expect("a cloud").fleet(CLUSTER).await);
+    println!("  read all every 3 seconds: {} calls a minute", plain.calls() * 20);
+    over
+}
+
+fn per_minute(what: &str, account: &Account, seconds: Duration, counts: &BTreeMap<String, u64>) -> f64 {
+    let minutes = seconds.as_secs_f64() / 60.0;
+    let kinds: Vec<String> =
+        counts.iter().map(|(call, count)| format!("{call} {:.0}", *count as f64 / minutes)).collect();
+    let all = counts.values().sum::<u64>() as f64 / minutes;
+    println!("  {what}: {all:.0} calls a minute ({}), {} refused", kinds.join(", "), account.refused());
+    all
+}
+
+fn access(account: &Account) -> Access {
+    Access {
+        region: Some("eu-central-1".into()),
+        endpoint: Some(account.url.clone()),
+        static_credentials: true,
+        ..Access::default()
+    }
+}
+
+/// The console without its terminal, on this account, within AWS's budgets.
+struct Console {
+    account: Account,
+    cloud: Arc<AwsCloud>,
+    model: Model,
+    theme: Theme,
+    terminal: Terminal<TestBackend>,
+    out: mpsc::Sender<Msg>,
+    inbox: mpsc::Receiver<Msg>,
+    frames: Vec<Duration>,
+}
+
+impl Console {
+    async fn new(account: &Account) -> Self {
+        let (out, inbox) = mpsc::channel(256);
+        let context = Context {
+            environment: "prod".into(),
+            cluster: CLUSTER.into(),
+            region: "eu-central-1".into(),
+            ..Context::default()
+        };
+        Self {
+            account: account.clone(),
+            cloud: Arc::new(connect(&access(account)).await.expect("a cloud").within_budgets()),
+            model: Model::new(context, Keymap::default(), Timestamp::now(), SIZE),
+            theme: Theme::dark(TimeZone::UTC),
+            terminal: Terminal::new(TestBackend::new(SIZE.0, SIZE.1)).expect("a terminal"),
+            out,
+            inbox,
+            frames: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, msg: Msg) {
+        self.model.now = Timestamp::now();
+        for effect in update(&mut self.model, msg) {
+            let Effect::Fetch(Fetch::Fleet(attention), generation) = effect else { continue };
+            let (cloud, out) = (self.cloud.clone(), self.out.clone());
+            tokio::spawn(async move {
+                let told = |fleet| drop(out.try_send(Msg::FleetSoFar(generation, Box::new(fleet))));
+                let fleet = cloud.fleet_in_turn(CLUSTER, &attention, &told).await;
+                // The bench may be over.
+                let _ = out.send(Msg::Loaded(generation, Answer::Fleet(fleet))).await;
+            });
+        }
+    }
+
+    fn draw(&mut self) {
+        let (model, theme, mut viewport) = (&self.model, &self.theme, self.model.viewport);
+        self.terminal.draw(|frame| viewport = ui::draw(model, theme, frame)).expect("it is drawn");
+        self.model.viewport = viewport;
+    }
+
+    /// Presses a key, and keeps how long it took until it was drawn.
+    fn key(&mut self, key: Key) {
+        let pressed = Instant::now();
+        self.take(Msg::Key(key.into()));
+        self.draw();
+        self.frames.push(pressed.elapsed());
+    }
+
+    /// Lets the console live for a moment.
+    async fn live(&mut self) {
+        let moment = tokio::time::timeout(Duration::from_millis(33), self.inbox.recv()).await;
+        match moment {
+            Ok(Some(msg)) => self.take(msg),
+            Ok(None) | Err(_) => self.take(Msg::Tick(Timestamp::now())),
+        }
+    }
+
+    /// Times until the first rows are known, and until every part is.
+    async fn fill(&mut self) -> (Duration, Duration) {
+        let began = Instant::now();
+        let mut first = None;
+        self.draw();
+        loop {
+            self.live().await;
+            let Some(fleet) = self.model.screens.fleet.remote.get() else { continue };
+            if fleet.servers.is_empty() {
+                continue;
+            }
+            let rows = *first.get_or_insert_with(|| began.elapsed());
+            let known = |server: &quarterdeck::core::fleet::Server| {
+                server.tasks.known().is_some()
+                    && server.bounds.known().is_some()
+                    && server.logs.known().is_some()
+                    && server.targets_unread().is_none()
+            };
+            if fleet.servers.len() == self.account.services() && fleet.servers.iter().all(known) {
+                return (rows, began.elapsed());
+            }
+        }
+    }
+
+    /// The calls of some time, in which something is done thirty times a second, and a key moves the selection now
+    /// and then.
+    async fn window(&mut self, time: Duration, mut act: impl FnMut(&mut Self)) -> BTreeMap<String, u64> {
+        self.account.reset();
+        let (began, mut moved, mut down) = (Instant::now(), Instant::now(), true);
+        while began.elapsed() < time {
+            self.live().await;
+            act(self);
+            if moved.elapsed() >= Duration::from_millis(500) {
+                self.key(if down { Key::Down } else { Key::Up });
+                (moved, down) = (Instant::now(), !down);
+            }
+        }
+        self.account.counts()
+    }
+
+    fn report(&mut self, services: usize) -> Option<String> {
+        self.frames.sort();
+        let at = |part: f64| self.frames[((self.frames.len() - 1) as f64 * part) as usize];
+        println!(
+            "  key to frame p50 {:.1?}, p99 {:.1?}, worst {:.1?}; memory with the account {} MB",
+            at(0.5),
+            at(0.99),
+            at(1.0),
+            memory()
+        );
+        (at(0.99) > FRAME && !cfg!(debug_assertions)).then(|| format!("{services}: {:.0?} from key to frame", at(0.99)))
+    }
+}
+
+/// Resident memory of this process in megabytes.
+fn memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1_024
+}
