@@ -49,6 +49,7 @@ use aws_config::{BehaviorVersion, Region};
 use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind};
 use crate::core::client::Client;
 use crate::core::environment::Template;
+use crate::core::identity::of_aws;
 use crate::core::logs::ContainerLog;
 
 use clients::{Regional, RegionalLogs, ServiceClients};
@@ -166,7 +167,7 @@ pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<Aw
         timeouts,
         read: ServiceClients::new(&reads, &clients::once(&reads), &meter),
         write: ServiceClients::new(&writes, &writes, &meter),
-        pacer: Pacer::new(endpoint.is_none()),
+        pacer: Pacer::new(endpoint.as_deref().is_none_or(of_aws)),
         turns: Turns::default(),
         logs: RegionalLogs::new(reads.clone(), meter.clone()),
         stacks: Regional::new(reads, writes, meter.clone()),

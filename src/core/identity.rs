@@ -55,7 +55,7 @@ impl Context {
 }
 
 /// Whether an endpoint is AWS's own; those for both IP versions have another suffix.
-fn of_aws(endpoint: &str) -> bool {
+pub fn of_aws(endpoint: &str) -> bool {
     let host = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let host = host.split(['/', ':', '?']).next().unwrap_or(host);
     host.contains(".amazonaws.com") || host.ends_with(".api.aws")

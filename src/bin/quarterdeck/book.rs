@@ -180,7 +180,11 @@ fn keys() -> String {
 /// The configuration, from the definitions that serde reads the files by.
 fn configuration() -> String {
     let user = Definitions::read(&["src/bin/quarterdeck/config.rs"]);
-    let environment = Definitions::read(&["src/core/environment/mod.rs", "src/core/environment/choice.rs"]);
+    let environment = Definitions::read(&[
+        "src/core/environment/mod.rs",
+        "src/core/environment/choice.rs",
+        "src/core/environment/app.rs",
+    ]);
     let mut page = format!(
         "{MADE}\n# Configuration\n\nA flag overrides an environment variable, which overrides a file. \
                             An unknown key is an error that names it.\n"
@@ -278,11 +282,9 @@ impl Definitions {
         for field in fields {
             let inner = inner(&field.rust);
             if self.0.iter().any(|(known, ..)| known == inner) {
-                let path = if field.rust.starts_with("Vec<") {
-                    format!("[[{}]]", field.key)
-                } else {
-                    format!("[{}]", field.key)
-                };
+                let above = path.trim_matches(['[', ']']);
+                let whole = if above.is_empty() { field.key.clone() } else { format!("{above}.{}", field.key) };
+                let path = if field.rust.starts_with("Vec<") { format!("[[{whole}]]") } else { format!("[{whole}]") };
                 below.push((inner.to_owned(), path));
                 continue;
             }

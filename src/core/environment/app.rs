@@ -53,7 +53,7 @@ pub struct App {
     pub read_only: Option<bool>,
     /// Folders that it may write to, empty when a task starts; `None` is `/tmp`.
     pub writable: Option<Vec<String>>,
-    /// Who shares a process or a session with whom; `None` is all with all.
+    /// Who shares a process or a session with whom; `None` is all with all, and the others are not served yet.
     pub sessions: Option<Sessions>,
     /// Most processes or sessions at a time; `None` is 4.
     pub processes: Option<u32>,

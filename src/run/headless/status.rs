@@ -103,7 +103,7 @@ async fn wait(session: &Session, server: Option<&str>, limit: Duration) -> bool 
     let mut said = String::new();
     let settled = async {
         loop {
-            if let Ok(fleet) = session.cloud.fleet(&session.context.cluster).await {
+            if let Ok(fleet) = asked(session, server).await {
                 let now = Timestamp::now();
                 let ours = |one: &&Server| server.is_none_or(|name| one.name == name || one.arn == name);
                 let chosen: Vec<&Server> = fleet.servers.iter().filter(ours).collect();

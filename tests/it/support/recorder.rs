@@ -9,11 +9,14 @@ use std::thread;
 use quarterdeck::core::rights::calls::ApiCall;
 use regex::bytes::Regex;
 
+/// What clients sent over a connection.
+type Sent = Arc<Mutex<Vec<u8>>>;
+
 /// It ends with the test's process.
 pub struct Recorder {
     pub url: String,
     /// What clients sent, connection by connection.
-    sent: Arc<Mutex<Vec<Arc<Mutex<Vec<u8>>>>>>,
+    sent: Arc<Mutex<Vec<Sent>>>,
 }
 
 impl Recorder {
@@ -22,11 +25,11 @@ impl Recorder {
         let address = endpoint.trim_start_matches("http://").trim_end_matches('/').to_owned();
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
-        let sent: Arc<Mutex<Vec<Arc<Mutex<Vec<u8>>>>>> = Arc::default();
+        let sent: Arc<Mutex<Vec<Sent>>> = Arc::default();
         let all = sent.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let own: Arc<Mutex<Vec<u8>>> = Arc::default();
+                let own: Sent = Arc::default();
                 all.lock().unwrap().push(own.clone());
                 // An endpoint that is gone is none to the client, too.
                 let Ok(server) = TcpStream::connect(&address) else { continue };
