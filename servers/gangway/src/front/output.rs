@@ -92,7 +92,10 @@ impl Output {
 
     /// Logs a line, unless there are too many.
     pub fn write(&mut self, line: &[u8]) {
-        let now = Instant::now();
+        self.write_at(line, Instant::now());
+    }
+
+    fn write_at(&mut self, line: &[u8], now: Instant) {
         let earned = now.duration_since(self.at).as_secs_f64() * f64::from(RATE);
         (self.left, self.at) = ((self.left + earned).min(f64::from(BURST)), now);
         if self.left < 1.0 {
@@ -184,7 +187,16 @@ mod tests {
     #[test]
     fn a_flood_is_left_out() {
         let mut output = Output::new(Log::new("x", std::io::sink()), Arc::default());
-        (0..u64::from(BURST) * 3).for_each(|_| output.write(b"x"));
-        assert!(output.dropped > u64::from(BURST), "{}", output.dropped);
+        let at = output.at;
+        (0..BURST * 3).for_each(|_| output.write_at(b"x", at));
+        assert_eq!(output.dropped, u64::from(BURST) * 2);
+        let later = at + Duration::from_secs(1);
+        (0..RATE).for_each(|_| output.write_at(b"x", later));
+        assert_eq!(
+            output.dropped, 0,
+            "it was said how many, and a second brings room for as many as are allowed in it"
+        );
+        output.write_at(b"x", later);
+        assert_eq!(output.dropped, 1);
     }
 }
