@@ -86,7 +86,8 @@ async fn a_thousand_clients_that_go_away_leave_nothing() {
         assert_eq!((&before["pid"], front.messages("app_end").len()), (&after["pid"], 0));
         let processes = processes_of(front.process.id());
         assert_eq!(processes, 1, "{transport} {flags:?}");
-        assert!(after["state"]["calls"].as_u64().unwrap() > 500, "{after}");
+        // Of each twenty some have come so far, however slow the machine is.
+        assert!(after["state"]["calls"].as_u64().unwrap() > 100, "{after}");
     }
 }
 
