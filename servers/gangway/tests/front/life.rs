@@ -77,11 +77,13 @@ async fn a_thousand_clients_that_go_away_leave_nothing() {
         let before = front.call("seen", json!({})).await;
         for _ in 0..50 {
             let waiting: Vec<_> = (0..20).map(|_| tokio::spawn(front.post(&call("wait", json!({}))).send())).collect();
-            // Some are worked on by then, and some are not.
-            front.call("echo", json!({})).await;
+            // Some are worked on by then, and some are not. With so few files its own answer may be that the server
+            // has hung up: what counts is that the front goes on.
+            front.post(&call("echo", json!({}))).send().await.unwrap();
             waiting.iter().for_each(|request| request.abort());
             join_all(waiting).await;
         }
+        front.ready().await;
         let after = front.call("seen", json!({})).await;
         assert_eq!((&before["pid"], front.messages("app_end").len()), (&after["pid"], 0));
         let processes = processes_of(front.process.id());
