@@ -122,6 +122,18 @@ async fn a_destroy_stops_before_a_stack_that_a_colleague_has_protected_again() {
     assert!(world.state().stacks.is_empty());
 }
 
+/// A colleague has destroyed everything while this one was about to switch the protection off.
+#[tokio::test]
+async fn a_destroy_is_void_before_a_stack_that_a_colleague_has_deleted() {
+    let world = World::deployed(setup());
+    let (alice, bob) = (Desk::new("alice", &world, 512).await, Desk::new("bob", &world, 512).await);
+    let running = alice.propose(PlanRequest::Destroy).await.yes();
+    let running = alice.until(running, "switch the deletion protection of quarterdeck-prod-platform off").await;
+    done(&whole(&bob, PlanRequest::Destroy).await);
+    let stopped = why(&alice.agree(running).await);
+    assert!(stopped.contains("quarterdeck-prod-platform does not exist any more"), "{stopped}");
+}
+
 #[tokio::test]
 async fn what_was_in_use_is_deleted_only_with_a_typed_name_and_the_true_reason() {
     let world = World::deployed(setup());

@@ -94,6 +94,10 @@ impl AwsCloud {
 
     /// Whether the stack has events that carry the token of this operation.
     async fn began(&self, stack: &StackRef, token: &str) -> CloudResult<bool> {
+        // One that is gone is asked for its events in vain.
+        if self.read_stack(stack).await?.is_none() {
+            return Ok(false);
+        }
         let detail = self.read_stack_detail(stack).await?;
         Ok(detail.events.iter().any(|event| event.token.as_deref() == Some(token)))
     }
