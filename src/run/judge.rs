@@ -192,6 +192,12 @@ async fn changed_by_others(
 }
 
 async fn of_destroy(session: &Session, operation: &Operation, destroy: &Destroy) -> CloudResult<Standing> {
+    // What it has not unprotected itself it has not deleted either.
+    if let Some((_, id)) = destroy.unprotected().filter(|(step, _)| !operation.done.contains_key(step))
+        && session.cloud.stack(id).await?.is_none()
+    {
+        return Ok(Standing::Void(format!("stack {} does not exist any more", id.name)));
+    }
     for id in destroy.tiers.iter().flatten() {
         let Some(stack) = session.cloud.stack(id).await? else { continue };
         if stack.status.0.starts_with("DELETE_") {

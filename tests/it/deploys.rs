@@ -4,8 +4,9 @@
 use crate::support::operators::{Desk, Running};
 use crate::support::world::{Setup, Stack, World};
 use quarterdeck::core::operation::record::Outcome;
-use quarterdeck::core::operation::{Operation, Phase, PlanRequest, Way};
+use quarterdeck::core::operation::{Operation, Phase, PlanRequest, Standing, Way};
 use quarterdeck::core::plan::{Confirm, Plan, Risk};
+use quarterdeck::run::judge::judge;
 use rstest::rstest;
 
 const PLATFORM: &str = "quarterdeck-prod-platform";
@@ -130,8 +131,10 @@ async fn a_destroy_is_void_before_a_stack_that_a_colleague_has_deleted() {
     let running = alice.propose(PlanRequest::Destroy).await.yes();
     let running = alice.until(running, "switch the deletion protection of quarterdeck-prod-platform off").await;
     done(&whole(&bob, PlanRequest::Destroy).await);
-    let stopped = why(&alice.agree(running).await);
-    assert!(stopped.contains("quarterdeck-prod-platform does not exist any more"), "{stopped}");
+    let stopped = alice.agree(running).await;
+    assert!(why(&stopped).contains("quarterdeck-prod-platform does not exist any more"), "{}", why(&stopped));
+    let standing = judge(&alice.session, &stopped).await.unwrap();
+    assert!(matches!(&standing, Standing::Void(why) if why.contains("does not exist any more")), "{standing:?}");
 }
 
 #[tokio::test]
