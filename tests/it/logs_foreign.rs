@@ -213,7 +213,11 @@ fn servers_that_share_a_group_are_told_apart_by_their_streams() {
     let read: Vec<Value> =
         cluster.server.requests("FilterLogEvents").iter().map(|one| serde_json::from_str(&one.body).unwrap()).collect();
     let prefixes: Vec<&Value> = read.iter().map(|body| &body["logStreamNamePrefix"]).collect();
-    assert_eq!(prefixes, [&json!("api/app/"), &json!("api/app/"), &Value::Null, &Value::Null], "one server alone is read alone");
+    assert_eq!(
+        prefixes,
+        [&json!("api/app/"), &json!("api/app/"), &Value::Null, &Value::Null],
+        "one server alone is read alone"
+    );
 }
 
 #[test]

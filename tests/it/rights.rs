@@ -169,7 +169,8 @@ fn the_role_is_that_of_the_configuration_unless_one_is_named() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("quarterdeck.toml");
     let role = "arn:aws:iam::123456789012:role/ops/cloudformation";
-    std::fs::write(&file, format!("environment = \"prod\"\nregion = \"eu-west-1\"\n[deploy]\nrole = \"{role}\"\n")).unwrap();
+    std::fs::write(&file, format!("environment = \"prod\"\nregion = \"eu-west-1\"\n[deploy]\nrole = \"{role}\"\n"))
+        .unwrap();
     let args = ["deploy", "--with-role", "--account", "123456789012", "--file", file.to_str().unwrap()];
     let (code, policy, said) = printed(&args);
     assert_eq!(code, 0, "{said}");
