@@ -303,14 +303,6 @@ pub struct Destroy {
 }
 
 impl Destroy {
-    /// The step after which nothing is protected any more, and what it is about; `None` if nothing was protected.
-    pub fn unprotected(&self) -> Option<(usize, &StackRef)> {
-        let protection = self.unprotect.as_ref()?;
-        let (facts, after) = (Facts::new(), Vec::new());
-        let last = protection.steps(Switch::Off, &mut Steps::default(), &self.environment, &facts, after);
-        Some((last, &protection.stack))
-    }
-
     pub(super) fn steps(&self, operation: &str, facts: &Facts) -> Vec<Step> {
         let mut steps = Steps::default();
         let switched = self.unprotect.as_ref();
