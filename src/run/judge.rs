@@ -13,7 +13,7 @@ use crate::core::operation::rotate::{Rotation, UndoRotation};
 use crate::core::operation::service::{DEPLOYMENT, DESIRED, Restart, Rollback, Scale, ServiceRef, seen};
 use crate::core::operation::variable::SetSecret;
 use crate::core::operation::work::{Label, Shown, labelled};
-use crate::core::operation::{Call, Fact, Facts, Intent, Operation, SecretCall, Standing, Work};
+use crate::core::operation::{Call, Fact, Facts, Intent, Operation, SecretCall, StackCall, Standing, Work};
 use crate::core::stack::{Stack, StackRef};
 use crate::core::unread::Read;
 
@@ -208,11 +208,15 @@ async fn changed_by_others(
 }
 
 async fn of_destroy(session: &Session, operation: &Operation, destroy: &Destroy) -> CloudResult<Standing> {
-    // What it has not unprotected itself it has not deleted either.
-    if let Some((_, id)) = destroy.unprotected().filter(|(step, _)| !operation.done.contains_key(step))
-        && session.cloud.stack(id).await?.is_none()
+    let deletes = operation.steps().iter().enumerate().any(|(index, step)| {
+        let ours = matches!(step.work, Work::Apply(Call::Stack(StackCall::DeleteStack { .. })));
+        ours && (operation.done.contains_key(&index) || operation.was_sent(index))
+    });
+    // If it has deleted nothing yet, somebody else has deleted what it would unprotect first.
+    if let Some(protection) = destroy.unprotect.as_ref().filter(|_| !deletes)
+        && session.cloud.stack(&protection.stack).await?.is_none()
     {
-        return Ok(Standing::Void(format!("stack {} does not exist any more", id.name)));
+        return Ok(Standing::Void(format!("stack {} does not exist any more", protection.stack.name)));
     }
     for id in destroy.tiers.iter().flatten() {
         let Some(stack) = session.cloud.stack(id).await? else { continue };

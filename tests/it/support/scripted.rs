@@ -74,12 +74,12 @@ impl Scripted {
         .await
     }
 
-    /// How often a call came.
     /// The requests of this call so far.
     pub fn requests(&self, call: &str) -> Vec<Request> {
         self.seen.lock().unwrap().iter().filter(|request| request.call == call).cloned().collect()
     }
 
+    /// How often a call came.
     pub fn count(&self, call: &str) -> usize {
         self.seen.lock().unwrap().iter().filter(|request| request.call == call).count()
     }
