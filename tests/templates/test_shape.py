@@ -181,6 +181,8 @@ class Shape(unittest.TestCase):
         self.assertEqual(container["HealthCheck"]["Command"], ["CMD", "/server", "healthcheck"])
         self.assertEqual(len(container["Environment"]), 13)
         self.assertEqual([one["Name"] for one in container["Secrets"]], ["GANGWAY_ALLOWED_CLIENTS"])
+        # A yes or no, not the text of a parameter.
+        self.assertIs(container["ReadonlyRootFilesystem"], True)
         self.assertNotIn("ManagedPolicyArns", resources["TaskRole"]["Properties"])
         self.assertEqual(resources["Service"]["Properties"]["HealthCheckGracePeriodSeconds"], 15)
         values = templates.parameters(self.all["server"], {})
@@ -188,6 +190,11 @@ class Shape(unittest.TestCase):
         statements = resources["ExecutionRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
         secrets = [one["Resource"] for one in statements if one["Action"] == "secretsmanager:GetSecretValue"]
         self.assertEqual(secrets, [{"Fn::GetAtt": ["MachineSecret", "Id"]}])
+
+    def test_the_root_can_be_written_where_the_operator_says_so(self):
+        resources = templates.resolve(self.all["server"], {**templates.APP, "ReadOnlyRoot": "false"})["Resources"]
+        *_, server = resources["TaskDefinition"]["Properties"]["ContainerDefinitions"]
+        self.assertIs(server["ReadonlyRootFilesystem"], False)
 
     def test_gangway_is_put_in_front_of_a_server_that_knows_nothing_of_it(self):
         resources = templates.resolve(self.all["server"], templates.APP)["Resources"]
