@@ -63,6 +63,16 @@ impl StackStatus {
         }
     }
 
+    /// Whether CloudFormation takes a change set for it (its user guide, "Stack status codes").
+    pub fn updatable(&self) -> bool {
+        !self.absent() && !self.busy() && self.dead_end().is_none() && self.0 != "UPDATE_ROLLBACK_FAILED"
+    }
+
+    /// It has resources and takes no change.
+    pub fn stuck(&self) -> bool {
+        !self.absent() && !self.busy() && !self.updatable()
+    }
+
     /// The stack has no resources: it was never created, or is gone.
     pub fn absent(&self) -> bool {
         matches!(self.0.as_str(), "REVIEW_IN_PROGRESS" | "DELETE_COMPLETE")

@@ -209,7 +209,7 @@ async fn changed_by_others(
 
 async fn of_destroy(session: &Session, operation: &Operation, destroy: &Destroy) -> CloudResult<Standing> {
     let deletes = operation.steps().iter().enumerate().any(|(index, step)| {
-        let ours = matches!(step.work, Work::Apply(Call::Stack(StackCall::DeleteStack { .. })));
+        let ours = matches!(step.work, Work::Apply(Call::Stack(StackCall::DeleteStack(_))));
         ours && (operation.done.contains_key(&index) || operation.was_sent(index))
     });
     // If it has deleted nothing yet, somebody else has deleted what it would unprotect first.

@@ -226,6 +226,7 @@ async fn a_stack_is_drafted_executed_read_and_deleted() {
             tiers: tiers.clone(),
             shown: BTreeMap::new(),
             unprotect: None,
+            directly: Vec::new(),
             role: None,
         })
     };

@@ -137,6 +137,77 @@ async fn a_destroy_is_void_before_a_stack_that_a_colleague_has_deleted() {
     assert!(matches!(&standing, Standing::Void(why) if why.contains("does not exist any more")), "{standing:?}");
 }
 
+/// A platform that is protected, half deleted, and takes no change.
+fn stuck() -> World {
+    let world = World::deployed(setup());
+    world.state().half_delete("platform");
+    assert_eq!(stack(&world, PLATFORM).status, "DELETE_FAILED");
+    world
+}
+
+#[tokio::test]
+async fn what_is_protected_and_takes_no_change_is_asked_itself() {
+    let world = stuck();
+    let alice = Desk::new("alice", &world, 512).await;
+    let plan = alice.plan(PlanRequest::Destroy).await.unwrap();
+    let off = "off at the load balancer and the user pool: DELETE_FAILED takes no change";
+    assert_eq!(row(&plan, PLATFORM, "deletion protection").after.as_deref(), Some(off));
+    done(&whole(&alice, PlanRequest::Destroy).await);
+    assert!(world.state().stacks.is_empty());
+    let (unprotected, deleted) = (wrote(&world, "unprotect "), wrote(&world, "platform/"));
+    assert_eq!(unprotected.len(), 2, "the load balancer and the user pool");
+    assert!(unprotected.iter().all(|at| deleted.iter().all(|deletion| at < deletion)), "{unprotected:?} {deleted:?}");
+}
+
+/// It was not protected when the plan was made.
+#[tokio::test]
+async fn nobody_has_agreed_to_switch_off_what_was_off() {
+    let world = World::deployed(setup());
+    let switch = |value: &str| {
+        let mut state = world.state();
+        let platform = state.stacks.iter_mut().find(|stack| stack.name == PLATFORM).unwrap();
+        platform.parameters.insert("DeletionProtection".into(), value.into());
+    };
+    switch("false");
+    let alice = Desk::new("alice", &world, 512).await;
+    let running = alice.propose(PlanRequest::Destroy).await.yes();
+    let running = alice.until(running, "delete quarterdeck-prod-platform").await;
+    switch("true");
+    world.state().half_delete("platform");
+    let asks = alice.rest(running).await;
+    let Phase::Consent(question) = &asks.phase else { panic!("{:?}", asks.phase) };
+    let question = question.to_string();
+    for part in ["protection of quarterdeck-prod-platform was off", "load balancer quarterdeck-prod", "user pool eu-"] {
+        assert!(question.contains(part), "{part} in {question}");
+    }
+    assert_eq!(wrote(&world, "unprotect ").len(), 0);
+    done(&alice.agree(Running::from(asks)).await);
+    assert!(world.state().stacks.is_empty());
+}
+
+/// A colleague's change came between the look at the stack and its deletion.
+#[tokio::test]
+async fn a_deletion_that_failed_is_asked_for_again() {
+    let world = World::deployed(setup());
+    let mut alice = Desk::new("alice", &world, 512).await;
+    let running = alice.propose(PlanRequest::Destroy).await.yes();
+    let running = alice.until(running, "wait until quarterdeck-prod-platform is gone").await;
+    world
+        .state()
+        .stacks
+        .iter_mut()
+        .find(|stack| stack.name == PLATFORM)
+        .unwrap()
+        .parameters
+        .remove("DeletionProtection");
+    let failed = alice.rest(running).await;
+    assert!(why(&failed).contains("DELETE_FAILED: UserPool"), "{}", why(&failed));
+    let id = alice.killed(Running::from(failed)).await;
+    let again = alice.offer(&id, Way::Resume).await.yes();
+    done(&alice.agree(again).await);
+    assert!(world.state().stacks.is_empty());
+}
+
 #[tokio::test]
 async fn what_was_in_use_is_deleted_only_with_a_typed_name_and_the_true_reason() {
     let world = World::deployed(setup());

@@ -36,6 +36,8 @@ pub enum Part {
     Refused,
     Discard,
     Destroy,
+    /// A destroy of what an earlier one could not delete, because it is protected.
+    Stuck,
 }
 
 impl Part {
@@ -64,6 +66,8 @@ impl Part {
             C::DescribeEvents => Self::Refused,
             C::ListChangeSets => Self::Discard,
             C::DeleteStack => Self::Destroy,
+            C::DescribeUserPool | C::UpdateUserPool => Self::Stuck,
+            C::DescribeLoadBalancerAttributes | C::ModifyLoadBalancerAttributes => Self::Stuck,
         }
     }
 }
@@ -107,6 +111,10 @@ pub async fn tour(part: Part, spoilt: Option<Spoilt>) -> (Vec<String>, String) {
         Part::Deploy | Part::Refused => planned(&session, &world, PlanRequest::Deploy { servers: Vec::new() }).await,
         Part::Discard => discard(&session, &world).await,
         Part::Destroy => planned(&session, &world, PlanRequest::Destroy).await,
+        Part::Stuck => {
+            world.state().half_delete("platform");
+            planned(&session, &world, PlanRequest::Destroy).await
+        }
     };
     for file in ["audit.jsonl", "journal.jsonl"] {
         said += &std::fs::read_to_string(directory.path().join(file)).unwrap_or_default();

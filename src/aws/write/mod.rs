@@ -4,6 +4,7 @@
 
 mod board;
 mod lease;
+mod protection;
 mod publish;
 mod rotation;
 mod service;

@@ -3,12 +3,13 @@
 use aws_sdk_cloudformation::types::ExecutionStatus;
 use jiff::Timestamp;
 
+use super::protection::Protected;
 use crate::aws::AwsCloud;
 use crate::aws::draft::gone;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::operation::deploy::seen_stack;
+use crate::core::operation::deploy::{seen_protection, seen_stack};
 use crate::core::operation::protection;
-use crate::core::operation::work::Shown;
+use crate::core::operation::work::{Deletion, Shown};
 use crate::core::operation::{Applied, Changed, Facts, StackCall};
 use crate::core::stack::{ChangeSetRequest, Drafted, ResourceChange, StackRef};
 
@@ -21,9 +22,7 @@ impl AwsCloud {
             StackCall::ExecuteChangeSet { stack, change_set, token, request } => {
                 self.execute_change_set(stack, change_set, token, request).await
             }
-            StackCall::DeleteStack { stack, token, shown, role } => {
-                self.delete_stack(stack, token, shown.as_ref(), role.clone()).await
-            }
+            StackCall::DeleteStack(deletion) => self.delete_stack(deletion).await,
         }
     }
 
@@ -104,27 +103,24 @@ impl AwsCloud {
 
     /// Deletes a stack, unless it is being deleted or does not exist any more. Only the very stack that was
     /// shown is deleted, by its ARN.
-    async fn delete_stack(
-        &self,
-        stack: &StackRef,
-        token: &str,
-        shown: Option<&Shown>,
-        role: Option<String>,
-    ) -> CloudResult<Applied> {
+    async fn delete_stack(&self, deletion: &Deletion) -> CloudResult<Applied> {
+        let Deletion { stack, shown, role, .. } = deletion;
         let Some(found) = self.read_stack(stack).await? else { return Ok(Applied::Done(Facts::new())) };
         if matches!(found.status.0.as_str(), "DELETE_COMPLETE" | "DELETE_IN_PROGRESS") {
             return Ok(Applied::Done(Facts::new()));
         }
         // Deleted as it is, it would be left in DELETE_FAILED, in which it takes no change any more.
         let on = found.parameters.get(protection::PARAMETER).is_some_and(|value| value == "true");
-        if on && found.status.dead_end().is_none() && found.status.0 != "UPDATE_ROLLBACK_FAILED" {
+        if on && !found.status.stuck() {
             let name = &stack.name;
             let why =
                 format!("the deletion protection of {name} is on; a new plan to destroy it switches it off first");
             return Ok(Applied::Void(why));
         }
         // A deletion of ours that has failed, or begun and been lost, has changed it, too.
-        if let Some(shown) = shown.filter(|shown| **shown != Shown::of(&found) && found.status.0 != "DELETE_FAILED") {
+        if let Some(shown) =
+            shown.as_ref().filter(|shown| **shown != Shown::of(&found) && found.status.0 != "DELETE_FAILED")
+        {
             let known = |at: Option<Timestamp>| at.map_or("at an unknown time".to_owned(), |at| format!("{at:.0}"));
             let another = if shown.arn == found.arn { "changed" } else { "made anew" };
             return Ok(Applied::Changed(Box::new(Changed {
@@ -137,10 +133,40 @@ impl AwsCloud {
                 confirm: None,
             })));
         }
-        let call = self.cloudformation(stack).write.delete_stack().stack_name(&found.arn).client_request_token(token);
-        let call = call.set_role_arn(role);
+        if found.status.stuck()
+            && let Some(asks) = self.lift_protection(deletion).await?
+        {
+            return Ok(Applied::Changed(Box::new(asks)));
+        }
+        let call = self.cloudformation(stack).write.delete_stack().stack_name(&found.arn).set_role_arn(role.clone());
+        let call = call.client_request_token(deletion.attempt(&found.status, Timestamp::now()));
         gone(call.send().await.map(drop).map_err(self.failed("cloudformation:DeleteStack")))?;
         Ok(Applied::Done(Facts::new()))
+    }
+
+    /// Switches off what protects the resources of a stack that takes no change, if that was agreed to; else what
+    /// the operator is to be asked.
+    async fn lift_protection(&self, Deletion { stack, unprotects, .. }: &Deletion) -> CloudResult<Option<Changed>> {
+        let protected = self.protected_in(stack).await?;
+        if protected.is_empty() {
+            return Ok(None);
+        }
+        if !unprotects {
+            let names: Vec<String> = protected.iter().map(Protected::name).collect();
+            return Ok(Some(Changed {
+                subject: stack.name.clone(),
+                field: "the deletion protection".into(),
+                planned: "off".into(),
+                now: format!("on at {}", names.join(" and ")),
+                after: "off, and the stack deleted".into(),
+                seen: Facts::of(seen_protection(&stack.name), "on"),
+                confirm: None,
+            }));
+        }
+        for one in protected {
+            self.unprotect(one).await?;
+        }
+        Ok(None)
     }
 }
 

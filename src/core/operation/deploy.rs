@@ -9,7 +9,7 @@ use super::protection::{self, Protection, Switch};
 use super::service::ServiceRef;
 use super::steps::Steps;
 use super::work::{
-    Check, Label, Promise, Proof, SecretCall, ServiceCall, Shown, StackCall, Step, TokenProbe, Version, Work,
+    Check, Deletion, Label, Promise, Proof, SecretCall, ServiceCall, Shown, StackCall, Step, TokenProbe, Version, Work,
 };
 use crate::core::environment::{MAX_TASKS, Template};
 use crate::core::fleet::Bounds;
@@ -141,7 +141,7 @@ impl StackDeploy {
         let mut last = after;
         if self.planned == Planned::TemplateAfterDelete {
             let token = format!("{operation}-remains");
-            let (delete, gone) = deletion(&self.stack, token, self.shown.as_ref(), self.role.as_ref(), facts);
+            let (delete, gone) = deletion(&self.stack, token, self.shown.as_ref(), self.role.as_ref(), false, facts);
             let index = steps.add(format!("delete the remains of {name}"), delete, last);
             last = vec![steps.add(format!("wait until the remains of {name} are gone"), gone, vec![index])];
         }
@@ -256,17 +256,24 @@ fn deletion(
     token: String,
     shown: Option<&Shown>,
     role: Option<&String>,
+    unprotects: bool,
     facts: &Facts,
 ) -> (StackCall, Check) {
     let gone = Check::StackGone { stack: stack.clone(), token: token.clone() };
     let seen = facts.get(&seen_stack(&stack.name)).map(Shown::from);
     let shown = seen.or_else(|| shown.cloned());
-    (StackCall::DeleteStack { stack: stack.clone(), token, shown, role: role.cloned() }, gone)
+    let unprotects = unprotects || facts.contains(&seen_protection(&stack.name));
+    (StackCall::DeleteStack(Deletion { stack: stack.clone(), token, shown, role: role.cloned(), unprotects }), gone)
 }
 
 /// A stack as the operator has agreed to find it.
 pub fn seen_stack(name: &str) -> Fact {
     Fact::Seen(format!("stack.{name}"))
+}
+
+/// That the operator has agreed to switch off the deletion protection of a stack's resources.
+pub fn seen_protection(name: &str) -> Fact {
+    Fact::Seen(format!("protection.{name}"))
 }
 
 impl Deploy {
@@ -297,20 +304,15 @@ pub struct Destroy {
     /// The stack whose deletion protection is switched off before anything is deleted.
     #[serde(default)]
     pub unprotect: Option<Protection>,
+    /// Names of stacks that take no change, the protection of whose resources is switched off at the resources.
+    #[serde(default)]
+    pub directly: Vec<String>,
     /// ARN of the role that CloudFormation acts as.
     #[serde(default)]
     pub role: Option<String>,
 }
 
 impl Destroy {
-    /// The step after which nothing is protected any more, and what it is about; `None` if nothing was protected.
-    pub fn unprotected(&self) -> Option<(usize, &StackRef)> {
-        let protection = self.unprotect.as_ref()?;
-        let (facts, after) = (Facts::new(), Vec::new());
-        let last = protection.steps(Switch::Off, &mut Steps::default(), &self.environment, &facts, after);
-        Some((last, &protection.stack))
-    }
-
     pub(super) fn steps(&self, operation: &str, facts: &Facts) -> Vec<Step> {
         let mut steps = Steps::default();
         let switched = self.unprotect.as_ref();
@@ -319,7 +321,9 @@ impl Destroy {
         for tier in &self.tiers {
             let ends = tier.iter().map(|stack| {
                 let (shown, role) = (self.shown.get(&stack.name), self.role.as_ref());
-                let (delete, gone) = deletion(stack, operation.to_owned(), shown, role, facts);
+                let unprotects = self.unprotect.as_ref().is_some_and(|of| of.stack == *stack);
+                let unprotects = unprotects || self.directly.contains(&stack.name);
+                let (delete, gone) = deletion(stack, operation.to_owned(), shown, role, unprotects, facts);
                 let index = steps.add(format!("delete {}", stack.name), delete, before.clone());
                 steps.add(format!("wait until {} is gone", stack.name), gone, vec![index])
             });

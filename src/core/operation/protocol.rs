@@ -489,6 +489,7 @@ impl Operation {
         self.failed.clear();
         self.changed.clear();
         self.finished = None;
+        self.delete_again();
         if !self.audited {
             // It was left before the audit answered.
             self.phase = Phase::Recording;
@@ -497,6 +498,17 @@ impl Operation {
         let mut orders = self.announced(now);
         orders.extend(self.go_on(now));
         orders
+    }
+
+    /// A deletion of which it is not known that it has succeeded is asked for again: it may have failed, and
+    /// nothing else brings the stack away. It looks before it writes, as every call does.
+    fn delete_again(&mut self) {
+        let gone = |(index, step): (usize, &Step)| match step.work {
+            Work::Await(Check::StackGone { .. }) if !self.done.contains_key(&index) => step.after.clone(),
+            _ => Vec::new(),
+        };
+        let deletions: Vec<usize> = self.steps.iter().enumerate().flat_map(gone).collect();
+        deletions.iter().for_each(|index| drop(self.done.remove(index)));
     }
 
     /// The operator has agreed to what a question says.

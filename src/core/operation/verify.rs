@@ -2,7 +2,7 @@
 
 use crate::core::fleet::{Bounds, Controller, Deployment, Rollout, Served, Server, ServiceEvent, Task};
 use crate::core::operation::variable::Variables;
-use crate::core::operation::work::{CheckState, Made, Promise};
+use crate::core::operation::work::{CheckState, Deletion, Made, Promise};
 use crate::core::stack::{Stack, StackDetail, StackEvent};
 use crate::core::unread::Read;
 
@@ -280,6 +280,8 @@ pub fn changed_last_by(detail: &Read<StackDetail>, stack: &Stack, token: &str) -
 
 /// Whether a stack is gone.
 pub fn gone(stack: Option<&Stack>, detail: &Read<StackDetail>, token: Option<&str>) -> CheckState {
+    let newest = token.and_then(|token| newest_attempt(detail, token));
+    let token = newest.as_deref().or(token);
     match stack {
         None => CheckState::Holds("gone".into()),
         Some(stack) if stack.status.0 == "DELETE_COMPLETE" => CheckState::Holds("gone".into()),
@@ -288,6 +290,12 @@ pub fn gone(stack: Option<&Stack>, detail: &Read<StackDetail>, token: Option<&st
         }
         Some(stack) => CheckState::Pending(progress(detail, token, &stack.status.0)),
     }
+}
+
+/// The token of the newest of the operation's attempts to delete a stack.
+fn newest_attempt(detail: &Read<StackDetail>, token: &str) -> Option<String> {
+    let tokens = detail.known()?.events.iter().filter_map(|event| event.token.as_deref());
+    tokens.into_iter().find(|found| Deletion::attempted(token, found)).map(str::to_owned)
 }
 
 /// Events of our own operation: those with our token, or all where the service gives none.

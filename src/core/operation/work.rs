@@ -13,7 +13,7 @@ use super::announcement::Announcement;
 use super::fact::{Fact, Facts};
 use crate::core::fleet::Bounds;
 use crate::core::plan::Confirm;
-use crate::core::stack::{ChangeSetRequest, Stack, StackRef};
+use crate::core::stack::{ChangeSetRequest, DeadEnd, Stack, StackRef, StackStatus};
 
 /// A write to the cloud. [`super::Approved`] is the only way to have one carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,8 +82,43 @@ pub enum StackCall {
     /// ExecuteChangeSet under the client request token. A change set that another change of the stack has
     /// made void is made anew from `request`, and the operator is asked again.
     ExecuteChangeSet { stack: StackRef, change_set: String, token: String, request: Box<ChangeSetRequest> },
-    /// DeleteStack under the client request token, if the stack is the one that was shown.
-    DeleteStack { stack: StackRef, token: String, shown: Option<Shown>, role: Option<String> },
+    /// DeleteStack, if the stack is the one that was shown.
+    DeleteStack(Deletion),
+}
+
+/// What is deleted, and what was agreed to about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    pub stack: StackRef,
+    /// What the client request token begins with.
+    pub token: String,
+    /// The stack as the operator knows it.
+    pub shown: Option<Shown>,
+    /// ARN of the role that CloudFormation acts as.
+    pub role: Option<String>,
+    /// Where the stack takes no change, the deletion protection of its resources may be switched off.
+    pub unprotects: bool,
+}
+
+/// What a client request token has between its operation's part and the time of a repeated deletion.
+const AGAIN: &str = "-again-";
+
+impl Deletion {
+    /// The client request token for a deletion of a stack in this state. CloudFormation takes each token once
+    /// (DeleteStack, TokenAlreadyExists), so a deletion that failed is repeated under another one.
+    pub fn attempt(&self, status: &StackStatus, now: Timestamp) -> String {
+        let token = &self.token;
+        if status.dead_end() == Some(DeadEnd::HalfDeleted) {
+            format!("{token}{AGAIN}{}", now.as_second())
+        } else {
+            token.clone()
+        }
+    }
+
+    /// Whether an event's token is that of an attempt of the deletion with this token.
+    pub fn attempted(token: &str, event: &str) -> bool {
+        event.strip_prefix(token).is_some_and(|rest| rest.is_empty() || rest.starts_with(AGAIN))
+    }
 }
 
 impl StackCall {

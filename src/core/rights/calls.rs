@@ -3,8 +3,8 @@
 
 use Job::{Deploy, Logs, Rotate, Scale, Watch};
 use On::{
-    Cluster, Everything, EverythingOfCluster, LogGroups, Nothing, Pools, ScalableTargets, Secrets, Services, Stacks,
-    Tasks,
+    Cluster, Everything, EverythingOfCluster, LoadBalancers, LogGroups, Nothing, Pools, ScalableTargets, Secrets,
+    Services, Stacks, Tasks,
 };
 
 /// What somebody wants to do, for which the least rights are printed.
@@ -43,6 +43,7 @@ pub enum On {
     Pools,
     Secrets,
     LogGroups,
+    LoadBalancers,
 }
 
 /// A call, and what it takes.
@@ -130,6 +131,11 @@ calls! {
     DescribeEvents "cloudformation:DescribeEvents" Everything [Deploy];
     ListChangeSets "cloudformation:ListChangeSets" Stacks [Deploy];
     DeleteStack "cloudformation:DeleteStack" Stacks [Deploy];
+    // What is left of a stack whose deletion failed because it is protected takes no change by CloudFormation.
+    DescribeUserPool "cognito-idp:DescribeUserPool" Pools [Deploy];
+    UpdateUserPool "cognito-idp:UpdateUserPool" Pools [Deploy];
+    DescribeLoadBalancerAttributes "elasticloadbalancing:DescribeLoadBalancerAttributes" Everything [Deploy];
+    ModifyLoadBalancerAttributes "elasticloadbalancing:ModifyLoadBalancerAttributes" LoadBalancers [Deploy];
 }
 
 impl ApiCall {

@@ -203,6 +203,9 @@ impl Scope {
                 Some((vec![self.arn("cognito-idp", "userpool/*")], tag))
             }
             On::Secrets => plain(self.arn("secretsmanager", &format!("secret:quarterdeck/{environment}/*"))),
+            On::LoadBalancers => {
+                plain(self.arn("elasticloadbalancing", &format!("loadbalancer/app/quarterdeck-{environment}/*")))
+            }
             On::LogGroups if self.ours() => plain(self.arn("logs", &format!("log-group:/quarterdeck/{environment}/*"))),
             On::LogGroups => plain(self.arn("logs", "log-group:*")),
         }

@@ -35,13 +35,19 @@ pub(super) async fn destroy(session: &Session) -> PlanResult<Plan> {
         Change::value(&of.stack.name, "deletion protection", "on", "off, before anything is deleted")
             .at(Risk::Disruptive)
     });
+    // CloudFormation takes no change of these: their load balancer and user pool are asked themselves.
+    let stuck: Vec<&Stack> = existing.iter().filter(|stack| protected(stack) && stack.status.stuck()).collect();
+    let directly = stuck.iter().map(|stack| {
+        let how = format!("off at the load balancer and the user pool: {} takes no change", stack.status.0);
+        Change::value(&stack.id.name, "deletion protection", "on", how).at(Risk::Disruptive)
+    });
     let tiers = tiers(name, &existing);
     let commands = tiers.iter().flatten().map(command).collect();
     Ok(Plan {
         id: operation_id(),
         title: format!("destroy {name}"),
         target: session.target(format!("stacks {}*", names::stack_prefix(name))).await?,
-        changes: off.chain(existing.iter().map(change)).collect(),
+        changes: off.chain(directly).chain(existing.iter().map(change)).collect(),
         warnings: warnings(session, &existing).await,
         commands,
         confirm: Confirm::Typed(name.clone()),
@@ -51,6 +57,7 @@ pub(super) async fn destroy(session: &Session) -> PlanResult<Plan> {
             tiers,
             shown: existing.iter().map(|stack| (stack.id.name.clone(), Shown::of(stack))).collect(),
             unprotect,
+            directly: stuck.iter().map(|stack| stack.id.name.clone()).collect(),
             role,
         }),
         cost: None,
@@ -89,7 +96,7 @@ fn command(stack: &StackRef) -> String {
 
 /// The stack whose deletion protection must go first, if it can be updated.
 fn unprotect(stack: &Stack, role: Option<&String>) -> Option<Protection> {
-    if !protected(stack) || !updatable(stack) {
+    if !protected(stack) || !stack.status.updatable() {
         return None;
     }
     let keep = stack.parameters.keys().filter(|name| *name != PARAMETER).cloned().collect();
@@ -100,24 +107,11 @@ fn protected(stack: &Stack) -> bool {
     stack.parameters.get(PARAMETER).is_some_and(|value| value == "true")
 }
 
-/// Whether CloudFormation takes a change set for it.
-fn updatable(stack: &Stack) -> bool {
-    let status = &stack.status;
-    !status.absent() && !status.busy() && status.dead_end().is_none() && status.0 != "UPDATE_ROLLBACK_FAILED"
-}
-
 async fn warnings(session: &Session, existing: &[Stack]) -> Vec<String> {
     let mut warnings =
         vec!["every server of the environment stops, and its users, clients and logs are deleted".to_owned()];
     for stack in existing.iter().filter(|stack| stack.status.failed()) {
         let name = &stack.id.name;
-        if protected(stack) && !updatable(stack) {
-            warnings.push(format!(
-                "{name} is {} and takes no change: if the deletion protection of its load balancer or user pool is on, \
-                 its deletion will fail; switch it off in the console of EC2 and Cognito first",
-                stack.status.0
-            ));
-        }
         match session.cloud.stack_detail(&StackRef { name: stack.arn.clone(), ..stack.id.clone() }).await {
             Ok(detail) => warnings.extend(failures(name, &detail.resources.iter().collect::<Vec<&StackResource>>())),
             Err(error) => warnings.push(format!("{name}: why it failed was not read: {error}")),

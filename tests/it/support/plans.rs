@@ -227,6 +227,7 @@ pub fn destroy() -> Plan {
                 tiers,
                 shown: BTreeMap::new(),
                 unprotect: None,
+                directly: Vec::new(),
                 role: None,
             }),
         )

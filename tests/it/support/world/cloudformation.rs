@@ -1,12 +1,12 @@
 //! CloudFormation: stacks whose changes go on from tick to tick, and change sets that another change voids.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use jiff::Timestamp;
 
 use super::super::scripted::Reply;
-use super::{ENVIRONMENT, POOL, State, secret_of};
+use super::{ACCOUNT, ENVIRONMENT, POOL, REGION, State, secret_of};
 
 #[derive(Debug, Clone)]
 pub struct Stack {
@@ -29,6 +29,8 @@ pub struct Stack {
     before: Option<BTreeMap<String, String>>,
     /// Clients that the stack made: for machines and for people.
     clients: Option<(String, String)>,
+    /// Resources whose protection was switched off by a call of their own.
+    unprotected: BTreeSet<&'static str>,
 }
 
 #[derive(Debug, Clone)]
@@ -58,6 +60,16 @@ pub(super) struct ChangeSet {
 /// Resources of a platform that deletion protection keeps.
 const PROTECTED: &[(&str, &str)] =
     &[("LoadBalancer", "AWS::ElasticLoadBalancingV2::LoadBalancer"), ("UserPool", "AWS::Cognito::UserPool")];
+/// The id of such a resource: of a load balancer its ARN.
+fn physical(name: &str) -> String {
+    match name {
+        "LoadBalancer" => format!(
+            "arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/app/quarterdeck-{ENVIRONMENT}/0123456789abcdef"
+        ),
+        _ => POOL.to_owned(),
+    }
+}
+
 /// As Cognito and ELB say it (Cognito developer guide; ELB, "Deletion protection").
 const KEPT: &str = "it cannot be deleted because deletion protection is activated";
 /// As CloudFormation says it (its user guide, "Validate stack deployments").
@@ -80,6 +92,7 @@ impl Stack {
             left: 0,
             before: None,
             clients: None,
+            unprotected: BTreeSet::new(),
         }
     }
 
@@ -97,7 +110,19 @@ impl Stack {
 
     /// Whether its load balancer and its user pool are protected; they are by default.
     pub fn protected(&self) -> bool {
-        self.name.ends_with("-platform") && self.parameters.get("DeletionProtection").is_none_or(|on| on == "true")
+        self.protects().next().is_some()
+    }
+
+    /// Its resources that are protected.
+    fn protects(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let on = self.parameters.get("DeletionProtection").is_none_or(|on| on == "true");
+        let on = self.name.ends_with("-platform") && on;
+        PROTECTED.iter().copied().filter(move |(id, _)| on && !self.unprotected.contains(id))
+    }
+
+    /// Whether a deletion with this token has failed.
+    fn deleted_with(&self, token: &str) -> bool {
+        self.events.iter().any(|event| event.token == token && event.status == "DELETE_FAILED")
     }
 
     fn note(&mut self, at: Timestamp, token: &str) {
@@ -118,9 +143,10 @@ impl Stack {
         let row = |(id, kind): &(&str, &str)| {
             let (status, reason) = if kept { ("DELETE_FAILED", KEPT) } else { ("CREATE_COMPLETE", "") };
             format!(
-                "<member><LogicalResourceId>{id}</LogicalResourceId><PhysicalResourceId>x-{id}</PhysicalResourceId>\
+                "<member><LogicalResourceId>{id}</LogicalResourceId><PhysicalResourceId>{}</PhysicalResourceId>\
                  <ResourceType>{kind}</ResourceType><LastUpdatedTimestamp>{}</LastUpdatedTimestamp>\
                  <ResourceStatus>{status}</ResourceStatus><ResourceStatusReason>{reason}</ResourceStatusReason></member>",
+                physical(id),
                 self.made
             )
         };
@@ -215,6 +241,14 @@ fn done(call: &str, inner: &str) -> Reply {
     Reply::Answer(200, format!("<{call}Response><{call}Result>{inner}</{call}Result></{call}Response>"))
 }
 
+/// The parameters of a request of the Query protocol.
+pub(super) fn form(body: &str) -> BTreeMap<String, String> {
+    let pairs = body.split('&').filter_map(|pair| pair.split_once('='));
+    // The templates are long, and what is in them does not matter.
+    let pairs = pairs.filter(|(key, _)| *key != "TemplateBody");
+    pairs.map(|(key, value)| (decoded(key), decoded(value))).collect()
+}
+
 fn decoded(text: &str) -> String {
     let (bytes, mut out, mut at) = (text.as_bytes(), Vec::new(), 0);
     while at < bytes.len() {
@@ -287,9 +321,8 @@ impl State {
         let at = self.time();
         let reason = self.failing.get(&self.stacks[index].name).copied();
         let stack = &mut self.stacks[index];
-        let protected = stack.protected();
+        let (protected, resource) = (stack.protected(), stack.protects().last().unwrap_or(PROTECTED[1]));
         let token = stack.events.last().map(|event| event.token.clone()).unwrap_or_default();
-        let resource = PROTECTED[1];
         let (next, left) = match (stack.status.as_str(), reason) {
             ("CREATE_IN_PROGRESS", Some(reason)) => {
                 stack.note_failure(at, ("Broken", "AWS::ECS::Service"), "CREATE_FAILED", reason);
@@ -321,6 +354,37 @@ impl State {
         if matches!(next, "DELETE_COMPLETE" | "ROLLBACK_COMPLETE") {
             self.clear_out(index);
         }
+    }
+
+    /// A part of the environment as somebody's deletion has left it that its protection stopped.
+    pub fn half_delete(&mut self, part: &str) {
+        let name = format!("quarterdeck-{ENVIRONMENT}-{part}");
+        let index = self.stacks.iter().position(|stack| stack.name == name).expect("it is there");
+        let at = self.time();
+        let stack = &mut self.stacks[index];
+        (stack.status, stack.left) = ("DELETE_IN_PROGRESS".into(), 0);
+        stack.note(at, "somebody");
+        self.end_change(index);
+    }
+
+    /// The stack that still has a resource with this id (a load balancer's ARN is one), and the resource's name
+    /// in the template.
+    fn owner(&mut self, id: &str) -> Option<(&mut Stack, &'static str)> {
+        let (name, _) = PROTECTED.iter().find(|(name, _)| id == physical(name))?;
+        let stack = self.stacks.iter_mut().find(|stack| stack.name.ends_with("-platform") && stack.exists())?;
+        Some((stack, name))
+    }
+
+    /// Whether a resource is protected; `None` if there is none with this id.
+    pub(super) fn is_protected(&mut self, id: &str) -> Option<bool> {
+        self.owner(id).map(|(stack, name)| stack.protects().any(|(protected, _)| protected == name))
+    }
+
+    /// Switches the protection of a resource off.
+    pub(super) fn unprotect(&mut self, id: &str, operator: &str) {
+        let Some((stack, name)) = self.owner(id) else { return };
+        stack.unprotected.insert(name);
+        self.wrote(operator, format!("unprotect {id}"));
     }
 
     /// What a stack has made goes with it.
@@ -364,13 +428,7 @@ impl State {
         if !body.contains("Version=2010-05-15") {
             return None;
         }
-        let form: BTreeMap<String, String> = body
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            // The templates are long, and what is in them does not matter.
-            .filter(|(key, _)| *key != "TemplateBody")
-            .map(|(key, value)| (decoded(key), decoded(value)))
-            .collect();
+        let form = form(body);
         let text = |key: &str| form.get(key).cloned().unwrap_or_default();
         let name = text("StackName");
         let absent = || error("ValidationError", &format!("Stack with id {name} does not exist"));
@@ -438,6 +496,9 @@ impl State {
                 if let Some(at) = at.filter(|at| self.stacks[*at].status != "DELETE_IN_PROGRESS") {
                     if self.stacks[at].status == "REVIEW_IN_PROGRESS" {
                         self.stacks.remove(at);
+                    } else if self.stacks[at].deleted_with(&text("ClientRequestToken")) {
+                        // DeleteStack, "Errors".
+                        return Some(error("TokenAlreadyExistsException", "A client request token already exists"));
                     } else {
                         let now = self.time();
                         let stack = &mut self.stacks[at];
@@ -608,6 +669,7 @@ impl State {
                 let protection = set.parameters.get("DeletionProtection").filter(|_| switched);
                 let protection = protection.map(|on| format!(", protection {on}")).unwrap_or_default();
                 stack.before = Some(std::mem::replace(&mut stack.parameters, set.parameters));
+                stack.unprotected.clear();
                 let server = stack.server().map(str::to_owned);
                 let count = stack.parameters.get("MinCount").and_then(|count| count.parse().ok());
                 if let Some(server) = server {

@@ -54,7 +54,41 @@ impl State {
         }
         let id = text("ClientId");
         let absent = || Reply::error(400, "ResourceNotFoundException", "Client does not exist");
+        let pool = text("UserPoolId");
         Some(match call {
+            "DescribeUserPool" => match self.is_protected(&pool) {
+                Some(on) => {
+                    let on = if on { "ACTIVE" } else { "INACTIVE" };
+                    let invites = json!({ "AllowAdminCreateUserOnly": true, "UnusedAccountValidityDays": 7 });
+                    let policies =
+                        json!({ "PasswordPolicy": { "MinimumLength": 14, "TemporaryPasswordValidityDays": 3 } });
+                    let pool = json!({ "Id": pool, "DeletionProtection": on, "AdminCreateUserConfig": invites,
+                        "Policies": policies, "MfaConfiguration": "ON" });
+                    Reply::json(200, json!({ "UserPool": pool }))
+                }
+                None => absent(),
+            },
+            // As Cognito has it: what is not given is set to its default, and some things exclude each other.
+            "UpdateUserPool" => match self.is_protected(&pool) {
+                Some(_) if body["AdminCreateUserConfig"]["UnusedAccountValidityDays"].as_u64().unwrap_or(0) > 0 => {
+                    let why = "Please use TemporaryPasswordValidityDays in PasswordPolicy instead of UnusedAccountValidityDays";
+                    Reply::error(400, "InvalidParameterException", why)
+                }
+                Some(_) if matches!(body["MfaConfiguration"].as_str(), Some("ON" | "OPTIONAL")) => {
+                    let why = "SMS configuration and Auto verification for phone_number are required when MFA is required/optional";
+                    Reply::error(400, "InvalidParameterException", why)
+                }
+                Some(_) => {
+                    assert_eq!(
+                        body["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"], true,
+                        "strangers can sign up"
+                    );
+                    assert_eq!(body["DeletionProtection"], "INACTIVE");
+                    self.unprotect(&pool, operator);
+                    Reply::json(200, json!({}))
+                }
+                None => absent(),
+            },
             "ListUserPoolClients" => {
                 let row = |client: &Client| json!({ "ClientId": client.id, "ClientName": client.name });
                 Reply::json(200, json!({ "UserPoolClients": self.clients.values().map(row).collect::<Vec<_>>() }))

@@ -1,6 +1,7 @@
 //! Elastic Load Balancing: the target groups of the services, each with the tasks that are registered in it.
 
 use super::super::scripted::Reply;
+use super::cloudformation::form;
 use super::{ACCOUNT, REGION, State};
 
 /// The ARN of a target group.
@@ -9,7 +10,10 @@ pub(super) fn arn(name: &str) -> String {
 }
 
 impl State {
-    pub(super) fn elb_call(&self, call: &str, body: &str) -> Option<Reply> {
+    pub(super) fn elb_call(&mut self, call: &str, body: &str, operator: &str) -> Option<Reply> {
+        if call.ends_with("LoadBalancerAttributes") {
+            return Some(self.attributes(call, body, operator));
+        }
         if call != "DescribeTargetHealth" {
             return None;
         }
@@ -38,6 +42,24 @@ impl State {
                  </TargetHealthDescriptions></DescribeTargetHealthResult></DescribeTargetHealthResponse>"
             ),
         ))
+    }
+
+    /// DescribeLoadBalancerAttributes and ModifyLoadBalancerAttributes.
+    fn attributes(&mut self, call: &str, body: &str, operator: &str) -> Reply {
+        let form = form(body);
+        let balancer = form.get("LoadBalancerArn").cloned().unwrap_or_default();
+        if self.is_protected(&balancer).is_none() {
+            return error("LoadBalancerNotFound", "One or more load balancers not found");
+        }
+        if call.starts_with("Modify") && form.get("Attributes.member.1.Value").is_some_and(|value| value == "false") {
+            self.unprotect(&balancer, operator);
+        }
+        let on = self.is_protected(&balancer).unwrap_or(false);
+        let attribute = format!("<member><Key>deletion_protection.enabled</Key><Value>{on}</Value></member>");
+        let answer = format!(
+            "<{call}Response><{call}Result><Attributes>{attribute}</Attributes></{call}Result></{call}Response>"
+        );
+        Reply::Answer(200, answer)
     }
 
     /// Addresses and states of the running tasks in a target group; `None` if no service has it.

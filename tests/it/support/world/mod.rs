@@ -263,7 +263,7 @@ impl State {
             .secrets_call(call, &body, operator)
             .or_else(|| self.cognito_call(call, &body, operator))
             .or_else(|| self.ecs_call(call, &body, operator))
-            .or_else(|| self.elb_call(call, &request.body))
+            .or_else(|| self.elb_call(call, &request.body, operator))
             .or_else(|| self.scaling_call(call, &body, operator))
             .or_else(|| self.cloudformation_call(call, &request.body, operator, url));
         if let Some(reply) = answered {
