@@ -203,6 +203,8 @@ impl Scope {
                 Some((vec![self.arn("cognito-idp", "userpool/*")], tag))
             }
             On::Secrets => plain(self.arn("secretsmanager", &format!("secret:quarterdeck/{environment}/*"))),
+            // Images may come from any region.
+            On::Repositories => plain(self.arn_in("ecr", "*", "repository/*")),
             On::LogGroups if self.ours() => plain(self.arn("logs", &format!("log-group:/quarterdeck/{environment}/*"))),
             On::LogGroups => plain(self.arn("logs", "log-group:*")),
         }
