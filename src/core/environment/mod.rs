@@ -182,6 +182,8 @@ pub struct ServerSpec {
     pub max: Option<u32>,
     /// Autoscaling target: requests per target and minute.
     pub requests_per_target: Option<u32>,
+    /// Most requests of one caller in a minute and task; 0 is no limit.
+    pub requests_per_minute: Option<u32>,
     /// Autoscaling target: CPU in percent.
     pub cpu_target: Option<u32>,
     /// Share of tasks on Fargate Spot.
