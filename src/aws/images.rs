@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::convert::text;
 use super::{AwsCloud, error};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, Images};
-use crate::core::image::{EcrImage, Found, Platform, Reference};
+use crate::core::image::{EcrImage, Found, Platform, Reference, Variant};
 use crate::core::text::sanitise;
 use crate::core::unread::Read;
 
@@ -43,6 +43,7 @@ struct Manifest {
 
 #[derive(Deserialize)]
 struct Entry {
+    digest: String,
     platform: Option<Built>,
 }
 
@@ -56,6 +57,16 @@ struct Blob {
 struct Built {
     os: String,
     architecture: String,
+    /// How a container of it runs; in the configuration alone.
+    #[serde(default)]
+    config: Runs,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Runs {
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
 }
 
 impl Built {
@@ -96,15 +107,25 @@ impl AwsCloud {
         let digest = found.image_id().and_then(ImageIdentifier::image_digest).ok_or_else(garbled)?;
         let manifest: Manifest = serde_json::from_str(found.image_manifest().ok_or_else(garbled)?)
             .map_err(|_| error::garbled(IMAGE, "the manifest is none of OCI or Docker"))?;
-        let platforms = self.platforms(&client, image, manifest).await;
-        Ok(Found::Image { digest: text(Some(digest)), platforms: Read::from(platforms) })
+        let digest = text(Some(digest));
+        let variants = self.variants(&client, image, manifest, &digest).await;
+        Ok(Found::Image { digest, variants: Read::from(variants) })
     }
 
     /// An index says for what its images are; a single image in its configuration.
-    async fn platforms(&self, client: &Client, image: &EcrImage, manifest: Manifest) -> CloudResult<Vec<Platform>> {
+    async fn variants(
+        &self,
+        client: &Client,
+        image: &EcrImage,
+        manifest: Manifest,
+        digest: &str,
+    ) -> CloudResult<Vec<Variant>> {
         if let Some(entries) = manifest.manifests {
-            let built = entries.iter().filter_map(|entry| entry.platform.as_ref());
-            return Ok(built.filter(|one| one.os != NO_PLATFORM).map(Built::platform).collect());
+            let variant = |entry: Entry| {
+                let platform = entry.platform.filter(|built| built.os != NO_PLATFORM)?.platform();
+                Some(Variant { platform, digest: text(Some(&entry.digest)), command: None })
+            };
+            return Ok(entries.into_iter().filter_map(variant).collect());
         }
         let config = manifest.config.ok_or_else(|| error::garbled(IMAGE, "the manifest names no configuration"))?;
         let call = client.get_download_url_for_layer().registry_id(&image.account);
@@ -117,7 +138,10 @@ impl AwsCloud {
         }
         let built: Built = serde_json::from_slice(&bytes)
             .map_err(|_| error::garbled(LAYER, "the configuration of the image says no processor"))?;
-        Ok(vec![built.platform()])
+        let platform = built.platform();
+        // One behind the other, as a container starts it (OCI image specification, "Image Configuration").
+        let command = [built.config.entrypoint, built.config.cmd].into_iter().flatten().flatten().collect();
+        Ok(vec![Variant { platform, digest: digest.to_owned(), command: Some(command) }])
     }
 
     /// Fetches a small blob. Its address is signed, so that nothing of it is told.

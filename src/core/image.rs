@@ -82,9 +82,20 @@ pub enum Found {
     Image {
         /// As `sha256:…`; of an index where it is one for several processors.
         digest: String,
-        /// What it is for. Read by other calls than the image itself.
-        platforms: Read<Vec<Platform>>,
+        /// The images that it stands for, one for each platform. Read by other calls than the digest.
+        variants: Read<Vec<Variant>>,
     },
+}
+
+/// An image for one platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variant {
+    pub platform: Platform,
+    /// Its own, where it is one of an index.
+    pub digest: String,
+    /// The program that it starts by itself, and the arguments; empty where it names none. `None` where the index
+    /// alone was read, which does not say it.
+    pub command: Option<Vec<String>>,
 }
 
 /// For what an image was built, in the words of the OCI image specification.
@@ -126,12 +137,24 @@ impl Found {
         match self {
             Self::NoRepository => Some(Lack::NoRepository),
             Self::NoImage => Some(Lack::NoImage),
-            Self::Image { platforms, .. } => {
-                let platforms = platforms.known()?;
+            Self::Image { .. } => {
+                let platforms = self.platforms()?;
                 let fits = platforms.contains(&architecture.platform());
-                (!fits).then(|| Lack::Platform(platforms.clone()))
+                (!fits).then_some(Lack::Platform(platforms))
             }
         }
+    }
+
+    /// What it is for, if that was read.
+    pub fn platforms(&self) -> Option<Vec<Platform>> {
+        let Self::Image { variants, .. } = self else { return None };
+        Some(variants.known()?.iter().map(|variant| variant.platform.clone()).collect())
+    }
+
+    /// The image that a task of this processor starts from, if that was read.
+    pub fn variant(&self, architecture: Architecture) -> Option<&Variant> {
+        let Self::Image { variants, .. } = self else { return None };
+        variants.known()?.iter().find(|variant| variant.platform == architecture.platform())
     }
 }
 
@@ -177,12 +200,14 @@ mod tests {
 
     #[test]
     fn what_was_not_read_lacks_nothing() {
-        let image = |platforms| Found::Image { digest: "sha256:1".into(), platforms };
+        let variant =
+            |platform: &Platform| Variant { platform: platform.clone(), digest: "sha256:2".into(), command: None };
+        let image = |variants| Found::Image { digest: "sha256:1".into(), variants };
         let (arm, x86) = (Architecture::Arm64.platform(), Architecture::X86.platform());
         let unread = CloudError::new(ErrorKind::Denied, "ecr:GetDownloadUrlForLayer", "no");
         assert_eq!(image(Read::NotRead(unread)).lack(Architecture::X86), None);
-        assert_eq!(image(Read::Known(vec![arm.clone(), x86])).lack(Architecture::X86), None);
-        assert_eq!(image(Read::Known(vec![arm.clone()])).lack(Architecture::X86), Some(Lack::Platform(vec![arm])));
+        assert_eq!(image(Read::Known(vec![variant(&arm), variant(&x86)])).lack(Architecture::X86), None);
+        assert_eq!(image(Read::Known(vec![variant(&arm)])).lack(Architecture::X86), Some(Lack::Platform(vec![arm])));
         assert_eq!(Found::NoImage.lack(Architecture::X86), Some(Lack::NoImage));
         assert_eq!(Found::NoRepository.lack(Architecture::Arm64), Some(Lack::NoRepository));
     }

@@ -20,7 +20,8 @@ use sha2::{Digest, Sha256};
 
 const HOST: &str = "123456789012.dkr.ecr.eu-central-1.amazonaws.com";
 /// The configuration of the image that is for one processor.
-const CONFIG: &str = r#"{"architecture":"arm64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":[]}}"#;
+const CONFIG: &str =
+    r#"{"architecture":"arm64","os":"linux","config":{"Entrypoint":["node"],"Cmd":["a.js","--stdio"]}}"#;
 const SIGNATURE: &str = "X-Amz-Signature=hunter2";
 
 fn digest(text: &str) -> String {
@@ -34,7 +35,7 @@ fn single() -> String {
 }
 
 fn index() -> String {
-    let one = |os: &str, architecture: &str| json!({ "digest": "sha256:0", "platform": { "os": os, "architecture": architecture } });
+    let one = |os: &str, architecture: &str| json!({ "digest": digest(&single()), "platform": { "os": os, "architecture": architecture } });
     json!({ "manifests": [one("linux", "arm64"), one("linux", "amd64"), one("unknown", "unknown")] }).to_string()
 }
 
@@ -109,8 +110,11 @@ async fn an_image_has_its_digest_and_its_processors(#[case] name: &str, #[case] 
     let server = serve(&empty()).await;
     let image = EcrImage::parse(&format!("{HOST}/{name}")).unwrap();
     let found = cloud(&server.url).await.image(&image).await.unwrap();
-    let Found::Image { digest, platforms: Read::Known(platforms) } = found else { panic!("{found:?}") };
+    let platforms = found.platforms().unwrap();
     assert_eq!(platforms.iter().map(ToString::to_string).collect::<Vec<_>>(), built);
+    let Found::Image { digest, variants: Read::Known(variants) } = found else { panic!("{found:?}") };
+    let command = (built.len() == 1).then(|| ["node", "a.js", "--stdio"].map(str::to_owned).to_vec());
+    assert_eq!(variants[0].command, command, "an index does not say it");
     assert!(image.to_string().ends_with(&digest) || digest.starts_with("sha256:"));
     let sent: Value = serde_json::from_str(&server.requests("BatchGetImage")[0].body).unwrap();
     assert_eq!((&sent["registryId"], &sent["repositoryName"]), (&json!("123456789012"), &json!("files")));
@@ -133,7 +137,7 @@ async fn what_is_not_there_and_what_was_not_read_are_told_apart() {
     assert!(bad.kind == ErrorKind::Invalid && bad.message.contains("InvalidImageDigest"), "{bad}");
     assert_eq!(ask("files:none").await.unwrap_err().kind, ErrorKind::Garbled);
     for (name, kind) in [("files:odd", ErrorKind::Garbled), ("files:lost", ErrorKind::Denied)] {
-        let Found::Image { platforms: Read::NotRead(why), .. } = ask(name).await.unwrap() else { panic!("{name}") };
+        let Found::Image { variants: Read::NotRead(why), .. } = ask(name).await.unwrap() else { panic!("{name}") };
         assert!(why.kind == kind && !why.to_string().contains("hunter2"), "{name}: {why}");
     }
 }
@@ -215,6 +219,24 @@ async fn a_tag_is_deployed_by_the_digest_that_it_has_now() {
     assert!(planned.warnings.iter().all(|warning| !warning.contains("could not be read")), "{:?}", planned.warnings);
 }
 
+/// ECS takes no command from an image where another program is put in front.
+#[rstest]
+#[case("files:1")]
+#[case("files:both")]
+#[tokio::test]
+async fn a_server_that_gangway_is_put_in_front_of_keeps_the_command_of_its_image(#[case] image: &str) {
+    let more = format!("[server.app]\ntransport = 'stdio'\n[platform]\ngangway_image = '{HOST}/files:both'");
+    let planned = plan(&empty(), &format!("{HOST}/{image}"), &more).await.unwrap();
+    assert_eq!(given(&planned, "AppCommand"), "node~|~a.js~|~--stdio");
+    let row = planned.changes.iter().find(|change| change.field == "app command").unwrap();
+    assert_eq!(row.after.as_deref(), Some("node a.js --stdio"));
+    let said = more.replace("'stdio'", "'stdio'\ncommand = ['other']");
+    let planned = plan(&empty(), &format!("{HOST}/{image}"), &said).await.unwrap();
+    assert_eq!(given(&planned, "AppCommand"), "other");
+    let unread = plan(&empty(), &format!("{HOST}/files:lost"), &more).await.unwrap_err();
+    assert!(unread.why().contains("server.time.app.command"), "{unread}");
+}
+
 #[tokio::test]
 async fn what_could_not_be_read_is_a_warning_and_stays_as_it_is_named() {
     for image in ["secret:1", "files:none"] {
@@ -225,6 +247,9 @@ async fn what_could_not_be_read_is_a_warning_and_stays_as_it_is_named() {
             planned.warnings.iter().filter(|warning| warning.contains("server.time.image: it could not be read"));
         assert_eq!(told.count(), 1, "{image}: {:?}", planned.warnings);
     }
+    let planned = plan(&empty(), &format!("{HOST}/files:lost"), "gangway = true").await.unwrap();
+    let told = planned.warnings.iter().filter(|warning| warning.contains("could not be read for which processor"));
+    assert_eq!(told.count(), 1, "{:?}", planned.warnings);
 }
 
 /// A deploy of something else is not held up by an image that tasks run from already; but the operator is told.

@@ -58,9 +58,9 @@ fn environment(session: &Session) -> PlanResult<&Environment> {
 
 pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Plan> {
     let environment = secret::placed(session, chosen(environment(session)?, only)?).await?;
-    let (environment, looked) = image::pinned(session, environment).await;
     let (found, unlisted) = named_alike(session).await?;
     let (existing, others) = partition(found, &environment.environment);
+    let (environment, looked) = image::pinned(session, environment, &existing).await?;
     let deploys = stacks(&environment, &session.overrides, &existing);
     not_anothers(&deploys, &others)?;
     check_changes(&environment, &deploys, &existing)?;

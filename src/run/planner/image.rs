@@ -7,9 +7,9 @@ use futures::future::join_all;
 
 use super::refused;
 use crate::cloud::{CloudResult, ErrorKind};
-use crate::core::environment::{Environment, Needed, needed_images};
+use crate::core::environment::{Architecture, Environment, Needed, ServerSpec, names, needed_images};
 use crate::core::error::{PlanError, PlanResult};
-use crate::core::image::{EcrImage, Found, Lack, Platform, Reference};
+use crate::core::image::{EcrImage, Found, Lack, Platform, Reference, Variant};
 use crate::core::operation::deploy::StackDeploy;
 use crate::core::plan::{Change, Risk};
 use crate::core::stack::Stack;
@@ -24,18 +24,29 @@ pub(super) struct Looked {
 
 /// Looks up the images that the file names, and names those that have a tag by their digest instead: what the plan has
 /// seen is then what every task starts from, whoever moves the tag. The file stays as it is.
-pub(super) async fn pinned(session: &Session, mut environment: Environment) -> (Environment, Looked) {
+///
+/// ECS drops an image's own command where another program is put in front, so that is read here, where the file says
+/// none.
+///
+/// # Errors
+/// Where such a command is none that a template can hold.
+pub(super) async fn pinned(
+    session: &Session,
+    mut environment: Environment,
+    deployed: &[Stack],
+) -> PlanResult<(Environment, Looked)> {
     let mut looked = Looked { found: BTreeMap::new(), skipped: session.context.emulated() };
     let named = environment.servers.iter().map(|server| &server.image).chain(&environment.platform.gangway_image);
     let names: Vec<EcrImage> = named.filter_map(|name| EcrImage::parse(name)).collect();
     looked.up(session, names).await;
+    looked.commands(session, &mut environment, deployed).await?;
     let servers = environment.servers.iter_mut().map(|server| &mut server.image);
     for name in servers.chain(&mut environment.platform.gangway_image) {
         if let Some(pinned) = looked.pin(name) {
             *name = pinned;
         }
     }
-    (environment, looked)
+    Ok((environment, looked))
 }
 
 impl Looked {
@@ -47,6 +58,43 @@ impl Looked {
         self.found.extend(names.into_iter().zip(found));
     }
 
+    /// Gives servers that know nothing of gangway the command of their image, where the file says none.
+    async fn commands(
+        &mut self,
+        session: &Session,
+        environment: &mut Environment,
+        deployed: &[Stack],
+    ) -> PlanResult<()> {
+        let (name, mut filled) = (environment.environment.clone(), false);
+        let silent = |server: &&mut ServerSpec| server.app.as_ref().is_some_and(|app| app.command.is_none());
+        for server in environment.servers.iter_mut().filter(silent) {
+            let Some(image) = EcrImage::parse(&server.image) else { continue };
+            let architecture = architecture(server, &name, deployed);
+            let Some(mut variant) = self.variant(&image, architecture) else { continue };
+            if variant.command.is_none() {
+                let own = EcrImage { reference: Reference::Digest(variant.digest), ..image };
+                self.up(session, vec![own.clone()]).await;
+                let Some(found) = self.variant(&own, architecture) else { continue };
+                variant = found;
+            }
+            if let Some(app) = &mut server.app {
+                app.command = variant.command.filter(|command| !command.is_empty());
+                filled |= app.command.is_some();
+            }
+        }
+        if !filled {
+            return Ok(());
+        }
+        environment.validate().map_err(|why| {
+            refused(ErrorKind::Invalid, why.to_string())
+                .with_hint("the command is that of the image; the file can say another")
+        })
+    }
+
+    fn variant(&self, image: &EcrImage, architecture: Architecture) -> Option<Variant> {
+        self.found.get(image)?.as_ref().ok()?.variant(architecture).cloned()
+    }
+
     /// The name with the digest, which then is known, too.
     fn pin(&mut self, name: &str) -> Option<String> {
         let image = EcrImage::parse(name).filter(|image| matches!(image.reference, Reference::Tag(_)))?;
@@ -56,6 +104,16 @@ impl Looked {
         self.found.insert(EcrImage { reference: Reference::Digest(digest.clone()), ..image }, Ok(found));
         Some(pinned)
     }
+}
+
+/// The processor of a server's tasks: what the file says, else what is deployed, else the template's default.
+fn architecture(server: &ServerSpec, environment: &str, deployed: &[Stack]) -> Architecture {
+    let name = names::stack(environment, &server.name);
+    let in_force = || {
+        let stack = deployed.iter().find(|stack| stack.id.name == name)?;
+        (stack.parameters.get("Architecture")? == "X86_64").then_some(Architecture::X86)
+    };
+    server.architecture.or_else(in_force).unwrap_or(Architecture::Arm64)
 }
 
 /// Shows the images that a deploy brings, and warns of what could not be read, and of what the running tasks have but
@@ -96,7 +154,10 @@ pub(super) async fn look(
                     needed.server,
                     lacks(needed, image, &lack)
                 )),
-                None => changes.extend(row(needed, image, found)),
+                None => {
+                    changes.extend(row(needed, image, found));
+                    warnings.extend(unknown(needed, image, found));
+                }
             },
             Some(Err(why)) => warnings.push(format!(
                 "{}: it could not be read whether {image} is there and for which processor: {why}",
@@ -111,8 +172,8 @@ pub(super) async fn look(
 
 /// What a deploy brings, by digest and processor.
 fn row(needed: &Needed, image: &EcrImage, found: &Found) -> Option<Change> {
-    let Found::Image { digest, platforms } = found else { return None };
-    let built = platforms.known().map_or_else(|| "?".to_owned(), |platforms| list(platforms));
+    let Found::Image { digest, .. } = found else { return None };
+    let built = found.platforms().map_or_else(|| "?".to_owned(), |platforms| list(&platforms));
     needed.new.then(|| Change {
         subject: needed.server.clone(),
         field: if needed.key.starts_with("platform") { "gangway image in ECR".into() } else { "image in ECR".into() },
@@ -120,6 +181,13 @@ fn row(needed: &Needed, image: &EcrImage, found: &Found) -> Option<Change> {
         after: Some(format!("{} {digest}, for {built}", image.repository)),
         risk: Risk::Safe,
     })
+}
+
+/// Says of an image that is there that nobody knows for which processor.
+fn unknown(needed: &Needed, image: &EcrImage, found: &Found) -> Option<String> {
+    let Found::Image { variants, .. } = found else { return None };
+    let why = variants.why()?;
+    Some(format!("{}: it could not be read for which processor {image} is: {why}", needed.key))
 }
 
 fn list(platforms: &[Platform]) -> String {
