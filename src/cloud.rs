@@ -20,6 +20,7 @@ use crate::core::doctor::{Ask, Heard};
 pub use crate::core::error::{CloudError, CloudResult, ErrorKind};
 use crate::core::fleet::{Attention, Fleet, Task, TaskDefinition};
 use crate::core::identity::Identity;
+use crate::core::image::{EcrImage, Found};
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery, TailUpdate};
 use crate::core::operation::variable::Variables;
@@ -47,6 +48,7 @@ pub trait Cloud:
     + Services
     + Stacks
     + Drafts
+    + Images
     + Clients
     + Secrets
     + Logs
@@ -164,6 +166,15 @@ pub trait Drafts {
     /// Deletes a change set that was not executed, and the empty stack that it may have left in
     /// `REVIEW_IN_PROGRESS`. One that does not exist any more is no error.
     async fn discard(&self, stack: &StackRef, change_set: &str) -> CloudResult<()>;
+}
+
+/// ECR.
+#[async_trait]
+pub trait Images {
+    /// What ECR has under a name, in the region and of the account that the name says: the digest, and for which
+    /// processors it is. That a repository or an image is not there is no error; `ErrorKind::Denied` says nothing of
+    /// either.
+    async fn image(&self, image: &EcrImage) -> CloudResult<Found>;
 }
 
 /// Cognito's app clients.

@@ -110,6 +110,29 @@ impl RegionalLogs {
     }
 }
 
+/// ECR's clients by region: tasks start from images of any.
+pub(super) struct RegionalImages {
+    reads: SdkConfig,
+    meter: Meter,
+    made: Mutex<HashMap<String, aws_sdk_ecr::Client>>,
+}
+
+impl RegionalImages {
+    pub(super) fn new(reads: SdkConfig, meter: Meter) -> Self {
+        Self { reads, meter, made: Mutex::default() }
+    }
+
+    /// The client in a region.
+    pub(super) fn at(&self, region: &str) -> aws_sdk_ecr::Client {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let here = self.reads.clone().into_builder().region(Region::new(region.to_owned())).build();
+            client!(aws_sdk_ecr, &here, self.meter)
+        };
+        made.entry(region.to_owned()).or_insert_with(make).clone()
+    }
+}
+
 /// The client for live tails. The SDK must not take a quiet stream for a stalled one.
 fn for_tail(reads: &SdkConfig, meter: &Meter) -> aws_sdk_cloudwatchlogs::Client {
     let mut config = aws_sdk_cloudwatchlogs::config::Builder::from(reads)

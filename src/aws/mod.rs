@@ -20,6 +20,7 @@ mod elb;
 mod error;
 mod fleet;
 mod held;
+mod images;
 mod insights;
 mod log_configuration;
 mod logs;
@@ -52,7 +53,7 @@ use crate::core::environment::Template;
 use crate::core::identity::of_aws;
 use crate::core::logs::ContainerLog;
 
-use clients::{Regional, RegionalLogs, ServiceClients};
+use clients::{Regional, RegionalImages, RegionalLogs, ServiceClients};
 use meter::Meter;
 pub use outside::Prober;
 use pacer::Pacer;
@@ -116,6 +117,8 @@ pub struct AwsCloud {
     meter: Meter,
     /// CloudWatch Logs in other regions, to which services may log.
     logs: RegionalLogs,
+    /// ECR, in any region.
+    images: RegionalImages,
     /// The budget of calls.
     pacer: Pacer,
     /// The fleet as it is read in turn.
@@ -170,6 +173,7 @@ pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<Aw
         pacer: Pacer::new(endpoint.as_deref().is_none_or(of_aws)),
         turns: Turns::default(),
         logs: RegionalLogs::new(reads.clone(), meter.clone()),
+        images: RegionalImages::new(reads.clone(), meter.clone()),
         stacks: Regional::new(reads, writes, meter.clone()),
         http: OnceLock::new(),
         meter,

@@ -16,6 +16,7 @@ pub mod finding;
 pub mod fleet;
 pub mod health;
 pub mod identity;
+pub mod image;
 pub mod logs;
 pub mod meaning;
 pub mod operation;

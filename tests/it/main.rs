@@ -29,6 +29,7 @@ mod flows_logs;
 mod flows_requests;
 mod health;
 mod hostile;
+mod images;
 mod killed;
 mod local_emulator;
 mod logs_foreign;

@@ -74,7 +74,7 @@ const WRONG: &str = r#"{"SecretString":"{\"client_id\":\"client1\",\"client_secr
     "SecretList":"MARKER","VersionIdsToStages":"MARKER","VersionStages":"MARKER","clusters":"MARKER","services":"MARKER",
     "service":"MARKER","serviceArns":"MARKER","tasks":"MARKER","task":"MARKER","taskArns":"MARKER","taskDefinition":"MARKER",
     "taskDefinitionArns":"MARKER","ScalableTargets":"MARKER","events":"MARKER","logGroups":"MARKER","results":"MARKER",
-    "ARN":{"MARKER":1},"Name":{"MARKER":1},"queryId":{"MARKER":1},"success":"MARKER","access_token":{"MARKER":1}}"#;
+    "ARN":{"MARKER":1},"Name":{"MARKER":1},"queryId":{"MARKER":1},"images":"MARKER","downloadUrl":{"MARKER":1},"success":"MARKER","access_token":{"MARKER":1}}"#;
 
 /// How a call is named on the wire.
 fn on_the_wire(call: ApiCall) -> String {

@@ -102,7 +102,7 @@ fn every_call_that_an_error_names_is_in_the_table() {
 #[case(Job::Logs, &[Part::Reads, Part::Logs])]
 #[case(Job::Scale, &[Part::Reads, Part::Restart, Part::Scale, Part::StopTask])]
 #[case(Job::Rotate, &[Part::Reads, Part::Secrets, Part::Rotate])]
-#[case(Job::Deploy, &[Part::Reads, Part::Secrets, Part::Deploy, Part::Refused, Part::Discard, Part::Destroy])]
+#[case(Job::Deploy, &[Part::Reads, Part::Secrets, Part::Deploy, Part::Refused, Part::Discard, Part::Destroy, Part::Images])]
 #[tokio::test]
 async fn a_job_makes_no_call_that_its_policy_forbids(#[case] job: Job, #[case] parts: &[Part]) {
     let scope = Scope {

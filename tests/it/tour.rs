@@ -9,6 +9,7 @@ use crate::support::world::{Setup, World};
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use quarterdeck::aws::{Access, connect};
+use quarterdeck::core::image::EcrImage;
 use quarterdeck::core::logs::LogQuery;
 use quarterdeck::core::logs::insights::InsightsRequest;
 use quarterdeck::core::operation::service::StopTask;
@@ -38,6 +39,7 @@ pub enum Part {
     Destroy,
     /// A destroy of what an earlier one could not delete, because it is protected.
     Stuck,
+    Images,
 }
 
 impl Part {
@@ -68,6 +70,7 @@ impl Part {
             C::DeleteStack => Self::Destroy,
             C::DescribeUserPool | C::UpdateUserPool => Self::Stuck,
             C::DescribeLoadBalancerAttributes | C::ModifyLoadBalancerAttributes => Self::Stuck,
+            C::BatchGetImage | C::GetDownloadUrlForLayer => Self::Images,
         }
     }
 }
@@ -110,6 +113,7 @@ pub async fn tour(part: Part, spoilt: Option<Spoilt>) -> (Vec<String>, String) {
         }
         Part::Deploy | Part::Refused => planned(&session, &world, PlanRequest::Deploy { servers: Vec::new() }).await,
         Part::Discard => discard(&session, &world).await,
+        Part::Images => images(&session).await,
         Part::Destroy => planned(&session, &world, PlanRequest::Destroy).await,
         Part::Stuck => {
             world.state().half_delete("platform");
@@ -166,6 +170,11 @@ async fn logs(session: &Session) -> String {
     };
     said += &format!("{:?}\n{:?}\n", cloud.insights_start(&asked).await, cloud.insights_results("q-1").await);
     said + &format!("{:?}\n", cloud.insights_stop("q-1").await)
+}
+
+async fn images(session: &Session) -> String {
+    let name = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/time:1";
+    format!("{:?}\n", session.cloud.image(&EcrImage::parse(name).unwrap()).await)
 }
 
 /// A change set of a stack that has nothing else.

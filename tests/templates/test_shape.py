@@ -213,6 +213,10 @@ class Shape(unittest.TestCase):
         self.assertEqual(len(server["Secrets"]), 3)
         names = {one["Name"] for one in server["Environment"]}
         self.assertLessEqual({"GANGWAY_APP", "GANGWAY_MAX_BODY_BYTES", "GANGWAY_MAX_REQUESTS", "GANGWAY_REQUEST_SECONDS"}, names)
+        self.assertNotIn("GANGWAY_REQUESTS_PER_MINUTE", names)
+        limited = templates.resolve(self.all["server"], templates.APP | {"RequestsPerMinute": "60"})["Resources"]
+        environment = limited["TaskDefinition"]["Properties"]["ContainerDefinitions"][-1]["Environment"]
+        self.assertIn({"Name": "GANGWAY_REQUESTS_PER_MINUTE", "Value": {"Ref": "RequestsPerMinute"}}, environment)
         self.assertEqual(resources["TaskRole"]["Properties"]["ManagedPolicyArns"], {"Ref": "TaskPolicyArns"})
         # Where the image has it in front already, nothing is put there.
         resources = templates.resolve(self.all["server"], templates.APP | {"GangwayImage": ""})["Resources"]

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::jwks::Jwks;
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::rate::Rates;
 use crate::shared::{Shared, Tools};
 use crate::token::Verifier;
 use crate::{auth, body, head, limits, metadata, origin, requests, serve};
@@ -118,6 +119,7 @@ impl App {
             metrics: config.metrics.then(|| Arc::new(Metrics::new(log.clone()))),
             log,
             budget: Budget::new(config.limits.memory_bytes),
+            rates: Rates::new(config.limits.caller_requests),
             slots: Arc::new(Semaphore::new(config.limits.concurrent_requests)),
             in_flight: TaskTracker::new(),
             config,

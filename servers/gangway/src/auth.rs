@@ -1,6 +1,7 @@
 //! The token check, in front of the protocol.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
@@ -8,11 +9,11 @@ use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::challenge::Denial;
+use crate::challenge::{Denial, too_often};
 use crate::facts::facts;
 use crate::shared::Shared;
 
-/// Lets requests with a token for this server through, with their
+/// Lets requests with a token for this server through, as often as a caller may ask, with their
 /// [`Caller`](crate::Caller) in the extensions.
 pub async fn check(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let verified = match bearer(request.headers()) {
@@ -24,6 +25,9 @@ pub async fn check(State(shared): State<Arc<Shared>>, mut request: Request, next
             facts(&request).client(&caller.client_id);
             if !caller.may_read {
                 return Denial::Scope(&["read"]).into_response(&shared.config);
+            }
+            if let Err(until) = shared.rates.count(&caller, Instant::now()) {
+                return too_often(until);
             }
             // The token is meant for this server only. Tools must not pass it on, so they do not get it.
             request.headers_mut().remove(AUTHORIZATION);

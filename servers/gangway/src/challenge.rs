@@ -99,6 +99,16 @@ pub fn rpc_error(status: StatusCode, code: i32, message: &str, id: Option<&Value
     response
 }
 
+/// The refusal of a caller that asks too often, with the time until it may ask again (RFC 6585 section 4).
+pub fn too_often(until: std::time::Duration) -> Response {
+    let why = "too many requests of this caller in a minute";
+    let mut response = rpc_error(StatusCode::TOO_MANY_REQUESTS, BUSY, why, None);
+    // Whole seconds, and none too early (RFC 9110 section 10.2.3).
+    let seconds = until.as_secs() + u64::from(until.subsec_nanos() > 0);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
 /// A small JSON error that no cache keeps.
 fn json(status: StatusCode, body: &Value) -> Response {
     let mut response = Response::new(Body::from(body.to_string()));

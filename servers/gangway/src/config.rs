@@ -102,6 +102,9 @@ pub struct Limits {
     pub request_time: Duration,
     /// Most requests at the same time (`GANGWAY_MAX_REQUESTS`). Default 512.
     pub concurrent_requests: usize,
+    /// Most requests of one caller in a minute (`GANGWAY_REQUESTS_PER_MINUTE`), by its client and its subject, to this
+    /// process. Default none.
+    pub caller_requests: Option<u32>,
     /// Longest life of a token, in seconds from its issue. Default 1 day, the most that Cognito gives an access
     /// token (Cognito developer guide, "Token expiration").
     pub token_life: Duration,
@@ -131,6 +134,7 @@ impl Default for Limits {
             connections: 1024,
             request_time: Duration::from_secs(30),
             concurrent_requests: 512,
+            caller_requests: None,
             token_life: Duration::from_secs(86_400),
             drain_time: Duration::from_secs(50),
             jwks_time: Duration::from_secs(5),
@@ -249,6 +253,10 @@ fn limits(env: &Env) -> Result<Limits, ConfigError> {
         body_bytes: number(env, "GANGWAY_MAX_BODY_BYTES", 1024..=16 * 1024 * 1024)?.unwrap_or(defaults.body_bytes),
         memory_bytes: number(env, "GANGWAY_MEMORY_BYTES", 1024 * 1024..=1 << 40)?.unwrap_or(defaults.memory_bytes),
         concurrent_requests: number(env, "GANGWAY_MAX_REQUESTS", 1..=65_536)?.unwrap_or(defaults.concurrent_requests),
+        // Zero is no limit: a template has no other word for it.
+        caller_requests: number(env, "GANGWAY_REQUESTS_PER_MINUTE", 0..=1_000_000)?
+            .and_then(|most| u32::try_from(most).ok())
+            .filter(|most| *most > 0),
         request_time: number(env, "GANGWAY_REQUEST_SECONDS", 1..=EDGE_SECONDS)?
             .map_or(defaults.request_time, |seconds| Duration::from_secs(seconds as u64)),
         ..defaults

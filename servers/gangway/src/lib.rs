@@ -38,6 +38,7 @@ mod log;
 mod metadata;
 mod metrics;
 mod origin;
+mod rate;
 mod raw;
 mod requests;
 mod run;

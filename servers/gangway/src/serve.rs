@@ -78,7 +78,7 @@ pub async fn accept(
 
 /// Most connections for the files that this process may open: some are for the log, the listener and the
 /// issuer's keys.
-fn files() -> usize {
+pub(crate) fn files() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(32).max(8))
 }

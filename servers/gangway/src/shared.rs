@@ -9,6 +9,7 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::rate::Rates;
 use crate::token::Verifier;
 
 /// What the layers share. Each gets it as its state.
@@ -22,6 +23,8 @@ pub struct Shared {
     pub tools: Box<dyn Tools>,
     /// One permit for each request that may run at once.
     pub slots: Arc<Semaphore>,
+    /// How often each caller asks.
+    pub rates: Rates,
     /// The memory for the requests under way.
     pub budget: Budget,
     /// The requests that a stop waits for.

@@ -11,7 +11,7 @@ use clock::{start, start_with};
 use serde_json::json;
 use support::issuer::{Issuer, token};
 use support::server::{body, header, until};
-use support::{call, list, machine_claims};
+use support::{call, list, machine_claims, with};
 
 #[tokio::test]
 async fn too_many_at_once_are_turned_away() {
@@ -28,6 +28,28 @@ async fn too_many_at_once_are_turned_away() {
     server.handler.go_on.add_permits(1);
     assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
     assert_eq!(server.post_authorized(&list()).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_caller_that_asks_too_often_is_told_when_to_come_back_and_others_are_not_kept_waiting() {
+    let server = start_with(Issuer::start().await, |config| config.limits.caller_requests = Some(2)).await;
+    let person = token(0, &with(machine_claims(), json!({ "sub": "ann" })));
+    for _ in 0..2 {
+        assert_eq!(server.post_authorized(&list()).send().await.unwrap().status(), 200);
+    }
+    let refused = server.post_authorized(&call("tick")).send().await.unwrap();
+    assert_eq!(refused.status(), 429);
+    let seconds: u64 = header(&refused, "retry-after").parse().unwrap();
+    assert!((1..=30).contains(&seconds), "{seconds}");
+    assert_eq!(body(refused).await["error"]["code"], -32000);
+    // Of the same client.
+    assert_eq!(server.post(&list()).bearer_auth(person).send().await.unwrap().status(), 200);
+    until(|| server.log.events("request").len() == 4).await;
+    let line = &server.log.events("request")[2];
+    assert_eq!(
+        (&line["status"], &line["client"], &line["level"]),
+        (&json!(429), &json!("machine-client"), &json!("warn"))
+    );
 }
 
 #[tokio::test]

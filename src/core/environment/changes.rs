@@ -5,6 +5,7 @@
 
 mod app;
 mod front;
+mod images;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 
 pub use app::app_changes;
 pub use front::check_front;
+pub use images::{Needed, needed_images};
 
 use super::stacks::stands;
 use super::{Environment, Template, limits, names, zones};

@@ -273,6 +273,7 @@ mod tests {
     #[case(|it: &mut Environment| it.servers[0].memory = Some(1536), "server.time.memory", "512, 1024, 2048")]
     #[case(|it: &mut Environment| it.servers[0].spot_weight = Some(15), "server.time.spot_weight", "10, 20")]
     #[case(|it: &mut Environment| it.servers[0].cpu_target = Some(95), "server.time.cpu_target", "10 to 90")]
+    #[case(|it: &mut Environment| it.servers[0].requests_per_minute = Some(2_000_000), "server.time.requests_per_minute", "0 to 1000000")]
     #[case(|it: &mut Environment| it.servers[0].image = "a b".into(), "server.time.image", "the name of an image")]
     #[case(|it: &mut Environment| it.servers[0].log_retention_days = Some(0), "server.time.log_retention_days", "1, 3")]
     #[case(|it: &mut Environment| it.servers[0].image = String::new(), "server.time.image", "the name of an image")]

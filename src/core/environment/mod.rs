@@ -17,7 +17,7 @@ mod testing;
 mod zones;
 
 pub use app::{App, Tools, check_variable};
-pub use changes::{app_changes, cautions, check_changes, check_front};
+pub use changes::{Needed, app_changes, cautions, check_changes, check_front, needed_images};
 pub use choice::{
     Architecture, AuthorizationServer, LogMode, Mfa, Nat, Origin, Providers, Sessions, Tier, ToolScope, Transport,
 };
@@ -182,6 +182,8 @@ pub struct ServerSpec {
     pub max: Option<u32>,
     /// Autoscaling target: requests per target and minute.
     pub requests_per_target: Option<u32>,
+    /// Most requests of one caller in a minute and task; 0 is no limit.
+    pub requests_per_minute: Option<u32>,
     /// Autoscaling target: CPU in percent.
     pub cpu_target: Option<u32>,
     /// Share of tasks on Fargate Spot.

@@ -139,6 +139,7 @@ pub(super) fn server(server: &ServerSpec) -> Vec<Setting> {
         Setting::one("min", "MinCount", server.min),
         Setting::one("max", "MaxCount", server.max),
         Setting::one("requests_per_target", "RequestsPerTarget", server.requests_per_target),
+        Setting::one("requests_per_minute", "RequestsPerMinute", server.requests_per_minute),
         Setting::one("cpu_target", "CpuTarget", server.cpu_target),
         Setting::one("spot_weight", "SpotWeight", server.spot_weight),
         Setting::each("allowed_hosts", "AllowedHosts", server.allowed_hosts.as_deref(), ' '),

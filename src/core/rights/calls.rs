@@ -3,8 +3,8 @@
 
 use Job::{Deploy, Logs, Rotate, Scale, Watch};
 use On::{
-    Cluster, Everything, EverythingOfCluster, LoadBalancers, LogGroups, Nothing, Pools, ScalableTargets, Secrets,
-    Services, Stacks, Tasks,
+    Cluster, Everything, EverythingOfCluster, LoadBalancers, LogGroups, Nothing, Pools, Repositories, ScalableTargets,
+    Secrets, Services, Stacks, Tasks,
 };
 
 /// What somebody wants to do, for which the least rights are printed.
@@ -44,6 +44,7 @@ pub enum On {
     Secrets,
     LogGroups,
     LoadBalancers,
+    Repositories,
 }
 
 /// A call, and what it takes.
@@ -123,6 +124,10 @@ calls! {
     ToolsList "mcp:ToolsList" Nothing [Rotate Deploy];
     Metadata "http:Get" Nothing [Deploy];
 
+    // Whether the image of a server is there, and for which processor.
+    BatchGetImage "ecr:BatchGetImage" Repositories [Deploy];
+    GetDownloadUrlForLayer "ecr:GetDownloadUrlForLayer" Repositories [Deploy];
+
     CreateChangeSet "cloudformation:CreateChangeSet" Stacks [Deploy];
     DescribeChangeSet "cloudformation:DescribeChangeSet" Stacks [Deploy];
     ExecuteChangeSet "cloudformation:ExecuteChangeSet" Stacks [Deploy];
@@ -160,15 +165,16 @@ pub enum Repeat {
 /// How much may be repeated of what was answered to a call. One that is not known here may carry anything.
 pub fn repeatable(name: &str) -> Repeat {
     use ApiCall::{
-        DeleteUserPoolClient, DeleteUserPoolClientSecret, DescribeSecret, ListSecrets, ListUserPoolClientSecrets,
-        ListUserPoolClients, UpdateSecretVersionStage,
+        BatchGetImage, DeleteUserPoolClient, DeleteUserPoolClientSecret, DescribeSecret, ListSecrets,
+        ListUserPoolClientSecrets, ListUserPoolClients, UpdateSecretVersionStage,
     };
     match (ApiCall::named(name), name.split(':').next().unwrap_or_default()) {
         (_, "ecs" | "elasticloadbalancing" | "application-autoscaling" | "cloudformation" | "logs") => Repeat::Text,
-        // They name clients, Secrets and versions, and hold no value.
+        // They name clients, Secrets, versions and images, and hold no value.
         (
             Some(
-                DeleteUserPoolClient
+                BatchGetImage
+                | DeleteUserPoolClient
                 | DeleteUserPoolClientSecret
                 | DescribeSecret
                 | ListSecrets

@@ -206,6 +206,8 @@ impl Scope {
             On::LoadBalancers => {
                 plain(self.arn("elasticloadbalancing", &format!("loadbalancer/app/quarterdeck-{environment}/*")))
             }
+            // Images may come from any region.
+            On::Repositories => plain(self.arn_in("ecr", "*", "repository/*")),
             On::LogGroups if self.ours() => plain(self.arn("logs", &format!("log-group:/quarterdeck/{environment}/*"))),
             On::LogGroups => plain(self.arn("logs", "log-group:*")),
         }

@@ -1,6 +1,6 @@
 //! The plan to deploy an environment.
 
-use super::{refused, secret};
+use super::{image, refused, secret};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, ServerAnswer};
 use crate::core::cost::{Cost, Priced};
 use crate::core::environment::{
@@ -60,20 +60,23 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Pla
     let environment = secret::placed(session, chosen(environment(session)?, only)?).await?;
     let (found, unlisted) = named_alike(session).await?;
     let (existing, others) = partition(found, &environment.environment);
+    let (environment, looked) = image::pinned(session, environment, &existing).await?;
     let deploys = stacks(&environment, &session.overrides, &existing);
     not_anothers(&deploys, &others)?;
     check_changes(&environment, &deploys, &existing)?;
     check_front(&environment, &deploys, &existing, session.context.local)?;
+    let (images, unsure) = image::look(session, looked, &environment, &deploys, &existing).await?;
     let cautions = if session.context.emulated() { Vec::new() } else { cautions(&environment, &deploys, &existing) };
     let mut planner = Planner {
         session,
         existing: &existing,
         id: operation_id(),
         facts: Facts::new(),
-        changes: app_changes(&environment, &deploys, &existing),
+        changes: app_changes(&environment, &deploys, &existing).into_iter().chain(images).collect(),
         warnings: unlisted
             .iter()
             .map(|why| format!("stacks that quarterdeck.toml does not name are not shown: {why}"))
+            .chain(unsure)
             .chain(cautions)
             .collect(),
         drafts: Vec::new(),

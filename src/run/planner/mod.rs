@@ -3,6 +3,7 @@
 mod deploy;
 mod deployments;
 mod destroy;
+mod image;
 mod others;
 mod rotate;
 mod secret;

@@ -99,6 +99,13 @@ fn canned(call: &str) -> Option<Reply> {
             json!({ "ScalableTargets": [{ "ServiceNamespace": "ecs", "ResourceId": "service/quarterdeck-prod/time",
                 "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": 1, "MaxCapacity": 6, "CreationTime": 1.0 }] }),
         ),
+        "BatchGetImage" => {
+            let manifest = json!({ "config": { "digest": "sha256:1" } }).to_string();
+            let image = json!({ "imageId": { "imageDigest": "sha256:2" }, "imageManifest": manifest });
+            Reply::json(200, json!({ "images": [image] }))
+        }
+        // Nobody listens there.
+        "GetDownloadUrlForLayer" => Reply::json(200, json!({ "downloadUrl": "http://127.0.0.1:1/" })),
         "StopTask" | "RegisterScalableTarget" => Reply::json(200, json!({})),
         "DescribeTargetHealth" => Reply::Answer(
             200,

@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::events::{Event, Parser};
 use super::link::{Failure, LARGEST, Message};
@@ -26,6 +27,9 @@ const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const OWN_TIME: Duration = Duration::from_secs(10);
 /// Between two looks whether the server listens.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long it is tried to connect for a request, and the pause before the next attempt.
+const CONNECTING: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(20);
 /// How long an idle connection is kept. Node and Uvicorn close theirs after 5 s; a request that meets the end is lost.
 const KEEP: Duration = Duration::from_secs(3);
 
@@ -82,17 +86,25 @@ impl Http {
         self.session.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn post(&self, headers: HeaderMap, body: Vec<u8>) -> Result<Response<Incoming>, Failure> {
-        let mut request = Request::new(Full::new(Bytes::from(body)));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = headers;
-        let headers = request.headers_mut();
+    /// Sends a request once. Where no connection can be made, such as while this process has no file left for it or
+    /// the server's queue is full, nothing was sent, and it is tried again for a short time.
+    async fn post(&self, mut headers: HeaderMap, body: impl Into<Bytes>) -> Result<Response<Incoming>, Failure> {
         headers.insert(HOST, self.host.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("gangway/", env!("CARGO_PKG_VERSION"))));
-        self.client.request(request).await.map_err(|_| Failure::Gone)
+        let (body, until) = (body.into(), Instant::now() + CONNECTING);
+        loop {
+            let mut request = Request::new(Full::new(body.clone()));
+            *request.method_mut() = Method::POST;
+            *request.uri_mut() = self.uri.clone();
+            *request.headers_mut() = headers.clone();
+            match self.client.request(request).await {
+                Ok(response) => return Ok(response),
+                Err(error) if error.is_connect() && Instant::now() < until => tokio::time::sleep(PAUSE).await,
+                Err(_) => return Err(Failure::Gone),
+            }
+        }
     }
 
     /// What the server says of itself, by the protocol of either era.
@@ -176,6 +188,7 @@ impl Http {
         body: Vec<u8>,
     ) -> Result<Answer, Failure> {
         let (number, session) = self.session();
+        let body = Bytes::from(body);
         let headers = |session| match known.era {
             Era::Legacy => self.legacy_headers(known, session),
             Era::Modern => {

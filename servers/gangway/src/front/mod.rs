@@ -33,9 +33,10 @@ use crate::app::{App as Served, Backend};
 use crate::config::{Config, Env};
 use crate::log::Log;
 use crate::run::{USAGE_ERROR, fail, healthcheck, shutdown_signal};
+use crate::serve::files;
 use child::Reaper;
 use endpoint::Endpoint;
-use settings::{App, Secrets};
+use settings::{App, Secrets, Transport};
 use supervise::Supervisor;
 use tools::{Shown, ToolTable};
 
@@ -103,6 +104,10 @@ fn run(command: &[String]) -> ExitCode {
     };
     // The time of the server behind begins when the body is there.
     config.limits.request_time = app.request_time() + config.limits.body_time;
+    if app.transport == Transport::Http {
+        // Each client's connection may need one to the server behind.
+        config.limits.connections = config.limits.connections.min(files() / 2);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(1, &format!("no runtime: {error}")),
