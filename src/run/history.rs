@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Session, read};
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::environment::names;
-use crate::core::stack::Stack;
+use crate::core::stack::{Stack, StackRef};
 use crate::core::timeline::{History, Stretch, of_audit, of_stack};
 
 /// Stacks whose events are read at the same time.
@@ -63,13 +63,20 @@ pub async fn read(session: &Session, stretch: &Stretch) -> CloudResult<History> 
 async fn of_stacks(session: &Session, stacks: &[Stack], since: Timestamp) -> History {
     let from = since.checked_sub(LONGEST).unwrap_or(Timestamp::MIN);
     let changed = stacks.iter().filter(|stack| stack.status.busy() || stack.updated_at.is_none_or(|at| at >= from));
-    let read = stream::iter(changed).map(async |stack| (stack, session.cloud.stack_detail(&stack.id).await));
+    let changed: Vec<StackRef> = changed.map(|stack| stack.id.clone()).collect();
+    let read = stream::iter(changed).map(|stack| {
+        let cloud = session.cloud.clone();
+        async move {
+            let detail = cloud.stack_detail(&stack).await;
+            (stack.name, detail)
+        }
+    });
     let mut read = read.buffered(TOGETHER);
     let mut history = History::default();
-    while let Some((stack, detail)) = read.next().await {
+    while let Some((name, detail)) = read.next().await {
         match detail {
-            Ok(detail) => history.moments.extend(of_stack(&stack.id.name, &detail)),
-            Err(why) => history.gaps.push(format!("events of {}: {why}", stack.id.name)),
+            Ok(detail) => history.moments.extend(of_stack(&name, &detail)),
+            Err(why) => history.gaps.push(format!("events of {name}: {why}")),
         }
     }
     history

@@ -149,6 +149,17 @@ pub struct Hop {
     pub millis: Option<u64>,
 }
 
+/// What a run tells as it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// The way to this server begins.
+    Begun(String),
+    /// The next link of it.
+    Found(Hop),
+    /// All ways were gone.
+    Ended,
+}
+
 /// The first broken link: what comes after it need not be broken itself.
 pub fn first_broken(hops: &[Hop]) -> Option<&Hop> {
     hops.iter().find(|hop| hop.state.is_broken())

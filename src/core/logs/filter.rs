@@ -18,13 +18,16 @@ pub struct Filter {
     pub untold: BTreeSet<String>,
     /// Without these tasks.
     pub without: BTreeSet<String>,
+    /// Only this task; `None` is all.
+    pub task: Option<String>,
 }
 
 impl Filter {
     /// Whether lines of this server and task may be shown.
     pub fn shows_source(&self, server: &str, task: &str) -> bool {
         let chosen = self.servers.contains(server) || self.untold.contains(server);
-        (self.servers.is_empty() || chosen) && !self.without.contains(task)
+        let wanted = self.task.as_ref().is_none_or(|only| only == task);
+        (self.servers.is_empty() || chosen) && wanted && !self.without.contains(task)
     }
 
     /// Whether a line is shown, if its source may be.
