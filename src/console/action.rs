@@ -3,9 +3,7 @@
 
 use super::effect::Effect;
 use super::model::Model;
-use super::screens::{
-    SCREENS, Screen, clients, doctor, everywhere, fleet, insights, logs, requests, stack, timeline,
-};
+use super::screens::{SCREENS, Screen, clients, doctor, everywhere, fleet, insights, logs, requests, stack, timeline};
 use super::{dialogs, operations, poll};
 use crate::core::health::Remedy;
 use crate::core::operation::PlanRequest;
@@ -239,13 +237,14 @@ impl Here {
     pub fn of(model: &Model) -> Self {
         let logs = &model.screens.logs;
         let here = Self { found: logs.store.search().is_some(), marked: logs.store.marked() > 0, ..Self::default() };
+        if model.screen == Screen::Fleet {
+            let selected = fleet::selects(model);
+            let task = fleet::opened(model).and_then(|_| fleet::selected_task(model));
+            let particular = task.is_some_and(|task| !task.stopped());
+            return Self { row: selected, selected, particular, ..here };
+        }
         let row = everywhere::any(model);
         let (selected, particular) = match model.screen {
-            Screen::Fleet => {
-                let view = fleet::view(model);
-                let task = fleet::task_in(model, &view);
-                (fleet::server_in(model, &view).is_some(), task.is_some_and(|task| !task.stopped()))
-            }
             Screen::Stack => {
                 let stacks = model.screens.stack.remote.get();
                 (row || stack::selected(model).is_some(), stacks.is_none_or(|stacks| !stacks.is_empty()))
@@ -260,7 +259,7 @@ impl Here {
                 (moment.is_some(), server.is_some())
             }
             Screen::Doctor => (row, model.screens.doctor.going().is_none()),
-            Screen::Logs | Screen::Requests | Screen::Insights => (row, row),
+            Screen::Fleet | Screen::Logs | Screen::Requests | Screen::Insights => (row, row),
         };
         Self { row, selected, particular, ..here }
     }

@@ -10,8 +10,8 @@ use super::{describe, findings, others, table};
 use crate::console::model::Model;
 use crate::console::screens::View;
 use crate::console::screens::fleet::{self, Level, others_unread, server_in, task_in, view};
-use crate::core::fleet::Fleet;
 use crate::core::finding::{common, running_by_zone};
+use crate::core::fleet::Fleet;
 use crate::core::health::{Gravity, verdict_by};
 use crate::core::text::{age, count};
 
@@ -76,7 +76,7 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
 
 /// The cause that explains the other findings, where there is one.
 fn why(model: &Model, theme: &Theme) -> Option<Line<'static>> {
-    if model.screens.fleet.level != Level::Servers {
+    if model.screens.fleet.level != Level::Servers || !model.screens.fleet.unwell {
         return None;
     }
     let subjects = fleet::subjects(model);
@@ -106,7 +106,8 @@ fn more(model: &Model, view: &View, theme: &Theme, width: u16, room: u16, taken:
     let field = |name: &str, value: String| describe::field(name, value, theme);
     let mut lines = vec![Line::default()];
     let zones = running_by_zone(server);
-    let zones: Vec<String> = zones.into_iter().map(|(zone, tasks)| format!("{} in {zone}", count(tasks, "task"))).collect();
+    let zones: Vec<String> =
+        zones.into_iter().map(|(zone, tasks)| format!("{} in {zone}", count(tasks, "task"))).collect();
     lines.extend((!zones.is_empty()).then(|| field("zones", zones.join(", "))));
     for (index, one) in server.deployments.iter().enumerate() {
         let since = one.created_at.map(|at| format!(", begun {} ago", age(model.now, at))).unwrap_or_default();

@@ -31,7 +31,8 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let error = state.past.error().filter(|_| state.past.get().is_none());
     let rows = table::draw(&view, &state.table, error, theme, paint::band(area, 0, upper), buf);
     if moment.is_some() || !lines.is_empty() {
-        let title = moment.map_or("not read".to_owned(), |moment| format!("{} of {}", moment.kind.word(), moment.subject));
+        let title =
+            moment.map_or("not read".to_owned(), |moment| format!("{} of {}", moment.kind.word(), moment.subject));
         let title = Line::from(span(title, theme.title()));
         describe::pane(title, &lines, theme, paint::band(area, upper, area.height), buf);
     }

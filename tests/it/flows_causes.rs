@@ -38,7 +38,9 @@ pub fn past() -> World {
 
 fn told(console: &Console) -> Vec<String> {
     let rows = timeline::view(&console.model).rows;
-    rows.iter().map(|row| row.cells[1..].iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join(" | ")).collect()
+    rows.iter()
+        .map(|row| row.cells[1..].iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join(" | "))
+        .collect()
 }
 
 /// Selects the first row of the timeline in whose text this occurs.
@@ -58,7 +60,14 @@ fn the_timeline_merges_what_the_fleet_and_the_past_know_the_newest_first() {
     let mut console = Console::with(past());
     console.keys("5");
     let rows = told(&console);
-    let order = ["42s | ✖ task | weather | task 76e049b3 stopped", "5m00s | ✖ event | docs", "✖ operation | op-deploy", "✖ stack", "· operation", "· event | time | (service time) has reached a steady state"];
+    let order = [
+        "42s | ✖ task | weather | task 76e049b3 stopped",
+        "5m00s | ✖ event | docs",
+        "✖ operation | op-deploy",
+        "✖ stack",
+        "· operation",
+        "· event | time | (service time) has reached a steady state",
+    ];
     let places: Vec<Option<usize>> = order.iter().map(|text| rows.iter().position(|row| row.contains(text))).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} {rows:#?}");
     assert!(rows[places[0].unwrap_or(0)].contains("[out-of-memory]"), "what kind of thing it was: {rows:#?}");
@@ -201,12 +210,21 @@ pub fn run(console: &mut Console, effects: &[Effect], hops: &[Hop]) {
 /// A way whose token is refused.
 pub fn refused() -> Vec<Hop> {
     vec![
-        hop(Link::Credentials, State::well("account 123456789012, arn:aws:sts::123456789012:assumed-role/operator/anna")),
+        hop(
+            Link::Credentials,
+            State::well("account 123456789012, arn:aws:sts::123456789012:assumed-role/operator/anna"),
+        ),
         hop(Link::Stacks, State::well("5 stacks, none failed")),
         hop(Link::Service, State::well("healthy, 2/2 tasks")),
         hop(Link::Targets, State::well("2/2 targets healthy in time")),
-        hop(Link::Metadata, State::well("authorization server https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A")),
-        hop(Link::Challenge, State::odd("HTTP 401 without metadata in it", "name `resource_metadata` (RFC 9728 section 5.1)")),
+        hop(
+            Link::Metadata,
+            State::well("authorization server https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A"),
+        ),
+        hop(
+            Link::Challenge,
+            State::odd("HTTP 401 without metadata in it", "name `resource_metadata` (RFC 9728 section 5.1)"),
+        ),
         hop(Link::Token, State::well("granted by https://login.example.com/oauth2/token")),
         hop(
             Link::Initialize,
@@ -240,7 +258,10 @@ fn doctor_asks_nothing_by_itself() {
         assert!(!effects.iter().any(|effect| matches!(effect, Effect::Doctor(..) | Effect::Fetch(..))), "{effects:?}");
     }
     let effects = console.keys("r");
-    assert!(matches!(&effects[..], [Effect::Doctor(_, servers)] if servers == &["time", "weather"]), "all: {effects:?}");
+    assert!(
+        matches!(&effects[..], [Effect::Doctor(_, servers)] if servers == &["time", "weather"]),
+        "all: {effects:?}"
+    );
 }
 
 #[test]
@@ -341,8 +362,12 @@ fn l_on_a_task_that_stopped_long_ago_reads_the_time_before_its_end() {
     });
     let (generation, from) = window.expect("a window of the past");
     assert!(from < at(-3_000).as_millisecond());
-    let id = fixtures::tasks(console.world.fleet.servers.iter_mut().find(|one| one.name == "weather").expect("there"))[2].id().to_owned();
-    let old = vec![logs::line("weather", &id, -3_010_000, "last words"), logs::line("weather", "b", -2_900_000, "later")];
+    let id = fixtures::tasks(console.world.fleet.servers.iter_mut().find(|one| one.name == "weather").expect("there"))
+        [2]
+    .id()
+    .to_owned();
+    let old =
+        vec![logs::line("weather", &id, -3_010_000, "last words"), logs::line("weather", "b", -2_900_000, "later")];
     console.send(Msg::OlderLines(generation, Ok(old.into())));
     assert_eq!(shown(&console), ["last words"]);
     assert_eq!(console.model.screens.logs.selected().map(|line| line.text.to_owned()).as_deref(), Some("last words"));
@@ -383,7 +408,10 @@ fn a_stack_that_all_share_is_the_cause_of_what_follows() {
     platform.reason = Some("The load balancer is in use".into());
     let console = Console::with(world);
     let line = screen(&console, LARGE).lines().nth(2).unwrap_or_default().to_owned();
-    assert!(line.contains("the environment") && line.contains("quarterdeck-prod-platform is UPDATE_ROLLBACK_FAILED"), "{line}");
+    assert!(
+        line.contains("the environment") && line.contains("quarterdeck-prod-platform is UPDATE_ROLLBACK_FAILED"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -404,6 +432,17 @@ fn stacks_are_read_on_fleet_only_where_something_is_wrong() {
     };
     assert!(!asked(fixtures::world()), "a healthy fleet needs no stack");
     assert!(asked(fixtures::trouble()));
+}
+
+/// At 80 columns there is no room for words beside the tabs.
+#[test]
+fn an_operation_under_way_is_counted_on_the_smallest_terminal() {
+    let mut console = Console::new();
+    console.keys("T");
+    console.planned(plans::scale());
+    console.keys("y<esc>");
+    let tabs = screen(&console, SMALL).lines().nth(1).unwrap_or_default().to_owned();
+    assert!(tabs.contains("m Requests") && tabs.contains("◐ 1 o"), "{tabs}");
 }
 
 #[rstest]

@@ -114,9 +114,11 @@ fn empty(model: &Model, all: usize) -> String {
         (1.., _) => "nothing matches the filter; esc shows everything".into(),
         (_, Progress::Going(_)) => "asking …".into(),
         (_, Progress::Stopped(_)) => "stopped before the first answer; r goes again".into(),
-        (_, Progress::Never | Progress::Ended(_)) => "not looked at yet; r goes the way of a client: it asks AWS, then \
+        (_, Progress::Never | Progress::Ended(_)) => {
+            "not looked at yet; r goes the way of a client: it asks AWS, then \
             the public address, the authorization server and MCP, and calls no tool"
-            .into(),
+                .into()
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub struct State {
     /// How deep it is drilled in.
     pub level: Level,
     /// Whether anything was wrong when it was last read.
-    unwell: bool,
+    pub unwell: bool,
     servers: Table,
     tasks: Table,
     containers: Table,
@@ -410,6 +410,16 @@ pub(in crate::console) fn read(model: &mut Model) {
 /// Whether a server of this name is there.
 pub fn knows(model: &Model, name: &str) -> bool {
     server(model, name).is_some()
+}
+
+/// Whether a server is selected, without making the rows of a large fleet where that is plain.
+pub(in crate::console) fn selects(model: &Model) -> bool {
+    let state = &model.screens.fleet;
+    let plain = state.level == Level::Servers && state.servers.filter.is_empty() && !state.servers.faults_only;
+    match state.remote.get().filter(|fleet| plain && fleet.unreadable.is_empty()) {
+        Some(fleet) => !fleet.servers.is_empty(),
+        None => selected_server(model).is_some(),
+    }
 }
 
 /// The server that is drilled into.

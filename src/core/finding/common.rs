@@ -37,9 +37,8 @@ pub fn common<'a>(subjects: &'a [Subject<'a>]) -> Option<Common<'a>> {
         explains: cause.explained().count(),
     };
     if let Some(&shared) = causes.iter().find(|(server, _)| server.is_none()) {
-        let because = |(server, other): &&(Option<&str>, Cause<'_>)| {
-            server.is_some() && shared.1.finding.explains(other.finding)
-        };
+        let because =
+            |(server, other): &&(Option<&str>, Cause<'_>)| server.is_some() && shared.1.finding.explains(other.finding);
         return Some(of(shared, causes.iter().filter(because).count()));
     }
     let mut kinds: BTreeMap<Id, Vec<(Option<&str>, Cause<'a>)>> = BTreeMap::new();

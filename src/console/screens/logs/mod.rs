@@ -7,7 +7,8 @@ pub mod window;
 
 pub use act::{back, copy, go, open, submit, work};
 pub use window::{
-    HISTORY, fleet_read, follow, follow_at, follow_task, gap, lines, missing, now, older_lines, older_so_far, rate, show, tail_state,
+    HISTORY, fleet_read, follow, follow_at, follow_task, gap, lines, missing, now, older_lines, older_so_far, rate,
+    show, tail_state,
 };
 
 use std::collections::BTreeSet;
