@@ -46,3 +46,23 @@ impl Filter {
         !self.keep.is_empty() || !self.hide.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn set(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[rstest]
+    #[case::of_it("time", "a", true)]
+    #[case::another_task("time", "b", false)]
+    #[case::another_server("weather", "a", false)]
+    fn one_task_is_shown_alone(#[case] server: &str, #[case] task: &str, #[case] shown: bool) {
+        let filter = Filter { servers: set(&["time"]), task: Some("a".into()), ..Filter::default() };
+        assert_eq!(filter.shows_source(server, task), shown);
+        assert!(!filter.is_empty(), "something is left out");
+    }
+}
