@@ -3,7 +3,7 @@
 
 use super::effect::Effect;
 use super::model::Model;
-use super::screens::{SCREENS, Screen, clients, everywhere, fleet, insights, logs, requests, stack};
+use super::screens::{SCREENS, Screen, clients, doctor, everywhere, fleet, insights, logs, requests, stack, timeline};
 use super::{dialogs, operations, poll};
 use crate::core::health::Remedy;
 use crate::core::operation::PlanRequest;
@@ -93,6 +93,8 @@ mod words {
     pub(super) const on_logs: Scope = Scope::Screen(Screen::Logs);
     pub(super) const on_stack: Scope = Scope::Screen(Screen::Stack);
     pub(super) const on_clients: Scope = Scope::Screen(Screen::Clients);
+    pub(super) const on_timeline: Scope = Scope::Screen(Screen::Timeline);
+    pub(super) const on_doctor: Scope = Scope::Screen(Screen::Doctor);
     pub(super) const on_requests: Scope = Scope::Screen(Screen::Requests);
     pub(super) const on_insights: Scope = Scope::Screen(Screen::Insights);
     pub(super) const on_operation: Scope = Scope::Operation;
@@ -100,8 +102,8 @@ mod words {
     pub(super) const writes: bool = true;
 }
 use words::{
-    everywhere as global, on_clients, on_fleet, on_insights, on_logs, on_operation, on_requests, on_stack, reads,
-    writes,
+    everywhere as global, on_clients, on_doctor, on_fleet, on_insights, on_logs, on_operation, on_requests, on_stack,
+    on_timeline, reads, writes,
 };
 
 actions! {
@@ -126,7 +128,7 @@ actions! {
     SortNext "sort-next" global ["f1"] reads "sort by the next column" => everywhere::sort_next;
     SortReverse "sort-reverse" global ["f2"] reads "reverse the sort order" => everywhere::sort_reverse;
 
-    ServerLogs "logs" on_fleet ["l"] reads "logs of the selected server" => fleet::logs;
+    ServerLogs "logs" on_fleet ["l"] reads "logs of the selected server, or of the task alone" => fleet::logs;
     Describe "describe" on_fleet ["d"] reads "everything known of the selection" => fleet::describe;
     Raw "raw" on_fleet ["y"] reads "the selection as JSON" => fleet::raw;
     Events "events" on_fleet ["e"] reads "service events of the selected server" => fleet::events;
@@ -170,6 +172,16 @@ actions! {
     ClientDescribe "client-describe" on_clients ["d"] reads "everything known of the selected client" => clients::describe;
     Rotate "rotate" on_clients ["O"] writes "rotate the selected client's secret" => clients::rotate;
 
+    TimelineLogs "timeline-logs" on_timeline ["l"] reads "the log of the row's server at that time" => timeline::log;
+    TimelineDescribe "timeline-describe" on_timeline ["d"] reads "the whole of the selected row" => timeline::describe;
+    TimelineWindow "timeline-window" on_timeline ["w"] reads "the last hour, day or week" => timeline::window;
+    TimelineFaults "timeline-faults" on_timeline ["z"] reads "show only what went wrong" => timeline::faults_only;
+
+    DoctorAgain "doctor-again" on_doctor ["r"] reads "go the way again: it asks AWS and the server" => doctor::again;
+    DoctorAll "doctor-all" on_doctor ["a"] reads "go the way to every server" => doctor::all;
+    DoctorDescribe "doctor-describe" on_doctor ["d"] reads "the whole of the selected link" => doctor::describe;
+    DoctorFaults "doctor-faults" on_doctor ["z"] reads "show only what is not well" => doctor::faults_only;
+
     Window "window" on_requests ["w"] reads "figures over 1, 5 or 15 minutes" => requests::window;
     GroupBy "group" on_requests ["b"] reads "a row per tool, per client, or per both" => requests::group;
 
@@ -198,7 +210,74 @@ pub fn available(model: &Model) -> Vec<(&'static ActionInfo, Vec<String>)> {
     let scope = model.scope();
     let offered =
         all().filter(|info| info.scope == scope || (info.scope == Scope::Global && scope != Scope::Operation));
-    offered.map(|info| (info, model.keymap.keys(info.action))).filter(|(_, keys)| !keys.is_empty()).collect()
+    // A key of the screen takes the place of a global one.
+    let means = |key: &String| key.parse().ok().and_then(|press| model.keymap.resolve(scope, press));
+    let keys = |info: &ActionInfo| {
+        let mut keys = model.keymap.keys(info.action);
+        keys.retain(|key| means(key) == Some(info.action));
+        keys
+    };
+    offered.map(|info| (info, keys(info))).filter(|(_, keys)| !keys.is_empty()).collect()
+}
+
+/// What is selected now, found out once for all actions: which of them lead somewhere.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Here {
+    /// Whether there is a row, and it is of the screen's own kind: a server, a stack, a client, a link.
+    row: bool,
+    selected: bool,
+    /// Whether what the screen's more particular actions need is selected: a running task, a client with a secret,
+    /// a moment of a server, a way that is not being gone.
+    particular: bool,
+    found: bool,
+    marked: bool,
+}
+
+impl Here {
+    pub fn of(model: &Model) -> Self {
+        let logs = &model.screens.logs;
+        let here = Self { found: logs.store.search().is_some(), marked: logs.store.marked() > 0, ..Self::default() };
+        if model.screen == Screen::Fleet {
+            let selected = fleet::selects(model);
+            let task = fleet::opened(model).and_then(|_| fleet::selected_task(model));
+            let particular = task.is_some_and(|task| !task.stopped());
+            return Self { row: selected, selected, particular, ..here };
+        }
+        let row = everywhere::any(model);
+        let (selected, particular) = match model.screen {
+            Screen::Stack => {
+                let stacks = model.screens.stack.remote.get();
+                (row || stack::selected(model).is_some(), stacks.is_none_or(|stacks| !stacks.is_empty()))
+            }
+            Screen::Clients => {
+                let client = clients::selected(model);
+                (client.is_some(), client.is_some_and(|client| !client.public()))
+            }
+            Screen::Timeline => {
+                let moment = timeline::selected(model);
+                let server = moment.and_then(|moment| timeline::server_of(model, moment));
+                (moment.is_some(), server.is_some())
+            }
+            Screen::Doctor => (row, model.screens.doctor.going().is_none()),
+            Screen::Fleet | Screen::Logs | Screen::Requests | Screen::Insights => (row, row),
+        };
+        Self { row, selected, particular, ..here }
+    }
+
+    /// Whether an action leads somewhere now: the footer names no other one.
+    pub fn leads(self, action: Action) -> bool {
+        use Action as A;
+        match action {
+            A::Open | A::Copy => self.row,
+            A::ServerLogs | A::Describe | A::Raw | A::Events | A::Scale | A::Restart | A::Rollback => self.selected,
+            A::StackDescribe | A::StackEvents | A::ClientDescribe => self.selected,
+            A::TimelineDescribe | A::DoctorDescribe => self.selected,
+            A::StopTask | A::Destroy | A::Rotate | A::TimelineLogs | A::DoctorAgain => self.particular,
+            A::NextMatch | A::PreviousMatch => self.found,
+            A::NextMark | A::PreviousMark => self.marked,
+            _ => true,
+        }
+    }
 }
 
 /// The action that carries a remedy out.

@@ -25,6 +25,11 @@ pub enum Effect {
     Insights(Generation, InsightsRequest),
     /// Stop the query that runs.
     StopInsights,
+    /// Go the way to these servers, one after another, instead of whatever is gone, and answer
+    /// [`Msg::Doctor`](super::msg::Msg::Doctor) with each link.
+    Doctor(Generation, Vec<String>),
+    /// Go it no further.
+    StopDoctor,
     /// Plan, and answer [`Msg::Planned`](super::msg::Msg::Planned).
     Plan(Generation, PlanRequest),
     /// Read what an unfinished operation is worth now, and answer

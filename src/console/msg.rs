@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::keymap::KeyPress;
 use super::remote::Generation;
 use super::screens::Answer;
+use crate::core::doctor;
 use crate::core::error::{CloudError, PlanResult};
 use crate::core::fleet::Fleet;
 use crate::core::logs::insights::InsightsResults;
@@ -40,6 +41,8 @@ pub enum Msg {
     Tail(Generation, TailState),
     /// A query has found something, ended, or failed.
     Insights(Generation, Result<InsightsResults, CloudError>),
+    /// Doctor has found something, or ended.
+    Doctor(Generation, doctor::News),
     /// Lines of the tail may be missing, or are complete again.
     Gap(Generation, Gap),
     /// A log group that is followed does not exist (`true`), or exists by now.

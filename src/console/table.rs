@@ -43,22 +43,29 @@ pub struct Column {
     /// Columns with the highest number are dropped first when there is no room.
     pub rank: u8,
     pub number: bool,
+    /// Whether its end says most, so that a cut takes the beginning away.
+    pub ends: bool,
 }
 
 impl Column {
     /// A column of text.
     pub const fn text(title: &'static str, min: u16, rank: u8) -> Self {
-        Self { title: Cow::Borrowed(title), min, grows: false, rank, number: false }
+        Self { title: Cow::Borrowed(title), min, grows: false, rank, number: false, ends: false }
+    }
+
+    /// A column of text whose end says most.
+    pub const fn ending(title: &'static str, min: u16, rank: u8) -> Self {
+        Self { title: Cow::Borrowed(title), min, grows: false, rank, number: false, ends: true }
     }
 
     /// A column that takes the space that is left.
     pub const fn wide(title: &'static str, min: u16, rank: u8) -> Self {
-        Self { title: Cow::Borrowed(title), min, grows: true, rank, number: false }
+        Self { title: Cow::Borrowed(title), min, grows: true, rank, number: false, ends: false }
     }
 
     /// A column of numbers.
     pub const fn number(title: &'static str, min: u16, rank: u8) -> Self {
-        Self { title: Cow::Borrowed(title), min, grows: false, rank, number: true }
+        Self { title: Cow::Borrowed(title), min, grows: false, rank, number: true, ends: false }
     }
 
     /// The same with a title that is known only now.
@@ -140,6 +147,11 @@ impl Table {
             Move::Last => last,
         };
         self.selected = Some(rows[self.index].key.clone());
+    }
+
+    /// Begins anew, for other rows: only what kind of rows are wanted stays.
+    pub fn renew(&mut self) {
+        *self = Self { faults_only: self.faults_only, ..Self::default() };
     }
 
     /// Removes the filter. Returns whether there was one.

@@ -6,7 +6,7 @@ use super::input::Typed;
 use super::keymap::{Key, KeyPress};
 use super::model::{Model, Prompt, PromptKind};
 use super::msg::Msg;
-use super::screens::{everywhere, insights, logs};
+use super::screens::{doctor, everywhere, fleet, insights, logs, timeline};
 use super::table::Move;
 use super::{operations, poll};
 
@@ -31,16 +31,22 @@ fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Loaded(generation, answer) => {
             answer.keep(model, generation);
             model.context.identity = model.identity.get().cloned();
+            fleet::read(model);
+            timeline::gather(model);
             return logs::fleet_read(model);
         }
         Msg::FleetSoFar(generation, fleet) => {
-            model.screens.fleet.remote.so_far(generation, *fleet, model.now);
+            if model.screens.fleet.remote.so_far(generation, *fleet, model.now) {
+                fleet::read(model);
+                timeline::gather(model);
+            }
         }
         Msg::Lines(generation, lines) => return logs::lines(model, generation, lines),
         Msg::Work => return logs::work(model),
         Msg::OlderLines(generation, result) => return logs::older_lines(model, generation, result),
         Msg::Tail(generation, state) => return logs::tail_state(model, generation, state),
         Msg::Insights(generation, result) => return insights::found(model, generation, result),
+        Msg::Doctor(generation, news) => return doctor::found(model, generation, news),
         Msg::Gap(generation, gap) => return logs::gap(model, generation, gap),
         Msg::LogMissing(generation, group, missing) => return logs::missing(model, generation, group, missing),
         Msg::OlderSoFar(generation, lines) => return logs::older_so_far(model, generation, lines),

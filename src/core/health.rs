@@ -62,6 +62,11 @@ impl Verdict {
 }
 
 pub fn verdict(server: &Server, now: Timestamp) -> Verdict {
+    verdict_by(server, &findings(server, now), now)
+}
+
+/// The same, where its findings are known.
+pub fn verdict_by(server: &Server, found: &[Finding], now: Timestamp) -> Verdict {
     if server.status != ServiceStatus::Active && server.running == 0 {
         return Verdict::Down;
     }
@@ -71,7 +76,7 @@ pub fn verdict(server: &Server, now: Timestamp) -> Verdict {
     if server.running == 0 || server.dark() {
         return if server.starting() && !tasks_fail(server, now) { Verdict::Changing } else { Verdict::Down };
     }
-    if findings(server, now).iter().any(|finding| finding.gravity == Gravity::Fault) {
+    if found.iter().any(|finding| finding.gravity == Gravity::Fault) {
         return Verdict::Degraded;
     }
     match () {

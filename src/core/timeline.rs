@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::finding::{Id, of_stop};
@@ -26,6 +26,64 @@ pub struct Moment {
     /// What kind of thing went wrong, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finding: Option<Id>,
+    /// The id of the task that it happened to, where it was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+}
+
+/// What happened, as far as it could be read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct History {
+    pub moments: Vec<Moment>,
+    /// What could not be read, and why.
+    pub gaps: Vec<String>,
+}
+
+/// Which part of the past is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Stretch {
+    pub span: Span,
+    /// Only this server, its stack, and the operations on it; all of the environment, and this machine, otherwise.
+    pub server: Option<String>,
+}
+
+/// How far back a history goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Span {
+    Hour,
+    #[default]
+    Day,
+    Week,
+}
+
+impl Span {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Week => "week",
+        }
+    }
+
+    /// The next one, round and round.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self {
+            Self::Hour => Self::Day,
+            Self::Day => Self::Week,
+            Self::Week => Self::Hour,
+        }
+    }
+
+    /// When it began.
+    pub fn since(self, now: Timestamp) -> Timestamp {
+        let hours = match self {
+            Self::Hour => 1,
+            Self::Day => 24,
+            Self::Week => 7 * 24,
+        };
+        now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MIN)
+    }
 }
 
 /// Who keeps the history that a moment is from.
@@ -58,7 +116,7 @@ impl Kind {
 
 impl Moment {
     fn new(at: Timestamp, kind: Kind, subject: &str, what: impl Into<String>, bad: bool) -> Self {
-        Self { at, kind, subject: subject.to_owned(), what: what.into(), bad, finding: None }
+        Self { at, kind, subject: subject.to_owned(), what: what.into(), bad, finding: None, task: None }
     }
 }
 
@@ -71,22 +129,25 @@ pub fn merge(mut all: Vec<Moment>, since: Timestamp) -> Vec<Moment> {
     all
 }
 
-/// What the fleet knows: of one server, or of all, those that are gone included.
-pub fn of_fleet(fleet: &Fleet, server: Option<&str>) -> Vec<Moment> {
+/// What the fleet knows since then: of one server, or of all, those that are gone included.
+pub fn of_fleet(fleet: &Fleet, server: Option<&str>, since: Timestamp) -> Vec<Moment> {
     let ours = |name: &str| server.is_none_or(|wanted| wanted == name);
-    let servers = fleet.servers.iter().filter(|one| ours(&one.name)).flat_map(of_server);
-    let gone = fleet.gone.iter().filter(|task| ours(&task.service)).filter_map(|task| stop(&task.service, task));
-    servers.chain(gone).collect()
+    let servers = fleet.servers.iter().filter(|one| ours(&one.name)).flat_map(|one| of_server(one, since));
+    let gone = fleet.gone.iter().filter(|task| ours(&task.service) && task.stopped_at >= Some(since));
+    servers.chain(gone.filter_map(|task| stop(&task.service, task))).collect()
 }
 
-fn of_server(server: &Server) -> Vec<Moment> {
-    let deployments = server.deployments.iter().filter_map(|one| begun(&server.name, one));
-    let starts = server.known_tasks().iter().filter_map(|task| {
+fn of_server(server: &Server, since: Timestamp) -> Vec<Moment> {
+    let deployments = server.deployments.iter().filter(|one| one.created_at >= Some(since));
+    let deployments = deployments.filter_map(|one| begun(&server.name, one));
+    let starts = server.known_tasks().iter().filter(|task| task.started_at >= Some(since)).filter_map(|task| {
         let what = format!("task {} runs{}", task.short_id(), revision(&task.task_definition));
-        Some(Moment::new(task.started_at?, Kind::Task, &server.name, what, false))
+        let moment = Moment::new(task.started_at?, Kind::Task, &server.name, what, false);
+        Some(Moment { task: Some(task.id().to_owned()), ..moment })
     });
-    let stops = server.known_tasks().iter().filter_map(|task| stop(&server.name, task));
-    let events = server.events.iter().map(|event| {
+    let stops = server.known_tasks().iter().filter(|task| task.stopped_at >= Some(since));
+    let stops = stops.filter_map(|task| stop(&server.name, task));
+    let events = server.events.iter().filter(|event| event.at >= since).map(|event| {
         let finding = of_stop(&event.message);
         let words = ["unable to", "is unhealthy", "deployment failed", "rolling back"];
         let bad = finding.is_some() || words.iter().any(|word| event.message.contains(word));
@@ -115,7 +176,7 @@ fn stop(server: &str, task: &Task) -> Option<Moment> {
     let bad = task.stopped_itself() && !taken;
     let finding = if bad { of_stop(&reason) } else { None };
     let moment = Moment::new(at, Kind::Task, server, format!("task {} stopped: {reason}", task.short_id()), bad);
-    Some(Moment { finding, ..moment })
+    Some(Moment { finding, task: Some(task.id().to_owned()), ..moment })
 }
 
 /// The events of a stack.

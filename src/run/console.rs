@@ -1,6 +1,7 @@
 //! The console's loop. Input comes first, drawing second, and data third, for a limited time.
 
 use std::io::stdout;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::clipboard::CopyToClipboard;
@@ -16,6 +17,7 @@ use super::operate;
 use super::session::Session;
 use super::signals::{Asked, Signals};
 use super::terminal::{self, Stop, Tty};
+use crate::cloud::Outside;
 use crate::console::effect::Effect;
 use crate::console::keymap::Keymap;
 use crate::console::model::Model;
@@ -49,12 +51,18 @@ pub struct Left {
     pub title: String,
 }
 
-/// Runs the console until the operator or a signal ends it. `fields` names the fields of JSON log lines that are
+/// Runs the console until the operator or a signal ends it. `outside` asks the servers' public addresses. `fields` names the fields of JSON log lines that are
 /// shown first; if it is empty, the screen chooses.
 ///
 /// # Errors
 /// When the terminal cannot be taken.
-pub async fn console(session: Session, keymap: Keymap, theme: Theme, fields: &[String]) -> std::io::Result<Closed> {
+pub async fn console(
+    session: Session,
+    outside: Arc<dyn Outside>,
+    keymap: Keymap,
+    theme: Theme,
+    fields: &[String],
+) -> std::io::Result<Closed> {
     let (out, inbox) = mpsc::channel(256);
     // Before the terminal is taken, or a signal in between would end the program without giving it back.
     let mut signals = Signals::catch()?;
@@ -73,7 +81,7 @@ pub async fn console(session: Session, keymap: Keymap, theme: Theme, fields: &[S
         Err(error) => Msg::Notice(Notice::Bad(format!("the audit cannot be read: {error}"))),
     };
     let mut console = Console {
-        executor: Executor::new(session.clone(), out),
+        executor: Executor::new(session.clone(), outside, out),
         session,
         model,
         inbox,

@@ -26,6 +26,26 @@ pub enum Credentials {
     None(String),
 }
 
+/// Takes each hop as soon as it is there.
+pub type Tell<'a> = &'a (dyn Fn(&Hop) + Sync);
+
+/// The hops so far.
+struct Hops<'a> {
+    all: Vec<Hop>,
+    tell: Tell<'a>,
+}
+
+impl<'a> Hops<'a> {
+    fn new(tell: Tell<'a>) -> Self {
+        Self { all: Vec::new(), tell }
+    }
+
+    fn push(&mut self, hop: Hop) {
+        (self.tell)(&hop);
+        self.all.push(hop);
+    }
+}
+
 /// Milliseconds since then.
 fn since(begun: Instant) -> Option<u64> {
     u64::try_from(begun.elapsed().as_millis()).ok()
@@ -49,32 +69,50 @@ fn failed(error: &CloudError) -> State {
     State::broken(error.to_string(), fix)
 }
 
-/// The way to one server of the environment: first what AWS says of it, then as a client goes it.
-pub async fn server(session: &Session, outside: &dyn Outside, name: &str, given: Option<SecretString>) -> Vec<Hop> {
+/// The way to one server of the environment: first what AWS says of it, then as a client goes it. Each hop is told
+/// when it is there; all of them are returned.
+pub async fn server(
+    session: &Session,
+    outside: &dyn Outside,
+    name: &str,
+    given: Option<SecretString>,
+    tell: Tell<'_>,
+) -> Vec<Hop> {
+    let mut hops = Hops::new(tell);
+    to_server(session, outside, name, given, &mut hops).await;
+    hops.all
+}
+
+async fn to_server(
+    session: &Session,
+    outside: &dyn Outside,
+    name: &str,
+    given: Option<SecretString>,
+    hops: &mut Hops<'_>,
+) {
     let begun = Instant::now();
     let identity = session.cloud.identity().await;
     let state = match &identity {
         Ok(identity) => State::well(format!("account {}, {}", identity.account, identity.arn)),
         Err(error) => failed(error),
     };
-    let mut hops = vec![Hop { link: Link::Credentials, state, millis: since(begun) }];
+    hops.push(Hop { link: Link::Credentials, state, millis: since(begun) });
     if identity.is_err() {
-        return hops;
+        return;
     }
-    let stacks = stacks(session, name, &mut hops).await;
-    service(session, name, &mut hops).await;
+    let stacks = stacks(session, name, hops).await;
+    service(session, name, hops).await;
     let own = stacks.iter().find(|stack| stack.id.name == names::stack(&session.context.environment, name));
     let Some(url) = own.and_then(|stack| stack.outputs.get("ResourceUrl")) else {
         let why = "its stack does not say at which address it is; name a URL to go on from there";
         hops.push(Hop { link: Link::Metadata, state: State::skipped(why), millis: None });
-        return hops;
+        return;
     };
     let credentials = match given {
         Some(token) => Credentials::Given(token),
         None => machine(session, own, &stacks),
     };
-    hops.extend(address(Some(session), outside, url, credentials).await);
-    hops
+    to_address(Some(session), outside, url, credentials, hops).await;
 }
 
 /// How the server's own machine client gets a token.
@@ -95,7 +133,7 @@ fn machine(session: &Session, own: Option<&Stack>, stacks: &[Stack]) -> Credenti
 }
 
 /// The stacks that the server rests on.
-async fn stacks(session: &Session, name: &str, hops: &mut Vec<Hop>) -> Vec<Stack> {
+async fn stacks(session: &Session, name: &str, hops: &mut Hops<'_>) -> Vec<Stack> {
     let begun = Instant::now();
     let stacks = match read::stacks(session).await {
         Ok(stacks) => stacks,
@@ -124,7 +162,7 @@ async fn stacks(session: &Session, name: &str, hops: &mut Vec<Hop>) -> Vec<Stack
 }
 
 /// The service and its targets.
-async fn service(session: &Session, name: &str, hops: &mut Vec<Hop>) {
+async fn service(session: &Session, name: &str, hops: &mut Hops<'_>) {
     let begun = Instant::now();
     let fleet = session.cloud.fleet(&session.context.cluster).await;
     let millis = since(begun);
@@ -171,24 +209,36 @@ fn of_targets(server: &Server) -> State {
 }
 
 /// The way of a client to an MCP endpoint, ours or a foreign one. It ends at the first link without which the next
-/// cannot be tried.
+/// cannot be tried. Each hop is told when it is there; all of them are returned.
 pub async fn address(
     session: Option<&Session>,
     outside: &dyn Outside,
     url: &str,
     credentials: Credentials,
+    tell: Tell<'_>,
 ) -> Vec<Hop> {
+    let mut hops = Hops::new(tell);
+    to_address(session, outside, url, credentials, &mut hops).await;
+    hops.all
+}
+
+async fn to_address(
+    session: Option<&Session>,
+    outside: &dyn Outside,
+    url: &str,
+    credentials: Credentials,
+    hops: &mut Hops<'_>,
+) {
     let way = Way { outside, url, ours: session.is_some() };
-    let mut hops = Vec::new();
     let challenge = way.ask(Link::Challenge, &Ask::initialize(url), None).await;
     // Where nobody answers at all, there is no more to learn.
     let (challenge, wants_token) = match challenge {
-        Err(hop) => return vec![hop],
+        Err(hop) => return hops.push(hop),
         Ok((heard, millis)) => {
             let (state, wants) = judge::challenge(&heard);
             let hop = Hop { link: Link::Challenge, state, millis };
             if judge::is_elsewhere(&heard) {
-                return vec![hop];
+                return hops.push(hop);
             }
             (hop, wants)
         }
@@ -209,17 +259,16 @@ pub async fn address(
     }
     hops.push(challenge);
     for issuer in &issuers {
-        way.issuer(issuer, &mut hops).await;
+        way.issuer(issuer, hops).await;
     }
     let token = match (open, credentials) {
         (true, Credentials::None(_)) => None,
-        (_, credentials) => match way.token(session, credentials, &mut hops).await {
+        (_, credentials) => match way.token(session, credentials, hops).await {
             Some(token) => Some(token),
-            None => return hops,
+            None => return,
         },
     };
-    way.mcp(token.as_ref(), &mut hops).await;
-    hops
+    way.mcp(token.as_ref(), hops).await;
 }
 
 /// A client on its way to a server.
@@ -240,7 +289,7 @@ impl Way<'_> {
     }
 
     /// The authorization server's metadata, wherever they are, and its keys.
-    async fn issuer(&self, issuer: &str, hops: &mut Vec<Hop>) {
+    async fn issuer(&self, issuer: &str, hops: &mut Hops<'_>) {
         let (found, hop) = self.issuer_metadata(issuer).await;
         hops.push(hop);
         let Some(keys) = found.and_then(|found| found.keys) else { return };
@@ -277,7 +326,7 @@ impl Way<'_> {
         &self,
         session: Option<&Session>,
         credentials: Credentials,
-        hops: &mut Vec<Hop>,
+        hops: &mut Hops<'_>,
     ) -> Option<SecretString> {
         let begun = Instant::now();
         let (state, token) = match (credentials, session) {
@@ -291,7 +340,7 @@ impl Way<'_> {
     }
 
     /// MCP itself: its beginning, and the tools.
-    async fn mcp(&self, token: Option<&SecretString>, hops: &mut Vec<Hop>) {
+    async fn mcp(&self, token: Option<&SecretString>, hops: &mut Hops<'_>) {
         let Some(agreed) = self.agree(token, hops).await else { return };
         if agreed.version != Agreed::stateless().version {
             // Nothing is answered to it, and a server that does not take it says so with the next request.
@@ -304,7 +353,7 @@ impl Way<'_> {
         hops.push(hop);
     }
 
-    async fn agree(&self, token: Option<&SecretString>, hops: &mut Vec<Hop>) -> Option<Agreed> {
+    async fn agree(&self, token: Option<&SecretString>, hops: &mut Hops<'_>) -> Option<Agreed> {
         let link = Link::Initialize;
         let mut answer = self.ask(link, &Ask::initialize(self.url), token).await;
         let mut stateless = false;
@@ -371,9 +420,9 @@ pub async fn token(outside: &dyn Outside, url: Option<&str>, text: &str) -> Vec<
     all.push((Check::Key, way.key(&read, &documents).await));
     if url.is_some() {
         let secret = SecretString::from(text.trim().trim_start_matches("Bearer ").to_owned());
-        let mut hops = Vec::new();
+        let mut hops = Hops::new(&|_| ());
         way.agree(Some(&secret), &mut hops).await;
-        let said = hops.into_iter().next().map(|hop| hop.state);
+        let said = hops.all.into_iter().next().map(|hop| hop.state);
         all.push((Check::Server, said.unwrap_or_else(|| State::skipped("it was not asked"))));
     }
     all

@@ -1,6 +1,7 @@
 //! Executes the console's effects in the background and sends back messages about what happened.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -8,12 +9,13 @@ use tokio::task::JoinHandle;
 
 use super::session::Session;
 use super::tail::{self, Budget, Tail, TailEvent};
-use super::{insights, judge, operate, planner, read};
-use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use super::{doctor, history, insights, judge, operate, planner, read};
+use crate::cloud::{CloudError, CloudResult, ErrorKind, Outside};
 use crate::console::effect::Effect;
 use crate::console::msg::{Msg, Notice};
 use crate::console::remote::Generation;
 use crate::console::screens::{Answer, Fetch};
+use crate::core::doctor::{Hop, News};
 use crate::core::fleet::{Attention, Fleet};
 use crate::core::logs::insights::InsightsRequest;
 use crate::core::logs::tail::{Collected, End, Keep};
@@ -27,6 +29,7 @@ const FETCH_LIMIT: Duration = Duration::from_secs(180);
 /// Executes effects. What it spawns sends messages and never blocks the console.
 pub(super) struct Executor {
     session: Session,
+    outside: Arc<dyn Outside>,
     out: mpsc::Sender<Msg>,
     tail: Option<(JoinHandle<()>, watch::Sender<Followed>)>,
     /// The window of the past that is being read.
@@ -34,6 +37,8 @@ pub(super) struct Executor {
     budget: Budget,
     /// Stops the query that is running, when a value is sent or this is dropped; and the task that then ends.
     query: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    /// The way to servers that is being gone.
+    way: Option<JoinHandle<()>>,
 }
 
 /// Text that is taken of a window of the past, in bytes; the rest is read with the next one.
@@ -42,9 +47,9 @@ const WINDOW: usize = 96 * 1024 * 1024;
 const LEAVING: Duration = Duration::from_secs(3);
 
 impl Executor {
-    pub(super) fn new(session: Session, out: mpsc::Sender<Msg>) -> Self {
+    pub(super) fn new(session: Session, outside: Arc<dyn Outside>, out: mpsc::Sender<Msg>) -> Self {
         let budget = Budget::at(&session.context);
-        Self { session, out, tail: None, older: None, budget, query: None }
+        Self { session, outside, out, tail: None, older: None, budget, query: None, way: None }
     }
 
     /// Executes an effect that takes time. The console itself executes `Quit` and `Copy`.
@@ -57,6 +62,8 @@ impl Executor {
             Effect::StopOlder => self.stop_older(),
             Effect::Insights(generation, request) => self.insights(generation, request),
             Effect::StopInsights => self.query = None,
+            Effect::Doctor(generation, servers) => self.doctor(generation, servers),
+            Effect::StopDoctor => self.stop_doctor(),
             Effect::Plan(generation, request) => self.plan(generation, request),
             Effect::Judge(operation, way) => {
                 let session = self.session.clone();
@@ -240,6 +247,38 @@ impl Executor {
         self.query = Some((stop, task));
     }
 
+    fn stop_doctor(&mut self) {
+        if let Some(task) = self.way.take() {
+            task.abort();
+        }
+    }
+
+    fn doctor(&mut self, generation: Generation, servers: Vec<String>) {
+        self.stop_doctor();
+        let (session, outside, out) = (self.session.clone(), self.outside.clone(), self.out.clone());
+        // Of a run there are some dozen links, so none has to wait for the console.
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let go = async move {
+            for server in servers {
+                let _ = tell.send(News::Begun(server.clone()));
+                let found = |hop: &Hop| drop(tell.send(News::Found(hop.clone())));
+                doctor::server(&session, &*outside, &server, None, &found).await;
+            }
+            let _ = tell.send(News::Ended);
+        };
+        let cloud = self.session.cloud.clone();
+        let forward = async move {
+            while let Some(news) = told.recv().await {
+                let _ = out.try_send(Msg::Calls(cloud.calls()));
+                // If the console is gone, nobody needs it.
+                let _ = out.send(Msg::Doctor(generation, news)).await;
+            }
+        };
+        self.way = Some(tokio::spawn(async move {
+            tokio::join!(go, forward);
+        }));
+    }
+
     fn save(&self, name: String, text: String) {
         self.send(async move {
             Msg::Notice(match tokio::fs::write(&name, text).await {
@@ -256,7 +295,7 @@ fn first_call(read: &Fetch) -> &'static str {
         Fetch::Identity => "sts:GetCallerIdentity",
         Fetch::Fleet(_) => "ecs:DescribeServices",
         Fetch::Announced => "ecs:DescribeClusters",
-        Fetch::Stacks | Fetch::Clients => "cloudformation:DescribeStacks",
+        Fetch::Stacks | Fetch::Clients | Fetch::History(_) => "cloudformation:DescribeStacks",
         Fetch::StackDetail(_) => "cloudformation:DescribeStackEvents",
     }
 }
@@ -280,6 +319,7 @@ async fn answer(session: &Session, read: &Fetch) -> Answer {
         Fetch::Announced => Answer::Announced(cloud.announced(&session.context.cluster).await),
         Fetch::Stacks => Answer::Stacks(read::stacks(session).await),
         Fetch::StackDetail(stack) => Answer::StackDetail(cloud.stack_detail(stack).await),
+        Fetch::History(stretch) => Answer::History(history::read(session, stretch).await),
         Fetch::Clients => Answer::Clients(read::clients(session).await),
     }
 }

@@ -9,6 +9,7 @@ mod console;
 pub mod doctor;
 mod executor;
 pub mod headless;
+pub mod history;
 mod input;
 pub mod insights;
 pub mod judge;

@@ -9,20 +9,36 @@ use crate::console::model::Model;
 use crate::console::screens::fleet::meaning;
 use crate::core::health::{Cause, Finding, Gravity};
 
-/// Lines of all findings, wrapped to the width: the cause first, with what helps.
+/// Lines of all findings, wrapped to the width: the cause first, with what helps, then what follows from it, then
+/// what it does not explain.
 pub fn lines(model: &Model, findings: &[Finding], cells: usize, theme: &Theme) -> Vec<Line<'static>> {
-    let cause = Cause::of(findings).map(|cause| cause.finding);
-    let of = |finding: &Finding| one(model, finding, cause.is_some_and(|cause| cause == finding), cells, theme);
-    findings.iter().flat_map(of).collect()
+    let of = |place: Place| move |finding: &Finding| one(model, finding, place, cells, theme);
+    let Some(cause) = Cause::of(findings) else { return findings.iter().flat_map(of(Place::Besides)).collect() };
+    let mut lines = one(model, cause.finding, Place::Cause, cells, theme);
+    lines.extend(cause.explained().flat_map(of(Place::So)));
+    lines.extend(cause.besides().flat_map(of(Place::Besides)));
+    lines
 }
 
-fn one(model: &Model, finding: &Finding, cause: bool, cells: usize, theme: &Theme) -> Vec<Line<'static>> {
-    let symbol = match finding.gravity {
-        Gravity::Fault if cause => "✖ cause    ",
-        Gravity::Warning if cause => "▲ cause    ",
-        Gravity::Fault => "✖ fault    ",
-        Gravity::Warning => "▲ warning  ",
-        Gravity::Note => "· note     ",
+/// Where a finding stands to the cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Cause,
+    /// It follows from the cause.
+    So,
+    /// The cause does not explain it.
+    Besides,
+}
+
+fn one(model: &Model, finding: &Finding, place: Place, cells: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let cause = place == Place::Cause;
+    let symbol = match (finding.gravity, place) {
+        (Gravity::Fault, Place::Cause) => "✖ cause    ",
+        (_, Place::Cause) => "▲ cause    ",
+        (_, Place::So) => "└ so       ",
+        (Gravity::Fault, _) => "✖ fault    ",
+        (Gravity::Warning, _) => "▲ warning  ",
+        (Gravity::Note, _) => "· note     ",
     };
     let mut head = vec![span(symbol, theme.of(meaning(finding))), Span::raw(finding.fact.clone())];
     if let Some(action) = finding.remedy.map(Action::from)

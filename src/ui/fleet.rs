@@ -2,16 +2,18 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
 use super::theme::Theme;
 use super::{describe, findings, others, table};
 use crate::console::model::Model;
 use crate::console::screens::View;
-use crate::console::screens::fleet::{Level, others_unread, server_in, task_in, view};
+use crate::console::screens::fleet::{self, Level, others_unread, server_in, task_in, view};
+use crate::core::finding::{common, running_by_zone};
 use crate::core::fleet::Fleet;
-use crate::core::health::{self, verdict};
+use crate::core::health::{Gravity, verdict_by};
+use crate::core::text::{age, count};
 
 /// Draws it; the rows of a page.
 pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
@@ -22,11 +24,17 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     if let Some(line) = others {
         paint::row(buf, area, 0, &line);
     }
+    let why = why(model, theme);
+    if let Some(line) = &why {
+        paint::row(buf, area, top, line);
+    }
+    let top = top + u16::from(why.is_some());
     let area = paint::band(area, top, area.height - top);
-    let (title, lines) = below(model, &view, theme, usize::from(area.width));
+    let (title, mut lines) = below(model, &view, theme, usize::from(area.width));
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
     let error = model.screens.fleet.remote.error().filter(|_| model.screens.fleet.remote.get().is_none());
     let rows = table::draw(&view, model.screens.fleet.table(), error, theme, paint::band(area, 0, upper), buf);
+    lines.extend(more(model, &view, theme, area.width, (area.height - upper).saturating_sub(1), lines.len()));
     if !view.rows.is_empty() || !lines.is_empty() {
         describe::pane(title, &lines, theme, paint::band(area, upper, area.height), buf);
     }
@@ -46,9 +54,9 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
     let mut lines = describe::trouble(remote, &told, theme, cells);
     let title = match (&model.screens.fleet.level, server_in(model, view), task_in(model, view)) {
         (Level::Servers, Some(server), _) => {
-            let found = health::findings(server, model.now);
+            let found = fleet::found(model, server, &fleet::failed(model));
             if found.is_empty() {
-                let word = verdict(server, model.now);
+                let word = verdict_by(server, &found, model.now);
                 let of = if unread.is_empty() { "" } else { " in what was read" };
                 let text = format!("{} {}: nothing wrong found{of}", word.symbol(), word.word());
                 lines.push(Line::from(span(text, theme.of(word.meaning()))));
@@ -65,3 +73,60 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
     };
     (Line::from(span(title, theme.title())), lines)
 }
+
+/// The cause that explains the other findings, where there is one.
+fn why(model: &Model, theme: &Theme) -> Option<Line<'static>> {
+    if model.screens.fleet.level != Level::Servers || !model.screens.fleet.unwell {
+        return None;
+    }
+    let subjects = fleet::subjects(model);
+    let found = common(&subjects)?;
+    let finding = found.finding;
+    let whose = match (found.server, found.others) {
+        (Some(server), 0) => server.to_owned(),
+        (Some(server), others) => format!("{server} and {}", count(others, "other server")),
+        (None, 0) => "the environment".to_owned(),
+        (None, others) => format!("the environment, and so {}", count(others, "server")),
+    };
+    let mut spans = vec![
+        span(if finding.gravity == Gravity::Fault { "✖ why  " } else { "▲ why  " }, theme.of(fleet::meaning(finding))),
+        span(format!("{whose}: "), theme.title()),
+        Span::raw(finding.fact.clone()),
+    ];
+    if found.explains > 0 {
+        spans.push(span(format!("  (explains {})", count(found.explains, "other finding")), theme.muted()));
+    }
+    Some(Line::from(spans))
+}
+
+/// What there is room for besides: where and since when the selected server runs, and its last events.
+fn more(model: &Model, view: &View, theme: &Theme, width: u16, room: u16, taken: usize) -> Vec<Line<'static>> {
+    let server = server_in(model, view).filter(|_| model.screens.fleet.level == Level::Servers);
+    let Some(server) = server else { return Vec::new() };
+    let field = |name: &str, value: String| describe::field(name, value, theme);
+    let mut lines = vec![Line::default()];
+    let zones = running_by_zone(server);
+    let zones: Vec<String> =
+        zones.into_iter().map(|(zone, tasks)| format!("{} in {zone}", count(tasks, "task"))).collect();
+    lines.extend((!zones.is_empty()).then(|| field("zones", zones.join(", "))));
+    for (index, one) in server.deployments.iter().enumerate() {
+        let since = one.created_at.map(|at| format!(", begun {} ago", age(model.now, at))).unwrap_or_default();
+        let state = one.rollout.word().to_lowercase().replace('_', " ");
+        let tasks = format!("{}/{}", one.running, one.desired);
+        let definition = one.task_definition.rsplit('/').next().unwrap_or_default();
+        let name = if index == 0 { "deployed" } else { "" };
+        lines.push(field(name, format!("{definition}  {tasks} {state}{since}")));
+    }
+    let image = server.live_tasks().flat_map(|task| &task.containers).map(|container| container.image.clone()).next();
+    lines.extend(image.map(|image| field("image", image)));
+    for (index, event) in server.events.iter().take(EVENTS).enumerate() {
+        let name = if index == 0 { "events" } else { "" };
+        lines.push(field(name, format!("{:>6} ago  {}", age(model.now, event.at), event.message)));
+    }
+    let cells = usize::from(width);
+    let lines = lines.iter().flat_map(|line| paint::wrap(line, cells, 11));
+    lines.take(usize::from(room).saturating_sub(taken)).collect()
+}
+
+/// Events that are shown besides.
+const EVENTS: usize = 5;

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
 use super::theme::Theme;
-use crate::console::action::{Action, Scope, available};
+use crate::console::action::{Action, Here, Scope, available};
 use crate::console::dialogs::Dialog;
 use crate::console::model::{Model, PromptKind};
 use crate::console::msg::Notice;
@@ -81,6 +81,10 @@ const USEFUL: &[Action] = &[
     Action::Pause,
     Action::Filter,
     Action::ServerLogs,
+    Action::DoctorAgain,
+    Action::DoctorAll,
+    Action::TimelineLogs,
+    Action::TimelineWindow,
     Action::Deploy,
     Action::Rotate,
     Action::NextError,
@@ -108,12 +112,14 @@ const USEFUL: &[Action] = &[
 
 fn on_screen(model: &Model) -> Vec<Hint> {
     let offered = available(model);
+    let screen = model.screen.info().shown.name;
     let hint = |action: Action| {
         let (info, keys) = offered.iter().find(|(info, _)| info.action == action)?;
         let name = match action {
             Action::Filter if searches(model) => "search",
             Action::Pause if model.screens.logs.paused() => "follow",
-            _ => info.name,
+            // Which screen it is, the tabs say.
+            _ => info.name.strip_prefix(screen).and_then(|name| name.strip_prefix('-')).unwrap_or(info.name),
         };
         Some((keys.first()?.clone(), name.to_owned()))
     };
@@ -123,7 +129,8 @@ fn on_screen(model: &Model) -> Vec<Hint> {
     order.extend(own.filter(|action| !USEFUL.contains(action)));
     order.extend(also);
     order.push(Action::Help);
-    order.into_iter().filter_map(hint).collect()
+    let here = Here::of(model);
+    order.into_iter().filter(|action| here.leads(*action)).filter_map(hint).collect()
 }
 
 fn hint(key: &str, name: &str) -> Hint {

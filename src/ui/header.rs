@@ -27,7 +27,7 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let tabs = Line::from(fit(tabs(model, theme), room));
     // Tabs come first; counters are shown if there is room beside them.
     let left = room.saturating_sub(tabs.width() + 2);
-    paint::right(buf, area, 1, &Line::from(fit(counters(model, theme), left)));
+    paint::right(buf, area, 1, &Line::from(fit(counters(model, theme, left), left)));
     paint::row(buf, area, 1, &tabs);
 }
 
@@ -102,7 +102,8 @@ fn tabs(model: &Model, theme: &Theme) -> Vec<Group> {
     Screen::tabs().map(tab).collect()
 }
 
-fn counters(model: &Model, theme: &Theme) -> Vec<Group> {
+/// What is counted. Operations are never left out: where there is no room for words, their number stands alone.
+fn counters(model: &Model, theme: &Theme, room: usize) -> Vec<Group> {
     let in_the_middle = |operation: &&Operation| operation.asks() && operation.phase != Phase::Proposed;
     let asking = model.operations.iter().filter(in_the_middle).count();
     let running = model.operations.iter().filter(|operation| operation.active() && !operation.asks()).count();
@@ -110,6 +111,9 @@ fn counters(model: &Model, theme: &Theme) -> Vec<Group> {
     let mut groups = Vec::new();
     let mut say = |n: usize, text: String| {
         if n > 0 {
+            let short = room < width(&text) + width(&key) + 1;
+            let symbol = text.chars().next().unwrap_or_default();
+            let text = if short { format!("{symbol} {n}") } else { text };
             groups.push(vec![span(text, theme.of(Meaning::Warn)), span(format!(" {key}"), theme.key())]);
         }
     };

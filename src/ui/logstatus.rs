@@ -180,10 +180,12 @@ fn sources(state: &State) -> String {
     let followed = if owners.is_empty() { groups() } else { owners };
     let chosen: BTreeSet<&str> = chosen.iter().map(String::as_str).collect();
     let names: Vec<&str> = if chosen.is_empty() { followed } else { chosen }.into_iter().collect();
+    let task = state.store.filter().task.as_deref();
+    let task = task.map(|task| format!(", task {}", task.get(..8).unwrap_or(task))).unwrap_or_default();
     match names.len() {
-        0 => "logs".to_owned(),
-        1..=3 => format!("logs of {}", names.join(", ")),
-        n => format!("logs of {n} servers"),
+        0 => format!("logs{task}"),
+        1..=3 => format!("logs of {}{task}", names.join(", ")),
+        n => format!("logs of {n} servers{task}"),
     }
 }
 

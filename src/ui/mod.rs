@@ -9,6 +9,7 @@
 mod clients;
 mod describe;
 mod dialogs;
+mod doctor;
 mod findings;
 mod fleet;
 mod footer;
@@ -29,6 +30,7 @@ mod stack;
 mod steps;
 mod table;
 pub mod theme;
+mod timeline;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -73,6 +75,8 @@ fn compose(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> (Optio
         Screen::Logs => logs::draw(model, theme, body, buf),
         Screen::Stack => stack::draw(model, theme, body, buf),
         Screen::Clients => clients::draw(model, theme, body, buf),
+        Screen::Timeline => timeline::draw(model, theme, body, buf),
+        Screen::Doctor => doctor::draw(model, theme, body, buf),
         Screen::Requests => requests::draw(model, theme, body, buf),
         Screen::Insights => insights::draw(model, theme, body, buf),
     };

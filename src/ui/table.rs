@@ -9,7 +9,7 @@ use super::theme::Theme;
 use crate::console::screens::View;
 use crate::console::table::{Column, Table};
 use crate::core::error::CloudError;
-use crate::core::text::width;
+use crate::core::text::{cut_front, width};
 
 /// Cells between two columns, and before the first one for the marker of the selection.
 const GAP: usize = 2;
@@ -96,7 +96,7 @@ fn heading(column: &Column, index: usize, table: &Table) -> String {
 }
 
 /// Which columns are shown, and how wide. The least important go first; what is left over goes to
-/// the columns that want it, the growing ones last.
+/// the columns that want it: the growing ones before those that say the most in a part of it.
 fn fit(view: &View, table: &Table, cells: usize) -> Vec<FittedColumn> {
     let wanted: Vec<usize> = (0..view.columns.len()).map(|index| natural_width(view, table, index)).collect();
     let least = |index: usize| usize::from(view.columns[index].min).min(wanted[index]);
@@ -114,8 +114,9 @@ fn fit(view: &View, table: &Table, cells: usize) -> Vec<FittedColumn> {
     }
     let mut spare = cells.saturating_sub(shown.iter().map(|&index| least(index) + GAP).sum());
     let mut widths: Vec<FittedColumn> = shown.into_iter().map(|index| (index, least(index))).collect();
-    for grows in [false, true] {
-        for (index, width) in widths.iter_mut().filter(|(index, _)| view.columns[*index].grows == grows) {
+    let turn = |column: &Column| (column.ends, column.grows);
+    for now in [(false, false), (false, true), (true, false)] {
+        for (index, width) in widths.iter_mut().filter(|(index, _)| turn(&view.columns[*index]) == now) {
             let more = wanted[*index].saturating_sub(*width).min(spare);
             *width += more;
             spare -= more;
@@ -153,7 +154,9 @@ fn cells(view: &View, row: usize, widths: &[FittedColumn], chosen: bool, theme: 
         // Without styles, the marker shows the selection.
         spans.push(Span::raw(if place == 0 && chosen { "▸ " } else { "  " }));
         if let Some(cell) = view.rows[row].cells.get(*index) {
-            let text = paint::fit(&cell.text, *wide, view.columns[*index].number);
+            let column = &view.columns[*index];
+            let kept = if column.ends { cut_front(&cell.text, *wide) } else { cell.text.clone() };
+            let text = paint::fit(&kept, *wide, column.number);
             spans.push(span(text, theme.of(cell.meaning)));
         }
     }

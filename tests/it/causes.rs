@@ -8,9 +8,9 @@ use quarterdeck::aws::{Access, connect};
 use quarterdeck::core::operation::record::{Entry, Outcome, Record};
 use quarterdeck::core::operation::{Check, Order};
 use quarterdeck::core::stack::StackRef;
-use quarterdeck::core::timeline::{merge, of_audit};
+use quarterdeck::core::timeline::{Span, Stretch, merge, of_audit};
 use quarterdeck::run::audit::Audit;
-use quarterdeck::run::{Session, operate};
+use quarterdeck::run::{Session, history, operate};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -277,25 +277,58 @@ fn requests_are_counted_from_the_log() {
     assert!(text.contains("CLIENT") && text.lines().nth(1).unwrap().contains(" a "), "{text}{err}");
 }
 
+async fn session_at(url: &str, home: &std::path::Path) -> Session {
+    let access = Access {
+        region: Some("eu-west-1".into()),
+        endpoint: Some(url.to_owned()),
+        static_credentials: true,
+        ..Access::default()
+    };
+    Session {
+        cloud: std::sync::Arc::new(connect(&access).await.unwrap()),
+        context: fixtures::context(),
+        environment: None,
+        overrides: std::sync::Arc::default(),
+        audit: Audit::open(home).unwrap(),
+    }
+}
+
+/// The console reads the past without the fleet, which it has already.
+#[rstest]
+#[case::there("UPDATE_COMPLETE", None, Some((1, 0)))]
+#[case::denied("UPDATE_COMPLETE", Some((403, "AccessDenied")), Some((0, 1)))]
+#[case::not_now("UPDATE_COMPLETE", Some((400, "ValidationError")), None)]
+#[tokio::test]
+async fn the_past_is_read_without_the_fleet(
+    #[case] status: &'static str,
+    #[case] refused: Option<(u16, &'static str)>,
+    #[case] expected: Option<(usize, usize)>,
+) {
+    let account = Account { stack: Some(status), ..Account::well() };
+    let server = Scripted::start(move |request| match (request.call.as_str(), refused) {
+        ("DescribeStacks", Some((status, code))) => Reply::Answer(
+            status,
+            format!("<ErrorResponse><Error><Code>{code}</Code><Message>not for you</Message></Error></ErrorResponse>"),
+        ),
+        _ => account.answer(request),
+    })
+    .await;
+    let home = tempfile::tempdir().unwrap();
+    let session = session_at(&server.url, home.path()).await;
+    let stretch = Stretch { span: Span::Day, server: None };
+    let read = history::read(&session, &stretch).await;
+    let told = read.as_ref().map(|history| (history.moments.len(), history.gaps.len()));
+    assert_eq!(told.ok(), expected, "{read:?}");
+    assert_eq!(server.count("DescribeTasks") + server.count("DescribeServices"), 0, "the fleet is not read again");
+}
+
 /// The service is not there any more when the deploy ends, and its tasks still say why.
 #[tokio::test]
 async fn a_failed_first_deploy_ends_in_its_cause() {
     let account = Account::gone();
     let server = Scripted::start(move |request| account.answer(request)).await;
-    let access = Access {
-        region: Some("eu-west-1".into()),
-        endpoint: Some(server.url.clone()),
-        static_credentials: true,
-        ..Access::default()
-    };
     let home = tempfile::tempdir().unwrap();
-    let session = Session {
-        cloud: std::sync::Arc::new(connect(&access).await.unwrap()),
-        context: fixtures::context(),
-        environment: None,
-        overrides: std::sync::Arc::default(),
-        audit: Audit::open(home.path()).unwrap(),
-    };
+    let session = session_at(&server.url, home.path()).await;
     let stack = StackRef { name: "quarterdeck-prod-time".into(), region: "eu-west-1".into() };
     let order = Order::Check(0, Check::StackSettled { stack, token: None }, 0);
     let told = format!("{:?}", operate::carry_out(session, order).await);

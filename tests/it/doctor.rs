@@ -5,6 +5,10 @@ use std::process::{Command, Stdio};
 
 use crate::support::pty;
 use crate::support::scripted::{Reply, Request, Scripted};
+use quarterdeck::aws::Prober;
+use quarterdeck::core::doctor::{Hop, Link, first_broken};
+use quarterdeck::run;
+use quarterdeck::run::doctor::Credentials;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -143,6 +147,26 @@ fn the_broken_link_is_named(#[case] wrong: Wrong, #[case] link: Option<&str>) {
         assert_eq!((last["link"].as_str(), last["note"].as_str()), (Some("tools"), Some("1 tool: now")), "{told:#}");
         assert!(last["millis"].is_u64());
     }
+}
+
+/// The console shows each link when it is there, before the next one is asked for.
+#[test]
+fn each_link_is_told_before_the_next_is_asked_for() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = server(&runtime, Wrong::NoTools);
+    let url = format!("{}/mcp", server.url);
+    let told = std::sync::Mutex::new(Vec::new());
+    let asked =
+        || server.count("/mcp") + server.count("/keys") + server.count("/pool/.well-known/openid-configuration");
+    let tell = |hop: &Hop| told.lock().unwrap().push((hop.clone(), asked()));
+    let credentials = Credentials::Given(TOKEN.to_owned().into());
+    let prober = Prober::new().unwrap();
+    let all = runtime.block_on(run::doctor::address(None, &prober, &url, credentials, &tell));
+    let told = told.into_inner().unwrap();
+    assert_eq!(told.iter().map(|(hop, _)| hop.clone()).collect::<Vec<_>>(), all, "each of them, in its order");
+    let requests: Vec<usize> = told.iter().map(|(_, asked)| *asked).collect();
+    assert!(requests.is_sorted() && requests.first() < requests.last(), "as it goes, not at the end: {requests:?}");
+    assert_eq!(first_broken(&all).map(|hop| hop.link), Some(Link::Tools));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::support::plans;
 use crate::support::pty::Console;
 use crate::support::scripted::{Reply, Scripted};
 use jiff::tz::TimeZone;
-use quarterdeck::aws::{Access, connect};
+use quarterdeck::aws::{Access, Prober, connect};
 use quarterdeck::console::keymap::Keymap;
 use quarterdeck::core::identity::Context;
 use quarterdeck::core::operation::record::{Entry, Record};
@@ -242,13 +242,14 @@ fn a_console_beside_a_task_that_panics() {
             overrides: Arc::default(),
             audit: Audit::open(Path::new("state")).expect("an audit"),
         };
+        let outside = Arc::new(Prober::new().expect("a client"));
         tokio::spawn(async {
             while !Path::new("panic").exists() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             panic!("on purpose");
         });
-        run::console(session, Keymap::default(), Theme::dark(TimeZone::UTC), &[]).await
+        run::console(session, outside, Keymap::default(), Theme::dark(TimeZone::UTC), &[]).await
     });
     std::process::exit(ended.and_then(|closed| closed.exit).map_or(100, |exit| exit as i32));
 }

@@ -9,6 +9,7 @@ use quarterdeck::console::screens::Screen;
 /// The jobs of the table, and the screens that each is about.
 const JOBS: &[(&str, &[Screen])] = &[
     ("Watch", &[Screen::Fleet]),
+    ("Find the cause", &[Screen::Fleet, Screen::Timeline, Screen::Doctor]),
     // The log of a server is opened from Fleet.
     ("Read logs", &[Screen::Logs, Screen::Fleet]),
     ("See the requests", &[Screen::Requests]),

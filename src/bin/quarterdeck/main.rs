@@ -147,7 +147,8 @@ async fn console(session: Session, start: &Start) -> Result<Exit, ProgramFailure
         return Ok(Exit::Usage);
     }
     let theme = commands::theme(start.config.theme.as_deref());
-    let ended = run::console(session, start.keymap.clone(), theme, &start.config.logs.fields).await;
+    let outside = std::sync::Arc::new(aws::Prober::new()?);
+    let ended = run::console(session, outside, start.keymap.clone(), theme, &start.config.logs.fields).await;
     let closed = ended.map_err(ProgramFailure::io("the terminal"))?;
     let program = if start.global.local { "quarterdeck --local" } else { "quarterdeck" };
     for Left { id, title } in &closed.left {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{FAST, SLOW, View};
+use super::{FAST, SLOW, Screen, View};
 use crate::console::effect::Effect;
 use crate::console::model::Model;
 use crate::console::remote::Remote;
@@ -105,6 +105,14 @@ pub fn selected(model: &Model) -> Option<&Client> {
     let view = view(model);
     let key = view.selected_key()?;
     model.screens.clients.remote.get()?.clients.iter().find(|client| client.id == key)
+}
+
+/// Shows the clients of a server; all of them where none is named.
+pub(super) fn of_server(model: &mut Model, server: &str) -> Vec<Effect> {
+    let table = &mut model.screens.clients.table;
+    table.renew();
+    table.filter = if server.is_empty() { String::new() } else { format!("'{server}") };
+    model.show(Screen::Clients)
 }
 
 /// Seconds between two reads.

@@ -49,6 +49,14 @@ pub fn page_up(model: &mut Model) -> Vec<Effect> {
     go(model, Move::By(-model.page()))
 }
 
+/// Whether there is a row to open.
+pub fn any(model: &Model) -> bool {
+    match model.screen.info().body {
+        Body::Table { view, .. } => !view(model).rows.is_empty(),
+        Body::Lines { .. } => model.screens.logs.store.shown() > 0,
+    }
+}
+
 pub fn open(model: &mut Model) -> Vec<Effect> {
     (model.screen.info().open)(model)
 }

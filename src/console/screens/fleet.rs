@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{FAST, SLOW, STEADY, Screen, View};
+use super::{FAST, Fetch, SLOW, STEADY, Screen, View};
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
 use crate::console::input::Input;
@@ -10,13 +10,16 @@ use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::console::{describe, operations};
+use crate::core::environment::names;
+use crate::core::finding::{Seen, Subject, in_order, of_gone, of_server, of_stacks, running_by_zone};
 use crate::core::fleet::{Attention, Fleet, Health, Server, Task, TaskStatus, Unreadable};
-use crate::core::health::{Finding, findings, verdict};
+use crate::core::health::{Cause, Finding, findings, verdict_by};
 use crate::core::meaning::Meaning;
 use crate::core::operation::{Announced, PlanRequest};
 use crate::core::requests::Period;
+use crate::core::stack::Stack;
 use crate::core::text::{age, milliseconds};
-use crate::core::unread::{Part, Unread};
+use crate::core::unread::{Part, Read, Unread};
 
 /// The screen's state.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +31,8 @@ pub struct State {
     pub anew: bool,
     /// How deep it is drilled in.
     pub level: Level,
+    /// Whether anything was wrong when it was last read.
+    pub unwell: bool,
     servers: Table,
     tasks: Table,
     containers: Table,
@@ -76,15 +81,16 @@ const SERVERS: &[Column] = &[
     Column::number("TARGETS", 7, 1),
     Column::text("ROLLOUT", 12, 2),
     Column::number("PENDING", 7, 4),
-    Column::text("REVISION", 12, 5),
+    Column::ending("REVISION", 12, 5),
     Column::text("SCALING", 8, 6),
+    Column::text("ZONES", 8, 7),
     Column::number("REQ/S", 6, 3),
     Column::number("ERRORS", 6, 3),
     Column::number("P95", 6, 3),
-    Column::wide("LAST FINDING", 16, 3),
+    Column::wide("CAUSE", 16, 3),
 ];
 /// Columns counted from request lines, known only while the log is followed.
-const COUNTED: std::ops::Range<usize> = 8..11;
+const COUNTED: std::ops::Range<usize> = 9..12;
 
 const TASKS: &[Column] = &[
     Column::text("TASK", 10, 0),
@@ -93,7 +99,7 @@ const TASKS: &[Column] = &[
     Column::text("AGE", 8, 1),
     Column::text("ADDRESS", 15, 4),
     Column::text("ZONE", 12, 5),
-    Column::text("REVISION", 12, 6),
+    Column::ending("REVISION", 12, 6),
     Column::wide("REASON", 18, 2),
 ];
 
@@ -114,7 +120,8 @@ pub fn view(model: &Model) -> View {
         Level::Servers => {
             let servers = state.remote.get().map(|fleet| fleet.servers.as_slice()).unwrap_or_default();
             let unreadable = state.remote.get().map(|fleet| fleet.unreadable.as_slice()).unwrap_or_default();
-            let rows = servers.iter().map(|server| server_row(model, server));
+            let failed = failed(model);
+            let rows = servers.iter().map(|server| server_row(model, server, &failed));
             let rows = rows.chain(unreadable.iter().map(unreadable_row)).collect();
             ("servers".to_owned(), SERVERS, rows)
         }
@@ -174,11 +181,11 @@ fn task<'a>(model: &'a Model, server_name: &str, arn: &str) -> Option<&'a Task> 
     server(model, server_name)?.known_tasks().iter().find(|task| task.arn == arn)
 }
 
-fn server_row(model: &Model, server: &Server) -> Row {
-    let now = model.now;
-    let verdict = verdict(server, now);
-    let all = findings(server, now);
-    let worst = all.first().map(|finding| Cell::new(finding.fact.clone(), meaning(finding))).unwrap_or_default();
+fn server_row(model: &Model, server: &Server, failed: &[Seen]) -> Row {
+    let all = found(model, server, failed);
+    let verdict = verdict_by(server, &all, model.now);
+    // The first one is the cause, if anything is wrong.
+    let cause = all.first().map(|finding| Cell::new(finding.fact.clone(), meaning(finding))).unwrap_or_default();
     let rollout = server.rollout().replace('_', " ");
     let bounds = server.bounds.cell(|bounds| bounds.map_or("-".into(), |bounds| bounds.to_string()));
     let mut cells = vec![
@@ -190,11 +197,74 @@ fn server_row(model: &Model, server: &Server) -> Row {
         Cell::plain(server.pending.to_string()),
         Cell::muted(revision(&server.task_definition)),
         Cell::muted(bounds),
+        Cell::muted(zones(model, server)),
     ];
     cells.extend(counted(model, &server.name));
-    cells.push(worst);
+    cells.push(cause);
     let well = verdict == crate::core::health::Verdict::Healthy && all.is_empty();
     Row { key: server.name.clone(), cells, well }
+}
+
+/// The stacks of the environment whose last change failed. They are read only where something is not well.
+pub fn failed(model: &Model) -> Vec<Seen> {
+    let stacks = model.screens.stack.remote.get().map(Vec::as_slice).unwrap_or_default();
+    let (watched, detail) = (&model.screens.stack.watched, model.screens.stack.detail.get());
+    let seen = |stack: &Stack| {
+        let detail = detail.filter(|_| watched.as_ref() == Some(&stack.id));
+        (stack.clone(), detail.cloned().map(Read::Known))
+    };
+    stacks.iter().filter(|stack| stack.status.failed()).map(seen).collect()
+}
+
+/// What is wrong with a server, as `why` finds it.
+pub fn found(model: &Model, server: &Server, failed: &[Seen]) -> Vec<Finding> {
+    if failed.is_empty() {
+        return findings(server, model.now);
+    }
+    let own = names::stack(&model.context.environment, &server.name);
+    let of_it: Vec<Seen> = failed.iter().filter(|(stack, _)| stack.id.name == own).cloned().collect();
+    of_server(server, &of_it, model.now)
+}
+
+/// What is wrong with each server, and with the stacks that all share.
+pub fn subjects(model: &Model) -> Vec<Subject<'_>> {
+    let failed = failed(model);
+    let fleet = model.screens.fleet.remote.get();
+    let mut all = Vec::new();
+    for server in fleet.into_iter().flat_map(|fleet| &fleet.servers) {
+        all.push(Subject { server: Some(&server.name), findings: found(model, server, &failed) });
+    }
+    let prefix = names::stack_prefix(&model.context.environment);
+    let mut shared = Vec::new();
+    for stack in model.screens.stack.remote.get().into_iter().flatten() {
+        let part = stack.id.name.strip_prefix(&prefix).unwrap_or(&stack.id.name);
+        let seen: Vec<Seen> = failed.iter().filter(|(one, _)| one.id == stack.id).cloned().collect();
+        if matches!(part, "edge" | "network" | "platform") {
+            shared.extend(of_stacks(&seen));
+        } else if !seen.is_empty() && server(model, part).is_none() {
+            // A service whose creation failed is gone, and its stopped tasks are all that is left to say why.
+            let gone = fleet.map(|fleet| of_gone(part, &fleet.gone, model.now)).unwrap_or_default();
+            let mut findings: Vec<Finding> = gone.into_iter().chain(of_stacks(&seen)).collect();
+            in_order(&mut findings);
+            all.push(Subject { server: Some(part), findings });
+        }
+    }
+    in_order(&mut shared);
+    all.push(Subject { server: None, findings: shared });
+    all
+}
+
+/// How many tasks run in each zone: `a2 b1`; `?` where the tasks could not be read. A zone that is none of the region's own has its whole name.
+pub fn zones(model: &Model, server: &Server) -> String {
+    let short = |zone: &str| zone.strip_prefix(&model.context.region).filter(|rest| rest.len() == 1).map(str::to_owned);
+    let one = |(zone, tasks): (&str, usize)| match short(zone) {
+        Some(letter) => format!("{letter}{tasks}"),
+        None => format!("{zone}:{tasks}"),
+    };
+    server.tasks.cell(|_| {
+        let all: Vec<String> = running_by_zone(server).into_iter().map(one).collect();
+        if all.is_empty() { "-".to_owned() } else { all.join(" ") }
+    })
 }
 
 /// A service that is there, and of which nothing could be read.
@@ -320,12 +390,59 @@ pub fn others_unread(model: &Model) -> Option<Unread> {
     Some(Unread { part: Part::Operations, why: why.clone() })
 }
 
+/// What must be fresh: the stacks only where something is not well, because they may say why.
+pub(super) fn reads(model: &mut Model) -> Vec<Fetch> {
+    let mut reads = vec![Fetch::ANY_FLEET, Fetch::Announced];
+    if model.screens.fleet.unwell && model.context.ours().is_some() {
+        reads.push(Fetch::Stacks);
+    }
+    reads
+}
+
+/// Takes that the fleet was read: whether all is well is found out once, and not at every step.
+pub(in crate::console) fn read(model: &mut Model) {
+    let now = model.now;
+    let wrong = |server: &Server| Cause::of(&findings(server, now)).is_some();
+    let unwell = |fleet: &Fleet| fleet.no_cluster || !fleet.gone.is_empty() || fleet.servers.iter().any(wrong);
+    model.screens.fleet.unwell = model.screens.fleet.remote.get().is_some_and(unwell);
+}
+
+/// Whether a server of this name is there.
+pub fn knows(model: &Model, name: &str) -> bool {
+    server(model, name).is_some()
+}
+
+/// Whether a server is selected, without making the rows of a large fleet where that is plain.
+pub(in crate::console) fn selects(model: &Model) -> bool {
+    let state = &model.screens.fleet;
+    let plain = state.level == Level::Servers && state.servers.filter.is_empty() && !state.servers.faults_only;
+    match state.remote.get().filter(|fleet| plain && fleet.unreadable.is_empty()) {
+        Some(fleet) => !fleet.servers.is_empty(),
+        None => selected_server(model).is_some(),
+    }
+}
+
+/// The server that is drilled into.
+pub fn opened(model: &Model) -> Option<&str> {
+    match &model.screens.fleet.level {
+        Level::Servers => None,
+        Level::Tasks(name) | Level::Containers(name, _) => Some(name),
+    }
+}
+
+/// Shows the tasks of a server.
+pub(super) fn drill(model: &mut Model, name: &str) -> Vec<Effect> {
+    model.screens.fleet.tasks = Table::default();
+    model.screens.fleet.level = Level::Tasks(name.to_owned());
+    model.show(Screen::Fleet)
+}
+
 /// Seconds between two reads.
 pub(super) fn pace(model: &Model) -> i64 {
     match model.screen {
         _ if model.busy() || model.screens.fleet.changing() => FAST,
-        // The Logs screen reads it only so that lines of new servers join.
-        Screen::Logs => SLOW,
+        // The Logs screen reads it only so that lines of new servers join, and the past does not change.
+        Screen::Logs | Screen::Timeline => SLOW,
         _ => STEADY,
     }
 }
@@ -338,8 +455,8 @@ pub(in crate::console) fn attention(model: &mut Model) -> Attention {
         Level::Servers => (on_screen(&view(model), model.viewport.rows), None),
         Level::Tasks(server) | Level::Containers(server, _) => (Vec::new(), Some(server.clone())),
     };
-    // The Logs screen shows no target.
-    Attention { seen, opened, targets: model.screen != Screen::Logs, anew }
+    // Neither the Logs screen nor the Timeline shows a target.
+    Attention { seen, opened, targets: !matches!(model.screen, Screen::Logs | Screen::Timeline), anew }
 }
 
 /// The keys of the rows that the table has room for. It keeps the selection in the middle.
@@ -367,8 +484,7 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     match model.screens.fleet.level.clone() {
         Level::Servers => {
             if let Some(name) = selected_server(model).map(|server| server.name.clone()) {
-                model.screens.fleet.tasks = Table::default();
-                model.screens.fleet.level = Level::Tasks(name);
+                drill(model, &name);
             }
             Vec::new()
         }
@@ -396,7 +512,11 @@ pub fn faults_only(model: &mut Model) -> Vec<Effect> {
 }
 
 pub fn logs(model: &mut Model) -> Vec<Effect> {
-    on_server(model, |model, server| super::logs::follow(model, Some(&server.name)))
+    let task = selected_task(model).map(|task| (task.id().to_owned(), task.stopped_at));
+    on_server(model, |model, server| match task {
+        Some((task, stopped_at)) => super::logs::follow_task(model, &server.name, &task, stopped_at),
+        None => super::logs::follow(model, Some(&server.name)),
+    })
 }
 
 /// Everything known of the selected task, or of the server.

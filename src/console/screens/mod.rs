@@ -2,12 +2,14 @@
 //! its state, its rows and what its keys do.
 
 pub mod clients;
+pub mod doctor;
 pub mod everywhere;
 pub mod fleet;
 pub mod insights;
 pub mod logs;
 pub mod requests;
 pub mod stack;
+pub mod timeline;
 
 use jiff::Timestamp;
 
@@ -22,6 +24,7 @@ use crate::core::fleet::{Attention, Fleet};
 use crate::core::identity::Identity;
 use crate::core::operation::Announced;
 use crate::core::stack::{Stack, StackDetail, StackRef};
+use crate::core::timeline::{History, Stretch};
 
 /// A table as it is to be drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,7 +146,7 @@ screens! {
         shown: "fleet" Global ["1"] "servers and their health" => |model| model.show(Screen::Fleet),
         parent: None,
         body: Body::Table { view: fleet::view, state: |model| model.screens.fleet.table_mut() },
-        reads: |_| vec![Fetch::ANY_FLEET, Fetch::Announced],
+        reads: fleet::reads,
         freshness: |model| fresh(&model.screens.fleet.remote),
     }
     Logs logs {
@@ -157,7 +160,7 @@ screens! {
     }
     Stack stack {
         title: "Stack",
-        shown: "stack" Global ["3"] "CloudFormation stacks, resources, events" => |model| model.show(Screen::Stack),
+        shown: "stack" Global ["3"] "CloudFormation stacks, resources, events" => stack::show,
         parent: Some(Screen::Fleet),
         body: Body::Table { view: stack::view, state: |model| model.screens.stack.table_mut() },
         reads: stack::reads,
@@ -171,6 +174,25 @@ screens! {
         body: Body::Table { view: clients::view, state: |model| &mut model.screens.clients.table },
         reads: |_| vec![Fetch::Clients],
         freshness: |model| fresh(&model.screens.clients.remote),
+    }
+    /// What happened, by time.
+    Timeline timeline {
+        title: "Timeline",
+        shown: "timeline" Global ["5"] "what happened: deployments, stops, events, operations" => timeline::show,
+        parent: Some(Screen::Fleet),
+        body: Body::Table { view: timeline::view, state: |model| &mut model.screens.timeline.table },
+        reads: timeline::reads,
+        freshness: timeline::freshness,
+    }
+    /// The way from a client to an answer.
+    Doctor doctor {
+        title: "Doctor",
+        shown: "doctor" Global ["6"] "which link is broken on the way to a server" => doctor::show,
+        parent: Some(Screen::Fleet),
+        body: Body::Table { view: doctor::view, state: |model| &mut model.screens.doctor.table },
+        // It asks the servers themselves, so it asks when it is told to, and by no timer.
+        reads: |_| Vec::new(),
+        freshness: doctor::freshness,
     }
     /// Requests per tool and client.
     Requests requests {
@@ -271,6 +293,8 @@ reads! {
     Stacks -> Vec<Stack>: screens.stack.remote, every stack::pace;
     /// Resources and events of one stack.
     StackDetail(StackRef) -> StackDetail: screens.stack.detail, every stack::pace;
+    /// The events of stacks, and the operations of this machine.
+    History(Stretch) -> History: screens.timeline.past, every timeline::pace;
     /// The clients of the environment's user pool.
     Clients -> ClientList: screens.clients.remote, every clients::pace;
 }

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{FAST, Fetch, Freshness, SLOW, View, fresh};
+use super::{FAST, Fetch, Freshness, SLOW, Screen, View, fresh};
 use crate::console::describe;
 use crate::console::effect::Effect;
 use crate::console::model::Model;
-use crate::console::remote::Remote;
+use crate::console::remote::{Ask as _, Remote};
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::core::meaning::Meaning;
 use crate::core::stack::{Stack, StackDetail, StackRef, StackResource, StackStatus};
@@ -51,6 +51,9 @@ impl State {
         }
     }
 }
+
+/// Seconds between two reads for Fleet.
+const SELDOM: i64 = 30;
 
 const STACKS: &[Column] = &[
     Column::text("STACK", 26, 0),
@@ -167,9 +170,34 @@ pub fn selected(model: &Model) -> Option<&Stack> {
     stacks.iter().find(|stack| stack.id.name == name)
 }
 
-/// Seconds between two reads.
+/// Seconds between two reads. Fleet needs them only to say why a server is not well.
 pub(super) fn pace(model: &Model) -> i64 {
-    if model.busy() || model.screens.stack.changing() { FAST } else { SLOW }
+    match model.screen {
+        Screen::Fleet => SELDOM,
+        _ if model.busy() || model.screens.stack.changing() => FAST,
+        _ => SLOW,
+    }
+}
+
+/// Shows the screen. What was read for another one is read again, if it is older than it may be here.
+pub(super) fn show(model: &mut Model) -> Vec<Effect> {
+    let remote = &mut model.screens.stack.remote;
+    if remote.read_at().is_some_and(|at| model.now.duration_since(at).as_secs() >= SLOW) {
+        remote.hasten();
+    }
+    model.show(Screen::Stack)
+}
+
+/// Whether a stack of this name is there, as far as is known.
+pub(super) fn may_show(model: &Model, name: &str) -> bool {
+    model.screens.stack.remote.get().is_none_or(|stacks| stacks.iter().any(|stack| stack.id.name == name))
+}
+
+/// Shows the resources and events of a stack.
+pub(super) fn drill(model: &mut Model, name: &str) -> Vec<Effect> {
+    model.screens.stack.resources = Table::default();
+    model.screens.stack.opened = Some(name.to_owned());
+    show(model)
 }
 
 /// All stacks, and the detail of the one that is selected.

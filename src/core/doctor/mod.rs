@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::meaning::Meaning;
+
 /// The links of the way, in the order in which they are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -90,6 +92,51 @@ impl State {
     pub fn is_broken(&self) -> bool {
         matches!(self, Self::Broken { .. })
     }
+
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Well { .. } => "well",
+            Self::Odd { .. } => "odd",
+            Self::Broken { .. } => "broken",
+            Self::Skipped { .. } => "not tried",
+        }
+    }
+
+    /// A symbol for it, so that colour never stands alone.
+    pub fn symbol(&self) -> &'static str {
+        match self {
+            Self::Well { .. } => "●",
+            Self::Odd { .. } => "▲",
+            Self::Broken { .. } => "✖",
+            Self::Skipped { .. } => "·",
+        }
+    }
+
+    /// What it means.
+    pub fn meaning(&self) -> Meaning {
+        match self {
+            Self::Well { .. } => Meaning::Good,
+            Self::Odd { .. } => Meaning::Warn,
+            Self::Broken { .. } => Meaning::Bad,
+            Self::Skipped { .. } => Meaning::Muted,
+        }
+    }
+
+    /// What was found, or why it is not well.
+    pub fn said(&self) -> &str {
+        match self {
+            Self::Well { note } => note,
+            Self::Odd { why, .. } | Self::Broken { why, .. } | Self::Skipped { why } => why,
+        }
+    }
+
+    /// What helps, where something is not well.
+    pub fn fix(&self) -> Option<&str> {
+        match self {
+            Self::Odd { fix, .. } | Self::Broken { fix, .. } => Some(fix),
+            Self::Well { .. } | Self::Skipped { .. } => None,
+        }
+    }
 }
 
 /// A link, what was found, and how long it took.
@@ -100,6 +147,17 @@ pub struct Hop {
     pub state: State,
     /// In milliseconds; `None` where nothing was asked.
     pub millis: Option<u64>,
+}
+
+/// What a run tells as it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// The way to this server begins.
+    Begun(String),
+    /// The next link of it.
+    Found(Hop),
+    /// All ways were gone.
+    Ended,
 }
 
 /// The first broken link: what comes after it need not be broken itself.

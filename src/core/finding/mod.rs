@@ -3,6 +3,7 @@
 //! A rule is a pure function from what was read to findings. A part that was not read proves nothing. The verdict,
 //! the Fleet screen, `status` and `why` all rest on them.
 
+mod common;
 mod id;
 mod reason;
 mod service;
@@ -13,9 +14,10 @@ mod targets;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+pub use self::common::{Common, Subject, common};
 pub use self::id::{Id, Layer, Remedy};
 pub use self::reason::{of_a_check, of_stop};
-pub use self::stacks::{drift, of_stacks};
+pub use self::stacks::{Seen, drift, of_stacks};
 pub use self::stops::of_gone;
 use super::fleet::{Server, TaskStatus};
 
@@ -92,6 +94,14 @@ pub fn findings(server: &Server, now: Timestamp) -> Vec<Finding> {
     all
 }
 
+/// All that is wrong with a server: what it shows itself, and what its stacks say, sorted as [`findings`].
+pub fn of_server(server: &Server, stacks: &[Seen], now: Timestamp) -> Vec<Finding> {
+    let mut all = findings(server, now);
+    all.extend(of_stacks(stacks));
+    in_order(&mut all);
+    all
+}
+
 /// Sorts findings as [`findings`] returns them.
 pub fn in_order(all: &mut [Finding]) {
     all.sort_by(|a, b| {
@@ -151,7 +161,7 @@ fn fresh(server: &Server) -> bool {
 }
 
 /// The zones of the tasks that run, each with its number.
-fn running_by_zone(server: &Server) -> std::collections::BTreeMap<&str, usize> {
+pub fn running_by_zone(server: &Server) -> std::collections::BTreeMap<&str, usize> {
     let mut zones = std::collections::BTreeMap::new();
     let run = server.live_tasks().filter(|task| task.last_status == TaskStatus::Running && !task.zone.is_empty());
     run.for_each(|task| *zones.entry(task.zone.as_str()).or_default() += 1);

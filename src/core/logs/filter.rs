@@ -18,13 +18,16 @@ pub struct Filter {
     pub untold: BTreeSet<String>,
     /// Without these tasks.
     pub without: BTreeSet<String>,
+    /// Only this task; `None` is all.
+    pub task: Option<String>,
 }
 
 impl Filter {
     /// Whether lines of this server and task may be shown.
     pub fn shows_source(&self, server: &str, task: &str) -> bool {
         let chosen = self.servers.contains(server) || self.untold.contains(server);
-        (self.servers.is_empty() || chosen) && !self.without.contains(task)
+        let wanted = self.task.as_ref().is_none_or(|only| only == task);
+        (self.servers.is_empty() || chosen) && wanted && !self.without.contains(task)
     }
 
     /// Whether a line is shown, if its source may be.
@@ -41,5 +44,25 @@ impl Filter {
     /// Whether something is kept or hidden by expression.
     pub fn has_expressions(&self) -> bool {
         !self.keep.is_empty() || !self.hide.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn set(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[rstest]
+    #[case::of_it("time", "a", true)]
+    #[case::another_task("time", "b", false)]
+    #[case::another_server("weather", "a", false)]
+    fn one_task_is_shown_alone(#[case] server: &str, #[case] task: &str, #[case] shown: bool) {
+        let filter = Filter { servers: set(&["time"]), task: Some("a".into()), ..Filter::default() };
+        assert_eq!(filter.shows_source(server, task), shown);
+        assert!(!filter.is_empty(), "something is left out");
     }
 }

@@ -77,12 +77,12 @@ pub async fn doctor(
         (Some(url), _) if url.contains("://") => {
             let none = || Credentials::None("pipe an access token in with --token-stdin to go on".to_owned());
             let credentials = given.map_or_else(none, Credentials::Given);
-            told.push((url.to_owned(), doctor::address(None, outside, url, credentials).await));
+            told.push((url.to_owned(), doctor::address(None, outside, url, credentials, &|_| ()).await));
         }
         (_, None) => {}
         (target, Some(session)) => {
             for name in servers(session, target).await? {
-                let hops = doctor::server(session, outside, &name, given.clone()).await;
+                let hops = doctor::server(session, outside, &name, given.clone(), &|_| ()).await;
                 told.push((name, hops));
             }
         }
@@ -207,12 +207,6 @@ fn text(name: &str, hops: &[Hop]) -> String {
 
 fn row(word: &str, state: &State, millis: Option<u64>) -> String {
     let took = millis.map(|millis| format!("{millis} ms")).unwrap_or_default();
-    let (mark, said, fix) = match state {
-        State::Well { note } => ('\u{25cf}', note, None),
-        State::Odd { why, fix } => ('\u{25b2}', why, Some(fix)),
-        State::Broken { why, fix } => ('\u{2716}', why, Some(fix)),
-        State::Skipped { why } => ('\u{b7}', why, None),
-    };
-    let fix = fix.map(|fix| format!("\n{:37}fix: {fix}", "")).unwrap_or_default();
-    format!("  {mark} {word:<21} {took:>9}  {said}{fix}")
+    let fix = state.fix().map(|fix| format!("\n{:37}fix: {fix}", "")).unwrap_or_default();
+    format!("  {} {word:<21} {took:>9}  {}{fix}", state.symbol(), state.said())
 }

@@ -1,17 +1,15 @@
 //! `timeline`: what happened, merged by time.
 
-use futures::{StreamExt, join, stream};
-use jiff::{SignedDuration, Timestamp};
+use futures::join;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::logs::instant;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::cloud::ErrorKind;
-use crate::core::environment::names;
 use crate::core::fleet::Fleet;
-use crate::core::stack::Stack;
-use crate::core::timeline::{Moment, merge, of_audit, of_fleet, of_stack};
-use crate::run::{Session, read};
+use crate::core::timeline::{History, Moment, merge, of_fleet};
+use crate::run::{Session, history};
 
 /// What is told; these docs are the command's help.
 #[derive(Debug, Clone, clap::Args)]
@@ -25,12 +23,6 @@ pub struct TimelineOptions {
     pub since: String,
 }
 
-/// Stacks whose events are read at the same time.
-const TOGETHER: usize = 4;
-/// A change of a stack that began before the window may have events in it for so long: CloudFormation waits for a
-/// service for three hours (user guide, "Troubleshooting CloudFormation").
-const LONGEST: SignedDuration = SignedDuration::from_hours(4);
-
 /// Prints what happened, oldest first. What could not be read is told, and makes the code 1.
 ///
 /// # Errors
@@ -38,7 +30,7 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(4);
 pub async fn timeline(session: &Session, options: &TimelineOptions, output: Output) -> Result<Exit, Failure> {
     let since = Timestamp::from_millisecond(instant(&options.since, super::logs::now(session))?).unwrap_or_default();
     let server = options.server.as_deref();
-    let (fleet, stacks) = join!(session.cloud.fleet(&session.context.cluster), read::stacks(session));
+    let (fleet, stacks) = join!(session.cloud.fleet(&session.context.cluster), history::stacks(session, server));
     let mut gaps = Vec::new();
     let fleet = match fleet {
         Err(why) if why.kind == ErrorKind::NotFound => Fleet::default(),
@@ -50,7 +42,6 @@ pub async fn timeline(session: &Session, options: &TimelineOptions, output: Outp
         gaps.extend((why.kind != ErrorKind::Unsupported).then(|| format!("stacks: {why}")));
         Vec::new()
     });
-    let stacks = of_interest(session, stacks, server);
     let known = |name: &str| {
         let gone = fleet.gone.iter().any(|task| task.service == name);
         fleet.server(name).is_some() || fleet.unreadable(name).is_some() || gone || !stacks.is_empty()
@@ -61,12 +52,10 @@ pub async fn timeline(session: &Session, options: &TimelineOptions, output: Outp
         return Err(Failure::refused(ErrorKind::NotFound, message, format!("it has {}", names.join(", "))));
     }
     let name = server.map(|name| fleet.server(name).map_or(name, |server| server.name.as_str()));
-    let mut all = of_fleet(&fleet, name);
-    all.extend(of_stacks(session, &stacks, since, &mut gaps).await);
-    match session.audit.records() {
-        Ok(records) => all.extend(of_audit(&records, &session.context, name)),
-        Err(error) => gaps.push(format!("the audit: {error}")),
-    }
+    let mut all = of_fleet(&fleet, name, since);
+    let History { moments, gaps: more } = history::besides(session, &stacks, name, since).await;
+    all.extend(moments);
+    gaps.extend(more);
     let all = merge(all, since);
     let result = match output {
         Output::Json => print_json(&json!({
@@ -88,26 +77,4 @@ fn row(moment: &Moment) -> String {
     let mark = if moment.bad { '!' } else { ' ' };
     let id = moment.finding.map(|id| format!(" [{}]", id.word())).unwrap_or_default();
     format!("{:.0} {mark} {:<10} {:<28} {}{id}", moment.at, moment.kind.word(), moment.subject, moment.what)
-}
-
-/// The stack of the server, or all.
-fn of_interest(session: &Session, stacks: Vec<Stack>, server: Option<&str>) -> Vec<Stack> {
-    let wanted = server.map(|server| names::stack(&session.context.environment, server));
-    stacks.into_iter().filter(|stack| wanted.as_ref().is_none_or(|wanted| stack.id.name == *wanted)).collect()
-}
-
-/// The events of those stacks that changed in the window.
-async fn of_stacks(session: &Session, stacks: &[Stack], since: Timestamp, gaps: &mut Vec<String>) -> Vec<Moment> {
-    let from = since.checked_sub(LONGEST).unwrap_or(Timestamp::MIN);
-    let changed = stacks.iter().filter(|stack| stack.status.busy() || stack.updated_at.is_none_or(|at| at >= from));
-    let read = stream::iter(changed).map(async |stack| (stack, session.cloud.stack_detail(&stack.id).await));
-    let mut read = read.buffered(TOGETHER);
-    let mut all = Vec::new();
-    while let Some((stack, detail)) = read.next().await {
-        match detail {
-            Ok(detail) => all.extend(of_stack(&stack.id.name, &detail)),
-            Err(why) => gaps.push(format!("events of {}: {why}", stack.id.name)),
-        }
-    }
-    all
 }

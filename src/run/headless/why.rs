@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::environment::names;
-use crate::core::finding::{self, Cause, Finding, Gravity, findings, in_order, of_gone, of_stacks};
+use crate::core::finding::{self, Cause, Finding, Gravity, in_order, of_gone, of_server, of_stacks};
 use crate::core::fleet::Fleet;
 use crate::core::health::{Verdict, verdict};
 use crate::core::stack::{Stack, StackDetail};
@@ -98,10 +98,11 @@ impl Known {
             let message = format!("there is no server {name:?} in cluster {}", session.context.cluster);
             return Err(Failure::refused(ErrorKind::NotFound, message, format!("it has {}", known.join(", "))));
         }
-        let mut findings = found.map(|server| findings(server, now)).unwrap_or_default();
-        // Stops before a service was made anew say nothing about it.
-        findings.extend(if found.is_none() { gone } else { Vec::new() });
-        findings.extend(of_stacks(&stacks));
+        let mut findings = match found {
+            // Stops before a service was made anew say nothing about it.
+            Some(server) => of_server(server, &stacks, now),
+            None => gone.into_iter().chain(of_stacks(&stacks)).collect(),
+        };
         findings.extend(drift(session, stacks.into_iter().map(|(stack, _)| stack).collect()));
         in_order(&mut findings);
         Ok(Told { server: Some(name.to_owned()), verdict: found.map(|server| verdict(server, now)), findings })

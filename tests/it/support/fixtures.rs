@@ -8,6 +8,7 @@ use quarterdeck::core::fleet::{
 };
 use quarterdeck::core::identity::{Context, Identity};
 use quarterdeck::core::logs::{ContainerLog, Destination, Streams};
+use quarterdeck::core::timeline::History;
 use quarterdeck::core::unread::Read;
 
 use super::{World, at, stacks};
@@ -34,6 +35,7 @@ pub fn world() -> World {
         stacks: stacks::settled(),
         detail: stacks::settled_detail(),
         clients: clients(),
+        history: History::default(),
         announced: None,
         down: None,
     }

@@ -35,6 +35,7 @@ use quarterdeck::core::logs::{Line, TailState};
 use quarterdeck::core::operation::{self, Announced, Event};
 use quarterdeck::core::plan::Plan;
 use quarterdeck::core::stack::{Stack, StackDetail};
+use quarterdeck::core::timeline::History;
 
 /// What the reads answer.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +44,8 @@ pub struct World {
     pub stacks: Vec<Stack>,
     pub detail: StackDetail,
     pub clients: ClientList,
+    /// Events of stacks, and operations.
+    pub history: History,
     /// What is announced on the cluster; `None` is nothing.
     pub announced: Option<CloudResult<Vec<Announced>>>,
     /// Every read fails with this.
@@ -149,7 +152,7 @@ impl Console {
 }
 
 impl World {
-    fn answer(&self, read: &Fetch) -> Answer {
+    pub fn answer(&self, read: &Fetch) -> Answer {
         if let Some(error) = &self.down {
             return read.failed(error.clone());
         }
@@ -159,6 +162,7 @@ impl World {
             Fetch::Announced => Answer::Announced(self.announced.clone().unwrap_or_else(|| Ok(Vec::new()))),
             Fetch::Stacks => Answer::Stacks(Ok(self.stacks.clone())),
             Fetch::StackDetail(_) => Answer::StackDetail(Ok(self.detail.clone())),
+            Fetch::History(_) => Answer::History(Ok(self.history.clone())),
             Fetch::Clients => Answer::Clients(Ok(self.clients.clone())),
         }
     }

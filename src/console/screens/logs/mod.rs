@@ -7,7 +7,8 @@ pub mod window;
 
 pub use act::{back, copy, go, open, submit, work};
 pub use window::{
-    HISTORY, fleet_read, follow, gap, lines, missing, now, older_lines, older_so_far, rate, show, tail_state,
+    HISTORY, fleet_read, follow, follow_at, follow_task, gap, lines, missing, now, older_lines, older_so_far, rate,
+    show, tail_state,
 };
 
 use std::collections::BTreeSet;
@@ -256,10 +257,14 @@ impl State {
         self.unseen = 0;
     }
 
-    /// Goes one step back, out of the search or a filter. Returns whether there was one.
+    /// Goes one step back, out of the search, a task or a filter. Returns whether there was one.
     fn back(&mut self) -> bool {
         if self.store.search().is_some() {
             self.set_search("");
+            return true;
+        }
+        if self.store.filter().task.is_some() {
+            self.set_filter(Filter { task: None, ..self.store.filter().clone() });
             return true;
         }
         let filter = self.store.filter();

@@ -86,7 +86,7 @@ fn sources(model: &Model) -> Vec<Item> {
     if servers.is_empty() {
         return Vec::new();
     }
-    let all = filter.servers.is_empty() && filter.without.is_empty();
+    let all = filter.servers.is_empty() && filter.without.is_empty() && filter.task.is_none();
     let mut rows = vec![row(Some(all), "all", "every server and task, also those to come", What::All)];
     for server in servers {
         let chosen = filter.servers.contains(&server) || filter.untold.contains(&server);
@@ -94,7 +94,8 @@ fn sources(model: &Model) -> Vec<Item> {
         rows.push(row(Some(shown), &*server, "", What::Server(server.clone())));
         for source in seen.iter().filter(|source| *source.server == *server) {
             let task = source.task.to_string();
-            let checked = shown && !filter.without.contains(&task);
+            let wanted = filter.task.as_ref().is_none_or(|only| *only == task);
+            let checked = shown && wanted && !filter.without.contains(&task);
             let lines = count(usize::try_from(source.lines).unwrap_or(usize::MAX), "line");
             let short = format!("  {}", source.tag);
             let one = row(Some(checked), short, lines, What::Task(task.clone()));
@@ -173,6 +174,11 @@ fn select(model: &mut Model, change: impl FnOnce(&mut Filter, Vec<String>)) {
     let untold = std::mem::take(&mut filter.untold);
     if !filter.servers.is_empty() {
         filter.servers.extend(untold);
+    }
+    // One task alone: the others of its server are those that are left out.
+    if let Some(only) = filter.task.take() {
+        let others = state.store.sources().iter().map(|source| source.task.to_string());
+        filter.without.extend(others.filter(|task| *task != only));
     }
     change(&mut filter, all.iter().cloned().collect());
     if filter.servers == all {

@@ -114,7 +114,7 @@ pub fn follow(model: &mut Model, server: Option<&str>) -> Vec<Effect> {
     let untold = server.into_iter().flat_map(|server| sources.owners.untold(server)).map(str::to_owned).collect();
     let servers: BTreeSet<String> = server.map(str::to_owned).into_iter().collect();
     let state = &mut model.screens.logs;
-    state.set_filter(Filter { servers, untold, without: BTreeSet::new(), ..state.store.filter().clone() });
+    state.set_filter(Filter { servers, untold, without: BTreeSet::new(), task: None, ..state.store.filter().clone() });
     if state.sources.groups == sources.groups && !matches!(state.tail, TailState::Ended(_) | TailState::Off) {
         effects.extend(resume(model));
         return effects;
@@ -122,6 +122,36 @@ pub fn follow(model: &mut Model, server: Option<&str>) -> Vec<Effect> {
     state.sources = sources;
     effects.push(begin(model));
     effects
+}
+
+/// Shows the lines of a task alone. Of one that has stopped, its last ones: `at` is when.
+pub fn follow_task(model: &mut Model, server: &str, task: &str, at: Option<Timestamp>) -> Vec<Effect> {
+    let mut effects = follow(model, Some(server));
+    let state = &mut model.screens.logs;
+    if model.screen != Screen::Logs || !state.following() {
+        return effects;
+    }
+    // Of a line whose writer cannot be told, nobody knows which task's it is.
+    let filter = Filter { task: Some(task.to_owned()), untold: BTreeSet::new(), ..state.store.filter().clone() };
+    state.set_filter(filter);
+    effects.extend(at.into_iter().flat_map(|at| back_to(model, at)));
+    effects
+}
+
+/// Shows the log of a server at a time.
+pub fn follow_at(model: &mut Model, server: &str, at: Timestamp) -> Vec<Effect> {
+    let mut effects = follow(model, Some(server));
+    if model.screen == Screen::Logs && model.screens.logs.following() {
+        effects.extend(back_to(model, at));
+    }
+    effects
+}
+
+/// Goes to a time, unless the lines of that time are on their way: then the newest ones are shown.
+fn back_to(model: &mut Model, at: Timestamp) -> Vec<Effect> {
+    let state = &model.screens.logs;
+    let coming = at.as_millisecond() >= state.window.from && state.store.shown() == 0;
+    if coming || at >= now(model) { Vec::new() } else { jump(model, at) }
 }
 
 /// Why nothing of a server's log can be shown, if that is so.

@@ -1,0 +1,73 @@
+//! The Timeline screen: what happened, and below it the whole of the selected row and where it leads.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::paint::{self, span};
+use super::theme::Theme;
+use super::{describe, table};
+use crate::console::action::Action;
+use crate::console::model::Model;
+use crate::console::screens::timeline::{Lead, lead, selected, view};
+use crate::core::meaning::Meaning;
+use crate::core::timeline::Moment;
+use crate::core::unread::{Part, Unread};
+
+/// Draws it; the rows of a page.
+pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
+    let view = view(model);
+    let cells = usize::from(area.width);
+    let state = &model.screens.timeline;
+    let mut lines = describe::trouble(&state.past, &[], theme, cells);
+    // The same trouble is told once.
+    if lines.is_empty() {
+        lines = describe::trouble(&model.screens.fleet.remote, &[], theme, cells);
+    }
+    lines.extend(gaps(model, theme, cells));
+    let moment = selected(model);
+    lines.extend(moment.iter().flat_map(|moment| about(model, moment, theme, cells)));
+    let upper = describe::upper(area.height, view.rows.len(), lines.len());
+    let error = state.past.error().filter(|_| state.past.get().is_none());
+    let rows = table::draw(&view, &state.table, error, theme, paint::band(area, 0, upper), buf);
+    if moment.is_some() || !lines.is_empty() {
+        let title =
+            moment.map_or("not read".to_owned(), |moment| format!("{} of {}", moment.kind.word(), moment.subject));
+        let title = Line::from(span(title, theme.title()));
+        describe::pane(title, &lines, theme, paint::band(area, upper, area.height), buf);
+    }
+    rows
+}
+
+/// What is missing, and why.
+fn gaps(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    let past = model.screens.timeline.past.get().map(|past| past.gaps.clone()).unwrap_or_default();
+    let fleet = model.screens.fleet.remote.get();
+    let unread = fleet.map(|fleet| match &model.screens.timeline.stretch.server {
+        Some(server) => fleet.unread_of(server).into_iter().chain(fleet.unread_of_all()).collect(),
+        None => fleet.unread(),
+    });
+    let mut unread: Vec<Unread> = unread.unwrap_or_default();
+    // Nothing of these stands here.
+    unread.retain(|one| !matches!(one.part, Part::Targets(_) | Part::Bounds | Part::LogGroups(_)));
+    let all = past.into_iter().chain(unread.iter().map(ToString::to_string));
+    let line = |gap| Line::from(span(format!("? not read: {gap}"), theme.of(Meaning::Warn)));
+    all.flat_map(|gap| paint::wrap(&line(gap), cells, 4)).collect()
+}
+
+fn about(model: &Model, moment: &Moment, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    let meaning = if moment.bad { Meaning::Warn } else { Meaning::Plain };
+    let mut lines = paint::wrap(&Line::from(span(moment.what.clone(), theme.of(meaning))), cells, 2);
+    if let Some(id) = moment.finding {
+        let fix = vec![span("fix: ", theme.muted()), Span::raw(id.fix())];
+        lines.extend(paint::wrap(&Line::from(fix), cells, 5));
+    }
+    let key = model.keymap.keys(Action::Open).into_iter().next();
+    lines.extend(key.map(|key| way(&key, &lead(model, moment), theme)));
+    lines
+}
+
+fn way(key: &str, lead: &Lead, theme: &Theme) -> Line<'static> {
+    let words = span(format!(" {}", lead.words()), theme.muted());
+    Line::from(vec![span("→ ", theme.muted()), span(key.to_owned(), theme.key()), words])
+}

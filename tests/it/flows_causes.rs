@@ -1,0 +1,490 @@
+//! From a symptom to its cause by keys: the Timeline, Doctor, the first line of Fleet, and the lines of one task.
+
+use crate::support::painted::{LARGE, SMALL, screen};
+use crate::support::{Console, World, at, fixtures, logs, plans, stacks};
+use quarterdeck::console::action::{Action, Here};
+use quarterdeck::console::dialogs::Dialog;
+use quarterdeck::console::effect::Effect;
+use quarterdeck::console::msg::Msg;
+use quarterdeck::console::screens::fleet::Level;
+use quarterdeck::console::screens::{Fetch, Screen, doctor, timeline};
+use quarterdeck::console::update::update;
+use quarterdeck::core::doctor::{Hop, Link, News, State};
+use quarterdeck::core::fleet::{Deployment, Rollout, ServiceEvent};
+use quarterdeck::core::logs::TailState;
+use quarterdeck::core::stack::StackStatus;
+use quarterdeck::core::timeline::{History, Kind, Moment, Span};
+use rstest::rstest;
+
+/// A moment that only the past knows.
+pub fn moment(seconds: i64, kind: Kind, subject: &str, what: &str, bad: bool) -> Moment {
+    Moment { at: at(seconds), kind, subject: subject.into(), what: what.into(), bad, finding: None, task: None }
+}
+
+/// A deploy whose new tasks run out of memory.
+pub fn past() -> World {
+    let mut world = fixtures::trouble();
+    let failed = "Service (AWS::ECS::Service) UPDATE_FAILED: ECS Deployment Circuit Breaker was triggered";
+    world.history = History {
+        moments: vec![
+            moment(-3_000, Kind::Operation, "op-deploy", "deploy prod: begun by anna", false),
+            moment(-2_400, Kind::Stack, "quarterdeck-prod-weather", failed, true),
+            moment(-2_300, Kind::Operation, "op-deploy", "deploy prod: failed at apply weather: rolled back", true),
+        ],
+        gaps: Vec::new(),
+    };
+    world
+}
+
+fn told(console: &Console) -> Vec<String> {
+    let rows = timeline::view(&console.model).rows;
+    rows.iter()
+        .map(|row| row.cells[1..].iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join(" | "))
+        .collect()
+}
+
+/// Selects the first row of the timeline in whose text this occurs.
+fn select(console: &mut Console, text: &str) {
+    console.keys("5g");
+    for _ in 0..told(console).len() {
+        if timeline::selected(&console.model).is_some_and(|moment| moment.what.contains(text)) {
+            return;
+        }
+        console.keys("j");
+    }
+    panic!("no row says {text:?}: {:?}", told(console));
+}
+
+#[test]
+fn the_timeline_merges_what_the_fleet_and_the_past_know_the_newest_first() {
+    let mut console = Console::with(past());
+    console.keys("5");
+    let rows = told(&console);
+    let order = [
+        "42s | ✖ task | weather | task 76e049b3 stopped",
+        "5m00s | ✖ event | docs",
+        "✖ operation | op-deploy",
+        "✖ stack",
+        "· operation",
+        "· event | time | (service time) has reached a steady state",
+    ];
+    let places: Vec<Option<usize>> = order.iter().map(|text| rows.iter().position(|row| row.contains(text))).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} {rows:#?}");
+    assert!(rows[places[0].unwrap_or(0)].contains("[out-of-memory]"), "what kind of thing it was: {rows:#?}");
+    console.keys("z");
+    assert!(told(&console).iter().all(|row| row.contains('✖')), "only what went wrong");
+    console.keys("z/subject:weather<enter>");
+    assert!(told(&console).iter().all(|row| row.contains("weather")));
+}
+
+#[rstest]
+#[case::task("task 76e049b3 stopped", Screen::Logs)]
+#[case::stack("Circuit Breaker was triggered", Screen::Stack)]
+#[case::deployment("deployment ecs-svc/1 began", Screen::Fleet)]
+#[case::event("unable to place", Screen::Fleet)]
+fn a_row_leads_to_its_screen(#[case] text: &str, #[case] screen: Screen) {
+    let mut console = Console::with(past());
+    select(&mut console, text);
+    console.keys("<enter>");
+    assert_eq!(console.model.screen, screen, "{}", console.toast());
+}
+
+#[test]
+fn the_rows_lead_to_the_very_thing() {
+    let mut console = Console::with(past());
+    select(&mut console, "unable to place");
+    console.keys("<enter>");
+    assert_eq!(console.model.screens.fleet.level, Level::Tasks("docs".into()));
+    assert!(matches!(console.model.dialogs.last(), Some(Dialog::Text { title, .. }) if title == "events of docs"));
+    console.keys("<esc>");
+    console.keys("5");
+    assert_eq!(console.model.screens.timeline.stretch.server, None, "it goes on where it was left");
+    select(&mut console, "Circuit Breaker was triggered");
+    console.keys("<enter>");
+    assert_eq!(console.model.screens.stack.opened.as_deref(), Some("quarterdeck-prod-weather"));
+    select(&mut console, "76e049b3 stopped");
+    console.keys("<enter>");
+    let filter = console.model.screens.logs.store.filter();
+    assert!(filter.task.as_deref().is_some_and(|task| task.starts_with("76e049b3")), "{filter:?}");
+}
+
+#[test]
+fn an_operation_of_this_console_opens_and_an_older_one_is_told() {
+    let mut world = past();
+    world.history.moments.push(moment(-10, Kind::Operation, "op-scale", "scale weather: begun by anna", false));
+    let mut console = Console::with(world);
+    console.keys("T");
+    console.planned(plans::scale());
+    console.keys("y<esc>");
+    select(&mut console, "scale weather");
+    console.keys("<enter>");
+    assert!(matches!(console.model.dialogs.last(), Some(Dialog::Operation { id, .. }) if id == "op-scale"));
+    console.keys("<esc>");
+    select(&mut console, "deploy prod: failed");
+    console.keys("<enter>");
+    assert!(matches!(console.model.dialogs.last(), Some(Dialog::Text { .. })), "this console does not hold it");
+}
+
+#[test]
+fn the_timeline_of_one_server_asks_for_its_past_alone() {
+    let mut console = Console::with(past());
+    console.answers = false;
+    console.keys("<enter>");
+    let asked = |effects: Vec<Effect>| {
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::Fetch(Fetch::History(stretch), _) => Some((stretch.server, stretch.span)),
+            _ => None,
+        })
+    };
+    assert_eq!(asked(console.keys("5")), Some((Some("docs".into()), Span::Day)));
+    assert!(told(&console).iter().all(|row| row.contains("docs")), "{:?}", told(&console));
+    assert_eq!(asked(console.keys("w")), Some((Some("docs".into()), Span::Week)), "a longer stretch is asked for anew");
+    assert_eq!(asked(console.keys("<esc>")), Some((None, Span::Week)), "esc widens to all");
+    console.keys("<esc>");
+    assert_eq!(console.model.screen, Screen::Fleet);
+}
+
+#[test]
+fn the_past_is_read_only_while_it_is_shown() {
+    let mut console = Console::with(past());
+    console.answers = false;
+    let reads = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Fetch(Fetch::History(_), _)));
+    assert!(!reads(&console.tick(100)) && !reads(&console.keys("234")), "no other screen needs it");
+    assert!(reads(&console.keys("5")));
+}
+
+#[test]
+fn what_a_read_brings_while_the_timeline_is_shown_joins_it() {
+    let mut console = Console::with(past());
+    console.keys("5");
+    let event = ServiceEvent { at: at(20), message: "(service docs) has begun draining".into() };
+    console.world.fleet.servers[0].events.insert(0, event);
+    assert!(!told(&console)[0].contains("draining"));
+    console.tick(40);
+    assert!(told(&console)[0].contains("draining"), "{:?}", told(&console)[0]);
+    console.world.down = Some(crate::support::unreachable());
+    console.tick(120);
+    assert!(screen(&console, LARGE).contains("stale"), "the last good answer stays, with its age");
+    assert!(told(&console)[0].contains("draining"));
+}
+
+#[test]
+fn l_on_the_timeline_is_the_log_at_that_time() {
+    let mut console = Console::with(past());
+    select(&mut console, "Circuit Breaker was triggered");
+    let effects = console.keys("l");
+    let read = effects.iter().find_map(|effect| match effect {
+        Effect::Older(_, request, _) => Some((request.from, request.until)),
+        _ => None,
+    });
+    let (from, until) = read.expect("a window of the past");
+    let then = at(-2_400).as_millisecond();
+    assert!(from < then && until.is_some_and(|until| until > then));
+    assert_eq!(console.model.screens.logs.store.filter().servers.iter().next().map(String::as_str), Some("weather"));
+    select(&mut console, "deploy prod: failed");
+    console.keys("l");
+    assert!(console.toast().contains("of no server"), "{}", console.toast());
+    assert!(!Here::of(&console.model).leads(Action::TimelineLogs), "and the footer does not offer it");
+}
+
+fn hop(link: Link, state: State) -> Hop {
+    Hop { link, state, millis: Some(12) }
+}
+
+/// Answers the run that these effects begin.
+pub fn run(console: &mut Console, effects: &[Effect], hops: &[Hop]) {
+    let asked = effects.iter().find_map(|effect| match effect {
+        Effect::Doctor(generation, servers) => Some((*generation, servers.clone())),
+        _ => None,
+    });
+    let (generation, servers) = asked.expect("a run");
+    for server in servers {
+        console.send(Msg::Doctor(generation, News::Begun(server)));
+        for hop in hops {
+            console.send(Msg::Doctor(generation, News::Found(hop.clone())));
+        }
+    }
+    console.send(Msg::Doctor(generation, News::Ended));
+}
+
+/// A way whose token is refused.
+pub fn refused() -> Vec<Hop> {
+    vec![
+        hop(
+            Link::Credentials,
+            State::well("account 123456789012, arn:aws:sts::123456789012:assumed-role/operator/anna"),
+        ),
+        hop(Link::Stacks, State::well("5 stacks, none failed")),
+        hop(Link::Service, State::well("healthy, 2/2 tasks")),
+        hop(Link::Targets, State::well("2/2 targets healthy in time")),
+        hop(
+            Link::Metadata,
+            State::well("authorization server https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A"),
+        ),
+        hop(
+            Link::Challenge,
+            State::odd("HTTP 401 without metadata in it", "name `resource_metadata` (RFC 9728 section 5.1)"),
+        ),
+        hop(Link::Token, State::well("granted by https://login.example.com/oauth2/token")),
+        hop(
+            Link::Initialize,
+            State::broken("HTTP 401, the server refuses the token: invalid_token", "let the server accept this client"),
+        ),
+    ]
+}
+
+#[test]
+fn six_goes_the_way_to_the_selected_server_once() {
+    let mut console = Console::new();
+    let effects = console.keys("j6");
+    assert!(matches!(&effects[..], [Effect::Doctor(_, servers)] if servers == &["weather"]), "{effects:?}");
+    run(&mut console, &effects, &refused());
+    assert_eq!(doctor::view(&console.model).rows.len(), 8);
+    let (way, hop) = doctor::broken(&console.model)[0];
+    assert_eq!((way.name(), hop.link), ("weather", Link::Initialize));
+    assert_eq!(console.keys("16"), Vec::new(), "it is there already");
+    assert_eq!(console.keys("46"), Vec::new(), "a tab alone asks no server");
+    let effects = console.keys("r");
+    assert!(matches!(&effects[..], [Effect::Doctor(_, servers)] if servers == &["weather"]), "{effects:?}");
+}
+
+#[test]
+fn doctor_asks_nothing_by_itself() {
+    let mut console = Console::new();
+    assert_eq!(console.keys("46"), Vec::new());
+    assert!(screen(&console, SMALL).contains("r goes the way of a client"));
+    for seconds in [1, 10, 100, 1_000] {
+        let effects = console.tick(seconds);
+        assert!(!effects.iter().any(|effect| matches!(effect, Effect::Doctor(..) | Effect::Fetch(..))), "{effects:?}");
+    }
+    let effects = console.keys("r");
+    assert!(
+        matches!(&effects[..], [Effect::Doctor(_, servers)] if servers == &["time", "weather"]),
+        "all: {effects:?}"
+    );
+}
+
+#[test]
+fn each_link_is_shown_when_it_comes_and_an_older_run_is_dropped() {
+    let mut console = Console::new();
+    let effects = console.keys("6");
+    let [Effect::Doctor(first, _)] = &effects[..] else { panic!("{effects:?}") };
+    console.send(Msg::Doctor(*first, News::Begun("time".into())));
+    console.send(Msg::Doctor(*first, News::Found(refused()[0].clone())));
+    assert_eq!(doctor::view(&console.model).rows.len(), 1);
+    assert!(screen(&console, SMALL).contains("on the way to time"));
+    console.keys("r");
+    assert!(console.toast().contains("still going"), "{}", console.toast());
+    assert!(!Here::of(&console.model).leads(Action::DoctorAgain));
+    assert_eq!(console.keys("<esc>"), vec![Effect::StopDoctor]);
+    console.send(Msg::Doctor(*first, News::Found(refused()[1].clone())));
+    assert_eq!(doctor::view(&console.model).rows.len(), 1, "what comes after the stop is dropped");
+    console.keys("r");
+    console.send(Msg::Doctor(*first, News::Found(refused()[1].clone())));
+    assert_eq!(doctor::view(&console.model).rows.len(), 0, "of another run");
+}
+
+#[rstest]
+#[case(Link::Credentials, None)]
+#[case(Link::Stacks, Some(Screen::Stack))]
+#[case(Link::Targets, Some(Screen::Fleet))]
+#[case(Link::Token, Some(Screen::Clients))]
+#[case(Link::Initialize, Some(Screen::Logs))]
+fn a_link_leads_to_where_it_is_looked_into(#[case] link: Link, #[case] expected: Option<Screen>) {
+    let mut console = Console::new();
+    let effects = console.keys("6");
+    run(&mut console, &effects, &refused());
+    while doctor::selected(&console.model).is_some_and(|(_, hop)| hop.link != link) {
+        console.keys("j");
+    }
+    console.keys("<enter>");
+    match expected {
+        Some(screen) => assert_eq!(console.model.screen, screen),
+        None => assert!(matches!(console.model.dialogs.last(), Some(Dialog::Text { .. }))),
+    }
+}
+
+#[rstest]
+#[case(":timeline<enter>", Screen::Timeline)]
+#[case(":doctor<enter>", Screen::Doctor)]
+fn the_palette_leads_there(#[case] keys: &str, #[case] screen: Screen) {
+    let mut console = Console::new();
+    console.keys(keys);
+    assert_eq!(console.model.screen, screen);
+}
+
+/// The lines of a task, of another one, and of another server.
+fn lines(console: &Console) -> Vec<quarterdeck::core::logs::Line> {
+    let server = console.model.screens.fleet.remote.get().expect("read").server("weather").expect("there");
+    let ids: Vec<&str> = server.known_tasks().iter().map(|task| task.id()).collect();
+    let line = |task: &str, millis, text: &str| logs::line("weather", task, millis, text);
+    vec![
+        line(ids[0], -60_000, "of the first"),
+        line(ids[2], -50_000, "last words"),
+        line(ids[0], -40_000, "of the first again"),
+        logs::line("time", "b", -30_000, "of another server"),
+    ]
+}
+
+fn shown(console: &Console) -> Vec<String> {
+    let store = &console.model.screens.logs.store;
+    (0..store.shown()).filter_map(|row| store.row(row)).map(|kept| kept.line.text.to_owned()).collect()
+}
+
+#[test]
+fn l_on_a_task_shows_its_lines_alone() {
+    let mut console = Console::with(fixtures::trouble());
+    let lines = lines(&console);
+    console.logs(lines, TailState::Live);
+    console.keys("1G<enter>Gl");
+    assert_eq!(shown(&console), ["last words"], "those of the task that was killed");
+    let title = screen(&console, LARGE);
+    assert!(title.contains("logs of weather, task 76e049b3"), "{title}");
+    console.keys("<esc>");
+    // The pause at its last line goes first.
+    console.keys("<esc>");
+    assert_eq!(shown(&console).len(), 3, "esc leads to all of its server");
+    console.keys("1gl");
+    assert_eq!(shown(&console), ["of the first", "of the first again"]);
+}
+
+#[test]
+fn l_on_a_task_that_stopped_long_ago_reads_the_time_before_its_end() {
+    let mut console = Console::with(fixtures::trouble());
+    let weather = console.world.fleet.servers.iter_mut().find(|server| server.name == "weather").expect("there");
+    fixtures::tasks(weather)[2].stopped_at = Some(at(-3_000));
+    console.tick(10);
+    console.keys("G<enter>G");
+    let effects = console.keys("l");
+    let window = effects.iter().find_map(|effect| match effect {
+        Effect::Older(generation, request, _) => Some((*generation, request.from)),
+        _ => None,
+    });
+    let (generation, from) = window.expect("a window of the past");
+    assert!(from < at(-3_000).as_millisecond());
+    let id = fixtures::tasks(console.world.fleet.servers.iter_mut().find(|one| one.name == "weather").expect("there"))
+        [2]
+    .id()
+    .to_owned();
+    let old =
+        vec![logs::line("weather", &id, -3_010_000, "last words"), logs::line("weather", "b", -2_900_000, "later")];
+    console.send(Msg::OlderLines(generation, Ok(old.into())));
+    assert_eq!(shown(&console), ["last words"]);
+    assert_eq!(console.model.screens.logs.selected().map(|line| line.text.to_owned()).as_deref(), Some("last words"));
+}
+
+#[test]
+fn choosing_sources_begins_with_the_task_that_is_shown() {
+    let mut console = Console::with(fixtures::trouble());
+    let lines = lines(&console);
+    console.logs(lines, TailState::Live);
+    console.keys("1G<enter>gls");
+    assert!(matches!(console.model.dialogs.last(), Some(Dialog::Pick { .. })));
+    console.keys("g<space><esc>");
+    assert!(console.model.screens.logs.store.filter().task.is_none());
+    assert_eq!(shown(&console).len(), 4, "all");
+}
+
+#[test]
+fn the_first_line_of_fleet_is_the_cause_that_explains_the_others() {
+    let one = |console: &Console| screen(console, LARGE).lines().nth(2).unwrap_or_default().to_owned();
+    assert!(!one(&Console::new()).contains("why"), "nothing is wrong");
+    let three_causes = Console::with(fixtures::trouble());
+    assert!(!one(&three_causes).contains("why"), "none of three causes explains the others");
+    let mut world = fixtures::world();
+    world.fleet.servers.push(fixtures::trouble().fleet.servers[2].clone());
+    world.fleet.servers.remove(1);
+    let console = Console::with(world);
+    let line = one(&console);
+    assert!(line.contains("why  weather: out of memory: task 76e049b3 was killed"), "{line}");
+    assert!(line.contains("explains 1 other finding"), "{line}");
+}
+
+#[test]
+fn a_stack_that_all_share_is_the_cause_of_what_follows() {
+    let mut world = World { stacks: stacks::settled(), ..fixtures::trouble() };
+    let platform = world.stacks.iter_mut().find(|stack| stack.id.name.ends_with("-platform")).expect("there");
+    platform.status = StackStatus("UPDATE_ROLLBACK_FAILED".into());
+    platform.reason = Some("The load balancer is in use".into());
+    let console = Console::with(world);
+    let line = screen(&console, LARGE).lines().nth(2).unwrap_or_default().to_owned();
+    assert!(
+        line.contains("the environment") && line.contains("quarterdeck-prod-platform is UPDATE_ROLLBACK_FAILED"),
+        "{line}"
+    );
+}
+
+#[test]
+fn stacks_are_read_on_fleet_only_where_something_is_wrong() {
+    let asked = |world: World| {
+        let mut console = Console::silent(fixtures::context());
+        console.world = world;
+        let mut effects = update(&mut console.model, Msg::Tick(at(0)));
+        console.answers = true;
+        let mut asked = false;
+        while let Some(effect) = effects.pop() {
+            let Effect::Fetch(read, generation) = effect else { continue };
+            asked |= read == Fetch::Stacks;
+            let answer = console.world.answer(&read);
+            effects.extend(update(&mut console.model, Msg::Loaded(generation, answer)));
+        }
+        asked
+    };
+    assert!(!asked(fixtures::world()), "a healthy fleet needs no stack");
+    assert!(asked(fixtures::trouble()));
+}
+
+/// At 80 columns there is no room for words beside the tabs.
+#[test]
+fn an_operation_under_way_is_counted_on_the_smallest_terminal() {
+    let mut console = Console::new();
+    console.keys("T");
+    console.planned(plans::scale());
+    console.keys("y<esc>");
+    let tabs = screen(&console, SMALL).lines().nth(1).unwrap_or_default().to_owned();
+    assert!(tabs.contains("m Requests") && tabs.contains("◐ 1 o"), "{tabs}");
+}
+
+#[rstest]
+#[case("quarterdeck-prod-docs:7")]
+#[case("an-environment-with-a-very-long-name-docs:1234")]
+fn the_number_of_a_revision_is_never_cut_off(#[case] definition: &str) {
+    let mut world = fixtures::trouble();
+    world.fleet.servers[0].task_definition = format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/{definition}");
+    let console = Console::with(world);
+    let number = definition.rsplit(':').next().expect("a number");
+    for size in [(100, 30), (120, 40), (140, 40), LARGE] {
+        let text = screen(&console, size);
+        let row = text.lines().find(|line| line.contains("▸ docs")).expect("the row");
+        assert!(!text.contains("REVISION") || row.contains(&format!(":{number}")), "{size:?}: {row}");
+    }
+}
+
+#[test]
+fn the_footer_offers_no_key_that_leads_nowhere() {
+    let footer = |console: &Console| screen(console, LARGE).lines().last().unwrap_or_default().to_owned();
+    let console = Console::with(fixtures::empty());
+    assert!(!footer(&console).contains("logs") && !footer(&console).contains("scale"), "{}", footer(&console));
+    let mut console = Console::new();
+    assert!(!footer(&console).contains("stop-task"), "no task is selected: {}", footer(&console));
+    console.keys("<enter>");
+    assert!(footer(&console).contains("stop-task"), "{}", footer(&console));
+}
+
+#[test]
+fn a_deployment_of_many_servers_is_cut_to_what_can_be_scrolled() {
+    let mut world = fixtures::world();
+    let deployment = |index: i64| Deployment {
+        id: format!("ecs-svc/{index}"),
+        created_at: Some(at(-index)),
+        rollout: Rollout::Completed,
+        ..fixtures::server("time", 1).deployments[0].clone()
+    };
+    world.fleet.servers[0].deployments = (1..3_000).map(deployment).collect();
+    let mut console = Console::with(world);
+    console.keys("5");
+    let view = timeline::view(&console.model);
+    assert_eq!(view.all, 2_000);
+    assert!(view.title.contains("older"), "{}", view.title);
+    assert!(view.rows[0].cells[4].text.contains("ecs-svc/1 "), "the newest are kept");
+}
