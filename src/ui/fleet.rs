@@ -63,5 +63,7 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
         }
         _ => "findings".to_owned(),
     };
+    let of = server_in(model, view).and_then(|server| remote.get()?.ages.get(&server.name));
+    lines.extend(of.map(|ages| describe::ages(ages, model.now, theme)));
     (Line::from(span(title, theme.title())), lines)
 }

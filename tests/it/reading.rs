@@ -82,6 +82,10 @@ async fn calls_of(services: usize, args: &[&str], code: i32) -> u64 {
 #[case::status(&["status", "svc-003"], 0)]
 #[case::by_arn(&["status", "arn:aws:ecs:eu-central-1:123456789012:service/quarterdeck-prod/svc-003"], 0)]
 #[case::logs(&["logs", "svc-003", "--since", "1m"], 0)]
+#[case::why(&["why", "svc-003"], 0)]
+#[case::why_by_arn(&["why", "arn:aws:ecs:eu-central-1:123456789012:service/quarterdeck-prod/svc-003"], 0)]
+#[case::timeline(&["timeline", "svc-003", "--since", "1h"], 0)]
+#[case::doctor(&["doctor", "svc-003"], 0)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_about_one_service_reads_that_service(#[case] args: &[&str], #[case] code: i32) {
     let (few, many) = (calls_of(5, args, code).await, calls_of(500, args, code).await);
@@ -160,6 +164,57 @@ async fn the_first_rows_come_after_two_round_trips_and_the_rest_fills_in() {
     assert!(
         server.bounds.known().is_some_and(Option::is_some) && server.logs.known().is_some_and(|logs| logs.len() == 1)
     );
+}
+
+/// The pages of the list come one after the other, and nothing waits for the last.
+#[tokio::test]
+async fn the_first_of_many_rows_come_after_two_round_trips_too() {
+    let account = Account::start(Setup { latency: Duration::from_millis(50), ..Setup::of(500) }).await;
+    let cloud = cloud(&account).await;
+    let first = Mutex::new(None);
+    let told = |fleet: Fleet| {
+        first.lock().unwrap().get_or_insert((account.counts(), fleet));
+    };
+    let last = cloud.fleet_in_turn(CLUSTER, &attention(0..20), &told).await.unwrap();
+    let (counts, fleet) = first.into_inner().unwrap().unwrap();
+    assert!(counts["ListServices"] <= 3, "the list has five pages: {counts:?}");
+    assert_eq!(fleet.servers[0].name, name(0));
+    assert!(fleet.listing && fleet.servers.len() < 100, "it says that there are more than {}", fleet.servers.len());
+    assert!(!last.listing && last.servers.len() == 500, "{} at last", last.servers.len());
+}
+
+#[tokio::test]
+async fn each_part_tells_its_age_and_why_it_is_old() {
+    let account = Account::start(Setup::of(3)).await;
+    let cloud = cloud(&account).await;
+    let before = jiff::Timestamp::now();
+    let (_, fleet) = turn(&cloud, &attention(0..3)).await;
+    let ages = &fleet.ages[&name(1)];
+    let told: Vec<&str> = ages.parts().map(|(name, _)| name).collect();
+    assert_eq!(told, ["service", "tasks", "targets", "scaling"]);
+    let fresh = |age: &quarterdeck::core::fleet::Age| {
+        age.error.is_none() && age.at.is_some_and(|at| at >= before && at <= jiff::Timestamp::now())
+    };
+    assert!(ages.parts().all(|(_, age)| fresh(age)), "{ages:?}");
+    account.refuse("DescribeTargetHealth");
+    let anew = Attention { anew: true, ..attention(0..3) };
+    let again = async {
+        loop {
+            let (_, fleet) = turn(&cloud, &anew).await;
+            if fleet.ages[&name(1)].targets.as_ref().is_some_and(|targets| targets.error.is_some()) {
+                return fleet;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let later = tokio::time::timeout(Duration::from_secs(60), again).await.unwrap();
+    let (old, new) = (&fleet.ages[&name(1)], &later.ages[&name(1)]);
+    assert!(new.service.at > old.service.at, "what can be read is read");
+    let (was, is) = (old.targets.as_ref().unwrap(), new.targets.as_ref().unwrap());
+    assert!(is.error.as_ref().is_some_and(|why| why.kind == ErrorKind::Throttled), "{is:?}");
+    let drift = is.at.unwrap().duration_since(was.at.unwrap()).as_millis().abs();
+    assert!(drift <= 50, "what was read keeps its age: {drift} ms");
+    assert_eq!(later.servers[1].target_count(), "4/4", "and stands for some time");
 }
 
 /// Each call is answered in time, and their sum takes much longer than the limit.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{FAST, SLOW, STEADY, Screen, View};
+use super::{FAST, Freshness, SLOW, STEADY, Screen, View};
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
 use crate::console::input::Input;
@@ -28,6 +28,8 @@ pub struct State {
     pub anew: bool,
     /// How deep it is drilled in.
     pub level: Level,
+    /// The servers that were on the screen when the last read began.
+    looked_at: Vec<String>,
     servers: Table,
     tasks: Table,
     containers: Table,
@@ -116,7 +118,8 @@ pub fn view(model: &Model) -> View {
             let unreadable = state.remote.get().map(|fleet| fleet.unreadable.as_slice()).unwrap_or_default();
             let rows = servers.iter().map(|server| server_row(model, server));
             let rows = rows.chain(unreadable.iter().map(unreadable_row)).collect();
-            ("servers".to_owned(), SERVERS, rows)
+            let listing = state.remote.get().is_some_and(|fleet| fleet.listing);
+            (if listing { "servers so far" } else { "servers" }.to_owned(), SERVERS, rows)
         }
         Level::Tasks(name) => {
             let tasks = server(model, name).map(Server::known_tasks).unwrap_or_default();
@@ -320,6 +323,16 @@ pub fn others_unread(model: &Model) -> Option<Unread> {
     Some(Unread { part: Part::Operations, why: why.clone() })
 }
 
+/// How old what is on the screen is: where servers are read in turn, the oldest of those that are looked at.
+pub(super) fn freshness(model: &Model) -> Option<Freshness> {
+    let state = &model.screens.fleet;
+    let read_at = state.remote.get().and_then(|fleet| {
+        let on_screen = state.looked_at.iter().filter_map(|name| fleet.ages.get(name)?.service.at);
+        on_screen.min()
+    });
+    Some(Freshness { read_at: read_at.or(state.remote.read_at()), error: state.remote.error().cloned() })
+}
+
 /// Seconds between two reads.
 pub(super) fn pace(model: &Model) -> i64 {
     match model.screen {
@@ -338,6 +351,7 @@ pub(in crate::console) fn attention(model: &mut Model) -> Attention {
         Level::Servers => (on_screen(&view(model), model.viewport.rows), None),
         Level::Tasks(server) | Level::Containers(server, _) => (Vec::new(), Some(server.clone())),
     };
+    model.screens.fleet.looked_at = opened.iter().chain(&seen).cloned().collect();
     // The Logs screen shows no target.
     Attention { seen, opened, targets: model.screen != Screen::Logs, anew }
 }

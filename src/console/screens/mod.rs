@@ -144,7 +144,7 @@ screens! {
         parent: None,
         body: Body::Table { view: fleet::view, state: |model| model.screens.fleet.table_mut() },
         reads: |_| vec![Fetch::ANY_FLEET, Fetch::Announced],
-        freshness: |model| fresh(&model.screens.fleet.remote),
+        freshness: fleet::freshness,
     }
     Logs logs {
         title: "Logs",

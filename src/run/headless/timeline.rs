@@ -7,7 +7,6 @@ use serde_json::json;
 use super::logs::instant;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::cloud::ErrorKind;
-use crate::core::environment::names;
 use crate::core::fleet::Fleet;
 use crate::core::stack::Stack;
 use crate::core::timeline::{Moment, merge, of_audit, of_fleet, of_stack};
@@ -38,27 +37,30 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(4);
 pub async fn timeline(session: &Session, options: &TimelineOptions, output: Output) -> Result<Exit, Failure> {
     let since = Timestamp::from_millisecond(instant(&options.since, super::logs::now(session))?).unwrap_or_default();
     let server = options.server.as_deref();
-    let (fleet, stacks) = join!(session.cloud.fleet(&session.context.cluster), read::stacks(session));
+    let (fleet, stacks) = match server {
+        Some(name) => {
+            let (fleet, stack) = join!(read::fleet_about(session, name), read::stack_of(session, name));
+            (fleet, stack.map(|stack| stack.into_iter().collect()))
+        }
+        None => join!(session.cloud.fleet(&session.context.cluster), read::stacks(session)),
+    };
     let mut gaps = Vec::new();
     let fleet = match fleet {
         Err(why) if why.kind == ErrorKind::NotFound => Fleet::default(),
         fleet => fleet?,
     };
     gaps.extend(fleet.unread().iter().map(ToString::to_string));
-    let stacks = stacks.unwrap_or_else(|why| {
+    let stacks: Vec<Stack> = stacks.unwrap_or_else(|why| {
         // An endpoint that lacks stacks has none.
         gaps.extend((why.kind != ErrorKind::Unsupported).then(|| format!("stacks: {why}")));
         Vec::new()
     });
-    let stacks = of_interest(session, stacks, server);
     let known = |name: &str| {
         let gone = fleet.gone.iter().any(|task| task.service == name);
         fleet.server(name).is_some() || fleet.unreadable(name).is_some() || gone || !stacks.is_empty()
     };
     if let Some(name) = server.filter(|name| !known(name)) {
-        let names: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
-        let message = format!("there is no server {name:?} in cluster {}", session.context.cluster);
-        return Err(Failure::refused(ErrorKind::NotFound, message, format!("it has {}", names.join(", "))));
+        return Err(read::no_server(session, name).await.into());
     }
     let name = server.map(|name| fleet.server(name).map_or(name, |server| server.name.as_str()));
     let mut all = of_fleet(&fleet, name);
@@ -88,12 +90,6 @@ fn row(moment: &Moment) -> String {
     let mark = if moment.bad { '!' } else { ' ' };
     let id = moment.finding.map(|id| format!(" [{}]", id.word())).unwrap_or_default();
     format!("{:.0} {mark} {:<10} {:<28} {}{id}", moment.at, moment.kind.word(), moment.subject, moment.what)
-}
-
-/// The stack of the server, or all.
-fn of_interest(session: &Session, stacks: Vec<Stack>, server: Option<&str>) -> Vec<Stack> {
-    let wanted = server.map(|server| names::stack(&session.context.environment, server));
-    stacks.into_iter().filter(|stack| wanted.as_ref().is_none_or(|wanted| stack.id.name == *wanted)).collect()
 }
 
 /// The events of those stacks that changed in the window.

@@ -1,0 +1,285 @@
+//! The fleet for who looks at it for long: its parts are read in turn, and shown as they come.
+//!
+//! AWS has one call for ten services, one for a hundred tasks, and one for each target group. So a turn reads
+//! what is due: what is seen and what changes after seconds, the rest after half a minute, or later where the
+//! budget does not reach; then those come first that have waited longest. A part that is slow or fails keeps
+//! nothing back, and takes nothing away that was read before.
+
+mod kept;
+mod state;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::channel::mpsc;
+use futures::{StreamExt, join, stream};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use self::state::{ANEW, SEEN, State, share};
+use super::AwsCloud;
+use super::ecs::SERVICES_AT_ONCE;
+use super::fleet::{by_service, newest_first, or_none};
+use super::pacer::{Api, with};
+use crate::cloud::CloudResult;
+use crate::core::fleet::{Attention, Fleet};
+use crate::core::pace::Urgency;
+
+/// Shortest time between two pictures of a fleet that is being read.
+const PICTURE: Duration = Duration::from_millis(200);
+/// A round reads no more one by one than the budget has room for in this time: the next one looks anew at what is due.
+const ROUND: Duration = Duration::from_secs(2);
+/// Calls of one kind that are made at the same time.
+const TOGETHER: usize = 4;
+
+/// What the turns have read.
+#[derive(Default)]
+pub(super) struct Turns {
+    /// Who asks while a turn is under way gets what that one reads.
+    alone: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+impl Turns {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a turn is about.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    cloud: &'a AwsCloud,
+    cluster: &'a str,
+    attention: &'a Attention,
+    told: &'a (dyn Fn(Fleet) + Send + Sync),
+}
+
+impl AwsCloud {
+    /// Reads what is due, tells the fleet whenever a part has come, and returns it at the end.
+    pub(super) async fn take_turn(
+        &self,
+        cluster: &str,
+        attention: &Attention,
+        told: &(dyn Fn(Fleet) + Send + Sync),
+    ) -> CloudResult<Fleet> {
+        let _alone = self.turns.alone.lock().await;
+        {
+            let mut state = self.turns.state();
+            if state.cluster != cluster {
+                *state = State { cluster: cluster.to_owned(), ..State::default() };
+            }
+            state.pictured = None;
+        }
+        let turn = Turn { cloud: self, cluster, attention, told };
+        let read = turn.run().await;
+        self.definitions.save().await;
+        read.map(|()| turn.picture())
+    }
+}
+
+impl Turn<'_> {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.cloud.turns.state()
+    }
+
+    /// Reads services and targets, in rounds for as long as the long lists beside them take.
+    async fn run(&self) -> CloudResult<()> {
+        let (over, ended) = (AtomicBool::new(false), Notify::new());
+        let lists = async {
+            join!(Box::pin(self.tasks()), Box::pin(self.bounds()));
+            over.store(true, Ordering::Release);
+            ended.notify_one();
+        };
+        let rounds = async {
+            self.round().await?;
+            // What was wanted anew is read by now.
+            let attention = Attention { anew: false, ..self.attention.clone() };
+            let later = Turn { attention: &attention, ..*self };
+            while !over.load(Ordering::Acquire) {
+                // Either way it goes on.
+                let _ = tokio::time::timeout(SEEN, ended.notified()).await;
+                if !over.load(Ordering::Acquire) {
+                    later.round().await?;
+                }
+            }
+            Ok(())
+        };
+        let (read, ()) = join!(Box::pin(rounds), lists);
+        read
+    }
+
+    /// Reads the services that are due, and beside that what is due of those that are known.
+    async fn round(&self) -> CloudResult<()> {
+        let (done, more) = (AtomicBool::new(false), Notify::new());
+        let services = async {
+            let read = self.services(&more).await;
+            done.store(true, Ordering::Release);
+            more.notify_one();
+            read
+        };
+        let parts = async {
+            loop {
+                let last = done.load(Ordering::Acquire);
+                join!(Box::pin(self.targets()), Box::pin(self.definitions()));
+                if last {
+                    return;
+                }
+                more.notified().await;
+            }
+        };
+        let (read, ()) = join!(Box::pin(services), Box::pin(parts));
+        read
+    }
+
+    /// Tells the fleet as it is known by now: the first time at once, then not too often.
+    fn tell(&self) {
+        {
+            let mut state = self.state();
+            let known = state.services.values().any(|service| service.shown().is_some());
+            if !known || state.pictured.is_some_and(|at| at.elapsed() < PICTURE) {
+                return;
+            }
+            state.pictured = Some(Instant::now());
+        }
+        (self.told)(self.picture());
+    }
+
+    fn picture(&self) -> Fleet {
+        self.state().fleet(|definition| self.cloud.known_logs(definition))
+    }
+
+    /// Reads the list if it is due. Services that are new in it are sent as they come, in calls.
+    async fn list(&self, new: mpsc::UnboundedSender<(Urgency, Vec<String>)>) -> CloudResult<()> {
+        let due = {
+            let state = self.state();
+            let pages = state.arns().len() / 100 + 1;
+            let age = if self.attention.anew { ANEW } else { share(pages, Duration::from_secs(6)) };
+            // Without a list there is nothing else to read.
+            state.listed.value.is_none() || state.listed.due(age)
+        };
+        if !due {
+            return Ok(());
+        }
+        let page = |arns: &[String]| {
+            let unknown = self.state().page(arns);
+            for chunk in unknown.chunks(SERVICES_AT_ONCE) {
+                // Nobody waits for it where the turn has ended.
+                let _ = new.unbounded_send((Urgency::Seen, chunk.to_vec()));
+            }
+        };
+        let listed = self.cloud.within("ecs:ListServices", self.cloud.listed(self.cluster, &page));
+        let listed = with(Urgency::Seen, listed).await;
+        let mut state = self.state();
+        if let Ok(arns) = &listed {
+            let there: HashSet<&String> = arns.iter().collect();
+            state.services.retain(|arn, _| there.contains(arn));
+            state.listing.clear();
+        }
+        let failed = listed.as_ref().err().cloned();
+        state.listed.keep(listed);
+        // What is known can be read again without the list, unless the cluster is gone or nothing may be read.
+        let bridged = state.listed.value.is_some();
+        failed.filter(|why| !(bridged && why.retryable())).map_or(Ok(()), Err)
+    }
+
+    /// Describes the services that are due while the list is read, and those that are new in it.
+    async fn services(&self, more: &Notify) -> CloudResult<()> {
+        let (found, new) = mpsc::unbounded();
+        let due = self.state().due_services(self.attention);
+        let described = self.describe(stream::iter(due).chain(new), more);
+        let (listed, ()) = join!(Box::pin(self.list(found)), Box::pin(described));
+        listed?;
+        self.state().nothing_but_failures().map_or(Ok(()), Err)
+    }
+
+    async fn describe(&self, chunks: impl stream::Stream<Item = (Urgency, Vec<String>)>, more: &Notify) {
+        let read = chunks.map(|(urgency, chunk)| async move {
+            let described = self.cloud.describe_all(self.cluster, chunk.clone());
+            let described = with(urgency, self.cloud.within("ecs:DescribeServices", described)).await;
+            (chunk, described)
+        });
+        let mut coming = std::pin::pin!(read.buffer_unordered(TOGETHER));
+        while let Some((chunk, described)) = coming.next().await {
+            self.state().keep_services(chunk, described);
+            more.notify_one();
+            self.tell();
+        }
+    }
+
+    async fn targets(&self) {
+        let room = self.cloud.pacer.room(Api::Balancers, ROUND);
+        let due = if self.attention.targets { self.state().due_targets(self.attention, room) } else { Vec::new() };
+        let read = stream::iter(due).map(|(urgency, arn)| async move {
+            let group = self.cloud.within("elasticloadbalancing:DescribeTargetHealth", self.cloud.target_group(&arn));
+            let group = with(urgency, group).await;
+            (arn, group)
+        });
+        let mut coming = std::pin::pin!(read.buffer_unordered(2 * TOGETHER));
+        while let Some((arn, group)) = coming.next().await {
+            self.state().targets.entry(arn).or_default().keep(group);
+            self.tell();
+        }
+    }
+
+    async fn definitions(&self) {
+        let room = self.cloud.pacer.room(Api::Definitions, ROUND);
+        let due = self.state().due_definitions(room, |definition| self.cloud.known_logs(definition).is_some());
+        let read = stream::iter(due).map(|definition| async move {
+            let logs = self.cloud.within("ecs:DescribeTaskDefinition", self.cloud.logs_of(&definition));
+            let logs = with(Urgency::Rest, logs).await;
+            (definition, logs)
+        });
+        let mut coming = std::pin::pin!(read.buffer_unordered(TOGETHER));
+        while let Some((definition, logs)) = coming.next().await {
+            {
+                let mut state = self.state();
+                match logs {
+                    Ok(_) => drop(state.unread_definitions.remove(&definition)),
+                    Err(why) => drop(state.unread_definitions.insert(definition, (why, Instant::now()))),
+                }
+            }
+            self.tell();
+        }
+    }
+
+    async fn tasks(&self) {
+        let (all, alone) = self.state().due_tasks(self.attention);
+        if all {
+            let read = self.cloud.within("ecs:ListTasks", self.cloud.tasks(self.cluster, None));
+            let read = with(Urgency::Seen, read).await;
+            let mut state = self.state();
+            let (now, count) = (Instant::now(), read.as_ref().map(Vec::len));
+            state.tasks.keep(count.map_err(Clone::clone));
+            if let Ok(tasks) = read {
+                state.tasks_of = by_service(tasks).into_iter().map(|(name, tasks)| (name, (tasks, now))).collect();
+            }
+        }
+        for name in alone {
+            let read = self.cloud.within("ecs:ListTasks", self.cloud.tasks(self.cluster, Some(&name)));
+            // The next read of all tasks has them, if this one fails.
+            if let Ok(tasks) = with(Urgency::Seen, read).await {
+                self.state().tasks_of.insert(name, (newest_first(tasks), Instant::now()));
+            }
+        }
+        self.tell();
+    }
+
+    async fn bounds(&self) {
+        let due = {
+            let state = self.state();
+            let pages = state.arns().len() / 50 + 1;
+            state.bounds.due(if self.attention.anew { ANEW } else { share(pages, Duration::from_secs(9)) })
+        };
+        if due {
+            let read = self
+                .cloud
+                .within("application-autoscaling:DescribeScalableTargets", self.cloud.bounds(self.cluster, None));
+            let read = or_none(with(Urgency::Rest, read).await);
+            self.state().bounds.keep(read);
+            self.tell();
+        }
+    }
+}
