@@ -184,6 +184,7 @@ struct Console {
     out: mpsc::Sender<Msg>,
     inbox: mpsc::Receiver<Msg>,
     frames: Vec<Duration>,
+    drawn: Instant,
     /// What the newest read looks at.
     seen: Vec<String>,
     oldest: Oldest,
@@ -207,6 +208,7 @@ impl Console {
             out,
             inbox,
             frames: Vec::new(),
+            drawn: Instant::now(),
             seen: Vec::new(),
             oldest: Oldest::default(),
         }
@@ -231,6 +233,7 @@ impl Console {
         let (model, theme, mut viewport) = (&self.model, &self.theme, self.model.viewport);
         self.terminal.draw(|frame| viewport = ui::draw(model, theme, frame)).expect("it is drawn");
         self.model.viewport = viewport;
+        self.drawn = Instant::now();
     }
 
     /// Presses a key, and keeps how long it took until it was drawn.
@@ -243,6 +246,10 @@ impl Console {
 
     /// Lets the console live for a moment.
     async fn live(&mut self) {
+        // As the console does it, at a quieter pace: what is on the screen follows from what was drawn.
+        if self.drawn.elapsed() >= Duration::from_millis(100) {
+            self.draw();
+        }
         let moment = tokio::time::timeout(Duration::from_millis(33), self.inbox.recv()).await;
         match moment {
             Ok(Some(msg)) => self.take(msg),

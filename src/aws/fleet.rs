@@ -45,6 +45,10 @@ impl Services for AwsCloud {
         self.take_turn(cluster, attention, told).await
     }
 
+    fn look(&self, attention: &Attention) {
+        self.turns.look(attention);
+    }
+
     async fn fleet_logs(&self, cluster: &str) -> CloudResult<Fleet> {
         let fleet = self.within("ecs:DescribeServices", self.read_fleet_logs(cluster)).await;
         self.definitions.save().await;

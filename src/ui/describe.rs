@@ -54,18 +54,21 @@ pub fn trouble<T>(remote: &Remote<T>, unread: &[Unread], theme: &Theme, cells: u
 }
 
 /// How old each part is, and why one is not read again. They are read on their own.
-pub fn ages(ages: &Ages, now: Timestamp, theme: &Theme) -> Line<'static> {
+pub fn ages(ages: &Ages, now: Timestamp, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    let warn = theme.of(Meaning::Warn);
     let part = |(name, age): (&str, &Age)| {
-        let old = age.at.map_or_else(|| "not yet".to_owned(), |at| text::age(now.max(at), at));
-        match &age.error {
-            Some(why) => vec![span(format!("{name} {old}, not again: {}", why.message), theme.of(Meaning::Warn))],
-            None => vec![span(format!("{name} {old}"), theme.muted())],
-        }
+        let old = age.at.map(|at| text::age(now.max(at), at));
+        vec![match (old, &age.error) {
+            (Some(old), Some(why)) => span(format!("{name} {old}, not again: {}", why.message), warn),
+            (Some(old), None) => span(format!("{name} {old}"), theme.muted()),
+            (None, Some(_)) => span(format!("{name} not read"), warn),
+            (None, None) => span(format!("{name} not yet"), theme.muted()),
+        }]
     };
     let parts: Vec<Vec<Span<'static>>> = ages.parts().map(part).collect();
     let mut spans = vec![span("age  ", theme.muted())];
     spans.extend(parts.join(&span("  ", theme.muted())));
-    Line::from(spans)
+    paint::wrap(&Line::from(spans), cells, 5)
 }
 
 /// The number of lines that are not visible.

@@ -64,6 +64,6 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
         _ => "findings".to_owned(),
     };
     let of = server_in(model, view).and_then(|server| remote.get()?.ages.get(&server.name));
-    lines.extend(of.map(|ages| describe::ages(ages, model.now, theme)));
+    lines.extend(of.into_iter().flat_map(|ages| describe::ages(ages, model.now, theme, cells)));
     (Line::from(span(title, theme.title())), lines)
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use futures::channel::mpsc;
 use futures::{StreamExt, join, stream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use self::state::{ANEW, SEEN, State, share};
@@ -40,11 +40,21 @@ pub(super) struct Turns {
     /// Who asks while a turn is under way gets what that one reads.
     alone: tokio::sync::Mutex<()>,
     state: Mutex<State>,
+    /// What is looked at.
+    attention: watch::Sender<Attention>,
 }
 
 impl Turns {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn look(&self, attention: &Attention) {
+        self.attention.send_if_modified(|looked_at| {
+            let elsewhere = looked_at != attention;
+            looked_at.clone_from(attention);
+            elsewhere
+        });
     }
 }
 
@@ -53,7 +63,8 @@ impl Turns {
 struct Turn<'a> {
     cloud: &'a AwsCloud,
     cluster: &'a str,
-    attention: &'a Attention,
+    /// Whether all of it is to be read again.
+    anew: bool,
     told: &'a (dyn Fn(Fleet) + Send + Sync),
 }
 
@@ -73,11 +84,33 @@ impl AwsCloud {
             }
             state.pictured = None;
         }
-        let turn = Turn { cloud: self, cluster, attention, told };
+        self.turns.look(attention);
+        let turn = Turn { cloud: self, cluster, anew: attention.anew, told };
         let read = turn.run().await;
         self.definitions.save().await;
         read.map(|()| turn.picture())
     }
+}
+
+/// These, as long as the round has time: the rest is due in the next one.
+fn within_round<T>(due: Vec<T>) -> impl stream::Stream<Item = T> {
+    let end = Instant::now() + ROUND;
+    stream::iter(due).take_while(move |_| std::future::ready(Instant::now() < end))
+}
+
+/// Waits until this time, or until something else is looked at; false when the lists have ended.
+async fn goes_on(over: &watch::Sender<bool>, looked: &mut watch::Receiver<Attention>, until: Instant) -> bool {
+    let mut ends = over.subscribe();
+    let ended = async {
+        // The sender is here, so it does not go.
+        let _ = ends.wait_for(|over| *over).await;
+    };
+    tokio::select! {
+        () = ended => {}
+        _ = looked.changed() => {}
+        () = tokio::time::sleep_until(until) => {}
+    }
+    !*over.borrow()
 }
 
 impl Turn<'_> {
@@ -87,28 +120,38 @@ impl Turn<'_> {
 
     /// Reads services and targets, in rounds for as long as the long lists beside them take.
     async fn run(&self) -> CloudResult<()> {
-        let (over, ended) = (AtomicBool::new(false), Notify::new());
+        let over = watch::Sender::new(false);
         let lists = async {
             join!(Box::pin(self.tasks()), Box::pin(self.bounds()));
-            over.store(true, Ordering::Release);
-            ended.notify_one();
+            over.send_replace(true);
         };
         let rounds = async {
+            let (mut looked, mut began) = (self.cloud.turns.attention.subscribe(), Instant::now());
             self.round().await?;
             // What was wanted anew is read by now.
-            let attention = Attention { anew: false, ..self.attention.clone() };
-            let later = Turn { attention: &attention, ..*self };
-            while !over.load(Ordering::Acquire) {
-                // Either way it goes on.
-                let _ = tokio::time::timeout(SEEN, ended.notified()).await;
-                if !over.load(Ordering::Acquire) {
-                    later.round().await?;
-                }
+            let later = Turn { anew: false, ..*self };
+            while goes_on(&over, &mut looked, (began + SEEN).max(Instant::now() + PICTURE)).await {
+                began = Instant::now();
+                later.round().await?;
             }
             Ok(())
         };
-        let (read, ()) = join!(Box::pin(rounds), lists);
+        let alone = async {
+            let mut looked = self.cloud.turns.attention.subscribe();
+            loop {
+                self.tasks_alone().await;
+                if !goes_on(&over, &mut looked, Instant::now() + SEEN).await {
+                    return;
+                }
+            }
+        };
+        let (read, (), ()) = join!(Box::pin(rounds), lists, Box::pin(alone));
         read
+    }
+
+    /// What is looked at by now.
+    fn attention(&self) -> Attention {
+        Attention { anew: self.anew, ..self.cloud.turns.attention.borrow().clone() }
     }
 
     /// Reads the services that are due, and beside that what is due of those that are known.
@@ -156,7 +199,7 @@ impl Turn<'_> {
         let due = {
             let state = self.state();
             let pages = state.arns().len() / 100 + 1;
-            let age = if self.attention.anew { ANEW } else { share(pages, Duration::from_secs(6)) };
+            let age = if self.anew { ANEW } else { share(pages, Duration::from_secs(6)) };
             // Without a list there is nothing else to read.
             state.listed.value.is_none() || state.listed.due(age)
         };
@@ -188,7 +231,7 @@ impl Turn<'_> {
     /// Describes the services that are due while the list is read, and those that are new in it.
     async fn services(&self, more: &Notify) -> CloudResult<()> {
         let (found, new) = mpsc::unbounded();
-        let due = self.state().due_services(self.attention);
+        let due = self.state().due_services(&self.attention());
         let described = self.describe(stream::iter(due).chain(new), more);
         let (listed, ()) = join!(Box::pin(self.list(found)), Box::pin(described));
         listed?;
@@ -210,9 +253,9 @@ impl Turn<'_> {
     }
 
     async fn targets(&self) {
-        let room = self.cloud.pacer.room(Api::Balancers, ROUND);
-        let due = if self.attention.targets { self.state().due_targets(self.attention, room) } else { Vec::new() };
-        let read = stream::iter(due).map(|(urgency, arn)| async move {
+        let (room, attention) = (self.cloud.pacer.room(Api::Balancers, ROUND), self.attention());
+        let due = if attention.targets { self.state().due_targets(&attention, room) } else { Vec::new() };
+        let read = within_round(due).map(|(urgency, arn)| async move {
             let group = self.cloud.within("elasticloadbalancing:DescribeTargetHealth", self.cloud.target_group(&arn));
             let group = with(urgency, group).await;
             (arn, group)
@@ -227,7 +270,7 @@ impl Turn<'_> {
     async fn definitions(&self) {
         let room = self.cloud.pacer.room(Api::Definitions, ROUND);
         let due = self.state().due_definitions(room, |definition| self.cloud.known_logs(definition).is_some());
-        let read = stream::iter(due).map(|definition| async move {
+        let read = within_round(due).map(|definition| async move {
             let logs = self.cloud.within("ecs:DescribeTaskDefinition", self.cloud.logs_of(&definition));
             let logs = with(Urgency::Rest, logs).await;
             (definition, logs)
@@ -246,32 +289,33 @@ impl Turn<'_> {
     }
 
     async fn tasks(&self) {
-        let (all, alone) = self.state().due_tasks(self.attention);
-        if all {
+        if self.state().all_tasks_due(self.anew) {
+            let begun = Instant::now();
             let read = self.cloud.within("ecs:ListTasks", self.cloud.tasks(self.cluster, None));
-            let read = with(Urgency::Seen, read).await;
-            let mut state = self.state();
-            let (now, count) = (Instant::now(), read.as_ref().map(Vec::len));
-            state.tasks.keep(count.map_err(Clone::clone));
-            if let Ok(tasks) = read {
-                state.tasks_of = by_service(tasks).into_iter().map(|(name, tasks)| (name, (tasks, now))).collect();
-            }
+            let read = with(Urgency::Rest, read).await;
+            self.state().keep_tasks(begun, read.map(by_service));
+            self.tell();
         }
-        for name in alone {
+    }
+
+    /// The tasks of servers that are opened or change, which do not wait for the list of all.
+    async fn tasks_alone(&self) {
+        let due = self.state().due_tasks(&self.attention());
+        for name in due {
             let read = self.cloud.within("ecs:ListTasks", self.cloud.tasks(self.cluster, Some(&name)));
             // The next read of all tasks has them, if this one fails.
             if let Ok(tasks) = with(Urgency::Seen, read).await {
                 self.state().tasks_of.insert(name, (newest_first(tasks), Instant::now()));
+                self.tell();
             }
         }
-        self.tell();
     }
 
     async fn bounds(&self) {
         let due = {
             let state = self.state();
             let pages = state.arns().len() / 50 + 1;
-            state.bounds.due(if self.attention.anew { ANEW } else { share(pages, Duration::from_secs(9)) })
+            state.bounds.due(if self.anew { ANEW } else { share(pages, Duration::from_secs(9)) })
         };
         if due {
             let read = self

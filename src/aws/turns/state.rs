@@ -19,14 +19,16 @@ use crate::core::unread::Read;
 pub(super) const SEEN: Duration = Duration::from_millis(3_500);
 /// The same for what changes.
 const CHANGING: Duration = Duration::from_millis(800);
-/// After so long the rest is read again, where the budget allows.
-const REST: Duration = Duration::from_secs(25);
+/// After so long the rest is read again, so that with the pause between two turns nothing becomes older than 30 s.
+const REST: Duration = Duration::from_secs(22);
 /// After a key that asks for it, or after an operation, what is older than this is read again.
 pub(super) const ANEW: Duration = Duration::from_millis(800);
 /// Target groups that are seen, and those of the rest, are read no more often than one in this time each. AWS has a
 /// call for each group alone, and 10 of them a second for everybody in the account; what ECS says of a service
 /// comes ten at a time, so it is fresh, and where it changes, its targets are read at once.
-const GROUP: Duration = Duration::from_millis(500);
+const GROUP: Duration = Duration::from_millis(600);
+/// Rows that a screen has, about.
+const FIRST: usize = 40;
 /// Changing servers whose tasks are read on their own, between two reads of all tasks.
 const ALONE: usize = 5;
 
@@ -121,6 +123,8 @@ impl State {
     pub(super) fn due_services(&self, attention: &Attention) -> Vec<(Urgency, Vec<String>)> {
         let arns = self.arns();
         let rest = share(arns.len().div_ceil(SERVICES_AT_ONCE), Duration::from_millis(600));
+        let first = self.first(attention);
+        let sees = |name: &str| attention.sees(name) || first.contains(name);
         let mut urgent = Vec::new();
         let mut others: Vec<(Option<Instant>, bool, &String)> = Vec::new();
         for arn in arns {
@@ -128,11 +132,11 @@ impl State {
             let age = match known.and_then(|known| known.value.as_ref()) {
                 _ if attention.anew => ANEW,
                 Some((seen, _)) if seen.service.server.moving() => CHANGING,
-                Some((seen, _)) if attention.sees(&seen.service.server.name) => SEEN,
+                Some((seen, _)) if sees(&seen.service.server.name) => SEEN,
                 _ => rest,
             };
             let due = known.is_none_or(|known| known.due(age));
-            match due && (age < rest || attention.sees(last_part(arn))) {
+            match due && (age < rest || sees(last_part(arn))) {
                 true => urgent.push(arn),
                 false => others.push((known.and_then(Kept::read_at), due, arn)),
             }
@@ -178,12 +182,23 @@ impl State {
         first.chain(rest).filter(|(_, arn)| once.insert(arn.clone())).collect()
     }
 
+    /// The services that a table begins with, while nothing has been shown yet on which attention could rest.
+    fn first(&self, attention: &Attention) -> HashSet<&str> {
+        if !attention.targets || attention.opened.is_some() || !attention.seen.is_empty() {
+            return HashSet::new();
+        }
+        let mut names: Vec<&str> = self.arns().iter().map(|arn| last_part(arn)).collect();
+        names.sort_unstable();
+        names.into_iter().take(FIRST).collect()
+    }
+
     /// The target groups that services name.
     fn groups(&self, attention: &Attention) -> Vec<Group> {
+        let first = self.first(attention);
         let seen = self.services.values().filter_map(|kept| kept.value.as_ref());
         let groups = seen.flat_map(|(seen, _)| {
             let server = &seen.service.server;
-            let near = attention.sees(&server.name);
+            let near = attention.sees(&server.name) || first.contains(server.name.as_str());
             seen.service.balancers.arns().into_iter().map(move |arn| {
                 let at = self.targets.get(&arn).and_then(Kept::read_at);
                 // What ECS shows to have changed has probably changed there, too.
@@ -213,21 +228,43 @@ impl State {
         wanted
     }
 
-    /// Whether all tasks are due, and the servers whose tasks are due on their own.
-    pub(super) fn due_tasks(&self, attention: &Attention) -> (bool, Vec<String>) {
-        // Two lists and the descriptions, both a hundred a call.
-        let calls = self.tasks.value.as_ref().map_or(3, |(count, _)| count / 50 + 3);
-        let age = share(calls, Duration::from_millis(700));
-        let all = self.tasks.due(if attention.anew { ANEW } else { age });
-        if all || age == SEEN {
-            return (all, Vec::new());
+    /// How old the tasks of the cluster may become, which takes two lists and the descriptions, both a hundred a call.
+    fn tasks_age(&self) -> Duration {
+        share(self.tasks.value.as_ref().map_or(3, |(count, _)| count / 50 + 3), Duration::from_millis(700))
+    }
+
+    pub(super) fn all_tasks_due(&self, anew: bool) -> bool {
+        self.tasks.due(if anew { ANEW } else { self.tasks_age() })
+    }
+
+    /// Keeps the tasks of the cluster, whose list began then; those of a server that were read since are newer.
+    pub(super) fn keep_tasks(&mut self, begun: Instant, read: CloudResult<BTreeMap<String, Vec<Task>>>) {
+        match read {
+            Ok(tasks) => {
+                let now = Instant::now();
+                self.tasks.keep(Ok(tasks.values().map(Vec::len).sum()));
+                self.tasks_of.retain(|_, (_, at)| *at > begun);
+                for (name, tasks) in tasks {
+                    self.tasks_of.entry(name).or_insert((tasks, now));
+                }
+            }
+            Err(why) => self.tasks.keep(Err(why)),
+        }
+    }
+
+    /// The servers whose tasks are due on their own: what is opened is, whatever the list of all does.
+    pub(super) fn due_tasks(&self, attention: &Attention) -> Vec<String> {
+        // Where the list of all is short, it brings them in time.
+        let listed = self.tasks.value.is_some() && self.tasks_age() == SEEN;
+        if listed || (self.tasks.value.is_none() && attention.opened.is_none()) {
+            return Vec::new();
         }
         let opened = attention.opened.clone().into_iter();
         let moving = self.services.values().filter_map(|kept| kept.value.as_ref());
         let moving = moving.map(|(seen, _)| &seen.service.server).filter(|server| server.moving());
         let old = |name: &String| self.tasks_of.get(name).is_none_or(|(_, at)| at.elapsed() >= SEEN);
         let alone = opened.chain(moving.map(|server| server.name.clone())).filter(old).take(ALONE);
-        (false, alone.collect())
+        alone.collect()
     }
 
     /// Why nothing could be read, if not one service could. One that is missing has just been deleted.
@@ -291,8 +328,11 @@ impl State {
 
     fn server(&self, service: &Service, logs: &impl Fn(&str) -> Option<Vec<ContainerLog>>) -> Server {
         let mut server = service.server.clone();
-        let ours = self.tasks_of.get(&server.name).map(|(tasks, _)| tasks.clone()).unwrap_or_default();
+        let ours = self.tasks_of.get(&server.name).map(|(tasks, _)| tasks.clone());
+        let alone = self.tasks.value.is_none().then(|| ours.clone()).flatten();
+        let ours = ours.unwrap_or_default();
         server.tasks = match self.tasks.shown() {
+            _ if let Some(alone) = alone => Read::Known(alone),
             Some(all) => Read::from(all.map(|_| ours).map_err(Clone::clone)),
             None => not_yet("ecs:ListTasks"),
         };

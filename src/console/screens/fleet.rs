@@ -28,8 +28,9 @@ pub struct State {
     pub anew: bool,
     /// How deep it is drilled in.
     pub level: Level,
-    /// The servers that were on the screen when the last read began.
-    looked_at: Vec<String>,
+    /// What the read that is under way looks at, and when that was found out.
+    attention: Attention,
+    looked: Timestamp,
     servers: Table,
     tasks: Table,
     containers: Table,
@@ -327,8 +328,9 @@ pub fn others_unread(model: &Model) -> Option<Unread> {
 pub(super) fn freshness(model: &Model) -> Option<Freshness> {
     let state = &model.screens.fleet;
     let read_at = state.remote.get().and_then(|fleet| {
-        let on_screen = state.looked_at.iter().filter_map(|name| fleet.ages.get(name)?.service.at);
-        on_screen.min()
+        let on_screen = state.attention.opened.iter().chain(&state.attention.seen);
+        let on_screen = on_screen.filter_map(|name| fleet.ages.get(name)?.service.at);
+        on_screen.min().or_else(|| fleet.ages.values().filter_map(|ages| ages.service.at).min())
     });
     Some(Freshness { read_at: read_at.or(state.remote.read_at()), error: state.remote.error().cloned() })
 }
@@ -345,15 +347,32 @@ pub(super) fn pace(model: &Model) -> i64 {
 
 /// What of the fleet is looked at, for the read that begins now.
 pub(in crate::console) fn attention(model: &mut Model) -> Attention {
-    let anew = std::mem::take(&mut model.screens.fleet.anew);
+    let looked_at = looked_at(model);
+    (model.screens.fleet.attention, model.screens.fleet.looked) = (looked_at.clone(), model.now);
+    Attention { anew: std::mem::take(&mut model.screens.fleet.anew), ..looked_at }
+}
+
+/// What is looked at by now, if that is something else than the read that is under way looks at: on a slow line it
+/// takes long. Finding out takes work, so it is done once in a second.
+pub(in crate::console) fn looks_elsewhere(model: &mut Model) -> Option<Attention> {
+    let state = &model.screens.fleet;
+    if state.remote.idle() || model.now.duration_since(state.looked).as_secs() < 1 {
+        return None;
+    }
+    let looked_at = looked_at(model);
+    let elsewhere = looked_at != model.screens.fleet.attention;
+    (model.screens.fleet.attention, model.screens.fleet.looked) = (looked_at.clone(), model.now);
+    elsewhere.then_some(looked_at)
+}
+
+fn looked_at(model: &Model) -> Attention {
     let (seen, opened) = match &model.screens.fleet.level {
         _ if model.screen != Screen::Fleet => (Vec::new(), None),
         Level::Servers => (on_screen(&view(model), model.viewport.rows), None),
         Level::Tasks(server) | Level::Containers(server, _) => (Vec::new(), Some(server.clone())),
     };
-    model.screens.fleet.looked_at = opened.iter().chain(&seen).cloned().collect();
     // The Logs screen shows no target.
-    Attention { seen, opened, targets: model.screen != Screen::Logs, anew }
+    Attention { seen, opened, targets: model.screen != Screen::Logs, anew: false }
 }
 
 /// The keys of the rows that the table has room for. It keeps the selection in the middle.
