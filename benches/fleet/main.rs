@@ -54,10 +54,12 @@ const OLD_SEEN: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() {
-    if std::env::args().nth(1).as_deref() == Some("serve") {
-        return serve().await;
+    // Cargo adds `--bench`.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if arguments.first().is_some_and(|first| first == "serve") {
+        return serve(&arguments[1..]).await;
     }
-    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
+    let mut numbers = arguments.iter().filter_map(|argument| argument.parse::<u64>().ok());
     let seconds = Duration::from_secs(numbers.next().unwrap_or(60));
     let sizes: Vec<usize> = numbers.filter_map(|number| usize::try_from(number).ok()).collect();
     let mut missed = Vec::new();
@@ -71,11 +73,11 @@ async fn main() {
 }
 
 /// The account alone.
-async fn serve() {
-    let number = |at| std::env::args().nth(at).and_then(|argument| argument.parse::<u64>().ok());
-    let services = number(2).and_then(|services| usize::try_from(services).ok()).unwrap_or(500);
-    let latency = Duration::from_millis(number(3).unwrap_or(50));
-    let refuses = number(4).unwrap_or(0);
+async fn serve(arguments: &[String]) {
+    let number = |at: usize| arguments.get(at).and_then(|argument| argument.parse::<u64>().ok());
+    let services = number(0).and_then(|services| usize::try_from(services).ok()).unwrap_or(500);
+    let latency = Duration::from_millis(number(1).unwrap_or(50));
+    let refuses = number(2).unwrap_or(0);
     let account = Account::start(Setup { latency, refuses, throttles: true, ..Setup::of(services) }).await;
     println!(
         "AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x quarterdeck -e prod --region eu-central-1 --endpoint-url {}",

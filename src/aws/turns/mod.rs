@@ -98,7 +98,7 @@ fn within_round<T>(due: Vec<T>) -> impl stream::Stream<Item = T> {
     stream::iter(due).take_while(move |_| std::future::ready(Instant::now() < end))
 }
 
-/// Waits until this time, or until something else is looked at; false when the lists have ended.
+/// Waits until this time, or until something else is looked at; false when all else is read.
 async fn goes_on(over: &watch::Sender<bool>, looked: &mut watch::Receiver<Attention>, until: Instant) -> bool {
     let mut ends = over.subscribe();
     let ended = async {
@@ -118,63 +118,67 @@ impl Turn<'_> {
         self.cloud.turns.state()
     }
 
-    /// Reads services and targets, in rounds for as long as the long lists beside them take.
+    /// Reads what is due. The services come in rounds for as long as anything else takes, because what is on the screen
+    /// must not wait for the slowest part.
     async fn run(&self) -> CloudResult<()> {
-        let over = watch::Sender::new(false);
+        let (described, more) = (AtomicBool::new(false), Notify::new());
+        let (listed, over) = (AtomicBool::new(false), watch::Sender::new(false));
+        // What was wanted anew is read by the first round.
+        let later = Turn { anew: false, ..*self };
         let lists = async {
             join!(Box::pin(self.tasks()), Box::pin(self.bounds()));
+            listed.store(true, Ordering::Release);
+            more.notify_one();
+        };
+        let parts = async {
+            let mut turn = self;
+            loop {
+                let last = listed.load(Ordering::Acquire) && described.load(Ordering::Acquire);
+                let began = Instant::now();
+                join!(Box::pin(turn.targets()), Box::pin(turn.definitions()));
+                if last {
+                    return;
+                }
+                // Where there was no time for all, the rest is due; else what others bring, or what becomes old.
+                let wait = if began.elapsed() >= ROUND { PICTURE } else { SEEN };
+                let _ = tokio::time::timeout(wait, more.notified()).await;
+                turn = &later;
+            }
+        };
+        let beside = async {
+            join!(lists, parts);
             over.send_replace(true);
         };
         let rounds = async {
             let (mut looked, mut began) = (self.cloud.turns.attention.subscribe(), Instant::now());
-            self.round().await?;
-            // What was wanted anew is read by now.
-            let later = Turn { anew: false, ..*self };
+            let first = self.services(&more).await;
+            described.store(true, Ordering::Release);
+            more.notify_one();
+            first?;
             while goes_on(&over, &mut looked, (began + SEEN).max(Instant::now() + PICTURE)).await {
                 began = Instant::now();
-                later.round().await?;
+                later.services(&more).await?;
             }
             Ok(())
         };
-        let alone = async {
-            let mut looked = self.cloud.turns.attention.subscribe();
-            loop {
-                self.tasks_alone().await;
-                if !goes_on(&over, &mut looked, Instant::now() + SEEN).await {
-                    return;
-                }
-            }
-        };
-        let (read, (), ()) = join!(Box::pin(rounds), lists, Box::pin(alone));
+        let (read, (), ()) = join!(Box::pin(rounds), Box::pin(beside), Box::pin(self.alone(&over)));
         read
+    }
+
+    /// Reads the tasks of servers that are opened or change, until all else is read.
+    async fn alone(&self, over: &watch::Sender<bool>) {
+        let mut looked = self.cloud.turns.attention.subscribe();
+        loop {
+            self.tasks_alone().await;
+            if !goes_on(over, &mut looked, Instant::now() + SEEN).await {
+                return;
+            }
+        }
     }
 
     /// What is looked at by now.
     fn attention(&self) -> Attention {
         Attention { anew: self.anew, ..self.cloud.turns.attention.borrow().clone() }
-    }
-
-    /// Reads the services that are due, and beside that what is due of those that are known.
-    async fn round(&self) -> CloudResult<()> {
-        let (done, more) = (AtomicBool::new(false), Notify::new());
-        let services = async {
-            let read = self.services(&more).await;
-            done.store(true, Ordering::Release);
-            more.notify_one();
-            read
-        };
-        let parts = async {
-            loop {
-                let last = done.load(Ordering::Acquire);
-                join!(Box::pin(self.targets()), Box::pin(self.definitions()));
-                if last {
-                    return;
-                }
-                more.notified().await;
-            }
-        };
-        let (read, ()) = join!(Box::pin(services), Box::pin(parts));
-        read
     }
 
     /// Tells the fleet as it is known by now: the first time at once, then not too often.

@@ -27,6 +27,8 @@ pub(super) const ANEW: Duration = Duration::from_millis(800);
 /// call for each group alone, and 10 of them a second for everybody in the account; what ECS says of a service
 /// comes ten at a time, so it is fresh, and where it changes, its targets are read at once.
 const GROUP: Duration = Duration::from_millis(600);
+/// The age of target groups that are seen, while there are others that were never read.
+const FILLING: Duration = Duration::from_secs(60);
 /// Rows that a screen has, about.
 const FIRST: usize = 40;
 /// Changing servers whose tasks are read on their own, between two reads of all tasks.
@@ -159,7 +161,7 @@ impl State {
         // Before what is seen is read again, each was read once.
         let filling = unseen.iter().any(|group| !self.targets.contains_key(&group.arn));
         let often = |groups: &[&Group], least| GROUP.saturating_mul(groups.len() as u32).max(least);
-        let seen_age = if filling { REST } else { often(&seen, SEEN) };
+        let seen_age = if filling { FILLING } else { often(&seen, SEEN) };
         let unseen_age = often(&unseen, REST);
         let due = |group: &&Group| {
             let age = match group.near {
