@@ -304,7 +304,8 @@ async fn the_budget_is_kept_below_the_rates_of_aws() {
     let (_, fleet) = turn(&cloud, &attention(0..20)).await;
     assert_eq!((fleet.servers.len(), account.refused()), (100, 0), "{:?}", account.counts());
     let counts = account.counts();
-    assert_eq!(counts["DescribeServices"], 10);
+    let described = counts["DescribeServices"];
+    assert!((10..=16).contains(&described), "all once, and what is seen again while targets are read: {described}");
     assert!(counts["DescribeTargetHealth"] <= 41, "a turn ends before the budget does: {counts:?}");
     let shown = |at: usize| fleet.servers[at].targets_unread().is_none();
     assert!((0..20).filter(|at| shown(*at)).count() >= 12, "what is seen comes first");

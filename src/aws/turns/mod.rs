@@ -13,14 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::channel::mpsc;
 use futures::{StreamExt, join, stream};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use self::state::{ANEW, SEEN, State, share};
 use super::AwsCloud;
-use super::ecs::SERVICES_AT_ONCE;
 use super::fleet::{by_service, newest_first, or_none};
 use super::pacer::{Api, with};
 use crate::cloud::CloudResult;
@@ -149,20 +147,35 @@ impl Turn<'_> {
             join!(lists, parts);
             over.send_replace(true);
         };
-        let rounds = async {
-            let (mut looked, mut began) = (self.cloud.turns.attention.subscribe(), Instant::now());
-            let first = self.services(&more).await;
-            described.store(true, Ordering::Release);
-            more.notify_one();
-            first?;
-            while goes_on(&over, &mut looked, (began + SEEN).max(Instant::now() + PICTURE)).await {
-                began = Instant::now();
-                later.services(&more).await?;
-            }
-            Ok(())
+        let (known, page) = (AtomicBool::new(false), Notify::new());
+        let list = async {
+            let read = self.list(&page).await;
+            known.store(true, Ordering::Release);
+            page.notify_one();
+            read
         };
-        let (read, (), ()) = join!(Box::pin(rounds), Box::pin(beside), Box::pin(self.alone(&over)));
-        read
+        let rounds = async {
+            let (mut looked, mut turn) = (self.cloud.turns.attention.subscribe(), self);
+            loop {
+                let (began, whole) = (Instant::now(), known.load(Ordering::Acquire));
+                turn.describe(&more).await;
+                turn = &later;
+                let new = self.state().has_new();
+                if whole && !new && !described.swap(true, Ordering::AcqRel) {
+                    more.notify_one();
+                }
+                // Where there was no time for all, the rest is due.
+                let pause = if new || began.elapsed() >= ROUND { began } else { began + SEEN };
+                tokio::select! {
+                    on = goes_on(&over, &mut looked, pause) => if !on { return },
+                    () = page.notified() => {}
+                }
+            }
+        };
+        let (listed, (), (), ()) =
+            join!(Box::pin(list), Box::pin(rounds), Box::pin(beside), Box::pin(self.alone(&over)));
+        listed?;
+        self.state().nothing_but_failures().map_or(Ok(()), Err)
     }
 
     /// Reads the tasks of servers that are opened or change, until all else is read.
@@ -198,8 +211,8 @@ impl Turn<'_> {
         self.state().fleet(|definition| self.cloud.known_logs(definition))
     }
 
-    /// Reads the list if it is due. Services that are new in it are sent as they come, in calls.
-    async fn list(&self, new: mpsc::UnboundedSender<(Urgency, Vec<String>)>) -> CloudResult<()> {
+    /// Reads the list if it is due, and tells of each page that has come.
+    async fn list(&self, come: &Notify) -> CloudResult<()> {
         let due = {
             let state = self.state();
             let pages = state.arns().len() / 100 + 1;
@@ -211,11 +224,8 @@ impl Turn<'_> {
             return Ok(());
         }
         let page = |arns: &[String]| {
-            let unknown = self.state().page(arns);
-            for chunk in unknown.chunks(SERVICES_AT_ONCE) {
-                // Nobody waits for it where the turn has ended.
-                let _ = new.unbounded_send((Urgency::Seen, chunk.to_vec()));
-            }
+            self.state().page(arns);
+            come.notify_one();
         };
         let listed = self.cloud.within("ecs:ListServices", self.cloud.listed(self.cluster, &page));
         let listed = with(Urgency::Seen, listed).await;
@@ -232,18 +242,10 @@ impl Turn<'_> {
         failed.filter(|why| !(bridged && why.retryable())).map_or(Ok(()), Err)
     }
 
-    /// Describes the services that are due while the list is read, and those that are new in it.
-    async fn services(&self, more: &Notify) -> CloudResult<()> {
-        let (found, new) = mpsc::unbounded();
+    /// Describes the services that are due, as long as the round has time.
+    async fn describe(&self, more: &Notify) {
         let due = self.state().due_services(&self.attention());
-        let described = self.describe(stream::iter(due).chain(new), more);
-        let (listed, ()) = join!(Box::pin(self.list(found)), Box::pin(described));
-        listed?;
-        self.state().nothing_but_failures().map_or(Ok(()), Err)
-    }
-
-    async fn describe(&self, chunks: impl stream::Stream<Item = (Urgency, Vec<String>)>, more: &Notify) {
-        let read = chunks.map(|(urgency, chunk)| async move {
+        let read = within_round(due).map(|(urgency, chunk)| async move {
             let described = self.cloud.describe_all(self.cluster, chunk.clone());
             let described = with(urgency, self.cloud.within("ecs:DescribeServices", described)).await;
             (chunk, described)

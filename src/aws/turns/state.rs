@@ -16,7 +16,7 @@ use crate::core::pace::Urgency;
 use crate::core::unread::Read;
 
 /// After so long what is seen is read again.
-pub(super) const SEEN: Duration = Duration::from_millis(3_500);
+pub(super) const SEEN: Duration = Duration::from_millis(3_000);
 /// The same for what changes.
 const CHANGING: Duration = Duration::from_millis(800);
 /// After so long the rest is read again, so that with the pause between two turns nothing becomes older than 30 s.
@@ -110,14 +110,18 @@ impl State {
         self.listed.value.as_ref().map_or(&self.listing, |(arns, _)| arns)
     }
 
-    /// Takes a page of the list, and returns those of it that no list had before.
-    pub(super) fn page(&mut self, arns: &[String]) -> Vec<String> {
-        let known: HashSet<&String> = self.arns().iter().collect();
-        let new: Vec<String> = arns.iter().filter(|arn| !known.contains(arn)).cloned().collect();
+    /// Takes a page of the first list, which is described before the others have come.
+    pub(super) fn page(&mut self, arns: &[String]) {
         if self.listed.value.is_none() {
-            self.listing.extend(new.iter().cloned());
+            let known: HashSet<&String> = self.listing.iter().collect();
+            let new: Vec<String> = arns.iter().filter(|arn| !known.contains(arn)).cloned().collect();
+            self.listing.extend(new);
         }
-        new
+    }
+
+    /// Whether there are services that nobody has tried to describe yet.
+    pub(super) fn has_new(&self) -> bool {
+        self.arns().iter().any(|arn| !self.services.contains_key(arn))
     }
 
     /// The services that are due, in calls; what is seen and what changes comes first. A call that has room takes
