@@ -141,7 +141,7 @@ bench-flood: ## The console in a pseudo-terminal under 50,000 lines/s for a minu
 	cargo bench --package quarterdeck --locked --bench flood
 
 bench-fleet: ## What it takes to look at 10, 100 and 500 services on an account that throttles as AWS does.
-	cargo bench --package quarterdeck --locked --bench fleet -- $(ARGS)
+	cargo bench --profile image --package quarterdeck --locked --bench fleet -- $(ARGS)
 
 $(TARGET)/venv-bench/installed: scripts/requirements-bench.txt
 	$(PIP_INSTALL)

@@ -93,17 +93,21 @@ pub trait Services {
 
     /// The fleet for who looks at it for long. It reads what is due by its age and by what is looked at, and calls
     /// `told` with the fleet as far as it is known whenever something has come, at most some times a second; the
-    /// first time after two round trips where the list of services has one page of a hundred. A part that no answer has brought yet is `ErrorKind::NotYet`; one that
-    /// fails keeps its last good value for a minute. Who asks while somebody else's turn is under way waits for
-    /// that, and reads nothing twice.
+    /// first time after two round trips: then `listing` says that there are more services. A part that no answer has
+    /// brought yet is `ErrorKind::NotYet`; one that fails keeps its last good value for a minute, and `ages` tells why
+    /// it is old. Who asks while somebody else's turn is under way waits for that, and reads nothing twice.
     ///
-    /// It fails if the list of services cannot be read, or not one of them.
+    /// It fails if the list of services was never read, or not one of them can be.
     async fn fleet_in_turn(
         &self,
         cluster: &str,
         attention: &Attention,
         told: &(dyn Fn(Fleet) + Send + Sync),
     ) -> CloudResult<Fleet>;
+
+    /// What is looked at from now on: a turn that is under way, which a slow line may hold up for minutes, goes on with
+    /// that.
+    fn look(&self, attention: &Attention);
 
     /// All services of a cluster with their tasks and where they log: what is needed to tell whose a line is. Targets
     /// and bounds are `ErrorKind::NotYet`.
@@ -119,6 +123,10 @@ pub trait Services {
     /// The tasks of a cluster whose id is this or begins like this, at most 100; a whole id also finds one that has
     /// stopped lately. A whole id, or an ARN, takes one call.
     async fn tasks_named(&self, cluster: &str, id: &str) -> CloudResult<Vec<Task>>;
+
+    /// Tasks of a service that have stopped lately, newest first: also of one that is not there any more, of which they
+    /// are all that is left. It reads the stopped tasks of the cluster, which ECS keeps for an hour.
+    async fn stopped_tasks(&self, cluster: &str, service: &str) -> CloudResult<Vec<Task>>;
 
     /// One task definition by ARN or `family:revision`.
     async fn task_definition(&self, arn: &str) -> CloudResult<TaskDefinition>;

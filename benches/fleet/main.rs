@@ -1,11 +1,15 @@
-//! What it takes to look at a cluster: calls, time to the first rows and to the full picture, memory, and how late a
-//! key is drawn, on an account that throttles as AWS does.
+//! What it takes to look at a cluster: calls, time to the first rows and to the full picture, how old what is shown
+//! becomes, memory, and how late a key is drawn, on an account that throttles as AWS does.
 //!
 //!     cargo bench --bench fleet [-- SECONDS [SERVICES ...]]
+//!     cargo bench --bench fleet -- serve SERVICES MILLISECONDS [REFUSED]
 //!
-//! Fails where a budget of the design is missed: first rows one round trip after the list of services, under 10 calls a second in steady
-//! state, no call refused, a key that is held starts nothing on top, key to frame at most 50 ms at the 99th
-//! percentile.
+//! Fails where a budget of the design is missed: first rows after two round trips, under 10 calls a second in steady
+//! state, every verdict at most 30 s old and those on the screen 5 s, no call refused, a key that is held starts
+//! nothing on top, key to frame at most 50 ms at the 99th percentile.
+//!
+//! `serve` is the account alone, until it is killed, to look at it with the console: each answer takes so long, and each
+//! so manieth call is refused.
 
 #[path = "../../tests/it/support/big.rs"]
 mod big;
@@ -28,6 +32,7 @@ use quarterdeck::console::model::Model;
 use quarterdeck::console::msg::Msg;
 use quarterdeck::console::screens::{Answer, Fetch};
 use quarterdeck::console::update::update;
+use quarterdeck::core::fleet::{Age, Fleet};
 use quarterdeck::core::identity::Context;
 use quarterdeck::ui;
 use quarterdeck::ui::theme::Theme;
@@ -41,10 +46,20 @@ const SIZE: (u16, u16) = (120, 40);
 const FRAME: Duration = Duration::from_millis(50);
 /// Calls a second, in steady state.
 const CALLS: f64 = 10.0;
+/// Round trips to the first rows; the rest of the third is the console's own.
+const TRIPS: f64 = 3.0;
+/// How old a verdict may become, and one that is on the screen.
+const OLD: Duration = Duration::from_secs(30);
+const OLD_SEEN: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() {
-    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
+    // Cargo adds `--bench`.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if arguments.first().is_some_and(|first| first == "serve") {
+        return serve(&arguments[1..]).await;
+    }
+    let mut numbers = arguments.iter().filter_map(|argument| argument.parse::<u64>().ok());
     let seconds = Duration::from_secs(numbers.next().unwrap_or(60));
     let sizes: Vec<usize> = numbers.filter_map(|number| usize::try_from(number).ok()).collect();
     let mut missed = Vec::new();
@@ -57,6 +72,30 @@ async fn main() {
     }
 }
 
+/// The account alone.
+async fn serve(arguments: &[String]) {
+    let number = |at: usize| arguments.get(at).and_then(|argument| argument.parse::<u64>().ok());
+    let services = number(0).and_then(|services| usize::try_from(services).ok()).unwrap_or(500);
+    let latency = Duration::from_millis(number(1).unwrap_or(50));
+    let refuses = number(2).unwrap_or(0);
+    let account = Account::start(Setup { latency, refuses, throttles: true, ..Setup::of(services) }).await;
+    println!(
+        "AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x quarterdeck -e prod --region eu-central-1 --endpoint-url {}",
+        account.url
+    );
+    loop {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        println!(
+            "{} calls, {} refused, peak {}: {:?}",
+            account.calls(),
+            account.refused(),
+            account.peak(),
+            account.counts()
+        );
+        account.reset();
+    }
+}
+
 async fn measure(services: usize, seconds: Duration) -> Vec<String> {
     let account = Account::start(Setup { latency: LATENCY, throttles: true, ..Setup::of(services) }).await;
     let mut console = Console::new(&account).await;
@@ -65,11 +104,10 @@ async fn measure(services: usize, seconds: Duration) -> Vec<String> {
     println!("{services} services, {} ms a call", LATENCY.as_millis());
     println!("  first rows {first:.0?} ({trips:.1} round trips), full picture {full:.1?}, peak {}", account.peak());
     let mut over = Vec::new();
-    // The list comes a hundred at a time, each page after the one before.
-    let limit = 2.0 + services.div_ceil(100) as f64;
-    (trips >= limit).then(|| over.push(format!("{services}: {trips:.1} round trips to the first rows")));
+    (trips >= TRIPS).then(|| over.push(format!("{services}: {trips:.1} round trips to the first rows")));
     let steady = console.window(seconds, |_| {}).await;
     let rate = per_minute("steady", &account, seconds, &steady);
+    over.extend(console.oldest.report(services));
     (rate / 60.0 >= CALLS).then(|| over.push(format!("{services}: {:.1} calls a second", rate / 60.0)));
     account.moves(0, true);
     let changing = console.window(seconds, |_| {}).await;
@@ -104,6 +142,40 @@ fn access(account: &Account) -> Access {
     }
 }
 
+/// How old what is shown has become: what ECS says of a service, and its targets, of those on the screen and of all.
+#[derive(Default)]
+struct Oldest {
+    seen: Duration,
+    all: Duration,
+    targets_seen: Duration,
+    targets: Duration,
+}
+
+impl Oldest {
+    fn look(&mut self, fleet: &Fleet, seen: &[String], now: Timestamp) {
+        for (name, ages) in &fleet.ages {
+            let old =
+                |age: &Age| age.at.and_then(|at| Duration::try_from(now.duration_since(at)).ok()).unwrap_or_default();
+            let (service, targets) = (old(&ages.service), ages.targets.as_ref().map(old).unwrap_or_default());
+            (self.all, self.targets) = (self.all.max(service), self.targets.max(targets));
+            if seen.contains(name) {
+                (self.seen, self.targets_seen) = (self.seen.max(service), self.targets_seen.max(targets));
+            }
+        }
+    }
+
+    fn report(&self, services: usize) -> Vec<String> {
+        let Self { seen, all, targets_seen, targets } = self;
+        println!(
+            "  oldest verdict {all:.1?}, on the screen {seen:.1?}; oldest targets {targets:.1?}, on the screen \
+             {targets_seen:.1?}"
+        );
+        let late = [(all, OLD, "old"), (seen, OLD_SEEN, "old on the screen")];
+        let late = late.into_iter().filter(|(age, limit, _)| *age > limit);
+        late.map(|(age, _, what)| format!("{services}: a verdict {age:.1?} {what}")).collect()
+    }
+}
+
 /// The console without its terminal, on this account, within AWS's budgets.
 struct Console {
     account: Account,
@@ -114,6 +186,10 @@ struct Console {
     out: mpsc::Sender<Msg>,
     inbox: mpsc::Receiver<Msg>,
     frames: Vec<Duration>,
+    drawn: Instant,
+    /// What the newest read looks at.
+    seen: Vec<String>,
+    oldest: Oldest,
 }
 
 impl Console {
@@ -134,6 +210,9 @@ impl Console {
             out,
             inbox,
             frames: Vec::new(),
+            drawn: Instant::now(),
+            seen: Vec::new(),
+            oldest: Oldest::default(),
         }
     }
 
@@ -141,6 +220,7 @@ impl Console {
         self.model.now = Timestamp::now();
         for effect in update(&mut self.model, msg) {
             let Effect::Fetch(Fetch::Fleet(attention), generation) = effect else { continue };
+            self.seen.clone_from(&attention.seen);
             let (cloud, out) = (self.cloud.clone(), self.out.clone());
             tokio::spawn(async move {
                 let told = |fleet| drop(out.try_send(Msg::FleetSoFar(generation, Box::new(fleet))));
@@ -155,6 +235,7 @@ impl Console {
         let (model, theme, mut viewport) = (&self.model, &self.theme, self.model.viewport);
         self.terminal.draw(|frame| viewport = ui::draw(model, theme, frame)).expect("it is drawn");
         self.model.viewport = viewport;
+        self.drawn = Instant::now();
     }
 
     /// Presses a key, and keeps how long it took until it was drawn.
@@ -167,6 +248,10 @@ impl Console {
 
     /// Lets the console live for a moment.
     async fn live(&mut self) {
+        // As the console does it, at a quieter pace: what is on the screen follows from what was drawn.
+        if self.drawn.elapsed() >= Duration::from_millis(100) {
+            self.draw();
+        }
         let moment = tokio::time::timeout(Duration::from_millis(33), self.inbox.recv()).await;
         match moment {
             Ok(Some(msg)) => self.take(msg),
@@ -202,10 +287,14 @@ impl Console {
     /// and then.
     async fn window(&mut self, time: Duration, mut act: impl FnMut(&mut Self)) -> BTreeMap<String, u64> {
         self.account.reset();
+        self.oldest = Oldest::default();
         let (began, mut moved, mut down) = (Instant::now(), Instant::now(), true);
         while began.elapsed() < time {
             self.live().await;
             act(self);
+            if let Some(fleet) = self.model.screens.fleet.remote.get() {
+                self.oldest.look(fleet, &self.seen, Timestamp::now());
+            }
             if moved.elapsed() >= Duration::from_millis(500) {
                 self.key(if down { Key::Down } else { Key::Up });
                 (moved, down) = (Instant::now(), !down);

@@ -6,6 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::convert::{count, some_text, text, time};
 use super::elb::Balancers;
+use super::fleet::newest_first;
 use super::pacer::Api;
 use super::{AwsCloud, error, log_configuration};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
@@ -66,9 +67,10 @@ impl Described {
 }
 
 impl AwsCloud {
-    /// The services of a cluster as they are in its list, by ARN.
-    pub(super) async fn listed(&self, cluster: &str) -> CloudResult<Vec<String>> {
-        let arns = self.service_arns(cluster).await?;
+    /// The services of a cluster as they are in its list, by ARN. `page` is called with those of each page as it comes:
+    /// a page is asked for with a token of the one before, so that a long list takes a round trip for each.
+    pub(super) async fn listed(&self, cluster: &str, page: &(dyn Fn(&[String]) + Sync)) -> CloudResult<Vec<String>> {
+        let arns = self.service_arns(cluster, page).await?;
         if arns.is_empty() {
             self.require_cluster(cluster).await?;
         }
@@ -77,7 +79,7 @@ impl AwsCloud {
 
     /// All services of a cluster, without tasks, targets and bounds.
     pub(super) async fn described(&self, cluster: &str) -> CloudResult<Described> {
-        let arns = self.listed(cluster).await?;
+        let arns = self.listed(cluster, &|_| ()).await?;
         let chunks: Vec<Vec<String>> = arns.chunks(SERVICES_AT_ONCE).map(<[String]>::to_vec).collect();
         let described = stream::iter(chunks).map(|chunk| self.describe_all(cluster, chunk));
         let parts: Vec<Described> = described.buffered(TOGETHER).try_collect().await?;
@@ -124,13 +126,15 @@ impl AwsCloud {
         }
     }
 
-    async fn service_arns(&self, cluster: &str) -> CloudResult<Vec<String>> {
+    async fn service_arns(&self, cluster: &str, told: &(dyn Fn(&[String]) + Sync)) -> CloudResult<Vec<String>> {
         const CALL: &str = "ecs:ListServices";
         let (mut arns, mut token) = (Vec::new(), None);
         for _ in 0..PAGES {
             let call = self.read.ecs.list_services().cluster(cluster).max_results(PAGE).set_next_token(token);
             let page = self.paced(Api::Services, CALL, || call.clone().send()).await?;
-            arns.extend(page.service_arns.unwrap_or_default());
+            let found = page.service_arns.unwrap_or_default();
+            told(&found);
+            arns.extend(found);
             token = page.next_token.filter(|token| !token.is_empty());
             if token.is_none() {
                 return Ok(arns);
@@ -196,6 +200,17 @@ impl AwsCloud {
         // An endpoint may not know the filter.
         let ours = |task: &Task| service.is_none_or(|service| task.service == service);
         Ok(parts.into_iter().flatten().filter(ours).collect())
+    }
+
+    /// Tasks of this service that have stopped lately, newest first, whether it is still there or not. A list of tasks
+    /// by service is refused where there is no such service, so those that stopped in the whole cluster are read.
+    pub(super) async fn read_stopped(&self, cluster: &str, service: &str) -> CloudResult<Vec<Task>> {
+        let arns = self.task_arns(cluster, None, DesiredStatus::Stopped).await?;
+        let chunks: Vec<Vec<String>> = arns.chunks(TASKS_AT_ONCE).map(<[String]>::to_vec).collect();
+        let described = stream::iter(chunks).map(|chunk| self.describe_tasks(cluster, chunk));
+        let parts: Vec<Vec<Task>> = described.buffered(TOGETHER).try_collect().await?;
+        let ours = |task: &Task| task.service == service && task.stopped();
+        Ok(newest_first(parts.into_iter().flatten().filter(ours).collect()))
     }
 
     async fn task_arns(&self, cluster: &str, service: Option<&str>, status: DesiredStatus) -> CloudResult<Vec<String>> {

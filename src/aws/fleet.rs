@@ -2,7 +2,6 @@
 //! it in turn, for who looks at it for long.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 
 use async_trait::async_trait;
 use futures::{StreamExt, join, stream};
@@ -26,11 +25,15 @@ const ONE_BY_ONE: usize = 5;
 #[async_trait]
 impl Services for AwsCloud {
     async fn fleet(&self, cluster: &str) -> CloudResult<Fleet> {
-        self.within("ecs:DescribeServices", self.read_fleet(cluster)).await
+        let fleet = self.within("ecs:DescribeServices", self.read_fleet(cluster)).await;
+        self.definitions.save().await;
+        fleet
     }
 
     async fn fleet_of(&self, cluster: &str, servers: &[String]) -> CloudResult<Fleet> {
-        self.within("ecs:DescribeServices", self.read_fleet_of(cluster, servers)).await
+        let fleet = self.within("ecs:DescribeServices", self.read_fleet_of(cluster, servers)).await;
+        self.definitions.save().await;
+        fleet
     }
 
     async fn fleet_in_turn(
@@ -42,8 +45,14 @@ impl Services for AwsCloud {
         self.take_turn(cluster, attention, told).await
     }
 
+    fn look(&self, attention: &Attention) {
+        self.turns.look(attention);
+    }
+
     async fn fleet_logs(&self, cluster: &str) -> CloudResult<Fleet> {
-        self.within("ecs:DescribeServices", self.read_fleet_logs(cluster)).await
+        let fleet = self.within("ecs:DescribeServices", self.read_fleet_logs(cluster)).await;
+        self.definitions.save().await;
+        fleet
     }
 
     async fn services(&self, cluster: &str) -> CloudResult<Fleet> {
@@ -53,7 +62,7 @@ impl Services for AwsCloud {
     }
 
     async fn service_names(&self, cluster: &str) -> CloudResult<Vec<String>> {
-        let arns = self.within("ecs:ListServices", self.listed(cluster)).await?;
+        let arns = self.within("ecs:ListServices", self.listed(cluster, &|_| ())).await?;
         let mut names: Vec<String> = arns.iter().map(|arn| text(Some(last_part(arn)))).collect();
         names.sort();
         Ok(names)
@@ -61,6 +70,10 @@ impl Services for AwsCloud {
 
     async fn tasks_named(&self, cluster: &str, id: &str) -> CloudResult<Vec<Task>> {
         self.within("ecs:DescribeTasks", self.read_tasks_named(cluster, id)).await
+    }
+
+    async fn stopped_tasks(&self, cluster: &str, service: &str) -> CloudResult<Vec<Task>> {
+        self.within("ecs:ListTasks", self.read_stopped(cluster, service)).await
     }
 
     async fn task_definition(&self, arn: &str) -> CloudResult<TaskDefinition> {
@@ -186,8 +199,7 @@ impl AwsCloud {
             return Ok(logs);
         }
         let logs = self.read_task_definition(definition).await?.logs;
-        let mut known = self.container_logs.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(definition.to_owned(), logs.clone());
+        self.definitions.insert(definition.to_owned(), logs.clone());
         Ok(logs)
     }
 
@@ -196,7 +208,7 @@ impl AwsCloud {
         if definition.is_empty() {
             return Some(Vec::new());
         }
-        self.container_logs.lock().unwrap_or_else(PoisonError::into_inner).get(definition).cloned()
+        self.definitions.get(definition)
     }
 }
 

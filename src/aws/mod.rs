@@ -14,6 +14,7 @@ mod clients;
 mod cognito;
 mod convert;
 mod credentials;
+mod definitions;
 mod draft;
 mod ecs;
 mod elb;
@@ -51,9 +52,11 @@ use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind};
 use crate::core::client::Client;
 use crate::core::environment::Template;
 use crate::core::identity::of_aws;
-use crate::core::logs::ContainerLog;
+
+pub use definitions::{ContainerLogs, Keep};
 
 use clients::{Regional, RegionalImages, RegionalLogs, ServiceClients};
+use definitions::Definitions;
 use meter::Meter;
 pub use outside::Prober;
 use pacer::Pacer;
@@ -123,8 +126,8 @@ pub struct AwsCloud {
     pacer: Pacer,
     /// The fleet as it is read in turn.
     turns: Turns,
-    /// Where a task definition's containers log, by its ARN.
-    container_logs: Mutex<HashMap<String, Vec<ContainerLog>>>,
+    /// Where the containers of task definitions log.
+    definitions: Definitions,
     /// Clients as they were read lately, and when, by their pool and id.
     clients: Mutex<HashMap<(String, String), (Instant, Client)>>,
     /// Values that operators have typed.
@@ -177,7 +180,7 @@ pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<Aw
         stacks: Regional::new(reads, writes, meter.clone()),
         http: OnceLock::new(),
         meter,
-        container_logs: Mutex::default(),
+        definitions: Definitions::default(),
         clients: Mutex::default(),
         values: held::Held::default(),
         single_secret: AtomicBool::new(false),
@@ -191,6 +194,16 @@ impl AwsCloud {
     #[must_use]
     pub fn with_templates(mut self, text: fn(Template) -> &'static str) -> Self {
         self.template_text = text;
+        self
+    }
+
+    /// The same with what runs before have kept of task definitions, which never change; `keep` keeps those of this
+    /// run. An emulator begins its revisions anew, so nothing of it is kept.
+    #[must_use]
+    pub fn with_definitions(mut self, before: ContainerLogs, keep: Keep) -> Self {
+        if self.endpoint.as_deref().is_none_or(of_aws) {
+            self.definitions = Definitions::kept(before, keep);
+        }
         self
     }
 

@@ -19,6 +19,8 @@ use crate::core::pace::{Lane, Limits, Ticket, Urgency, Usage, Wait};
 const SHARE: f64 = 0.5;
 /// Attempts of a read.
 const ATTEMPTS: u32 = 3;
+/// The same while the service says that calls come too fast: each waits for the lane, which is slower every time.
+const THROTTLED: u32 = 6;
 /// The pause after a failure that is not a throttle; after a throttle the lane itself waits.
 const PAUSE: Backoff = Backoff { first: Duration::from_millis(250), longest: Duration::from_millis(500) };
 
@@ -146,7 +148,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl AwsCloud {
-    /// Makes a call within the budget of its API, three times at most. Each attempt is one of the budget, so the
+    /// Makes a call within the budget of its API, some times at most. Each attempt is one of the budget, so the
     /// SDK's own, which would come on top, are off for these clients.
     pub(super) async fn paced<T, E, Sent>(
         &self,
@@ -170,7 +172,7 @@ impl AwsCloud {
             if throttled {
                 self.pacer.throttled(api);
             }
-            if attempt >= ATTEMPTS || !passes(&error) {
+            if attempt >= (if throttled { THROTTLED } else { ATTEMPTS }) || !passes(&error) {
                 return Err(error);
             }
             if !throttled {

@@ -2,6 +2,7 @@
 
 use super::remote::Generation;
 use super::screens::Fetch;
+use crate::core::fleet::Attention;
 use crate::core::logs::insights::InsightsRequest;
 use crate::core::logs::tail::Keep;
 use crate::core::logs::{Followed, TailRequest};
@@ -13,6 +14,8 @@ use crate::core::stack::StackRef;
 pub enum Effect {
     /// Read, and answer [`Msg::Loaded`](super::msg::Msg::Loaded).
     Fetch(Fetch, Generation),
+    /// Go on with this where the fleet is being read.
+    Look(Attention),
     /// Follow these log groups instead of whatever was followed.
     Tail(Generation, TailRequest),
     /// Follow these log groups from now on: new ones join what is followed, the others leave.

@@ -22,6 +22,7 @@ pub(super) fn due(model: &mut Model) -> Vec<Effect> {
             effects.push(Effect::Fetch(read, generation));
         }
     }
+    effects.extend(fleet::looks_elsewhere(model).map(Effect::Look));
     effects
 }
 

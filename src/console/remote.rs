@@ -109,22 +109,21 @@ impl<T> Remote<T> {
         }
         self.in_flight = false;
         let again = std::mem::take(&mut self.again);
-        let wait = match result {
+        let after = |from: Timestamp, seconds| from.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(from);
+        self.due = match result {
             Ok(value) => {
                 self.value = Some((value, now));
                 self.error = None;
                 self.failures = 0;
-                let taken = now.duration_since(self.began).as_secs();
-                if again { 0 } else { (interval - taken).max(1) }
+                if again { now } else { after(self.began, interval).max(after(now, 1)) }
             }
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
                 let wait = backoff(&error, self.failures, generation).max(interval);
                 self.error = Some(error);
-                wait
+                after(now, wait)
             }
         };
-        self.due = now.checked_add(SignedDuration::from_secs(wait)).unwrap_or(now);
         true
     }
 }

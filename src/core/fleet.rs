@@ -1,11 +1,13 @@
 //! ECS as the console sees it: services, tasks, containers, deployments, targets.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::accepts::Wish;
+pub use self::ages::{Age, Ages};
 pub use self::attention::Attention;
 pub use self::balancer::{Balancer, Counted, Served, TargetGroup};
 pub use self::shape::Shape;
@@ -18,6 +20,7 @@ use super::logs::ContainerLog;
 use super::unread::{Part, Read, Unread};
 
 mod accepts;
+mod ages;
 mod attention;
 mod balancer;
 mod shape;
@@ -35,6 +38,15 @@ pub struct Fleet {
     /// Tasks that stopped lately, of services that are not there any more, newest first: those of a service whose
     /// creation failed are all that is left to say why.
     pub gone: Vec<Task>,
+    /// Whether the list of services is still being read for the first time: there are more than these.
+    #[serde(skip)]
+    pub listing: bool,
+    /// Why the list of services could not be read again: one that is new since then is missing.
+    #[serde(skip)]
+    pub unlisted: Option<CloudError>,
+    /// How old the parts of a server are, by its name; empty where all of it was read at once.
+    #[serde(skip)]
+    pub ages: BTreeMap<String, Ages>,
 }
 
 /// For a part that no answer has brought yet: it says nothing, and it is no failure.
@@ -87,7 +99,8 @@ impl Fleet {
     pub fn unread_of_all(&self) -> Vec<Unread> {
         let tasks = self.servers.iter().find_map(|server| Unread::of(Part::Tasks, &server.tasks));
         let bounds = self.servers.iter().find_map(|server| Unread::of(Part::Bounds, &server.bounds));
-        tasks.into_iter().chain(bounds).collect()
+        let list = self.unlisted.as_ref().map(|why| Unread { part: Part::Services, why: why.clone() });
+        list.into_iter().chain(tasks).chain(bounds).collect()
     }
 }
 

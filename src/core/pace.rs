@@ -57,6 +57,8 @@ pub struct Usage {
 const SLOWEST: f64 = 0.1;
 /// Part of the full rate that comes back in a second.
 const RECOVERY: f64 = 0.02;
+/// Throttles within so many milliseconds are of calls that were under way at the same time.
+const TOGETHER: u64 = 1_000;
 /// Of so many turns, one goes to whoever has waited longest, however urgent the others are: nobody starves.
 const FAIR: u64 = 4;
 
@@ -83,6 +85,8 @@ pub struct Lane {
     turns: u64,
     sent: VecDeque<u64>,
     throttled: u64,
+    /// When the rate was lowered last.
+    lowered: Option<u64>,
 }
 
 impl Lane {
@@ -99,6 +103,7 @@ impl Lane {
             turns: 0,
             sent: VecDeque::new(),
             throttled: 0,
+            lowered: None,
         }
     }
 
@@ -136,13 +141,17 @@ impl Lane {
         Ok(())
     }
 
-    /// The service said that calls come too fast: half the rate, and nothing saved up. `chance`, from 0 to 1,
-    /// keeps those apart who were refused at the same moment.
+    /// The service said that calls come too fast: half the rate, and nothing saved up. Several that were under way at
+    /// once say so together, and lower it once. `chance`, from 0 to 1, keeps those apart who were refused at the same
+    /// moment.
     pub fn throttled(&mut self, now: u64, chance: f64) {
         self.refill(now);
         self.kept = true;
         self.throttled += 1;
-        self.rate = (self.rate / 2.0).max(SLOWEST * self.full.rate);
+        if self.lowered.is_none_or(|at| now.saturating_sub(at) >= TOGETHER) {
+            self.rate = (self.rate / 2.0).max(SLOWEST * self.full.rate);
+            self.lowered = Some(now);
+        }
         self.tokens = -chance.clamp(0.0, 1.0);
     }
 
@@ -270,11 +279,14 @@ mod tests {
     fn a_throttle_slows_down_and_silence_recovers() {
         let mut lane = Lane::new(LIMITS, true);
         (0..9).for_each(|_| lane.throttled(0, 0.0));
-        assert_eq!(lane.usage(0), Usage { allowed: Some(0.5), throttled: 9, ..Usage::default() });
+        let once = Usage { allowed: Some(2.5), throttled: 9, ..Usage::default() };
+        assert_eq!(lane.usage(0), once, "those that were under way together are one");
+        (1..9).for_each(|second| lane.throttled(second * 1_000, 0.0));
+        assert_eq!(lane.usage(8_000).allowed, Some(0.5), "and it is never slower than a tenth");
         let ticket = lane.join(Urgency::Seen);
-        assert_eq!(lane.take(ticket, 0), Err(Wait::Milliseconds(2_001)));
-        assert_eq!(lane.take(ticket, 2_001), Ok(()));
-        assert_eq!(lane.usage(60_000).allowed, Some(5.0));
+        assert_eq!(lane.take(ticket, 8_000), Err(Wait::Milliseconds(2_001)));
+        assert_eq!(lane.take(ticket, 10_001), Ok(()));
+        assert_eq!(lane.usage(70_000).allowed, Some(5.0));
     }
 
     #[test]

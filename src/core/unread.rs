@@ -86,6 +86,8 @@ impl<T: Serialize> Serialize for Read<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "part", content = "of", rename_all = "kebab-case")]
 pub enum Part {
+    /// The list of servers.
+    Services,
     /// A whole server.
     Server(String),
     /// Tasks of all servers.
@@ -111,6 +113,7 @@ pub enum Part {
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Services => f.write_str("list of servers"),
             Self::Server(server) => write!(f, "server {server}"),
             Self::Tasks => f.write_str("tasks"),
             Self::Bounds => f.write_str("autoscaling bounds"),

@@ -10,7 +10,7 @@ use crate::core::doctor::token::{Check, Expected, Token};
 use crate::core::doctor::{Ask, Heard, Hop, Link, Session as Agreed, State, issuer_urls};
 use crate::core::environment::names;
 use crate::core::finding::{Cause, findings, of_stacks};
-use crate::core::fleet::{Fleet, Served, Server};
+use crate::core::fleet::{Served, Server};
 use crate::core::health::verdict;
 use crate::core::operation::work::{Label, TokenProbe, Version};
 use crate::core::reach::{Broken, Hop as BrokenAt, metadata_url};
@@ -135,17 +135,15 @@ fn machine(session: &Session, own: Option<&Stack>, stacks: &[Stack]) -> Credenti
 /// The stacks that the server rests on.
 async fn stacks(session: &Session, name: &str, hops: &mut Hops<'_>) -> Vec<Stack> {
     let begun = Instant::now();
-    let stacks = match read::stacks(session).await {
+    let stacks = match read::stacks_under(session, name).await {
         Ok(stacks) => stacks,
         Err(error) => {
             hops.push(Hop { link: Link::Stacks, state: failed(&error), millis: since(begun) });
             return Vec::new();
         }
     };
-    let part = |part: &str| names::stack(&session.context.environment, part);
-    let needed = [part("edge"), part("network"), part("platform"), part(name)];
     let mut seen = Vec::new();
-    for stack in stacks.iter().filter(|stack| needed.contains(&stack.id.name) && stack.status.failed()) {
+    for stack in stacks.iter().filter(|stack| stack.status.failed()) {
         seen.push((stack.clone(), Some(session.cloud.stack_detail(&stack.id).await.into())));
     }
     let found = of_stacks(&seen);
@@ -164,10 +162,9 @@ async fn stacks(session: &Session, name: &str, hops: &mut Hops<'_>) -> Vec<Stack
 /// The service and its targets.
 async fn service(session: &Session, name: &str, hops: &mut Hops<'_>) {
     let begun = Instant::now();
-    let fleet = session.cloud.fleet(&session.context.cluster).await;
+    let found = read::server(session, &session.context.cluster, name).await;
     let millis = since(begun);
-    let found = fleet.as_ref().map(|fleet: &Fleet| fleet.server(name));
-    let (service, targets) = match found {
+    let (service, targets) = match &found {
         Err(error) => (failed(error), State::skipped("the service was not read")),
         Ok(None) => {
             let why = format!("there is no service {name} in cluster {}", session.context.cluster);

@@ -56,6 +56,7 @@ impl Executor {
     pub(super) fn execute(&mut self, effect: Effect) {
         match effect {
             Effect::Fetch(read, generation) => self.fetch(read, generation),
+            Effect::Look(attention) => self.session.cloud.look(&attention),
             Effect::Tail(generation, request) => self.follow(generation, request),
             Effect::Sources(sources) => self.follow_sources(sources),
             Effect::Older(reading, request, keep) => self.older(reading, request, keep),

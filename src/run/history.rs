@@ -5,7 +5,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Session, read};
 use crate::cloud::{CloudResult, ErrorKind};
-use crate::core::environment::names;
 use crate::core::stack::{Stack, StackRef};
 use crate::core::timeline::{History, Stretch, of_audit, of_stack};
 
@@ -20,10 +19,10 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(4);
 /// # Errors
 /// When they cannot be read.
 pub async fn stacks(session: &Session, server: Option<&str>) -> CloudResult<Vec<Stack>> {
-    let wanted = server.map(|server| names::stack(&session.context.environment, server));
-    let mut stacks = read::stacks(session).await?;
-    stacks.retain(|stack| wanted.as_ref().is_none_or(|wanted| stack.id.name == *wanted));
-    Ok(stacks)
+    match server {
+        Some(server) => Ok(read::stack_of(session, server).await?.into_iter().collect()),
+        None => read::stacks(session).await,
+    }
 }
 
 /// The events of those of these stacks that changed since then, and the operations of this machine; of one server,

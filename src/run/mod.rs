@@ -6,6 +6,7 @@
 
 pub mod audit;
 mod console;
+pub mod definitions;
 pub mod doctor;
 mod executor;
 pub mod headless;

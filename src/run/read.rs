@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use futures::future::try_join_all;
+
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::client::ClientList;
 use crate::core::environment::{EDGE_REGION, names};
 use crate::core::error::Refusal;
-use crate::core::fleet::Server;
+use crate::core::fleet::{Fleet, Server};
 use crate::core::stack::{Stack, StackRef};
 use crate::core::text::count;
 use crate::run::Session;
@@ -52,6 +54,49 @@ pub async fn server(session: &Session, cluster: &str, name: &str) -> CloudResult
         Some(unreadable) => Err(unreadable.why.clone()),
         None => Ok(fleet.server(name).cloned()),
     }
+}
+
+/// One service by name or ARN, alone in a fleet, and where there is none, the tasks of it that have stopped lately.
+/// The calls that it takes do not depend on how many others there are.
+///
+/// # Errors
+/// When it cannot be read. A cluster that does not exist is `ErrorKind::NotFound`.
+pub async fn fleet_about(session: &Session, name: &str) -> CloudResult<Fleet> {
+    let cluster = &session.context.cluster;
+    let mut fleet = session.cloud.fleet_of(cluster, &[name.to_owned()]).await?;
+    if fleet.server(name).is_none() && fleet.unreadable(name).is_none() {
+        fleet.gone = session.cloud.stopped_tasks(cluster, last_part(name)).await?;
+    }
+    Ok(fleet)
+}
+
+/// The stack of a server, by the server's name or the ARN of its service; `None` if there is none.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn stack_of(session: &Session, server: &str) -> CloudResult<Option<Stack>> {
+    let name = names::stack(&session.context.environment, last_part(server));
+    session.cloud.stack(&StackRef { name, region: session.context.region.clone() }).await
+}
+
+/// The stacks that a server rests on: those that all servers share, and its own. Those that do not exist are left out.
+///
+/// # Errors
+/// When one cannot be read.
+pub async fn stacks_under(session: &Session, server: &str) -> CloudResult<Vec<Stack>> {
+    let stack = |part: &str, region: &str| StackRef {
+        name: names::stack(&session.context.environment, part),
+        region: region.to_owned(),
+    };
+    let here = &session.context.region;
+    let wanted =
+        [stack("edge", EDGE_REGION), stack("network", here), stack("platform", here), stack(last_part(server), here)];
+    let found = try_join_all(wanted.iter().map(|stack| session.cloud.stack(stack))).await?;
+    Ok(found.into_iter().flatten().filter(|stack| stack.is_of(&session.context.environment)).collect())
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
 }
 
 /// That there is no such server, with those that there are: they are listed only for this.

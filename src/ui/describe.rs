@@ -1,5 +1,6 @@
 //! The pane under a table: a title and lines about the selection.
 
+use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -9,9 +10,9 @@ use super::table::HEAD;
 use super::theme::Theme;
 use crate::console::model::Model;
 use crate::console::remote::Remote;
-use crate::core::fleet::Task;
+use crate::core::fleet::{Age, Ages, Task};
 use crate::core::meaning::Meaning;
-use crate::core::text::age;
+use crate::core::text::{self, age};
 use crate::core::unread::Unread;
 
 /// Rows that a table of `rows` takes of `height`, when the pane below wants `lines`.
@@ -50,6 +51,24 @@ pub fn trouble<T>(remote: &Remote<T>, unread: &[Unread], theme: &Theme, cells: u
     }
     lines.extend(unread.iter().map(|part| Line::from(span(format!("? not read: {part}"), warn))));
     lines.iter().flat_map(|line| paint::wrap(line, cells, 4)).collect()
+}
+
+/// How old each part is, and why one is not read again. They are read on their own.
+pub fn ages(ages: &Ages, now: Timestamp, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    let warn = theme.of(Meaning::Warn);
+    let part = |(name, age): (&str, &Age)| {
+        let old = age.at.map(|at| text::age(now.max(at), at));
+        vec![match (old, &age.error) {
+            (Some(old), Some(why)) => span(format!("{name} {old}, not again: {}", why.message), warn),
+            (Some(old), None) => span(format!("{name} {old}"), theme.muted()),
+            (None, Some(_)) => span(format!("{name} not read"), warn),
+            (None, None) => span(format!("{name} not yet"), theme.muted()),
+        }]
+    };
+    let parts: Vec<Vec<Span<'static>>> = ages.parts().map(part).collect();
+    let mut spans = vec![span("age  ", theme.muted())];
+    spans.extend(parts.join(&span("  ", theme.muted())));
+    paint::wrap(&Line::from(spans), cells, 5)
 }
 
 /// The number of lines that are not visible.

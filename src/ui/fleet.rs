@@ -71,6 +71,8 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
         }
         _ => "findings".to_owned(),
     };
+    let of = server_in(model, view).and_then(|server| remote.get()?.ages.get(&server.name));
+    lines.extend(of.into_iter().flat_map(|ages| describe::ages(ages, model.now, theme, cells)));
     (Line::from(span(title, theme.title())), lines)
 }
 

@@ -64,7 +64,7 @@ async fn a_throttled_read_is_tried_again_and_counted() {
 }
 
 #[rstest]
-#[case::throttled(Reply::error(400, "ThrottlingException", "Rate exceeded"), ErrorKind::Throttled, 3)]
+#[case::throttled(Reply::error(400, "ThrottlingException", "Rate exceeded"), ErrorKind::Throttled, 6)]
 #[case::failing(Reply::error(500, "ServerException", "oops"), ErrorKind::Service, 3)]
 #[case::unavailable(Reply::Answer(503, "busy".into()), ErrorKind::Service, 3)]
 #[case::reset(Reply::Reset, ErrorKind::Unreachable, 3)]

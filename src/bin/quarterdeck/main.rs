@@ -27,6 +27,7 @@ use quarterdeck::core::environment::{Environment, names};
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::identity::Context;
 use quarterdeck::run::audit::Audit;
+use quarterdeck::run::definitions::Definitions;
 use quarterdeck::run::headless::{self, Exit};
 use quarterdeck::run::private;
 use quarterdeck::run::{Left, Session};
@@ -67,6 +68,8 @@ struct Start {
     config: Config,
     keymap: Keymap,
     audit: Audit,
+    /// What was read of task definitions; none without a home directory.
+    definitions: Option<Definitions>,
     /// Writes the rest of the log when it is dropped.
     _log: Option<WorkerGuard>,
 }
@@ -90,7 +93,8 @@ impl Start {
             None => None,
         };
         let (config, keymap) = config::load(global.config.as_deref(), &places)?;
-        Ok(Self { global, config, keymap, audit, _log: log })
+        let definitions = places.state.as_deref().map(Definitions::within);
+        Ok(Self { global, config, keymap, audit, definitions, _log: log })
     }
 
     /// Tells what is wrong with the audit. The console does that on its screen.
@@ -212,7 +216,11 @@ async fn build(
     environment: Option<Environment>,
     local: bool,
 ) -> Result<Session, ProgramFailure> {
-    let cloud = aws::connect(&options).await?;
+    let mut cloud = aws::connect(&options).await?;
+    if let Some(file) = start.definitions.clone() {
+        let before = file.load();
+        cloud = cloud.with_definitions(before, Arc::new(move |used| file.save(used)));
+    }
     let named = start.global.environment.clone();
     if let (Some(named), Some(file)) = (&named, &environment)
         && *named != file.environment

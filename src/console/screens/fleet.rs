@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{FAST, Fetch, SLOW, STEADY, Screen, View};
+use super::{FAST, Fetch, Freshness, SLOW, STEADY, Screen, View};
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
 use crate::console::input::Input;
@@ -33,6 +33,9 @@ pub struct State {
     pub level: Level,
     /// Whether anything was wrong when it was last read.
     pub unwell: bool,
+    /// What the read that is under way looks at, and when that was found out.
+    attention: Attention,
+    looked: Timestamp,
     servers: Table,
     tasks: Table,
     containers: Table,
@@ -123,7 +126,8 @@ pub fn view(model: &Model) -> View {
             let failed = failed(model);
             let rows = servers.iter().map(|server| server_row(model, server, &failed));
             let rows = rows.chain(unreadable.iter().map(unreadable_row)).collect();
-            ("servers".to_owned(), SERVERS, rows)
+            let listing = state.remote.get().is_some_and(|fleet| fleet.listing);
+            (if listing { "servers so far" } else { "servers" }.to_owned(), SERVERS, rows)
         }
         Level::Tasks(name) => {
             let tasks = server(model, name).map(Server::known_tasks).unwrap_or_default();
@@ -437,6 +441,17 @@ pub(super) fn drill(model: &mut Model, name: &str) -> Vec<Effect> {
     model.show(Screen::Fleet)
 }
 
+/// How old what is on the screen is: where servers are read in turn, the oldest of those that are looked at.
+pub(super) fn freshness(model: &Model) -> Option<Freshness> {
+    let state = &model.screens.fleet;
+    let read_at = state.remote.get().and_then(|fleet| {
+        let on_screen = state.attention.opened.iter().chain(&state.attention.seen);
+        let on_screen = on_screen.filter_map(|name| fleet.ages.get(name)?.service.at);
+        on_screen.min().or_else(|| fleet.ages.values().filter_map(|ages| ages.service.at).min())
+    });
+    Some(Freshness { read_at: read_at.or(state.remote.read_at()), error: state.remote.error().cloned() })
+}
+
 /// Seconds between two reads.
 pub(super) fn pace(model: &Model) -> i64 {
     match model.screen {
@@ -449,14 +464,33 @@ pub(super) fn pace(model: &Model) -> i64 {
 
 /// What of the fleet is looked at, for the read that begins now.
 pub(in crate::console) fn attention(model: &mut Model) -> Attention {
-    let anew = std::mem::take(&mut model.screens.fleet.anew);
+    let looked_at = looked_at(model);
+    (model.screens.fleet.attention, model.screens.fleet.looked) = (looked_at.clone(), model.now);
+    Attention { anew: std::mem::take(&mut model.screens.fleet.anew), ..looked_at }
+}
+
+/// What is looked at by now, if that is something else than the read that is under way looks at: on a slow line it
+/// takes long. Finding out takes work, so it is done once in a second.
+pub(in crate::console) fn looks_elsewhere(model: &mut Model) -> Option<Attention> {
+    let state = &model.screens.fleet;
+    if state.remote.idle() || model.now.duration_since(state.looked).as_secs() < 1 {
+        return None;
+    }
+    let looked_at = looked_at(model);
+    let elsewhere = looked_at != model.screens.fleet.attention;
+    (model.screens.fleet.attention, model.screens.fleet.looked) = (looked_at.clone(), model.now);
+    elsewhere.then_some(looked_at)
+}
+
+fn looked_at(model: &Model) -> Attention {
     let (seen, opened) = match &model.screens.fleet.level {
         _ if model.screen != Screen::Fleet => (Vec::new(), None),
         Level::Servers => (on_screen(&view(model), model.viewport.rows), None),
         Level::Tasks(server) | Level::Containers(server, _) => (Vec::new(), Some(server.clone())),
     };
     // Neither the Logs screen nor the Timeline shows a target.
-    Attention { seen, opened, targets: !matches!(model.screen, Screen::Logs | Screen::Timeline), anew }
+    let targets = !matches!(model.screen, Screen::Logs | Screen::Timeline);
+    Attention { seen, opened, targets, anew: false }
 }
 
 /// The keys of the rows that the table has room for. It keeps the selection in the middle.

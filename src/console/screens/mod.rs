@@ -147,7 +147,7 @@ screens! {
         parent: None,
         body: Body::Table { view: fleet::view, state: |model| model.screens.fleet.table_mut() },
         reads: fleet::reads,
-        freshness: |model| fresh(&model.screens.fleet.remote),
+        freshness: fleet::freshness,
     }
     Logs logs {
         title: "Logs",

@@ -1,16 +1,16 @@
 //! Where the containers of a task definition write their log.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The log of one container, as its task definition configures it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ContainerLog {
     pub container: String,
     pub to: Destination,
 }
 
 /// Where a log goes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "to")]
 pub enum Destination {
     /// To a log group, by its identifier ([`group`](super::group)).
@@ -24,7 +24,7 @@ pub enum Destination {
 }
 
 /// How the streams of a container are named in its log group.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "streams")]
 pub enum Streams {
     /// `prefix/container/task-id`: `awslogs` with a prefix (ECS developer guide, "awslogs log driver").

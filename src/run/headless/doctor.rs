@@ -11,9 +11,8 @@ use crate::core::doctor::token::{Check, LONGEST};
 use crate::core::doctor::{Hop, State, first_broken};
 use crate::core::environment::names;
 use crate::core::reach::metadata_url;
-use crate::core::stack::StackRef;
-use crate::run::Session;
 use crate::run::doctor::{self, Credentials};
+use crate::run::{Session, read};
 
 /// What is looked at; these docs are the command's help.
 #[derive(Debug, Clone, clap::Args)]
@@ -98,31 +97,24 @@ pub async fn doctor(
 
 /// The servers to look at. One that is named must be known to ECS or to CloudFormation, as far as both can be read.
 async fn servers(session: &Session, target: Option<&str>) -> Result<Vec<String>, Failure> {
-    let fleet = session.cloud.fleet(&session.context.cluster).await;
-    let known: Vec<String> = fleet.iter().flat_map(|fleet| &fleet.servers).map(|server| server.name.clone()).collect();
     let Some(name) = target else {
-        return match fleet {
+        return match session.cloud.service_names(&session.context.cluster).await {
             // Where nothing can be read, the first links say why.
             Err(_) => Ok(vec![String::new()]),
-            Ok(_) if known.is_empty() => {
+            Ok(known) if known.is_empty() => {
                 let message = format!("there is no server in cluster {}", session.context.cluster);
                 Err(Failure::refused(ErrorKind::NotFound, message, "name the URL of an MCP endpoint, or deploy one"))
             }
-            Ok(_) => Ok(known),
+            Ok(known) => Ok(known),
         };
     };
-    let Ok(fleet) = fleet else { return Ok(vec![name.to_owned()]) };
-    if let Some(server) = fleet.server(name) {
-        return Ok(vec![server.name.clone()]);
-    }
-    let stack =
-        StackRef { name: names::stack(&session.context.environment, name), region: session.context.region.clone() };
-    match session.cloud.stack(&stack).await {
-        Ok(None) => {
-            let message = format!("there is no server {name:?} in cluster {}", session.context.cluster);
-            Err(Failure::refused(ErrorKind::NotFound, message, format!("it has {}", known.join(", "))))
-        }
-        _ => Ok(vec![name.to_owned()]),
+    match read::stack_of(session, name).await {
+        Ok(None) => match read::server(session, &session.context.cluster, name).await {
+            Ok(None) => Err(read::no_server(session, name).await.into()),
+            Ok(Some(server)) => Ok(vec![server.name]),
+            Err(_) => Ok(vec![name.to_owned()]),
+        },
+        _ => Ok(vec![name.rsplit('/').next().unwrap_or(name).to_owned()]),
     }
 }
 
@@ -168,11 +160,10 @@ async fn token(
 
 /// The URL of a server's MCP endpoint.
 async fn address_of(session: &Session, name: &str) -> Result<String, Failure> {
-    let stack =
-        StackRef { name: names::stack(&session.context.environment, name), region: session.context.region.clone() };
-    let found = session.cloud.stack(&stack).await?;
+    let found = read::stack_of(session, name).await?;
     found.and_then(|stack| stack.outputs.get("ResourceUrl").cloned()).ok_or_else(|| {
-        let message = format!("there is no stack {} that says where {name:?} is", stack.name);
+        let stack = names::stack(&session.context.environment, name);
+        let message = format!("there is no stack {stack} that says where {name:?} is");
         Failure::refused(ErrorKind::NotFound, message, "name the URL of the MCP endpoint instead")
     })
 }

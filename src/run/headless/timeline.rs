@@ -8,8 +8,9 @@ use super::logs::instant;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::cloud::ErrorKind;
 use crate::core::fleet::Fleet;
+use crate::core::stack::Stack;
 use crate::core::timeline::{History, Moment, merge, of_fleet};
-use crate::run::{Session, history};
+use crate::run::{Session, history, read};
 
 /// What is told; these docs are the command's help.
 #[derive(Debug, Clone, clap::Args)]
@@ -30,14 +31,17 @@ pub struct TimelineOptions {
 pub async fn timeline(session: &Session, options: &TimelineOptions, output: Output) -> Result<Exit, Failure> {
     let since = Timestamp::from_millisecond(instant(&options.since, super::logs::now(session))?).unwrap_or_default();
     let server = options.server.as_deref();
-    let (fleet, stacks) = join!(session.cloud.fleet(&session.context.cluster), history::stacks(session, server));
+    let (fleet, stacks) = match server {
+        Some(name) => join!(read::fleet_about(session, name), history::stacks(session, server)),
+        None => join!(session.cloud.fleet(&session.context.cluster), history::stacks(session, server)),
+    };
     let mut gaps = Vec::new();
     let fleet = match fleet {
         Err(why) if why.kind == ErrorKind::NotFound => Fleet::default(),
         fleet => fleet?,
     };
     gaps.extend(fleet.unread().iter().map(ToString::to_string));
-    let stacks = stacks.unwrap_or_else(|why| {
+    let stacks: Vec<Stack> = stacks.unwrap_or_else(|why| {
         // An endpoint that lacks stacks has none.
         gaps.extend((why.kind != ErrorKind::Unsupported).then(|| format!("stacks: {why}")));
         Vec::new()
@@ -47,9 +51,7 @@ pub async fn timeline(session: &Session, options: &TimelineOptions, output: Outp
         fleet.server(name).is_some() || fleet.unreadable(name).is_some() || gone || !stacks.is_empty()
     };
     if let Some(name) = server.filter(|name| !known(name)) {
-        let names: Vec<&str> = fleet.servers.iter().map(|server| server.name.as_str()).collect();
-        let message = format!("there is no server {name:?} in cluster {}", session.context.cluster);
-        return Err(Failure::refused(ErrorKind::NotFound, message, format!("it has {}", names.join(", "))));
+        return Err(read::no_server(session, name).await.into());
     }
     let name = server.map(|name| fleet.server(name).map_or(name, |server| server.name.as_str()));
     let mut all = of_fleet(&fleet, name, since);

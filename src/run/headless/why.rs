@@ -35,10 +35,13 @@ struct Known {
 /// # Errors
 /// When nothing can be read or written, or there is no such server.
 pub async fn why(session: &Session, server: Option<&str>, output: Output) -> Result<Exit, Failure> {
-    let known = Known::read(session).await?;
+    let known = Known::read(session, server).await?;
     let now = Timestamp::now();
     let told = match server {
-        Some(name) => vec![known.one(session, name, now)?],
+        Some(name) => match known.one(session, name, now)? {
+            Some(told) => vec![told],
+            None => return Err(read::no_server(session, name).await.into()),
+        },
         None => known.all(session, now),
     };
     let result = match output {
@@ -52,13 +55,22 @@ pub async fn why(session: &Session, server: Option<&str>, output: Output) -> Res
 }
 
 impl Known {
-    /// Services and stacks, at the same time. One of both is enough to say something.
-    async fn read(session: &Session) -> CloudResult<Self> {
-        let (fleet, stacks) = join!(session.cloud.fleet(&session.context.cluster), read::stacks(session));
+    /// Services and stacks, at the same time: those of this server, or all. One of both is enough to say something.
+    async fn read(session: &Session, server: Option<&str>) -> CloudResult<Self> {
+        let (fleet, stacks) = match server {
+            Some(name) => {
+                let (fleet, stack) = join!(read::fleet_about(session, name), read::stack_of(session, name));
+                (fleet, stack.map(|stack| stack.into_iter().collect()))
+            }
+            None => join!(session.cloud.fleet(&session.context.cluster), read::stacks(session)),
+        };
         let mut gaps = Vec::new();
         let fleet = match fleet {
             // Where the platform was never made, its stack says why.
-            Err(why) if why.kind == ErrorKind::NotFound && stacks.as_ref().is_ok_and(|stacks| !stacks.is_empty()) => {
+            Err(why)
+                if why.kind == ErrorKind::NotFound
+                    && stacks.as_ref().is_ok_and(|stacks: &Vec<_>| !stacks.is_empty()) =>
+            {
                 Fleet { no_cluster: true, ..Fleet::default() }
             }
             fleet => fleet?,
@@ -83,8 +95,9 @@ impl Known {
         Ok(Self { fleet, stacks: seen, gaps })
     }
 
-    /// What is wrong with a server, its stack, and the stopped tasks of one that is gone.
-    fn one(&self, session: &Session, name: &str, now: Timestamp) -> Result<Told, Failure> {
+    /// What is wrong with a server, its stack, and the stopped tasks of one that is gone; `None` if nothing is known
+    /// of such a server.
+    fn one(&self, session: &Session, name: &str, now: Timestamp) -> Result<Option<Told>, Failure> {
         if let Some(unreadable) = self.fleet.unreadable(name) {
             return Err(unreadable.why.clone().into());
         }
@@ -94,9 +107,7 @@ impl Known {
         let stacks: Vec<_> = self.stacks.iter().filter(|(one, _)| one.id.name == stack).cloned().collect();
         let gone = of_gone(name, &self.fleet.gone, now);
         if found.is_none() && stacks.is_empty() && gone.is_empty() {
-            let known: Vec<&str> = self.fleet.servers.iter().map(|server| server.name.as_str()).collect();
-            let message = format!("there is no server {name:?} in cluster {}", session.context.cluster);
-            return Err(Failure::refused(ErrorKind::NotFound, message, format!("it has {}", known.join(", "))));
+            return Ok(None);
         }
         let mut findings = match found {
             // Stops before a service was made anew say nothing about it.
@@ -105,7 +116,8 @@ impl Known {
         };
         findings.extend(drift(session, stacks.into_iter().map(|(stack, _)| stack).collect()));
         in_order(&mut findings);
-        Ok(Told { server: Some(name.to_owned()), verdict: found.map(|server| verdict(server, now)), findings })
+        let verdict = found.map(|server| verdict(server, now));
+        Ok(Some(Told { server: Some(name.to_owned()), verdict, findings }))
     }
 
     /// Every server, those that are gone and whose stack failed, and the stacks that are no server's.
@@ -118,7 +130,7 @@ impl Known {
         names.extend(failed.filter(|name| !shared(name)));
         names.sort();
         names.dedup();
-        let mut told: Vec<Told> = names.iter().filter_map(|name| self.one(session, name, now).ok()).collect();
+        let mut told: Vec<Told> = names.iter().filter_map(|name| self.one(session, name, now).ok()?).collect();
         let stacks: Vec<_> = self.stacks.iter().filter(|(stack, _)| shared(&part(stack))).cloned().collect();
         let mut findings = of_stacks(&stacks);
         findings.extend(drift(session, stacks.into_iter().map(|(stack, _)| stack).collect()));

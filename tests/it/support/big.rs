@@ -56,6 +56,8 @@ struct State {
     /// Tokens of each bucket, and when they were counted.
     buckets: Vec<(f64, Instant)>,
     moving: BTreeSet<usize>,
+    /// A call that is always refused.
+    refused_call: Option<&'static str>,
     total: u64,
 }
 
@@ -118,6 +120,11 @@ impl Account {
         (state.refused, state.peak, state.total) = (0, 0, 0);
     }
 
+    /// Refuses this call from now on, as one that comes too fast.
+    pub fn refuse(&self, call: &'static str) {
+        self.state().refused_call = Some(call);
+    }
+
     /// A service begins or ends to change.
     pub fn moves(&self, service: usize, moving: bool) {
         let mut state = self.state();
@@ -169,10 +176,9 @@ impl Account {
             }
             _ => false,
         };
-        if empty || unlucky {
-            state.refused += 1;
-        }
-        !(empty || unlucky)
+        let refused = empty || unlucky || state.refused_call == Some(call);
+        state.refused += u64::from(refused);
+        !refused
     }
 
     fn answer(&self, request: &Request) -> Reply {

@@ -1,0 +1,374 @@
+//! What the turns have read, and what of it is due.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::kept::{Kept, rests, time};
+use crate::aws::convert::text;
+use crate::aws::ecs::{Described, SERVICES_AT_ONCE, Service, last_part};
+use crate::aws::fleet::{or_none, other_definitions, sorted};
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::fleet::{Age, Ages, Attention, Bounds, Fleet, Server, Target, Task, Unreadable, not_yet};
+use crate::core::logs::ContainerLog;
+use crate::core::pace::Urgency;
+use crate::core::unread::Read;
+
+/// After so long what is seen is read again.
+pub(super) const SEEN: Duration = Duration::from_millis(3_000);
+/// The same for what changes.
+const CHANGING: Duration = Duration::from_millis(800);
+/// After so long the rest is read again, so that with the pause between two turns nothing becomes older than 30 s.
+const REST: Duration = Duration::from_secs(22);
+/// After a key that asks for it, or after an operation, what is older than this is read again.
+pub(super) const ANEW: Duration = Duration::from_millis(800);
+/// Target groups that are seen, and those of the rest, are read no more often than one in this time each. AWS has a
+/// call for each group alone, and 10 of them a second for everybody in the account; what ECS says of a service
+/// comes ten at a time, so it is fresh, and where it changes, its targets are read at once.
+const GROUP: Duration = Duration::from_millis(600);
+/// The age of target groups that are seen, while there are others that were never read.
+const FILLING: Duration = Duration::from_secs(60);
+/// Rows that a screen has, about.
+const FIRST: usize = 40;
+/// Changing servers whose tasks are read on their own, between two reads of all tasks.
+const ALONE: usize = 5;
+
+/// One service, and when it was last seen to change.
+pub(super) struct Seen {
+    service: Service,
+    changed: Instant,
+}
+
+/// A target group that a service names.
+struct Group {
+    arn: String,
+    /// Whether its service is on the screen.
+    near: bool,
+    /// Whether its service changes, or has changed since it was read.
+    urgent: bool,
+    /// When it was read last.
+    at: Option<Instant>,
+}
+
+/// What is known of one cluster.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) cluster: String,
+    pub(super) listed: Kept<Vec<String>>,
+    /// What has come of the first list, which is not complete yet.
+    pub(super) listing: Vec<String>,
+    /// By ARN.
+    pub(super) services: HashMap<String, Kept<Seen>>,
+    /// Of the whole cluster; the tasks themselves are in `tasks_of`.
+    pub(super) tasks: Kept<usize>,
+    /// By the name of the service.
+    pub(super) tasks_of: HashMap<String, (Vec<Task>, Instant)>,
+    pub(super) bounds: Kept<BTreeMap<String, Bounds>>,
+    /// By the ARN of the target group.
+    pub(super) targets: HashMap<String, Kept<Vec<Target>>>,
+    /// Task definitions that could not be read.
+    pub(super) unread_definitions: HashMap<String, (CloudError, Instant)>,
+    /// When the last picture was made.
+    pub(super) pictured: Option<Instant>,
+}
+
+/// How old something may become that takes so many calls, so that it takes an even share of the budget.
+pub(super) fn share(calls: usize, of_one: Duration) -> Duration {
+    of_one.saturating_mul(u32::try_from(calls).unwrap_or(u32::MAX)).clamp(SEEN, REST)
+}
+
+impl State {
+    fn keep_service(&mut self, asked: &[String], service: Service) {
+        let name = &service.server.name;
+        let arn = asked.iter().find(|arn| **arn == service.server.arn || last_part(arn) == name);
+        let arn = arn.cloned().unwrap_or_else(|| service.server.arn.clone());
+        let kept = self.services.entry(arn).or_default();
+        let same = kept.value.as_ref().filter(|(before, _)| alike(&before.service.server, &service.server));
+        let changed = same.map_or_else(Instant::now, |(before, _)| before.changed);
+        kept.keep(Ok(Seen { service, changed }));
+    }
+
+    pub(super) fn keep_services(&mut self, asked: Vec<String>, described: CloudResult<Described>) {
+        match described {
+            Ok(described) => {
+                described.services.into_iter().for_each(|service| self.keep_service(&asked, service));
+                for one in described.unreadable {
+                    self.services.entry(one.arn.clone()).or_default().keep(Err(one.why));
+                }
+            }
+            Err(why) => {
+                for arn in asked {
+                    self.services.entry(arn).or_default().keep(Err(why.clone()));
+                }
+            }
+        }
+    }
+
+    /// The services of the cluster, by ARN, as far as they are known.
+    pub(super) fn arns(&self) -> &[String] {
+        self.listed.value.as_ref().map_or(&self.listing, |(arns, _)| arns)
+    }
+
+    /// Takes a page of the first list, which is described before the others have come.
+    pub(super) fn page(&mut self, arns: &[String]) {
+        if self.listed.value.is_none() {
+            let known: HashSet<&String> = self.listing.iter().collect();
+            let new: Vec<String> = arns.iter().filter(|arn| !known.contains(arn)).cloned().collect();
+            self.listing.extend(new);
+        }
+    }
+
+    /// Whether there are services that nobody has tried to describe yet.
+    pub(super) fn has_new(&self) -> bool {
+        self.arns().iter().any(|arn| !self.services.contains_key(arn))
+    }
+
+    /// The services that are due, in calls; what is seen and what changes comes first. A call that has room takes
+    /// more of those that are due next.
+    pub(super) fn due_services(&self, attention: &Attention) -> Vec<(Urgency, Vec<String>)> {
+        let arns = self.arns();
+        let rest = share(arns.len().div_ceil(SERVICES_AT_ONCE), Duration::from_millis(600));
+        let first = self.first(attention);
+        let sees = |name: &str| attention.sees(name) || first.contains(name);
+        let mut urgent = Vec::new();
+        let mut others: Vec<(Option<Instant>, bool, &String)> = Vec::new();
+        for arn in arns {
+            let known = self.services.get(arn);
+            let age = match known.and_then(|known| known.value.as_ref()) {
+                _ if attention.anew => ANEW,
+                Some((seen, _)) if seen.service.server.moving() => CHANGING,
+                Some((seen, _)) if sees(&seen.service.server.name) => SEEN,
+                _ => rest,
+            };
+            let due = known.is_none_or(|known| known.due(age));
+            match due && (age < rest || sees(last_part(arn))) {
+                true => urgent.push(arn),
+                false => others.push((known.and_then(Kept::read_at), due, arn)),
+            }
+        }
+        // Those that were never read, then the oldest.
+        others.sort_by_key(|(at, ..)| *at);
+        let due = others.iter().filter(|(_, due, _)| *due).count();
+        let calls = (urgent.len() + due).div_ceil(SERVICES_AT_ONCE);
+        let first = urgent.len().div_ceil(SERVICES_AT_ONCE);
+        let order: Vec<String> = urgent.into_iter().chain(others.into_iter().map(|(.., arn)| arn)).cloned().collect();
+        let chunks = order.chunks(SERVICES_AT_ONCE).take(calls).map(<[String]>::to_vec).enumerate();
+        chunks.map(|(at, chunk)| (if at < first { Urgency::Seen } else { Urgency::Rest }, chunk)).collect()
+    }
+
+    /// The target groups that are due, as many as there is room for: what is seen first, but a third of the room is
+    /// for the rest.
+    pub(super) fn due_targets(&self, attention: &Attention, room: usize) -> Vec<(Urgency, String)> {
+        let groups = self.groups(attention);
+        let (seen, unseen): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(|group| group.near);
+        // Before what is seen is read again, each was read once.
+        let filling = unseen.iter().any(|group| !self.targets.contains_key(&group.arn));
+        let often = |groups: &[&Group], least| GROUP.saturating_mul(groups.len() as u32).max(least);
+        let seen_age = if filling { FILLING } else { often(&seen, SEEN) };
+        let unseen_age = often(&unseen, REST);
+        let due = |group: &&Group| {
+            let age = match group.near {
+                _ if group.urgent => CHANGING,
+                true if attention.anew => ANEW,
+                true => seen_age,
+                false => unseen_age,
+            };
+            self.targets.get(&group.arn).is_none_or(|known| known.due(age))
+        };
+        let (mut first, mut rest): (Vec<&Group>, Vec<&Group>) =
+            groups.iter().filter(due).partition(|group| group.near || group.urgent);
+        // Those that were never read, then the oldest.
+        first.sort_by(|a, b| (!a.urgent, a.at, &a.arn).cmp(&(!b.urgent, b.at, &b.arn)));
+        rest.sort_by(|a, b| (a.at, &a.arn).cmp(&(b.at, &b.arn)));
+        let for_rest = rest.len().min(room.div_ceil(3).max(room.saturating_sub(first.len())));
+        let first = first.into_iter().take(room - for_rest.min(room)).map(|group| (Urgency::Seen, group.arn.clone()));
+        let rest = rest.into_iter().take(for_rest).map(|group| (Urgency::Rest, group.arn.clone()));
+        let mut once = HashSet::new();
+        first.chain(rest).filter(|(_, arn)| once.insert(arn.clone())).collect()
+    }
+
+    /// The services that a table begins with, while nothing has been shown yet on which attention could rest.
+    fn first(&self, attention: &Attention) -> HashSet<&str> {
+        if !attention.targets || attention.opened.is_some() || !attention.seen.is_empty() {
+            return HashSet::new();
+        }
+        let mut names: Vec<&str> = self.arns().iter().map(|arn| last_part(arn)).collect();
+        names.sort_unstable();
+        names.into_iter().take(FIRST).collect()
+    }
+
+    /// The target groups that services name.
+    fn groups(&self, attention: &Attention) -> Vec<Group> {
+        let first = self.first(attention);
+        let seen = self.services.values().filter_map(|kept| kept.value.as_ref());
+        let groups = seen.flat_map(|(seen, _)| {
+            let server = &seen.service.server;
+            let near = attention.sees(&server.name) || first.contains(server.name.as_str());
+            seen.service.balancers.arns().into_iter().map(move |arn| {
+                let at = self.targets.get(&arn).and_then(Kept::read_at);
+                // What ECS shows to have changed has probably changed there, too.
+                let outrun = at.is_some_and(|at| at < seen.changed);
+                Group { arn, near, urgent: server.moving() || outrun, at }
+            })
+        });
+        groups.collect()
+    }
+
+    /// The task definitions whose logs are not known.
+    pub(super) fn due_definitions(&self, room: usize, known: impl Fn(&str) -> bool) -> Vec<String> {
+        let servers = self.services.values().filter_map(|kept| kept.value.as_ref());
+        let mut wanted: Vec<String> = Vec::new();
+        for (seen, _) in servers {
+            let server = &seen.service.server;
+            wanted.push(server.task_definition.clone());
+            if let Some((tasks, _)) = self.tasks_of.get(&server.name) {
+                wanted.extend(other_definitions(&Server { tasks: Read::Known(tasks.clone()), ..server.clone() }));
+            }
+        }
+        wanted.sort();
+        wanted.dedup();
+        let rests = |one: &String| self.unread_definitions.get(one).is_some_and(|(_, at)| rests(*at));
+        wanted.retain(|one| !known(one) && !rests(one));
+        wanted.truncate(room);
+        wanted
+    }
+
+    /// How old the tasks of the cluster may become, which takes two lists and the descriptions, both a hundred a call.
+    fn tasks_age(&self) -> Duration {
+        share(self.tasks.value.as_ref().map_or(3, |(count, _)| count / 50 + 3), Duration::from_millis(700))
+    }
+
+    pub(super) fn all_tasks_due(&self, anew: bool) -> bool {
+        self.tasks.due(if anew { ANEW } else { self.tasks_age() })
+    }
+
+    /// Keeps the tasks of the cluster, whose list began then; those of a server that were read since are newer.
+    pub(super) fn keep_tasks(&mut self, begun: Instant, read: CloudResult<BTreeMap<String, Vec<Task>>>) {
+        match read {
+            Ok(tasks) => {
+                let now = Instant::now();
+                self.tasks.keep(Ok(tasks.values().map(Vec::len).sum()));
+                self.tasks_of.retain(|_, (_, at)| *at > begun);
+                for (name, tasks) in tasks {
+                    self.tasks_of.entry(name).or_insert((tasks, now));
+                }
+            }
+            Err(why) => self.tasks.keep(Err(why)),
+        }
+    }
+
+    /// The servers whose tasks are due on their own: what is opened is, whatever the list of all does.
+    pub(super) fn due_tasks(&self, attention: &Attention) -> Vec<String> {
+        // Where the list of all is short, it brings them in time.
+        let listed = self.tasks.value.is_some() && self.tasks_age() == SEEN;
+        if listed || (self.tasks.value.is_none() && attention.opened.is_none()) {
+            return Vec::new();
+        }
+        let opened = attention.opened.clone().into_iter();
+        let moving = self.services.values().filter_map(|kept| kept.value.as_ref());
+        let moving = moving.map(|(seen, _)| &seen.service.server).filter(|server| server.moving());
+        let old = |name: &String| self.tasks_of.get(name).is_none_or(|(_, at)| at.elapsed() >= SEEN);
+        let alone = opened.chain(moving.map(|server| server.name.clone())).filter(old).take(ALONE);
+        alone.collect()
+    }
+
+    /// Why nothing could be read, if not one service could. One that is missing has just been deleted.
+    pub(super) fn nothing_but_failures(&self) -> Option<CloudError> {
+        let shown: Vec<_> = self.services.values().filter_map(Kept::shown).collect();
+        if shown.iter().any(Result::is_ok) {
+            return None;
+        }
+        let mut whys = shown.into_iter().filter_map(Result::err);
+        whys.find(|why| why.kind != ErrorKind::NotFound).cloned()
+    }
+
+    /// The fleet as far as it is known.
+    pub(super) fn fleet(&self, logs: impl Fn(&str) -> Option<Vec<ContainerLog>>) -> Fleet {
+        let mut fleet = Fleet {
+            listing: self.listed.value.is_none(),
+            unlisted: self.listed.error.as_ref().map(|(why, _)| why.clone()),
+            ..Fleet::default()
+        };
+        for arn in self.arns() {
+            match self.services.get(arn).and_then(Kept::shown) {
+                Some(Ok(seen)) => {
+                    fleet.servers.push(self.server(&seen.service, &logs));
+                    fleet.ages.insert(seen.service.server.name.clone(), self.ages(arn, &seen.service));
+                }
+                Some(Err(why)) => fleet.unreadable.push(Unreadable {
+                    name: text(Some(last_part(arn))),
+                    arn: text(Some(arn)),
+                    why: why.clone(),
+                }),
+                None => {}
+            }
+        }
+        fleet.part_shared_groups();
+        sorted(fleet)
+    }
+
+    /// How old the parts of a service are.
+    fn ages(&self, arn: &str, service: &Service) -> Ages {
+        let alone = self.tasks_of.get(&service.server.name).map(|(_, at)| time(*at));
+        let tasks = self.tasks.age();
+        let groups: Vec<Age> = service
+            .balancers
+            .arns()
+            .iter()
+            .map(|arn| match self.targets.get(arn) {
+                Some(kept) => kept.age(),
+                None => Age::default(),
+            })
+            .collect();
+        let error = groups.iter().find_map(|group| group.error.clone());
+        // The oldest, and one that was never read is older than any.
+        let at = groups.iter().map(|group| group.at).min();
+        Ages {
+            service: self.services.get(arn).map(Kept::age).unwrap_or_default(),
+            tasks: Age { at: alone.max(tasks.at), ..tasks },
+            targets: at.map(|at| Age { at, error }),
+            bounds: self.bounds.age(),
+        }
+    }
+
+    fn server(&self, service: &Service, logs: &impl Fn(&str) -> Option<Vec<ContainerLog>>) -> Server {
+        let mut server = service.server.clone();
+        let ours = self.tasks_of.get(&server.name).map(|(tasks, _)| tasks.clone());
+        let alone = self.tasks.value.is_none().then(|| ours.clone()).flatten();
+        let ours = ours.unwrap_or_default();
+        server.tasks = match self.tasks.shown() {
+            _ if let Some(alone) = alone => Read::Known(alone),
+            Some(all) => Read::from(all.map(|_| ours).map_err(Clone::clone)),
+            None => not_yet("ecs:ListTasks"),
+        };
+        server.bounds = match self.bounds.shown() {
+            Some(bounds) => Read::from(bounds.map(|all| all.get(&server.name).copied()).map_err(Clone::clone)),
+            None => not_yet("application-autoscaling:DescribeScalableTargets"),
+        };
+        server.balancers = service.balancers.with(|arn| {
+            let shown = self.targets.get(arn)?.shown()?;
+            Some(shown.cloned().map_err(Clone::clone))
+        });
+        server.logs = match (logs(&server.task_definition), self.unread_definitions.get(&server.task_definition)) {
+            (Some(own), _) => {
+                let others = other_definitions(&server).iter().filter_map(|other| logs(other)).flatten().collect();
+                let mut all = [own, others].concat();
+                all.sort();
+                all.dedup();
+                Read::Known(all)
+            }
+            // An endpoint that lacks task definitions has no logs.
+            (None, Some((why, _))) => or_none(Err(why.clone())).into(),
+            (None, None) => not_yet("ecs:DescribeTaskDefinition"),
+        };
+        server
+    }
+}
+
+/// Whether ECS shows the same of a service as before.
+fn alike(before: &Server, now: &Server) -> bool {
+    let told = |server: &Server| (server.events.first().map(|event| event.at), server.deployments.clone());
+    (before.running, before.pending, before.desired) == (now.running, now.pending, now.desired)
+        && told(before) == told(now)
+}
