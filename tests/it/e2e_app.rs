@@ -20,9 +20,10 @@ fn told() -> String {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let writable = |folder: &str| std::fs::write(format!("{folder}/x"), "x").is_ok();
     format!(
-        "arguments={:?}\napp={}\nsecrets={}\ntmp={} cache={} root={}\n",
+        "arguments={:?}\napp={}\nsecrets={}\ntmp={} cache={} root={} rate={}\n",
         std::env::args().collect::<Vec<_>>(), variable("GANGWAY_APP"), variable("GANGWAY_APP_SECRETS"),
         writable("/tmp"), writable("/var/cache/app"), writable(""),
+        variable("GANGWAY_REQUESTS_PER_MINUTE"),
     )
 }
 
@@ -50,6 +51,7 @@ const FILE: &str = r#"
 name = "time"
 image = "localhost/acme/time:1"
 log_retention_days = 7
+requests_per_minute = 600
 
 [server.app]
 transport = "stdio"
@@ -139,7 +141,10 @@ fn a_server_in_any_image_runs_with_gangway_in_front_of_it() {
     let started = r#"arguments=["/.gangway/gangway", "run", "--", "/app", "--data", "a b"]"#;
     assert!(text.contains(started), "the command of the image is gangway's: {text}");
     assert!(text.contains("secrets={}\n"), "{text}");
-    assert!(text.contains("tmp=true cache=true root=false"), "a user that may write where the file says: {text}");
+    assert!(
+        text.contains("tmp=true cache=true root=false rate=600"),
+        "a user that may write where the file says: {text}"
+    );
     let app = text.lines().find_map(|line| line.strip_prefix("app=")).unwrap();
     let app: Value = serde_json::from_str(app).unwrap();
     assert_eq!((&app["transport"], &app["environment"]["LOG_LEVEL"]), (&"stdio".into(), &"debug".into()));
