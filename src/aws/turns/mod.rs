@@ -63,6 +63,8 @@ struct Turn<'a> {
     cluster: &'a str,
     /// Whether all of it is to be read again.
     anew: bool,
+    /// Whether it begins. The next turn comes some seconds after this one, so what is on the screen is read then.
+    begins: bool,
     told: &'a (dyn Fn(Fleet) + Send + Sync),
 }
 
@@ -83,7 +85,7 @@ impl AwsCloud {
             state.pictured = None;
         }
         self.turns.look(attention);
-        let turn = Turn { cloud: self, cluster, anew: attention.anew, told };
+        let turn = Turn { cloud: self, cluster, anew: attention.anew, begins: true, told };
         let read = turn.run().await;
         self.definitions.save().await;
         read.map(|()| turn.picture())
@@ -122,7 +124,7 @@ impl Turn<'_> {
         let (described, more) = (AtomicBool::new(false), Notify::new());
         let (listed, over) = (AtomicBool::new(false), watch::Sender::new(false));
         // What was wanted anew is read by the first round.
-        let later = Turn { anew: false, ..*self };
+        let later = Turn { anew: false, begins: false, ..*self };
         let lists = async {
             join!(Box::pin(self.tasks()), Box::pin(self.bounds()));
             listed.store(true, Ordering::Release);
@@ -244,7 +246,7 @@ impl Turn<'_> {
 
     /// Describes the services that are due, as long as the round has time.
     async fn describe(&self, more: &Notify) {
-        let due = self.state().due_services(&self.attention());
+        let due = self.state().due_services(&self.attention(), self.begins);
         let read = within_round(due).map(|(urgency, chunk)| async move {
             let described = self.cloud.describe_all(self.cluster, chunk.clone());
             let described = with(urgency, self.cloud.within("ecs:DescribeServices", described)).await;

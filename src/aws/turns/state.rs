@@ -126,7 +126,7 @@ impl State {
 
     /// The services that are due, in calls; what is seen and what changes comes first. A call that has room takes
     /// more of those that are due next.
-    pub(super) fn due_services(&self, attention: &Attention) -> Vec<(Urgency, Vec<String>)> {
+    pub(super) fn due_services(&self, attention: &Attention, begins: bool) -> Vec<(Urgency, Vec<String>)> {
         let arns = self.arns();
         let rest = share(arns.len().div_ceil(SERVICES_AT_ONCE), Duration::from_millis(600));
         let first = self.first(attention);
@@ -138,7 +138,13 @@ impl State {
             let age = match known.and_then(|known| known.value.as_ref()) {
                 _ if attention.anew => ANEW,
                 Some((seen, _)) if seen.service.server.moving() => CHANGING,
-                Some((seen, _)) if sees(&seen.service.server.name) => SEEN,
+                Some((seen, _)) if sees(&seen.service.server.name) => {
+                    if begins {
+                        CHANGING
+                    } else {
+                        SEEN
+                    }
+                }
                 _ => rest,
             };
             let due = known.is_none_or(|known| known.due(age));
