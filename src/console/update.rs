@@ -39,6 +39,7 @@ fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
             if model.screens.fleet.remote.so_far(generation, *fleet, model.now) {
                 fleet::read(model);
                 timeline::gather(model);
+                return logs::grant(model);
             }
         }
         Msg::Lines(generation, lines) => return logs::lines(model, generation, lines),
