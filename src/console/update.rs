@@ -34,7 +34,9 @@ fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
             return logs::fleet_read(model);
         }
         Msg::FleetSoFar(generation, fleet) => {
-            model.screens.fleet.remote.so_far(generation, *fleet, model.now);
+            if model.screens.fleet.remote.so_far(generation, *fleet, model.now) {
+                return logs::grant(model);
+            }
         }
         Msg::Lines(generation, lines) => return logs::lines(model, generation, lines),
         Msg::Work => return logs::work(model),

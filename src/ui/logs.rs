@@ -56,6 +56,7 @@ fn nothing(model: &Model) -> String {
         return format!("waits for {}, which does not exist", missing.join(", "));
     }
     match &state.tail {
+        TailState::Off if state.wish.is_some() => "it is still being read where the log lies".to_owned(),
         TailState::Off => format!("nothing is followed; {} follows every server", key(Action::Show(Screen::Logs))),
         TailState::Loading(_) => "reading the last 15 minutes …".to_owned(),
         TailState::Ended(why) => format!("the tail ended: {why}"),

@@ -1,15 +1,19 @@
 //! Keys and messages of the log screen in, effects and model out.
 
-use crate::support::{Console, logs};
+use crate::support::painted::screen;
+use crate::support::{Console, fixtures, logs};
 use quarterdeck::console::dialogs::Dialog;
 use quarterdeck::console::effect::Effect;
 use quarterdeck::console::model::Model;
 use quarterdeck::console::msg::Msg;
-use quarterdeck::console::screens::{Screen, logs as logs_screen};
+use quarterdeck::console::screens::{Answer, Fetch, Screen, logs as logs_screen};
 use quarterdeck::core::error::{CloudError, ErrorKind};
+use quarterdeck::core::fleet::{Fleet, not_yet};
+use quarterdeck::core::identity::Context;
 use quarterdeck::core::logs::tail::{Follow, Past};
 use quarterdeck::core::logs::{ContainerLog, Destination, Line, Severity, Store, TailRequest, TailState};
 use quarterdeck::core::unread::Read;
+use rstest::rstest;
 
 fn row(model: &Model) -> usize {
     model.screens.logs.position().expect("a line")
@@ -64,6 +68,61 @@ fn an_older_window_keeps_the_selected_line() {
     console.send(Msg::OlderLines(*generation, Ok(older.into())));
     assert_eq!(console.model.screens.logs.selected().map(|line| line.text.to_owned()), before);
     assert_eq!(console.model.screens.logs.store.len(), 35_000);
+}
+
+/// A fleet whose rows have come, and of which is not known yet where it logs.
+fn rows_alone() -> Fleet {
+    let mut server = fixtures::server("time", 2);
+    server.logs = not_yet("ecs:DescribeTaskDefinition");
+    Fleet { servers: vec![server], ..Fleet::default() }
+}
+
+fn generation(effects: &[Effect]) -> u64 {
+    let of = |effect: &Effect| match effect {
+        Effect::Fetch(Fetch::Fleet(..), generation) => Some(*generation),
+        _ => None,
+    };
+    effects.iter().find_map(of).expect("the fleet is read")
+}
+
+/// Of a cluster that others made, whose groups have no names that can be derived.
+fn foreign() -> Context {
+    Context { cluster: "theirs".into(), ..fixtures::context() }
+}
+
+#[rstest]
+#[case::of_all("2", true)]
+#[case::of_all_in_parts("2", false)]
+#[case::of_a_server("l", true)]
+fn a_log_is_followed_as_soon_as_it_is_known_where_it_lies(#[case] key: &str, #[case] whole: bool) {
+    let mut console = Console::silent(foreign());
+    let read = generation(&console.keys("r"));
+    console.send(Msg::FleetSoFar(read, Box::new(rows_alone())));
+    let effects = console.keys(key);
+    assert_eq!(console.model.screen, Screen::Logs);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Tail(..))), "{effects:?}");
+    assert!(screen(&console, (80, 24)).contains("it is still being read where the log lies"));
+    let mut known = rows_alone();
+    known.servers[0].logs = fixtures::server("time", 2).logs;
+    let message = match whole {
+        true => Msg::Loaded(read, Answer::Fleet(Ok(known))),
+        false => Msg::FleetSoFar(read, Box::new(known)),
+    };
+    let effects = console.send(message);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Tail(..))), "{effects:?}");
+}
+
+#[test]
+fn who_has_gone_elsewhere_is_not_fetched_back_to_the_log() {
+    let mut console = Console::silent(foreign());
+    let read = generation(&console.keys("r"));
+    console.send(Msg::FleetSoFar(read, Box::new(rows_alone())));
+    console.keys("21");
+    let mut known = rows_alone();
+    known.servers[0].logs = fixtures::server("time", 2).logs;
+    let effects = console.send(Msg::Loaded(read, Answer::Fleet(Ok(known))));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Tail(..))), "{effects:?}");
+    assert_eq!(console.model.screen, Screen::Fleet);
 }
 
 fn live(lines: Vec<Line>) -> Console {

@@ -515,7 +515,8 @@ fn a_query_that_runs_is_stopped_when_the_console_is_closed() {
     let soon = Duration::from_secs(10);
     console.wait("the server", soon, |screen| screen.contains("app") && screen.contains("[Fleet]"));
     console.press("2");
-    console.wait_for("following", soon);
+    let followed = |screen: &str| screen.contains("[Logs]") && !screen.contains("○ off");
+    console.wait("its log", soon, followed);
     console.press("i\r");
     console.wait_for("running over", soon);
     console.press("\x03");

@@ -7,7 +7,7 @@ pub mod window;
 
 pub use act::{back, copy, go, open, submit, work};
 pub use window::{
-    HISTORY, fleet_read, follow, gap, lines, missing, now, older_lines, older_so_far, rate, show, tail_state,
+    HISTORY, fleet_read, follow, gap, grant, lines, missing, now, older_lines, older_so_far, rate, show, tail_state,
 };
 
 use std::collections::BTreeSet;
@@ -55,6 +55,8 @@ pub struct State {
     pub fields: Vec<String>,
     /// The log groups that are followed, and whose lines lie in them.
     pub sources: Followed,
+    /// What is followed as soon as it is known where it lies.
+    pub wish: Option<window::Wish>,
     /// Those of them that do not exist.
     pub missing: BTreeSet<String>,
     /// Which stretch of time is kept.
@@ -90,6 +92,7 @@ impl Default for State {
             histogram: false,
             fields: FIELDS.iter().map(|field| (*field).to_owned()).collect(),
             sources: Followed::default(),
+            wish: None,
             missing: BTreeSet::new(),
             window: window::Window::default(),
             unseen: 0,

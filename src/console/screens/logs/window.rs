@@ -12,11 +12,12 @@ use crate::console::model::Model;
 use crate::console::msg::Notice;
 use crate::console::remote::Generation;
 use crate::console::screens::Screen;
-use crate::core::error::CloudError;
-use crate::core::fleet::Fleet;
+use crate::core::error::{CloudError, ErrorKind};
+use crate::core::fleet::{Fleet, Server};
 use crate::core::logs::tail::{Follow, Keep, Past};
 use crate::core::logs::{Filter, Followed, Gap, Line, Owners, Rate, TailRequest, TailState};
 use crate::core::requests::Requests;
+use crate::core::unread::Read;
 
 /// How much history is read first: 15 minutes, in milliseconds.
 pub const HISTORY: i64 = 15 * 60 * 1_000;
@@ -95,9 +96,51 @@ pub fn now(model: &Model) -> Timestamp {
     model.now.checked_add(SignedDuration::from_millis(model.ahead)).unwrap_or(model.now)
 }
 
+/// A log that the operator wants to see, and of which is not known yet where it lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// All servers, if none.
+    server: Option<String>,
+}
+
+/// Whether it has still to be read where the log of a server lies, or any log.
+fn awaited(model: &Model, sources: &Followed, server: Option<&str>) -> bool {
+    let known = match server {
+        Some(server) => sources.owners.servers().contains(server),
+        None => !sources.groups.is_empty(),
+    };
+    let Some(fleet) = model.screens.fleet.remote.get().filter(|_| !known) else { return !known };
+    let unread = |server: &Server| matches!(&server.logs, Read::NotRead(why) if why.kind == ErrorKind::NotYet);
+    match server {
+        Some(name) => fleet.server(name).is_some_and(unread),
+        None => fleet.servers.iter().any(unread),
+    }
+}
+
+/// Takes what was read of the fleet, if a log is wanted that it may tell of. Whoever has gone to another screen
+/// wants it no more.
+pub fn grant(model: &mut Model) -> Vec<Effect> {
+    let Some(wish) = model.screens.logs.wish.take() else { return Vec::new() };
+    let server = wish.server.as_deref();
+    if model.screen != Screen::Logs {
+        return Vec::new();
+    }
+    if awaited(model, &sources(model), server) {
+        model.screens.logs.wish = Some(wish);
+        return Vec::new();
+    }
+    follow(model, server)
+}
+
 /// Shows the logs of a server, or of all. What is followed already goes on.
 pub fn follow(model: &mut Model, server: Option<&str>) -> Vec<Effect> {
     let sources = sources(model);
+    model.screens.logs.wish = None;
+    if awaited(model, &sources, server) {
+        let server = server.map(str::to_owned);
+        model.screens.logs.wish = Some(Wish { server });
+        return model.show(Screen::Logs);
+    }
     if let Some(why) = server.and_then(|server| unreadable(&sources.owners, server)) {
         return model.refuse(why);
     }
@@ -147,6 +190,10 @@ fn sources(model: &Model) -> Followed {
 
 /// Follows the log groups of the fleet just read, so that lines of a new server join by themselves.
 pub fn fleet_read(model: &mut Model) -> Vec<Effect> {
+    let granted = grant(model);
+    if !granted.is_empty() {
+        return granted;
+    }
     let sources = sources(model);
     let state = &mut model.screens.logs;
     let follows = state.following() && !matches!(state.tail, TailState::Ended(_) | TailState::Off);
