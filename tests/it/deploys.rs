@@ -152,7 +152,8 @@ async fn what_is_protected_and_takes_no_change_is_asked_itself() {
     let plan = alice.plan(PlanRequest::Destroy).await.unwrap();
     let off = "off at the load balancer and the user pool: DELETE_FAILED takes no change";
     assert_eq!(row(&plan, PLATFORM, "deletion protection").after.as_deref(), Some(off));
-    done(&whole(&alice, PlanRequest::Destroy).await);
+    // The plan has said it: nobody is asked once more.
+    done(&alice.rest(alice.propose(PlanRequest::Destroy).await.yes()).await);
     assert!(world.state().stacks.is_empty());
     let (unprotected, deleted) = (wrote(&world, "unprotect "), wrote(&world, "platform/"));
     assert_eq!(unprotected.len(), 2, "the load balancer and the user pool");

@@ -9,6 +9,7 @@ use quarterdeck::console::msg::Msg;
 use quarterdeck::console::screens::{Answer, Fetch, Screen, logs as logs_screen};
 use quarterdeck::core::error::{CloudError, ErrorKind};
 use quarterdeck::core::fleet::{Fleet, not_yet};
+use quarterdeck::core::identity::Context;
 use quarterdeck::core::logs::tail::{Follow, Past};
 use quarterdeck::core::logs::{ContainerLog, Destination, Line, Severity, Store, TailRequest, TailState};
 use quarterdeck::core::unread::Read;
@@ -84,12 +85,17 @@ fn generation(effects: &[Effect]) -> u64 {
     effects.iter().find_map(of).expect("the fleet is read")
 }
 
+/// Of a cluster that others made, whose groups have no names that can be derived.
+fn foreign() -> Context {
+    Context { cluster: "theirs".into(), ..fixtures::context() }
+}
+
 #[rstest]
 #[case::of_all("2", true)]
 #[case::of_all_in_parts("2", false)]
 #[case::of_a_server("l", true)]
 fn a_log_is_followed_as_soon_as_it_is_known_where_it_lies(#[case] key: &str, #[case] whole: bool) {
-    let mut console = Console::silent(fixtures::context());
+    let mut console = Console::silent(foreign());
     let read = generation(&console.keys("r"));
     console.send(Msg::FleetSoFar(read, Box::new(rows_alone())));
     let effects = console.keys(key);
@@ -108,7 +114,7 @@ fn a_log_is_followed_as_soon_as_it_is_known_where_it_lies(#[case] key: &str, #[c
 
 #[test]
 fn who_has_gone_elsewhere_is_not_fetched_back_to_the_log() {
-    let mut console = Console::silent(fixtures::context());
+    let mut console = Console::silent(foreign());
     let read = generation(&console.keys("r"));
     console.send(Msg::FleetSoFar(read, Box::new(rows_alone())));
     console.keys("21");
