@@ -64,6 +64,12 @@ pub struct Unreadable {
 }
 
 impl Fleet {
+    /// Whether it has this task among those that have stopped.
+    pub fn knows_stop(&self, task: &Task) -> bool {
+        let mut all = self.servers.iter().flat_map(Server::known_tasks).chain(&self.gone);
+        all.any(|one| one.arn == task.arn && one.stopped())
+    }
+
     /// The server of this name, or of this ARN.
     pub fn server(&self, name: &str) -> Option<&Server> {
         self.servers.iter().find(|server| server.name == name || names(name, &server.arn))

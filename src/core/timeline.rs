@@ -1,10 +1,14 @@
 //! What happened, from everything that keeps a history: deployments, task stops, service events, stack events and the
 //! operations of this machine, merged by time.
 
+pub mod capture;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+
+use capture::Captured;
 
 use super::finding::{Id, of_stop};
 use super::fleet::{Deployment, Fleet, Rollout, Server, StopCode, Task};
@@ -35,8 +39,18 @@ pub struct Moment {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
     pub moments: Vec<Moment>,
+    /// What the event log of the cluster tells; `None` where there is none, or it was not read.
+    pub captured: Option<Captured>,
     /// What could not be read, and why.
     pub gaps: Vec<String>,
+}
+
+impl History {
+    /// What it tells beyond what the fleet does, of one server or of all.
+    pub fn beyond(&self, fleet: Option<&Fleet>, server: Option<&str>) -> Vec<Moment> {
+        let captured = self.captured.iter().flat_map(|captured| captured.beyond(fleet, server));
+        self.moments.iter().cloned().chain(captured).collect()
+    }
 }
 
 /// Which part of the past is asked for.

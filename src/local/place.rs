@@ -70,6 +70,8 @@ pub(super) fn environment(built: &BTreeMap<String, String>, upstream: Option<&st
             origin: Some(Origin::Public),
             cognito_domain_prefix: Some(names::cluster(ENVIRONMENT)),
             access_logs: Some(false),
+            // The emulator tells no events of ECS.
+            event_retention_days: Some(0),
             managed_login: Some(false),
             deletion_protection: Some(false),
             capacity_providers: Some(Providers::WithCluster),

@@ -21,6 +21,32 @@ struct Account {
     tasks: Vec<Value>,
     /// Status of the stack `quarterdeck-prod-time`; none where there is no stack.
     stack: Option<&'static str>,
+    events: EventLog,
+}
+
+/// The log group of ECS's event capture.
+#[derive(Clone)]
+enum EventLog {
+    Absent,
+    Denied,
+    /// Its events, on the second page: the first is empty.
+    Has(Vec<Value>),
+}
+
+/// That a task stopped so many seconds ago, as EventBridge writes it.
+fn stopped_event(id: &str, seconds: i64) -> Value {
+    let when = |seconds| jiff::Timestamp::from_second(ago(seconds)).unwrap().to_string();
+    let event = json!({
+        "source": "aws.ecs", "detail-type": "ECS Task State Change", "time": when(seconds),
+        "detail": {
+            "taskArn": format!("arn:aws:ecs:eu-west-1:1:task/quarterdeck-prod/{id}"), "group": "service:time",
+            "lastStatus": "STOPPED", "stoppedAt": when(seconds), "stopCode": "EssentialContainerExited",
+            "stoppedReason": "Essential container in task exited",
+            "containers": [{ "name": "time", "lastStatus": "STOPPED", "exitCode": 137, "reason": "OutOfMemoryError" }],
+        },
+    });
+    json!({ "eventId": id, "timestamp": ago(seconds) * 1_000, "ingestionTime": ago(seconds) * 1_000,
+        "logStreamName": "s", "message": event.to_string() })
 }
 
 const DEFINITION: &str = "arn:aws:ecs:eu-west-1:1:task-definition/time:7";
@@ -73,7 +99,12 @@ fn log() -> Vec<Value> {
 
 impl Account {
     fn well() -> Self {
-        Self { services: vec![service(1)], tasks: vec![task("aaaa0000", json!({}))], stack: Some("UPDATE_COMPLETE") }
+        Self {
+            services: vec![service(1)],
+            tasks: vec![task("aaaa0000", json!({}))],
+            stack: Some("UPDATE_COMPLETE"),
+            events: EventLog::Absent,
+        }
     }
 
     /// Its image is not there.
@@ -111,12 +142,26 @@ impl Account {
                             "awslogs-group": "/quarterdeck/prod/time", "awslogs-region": "eu-west-1",
                             "awslogs-stream-prefix": "time" } } }] } }),
             ),
+            "FilterLogEvents" if request.body.contains("/aws/events/") => self.events(request),
             "FilterLogEvents" => Reply::json(200, json!({ "events": log() })),
             "DescribeScalableTargets" => Reply::json(200, json!({ "ScalableTargets": [] })),
             "DescribeStacks" => self.stacks(request),
             "DescribeStackEvents" => Reply::Answer(200, EVENTS.replace("{at}", &jiff::Timestamp::from_second(ago(45)).unwrap().to_string())),
             "ListStackResources" => Reply::Answer(200, "<ListStackResourcesResponse><ListStackResourcesResult><StackResourceSummaries/></ListStackResourcesResult></ListStackResourcesResponse>".into()),
             _ => Reply::error(400, "UnknownOperationException", "not in the script"),
+        }
+    }
+
+    fn events(&self, request: &Request) -> Reply {
+        match &self.events {
+            EventLog::Absent => {
+                Reply::error(400, "ResourceNotFoundException", "The specified log group does not exist.")
+            }
+            EventLog::Denied => Reply::error(400, "AccessDeniedException", "not authorized"),
+            EventLog::Has(_) if !request.body.contains("next") => {
+                Reply::json(200, json!({ "events": [], "nextToken": "next" }))
+            }
+            EventLog::Has(events) => Reply::json(200, json!({ "events": events })),
         }
     }
 
@@ -261,6 +306,38 @@ fn the_timeline_merges_tasks_events_and_stacks() {
     assert_eq!(code, 0, "{all:#}");
     let (_, text, _) = run(&Account::broken(), &["timeline", "--since", "1m"]);
     assert!(text.contains("! task") && !text.contains("cccc0000 stopped"), "{text}");
+}
+
+/// ECS knows no service and no task any more.
+#[test]
+fn what_the_event_log_has_kept_is_told_when_ecs_has_forgotten_it() {
+    let events = EventLog::Has(vec![stopped_event("dddd0000", 5 * 3_600), stopped_event("aaaa0000", 30)]);
+    let account = Account { services: Vec::new(), tasks: Vec::new(), events, ..Account::well() };
+    let (code, all) = document(&account, &["timeline", "time"]);
+    let moments = all["moments"].as_array().unwrap();
+    let stops: Vec<&Value> = moments.iter().filter(|one| one["kind"] == "task").collect();
+    let told: Vec<_> = stops.iter().map(|one| (&one["task"], &one["finding"])).collect();
+    let memory = json!("out-of-memory");
+    assert_eq!(told, [(&json!("dddd0000"), &memory), (&json!("aaaa0000"), &memory)], "{all:#}");
+    assert_eq!((code, &all["captured"], &all["gaps"]), (0, &json!(true), &json!([])));
+}
+
+#[rstest]
+#[case::absent(EventLog::Absent, "1d", 0, true, false)]
+#[case::absent_and_not_asked_for(EventLog::Absent, "30m", 0, false, false)]
+#[case::denied(EventLog::Denied, "1d", 1, true, true)]
+#[case::there(EventLog::Has(Vec::new()), "1d", 0, false, false)]
+fn who_asks_for_more_than_ecs_remembers_is_told_what_is_missing(
+    #[case] events: EventLog,
+    #[case] since: &str,
+    #[case] code: i32,
+    #[case] forgets: bool,
+    #[case] gap: bool,
+) {
+    let account = Account { events, ..Account::well() };
+    let (found, _, err) = run(&account, &["timeline", "time", "--since", since]);
+    assert_eq!((found, err.contains("keeps stopped tasks for an hour")), (code, forgets), "{err}");
+    assert_eq!(err.contains("not read: the event log of the cluster: logs:FilterLogEvents"), gap, "{err}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use quarterdeck::core::doctor::{Hop, Link, News, State};
 use quarterdeck::core::fleet::{Deployment, Rollout, ServiceEvent};
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::stack::StackStatus;
+use quarterdeck::core::timeline::capture::Captured;
 use quarterdeck::core::timeline::{History, Kind, Moment, Span};
 use rstest::rstest;
 
@@ -31,6 +32,7 @@ pub fn past() -> World {
             moment(-2_400, Kind::Stack, "quarterdeck-prod-weather", failed, true),
             moment(-2_300, Kind::Operation, "op-deploy", "deploy prod: failed at apply weather: rolled back", true),
         ],
+        captured: Some(Captured::default()),
         gaps: Vec::new(),
     };
     world
@@ -123,6 +125,24 @@ fn an_operation_of_this_console_opens_and_an_older_one_is_told() {
     select(&mut console, "deploy prod: failed");
     console.keys("<enter>");
     assert!(matches!(console.model.dialogs.last(), Some(Dialog::Text { .. })), "this console does not hold it");
+}
+
+#[rstest]
+#[case::nothing_keeps_more(None, "5", ", stopped tasks of the last hour alone")]
+#[case::the_hour_is_all_that_is_asked_for(None, "5ww", "")]
+#[case::an_event_log_keeps_more(Some(Captured::default()), "5", "")]
+fn the_timeline_tells_how_long_tasks_are_remembered(
+    #[case] captured: Option<Captured>,
+    #[case] keys: &str,
+    #[case] told: &str,
+) {
+    let mut world = past();
+    world.history.captured = captured;
+    let mut console = Console::with(world);
+    console.keys(keys);
+    let title = timeline::view(&console.model).title;
+    assert_eq!(title.contains("stopped tasks of the last hour alone"), !told.is_empty(), "{title}");
+    assert!(title.ends_with(told), "{title}");
 }
 
 #[test]

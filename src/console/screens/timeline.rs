@@ -13,7 +13,7 @@ use crate::console::table::{Cell, Column, Row, Table};
 use crate::core::environment::names;
 use crate::core::meaning::Meaning;
 use crate::core::text::age;
-use crate::core::timeline::{History, Kind, Moment, Stretch, merge, of_fleet};
+use crate::core::timeline::{History, Kind, Moment, Span, Stretch, merge, of_fleet};
 
 /// The screen's state.
 #[derive(Debug, Clone, Default)]
@@ -52,14 +52,20 @@ pub fn view(model: &Model) -> View {
     let rows = state.table.arrange(COLUMNS, rows);
     let of = state.stretch.server.as_ref().map(|server| format!(" to {server}")).unwrap_or_default();
     let older = if state.older > 0 { format!(", without {} older ones", state.older) } else { String::new() };
+    let stops = if forgets(state) { ", stopped tasks of the last hour alone" } else { "" };
     View {
-        title: format!("what happened{of} in the last {}{older}", state.stretch.span.word()),
+        title: format!("what happened{of} in the last {}{stops}{older}", state.stretch.span.word()),
         columns: COLUMNS.to_vec(),
         selected: state.table.position(&rows),
         rows,
         all,
         empty: empty(model, all),
     }
+}
+
+/// Whether more is asked for than ECS remembers of tasks, and nothing else keeps it.
+fn forgets(state: &State) -> bool {
+    state.stretch.span != Span::Hour && state.past.get().is_some_and(|past| past.captured.is_none())
 }
 
 fn row(model: &Model, moment: &Moment) -> Row {
@@ -140,7 +146,7 @@ pub(in crate::console) fn gather(model: &mut Model) {
     let server = state.stretch.server.as_deref();
     let fleet = model.screens.fleet.remote.get();
     let mut all = fleet.map(|fleet| of_fleet(fleet, server, since)).unwrap_or_default();
-    all.extend(state.past.get().into_iter().flat_map(|past| &past.moments).cloned());
+    all.extend(state.past.get().into_iter().flat_map(|past| past.beyond(fleet, server)));
     let mut all = merge(all, since);
     all.reverse();
     let state = &mut model.screens.timeline;

@@ -140,6 +140,8 @@ pub struct Platform {
     pub encryption: Option<bool>,
     /// Load balancer logs to S3.
     pub access_logs: Option<bool>,
+    /// Days that the events of ECS are kept, such as why a task stopped; 0 keeps none.
+    pub event_retention_days: Option<u32>,
     /// Cognito's managed login pages.
     pub managed_login: Option<bool>,
     /// Deletion protection of load balancer and pool.

@@ -109,6 +109,7 @@ pub(super) fn platform(platform: &Platform) -> Vec<Setting> {
         Setting::one("tier", "UserPoolTier", platform.tier),
         Setting::one("encryption", "Encryption", platform.encryption),
         Setting::one("access_logs", "AccessLogs", platform.access_logs),
+        Setting::one("event_retention_days", "EventRetentionDays", platform.event_retention_days),
         Setting::one("deletion_protection", "DeletionProtection", platform.deletion_protection),
         Setting::one("capacity_providers", "CapacityProviders", platform.capacity_providers),
         Setting::one("alarm_email", "AlarmEmail", platform.alarm_email.as_ref()),

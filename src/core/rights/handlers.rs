@@ -413,6 +413,21 @@ pub const HANDLERS: &[Handler] = &[
         ],
     },
     Handler {
+        kind: "AWS::Events::Rule",
+        actions: &[
+            "events:DeleteRule",
+            "events:DescribeRule",
+            "events:ListTagsForResource",
+            "events:ListTargetsByRule",
+            "events:PutRule",
+            "events:PutTargets",
+            "events:RemoveTargets",
+            "events:TagResource",
+            "events:UntagResource",
+            "iam:PassRole",
+        ],
+    },
+    Handler {
         kind: "AWS::IAM::Role",
         actions: &[
             "iam:CreateRole",

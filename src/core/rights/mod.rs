@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::environment::EDGE_REGION;
+use super::timeline::capture;
 use calls::{ApiCall, Job, On};
 pub use handlers::{HANDLERS, Handler, NO_RESOURCE};
 
@@ -224,6 +225,13 @@ impl Scope {
             }
             self.besides(right.call, grants);
         }
+        // Whoever looks at a cluster looks at its event log, too, whoever may read the logs of its servers.
+        grants.add(ApiCall::FilterLogEvents.right().name, vec![self.event_log()], unconditional());
+    }
+
+    /// The log group of the cluster's events, and its streams.
+    fn event_log(&self) -> String {
+        self.arn("logs", &format!("log-group:{}*", capture::group(&self.cluster)))
     }
 
     /// What a call takes besides its own right: the environment's key, if it has one, and tags.
@@ -289,8 +297,10 @@ impl Scope {
                 .collect(),
             (_, "logs") => vec![
                 self.arn("logs", &format!("log-group:/quarterdeck/{environment}/*")),
+                self.event_log(),
                 self.arn_in("logs", EDGE_REGION, &format!("log-group:{}*", named("aws-waf-logs-"))),
             ],
+            (_, "events") => vec![self.arn("events", &format!("rule/{}-*", named("")))],
             (_, "cloudwatch") => vec![self.arn("cloudwatch", &format!("{}-*", named("alarm:")))],
             (_, "sns") => vec![self.arn("sns", &format!("{}-*", named("")))],
             (_, "secretsmanager") => vec![self.arn("secretsmanager", &format!("secret:quarterdeck/{environment}/*"))],
@@ -336,7 +346,9 @@ mod tests {
     #[case(Job::Watch, "cloudformation:DescribeStackEvents", &["arn:aws:cloudformation:eu-west-1:123456789012:stack/quarterdeck-prod-*/*", "arn:aws:cloudformation:us-east-1:123456789012:stack/quarterdeck-prod-*/*"])]
     #[case(Job::Watch, "sts:GetCallerIdentity", &[])]
     #[case(Job::Watch, "cognito-idp:CreateUserPoolClient", &[])]
-    #[case(Job::Logs, "logs:FilterLogEvents", &["arn:aws:logs:eu-west-1:123456789012:log-group:/quarterdeck/prod/*"])]
+    #[case(Job::Watch, "logs:FilterLogEvents", &["arn:aws:logs:eu-west-1:123456789012:log-group:/aws/events/ecs/containerinsights/quarterdeck-prod/performance*"])]
+    #[case(Job::Watch, "logs:StartLiveTail", &[])]
+    #[case(Job::Logs, "logs:StartLiveTail", &["arn:aws:logs:eu-west-1:123456789012:log-group:/quarterdeck/prod/*"])]
     #[case(Job::Logs, "ecs:ListServices", &["*"])]
     #[case(Job::Logs, "secretsmanager:GetSecretValue", &[])]
     #[case(Job::Scale, "ecs:UpdateService", &["arn:aws:ecs:eu-west-1:123456789012:service/quarterdeck-prod/*"])]
@@ -381,7 +393,7 @@ mod tests {
     #[test]
     fn a_cluster_that_is_not_ours_has_log_groups_of_any_name() {
         let scope = Scope { cluster: "shop".into(), environment: "shop".into(), ..scope() };
-        let arns = allowed(&policy(&Wanted::Job(Job::Logs), &scope), "logs:FilterLogEvents");
+        let arns = allowed(&policy(&Wanted::Job(Job::Logs), &scope), "logs:StartLiveTail");
         assert_eq!(arns, ["arn:aws:logs:eu-west-1:123456789012:log-group:*"]);
     }
 

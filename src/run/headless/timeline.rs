@@ -1,7 +1,7 @@
 //! `timeline`: what happened, merged by time.
 
 use futures::join;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::logs::instant;
@@ -9,8 +9,11 @@ use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::cloud::ErrorKind;
 use crate::core::fleet::Fleet;
 use crate::core::stack::Stack;
-use crate::core::timeline::{History, Moment, merge, of_fleet};
+use crate::core::timeline::{Moment, merge, of_fleet};
 use crate::run::{Session, history, read};
+
+/// How long ECS keeps a stopped task (ECS developer guide, "Viewing Amazon ECS stopped task errors").
+const FORGETS: SignedDuration = SignedDuration::from_hours(1);
 
 /// What is told; these docs are the command's help.
 #[derive(Debug, Clone, clap::Args)]
@@ -19,7 +22,7 @@ pub struct TimelineOptions {
     /// The server; all, and the stacks that they share, by default.
     pub server: Option<String>,
     /// Where to begin: so long ago (15m, 1d, 1w) or a time (03:15, 2026-01-31, RFC 3339). ECS keeps stopped tasks for
-    /// an hour, and the newest hundred events of a service.
+    /// an hour, and the newest hundred events of a service; the event log of the cluster, where it has one, keeps more.
     #[arg(long, default_value = "1d")]
     pub since: String,
 }
@@ -55,9 +58,10 @@ pub async fn timeline(session: &Session, options: &TimelineOptions, output: Outp
     }
     let name = server.map(|name| fleet.server(name).map_or(name, |server| server.name.as_str()));
     let mut all = of_fleet(&fleet, name, since);
-    let History { moments, gaps: more } = history::besides(session, &stacks, name, since).await;
-    all.extend(moments);
-    gaps.extend(more);
+    let past = history::besides(session, &stacks, name, since).await;
+    all.extend(past.beyond(Some(&fleet), name));
+    let captured = past.captured.is_some();
+    gaps.extend(past.gaps);
     let all = merge(all, since);
     let result = match output {
         Output::Json => print_json(&json!({
@@ -65,12 +69,16 @@ pub async fn timeline(session: &Session, options: &TimelineOptions, output: Outp
             "cluster": session.context.cluster,
             "since": since,
             "moments": all,
+            "captured": captured,
             "gaps": gaps,
         })),
         Output::Text if all.is_empty() => line(&format!("nothing happened since {since:.0}, as far as AWS remembers")),
         Output::Text => line(&all.iter().map(row).collect::<Vec<_>>().join("\n")),
     };
     written(result)?;
+    if !captured && Timestamp::now().duration_since(since) > FORGETS {
+        progress("note: ECS keeps stopped tasks for an hour, and this cluster has no event log that keeps them longer");
+    }
     gaps.iter().for_each(|gap| progress(&format!("warning: not read: {gap}")));
     Ok(if gaps.is_empty() { Exit::Done } else { Exit::Failed })
 }

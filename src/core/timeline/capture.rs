@@ -1,0 +1,273 @@
+//! What ECS said about a cluster when it happened, as the cluster's event log keeps it. ECS itself forgets a stopped
+//! task after an hour, and everything of a service with the service.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{Kind, Moment, stop};
+use crate::core::finding::of_stop;
+use crate::core::fleet::{Container, Fleet, Health, Task};
+use crate::core::text::sanitise;
+
+/// The log group into which ECS's event capture writes the events of a cluster (ECS developer guide, "Amazon ECS
+/// event capture"). The platform's stack makes the same one; for other clusters the ECS console does.
+pub fn group(cluster: &str) -> String {
+    let name = cluster.rsplit('/').next().unwrap_or(cluster);
+    format!("/aws/events/ecs/containerinsights/{name}/performance")
+}
+
+/// The filter pattern for what is read of it: an event log of the ECS console's has each change of each task in it.
+pub const PATTERN: &str = r#"{ ($.detail.lastStatus = "STOPPED") || ($.detail.eventName = "SERVICE_DEPLOYMENT_*") || ($.detail.eventType = "WARN") || ($.detail.eventType = "ERROR") }"#;
+
+/// What the event log of a cluster tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Captured {
+    /// Tasks of services that stopped.
+    pub stopped: Vec<Task>,
+    /// Deployments, and what ECS warned of.
+    pub moments: Vec<Moment>,
+}
+
+impl Captured {
+    /// Takes an event as EventBridge writes it. What is no event of ECS's, or tells nothing of a service, is left out.
+    pub fn take(&mut self, message: &str) {
+        let Ok(event) = serde_json::from_str::<Event>(message) else { return };
+        match event.detail {
+            Detail::Task(task) => self.stopped.extend(task.told()),
+            Detail::Service(service) => {
+                self.moments.extend(told(&service, event.time, &event.resources));
+            }
+        }
+    }
+
+    /// What it knows of a server, or of all, beyond what the fleet does.
+    pub fn beyond(&self, fleet: Option<&Fleet>, server: Option<&str>) -> Vec<Moment> {
+        let ours = |name: &str| server.is_none_or(|wanted| wanted == name);
+        let known = |task: &&Task| fleet.is_some_and(|fleet| fleet.knows_stop(task));
+        let stopped = self.stopped.iter().filter(|task| ours(&task.service) && !known(task));
+        let stopped = stopped.filter_map(|task| stop(&task.service, task));
+        let moments = self.moments.iter().filter(|moment| ours(&moment.subject)).cloned();
+        stopped.chain(moments).collect()
+    }
+}
+
+/// An event of the source `aws.ecs` (ECS developer guide, "Amazon ECS events").
+#[derive(Deserialize)]
+struct Event {
+    time: Timestamp,
+    #[serde(default)]
+    resources: Vec<String>,
+    detail: Detail,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Detail {
+    Task(Box<TaskDetail>),
+    Service(ServiceDetail),
+}
+
+/// "ECS Task State Change": the task as DescribeTasks shows it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TaskDetail {
+    task_arn: String,
+    last_status: String,
+    #[serde(default)]
+    desired_status: String,
+    #[serde(default)]
+    group: String,
+    #[serde(default)]
+    task_definition_arn: String,
+    #[serde(default)]
+    availability_zone: String,
+    started_at: Option<Timestamp>,
+    created_at: Option<Timestamp>,
+    stopped_at: Option<Timestamp>,
+    stop_code: Option<String>,
+    stopped_reason: Option<String>,
+    #[serde(default)]
+    containers: Vec<ContainerDetail>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContainerDetail {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    image: String,
+    #[serde(default)]
+    last_status: String,
+    exit_code: Option<i32>,
+    reason: Option<String>,
+}
+
+/// "ECS Deployment State Change" and "ECS Service Action".
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ServiceDetail {
+    event_type: String,
+    event_name: String,
+    deployment_id: Option<String>,
+    reason: Option<String>,
+}
+
+impl TaskDetail {
+    /// The task, if it has stopped and was a service's.
+    fn told(self) -> Option<Task> {
+        let service = self.group.strip_prefix("service:").map(sanitise)?;
+        let task = Task {
+            arn: sanitise(&self.task_arn),
+            service,
+            last_status: sanitise(&self.last_status).into(),
+            desired_status: sanitise(&self.desired_status).into(),
+            health: Health::Unknown,
+            task_definition: sanitise(&self.task_definition_arn),
+            zone: sanitise(&self.availability_zone),
+            address: None,
+            started_at: self.started_at,
+            created_at: self.created_at,
+            stopped_at: self.stopped_at,
+            stop_code: self.stop_code.map(|code| sanitise(&code).into()),
+            stopped_reason: self.stopped_reason.map(|reason| sanitise(&reason)),
+            containers: self.containers.into_iter().map(ContainerDetail::told).collect(),
+        };
+        task.stopped().then_some(task)
+    }
+}
+
+impl ContainerDetail {
+    fn told(self) -> Container {
+        Container {
+            name: sanitise(&self.name),
+            image: sanitise(&self.image),
+            last_status: sanitise(&self.last_status).into(),
+            exit_code: self.exit_code,
+            reason: self.reason.map(|reason| sanitise(&reason)),
+            health: Health::Unknown,
+            runtime_id: None,
+        }
+    }
+}
+
+/// A deployment that began, ended or failed, or something that ECS warns of.
+fn told(detail: &ServiceDetail, at: Timestamp, resources: &[String]) -> Option<Moment> {
+    let arn = resources.iter().find(|arn| arn.contains(":service/"))?;
+    let service = sanitise(arn.rsplit('/').next().unwrap_or_default());
+    let bad = detail.event_type != "INFO";
+    let reason = detail.reason.as_deref().map(|reason| format!(": {}", sanitise(reason))).unwrap_or_default();
+    let name = sanitise(&detail.event_name).to_lowercase().replace('_', " ");
+    let deployment = detail.deployment_id.as_deref().map(sanitise);
+    if deployment.is_none() && !bad {
+        return None;
+    }
+    let (kind, what) = match deployment {
+        Some(id) => (Kind::Deployment, format!("deployment {id}: {}{reason}", name.trim_start_matches("service "))),
+        None => (Kind::Event, format!("{name}{reason}")),
+    };
+    let finding = if bad { of_stop(&what) } else { None };
+    Some(Moment { finding, ..Moment::new(at, kind, &service, what, bad) })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// As in the developer guide, of a task that needed more memory than it had.
+    fn stopped() -> String {
+        let task = "arn:aws:ecs:eu-west-1:123456789012:task/quarterdeck-prod/1dc5c17a422b4dc4b493371970c6c4d6";
+        json!({
+            "version": "0", "detail-type": "ECS Task State Change", "source": "aws.ecs",
+            "time": "2026-01-05T21:44:19Z", "region": "eu-west-1", "resources": [task],
+            "detail": {
+                "clusterArn": "arn:aws:ecs:eu-west-1:123456789012:cluster/quarterdeck-prod",
+                "availabilityZone": "eu-west-1b",
+                "containers": [{
+                    "name": "server", "image": "mcp-time:7", "lastStatus": "STOPPED", "exitCode": 137,
+                    "reason": "OutOfMemoryError: Container killed due to memory usage",
+                }],
+                "createdAt": "2026-01-05T20:02:34.618Z", "startedAt": "2026-01-05T20:03:05.012Z",
+                "stoppedAt": "2026-01-05T21:44:16.235Z", "group": "service:time", "startedBy": "ecs-svc/7182",
+                "lastStatus": "STOPPED", "desiredStatus": "STOPPED", "stopCode": "EssentialContainerExited",
+                "stoppedReason": "Essential container in task exited", "taskArn": task,
+                "taskDefinitionArn": "arn:aws:ecs:eu-west-1:123456789012:task-definition/quarterdeck-prod-time:7",
+            },
+        })
+        .to_string()
+    }
+
+    fn read(message: &str) -> Captured {
+        let mut captured = Captured::default();
+        captured.take(message);
+        captured
+    }
+
+    #[test]
+    fn a_task_that_stopped_hours_ago_is_told_with_its_reason() {
+        let told = read(&stopped()).beyond(None, None);
+        let [moment] = told.as_slice() else { panic!("{told:?}") };
+        let expected = ("time", Kind::Task, true, Some("1dc5c17a422b4dc4b493371970c6c4d6"));
+        assert_eq!((moment.subject.as_str(), moment.kind, moment.bad, moment.task.as_deref()), expected);
+        assert_eq!(moment.at.to_string(), "2026-01-05T21:44:16.235Z");
+        assert!(moment.what.contains("server: exit 137"), "{}", moment.what);
+        assert_eq!(moment.finding.map(crate::core::finding::Id::word), Some("out-of-memory"));
+    }
+
+    #[test]
+    fn who_wants_one_server_gets_that_one_alone() {
+        let captured = read(&stopped());
+        assert_eq!(captured.beyond(None, Some("weather")), []);
+        assert_eq!(captured.beyond(None, Some("time")).len(), 1);
+    }
+
+    #[test]
+    fn what_the_fleet_still_knows_is_told_once() {
+        let captured = read(&stopped());
+        let fleet = Fleet { gone: captured.stopped.clone(), ..Fleet::default() };
+        assert_eq!(captured.beyond(Some(&fleet), None), []);
+    }
+
+    #[rstest::rstest]
+    #[case::began("SERVICE_DEPLOYMENT_IN_PROGRESS", "INFO", Some("ecs-svc/1"), Some((Kind::Deployment, false)))]
+    #[case::failed("SERVICE_DEPLOYMENT_FAILED", "ERROR", Some("ecs-svc/1"), Some((Kind::Deployment, true)))]
+    #[case::warned("SERVICE_TASK_PLACEMENT_FAILURE", "ERROR", None, Some((Kind::Event, true)))]
+    #[case::steady("SERVICE_STEADY_STATE", "INFO", None, None)]
+    fn of_services_what_changed_or_went_wrong_is_told(
+        #[case] name: &str,
+        #[case] kind: &str,
+        #[case] deployment: Option<&str>,
+        #[case] expected: Option<(Kind, bool)>,
+    ) {
+        let event = json!({
+            "time": "2026-01-05T20:00:00Z", "source": "aws.ecs",
+            "resources": ["arn:aws:ecs:eu-west-1:123456789012:service/quarterdeck-prod/time"],
+            "detail": { "eventName": name, "eventType": kind, "deploymentId": deployment, "reason": "because\u{1b}[31m" },
+        });
+        let told = read(&event.to_string()).moments;
+        assert_eq!(told.first().map(|moment| (moment.kind, moment.bad)), expected);
+        assert!(told.iter().all(|moment| moment.subject == "time" && moment.what.ends_with(": because")), "{told:?}");
+    }
+
+    #[rstest::rstest]
+    #[case::no_json("[WARN] not an event")]
+    #[case::not_ecs(r#"{"time":"2026-01-05T20:00:00Z","detail":{"state":"stopped"}}"#)]
+    #[case::of_no_service(
+        r#"{"time":"2026-01-05T20:00:00Z","detail":{"taskArn":"a","lastStatus":"STOPPED","group":"family:x"}}"#
+    )]
+    #[case::running(
+        r#"{"time":"2026-01-05T20:00:00Z","detail":{"taskArn":"a","lastStatus":"RUNNING","group":"service:x"}}"#
+    )]
+    fn what_is_no_event_of_a_service_is_left_out(#[case] message: &str) {
+        assert_eq!(read(message), Captured::default());
+    }
+
+    #[rstest::rstest]
+    #[case("quarterdeck-prod")]
+    #[case("arn:aws:ecs:eu-west-1:123456789012:cluster/quarterdeck-prod")]
+    fn the_log_has_the_name_that_ecs_gives_it(#[case] cluster: &str) {
+        assert_eq!(group(cluster), "/aws/events/ecs/containerinsights/quarterdeck-prod/performance");
+    }
+}
