@@ -29,6 +29,7 @@ use crate::core::operation::{Announced, Applied, Approved};
 use crate::core::pace::Usage;
 use crate::core::reach::{Broken, Reach};
 use crate::core::stack::{ChangeSetRequest, Drafted, Stack, StackDetail, StackRef};
+use crate::core::user::{User, UserList};
 
 /// The updates of a live tail session, until it ends or breaks. The first error is the last item.
 pub type TailStream = BoxStream<'static, CloudResult<TailUpdate>>;
@@ -50,6 +51,7 @@ pub trait Cloud:
     + Drafts
     + Images
     + Clients
+    + Users
     + Secrets
     + Logs
     + Insights
@@ -202,6 +204,17 @@ pub trait Clients {
     /// The id of the one of a client's secrets that `AWSCURRENT` of a Secret holds; `None` if that cannot be
     /// told. Only the original secret has a value that Cognito shows.
     async fn secret_in_force(&self, pool: &str, client: &str, secret: &str) -> CloudResult<Option<String>>;
+}
+
+/// The people of a user pool.
+#[async_trait]
+pub trait Users {
+    /// The users of a pool whose name or, with an `@` in it, address begins so; the first 600 of them
+    /// (ListUsers). Sorted by what they are called.
+    async fn users(&self, pool: &str, beginning: &str) -> CloudResult<UserList>;
+
+    /// The user of this name or address (AdminGetUser).
+    async fn user(&self, pool: &str, name: &str) -> CloudResult<Option<User>>;
 }
 
 /// Secrets Manager, without the values that it keeps.

@@ -17,6 +17,7 @@ use crate::cloud::{Clients, CloudResult, ErrorKind};
 use crate::core::client::{Client, ClientList, ClientSecret, Details, SecretEntry};
 use crate::core::operation::work::{Label, Version};
 use crate::core::unread::Read;
+use crate::core::user::Lifetimes;
 
 const DESCRIBE: &str = "cognito-idp:DescribeUserPoolClient";
 const SECRETS: &str = "cognito-idp:ListUserPoolClientSecrets";
@@ -270,6 +271,29 @@ fn details(found: &sdk::UserPoolClientType, secrets: &CloudResult<Option<Vec<Cli
         scopes: scopes.collect(),
         created_at: time(found.creation_date()),
         updated_at: time(found.last_modified_date()),
+        lifetimes: lifetimes(found),
+    }
+}
+
+/// How long the tokens of a client last. The units are hours for access tokens and days for refresh tokens unless
+/// the client says otherwise, and a length of zero is the default (API reference, CreateUserPoolClient).
+fn lifetimes(found: &sdk::UserPoolClientType) -> Lifetimes {
+    let units = found.token_validity_units();
+    let seconds = |unit: Option<&sdk::TimeUnitsType>, usual: i64| match unit {
+        Some(sdk::TimeUnitsType::Seconds) => 1,
+        Some(sdk::TimeUnitsType::Minutes) => 60,
+        Some(sdk::TimeUnitsType::Hours) => 3_600,
+        Some(sdk::TimeUnitsType::Days) => 86_400,
+        _ => usual,
+    };
+    let usual = Lifetimes::default();
+    let access = found.access_token_validity().filter(|length| *length > 0);
+    let refresh = Some(found.refresh_token_validity()).filter(|length| *length > 0);
+    let access_unit = seconds(units.and_then(|units| units.access_token()), 3_600);
+    let refresh_unit = seconds(units.and_then(|units| units.refresh_token()), 86_400);
+    Lifetimes {
+        access: access.map_or(usual.access, |length| i64::from(length) * access_unit),
+        refresh: refresh.map_or(usual.refresh, |length| i64::from(length) * refresh_unit),
     }
 }
 

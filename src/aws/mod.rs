@@ -38,6 +38,7 @@ mod stacks;
 mod tail;
 mod token;
 mod turns;
+mod users;
 mod validation;
 mod write;
 

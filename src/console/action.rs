@@ -3,10 +3,13 @@
 
 use super::effect::Effect;
 use super::model::Model;
-use super::screens::{SCREENS, Screen, clients, doctor, everywhere, fleet, insights, logs, requests, stack, timeline};
+use super::screens::{
+    SCREENS, Screen, clients, doctor, everywhere, fleet, insights, logs, requests, stack, timeline, users,
+};
 use super::{dialogs, operations, poll};
 use crate::core::health::Remedy;
 use crate::core::operation::PlanRequest;
+use crate::core::operation::user::UserChange;
 
 /// Where an action is available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,6 +96,7 @@ mod words {
     pub(super) const on_logs: Scope = Scope::Screen(Screen::Logs);
     pub(super) const on_stack: Scope = Scope::Screen(Screen::Stack);
     pub(super) const on_clients: Scope = Scope::Screen(Screen::Clients);
+    pub(super) const on_users: Scope = Scope::Screen(Screen::Users);
     pub(super) const on_timeline: Scope = Scope::Screen(Screen::Timeline);
     pub(super) const on_doctor: Scope = Scope::Screen(Screen::Doctor);
     pub(super) const on_requests: Scope = Scope::Screen(Screen::Requests);
@@ -103,7 +107,7 @@ mod words {
 }
 use words::{
     everywhere as global, on_clients, on_doctor, on_fleet, on_insights, on_logs, on_operation, on_requests, on_stack,
-    on_timeline, reads, writes,
+    on_timeline, on_users, reads, writes,
 };
 
 actions! {
@@ -171,6 +175,11 @@ actions! {
 
     ClientDescribe "client-describe" on_clients ["d"] reads "everything known of the selected client" => clients::describe;
     Rotate "rotate" on_clients ["O"] writes "rotate the selected client's secret" => clients::rotate;
+
+    UserDescribe "users-describe" on_users ["d"] reads "everything known of the selected user" => users::describe;
+    SignOut "sign-out" on_users ["O"] writes "end the refresh tokens of the selected user"
+        => |model| users::change(model, UserChange::SignOut);
+    SwitchUser "switch-user" on_users ["X"] writes "let the selected user sign in no more, or again" => users::switch;
 
     TimelineLogs "timeline-logs" on_timeline ["l"] reads "the log of the row's server at that time" => timeline::log;
     TimelineDescribe "timeline-describe" on_timeline ["d"] reads "the whole of the selected row" => timeline::describe;
@@ -253,6 +262,7 @@ impl Here {
                 let client = clients::selected(model);
                 (client.is_some(), client.is_some_and(|client| !client.public()))
             }
+            Screen::Users => (row, users::selected(model).is_some()),
             Screen::Timeline => {
                 let moment = timeline::selected(model);
                 let server = moment.and_then(|moment| timeline::server_of(model, moment));
@@ -271,7 +281,8 @@ impl Here {
             A::Open | A::Copy => self.row,
             A::ServerLogs | A::Describe | A::Raw | A::Events | A::Scale | A::Restart | A::Rollback => self.selected,
             A::StackDescribe | A::StackEvents | A::ClientDescribe => self.selected,
-            A::TimelineDescribe | A::DoctorDescribe => self.selected,
+            A::TimelineDescribe | A::DoctorDescribe | A::UserDescribe => self.selected,
+            A::SignOut | A::SwitchUser => self.particular,
             A::StopTask | A::Destroy | A::Rotate | A::TimelineLogs | A::DoctorAgain => self.particular,
             A::NextMatch | A::PreviousMatch => self.found,
             A::NextMark | A::PreviousMark => self.marked,

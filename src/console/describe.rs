@@ -1,6 +1,6 @@
 //! All that is known of one thing, as text for a dialog.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::dialogs::Dialog;
@@ -16,8 +16,9 @@ use crate::core::logs::field::as_text;
 use crate::core::logs::{ContainerLog, LineRef};
 use crate::core::meaning::Meaning;
 use crate::core::stack::{Stack, StackDetail};
-use crate::core::text::{age, sanitise};
+use crate::core::text::{age, sanitise, short_duration};
 use crate::core::unread::Read;
+use crate::core::user::User;
 
 type Lines = Vec<Vec<Cell>>;
 
@@ -239,10 +240,37 @@ fn client_details(details: &Details, now: Timestamp) -> Lines {
         field("grants", details.flows.join(" ")),
         field("created", when(now, details.created_at)),
         field("changed", when(now, details.updated_at)),
+        field(
+            "access tokens",
+            lasts(details.lifetimes.access(), "a server takes one until it ends, whatever happens here"),
+        ),
         heading("scopes"),
     ];
+    if details.for_people() {
+        let words = "refreshed without a sign-in until then; a sign-out ends that";
+        lines.insert(lines.len() - 1, field("refresh tokens", lasts(details.lifetimes.refresh(), words)));
+    }
     lines.extend(details.scopes.iter().map(|scope| vec![Cell::plain(format!("  {scope}"))]));
     lines
+}
+
+/// Everything known of somebody who signs in.
+pub fn user(user: &User, now: Timestamp) -> Dialog {
+    let lines = vec![
+        field("user", &user.name),
+        field("e-mail", user.email.as_deref().unwrap_or("-")),
+        field("subject", &user.subject),
+        field("status", &user.status),
+        field("may sign in", if user.enabled { "yes" } else { "no" }),
+        field("made", when(now, user.created_at)),
+        field("changed", when(now, user.changed_at)),
+        field("last sign-in", "? Cognito keeps it in its PLUS plan alone; `m` shows who calls"),
+    ];
+    text(format!("user {}", user.called()), lines)
+}
+
+fn lasts(length: SignedDuration, words: &str) -> String {
+    format!("last {}: {words}", short_duration(length))
 }
 
 /// A log line: its fields if it is JSON, else its whole text.

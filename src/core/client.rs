@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::error::CloudError;
 use super::unread::{Part, Read, Unread};
+use super::user::Lifetimes;
 
 /// The user pool of an environment with its clients, read in one refresh.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -96,6 +97,15 @@ pub struct Details {
     pub created_at: Option<Timestamp>,
     /// When it was last changed.
     pub updated_at: Option<Timestamp>,
+    /// How long its tokens last, in seconds.
+    pub lifetimes: Lifetimes,
+}
+
+impl Details {
+    /// Whether people sign in through it, and so get refresh tokens.
+    pub fn for_people(&self) -> bool {
+        self.flows.iter().any(|flow| flow == "code" || flow == "implicit")
+    }
 }
 
 /// The settings among the other fields of a client. One that was not read has each of them, as `null`, so
@@ -108,6 +118,7 @@ fn details<S: Serializer>(read: &Read<Details>, serializer: S) -> Result<S::Ok, 
         scopes: Option<()>,
         created_at: Option<()>,
         updated_at: Option<()>,
+        lifetimes: Option<()>,
         not_read: String,
     }
     match read {
@@ -118,6 +129,7 @@ fn details<S: Serializer>(read: &Read<Details>, serializer: S) -> Result<S::Ok, 
             scopes: None,
             created_at: None,
             updated_at: None,
+            lifetimes: None,
             not_read: why.to_string(),
         }
         .serialize(serializer),

@@ -29,3 +29,4 @@ pub mod stack;
 pub mod text;
 pub mod timeline;
 pub mod unread;
+pub mod user;

@@ -296,7 +296,7 @@ fn first_call(read: &Fetch) -> &'static str {
         Fetch::Identity => "sts:GetCallerIdentity",
         Fetch::Fleet(_) => "ecs:DescribeServices",
         Fetch::Announced => "ecs:DescribeClusters",
-        Fetch::Stacks | Fetch::Clients | Fetch::History(_) => "cloudformation:DescribeStacks",
+        Fetch::Stacks | Fetch::Clients | Fetch::Users | Fetch::History(_) => "cloudformation:DescribeStacks",
         Fetch::StackDetail(_) => "cloudformation:DescribeStackEvents",
     }
 }
@@ -322,5 +322,6 @@ async fn answer(session: &Session, read: &Fetch) -> Answer {
         Fetch::StackDetail(stack) => Answer::StackDetail(cloud.stack_detail(stack).await),
         Fetch::History(stretch) => Answer::History(history::read(session, stretch).await),
         Fetch::Clients => Answer::Clients(read::clients(session).await),
+        Fetch::Users => Answer::Users(read::users(session, "").await),
     }
 }

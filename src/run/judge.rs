@@ -11,6 +11,7 @@ use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::record::{Entry, Outcome};
 use crate::core::operation::rotate::{Rotation, UndoRotation};
 use crate::core::operation::service::{DEPLOYMENT, DESIRED, Restart, Rollback, Scale, ServiceRef, seen};
+use crate::core::operation::user::ChangeUser;
 use crate::core::operation::variable::SetSecret;
 use crate::core::operation::work::{Label, Shown, labelled};
 use crate::core::operation::{Call, Fact, Facts, Intent, Operation, SecretCall, StackCall, Standing, Work};
@@ -50,6 +51,7 @@ pub async fn judge(session: &Session, operation: &Operation) -> CloudResult<Stan
         Intent::Rotate(rotation) => of_rotation(session, operation, rotation).await,
         Intent::UndoRotation(undo) => of_undo(session, operation, undo).await,
         Intent::SetSecret(set) => of_set(session, operation, set).await,
+        Intent::ChangeUser(change) => of_user(session, change).await,
     }
 }
 
@@ -87,6 +89,17 @@ async fn of_set(session: &Session, operation: &Operation, set: &SetSecret) -> Cl
         }
         Ok(_) => Ok(Standing::Void(format!("the value of {} was not kept; set it again", set.key))),
     }
+}
+
+/// The call looks again; whoever has changed the user since wanted something else.
+async fn of_user(session: &Session, change: &ChangeUser) -> CloudResult<Standing> {
+    Ok(match session.cloud.user(&change.pool, &change.user).await? {
+        None => Standing::Void(format!("there is no user {} any more", change.user)),
+        Some(found) if found.subject != change.subject => {
+            Standing::Void(format!("{} is somebody else now", change.user))
+        }
+        Some(_) => Standing::Resumable,
+    })
 }
 
 async fn of_scale(session: &Session, operation: &Operation, scale: &Scale) -> CloudResult<Standing> {

@@ -11,6 +11,7 @@ use crate::core::error::Refusal;
 use crate::core::fleet::{Fleet, Server};
 use crate::core::stack::{Stack, StackRef};
 use crate::core::text::count;
+use crate::core::user::UserList;
 use crate::run::Session;
 
 /// The call that an error names if a stack does not exist or lacks an output.
@@ -136,6 +137,15 @@ pub async fn clients(session: &Session) -> CloudResult<ClientList> {
     let platform = platform(session).await?;
     let pool = output(&platform, "UserPoolId")?;
     session.cloud.clients_lately(&pool, &session.context.environment).await
+}
+
+/// The people of the environment's user pool whose name or address begins so.
+///
+/// # Errors
+/// When the pool is not known, or its users cannot be listed.
+pub async fn users(session: &Session, beginning: &str) -> CloudResult<UserList> {
+    let platform = platform(session).await?;
+    session.cloud.users(&output(&platform, "UserPoolId")?, beginning).await
 }
 
 /// The platform stack: it knows the user pool and the token endpoint.

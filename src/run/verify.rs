@@ -9,7 +9,9 @@ use crate::core::finding::{Finding, Gravity, Layer, findings, of_gone};
 use crate::core::fleet::Server;
 use crate::core::operation::deploy::seen_stack;
 use crate::core::operation::protocol::News;
-use crate::core::operation::verify::{bounds_are, changed_last_by, gone, settled, steady, task_stopped, variable_set};
+use crate::core::operation::verify::{
+    bounds_are, changed_last_by, gone, settled, steady, task_stopped, user_enabled, variable_set,
+};
 use crate::core::operation::work::{Shown, TokenProbe};
 use crate::core::operation::{Check, CheckState, Fact, Facts};
 use crate::core::reach::{Broken, Reach};
@@ -71,6 +73,9 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         Check::TokenGranted { probe } => granted(session, probe).await?,
         Check::TokenRefused { probe } => refused(session, probe).await?,
         Check::VariableSet { secret, key, version } => variable_set(&cloud.variables(secret).await?, key, version),
+        Check::UserEnabled { pool, user, enabled } => {
+            user_enabled(cloud.user(pool, user).await?.as_ref(), user, *enabled)
+        }
         Check::GraceOver { until } => {
             let left = until.duration_since(Timestamp::now());
             if left.is_positive() {

@@ -87,6 +87,8 @@ const USEFUL: &[Action] = &[
     Action::TimelineWindow,
     Action::Deploy,
     Action::Rotate,
+    Action::SignOut,
+    Action::SwitchUser,
     Action::NextError,
     Action::Sources,
     Action::JumpTime,

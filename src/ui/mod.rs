@@ -31,6 +31,7 @@ mod steps;
 mod table;
 pub mod theme;
 mod timeline;
+mod users;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -75,6 +76,7 @@ fn compose(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> (Optio
         Screen::Logs => logs::draw(model, theme, body, buf),
         Screen::Stack => stack::draw(model, theme, body, buf),
         Screen::Clients => clients::draw(model, theme, body, buf),
+        Screen::Users => users::draw(model, theme, body, buf),
         Screen::Timeline => timeline::draw(model, theme, body, buf),
         Screen::Doctor => doctor::draw(model, theme, body, buf),
         Screen::Requests => requests::draw(model, theme, body, buf),

@@ -12,6 +12,7 @@ use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::core::operation::record::{Entry, Note, Outcome};
+use quarterdeck::core::operation::user::UserChange;
 use quarterdeck::core::operation::{
     BoardCall, Call, Event, Fact, Facts, Operation, Order, Phase, SecretCall, Standing, Way, protocol::Mark,
 };
@@ -215,6 +216,18 @@ fn filters_apply_while_typed_and_the_sort_order_can_be_reversed() {
     console.keys("/");
     console.send(Msg::Paste("server:\u{7}docs".into()));
     assert_eq!(selected(&console.model), "docs", "a paste filters at once, without its control characters");
+}
+
+#[rstest]
+#[case::signed_out("4uO", "anna", UserChange::SignOut)]
+#[case::who_may_sign_in_is_disabled("4uX", "anna", UserChange::Disable)]
+#[case::who_may_not_is_enabled("4ujX", "bert", UserChange::Enable)]
+fn people_are_changed_from_the_clients(#[case] keys: &str, #[case] who: &str, #[case] change: UserChange) {
+    let mut console = Console::new();
+    let expected = PlanRequest::ChangeUser { user: format!("{who}-0a1b2c3d"), change };
+    assert_eq!(request(console.keys(keys)), Some(expected));
+    console.keys("<esc><esc>");
+    assert_eq!(console.model.screen, Screen::Clients);
 }
 
 #[test]

@@ -57,5 +57,6 @@ mod tail_schedules;
 mod tour;
 mod unread;
 mod update;
+mod users;
 mod variables;
 mod walls;

@@ -101,7 +101,7 @@ fn every_call_that_an_error_names_is_in_the_table() {
 #[case(Job::Watch, &[Part::Reads])]
 #[case(Job::Logs, &[Part::Reads, Part::Logs])]
 #[case(Job::Scale, &[Part::Reads, Part::Restart, Part::Scale, Part::StopTask])]
-#[case(Job::Rotate, &[Part::Reads, Part::Secrets, Part::Rotate])]
+#[case(Job::Rotate, &[Part::Reads, Part::Secrets, Part::Rotate, Part::Users])]
 #[case(Job::Deploy, &[Part::Reads, Part::Secrets, Part::Deploy, Part::Refused, Part::Discard, Part::Destroy, Part::Images])]
 #[tokio::test]
 async fn a_job_makes_no_call_that_its_policy_forbids(#[case] job: Job, #[case] parts: &[Part]) {

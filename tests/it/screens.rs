@@ -192,6 +192,11 @@ fn client_states() {
     let mut console = Console::new();
     console.keys("4");
     snap("clients", &console, ALL);
+    console.keys("u");
+    snap("users", &console, ALL);
+    console.keys("<enter>");
+    snap("users-detail", &console, &[SMALL]);
+    console.keys("<esc><esc>");
     let mut empty = Console::with(fixtures::empty());
     empty.keys("4");
     snap("clients-empty", &empty, &[SMALL]);

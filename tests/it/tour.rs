@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::support::front::{Front, Spoilt};
 use crate::support::operators;
 use crate::support::plans::{self, bare};
-use crate::support::world::{Setup, World};
+use crate::support::world::{Setup, User, World};
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use quarterdeck::aws::{Access, connect};
@@ -13,6 +13,7 @@ use quarterdeck::core::image::EcrImage;
 use quarterdeck::core::logs::LogQuery;
 use quarterdeck::core::logs::insights::InsightsRequest;
 use quarterdeck::core::operation::service::StopTask;
+use quarterdeck::core::operation::user::UserChange;
 use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
 use quarterdeck::core::operation::{Intent, Operation, Order, PlanRequest};
 use quarterdeck::core::plan::Plan;
@@ -40,6 +41,7 @@ pub enum Part {
     /// A destroy of what an earlier one could not delete, because it is protected.
     Stuck,
     Images,
+    Users,
 }
 
 impl Part {
@@ -68,6 +70,8 @@ impl Part {
             C::DescribeEvents => Self::Refused,
             C::ListChangeSets => Self::Discard,
             C::DeleteStack => Self::Destroy,
+            C::ListUsers | C::AdminGetUser | C::AdminUserGlobalSignOut => Self::Users,
+            C::AdminDisableUser | C::AdminEnableUser => Self::Users,
             C::DescribeUserPool | C::UpdateUserPool => Self::Stuck,
             C::DescribeLoadBalancerAttributes | C::ModifyLoadBalancerAttributes => Self::Stuck,
             C::BatchGetImage | C::GetDownloadUrlForLayer => Self::Images,
@@ -114,6 +118,7 @@ pub async fn tour(part: Part, spoilt: Option<Spoilt>) -> (Vec<String>, String) {
         Part::Deploy | Part::Refused => planned(&session, &world, PlanRequest::Deploy { servers: Vec::new() }).await,
         Part::Discard => discard(&session, &world).await,
         Part::Images => images(&session).await,
+        Part::Users => users(&session, &world).await,
         Part::Destroy => planned(&session, &world, PlanRequest::Destroy).await,
         Part::Stuck => {
             world.state().half_delete("platform");
@@ -175,6 +180,15 @@ async fn logs(session: &Session) -> String {
 async fn images(session: &Session) -> String {
     let name = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/time:1";
     format!("{:?}\n", session.cloud.image(&EcrImage::parse(name).unwrap()).await)
+}
+
+async fn users(session: &Session, world: &World) -> String {
+    world.state().users.insert("anna".into(), User::new("sub-1"));
+    let mut said = format!("{:?}\n", session.cloud.users("pool", "a").await);
+    for change in [UserChange::Disable, UserChange::Enable] {
+        said += &planned(session, world, PlanRequest::ChangeUser { user: "anna".into(), change }).await;
+    }
+    said
 }
 
 /// A change set of a stack that has nothing else.

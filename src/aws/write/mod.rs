@@ -9,6 +9,7 @@ mod publish;
 mod rotation;
 mod service;
 mod stack;
+mod user;
 mod variable;
 
 use async_trait::async_trait;
@@ -42,6 +43,7 @@ impl AwsCloud {
                 self.forget_clients();
                 written
             }
+            Call::User(call) => self.write_user(call).await,
             Call::Board(call) => self.write_board(call).await.map(nothing).map(Applied::Done),
         }
     }

@@ -142,6 +142,9 @@ pub enum CloudCommand {
     /// Cognito app clients.
     #[command(subcommand)]
     Clients(ClientsCommand),
+    /// People who sign in.
+    #[command(subcommand)]
+    Users(UsersCommand),
     /// Variables of a server whose values are secret.
     #[command(subcommand)]
     Secret(SecretCommand),
@@ -321,6 +324,32 @@ pub enum ClientsCommand {
     Token {
         /// Client name or id.
         client: String,
+    },
+}
+
+/// User commands.
+#[derive(Debug, Clone, Subcommand)]
+pub enum UsersCommand {
+    /// Who can sign in.
+    List {
+        /// Only those whose name, or address, begins so.
+        #[arg(default_value = "")]
+        beginning: String,
+    },
+    /// End the refresh tokens of a user, on every device. Access tokens go on working until they end.
+    SignOut {
+        /// Name or e-mail address.
+        user: String,
+    },
+    /// The same, and the user cannot sign in any more.
+    Disable {
+        /// Name or e-mail address.
+        user: String,
+    },
+    /// Let a user sign in again.
+    Enable {
+        /// Name or e-mail address.
+        user: String,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cli::{
     Cli, ClientsCommand, CloudCommand, Global, Offline, OperationsCommand, OutputFormat, RotateFlags, ScaleFlags,
-    SecretCommand,
+    SecretCommand, UsersCommand,
 };
 use crate::failure::ProgramFailure;
 use clap::CommandFactory;
@@ -10,6 +10,7 @@ use quarterdeck::cloud::ErrorKind;
 use quarterdeck::console::action::{self, ActionInfo};
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::fleet::Bounds;
+use quarterdeck::core::operation::user::UserChange;
 use quarterdeck::core::operation::{PlanRequest, Way};
 use quarterdeck::run::audit::Audit;
 use quarterdeck::run::headless::{self, Consent, Exit, Output};
@@ -108,6 +109,7 @@ pub async fn execute(session: &Session, global: &Global, command: CloudCommand) 
         CloudCommand::Clients(ClientsCommand::List) => headless::list_clients(session, output).await?,
         CloudCommand::Clients(ClientsCommand::Token { client }) => headless::token(session, &client, output).await?,
         CloudCommand::Clients(ClientsCommand::Rotate(rotate)) => self::rotate(session, global, rotate).await?,
+        CloudCommand::Users(command) => users(session, global, command).await?,
         CloudCommand::Secret(SecretCommand::Set { server, key }) => {
             headless::set_secret(session, server, key, &consent(global), output).await?
         }
@@ -126,6 +128,8 @@ fn writes(command: &CloudCommand) -> bool {
         CloudCommand::Environment(_) | CloudCommand::Server(_) | CloudCommand::Scale(_) => true,
         CloudCommand::Clients(ClientsCommand::Rotate(_)) => true,
         CloudCommand::Clients(ClientsCommand::List | ClientsCommand::Token { .. }) => false,
+        CloudCommand::Users(UsersCommand::List { .. }) => false,
+        CloudCommand::Users(_) => true,
         CloudCommand::Secret(SecretCommand::Set { .. }) => true,
         CloudCommand::Secret(SecretCommand::List { .. }) => false,
         CloudCommand::Plan { .. } | CloudCommand::Status(_) | CloudCommand::Audit => false,
@@ -190,6 +194,16 @@ async fn operations(session: &Session, global: &Global, command: OperationsComma
         OperationsCommand::Undo { id } => headless::undo(session, &id, &consent, output).await,
         OperationsCommand::Close { id } => headless::resume(session, &id, Way::Close, &consent, output).await,
     }
+}
+
+async fn users(session: &Session, global: &Global, command: UsersCommand) -> Result<Exit, headless::Failure> {
+    let (user, change) = match command {
+        UsersCommand::List { beginning } => return headless::list_users(session, &beginning, output(global)).await,
+        UsersCommand::SignOut { user } => (user, UserChange::SignOut),
+        UsersCommand::Disable { user } => (user, UserChange::Disable),
+        UsersCommand::Enable { user } => (user, UserChange::Enable),
+    };
+    write(session, global, PlanRequest::ChangeUser { user, change }).await
 }
 
 async fn rotate(session: &Session, global: &Global, rotate: RotateFlags) -> Result<Exit, headless::Failure> {

@@ -10,6 +10,7 @@ pub mod logs;
 pub mod requests;
 pub mod stack;
 pub mod timeline;
+pub mod users;
 
 use jiff::Timestamp;
 
@@ -25,6 +26,7 @@ use crate::core::identity::Identity;
 use crate::core::operation::Announced;
 use crate::core::stack::{Stack, StackDetail, StackRef};
 use crate::core::timeline::{History, Stretch};
+use crate::core::user::UserList;
 
 /// A table as it is to be drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,6 +205,15 @@ screens! {
         reads: |_| Vec::new(),
         freshness: |_| None,
     }
+    /// People who sign in.
+    Users users {
+        title: "Users",
+        shown: "users" Screen(Clients) ["u"] "people who sign in: sign them out, disable them" => |model| model.show(Screen::Users),
+        parent: Some(Screen::Clients),
+        body: Body::Table { view: users::view, state: |model| &mut model.screens.users.table },
+        reads: |_| vec![Fetch::Users],
+        freshness: users::freshness,
+    }
     /// Results of a Logs Insights query.
     Insights insights {
         title: "Insights",
@@ -297,6 +308,8 @@ reads! {
     History(Stretch) -> History: screens.timeline.past, every timeline::pace;
     /// The clients of the environment's user pool.
     Clients -> ClientList: screens.clients.remote, every clients::pace;
+    /// The people of the environment's user pool.
+    Users -> UserList: screens.users.remote, every clients::pace;
 }
 
 impl Fetch {

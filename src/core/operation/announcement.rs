@@ -33,6 +33,8 @@ pub enum About {
     Server(String),
     /// A client that no server's secret belongs to, by its name.
     Client(String),
+    /// Somebody who can sign in, as Cognito knows them.
+    User(String),
 }
 
 impl About {
@@ -40,11 +42,13 @@ impl About {
     pub fn touches(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Environment, _) | (_, Self::Environment) => true,
-            (Self::Server(one), Self::Server(other)) | (Self::Client(one), Self::Client(other)) => {
+            (Self::Server(one), Self::Server(other))
+            | (Self::Client(one), Self::Client(other))
+            | (Self::User(one), Self::User(other)) => {
                 // One of both may have been read from a tag, which holds not every character.
                 allowed(one) == allowed(other)
             }
-            (Self::Server(_), Self::Client(_)) | (Self::Client(_), Self::Server(_)) => false,
+            (Self::Server(_) | Self::Client(_) | Self::User(_), _) => false,
         }
     }
 
@@ -54,6 +58,7 @@ impl About {
             Self::Environment => environment.to_owned(),
             Self::Server(name) => name.clone(),
             Self::Client(name) => format!("client {name}"),
+            Self::User(name) => format!("user {name}"),
         }
     }
 }
@@ -74,6 +79,7 @@ impl Intent {
             // Whose task it is may not be known; then it may be anybody's.
             Self::StopTask(stop) => return vec![stop.service.as_ref().map_or(About::Environment, server)],
             Self::SetSecret(set) => return vec![server(&set.server)],
+            Self::ChangeUser(change) => return vec![About::User(change.user.clone())],
             Self::Deploy(_) | Self::Destroy(_) => return vec![About::Environment],
             Self::Rotate(rotation) => rotation,
             Self::UndoRotation(undo) => &undo.rotation,
@@ -136,6 +142,7 @@ impl Announcement {
             About::Environment => ENVIRONMENT.to_owned(),
             About::Server(name) => format!("server/{}", allowed(name)),
             About::Client(name) => format!("client/{}", allowed(name)),
+            About::User(name) => format!("user/{}", allowed(name)),
         };
         // A name that was cut would be another's. Who is told of the whole environment is careful enough.
         let about = if about.len() + CALLER > room { ENVIRONMENT.to_owned() } else { about };
@@ -162,6 +169,10 @@ impl Announcement {
             "destroy" => format!("destroys {about}"),
             "rotate" => format!("rotates the secret of {about}"),
             "undo-rotation" => format!("takes back the rotation of {about}"),
+            "set-secret" => format!("sets a secret of {about}"),
+            "sign-out" => format!("signs {about} out"),
+            "disable-user" => format!("disables {about}"),
+            "enable-user" => format!("enables {about}"),
             other => format!("does {other:?} to {about}"),
         }
     }

@@ -6,6 +6,7 @@ use super::deploy::{Deploy, Destroy};
 use super::fact::Facts;
 use super::rotate::{Rotation, UndoRotation};
 use super::service::{Restart, Rollback, Scale, StopTask};
+use super::user::{ChangeUser, UserChange};
 use super::variable::SetSecret;
 use super::work::Step;
 use crate::core::fleet::Bounds;
@@ -54,6 +55,12 @@ pub enum PlanRequest {
         /// Name of the variable.
         key: String,
     },
+    /// Sign a user out, or say whether they may sign in.
+    ChangeUser {
+        /// Name or e-mail address.
+        user: String,
+        change: UserChange,
+    },
     /// Take an unfinished rotation back.
     UndoRotation {
         plan: Box<Plan>,
@@ -74,6 +81,7 @@ impl PlanRequest {
             Self::Destroy => format!("destroy {environment}"),
             Self::Rotate { client, .. } => format!("rotate {client}"),
             Self::SetSecret { server, key } => format!("set {key} of {server}"),
+            Self::ChangeUser { user, change } => format!("{} {user}", change.verb()),
             Self::UndoRotation { .. } => "take the rotation back".to_owned(),
         }
     }
@@ -109,6 +117,8 @@ pub enum Intent {
     UndoRotation(UndoRotation),
     /// Set a variable of a server whose value is secret.
     SetSecret(SetSecret),
+    /// Sign a user out, or say whether they may sign in.
+    ChangeUser(ChangeUser),
 }
 
 impl Intent {
@@ -124,6 +134,7 @@ impl Intent {
             Self::Rotate(_) => "rotate",
             Self::UndoRotation(_) => "undo-rotation",
             Self::SetSecret(_) => "set-secret",
+            Self::ChangeUser(user) => user.change.word(),
         }
     }
 
@@ -147,6 +158,7 @@ impl Intent {
             Self::Rotate(rotation) => rotation.steps(operation, facts),
             Self::UndoRotation(undo) => undo.steps(operation, facts),
             Self::SetSecret(set) => set.steps(operation, facts),
+            Self::ChangeUser(user) => user.steps(),
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod record;
 pub mod rotate;
 pub mod service;
 mod steps;
+pub mod user;
 pub mod variable;
 pub mod verify;
 pub mod work;
@@ -31,4 +32,6 @@ pub use intent::{Intent, PlanRequest};
 pub use offer::{Offer, Standing, Way};
 pub use protocol::{Approved, Event, Operation, Order, Phase};
 pub use record::Record;
-pub use work::{Applied, BoardCall, Call, Changed, Check, CheckState, SecretCall, ServiceCall, StackCall, Step, Work};
+pub use work::{
+    Applied, BoardCall, Call, Changed, Check, CheckState, SecretCall, ServiceCall, StackCall, Step, UserCall, Work,
+};

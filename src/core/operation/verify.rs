@@ -5,6 +5,7 @@ use crate::core::operation::variable::Variables;
 use crate::core::operation::work::{CheckState, Deletion, Made, Promise};
 use crate::core::stack::{Stack, StackDetail, StackEvent};
 use crate::core::unread::Read;
+use crate::core::user::User;
 
 /// Whether a version is in force and has the variable.
 pub fn variable_set(found: &Variables, key: &str, version: &str) -> CheckState {
@@ -15,6 +16,17 @@ pub fn variable_set(found: &Variables, key: &str, version: &str) -> CheckState {
     match found.keys.iter().any(|one| one == key) {
         true => CheckState::Holds(format!("{key} is among its {} variables", found.keys.len())),
         false => CheckState::Failed(format!("{key} is not in the version that was written")),
+    }
+}
+
+/// Whether a user may sign in, or not.
+pub fn user_enabled(found: Option<&User>, user: &str, enabled: bool) -> CheckState {
+    match found {
+        None => CheckState::Failed(format!("there is no user {user} any more")),
+        Some(found) if found.enabled == enabled => {
+            CheckState::Holds(format!("{user} {}", if enabled { "may sign in" } else { "may not sign in" }))
+        }
+        Some(_) => CheckState::Doubtful(format!("{user} {}", if enabled { "is disabled" } else { "is enabled" })),
     }
 }
 

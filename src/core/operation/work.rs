@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::announcement::Announcement;
 use super::fact::{Fact, Facts};
+use super::user::UserChange;
 use crate::core::fleet::Bounds;
 use crate::core::plan::Confirm;
 use crate::core::stack::{ChangeSetRequest, DeadEnd, Stack, StackRef, StackStatus};
@@ -22,6 +23,7 @@ pub enum Call {
     Stack(StackCall),
     Secret(SecretCall),
     Board(BoardCall),
+    User(UserCall),
 }
 
 /// A write to a service and its tasks.
@@ -299,6 +301,17 @@ impl fmt::Display for Changed {
     }
 }
 
+/// A write to a user of a pool, if it is the one with this `subject`. It can be repeated at will.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserCall {
+    pub pool: String,
+    /// As Cognito knows them.
+    pub user: String,
+    /// The `sub` of their tokens.
+    pub subject: String,
+    pub change: UserChange,
+}
+
 /// What others are told of an operation, as a tag on the cluster. Both can be repeated at will. Where there
 /// is no cluster, there is nothing to write on, and that is no failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -380,6 +393,8 @@ pub enum Check {
     TokenRefused { probe: TokenProbe },
     /// The version is `AWSCURRENT`, and has the variable.
     VariableSet { secret: String, key: String, version: String },
+    /// A user may sign in, or not.
+    UserEnabled { pool: String, user: String, enabled: bool },
     /// The old credentials may go.
     GraceOver {
         /// The end of the grace period.
@@ -396,7 +411,7 @@ impl Check {
         match self {
             Self::StackSettled { .. } | Self::StackGone { .. } => Some(SignedDuration::from_mins(120)),
             Self::Steady { .. } => Some(SignedDuration::from_mins(60)),
-            Self::BoundsAre { .. } | Self::TaskStopped { .. } | Self::VariableSet { .. } => {
+            Self::BoundsAre { .. } | Self::TaskStopped { .. } | Self::VariableSet { .. } | Self::UserEnabled { .. } => {
                 Some(SignedDuration::from_mins(15))
             }
             Self::TokenGranted { .. }
@@ -471,6 +486,12 @@ impl From<StackCall> for Work {
 impl From<SecretCall> for Work {
     fn from(call: SecretCall) -> Self {
         Self::Apply(Call::Secret(call))
+    }
+}
+
+impl From<UserCall> for Work {
+    fn from(call: UserCall) -> Self {
+        Self::Apply(Call::User(call))
     }
 }
 

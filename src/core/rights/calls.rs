@@ -116,6 +116,12 @@ calls! {
     // For an endpoint that lacks the calls for a second secret. AWS has them.
     CreateUserPoolClient "cognito-idp:CreateUserPoolClient" Pools [];
     DeleteUserPoolClient "cognito-idp:DeleteUserPoolClient" Pools [];
+    // Whoever rotates is asked about the people, too.
+    ListUsers "cognito-idp:ListUsers" Pools [Rotate];
+    AdminGetUser "cognito-idp:AdminGetUser" Pools [Rotate];
+    AdminUserGlobalSignOut "cognito-idp:AdminUserGlobalSignOut" Pools [Rotate];
+    AdminDisableUser "cognito-idp:AdminDisableUser" Pools [Rotate];
+    AdminEnableUser "cognito-idp:AdminEnableUser" Pools [Rotate];
     DescribeSecret "secretsmanager:DescribeSecret" Secrets [Rotate Deploy];
     GetSecretValue "secretsmanager:GetSecretValue" Secrets [Rotate Deploy];
     PutSecretValue "secretsmanager:PutSecretValue" Secrets [Rotate Deploy];

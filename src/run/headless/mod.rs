@@ -19,6 +19,7 @@ mod sources;
 mod stacks;
 mod status;
 mod timeline;
+mod users;
 mod why;
 
 use std::io::{self, Write};
@@ -38,6 +39,7 @@ use serde::Serialize;
 pub use stacks::stacks;
 pub use status::{FailOn, StatusOptions, status};
 pub use timeline::{TimelineOptions, timeline};
+pub use users::list_users;
 pub use why::why;
 
 use crate::cloud::ErrorKind;

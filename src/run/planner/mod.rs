@@ -9,6 +9,7 @@ mod rotate;
 mod secret;
 mod service;
 mod unlearnt;
+mod user;
 
 pub use secret::variables;
 
@@ -40,6 +41,7 @@ async fn planned(session: &Session, request: PlanRequest) -> PlanResult<Plan> {
         PlanRequest::Destroy => destroy::destroy(session).await,
         PlanRequest::Rotate { client, grace_seconds } => rotate::rotate(session, &client, grace_seconds).await,
         PlanRequest::SetSecret { server, key } => secret::set(session, &server, &key).await,
+        PlanRequest::ChangeUser { user, change } => user::change(session, &user, change).await,
         PlanRequest::UndoRotation { plan, learnt } => rotate::undo(session, *plan, learnt).await,
     }
 }

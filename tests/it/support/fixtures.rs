@@ -10,6 +10,7 @@ use quarterdeck::core::identity::{Context, Identity};
 use quarterdeck::core::logs::{ContainerLog, Destination, Streams};
 use quarterdeck::core::timeline::History;
 use quarterdeck::core::unread::Read;
+use quarterdeck::core::user::{Lifetimes, User, UserList};
 
 use super::{World, at, stacks};
 
@@ -35,6 +36,7 @@ pub fn world() -> World {
         stacks: stacks::settled(),
         detail: stacks::settled_detail(),
         clients: clients(),
+        users: users(),
         history: History::default(),
         announced: None,
         down: None,
@@ -188,6 +190,20 @@ fn event(seconds: i64, message: &str) -> ServiceEvent {
     ServiceEvent { at: at(seconds), message: message.into() }
 }
 
+/// Somebody who may sign in, and somebody who may not.
+pub fn users() -> UserList {
+    let user = |name: &str, enabled| User {
+        name: format!("{name}-0a1b2c3d"),
+        subject: format!("{name}-0a1b2c3d"),
+        email: Some(format!("{name}@example.com")),
+        status: "CONFIRMED".into(),
+        enabled,
+        created_at: Some(at(-86_400 * 40)),
+        changed_at: Some(at(-3_600)),
+    };
+    UserList { pool: "eu-west-1_AbCdEfGhI".into(), users: vec![user("anna", true), user("bert", false)], more: false }
+}
+
 /// A machine client that is being rotated, and a public one.
 pub fn clients() -> ClientList {
     let details = Details {
@@ -196,6 +212,7 @@ pub fn clients() -> ClientList {
         scopes: vec!["https://mcp.example.com/weather/mcp/call".into()],
         created_at: Some(at(-90 * 86_400)),
         updated_at: Some(at(-3_600)),
+        lifetimes: Lifetimes { access: 1_800, ..Lifetimes::default() },
     };
     let public = Details { confidential: Some(false), flows: vec!["code".into()], ..details.clone() };
     let secret = |id: &str, made: i64| ClientSecret { id: id.into(), created_at: Some(at(made)) };

@@ -36,6 +36,7 @@ use quarterdeck::core::operation::{self, Announced, Event};
 use quarterdeck::core::plan::Plan;
 use quarterdeck::core::stack::{Stack, StackDetail};
 use quarterdeck::core::timeline::History;
+use quarterdeck::core::user::UserList;
 
 /// What the reads answer.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +45,7 @@ pub struct World {
     pub stacks: Vec<Stack>,
     pub detail: StackDetail,
     pub clients: ClientList,
+    pub users: UserList,
     /// Events of stacks, and operations.
     pub history: History,
     /// What is announced on the cluster; `None` is nothing.
@@ -164,6 +166,7 @@ impl World {
             Fetch::StackDetail(_) => Answer::StackDetail(Ok(self.detail.clone())),
             Fetch::History(_) => Answer::History(Ok(self.history.clone())),
             Fetch::Clients => Answer::Clients(Ok(self.clients.clone())),
+            Fetch::Users => Answer::Users(Ok(self.users.clone())),
         }
     }
 }

@@ -8,6 +8,7 @@ mod ecs;
 mod elb;
 mod scaling;
 mod secrets;
+mod users;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +26,7 @@ pub use cloudformation::Stack;
 pub use cognito::Client;
 pub use ecs::{Kind, Service};
 pub use secrets::Secret;
+pub use users::User;
 
 pub const ENVIRONMENT: &str = "prod";
 pub const REGION: &str = "eu-central-1";
@@ -54,6 +56,7 @@ pub struct State {
     pub setup: Setup,
     pub secrets: BTreeMap<String, Secret>,
     pub clients: BTreeMap<String, Client>,
+    pub users: BTreeMap<String, User>,
     pub services: BTreeMap<String, Service>,
     /// The services as they were some ticks ago, the oldest first.
     shown: VecDeque<BTreeMap<String, Service>>,
@@ -91,6 +94,7 @@ impl World {
         let state = State {
             secrets: BTreeMap::new(),
             clients: BTreeMap::new(),
+            users: BTreeMap::new(),
             services: BTreeMap::new(),
             shown: VecDeque::new(),
             stacks: Vec::new(),
@@ -262,6 +266,7 @@ impl State {
         let answered = self
             .secrets_call(call, &body, operator)
             .or_else(|| self.cognito_call(call, &body, operator))
+            .or_else(|| self.users_call(call, &body, operator))
             .or_else(|| self.ecs_call(call, &body, operator))
             .or_else(|| self.elb_call(call, &request.body, operator))
             .or_else(|| self.scaling_call(call, &body, operator))
