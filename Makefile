@@ -152,5 +152,5 @@ bench-logs: $(TARGET)/venv-bench/installed ## The same log events read with quar
 	$(TARGET)/venv-bench/bin/python3 scripts/compare_logs.py $(TARGET)/release/quarterdeck
 
 screenshots: ## Take new screenshots from a real run.
-	cargo build --package quarterdeck --package mcp-time --package mcp-weather
+	cargo build --package quarterdeck --package mcp-time --package mcp-weather --package gangway
 	@env -u QUARTERDECK_MINISTACK scripts/screenshots
