@@ -153,12 +153,28 @@ impl Front {
         }
     }
 
+    /// Where it answers.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/clock/mcp", self.port)
+    }
+
+    /// The processes that it started.
+    pub fn children(&self) -> Vec<u64> {
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok());
+        let parent = |pid: &u64| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+        };
+        processes.filter(|pid| lives(*pid) && parent(pid) == Some(self.process.id())).collect()
+    }
+
     /// A request with a token of these scopes.
     pub fn post_as(&self, scopes: &[&str], message: &Value) -> RequestBuilder {
         let scopes: Vec<_> = scopes.iter().map(|scope| format!("{RESOURCE}/{scope}")).collect();
         let claims = with(machine_claims(), json!({ "scope": scopes.join(" ") }));
         self.http
-            .post(format!("http://127.0.0.1:{}/clock/mcp", self.port))
+            .post(self.url())
             .header("content-type", "application/json")
             .header("accept", "application/json, text/event-stream")
             .bearer_auth(token(0, &claims))
@@ -172,12 +188,18 @@ impl Front {
 
     /// A request of the later era.
     pub fn post_modern(&self, message: &Value) -> RequestBuilder {
+        self.post_modern_as(&["read"], message)
+    }
+
+    /// The same with a token of these scopes.
+    pub fn post_modern_as(&self, scopes: &[&str], message: &Value) -> RequestBuilder {
         let mut message = message.clone();
         let meta = &mut message["params"]["_meta"];
         meta["io.modelcontextprotocol/protocolVersion"] = MODERN.into();
         meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
         let method = message["method"].as_str().unwrap().to_owned();
-        let mut request = self.post(&message).header("mcp-protocol-version", MODERN).header("mcp-method", method);
+        let mut request =
+            self.post_as(scopes, &message).header("mcp-protocol-version", MODERN).header("mcp-method", method);
         if let Some(name) = message["params"]["name"].as_str() {
             request = request.header("mcp-name", name);
         }
