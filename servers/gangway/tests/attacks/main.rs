@@ -15,7 +15,7 @@ mod requests;
 mod support;
 mod tokens;
 mod wire;
-#[allow(dead_code)] // It is the world of other tests.
+#[allow(dead_code, clippy::panic)] // It is the world of other tests.
 #[path = "../front/world.rs"]
 mod world;
 

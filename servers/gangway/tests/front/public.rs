@@ -68,7 +68,7 @@ async fn public_servers_are_served_unchanged_in_both_eras() {
         .await;
         front.ready().await;
         let ready = begun.elapsed();
-        let up = front.messages("app_start").pop().unwrap();
+        let up = front.up().await;
         strangers_are_refused(&public, &front).await;
         let session = of_the_earlier_era(&public, &front).await;
         let stateless = of_the_later_era(&public, &front).await;

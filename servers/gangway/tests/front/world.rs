@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -37,9 +38,16 @@ impl Drop for Front {
     }
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on. It is one that the system gives to no connection, and that no other test of these
+/// asks for: a server that starts slowly takes it seconds later.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let ports = std::iter::repeat_with(|| {
+        let nth = std::process::id() * 10 + NEXT.fetch_add(1, Ordering::Relaxed);
+        u16::try_from(10_000 + nth % 20_000).unwrap()
+    });
+    let mut free = ports.take(20_000).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().unwrap()
 }
 
 /// The child of the tests: `http` or `stdio`, with flags.
@@ -92,6 +100,13 @@ impl Front {
             assert!(begun.elapsed() < LONG, "not ready: {}", self.log());
             tokio::task::yield_now().await;
         }
+    }
+
+    /// What it says of the server behind it when that is up.
+    pub async fn up(&self) -> String {
+        // The line may be read later than the answer of its health.
+        self.until(|front| !front.messages("app_start").is_empty()).await;
+        self.messages("app_start").swap_remove(0)
     }
 
     pub async fn health(&self) -> Option<u16> {
