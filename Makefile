@@ -17,6 +17,9 @@ VENV_CHECKOV := $(TARGET)/venv-checkov
 # A binary of its own: as a library it would bring a YAML parser that deny.toml bans.
 GUARD_VERSION := 3.2.1
 GUARD := $(TARGET)/guard-$(GUARD_VERSION)/bin/cfn-guard
+# Public MCP servers as they are published, each with an interpreter or packages of its own.
+PUBLIC := $(abspath $(TARGET)/public)
+PUBLIC_LISTS := servers/gangway/tests/front/public
 # The official conformance suite, with a Node of its own.
 SUITE := $(abspath $(TARGET)/conformance)
 NEXTEST := $(shell command -v cargo-nextest)
@@ -41,7 +44,7 @@ touch $@
 endef
 
 .NOTPARALLEL:
-.PHONY: help local test lint deny doc msrv fuzz-build templates unit core book conformance e2e bench bench-servers bench-front bench-flood bench-fleet bench-logs screenshots tools
+.PHONY: help local test lint deny doc msrv fuzz-build templates unit core book conformance public e2e bench bench-servers bench-front bench-flood bench-fleet bench-logs screenshots tools
 
 help: ## Print the targets.
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -102,7 +105,19 @@ $(SUITE)/installed: servers/conformance/package.json servers/conformance/package
 
 # The suite brings its own Node: the machine's may be too old for it.
 conformance: $(SUITE)/installed ## The official MCP conformance suite against a server of ours.
-	GANGWAY_CONFORMANCE=$(SUITE) cargo test --package gangway-conformance --locked --test suite -- --ignored --nocapture
+	GANGWAY_CONFORMANCE=$(SUITE) cargo test --package gangway-conformance --locked --test suite -- --ignored --nocapture --test-threads=1
+
+$(PUBLIC)/node/installed: $(PUBLIC_LISTS)/package.json $(PUBLIC_LISTS)/package-lock.json
+	$(NPM_INSTALL)
+
+$(PUBLIC)/official/installed: $(PUBLIC_LISTS)/official.txt
+	$(PIP_INSTALL)
+
+$(PUBLIC)/fast/installed: $(PUBLIC_LISTS)/fast.txt
+	$(PIP_INSTALL)
+
+public: $(PUBLIC)/node/installed $(PUBLIC)/official/installed $(PUBLIC)/fast/installed ## Public MCP servers, unchanged, behind gangway.
+	GANGWAY_PUBLIC_SERVERS=$(PUBLIC) cargo test --workspace --locked --test front -- --ignored --nocapture
 
 book: ## Write the pages of docs/ that are made from the code.
 	QUARTERDECK_BOOK=write cargo test --package quarterdeck --locked --bin quarterdeck book
@@ -122,7 +137,7 @@ e2e: $(VENV)/installed $(QUARTERDECK_INSPECTOR)/installed ## End to end: console
 
 test: ## Everything the pipeline runs.
 	@began=$$SECONDS; \
-	$(MAKE) --no-print-directory tools lint deny doc msrv fuzz-build core templates unit conformance e2e; \
+	$(MAKE) --no-print-directory tools lint deny doc msrv fuzz-build core templates unit conformance public e2e; \
 	echo "All tests passed in $$((SECONDS - began)) s."; \
 	scripts/msrv toolchain >/dev/null || echo "Not tried: the oldest Rust that is promised. It is not installed; see 'make msrv'."
 
@@ -152,5 +167,5 @@ bench-logs: $(TARGET)/venv-bench/installed ## The same log events read with quar
 	$(TARGET)/venv-bench/bin/python3 scripts/compare_logs.py $(TARGET)/release/quarterdeck
 
 screenshots: ## Take new screenshots from a real run.
-	cargo build --package quarterdeck --package mcp-time --package mcp-weather
+	cargo build --package quarterdeck --package mcp-time --package mcp-weather --package gangway
 	@env -u QUARTERDECK_MINISTACK scripts/screenshots

@@ -71,7 +71,7 @@ def open_console() -> None:
 
 def tour() -> None:
     """Takes every picture."""
-    both = r"time\s.*healthy[\s\S]*weather\s.*healthy"
+    both = r"time\s.*healthy[\s\S]*units\s.*healthy[\s\S]*weather\s.*healthy"
     wait("Fleet", both, seconds=900)
     keys("?")
     wait("set the desired count")

@@ -46,14 +46,12 @@ pub(super) async fn ensure(
     }
 }
 
-/// The binary of gangway, which must be static, because it runs in any image; `None` where there is none and none
-/// can be compiled.
+/// The binary of gangway; `None` where there is none and none can be compiled.
 pub(super) async fn front(given: Option<&Path>, progress: &mut ProgressFn<'_>) -> Result<Option<PathBuf>, LocalError> {
     let program = std::env::current_exe().ok();
-    for file in program.as_deref().into_iter().flat_map(folders).map(|folder| folder.join(GANGWAY)) {
-        if is_fresh(&file) && !has_interpreter(&tokio::fs::read(&file).await.map_err(at(&file))?) {
-            return Ok(Some(file));
-        }
+    let beside = program.as_deref().into_iter().flat_map(folders).map(|folder| folder.join(GANGWAY));
+    if let Some(found) = beside.into_iter().find(|file| is_fresh(file)) {
+        return Ok(Some(found));
     }
     let Some(source) = source(given).filter(|_| cfg!(target_os = "linux")) else { return Ok(None) };
     Ok(compile(&source, &[GANGWAY], progress).await?.remove(GANGWAY))
@@ -216,9 +214,11 @@ impl Artifact {
 /// The files of this machine that a program loads when it starts, with its loader; none if it is static.
 pub(super) async fn libraries(program: &Path) -> Result<Vec<PathBuf>, LocalError> {
     let content = tokio::fs::read(program).await.map_err(at(program))?;
-    if !has_interpreter(&content) {
-        return Ok(Vec::new());
-    }
+    if interpreter(&content).is_some() { loaded(program).await } else { Ok(Vec::new()) }
+}
+
+/// The files of this machine that a dynamic program or a library loads, and those that these load.
+pub(super) async fn loaded(program: &Path) -> Result<Vec<PathBuf>, LocalError> {
     let ldd = find("ldd").ok_or_else(|| LocalError::Missing {
         program: "ldd",
         way_out: format!("it names the libraries of {}; it comes with the C library", program.display()),
@@ -251,21 +251,24 @@ fn library(line: &str) -> Option<PathBuf> {
     path.starts_with('/').then(|| PathBuf::from(path))
 }
 
-/// Whether an ELF file of 64 bits, little-endian, has a program header `PT_INTERP`: it names a loader (elf(5)).
-fn has_interpreter(elf: &[u8]) -> bool {
-    const PT_INTERP: u64 = 3;
-    let number = |at: usize, size: usize| -> Option<u64> {
+/// The loader that an ELF file of 64 bits, little-endian, names in its program header `PT_INTERP` (elf(5)); `None` if
+/// it is static.
+pub(super) fn interpreter(elf: &[u8]) -> Option<String> {
+    const PT_INTERP: usize = 3;
+    let number = |at: usize, size: usize| -> Option<usize> {
         let bytes = elf.get(at..at.checked_add(size)?)?;
-        Some(bytes.iter().rev().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)))
+        usize::try_from(bytes.iter().rev().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte))).ok()
     };
     if !elf.starts_with(b"\x7fELF\x02\x01") {
-        return false;
+        return None;
     }
-    let (Some(table), Some(size), Some(count)) = (number(0x20, 8), number(0x36, 2), number(0x38, 2)) else {
-        return false;
-    };
-    let header = |index: u64| usize::try_from(table.checked_add(index * size)?).ok();
-    (0..count).filter_map(header).any(|at| number(at, 4) == Some(PT_INTERP))
+    let (table, size, count) = (number(0x20, 8)?, number(0x36, 2)?, number(0x38, 2)?);
+    let header = |index: usize| table.checked_add(index.checked_mul(size)?);
+    let header = (0..count).filter_map(header).find(|at| number(*at, 4) == Some(PT_INTERP))?;
+    // `p_offset` and `p_filesz`.
+    let (from, length) = (number(header.checked_add(8)?, 8)?, number(header.checked_add(32)?, 8)?);
+    let name = elf.get(from..from.checked_add(length)?)?;
+    Some(String::from_utf8_lossy(name).trim_end_matches('\0').to_owned())
 }
 
 #[cfg(test)]
@@ -345,14 +348,15 @@ mod tests {
 
     #[tokio::test]
     async fn the_libraries_of_a_dynamic_program_are_on_this_machine() {
-        assert!(!has_interpreter(b"\x7fELF\x02\x01") && !has_interpreter(b"#!/bin/sh\n"));
+        assert_eq!((interpreter(b"\x7fELF\x02\x01"), interpreter(b"#!/bin/sh\n")), (None, None));
         if !cfg!(target_os = "linux") {
             return;
         }
         let Ok(this) = std::env::current_exe() else { unreachable!("this program has a file") };
-        let dynamic = std::fs::read(&this).is_ok_and(|content| has_interpreter(&content));
+        let loader = std::fs::read(&this).ok().and_then(|content| interpreter(&content));
+        assert!(loader.as_ref().is_none_or(|loader| Path::new(loader).is_file()), "{loader:?}");
         let all = libraries(&this).await.unwrap_or_else(|error| unreachable!("{error}"));
-        assert_eq!(dynamic, !all.is_empty());
+        assert_eq!(loader.is_some(), !all.is_empty());
         assert!(all.iter().all(|file| file.is_file()), "{all:?}");
     }
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::engine::{Api, archive};
 use super::error::LocalError;
-use super::images::{self, DIGEST, hex, newest, pinned};
+use super::images::{self, DIGEST, FRONT, hex, newest, pinned};
 use super::{LocalProgress, ProgressFn, Running};
 use crate::core::environment::{App, Architecture, Environment, ServerSpec};
 
@@ -45,10 +45,11 @@ impl Found {
 }
 
 /// Puts the images of this machine into an environment: those of the example servers in place of their names, and
-/// for each server with `[server.app]` one that has gangway in front of it.
+/// for each server with `[server.app]` one that has gangway in front of it. An example server that cannot be built
+/// here is left out, and told.
 ///
-/// What such a server is given at AWS and cannot be given here is taken out, and told: policies, the credentials of
-/// a registry, and Secrets that are there.
+/// What a server with `[server.app]` is given at AWS and cannot be given here is taken out, and told: policies, the
+/// credentials of a registry, and Secrets that are there.
 ///
 /// # Errors
 /// When an image is not in the engine and cannot be pulled, says no command, or cannot be built.
@@ -57,24 +58,78 @@ pub async fn in_front(
     environment: &mut Environment,
     progress: &mut ProgressFn<'_>,
 ) -> Result<(), LocalError> {
+    let examples: Vec<String> = environment
+        .servers
+        .iter()
+        .filter(|server| images::is_ours(&server.image))
+        .map(|server| server.name.clone())
+        .collect();
     for server in &mut environment.servers {
         own_image(running, server);
     }
     let Some(engine) = &running.engine else { return Ok(()) };
-    let api = Api::open(&engine.socket)?;
-    let mut gangway = running.images.get(GANGWAY).cloned();
-    for server in environment.servers.iter_mut().filter(|server| server.app.is_some()) {
-        if gangway.is_none() {
-            gangway = images::front(&api, progress).await?;
+    let leave_out = |environment: &mut Environment, name: &str, progress: &mut ProgressFn<'_>| {
+        progress(LocalProgress::Note(format!("{name}: its image cannot be built here, so it is left out")));
+        environment.servers.retain(|server| server.name != name);
+    };
+    for name in &examples {
+        if environment.servers.iter().any(|server| server.name == *name && images::is_ours(&server.image)) {
+            leave_out(environment, name, progress);
         }
-        let gangway = gangway.as_deref().ok_or_else(|| LocalError::Image {
-            image: newest(GANGWAY),
-            reason: "it has not been built, and servers with [server.app] need it".to_owned(),
-            way_out: "start in a checkout of the repository, with `quarterdeck local up`".to_owned(),
-        })?;
-        derive(&api, gangway, server, progress).await?;
+    }
+    let api = Api::open(&engine.socket)?;
+    let apps = environment.servers.iter().filter(|server| server.app.is_some());
+    let mut front = None;
+    for name in apps.map(|server| server.name.clone()).collect::<Vec<_>>() {
+        if front.is_none() {
+            front = Front::find(&api, running, progress).await?;
+        }
+        match (&front, environment.servers.iter_mut().find(|server| server.name == name)) {
+            (Some(front), Some(server)) => derive(&api, front, server, progress).await?,
+            _ if examples.contains(&name) => leave_out(environment, &name, progress),
+            _ => {
+                return Err(LocalError::Image {
+                    image: newest(GANGWAY),
+                    reason: "it has not been built, and servers with [server.app] need it".to_owned(),
+                    way_out: "start in a checkout of the repository, with `quarterdeck local up`".to_owned(),
+                });
+            }
+        }
     }
     Ok(())
+}
+
+/// The image of gangway.
+#[derive(Debug)]
+struct Front {
+    image: String,
+    /// What starts it, in its own image and in those derived with it.
+    command: Vec<String>,
+    digest: String,
+}
+
+impl Front {
+    /// The one that was built before, else a new one; `None` if there is none and none can be built.
+    async fn find(api: &Api, running: &Running, progress: &mut ProgressFn<'_>) -> Result<Option<Self>, LocalError> {
+        if let Some(image) = running.images.get(GANGWAY)
+            && let Some(found) = Self::read(api, image).await?
+        {
+            return Ok(Some(found));
+        }
+        match images::front(api, progress).await? {
+            Some(image) => Self::read(api, &image).await,
+            None => Ok(None),
+        }
+    }
+
+    /// `None` if there is no such image, or it is one of an earlier version, which had gangway elsewhere.
+    async fn read(api: &Api, image: &str) -> Result<Option<Self>, LocalError> {
+        let Some(found) = api.image(image).await? else { return Ok(None) };
+        let digest = found["Config"]["Labels"][DIGEST].as_str().unwrap_or(image).to_owned();
+        let command = Found::of(&found).command;
+        let ours = command.first().is_some_and(|program| program.starts_with(FRONT));
+        Ok(ours.then(|| Self { image: image.to_owned(), command, digest }))
+    }
 }
 
 /// The example servers, by the name of their image and nothing else: a server of the user's may be called `time`.
@@ -91,7 +146,7 @@ fn own_image(running: &Running, server: &mut ServerSpec) {
 
 async fn derive(
     api: &Api,
-    gangway: &str,
+    front: &Front,
     server: &mut ServerSpec,
     progress: &mut ProgressFn<'_>,
 ) -> Result<(), LocalError> {
@@ -107,8 +162,8 @@ async fn derive(
             way_out: format!("say command = [\"…\"] under [server.app] of {name}"),
         });
     }
-    let recipe = recipe(&base, gangway, app, &command);
-    let digest = digest(&[&found.id, &gangway_digest(api, gangway).await?, &recipe]);
+    let recipe = recipe(&base, front, app, &command);
+    let digest = digest(&[&found.id, &front.digest, &recipe]);
     let image = pinned(&derived(&name), &digest);
     if api.image_label(&image, DIGEST).await?.as_deref() != Some(&digest) {
         let labels = json!({ DIGEST: digest }).to_string();
@@ -167,21 +222,18 @@ async fn find(api: &Api, image: &str, progress: &mut ProgressFn<'_>) -> Result<V
     api.image(image).await?.ok_or_else(missing)
 }
 
-/// The digest of what the image of gangway was built from.
-async fn gangway_digest(api: &Api, gangway: &str) -> Result<String, LocalError> {
-    Ok(api.image_label(gangway, DIGEST).await?.unwrap_or_else(|| gangway.to_owned()))
-}
-
 /// How the image is made. A list in JSON is a command without a shell, as ECS starts it.
-fn recipe(base: &str, gangway: &str, app: &App, command: &[String]) -> String {
+fn recipe(base: &str, front: &Front, app: &App, command: &[String]) -> String {
     let user = app.user.as_deref().unwrap_or(USER);
     // A folder that is copied gives its mode also to one that is there already.
     let copy = |(at, folder): (usize, &String)| format!("COPY folders/{at}/ {}/\n", parted(folder).0);
     let folders: String = app.folders().iter().enumerate().map(copy).collect();
-    let command = Value::from(command.to_vec());
+    let started = front.command.iter().map(String::as_str).chain(["run", "--"]);
+    let (started, command) = (Value::from_iter(started), Value::from(command.to_vec()));
+    let gangway = &front.image;
     format!(
-        "FROM {gangway} AS gangway\nFROM {base}\nUSER 0:0\n{folders}COPY --from=gangway /server /.gangway/gangway\n\
-         USER {user}\nENTRYPOINT [\"/.gangway/gangway\",\"run\",\"--\"]\nCMD {command}\n"
+        "FROM {gangway} AS gangway\nFROM {base}\nUSER 0:0\n{folders}COPY --from=gangway {FRONT}/ {FRONT}/\n\
+         USER {user}\nENTRYPOINT {started}\nCMD {command}\n"
     )
 }
 
@@ -228,13 +280,16 @@ mod tests {
     #[test]
     fn gangway_is_the_first_process_and_the_server_its_argument() {
         let app = app("transport = 'stdio'\nuser = '1000'\nwritable = ['/tmp', '/home/node/.cache']");
-        let recipe = recipe("a/b:1", "localhost/gangway:2", &app, &["sh".into(), "-c".into(), "echo \"x\"".into()]);
+        let command = vec!["/.gangway/gangway".to_owned()];
+        let front = Front { image: "localhost/gangway:2".into(), command, digest: String::new() };
+        let recipe = recipe("a/b:1", &front, &app, &["sh".into(), "-c".into(), "echo \"x\"".into()]);
         let expected = "FROM localhost/gangway:2 AS gangway\nFROM a/b:1\nUSER 0:0\n\
                         COPY folders/0/ /\nCOPY folders/1/ /home/node/\n\
-                        COPY --from=gangway /server /.gangway/gangway\nUSER 1000\n\
+                        COPY --from=gangway /.gangway/ /.gangway/\nUSER 1000\n\
                         ENTRYPOINT [\"/.gangway/gangway\",\"run\",\"--\"]\nCMD [\"sh\",\"-c\",\"echo \\\"x\\\"\"]\n";
         assert_eq!(recipe, expected);
-        let other = super::recipe("a/b:1", "localhost/gangway:3", &app, &["sh".into()]);
+        let other =
+            super::recipe("a/b:1", &Front { image: "localhost/gangway:3".into(), ..front }, &app, &["sh".into()]);
         assert_ne!(digest(&["1", &recipe]), digest(&["1", &other]), "another gangway makes another image");
         assert_ne!(digest(&["1", &recipe]), digest(&["2", &recipe]), "so does another image under the same name");
     }
@@ -264,12 +319,13 @@ mod tests {
             server("time", "registry.example/time:1".into()),
             server("clock", newest("mcp-time")),
             server("weather", newest(images::WEATHER)),
+            server("units", "registry.example/units:1".into()),
         ];
         assert!(in_front(&running, &mut environment, &mut |_| {}).await.is_ok());
         let images: Vec<&str> = environment.servers.iter().map(|server| server.image.as_str()).collect();
-        assert_eq!(images, ["registry.example/time:1", "pinned-time", "pinned-weather"]);
+        assert_eq!(images, ["registry.example/time:1", "pinned-time", "pinned-weather", "registry.example/units:1"]);
         let upstreams: Vec<_> = environment.servers.iter().map(|server| server.upstream_url.as_deref()).collect();
-        assert_eq!(upstreams, [None, None, Some("http://10.0.0.2:8080")]);
+        assert_eq!(upstreams, [None, None, Some("http://10.0.0.2:8080"), None]);
         assert_eq!(environment.servers[0].architecture, None);
         assert!(!newest("mcp-time").contains(&derived("time")), "no derived image has the name of ours");
     }

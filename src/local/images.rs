@@ -9,6 +9,8 @@ use super::binaries::{self, BINARIES};
 use super::engine::{Api, archive};
 use super::error::{LocalError, at};
 use super::front::GANGWAY;
+use super::portable::Portable;
+use super::units::{self, UNITS};
 use super::{LocalProgress, ProgressFn};
 use crate::core::environment::Architecture;
 
@@ -20,6 +22,9 @@ pub(super) const DIGEST: &str = "quarterdeck.sha256";
 const RECIPE: &str = include_str!("../../servers/Containerfile");
 /// What a binary that is not static needs besides: what it loads from this machine, in the same places.
 const WITH_LIBRARIES: &str = "COPY libraries/ /\n";
+
+/// Where gangway is in its image, and in those derived with it.
+pub(super) const FRONT: &str = "/.gangway";
 
 /// The reference of a binary's newest image.
 pub(super) fn newest(binary: &str) -> String {
@@ -53,11 +58,42 @@ pub(super) async fn ensure(
 /// Builds the image of gangway, which others are derived with. Returns its reference; `None` if it cannot be built.
 pub(super) async fn front(api: &Api, progress: &mut ProgressFn<'_>) -> Result<Option<String>, LocalError> {
     let Some(file) = binaries::front(None, progress).await? else { return Ok(None) };
-    let (image, built) = build(api, GANGWAY, context(&file, &[]).await?).await?;
+    portable(api, GANGWAY, &Portable::of(&file, FRONT, GANGWAY).await?, progress).await.map(Some)
+}
+
+/// Builds the image of the server that knows nothing of gangway, with the Python that runs the emulator. Returns its
+/// reference.
+pub(super) async fn foreign(
+    api: &Api,
+    python: &Path,
+    progress: &mut ProgressFn<'_>,
+) -> Result<(String, String), LocalError> {
+    let image = portable(api, UNITS, &units::program(python).await?, progress).await?;
+    Ok((UNITS.to_owned(), image))
+}
+
+/// Builds an image of nothing but a program and what it loads.
+async fn portable(
+    api: &Api,
+    name: &str,
+    program: &Portable,
+    progress: &mut ProgressFn<'_>,
+) -> Result<String, LocalError> {
+    let command = serde_json::Value::from(program.command.clone());
+    let recipe = format!("FROM scratch\nCOPY files/ /\nUSER 65532:65532\nENTRYPOINT {command}\n");
+    let files: Vec<_> = program.files.iter().map(|(path, content)| (format!("files/{path}"), content)).collect();
+    let files = files.iter().map(|(path, content)| (path.as_str(), content.as_slice()));
+    let all = std::iter::once(("Containerfile", recipe.as_bytes())).chain(files);
+    let (image, built) = build(api, name, archive(&all.collect::<Vec<_>>())).await?;
     if built {
         progress(LocalProgress::Note(format!("{image} built")));
     }
-    Ok(Some(image))
+    Ok(image)
+}
+
+/// Whether a reference is that of an image that is built here.
+pub(super) fn is_ours(image: &str) -> bool {
+    BINARIES.into_iter().chain([UNITS]).any(|binary| newest(binary) == image)
 }
 
 /// The processor of this machine, for which the binaries are compiled.
@@ -84,7 +120,7 @@ async fn context(binary: &Path, libraries: &[PathBuf]) -> Result<Vec<u8>, LocalE
 /// The references of images that were built before, by binary.
 pub(super) async fn found(api: &Api) -> Result<BTreeMap<String, String>, LocalError> {
     let mut images = BTreeMap::new();
-    for binary in BINARIES.into_iter().chain([GANGWAY]) {
+    for binary in BINARIES.into_iter().chain([UNITS, GANGWAY]) {
         if let Some(digest) = api.image_label(&newest(binary), DIGEST).await? {
             images.insert(binary.to_owned(), pinned(binary, &digest));
         }

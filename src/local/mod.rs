@@ -16,12 +16,14 @@ mod error;
 mod front;
 mod images;
 mod place;
+mod portable;
 mod process;
 mod python;
 mod state_file;
 mod status;
 mod stub;
 pub mod traffic;
+mod units;
 mod up;
 
 use std::collections::BTreeMap;
@@ -109,7 +111,7 @@ pub struct Running {
     pub started_here: bool,
     /// Values of template parameters that the local cloud needs.
     pub overrides: BTreeMap<String, String>,
-    /// Image references by binary (`mcp-time`); empty where none could be built.
+    /// Image references by name (`mcp-time`); empty where none could be built.
     pub images: BTreeMap<String, String>,
     /// Base URL of the stand-in for the weather service, if it runs.
     pub upstream: Option<String>,

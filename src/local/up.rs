@@ -133,7 +133,7 @@ async fn ensure_emulator(
     emulator::start(dirs, state_file, &python, engine, port).await.map(|emulator| (emulator, true))
 }
 
-/// Images by binary, and the base URL of the stand-in for the weather service.
+/// Images by name, and the base URL of the stand-in for the weather service.
 async fn servers(
     dirs: &Dirs,
     options: &LocalOptions,
@@ -141,7 +141,11 @@ async fn servers(
     progress: &mut ProgressFn<'_>,
 ) -> Result<(BTreeMap<String, String>, Option<String>), LocalError> {
     let api = Api::open(&engine.socket)?;
-    let images = images::ensure(&api, options.source.as_deref(), progress).await?;
+    let mut images = images::ensure(&api, options.source.as_deref(), progress).await?;
+    if !images.is_empty() {
+        let python = python::ensure(dirs, options.ministack().as_deref(), progress).await?;
+        images.extend([images::foreign(&api, &python, progress).await?]);
+    }
     let upstream = match images.get(binaries::NWS_STUB) {
         Some(image) => Some(stub::ensure(&api, dirs, image).await?),
         None => None,

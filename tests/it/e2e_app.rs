@@ -124,7 +124,9 @@ fn a_server_in_any_image_runs_with_gangway_in_front_of_it() {
 
     program(folder.path());
     let digest = "0123456789abcdef";
-    let gangway = format!("FROM scratch\nLABEL quarterdeck.sha256={digest}\nCOPY told /server\n");
+    let place = "/.gangway/gangway";
+    let gangway =
+        format!("FROM scratch\nLABEL quarterdeck.sha256={digest}\nCOPY told {place}\nENTRYPOINT [\"{place}\"]\n");
     let names = ["localhost/quarterdeck/gangway:local", "localhost/quarterdeck/gangway:0123456789ab"];
     build(&socket, folder.path(), &gangway, &names);
     let own = "FROM scratch\nCOPY told /app\nENTRYPOINT [\"/app\"]\nCMD [\"--data\", \"a b\"]\n";

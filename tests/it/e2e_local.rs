@@ -27,6 +27,8 @@ const DESTROY: Duration = Duration::from_secs(5 * 60);
 const MODERN: &str = "2026-07-28";
 const TIME: &str = "local-time-machine";
 const WEATHER: &str = "local-weather-machine";
+/// Of a server that knows nothing of gangway.
+const UNITS: &str = "local-units-machine";
 
 /// Calls a tool as a client of the stateless protocol does, and returns status and body.
 fn call(server_url: &str, token: &str, tool: &str, arguments: &Value, request_id: &str) -> (u16, String) {
@@ -112,6 +114,8 @@ fn the_console_operates_the_local_cloud() {
     clock.step("start");
     a_call_is_seen_in_the_log(&cloud, &mut console);
     clock.step("call and its log line");
+    a_server_that_knows_nothing_of_gangway_is_called_and_its_requests_are_seen(&cloud, &mut console);
+    clock.step("the server behind gangway");
     a_server_is_scaled(&cloud, &mut console);
     clock.step("scale 1 -> 3");
     a_killed_task_is_explained_and_replaced(&cloud, &mut console);
@@ -131,12 +135,13 @@ fn the_console_operates_the_local_cloud() {
 }
 
 fn it_starts(cloud: &Cloud, console: &mut Console) {
-    console.wait("both servers healthy", START, |screen| {
-        healthy(screen, "time", "1/1") && healthy(screen, "weather", "1/1")
+    console.wait("three servers healthy", START, |screen| {
+        ["time", "weather", "units"].iter().all(|name| healthy(screen, name, "1/1"))
     });
     console.assert_taken();
-    cloud.wait_for_containers("time", 1);
-    cloud.wait_for_containers("weather", 1);
+    for server in ["time", "weather", "units"] {
+        cloud.wait_for_containers(server, 1);
+    }
 }
 
 /// Where a server answers.
@@ -171,6 +176,23 @@ fn a_call_is_seen_in_the_log(cloud: &Cloud, console: &mut Console) {
     });
     let line = screen.lines().find(|line| line.contains("request_id=e2e-first-call")).unwrap_or_default();
     assert!(line.contains("get_current_time") && line.contains(" 200 "), "{line}");
+}
+
+fn a_server_that_knows_nothing_of_gangway_is_called_and_its_requests_are_seen(cloud: &Cloud, console: &mut Console) {
+    let (url, arguments) = (url(cloud, "units"), json!({ "value": 1, "from": "mile", "to": "metre" }));
+    let (status, body) = call(&url, &cloud.token(UNITS), "convert_units", &arguments, "e2e-units");
+    assert!(status == 200 && body.contains("1609.34 metre"), "{status}: {body}");
+    let (status, body) = call(&url, "no.such.token", "convert_units", &arguments, "e2e-units-refused");
+    assert_eq!(status, 401, "{body}");
+    let (status, body) = call(&url, &cloud.token(TIME), "convert_units", &arguments, "e2e-units-other");
+    assert!(matches!(status, 401 | 403), "{status}: {body}");
+    // What this and the console's own traffic have asked.
+    console.press("m");
+    console.wait("the requests of the server", SOON, |screen| {
+        let row = |tool| screen.lines().any(|line| line.contains("units") && line.contains(tool));
+        screen.contains("[Requests]") && row("convert_units") && row("list_units")
+    });
+    console.press("1");
 }
 
 fn a_server_is_scaled(cloud: &Cloud, console: &mut Console) {
@@ -315,6 +337,7 @@ fn everything_is_destroyed(cloud: &Cloud, console: &mut Console) {
     console.wait_for("no stack of environment local", SOON);
     cloud.wait_for_containers("time", 0);
     cloud.wait_for_containers("weather", 0);
+    cloud.wait_for_containers("units", 0);
 }
 
 fn nothing_is_left(cloud: &Cloud, console: &mut Console) {

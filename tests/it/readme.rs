@@ -85,6 +85,27 @@ fn every_key_that_writes_is_in_the_table() {
     }
 }
 
+/// Whoever follows the first page sees the servers that it names, and no other.
+#[test]
+fn the_first_pages_name_the_servers_of_the_local_cloud() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let file: toml::Table = text("quarterdeck.toml").parse().unwrap();
+    let servers = file["server"].as_array().unwrap();
+    for page in ["docs/start.md", "docs/local-cloud.md"] {
+        for server in servers {
+            let name = server["name"].as_str().unwrap();
+            assert!(text(page).contains(&format!("`{name}`")), "{page} does not name {name}");
+        }
+    }
+    let count = ["no", "one", "two", "three", "four"][servers.len()];
+    for page in ["README.md", "docs/start.md"] {
+        assert!(text(page).contains(&format!("{count} servers")), "{page} does not say {count} servers");
+    }
+    let in_front = servers.iter().filter(|server| server.get("app").is_some()).count();
+    assert_eq!(in_front, 1, "one shows that any server runs unchanged");
+}
+
 #[test]
 fn the_readme_is_one_screen() {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();

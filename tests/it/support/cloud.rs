@@ -117,9 +117,11 @@ impl Cloud {
     pub fn containers(&self, server: &str) -> Vec<String> {
         let status = self.status();
         let containers = status["containers"].as_array().expect("containers");
+        // Of a server that gangway stands in front of, the image is derived from its own.
+        let names = [format!("mcp-{server}"), format!("front-{server}")];
         let wanted = containers.iter().filter(|one| {
             one["state"] == "running"
-                && one["image"].as_str().is_some_and(|image| image.contains(&format!("mcp-{server}")))
+                && one["image"].as_str().is_some_and(|image| names.iter().any(|name| image.contains(name)))
         });
         wanted.map(|one| one["name"].as_str().expect("a name").to_owned()).collect()
     }

@@ -1,17 +1,22 @@
 //! The official conformance suite against a gangway server, once for each revision
-//! of the protocol.
+//! of the protocol; and against the same server as a process that knows nothing of
+//! gangway, with `gangway run` in front of it.
 //!
 //! What does not apply is in `not-applicable/`, in the suite's own format and with
-//! the reasons. The suite fails if anything else fails or warns, and if something
+//! the reasons; what does not apply besides in front of another server, in its
+//! folder `front/`. The suite fails if anything else fails or warns, and if something
 //! in the list passes.
 #![allow(clippy::unwrap_used)] // A failed step is a failed test.
 
+mod front;
 mod proxy;
 mod results;
 #[path = "../../../gangway/tests/support/mod.rs"]
 mod support;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -24,6 +29,10 @@ use tokio::process::Command;
 /// The suite's extension scenarios belong to no revision; they are asked for one by one.
 const EXTENSIONS: &str = "extensions";
 const RUNS: [&str; 4] = ["2025-06-18", "2025-11-25", "2026-07-28", EXTENSIONS];
+
+/// What the suite calls the server, and from where.
+const HOSTS: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
+const ORIGINS: [&str; 2] = ["http://127.0.0.1:*", "http://localhost:*"];
 
 /// Where the suite and its Node were installed, and where its results go.
 struct Suite {
@@ -71,8 +80,8 @@ impl Suite {
 /// The endpoint, which answers nobody without a token.
 async fn start() -> Running<Fixtures> {
     let server = start_server(Issuer::start().await, Fixtures::new().unwrap(), &[], |config| {
-        config.allowed_hosts = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned).to_vec();
-        config.allowed_origins = ["http://127.0.0.1:*", "http://localhost:*"].map(str::to_owned).to_vec();
+        config.allowed_hosts = HOSTS.map(str::to_owned).to_vec();
+        config.allowed_origins = ORIGINS.map(str::to_owned).to_vec();
     })
     .await;
     let refused = server.post(&support::list()).send().await.unwrap();
@@ -80,16 +89,28 @@ async fn start() -> Running<Fixtures> {
     server
 }
 
-async fn examine(suite: &Suite, revision: &str) -> Run {
-    let server = start().await;
-    let address = proxy::start(server.address, token(0, &support::machine_claims())).await;
+/// The list of what does not apply, in the suite's format, made of those in several folders.
+fn list_for(revision: &str, folders: &[&str], results: &Path) -> (PathBuf, BTreeSet<String>) {
+    let file = |folder: &&str| PathBuf::from(format!("{}/{folder}/{revision}.yml", env!("CARGO_MANIFEST_DIR")));
+    let names: BTreeSet<_> =
+        folders.iter().map(file).filter(|file| file.is_file()).flat_map(|file| results::listed(&file)).collect();
+    let list = results.with_extension("yml");
+    std::fs::create_dir_all(list.parent().unwrap()).unwrap();
+    std::fs::write(&list, serde_json::json!({ "server": names }).to_string()).unwrap();
+    (list, names)
+}
+
+/// Runs the scenarios of one revision against the server at `address`. `lists` are folders of what does not apply;
+/// `results` is where the suite writes.
+async fn examine(suite: &Suite, revision: &str, address: SocketAddr, lists: &[&str], results: &str) -> Run {
+    let address = proxy::start(address, token(0, &support::machine_claims())).await;
     let url = format!("http://{address}/clock/mcp");
-    let results = suite.folder.join("results").join(revision);
+    let results = suite.folder.join(results).join(revision);
     // Of an earlier run; there may be none.
     let _ = std::fs::remove_dir_all(&results);
-    let list = format!("{}/not-applicable/{revision}.yml", env!("CARGO_MANIFEST_DIR"));
-    let list = Path::new(&list);
-    let mut run = Run::new(revision, results::listed(list));
+    let (list, names) = list_for(revision, lists, &results);
+    let list = list.as_path();
+    let mut run = Run::new(revision, names);
     if revision == EXTENSIONS {
         for scenario in suite.extensions().await {
             let (expected, text) = suite.run(&url, &results, list, &["--scenario", &scenario]).await;
@@ -108,19 +129,51 @@ async fn examine(suite: &Suite, revision: &str) -> Run {
 #[ignore = "needs the suite: make conformance"]
 async fn every_applicable_scenario_passes() {
     let suite = Suite::find();
-    let mut failed = String::new();
-    let mut counts = String::new();
+    let mut told = Told::default();
     for revision in RUNS {
-        let run = examine(&suite, revision).await;
-        println!("\n{revision}");
+        let server = start().await;
+        told.add("", &examine(&suite, revision, server.address, &["not-applicable"], "results").await);
+    }
+    told.judge();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the suite: make conformance"]
+async fn every_applicable_scenario_passes_with_gangway_in_front() {
+    let suite = Suite::find();
+    let mut told = Told::default();
+    for revision in RUNS {
+        let front = front::start().await;
+        told.add(
+            "in front: ",
+            &examine(&suite, revision, front.address, &["not-applicable", "not-applicable/front"], "results-front")
+                .await,
+        );
+    }
+    told.judge();
+}
+
+/// What came of the runs.
+#[derive(Default)]
+struct Told {
+    failed: String,
+    counts: String,
+}
+
+impl Told {
+    fn add(&mut self, what: &str, run: &Run) {
+        println!("\n{what}{}", run.revision);
         for row in &run.rows {
             println!("  {row}");
         }
-        writeln!(counts, "{}", run.counts()).unwrap();
-        failed += &run.problems();
+        writeln!(self.counts, "{what}{}", run.counts()).unwrap();
+        self.failed += &run.problems();
     }
-    println!("\n{counts}");
-    assert!(failed.is_empty(), "{failed}");
+
+    fn judge(&self) {
+        println!("\n{}", self.counts);
+        assert!(self.failed.is_empty(), "{}", self.failed);
+    }
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl fmt::Display for Row {
 
 /// All scenarios of one revision.
 pub struct Run {
-    revision: String,
+    pub revision: String,
     listed: BTreeSet<String>,
     pub rows: Vec<Row>,
     /// What the suite said where its verdict was not good.

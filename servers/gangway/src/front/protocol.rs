@@ -64,6 +64,31 @@ impl Fault {
     }
 }
 
+/// The most lists and objects in one another. The servers that are built on this library refuse more (serde_json);
+/// one behind may end by it, as Python's `json` does at a thousand, and it serves everybody.
+const DEEPEST: usize = 127;
+
+/// Whether a text that is JSON has more lists and objects in one another.
+fn is_deeper(json: &[u8], most: usize) -> bool {
+    let (mut depth, mut text, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match (text, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => text = !text,
+            (false, b'[' | b'{') => {
+                depth += 1;
+                if depth > most {
+                    return true;
+                }
+            }
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
 /// What a client sent.
 #[derive(Debug)]
 pub enum Sent<'a> {
@@ -86,6 +111,9 @@ fn request_id(message: &Members<'_>) -> Result<Option<Box<RawValue>>, Fault> {
 /// Reads a message of a client, and checks that its headers say the same.
 pub fn read<'a>(body: &'a [u8], headers: &HeaderMap) -> Result<Sent<'a>, Fault> {
     let not_one = || Fault::new(INVALID_REQUEST, "Invalid Request: not a JSON-RPC message of this protocol");
+    if is_deeper(body, DEEPEST) {
+        return Err(Fault::new(INVALID_REQUEST, format!("Invalid Request: nested more than {DEEPEST} deep")));
+    }
     let message = Members::parse(body).ok_or_else(not_one)?;
     if message.read::<String>("jsonrpc").as_deref() != Some("2.0") {
         return Err(not_one());
@@ -106,9 +134,12 @@ pub fn read<'a>(body: &'a [u8], headers: &HeaderMap) -> Result<Sent<'a>, Fault> 
 /// The era of a message. What it says of itself must be in its headers, too: whoever stands between goes by them.
 fn era(message: &Members<'_>, method: &str, request: bool, headers: &HeaderMap) -> Result<Era, Fault> {
     let header = headers.get(VERSION_HEADER).map(|value| value.to_str().unwrap_or_default());
-    if !request || method == "initialize" {
-        // The handshake exists in the earlier era alone.
-        return Ok(if request || header.is_none_or(|version| version < MODERN) { Era::Legacy } else { Era::Modern });
+    if !request {
+        return Ok(if header.is_none_or(|version| version < MODERN) { Era::Legacy } else { Era::Modern });
+    }
+    // A client that opens with it has agreed on nothing yet, and so says nothing of the later era, where it is gone.
+    if method == "initialize" && header != Some(MODERN) {
+        return Ok(Era::Legacy);
     }
     let meta = message.object("params").and_then(|params| params.read::<Value>("_meta")).unwrap_or_default();
     let said = meta.get(VERSION_KEY).and_then(Value::as_str);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use hyper::body::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -23,10 +24,11 @@ use crate::raw::Members;
 const WAITING: usize = 64;
 /// Notices of one request that wait for its client. What does not fit is left out: they say how far it is.
 const NOTICES: usize = 64;
-/// Longest wait for `server/discover`, which a server of the earlier era may leave unanswered.
+/// Longest wait for `server/discover` before `initialize` is asked as well: a server of the earlier era may leave
+/// unanswered what it does not know, and one of the later era may still be starting.
 const DISCOVER_TIME: Duration = Duration::from_secs(5);
-/// Longest wait for another answer to a question of our own.
-const OWN_TIME: Duration = Duration::from_secs(30);
+/// How long an answer that was sent before another may come after it.
+const OVERTAKEN: Duration = Duration::from_secs(1);
 
 type Pending = Arc<Mutex<HashMap<u64, mpsc::Sender<Result<Bytes, Failure>>>>>;
 
@@ -108,22 +110,33 @@ impl Stdio {
         }
     }
 
-    /// What the server says of itself, by the protocol of either era.
+    /// What the server says of itself, by the protocol of either era. It may take as long as it takes to start: the
+    /// caller sets the limit.
     pub async fn meet(&self) -> Result<Known, String> {
         let discovered = self.ask("server/discover", json!({}), Era::Modern);
-        if let Ok(Ok(result)) = tokio::time::timeout(DISCOVER_TIME, discovered).await
-            && let Some(known) = Known::modern(result)
-        {
-            return Ok(known);
+        let discovered = discovered.map(|result| result.ok().and_then(Known::modern)).fuse();
+        let mut discovered = std::pin::pin!(discovered);
+        match tokio::time::timeout(DISCOVER_TIME, &mut discovered).await {
+            Ok(Some(known)) => return Ok(known),
+            Ok(None) => return self.initialize().await,
+            Err(_) => {}
         }
+        // One of the later era answers what it was asked first when it has started, and refuses the rest.
+        let initialized = tokio::select! {
+            Some(known) = &mut discovered => return Ok(known),
+            initialized = self.initialize() => initialized,
+        };
+        match initialized {
+            Ok(known) => Ok(known),
+            Err(why) => tokio::time::timeout(OVERTAKEN, &mut discovered).await.ok().flatten().ok_or(why),
+        }
+    }
+
+    async fn initialize(&self) -> Result<Known, String> {
         let newest = protocol::LEGACY[protocol::LEGACY.len() - 1];
         let params = json!({ "protocolVersion": newest, "capabilities": {}, "clientInfo": protocol::client_info() });
-        let asked = tokio::time::timeout(OWN_TIME, self.ask("initialize", params, Era::Legacy)).await;
-        let result = match asked {
-            Ok(Ok(result)) => result,
-            Ok(Err(failure)) => return Err(format!("initialize: {}", failure.fault().message)),
-            Err(_) => return Err("initialize: no answer in time".to_owned()),
-        };
+        let asked = self.ask("initialize", params, Era::Legacy).await;
+        let result = asked.map_err(|failure| format!("initialize: {}", failure.fault().message))?;
         let known = Known::legacy(&result).ok_or("initialize: a revision that is not known here")?;
         self.tell(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }).to_string().into_bytes()).await;
         Ok(known)

@@ -20,8 +20,9 @@ use super::tools::ToolTable;
 use crate::log::Log;
 use crate::raw::Members;
 
-/// Longest time until a server that was started says who it is.
-const START_TIME: Duration = Duration::from_secs(120);
+/// Longest time until a server that was started says who it is: what `start_seconds` allows at most. Until then it
+/// is whoever started this program that gives up sooner.
+const START_TIME: Duration = Duration::from_secs(300);
 /// So many ends in this time are enough: then this process ends, so that whoever started it sees it.
 const MOST_ENDS: usize = 5;
 const ENDS_TIME: Duration = Duration::from_secs(120);

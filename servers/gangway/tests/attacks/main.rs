@@ -9,11 +9,15 @@
 #[allow(dead_code)] // Not every test starts the plain server.
 #[path = "../support/clock.rs"]
 mod clock;
+mod front;
 mod requests;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokens;
 mod wire;
+#[allow(dead_code, clippy::panic)] // It is the world of other tests.
+#[path = "../front/world.rs"]
+mod world;
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -110,12 +114,26 @@ async fn refuse_all(cases: &[Case], adjust: impl FnOnce(&mut Config)) {
 
     let log = server.log.text();
     for case in cases {
-        let told = case.secret.split('.').find(|part| part.len() >= 12 && log.contains(part));
-        assert!(told.is_none(), "{}: the log has {told:?}", case.name);
+        assert_eq!(told(case, &log), None, "{}", case.name);
     }
     // Whatever came before, the server serves.
     let answer = exchange(server.address, &listing(&authorized())).await;
     assert_eq!(status(&answer), 200, "{answer}");
+}
+
+/// What the log tells of a secret.
+fn told<'a>(case: &'a Case, log: &str) -> Option<&'a str> {
+    case.secret.split('.').find(|part| part.len() >= 12 && log.contains(part))
+}
+
+/// All attacks.
+fn corpus() -> Vec<Case> {
+    [tokens::cases(), requests::cases(), wire::cases()].into_iter().flatten().collect()
+}
+
+/// All requests that must be taken.
+fn accepted() -> Vec<(&'static str, Vec<u8>)> {
+    [tokens::accepted(), requests::accepted(), wire::accepted()].concat()
 }
 
 fn small(config: &mut Config) {
@@ -124,7 +142,7 @@ fn small(config: &mut Config) {
 
 #[tokio::test]
 async fn every_attack_is_refused_and_none_is_logged() {
-    let cases: Vec<_> = [tokens::cases(), requests::cases(), wire::cases()].into_iter().flatten().collect();
+    let cases = corpus();
     println!("attack corpus: {} cases", cases.len());
     assert!(cases.len() >= 150, "only {} cases", cases.len());
     let mut names = HashSet::new();
@@ -136,7 +154,7 @@ async fn every_attack_is_refused_and_none_is_logged() {
 #[tokio::test]
 async fn what_must_be_accepted_is() {
     let server = start_with(Issuer::start().await, small).await;
-    let accepted = [tokens::accepted(), requests::accepted(), wire::accepted()].concat();
+    let accepted = accepted();
     println!("accepted corpus: {} cases", accepted.len());
     for (name, request) in accepted {
         let answer = exchange(server.address, &request).await;

@@ -29,6 +29,7 @@ TOOLS = [
     {"name": "raw_sql", "inputSchema": {"type": "object"}, **READ},
     {"name": "write_it", "inputSchema": {"type": "object"}},
 ]
+INITIALIZED = threading.Event()
 STATE = {"calls": 0, "cancelled": [], "sessions": 0, "answers": []}
 
 
@@ -97,6 +98,11 @@ def answer(request, notify, ask, context):
     """The answer to a request, or None if there is none."""
     method, modern = request["method"], "modern" in FLAGS
     result = None
+    if method == "initialize":
+        INITIALIZED.set()
+    elif method == "server/discover" and "late" in FLAGS:
+        # As one that starts slowly: everything that it was sent is there when it begins to read.
+        INITIALIZED.wait()
     if method == "server/discover" and modern:
         result = {
             "supportedVersions": [MODERN],

@@ -71,6 +71,18 @@ async fn clients_of_both_eras_reach_servers_of_both_eras() {
     }
 }
 
+/// One of the later era refuses `initialize`, which is asked when it starts slowly.
+#[tokio::test]
+async fn a_server_that_starts_slowly_is_understood_in_its_own_era() {
+    let front = Front::start(child("stdio", &["modern", "late"])).await;
+    assert!(front.up().await.contains("without sessions"), "{}", front.log());
+    assert!(front.messages("app_end").is_empty(), "{}", front.log());
+    front.call("echo", json!({})).await;
+    // One of the earlier era that leaves unanswered what it does not know.
+    let front = Front::start(child("stdio", &["late"])).await;
+    assert!(front.up().await.contains("with initialize"), "{}", front.log());
+}
+
 #[tokio::test]
 async fn progress_comes_as_it_is_made_under_the_clients_name() {
     for (transport, flags) in SERVERS {

@@ -1,12 +1,22 @@
-//! Public servers, as they are published. `servers/README.md` says how to install them.
+//! Public servers, as they are published. `make public` installs them, pinned, and runs this.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::world::{Front, free_port, last};
+use crate::support::server::header;
+use crate::world::{Front, call, free_port, last, seen};
 
-/// Where they are installed, and what is started.
+/// Clients that call without a pause while the server is killed.
+const CALLERS: usize = 8;
+/// Their answers before it is killed, and after.
+const ENOUGH: usize = 40;
+
+/// What is started, and a tool of it.
 struct Public {
     name: &'static str,
     app: Value,
@@ -14,84 +24,187 @@ struct Public {
     call: (&'static str, Value, &'static str),
 }
 
+/// Each server on each transport that it has.
 fn all(folder: &Path) -> Vec<Public> {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    let node = |package: &str| {
-        let script = path(&format!("node_modules/@modelcontextprotocol/{package}/dist/index.js"));
-        vec!["node".to_owned(), script]
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+    let node = |package: &str, more: &str| {
+        let script = path(&format!("node/node_modules/@modelcontextprotocol/{package}/dist/index.js"));
+        let node = path(&format!("node/node_modules/node-linux-{architecture}/bin/node"));
+        vec![node, script, more.to_owned()]
     };
-    let script = |name: &str| format!("{}/tests/front/public/{name}", env!("CARGO_MANIFEST_DIR"));
-    let port = [free_port(), free_port(), free_port()];
+    let python = |environment: &str, name: &str, more: &str| {
+        let script = format!("{}/tests/front/public/{name}", env!("CARGO_MANIFEST_DIR"));
+        vec![path(&format!("{environment}/bin/python3")), script, more.to_owned()]
+    };
     let stdio = |command: Vec<String>| json!({ "transport": "stdio", "command": command });
-    let http = |command: Vec<String>, nth: usize| json!({ "transport": "http", "port": port[nth], "command": command, "environment": { "PORT": port[nth].to_string() } });
-    let with = |mut command: Vec<String>, more: &str| {
-        command.push(more.to_owned());
-        command
+    let http = |command: Vec<String>| {
+        let port = free_port();
+        json!({ "transport": "http", "port": port, "command": command, "environment": { "PORT": port.to_string() } })
     };
     let echo = || ("echo", json!({ "message": "hello" }), "hello");
-    let (official, fast) = (path("venv/bin/python"), path("venv-fastmcp/bin/python"));
-    let official = vec![official, script("official.py")];
-    let fast = vec![fast, script("fast.py")];
+    let list = ("list_directory", json!({ "path": path("node") }), "node_modules");
+    let row = |name, app, call| Public { name, app, call };
     vec![
-        Public { name: "server-everything, stdio", app: stdio(with(node("server-everything"), "stdio")), call: echo() },
-        Public {
-            name: "server-everything, http",
-            app: http(with(node("server-everything"), "streamableHttp"), 0),
-            call: echo(),
-        },
-        Public {
-            name: "server-filesystem, stdio",
-            app: stdio(with(node("server-filesystem"), &path("."))),
-            call: ("list_directory", json!({ "path": path(".") }), "node_modules"),
-        },
-        Public { name: "official SDK, stdio", app: stdio(official.clone()), call: echo() },
-        Public { name: "official SDK, http", app: http(with(official, "http"), 1), call: echo() },
-        Public { name: "fastmcp, stdio", app: stdio(fast.clone()), call: echo() },
-        Public { name: "fastmcp, http", app: http(with(fast, "http"), 2), call: echo() },
+        row("server-everything, stdio", stdio(node("server-everything", "stdio")), echo()),
+        row("server-everything, http", http(node("server-everything", "streamableHttp")), echo()),
+        row("server-filesystem, stdio", stdio(node("server-filesystem", &path("node"))), list),
+        row("official SDK, stdio", stdio(python("official", "official.py", "stdio")), echo()),
+        row("official SDK, http", http(python("official", "official.py", "http")), echo()),
+        row("fastmcp, stdio", stdio(python("fast", "fast.py", "stdio")), echo()),
+        row("fastmcp, http", http(python("fast", "fast.py", "http")), echo()),
     ]
 }
 
-#[tokio::test]
-#[ignore = "needs the servers: GANGWAY_PUBLIC_SERVERS, see servers/README.md"]
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the servers: make public"]
 async fn public_servers_are_served_unchanged_in_both_eras() {
-    let folder = std::env::var("GANGWAY_PUBLIC_SERVERS").expect("GANGWAY_PUBLIC_SERVERS: the folder of the servers");
+    let folder = std::env::var("GANGWAY_PUBLIC_SERVERS").expect("GANGWAY_PUBLIC_SERVERS: run `make public`");
     for public in all(&PathBuf::from(folder)) {
-        let name = public.name;
-        let front = Front::start(public.app).await;
-        let up = front.messages("app_start").pop().unwrap();
-        let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {} });
-        let (tool, arguments, words) = public.call;
-        let call = crate::world::call(tool, arguments);
-        let mut tools = 0;
-        for later in [false, true] {
-            let post = |message| if later { front.post_modern(message) } else { front.post(message) };
-            let listed = front.answer(post(&list)).await;
-            tools = listed["result"]["tools"].as_array().unwrap_or_else(|| panic!("{name}: {listed}")).len();
-            assert!(tools > 0, "{name}");
-            let response = post(&call).send().await.unwrap();
-            // Who does not say that a tool only reads gets the question for `write`.
-            let answer = if response.status() == 403 {
-                let mut message = call.clone();
-                if later {
-                    message["params"]["_meta"] = json!({
-                        "io.modelcontextprotocol/protocolVersion": crate::world::MODERN,
-                        "io.modelcontextprotocol/clientCapabilities": {},
-                    });
-                }
-                let mut request = front.post_as(&["read", "write"], &message);
-                if later {
-                    request = request.header("mcp-protocol-version", crate::world::MODERN);
-                    request = request.header("mcp-method", "tools/call").header("mcp-name", tool);
-                }
-                front.answer(request).await
-            } else {
-                last(&response.text().await.unwrap())
-            };
-            assert!(
-                answer["result"]["content"][0]["text"].as_str().unwrap_or_default().contains(words),
-                "{name}: {answer}"
-            );
-        }
-        println!("{name}: {up}; {tools} tools");
+        let begun = Instant::now();
+        let front = Front::launch(public.app.clone(), |command| {
+            command.env("GANGWAY_MAX_BODY_BYTES", "16384");
+        })
+        .await;
+        front.ready().await;
+        let ready = begun.elapsed();
+        let up = front.up().await;
+        strangers_are_refused(&public, &front).await;
+        let session = of_the_earlier_era(&public, &front).await;
+        let stateless = of_the_later_era(&public, &front).await;
+        assert_eq!(session, stateless, "{}: both eras see the same tools", public.name);
+        let (answered, lost, back) = it_is_killed_under_load(&public, &front).await;
+        println!(
+            "{:<26} {up}; ready after {:.1} s; {session} tools; killed under load: {answered} answers, {lost} told \
+             that it ended, up again after {:.1} s",
+            public.name,
+            ready.as_secs_f64(),
+            back.as_secs_f64(),
+        );
     }
+}
+
+fn list() -> Value {
+    json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {} })
+}
+
+/// Without a token, from another page, with a body that is too large.
+async fn strangers_are_refused(public: &Public, front: &Front) {
+    let name = public.name;
+    let refused = front.http.post(front.url()).body(list().to_string()).send().await.unwrap();
+    let challenge = header(&refused, "www-authenticate");
+    assert_eq!(refused.status(), 401, "{name}");
+    assert!(challenge.contains("resource_metadata=") && challenge.contains("/clock/mcp"), "{name}: {challenge}");
+    let elsewhere = front.post(&list()).header("origin", "https://evil.example").send().await.unwrap();
+    assert_eq!(elsewhere.status(), 403, "{name}");
+    let mut large = list();
+    large["params"]["x"] = "x".repeat(20_000).into();
+    assert_eq!(front.post(&large).send().await.unwrap().status(), 413, "{name}");
+}
+
+/// A client that opens with `initialize`. Returns the number of tools.
+async fn of_the_earlier_era(public: &Public, front: &Front) -> usize {
+    let name = public.name;
+    let params =
+        json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
+    let initialize = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
+    let response = front.post(&initialize).send().await.unwrap();
+    assert_eq!(header(&response, "mcp-session-id"), "", "{name}: any copy can answer");
+    let (status, answer) = seen(response).await;
+    assert_eq!((status, &answer["result"]["protocolVersion"]), (200, &json!("2025-06-18")), "{name}: {answer}");
+    let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    assert_eq!(front.post(&ready).send().await.unwrap().status(), 202, "{name}");
+    let tools = tools(front, name, false).await;
+    calls(public, front, &tools, false).await;
+    tools.len()
+}
+
+/// A client whose requests stand alone. Returns the number of tools.
+async fn of_the_later_era(public: &Public, front: &Front) -> usize {
+    let discover = json!({ "jsonrpc": "2.0", "id": 2, "method": "server/discover" });
+    let (status, found) = seen(front.post_modern(&discover).send().await.unwrap()).await;
+    let versions =
+        found["result"]["supportedVersions"].as_array().unwrap_or_else(|| panic!("{}: {found}", public.name));
+    assert!(status == 200 && versions.contains(&json!(crate::world::MODERN)), "{}: {found}", public.name);
+    let tools = tools(front, public.name, true).await;
+    calls(public, front, &tools, true).await;
+    tools.len()
+}
+
+async fn tools(front: &Front, name: &str, later: bool) -> Vec<Value> {
+    let request = if later { front.post_modern(&list()) } else { front.post(&list()) };
+    let listed = front.answer(request).await;
+    listed["result"]["tools"].as_array().unwrap_or_else(|| panic!("{name}: {listed}")).clone()
+}
+
+/// With `read` alone it is called only if it says that it reads.
+async fn calls(public: &Public, front: &Front, tools: &[Value], later: bool) {
+    let (name, (tool, arguments, words)) = (public.name, &public.call);
+    let listed = tools.iter().find(|one| one["name"] == *tool).unwrap_or_else(|| panic!("{name}: {tools:?}"));
+    let reads = listed["annotations"]["readOnlyHint"] == true;
+    let message = call(tool, arguments.clone());
+    let send = async |scopes: &[&str]| {
+        let request = if later { front.post_modern_as(scopes, &message) } else { front.post_as(scopes, &message) };
+        request.send().await.unwrap()
+    };
+    let with_read = send(&["read"]).await;
+    assert_eq!(with_read.status(), if reads { 200 } else { 403 }, "{name}: {listed}");
+    if !reads {
+        let challenge = header(&with_read, "www-authenticate");
+        assert!(challenge.contains("insufficient_scope") && challenge.contains("/write"), "{name}: {challenge}");
+    }
+    let answer = last(&send(&["read", "write"]).await.text().await.unwrap());
+    let text = answer["result"]["content"][0]["text"].as_str().unwrap_or_default();
+    assert!(text.contains(words), "{name}: {answer}");
+}
+
+/// kill -9 of the server while clients call. Each call has an answer, whatever happens, and they go on afterwards.
+/// Returns how many were answered and how many were told that the server ended, and how long it was away.
+async fn it_is_killed_under_load(public: &Public, front: &Front) -> (usize, usize, std::time::Duration) {
+    let (answered, lost, stop) =
+        (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (tool, arguments, words) = &public.call;
+    let callers = (0..CALLERS).map(|nth| {
+        let (answered, lost, stop) = (answered.clone(), lost.clone(), stop.clone());
+        let message = call(tool, arguments.clone());
+        let later = nth % 2 == 0;
+        let scopes = ["read", "write"];
+        let request = if later { front.post_modern_as(&scopes, &message) } else { front.post_as(&scopes, &message) };
+        async move {
+            while !stop.load(Ordering::Relaxed) {
+                let (status, answer) = seen(request.try_clone().unwrap().send().await.unwrap()).await;
+                let text = answer["result"]["content"][0]["text"].as_str().unwrap_or_default();
+                match (status, &answer["error"]["code"]) {
+                    (200, _) if text.contains(words) => answered.fetch_add(1, Ordering::Relaxed),
+                    (503, _) => 0,
+                    (200 | 502, code) if *code == -32603 => lost.fetch_add(1, Ordering::Relaxed),
+                    _ => panic!("{status}: {answer}"),
+                };
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let killed = async {
+        let count = |wanted: usize| {
+            let answered = answered.clone();
+            async move { front.until(|_| answered.load(Ordering::Relaxed) >= wanted).await }
+        };
+        count(ENOUGH).await;
+        let before = front.children();
+        assert!(!before.is_empty(), "{}", public.name);
+        for pid in &before {
+            std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+        }
+        let since = Instant::now();
+        front.until(|front| front.messages("app_end").iter().any(|line| line.contains("signal 9"))).await;
+        front.ready().await;
+        let away = since.elapsed();
+        count(answered.load(Ordering::Relaxed) + ENOUGH).await;
+        let after = front.children();
+        assert!(!after.is_empty() && !after.iter().any(|pid| before.contains(pid)), "{}", public.name);
+        stop.store(true, Ordering::Relaxed);
+        away
+    };
+    let (_, away) = tokio::join!(join_all(callers), killed);
+    (answered.load(Ordering::Relaxed), lost.load(Ordering::Relaxed), away)
 }

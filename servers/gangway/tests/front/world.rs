@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -37,9 +38,16 @@ impl Drop for Front {
     }
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on. It is one that the system gives to no connection, and that no other test of these
+/// asks for: a server that starts slowly takes it seconds later.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let ports = std::iter::repeat_with(|| {
+        let nth = std::process::id() * 10 + NEXT.fetch_add(1, Ordering::Relaxed);
+        u16::try_from(10_000 + nth % 20_000).unwrap()
+    });
+    let mut free = ports.take(20_000).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().unwrap()
 }
 
 /// The child of the tests: `http` or `stdio`, with flags.
@@ -92,6 +100,13 @@ impl Front {
             assert!(begun.elapsed() < LONG, "not ready: {}", self.log());
             tokio::task::yield_now().await;
         }
+    }
+
+    /// What it says of the server behind it when that is up.
+    pub async fn up(&self) -> String {
+        // The line may be read later than the answer of its health.
+        self.until(|front| !front.messages("app_start").is_empty()).await;
+        self.messages("app_start").swap_remove(0)
     }
 
     pub async fn health(&self) -> Option<u16> {
@@ -153,12 +168,28 @@ impl Front {
         }
     }
 
+    /// Where it answers.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/clock/mcp", self.port)
+    }
+
+    /// The processes that it started.
+    pub fn children(&self) -> Vec<u64> {
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok());
+        let parent = |pid: &u64| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+        };
+        processes.filter(|pid| lives(*pid) && parent(pid) == Some(self.process.id())).collect()
+    }
+
     /// A request with a token of these scopes.
     pub fn post_as(&self, scopes: &[&str], message: &Value) -> RequestBuilder {
         let scopes: Vec<_> = scopes.iter().map(|scope| format!("{RESOURCE}/{scope}")).collect();
         let claims = with(machine_claims(), json!({ "scope": scopes.join(" ") }));
         self.http
-            .post(format!("http://127.0.0.1:{}/clock/mcp", self.port))
+            .post(self.url())
             .header("content-type", "application/json")
             .header("accept", "application/json, text/event-stream")
             .bearer_auth(token(0, &claims))
@@ -172,12 +203,18 @@ impl Front {
 
     /// A request of the later era.
     pub fn post_modern(&self, message: &Value) -> RequestBuilder {
+        self.post_modern_as(&["read"], message)
+    }
+
+    /// The same with a token of these scopes.
+    pub fn post_modern_as(&self, scopes: &[&str], message: &Value) -> RequestBuilder {
         let mut message = message.clone();
         let meta = &mut message["params"]["_meta"];
         meta["io.modelcontextprotocol/protocolVersion"] = MODERN.into();
         meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
         let method = message["method"].as_str().unwrap().to_owned();
-        let mut request = self.post(&message).header("mcp-protocol-version", MODERN).header("mcp-method", method);
+        let mut request =
+            self.post_as(scopes, &message).header("mcp-protocol-version", MODERN).header("mcp-method", method);
         if let Some(name) = message["params"]["name"].as_str() {
             request = request.header("mcp-name", name);
         }

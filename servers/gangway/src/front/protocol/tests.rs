@@ -192,3 +192,16 @@ fn a_client_gets_the_revision_that_both_know() {
     assert!(Known::modern(json!({ "supportedVersions": ["2027-01-01"] })).is_none());
     assert!(Known::legacy(&json!({ "protocolVersion": "1999-01-01" })).is_none());
 }
+
+#[test]
+fn what_is_nested_too_deep_is_refused_before_the_server_sees_it() {
+    let list = |depth: usize| {
+        let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{"x":{open}{close}}}}}"#)
+    };
+    // Two objects are around the lists.
+    let code = |depth: usize| read(list(depth).as_bytes(), &HeaderMap::new()).err().map(|fault| fault.code);
+    assert_eq!((code(DEEPEST - 2), code(DEEPEST - 1)), (None, Some(INVALID_REQUEST)));
+    assert!(!is_deeper(br#"["[[[", "\"[[[", [[]], [[]]]"#, 3), "brackets in text are none");
+    assert!(is_deeper(br#"["\\", [[[]]]]"#, 3));
+}
