@@ -113,6 +113,11 @@ async fn refuse_all(cases: &[Case], adjust: impl FnOnce(&mut Config)) {
         let told = case.secret.split('.').find(|part| part.len() >= 12 && log.contains(part));
         assert!(told.is_none(), "{}: the log has {told:?}", case.name);
     }
+    // Whoever looks for the cause finds a word for it in every line.
+    for line in server.log.events("request") {
+        let refused = line["status"].as_u64().is_some_and(|status| (400..500).contains(&status));
+        assert_eq!(line["reason"].is_string(), refused, "{line}");
+    }
     // Whatever came before, the server serves.
     let answer = exchange(server.address, &listing(&authorized())).await;
     assert_eq!(status(&answer), 200, "{answer}");
