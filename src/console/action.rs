@@ -290,6 +290,7 @@ impl From<Remedy> for Action {
             Remedy::Rollback => Self::Rollback,
             Remedy::Deploy => Self::Deploy,
             Remedy::Stacks => Self::Show(Screen::Stack),
+            Remedy::Requests => Self::Show(Screen::Requests),
         }
     }
 }
