@@ -189,9 +189,9 @@ ids! {
     ScopeMissing "scope-missing" Answers Requests
         "let the client ask for the scope that the challenge names, and grant it to the client";
     BodyTooLarge "body-too-large" Answers Requests
-        "let the client send less, or raise `max_body_bytes` of the server and of the edge";
+        "let the client send less, or raise `max_body_kilobytes` of the server and of `[edge]`";
     PlaceRefused "place-refused" Answers Requests
-        "add the page's origin to `origins` in quarterdeck.toml, or let the client ask for the host that is served";
+        "add the page's origin to `allowed_origins` in quarterdeck.toml, or let the client ask for the host that is served";
     RequestsRefused "requests-refused" Answers Requests "see by why and by client what is refused";
     ClientFloods "client-floods" Answers Requests
         "find what the client does; limit it with `rate_limit_per_token` or `requests_per_minute`";
