@@ -301,6 +301,7 @@ impl From<Remedy> for Action {
             Remedy::Rollback => Self::Rollback,
             Remedy::Deploy => Self::Deploy,
             Remedy::Stacks => Self::Show(Screen::Stack),
+            Remedy::Requests => Self::Show(Screen::Requests),
         }
     }
 }

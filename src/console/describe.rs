@@ -5,13 +5,13 @@ use serde::Serialize;
 
 use super::dialogs::Dialog;
 use super::model::Model;
-use super::screens::fleet::{meaning, selected_task};
+use super::screens::fleet::{failed, found, meaning, selected_task};
 use super::screens::stack;
 use super::table::Cell;
 use crate::core::client::{Client, Details};
 use crate::core::error::CloudError;
 use crate::core::fleet::{Server, Target, TargetGroup, Task};
-use crate::core::health::findings;
+use crate::core::health::Finding;
 use crate::core::logs::field::as_text;
 use crate::core::logs::{ContainerLog, LineRef};
 use crate::core::meaning::Meaning;
@@ -42,11 +42,11 @@ fn when(now: Timestamp, at: Option<Timestamp>) -> String {
 pub fn selection(model: &Model, of: &Server) -> Dialog {
     match selected_task(model) {
         Some(one) => task(one, model.now),
-        None => server(of, model.now),
+        None => server(of, &found(model, of, &failed(model)), model.now),
     }
 }
 
-fn server(server: &Server, now: Timestamp) -> Dialog {
+fn server(server: &Server, found: &[Finding], now: Timestamp) -> Dialog {
     let mut lines = vec![
         field("service", &server.name),
         field("arn", &server.arn),
@@ -74,9 +74,9 @@ fn server(server: &Server, now: Timestamp) -> Dialog {
     lines.push(heading("targets"));
     lines.extend(targets(server));
     lines.push(heading("findings"));
-    for finding in findings(server, now) {
-        lines.push(vec![Cell::new(finding.fact.clone(), meaning(&finding))]);
-        lines.push(field("", finding.evidence));
+    for finding in found {
+        lines.push(vec![Cell::new(finding.fact.clone(), meaning(finding))]);
+        lines.push(field("", &finding.evidence));
         lines.push(field("", format!("fix: {}", finding.id.fix())));
     }
     text(format!("server {}", server.name), lines)

@@ -6,7 +6,7 @@ use super::input::Typed;
 use super::keymap::{Key, KeyPress};
 use super::model::{Model, Prompt, PromptKind};
 use super::msg::Msg;
-use super::screens::{doctor, everywhere, fleet, insights, logs, timeline};
+use super::screens::{doctor, everywhere, fleet, insights, logs, requests, timeline};
 use super::table::Move;
 use super::{operations, poll};
 
@@ -22,6 +22,7 @@ fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Tick(now) => {
             model.now = now;
             model.toasts.retain(|toast| toast.until > now);
+            requests::judge(model);
         }
         Msg::Key(press) => return key(model, press),
         Msg::Paste(text) => paste(model, &text),

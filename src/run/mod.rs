@@ -22,6 +22,7 @@ mod session;
 mod signals;
 pub mod tail;
 mod terminal;
+pub mod traffic;
 mod verify;
 
 pub use console::{Closed, Left, console};

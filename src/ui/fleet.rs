@@ -78,7 +78,8 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
 
 /// The cause that explains the other findings, where there is one.
 fn why(model: &Model, theme: &Theme) -> Option<Line<'static>> {
-    if model.screens.fleet.level != Level::Servers || !model.screens.fleet.unwell {
+    let unwell = model.screens.fleet.unwell || !model.screens.requests.found.is_empty();
+    if model.screens.fleet.level != Level::Servers || !unwell {
         return None;
     }
     let subjects = fleet::subjects(model);

@@ -32,7 +32,7 @@ fn notes(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let uncounted = model.screens.requests.counted.uncounted();
     if uncounted > 0 {
         let text = format!(
-            "▲ {} requests not counted: more than {} combinations of server, tool and client",
+            "▲ {} requests not counted: more than {} combinations of server, tool, client and reason",
             thousands(uncounted),
             thousands(MAX_SERIES as u64)
         );

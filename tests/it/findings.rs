@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::support::at;
 use crate::support::fixtures::{self, group, targets, task, tasks, unread};
-use crate::support::stacks;
+use crate::support::{logs, stacks};
 use quarterdeck::core::environment::Environment;
 use quarterdeck::core::finding::{self, Cause, Finding, Gravity, Id, Layer, Remedy, findings};
 use quarterdeck::core::fleet::{
     Bounds, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, StopCode, TargetState, Task,
     TaskStatus,
 };
+use quarterdeck::core::requests::{Requests, Why};
 use quarterdeck::core::stack::StackStatus;
 use quarterdeck::core::unread::Read;
 use rstest::rstest;
@@ -313,4 +314,92 @@ fn a_finding_as_json_has_stable_names() {
     assert_eq!(json["id"], "crash-loop");
     assert_eq!((json["gravity"].as_str(), json["count"].as_u64()), (Some("fault"), Some(3)));
     assert!(json["at"].is_string() && json["evidence"].as_str().unwrap().contains("exit 1"));
+}
+
+/// Request lines of the last half minute.
+fn requests(lines: &[(u32, &str)]) -> Requests {
+    let mut counted = Requests::default();
+    for (many, fields) in lines {
+        for _ in 0..*many {
+            let text = format!(r#"{{"event":"request","server":"time",{fields},"latency_ms":1.5}}"#);
+            counted.take(&logs::line("time", "a3f1c2d4e5f60718", -30_000, &text), at(0).as_millisecond());
+        }
+    }
+    counted
+}
+
+const SERVED: &str = r#""tool":"now","client":"c1","status":200"#;
+
+#[rstest]
+#[case::served(&[(50, SERVED)], None)]
+#[case::clients_that_learn_where_to_get_a_token(&[(50, SERVED), (9, r#""reason":"no-token","status":401"#)], None)]
+#[case::clients_that_went_away(&[(9, r#""client":"c1","reason":"client-gone","status":499"#)], None)]
+#[case::one_that_renews_its_token(&[(50, SERVED), (1, r#""client":"c1","reason":"token-expired","status":401"#)], None)]
+#[case::an_odd_call_now_and_then(&[(50, SERVED), (2, r#""tool":"now","client":"c1","status":500"#)], None)]
+#[case::no_token(&[(20, SERVED), (12, r#""reason":"no-token","status":401"#)], Some((Id::NoToken, Gravity::Warning)))]
+#[case::nobody_has_a_token(&[(12, r#""reason":"no-token","status":401"#)], Some((Id::NoToken, Gravity::Fault)))]
+#[case::expired(&[(50, SERVED), (9, r#""client":"c2","reason":"token-expired","status":401"#)], Some((Id::TokenExpired, Gravity::Warning)))]
+#[case::for_another_server(&[(5, SERVED), (3, r#""client":"c2","reason":"audience","audience":"other","status":401"#)], Some((Id::TokenAudience, Gravity::Warning)))]
+#[case::id_token(&[(9, r#""client":"c2","reason":"id-token","status":401"#)], Some((Id::IdToken, Gravity::Fault)))]
+#[case::forged(&[(9, r#""reason":"token-signature","status":401"#)], Some((Id::TokenInvalid, Gravity::Fault)))]
+#[case::keys(&[(50, SERVED), (30, r#""reason":"keys-unavailable","status":503"#)], Some((Id::KeysUnavailable, Gravity::Fault)))]
+#[case::rate(&[(9, r#""client":"c2","reason":"rate","status":429"#)], Some((Id::ClientFloods, Gravity::Fault)))]
+#[case::body(&[(50, SERVED), (9, r#""client":"c2","reason":"body-size","status":413"#)], Some((Id::BodyTooLarge, Gravity::Warning)))]
+#[case::busy(&[(9, r#""reason":"busy","status":503"#)], Some((Id::Saturated, Gravity::Fault)))]
+#[case::slow(&[(9, r#""tool":"now","client":"c1","reason":"slow","status":504"#)], Some((Id::AnswersLate, Gravity::Fault)))]
+#[case::upstream_gone(&[(9, r#""tool":"now","client":"c1","upstream":"gone","status":502"#)], Some((Id::UpstreamFailing, Gravity::Fault)))]
+#[case::upstream_says_no(&[(50, r#""tool":"now","client":"c1","upstream":"ok","status":200"#)], None)]
+#[case::a_gangway_that_gives_no_reason(&[(9, r#""client":"c1","status":403"#)], Some((Id::RequestsRefused, Gravity::Fault)))]
+#[case::a_reason_of_a_later_gangway(&[(9, r#""client":"c1","reason":"moon","status":400"#)], Some((Id::RequestsRefused, Gravity::Fault)))]
+#[case::tool(&[(50, SERVED), (9, r#""tool":"forecast","client":"c1","status":500"#)], Some((Id::ToolFailing, Gravity::Fault)))]
+#[case::all_over(&[(50, SERVED), (20, r#""tool":"now","client":"c1","status":500"#)], Some((Id::RequestsFail, Gravity::Fault)))]
+fn what_requests_say(#[case] lines: &[(u32, &str)], #[case] expected: Option<(Id, Gravity)>) {
+    let name = |id: &str| id.replace('c', "client-");
+    let found = finding::of_traffic(&requests(lines), &name, at(5));
+    let first = found.get("time").and_then(|all| all.first());
+    assert_eq!(first.map(|one| (one.id, one.gravity)), expected, "{found:#?}");
+    if lines.iter().any(|(_, fields)| fields.contains("c2")) && expected.is_some() {
+        assert!(first.is_some_and(|one| one.fact.contains("client-2")), "a client is told by its name: {found:#?}");
+    }
+}
+
+#[test]
+fn two_faults_of_the_traffic_are_both_told_and_neither_explains_the_other() {
+    let lines = [
+        (9, r#""client":"c2","reason":"audience","status":401"#),
+        (9, r#""client":"c1","reason":"token-expired","status":401"#),
+    ];
+    let found = &finding::of_traffic(&requests(&lines), &str::to_owned, at(5))["time"];
+    let cause = Cause::of(found).unwrap();
+    assert_eq!((found.len(), cause.besides().count()), (2, 1), "{found:#?}");
+}
+
+#[test]
+fn a_client_floods_when_it_asks_much_more_than_before() {
+    let mut counted = Requests::default();
+    let mut send = |from: i64, until: i64, every: i64| {
+        for after in (from..until).step_by(usize::try_from(every).unwrap()) {
+            let text = format!(r#"{{"event":"request",{SERVED},"latency_ms":1.5}}"#);
+            counted.take(&logs::line("time", "a3f1c2d4e5f60718", after, &text), at(0).as_millisecond());
+        }
+        counted.clone()
+    };
+    let steady = send(-300_000, -60_000, 1_000);
+    assert_eq!(finding::of_traffic(&steady, &str::to_owned, at(0)).len(), 0);
+    let flooded = send(-50_000, -2_000, 50);
+    let found = finding::of_traffic(&flooded, &str::to_owned, at(0));
+    assert_eq!(found["time"][0].id, Id::ClientFloods, "{found:#?}");
+    let young = requests(&[(900, SERVED)]);
+    assert_eq!(finding::of_traffic(&young, &str::to_owned, at(5)).len(), 0, "without a before nobody can tell");
+}
+
+/// gangway is a package of its own: what it writes and what is read here must be the same words.
+#[test]
+fn every_reason_of_gangway_is_known() {
+    let table = include_str!("../../servers/gangway/src/reason.rs");
+    let rows = table.split("\nreasons! {").nth(1).unwrap().split("\n}").next().unwrap();
+    let words: std::collections::BTreeSet<&str> =
+        rows.lines().filter(|row| !row.trim().starts_with("///")).filter_map(|row| row.split('"').nth(1)).collect();
+    let known = Why::ALL.iter().filter(|why| why.upstream().is_none()).map(|why| why.word()).collect();
+    assert_eq!(words, known);
 }

@@ -53,7 +53,12 @@ fn keys_cycle_through_the_windows_and_the_groupings() {
     console.keys("b");
     assert_eq!(console.model.screens.requests.by, By::Client);
     assert_eq!(rows(&console).len(), 2);
-    console.keys("wwbb");
+    console.keys("b");
+    assert_eq!(console.model.screens.requests.by, By::Both);
+    console.keys("b");
+    assert_eq!(console.model.screens.requests.by, By::Why);
+    assert!(rows(&console).iter().any(|row| row.contains("convert") || row.contains("unsaid")), "{:?}", rows(&console));
+    console.keys("wwb");
     assert_eq!((console.model.screens.requests.window, console.model.screens.requests.by), (Period::One, By::Tool));
 }
 
@@ -66,6 +71,56 @@ fn a_row_opens_its_log() {
     let shown: Vec<&str> = (0..store.shown()).filter_map(|row| store.row(row)).map(|kept| kept.line.text).collect();
     assert_eq!(shown.len(), 2, "{shown:?}");
     assert!(shown.iter().all(|text| text.contains(r#""tool":"forecast""#)), "{shown:?}");
+}
+
+#[test]
+fn refusals_are_told_by_why_and_by_client_and_open_their_own_lines() {
+    let mut console = Console::new();
+    let refused = |why: &str, client: &str| {
+        let text = format!(
+            r#"{{"level":"warn","event":"request","server":"time",{client}"reason":"{why}","status":401,"latency_ms":1.5}}"#
+        );
+        logs::line("time", "a3f1c2d4e5f60718", -20_000, &text)
+    };
+    let lines = vec![
+        refused("audience", r#""client":"c1","#),
+        refused("audience", r#""client":"c1","#),
+        refused("token-expired", r#""client":"c1","#),
+        refused("no-token", ""),
+        spoken(r#""method":"tools/list","client":"c1""#),
+    ];
+    console.logs(lines, TailState::Live);
+    console.tick(2);
+    console.keys("1mbbb");
+    let all = rows(&console);
+    let told: Vec<Vec<&str>> = all.iter().map(|row| row.split(' ').take(3).collect()).collect();
+    assert_eq!(told, [["time", "-", "no-token"], ["time", "c1", "token-expired"], ["time", "c1", "audience"]]);
+    console.keys("/audience<enter><enter>");
+    let store = &console.model.screens.logs.store;
+    assert_eq!((console.model.screen, store.shown()), (Screen::Logs, 2), "filters: {:?}", store.filter());
+}
+
+#[test]
+fn clients_are_read_once_for_their_names() {
+    let mut console = counted();
+    assert!(console.model.screens.clients.remote.get().is_none());
+    console.keys("m");
+    let read_at = console.model.screens.clients.remote.read_at();
+    assert!(read_at.is_some());
+    console.tick(600);
+    assert_eq!(console.model.screens.clients.remote.read_at(), read_at, "who they are does not change meanwhile");
+}
+
+#[test]
+fn fleet_tells_what_is_refused() {
+    let mut console = Console::new();
+    let text = r#"{"event":"request","server":"time","client":"c1","reason":"audience","status":401,"latency_ms":1.5}"#;
+    let line = || logs::line("time", "a3f1c2d4e5f60718", -20_000, text);
+    console.logs((0..9).map(|_| line()).collect(), TailState::Live);
+    console.tick(2);
+    let row = fleet::view(&console.model).rows.remove(0);
+    let cells: Vec<&str> = row.cells.iter().map(|cell| cell.text.as_str()).collect();
+    assert!(cells.contains(&"▲ degraded") && cells.iter().any(|cell| cell.contains("another server")), "{cells:?}");
 }
 
 #[test]

@@ -146,6 +146,8 @@ fn requests_states() {
     snap("requests-by-tool", &console, ALL);
     console.keys("bbw");
     snap("requests-by-both", &console, &[SMALL, MIDDLE]);
+    console.keys("b");
+    snap("requests-by-why", &console, ALL);
     console.keys("1");
     snap("fleet-counted", &console, ALL);
 }

@@ -116,7 +116,7 @@ impl App {
         let shared = Arc::new(Shared {
             verifier: Verifier::new(config.clone(), jwks.clone()),
             tools: backend.tools,
-            metrics: config.metrics.then(|| Arc::new(Metrics::new(log.clone()))),
+            metrics: config.metrics.then(|| Arc::new(Metrics::new(log.clone(), config.environment.clone()))),
             log,
             budget: Budget::new(config.limits.memory_bytes),
             rates: Rates::new(config.limits.caller_requests),

@@ -11,18 +11,19 @@ use axum::response::Response;
 
 use crate::challenge::{Denial, too_often};
 use crate::facts::facts;
+use crate::reason::Reason;
 use crate::shared::Shared;
 
 /// Lets requests with a token for this server through, as often as a caller may ask, with their
 /// [`Caller`](crate::Caller) in the extensions.
 pub async fn check(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
+    let facts = facts(&request);
     let verified = match bearer(request.headers()) {
-        Ok(token) => shared.verifier.verify(token).await,
+        Ok(token) => shared.verifier.verify(token, &facts).await,
         Err(denial) => Err(denial),
     };
     match verified {
         Ok(caller) => {
-            facts(&request).client(&caller.client_id);
             if !caller.may_read {
                 return Denial::Scope(&["read"]).into_response(&shared.config);
             }
@@ -45,13 +46,13 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Denial> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(Denial::Missing)?;
     if values.next().is_some() {
-        return Err(Denial::Malformed("more than one Authorization header"));
+        return Err(Denial::Malformed(Reason::TokenTwice));
     }
-    let value = value.to_str().map_err(|_| Denial::Malformed("the header is not text"))?;
+    let value = value.to_str().map_err(|_| Denial::Malformed(Reason::TokenNoText))?;
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Denial::Missing);
     }
     let token = token.trim();
-    if token.is_empty() { Err(Denial::Malformed("the header has no token")) } else { Ok(token) }
+    if token.is_empty() { Err(Denial::Malformed(Reason::TokenEmpty)) } else { Ok(token) }
 }

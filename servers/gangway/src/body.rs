@@ -15,11 +15,12 @@ use serde_json::Value;
 use crate::accept::{self, Takes};
 use crate::budget::{Share, values};
 use crate::challenge::{
-    BUSY, Denial, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, rpc_error,
+    BUSY, Denial, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, refusal, rpc_error,
 };
 use crate::config::Limits;
 use crate::facts::{Facts, facts};
 use crate::raw::Members;
+use crate::reason::{Reason, because};
 use crate::shared::Shared;
 use crate::stream;
 use crate::token::Caller;
@@ -94,13 +95,11 @@ pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: 
     let facts = facts(&request);
     let (mut parts, body) = request.into_parts();
     if !parts.headers.get(CONTENT_TYPE).is_some_and(is_json) {
-        let why = "the content type must be application/json";
-        return rpc_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, why, None);
+        return refusal(Reason::ContentType, StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST);
     }
     let takes = accept::takes(&parts.headers);
     if takes == Takes::Neither {
-        let why = "the client must accept application/json";
-        return rpc_error(StatusCode::NOT_ACCEPTABLE, INVALID_REQUEST, why, None);
+        return refusal(Reason::Accept, StatusCode::NOT_ACCEPTABLE, INVALID_REQUEST);
     }
     accept::name_both(&mut parts.headers);
     // It is given back when the answer is sent: the message lives as long.
@@ -113,7 +112,7 @@ pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: 
         Ok::<Envelope, _>(envelope) => envelope,
         Err(error) => {
             let message = format!("Parse error: not one JSON-RPC message: {error}");
-            return rpc_error(StatusCode::BAD_REQUEST, PARSE_ERROR, &message, None);
+            return because(Reason::BodyParse, rpc_error(StatusCode::BAD_REQUEST, PARSE_ERROR, &message, None));
         }
     };
     let tool = envelope.tool();
@@ -132,7 +131,8 @@ pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: 
     // The content type was checked above, so rmcp means the body: it is JSON, but no message of the protocol.
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         let why = "Invalid Request: not a JSON-RPC message of this protocol";
-        return rpc_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, why, facts.known_request_id());
+        let refused = rpc_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, why, facts.known_request_id());
+        return because(Reason::Protocol, refused);
     }
     let response = look_at(response, &facts, known.as_deref()).await;
     if stream::answers(&response, &facts) { stream::keep(response, share) } else { response }
@@ -146,23 +146,25 @@ fn is_json(content_type: &HeaderValue) -> bool {
 
 /// The whole body, or the refusal of one that is too large, too slow or broken, or for which there is no memory.
 async fn read(mut body: Body, limits: &Limits, share: &mut Share) -> Result<Bytes, Box<Response>> {
-    let refuse = |status, code, message: &str| Err(Box::new(rpc_error(status, code, message, None)));
+    let refuse =
+        |reason, status, code, message: &str| Err(Box::new(because(reason, rpc_error(status, code, message, None))));
     let too_large = format!("the body is larger than {} bytes", limits.body_bytes);
     // A body whose Content-Length is too large is refused before it is sent.
     let announced = body.size_hint().lower();
     if announced > limits.body_bytes as u64 {
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &too_large);
+        return refuse(Reason::BodySize, StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &too_large);
     }
-    let busy = || refuse(StatusCode::SERVICE_UNAVAILABLE, BUSY, "too much data at once");
+    let busy = || refuse(Reason::Memory, StatusCode::SERVICE_UNAVAILABLE, BUSY, Reason::Memory.says());
     let whole = async {
         let mut whole = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else {
-                return refuse(StatusCode::BAD_REQUEST, PARSE_ERROR, "Parse error: the body broke off");
+                let reason = Reason::BodyBroken;
+                return refuse(reason, StatusCode::BAD_REQUEST, PARSE_ERROR, reason.says());
             };
             let Some(part) = frame.data_ref() else { continue };
             if whole.len() + part.len() > limits.body_bytes {
-                return refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &too_large);
+                return refuse(Reason::BodySize, StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &too_large);
             }
             if share.add(part.len(), 0).is_err() {
                 return busy();
@@ -173,13 +175,13 @@ async fn read(mut body: Body, limits: &Limits, share: &mut Share) -> Result<Byte
     };
     let Ok(whole) = tokio::time::timeout(limits.body_time, whole).await else {
         let why = format!("the body did not arrive within {} s", limits.body_time.as_secs_f32());
-        return refuse(StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST, &why);
+        return refuse(Reason::BodySlow, StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST, &why);
     };
     let whole = whole?;
     let values = values(&whole);
     if values > limits.body_values {
         let why = format!("the body has more than {} JSON values", limits.body_values);
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &why);
+        return refuse(Reason::BodyValues, StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &why);
     }
     if share.add(0, values).is_err() {
         return busy();

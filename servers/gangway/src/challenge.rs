@@ -7,18 +7,19 @@ use axum::response::Response;
 use serde_json::Value;
 
 use crate::config::Config;
+use crate::reason::{Reason, because};
 
 /// Why a request is refused before it reaches the protocol.
 ///
-/// The texts are fixed, so nothing from a token can come back in a header.
+/// The texts are those of [`Reason`], so nothing from a token can come back in a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denial {
     /// No token.
     Missing,
     /// More than one, or not in the form of RFC 6750 section 2.1.
-    Malformed(&'static str),
+    Malformed(Reason),
     /// Not a token for this server.
-    Invalid(&'static str),
+    Invalid(Reason),
     /// A token for this server that lacks a scope. Names all scopes that the request needs, those that
     /// the token has included (RFC 6750 section 3).
     Scope(&'static [&'static str]),
@@ -30,23 +31,15 @@ impl Denial {
     /// The response, with the challenge of RFC 6750 section 3 and the metadata
     /// address of RFC 9728 section 5.1.
     pub fn into_response(self, config: &Config) -> Response {
-        let (status, error, description) = match &self {
-            Self::Missing => (StatusCode::UNAUTHORIZED, None, "a bearer token is needed"),
-            Self::Malformed(why) => (StatusCode::BAD_REQUEST, Some("invalid_request"), *why),
-            Self::Invalid(why) => (StatusCode::UNAUTHORIZED, Some("invalid_token"), *why),
-            Self::Scope(_) => {
-                let why = "the token lacks a scope that this request needs";
-                (StatusCode::FORBIDDEN, Some("insufficient_scope"), why)
-            }
-            Self::Unavailable => {
-                return rpc_error(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    BUSY,
-                    "tokens cannot be checked at the moment",
-                    None,
-                );
-            }
+        let reason = self.reason();
+        let (status, error) = match &self {
+            Self::Missing => (StatusCode::UNAUTHORIZED, None),
+            Self::Malformed(_) => (StatusCode::BAD_REQUEST, Some("invalid_request")),
+            Self::Invalid(_) => (StatusCode::UNAUTHORIZED, Some("invalid_token")),
+            Self::Scope(_) => (StatusCode::FORBIDDEN, Some("insufficient_scope")),
+            Self::Unavailable => return refusal(reason, StatusCode::SERVICE_UNAVAILABLE, BUSY),
         };
+        let description = reason.says();
         let scopes = if let Self::Scope(scopes) = &self { scopes } else { &["read"][..] };
         let body = serde_json::json!({ "error": error.unwrap_or("unauthorized"), "error_description": description });
         let mut response = json(status, &body);
@@ -55,7 +48,17 @@ impl Denial {
         if let Ok(value) = HeaderValue::from_str(&challenge) {
             response.headers_mut().insert(WWW_AUTHENTICATE, value);
         }
-        response
+        because(reason, response)
+    }
+
+    /// Why, for the log and the client.
+    fn reason(&self) -> Reason {
+        match self {
+            Self::Missing => Reason::NoToken,
+            Self::Malformed(reason) | Self::Invalid(reason) => *reason,
+            Self::Scope(_) => Reason::Scope,
+            Self::Unavailable => Reason::Keys,
+        }
     }
 }
 
@@ -99,10 +102,14 @@ pub fn rpc_error(status: StatusCode, code: i32, message: &str, id: Option<&Value
     response
 }
 
+/// A refusal in the words of its reason, of a request whose `id` is not known.
+pub fn refusal(reason: Reason, status: StatusCode, code: i32) -> Response {
+    because(reason, rpc_error(status, code, reason.says(), None))
+}
+
 /// The refusal of a caller that asks too often, with the time until it may ask again (RFC 6585 section 4).
 pub fn too_often(until: std::time::Duration) -> Response {
-    let why = "too many requests of this caller in a minute";
-    let mut response = rpc_error(StatusCode::TOO_MANY_REQUESTS, BUSY, why, None);
+    let mut response = refusal(Reason::Rate, StatusCode::TOO_MANY_REQUESTS, BUSY);
     // Whole seconds, and none too early (RFC 9110 section 10.2.3).
     let seconds = until.as_secs() + u64::from(until.subsec_nanos() > 0);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

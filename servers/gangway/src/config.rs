@@ -145,6 +145,18 @@ impl Default for Limits {
     }
 }
 
+/// How the log names the subject of a token, which may be a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Subjects {
+    /// By a hash: the same for the same subject.
+    #[default]
+    Hashed,
+    /// As the issuer does.
+    Plain,
+    /// Not at all.
+    Off,
+}
+
 /// Configuration of a server. Each field names its variable; `servers/README.md` describes them.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -179,6 +191,10 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Whether metrics are written to the log (`GANGWAY_METRICS`).
     pub metrics: bool,
+    /// Environment in the dimensions of the metrics (`GANGWAY_ENVIRONMENT`). `None`: they have none.
+    pub environment: Option<String>,
+    /// How the log names whose request was refused (`GANGWAY_LOG_SUBJECTS`).
+    pub subjects: Subjects,
     /// Limits. Those that a server may need to change have variables.
     pub limits: Limits,
 }
@@ -204,7 +220,7 @@ impl Config {
         let public_base_url = env.required_url("GANGWAY_PUBLIC_BASE_URL")?;
         Ok(Self {
             addr: Self::addr_from_env(env)?,
-            server: server_name(env.required("GANGWAY_SERVER")?)?,
+            server: plain_name("GANGWAY_SERVER", env.required("GANGWAY_SERVER")?)?,
             jwks_url: env.url("GANGWAY_JWKS_URL")?.unwrap_or_else(|| format!("{issuer_url}/.well-known/jwks.json")),
             token_endpoint: env.required_url("GANGWAY_TOKEN_ENDPOINT")?,
             authorization_endpoint: env.required_url("GANGWAY_AUTHORIZATION_ENDPOINT")?,
@@ -213,6 +229,11 @@ impl Config {
             allowed_hosts: allowed_hosts(env, &public_base_url)?,
             allowed_origins: allowed_origins(env)?,
             metrics: metrics(env)?,
+            environment: env
+                .get("GANGWAY_ENVIRONMENT")
+                .map(|name| plain_name("GANGWAY_ENVIRONMENT", name))
+                .transpose()?,
+            subjects: subjects(env)?,
             limits: limits(env)?,
             path,
             resource_url,
@@ -306,11 +327,11 @@ fn path(value: &str) -> Result<String, ConfigError> {
     Ok(path.to_owned())
 }
 
-fn server_name(value: String) -> Result<String, ConfigError> {
+fn plain_name(variable: &'static str, value: String) -> Result<String, ConfigError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if value.len() > 64 || !value.chars().all(plain) {
         let problem = "must be at most 64 letters, digits and -_.";
-        return Err(ConfigError::new("GANGWAY_SERVER", problem));
+        return Err(ConfigError::new(variable, problem));
     }
     Ok(value)
 }
@@ -343,6 +364,15 @@ fn metrics(env: &Env) -> Result<bool, ConfigError> {
         None | Some("on") => Ok(true),
         Some("off") => Ok(false),
         Some(_) => Err(ConfigError::new("GANGWAY_METRICS", "must be on or off")),
+    }
+}
+
+fn subjects(env: &Env) -> Result<Subjects, ConfigError> {
+    match env.get("GANGWAY_LOG_SUBJECTS").as_deref() {
+        None | Some("hashed") => Ok(Subjects::Hashed),
+        Some("plain") => Ok(Subjects::Plain),
+        Some("off") => Ok(Subjects::Off),
+        Some(_) => Err(ConfigError::new("GANGWAY_LOG_SUBJECTS", "must be hashed, plain or off")),
     }
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use axum::extract::Request;
 use serde_json::Value;
 
+use crate::config::Subjects;
+
 /// Longest value from outside that is written, in characters.
 pub const MAX_VALUE: usize = 64;
 
@@ -17,6 +19,8 @@ pub struct Facts(Arc<Known>);
 #[derive(Default)]
 struct Known {
     client: OnceLock<String>,
+    subject: OnceLock<String>,
+    aim: OnceLock<Aim>,
     method: OnceLock<String>,
     tool: OnceLock<String>,
     listed: AtomicBool,
@@ -36,9 +40,30 @@ impl Facts {
         self.0.upstream.get().copied()
     }
 
-    /// Notes the OAuth client, whose token was checked.
-    pub fn client(&self, client: &str) {
-        let _ = self.0.client.set(clean(client));
+    /// Notes what a token says whose signature was checked: its client, its subject, and what it is for.
+    pub fn token(&self, client: Option<&str>, subject: Option<&str>, aim: Aim) {
+        if let Some(client) = client {
+            let _ = self.0.client.set(clean(client));
+        }
+        if let Some(subject) = subject {
+            let _ = self.0.subject.set(subject.to_owned());
+        }
+        let _ = self.0.aim.set(aim);
+    }
+
+    /// The subject of a token that the issuer signed, as it is written in the log.
+    pub fn known_subject(&self, how: Subjects) -> Option<String> {
+        let subject = self.0.subject.get()?;
+        match how {
+            Subjects::Hashed => Some(hashed(subject)),
+            Subjects::Plain => Some(clean(subject)),
+            Subjects::Off => None,
+        }
+    }
+
+    /// What a token was for that the issuer signed.
+    pub fn known_aim(&self) -> Option<Aim> {
+        self.0.aim.get().copied()
     }
 
     /// Notes the MCP method, the tool of a `tools/call`, and whether the server lists it.
@@ -74,7 +99,7 @@ impl Facts {
         self.0.tool_failed.store(true, Ordering::Relaxed);
     }
 
-    /// The OAuth client, if its token was checked.
+    /// The OAuth client, if the issuer signed its token.
     pub fn known_client(&self) -> Option<&str> {
         self.0.client.get().map(String::as_str)
     }
@@ -100,9 +125,29 @@ impl Facts {
     }
 }
 
+/// What a token is for, by its audience or, without one, by its scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub enum Aim {
+    /// This server.
+    #[serde(rename = "matched")]
+    Here,
+    #[serde(rename = "other")]
+    Elsewhere,
+    /// It has neither an audience nor a scope.
+    #[serde(rename = "none")]
+    Unsaid,
+}
+
 /// The facts of `request`: empty ones if it did not come through the layer that logs requests.
 pub fn facts(request: &Request) -> Facts {
     request.extensions().get().cloned().unwrap_or_default()
+}
+
+/// The same for the same subject, and not to be turned back for one that cannot be guessed: the first 16 digits of its
+/// SHA-256.
+fn hashed(subject: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, subject.as_bytes());
+    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A value from outside, made harmless: at most [`MAX_VALUE`] characters, and a `?` for each that no
@@ -126,5 +171,15 @@ mod tests {
         assert_eq!(clean("a\n\u{1b}[31m\"b"), "a???31m?b");
         assert_eq!(clean("x eyJhbGciOi"), "[redacted]");
         assert_eq!(clean(&"a".repeat(1000)).len(), MAX_VALUE);
+    }
+
+    #[test]
+    fn a_subject_is_written_as_it_was_chosen() {
+        let facts = Facts::default();
+        facts.token(None, Some("ann@example.com"), Aim::Here);
+        assert_eq!(facts.known_subject(Subjects::Plain).as_deref(), Some("ann?example.com"));
+        // printf %s ann@example.com | sha256sum
+        assert_eq!(facts.known_subject(Subjects::Hashed).as_deref(), Some("71d4f55f72fa128d"));
+        assert_eq!(facts.known_subject(Subjects::Off), None);
     }
 }

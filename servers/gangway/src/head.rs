@@ -9,8 +9,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::challenge::{INVALID_REQUEST, rpc_error};
+use crate::challenge::{INVALID_REQUEST, refusal, rpc_error};
 use crate::origin::is_listed;
+use crate::reason::{Reason, because};
 use crate::shared::Shared;
 
 /// Headers that may be there once. rmcp reads the first one only.
@@ -32,11 +33,11 @@ const ONCE: [HeaderName; 8] = [
 /// Warning"); the protocol library looks at it only behind the token check.
 pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     if let Some(why) = contradiction(request.headers(), request.uri()) {
-        return rpc_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, &why, None);
+        return because(Reason::Head, rpc_error(StatusCode::BAD_REQUEST, INVALID_REQUEST, &why, None));
     }
     let foreign = |origin| !is_listed(&shared.config.allowed_origins, origin);
     if request.headers().get(ORIGIN).is_some_and(foreign) {
-        return rpc_error(StatusCode::FORBIDDEN, INVALID_REQUEST, "the Origin is not served here", None);
+        return refusal(Reason::Origin, StatusCode::FORBIDDEN, INVALID_REQUEST);
     }
     next.run(request).await
 }

@@ -40,6 +40,7 @@ mod metrics;
 mod origin;
 mod rate;
 mod raw;
+mod reason;
 mod requests;
 mod run;
 mod serve;
@@ -49,7 +50,7 @@ mod token;
 
 pub use app::{App, Server};
 pub use client::{ClientError, http_client, read_limited};
-pub use config::{Config, ConfigError, Env, Limits};
+pub use config::{Config, ConfigError, Env, Limits, Subjects};
 pub use log::Log;
 pub use run::{main, shutdown_signal};
 pub use token::Caller;

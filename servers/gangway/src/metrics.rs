@@ -41,6 +41,8 @@ pub enum Tool<'a> {
 /// Figures since the last lines.
 pub struct Metrics {
     log: Log,
+    /// Tells servers of the same name apart.
+    environment: Option<String>,
     /// By tool. Has at most two entries more than the server has tools: [`UNLISTED`] and [`NO_TOOL`].
     tools: Mutex<BTreeMap<String, Figures>>,
 }
@@ -53,9 +55,9 @@ struct Figures {
 }
 
 impl Metrics {
-    /// No figures yet; the lines will go to `log`.
-    pub fn new(log: Log) -> Self {
-        Self { log, tools: Mutex::default() }
+    /// No figures yet; the lines will go to `log`, and carry the environment as a dimension if there is one.
+    pub fn new(log: Log, environment: Option<String>) -> Self {
+        Self { log, environment, tools: Mutex::default() }
     }
 
     /// Counts a request. An error is a failure of the server or the tool, not of the caller.
@@ -80,7 +82,7 @@ impl Metrics {
     pub fn write(&self) {
         let tools = std::mem::take(&mut *self.tools.lock().unwrap_or_else(PoisonError::into_inner));
         for (tool, figures) in &tools {
-            self.log.event_with("info", "metrics", &document(tool, figures));
+            self.log.event_with("info", "metrics", &document(self.environment.as_deref(), tool, figures));
         }
     }
 
@@ -96,6 +98,8 @@ impl Metrics {
 /// The order of the fields is the order in the line: the long parts come last.
 #[derive(Serialize)]
 struct Document<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<&'a str>,
     tool: &'a str,
     #[serde(rename = "Requests")]
     requests: u64,
@@ -108,14 +112,16 @@ struct Document<'a> {
 }
 
 /// The members that the format asks for. `server` is not among them: every line of the log has it.
-/// Each metric exists by tool, and for the whole server.
-fn document<'a>(tool: &'a str, figures: &Figures) -> Document<'a> {
+/// Each metric exists by tool, and for the whole server; by environment, too, where the server is told which one it is in.
+fn document<'a>(environment: Option<&'a str>, tool: &'a str, figures: &Figures) -> Document<'a> {
     let metric = |name: &str, unit: &str| json!({ "Name": name, "Unit": unit });
+    let place = if environment.is_some() { &["environment", "server"][..] } else { &["server"] };
+    let by_tool: Vec<&str> = place.iter().copied().chain(["tool"]).collect();
     let declared = json!({
         "Timestamp": jiff::Timestamp::now().as_millisecond(),
         "CloudWatchMetrics": [{
             "Namespace": NAMESPACE,
-            "Dimensions": [["server", "tool"], ["server"]],
+            "Dimensions": [by_tool.as_slice(), place],
             "Metrics": [
                 metric("Requests", "Count"),
                 metric("Errors", "Count"),
@@ -124,7 +130,7 @@ fn document<'a>(tool: &'a str, figures: &Figures) -> Document<'a> {
         }],
     });
     let Figures { requests, errors, latency } = figures;
-    Document { tool, requests: *requests, errors: *errors, latency: values(latency), declared }
+    Document { environment, tool, requests: *requests, errors: *errors, latency: values(latency), declared }
 }
 
 /// The latencies in milliseconds: all of them up to 100, and above that 100 at

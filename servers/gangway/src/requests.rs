@@ -8,9 +8,11 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use crate::config::Subjects;
 use crate::facts::{Facts, MAX_VALUE};
 use crate::log::{Line, Log};
 use crate::metrics::{Metrics, Tool};
+use crate::reason::{self, Reason};
 use crate::shared::Shared;
 use crate::stream;
 
@@ -25,6 +27,9 @@ struct Open {
     facts: Facts,
     started: Instant,
     status: u16,
+    /// Why it was refused, if it was.
+    reason: Option<Reason>,
+    subjects: Subjects,
     request_id: String,
     trace_id: Option<String>,
 }
@@ -49,12 +54,18 @@ impl Drop for Open {
             _ => "info",
         };
         let upstream = self.facts.known_upstream();
+        let reason = self.reason.map(|reason| self.refused_by(reason));
+        // Who was served is told by the client alone; of who was refused an operator has to know more.
+        let subject = reason.and_then(|_| self.facts.known_subject(self.subjects));
         self.log.write(Line {
             level,
             event: if tool_failed { "tool_error" } else { "request" },
             method: self.facts.known_method(),
             tool,
             client: self.facts.known_client(),
+            subject: subject.as_deref(),
+            audience: reason.and_then(|_| self.facts.known_aim()),
+            reason: reason.map(Reason::word),
             status: Some(self.status),
             latency_ms: Some(milliseconds(latency)),
             upstream: upstream.map(|(how, _)| how),
@@ -63,6 +74,14 @@ impl Drop for Open {
             trace_id: self.trace_id.as_deref(),
             ..Line::default()
         });
+    }
+}
+
+impl Open {
+    /// A refusal for which no layer has noted a reason is that of the server behind this one, if it was asked.
+    fn refused_by(&self, reason: Reason) -> Reason {
+        let by_others = matches!(reason, Reason::Protocol | Reason::Path | Reason::HttpMethod | Reason::Host);
+        if by_others && self.facts.known_upstream().is_some() { Reason::Upstream } else { reason }
     }
 }
 
@@ -79,6 +98,8 @@ pub async fn record(State(shared): State<Arc<Shared>>, mut request: Request, nex
         facts: Facts::default(),
         started: Instant::now(),
         status: CLIENT_CLOSED,
+        reason: Some(Reason::Gone),
+        subjects: shared.config.subjects,
         request_id: request_id(headers),
         trace_id: trace_id(headers),
     };
@@ -86,6 +107,7 @@ pub async fn record(State(shared): State<Arc<Shared>>, mut request: Request, nex
     request.extensions_mut().insert(facts.clone());
     let mut response = next.run(request).await;
     open.status = response.status().as_u16();
+    open.reason = reason::of_response(&response);
     if let Ok(id) = HeaderValue::from_str(&open.request_id) {
         response.headers_mut().insert("x-request-id", id);
     }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, get_current_timestamp};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::challenge::Denial;
 use crate::config::Config;
+use crate::facts::{Aim, Facts};
 use crate::jwks::{Jwks, KeyError};
+use crate::reason::Reason;
 
 /// Longest token that is parsed.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -26,6 +29,16 @@ pub struct Caller {
     pub may_read: bool,
     /// Whether the token has this server's `write` scope.
     pub may_write: bool,
+}
+
+/// What a token with a right signature says of itself, accepted or not: for the log alone.
+#[derive(Deserialize)]
+struct About {
+    client_id: Option<Value>,
+    token_use: Option<Value>,
+    sub: Option<Value>,
+    scope: Option<Value>,
+    aud: Option<Value>,
 }
 
 /// Claims that have one value. A claim given twice is an error.
@@ -66,6 +79,8 @@ pub struct Verifier {
     config: Arc<Config>,
     jwks: Arc<Jwks>,
     validation: Validation,
+    /// Checks the signature and no claim.
+    signature: Validation,
     read: String,
     write: String,
 }
@@ -80,18 +95,24 @@ impl Verifier {
         validation.validate_nbf = true;
         // Checked in `audience`, because it may be absent.
         validation.validate_aud = false;
+        let mut signature = Validation::new(Algorithm::RS256);
+        signature.required_spec_claims.clear();
+        (signature.validate_exp, signature.validate_nbf, signature.validate_aud) = (false, false, false);
         let (read, write) = (config.scope("read"), config.scope("write"));
-        Self { config, jwks, validation, read, write }
+        Self { config, jwks, validation, signature, read, write }
     }
 
     /// The caller that `token` stands for. Whether its scopes suffice is for the caller of this to decide.
-    pub async fn verify(&self, token: &str) -> Result<Caller, Denial> {
+    ///
+    /// Whose token it is and what for is noted in `facts` also where it is refused, if the issuer has signed it:
+    /// whoever forges one must not be able to speak for a client in the log.
+    pub async fn verify(&self, token: &str, facts: &Facts) -> Result<Caller, Denial> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(Denial::Invalid("the token is too long"));
+            return Err(Denial::Invalid(Reason::TokenTooLong));
         }
         let kid = key_id(token)?;
         let key = self.jwks.find(&kid).await.map_err(|error| match error {
-            KeyError::Unknown => Denial::Invalid("the token's key is not known"),
+            KeyError::Unknown => Denial::Invalid(Reason::TokenKeyUnknown),
             KeyError::Unavailable => Denial::Unavailable,
         })?;
         let claims = match self.decode(token, &key) {
@@ -102,23 +123,34 @@ impl Verifier {
             }
             decoded => decoded,
         };
-        let claims = claims.map_err(|error| Denial::Invalid(explain(error.kind())))?;
+        let claims = claims.map_err(|error| {
+            let reason = explain(error.kind());
+            Denial::Invalid(self.about(token, &key, facts).unwrap_or(reason))
+        })?;
+        let subject = claims.sub.as_deref();
+        facts.token(Some(&claims.client_id), subject, self.aim(claims.aud.as_ref(), &claims.scope));
+        self.accept(claims)
+    }
+
+    /// The caller of a token that is signed and in time.
+    fn accept(&self, claims: Claims) -> Result<Caller, Denial> {
         // The library accepts a list of issuers that contains ours; this does not.
         if claims.iss != self.config.issuer {
-            return Err(Denial::Invalid("the token is from another issuer"));
+            return Err(Denial::Invalid(Reason::TokenIssuer));
         }
         if claims.iat.is_some_and(|iat| iat > (get_current_timestamp() + LEEWAY_SECONDS) as f64) {
-            return Err(Denial::Invalid("the token was issued in the future"));
+            return Err(Denial::Invalid(Reason::TokenFuture));
         }
         let issued = claims.iat.unwrap_or(get_current_timestamp() as f64);
         if claims
             .exp
             .is_some_and(|exp| exp - issued > self.config.limits.token_life.as_secs_f64() + LEEWAY_SECONDS as f64)
         {
-            return Err(Denial::Invalid("the token lives too long"));
+            return Err(Denial::Invalid(Reason::TokenLife));
         }
         if claims.token_use != "access" {
-            return Err(Denial::Invalid("not an access token"));
+            let id = claims.token_use == "id";
+            return Err(Denial::Invalid(if id { Reason::IdToken } else { Reason::TokenUse }));
         }
         self.audience(&claims)?;
         let has = |wanted: &str| claims.scope.split(' ').any(|scope| scope == wanted);
@@ -130,6 +162,35 @@ impl Verifier {
         decode::<Claims>(token, key, &self.validation).map(|decoded| decoded.claims)
     }
 
+    /// Notes what a token that is refused says of itself, if its signature is right, and why it is refused where that
+    /// tells more than the library: Cognito's id tokens have no `client_id`, and their audience is the client.
+    fn about(&self, token: &str, key: &DecodingKey, facts: &Facts) -> Option<Reason> {
+        let about = decode::<About>(token, key, &self.signature).ok()?.claims;
+        let text = |claim: &Option<Value>| claim.as_ref().and_then(Value::as_str).map(str::to_owned);
+        let id_token = text(&about.token_use).as_deref() == Some("id");
+        let client = text(&about.client_id).or_else(|| text(&about.aud).filter(|_| id_token));
+        let audience = about.aud.as_ref().and_then(|audience| Audience::deserialize(audience).ok());
+        let aim = self.aim(audience.as_ref(), &text(&about.scope).unwrap_or_default());
+        facts.token(client.as_deref(), text(&about.sub).as_deref(), aim);
+        (id_token && about.client_id.is_none()).then_some(Reason::IdToken)
+    }
+
+    /// What a token is for: by its audience, else by its scopes.
+    fn aim(&self, audience: Option<&Audience>, scope: &str) -> Aim {
+        match audience {
+            Some(audience) if audience.names(&self.config.resource_url) => Aim::Here,
+            Some(_) => Aim::Elsewhere,
+            None if self.is_in_scope(scope) => Aim::Here,
+            None if scope.is_empty() => Aim::Unsaid,
+            None => Aim::Elsewhere,
+        }
+    }
+
+    /// Whether scopes have one of this resource.
+    fn is_in_scope(&self, scopes: &str) -> bool {
+        scopes.split(' ').any(|scope| scope == self.read || scope == self.write)
+    }
+
     /// Whether the token was issued for this server (RFC 8707).
     ///
     /// Cognito's tokens of the client credentials grant have no audience. Their scopes serve instead: each
@@ -137,14 +198,13 @@ impl Verifier {
     fn audience(&self, claims: &Claims) -> Result<(), Denial> {
         if let Some(audience) = &claims.aud {
             let ours = audience.names(&self.config.resource_url);
-            return ours.then_some(()).ok_or(Denial::Invalid("the token is for another resource"));
+            return ours.then_some(()).ok_or(Denial::Invalid(Reason::Audience));
         }
         if !self.config.allowed_clients.contains(&claims.client_id) {
-            return Err(Denial::Invalid("the token's client is not allowed here"));
+            return Err(Denial::Invalid(Reason::Client));
         }
-        let ours = |scope: &str| scope == self.read || scope == self.write;
-        if !claims.scope.split(' ').any(ours) {
-            return Err(Denial::Invalid("the token has no scope of this resource"));
+        if !self.is_in_scope(&claims.scope) {
+            return Err(Denial::Invalid(Reason::NoAudience));
         }
         Ok(())
     }
@@ -155,20 +215,20 @@ impl Verifier {
 fn key_id(token: &str) -> Result<String, Denial> {
     let header = decode_header(token).map_err(|error| Denial::Invalid(explain(error.kind())))?;
     if header.alg != Algorithm::RS256 {
-        return Err(Denial::Invalid("the token is not signed with RS256"));
+        return Err(Denial::Invalid(Reason::TokenAlgorithm));
     }
     // RFC 7515 section 4.1.11: a token with critical headers that are not understood is refused.
     if header.crit.is_some() {
-        return Err(Denial::Invalid("the token has critical headers"));
+        return Err(Denial::Invalid(Reason::TokenCritical));
     }
     // RFC 7797: with `b64`, something else than the encoded payload is signed.
     if header.extras.inner().contains_key("b64") {
-        return Err(Denial::Invalid("the token has another encoding"));
+        return Err(Denial::Invalid(Reason::TokenEncoding));
     }
     if !header.typ.as_deref().is_none_or(is_access_type) {
-        return Err(Denial::Invalid("the token is of another type"));
+        return Err(Denial::Invalid(Reason::TokenType));
     }
-    header.kid.ok_or(Denial::Invalid("the token names no key"))
+    header.kid.ok_or(Denial::Invalid(Reason::TokenNoKey))
 }
 
 /// RFC 8725 section 3.11: a token of another type is not an access token. Cognito's tokens have no type,
@@ -177,13 +237,13 @@ fn is_access_type(typ: &str) -> bool {
     ["JWT", "at+jwt", "application/at+jwt"].iter().any(|known| typ.eq_ignore_ascii_case(known))
 }
 
-fn explain(kind: &ErrorKind) -> &'static str {
+fn explain(kind: &ErrorKind) -> Reason {
     match kind {
-        ErrorKind::ExpiredSignature => "the token has expired",
-        ErrorKind::ImmatureSignature => "the token is not valid yet",
-        ErrorKind::InvalidIssuer => "the token is from another issuer",
-        ErrorKind::InvalidSignature => "the token's signature is wrong",
-        ErrorKind::MissingRequiredClaim(_) => "the token lacks a claim",
-        _ => "the token is malformed",
+        ErrorKind::ExpiredSignature => Reason::TokenExpired,
+        ErrorKind::ImmatureSignature => Reason::TokenEarly,
+        ErrorKind::InvalidIssuer => Reason::TokenIssuer,
+        ErrorKind::InvalidSignature => Reason::TokenSignature,
+        ErrorKind::MissingRequiredClaim(_) => Reason::TokenClaim,
+        _ => Reason::TokenMalformed,
     }
 }

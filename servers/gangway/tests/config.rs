@@ -41,6 +41,8 @@ fn a_wrong_value_is_named() {
         ("GANGWAY_ALLOWED_ORIGINS", "http://localhost:8080:*"),
         ("GANGWAY_ALLOWED_ORIGINS", "https://app.example.com/"),
         ("GANGWAY_METRICS", "yes"),
+        ("GANGWAY_ENVIRONMENT", "a b"),
+        ("GANGWAY_LOG_SUBJECTS", "yes"),
     ];
     for (name, value) in cases {
         let error = read(name, value).unwrap_err();

@@ -106,6 +106,18 @@ async fn a_line_for_each_tool_sums_up_its_requests() {
 }
 
 #[tokio::test]
+async fn servers_of_the_same_name_are_told_apart_by_their_environment() {
+    let server = start_with(Issuer::start().await, |config| config.environment = Some("prod".into())).await;
+    send(&server, &call("tick")).await;
+    let lines = stop(server).await;
+    lines.iter().for_each(check_embedded_metric_format);
+    let line = of(&lines, "tick");
+    assert_eq!(line["environment"], "prod");
+    let dimensions = &line["_aws"]["CloudWatchMetrics"][0]["Dimensions"];
+    assert_eq!(*dimensions, json!([["environment", "server", "tool"], ["environment", "server"]]));
+}
+
+#[tokio::test]
 async fn callers_cannot_make_up_metrics() {
     let server = start().await;
     let good = token(0, &machine_claims());

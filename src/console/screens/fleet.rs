@@ -222,12 +222,13 @@ pub fn failed(model: &Model) -> Vec<Seen> {
 
 /// What is wrong with a server, as `why` finds it.
 pub fn found(model: &Model, server: &Server, failed: &[Seen]) -> Vec<Finding> {
-    if failed.is_empty() {
+    let traffic = super::requests::found(model, &server.name);
+    if failed.is_empty() && traffic.is_empty() {
         return findings(server, model.now);
     }
     let own = names::stack(&model.context.environment, &server.name);
     let of_it: Vec<Seen> = failed.iter().filter(|(stack, _)| stack.id.name == own).cloned().collect();
-    of_server(server, &of_it, model.now)
+    of_server(server, &of_it, traffic, model.now)
 }
 
 /// What is wrong with each server, and with the stacks that all share.

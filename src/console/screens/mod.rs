@@ -202,7 +202,7 @@ screens! {
         shown: "requests" Global ["m"] "requests, errors and latency per tool and client" => requests::show,
         parent: Some(Screen::Fleet),
         body: Body::Table { view: requests::view, state: |model| &mut model.screens.requests.table },
-        reads: |_| Vec::new(),
+        reads: requests::reads,
         freshness: |_| None,
     }
     /// People who sign in.

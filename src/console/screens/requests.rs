@@ -1,12 +1,15 @@
 //! Requests: how many, errors and latencies per tool and client, counted from the log that is followed.
 
-use super::{Screen, View, fleet};
+use std::collections::BTreeMap;
+
+use super::{Fetch, Screen, View, fleet};
 use crate::console::effect::Effect;
 use crate::console::model::Model;
 use crate::console::table::{Cell, Column, Row, Table};
+use crate::core::finding::{Finding, of_traffic};
 use crate::core::logs::Expression;
 use crate::core::meaning::Meaning;
-use crate::core::requests::{Asked, By, Figures, Period, Requests, Sender, Subject};
+use crate::core::requests::{Asked, By, Figures, Period, Requests, Sender, Subject, Why};
 use crate::core::text::{count, milliseconds};
 
 /// The screen's state.
@@ -14,6 +17,10 @@ use crate::core::text::{count, milliseconds};
 pub struct State {
     /// What was counted.
     pub counted: Requests,
+    /// What is wrong by it, by server.
+    pub found: BTreeMap<String, Vec<Finding>>,
+    /// When that was found out, in milliseconds since the Unix epoch.
+    judged: i64,
     /// How far back the figures go.
     pub window: Period,
     /// What a row stands for.
@@ -26,6 +33,7 @@ pub struct State {
 const SERVER: Column = Column::text("SERVER", 10, 0);
 const TOOL: Column = Column::wide("TOOL", 14, 0);
 const CLIENT: Column = Column::wide("CLIENT", 12, 1);
+const WHY: Column = Column::text("WHY", 18, 0);
 const FIGURES: [Column; 7] = [
     Column::number("REQ/S", 7, 0),
     Column::number("REQUESTS", 8, 5),
@@ -74,12 +82,18 @@ fn columns(by: By) -> Vec<Column> {
         By::Tool => vec![SERVER, TOOL],
         By::Client => vec![SERVER, CLIENT],
         By::Both => vec![SERVER, TOOL, CLIENT],
+        By::Why => vec![SERVER, CLIENT, WHY],
     };
     subject.into_iter().chain(FIGURES).collect()
 }
 
 fn empty(model: &Model, all: usize) -> String {
     match (all, model.screens.logs.following()) {
+        (0, true) if model.screens.requests.by == By::Why => format!(
+            "no request was refused in the last {} of the log ({})",
+            minutes(model.screens.requests.window),
+            model.screens.logs.tail.word()
+        ),
         (1.., _) => "nothing matches the filter; esc shows everything".into(),
         (_, true) => format!(
             "no request line in the last {} of the log ({})",
@@ -101,6 +115,7 @@ fn row(model: &Model, subject: &Subject, figures: &Figures) -> Row {
     let mut cells = vec![Cell::new(&subject.server, Meaning::Accent)];
     cells.extend(subject.asked.as_ref().map(|asked| named(asked.name())));
     cells.extend(subject.sender.as_ref().map(|sender| named(sender.client().map(|id| client_name(model, id)))));
+    cells.extend(subject.why.map(|why| Cell::new(why.word(), Meaning::Warn)));
     cells.extend([
         Cell::plain(rate(figures.rate())),
         Cell::plain(figures.requests.to_string()),
@@ -169,9 +184,39 @@ fn selected(model: &Model) -> Option<Subject> {
     figures.into_iter().map(|(subject, _)| subject).find(|subject| row_key(subject) == key)
 }
 
+/// How often what was counted is judged, in milliseconds.
+const JUDGED: i64 = 2_000;
+
+/// Finds out what is wrong by what was counted: not at every step, for there may be many servers and clients.
+pub(in crate::console) fn judge(model: &mut Model) {
+    let now = model.now.as_millisecond();
+    if now.abs_diff(model.screens.requests.judged) < JUDGED.unsigned_abs() {
+        return;
+    }
+    model.screens.requests.judged = now;
+    // Where no lines come, what was counted says nothing of now.
+    let current = model.screens.logs.tail.is_current();
+    let name = |id: &str| client_name(model, id).to_owned();
+    let found = if current { of_traffic(&model.screens.requests.counted, &name, model.now) } else { BTreeMap::new() };
+    model.screens.requests.found = found;
+}
+
+/// What is wrong with a server by its requests.
+pub fn found<'a>(model: &'a Model, server: &str) -> &'a [Finding] {
+    model.screens.requests.found.get(server).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The clients' names, once: who they are does not change while the figures are looked at.
+pub(super) fn reads(model: &mut Model) -> Vec<Fetch> {
+    let known = model.screens.clients.remote.get().is_some() || model.context.ours().is_none();
+    if known { Vec::new() } else { vec![Fetch::Clients] }
+}
+
 /// The log, filtered to the selected row.
 pub(super) fn open(model: &mut Model) -> Vec<Effect> {
-    let Some(Subject { server, asked, sender }) = selected(model) else { return model.refuse("no row is selected") };
+    let Some(Subject { server, asked, sender, why }) = selected(model) else {
+        return model.refuse("no row is selected");
+    };
     let asked = asked.map(|asked| match asked {
         Asked::Tool(tool) => vec![Expression::equals("tool", &tool)],
         Asked::Method(method) => vec![Expression::equals("method", &method), Expression::lacks("tool")],
@@ -181,8 +226,13 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
         Sender::Client(id) => Expression::equals("client", &id),
         Sender::Unknown => Expression::lacks("client"),
     });
+    let why = why.map(|why| match (why, why.upstream()) {
+        (_, Some(word)) => vec![Expression::equals("upstream", word)],
+        (Why::Unsaid, _) => Expression::parse("status>=400").into_iter().chain([Expression::lacks("reason")]).collect(),
+        (why, None) => vec![Expression::equals("reason", why.word())],
+    });
     let effects = super::logs::follow(model, Some(&server));
-    model.screens.logs.only(asked.into_iter().flatten().chain(sent).collect());
+    model.screens.logs.only(asked.into_iter().flatten().chain(sent).chain(why.into_iter().flatten()).collect());
     effects
 }
 

@@ -14,6 +14,10 @@ pub enum Layer {
     Deployment,
     /// What becomes of the service.
     Service,
+    /// Why requests are not answered, or refused, as the server's own lines say it.
+    Answers,
+    /// How its traffic does.
+    Traffic,
     /// What is worth knowing, and breaks nothing now.
     Advice,
 }
@@ -32,6 +36,8 @@ pub enum Remedy {
     Deploy,
     /// Stacks and their events.
     Stacks,
+    /// The requests that were refused, by why and by client.
+    Requests,
 }
 
 impl Remedy {
@@ -44,8 +50,13 @@ impl Remedy {
             Self::Rollback => "quarterdeck rollback",
             Self::Deploy => "quarterdeck deploy",
             Self::Stacks => return "quarterdeck stacks".to_owned(),
+            Self::Requests => "quarterdeck requests",
         };
-        let more = if self == Self::Scale { " --desired N" } else { "" };
+        let more = match self {
+            Self::Scale => " --desired N",
+            Self::Requests => " --by why",
+            _ => "",
+        };
         if server.is_empty() { command.to_owned() } else { format!("{command} {server}{more}") }
     }
 }
@@ -153,6 +164,38 @@ ids! {
     TargetsShort "targets-short" Service Events "see in the events which tasks are not registered";
     TargetsVouched "targets-vouched" Service Events "see whether the load balancer is the one that is in use";
     ServiceLeaving "service-leaving" Service Events "nothing, if it is meant to go; else deploy it again";
+    KeysUnavailable "keys-unavailable" Answers Logs
+        "let the tasks reach the issuer's keys: a NAT gateway, or what stands in for it; see whether the issuer answers";
+    UpstreamFailing "upstream-failing" Answers Logs
+        "see in the log why the server behind gangway ends, hangs or answers nothing";
+    ToolFailing "tool-failing" Answers Logs
+        "see in the log why the tool fails; what it asks in turn may be away, or refuse it";
+    Saturated "saturated" Answers Scale "run more tasks, or see what takes so long";
+    AnswersLate "answers-late" Answers Logs
+        "see what the tool waits for; if it needs longer, give it more `request_seconds`";
+    TokenAudience "token-audience" Answers Requests
+        "let the client ask for a token with this server's URL as `resource`, or with a scope of this server";
+    IdToken "id-token" Answers Requests "let the client send the access token, not the id token";
+    TokenExpired "token-expired" Answers Requests
+        "let the client get a new token when it is told 401; look whether its clock is right";
+    TokenIssuer "token-issuer" Answers Requests
+        "let the client get its token from this environment's user pool; it has one of another";
+    ClientNotAllowed "client-not-allowed" Answers Requests
+        "let the client ask for an audience, or deploy: the server does not know this client";
+    TokenInvalid "token-invalid" Answers Requests
+        "see with `quarterdeck doctor token` which check the client's token fails";
+    NoToken "no-token" Answers Requests
+        "let the client send `Authorization: Bearer` and its token; a proxy on the way may have taken it out";
+    ScopeMissing "scope-missing" Answers Requests
+        "let the client ask for the scope that the challenge names, and grant it to the client";
+    BodyTooLarge "body-too-large" Answers Requests
+        "let the client send less, or raise `max_body_kilobytes` of the server and of `[edge]`";
+    PlaceRefused "place-refused" Answers Requests
+        "add the page's origin to `allowed_origins` in quarterdeck.toml, or let the client ask for the host that is served";
+    RequestsRefused "requests-refused" Answers Requests "see by why and by client what is refused";
+    ClientFloods "client-floods" Answers Requests
+        "find what the client does; limit it with `rate_limit_per_token` or `requests_per_minute`";
+    RequestsFail "requests-fail" Traffic Logs "see in the log which requests fail, and why";
     BoundsOutside "bounds-outside" Advice Scale "set a count within the bounds, or other bounds";
     BoundsAtMaximum "bounds-at-maximum" Advice Scale "raise the maximum, or see what takes the load";
     ZonesUneven "zones-uneven" Advice Events "start a new deployment, or turn zone rebalancing on";
@@ -191,6 +234,22 @@ impl Id {
             Self::HealthCheckErrors => "health check answered with an error",
             Self::ContainerHealthCheck => "container health check failed",
             Self::CrashLoop => "crash loop",
+            Self::KeysUnavailable => "the issuer's keys cannot be read",
+            Self::UpstreamFailing => "the server behind gangway fails",
+            Self::Saturated => "it has too much to do at once",
+            Self::AnswersLate => "its answers take too long",
+            Self::TokenAudience => "tokens for another server",
+            Self::IdToken => "id tokens instead of access tokens",
+            Self::TokenExpired => "tokens that have expired",
+            Self::TokenIssuer => "tokens of another issuer",
+            Self::ClientNotAllowed => "a client that is not allowed here",
+            Self::TokenInvalid => "tokens that are not valid",
+            Self::NoToken => "requests without a token",
+            Self::ScopeMissing => "tokens without the scope that is needed",
+            Self::BodyTooLarge => "bodies that are too large",
+            Self::PlaceRefused => "an origin or a host that is not served",
+            Self::RequestsRefused => "requests that are refused",
+            Self::ClientFloods => "a client that asks too often",
             Self::SpotTaken => "spot capacity taken back",
             Self::Retired => "host retired by AWS",
             _ => "",

@@ -10,6 +10,7 @@ mod service;
 mod stacks;
 mod stops;
 mod targets;
+mod traffic;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -19,6 +20,7 @@ pub use self::id::{Id, Layer, Remedy};
 pub use self::reason::{of_a_check, of_stop};
 pub use self::stacks::{Seen, drift, of_stacks};
 pub use self::stops::of_gone;
+pub use self::traffic::of_traffic;
 use super::fleet::{Server, TaskStatus};
 
 /// Something wrong, in a form that can be acted on.
@@ -94,10 +96,12 @@ pub fn findings(server: &Server, now: Timestamp) -> Vec<Finding> {
     all
 }
 
-/// All that is wrong with a server: what it shows itself, and what its stacks say, sorted as [`findings`].
-pub fn of_server(server: &Server, stacks: &[Seen], now: Timestamp) -> Vec<Finding> {
+/// All that is wrong with a server: what it shows itself, what its stacks say, and what its traffic does, sorted as
+/// [`findings`].
+pub fn of_server(server: &Server, stacks: &[Seen], traffic: &[Finding], now: Timestamp) -> Vec<Finding> {
     let mut all = findings(server, now);
     all.extend(of_stacks(stacks));
+    all.extend_from_slice(traffic);
     in_order(&mut all);
     all
 }

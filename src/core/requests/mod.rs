@@ -5,12 +5,14 @@
 
 mod histogram;
 mod request;
+mod why;
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
 
 pub use histogram::Histogram;
 pub use request::Request;
+pub use why::Why;
 
 use super::logs::{Line, payload};
 
@@ -68,6 +70,8 @@ pub enum By {
     Client,
     /// A tool of a server, as one client calls it.
     Both,
+    /// Why a client of a server was refused, or its requests failed. Those that were served are in no row.
+    Why,
 }
 
 impl By {
@@ -76,7 +80,8 @@ impl By {
         match self {
             Self::Tool => Self::Client,
             Self::Client => Self::Both,
-            Self::Both => Self::Tool,
+            Self::Both => Self::Why,
+            Self::Why => Self::Tool,
         }
     }
 }
@@ -87,6 +92,7 @@ pub struct Subject {
     pub server: String,
     pub asked: Option<Asked>,
     pub sender: Option<Sender>,
+    pub why: Option<Why>,
 }
 
 /// What a request asked for.
@@ -102,7 +108,7 @@ pub enum Asked {
 /// Who sent a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Sender {
-    /// Nobody whose token was accepted.
+    /// Nobody whose token the issuer has signed.
     Unknown,
     /// The OAuth client of this id.
     Client(String),
@@ -174,6 +180,17 @@ impl Figures {
     }
 }
 
+/// How many requests of a subject there were in a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally<'a> {
+    pub subject: &'a Subject,
+    pub requests: u64,
+    /// Those that failed.
+    pub errors: u64,
+    /// When the newest of them began, in milliseconds since the Unix epoch, to two seconds.
+    pub newest: i64,
+}
+
 /// Requests that began in the same two seconds.
 #[derive(Debug, Clone)]
 struct Slot {
@@ -236,7 +253,8 @@ impl Requests {
             self.forget();
         }
         self.key.clear();
-        for part in [Some(&*line.server), request.tool(), request.method(), request.client()] {
+        let why = request.why().map(Why::word);
+        for part in [Some(&*line.server), request.tool(), request.method(), request.client(), why] {
             // Control characters: what is missing is told from what is empty, and no name runs into the next.
             self.key.push(if part.is_some() { '\u{1e}' } else { '\u{1f}' });
             self.key.push_str(part.unwrap_or_default());
@@ -284,15 +302,43 @@ impl Requests {
         let mut all: HashMap<Subject, Figures> = HashMap::new();
         for series in self.series.values() {
             let subject = match by {
-                By::Tool => Subject { sender: None, ..series.subject.clone() },
-                By::Client => Subject { asked: None, ..series.subject.clone() },
-                By::Both => series.subject.clone(),
+                By::Tool => Subject { sender: None, why: None, ..series.subject.clone() },
+                By::Client => Subject { asked: None, why: None, ..series.subject.clone() },
+                By::Both => Subject { why: None, ..series.subject.clone() },
+                By::Why if series.subject.why.is_none() => continue,
+                By::Why => Subject { asked: None, ..series.subject.clone() },
             };
             Self::sum(series, window, now, all.entry(subject).or_default());
         }
         let mut all: Vec<_> = all.into_iter().filter(|(_, figures)| figures.requests > 0).collect();
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
         all
+    }
+
+    /// How many requests of each subject, tool, sender and reason told apart, there were between two ages in
+    /// milliseconds before `now`, in whole slots, with the time of the newest of them. What [`figures`](Self::figures)
+    /// counts, without latencies.
+    pub fn tallies(&self, from: i64, until: i64, now: i64) -> Vec<Tally<'_>> {
+        let (begin, end) = ((now - from).div_euclid(SLOT), (now - until).div_euclid(SLOT));
+        let tally = |series: &Series| {
+            let first = series.slots.partition_point(|slot| slot.number < begin);
+            let slots = || series.slots.range(first..).take_while(|slot| slot.number < end);
+            let newest = slots().last()?.number;
+            let (requests, errors) = slots().fold((0, 0), |(all, bad), slot| (all + slot.requests, bad + slot.errors));
+            Some((requests, errors, newest * SLOT))
+        };
+        let told = |series| {
+            let (requests, errors, newest) = tally(series)?;
+            Some(Tally { subject: &series.subject, requests, errors, newest })
+        };
+        let mut all: Vec<_> = self.series.values().filter_map(told).collect();
+        all.sort_by_key(|tally| tally.subject);
+        all
+    }
+
+    /// The time of the oldest slot that is kept, in milliseconds since the Unix epoch; `None` without any.
+    pub fn oldest(&self) -> Option<i64> {
+        self.series.values().filter_map(|series| series.slots.front()).map(|slot| slot.number * SLOT).min()
     }
 
     /// Figures of a whole server.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{Asked, Sender, Subject};
+use super::{Asked, Sender, Subject, Why};
 
 /// What a request line says. `event` is `request`, or `tool_error` where the result said `isError`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -17,6 +17,10 @@ pub struct Request<'a> {
     method: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     client: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    reason: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    upstream: Option<Cow<'a, str>>,
     pub status: u16,
     /// Milliseconds until the response began.
     pub latency_ms: f64,
@@ -42,7 +46,7 @@ impl<'a> Request<'a> {
         self.method.as_deref().filter(|_| self.tool.is_none())
     }
 
-    /// The OAuth client, once its token was accepted.
+    /// The OAuth client, where the issuer has signed the token, accepted or not.
     pub fn client(&self) -> Option<&str> {
         self.client.as_deref()
     }
@@ -55,7 +59,16 @@ impl<'a> Request<'a> {
             (None, None) => Asked::Unnamed,
         };
         let sender = self.client().map_or(Sender::Unknown, |client| Sender::Client(client.to_owned()));
-        Subject { server: server.to_owned(), asked: Some(asked), sender: Some(sender) }
+        Subject { server: server.to_owned(), asked: Some(asked), sender: Some(sender), why: self.why() }
+    }
+
+    /// Why it was refused or failed; `None` if it was served, or if only the tool says that it failed.
+    pub fn why(&self) -> Option<Why> {
+        let (reason, upstream) = (self.reason.as_deref(), self.upstream.as_deref());
+        match Why::read(reason, upstream) {
+            Why::Unsaid => self.refused().then_some(Why::Unsaid),
+            why => Some(why),
+        }
     }
 
     /// Whether it failed: the server's fault, or the tool said so.

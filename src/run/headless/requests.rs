@@ -1,15 +1,16 @@
 //! `requests`: the Requests screen as text or JSON.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
 use super::logs::{LogsOptions, Mode, request};
 use super::{Exit, Failure, Output, json as print_json, line, progress, sources, written};
-use crate::core::requests::{By, Figures, Period, Requests, Subject};
+use crate::core::requests::{By, Figures, Period, Subject};
 use crate::core::text::milliseconds;
 use crate::run::Session;
-use crate::run::tail::{Budget, Tail, TailEvent};
+use crate::run::traffic::{self, Counted};
 
 /// What is counted; these docs are the command's help.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,6 +35,8 @@ pub enum Row {
     Client,
     /// A tool of a server, as one client calls it.
     Both,
+    /// Why a client was refused, or its requests failed.
+    Why,
 }
 
 impl From<Row> for By {
@@ -42,6 +45,7 @@ impl From<Row> for By {
             Row::Tool => Self::Tool,
             Row::Client => Self::Client,
             Row::Both => Self::Both,
+            Row::Why => Self::Why,
         }
     }
 }
@@ -73,31 +77,20 @@ pub async fn requests(session: &Session, options: &RequestsOptions, output: Outp
     };
     let sources = sources::sources(session, &of_logs).await?;
     let request = request(session, &of_logs, sources)?;
-    let (events, mut received) = mpsc::channel(64);
-    let tail = Tail::new(session.cloud.clone(), request, Budget::at(&session.context));
-    let reader = tokio::spawn(tail.follow(events));
-    let (mut counted, mut gaps) = (Requests::default(), Vec::new());
-    while let Some(event) = received.recv().await {
-        match event {
-            TailEvent::Lines(lines) => {
-                let now = super::logs::now(session).as_millisecond();
-                lines.iter().for_each(|line| counted.take(line, now));
-            }
-            TailEvent::Gap(gap) if gap.closed => gaps.retain(|(id, _)| *id != gap.id),
-            TailEvent::Gap(gap) => gaps.push((gap.id, gap.words())),
-            TailEvent::Missing(group) => gaps.push((u64::MAX, format!("there is no log group {group}"))),
-            _ => {}
-        }
-    }
-    reader.abort();
+    let told = |subject: &Subject| subject.sender.as_ref().is_some_and(|sender| sender.client().is_some());
+    let Counted { requests, gaps } = traffic::count(session, request, || super::logs::now(session)).await;
     let now = super::logs::now(session);
-    let figures = counted.figures(options.by.into(), options.minutes, now.as_millisecond());
+    let figures = requests.figures(options.by.into(), options.minutes, now.as_millisecond());
+    let names = match figures.iter().any(|(subject, _)| told(subject)) {
+        true => traffic::names(session).await,
+        false => BTreeMap::new(),
+    };
     let result = match output {
-        Output::Json => print_json(&document(&figures, options, now, &gaps)),
-        Output::Text => line(&table(&figures, options)),
+        Output::Json => print_json(&document(&figures, options, now, &names, &gaps)),
+        Output::Text => line(&table(&figures, &names, options)),
     };
     written(result)?;
-    gaps.iter().for_each(|(_, gap)| progress(&format!("warning: {gap}")));
+    gaps.iter().for_each(|gap| progress(&format!("warning: {gap}")));
     Ok(if gaps.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
@@ -105,14 +98,17 @@ fn document(
     figures: &[(Subject, Figures)],
     options: &RequestsOptions,
     now: Timestamp,
-    gaps: &[(u64, String)],
+    names: &BTreeMap<String, String>,
+    gaps: &[String],
 ) -> Value {
     let latency = |figures: &Figures, percent| figures.latency.percentile(percent);
     let row = |(subject, figures): &(Subject, Figures)| {
         json!({
             "server": subject.server,
             "tool": subject.asked.as_ref().and_then(|asked| asked.name()),
-            "client": subject.sender.as_ref().and_then(|sender| sender.client()),
+            "client": client(subject),
+            "client_name": client(subject).and_then(|id| names.get(id)),
+            "why": subject.why,
             "requests": figures.requests,
             "errors": figures.errors,
             "refused": figures.refused,
@@ -126,21 +122,40 @@ fn document(
         "at": now,
         "minutes": options.minutes.minutes(),
         "rows": figures.iter().map(row).collect::<Vec<_>>(),
-        "gaps": gaps.iter().map(|(_, gap)| gap).collect::<Vec<_>>(),
+        "gaps": gaps,
     })
 }
 
-fn table(figures: &[(Subject, Figures)], options: &RequestsOptions) -> String {
+/// The id of a row's client.
+fn client(subject: &Subject) -> Option<&str> {
+    subject.sender.as_ref().and_then(|sender| sender.client())
+}
+
+fn table(figures: &[(Subject, Figures)], names: &BTreeMap<String, String>, options: &RequestsOptions) -> String {
+    let why = options.by == Row::Why;
+    if figures.is_empty() && why {
+        return format!("no request was refused in the last {} minutes of the log", options.minutes.minutes());
+    }
     if figures.is_empty() {
         return format!("no request line in the last {} minutes of the log", options.minutes.minutes());
     }
     let mut out = format!(
         "{:<16} {:<24} {:<28} {:>8} {:>8} {:>7} {:>7} {:>7} {:>7} {:>7}",
-        "SERVER", "TOOL", "CLIENT", "REQ/S", "REQUESTS", "ERRORS", "REFUSED", "P50", "P95", "P99"
+        "SERVER",
+        if why { "WHY" } else { "TOOL" },
+        "CLIENT",
+        "REQ/S",
+        "REQUESTS",
+        "ERRORS",
+        "REFUSED",
+        "P50",
+        "P95",
+        "P99"
     );
     for (subject, figures) in figures {
         let tool = subject.asked.as_ref().and_then(|asked| asked.name()).unwrap_or("-");
-        let client = subject.sender.as_ref().and_then(|sender| sender.client()).unwrap_or("-");
+        let tool = subject.why.map_or(tool, |why| why.word());
+        let client = client(subject).map_or("-", |id| names.get(id).map_or(id, String::as_str));
         let latency = |percent| figures.latency.percentile(percent).map_or("-".to_owned(), milliseconds);
         out += &format!(
             "\n{:<16} {tool:<24} {client:<28} {:>8.2} {:>8} {:>7} {:>7} {:>7} {:>7} {:>7}",

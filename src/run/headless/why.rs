@@ -1,5 +1,9 @@
 //! `why`: the cause of what is wrong, what follows from it, and what helps.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
 use futures::join;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -9,11 +13,18 @@ use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::environment::names;
 use crate::core::finding::{self, Cause, Finding, Gravity, in_order, of_gone, of_server, of_stacks};
 use crate::core::fleet::Fleet;
-use crate::core::health::{Verdict, verdict};
+use crate::core::health::{Verdict, verdict_by};
+use crate::core::logs::tail::Follow;
+use crate::core::logs::{Followed, Owners, TailRequest};
 use crate::core::stack::{Stack, StackDetail};
 use crate::core::text::age;
 use crate::core::unread::Read;
-use crate::run::{Session, read};
+use crate::run::{Session, read, traffic};
+
+/// How far back requests are counted, in milliseconds: five minutes, and the slot that is still filling.
+const LATELY: i64 = 305_000;
+/// How long that may take: the log of a server that is flooded is long.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is known of a server, or of the environment where `server` is `None`.
 struct Told {
@@ -26,6 +37,8 @@ struct Told {
 struct Known {
     fleet: Fleet,
     stacks: Vec<(Stack, Option<Read<StackDetail>>)>,
+    /// What the request lines of the last minutes say, by server.
+    traffic: BTreeMap<String, Vec<Finding>>,
     gaps: Vec<String>,
 }
 
@@ -35,7 +48,8 @@ struct Known {
 /// # Errors
 /// When nothing can be read or written, or there is no such server.
 pub async fn why(session: &Session, server: Option<&str>, output: Output) -> Result<Exit, Failure> {
-    let known = Known::read(session, server).await?;
+    let mut known = Known::read(session, server).await?;
+    known.read_traffic(session).await;
     let now = Timestamp::now();
     let told = match server {
         Some(name) => match known.one(session, name, now)? {
@@ -92,7 +106,27 @@ impl Known {
             };
             seen.push((stack, detail));
         }
-        Ok(Self { fleet, stacks: seen, gaps })
+        Ok(Self { fleet, stacks: seen, traffic: BTreeMap::new(), gaps })
+    }
+
+    /// Counts the requests of the last minutes, where gangway's servers write them: what ECS calls well may refuse
+    /// everybody. Reads no log that the environment does not have.
+    async fn read_traffic(&mut self, session: &Session) {
+        let owners = Owners::of(&self.fleet, session.context.ours());
+        let groups = owners.groups();
+        if session.context.ours().is_none() || groups.is_empty() {
+            return;
+        }
+        let clock = || super::logs::now(session);
+        let from = clock().as_millisecond() - LATELY;
+        let sources = Followed { groups, owners: Arc::new(owners) };
+        let request = TailRequest { sources, from, until: None, pattern: None, follow: Follow::No };
+        let Ok(counted) = tokio::time::timeout(PATIENCE, traffic::count(session, request, clock)).await else {
+            let seconds = PATIENCE.as_secs();
+            return self.gaps.push(format!("requests: the log of the last minutes was not read within {seconds} s"));
+        };
+        self.gaps.extend(counted.gaps.iter().map(|gap| format!("requests: {gap}")));
+        self.traffic = traffic::findings(session, &counted.requests, clock()).await;
     }
 
     /// What is wrong with a server, its stack, and the stopped tasks of one that is gone; `None` if nothing is known
@@ -111,12 +145,12 @@ impl Known {
         }
         let mut findings = match found {
             // Stops before a service was made anew say nothing about it.
-            Some(server) => of_server(server, &stacks, now),
+            Some(server) => of_server(server, &stacks, self.traffic.get(name).map_or(&[], Vec::as_slice), now),
             None => gone.into_iter().chain(of_stacks(&stacks)).collect(),
         };
         findings.extend(drift(session, stacks.into_iter().map(|(stack, _)| stack).collect()));
         in_order(&mut findings);
-        let verdict = found.map(|server| verdict(server, now));
+        let verdict = found.map(|server| verdict_by(server, &findings, now));
         Ok(Some(Told { server: Some(name.to_owned()), verdict, findings }))
     }
 

@@ -116,6 +116,11 @@ async fn refuse_all(cases: &[Case], adjust: impl FnOnce(&mut Config)) {
     for case in cases {
         assert_eq!(told(case, &log), None, "{}", case.name);
     }
+    // Whoever looks for the cause finds a word for it in every line.
+    for line in server.log.events("request") {
+        let refused = line["status"].as_u64().is_some_and(|status| (400..500).contains(&status));
+        assert_eq!(line["reason"].is_string(), refused, "{line}");
+    }
     // Whatever came before, the server serves.
     let answer = exchange(server.address, &listing(&authorized())).await;
     assert_eq!(status(&answer), 200, "{answer}");

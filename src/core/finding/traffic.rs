@@ -1,0 +1,266 @@
+//! What the request lines of gangway's servers say: who is refused and why, which tool fails, who floods.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Finding, Gravity, Id, in_order};
+use crate::core::requests::{Period, Requests, Sender, Tally, Why};
+use crate::core::text::{age, count};
+
+/// Less of a kind may happen by chance.
+const FEW: u64 = 3;
+/// Requests without a token are how clients learn where to get one (MCP, Authorization), so there are always some.
+const FEW_WITHOUT_TOKEN: u64 = 10;
+/// A reason counts from this share of its sender's requests, in percent.
+const SHARE: u64 = 20;
+/// A server, or a tool, fails from this share of its requests, in percent.
+const FAILING: u64 = 10;
+/// Where so many of a server's requests fail, or are refused for one reason, it does not work, in percent.
+const MOST: u64 = 50;
+/// A client that asks less often floods nobody, in requests a minute.
+const FLOOD: u64 = 300;
+/// How many times of what it did before.
+const FLOOD_TIMES: u64 = 4;
+
+/// What is wrong with the traffic of each server, by its request lines of the last minutes until `now`. `name` is what a
+/// client is called, by its id.
+pub fn of_traffic(counted: &Requests, name: &dyn Fn(&str) -> String, now: Timestamp) -> BTreeMap<String, Vec<Finding>> {
+    let at = now.as_millisecond();
+    let mut all: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
+    // The last minute alone shows what has just begun, five what happens seldom.
+    for period in [Period::One, Period::Five] {
+        for (server, tallies) in by_server(counted.tallies(period.millis(), 0, at)) {
+            let seen = Seen { tallies, period, now, name };
+            let known = all.entry(server.to_owned()).or_default();
+            let new: Vec<_> =
+                seen.findings().into_iter().filter(|new| !known.iter().any(|old| old.id == new.id)).collect();
+            known.extend(new);
+        }
+    }
+    for (server, finding) in floods(counted, name, now) {
+        let known = all.entry(server).or_default();
+        if !known.iter().any(|old| old.id == finding.id) {
+            known.push(finding);
+        }
+    }
+    all.retain(|_, findings| !findings.is_empty());
+    all.values_mut().for_each(|findings| in_order(findings));
+    all
+}
+
+fn by_server(tallies: Vec<Tally<'_>>) -> BTreeMap<&str, Vec<Tally<'_>>> {
+    let mut all: BTreeMap<&str, Vec<Tally<'_>>> = BTreeMap::new();
+    tallies.into_iter().for_each(|one| all.entry(&one.subject.server).or_default().push(one));
+    all
+}
+
+/// The requests of a server in a period.
+struct Seen<'a> {
+    tallies: Vec<Tally<'a>>,
+    period: Period,
+    now: Timestamp,
+    name: &'a dyn Fn(&str) -> String,
+}
+
+/// Requests of one sender that ended for reasons of one kind.
+#[derive(Default)]
+struct Group<'a> {
+    senders: BTreeMap<Option<&'a Sender>, u64>,
+    /// The reason of most of them.
+    whys: BTreeMap<Why, u64>,
+    requests: u64,
+    newest: i64,
+}
+
+impl Seen<'_> {
+    fn findings(&self) -> Vec<Finding> {
+        let mut kinds: BTreeMap<Id, Group<'_>> = BTreeMap::new();
+        for one in &self.tallies {
+            let Some((why, id)) = one.subject.why.and_then(|why| Some((why, of_why(why)?))) else { continue };
+            if !self.is_much(id, one) {
+                continue;
+            }
+            let group = kinds.entry(id).or_default();
+            *group.senders.entry(one.subject.sender.as_ref()).or_default() += one.requests;
+            *group.whys.entry(why).or_default() += one.requests;
+            group.requests += one.requests;
+            group.newest = group.newest.max(one.newest);
+        }
+        let mut all: Vec<Finding> = kinds.into_iter().filter_map(|(id, group)| self.refused(id, &group)).collect();
+        all.extend(self.tools());
+        // Where a reason is known, that so many fail says nothing more.
+        let failing = self.failing().filter(|_| !all.iter().any(|finding| finding.gravity == Gravity::Fault));
+        all.extend(failing);
+        all
+    }
+
+    fn all(&self) -> u64 {
+        self.tallies.iter().map(|one| one.requests).sum()
+    }
+
+    /// Whether a sender's requests of one kind are more than happens by chance. What is wrong with the server itself is
+    /// seen in all that it does; nobody knows how many senders there are whose token says nothing.
+    fn is_much(&self, id: Id, one: &Tally<'_>) -> bool {
+        let same = |other: &&Tally<'_>| other.subject.sender == one.subject.sender;
+        let alike = |other: &&Tally<'_>| other.subject.why.and_then(of_why) == Some(id);
+        let of_kind: u64 = self.tallies.iter().filter(same).filter(alike).map(|one| one.requests).sum();
+        let known = matches!(one.subject.sender, Some(Sender::Client(_)));
+        let of_all: u64 =
+            if known { self.tallies.iter().filter(same).map(|one| one.requests).sum() } else { self.all() };
+        let few = if id == Id::NoToken { FEW_WITHOUT_TOKEN } else { FEW };
+        of_kind >= few && of_kind * 100 >= of_all * SHARE
+    }
+
+    fn refused(&self, id: Id, group: &Group<'_>) -> Option<Finding> {
+        let (why, _) = group.whys.iter().max_by_key(|(_, requests)| **requests)?;
+        let (sender, most) = group.senders.iter().max_by_key(|(_, requests)| **requests)?;
+        let of_server = matches!(id, Id::KeysUnavailable | Id::UpstreamFailing | Id::Saturated | Id::AnswersLate);
+        let total = self.all();
+        let who = match sender.and_then(Sender::client) {
+            Some(client) => format!("client {}", (self.name)(client)),
+            None => "whoever sends no signed token".to_owned(),
+        };
+        let others = match group.senders.len() {
+            1 => String::new(),
+            more => format!(" and {}", count(more - 1, "other")),
+        };
+        let many = count(usize::try_from(group.requests).unwrap_or(usize::MAX), "request");
+        let fact = match of_server {
+            true => format!("{}: {many} of {total} {}", id.reason(), self.when()),
+            false => format!("{}: {who}{others}, {many} {}", id.reason(), self.when()),
+        };
+        let of_sender: u64 =
+            self.tallies.iter().filter(|one| one.subject.sender.as_ref() == *sender).map(|one| one.requests).sum();
+        let last = Timestamp::from_millisecond(group.newest).ok();
+        let ago = last.map(|last| format!(", the last {} ago", age(self.now, last))).unwrap_or_default();
+        let share = if sender.is_some_and(|one| one.client().is_some()) {
+            format!("{most} of its {of_sender}")
+        } else {
+            format!("{most} of {total}")
+        };
+        let evidence = format!("{share} requests {} (`{}`){ago}", why.says(), why.word());
+        let gravity = if of_server || group.requests * 100 >= total * MOST { Gravity::Fault } else { Gravity::Warning };
+        let finding = Finding::new(id, gravity, fact, evidence).at(last);
+        Some(Finding { count: usize::try_from(group.requests).unwrap_or(usize::MAX), ..finding })
+    }
+
+    /// Tools most of whose calls fail, by what the tools say or by the status.
+    fn tools(&self) -> Option<Finding> {
+        let mut tools: BTreeMap<&str, (u64, u64, i64)> = BTreeMap::new();
+        for one in self.tallies.iter().filter(|one| one.subject.why.and_then(of_why).is_none()) {
+            let Some(crate::core::requests::Asked::Tool(tool)) = &one.subject.asked else { continue };
+            let (all, failed, newest) = tools.entry(tool).or_default();
+            (*all, *failed) = (*all + one.requests, *failed + one.errors);
+            *newest = (*newest).max(if one.errors > 0 { one.newest } else { 0 });
+        }
+        let fails = |(_, (all, failed, _)): &(&str, (u64, u64, i64))| *failed >= FEW && failed * 100 >= all * MOST;
+        let failing: Vec<_> = tools.into_iter().filter(fails).collect();
+        let (worst, (all, failed, newest)) = failing.iter().max_by_key(|(_, (_, failed, _))| *failed)?;
+        let others = match failing.len() {
+            1 => String::new(),
+            more => format!(" and {}", count(more - 1, "other")),
+        };
+        let fact = format!("{worst}{others} fails: {failed} of {all} calls {}", self.when());
+        let evidence = "its results say isError, or the status is 500 and above".to_owned();
+        let finding = Finding::new(Id::ToolFailing, Gravity::Fault, fact, evidence);
+        let finding = finding.at(Timestamp::from_millisecond(*newest).ok());
+        Some(Finding { count: usize::try_from(*failed).unwrap_or(usize::MAX), ..finding })
+    }
+
+    /// A server of which many requests fail.
+    fn failing(&self) -> Option<Finding> {
+        let (all, failed) = (self.all(), self.tallies.iter().map(|one| one.errors).sum::<u64>());
+        let newest = self.tallies.iter().filter(|one| one.errors > 0).map(|one| one.newest).max()?;
+        (failed > FEW && failed * 100 >= all * FAILING).then(|| {
+            let percent = failed as f64 * 100.0 / all as f64;
+            let fact = format!("{percent:.0} % of its requests fail: {failed} of {all} {}", self.when());
+            let evidence = "counted from its log: status 500 and above, and tool results that say isError";
+            let finding = Finding::new(Id::RequestsFail, Gravity::Fault, fact, evidence);
+            let finding = finding.at(Timestamp::from_millisecond(newest).ok());
+            Finding { count: usize::try_from(failed).unwrap_or(usize::MAX), ..finding }
+        })
+    }
+
+    fn when(&self) -> String {
+        match self.period {
+            Period::One => "in the last minute".to_owned(),
+            other => format!("in the last {} minutes", other.minutes()),
+        }
+    }
+}
+
+/// Clients that ask much more often than they did before. Without a before, nobody can tell.
+fn floods(counted: &Requests, name: &dyn Fn(&str) -> String, now: Timestamp) -> Vec<(String, Finding)> {
+    let (at, minute) = (now.as_millisecond(), Period::One.millis());
+    let Some(oldest) = counted.oldest() else { return Vec::new() };
+    let before = (at - oldest).min(Period::Fifteen.millis()) - minute;
+    if before < minute {
+        return Vec::new();
+    }
+    let clients = |from, until| {
+        let mut all: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for one in counted.tallies(from, until, at) {
+            if let Some(client) = one.subject.sender.as_ref().and_then(Sender::client) {
+                *all.entry((&one.subject.server, client)).or_default() += one.requests;
+            }
+        }
+        all
+    };
+    let (lately, earlier) = (clients(minute, 0), clients(before + minute, minute));
+    let flood = |((server, client), requests): (&(&str, &str), &u64)| {
+        let usual = earlier.get(&(*server, *client)).copied().unwrap_or_default() * 60_000 / before.unsigned_abs();
+        let floods = *requests >= FLOOD && usual > 0 && *requests >= usual * FLOOD_TIMES;
+        floods.then(|| {
+            let fact = format!("client {} floods it: {requests} requests in the last minute", name(client));
+            let evidence = format!("it sent about {usual} a minute before");
+            let finding = Finding::new(Id::ClientFloods, Gravity::Warning, fact, evidence).at(Some(now));
+            ((*server).to_owned(), Finding { count: usize::try_from(*requests).unwrap_or(usize::MAX), ..finding })
+        })
+    };
+    lately.iter().filter_map(flood).collect()
+}
+
+/// What a reason means for an operator; `None` where it means nothing: a client that goes away is no fault.
+fn of_why(why: Why) -> Option<Id> {
+    Some(match why {
+        Why::Gone => return None,
+        Why::NoToken | Why::TokenHeader => Id::NoToken,
+        Why::TokenExpired => Id::TokenExpired,
+        Why::Audience => Id::TokenAudience,
+        Why::IdToken | Why::TokenUse => Id::IdToken,
+        Why::TokenIssuer => Id::TokenIssuer,
+        Why::Client => Id::ClientNotAllowed,
+        Why::Scope => Id::ScopeMissing,
+        Why::Keys => Id::KeysUnavailable,
+        Why::Rate => Id::ClientFloods,
+        Why::Busy | Why::Memory => Id::Saturated,
+        Why::Slow => Id::AnswersLate,
+        Why::BodySize | Why::BodyValues => Id::BodyTooLarge,
+        Why::Origin | Why::Host => Id::PlaceRefused,
+        Why::UpstreamGone | Why::UpstreamTimeout | Why::UpstreamTooLarge | Why::UpstreamOdd => Id::UpstreamFailing,
+        Why::TokenTooLong
+        | Why::TokenMalformed
+        | Why::TokenAlgorithm
+        | Why::TokenCritical
+        | Why::TokenEncoding
+        | Why::TokenType
+        | Why::TokenNoKey
+        | Why::TokenKeyUnknown
+        | Why::TokenSignature
+        | Why::TokenEarly
+        | Why::TokenLife
+        | Why::TokenClaim => Id::TokenInvalid,
+        Why::Head
+        | Why::ContentType
+        | Why::Accept
+        | Why::BodySlow
+        | Why::BodyBroken
+        | Why::BodyParse
+        | Why::Protocol
+        | Why::Path
+        | Why::HttpMethod
+        | Why::Upstream
+        | Why::Unsaid => Id::RequestsRefused,
+    })
+}
