@@ -6,9 +6,11 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
 #![allow(missing_docs, reason = "what a name says needs no words")]
 
+pub mod aws_console;
 pub mod backoff;
 pub mod client;
 pub mod cost;
+pub mod destination;
 pub mod doctor;
 pub mod environment;
 pub mod error;
