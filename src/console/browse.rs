@@ -3,9 +3,9 @@
 use super::effect::Effect;
 use super::model::Model;
 use super::screens::{Screen, clients, fleet, stack, timeline};
-use crate::core::aws_console::{Page, url};
 use crate::core::environment::names;
 use crate::core::logs::{ContainerLog, Destination, group};
+use crate::core::web_console::{Page, url};
 
 /// Opens the AWS console at what is selected.
 pub fn open(model: &mut Model) -> Vec<Effect> {

@@ -13,7 +13,7 @@ use super::effect::Effect;
 use super::model::Model;
 use super::msg::{Msg, Notice};
 use super::remote::{Ask as _, Remote};
-use super::screens::{Answer, Body, Screen, States, fleet, logs, remotes};
+use super::screens::{Answer, Body, Screen, States, doctor, fleet, insights, logs, remotes};
 use super::{operations, poll, update};
 use crate::core::destination::{Cluster, Destination, Profile, Target};
 use crate::core::error::{CloudError, Refusal};
@@ -342,11 +342,17 @@ fn go_on_elsewhere(model: &mut Model) {
 
 /// Takes what came from a place.
 pub(super) fn received(model: &mut Model, place: PlaceId, msg: Msg) -> Vec<Effect> {
+    if let Msg::Operation(id, _) = &msg
+        && model.place.of_operation(id) != place
+    {
+        // It acts elsewhere.
+        return Vec::new();
+    }
     if place == model.place.shown {
         return update::step(model, msg);
     }
     match msg {
-        Msg::Operation(id, event) if model.place.of_operation(&id) == place => operations::event(model, &id, event),
+        Msg::Operation(id, event) => operations::event(model, &id, event),
         // Nobody will execute its drafts.
         Msg::Planned(_, result) => {
             let drafts = result.map(|plan| plan.drafts).unwrap_or_default();
@@ -404,7 +410,8 @@ pub fn sign_in(model: &mut Model) -> Vec<Effect> {
         Some(command) => {
             // Nothing is read until it is known whose credentials they are then.
             model.place.signing_in = true;
-            vec![Effect::SignIn(command)]
+            let stopped = [insights::cancel(model), doctor::stop(model)].into_iter().flatten();
+            stopped.chain([Effect::SignIn(command)]).collect()
         }
         None if model.context.emulated() => model.refuse("nobody signs in for an emulator"),
         None => {

@@ -6,7 +6,6 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
 #![allow(missing_docs, reason = "what a name says needs no words")]
 
-pub mod aws_console;
 pub mod backoff;
 pub mod client;
 pub mod cost;
@@ -31,3 +30,4 @@ pub mod stack;
 pub mod text;
 pub mod timeline;
 pub mod unread;
+pub mod web_console;

@@ -69,22 +69,23 @@ fn place(model: &Model, theme: &Theme) -> Vec<Group> {
     if let Some(going) = model.place.going() {
         groups.push(vec![span(format!("→ {}", towards(going)), theme.of(Meaning::Warn))]);
     }
-    if let Some(profile) = &context.profile {
-        groups.push(named("profile", profile));
-    }
+    let profile = context.profile.as_ref().map(|profile| named("profile", profile));
     match (&context.identity, model.identity.error()) {
         (Some(identity), _) => {
             groups.push(named("account", &identity.account));
             groups.push(vec![Span::raw(context.region.clone())]);
+            groups.extend(profile);
             groups.push(named("as", identity.short()));
         }
         (None, Some(_)) => {
             groups.push(vec![span("account unknown", theme.of(Meaning::Bad))]);
             groups.push(vec![Span::raw(context.region.clone())]);
+            groups.extend(profile);
         }
         (None, None) => {
             groups.push(named("account", "…"));
             groups.push(vec![Span::raw(context.region.clone())]);
+            groups.extend(profile);
         }
     }
     if context.chosen() {

@@ -374,7 +374,7 @@ const AWS: &str = "#!/bin/sh\necho \"signs in: $*\"\nread answer\necho \"taken: 
 
 /// An account with two clusters, one of them with a server.
 fn account(runtime: &tokio::runtime::Runtime) -> Scripted {
-    let service = json!({ "serviceName": "time", "status": "ACTIVE", "desiredCount": 2 });
+    let service = json!({ "serviceArn": "arn:time", "serviceName": "time", "status": "ACTIVE", "desiredCount": 2 });
     let cluster = |name: &str| json!({ "clusterName": name, "status": "ACTIVE", "activeServicesCount": 3 });
     runtime.block_on(Scripted::script([
         ("GetCallerIdentity", vec![Reply::Answer(200, IDENTITY.into())]),
@@ -396,7 +396,8 @@ fn whoever_signs_in_from_within_reads_on() {
     std::fs::write(&aws, AWS).expect("a file");
     std::fs::set_permissions(&aws, std::fs::Permissions::from_mode(0o755)).expect("a program");
     let path = std::env::var("PATH").unwrap_or_default();
-    let variables = [("PATH", format!("{}:{path}", home.path().display())), ("AWS_PROFILE", String::new())];
+    let folder = home.path().display().to_string();
+    let variables = [("PATH", format!("{folder}:{path}")), ("HOME", folder), ("AWS_PROFILE", String::new())];
     let args = ["--endpoint-url", &server.url, "--profile", "corp", "-e", "x"];
     let mut console = Console::start(home.path(), WIDE, &args, variables);
 

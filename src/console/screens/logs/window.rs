@@ -320,6 +320,9 @@ pub fn resume(model: &mut Model) -> Vec<Effect> {
 pub fn again(model: &mut Model) -> Vec<Effect> {
     let now = now(model).as_millisecond();
     let state = &mut model.screens.logs;
+    // A window of the past that was being read will not come.
+    state.window.loading = None;
+    state.readings += 1;
     if !state.following() || state.window.detached() {
         return Vec::new();
     }
