@@ -16,6 +16,7 @@ use futures::stream::BoxStream;
 use secrecy::SecretString;
 
 use crate::core::client::{ClientList, Holder, StoredSecret};
+use crate::core::destination::Cluster;
 use crate::core::doctor::{Ask, Heard};
 pub use crate::core::error::{CloudError, CloudResult, ErrorKind};
 use crate::core::fleet::{Attention, Fleet, Task, TaskDefinition};
@@ -146,6 +147,10 @@ pub trait Services {
     /// The operations that are announced on a cluster, by their ids' order, which is that of time. A cluster
     /// that does not exist announces none.
     async fn announced(&self, cluster: &str) -> CloudResult<Vec<Announced>>;
+
+    /// The active clusters of the account and region, sorted by name. Who may list but not describe them gets their names
+    /// alone.
+    async fn clusters(&self) -> CloudResult<Vec<Cluster>>;
 
     /// How the budget of each API is used, with its name. AWS keeps one for an account and a region ("Request
     /// throttling for the Amazon ECS API"); this program takes half of it at most.

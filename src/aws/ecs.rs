@@ -10,6 +10,7 @@ use super::fleet::newest_first;
 use super::pacer::Api;
 use super::{AwsCloud, error, log_configuration};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::destination::Cluster;
 use crate::core::fleet::{
     Container, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, ServiceStatus, Shape, Task,
     TaskDefinition, Unreadable, not_yet,
@@ -20,6 +21,8 @@ use crate::core::operation::Announced;
 pub(super) const SERVICES_AT_ONCE: usize = 10;
 /// Most tasks in one call of DescribeTasks (ECS API reference).
 const TASKS_AT_ONCE: usize = 100;
+/// Most clusters in one call of DescribeClusters (ECS API reference).
+const CLUSTERS_AT_ONCE: usize = 100;
 /// Characters of a task's id, all of them hexadecimal (ECS developer guide, "Amazon Resource Names and IDs").
 const TASK_ID: usize = 32;
 /// Calls of one kind that are made at the same time.
@@ -155,6 +158,42 @@ impl AwsCloud {
         let call = self.read.ecs.describe_clusters().clusters(name).set_include(with.map(|field| vec![field]));
         let found = self.paced(Api::Clusters, CLUSTERS, || call.clone().send()).await?;
         Ok(found.clusters.unwrap_or_default().into_iter().find(|cluster| cluster.status() != Some("INACTIVE")))
+    }
+
+    /// The active clusters of the region, with what is known of them.
+    pub(super) async fn read_clusters(&self) -> CloudResult<Vec<Cluster>> {
+        let arns = self.cluster_arns().await?;
+        let chunks: Vec<Vec<String>> = arns.chunks(CLUSTERS_AT_ONCE).map(<[String]>::to_vec).collect();
+        let described = stream::iter(chunks).map(|chunk| async move {
+            let call = self.read.ecs.describe_clusters().set_clusters(Some(chunk.clone()));
+            match self.paced(Api::Clusters, CLUSTERS, || call.clone().send()).await {
+                Ok(answer) => answer.clusters.unwrap_or_default().iter().filter_map(cluster_of).collect(),
+                Err(why) => {
+                    tracing::warn!(%why, "clusters are known by name alone");
+                    let named =
+                        |arn: &String| Cluster { name: text(Some(last_part(arn))), services: None, tasks: None };
+                    chunk.iter().map(named).collect::<Vec<_>>()
+                }
+            }
+        });
+        let mut all: Vec<Cluster> = described.buffered(TOGETHER).concat().await;
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    async fn cluster_arns(&self) -> CloudResult<Vec<String>> {
+        const CALL: &str = "ecs:ListClusters";
+        let (mut arns, mut token) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let call = self.read.ecs.list_clusters().max_results(PAGE).set_next_token(token);
+            let page = self.paced(Api::Clusters, CALL, || call.clone().send()).await?;
+            arns.extend(page.cluster_arns.unwrap_or_default());
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(arns);
+            }
+        }
+        Err(endless(CALL))
     }
 
     pub(super) async fn read_announced(&self, cluster: &str) -> CloudResult<Vec<Announced>> {
@@ -311,6 +350,17 @@ fn number(arn: &str) -> Option<u32> {
 /// Whether a failure may be that of one item among several.
 fn of_one(why: &CloudError) -> bool {
     matches!(why.kind, ErrorKind::Denied | ErrorKind::Garbled | ErrorKind::Invalid)
+}
+
+/// An active cluster; `None` of one that is deleted, which ECS shows for some time.
+fn cluster_of(cluster: &sdk::Cluster) -> Option<Cluster> {
+    let count = |number: i32| u32::try_from(number).ok();
+    let name = text(cluster.cluster_name());
+    (cluster.status() != Some("INACTIVE") && !name.is_empty()).then(|| Cluster {
+        name,
+        services: count(cluster.active_services_count()),
+        tasks: count(cluster.running_tasks_count()),
+    })
 }
 
 /// The last part of an ARN.

@@ -10,6 +10,7 @@ use super::AwsCloud;
 use super::convert::text;
 use super::ecs::{Described, Service, last_part};
 use crate::cloud::{CloudResult, ErrorKind, Services};
+use crate::core::destination::Cluster;
 use crate::core::fleet::{Attention, Bounds, Fleet, Server, Task, TaskDefinition};
 use crate::core::logs::ContainerLog;
 use crate::core::operation::Announced;
@@ -95,6 +96,10 @@ impl Services for AwsCloud {
     async fn announced(&self, cluster: &str) -> CloudResult<Vec<Announced>> {
         // An endpoint that lacks clusters announces nothing on them.
         or_none(self.within("ecs:DescribeClusters", self.read_announced(cluster)).await)
+    }
+
+    async fn clusters(&self) -> CloudResult<Vec<Cluster>> {
+        self.within("ecs:ListClusters", self.read_clusters()).await
     }
 
     fn usage(&self) -> Vec<(&'static str, Usage)> {

@@ -47,10 +47,13 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region};
 
 use crate::cloud::{Cloud, CloudError, CloudResult, ErrorKind};
 use crate::core::client::Client;
+use crate::core::destination::{Profile, SignIn};
 use crate::core::environment::Template;
 use crate::core::identity::of_aws;
 
@@ -72,6 +75,9 @@ pub struct Access {
     pub region: Option<String>,
     /// Endpoint of an emulator; `None` takes `AWS_ENDPOINT_URL`, if it is set, else AWS itself.
     pub endpoint: Option<String>,
+    /// Whether the profile alone is asked for credentials, and not what comes before it in the standard chain, such as
+    /// keys in the environment: whoever chooses a profile in the console means that one.
+    pub only_profile: bool,
     /// Whether to use the keys `test` and `test` of the local cloud instead of the SDK's standard chain.
     pub static_credentials: bool,
 }
@@ -112,6 +118,8 @@ impl Default for Timeouts {
 /// [`Cloud`] on the AWS SDK.
 pub struct AwsCloud {
     region: String,
+    profile: Option<String>,
+    sign_in: Option<SignIn>,
     endpoint: Option<String>,
     timeouts: Timeouts,
     read: ServiceClients,
@@ -149,15 +157,34 @@ pub async fn connect(access: &Access) -> CloudResult<AwsCloud> {
     connect_with(access, Timeouts::default()).await
 }
 
+/// The profiles of the shared configuration files, sorted by name, as the files are now.
+///
+/// # Errors
+/// `ErrorKind::Invalid` if a file is there and cannot be read, with its name and line.
+pub fn profiles() -> CloudResult<Vec<Profile>> {
+    profiles::Files::read().profiles()
+}
+
+/// Whether the environment has keys, which the standard chain takes before those of any profile.
+pub fn keys_in_environment() -> bool {
+    place::keys()
+}
+
 /// As [`connect`], with other time limits.
 ///
 /// # Errors
 /// As [`connect`].
 pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<AwsCloud> {
-    let region = place::region(access).await?;
+    let configured = place::Configured::new(access);
+    let region = configured.region().await?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region.clone()));
     if let Some(profile) = &access.profile {
         loader = loader.profile_name(profile);
+        if access.only_profile {
+            let of_region = ProviderConfig::without_region().with_region(Some(Region::new(region.clone())));
+            let files = ProfileFileCredentialsProvider::builder().configure(&of_region).profile_name(profile);
+            loader = loader.credentials_provider(files.build());
+        }
     }
     if let Some(endpoint) = &access.endpoint {
         loader = loader.endpoint_url(place::endpoint(endpoint)?);
@@ -167,10 +194,13 @@ pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<Aw
     }
     let base = loader.load().await;
     let endpoint = base.endpoint_url().map(place::endpoint).transpose()?;
-    let meter = Meter::new(place::ignores_endpoints(access));
+    let meter = Meter::new(configured.ignores_endpoints());
+    let (profile, sign_in) = configured.source();
     let (reads, writes) = (clients::for_reads(&base, &timeouts), clients::for_writes(&base, &timeouts));
     Ok(AwsCloud {
         region,
+        profile,
+        sign_in,
         timeouts,
         read: ServiceClients::new(&reads, &clients::once(&reads), &meter),
         write: ServiceClients::new(&writes, &writes, &meter),
@@ -219,6 +249,16 @@ impl AwsCloud {
     /// The region that calls go to.
     pub fn region(&self) -> &str {
         &self.region
+    }
+
+    /// The profile that the credentials come from; `None` where the standard chain finds them without one.
+    pub fn profile(&self) -> Option<&str> {
+        self.profile.as_deref()
+    }
+
+    /// How one signs in for that profile, or for `default` where none was chosen; `None` where nobody has to.
+    pub fn sign_in(&self) -> Option<SignIn> {
+        self.sign_in
     }
 
     /// The endpoint that is used instead of AWS, if there is one.

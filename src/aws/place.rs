@@ -1,4 +1,6 @@
-//! Finds the region and checks the endpoint, and has the keys of the local cloud.
+//! Finds the region and the profile and checks the endpoint, and has the keys of the local cloud.
+
+use std::sync::OnceLock;
 
 use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
@@ -8,25 +10,87 @@ use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
 use super::Access;
 use super::profiles::Files;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::destination::{SignIn, is_region};
 use crate::core::text::sanitise;
 
-/// The region: as given, else of the environment, else of the profile. The instance metadata service is
-/// not asked, because that is a call over the network.
-pub(super) async fn region(access: &Access) -> CloudResult<String> {
-    check_profile(access).await?;
-    let region = match &access.region {
-        Some(region) => region.clone(),
-        None => found_region(access.profile.as_deref()).await.ok_or_else(|| {
-            let profile = chosen(access).unwrap_or_else(|| "default".to_owned());
-            let hint = format!("pass --region, or set AWS_REGION or the region of profile `{profile}`");
-            invalid("no region is configured").with_hint(sanitise(&hint))
-        })?,
-    };
-    if region_shape(&region) {
-        return Ok(region);
+/// What is given, and the configuration files: read when they are needed, and once.
+pub(super) struct Configured<'a> {
+    access: &'a Access,
+    files: OnceLock<Files>,
+}
+
+impl<'a> Configured<'a> {
+    pub(super) fn new(access: &'a Access) -> Self {
+        Self { access, files: OnceLock::new() }
     }
-    let shown = sanitise(&region);
-    Err(invalid(format!("`{shown}` is not an AWS region")).with_hint("a region looks like eu-central-1"))
+
+    fn files(&self) -> &Files {
+        self.files.get_or_init(Files::read)
+    }
+
+    /// The region: as given, else of the environment, else of the profile. The instance metadata service is
+    /// not asked, because that is a call over the network.
+    pub(super) async fn region(&self) -> CloudResult<String> {
+        self.check_profile().await?;
+        let region = match &self.access.region {
+            Some(region) => region.clone(),
+            None => found_region(self.access.profile.as_deref()).await.ok_or_else(|| {
+                let profile = self.chosen().unwrap_or_else(|| "default".to_owned());
+                let hint = format!("pass --region, or set AWS_REGION or the region of profile `{profile}`");
+                invalid("no region is configured").with_hint(sanitise(&hint))
+            })?,
+        };
+        if is_region(&region) {
+            return Ok(region);
+        }
+        let shown = sanitise(&region);
+        Err(invalid(format!("`{shown}` is not an AWS region")).with_hint("a region looks like eu-central-1"))
+    }
+
+    /// The profile that was chosen, if one was.
+    fn chosen(&self) -> Option<String> {
+        self.access.profile.clone().or_else(|| variable("AWS_PROFILE"))
+    }
+
+    /// An error if a profile was chosen that cannot be used, or something is needed from files that cannot be read.
+    async fn check_profile(&self) -> CloudResult<()> {
+        if self.access.static_credentials {
+            return Ok(());
+        }
+        match self.chosen() {
+            Some(profile) => self.files().usable(&profile),
+            None if keys() && (self.access.region.is_some() || environment_region().await.is_some()) => Ok(()),
+            None => self.files().readable(),
+        }
+    }
+
+    /// Whether endpoints of the environment and of the files do not count. The SDK's clients for single services
+    /// do not ask that themselves.
+    pub(super) fn ignores_endpoints(&self) -> bool {
+        if self.access.endpoint.is_some() || self.access.static_credentials {
+            return false;
+        }
+        match variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
+            Some(value) => value.trim().eq_ignore_ascii_case("true"),
+            None => self.files().ignores_endpoints(&self.chosen().unwrap_or_else(|| "default".to_owned())),
+        }
+    }
+
+    /// The profile that the credentials come from, and how one signs in for it. Keys in the environment come first,
+    /// unless only the profile counts.
+    pub(super) fn source(&self) -> (Option<String>, Option<SignIn>) {
+        if self.access.static_credentials || (keys() && !self.access.only_profile) {
+            return (None, None);
+        }
+        let chosen = self.chosen();
+        let sign_in = self.files().sign_in(chosen.as_deref().unwrap_or("default"));
+        (chosen, sign_in)
+    }
+}
+
+/// Whether the environment has keys.
+pub(super) fn keys() -> bool {
+    variable("AWS_ACCESS_KEY_ID").is_some() && variable("AWS_SECRET_ACCESS_KEY").is_some()
 }
 
 /// A variable of the environment. The program has taken out those that are empty; tests may not have.
@@ -34,38 +98,8 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
-/// The profile that was chosen, if one was.
-fn chosen(access: &Access) -> Option<String> {
-    access.profile.clone().or_else(|| variable("AWS_PROFILE"))
-}
-
-/// An error if a profile was chosen that cannot be used, or something is needed from files that cannot be read.
-async fn check_profile(access: &Access) -> CloudResult<()> {
-    if access.static_credentials {
-        return Ok(());
-    }
-    let keys = variable("AWS_ACCESS_KEY_ID").is_some() && variable("AWS_SECRET_ACCESS_KEY").is_some();
-    match chosen(access) {
-        Some(profile) => Files::read().usable(&profile),
-        None if keys && (access.region.is_some() || environment_region().await.is_some()) => Ok(()),
-        None => Files::read().readable(),
-    }
-}
-
 async fn environment_region() -> Option<String> {
     RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).region().await.map(|it| it.to_string())
-}
-
-/// Whether endpoints of the environment and of the files do not count. The SDK's clients for single services
-/// do not ask that themselves.
-pub(super) fn ignores_endpoints(access: &Access) -> bool {
-    if access.endpoint.is_some() || access.static_credentials {
-        return false;
-    }
-    match variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
-        Some(value) => value.trim().eq_ignore_ascii_case("true"),
-        None => Files::read().ignores_endpoints(&chosen(access).unwrap_or_else(|| "default".to_owned())),
-    }
 }
 
 async fn found_region(profile: Option<&str>) -> Option<String> {
@@ -75,15 +109,6 @@ async fn found_region(profile: Option<&str>) -> Option<String> {
     }
     let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(files.build());
     chain.region().await.map(|region| region.to_string())
-}
-
-/// Whether it consists of two or more lower-case words and a number, joined by hyphens.
-fn region_shape(region: &str) -> bool {
-    let parts: Vec<&str> = region.split('-').collect();
-    let Some((number, words)) = parts.split_last() else { return false };
-    let word = |word: &&str| word.len() >= 2 && word.bytes().all(|byte| byte.is_ascii_lowercase());
-    let digits = !number.is_empty() && number.len() <= 2 && number.bytes().all(|byte| byte.is_ascii_digit());
-    digits && words.len() >= 2 && words.iter().all(word)
 }
 
 /// Checks an endpoint URL and takes the slash at its end off.
@@ -121,20 +146,6 @@ pub(super) fn local_credentials() -> SharedCredentialsProvider {
 mod tests {
     use super::*;
     use rstest::rstest;
-
-    #[rstest]
-    #[case("eu-central-1", true)]
-    #[case("us-gov-west-1", true)]
-    #[case("ap-southeast-5", true)]
-    #[case("", false)]
-    #[case("eu-central", false)]
-    #[case("Frankfurt", false)]
-    #[case("eu-central-1a", false)]
-    #[case("eu_central_1", false)]
-    #[case("x/../y-1", false)]
-    fn a_region_has_words_and_a_number(#[case] text: &str, #[case] good: bool) {
-        assert_eq!(region_shape(text), good);
-    }
 
     #[rstest]
     #[case("http://localhost:4566", Some("http://localhost:4566"))]

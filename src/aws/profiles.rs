@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::destination::{Profile, SignIn};
 use crate::core::text::sanitise;
 
 /// Which of the two files it is: they name profiles differently (AWS SDKs and Tools reference guide, "Shared
@@ -85,11 +86,38 @@ impl Files {
         let (mut seen, mut next) = (Vec::new(), Some(profile.to_owned()));
         while let Some(profile) = next.filter(|profile| !seen.contains(profile)) {
             self.session_of(&profile)?;
-            self.login_of(&profile)?;
             next = self.source_of(&profile)?;
             seen.push(profile);
         }
         Ok(())
+    }
+
+    /// The profiles that are there, by name.
+    pub(super) fn profiles(&self) -> CloudResult<Vec<Profile>> {
+        self.readable()?;
+        let profile = |name: &str| Profile {
+            name: sanitise(name),
+            region: self.property(name, "region").map(|(_, region, _)| sanitise(region)),
+            sign_in: self.sign_in(name),
+        };
+        Ok(self.names().into_iter().map(profile).collect())
+    }
+
+    /// How one signs in for a profile, or for the one from which it has its credentials.
+    pub(super) fn sign_in(&self, profile: &str) -> Option<SignIn> {
+        let (mut seen, mut next) = (Vec::new(), Some(profile));
+        while let Some(profile) = next.filter(|profile| !seen.contains(profile)) {
+            let has = |key| self.property(profile, key).is_some();
+            if has("sso_session") || has("sso_start_url") {
+                return Some(SignIn::Sso);
+            }
+            if has("login_session") {
+                return Some(SignIn::Console);
+            }
+            next = self.property(profile, "source_profile").map(|(_, source, _)| source);
+            seen.push(profile);
+        }
+        None
     }
 
     /// Whether the profile says that endpoints of the configuration do not count.
@@ -135,16 +163,6 @@ impl Files {
         Err(invalid(format!("{}: {why}", at(&file.path, Some(line)))).with_hint(sanitise(&hint)))
     }
 
-    /// The SDK that this program is built with has no such sign-in.
-    fn login_of(&self, profile: &str) -> CloudResult<()> {
-        let Some((file, _, line)) = self.property(profile, "login_session") else { return Ok(()) };
-        let why = format!("profile `{profile}` signs in with `aws login`, which quarterdeck cannot read itself");
-        let other =
-            format!("credential_process = aws configure export-credentials --profile {profile} --format process");
-        let hint = format!("make a profile beside it with `{other}`, and use that");
-        Err(invalid(format!("{}: {why}", at(&file.path, Some(line)))).with_hint(sanitise(&hint)))
-    }
-
     /// The profile from which another one has its credentials.
     fn source_of(&self, profile: &str) -> CloudResult<Option<String>> {
         let Some((file, source, line)) = self.property(profile, "source_profile") else { return Ok(None) };
@@ -172,8 +190,8 @@ impl Files {
         invalid(format!("there is no profile `{profile}` in {}{passed}", places.join(" or "))).with_hint(self.known())
     }
 
-    /// The profiles that are there.
-    fn known(&self) -> String {
+    /// The names of the profiles that are there, in order.
+    fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self
             .0
             .iter()
@@ -185,7 +203,12 @@ impl Files {
             .collect();
         names.sort_unstable();
         names.dedup();
-        match names.as_slice() {
+        names
+    }
+
+    /// The profiles that are there, in words.
+    fn known(&self) -> String {
+        match self.names().as_slice() {
             [] => "no profile is there; `aws configure` makes one".to_owned(),
             [one] => sanitise(&format!("there is {one}")),
             some => sanitise(&format!("there are {}", some.join(", "))),
@@ -327,7 +350,6 @@ mod tests {
     #[case::indented("[profile prod]\n  region = x\n", "", &["/a/config:2: a line that is indented"])]
     #[case::broken_credentials("[profile prod]\n", "[x\n", &["/a/credentials:1:"])]
     #[case::source("[profile prod]\nrole_arn = x\nsource_profile = base\n", "", &["/a/config:3: profile `prod`", "from profile `base`, which is not there", "there is prod"])]
-    #[case::aws_login("[profile prod]\nlogin_session = arn:x\n", "", &["/a/config:2: profile `prod` signs in with `aws login`", "export-credentials --profile prod"])]
     #[case::source_of_source("[profile prod]\nsource_profile = base\n[profile base]\nsso_session = corp\n", "", &["/a/config:4: profile `base` names the sso-session `corp`"])]
     fn a_profile_that_cannot_be_used_is_told_with_file_and_line(
         #[case] config: &str,
@@ -356,6 +378,26 @@ mod tests {
     #[case::comments("# x\n; y\n[profile dev] ; z\n", true)]
     fn what_a_profile_refers_to_must_be_there(#[case] config: &str, #[case] good: bool) {
         assert_eq!(files(config, "").usable("dev").is_ok(), good);
+    }
+
+    #[rstest]
+    #[case::session("[profile dev]\nsso_session = corp\n", Some(SignIn::Sso))]
+    #[case::start_url("[profile dev]\nsso_start_url = https://x\n", Some(SignIn::Sso))]
+    #[case::login("[profile dev]\nlogin_session = arn:x\n", Some(SignIn::Console))]
+    #[case::source("[profile dev]\nsource_profile = base\n[profile base]\nsso_session = corp\n", Some(SignIn::Sso))]
+    #[case::circle("[profile dev]\nsource_profile = dev\n", None)]
+    #[case::keys("[profile dev]\naws_access_key_id = x\n", None)]
+    fn how_one_signs_in_is_known(#[case] config: &str, #[case] expected: Option<SignIn>) {
+        assert_eq!(files(config, "").sign_in("dev"), expected);
+        assert_eq!(files(config, "").profiles().map(|all| all.len()), Ok(config.matches("[profile").count()));
+    }
+
+    #[test]
+    fn profiles_are_listed_with_their_regions() {
+        let files = files("[profile b]\nregion = eu-west-1\n[default]\n", "[a]\n[b]\n");
+        let all = files.profiles().expect("readable");
+        let listed: Vec<_> = all.iter().map(|one| (one.name.as_str(), one.region.as_deref())).collect();
+        assert_eq!(listed, [("a", None), ("b", Some("eu-west-1")), ("default", None)]);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! What the operator can do: one row each, with the function that does it. Help, footer, palette,
 //! key docs and key bindings are all printed from these rows and from those of the screens.
 
+use super::dialogs::choose::{self, Choice};
 use super::effect::Effect;
 use super::model::Model;
 use super::screens::{
     SCREENS, Screen, clients, doctor, everywhere, fleet, insights, logs, requests, stack, timeline, users,
 };
-use super::{dialogs, operations, poll};
+use super::{browse, dialogs, operations, place, poll};
 use crate::core::health::Remedy;
 use crate::core::operation::PlanRequest;
 use crate::core::operation::user::UserChange;
@@ -129,6 +130,13 @@ actions! {
     Refresh "refresh" global ["r"] reads "read everything again now" => poll::refresh;
     Operations "operations" global ["o"] reads "operations under way, paused and done" => dialogs::operations::open;
     Copy "copy" global ["c"] reads "copy the selection's ARN or text (OSC 52)" => everywhere::copy;
+    Profile "profile" global ["ctrl-p"] reads "go to another AWS profile" => place::choose_profile;
+    Region "region" global ["ctrl-r"] reads "go to another region" => place::choose_region;
+    Cluster "cluster" global [] reads "go to another cluster of this account and region" => place::choose_cluster;
+    Environment "environment" global [] reads "go to another environment of this account and region" => place::choose_environment;
+    SignIn "sign-in" global ["ctrl-l"] reads "sign in again: aws sso login, or aws login" => place::sign_in;
+    AwsConsole "aws-console" global ["b"] reads "open the AWS console at the selection" => browse::open;
+    Theme "theme" global [] reads "choose other colours" => |model| choose::open(model, Choice::Theme);
     SortNext "sort-next" global ["f1"] reads "sort by the next column" => everywhere::sort_next;
     SortReverse "sort-reverse" global ["f2"] reads "reverse the sort order" => everywhere::sort_reverse;
 

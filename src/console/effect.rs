@@ -1,7 +1,9 @@
 //! Every output of the console: what the driver is to do. Data, never a closure.
 
+use super::place::PlaceId;
 use super::remote::Generation;
 use super::screens::Fetch;
+use crate::core::destination::Destination;
 use crate::core::fleet::Attention;
 use crate::core::logs::insights::InsightsRequest;
 use crate::core::logs::tail::Keep;
@@ -9,7 +11,7 @@ use crate::core::logs::{Followed, TailRequest};
 use crate::core::operation::{self, Operation, PlanRequest, Way};
 use crate::core::stack::StackRef;
 
-/// Something for the driver to do.
+/// Something for the driver to do, in the place that is shown after the step unless it says otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Read, and answer [`Msg::Loaded`](super::msg::Msg::Loaded).
@@ -42,6 +44,15 @@ pub enum Effect {
     Operation(String, operation::Order),
     /// Discard drafts that nobody will execute.
     Discard(Vec<(StackRef, String)>),
+    /// Go to another place, and answer [`Msg::Entered`](super::msg::Msg::Entered) with this id.
+    Enter(PlaceId, Destination),
+    /// The same in another place than the one that is shown: an operation acts where it was approved.
+    Of(PlaceId, Box<Effect>),
+    /// Lend the terminal to this program, by which somebody signs in, and answer
+    /// [`Msg::SignedIn`](super::msg::Msg::SignedIn).
+    SignIn(Vec<String>),
+    /// Open an address in the browser; where there is none, tell it.
+    Browse(String),
     /// Put text on the clipboard.
     Copy(String),
     /// Save text to a file of this name in the working directory.

@@ -7,14 +7,17 @@
 #![allow(missing_docs, reason = "what a name says needs no words")]
 
 pub mod action;
+pub mod browse;
 pub mod describe;
 pub mod dialogs;
 pub mod effect;
 pub mod input;
 pub mod keymap;
 pub mod model;
+pub mod mouse;
 pub mod msg;
 pub mod operations;
+pub mod place;
 pub mod poll;
 pub mod remote;
 pub mod screens;

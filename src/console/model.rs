@@ -6,10 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::action::Scope;
 use super::dialogs::Dialog;
+use super::dialogs::choose::Choice;
 use super::effect::Effect;
 use super::input::Input;
 use super::keymap::Keymap;
+use super::mouse::{Click, Hits};
 use super::msg::Notice;
+use super::place;
 use super::remote::{Generation, Remote};
 use super::screens::{Screen, States};
 use crate::core::identity::Context;
@@ -77,7 +80,7 @@ impl Default for Viewport {
 /// The whole state of the console: there is no other, neither in the driver nor in the UI.
 ///
 /// Only [`update`](super::update::update) changes it, by a message; the driver adds no more than the
-/// [`Viewport`] of each frame, and the UI changes nothing. It is plain data, so a test makes one, sends messages and looks. What belongs to one
+/// [`Viewport`] and the [`Hits`] of each frame, and the UI changes nothing. It is plain data, so a test makes one, sends messages and looks. What belongs to one
 /// screen goes into that screen's state; only what all share is here.
 #[derive(Debug, Clone)]
 pub struct Model {
@@ -87,8 +90,16 @@ pub struct Model {
     pub size: (u16, u16),
     /// What the last frame had room for.
     pub viewport: Viewport,
+    /// Where the last frame has what can be clicked on, and the last click.
+    pub hits: Hits,
+    pub clicked: Option<Click>,
     /// Where and as whom the console acts.
     pub context: Context,
+    /// Which place that is, and where else there is to go.
+    pub place: place::State,
+    /// The name of the theme, and those that can be chosen.
+    pub theme: String,
+    pub themes: Vec<String>,
     /// The caller, from STS.
     pub identity: Remote<crate::core::identity::Identity>,
     /// The version of this program, which the header tells; `None` tells none.
@@ -123,19 +134,26 @@ pub struct Model {
 const TOAST: SignedDuration = SignedDuration::from_secs(6);
 
 impl Model {
-    /// A console that has just begun.
+    /// A console that has just begun. Where it is not chosen yet which cluster is worked on, it offers them.
     pub fn new(context: Context, keymap: Keymap, now: Timestamp, size: (u16, u16)) -> Self {
+        let choose = Dialog::Choose { choice: Choice::Cluster, input: Input::default(), selected: 0 };
+        let dialogs = if context.chosen() { Vec::new() } else { vec![choose] };
         Self {
             now,
             size,
             viewport: Viewport::default(),
+            hits: Hits::default(),
+            clicked: None,
             context,
+            place: place::State::default(),
+            theme: String::new(),
+            themes: Vec::new(),
             identity: Remote::default(),
             version: None,
             keymap,
             screen: Screen::Fleet,
             screens: States::default(),
-            dialogs: Vec::new(),
+            dialogs,
             prompt: None,
             toasts: VecDeque::new(),
             operations: Vec::new(),

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 
 use super::keymap::KeyPress;
+use super::place::{Arrival, PlaceId, Renewed};
 use super::remote::Generation;
 use super::screens::Answer;
 use crate::core::doctor;
-use crate::core::error::{CloudError, PlanResult};
+use crate::core::error::{CloudError, PlanResult, Refusal};
 use crate::core::fleet::Fleet;
 use crate::core::logs::insights::InsightsResults;
 use crate::core::logs::tail::Past;
@@ -23,10 +24,18 @@ pub enum Msg {
     Key(KeyPress),
     /// Text was pasted.
     Paste(String),
+    /// The left button of the mouse was pressed: column, row.
+    Click(u16, u16),
     /// The mouse wheel moved: rows, negative is up.
     Scroll(isize),
     /// The terminal has a new size: columns, rows.
     Resize(u16, u16),
+    /// The same, from a place: what comes from another one than is shown is dropped, but for news of operations.
+    Of(PlaceId, Box<Msg>),
+    /// A place was reached, or why not.
+    Entered(PlaceId, Box<Result<Arrival, Refusal>>),
+    /// Somebody has signed in again, or why not.
+    SignedIn(Result<Renewed, String>),
     /// Data came, or could not be read.
     Loaded(Generation, Answer),
     /// The fleet as far as the read that is under way has brought it; the rest follows.

@@ -6,7 +6,7 @@ use super::effect::Effect;
 use super::input::Input;
 use super::model::Model;
 use super::msg::Notice;
-use super::poll;
+use super::{place, poll};
 use crate::core::error::{CloudError, PlanResult};
 use crate::core::operation::record::Outcome;
 use crate::core::operation::{self, Event, Fact, Intent, Offer, Operation, Phase, PlanRequest, Standing, Way};
@@ -15,6 +15,9 @@ use crate::core::text::count;
 
 /// Asks for a plan; its dialog waits for it.
 pub fn plan(model: &mut Model, request: PlanRequest) -> Vec<Effect> {
+    if !model.context.chosen() {
+        return model.refuse("choose a cluster first");
+    }
     model.planning += 1;
     let title = request.title(&model.context.environment);
     model.open(Dialog::Planning { title });
@@ -34,6 +37,7 @@ pub(super) fn planned(model: &mut Model, result: PlanResult<Plan>) -> Vec<Effect
         Ok(plan) => {
             let operation = Operation::propose(plan, model.context.read_only);
             let id = operation.id().to_owned();
+            place::bind(model, &id);
             model.operations.push(operation);
             model.open(Dialog::Operation { id, scroll: 0, input: Input::default(), error: None })
         }
@@ -47,6 +51,7 @@ pub(super) fn planned(model: &mut Model, result: PlanResult<Plan>) -> Vec<Effect
 /// Passes an event to an operation, and tells the operator when it has ended.
 pub(super) fn event(model: &mut Model, id: &str, event: Event) -> Vec<Effect> {
     let now = model.now;
+    place::refused(model, id, &event);
     let Some(operation) = model.operations.iter_mut().find(|operation| operation.id() == id) else { return Vec::new() };
     let before = operation.phase.clone();
     let wanted = operation.handle(event, now);
@@ -57,7 +62,7 @@ pub(super) fn event(model: &mut Model, id: &str, event: Event) -> Vec<Effect> {
         other => Effect::Operation(id.to_owned(), other),
     });
     let effects = effects.collect::<Vec<_>>();
-    let mut effects = effects;
+    let mut effects = place::of_operation(model, id, effects);
     if before != after {
         changed(model, id, &title, &after);
         end_undone(model, id);
@@ -77,6 +82,9 @@ fn leave_undone(model: &mut Model, id: &str, before: &Phase) -> Vec<Effect> {
 }
 
 fn changed(model: &mut Model, id: &str, title: &str, phase: &Phase) {
+    // Of one that goes on where the console was before, it is told where.
+    let elsewhere = model.operation(id).filter(|operation| !place::is_here(model, operation));
+    let title = &elsewhere.map_or(title.to_owned(), |operation| format!("{} ({})", title, place::words(operation)));
     let notice = match phase {
         Phase::Ended(Outcome::Done) => {
             let proof = model.operation(id).map(Operation::proof).unwrap_or_default();
@@ -119,6 +127,7 @@ pub(super) fn unfinished(model: &mut Model, operations: Vec<Operation>) {
     let keys = model.keymap.keys(Action::Operations).join(" or ");
     let count = count(operations.len(), "unfinished operation");
     model.notify(Notice::Bad(format!("{count}: press {keys} to see, resume or undo")));
+    operations.iter().for_each(|operation| place::bind(model, operation.id()));
     model.operations.splice(0..0, operations);
 }
 
@@ -132,6 +141,9 @@ fn shown(model: &Model) -> Option<String> {
 
 /// Why an action of the operation dialog does not do anything for this operation now; `None` where it does.
 pub fn why_not(model: &Model, operation: &Operation, action: Action) -> Option<String> {
+    if !place::is_here(model, operation) {
+        return Some(format!("it belongs to {}; go there first", place::words(operation)));
+    }
     let rotates = matches!(operation.plan.intent, Intent::Rotate(_));
     let (paused, running) =
         (matches!(operation.phase, Phase::Paused { .. }), matches!(operation.phase, Phase::Running));

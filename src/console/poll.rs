@@ -1,6 +1,7 @@
 //! Decides what is read and when: only what the visible screen needs, more often while it changes.
 
 use super::dialogs::Dialog;
+use super::dialogs::choose::Choice;
 use super::effect::Effect;
 use super::model::Model;
 use super::remote::Ask as _;
@@ -8,6 +9,9 @@ use super::screens::{Fetch, fleet, remotes};
 
 /// Begins every read that is due for the screen shown. Asked for once, at the end of each step.
 pub(super) fn due(model: &mut Model) -> Vec<Effect> {
+    if model.place.signing_in() {
+        return Vec::new();
+    }
     let now = model.now;
     let mut effects = Vec::new();
     for read in wanted(model) {
@@ -27,7 +31,17 @@ pub(super) fn due(model: &mut Model) -> Vec<Effect> {
 }
 
 fn wanted(model: &mut Model) -> Vec<Fetch> {
+    let listed = match model.dialogs.last() {
+        Some(Dialog::Choose { choice, .. }) => choice.read(),
+        Some(Dialog::Palette { input, .. }) => Choice::of_line(input.text()).and_then(|(choice, _)| choice.read()),
+        _ => None,
+    };
+    if !model.context.chosen() {
+        let caller = model.identity.is_empty().then_some(Fetch::Identity);
+        return caller.into_iter().chain(listed).collect();
+    }
     let mut wanted = (model.screen.info().reads)(model);
+    wanted.extend(listed);
     // The list of operations names those of others, over whichever screen it lies.
     if matches!(model.dialogs.last(), Some(Dialog::Operations { .. })) && !wanted.contains(&Fetch::Announced) {
         wanted.push(Fetch::Announced);

@@ -142,6 +142,9 @@ pub trait Ask {
     /// Makes it due at once, unless it is being read already.
     fn hasten(&mut self);
 
+    /// The answer that is awaited will not come, or does not count.
+    fn abandon(&mut self);
+
     /// Whether there is no good value yet.
     fn is_empty(&self) -> bool;
 }
@@ -165,6 +168,11 @@ impl<T> Ask for Remote<T> {
 
     fn hasten(&mut self) {
         self.due = Timestamp::UNIX_EPOCH;
+    }
+
+    fn abandon(&mut self) {
+        self.generation += 1;
+        (self.in_flight, self.again) = (false, false);
     }
 
     fn is_empty(&self) -> bool {

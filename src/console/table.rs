@@ -137,6 +137,16 @@ impl Table {
         self.position(rows).and_then(|index| rows.get(index)).map(|row| row.key.as_str())
     }
 
+    /// Selects the row of this key, where there is one.
+    pub fn select(&mut self, key: &str) {
+        self.selected = Some(key.to_owned());
+    }
+
+    /// Whether a row was selected.
+    pub fn touched(&self) -> bool {
+        self.selected.is_some()
+    }
+
     /// Moves the selection.
     pub fn go(&mut self, rows: &[Row], to: Move) {
         let Some(last) = rows.len().checked_sub(1) else { return };

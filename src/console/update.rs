@@ -8,7 +8,7 @@ use super::model::{Model, Prompt, PromptKind};
 use super::msg::Msg;
 use super::screens::{doctor, everywhere, fleet, insights, logs, requests, timeline};
 use super::table::Move;
-use super::{operations, poll};
+use super::{mouse, operations, place, poll};
 
 /// Takes a message. At the end it begins the reads that are due for the screen then shown.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
@@ -17,7 +17,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     effects
 }
 
-fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
+pub(super) fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Tick(now) => {
             model.now = now;
@@ -26,21 +26,28 @@ fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Key(press) => return key(model, press),
         Msg::Paste(text) => paste(model, &text),
+        Msg::Click(column, row) => return mouse::click(model, column, row),
         Msg::Scroll(rows) if !model.dialogs.is_empty() => return scroll_dialog(model, rows),
         Msg::Scroll(rows) => return everywhere::go(model, Move::By(rows)),
         Msg::Resize(columns, rows) => model.size = (columns, rows),
         Msg::Loaded(generation, answer) => {
+            place::credentials(model, &answer);
             answer.keep(model, generation);
             model.context.identity = model.identity.get().cloned();
             fleet::read(model);
             timeline::gather(model);
-            return logs::fleet_read(model);
+            let mut effects = place::settle(model);
+            effects.extend(logs::fleet_read(model));
+            return effects;
         }
         Msg::FleetSoFar(generation, fleet) => {
-            if model.screens.fleet.remote.so_far(generation, *fleet, model.now) {
+            // What is on the screen stays while nobody is signed in: a part that was read long ago is better than none.
+            if model.place.signed_out().is_none() && model.screens.fleet.remote.so_far(generation, *fleet, model.now) {
                 fleet::read(model);
                 timeline::gather(model);
-                return logs::grant(model);
+                let mut effects = place::settle(model);
+                effects.extend(logs::grant(model));
+                return effects;
             }
         }
         Msg::Lines(generation, lines) => return logs::lines(model, generation, lines),
@@ -58,6 +65,9 @@ fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Judged(id, way, standing) => return operations::judged(model, &id, way, standing),
         Msg::Operation(id, event) => return operations::event(model, &id, event),
         Msg::Unfinished(operations) => operations::unfinished(model, operations),
+        Msg::Of(place, msg) => return place::received(model, place, *msg),
+        Msg::Entered(place, arrival) => return place::entered(model, place, *arrival),
+        Msg::SignedIn(result) => return place::signed_in(model, result),
         Msg::Notice(notice) => model.notify(notice),
         Msg::Calls(calls) => model.calls = calls,
         Msg::Usage(usage) => model.usage = usage,
@@ -66,7 +76,7 @@ fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
     Vec::new()
 }
 
-fn key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
+pub(super) fn key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
     if !model.dialogs.is_empty() {
         let then = dialogs::press(model, press);
         return then.map(|then| carry_out(model, then)).unwrap_or_default();
@@ -85,6 +95,7 @@ fn carry_out(model: &mut Model, then: Then) -> Vec<Effect> {
     match then {
         Then::Act(action) => (action.info().run)(model),
         Then::ServerLogs(server) => logs::follow(model, Some(&server)),
+        Then::Choose(choice, name) => dialogs::choose::choose(model, choice, name),
         Then::Plan(request) => operations::plan(model, request),
         Then::Tell { operation, event } => operations::event(model, &operation, event),
     }

@@ -99,6 +99,11 @@ impl CloudError {
         matches!(self.kind, ErrorKind::Expired | ErrorKind::NoCredentials | ErrorKind::Denied)
     }
 
+    /// Whether signing in again is the way out.
+    pub fn signed_out(&self) -> bool {
+        matches!(self.kind, ErrorKind::Expired | ErrorKind::NoCredentials)
+    }
+
     /// Whether a write that failed like this may nevertheless have happened.
     pub fn outcome_unknown(&self) -> bool {
         use ErrorKind::{Garbled, Service, TimedOut, Unreachable};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::destination::SignIn;
 use super::environment::names;
 
 /// The caller as STS names it.
@@ -38,9 +39,26 @@ pub struct Context {
     pub protected: bool,
     /// Runs on the local cloud.
     pub local: bool,
+    /// The profile that the credentials come from; `None` where the standard chain finds them elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// How one signs in for that profile, where one has to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignIn>,
 }
 
 impl Context {
+    /// Whether it is chosen which cluster is worked on. Until then there is no name, which no cluster has, and nothing
+    /// is read but who is calling and which clusters there are.
+    pub fn chosen(&self) -> bool {
+        !self.cluster.is_empty()
+    }
+
+    /// The program that signs in anew, with its arguments, where one can.
+    pub fn renewal(&self) -> Option<Vec<String>> {
+        Some(self.sign_in?.command(self.profile.as_deref().unwrap_or("default")))
+    }
+
     /// The name of the environment, if the cluster is that of an environment that our templates made. Of a
     /// cluster that others made, no name can be derived.
     pub fn ours(&self) -> Option<&str> {

@@ -9,6 +9,7 @@
 pub mod backoff;
 pub mod client;
 pub mod cost;
+pub mod destination;
 pub mod doctor;
 pub mod environment;
 pub mod error;
@@ -30,3 +31,4 @@ pub mod text;
 pub mod timeline;
 pub mod unread;
 pub mod user;
+pub mod web_console;

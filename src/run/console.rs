@@ -1,29 +1,35 @@
 //! The console's loop. Input comes first, drawing second, and data third, for a limited time.
 
+use std::collections::BTreeMap;
 use std::io::stdout;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::clipboard::CopyToClipboard;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::audit::Audit;
-use super::executor::Executor;
+use super::executor::{Executor, Outbox};
 use super::headless::Exit;
-use super::input::{Input, events, input};
-use super::operate;
+use super::input::{Input, Keys, events, input};
+use super::places::Places;
 use super::session::Session;
 use super::signals::{Asked, Signals};
 use super::terminal::{self, Stop, Tty};
-use crate::cloud::Outside;
+use super::{browser, operate};
+use crate::cloud::{ErrorKind, Outside};
 use crate::console::effect::Effect;
 use crate::console::keymap::Keymap;
 use crate::console::model::Model;
 use crate::console::msg::{Msg, Notice};
+use crate::console::place::{Arrival, PlaceId, Renewed};
 use crate::console::update::update;
-use crate::core::operation::{self, Event};
+use crate::core::destination::Destination;
+use crate::core::error::{PlanError, Refusal};
+use crate::core::operation::{self, Event, Operation, Phase};
 use crate::core::text::cut;
 use crate::ui;
 use crate::ui::theme::Theme;
@@ -51,28 +57,42 @@ pub struct Left {
     pub title: String,
 }
 
-/// Runs the console until the operator or a signal ends it. `outside` asks the servers' public addresses. `fields` names the fields of JSON log lines that are
-/// shown first; if it is empty, the screen chooses.
+/// What the console begins with.
+pub struct Opening {
+    /// The place where it begins. Without a cluster in its context it offers those that are there.
+    pub session: Session,
+    /// Asks the servers' public addresses.
+    pub outside: Arc<dyn Outside>,
+    /// What leads to other places.
+    pub places: Arc<dyn Places>,
+    /// Which key means what.
+    pub keymap: Keymap,
+    /// The themes that can be chosen; the first one is in force. At least one is needed, else the plain one is.
+    pub themes: Vec<Theme>,
+    /// Whether clicks, drags and the wheel are taken. Else the terminal has them, to select text.
+    pub mouse: bool,
+    /// The fields of JSON log lines that are shown first; if there is none, the screen chooses.
+    pub fields: Vec<String>,
+}
+
+/// Runs the console until the operator or a signal ends it.
 ///
 /// # Errors
 /// When the terminal cannot be taken.
-pub async fn console(
-    session: Session,
-    outside: Arc<dyn Outside>,
-    keymap: Keymap,
-    theme: Theme,
-    fields: &[String],
-) -> std::io::Result<Closed> {
-    let (out, inbox) = mpsc::channel(256);
+pub async fn console(opening: Opening) -> std::io::Result<Closed> {
+    let Opening { session, outside, places, keymap, themes, mouse, fields } = opening;
+    let ((out, inbox), (arrive, arrivals)) = (mpsc::channel(256), mpsc::channel(4));
     // Before the terminal is taken, or a signal in between would end the program without giving it back.
     let mut signals = Signals::catch()?;
-    let mut tty = Tty::enter()?;
+    let mut tty = Tty::enter(mouse)?;
     let size = tty.terminal.size()?;
     let mut model = Model::new(session.context.clone(), keymap, Timestamp::now(), (size.width, size.height));
     model.version = Some(env!("CARGO_PKG_VERSION"));
-    model.screens.logs.zone = theme.zone().clone();
+    model.themes = themes.iter().map(|theme| theme.name().to_owned()).collect();
+    model.theme = model.themes.first().cloned().unwrap_or_default();
+    model.screens.logs.zone = themes.first().map_or(TimeZone::UTC, |theme| theme.zone().clone());
     if !fields.is_empty() {
-        model.screens.logs.fields = fields.to_vec();
+        model.screens.logs.fields = fields;
     }
     let told = warnings(&session.audit);
     let unfinished = session.audit.unfinished(&session.context);
@@ -80,14 +100,21 @@ pub async fn console(
         Ok(operations) => Msg::Unfinished(operations),
         Err(error) => Msg::Notice(Notice::Bad(format!("the audit cannot be read: {error}"))),
     };
+    let outbox = Outbox::new(model.place.shown(), out.clone());
     let mut console = Console {
-        executor: Executor::new(session.clone(), outside, out),
-        session,
+        executor: Executor::new(session, outside.clone(), places.clone(), outbox),
+        before: BTreeMap::new(),
+        outside,
+        places,
         model,
+        out,
         inbox,
-        theme,
+        arrive,
+        arrivals,
+        themes,
         dirty: true,
         drawn: None,
+        signs_in: None,
     };
     for warning in told {
         console.take(Msg::Notice(Notice::Bad(warning)));
@@ -107,14 +134,47 @@ fn warnings(audit: &Audit) -> Vec<String> {
     audit.warnings().into_iter().chain(unread).collect()
 }
 
+/// What came of a program that had the terminal.
+enum Ran {
+    /// It has ended: well, or how.
+    Ended(Result<(), String>),
+    /// A signal ends the console.
+    Signal(Exit),
+}
+
+/// A failure as the console tells it.
+fn refusal(error: PlanError) -> Refusal {
+    match error {
+        PlanError::Refused(refusal) => refusal,
+        PlanError::Cloud(error) => Refusal { kind: error.kind, why: error.message, hint: error.hint },
+    }
+}
+
+/// Somewhere that was reached, or why it was not.
+enum Reached {
+    /// A place, with what earlier runs left unfinished there.
+    Place(PlaceId, Result<(Session, Vec<Operation>), Refusal>),
+    /// The place that is shown, with new credentials, and the account that they are of.
+    Again(PlaceId, Result<(Session, String), String>),
+}
+
 struct Console {
-    session: Session,
+    /// Executes what is to be done in the place that is shown.
     executor: Executor,
+    /// Those of places that were left, in which operations go on.
+    before: BTreeMap<PlaceId, Executor>,
+    outside: Arc<dyn Outside>,
+    places: Arc<dyn Places>,
     model: Model,
+    out: mpsc::Sender<Msg>,
     inbox: mpsc::Receiver<Msg>,
-    theme: Theme,
+    arrive: mpsc::Sender<Reached>,
+    arrivals: mpsc::Receiver<Reached>,
+    themes: Vec<Theme>,
     dirty: bool,
     drawn: Option<Instant>,
+    /// The program by which somebody is to sign in.
+    signs_in: Option<Vec<String>>,
 }
 
 impl Console {
@@ -123,6 +183,11 @@ impl Console {
         let mut tick = interval(Duration::from_secs(1));
         let panicked = tty.panicked.clone();
         while !self.model.quitting {
+            if let Some(command) = self.signs_in.take()
+                && let Some(exit) = self.sign_in(tty, signals, &mut keys, &command).await?
+            {
+                return Ok(exit);
+            }
             let deadline = self.drawn.map_or_else(Instant::now, |at| at + FRAME);
             tokio::select! {
                 biased;
@@ -156,6 +221,7 @@ impl Console {
                     None => return Ok(Exit::HungUp),
                 },
                 () = sleep_until(deadline), if self.dirty => self.draw(tty)?,
+                Some(reached) = self.arrivals.recv() => self.reached(reached),
                 Some(msg) = self.inbox.recv() => self.take_data(msg),
                 _ = tick.tick() => self.take(Msg::Tick(Timestamp::now())),
                 // Only when nothing else is to be done.
@@ -202,9 +268,13 @@ impl Console {
         if !tty.taken() {
             return Ok(());
         }
-        let (model, theme, mut viewport) = (&self.model, &self.theme, self.model.viewport);
-        tty.terminal.draw(|frame| viewport = ui::draw(model, theme, frame))?;
-        self.model.viewport = viewport;
+        let (model, mut viewport) = (&self.model, self.model.viewport);
+        let plain = Theme::plain(TimeZone::UTC);
+        let chosen = self.themes.iter().find(|theme| theme.name() == model.theme);
+        let theme = chosen.or(self.themes.first()).unwrap_or(&plain);
+        let drawn = tty.terminal.draw(|frame| viewport = ui::draw(model, theme, frame))?;
+        let hits = ui::hits(model, theme, drawn.buffer);
+        (self.model.viewport, self.model.hits) = (viewport, hits);
         self.dirty = false;
         self.drawn = Some(Instant::now());
         Ok(())
@@ -242,8 +312,154 @@ impl Console {
                 });
             }
             Effect::Quit => self.model.quitting = true,
+            Effect::Enter(place, destination) => self.enter(place, destination),
+            Effect::SignIn(command) => {
+                // Nothing that was asked with the credentials of before is to be answered with others.
+                self.executor.break_off();
+                self.signs_in = Some(command);
+            }
+            Effect::Browse(url) => self.browse(url),
+            Effect::Of(place, effect) if place != self.model.place.shown() => match self.before.get_mut(&place) {
+                Some(executor) => executor.execute(*effect),
+                None => tracing::warn!(%place, "nothing is known any more of a place where something was to be done"),
+            },
             other => self.executor.execute(other),
         }
+    }
+
+    /// Makes a session with another place. What is shown stays meanwhile.
+    fn enter(&self, place: PlaceId, destination: Destination) {
+        let (places, arrive) = (self.places.clone(), self.arrive.clone());
+        tokio::spawn(async move {
+            let opened = places.open(&destination).await.map_err(refusal).and_then(|session| {
+                let unfinished = session.audit.unfinished(&session.context);
+                let unread = |error| Refusal::new(ErrorKind::Invalid, format!("the audit cannot be read: {error}"));
+                unfinished.map(|operations| (session, operations)).map_err(unread)
+            });
+            // If the console is gone, nobody goes anywhere.
+            let _ = arrive.send(Reached::Place(place, opened)).await;
+        });
+    }
+
+    /// Works in the place that was reached, unless the operator has gone on to another one meanwhile.
+    fn reached(&mut self, reached: Reached) {
+        match reached {
+            Reached::Place(place, _) if !self.model.place.awaits(place) => {}
+            Reached::Place(place, Err(refusal)) => self.take(Msg::Entered(place, Box::new(Err(refusal)))),
+            Reached::Place(place, Ok((session, unfinished))) => {
+                let arrival = Arrival { context: session.context.clone(), unfinished };
+                self.forget();
+                let outbox = Outbox::new(place, self.out.clone());
+                let new = Executor::new(session, self.outside.clone(), self.places.clone(), outbox);
+                let mut old = std::mem::replace(&mut self.executor, new);
+                old.break_off();
+                self.before.insert(self.model.place.shown(), old);
+                self.take(Msg::Entered(place, Box::new(Ok(arrival))));
+            }
+            Reached::Again(place, _) if place != self.model.place.shown() => {}
+            Reached::Again(_, Err(why)) => self.take(Msg::SignedIn(Err(why))),
+            Reached::Again(_, Ok((session, account))) => {
+                let known = self.model.identity.get().map(|identity| identity.account.clone());
+                let same = known.is_none_or(|known| known == account);
+                if same {
+                    self.executor.renew(session);
+                }
+                self.take(Msg::SignedIn(Ok(if same { Renewed::Same } else { Renewed::Elsewhere })));
+            }
+        }
+    }
+
+    /// Lets go of places that were left before, unless an operation of theirs may still want something.
+    fn forget(&mut self) {
+        let open = |operation: &&Operation| !matches!(operation.phase, Phase::Ended(_) | Phase::Refused(_));
+        let bound = self.model.operations.iter().filter(open).map(|one| self.model.place.of_operation(one.id()));
+        let bound: Vec<PlaceId> = bound.collect();
+        self.before.retain(|place, _| bound.contains(place));
+    }
+
+    /// Lends the terminal to a program by which somebody signs in. What comes meanwhile is taken, so that operations of
+    /// other places go on. Returns the exit code if a signal ends the console.
+    async fn sign_in(
+        &mut self,
+        tty: &mut Tty,
+        signals: &mut Signals,
+        keys: &mut Keys,
+        command: &[String],
+    ) -> std::io::Result<Option<Exit>> {
+        keys.pause().await;
+        tty.give_back();
+        let outcome = self.run_in_terminal(signals, command).await;
+        self.retake(tty)?;
+        keys.resume();
+        match outcome {
+            Ran::Ended(Ok(())) => self.renew(),
+            Ran::Ended(Err(why)) => self.take(Msg::SignedIn(Err(why))),
+            Ran::Signal(exit) => return Ok(Some(exit)),
+        }
+        Ok(None)
+    }
+
+    async fn run_in_terminal(&mut self, signals: &mut Signals, command: &[String]) -> Ran {
+        let line = command.join(" ");
+        super::headless::progress(&format!("quarterdeck: {line}"));
+        let Some((program, arguments)) = command.split_first() else { return Ran::Ended(Ok(())) };
+        let mut child = match tokio::process::Command::new(program).args(arguments).kill_on_drop(true).spawn() {
+            Ok(child) => child,
+            Err(error) => return Ran::Ended(Err(format!("`{line}` could not be started: {error}"))),
+        };
+        let mut tick = interval(Duration::from_secs(1));
+        loop {
+            tokio::select! {
+                biased;
+                asked = signals.next() => match asked {
+                    // ctrl-c is for the program that has the terminal; that it ended says its exit code.
+                    Asked::End(Exit::Interrupted) | Asked::Continued => {}
+                    Asked::End(exit) => return Ran::Signal(exit),
+                    // It was stopped, too, and nobody else would continue it.
+                    Asked::Stop => child.id().into_iter().for_each(terminal::go_on),
+                },
+                ended = child.wait() => return Ran::Ended(match ended {
+                    Ok(status) if status.success() => Ok(()),
+                    Ok(status) => Err(format!("`{line}`: {status}")),
+                    Err(error) => Err(format!("`{line}`: {error}")),
+                }),
+                Some(msg) = self.inbox.recv() => self.take_data(msg),
+                _ = tick.tick() => self.take(Msg::Tick(Timestamp::now())),
+            }
+        }
+    }
+
+    /// Makes a new session with the place that is shown, and asks whose its credentials are.
+    fn renew(&self) {
+        let (places, arrive, place) = (self.places.clone(), self.arrive.clone(), self.model.place.shown());
+        let here = Destination::here(&self.model.context);
+        tokio::spawn(async move {
+            let renewed = async {
+                let session = places.open(&here).await.map_err(|error| error.to_string())?;
+                let identity = session.cloud.identity().await.map_err(|error| error.to_string())?;
+                Ok((session, identity.account))
+            };
+            let _ = arrive.send(Reached::Again(place, renewed.await)).await;
+        });
+    }
+
+    /// Opens an address; where there is no browser, it goes to the clipboard and is told.
+    fn browse(&mut self, url: String) {
+        let Some(program) = browser::found() else { return self.execute(Effect::Copy(url)) };
+        let out = self.out.clone();
+        tokio::spawn(async move {
+            let notice = match browser::open(&program, &url).await {
+                Ok(()) => Notice::Good("opened in the browser".to_owned()),
+                Err(why) => Notice::Bad(format!("not opened ({why}): {url}")),
+            };
+            let _ = out.send(Msg::Notice(notice)).await;
+        });
+    }
+
+    /// The session of the place where an operation acts.
+    fn session_of(&self, id: &str) -> Session {
+        let place = self.model.place.of_operation(id);
+        self.before.get(&place).unwrap_or(&self.executor).session().clone()
     }
 
     /// Leaves running operations where they are, and waits until the audit has that on disk. Returns
@@ -253,13 +469,14 @@ impl Console {
         let under_way = self.model.operations.iter().filter(|operation| operation.active());
         let left = under_way.map(|operation| Left { id: operation.id().into(), title: operation.plan.title.clone() });
         let left = left.collect();
-        for operation in &mut self.model.operations {
+        let sessions: Vec<Session> = self.model.operations.iter().map(|one| self.session_of(one.id())).collect();
+        for (operation, session) in self.model.operations.iter_mut().zip(sessions) {
             let leave = Event::Leave("the console was closed".into());
             let drafts = operation.plan.drafts.clone();
             for effect in operation.handle(leave, now) {
                 match effect {
-                    operation::Order::Discard => operate::discard(&self.session, &drafts).await,
-                    record => drop(operate::perform(self.session.clone(), record).await),
+                    operation::Order::Discard => operate::discard(&session, &drafts).await,
+                    record => drop(operate::perform(session.clone(), record).await),
                 }
             }
         }

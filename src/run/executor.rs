@@ -4,15 +4,18 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::{SendError, TrySendError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::places::Places;
 use super::session::Session;
 use super::tail::{self, Budget, Tail, TailEvent};
 use super::{doctor, history, insights, judge, operate, planner, read};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, Outside};
 use crate::console::effect::Effect;
 use crate::console::msg::{Msg, Notice};
+use crate::console::place::PlaceId;
 use crate::console::remote::Generation;
 use crate::console::screens::{Answer, Fetch};
 use crate::core::doctor::{Hop, News};
@@ -26,11 +29,37 @@ use crate::core::operation::{self, PlanRequest};
 /// what would never end.
 const FETCH_LIMIT: Duration = Duration::from_secs(180);
 
-/// Executes effects. What it spawns sends messages and never blocks the console.
+/// Where an executor sends what comes of its effects. All of it carries the place that it comes from.
+#[derive(Clone)]
+pub(super) struct Outbox {
+    place: PlaceId,
+    out: mpsc::Sender<Msg>,
+}
+
+impl Outbox {
+    pub(super) fn new(place: PlaceId, out: mpsc::Sender<Msg>) -> Self {
+        Self { place, out }
+    }
+
+    /// Sends a message; an error if the console is gone.
+    async fn send(&self, msg: Msg) -> Result<(), SendError<Msg>> {
+        self.out.send(Msg::Of(self.place, Box::new(msg))).await
+    }
+
+    /// Sends a message if there is room for it.
+    fn try_send(&self, msg: Msg) -> Result<(), TrySendError<Msg>> {
+        self.out.try_send(Msg::Of(self.place, Box::new(msg)))
+    }
+}
+
+/// Executes effects in one place. What it spawns sends messages and never blocks the console.
 pub(super) struct Executor {
     session: Session,
     outside: Arc<dyn Outside>,
-    out: mpsc::Sender<Msg>,
+    places: Arc<dyn Places>,
+    out: Outbox,
+    /// Set when the reads under way are to end without an answer.
+    broken_off: watch::Sender<bool>,
     tail: Option<(JoinHandle<()>, watch::Sender<Followed>)>,
     /// The window of the past that is being read.
     older: Option<JoinHandle<()>>,
@@ -47,9 +76,31 @@ const WINDOW: usize = 96 * 1024 * 1024;
 const LEAVING: Duration = Duration::from_secs(3);
 
 impl Executor {
-    pub(super) fn new(session: Session, outside: Arc<dyn Outside>, out: mpsc::Sender<Msg>) -> Self {
+    pub(super) fn new(session: Session, outside: Arc<dyn Outside>, places: Arc<dyn Places>, out: Outbox) -> Self {
         let budget = Budget::at(&session.context);
-        Self { session, outside, out, tail: None, older: None, budget, query: None, way: None }
+        let broken_off = watch::Sender::new(false);
+        Self { session, outside, places, out, broken_off, tail: None, older: None, budget, query: None, way: None }
+    }
+
+    /// The session with its place.
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Goes on with other credentials of the same account.
+    pub(super) fn renew(&mut self, session: Session) {
+        self.session = session;
+    }
+
+    /// Ends everything that is being read, without an answer. Operations go on.
+    pub(super) fn break_off(&mut self) {
+        self.broken_off.send_replace(true);
+        self.broken_off = watch::Sender::new(false);
+        self.stop_tail();
+        self.stop_older();
+        self.stop_doctor();
+        // AWS is told to stop it, by a task that goes on.
+        self.query = None;
     }
 
     /// Executes an effect that takes time. The console itself executes `Quit` and `Copy`.
@@ -79,7 +130,10 @@ impl Executor {
                 tokio::spawn(async move { operate::discard(&session, &drafts).await });
             }
             Effect::Save(name, text) => self.save(name, text),
-            Effect::Copy(_) | Effect::Quit => {}
+            // Those of the console itself.
+            Effect::Copy(_) | Effect::Quit | Effect::Enter(..) | Effect::SignIn(_) | Effect::Browse(_) => {}
+            // It was sent here already.
+            Effect::Of(_, effect) => self.execute(*effect),
         }
     }
 
@@ -91,16 +145,30 @@ impl Executor {
         });
     }
 
+    /// As [`send`](Self::send), for a read: if it is broken off, no message comes.
+    fn read(&self, work: impl Future<Output = Msg> + Send + 'static) {
+        let (out, mut broken_off) = (self.out.clone(), self.broken_off.subscribe());
+        tokio::spawn(async move {
+            let msg = tokio::select! {
+                biased;
+                _ = broken_off.changed() => return,
+                msg = work => msg,
+            };
+            let _ = out.send(msg).await;
+        });
+    }
+
     fn fetch(&self, read: Fetch, generation: Generation) {
         if let Fetch::Fleet(attention) = read {
             return self.fetch_fleet(attention, generation);
         }
-        let (session, out) = (self.session.clone(), self.out.clone());
-        self.send(async move {
-            let answer = tokio::time::timeout(FETCH_LIMIT, answer(&session, &read)).await.unwrap_or_else(|_| {
-                let message = format!("no answer within {} s", FETCH_LIMIT.as_secs());
-                read.failed(CloudError::new(ErrorKind::TimedOut, first_call(&read), message))
-            });
+        let (session, places, out) = (self.session.clone(), self.places.clone(), self.out.clone());
+        self.read(async move {
+            let answer =
+                tokio::time::timeout(FETCH_LIMIT, answer(&session, &*places, &read)).await.unwrap_or_else(|_| {
+                    let message = format!("no answer within {} s", FETCH_LIMIT.as_secs());
+                    read.failed(CloudError::new(ErrorKind::TimedOut, first_call(&read), message))
+                });
             let _ = out.send(Msg::Calls(session.cloud.calls())).await;
             let _ = out.send(Msg::Ahead(session.cloud.ahead())).await;
             Msg::Loaded(generation, answer)
@@ -110,7 +178,7 @@ impl Executor {
     /// The fleet comes in parts.
     fn fetch_fleet(&self, attention: Attention, generation: Generation) {
         let (session, out) = (self.session.clone(), self.out.clone());
-        self.send(async move {
+        self.read(async move {
             let told = |fleet: Fleet| {
                 // Where the console has no room for it, the next picture has this one in it.
                 let _ = out.try_send(Msg::Calls(session.cloud.calls()));
@@ -126,8 +194,16 @@ impl Executor {
     }
 
     fn plan(&self, generation: Generation, request: PlanRequest) {
-        let session = self.session.clone();
-        self.send(async move { Msg::Planned(generation, Box::new(planner::plan(&session, request).await)) });
+        let (session, out, broken_off) = (self.session.clone(), self.out.clone(), self.broken_off.subscribe());
+        tokio::spawn(async move {
+            let plan = planner::plan(&session, request).await;
+            // The console is elsewhere by then, and nobody will execute its drafts.
+            if *broken_off.borrow() {
+                let drafts = plan.map(|plan| plan.drafts).unwrap_or_default();
+                return operate::discard(&session, &drafts).await;
+            }
+            let _ = out.send(Msg::Planned(generation, Box::new(plan))).await;
+        });
     }
 
     /// Must not wait before `perform`: the audit writes its records in the order of these calls.
@@ -296,6 +372,8 @@ fn first_call(read: &Fetch) -> &'static str {
         Fetch::Identity => "sts:GetCallerIdentity",
         Fetch::Fleet(_) => "ecs:DescribeServices",
         Fetch::Announced => "ecs:DescribeClusters",
+        Fetch::Clusters => "ecs:ListClusters",
+        Fetch::Profiles => "aws:Configure",
         Fetch::Stacks | Fetch::Clients | Fetch::Users | Fetch::History(_) => "cloudformation:DescribeStacks",
         Fetch::StackDetail(_) => "cloudformation:DescribeStackEvents",
     }
@@ -309,7 +387,7 @@ fn or_no_cluster(fleet: CloudResult<Fleet>) -> CloudResult<Fleet> {
     }
 }
 
-async fn answer(session: &Session, read: &Fetch) -> Answer {
+async fn answer(session: &Session, places: &dyn Places, read: &Fetch) -> Answer {
     let cloud = &session.cloud;
     match read {
         Fetch::Identity => Answer::Identity(cloud.identity().await),
@@ -323,5 +401,7 @@ async fn answer(session: &Session, read: &Fetch) -> Answer {
         Fetch::History(stretch) => Answer::History(history::read(session, stretch).await),
         Fetch::Clients => Answer::Clients(read::clients(session).await),
         Fetch::Users => Answer::Users(read::users(session, "").await),
+        Fetch::Clusters => Answer::Clusters(cloud.clusters().await),
+        Fetch::Profiles => Answer::Profiles(places.profiles().await),
     }
 }

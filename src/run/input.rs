@@ -1,11 +1,12 @@
 //! Reads the terminal, and turns its events into messages.
 
 use std::io;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
+use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::console::keymap::{Key, KeyPress};
 use crate::console::msg::Msg;
@@ -20,17 +21,19 @@ const DROP: Duration = Duration::from_secs(1);
 ///
 /// A thread of its own reads them: of a terminal that has closed, crossterm reads without an end, and
 /// whoever reads then never gets to the signal that says so.
-pub(super) fn events() -> io::Result<mpsc::Receiver<Event>> {
+pub(super) fn events() -> io::Result<Keys> {
     let (out, events) = mpsc::channel(64);
     let (dropped, ready) = std::sync::mpsc::channel();
+    let (hold, held) = (Arc::new(Hold::default()), Arc::new(Notify::new()));
+    let (waits, tells) = (hold.clone(), held.clone());
     std::thread::Builder::new().name("terminal".into()).spawn(move || {
-        let mut pending = Ok(());
-        while pending.is_ok() && matches!(event::poll(Duration::ZERO), Ok(true)) {
-            pending = event::read().map(drop);
-        }
+        drop_pending();
         // Whoever has started this may not wait any more.
         let _ = dropped.send(());
         while !out.is_closed() {
+            if waits.wait(&tells, || out.is_closed()) {
+                drop_pending();
+            }
             match event::poll(LINGER) {
                 Ok(false) => {}
                 Ok(true) => {
@@ -46,7 +49,69 @@ pub(super) fn events() -> io::Result<mpsc::Receiver<Event>> {
     })?;
     // Not waited for without an end, for the reason above.
     let _ = ready.recv_timeout(DROP);
-    Ok(events)
+    Ok(Keys { events, hold, held })
+}
+
+/// Drops what was typed before, which was meant for somebody else.
+fn drop_pending() {
+    let mut pending = Ok(());
+    while pending.is_ok() && matches!(event::poll(Duration::ZERO), Ok(true)) {
+        pending = event::read().map(drop);
+    }
+}
+
+/// The events of the terminal.
+pub(super) struct Keys {
+    events: mpsc::Receiver<Event>,
+    hold: Arc<Hold>,
+    held: Arc<Notify>,
+}
+
+impl Keys {
+    /// The next one; `None` if the terminal cannot be read any more.
+    pub(super) async fn recv(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// Reads no more until [`resume`](Self::resume): another program has the terminal.
+    pub(super) async fn pause(&mut self) {
+        self.hold.set(true);
+        // The thread may be in the middle of a wait. If it does not answer, it has ended.
+        let _ = tokio::time::timeout(2 * LINGER, self.held.notified()).await;
+    }
+
+    /// Reads again; what was typed meanwhile is dropped.
+    pub(super) fn resume(&mut self) {
+        while self.events.try_recv().is_ok() {}
+        self.hold.set(false);
+    }
+}
+
+/// Keeps the thread that reads from reading.
+#[derive(Default)]
+struct Hold {
+    on: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Hold {
+    fn set(&self, on: bool) {
+        *self.on.lock().unwrap_or_else(PoisonError::into_inner) = on;
+        self.changed.notify_all();
+    }
+
+    /// Waits as long as nothing may be read, and tells that it does. Returns whether it had to.
+    fn wait(&self, held: &Notify, over: impl Fn() -> bool) -> bool {
+        let mut on = self.on.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*on {
+            return false;
+        }
+        held.notify_one();
+        while *on && !over() {
+            on = self.changed.wait_timeout(on, LINGER).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
 }
 
 /// What an event of the terminal means.
@@ -80,6 +145,7 @@ fn message(event: Event) -> Option<Msg> {
         Event::Paste(text) => Some(Msg::Paste(text)),
         Event::Resize(columns, rows) => Some(Msg::Resize(columns, rows)),
         Event::Mouse(mouse) => match mouse.kind {
+            MouseEventKind::Down(MouseButton::Left) => Some(Msg::Click(mouse.column, mouse.row)),
             MouseEventKind::ScrollDown => Some(Msg::Scroll(3)),
             MouseEventKind::ScrollUp => Some(Msg::Scroll(-3)),
             _ => None,

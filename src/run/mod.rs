@@ -5,6 +5,7 @@
 //! or a lock.
 
 pub mod audit;
+mod browser;
 mod console;
 pub mod definitions;
 pub mod doctor;
@@ -15,6 +16,7 @@ mod input;
 pub mod insights;
 pub mod judge;
 pub mod operate;
+pub mod places;
 pub mod planner;
 pub mod private;
 pub mod read;
@@ -25,5 +27,5 @@ mod terminal;
 pub mod traffic;
 mod verify;
 
-pub use console::{Closed, Left, console};
+pub use console::{Closed, Left, Opening, console};
 pub use session::Session;

@@ -12,7 +12,7 @@ use crossterm::terminal::{
 };
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use rustix::process::{Signal, getpgrp, getpid, getsid, kill_current_process_group, kill_process};
+use rustix::process::{Pid, Signal, getpgrp, getpid, getsid, kill_current_process_group, kill_process};
 use tokio::sync::Notify;
 
 /// Whether the terminal is the console's now. Giving it back twice would move the cursor over what was
@@ -25,11 +25,13 @@ pub(super) struct Tty {
     pub(super) terminal: Terminal<CrosstermBackend<Stdout>>,
     /// Told when any thread has panicked, because the terminal is given back then.
     pub(super) panicked: Arc<Notify>,
+    /// Whether the mouse is taken, too.
+    mouse: bool,
 }
 
 impl Tty {
     /// Takes the terminal. After a panic it is given back before the panic is reported.
-    pub(super) fn enter() -> io::Result<Self> {
+    pub(super) fn enter(mouse: bool) -> io::Result<Self> {
         let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
         let panicked = Arc::new(Notify::new());
         let (report, told) = (std::panic::take_hook(), panicked.clone());
@@ -38,7 +40,7 @@ impl Tty {
             report(info);
             told.notify_one();
         }));
-        let mut tty = Self { terminal, panicked };
+        let mut tty = Self { terminal, panicked, mouse };
         tty.take()?;
         Ok(tty)
     }
@@ -51,7 +53,10 @@ impl Tty {
         // has turned it off.
         disable_raw_mode()?;
         enable_raw_mode()?;
-        execute!(stdout(), EnterAlternateScreen, Clear(ClearType::All), EnableBracketedPaste, EnableMouseCapture)?;
+        execute!(stdout(), EnterAlternateScreen, Clear(ClearType::All), EnableBracketedPaste)?;
+        if self.mouse {
+            execute!(stdout(), EnableMouseCapture)?;
+        }
         // A new one, because clearing the old one would ask the terminal where its cursor is, and wait.
         self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
         Ok(())
@@ -89,6 +94,13 @@ pub(super) enum Stop {
     Process,
     /// The job that the shell knows, as when the terminal itself sees ctrl-z: `make` above us stops too.
     Job,
+}
+
+/// Continues a process that was stopped with this one. If it is gone, there is nothing to continue.
+pub(super) fn go_on(id: u32) {
+    if let Some(id) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(id, Signal::CONT);
+    }
 }
 
 /// Whether somebody could continue this process after a stop. In the process group of the session's

@@ -7,10 +7,11 @@ use ratatui::text::{Line, Span};
 use super::paint::{self, span};
 use super::sheet::{phase, sheet};
 use super::theme::Theme;
-use super::{operation, others, pick, popup};
+use super::{choose, operation, others, pick, popup};
 use crate::console::action::{ActionInfo, Scope, available};
 use crate::console::dialogs::Dialog;
 use crate::console::model::{Model, Viewport};
+use crate::console::place::{is_here, words};
 use crate::console::table::Cell;
 use crate::core::meaning::Meaning;
 use crate::core::text::{age, width};
@@ -28,15 +29,19 @@ pub fn draw(
 ) -> (Option<Position>, Viewport) {
     let whole = Viewport { rows: usize::from(area.height), last: 0 };
     match dialog {
-        Dialog::Help { scroll } => {
-            let title = format!("keys: {}", model.screen.info().title);
-            let lines = help(model, theme, usize::from(area.width));
+        Dialog::Help { scroll, input } => {
+            let searched = if input.text().is_empty() { String::new() } else { format!("  with {:?}", input.text()) };
+            let title = format!("keys: {}{searched}", model.screen.info().title);
+            let lines = help(model, input.text(), theme, usize::from(area.width));
             (None, sheet(&title, Line::default(), &lines, *scroll, theme, area, buf))
         }
         Dialog::Text { title, lines, scroll } => (None, text((title, lines, *scroll), theme, area, buf)),
         Dialog::Operations { selected } => (None, operations(model, *selected, theme, area, buf)),
         Dialog::Palette { input, selected } => {
             (Some(popup::palette(model, theme, (input, *selected), area, buf)), whole)
+        }
+        Dialog::Choose { choice, input, selected } => {
+            (Some(choose::draw(model, theme, (*choice, input, *selected), area, buf)), whole)
         }
         Dialog::Scale { server, input, error } => {
             (Some(popup::scale(model, theme, (server, input, error.as_deref()), area, buf)), whole)
@@ -75,8 +80,16 @@ fn text((title, lines, scroll): (&str, &[Vec<Cell>], usize), theme: &Theme, area
 
 /// The keys that are valid now: those of the screen and those that are valid everywhere, side by side
 /// if there is room.
-fn help(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
-    let offered = available(model);
+fn help(model: &Model, searched: &str, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    let mut offered = available(model);
+    let words: Vec<String> = searched.split_whitespace().map(str::to_lowercase).collect();
+    offered.retain(|(info, keys)| {
+        let text = format!("{} {} {}", keys.join(" "), info.name, info.doc).to_lowercase();
+        words.iter().all(|word| text.contains(word))
+    });
+    if offered.is_empty() {
+        return vec![Line::from(span("  no key does that here; `:` finds what has no key".to_owned(), theme.muted()))];
+    }
     let part = |title: &str, global: bool| {
         let rows = offered.iter().filter(|(info, _)| (info.scope == Scope::Global) == global);
         let mut lines = vec![Line::from(span(title.to_owned(), theme.heading()))];
@@ -122,6 +135,7 @@ fn operations(model: &Model, selected: usize, theme: &Theme, area: Rect, buf: &m
         let (symbol, word, meaning) = phase(&operation.phase);
         let since = operation.finished.or(operation.started).map(|at| format!("{:>7} ago", age(model.now, at)));
         let steps = format!("{}/{} steps", operation.done.len(), operation.steps().len());
+        let place = if is_here(model, operation) { String::new() } else { format!("  {}", words(operation)) };
         Line::from(vec![
             Span::raw(if index == selected { "▸ " } else { "  " }),
             span(format!("{symbol} {word:<9}"), theme.of(meaning)),
@@ -131,6 +145,7 @@ fn operations(model: &Model, selected: usize, theme: &Theme, area: Rect, buf: &m
                 operation.plan.title.clone(),
                 if index == selected { theme.title() } else { theme.of(Meaning::Plain) },
             ),
+            span(place, theme.muted()),
         ])
     };
     let mut lines: Vec<Line<'static>> = model.operations.iter().rev().enumerate().map(line).collect();

@@ -141,12 +141,14 @@ fn hint(key: &str, name: &str) -> Hint {
 
 fn in_dialog(model: &Model, dialog: &Dialog) -> Vec<Hint> {
     match dialog {
-        Dialog::Help { .. } | Dialog::Text { .. } => vec![scroll(model), hint("esc", "close")],
+        Dialog::Help { .. } => vec![hint("a-z", "search"), hint("down/up", "scroll"), hint("esc", "close")],
+        Dialog::Text { .. } => vec![scroll(model), hint("esc", "close")],
         Dialog::Palette { .. } => vec![hint("enter", "go"), hint("up/down", "choose"), hint("esc", "close")],
         Dialog::Scale { .. } => vec![hint("enter", "plan it (nothing changes yet)"), hint("esc", "cancel")],
         Dialog::Pick { pick, .. } if pick.toggles() => {
             vec![hint("space", "show or not"), scroll(model), hint("esc", "close")]
         }
+        Dialog::Choose { .. } => vec![hint("enter", "go"), hint("up/down", "choose"), hint("esc", "close")],
         Dialog::Pick { .. } => vec![hint("enter", "choose"), scroll(model), hint("esc", "cancel")],
         Dialog::Planning { .. } => vec![hint("esc", "cancel")],
         Dialog::Operations { .. } => vec![hint("enter", "show"), scroll(model), hint("esc", "close")],
@@ -180,12 +182,26 @@ fn on_operation(model: &Model, id: &str) -> Vec<Hint> {
     hints
 }
 
+/// That the credentials are not accepted any more, and what renews them. It stands until they are.
+fn signed_out(model: &Model) -> Option<String> {
+    let error = model.place.signed_out()?;
+    let profile = model.context.profile.as_deref().map(|name| format!(" of profile {name}")).unwrap_or_default();
+    let way = match (model.context.renewal(), model.keymap.keys(Action::SignIn).first()) {
+        (Some(command), Some(key)) => format!("{key} runs `{}`", command.join(" ")),
+        (Some(command), None) => format!("run `{}`", command.join(" ")),
+        (None, _) => error.hint.clone().unwrap_or_else(|| error.message.clone()),
+    };
+    Some(format!("credentials{profile} are not accepted any more: {way}"))
+}
+
 /// Draws the messages over the last rows of the body, the newest at the bottom; below them, why
 /// what is typed was not taken.
 pub fn toasts(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let mut bottom = area.height;
     let refused = model.prompt.as_ref().and_then(|prompt| prompt.error.as_ref());
     let refused = refused.map(|why| ("✖", why, Meaning::Bad));
+    let signed_out = signed_out(model);
+    let signed_out = signed_out.as_ref().map(|why| ("✖", why, Meaning::Bad));
     // A question stands in these rows, too, and it must be read.
     let asked = match model.dialogs.last() {
         Some(Dialog::Operation { id, .. }) => model.operation(id).is_some_and(Operation::asks),
@@ -195,7 +211,7 @@ pub fn toasts(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) {
         Notice::Good(text) => ("✔", text, Meaning::Good),
         Notice::Bad(text) => ("✖", text, Meaning::Bad),
     });
-    for (mark, text, meaning) in refused.into_iter().chain(toasts) {
+    for (mark, text, meaning) in refused.into_iter().chain(signed_out.filter(|_| !asked)).chain(toasts) {
         let line = Line::from(span(format!("{mark} {text}"), theme.of(meaning)));
         let lines = paint::wrap(&line, usize::from(area.width.saturating_sub(1)), 2);
         let height = u16::try_from(lines.len().min(4)).unwrap_or(4);

@@ -10,6 +10,7 @@ use super::theme::Theme;
 use crate::console::action::Action;
 use crate::console::model::Model;
 use crate::console::screens::{Freshness, Screen};
+use crate::core::destination::{Destination, Target};
 use crate::core::meaning::Meaning;
 use crate::core::operation::{Operation, Phase};
 use crate::core::text::{age, count, cut, width};
@@ -54,7 +55,8 @@ fn fit(groups: Vec<Group>, cells: usize) -> Vec<Span<'static>> {
 fn place(model: &Model, theme: &Theme) -> Vec<Group> {
     let context = &model.context;
     let named = |name: &str, value: &str| vec![span(format!("{name} "), theme.muted()), Span::raw(value.to_owned())];
-    let mut groups = vec![vec![span(context.environment.clone(), theme.title())]];
+    let name = if context.chosen() { context.environment.clone() } else { "no cluster chosen".to_owned() };
+    let mut groups = vec![vec![span(name, theme.title())]];
     if context.read_only {
         groups.push(vec![span(" READ-ONLY ", theme.flag(Meaning::Good))]);
     }
@@ -64,22 +66,31 @@ fn place(model: &Model, theme: &Theme) -> Vec<Group> {
     if context.local {
         groups.push(vec![span("LOCAL", theme.of(Meaning::Accent))]);
     }
+    if let Some(going) = model.place.going() {
+        groups.push(vec![span(format!("→ {}", towards(going)), theme.of(Meaning::Warn))]);
+    }
+    let profile = context.profile.as_ref().map(|profile| named("profile", profile));
     match (&context.identity, model.identity.error()) {
         (Some(identity), _) => {
             groups.push(named("account", &identity.account));
             groups.push(vec![Span::raw(context.region.clone())]);
+            groups.extend(profile);
             groups.push(named("as", identity.short()));
         }
         (None, Some(_)) => {
             groups.push(vec![span("account unknown", theme.of(Meaning::Bad))]);
             groups.push(vec![Span::raw(context.region.clone())]);
+            groups.extend(profile);
         }
         (None, None) => {
             groups.push(named("account", "…"));
             groups.push(vec![Span::raw(context.region.clone())]);
+            groups.extend(profile);
         }
     }
-    groups.push(named("cluster", &context.cluster));
+    if context.chosen() {
+        groups.push(named("cluster", &context.cluster));
+    }
     if let Some(endpoint) = &context.endpoint {
         groups.push(named("endpoint", endpoint));
     }
@@ -87,6 +98,15 @@ fn place(model: &Model, theme: &Theme) -> Vec<Group> {
         groups.push(named("version", version));
     }
     groups
+}
+
+/// Where the console is on its way to, in short.
+fn towards(going: &Destination) -> String {
+    let target = going.target.as_ref().map(|target| match target {
+        Target::Environment(name) | Target::Cluster(name) => name.clone(),
+    });
+    let parts = [target, going.region.clone(), going.profile.clone()];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn tabs(model: &Model, theme: &Theme) -> Vec<Group> {
@@ -100,6 +120,22 @@ fn tabs(model: &Model, theme: &Theme) -> Vec<Group> {
         vec![span(format!("{key} "), theme.key()), span(text, style)]
     };
     Screen::tabs().map(tab).collect()
+}
+
+/// The tabs that there is room for, with their first column and the one after their last.
+pub fn tab_places(model: &Model, theme: &Theme, area: Rect) -> Vec<(Screen, u16, u16)> {
+    let (mut places, mut used) = (Vec::new(), 0);
+    for (screen, group) in Screen::tabs().zip(tabs(model, theme)) {
+        let gap = if places.is_empty() { 0 } else { 2 };
+        let wide: usize = group.iter().map(Span::width).sum();
+        if used + gap + wide > usize::from(area.width) {
+            continue;
+        }
+        let column = |cells: usize| area.x.saturating_add(u16::try_from(cells).unwrap_or(u16::MAX));
+        places.push((screen, column(used + gap), column(used + gap + wide)));
+        used += gap + wide;
+    }
+    places
 }
 
 /// What is counted. Operations are never left out: where there is no room for words, their number stands alone.
@@ -137,6 +173,9 @@ fn busiest(model: &Model) -> Option<String> {
 
 /// Age of the data shown, or why it is old.
 fn freshness(model: &Model, theme: &Theme, cells: usize) -> Vec<Span<'static>> {
+    if !model.context.chosen() {
+        return Vec::new();
+    }
     let Some(Freshness { read_at, error }) = (model.screen.info().freshness)(model) else { return Vec::new() };
     match (read_at.map(|at| age(model.now, at)), error) {
         (Some(old), Some(error)) => {

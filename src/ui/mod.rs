@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
 #![allow(missing_docs, reason = "what a name says needs no words")]
 
+mod choose;
 mod clients;
 mod describe;
 mod dialogs;
@@ -40,7 +41,9 @@ use ratatui::text::Line;
 
 pub use theme::Theme;
 
+use crate::console::dialogs::Dialog;
 use crate::console::model::{Model, Viewport};
+use crate::console::mouse::Hits;
 use crate::console::screens::Screen;
 
 /// The smallest terminal that the console can be used in: columns, rows.
@@ -60,6 +63,20 @@ pub fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>) -> Viewport {
     viewport
 }
 
+/// Where what was drawn can be clicked on.
+pub fn hits(model: &Model, theme: &Theme, buf: &Buffer) -> Hits {
+    let area = buf.area;
+    let body = (area.y + header::ROWS)..area.bottom().saturating_sub(1);
+    // The mark stands at one column, so no text that comes from elsewhere is taken for it.
+    let column = match model.dialogs.last() {
+        Some(Dialog::Palette { .. } | Dialog::Choose { .. }) => popup::inside(area, popup::WIDE),
+        Some(Dialog::Pick { .. }) => popup::inside(area, pick::WIDE),
+        _ => area.x,
+    };
+    let marked = |y: &u16| buf.cell((column, *y)).is_some_and(|cell| cell.symbol() == "▸");
+    Hits { selected: body.into_iter().find(marked), tabs: header::tab_places(model, theme, area), tabs_row: area.y + 1 }
+}
+
 fn too_small(area: Rect, buf: &mut Buffer) {
     let text = Line::from(format!("terminal too small (needs {}x{})", SMALLEST.0, SMALLEST.1));
     for (index, line) in paint::wrap(&text, usize::from(area.width.max(1)), 0).iter().enumerate() {
@@ -72,6 +89,7 @@ fn compose(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> (Optio
     header::draw(model, theme, paint::band(area, 0, header::ROWS), buf);
     let body = paint::band(area, header::ROWS, area.height - header::ROWS - 1);
     let rows = match model.screen {
+        _ if !model.context.chosen() => nowhere(theme, body, buf),
         Screen::Fleet => fleet::draw(model, theme, body, buf),
         Screen::Logs => logs::draw(model, theme, body, buf),
         Screen::Stack => stack::draw(model, theme, body, buf),
@@ -87,5 +105,18 @@ fn compose(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> (Optio
     let (typing, viewport) = on_top.unwrap_or((None, below));
     footer::toasts(model, theme, body, buf);
     let prompt = footer::draw(model, theme, paint::band(area, area.height - 1, 1), buf);
+    paint::ground(buf, theme.ground());
     (typing.or(prompt), viewport)
+}
+
+/// The body while no cluster is chosen: there is nothing to show of any.
+fn nowhere(theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
+    let lines = [
+        "No cluster is chosen yet, so nothing is read but who is calling and which clusters there are.",
+        "`:` finds cluster, environment, profile and region by name.",
+    ];
+    for (row, line) in (1..).zip(lines) {
+        paint::row(buf, area, row, &Line::from(paint::span(format!("  {line}"), theme.muted())));
+    }
+    area.height
 }

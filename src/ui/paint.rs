@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -19,6 +19,21 @@ pub fn span(text: impl Into<String>, style: Style) -> Span<'static> {
 /// A cell's text in the style of its meaning.
 pub fn cell(cell: &Cell, theme: &Theme) -> Span<'static> {
     span(cell.text.clone(), theme.of(cell.meaning))
+}
+
+/// Gives what has no colour of its own the ground's.
+pub fn ground(buf: &mut Buffer, ground: Style) {
+    if ground.fg.is_none() && ground.bg.is_none() {
+        return;
+    }
+    for cell in &mut buf.content {
+        if let (Color::Reset, Some(colour)) = (cell.fg, ground.fg) {
+            cell.fg = colour;
+        }
+        if let (Color::Reset, Some(colour)) = (cell.bg, ground.bg) {
+            cell.bg = colour;
+        }
+    }
 }
 
 /// Writes a line into a row of the area.

@@ -12,12 +12,15 @@ use crate::console::screens::logs::pick::{Pick, rows};
 use crate::core::meaning::Meaning;
 use crate::core::text::width;
 
+/// Columns of the box.
+pub(super) const WIDE: u16 = 76;
+
 /// Draws a list in a box.
 pub fn draw(model: &Model, theme: &Theme, (pick, selected): (Pick, usize), area: Rect, buf: &mut Buffer) {
     let rows = rows(model, pick);
     let selected = selected.min(rows.len().saturating_sub(1));
     let height = u16::try_from(rows.len() + 2).unwrap_or(u16::MAX).min(area.height.saturating_sub(2));
-    let inside = frame(pick.title(), (76, height), theme, area, buf);
+    let inside = frame(pick.title(), (WIDE, height), theme, area, buf);
     let names = rows.iter().map(|row| width(&row.name)).max().unwrap_or(0).min(48);
     let from = paint::scroll_to(selected, rows.len(), usize::from(inside.height));
     for (y, (index, row)) in (0..inside.height).zip(rows.iter().enumerate().skip(from)) {

@@ -12,6 +12,14 @@ use crate::console::model::Model;
 use crate::core::meaning::Meaning;
 use crate::core::unread::Read;
 
+/// Columns of the boxes in which something is found by typing.
+pub(super) const WIDE: u16 = 90;
+
+/// The first column inside a box of at most this many columns.
+pub(super) fn inside(area: Rect, columns: u16) -> u16 {
+    area.x + (area.width - columns.min(area.width.saturating_sub(2))) / 2 + 2
+}
+
 /// Clears and frames a box of at most this size in the middle of the upper part; its inside.
 pub(super) fn frame(title: &str, (columns, rows): (u16, u16), theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect {
     let (columns, rows) = (columns.min(area.width.saturating_sub(2)), rows.min(area.height));
@@ -39,7 +47,7 @@ pub(super) fn frame(title: &str, (columns, rows): (u16, u16), theme: &Theme, are
 }
 
 /// Draws a typed line with its label; where its cursor is.
-fn entry(label: &str, input: &Input, row: u16, theme: &Theme, area: Rect, buf: &mut Buffer) -> Position {
+pub(super) fn entry(label: &str, input: &Input, row: u16, theme: &Theme, area: Rect, buf: &mut Buffer) -> Position {
     let taken = crate::core::text::width(label);
     let (text, column) = paint::typed(input, usize::from(area.width).saturating_sub(taken));
     paint::row(buf, area, row, &Line::from(vec![span(label, theme.key()), Span::raw(text)]));
@@ -55,7 +63,7 @@ pub fn palette(
     area: Rect,
     buf: &mut Buffer,
 ) -> Position {
-    let inside = frame("go to", (90, 16), theme, area, buf);
+    let inside = frame("go to", (WIDE, 16), theme, area, buf);
     let cursor = entry(": ", input, 0, theme, inside, buf);
     let list = paint::band(inside, 1, inside.height);
     let found = matches(model, input.text());
@@ -74,7 +82,7 @@ pub fn palette(
         paint::row(buf, list, row, &line);
         let keys = match &offer.choice {
             OfferKind::Act(action) => model.keymap.keys(*action),
-            OfferKind::ServerLogs(_) => Vec::new(),
+            OfferKind::ServerLogs(_) | OfferKind::Choose(..) => Vec::new(),
         };
         let key = Line::from(span(keys.first().map(|key| format!(" {key}")).unwrap_or_default(), theme.key()));
         paint::right(buf, list, row, &key);

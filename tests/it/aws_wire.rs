@@ -626,3 +626,28 @@ async fn a_query_is_started_read_and_stopped() {
     assert!(error.message.contains("ended as failed"), "{error}");
     cloud.insights_stop("q-1").await.expect("a query that has ended is stopped");
 }
+
+#[tokio::test]
+async fn clusters_are_listed_page_by_page_and_counted_where_that_is_allowed() {
+    let page = |arns: &[&str], next: Option<&str>| {
+        let arns: Vec<String> = arns.iter().map(|name| format!("arn:aws:ecs:eu-central-1:1:cluster/{name}")).collect();
+        Reply::json(200, json!({ "clusterArns": arns, "nextToken": next }))
+    };
+    let of = |name: &str, status: &str, services: u32, tasks: u32| json!({ "clusterName": name, "status": status, "activeServicesCount": services, "runningTasksCount": tasks });
+    let described =
+        json!({ "clusters": [of("b", "ACTIVE", 2, 5), of("a", "ACTIVE", 0, 0), of("gone", "INACTIVE", 0, 0)] });
+    let pages = || vec![page(&["b"], Some("more")), page(&["a", "gone"], None)];
+    let script = [("ListClusters", pages()), ("DescribeClusters", vec![Reply::json(200, described)])];
+    let server = Scripted::script(script).await;
+    let clusters = cloud(&server.url).await.clusters().await.unwrap();
+    let told: Vec<_> = clusters.iter().map(|one| (one.name.as_str(), one.services, one.tasks)).collect();
+    assert_eq!(told, [("a", Some(0), Some(0)), ("b", Some(2), Some(5))]);
+    assert_eq!((server.count("ListClusters"), server.count("DescribeClusters")), (2, 1));
+
+    let denied = Reply::error(400, "AccessDeniedException", "not authorized to perform: ecs:DescribeClusters");
+    let script = [("ListClusters", vec![page(&["b", "a"], None)]), ("DescribeClusters", vec![denied])];
+    let server = Scripted::script(script).await;
+    let clusters = cloud(&server.url).await.clusters().await.unwrap();
+    let told: Vec<_> = clusters.iter().map(|one| (one.name.as_str(), one.services)).collect();
+    assert_eq!(told, [("a", None), ("b", None)]);
+}

@@ -450,7 +450,7 @@ fn the_wheel_moves_what_is_on_top() {
     let mut console = Console::new();
     console.keys("?");
     console.send(Msg::Scroll(3));
-    assert!(matches!(console.model.dialogs.last(), Some(Dialog::Help { scroll: 3 })));
+    assert!(matches!(console.model.dialogs.last(), Some(Dialog::Help { scroll: 3, .. })));
     assert_eq!(selected(&console.model), "time", "the table under it stays");
 }
 

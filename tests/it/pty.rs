@@ -18,7 +18,8 @@ use quarterdeck::console::keymap::Keymap;
 use quarterdeck::core::identity::Context;
 use quarterdeck::core::operation::record::{Entry, Record};
 use quarterdeck::run::audit::Audit;
-use quarterdeck::run::{self, Session};
+use quarterdeck::run::places::OnePlace;
+use quarterdeck::run::{self, Opening, Session};
 use quarterdeck::ui::theme::Theme;
 use rstest::rstest;
 use serde_json::json;
@@ -237,7 +238,7 @@ fn a_console_beside_a_task_that_panics() {
     let ended = tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
         let session = Session {
             cloud: Arc::new(connect(&access).await.expect("a cloud")),
-            context: Context { environment: "x".into(), ..Context::default() },
+            context: Context { environment: "x".into(), cluster: "quarterdeck-x".into(), ..Context::default() },
             environment: None,
             overrides: Arc::default(),
             audit: Audit::open(Path::new("state")).expect("an audit"),
@@ -249,7 +250,9 @@ fn a_console_beside_a_task_that_panics() {
             }
             panic!("on purpose");
         });
-        run::console(session, outside, Keymap::default(), Theme::dark(TimeZone::UTC), &[]).await
+        let (places, themes) = (Arc::new(OnePlace), vec![Theme::dark(TimeZone::UTC)]);
+        let keymap = Keymap::default();
+        run::console(Opening { session, outside, places, keymap, themes, mouse: true, fields: Vec::new() }).await
     });
     std::process::exit(ended.and_then(|closed| closed.exit).map_or(100, |exit| exit as i32));
 }
@@ -359,4 +362,72 @@ fn keys_are_taken_while_the_endpoint_hangs() {
     console.press("q");
     assert_eq!(console.wait_for_exit(SOON), 0);
     console.assert_restored();
+}
+
+/// A profile of IAM Identity Center for which nobody has signed in.
+const SIGNED_OUT: &str = "[profile corp]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = operator\n\
+    region = us-east-1\n[sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://example.invalid\n\
+    sso_registration_scopes = sso:account:access\n";
+/// Stands for the AWS CLI: it asks, and leaves credentials.
+const AWS: &str = "#!/bin/sh\necho \"signs in: $*\"\nread answer\necho \"taken: $answer\"\n\
+    printf '[profile corp]\\nregion = us-east-1\\naws_access_key_id = a\\naws_secret_access_key = b\\n' >\"$HOME/.aws/config\"\n";
+
+/// An account with two clusters, one of them with a server.
+fn account(runtime: &tokio::runtime::Runtime) -> Scripted {
+    let service = json!({ "serviceArn": "arn:time", "serviceName": "time", "status": "ACTIVE", "desiredCount": 2 });
+    let cluster = |name: &str| json!({ "clusterName": name, "status": "ACTIVE", "activeServicesCount": 3 });
+    runtime.block_on(Scripted::script([
+        ("GetCallerIdentity", vec![Reply::Answer(200, IDENTITY.into())]),
+        ("ListClusters", vec![Reply::json(200, json!({ "clusterArns": ["arn:cluster/theirs", "arn:cluster/other"] }))]),
+        ("DescribeClusters", vec![Reply::json(200, json!({ "clusters": [cluster("theirs"), cluster("other")] }))]),
+        ("ListServices", vec![Reply::json(200, json!({ "serviceArns": ["arn:time"] }))]),
+        ("DescribeServices", vec![Reply::json(200, json!({ "services": [service] }))]),
+    ]))
+}
+
+#[test]
+fn whoever_signs_in_from_within_reads_on() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (server, home) = (account(&runtime), tempfile::tempdir().expect("a directory"));
+    let (folder, aws) = (home.path().join(".aws"), home.path().join("aws"));
+    std::fs::create_dir(&folder).expect("a directory");
+    std::fs::write(folder.join("config"), SIGNED_OUT).expect("a file");
+    std::fs::write(&aws, AWS).expect("a file");
+    std::fs::set_permissions(&aws, std::fs::Permissions::from_mode(0o755)).expect("a program");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let folder = home.path().display().to_string();
+    let variables = [("PATH", format!("{folder}:{path}")), ("HOME", folder), ("AWS_PROFILE", String::new())];
+    let args = ["--endpoint-url", &server.url, "--profile", "corp", "-e", "x"];
+    let mut console = Console::start(home.path(), WIDE, &args, variables);
+
+    console.wait_for("ctrl-l runs `aws sso login --profile corp`", 4 * SOON);
+    console.press("\x0c");
+    console.wait_for("signs in: sso login --profile corp", SOON);
+    // What is typed is the program's, and no key of the console.
+    console.press("q\r");
+    let screen = console.wait("the server", 4 * SOON, |screen| screen.contains("123456789012"));
+    assert!(screen.contains("[Fleet]"), "{screen}");
+    console.assert_taken();
+    console.wait_for("time", 4 * SOON);
+    console.press("q");
+    assert_eq!(console.wait_for_exit(SOON), 0);
+    console.assert_restored();
+}
+
+#[test]
+fn where_nothing_says_which_cluster_those_that_are_there_are_offered() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (server, home) = (account(&runtime), tempfile::tempdir().expect("a directory"));
+    let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+    let args = ["--endpoint-url", &server.url, "--region", "us-east-1"];
+    let mut console = Console::start(home.path(), WIDE, &args, keys);
+    console.wait_for("theirs", 4 * SOON);
+    assert_eq!(server.count("ListServices"), 0, "nothing is read of a cluster that nobody has chosen");
+    console.press("theirs\r");
+    console.wait("the server", 4 * SOON, |screen| screen.contains("time") && screen.contains("cluster theirs"));
+    let asked = server.requests("ListServices").remove(0).body;
+    assert!(asked.contains("\"theirs\""), "{asked}");
+    console.press("q");
+    assert_eq!(console.wait_for_exit(SOON), 0);
 }

@@ -50,6 +50,7 @@ impl Part {
         use ApiCall as C;
         match call {
             C::GetCallerIdentity | C::ListServices | C::DescribeServices | C::DescribeClusters => Self::Reads,
+            C::ListClusters => Self::Reads,
             C::ListTasks | C::DescribeTasks | C::DescribeTaskDefinition => Self::Reads,
             C::DescribeTargetHealth | C::DescribeScalableTargets => Self::Reads,
             C::DescribeStacks | C::DescribeStackEvents | C::ListStackResources => Self::Reads,
@@ -135,8 +136,9 @@ async fn reads(session: &Session) -> String {
     let (cloud, cluster) = (&session.cloud, "quarterdeck-prod");
     let stack = |part: &str| StackRef { name: format!("quarterdeck-prod-{part}"), region: "eu-central-1".into() };
     let mut said = format!(
-        "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n",
+        "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n",
         cloud.identity().await,
+        cloud.clusters().await,
         cloud.fleet(cluster).await,
         cloud.announced(cluster).await,
         cloud.stacks("quarterdeck-prod-", "eu-central-1").await,

@@ -191,7 +191,8 @@ fn configuration() -> String {
     );
     page.push_str(
         "\n## The user's configuration\n\n`$XDG_CONFIG_HOME/quarterdeck/config.toml` (`~/.config/…`), or `--config \
-         FILE`. `NO_COLOR` means the theme `none`.\n",
+         FILE`. Themes of your own are in `themes.toml` beside it ([Operate](operate.md#colours-and-mouse)). `NO_COLOR` means \
+         the theme `none`.\n",
     );
     user.section(&mut page, "Config", "");
     page.push_str(

@@ -67,6 +67,9 @@ pub struct Global {
     /// Agree in advance to a plan that asks for this name to be typed.
     #[arg(long, global = true, value_name = "NAME")]
     pub confirm: Option<String>,
+    /// Colours of the console: dark, light, high-contrast, colour-blind, terminal, none, or one of themes.toml.
+    #[arg(long, global = true, value_name = "NAME", env = "QUARTERDECK_THEME")]
+    pub theme: Option<String>,
     /// Configuration file.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -15,7 +15,6 @@ use quarterdeck::core::operation::{PlanRequest, Way};
 use quarterdeck::run::audit::Audit;
 use quarterdeck::run::headless::{self, Consent, Exit, Output};
 use quarterdeck::run::{Session, planner};
-use quarterdeck::ui::theme::Theme;
 
 /// Carries out a command that needs no cloud.
 ///
@@ -61,18 +60,6 @@ struct ActionKeys {
 fn key(info: &ActionInfo) -> ActionKeys {
     let ActionInfo { name, keys, scope, writes, doc, .. } = *info;
     ActionKeys { name, keys, scope: scope.title(), writes, doc }
-}
-
-/// The theme of this name, which the configuration has checked; dark if none is named, and none if
-/// `NO_COLOR` is set.
-pub fn theme(name: Option<&str>) -> Theme {
-    let name = if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
-        "none"
-    } else {
-        name.unwrap_or("dark")
-    };
-    let zone = jiff::tz::TimeZone::system();
-    Theme::from_name(name, zone.clone()).unwrap_or_else(|| Theme::dark(zone))
 }
 
 /// How results are written.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use quarterdeck::console::keymap::{BadBinding, Keymap};
 use quarterdeck::core::environment::{Environment, InvalidEnvironment};
-use quarterdeck::ui::theme::Theme;
+use quarterdeck::ui::theme::{BadTheme, PLAIN, Theme};
 
 /// The user's configuration, from `$XDG_CONFIG_HOME/quarterdeck/config.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -24,8 +24,10 @@ pub struct Config {
     pub environment: Option<String>,
     /// Never write.
     pub read_only: bool,
-    /// `dark`, `light` or `none`, which has no colour.
+    /// `dark`, `light`, `high-contrast`, `colour-blind`, `terminal`, `none`, or a theme of `themes.toml`.
     pub theme: Option<String>,
+    /// Whether the mouse selects, opens and scrolls. Where it does not, the terminal selects text with it.
+    pub mouse: Option<bool>,
     /// The log screen.
     pub logs: LogView,
     /// Other keys for actions: name of the action to a key or a list of keys.
@@ -60,8 +62,10 @@ pub enum ConfigError {
     Parse { path: PathBuf, error: toml::de::Error },
     #[error("{path}: {error}", path = path.display())]
     Environment { path: PathBuf, error: InvalidEnvironment },
-    #[error("{path}: theme: there is no theme {name:?}; dark, light and none are", path = path.display())]
-    Theme { path: PathBuf, name: String },
+    #[error("{said}: there is no theme {name:?}; there are {known}")]
+    Theme { said: String, name: String, known: String },
+    #[error("{path}: {error}", path = path.display())]
+    Themes { path: PathBuf, error: BadTheme },
     #[error("{path}: {error}", path = path.display())]
     Keys { path: PathBuf, error: BadBinding },
 }
@@ -106,27 +110,82 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.to_owned(), error })
 }
 
-/// The user's configuration: the file named, else the one in the usual place, else the defaults.
+/// What the user's files say.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub config: Config,
+    pub keymap: Keymap,
+    /// All themes, the one in force first.
+    pub themes: Vec<Theme>,
+}
+
+/// The user's configuration: the file named, else the one in the usual place, else the defaults. `theme` is the theme
+/// of the command line.
 ///
 /// # Errors
 /// When a named file is missing, or a file cannot be read or has an unknown key.
-pub fn load(named: Option<&Path>, places: &Places) -> Result<(Config, Keymap), ConfigError> {
+pub fn load(named: Option<&Path>, theme: Option<&str>, places: &Places) -> Result<Loaded, ConfigError> {
     let usual = || places.config.as_deref().filter(|path| path.exists());
-    let Some(path) = named.or_else(usual).map(Path::to_owned) else {
-        return Ok((Config::default(), Keymap::default()));
+    let path = named.or_else(usual).map(Path::to_owned);
+    // Own themes lie beside the configuration, whether that is there or not.
+    let beside = path.as_deref().or(places.config.as_deref()).map(|path| path.with_file_name(THEMES_FILE));
+    let own = beside.map(|path| themes(&path)).transpose()?.unwrap_or_default();
+    let (config, keymap) = path.as_deref().map(configuration).transpose()?.unwrap_or_default();
+    let (said, name) = match (theme, &config.theme, path) {
+        (Some(name), ..) => ("--theme".to_owned(), Some(name.to_owned())),
+        (None, Some(name), Some(path)) => (format!("{}: theme", path.display()), Some(name.clone())),
+        _ => (String::new(), None),
     };
-    let config: Config =
-        toml::from_str(&read(&path)?).map_err(|error| ConfigError::Parse { path: path.clone(), error })?;
     // Every command checks it, not only the console: who has just edited the file tries it with any.
-    if let Some(name) = config.theme.clone().filter(|name| Theme::from_name(name, TimeZone::UTC).is_none()) {
-        return Err(ConfigError::Theme { path, name });
+    let themes = in_force(&said, name, own, no_colour())?;
+    Ok(Loaded { config, keymap, themes })
+}
+
+/// Name of the file with the operator's own themes.
+pub const THEMES_FILE: &str = "themes.toml";
+
+/// Whether the operator wants no colour (no-color.org).
+fn no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// All themes, the one of this name first; without a name the first one. Where no colour is wanted, the one without
+/// comes first, and the others can still be chosen.
+fn in_force(said: &str, name: Option<String>, own: Vec<Theme>, no_colour: bool) -> Result<Vec<Theme>, ConfigError> {
+    let mut all = Theme::built_in(&TimeZone::system());
+    all.extend(own);
+    let name = name.map(|name| if name == "plain" { PLAIN.to_owned() } else { name });
+    if let Some(name) = name.as_ref().filter(|name| all.iter().all(|theme| theme.name() != name.as_str())) {
+        let known = all.iter().map(Theme::name).collect::<Vec<_>>().join(", ");
+        return Err(ConfigError::Theme { said: said.to_owned(), name: name.clone(), known });
     }
+    let first = if no_colour { Some(PLAIN.to_owned()) } else { name };
+    if let Some(at) = first.and_then(|name| all.iter().position(|theme| theme.name() == name)) {
+        all[..=at].rotate_right(1);
+    }
+    Ok(all)
+}
+
+/// The operator's own themes: a table for each.
+fn themes(path: &Path) -> Result<Vec<Theme>, ConfigError> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let tables: BTreeMap<String, BTreeMap<String, String>> =
+        toml::from_str(&read(path)?).map_err(|error| ConfigError::Parse { path: path.to_owned(), error })?;
+    let own = tables.iter().map(|(name, table)| Theme::own(name, table, TimeZone::system()));
+    own.collect::<Result<_, _>>().map_err(|error| ConfigError::Themes { path: path.to_owned(), error })
+}
+
+fn configuration(path: &Path) -> Result<(Config, Keymap), ConfigError> {
+    let config: Config =
+        toml::from_str(&read(path)?).map_err(|error| ConfigError::Parse { path: path.to_owned(), error })?;
     let list = |keys: &Keys| match keys {
         Keys::One(key) => vec![key.clone()],
         Keys::Many(keys) => keys.clone(),
     };
     let overrides = config.keys.iter().map(|(action, keys)| (action.clone(), list(keys))).collect();
-    let keymap = Keymap::with(&overrides).map_err(|error| ConfigError::Keys { path, error })?;
+    let keymap = Keymap::with(&overrides).map_err(|error| ConfigError::Keys { path: path.to_owned(), error })?;
     Ok((config, keymap))
 }
 
@@ -162,11 +221,11 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    fn load_text(text: &str) -> Result<(Config, Keymap), String> {
+    fn load_text(text: &str) -> Result<Loaded, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let places = Places { config: None, state: None };
-        let loaded = load(Some(file.path()), &places).map_err(|error| error.to_string());
+        let loaded = load(Some(file.path()), None, &places).map_err(|error| error.to_string());
         loaded.inspect_err(|error| assert!(error.starts_with(&*file.path().to_string_lossy()), "{error}"))
     }
 
@@ -175,7 +234,7 @@ mod tests {
     #[case("[keys]\nscael = 'S'", "keys.scael: there is no such action")]
     #[case("[keys]\nscale = 's'", "not a capital letter")]
     #[case("[keys]\nrefresh = 'ctrl-z'", "ctrl-z suspends the console")]
-    #[case("theme = 'drak'", "theme: there is no theme \"drak\"; dark, light and none are")]
+    #[case("theme = 'drak'", "theme: there is no theme \"drak\"; there are dark, light, high-contrast")]
     #[case("read_only = 'yes'", "expected a boolean")]
     #[case("[logs]\nfield = ['tool']", "unknown field `field`")]
     fn bad_configurations_are_named(#[case] text: &str, #[case] part: &str) {
@@ -188,14 +247,53 @@ mod tests {
         let set = |name: &str| (name == "XDG_STATE_HOME").then(|| PathBuf::from("/s"));
         assert_eq!(Places::without_home(set), Places { config: None, state: Some("/s/quarterdeck".into()) });
         assert_eq!(Places::without_home(|_| Some("relative".into())), Places { config: None, state: None });
-        assert_eq!(load(None, &Places { config: None, state: None }).unwrap().0, Config::default());
+        assert_eq!(load(None, None, &Places { config: None, state: None }).unwrap().config, Config::default());
+    }
+
+    fn names(themes: &[Theme]) -> Vec<&str> {
+        themes.iter().map(Theme::name).collect()
+    }
+
+    #[test]
+    fn own_themes_lie_beside_the_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places { config: Some(folder.path().join("config.toml")), state: None };
+        let file = folder.path().join(THEMES_FILE);
+        let loaded = |theme: Option<&str>| load(None, theme, &places).map(|loaded| loaded.themes);
+        std::fs::write(&file, "[mine]\nbase = 'light'\ngood = '#00d787 bold'\n").unwrap();
+        assert_eq!(names(&loaded(Some("mine")).unwrap())[..2], ["mine", "dark"]);
+        for (text, part) in [
+            ("[mine]\ngud = 'green'\n", "themes.toml: mine: there is no \"gud\"; a theme has base, text, good"),
+            ("[mine]\ngood = 'grene'\n", "mine.good: \"grene\" is no colour and no modifier"),
+            ("[mine]\nselected = 'on'\n", "mine.selected: \"on\""),
+            ("[mine]\nbase = 'drak'\n", "mine.base: there is no theme \"drak\""),
+            ("[dark]\n", "dark: a theme of this name comes with quarterdeck"),
+            ("good = 'green'\n", "invalid type"),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let error = loaded(None).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_theme_that_is_named_comes_first_and_no_colour_before_it() {
+        let first = |name: Option<&str>, no_colour| {
+            let all = in_force("--theme", name.map(str::to_owned), Vec::new(), no_colour).unwrap();
+            assert_eq!(all.len(), Theme::built_in(&TimeZone::UTC).len());
+            all[0].name().to_owned()
+        };
+        assert_eq!((first(None, false), first(Some("light"), false)), ("dark".into(), "light".into()));
+        assert_eq!((first(Some("plain"), false), first(Some("light"), true)), ("none".into(), "none".into()));
+        let error = in_force("--theme", Some("drak".into()), Vec::new(), true).unwrap_err().to_string();
+        assert!(error.starts_with("--theme: there is no theme \"drak\"; there are dark, light"), "{error}");
     }
 
     #[test]
     fn a_missing_file_is_no_configuration_unless_it_was_named() {
         let places = Places { config: Some("no/such/file.toml".into()), state: None };
-        assert_eq!(load(None, &places).unwrap().0, Config::default());
-        assert!(load(Some(Path::new("no/such/file.toml")), &places).is_err());
+        assert_eq!(load(None, None, &places).unwrap().config, Config::default());
+        assert!(load(Some(Path::new("no/such/file.toml")), None, &places).is_err());
     }
 
     #[rstest]

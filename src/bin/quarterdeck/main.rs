@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod config;
 mod failure;
+mod place_aws;
 mod place_local;
 mod variables;
 
@@ -17,20 +18,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::cli::{Cli, Command, Global};
-use crate::config::{Config, Places};
+use crate::config::Config;
 use crate::failure::ProgramFailure;
+use crate::place_aws::{Cluster, Maker};
 use clap::Parser;
-use quarterdeck::cloud::ErrorKind;
 use quarterdeck::console::keymap::Keymap;
-use quarterdeck::core::environment::names::NamedCluster;
-use quarterdeck::core::environment::{Environment, names};
-use quarterdeck::core::error::Refusal;
-use quarterdeck::core::identity::Context;
 use quarterdeck::run::audit::Audit;
 use quarterdeck::run::definitions::Definitions;
 use quarterdeck::run::headless::{self, Exit};
+use quarterdeck::run::places::Places;
 use quarterdeck::run::private;
 use quarterdeck::run::{Left, Session};
+use quarterdeck::ui::theme::Theme;
 use quarterdeck::{aws, run};
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::WorkerGuard;
@@ -67,6 +66,7 @@ struct Start {
     global: Global,
     config: Config,
     keymap: Keymap,
+    themes: Vec<Theme>,
     audit: Audit,
     /// What was read of task definitions; none without a home directory.
     definitions: Option<Definitions>,
@@ -76,7 +76,7 @@ struct Start {
 
 impl Start {
     fn new(global: Global) -> Result<Self, ProgramFailure> {
-        let places = Places::find();
+        let places = config::Places::find();
         let audit = match &places.state {
             Some(state) => Audit::open(state),
             None => Audit::nowhere(config::NO_HOME.to_owned()),
@@ -92,9 +92,10 @@ impl Start {
             }
             None => None,
         };
-        let (config, keymap) = config::load(global.config.as_deref(), &places)?;
+        let config::Loaded { config, keymap, themes } =
+            config::load(global.config.as_deref(), global.theme.as_deref(), &places)?;
         let definitions = places.state.as_deref().map(Definitions::within);
-        Ok(Self { global, config, keymap, audit, definitions, _log: log })
+        Ok(Self { global, config, keymap, themes, audit, definitions, _log: log })
     }
 
     /// Tells what is wrong with the audit. The console does that on its screen.
@@ -122,13 +123,21 @@ async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
             }
             let start = Start::new(cli.global)?;
             start.warn();
-            let session = if start.global.local { place_local::attach(&start).await? } else { session(&start).await? };
+            let session = if start.global.local {
+                place_local::attach(&start).await?
+            } else {
+                Maker::of(&start).session(Cluster::Named).await?
+            };
             Ok(headless::doctor(Some(&session), &outside, &options, output).await?)
         }
         Some(Command::Cloud(command)) => {
             let start = Start::new(cli.global)?;
             start.warn();
-            let session = if start.global.local { place_local::attach(&start).await? } else { session(&start).await? };
+            let session = if start.global.local {
+                place_local::attach(&start).await?
+            } else {
+                Maker::of(&start).session(Cluster::Named).await?
+            };
             commands::execute(&session, &start.global, command).await
         }
         None => {
@@ -136,13 +145,15 @@ async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
             if start.global.local {
                 return place_local::console(&start).await;
             }
-            console(session(&start).await?, &start).await
+            let maker = Maker::of(&start);
+            let session = maker.session(Cluster::Offered).await?;
+            console(session, Arc::new(maker), &start).await
         }
     }
 }
 
 /// Opens the console. Without a terminal that is a usage error.
-async fn console(session: Session, start: &Start) -> Result<Exit, ProgramFailure> {
+async fn console(session: Session, places: Arc<dyn Places>, start: &Start) -> Result<Exit, ProgramFailure> {
     use std::io::IsTerminal;
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         headless::progress(
@@ -150,10 +161,16 @@ async fn console(session: Session, start: &Start) -> Result<Exit, ProgramFailure
         );
         return Ok(Exit::Usage);
     }
-    let theme = commands::theme(start.config.theme.as_deref());
-    let outside = std::sync::Arc::new(aws::Prober::new()?);
-    let ended = run::console(session, outside, start.keymap.clone(), theme, &start.config.logs.fields).await;
-    let closed = ended.map_err(ProgramFailure::io("the terminal"))?;
+    let opening = run::Opening {
+        session,
+        outside: Arc::new(aws::Prober::new()?),
+        places,
+        keymap: start.keymap.clone(),
+        themes: start.themes.clone(),
+        mouse: start.config.mouse.unwrap_or(true),
+        fields: start.config.logs.fields.clone(),
+    };
+    let closed = run::console(opening).await.map_err(ProgramFailure::io("the terminal"))?;
     let program = if start.global.local { "quarterdeck --local" } else { "quarterdeck" };
     for Left { id, title } in &closed.left {
         headless::progress(&format!(
@@ -169,95 +186,6 @@ async fn console(session: Session, start: &Start) -> Result<Exit, ProgramFailure
         explain(&failure);
     }
     Ok(Exit::Unfinished)
-}
-
-/// A session with AWS, with credentials from the SDK's standard chain.
-async fn session(start: &Start) -> Result<Session, ProgramFailure> {
-    let mut environment = config::environment(start.global.file.as_deref())?;
-    if start.global.file.is_none() && start.global.environment.is_some() {
-        // The file in this folder may describe another environment than the one that was named.
-        environment = environment.filter(|file| Some(&file.environment) == start.global.environment.as_ref());
-    }
-    let cluster = cluster(start)?;
-    let there = cluster.as_ref().and_then(|cluster| cluster.region.clone());
-    if let (Some(asked), Some(there)) = (&start.global.region, &there)
-        && asked != there
-    {
-        let why = format!("--region says {asked}, but the cluster's ARN says {there}");
-        return Err(Refusal::new(ErrorKind::Invalid, why).into());
-    }
-    let region = start.global.region.clone().or(there).or_else(|| start.config.region.clone());
-    let options = aws::Access {
-        profile: start.global.profile.clone().or_else(|| start.config.profile.clone()),
-        region: region.or_else(|| environment.as_ref().map(|environment| environment.region.clone())),
-        endpoint: start.global.endpoint_url.clone(),
-        ..aws::Access::default()
-    };
-    let session = build(start, options, environment, false).await?;
-    if let Some(account) = cluster.and_then(|cluster| cluster.account) {
-        let ours = session.cloud.identity().await?.account;
-        if ours != account {
-            let why = format!("the cluster's ARN is of account {account}, and these credentials are of {ours}");
-            return Err(Refusal::new(ErrorKind::Invalid, why).with_hint("choose others with --profile").into());
-        }
-    }
-    Ok(session)
-}
-
-/// The cluster that was named, if one was.
-fn cluster(start: &Start) -> Result<Option<NamedCluster>, ProgramFailure> {
-    Ok(start.global.cluster.as_deref().map(str::parse).transpose()?)
-}
-
-/// Builds a session from the cloud, the context and the audit.
-async fn build(
-    start: &Start,
-    options: aws::Access,
-    environment: Option<Environment>,
-    local: bool,
-) -> Result<Session, ProgramFailure> {
-    let mut cloud = aws::connect(&options).await?;
-    if let Some(file) = start.definitions.clone() {
-        let before = file.load();
-        cloud = cloud.with_definitions(before, Arc::new(move |used| file.save(used)));
-    }
-    let named = start.global.environment.clone();
-    if let (Some(named), Some(file)) = (&named, &environment)
-        && *named != file.environment
-    {
-        let message = format!("--environment says {named:?}, but the environment's file says {:?}", file.environment);
-        return Err(Refusal::new(ErrorKind::Invalid, message).with_hint("name the right file with --file").into());
-    }
-    let described = || environment.as_ref().map(|environment| environment.environment.clone());
-    let name = named.or_else(described).or_else(|| start.config.environment.clone());
-    let cluster = cluster(start)?.map(|cluster| cluster.name);
-    let name = match (name, &cluster) {
-        (Some(name), _) => name,
-        (None, Some(cluster)) => cluster.strip_prefix("quarterdeck-").unwrap_or(cluster).to_owned(),
-        (None, None) => {
-            return Err(Refusal::new(ErrorKind::Invalid, "nothing says which environment to work on")
-                .with_hint("run where quarterdeck.toml is, or name it with -e ENV, or a cluster with --cluster")
-                .into());
-        }
-    };
-    let context = Context {
-        identity: None,
-        region: cloud.region().to_owned(),
-        cluster: cluster.unwrap_or_else(|| names::cluster(&name)),
-        endpoint: cloud.endpoint().map(ToOwned::to_owned),
-        // What cannot be recorded must not be done.
-        read_only: start.global.read_only || start.config.read_only || start.audit.barred().is_some(),
-        protected: environment.as_ref().is_some_and(|environment| environment.protected),
-        environment: name,
-        local,
-    };
-    Ok(Session {
-        cloud: Arc::new(cloud),
-        context,
-        environment: environment.map(Arc::new),
-        overrides: Arc::default(),
-        audit: start.audit.clone(),
-    })
 }
 
 /// Writes the log to a file only, because the terminal belongs to the console. `QUARTERDECK_LOG` chooses

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::cli::Local;
 use crate::config;
 use crate::failure::ProgramFailure;
+use crate::place_aws::Maker;
 use async_trait::async_trait;
 use quarterdeck::aws;
 use quarterdeck::cloud::{ErrorKind, TokenAnswer};
@@ -20,6 +21,7 @@ use quarterdeck::local::traffic::{Tokens, TrafficOptions, traffic};
 use quarterdeck::local::{self, LocalOptions, LocalProgress, ProgressFn, Running};
 use quarterdeck::run::Session;
 use quarterdeck::run::headless::{self, Consent, Exit, Output, progress};
+use quarterdeck::run::places::OnePlace;
 use quarterdeck::run::{planner, read};
 use secrecy::SecretString;
 
@@ -64,7 +66,7 @@ async fn session(start: &Start, running: &Running, show: &mut ProgressFn<'_>) ->
         static_credentials: true,
         ..aws::Access::default()
     };
-    let mut session = crate::build(start, options, Some(environment), true).await?;
+    let mut session = Maker::of(start).local(&options, environment).await?;
     session.overrides = Arc::new(running.overrides.clone());
     Ok(session)
 }
@@ -102,7 +104,7 @@ pub async fn console(start: &Start) -> Result<Exit, ProgramFailure> {
         return Ok(exit);
     }
     let calls = tokio::spawn(background_traffic(session.clone(), running.clone()));
-    let result = crate::console(session, start).await;
+    let result = crate::console(session, Arc::new(OnePlace), start).await;
     calls.abort();
     if !running.started_here || start.global.keep {
         return result;

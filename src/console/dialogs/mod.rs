@@ -1,12 +1,14 @@
 //! Dialogs over the screen, and what keys mean in them. A dialog changes only itself. For anything else
 //! it returns a [`Then`], which `update` carries out.
 
+pub mod choose;
 pub mod operation;
 pub mod operations;
 pub mod palette;
 mod pick;
 pub mod scale;
 
+use self::choose::Choice;
 use super::action::{Action, Scope};
 use super::effect::Effect;
 use super::input::Input;
@@ -22,6 +24,8 @@ pub enum Dialog {
     Help {
         /// First line shown.
         scroll: usize,
+        /// What is searched for.
+        input: Input,
     },
     /// Finds a screen, an action or a server by name.
     Palette { input: Input, selected: usize },
@@ -55,6 +59,8 @@ pub enum Dialog {
     },
     /// A list of the log screen to choose from.
     Pick { pick: Pick, selected: usize },
+    /// A list to choose from by typing.
+    Choose { choice: Choice, input: Input, selected: usize },
     Operations {
         /// Selected row, newest first.
         selected: usize,
@@ -68,6 +74,8 @@ pub enum Then {
     /// Show the logs of this server.
     ServerLogs(String),
     Plan(PlanRequest),
+    /// Take what was chosen, by its name.
+    Choose(Choice, String),
     /// Give an operation an event.
     Tell {
         operation: String,
@@ -79,19 +87,19 @@ impl Dialog {
     /// The line that is typed in it.
     pub fn input(&mut self) -> Option<&mut Input> {
         match self {
-            Self::Palette { input, .. } | Self::Scale { input, .. } | Self::Operation { input, .. } => Some(input),
-            Self::Help { .. }
-            | Self::Text { .. }
-            | Self::Planning { .. }
-            | Self::Pick { .. }
-            | Self::Operations { .. } => None,
+            Self::Palette { input, .. }
+            | Self::Scale { input, .. }
+            | Self::Operation { input, .. }
+            | Self::Choose { input, .. }
+            | Self::Help { input, .. } => Some(input),
+            Self::Text { .. } | Self::Planning { .. } | Self::Pick { .. } | Self::Operations { .. } => None,
         }
     }
 }
 
 /// Opens the keys of the screen.
 pub fn open_help(model: &mut Model) -> Vec<Effect> {
-    model.open(Dialog::Help { scroll: 0 })
+    model.open(Dialog::Help { scroll: 0, input: Input::default() })
 }
 
 /// Takes a key while a dialog is open.
@@ -101,7 +109,7 @@ pub(super) fn press(model: &mut Model, press: KeyPress) -> Option<Then> {
     }
     // The dialog is taken off the stack while it handles the key, and put back if it stays open.
     match model.dialogs.pop()? {
-        Dialog::Help { scroll } => read(model, press, scroll, |scroll| Dialog::Help { scroll }),
+        Dialog::Help { scroll, input } => help(model, press, scroll, input),
         Dialog::Text { title, lines, scroll } => {
             read(model, press, scroll, |scroll| Dialog::Text { title, lines, scroll })
         }
@@ -117,10 +125,31 @@ pub(super) fn press(model: &mut Model, press: KeyPress) -> Option<Then> {
         }
         Dialog::Operations { selected } => operations::press(model, press, selected),
         Dialog::Pick { pick, selected } => pick::press(model, press, pick, selected),
+        Dialog::Choose { choice, input, selected } => choose::press(model, press, choice, input, selected),
         Dialog::Operation { id, scroll, input, .. } => {
             operation::press(model, press, operation::Sheet { id, scroll, input })
         }
     }
+}
+
+/// The keys: what is typed searches them, so that only keys which type nothing scroll. `?` closes it, as it opened it.
+fn help(model: &mut Model, press: KeyPress, scroll: usize, mut input: Input) -> Option<Then> {
+    let types = matches!(press.key, Key::Char(_)) && !press.ctrl && !press.alt;
+    let searched = !input.text().is_empty();
+    match press.key {
+        Key::Enter => return None,
+        Key::Esc | Key::Char('?') if !searched => return None,
+        Key::Esc => model.dialogs.push(Dialog::Help { scroll: 0, input: Input::default() }),
+        _ if types || matches!(press.key, Key::Backspace) => {
+            input.press(press);
+            model.dialogs.push(Dialog::Help { scroll: 0, input });
+        }
+        _ => {
+            let scroll = scrolled(model, press, scroll);
+            model.dialogs.push(Dialog::Help { scroll, input });
+        }
+    }
+    None
 }
 
 /// A text to read: it scrolls, and any closing key closes it.

@@ -1,5 +1,6 @@
 //! The palette: finds a screen, an action or a server by name.
 
+use super::choose::{self, Choice};
 use super::{Dialog, Then};
 use crate::console::action::{self, Action, Scope};
 use crate::console::effect::Effect;
@@ -22,6 +23,8 @@ pub struct Offer {
 pub enum OfferKind {
     Act(Action),
     ServerLogs(String),
+    /// Choose this.
+    Choose(Choice, String),
 }
 
 pub fn open(model: &mut Model) -> Vec<Effect> {
@@ -48,9 +51,27 @@ fn offers(model: &Model) -> Vec<Offer> {
 
 /// The offers that match a query, best first.
 pub fn matches(model: &Model, query: &str) -> Vec<Offer> {
+    let named = Choice::of_line(query).map(|(choice, rest)| named(model, choice, rest)).unwrap_or_default();
+    if !named.is_empty() {
+        return named;
+    }
     let all = offers(model);
     let texts: Vec<String> = all.iter().map(|offer| format!("{}  {}", offer.name, offer.doc)).collect();
     fuzzy(query, &texts).into_iter().filter_map(|index| all.get(index).cloned()).collect()
+}
+
+/// The offers of a line such as `cluster prod`.
+fn named(model: &Model, choice: Choice, rest: &str) -> Vec<Offer> {
+    let offer = |name: String| Offer {
+        name: format!("{} {name}", choice.word()),
+        doc: "",
+        choice: OfferKind::Choose(choice, name),
+    };
+    let found: Vec<Offer> = choose::matches(model, choice, rest).into_iter().map(|row| offer(row.name)).collect();
+    match choose::typed(model, choice, rest) {
+        Ok(name) if found.is_empty() => vec![offer(name)],
+        _ => found,
+    }
 }
 
 pub(super) fn press(model: &mut Model, press: KeyPress, mut input: Input, selected: usize) -> Option<Then> {
@@ -74,6 +95,7 @@ pub(super) fn press(model: &mut Model, press: KeyPress, mut input: Input, select
         Typed::Submit => match found.into_iter().nth(selected).map(|offer| offer.choice) {
             Some(OfferKind::Act(action)) => Some(Then::Act(action)),
             Some(OfferKind::ServerLogs(server)) => Some(Then::ServerLogs(server)),
+            Some(OfferKind::Choose(choice, name)) => Some(Then::Choose(choice, name)),
             None => {
                 model.refuse(format!("nothing is called {:?}", input.text()));
                 None

@@ -202,9 +202,15 @@ pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
     if state.table.unfilter() {
         return Some(Vec::new());
     }
+    stop(model).map(|effect| vec![effect])
+}
+
+/// Goes no further, if it goes.
+pub(in crate::console) fn stop(model: &mut Model) -> Option<Effect> {
+    let state = &mut model.screens.doctor;
     state.going()?;
     state.progress = Progress::Stopped(model.now);
-    Some(vec![Effect::StopDoctor])
+    Some(Effect::StopDoctor)
 }
 
 pub fn faults_only(model: &mut Model) -> Vec<Effect> {

@@ -436,7 +436,7 @@ pub fn opened(model: &Model) -> Option<&str> {
 }
 
 /// Shows the tasks of a server.
-pub(super) fn drill(model: &mut Model, name: &str) -> Vec<Effect> {
+pub(in crate::console) fn drill(model: &mut Model, name: &str) -> Vec<Effect> {
     model.screens.fleet.tasks = Table::default();
     model.screens.fleet.level = Level::Tasks(name.to_owned());
     model.show(Screen::Fleet)

@@ -192,12 +192,18 @@ pub(super) fn back(model: &mut Model) -> Option<Vec<Effect>> {
     if state.table.unfilter() {
         return Some(Vec::new());
     }
-    if state.running() {
-        state.generation += 1;
-        state.progress = QueryState::Cancelled;
-        return Some(vec![Effect::StopInsights]);
+    cancel(model).map(|effect| vec![effect])
+}
+
+/// Stops the query, if one runs.
+pub(in crate::console) fn cancel(model: &mut Model) -> Option<Effect> {
+    let state = &mut model.screens.insights;
+    if !state.running() {
+        return None;
     }
-    None
+    state.generation += 1;
+    state.progress = QueryState::Cancelled;
+    Some(Effect::StopInsights)
 }
 
 fn selected(model: &Model) -> Option<(Vec<String>, Vec<String>)> {

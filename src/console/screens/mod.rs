@@ -20,6 +20,7 @@ use super::model::Model;
 use super::remote::{Ask, Generation, Remote};
 use super::table::{Column, Move, Row, Table};
 use crate::core::client::ClientList;
+use crate::core::destination::{Cluster, Profile};
 use crate::core::error::{CloudError, CloudResult};
 use crate::core::fleet::{Attention, Fleet};
 use crate::core::identity::Identity;
@@ -273,6 +274,11 @@ macro_rules! reads {
         }
 
         impl Answer {
+            /// Why there is no value.
+            pub fn error(&self) -> Option<&CloudError> {
+                match self { $(Self::$read(result) => result.as_ref().err(),)* }
+            }
+
             /// Keeps the value; the one before stays where there is none.
             pub(super) fn keep(self, model: &mut Model, generation: Generation) {
                 let now = model.now;
@@ -306,6 +312,10 @@ reads! {
     StackDetail(StackRef) -> StackDetail: screens.stack.detail, every stack::pace;
     /// The events of stacks, and the operations of this machine.
     History(Stretch) -> History: screens.timeline.past, every timeline::pace;
+    /// The clusters of the account and region.
+    Clusters -> Vec<Cluster>: place.clusters, every |_| SLOW;
+    /// The profiles of the AWS configuration files.
+    Profiles -> Vec<Profile>: place.profiles, every |_| SLOW;
     /// The clients of the environment's user pool.
     Clients -> ClientList: screens.clients.remote, every clients::pace;
     /// The people of the environment's user pool.

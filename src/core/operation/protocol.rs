@@ -758,6 +758,10 @@ impl Operation {
         if unknown {
             return self.pause(now, None, format!("{how}: {error}"));
         }
+        // It was refused before it was carried out, and goes on as soon as somebody has signed in again.
+        if error.signed_out() {
+            return self.pause(now, Some(index), format!("{error}; sign in again, then resume"));
+        }
         let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         self.fail(index, format!("{error}{hint}"), now)
     }

@@ -82,6 +82,8 @@ calls! {
     ListServices "ecs:ListServices" EverythingOfCluster [Watch];
     DescribeServices "ecs:DescribeServices" Services [Watch];
     DescribeClusters "ecs:DescribeClusters" Cluster [Watch];
+    // For choosing one in the console. AWS knows no resource for it.
+    ListClusters "ecs:ListClusters" Everything [Watch];
     ListTasks "ecs:ListTasks" EverythingOfCluster [Watch];
     DescribeTasks "ecs:DescribeTasks" Tasks [Watch];
     DescribeTaskDefinition "ecs:DescribeTaskDefinition" Everything [Watch];

@@ -1,6 +1,7 @@
 //! A small fleet and its user pool.
 
 use quarterdeck::core::client::{Client, ClientList, ClientSecret, Details, SecretEntry};
+use quarterdeck::core::destination::{Cluster, Profile, SignIn};
 use quarterdeck::core::error::{CloudError, ErrorKind};
 use quarterdeck::core::fleet::{
     Balancer, Bounds, Container, Deployment, DeploymentStatus, Fleet, Health, Rollout, Server, ServiceEvent,
@@ -39,8 +40,34 @@ pub fn world() -> World {
         users: users(),
         history: History::default(),
         announced: None,
+        clusters: clusters(),
+        profiles: profiles(),
         down: None,
     }
+}
+
+/// The clusters of the account: two of ours, and one of others.
+pub fn clusters() -> Vec<Cluster> {
+    let cluster = |name: &str, services, tasks| Cluster { name: name.into(), services, tasks };
+    vec![
+        cluster("quarterdeck-prod", Some(2), Some(5)),
+        cluster("quarterdeck-staging", Some(1), Some(1)),
+        cluster("theirs", None, None),
+    ]
+}
+
+/// The profiles of the operator.
+pub fn profiles() -> Vec<Profile> {
+    let profile = |name: &str, region: Option<&str>, sign_in| Profile {
+        name: name.into(),
+        region: region.map(str::to_owned),
+        sign_in,
+    };
+    vec![
+        profile("corp", Some("eu-west-1"), Some(SignIn::Sso)),
+        profile("default", None, None),
+        profile("lab", Some("us-east-1"), Some(SignIn::Console)),
+    ]
 }
 
 /// No server, no stack, no client.

@@ -28,6 +28,7 @@ use quarterdeck::console::msg::Msg;
 use quarterdeck::console::screens::{Answer, Fetch};
 use quarterdeck::console::update::update;
 use quarterdeck::core::client::ClientList;
+use quarterdeck::core::destination::{Cluster, Profile};
 use quarterdeck::core::error::{CloudError, CloudResult, ErrorKind};
 use quarterdeck::core::fleet::Fleet;
 use quarterdeck::core::identity::Context;
@@ -50,6 +51,8 @@ pub struct World {
     pub history: History,
     /// What is announced on the cluster; `None` is nothing.
     pub announced: Option<CloudResult<Vec<Announced>>>,
+    pub clusters: Vec<Cluster>,
+    pub profiles: Vec<Profile>,
     /// Every read fails with this.
     pub down: Option<CloudError>,
 }
@@ -165,6 +168,8 @@ impl World {
             Fetch::Stacks => Answer::Stacks(Ok(self.stacks.clone())),
             Fetch::StackDetail(_) => Answer::StackDetail(Ok(self.detail.clone())),
             Fetch::History(_) => Answer::History(Ok(self.history.clone())),
+            Fetch::Clusters => Answer::Clusters(Ok(self.clusters.clone())),
+            Fetch::Profiles => Answer::Profiles(Ok(self.profiles.clone())),
             Fetch::Clients => Answer::Clients(Ok(self.clients.clone())),
             Fetch::Users => Answer::Users(Ok(self.users.clone())),
         }

@@ -7,8 +7,8 @@ pub mod window;
 
 pub use act::{back, copy, go, open, submit, work};
 pub use window::{
-    HISTORY, fleet_read, follow, follow_at, follow_task, gap, grant, lines, missing, now, older_lines, older_so_far,
-    rate, show, tail_state,
+    HISTORY, again, fleet_read, follow, follow_at, follow_task, gap, grant, lines, missing, now, older_lines,
+    older_so_far, rate, show, tail_state,
 };
 
 use std::collections::BTreeSet;
@@ -20,6 +20,13 @@ use crate::console::remote::Generation;
 use crate::core::logs::expression::{BadExpression, Expression};
 use crate::core::logs::store::{Direction, Toward, Wanted};
 use crate::core::logs::{Anchor, Filter, Followed, Gap, Kept, Line, LineRef, Pattern, Rate, Store, TailState};
+
+/// Keeps how the operator likes to look at lines, of which no line itself is kept.
+pub(in crate::console) fn keep_manner(before: &State, now: &mut State) {
+    (now.times, now.zone, now.wrap) = (before.times, before.zone.clone(), before.wrap);
+    (now.histogram, now.fields) = (before.histogram, before.fields.clone());
+    (now.generation, now.readings) = (before.generation, before.readings);
+}
 
 /// The search as typed.
 pub(super) fn search(model: &Model) -> String {

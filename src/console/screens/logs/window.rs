@@ -316,6 +316,21 @@ pub fn resume(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Follows anew after the reading was broken off, from the last line on, so that no line is missing.
+pub fn again(model: &mut Model) -> Vec<Effect> {
+    let now = now(model).as_millisecond();
+    let state = &mut model.screens.logs;
+    // A window of the past that was being read will not come.
+    state.window.loading = None;
+    state.readings += 1;
+    if !state.following() || state.window.detached() {
+        return Vec::new();
+    }
+    let last = state.store.span().map(|(_, last)| last);
+    state.window.seam = last;
+    vec![tail(state, last.unwrap_or(now - HISTORY))]
+}
+
 /// Takes lines of the tail. In a window of the past they are only counted: kept, there would be a gap
 /// before them.
 pub fn lines(model: &mut Model, generation: Generation, lines: Vec<Line>) -> Vec<Effect> {

@@ -1,0 +1,201 @@
+//! Makes sessions with AWS: at the start by flags and files, later by where the operator goes.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use quarterdeck::aws;
+use quarterdeck::cloud::{CloudResult, ErrorKind};
+use quarterdeck::core::destination::{Destination, Profile, Target};
+use quarterdeck::core::environment::names::NamedCluster;
+use quarterdeck::core::environment::{Environment, names};
+use quarterdeck::core::error::{PlanError, Refusal};
+use quarterdeck::core::identity::Context;
+use quarterdeck::run::Session;
+use quarterdeck::run::audit::Audit;
+use quarterdeck::run::definitions::Definitions;
+use quarterdeck::run::places::Places;
+
+use crate::Start;
+use crate::cli::Global;
+use crate::config::{self, Config};
+use crate::failure::ProgramFailure;
+
+/// What happens where nothing says which cluster to work on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cluster {
+    /// It is an error.
+    Named,
+    /// The console offers those that are there.
+    Offered,
+}
+
+/// What is worked on, once everything that says so was read.
+struct Work {
+    /// Empty where nothing is chosen.
+    environment: String,
+    /// Empty where nothing is chosen.
+    cluster: String,
+    file: Option<Environment>,
+    local: bool,
+}
+
+/// What a session is made from.
+#[derive(Clone)]
+pub struct Maker {
+    global: Global,
+    config: Config,
+    audit: Audit,
+    definitions: Option<Definitions>,
+}
+
+impl Maker {
+    pub fn of(start: &Start) -> Self {
+        Self {
+            global: start.global.clone(),
+            config: start.config.clone(),
+            audit: start.audit.clone(),
+            definitions: start.definitions.clone(),
+        }
+    }
+
+    /// A session with AWS, by flags and files.
+    ///
+    /// # Errors
+    /// When they contradict each other or say too little, and when AWS's own files cannot be used.
+    pub async fn session(&self, missing: Cluster) -> Result<Session, ProgramFailure> {
+        let mut environment = config::environment(self.global.file.as_deref())?;
+        if self.global.file.is_none() && self.global.environment.is_some() {
+            // The file in this folder may describe another environment than the one that was named.
+            environment = environment.filter(|file| Some(&file.environment) == self.global.environment.as_ref());
+        }
+        let cluster: Option<NamedCluster> = self.global.cluster.as_deref().map(str::parse).transpose()?;
+        let there = cluster.as_ref().and_then(|cluster| cluster.region.clone());
+        if let (Some(asked), Some(there)) = (&self.global.region, &there)
+            && asked != there
+        {
+            let why = format!("--region says {asked}, but the cluster's ARN says {there}");
+            return Err(Refusal::new(ErrorKind::Invalid, why).into());
+        }
+        let region = self.global.region.clone().or(there).or_else(|| self.config.region.clone());
+        let access = aws::Access {
+            profile: self.profile(),
+            region: region.or_else(|| environment.as_ref().map(|environment| environment.region.clone())),
+            endpoint: self.global.endpoint_url.clone(),
+            ..aws::Access::default()
+        };
+        let work = self.work(environment, cluster.as_ref().map(|cluster| cluster.name.clone()), missing)?;
+        let session = self.build(&access, work).await?;
+        if let Some(account) = cluster.and_then(|cluster| cluster.account) {
+            let ours = session.cloud.identity().await?.account;
+            if ours != account {
+                let why = format!("the cluster's ARN is of account {account}, and these credentials are of {ours}");
+                return Err(Refusal::new(ErrorKind::Invalid, why).with_hint("choose others with --profile").into());
+            }
+        }
+        Ok(session)
+    }
+
+    /// A session with the local cloud.
+    ///
+    /// # Errors
+    /// When the flags contradict the environment's file.
+    pub async fn local(&self, access: &aws::Access, environment: Environment) -> Result<Session, ProgramFailure> {
+        let cluster: Option<NamedCluster> = self.global.cluster.as_deref().map(str::parse).transpose()?;
+        let work = self.work(Some(environment), cluster.map(|cluster| cluster.name), Cluster::Named)?;
+        Ok(self.build(access, Work { local: true, ..work }).await?)
+    }
+
+    /// The profile that flags and files name.
+    fn profile(&self) -> Option<String> {
+        self.global.profile.clone().or_else(|| self.config.profile.clone())
+    }
+
+    fn work(&self, file: Option<Environment>, cluster: Option<String>, missing: Cluster) -> Result<Work, Refusal> {
+        let named = self.global.environment.clone();
+        if let (Some(named), Some(file)) = (&named, &file)
+            && *named != file.environment
+        {
+            let why = format!("--environment says {named:?}, but the environment's file says {:?}", file.environment);
+            return Err(Refusal::new(ErrorKind::Invalid, why).with_hint("name the right file with --file"));
+        }
+        let described = || file.as_ref().map(|file| file.environment.clone());
+        let environment = match (named.or_else(described).or_else(|| self.config.environment.clone()), &cluster) {
+            (Some(name), _) => name,
+            (None, Some(cluster)) => cluster.strip_prefix("quarterdeck-").unwrap_or(cluster).to_owned(),
+            (None, None) if missing == Cluster::Offered => {
+                return Ok(Work { environment: String::new(), cluster: String::new(), file, local: false });
+            }
+            (None, None) => {
+                return Err(Refusal::new(ErrorKind::Invalid, "nothing says which environment to work on")
+                    .with_hint("run where quarterdeck.toml is, or name it with -e ENV, or a cluster with --cluster"));
+            }
+        };
+        let cluster = cluster.unwrap_or_else(|| names::cluster(&environment));
+        Ok(Work { environment, cluster, file, local: false })
+    }
+
+    /// Builds a session from the cloud, the context and the audit.
+    async fn build(&self, access: &aws::Access, work: Work) -> CloudResult<Session> {
+        let mut cloud = aws::connect(access).await?;
+        if let Some(file) = self.definitions.clone() {
+            let before = file.load();
+            cloud = cloud.with_definitions(before, Arc::new(move |used| file.save(used)));
+        }
+        let context = Context {
+            identity: None,
+            region: cloud.region().to_owned(),
+            cluster: work.cluster,
+            endpoint: cloud.endpoint().map(ToOwned::to_owned),
+            // What cannot be recorded must not be done.
+            read_only: self.global.read_only || self.config.read_only || self.audit.barred().is_some(),
+            protected: work.file.as_ref().is_some_and(|file| file.protected),
+            environment: work.environment,
+            local: work.local,
+            profile: cloud.profile().map(ToOwned::to_owned),
+            sign_in: cloud.sign_in(),
+        };
+        Ok(Session {
+            cloud: Arc::new(cloud),
+            context,
+            environment: work.file.map(Arc::new),
+            overrides: Arc::default(),
+            audit: self.audit.clone(),
+        })
+    }
+
+    /// The environment's file, if it describes this environment. It is read anew: what it protects is protected from
+    /// now on.
+    fn file_of(&self, environment: &str) -> Result<Option<Environment>, Refusal> {
+        let unusable = |error: config::ConfigError| Refusal::new(ErrorKind::Invalid, error.to_string());
+        let file = config::environment(self.global.file.as_deref()).map_err(unusable)?;
+        Ok(file.filter(|file| file.environment == environment))
+    }
+}
+
+#[async_trait]
+impl Places for Maker {
+    async fn profiles(&self) -> CloudResult<Vec<Profile>> {
+        aws::profiles()
+    }
+
+    async fn open(&self, to: &Destination) -> Result<Session, PlanError> {
+        let (environment, cluster) = match &to.target {
+            Some(Target::Environment(name)) => (name.clone(), names::cluster(name)),
+            Some(Target::Cluster(name)) => (name.clone(), name.clone()),
+            None => (String::new(), String::new()),
+        };
+        let file = match &to.target {
+            Some(Target::Environment(name)) => self.file_of(name)?,
+            Some(Target::Cluster(_)) | None => None,
+        };
+        let (profile, ours) = (to.profile.clone().or_else(|| self.profile()), to.profile == self.profile());
+        let access = aws::Access {
+            only_profile: to.profile.is_some() && (!ours || aws::keys_in_environment()),
+            profile,
+            region: to.region.clone(),
+            endpoint: self.global.endpoint_url.clone(),
+            ..aws::Access::default()
+        };
+        Ok(self.build(&access, Work { environment, cluster, file, local: false }).await?)
+    }
+}
