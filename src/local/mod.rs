@@ -7,6 +7,7 @@
 //! It does not deploy: it says what can be deployed ([`Running`]).
 
 mod binaries;
+mod build;
 mod command;
 mod dirs;
 mod down;
@@ -23,6 +24,7 @@ mod status;
 mod stub;
 pub mod traffic;
 mod up;
+mod workshop;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,6 +32,7 @@ use std::time::{Duration, Instant};
 
 use crate::core::environment::Environment;
 
+pub use build::sources;
 pub use dirs::Dirs;
 pub use down::{Stopped, down};
 pub use emulator::DEFAULT_PORT;
@@ -40,6 +43,7 @@ pub use place::{ENVIRONMENT, REGION};
 pub use python::{MINISTACK_VARIABLE, MINISTACK_VERSION};
 pub use status::{EmulatorStatus, Status, status};
 pub use up::{attach, up};
+pub use workshop::{ENGINE_VARIABLE, Workshop};
 
 /// What the caller can choose. The default is right for the program; tests choose everything.
 #[derive(Debug, Clone, Default)]

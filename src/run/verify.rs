@@ -9,7 +9,9 @@ use crate::core::finding::{Finding, Gravity, Layer, findings, of_gone};
 use crate::core::fleet::Server;
 use crate::core::operation::deploy::seen_stack;
 use crate::core::operation::protocol::News;
-use crate::core::operation::verify::{bounds_are, changed_last_by, gone, settled, steady, task_stopped, variable_set};
+use crate::core::operation::verify::{
+    bounds_are, changed_last_by, gone, published, settled, steady, task_stopped, variable_set,
+};
 use crate::core::operation::work::{Shown, TokenProbe};
 use crate::core::operation::{Check, CheckState, Fact, Facts};
 use crate::core::reach::{Broken, Reach};
@@ -70,6 +72,11 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         }
         Check::TokenGranted { probe } => granted(session, probe).await?,
         Check::TokenRefused { probe } => refused(session, probe).await?,
+        Check::Published { server, push } => {
+            let (state, digest) = published(&cloud.image(&push.image).await?, push);
+            let facts = digest.map(|digest| Facts::of(Fact::Image(server.clone()), digest));
+            return Ok((state, facts.unwrap_or_default()));
+        }
         Check::VariableSet { secret, key, version } => variable_set(&cloud.variables(secret).await?, key, version),
         Check::GraceOver { until } => {
             let left = until.duration_since(Timestamp::now());

@@ -26,6 +26,7 @@ use quarterdeck::core::environment::names::NamedCluster;
 use quarterdeck::core::environment::{Environment, names};
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::identity::Context;
+use quarterdeck::local::Workshop;
 use quarterdeck::run::audit::Audit;
 use quarterdeck::run::definitions::Definitions;
 use quarterdeck::run::headless::{self, Exit};
@@ -255,6 +256,7 @@ async fn build(
         cloud: Arc::new(cloud),
         context,
         environment: environment.map(Arc::new),
+        engine: Arc::new(Workshop::new(Places::find().state, headless::progress)),
         overrides: Arc::default(),
         audit: start.audit.clone(),
     })

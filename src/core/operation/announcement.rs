@@ -74,6 +74,7 @@ impl Intent {
             // Whose task it is may not be known; then it may be anybody's.
             Self::StopTask(stop) => return vec![stop.service.as_ref().map_or(About::Environment, server)],
             Self::SetSecret(set) => return vec![server(&set.server)],
+            Self::Publish(publish) => return publish.images.iter().map(|image| server(&image.server)).collect(),
             Self::Deploy(_) | Self::Destroy(_) => return vec![About::Environment],
             Self::Rotate(rotation) => rotation,
             Self::UndoRotation(undo) => &undo.rotation,
@@ -160,6 +161,7 @@ impl Announcement {
             "stop" => format!("stops a task of {about}"),
             "deploy" => format!("deploys {about}"),
             "destroy" => format!("destroys {about}"),
+            "publish" => format!("publishes the image of {about}"),
             "rotate" => format!("rotates the secret of {about}"),
             "undo-rotation" => format!("takes back the rotation of {about}"),
             other => format!("does {other:?} to {about}"),

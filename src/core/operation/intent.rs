@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deploy::{Deploy, Destroy};
 use super::fact::Facts;
+use super::publish::Publish;
 use super::rotate::{Rotation, UndoRotation};
 use super::service::{Restart, Rollback, Scale, StopTask};
 use super::variable::SetSecret;
@@ -41,6 +42,13 @@ pub enum PlanRequest {
     },
     /// Delete the environment's stacks.
     Destroy,
+    /// Bring images of servers to their registry.
+    Publish {
+        /// The servers; empty is all for which the file says where their image comes from.
+        servers: Vec<String>,
+        /// An image that is taken instead of what the file says.
+        from: Option<String>,
+    },
     /// Rotate a client's secret.
     Rotate {
         /// Client id or name.
@@ -72,6 +80,8 @@ impl PlanRequest {
             Self::StopTask { task } => format!("stop task {task}"),
             Self::Deploy { .. } => format!("deploy {environment}"),
             Self::Destroy => format!("destroy {environment}"),
+            Self::Publish { servers, .. } if servers.is_empty() => format!("publish the images of {environment}"),
+            Self::Publish { servers, .. } => format!("publish the image of {}", servers.join(", ")),
             Self::Rotate { client, .. } => format!("rotate {client}"),
             Self::SetSecret { server, key } => format!("set {key} of {server}"),
             Self::UndoRotation { .. } => "take the rotation back".to_owned(),
@@ -109,6 +119,8 @@ pub enum Intent {
     UndoRotation(UndoRotation),
     /// Set a variable of a server whose value is secret.
     SetSecret(SetSecret),
+    /// Bring images of servers to their registry.
+    Publish(Publish),
 }
 
 impl Intent {
@@ -124,12 +136,13 @@ impl Intent {
             Self::Rotate(_) => "rotate",
             Self::UndoRotation(_) => "undo-rotation",
             Self::SetSecret(_) => "set-secret",
+            Self::Publish(_) => "publish",
         }
     }
 
     /// Whether it stays open after a failure, so that it can be resumed or undone.
     pub fn stays_open_on_failure(&self) -> bool {
-        matches!(self, Self::Rotate(_) | Self::UndoRotation(_) | Self::Destroy(_))
+        matches!(self, Self::Rotate(_) | Self::UndoRotation(_) | Self::Destroy(_) | Self::Publish(_))
     }
 
     /// The steps, each after those that it needs.
@@ -147,6 +160,7 @@ impl Intent {
             Self::Rotate(rotation) => rotation.steps(operation, facts),
             Self::UndoRotation(undo) => undo.steps(operation, facts),
             Self::SetSecret(set) => set.steps(operation, facts),
+            Self::Publish(publish) => publish.steps(operation, facts),
         }
     }
 }

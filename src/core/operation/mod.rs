@@ -17,6 +17,7 @@ pub mod intent;
 pub mod offer;
 pub mod protection;
 pub mod protocol;
+pub mod publish;
 pub mod record;
 pub mod rotate;
 pub mod service;
@@ -31,4 +32,6 @@ pub use intent::{Intent, PlanRequest};
 pub use offer::{Offer, Standing, Way};
 pub use protocol::{Approved, Event, Operation, Order, Phase};
 pub use record::Record;
-pub use work::{Applied, BoardCall, Call, Changed, Check, CheckState, SecretCall, ServiceCall, StackCall, Step, Work};
+pub use work::{
+    Applied, BoardCall, Call, Changed, Check, CheckState, ImageCall, SecretCall, ServiceCall, StackCall, Step, Work,
+};

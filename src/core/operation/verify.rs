@@ -1,8 +1,9 @@
 //! Whether what was promised holds, judged from what was read.
 
 use crate::core::fleet::{Bounds, Controller, Deployment, Rollout, Served, Server, ServiceEvent, Task};
+use crate::core::image::Found;
 use crate::core::operation::variable::Variables;
-use crate::core::operation::work::{CheckState, Deletion, Made, Promise};
+use crate::core::operation::work::{CheckState, Deletion, Made, Promise, Push};
 use crate::core::stack::{Stack, StackDetail, StackEvent};
 use crate::core::unread::Read;
 
@@ -15,6 +16,21 @@ pub fn variable_set(found: &Variables, key: &str, version: &str) -> CheckState {
     match found.keys.iter().any(|one| one == key) {
         true => CheckState::Holds(format!("{key} is among its {} variables", found.keys.len())),
         false => CheckState::Failed(format!("{key} is not in the version that was written")),
+    }
+}
+
+/// Whether a registry has the image under the name that it was given, and by which digest.
+pub fn published(found: &Found, push: &Push) -> (CheckState, Option<String>) {
+    let Found::Image { digest, .. } = found else {
+        return (CheckState::Doubtful(format!("the registry has no {}", push.image)), None);
+    };
+    match found.is(&push.id) {
+        Some(true) => (CheckState::Holds(format!("{digest}, for {}", push.platform)), Some(digest.clone())),
+        Some(false) => (CheckState::Failed(format!("{} is another image, {digest}", push.image)), None),
+        None => (
+            CheckState::Unproven(format!("{digest}; it could not be read whether that is the image")),
+            Some(digest.clone()),
+        ),
     }
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::announcement::Announcement;
 use super::fact::{Fact, Facts};
 use crate::core::fleet::Bounds;
+use crate::core::image::{EcrImage, Platform};
 use crate::core::plan::Confirm;
 use crate::core::stack::{ChangeSetRequest, DeadEnd, Stack, StackRef, StackStatus};
 
@@ -22,6 +23,7 @@ pub enum Call {
     Stack(StackCall),
     Secret(SecretCall),
     Board(BoardCall),
+    Image(ImageCall),
 }
 
 /// A write to a service and its tasks.
@@ -84,6 +86,25 @@ pub enum StackCall {
     ExecuteChangeSet { stack: StackRef, change_set: String, token: String, request: Box<ChangeSetRequest> },
     /// DeleteStack, if the stack is the one that was shown.
     DeleteStack(Deletion),
+}
+
+/// A write to a registry. The container engine of this machine carries it out, not the wall to AWS: the engine has the
+/// layers of the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageCall {
+    /// Pushes an image under a tag, if nothing has that tag. Does nothing if this image has it.
+    Push(Push),
+}
+
+/// An image that goes to a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Push {
+    /// The name that it gets, with a tag.
+    pub image: EcrImage,
+    /// The image as the engine of this machine knows it, as `sha256:…`.
+    pub id: String,
+    /// For what it was built.
+    pub platform: Platform,
 }
 
 /// What is deleted, and what was agreed to about it.
@@ -380,6 +401,8 @@ pub enum Check {
     TokenRefused { probe: TokenProbe },
     /// The version is `AWSCURRENT`, and has the variable.
     VariableSet { secret: String, key: String, version: String },
+    /// The registry has the image, under its tag; yields [`Fact::Image`].
+    Published { server: String, push: Push },
     /// The old credentials may go.
     GraceOver {
         /// The end of the grace period.
@@ -396,7 +419,7 @@ impl Check {
         match self {
             Self::StackSettled { .. } | Self::StackGone { .. } => Some(SignedDuration::from_mins(120)),
             Self::Steady { .. } => Some(SignedDuration::from_mins(60)),
-            Self::BoundsAre { .. } | Self::TaskStopped { .. } | Self::VariableSet { .. } => {
+            Self::BoundsAre { .. } | Self::TaskStopped { .. } | Self::VariableSet { .. } | Self::Published { .. } => {
                 Some(SignedDuration::from_mins(15))
             }
             Self::TokenGranted { .. }
@@ -471,6 +494,12 @@ impl From<StackCall> for Work {
 impl From<SecretCall> for Work {
     fn from(call: SecretCall) -> Self {
         Self::Apply(Call::Secret(call))
+    }
+}
+
+impl From<ImageCall> for Work {
+    fn from(call: ImageCall) -> Self {
+        Self::Apply(Call::Image(call))
     }
 }
 
