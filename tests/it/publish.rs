@@ -11,6 +11,7 @@ use quarterdeck::core::error::{ErrorKind, PlanError};
 use quarterdeck::core::image::Source;
 use quarterdeck::core::operation::record::Outcome;
 use quarterdeck::core::operation::{Fact, Intent, Operation, Phase, PlanRequest, Standing, Way};
+use quarterdeck::local::Workshop;
 use rstest::rstest;
 
 const REPOSITORY: &str = "quarterdeck/prod/files";
@@ -250,4 +251,40 @@ async fn a_repository_without_its_stack_stays_as_it_is() {
     assert_eq!(done.phase, Phase::Ended(Outcome::Done));
     assert!(done.plan.warnings.iter().any(|warning| warning.contains("without its stack")), "{:?}", done.plan.warnings);
     assert!(world.state().stacks.iter().all(|stack| stack.name != STACK));
+}
+
+/// A program that takes itself for Docker's and writes down what it was asked, and with which credentials.
+fn docker(folder: &std::path::Path) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let program = folder.join("docker");
+    let text = format!(
+        "#!/bin/sh\necho \"$*\" >>{0}/argv\n[ \"$2\" = inspect ] && \
+         echo '[{{\"Id\": \"sha256:ab\", \"Os\": \"linux\", \"Architecture\": \"arm64\", \"Size\": 7}}]'\n\
+         [ \"$1\" = --config ] && cp -p \"$2/config.json\" {0}/seen\nexit 0\n",
+        folder.display()
+    );
+    std::fs::write(&program, text).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    program
+}
+
+#[tokio::test]
+async fn docker_gets_the_credentials_in_a_file_for_this_push_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = tempfile::tempdir().unwrap();
+    let (_, mut desk, _) = desk(&FILE.replace("build = './files'", "from = 'acme/files:2'")).await;
+    let engine = Workshop::new(Some(place.path().join("state")), |_| {}).with_program(docker(place.path()));
+    desk.session.engine = Arc::new(engine);
+    desk.until(desk.propose(all()).await.yes(), "read back").await;
+    let argv = std::fs::read_to_string(place.path().join("argv")).unwrap();
+    assert!(argv.contains(&format!("tag sha256:ab {IMAGE}")) && argv.contains(&format!("push {IMAGE}")), "{argv}");
+    assert!(!argv.contains(world::TOKEN) && !argv.contains("hunter2"), "{argv}");
+    let seen = place.path().join("seen");
+    let text = std::fs::read_to_string(&seen).unwrap();
+    assert!(
+        text.contains(&format!(r#""123456789012.dkr.ecr.eu-central-1.amazonaws.com":{{"auth":"{}"}}"#, world::TOKEN)),
+        "{text}"
+    );
+    assert_eq!(std::fs::metadata(seen).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_dir(place.path().join("state/images")).unwrap().count(), 0);
 }

@@ -44,7 +44,7 @@ impl AwsCloud {
             }
             // The engine has the layers, so `run::operate` brings it there.
             Call::Image(ImageCall::Push(push)) => {
-                Err(error::invalid("ecr:PutImage", format!("{} is pushed by the container engine", push.image)))
+                Err(error::invalid("engine:Push", format!("{} is pushed by the container engine", push.image)))
             }
             Call::Board(call) => self.write_board(call).await.map(nothing).map(Applied::Done),
         }
