@@ -34,7 +34,7 @@ impl Publish {
             let Some(push) = &image.push else { continue };
             let call = ImageCall::Push(push.clone());
             let index = steps.add(format!("push {}", push.image), call, made.into_iter().collect());
-            let published = Check::Published { server: image.server.clone(), push: push.clone() };
+            let published = Check::Published { server: image.server.clone(), push: Box::new(push.clone()) };
             steps.add(format!("read back the digest of {}", push.image), published, vec![index]);
         }
         steps.done()

@@ -402,7 +402,7 @@ pub enum Check {
     /// The version is `AWSCURRENT`, and has the variable.
     VariableSet { secret: String, key: String, version: String },
     /// The registry has the image, under its tag; yields [`Fact::Image`].
-    Published { server: String, push: Push },
+    Published { server: String, push: Box<Push> },
     /// The old credentials may go.
     GraceOver {
         /// The end of the grace period.

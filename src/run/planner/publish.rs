@@ -27,19 +27,8 @@ pub(super) async fn publish(session: &Session, only: &[String], from: Option<Str
         .with_hint("publish to an environment on AWS; `quarterdeck --local` starts what the file names"));
     }
     let environment = environment(session)?;
-    let wanted = chosen(environment, only, from)?;
-    let account = session.cloud.identity().await?.account;
-    let mut goals = Vec::new();
-    for (server, source) in wanted {
-        goals.push(Goal { server, source, image: target(environment, server, &account)? });
-    }
-    let mut existing = Vec::new();
-    for goal in &goals {
-        for name in [names::repository_stack(&environment.environment, &goal.server.name), goal.stack(environment)] {
-            let stack = StackRef { name, region: session.context.region.clone() };
-            existing.extend(session.cloud.stack(&stack).await?);
-        }
-    }
+    let goals = goals(session, environment, only, from).await?;
+    let existing = existing(session, environment, &goals).await?;
     let mut planner = Planner {
         session,
         existing: &existing,
@@ -79,6 +68,31 @@ pub(super) async fn publish(session: &Session, only: &[String], from: Option<Str
         drafts: planner.drafts,
         id: planner.id,
     })
+}
+
+/// What is asked for, with names that are possible.
+async fn goals<'a>(
+    session: &Session,
+    environment: &'a Environment,
+    only: &[String],
+    from: Option<String>,
+) -> PlanResult<Vec<Goal<'a>>> {
+    let wanted = chosen(environment, only, from)?;
+    let account = session.cloud.identity().await?.account;
+    let goal = |(server, source)| Ok(Goal { server, source, image: target(environment, server, &account)? });
+    wanted.into_iter().map(goal).collect()
+}
+
+/// The stacks of the servers and of their repositories that there are.
+async fn existing(session: &Session, environment: &Environment, goals: &[Goal<'_>]) -> PlanResult<Vec<Stack>> {
+    let mut found = Vec::new();
+    for goal in goals {
+        for name in [names::repository_stack(&environment.environment, &goal.server.name), goal.stack(environment)] {
+            let stack = StackRef { name, region: session.context.region.clone() };
+            found.extend(session.cloud.stack(&stack).await?);
+        }
+    }
+    Ok(found)
 }
 
 /// What is to be where.
