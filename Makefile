@@ -132,7 +132,7 @@ endif
 
 # Tests marked `ignored` start the local cloud with containers and deploy on it.
 e2e: $(VENV)/installed $(QUARTERDECK_INSPECTOR)/installed ## End to end: console, templates and servers on the local cloud.
-	scripts/tools podman
+	scripts/tools podman registry
 	cargo test --workspace --locked --test it -- --ignored --test-threads=1 e2e_
 
 test: ## Everything the pipeline runs.

@@ -8,8 +8,13 @@ use std::path::Path;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 
 /// The constants of `core::environment::template`, and the file of each.
-const TEMPLATES: [(&str, &str); 4] =
-    [("EDGE", "edge"), ("NETWORK", "network"), ("PLATFORM", "platform"), ("SERVER", "server")];
+const TEMPLATES: [(&str, &str); 5] = [
+    ("EDGE", "edge"),
+    ("NETWORK", "network"),
+    ("PLATFORM", "platform"),
+    ("SERVER", "server"),
+    ("REPOSITORY", "repository"),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");

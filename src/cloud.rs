@@ -31,6 +31,7 @@ use crate::core::pace::Usage;
 use crate::core::reach::{Broken, Reach};
 use crate::core::stack::{ChangeSetRequest, Drafted, Stack, StackDetail, StackRef};
 use crate::core::user::{User, UserList};
+use crate::engine::Login;
 
 /// The updates of a live tail session, until it ends or breaks. The first error is the last item.
 pub type TailStream = BoxStream<'static, CloudResult<TailUpdate>>;
@@ -190,6 +191,9 @@ pub trait Images {
     /// processors it is. That a repository or an image is not there is no error; `ErrorKind::Denied` says nothing of
     /// either.
     async fn image(&self, image: &EcrImage) -> CloudResult<Found>;
+
+    /// How an engine signs in to the registry of this image, for twelve hours (GetAuthorizationToken).
+    async fn registry(&self, image: &EcrImage) -> CloudResult<Login>;
 }
 
 /// Cognito's app clients.

@@ -11,6 +11,8 @@ pub mod core;
 pub mod aws;
 #[cfg(feature = "runtime")]
 pub mod cloud;
+#[cfg(feature = "runtime")]
+pub mod engine;
 #[cfg(feature = "tui")]
 pub mod local;
 #[cfg(feature = "tui")]

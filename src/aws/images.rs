@@ -1,8 +1,9 @@
-//! ECR: whether an image is there, and for which processors.
+//! ECR: whether an image is there, and for which processors; and how an engine signs in to push one.
 
 use async_trait::async_trait;
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{ImageFailureCode, ImageIdentifier};
+use secrecy::SecretString;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -12,8 +13,10 @@ use crate::cloud::{CloudError, CloudResult, ErrorKind, Images};
 use crate::core::image::{EcrImage, Found, Platform, Reference, Variant};
 use crate::core::text::sanitise;
 use crate::core::unread::Read;
+use crate::engine::Login;
 
 const IMAGE: &str = "ecr:BatchGetImage";
+const TOKEN: &str = "ecr:GetAuthorizationToken";
 const LAYER: &str = "ecr:GetDownloadUrlForLayer";
 /// The kinds of manifests that ECS starts tasks from (Amazon ECR user guide, "Container image manifest format support").
 const MANIFESTS: [&str; 4] = [
@@ -31,6 +34,10 @@ const NO_PLATFORM: &str = "unknown";
 impl Images for AwsCloud {
     async fn image(&self, image: &EcrImage) -> CloudResult<Found> {
         self.within(IMAGE, self.read_image(image)).await
+    }
+
+    async fn registry(&self, image: &EcrImage) -> CloudResult<Login> {
+        self.within(TOKEN, self.read_login(image)).await
     }
 }
 
@@ -76,6 +83,18 @@ impl Built {
 }
 
 impl AwsCloud {
+    /// The token is the user's name and the password, as HTTP's basic authentication has them (Amazon ECR API
+    /// reference, AuthorizationData).
+    async fn read_login(&self, image: &EcrImage) -> CloudResult<Login> {
+        let client = self.images.at(&image.region);
+        let answer = client.get_authorization_token().send().await.map_err(self.failed(TOKEN))?;
+        let data = answer.authorization_data().first();
+        let parts = data.and_then(|data| Some((data.proxy_endpoint()?, data.authorization_token()?)));
+        let (address, token) = parts.ok_or_else(|| error::garbled(TOKEN, "the answer has no token"))?;
+        let wrong = || error::garbled(TOKEN, format!("{:?} is not the address of a registry", sanitise(address)));
+        Login::new(address, SecretString::from(token)).ok_or_else(wrong)
+    }
+
     async fn read_image(&self, image: &EcrImage) -> CloudResult<Found> {
         let client = self.images.at(&image.region);
         let id = ImageIdentifier::builder();
@@ -123,7 +142,7 @@ impl AwsCloud {
         if let Some(entries) = manifest.manifests {
             let variant = |entry: Entry| {
                 let platform = entry.platform.filter(|built| built.os != NO_PLATFORM)?.platform();
-                Some(Variant { platform, digest: text(Some(&entry.digest)), command: None })
+                Some(Variant { platform, digest: text(Some(&entry.digest)), command: None, config: None })
             };
             return Ok(entries.into_iter().filter_map(variant).collect());
         }
@@ -141,7 +160,8 @@ impl AwsCloud {
         let platform = built.platform();
         // One behind the other, as a container starts it (OCI image specification, "Image Configuration").
         let command = [built.config.entrypoint, built.config.cmd].into_iter().flatten().flatten().collect();
-        Ok(vec![Variant { platform, digest: digest.to_owned(), command: Some(command) }])
+        let (digest, config) = (digest.to_owned(), Some(text(Some(&config.digest))));
+        Ok(vec![Variant { platform, digest, command: Some(command), config }])
     }
 
     /// Fetches a small blob. Its address is signed, so that nothing of it is told.

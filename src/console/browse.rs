@@ -2,7 +2,7 @@
 
 use super::effect::Effect;
 use super::model::Model;
-use super::screens::{Screen, clients, fleet, stack, timeline};
+use super::screens::{Screen, clients, fleet, stack, timeline, users};
 use crate::core::environment::names;
 use crate::core::logs::{ContainerLog, Destination, group};
 use crate::core::web_console::{Page, url};
@@ -51,6 +51,10 @@ fn page(model: &Model) -> (Page, String) {
             server.map_or_else(of_cluster, |server| service(&server))
         }
         Screen::Logs | Screen::Insights => return of_log(model).unwrap_or_else(|| (of_cluster(), region)),
+        Screen::Users => match (model.screens.users.remote.get(), users::selected(model)) {
+            (Some(list), Some(user)) => Page::User { pool: list.pool.clone(), user: user.name.clone() },
+            _ => of_cluster(),
+        },
         Screen::Doctor | Screen::Requests => of_cluster(),
     };
     (page, region)

@@ -152,6 +152,8 @@ pub fn estimate(table: &PriceTable, region: &str, stacks: &[Priced]) -> Result<E
             Template::Network => bill.network(stack)?,
             Template::Platform => bill.platform(stack)?,
             Template::Server => bill.server(stack)?,
+            // Paid by what is stored in it.
+            Template::Repository => {}
         }
     }
     Ok(bill.estimate)

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
 use super::environment::Architecture;
 use super::unread::Read;
 
-/// An image of ECR, by its name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// An image of ECR, by its name. The audit keeps it as that name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct EcrImage {
     /// The registry's host, which is that of an account in a region.
     pub host: String,
@@ -63,6 +67,20 @@ impl EcrImage {
     }
 }
 
+impl TryFrom<String> for EcrImage {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::parse(&name).ok_or_else(|| format!("{name:?} is not the name of an image of ECR"))
+    }
+}
+
+impl From<EcrImage> for String {
+    fn from(image: EcrImage) -> Self {
+        image.to_string()
+    }
+}
+
 impl fmt::Display for EcrImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, repository, reference, .. } = self;
@@ -96,10 +114,13 @@ pub struct Variant {
     /// The program that it starts by itself, and the arguments; empty where it names none. `None` where the index
     /// alone was read, which does not say it.
     pub command: Option<Vec<String>>,
+    /// Digest of its configuration, which stays the same wherever the image goes: engines take it for the image's id.
+    /// `None` where the index alone was read.
+    pub config: Option<String>,
 }
 
 /// For what an image was built, in the words of the OCI image specification.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Platform {
     pub os: String,
     pub architecture: String,
@@ -145,6 +166,16 @@ impl Found {
         }
     }
 
+    /// Whether it is the image of this id, which is the digest of its configuration, or of its manifest where an engine
+    /// keeps images as a registry does. `None` where that was not read.
+    pub fn is(&self, id: &str) -> Option<bool> {
+        let Self::Image { digest, variants } = self else { return Some(false) };
+        if digest == id {
+            return Some(true);
+        }
+        Some(variants.known()?.iter().any(|variant| variant.config.as_deref() == Some(id)))
+    }
+
     /// What it is for, if that was read.
     pub fn platforms(&self) -> Option<Vec<Platform>> {
         let Self::Image { variants, .. } = self else { return None };
@@ -156,6 +187,60 @@ impl Found {
         let Self::Image { variants, .. } = self else { return None };
         variants.known()?.iter().find(|variant| variant.platform == architecture.platform())
     }
+}
+
+/// Where the image of a server comes from, before it is in a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The folder that holds its Containerfile, or Dockerfile.
+    Build(String),
+    /// An image by its name: one that the engine has, or else pulls.
+    Take(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Build(folder) => write!(f, "built from {folder}"),
+            Self::Take(image) => f.write_str(image),
+        }
+    }
+}
+
+/// An image that an engine has on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalImage {
+    /// As `sha256:…`.
+    pub id: String,
+    pub platform: Platform,
+    /// In bytes, unpacked.
+    pub size: u64,
+}
+
+/// Checks the name of a repository (Amazon ECR API reference, CreateRepository, `repositoryName`).
+///
+/// # Errors
+/// Says what is possible.
+pub fn check_repository(name: &str) -> Result<(), String> {
+    let pattern = "^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$";
+    let fits = (2..=256).contains(&name.len()) && Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(name));
+    fits.then_some(()).ok_or_else(|| {
+        format!(
+            "{name:?} cannot be the name of a repository; lower-case letters and digits, with one of . _ - between them, \
+             in parts between /"
+        )
+    })
+}
+
+/// Checks the tag of an image (OCI distribution specification, "Pulling manifests").
+///
+/// # Errors
+/// Says what is possible.
+pub fn check_tag(tag: &str) -> Result<(), String> {
+    let fits = Regex::new("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$").is_ok_and(|pattern| pattern.is_match(tag));
+    let why =
+        || format!("{tag:?} cannot be a tag; letters, digits and . _ - are possible, at most 128, no . or - first");
+    fits.then_some(()).ok_or_else(why)
 }
 
 #[cfg(test)]
@@ -200,8 +285,12 @@ mod tests {
 
     #[test]
     fn what_was_not_read_lacks_nothing() {
-        let variant =
-            |platform: &Platform| Variant { platform: platform.clone(), digest: "sha256:2".into(), command: None };
+        let variant = |platform: &Platform| Variant {
+            platform: platform.clone(),
+            digest: "sha256:2".into(),
+            command: None,
+            config: None,
+        };
         let image = |variants| Found::Image { digest: "sha256:1".into(), variants };
         let (arm, x86) = (Architecture::Arm64.platform(), Architecture::X86.platform());
         let unread = CloudError::new(ErrorKind::Denied, "ecr:GetDownloadUrlForLayer", "no");
@@ -210,5 +299,50 @@ mod tests {
         assert_eq!(image(Read::Known(vec![variant(&arm)])).lack(Architecture::X86), Some(Lack::Platform(vec![arm])));
         assert_eq!(Found::NoImage.lack(Architecture::X86), Some(Lack::NoImage));
         assert_eq!(Found::NoRepository.lack(Architecture::Arm64), Some(Lack::NoRepository));
+    }
+
+    #[rstest]
+    #[case::by_its_configuration("sha256:c", Some(true))]
+    #[case::by_its_manifest("sha256:1", Some(true))]
+    #[case::another("sha256:d", Some(false))]
+    fn an_image_is_known_by_its_id(#[case] id: &str, #[case] expected: Option<bool>) {
+        let platform = Architecture::Arm64.platform();
+        let config = Some("sha256:c".to_owned());
+        let variant = Variant { platform, digest: "sha256:1".into(), command: None, config };
+        let image = |variants| Found::Image { digest: "sha256:1".into(), variants };
+        assert_eq!(image(Read::Known(vec![variant])).is(id), expected);
+        let unread = CloudError::new(ErrorKind::Denied, "ecr:GetDownloadUrlForLayer", "no");
+        assert_eq!(image(Read::NotRead(unread)).is(id), expected.filter(|_| id == "sha256:1"));
+        assert_eq!(Found::NoImage.is(id), Some(false));
+    }
+
+    #[rstest]
+    #[case("quarterdeck/prod/files", true)]
+    #[case("files", true)]
+    #[case("a--b", false)]
+    #[case("Files", false)]
+    #[case("a/", false)]
+    #[case("a", false)]
+    fn a_repository_has_the_shape_that_ecr_takes(#[case] name: &str, #[case] fits: bool) {
+        assert_eq!(check_repository(name).is_ok(), fits);
+    }
+
+    #[rstest]
+    #[case("1.4", true)]
+    #[case("v1_a-b", true)]
+    #[case("-1", false)]
+    #[case("a b", false)]
+    #[case("", false)]
+    fn a_tag_has_the_shape_that_registries_take(#[case] tag: &str, #[case] fits: bool) {
+        assert_eq!(check_tag(tag).is_ok(), fits);
+    }
+
+    #[test]
+    fn the_audit_keeps_an_image_as_its_name() {
+        let name = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/files:1";
+        let image = EcrImage::parse(name).unwrap();
+        assert_eq!(serde_json::to_string(&image).unwrap(), format!("{name:?}"));
+        assert_eq!(serde_json::from_str::<EcrImage>(&format!("{name:?}")).unwrap(), image);
+        assert!(serde_json::from_str::<EcrImage>("\"docker.io/a:1\"").is_err());
     }
 }

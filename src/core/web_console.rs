@@ -25,6 +25,11 @@ pub enum Page {
     Stacks {
         prefix: String,
     },
+    /// Somebody of a Cognito user pool.
+    User {
+        pool: String,
+        user: String,
+    },
     /// An app client of a Cognito user pool.
     Client {
         pool: String,
@@ -64,6 +69,11 @@ pub fn url(page: &Page, region: &str) -> Option<String> {
             encoded(pool),
             encoded(client)
         ),
+        Page::User { pool, user } => format!(
+            "{base}/cognito/v2/idp/user-pools/{}/user-management/users/details/{}?region={region}",
+            encoded(pool),
+            encoded(user)
+        ),
         Page::LogGroup { group } => {
             // CloudWatch's own way to write a name behind the `#`: encoded twice, with `$` for `%`.
             let group = encoded(&encoded(group)).replace('%', "$");
@@ -98,6 +108,7 @@ mod tests {
     #[case(Page::Stack { stack: "arn:aws:cloudformation:eu-west-1:1:stack/a/b".into() }, "eu-west-1", "https://eu-west-1.console.aws.amazon.com/cloudformation/home?region=eu-west-1#/stacks/stackinfo?stackId=arn%3Aaws%3Acloudformation%3Aeu-west-1%3A1%3Astack%2Fa%2Fb")]
     #[case(Page::Stacks { prefix: "quarterdeck-prod-".into() }, "eu-west-1", "https://eu-west-1.console.aws.amazon.com/cloudformation/home?region=eu-west-1#/stacks?filteringText=quarterdeck-prod-")]
     #[case(Page::Client { pool: "eu-west-1_A".into(), client: "7x".into() }, "eu-west-1", "https://eu-west-1.console.aws.amazon.com/cognito/v2/idp/user-pools/eu-west-1_A/applications/app-clients/7x?region=eu-west-1")]
+    #[case(Page::User { pool: "eu-west-1_A".into(), user: "a b".into() }, "eu-west-1", "https://eu-west-1.console.aws.amazon.com/cognito/v2/idp/user-pools/eu-west-1_A/user-management/users/details/a%20b?region=eu-west-1")]
     #[case(Page::LogGroup { group: "/quarterdeck/prod/time".into() }, "eu-west-1", "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/$252Fquarterdeck$252Fprod$252Ftime")]
     fn a_page_has_its_address(#[case] page: Page, #[case] region: &str, #[case] expected: &str) {
         assert_eq!(url(&page, region).as_deref(), Some(expected));

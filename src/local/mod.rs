@@ -7,6 +7,7 @@
 //! It does not deploy: it says what can be deployed ([`Running`]).
 
 mod binaries;
+mod build;
 mod command;
 mod dirs;
 mod down;
@@ -25,6 +26,7 @@ mod stub;
 pub mod traffic;
 mod units;
 mod up;
+mod workshop;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -32,6 +34,7 @@ use std::time::{Duration, Instant};
 
 use crate::core::environment::Environment;
 
+pub use build::sources;
 pub use dirs::Dirs;
 pub use down::{Stopped, down};
 pub use emulator::DEFAULT_PORT;
@@ -42,6 +45,7 @@ pub use place::{ENVIRONMENT, REGION};
 pub use python::{MINISTACK_VARIABLE, MINISTACK_VERSION};
 pub use status::{EmulatorStatus, Status, status};
 pub use up::{attach, up};
+pub use workshop::{ENGINE_VARIABLE, Workshop};
 
 /// What the caller can choose. The default is right for the program; tests choose everything.
 #[derive(Debug, Clone, Default)]

@@ -6,8 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Session, read};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::fleet::Server;
-use crate::core::operation::deploy::{Deploy, Destroy, Planned, seen_stack};
+use crate::core::image::Found;
+use crate::core::operation::deploy::{Deploy, Destroy, Planned, StackDeploy, seen_stack};
 use crate::core::operation::intent::LAYOUT;
+use crate::core::operation::publish::Publish;
 use crate::core::operation::record::{Entry, Outcome};
 use crate::core::operation::rotate::{Rotation, UndoRotation};
 use crate::core::operation::service::{DEPLOYMENT, DESIRED, Restart, Rollback, Scale, ServiceRef, seen};
@@ -52,6 +54,7 @@ pub async fn judge(session: &Session, operation: &Operation) -> CloudResult<Stan
         Intent::UndoRotation(undo) => of_undo(session, operation, undo).await,
         Intent::SetSecret(set) => of_set(session, operation, set).await,
         Intent::ChangeUser(change) => of_user(session, change).await,
+        Intent::Publish(publish) => of_publish(session, operation, publish).await,
     }
 }
 
@@ -168,26 +171,51 @@ async fn of_rollback(session: &Session, rollback: &Rollback) -> CloudResult<Stan
 
 async fn of_deploy(session: &Session, operation: &Operation, deploy: &Deploy) -> CloudResult<Standing> {
     for part in deploy.stacks.iter().filter(|part| part.planned != Planned::Unchanged || part.mend) {
-        let found = session.cloud.stack(&part.stack).await?;
-        // The call that executes its change set was begun and did not arrive.
-        let reviewed = found.as_ref().is_some_and(|stack| stack.status.0 == "REVIEW_IN_PROGRESS");
-        let found = found.filter(|stack| !stack.status.absent());
-        let begun = operation.steps().iter().enumerate().any(|(index, step)| {
-            let ours = matches!(&step.work, Work::Apply(Call::Stack(call)) if call.executes(&part.stack));
-            ours && (operation.done.contains_key(&index) || (operation.was_sent(index) && !reviewed))
-        });
-        let name = &part.stack.name;
-        let Some(stack) = found else {
-            if begun || !part.create {
-                return Ok(Standing::Void(format!("stack {name} does not exist any more")));
-            }
-            continue;
-        };
-        if let Some(how) = changed_by_others(session, operation, &part.stack, &stack).await? {
-            return Ok(Standing::Overtaken(how));
+        if let Some(standing) = of_stack(session, operation, part).await? {
+            return Ok(standing);
         }
     }
     Ok(Standing::Resumable)
+}
+
+/// What has been pushed stays; whether somebody else has taken a tag is asked.
+async fn of_publish(session: &Session, operation: &Operation, publish: &Publish) -> CloudResult<Standing> {
+    for image in &publish.images {
+        let stack = image.stack.as_ref().filter(|stack| stack.planned != Planned::Unchanged);
+        if let Some(stack) = stack
+            && let Some(standing) = of_stack(session, operation, stack).await?
+        {
+            return Ok(standing);
+        }
+        let Some(push) = &image.push else { continue };
+        let found = session.cloud.image(&push.image).await?;
+        if let Found::Image { digest, .. } = &found
+            && found.is(&push.id) == Some(false)
+        {
+            return Ok(Standing::Overtaken(format!("{} is another image now, {digest}", push.image)));
+        }
+    }
+    Ok(Standing::Resumable)
+}
+
+/// Why the change of a stack cannot go on; `None` if it can.
+async fn of_stack(session: &Session, operation: &Operation, part: &StackDeploy) -> CloudResult<Option<Standing>> {
+    let found = session.cloud.stack(&part.stack).await?;
+    // The call that executes its change set was begun and did not arrive.
+    let reviewed = found.as_ref().is_some_and(|stack| stack.status.0 == "REVIEW_IN_PROGRESS");
+    let found = found.filter(|stack| !stack.status.absent());
+    let begun = operation.steps().iter().enumerate().any(|(index, step)| {
+        let ours = matches!(&step.work, Work::Apply(Call::Stack(call)) if call.executes(&part.stack));
+        ours && (operation.done.contains_key(&index) || (operation.was_sent(index) && !reviewed))
+    });
+    let name = &part.stack.name;
+    let Some(stack) = found else {
+        if begun || !part.create {
+            return Ok(Some(Standing::Void(format!("stack {name} does not exist any more"))));
+        }
+        return Ok(None);
+    };
+    Ok(changed_by_others(session, operation, &part.stack, &stack).await?.map(Standing::Overtaken))
 }
 
 /// Whether the last change of a stack was the operation's own. It may have several, each with a token that

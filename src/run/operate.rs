@@ -5,8 +5,10 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use super::{Session, verify};
+use crate::cloud::CloudResult;
+use crate::core::image::{EcrImage, Found};
 use crate::core::operation::protocol::News;
-use crate::core::operation::{Event, Order};
+use crate::core::operation::{Applied, Approved, Call, Event, Facts, ImageCall, Order};
 use crate::core::stack::StackRef;
 
 /// Carries out one effect of an operation as [`carry_out`] does, after the pause that it asks for.
@@ -42,7 +44,7 @@ pub fn carry_out(session: Session, effect: Order) -> BoxFuture<'static, Option<E
         }
         Order::Apply(step, approved, _) => Box::pin(async move {
             tracing::info!(operation = approved.operation(), call = ?approved.call(), "apply");
-            let news = match session.cloud.apply(*approved).await {
+            let news = match applied(&session, *approved).await {
                 Ok(applied) => News::Applied(applied),
                 Err(error) => News::Failed(error),
             };
@@ -59,6 +61,31 @@ pub fn carry_out(session: Session, effect: Order) -> BoxFuture<'static, Option<E
         }),
         Order::Discard => Box::pin(async { None }),
     }
+}
+
+/// Brings a call to who carries it out.
+async fn applied(session: &Session, approved: Approved) -> CloudResult<Applied> {
+    match approved.call() {
+        Call::Image(ImageCall::Push(push)) => {
+            let found = session.cloud.image(&push.image).await?;
+            match (&found, found.is(&push.id)) {
+                (Found::Image { .. }, Some(true)) => return Ok(Applied::Done(Facts::new())),
+                (Found::Image { digest, .. }, Some(false)) => return Ok(Applied::Void(taken(&push.image, digest))),
+                // What cannot be compared is left to the registry, which refuses another image under this tag.
+                _ => {}
+            }
+            let login = session.cloud.registry(&push.image).await?;
+            session.engine.push(&approved, &login).await
+        }
+        Call::Service(_) | Call::Stack(_) | Call::Secret(_) | Call::User(_) | Call::Board(_) => {
+            session.cloud.apply(approved).await
+        }
+    }
+}
+
+/// That somebody else has given the tag away since it was planned.
+fn taken(image: &EcrImage, digest: &str) -> String {
+    format!("{image} is another image now, {digest}; choose another tag in quarterdeck.toml and plan again")
 }
 
 /// Discards drafts, given as stack and change set. One that cannot be discarded does no harm; the log

@@ -10,6 +10,7 @@ use crate::cloud::{Cloud, CloudResult};
 use crate::core::environment::Environment;
 use crate::core::identity::Context;
 use crate::core::plan::{Confirm, Place};
+use crate::engine::Engine;
 
 /// A cloud, the environment in it that is worked on, and the audit.
 ///
@@ -20,6 +21,8 @@ use crate::core::plan::{Confirm, Place};
 pub struct Session {
     /// The cloud.
     pub cloud: Arc<dyn Cloud>,
+    /// The container engine of this machine, which pushes images.
+    pub engine: Arc<dyn Engine>,
     /// Which environment is worked on: its name, cluster, region and endpoint, and what is allowed.
     pub context: Context,
     /// The environment's file, `quarterdeck.toml`, if there is one.

@@ -10,9 +10,9 @@ use crate::core::fleet::Server;
 use crate::core::operation::deploy::seen_stack;
 use crate::core::operation::protocol::News;
 use crate::core::operation::verify::{
-    bounds_are, changed_last_by, gone, settled, steady, task_stopped, user_enabled, variable_set,
+    bounds_are, changed_last_by, gone, published, settled, steady, task_stopped, user_enabled, variable_set,
 };
-use crate::core::operation::work::{Shown, TokenProbe};
+use crate::core::operation::work::{Push, Shown, TokenProbe};
 use crate::core::operation::{Check, CheckState, Fact, Facts};
 use crate::core::reach::{Broken, Reach};
 use crate::core::stack::{Stack, StackDetail, StackRef};
@@ -72,6 +72,7 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         }
         Check::TokenGranted { probe } => granted(session, probe).await?,
         Check::TokenRefused { probe } => refused(session, probe).await?,
+        Check::Published { server, push } => return pushed(session, server, push).await,
         Check::VariableSet { secret, key, version } => variable_set(&cloud.variables(secret).await?, key, version),
         Check::UserEnabled { pool, user, enabled } => {
             user_enabled(cloud.user(pool, user).await?.as_ref(), user, *enabled)
@@ -86,6 +87,13 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         }
     };
     Ok((state, Facts::new()))
+}
+
+/// Whether the registry has an image, and its digest as a fact.
+async fn pushed(session: &Session, server: &str, push: &Push) -> CloudResult<(CheckState, Facts)> {
+    let (state, digest) = published(&session.cloud.image(&push.image).await?, push);
+    let facts = digest.map(|digest| Facts::of(Fact::Image(server.to_owned()), digest));
+    Ok((state, facts.unwrap_or_default()))
 }
 
 /// Whether a server accepts its client, as a fact: either answer is one.

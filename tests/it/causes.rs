@@ -365,6 +365,7 @@ async fn session_at(url: &str, home: &std::path::Path) -> Session {
         cloud: std::sync::Arc::new(connect(&access).await.unwrap()),
         context: fixtures::context(),
         environment: None,
+        engine: std::sync::Arc::new(crate::support::engine::Without),
         overrides: std::sync::Arc::default(),
         audit: Audit::open(home).unwrap(),
     }

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::publish::equip;
+use crate::support::engine::FILE;
 use crate::support::operators::Desk;
 use crate::support::world::{Setup, World};
 use quarterdeck::core::operation::record::Outcome;
@@ -123,6 +125,26 @@ async fn an_undo(#[values(true, false)] dual: bool) {
             })
         },
         served_with_one_secret,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_publish() {
+    everywhere(
+        || World::deployed(setup(true)),
+        |desk| {
+            Box::pin(async {
+                equip(desk, FILE);
+                PlanRequest::Publish { servers: Vec::new(), from: None }
+            })
+        },
+        |world| {
+            let state = world.state();
+            let stack = state.stacks.iter().find(|stack| stack.name == "quarterdeck-prod-files-Repository");
+            assert_eq!(stack.map(|stack| stack.status.as_str()), Some("CREATE_COMPLETE"));
+            assert_eq!(state.repositories["quarterdeck/prod/files"].keys().collect::<Vec<_>>(), ["1"]);
+        },
     )
     .await;
 }

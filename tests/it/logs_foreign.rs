@@ -463,6 +463,7 @@ async fn a_server_that_comes_while_its_log_is_followed_joins() {
         cloud: Arc::new(connect(&access).await.unwrap()),
         context: Context { region: HOME.into(), cluster: "c".into(), environment: "c".into(), ..Context::default() },
         environment: None,
+        engine: Arc::new(crate::support::engine::Without),
         overrides: Arc::default(),
         audit: Audit::open(home.path()).unwrap(),
     };

@@ -429,8 +429,11 @@ fn world_of(mark: &str) -> World {
         finding: None,
         task: None,
     };
-    world.history =
-        History { moments: vec![moment(10, Kind::Stack), moment(90, Kind::Operation)], gaps: vec![mark.into()] };
+    world.history = History {
+        moments: vec![moment(10, Kind::Stack), moment(90, Kind::Operation)],
+        captured: None,
+        gaps: vec![mark.into()],
+    };
     world.clusters.iter_mut().for_each(|cluster| cluster.name = format!("{}-{mark}", cluster.name));
     world
 }

@@ -240,6 +240,7 @@ fn a_console_beside_a_task_that_panics() {
             cloud: Arc::new(connect(&access).await.expect("a cloud")),
             context: Context { environment: "x".into(), cluster: "quarterdeck-x".into(), ..Context::default() },
             environment: None,
+            engine: Arc::new(crate::support::engine::Without),
             overrides: Arc::default(),
             audit: Audit::open(Path::new("state")).expect("an audit"),
         };

@@ -108,6 +108,7 @@ async fn session(account: &Account) -> (Session, tempfile::TempDir) {
             ..fixtures::context()
         },
         environment: None,
+        engine: Arc::new(crate::support::engine::Without),
         overrides: Arc::default(),
         audit: Audit::open(directory.path()).unwrap(),
     };

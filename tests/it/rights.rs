@@ -85,7 +85,7 @@ fn every_call_that_an_error_names_is_in_the_table() {
     let named = Regex::new(r#""([a-z0-9-]+:[A-Z][A-Za-z]+)""#).unwrap();
     let code = code();
     // What is not asked of AWS.
-    let others = ["aws:Configure", "os:Random"];
+    let others = ["aws:Configure", "engine:Push", "os:Random"];
     let unknown: BTreeSet<&str> = named
         .captures_iter(&code)
         .map(|found| found.get(1).unwrap().as_str())
@@ -103,6 +103,7 @@ fn every_call_that_an_error_names_is_in_the_table() {
 #[case(Job::Scale, &[Part::Reads, Part::Restart, Part::Scale, Part::StopTask])]
 #[case(Job::Rotate, &[Part::Reads, Part::Secrets, Part::Rotate, Part::Users])]
 #[case(Job::Deploy, &[Part::Reads, Part::Secrets, Part::Deploy, Part::Refused, Part::Discard, Part::Destroy, Part::Images])]
+#[case(Job::Publish, &[Part::Reads, Part::Images, Part::Publish])]
 #[tokio::test]
 async fn a_job_makes_no_call_that_its_policy_forbids(#[case] job: Job, #[case] parts: &[Part]) {
     let scope = Scope {
@@ -146,6 +147,8 @@ fn printed(args: &[&str]) -> (i32, Value, String) {
 #[case(&["scale"])]
 #[case(&["rotate"])]
 #[case(&["deploy"])]
+#[case(&["publish"])]
+#[case(&["publish", "--with-role"])]
 #[case(&["deploy", "--with-role"])]
 #[case(&["deploy", "--with-role", "arn:aws:iam::123456789012:role/ci"])]
 #[case(&["deploy", "--part", "1"])]
@@ -180,7 +183,7 @@ fn the_role_is_that_of_the_configuration_unless_one_is_named() {
 }
 
 #[rstest]
-#[case(&["watch", "--with-role"], 2, "--with-role is for deploy")]
+#[case(&["watch", "--with-role"], 2, "--with-role is for deploy and publish")]
 #[case(&["watch", "--part", "9"], 2, "only 1 to 1")]
 #[case(&["watch", "--part", "0"], 2, "only 1 to 1")]
 fn a_policy_that_cannot_be_is_refused(#[case] args: &[&str], #[case] code: i32, #[case] why: &str) {

@@ -394,6 +394,7 @@ async fn a_stack_that_waits_for_a_deployment_says_that_it_bakes() {
         cloud: std::sync::Arc::new(cloud(&account).await),
         context: fixtures::context(),
         environment: None,
+        engine: std::sync::Arc::new(crate::support::engine::Without),
         overrides: std::sync::Arc::default(),
         audit: Audit::open(home.path()).unwrap(),
     };

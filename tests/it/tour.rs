@@ -1,7 +1,9 @@
 //! A tour that makes every call of the wall, with whatever the AWS answers, and keeps what was said of it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use crate::support::engine::{self, Shelf};
 use crate::support::front::{Front, Spoilt};
 use crate::support::operators;
 use crate::support::plans::{self, bare};
@@ -9,7 +11,8 @@ use crate::support::world::{Setup, User, World};
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use quarterdeck::aws::{Access, connect};
-use quarterdeck::core::image::EcrImage;
+use quarterdeck::core::environment::Architecture;
+use quarterdeck::core::image::{EcrImage, Source};
 use quarterdeck::core::logs::LogQuery;
 use quarterdeck::core::logs::insights::InsightsRequest;
 use quarterdeck::core::operation::service::StopTask;
@@ -42,6 +45,8 @@ pub enum Part {
     Stuck,
     Images,
     Users,
+    /// An image goes to a repository that is made for it.
+    Publish,
 }
 
 impl Part {
@@ -76,6 +81,7 @@ impl Part {
             C::DescribeUserPool | C::UpdateUserPool => Self::Stuck,
             C::DescribeLoadBalancerAttributes | C::ModifyLoadBalancerAttributes => Self::Stuck,
             C::BatchGetImage | C::GetDownloadUrlForLayer => Self::Images,
+            C::GetAuthorizationToken => Self::Publish,
         }
     }
 }
@@ -120,6 +126,7 @@ pub async fn tour(part: Part, spoilt: Option<Spoilt>) -> (Vec<String>, String) {
         Part::Discard => discard(&session, &world).await,
         Part::Images => images(&session).await,
         Part::Users => users(&session, &world).await,
+        Part::Publish => publish(&mut session, &world).await,
         Part::Destroy => planned(&session, &world, PlanRequest::Destroy).await,
         Part::Stuck => {
             world.state().half_delete("platform");
@@ -191,6 +198,14 @@ async fn users(session: &Session, world: &World) -> String {
         said += &planned(session, world, PlanRequest::ChangeUser { user: "anna".into(), change }).await;
     }
     said
+}
+
+async fn publish(session: &mut Session, world: &World) -> String {
+    let shelf = Shelf::new(world);
+    shelf.put(Source::Build("./files".into()), engine::config(Architecture::Arm64, "a"));
+    session.engine = Arc::new(shelf);
+    session.environment = Some(Arc::new(toml::from_str(engine::FILE).unwrap()));
+    planned(session, world, PlanRequest::Publish { servers: Vec::new(), from: None }).await
 }
 
 /// A change set of a stack that has nothing else.

@@ -6,7 +6,7 @@ import cfnlint.decode.cfn_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-NAMES = ["edge", "network", "platform", "server"]
+NAMES = ["edge", "network", "platform", "server", "repository"]
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:files-AbCdEf"
 # A server that knows nothing of gangway, with everything that it may have.
 APP = {

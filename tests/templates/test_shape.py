@@ -12,13 +12,13 @@ import templates
 # CloudFormation takes no more without a bucket.
 MOST_BYTES = 51_200
 # What an operator gives a server; everything else comes from defaults and outputs.
-GIVEN = {"edge": set(), "network": set(), "platform": set(), "server": {"ServerName", "Image", "Path", "Priority"}}
+GIVEN = {"edge": set(), "network": set(), "platform": set(), "server": {"ServerName", "Image", "Path", "Priority"}, "repository": {"RepositoryName"}}
 # Whose outputs each template's parameters are.
-BEFORE = {"edge": [], "network": [], "platform": ["edge", "network"], "server": ["network", "platform"]}
+BEFORE = {"edge": [], "network": [], "platform": ["edge", "network"], "server": ["network", "platform"], "repository": []}
 # Properties that name a real thing.
 NAMING = {
     "AliasName", "AlarmName", "ClientName", "ClusterName", "Domain", "Family", "LogGroupName", "Name", "PolicyName",
-    "RoleName", "ServiceName", "TopicName", "UserPoolName",
+    "RepositoryName", "RoleName", "ServiceName", "TopicName", "UserPoolName",
 }
 # Types whose names are unique within the environment's cluster or user pool, not the account.
 WITHIN = {"AWS::ECS::Service", "AWS::Cognito::UserPoolResourceServer", "AWS::Cognito::UserPoolClient"}
@@ -35,7 +35,7 @@ def nodes(node):
 # Chosen when a stack is made: the console refuses a change, or gives what never changes.
 CHOSEN_ONCE = {
     "Environment", "ServerName", "OriginMode", "CognitoDomainPrefix", "KeepLogs", "VpcId", "VpcCidr",
-    "ClusterName", "UserPoolId", "LoadBalancerFullName",
+    "ClusterName", "UserPoolId", "LoadBalancerFullName", "RepositoryName",
 }
 # Several may have one name, as the revisions of a family, or another property tells them apart.
 ALIKE = {"AWS::ECS::TaskDefinition", "AWS::Cognito::UserPoolClient", "AWS::Cognito::UserPoolResourceServer"}

@@ -15,9 +15,9 @@ mod variable;
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use super::AwsCloud;
+use super::{AwsCloud, error};
 use crate::cloud::{CloudResult, Writes};
-use crate::core::operation::{Applied, Approved, Call, Facts};
+use crate::core::operation::{Applied, Approved, Call, Facts, ImageCall};
 
 #[async_trait]
 impl Writes for AwsCloud {
@@ -44,6 +44,10 @@ impl AwsCloud {
                 written
             }
             Call::User(call) => self.write_user(call).await,
+            // The engine has the layers, so `run::operate` brings it there.
+            Call::Image(ImageCall::Push(push)) => {
+                Err(error::invalid("engine:Push", format!("{} is pushed by the container engine", push.image)))
+            }
             Call::Board(call) => self.write_board(call).await.map(nothing).map(Applied::Done),
         }
     }

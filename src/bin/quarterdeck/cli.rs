@@ -166,7 +166,7 @@ pub struct RightsFlags {
     /// The job.
     #[arg(value_enum)]
     pub job: RightsJob,
-    /// With `deploy`: CloudFormation assumes a role, so that who deploys needs less; else that of `[deploy] role`.
+    /// With `deploy` or `publish`: CloudFormation assumes a role, so that the operator needs less; else that of `[deploy] role`.
     #[arg(long, value_name = "ARN", num_args = 0..=1)]
     pub with_role: Option<Option<String>>,
     /// The account; else that of the caller.
@@ -184,9 +184,10 @@ impl RightsFlags {
     /// When a role is named for another job than a deploy.
     pub fn options(self) -> Result<RightsOptions, Refusal> {
         let of = match (self.job, self.with_role) {
-            (RightsJob::Deploy, Some(role)) => RightsOf::DeployWithRole(role),
+            (RightsJob::Deploy, Some(role)) => RightsOf::WithRole(Job::Deploy, role),
+            (RightsJob::Publish, Some(role)) => RightsOf::WithRole(Job::Publish, role),
             (_, Some(_)) => {
-                let why = "--with-role is for deploy: no other job passes a role to CloudFormation";
+                let why = "--with-role is for deploy and publish: no other job passes a role to CloudFormation";
                 return Err(Refusal::new(ErrorKind::Invalid, why));
             }
             (RightsJob::Watch, None) => RightsOf::Job(Job::Watch),
@@ -194,6 +195,7 @@ impl RightsFlags {
             (RightsJob::Scale, None) => RightsOf::Job(Job::Scale),
             (RightsJob::Rotate, None) => RightsOf::Job(Job::Rotate),
             (RightsJob::Deploy, None) => RightsOf::Job(Job::Deploy),
+            (RightsJob::Publish, None) => RightsOf::Job(Job::Publish),
             (RightsJob::Cloudformation, None) => RightsOf::CloudFormation,
         };
         Ok(RightsOptions { of, account: self.account, part: self.part })
@@ -213,6 +215,8 @@ pub enum RightsJob {
     Rotate,
     /// Plan, deploy and destroy.
     Deploy,
+    /// Bring images to their repositories in ECR.
+    Publish,
     /// What the role needs that CloudFormation assumes for a deploy.
     Cloudformation,
 }
@@ -233,6 +237,15 @@ pub enum EnvironmentWrite {
         /// Only these servers, and what they need.
         servers: Vec<String>,
     },
+    /// Bring images of servers to their repositories in ECR, which are made where they are missing. Planning builds
+    /// them, on this machine alone.
+    Publish {
+        /// Only these servers; else all for which the environment's file says `build` or `from`.
+        servers: Vec<String>,
+        /// Take this image, of this machine or of a registry, instead of what the file says.
+        #[arg(long, value_name = "IMAGE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        from: Option<String>,
+    },
     /// Delete the environment's stacks. Asks for its name.
     Destroy,
 }
@@ -242,6 +255,7 @@ impl EnvironmentWrite {
     pub fn request(self) -> PlanRequest {
         match self {
             Self::Deploy { servers } => PlanRequest::Deploy { servers },
+            Self::Publish { servers, from } => PlanRequest::Publish { servers, from },
             Self::Destroy => PlanRequest::Destroy,
         }
     }

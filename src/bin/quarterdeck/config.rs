@@ -209,9 +209,13 @@ pub fn environment(named: Option<&Path>) -> Result<Option<Environment>, ConfigEr
 /// # Errors
 /// When the text has an unknown key or an impossible value.
 pub fn parse_environment(path: &Path, text: &str) -> Result<Environment, ConfigError> {
-    let environment: Environment =
+    let mut environment: Environment =
         toml::from_str(text).map_err(|error| ConfigError::Parse { path: path.to_owned(), error })?;
     environment.validate().map_err(|error| ConfigError::Environment { path: path.to_owned(), error })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for build in environment.servers.iter_mut().filter_map(|server| server.build.as_mut()) {
+        *build = folder.join(&*build).display().to_string();
+    }
     Ok(environment)
 }
 
@@ -297,6 +301,18 @@ mod tests {
     }
 
     #[rstest]
+    #[case("quarterdeck.toml", "./files", "./files")]
+    #[case("ops/prod.toml", "../files", "ops/../files")]
+    #[case("ops/prod.toml", "/srv/files", "/srv/files")]
+    fn a_folder_is_built_from_where_the_file_is(#[case] path: &str, #[case] build: &str, #[case] expected: &str) {
+        let text = format!(
+            "environment = 'prod'\nregion = 'eu-west-1'\n[[server]]\nname = 'files'\nimage = 'x'\nbuild = '{build}'"
+        );
+        let environment = parse_environment(Path::new(path), &text).unwrap();
+        assert_eq!(environment.servers[0].build.as_deref(), Some(expected));
+    }
+
+    #[rstest]
     #[case("environment = 'Prod'\nregion = 'eu-west-1'", "environment: \"Prod\" is not possible")]
     #[case("environment = 'prod'\nregion = 'mars-1'", "region: \"mars-1\" is not an AWS region")]
     #[case("environment = 'prod'\nregion = 'eu-west-1'\n[network]\nzones = 9", "network.zones: 9")]
@@ -307,6 +323,18 @@ mod tests {
     #[case(
         "environment = 'prod'\nregion = 'eu-west-1'\n[[server]]\nname = 'platform'\nimage = 'x'",
         "stack of every environment"
+    )]
+    #[case(
+        "environment = 'prod'\nregion = 'eu-west-1'\n[[server]]\nname = 'files'\nimage = 'x'\nbuild = 'a'\nfrom = 'b'",
+        "server.files.build: an image is built, or it is taken"
+    )]
+    #[case(
+        "environment = 'prod'\nregion = 'eu-west-1'\n[[server]]\nname = 'files'\nimage = 'x'\nfrom = '--creds'",
+        "server.files.from: it is empty or begins with -"
+    )]
+    #[case(
+        "environment = 'prod'\nregion = 'eu-west-1'\n[[server]]\nname = 'files'\nimage = 'x'\nkeep_images = 0",
+        "server.files.keep_images: 0 is not possible"
     )]
     #[case("environment = 'prod'\nregion = 'eu-west-1'\nextra = 1", "unknown field `extra`")]
     #[case("environment = 'prod'\nregion = 'eu-west-1'\n[network]\nnat = 'singel'", "`none`, `single`, `per-zone`")]

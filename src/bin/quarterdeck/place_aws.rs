@@ -10,9 +10,11 @@ use quarterdeck::core::environment::names::NamedCluster;
 use quarterdeck::core::environment::{Environment, names};
 use quarterdeck::core::error::{PlanError, Refusal};
 use quarterdeck::core::identity::Context;
+use quarterdeck::local::Workshop;
 use quarterdeck::run::Session;
 use quarterdeck::run::audit::Audit;
 use quarterdeck::run::definitions::Definitions;
+use quarterdeck::run::headless;
 use quarterdeck::run::places::Places;
 
 use crate::Start;
@@ -158,6 +160,7 @@ impl Maker {
             cloud: Arc::new(cloud),
             context,
             environment: work.file.map(Arc::new),
+            engine: Arc::new(Workshop::new(config::Places::find().state, headless::progress)),
             overrides: Arc::default(),
             audit: self.audit.clone(),
         })

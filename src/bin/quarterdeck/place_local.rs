@@ -49,6 +49,7 @@ async fn environment(
         Some(_) => config::environment(start.global.file.as_deref())?.unwrap_or_else(|| running.environment.clone()),
         None => config::parse_environment(Path::new("quarterdeck.toml"), ENVIRONMENT)?,
     };
+    local::sources(running, &mut environment, show).await?;
     local::in_front(running, &mut environment, show).await?;
     if running.engine.is_none() {
         progress("      no container engine: the control plane runs alone, without servers");

@@ -61,7 +61,7 @@ pub fn cautions(environment: &Environment, planned: &[StackDeploy], deployed: &[
                 all.extend(path_caution(&after));
                 all.extend(front::caution(&after, environment));
             }
-            Template::Edge => {}
+            Template::Edge | Template::Repository => {}
         }
     }
     all.extend(front::rewritten(&before, planned));

@@ -186,6 +186,7 @@ fn check_priorities(servers: &[ServerSpec]) -> Result<(), InvalidEnvironment> {
 fn server(server: &ServerSpec) -> Result<(), InvalidEnvironment> {
     let section = Section::new(&format!("server.{}", server.name), Template::Server);
     section.check_all(&settings::server(server))?;
+    Section::new(&format!("server.{}", server.name), Template::Repository).check_all(&settings::repository(server))?;
     Section::new(&format!("server.{}.app", server.name), Template::Server).check_all(&unnamed(server))?;
     let default = |parameter| Template::Server.default_of(parameter).and_then(|text| text.parse().ok());
     let size = (server.cpu.or_else(|| default("Cpu")), server.memory.or_else(|| default("Memory")));

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::image::Source;
+
 mod app;
 mod changes;
 mod choice;
@@ -21,7 +23,7 @@ pub use changes::{Needed, app_changes, cautions, check_changes, check_front, nee
 pub use choice::{
     Architecture, AuthorizationServer, LogMode, Mfa, Nat, Origin, Providers, Sessions, Tier, ToolScope, Transport,
 };
-pub use stacks::stacks;
+pub use stacks::{repository, stacks};
 pub use template::{Parameter, Template};
 
 /// The region in which CloudFront's web ACLs live (AWS WAF developer guide).
@@ -210,6 +212,12 @@ pub struct ServerSpec {
     pub gangway: Option<bool>,
     /// A server that knows nothing of gangway.
     pub app: Option<App>,
+    /// The folder with the Containerfile that `publish` builds the image from, as a path from the file's folder.
+    pub build: Option<String>,
+    /// The image that `publish` takes: one of this machine, or of another registry.
+    pub from: Option<String>,
+    /// How many images its repository keeps.
+    pub keep_images: Option<u32>,
 }
 
 /// An invalid environment: which key, why, and what is possible.
@@ -317,6 +325,29 @@ impl ServerSpec {
         (min, self.max.unwrap_or(min))
     }
 
+    /// Where `publish` gets the image from, if the file says it.
+    pub fn source(&self) -> Option<Source> {
+        let build = self.build.clone().map(Source::Build);
+        build.or_else(|| self.from.clone().map(Source::Take))
+    }
+
+    fn check_source(&self) -> Result<(), InvalidEnvironment> {
+        let key = |key: &str| format!("server.{}.{key}", self.name);
+        if self.build.is_some() && self.from.is_some() {
+            return Err(invalid(
+                &key("build"),
+                "an image is built, or it is taken with `from`; say one of the two".into(),
+            ));
+        }
+        for (name, value) in [("build", &self.build), ("from", &self.from)] {
+            if value.as_ref().is_some_and(|value| value.trim().is_empty() || value.starts_with('-')) {
+                let why = "it is empty or begins with -; it is a folder with a Containerfile, or the name of an image";
+                return Err(invalid(&key(name), why.into()));
+            }
+        }
+        Ok(())
+    }
+
     /// Who checks the tokens: the image, or gangway in front of it.
     fn check_front(&self) -> Result<(), InvalidEnvironment> {
         let Some(app) = &self.app else { return Ok(()) };
@@ -345,6 +376,7 @@ impl ServerSpec {
             let reason = format!("{url:?} is not possible; https://…, http://localhost:PORT/…, or an app's own scheme");
             return Err(invalid(&format!("server.{}.callback_urls", self.name), reason));
         }
+        self.check_source()?;
         self.check_front()?;
         match &self.path {
             Some(path) if !path.starts_with('/') || path.ends_with('/') => Err(invalid(

@@ -46,6 +46,24 @@ pub fn stack(environment: &str, part: &str) -> String {
     format!("quarterdeck-{environment}-{part}")
 }
 
+/// The stack of a server's repository. No server has such a name: those are in lower case.
+pub fn repository_stack(environment: &str, server: &str) -> String {
+    format!("quarterdeck-{environment}-{server}-{REPOSITORY}")
+}
+
+/// Whether a stack is that of a repository, by its name. It outlives the environment, as the images in it do.
+pub fn is_repository_stack(stack: &str) -> bool {
+    stack.rsplit('-').next() == Some(REPOSITORY)
+}
+
+/// The last word of the names of such stacks.
+const REPOSITORY: &str = "Repository";
+
+/// Repository of a server's images.
+pub fn repository(environment: &str, server: &str) -> String {
+    format!("quarterdeck/{environment}/{server}")
+}
+
 /// Log group of a server.
 pub fn log_group(environment: &str, server: &str) -> String {
     format!("/quarterdeck/{environment}/{server}")

@@ -154,6 +154,11 @@ pub(super) fn server(server: &ServerSpec) -> Vec<Setting> {
     ]
 }
 
+/// `[[server]]`, for the stack of its repository.
+pub(super) fn repository(server: &ServerSpec) -> Vec<Setting> {
+    vec![Setting::one("keep_images", "KeepImages", server.keep_images)]
+}
+
 /// `[server.app]`, for the stack of its server. It is said as a whole, so that each parameter has a value where
 /// it is said.
 pub(super) fn app(server: &ServerSpec) -> Vec<Setting> {

@@ -16,6 +16,8 @@ pub enum Template {
     /// Cluster, load balancer, CloudFront, Cognito.
     Platform,
     Server,
+    /// The repository of a server's images.
+    Repository,
 }
 
 /// What `build.rs` has read in a template.
@@ -48,6 +50,7 @@ impl Template {
             Self::Network => include_str!("../../../stack/network.yaml"),
             Self::Platform => include_str!("../../../stack/platform.yaml"),
             Self::Server => include_str!("../../../stack/server.yaml"),
+            Self::Repository => include_str!("../../../stack/repository.yaml"),
         }
     }
 
@@ -58,6 +61,7 @@ impl Template {
             Self::Network => "stack/network.yaml",
             Self::Platform => "stack/platform.yaml",
             Self::Server => "stack/server.yaml",
+            Self::Repository => "stack/repository.yaml",
         }
     }
 
@@ -67,6 +71,7 @@ impl Template {
             Self::Network => &NETWORK,
             Self::Platform => &PLATFORM,
             Self::Server => &SERVER,
+            Self::Repository => &REPOSITORY,
         }
     }
 
@@ -143,7 +148,8 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    const ALL: [Template; 4] = [Template::Edge, Template::Network, Template::Platform, Template::Server];
+    const ALL: [Template; 5] =
+        [Template::Edge, Template::Network, Template::Platform, Template::Server, Template::Repository];
 
     /// Counts in the text agree with what the build has read.
     #[test]

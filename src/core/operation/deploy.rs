@@ -125,7 +125,7 @@ impl StackDeploy {
         Some(Protection { stack: self.stack.clone(), keep, role: self.role.clone() })
     }
 
-    fn steps(&self, steps: &mut Steps, operation: &str, facts: &Facts, after: Vec<usize>) -> Option<usize> {
+    pub(super) fn steps(&self, steps: &mut Steps, operation: &str, facts: &Facts, after: Vec<usize>) -> Option<usize> {
         match (&self.planned, self.mend) {
             (Planned::Unchanged, false) => None,
             (Planned::Unchanged, true) => Some(self.finish(steps, operation, facts, after)),

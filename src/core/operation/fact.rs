@@ -37,6 +37,8 @@ pub enum Fact {
     DeploymentAt(String),
     /// Whether this server accepts its client: `yes` or `no`.
     Accepts(String),
+    /// The digest that the image of this server has in its registry.
+    Image(String),
     /// What the operator agreed to find instead of what the plan showed, by what it is about.
     Seen(String),
     /// The client that takes the old one's place.
@@ -67,6 +69,7 @@ impl fmt::Display for Fact {
             Self::Lease(secret) => write!(f, "lease.{secret}"),
             Self::DeploymentAt(service) => write!(f, "deployment-at.{service}"),
             Self::Accepts(service) => write!(f, "accepts.{service}"),
+            Self::Image(server) => write!(f, "image.{server}"),
             Self::Seen(what) => write!(f, "seen.{what}"),
             Self::Client => f.write_str("client"),
             Self::ClientSecret => f.write_str("client-secret"),
@@ -97,6 +100,7 @@ impl From<&str> for Fact {
             (_, Some(("lease", name))) => Some(of(Self::Lease, name)),
             (_, Some(("deployment-at", name))) => Some(of(Self::DeploymentAt, name)),
             (_, Some(("accepts", name))) => Some(of(Self::Accepts, name)),
+            (_, Some(("image", name))) => Some(of(Self::Image, name)),
             (_, Some(("seen", name))) => Some(of(Self::Seen, name)),
             // A stack's name has no dot.
             (_, Some(("output", name))) => {
@@ -236,6 +240,7 @@ mod tests {
     #[case("lease.s", Fact::Lease("s".into()))]
     #[case("deployment-at.time", Fact::DeploymentAt("time".into()))]
     #[case("accepts.time", Fact::Accepts("time".into()))]
+    #[case("image.files", Fact::Image("files".into()))]
     #[case("seen.desired.time", Fact::Seen("desired.time".into()))]
     #[case("client", Fact::Client)]
     #[case("client-secret", Fact::ClientSecret)]

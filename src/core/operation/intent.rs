@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deploy::{Deploy, Destroy};
 use super::fact::Facts;
+use super::publish::Publish;
 use super::rotate::{Rotation, UndoRotation};
 use super::service::{Restart, Rollback, Scale, StopTask};
 use super::user::{ChangeUser, UserChange};
@@ -42,6 +43,13 @@ pub enum PlanRequest {
     },
     /// Delete the environment's stacks.
     Destroy,
+    /// Bring images of servers to their registry.
+    Publish {
+        /// The servers; empty is all for which the file says where their image comes from.
+        servers: Vec<String>,
+        /// An image that is taken instead of what the file says.
+        from: Option<String>,
+    },
     /// Rotate a client's secret.
     Rotate {
         /// Client id or name.
@@ -79,6 +87,8 @@ impl PlanRequest {
             Self::StopTask { task } => format!("stop task {task}"),
             Self::Deploy { .. } => format!("deploy {environment}"),
             Self::Destroy => format!("destroy {environment}"),
+            Self::Publish { servers, .. } if servers.is_empty() => format!("publish the images of {environment}"),
+            Self::Publish { servers, .. } => format!("publish the image of {}", servers.join(", ")),
             Self::Rotate { client, .. } => format!("rotate {client}"),
             Self::SetSecret { server, key } => format!("set {key} of {server}"),
             Self::ChangeUser { user, change } => format!("{} {user}", change.verb()),
@@ -119,6 +129,8 @@ pub enum Intent {
     SetSecret(SetSecret),
     /// Sign a user out, or say whether they may sign in.
     ChangeUser(ChangeUser),
+    /// Bring images of servers to their registry.
+    Publish(Publish),
 }
 
 impl Intent {
@@ -135,12 +147,13 @@ impl Intent {
             Self::UndoRotation(_) => "undo-rotation",
             Self::SetSecret(_) => "set-secret",
             Self::ChangeUser(user) => user.change.word(),
+            Self::Publish(_) => "publish",
         }
     }
 
     /// Whether it stays open after a failure, so that it can be resumed or undone.
     pub fn stays_open_on_failure(&self) -> bool {
-        matches!(self, Self::Rotate(_) | Self::UndoRotation(_) | Self::Destroy(_))
+        matches!(self, Self::Rotate(_) | Self::UndoRotation(_) | Self::Destroy(_) | Self::Publish(_))
     }
 
     /// The steps, each after those that it needs.
@@ -159,6 +172,7 @@ impl Intent {
             Self::UndoRotation(undo) => undo.steps(operation, facts),
             Self::SetSecret(set) => set.steps(operation, facts),
             Self::ChangeUser(user) => user.steps(),
+            Self::Publish(publish) => publish.steps(operation, facts),
         }
     }
 }

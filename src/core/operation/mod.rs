@@ -17,6 +17,7 @@ pub mod intent;
 pub mod offer;
 pub mod protection;
 pub mod protocol;
+pub mod publish;
 pub mod record;
 pub mod rotate;
 pub mod service;
@@ -33,5 +34,6 @@ pub use offer::{Offer, Standing, Way};
 pub use protocol::{Approved, Event, Operation, Order, Phase};
 pub use record::Record;
 pub use work::{
-    Applied, BoardCall, Call, Changed, Check, CheckState, SecretCall, ServiceCall, StackCall, Step, UserCall, Work,
+    Applied, BoardCall, Call, Changed, Check, CheckState, ImageCall, SecretCall, ServiceCall, StackCall, Step,
+    UserCall, Work,
 };

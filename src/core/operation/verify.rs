@@ -1,8 +1,9 @@
 //! Whether what was promised holds, judged from what was read.
 
 use crate::core::fleet::{Bounds, Controller, Deployment, Rollout, Served, Server, ServiceEvent, Task};
+use crate::core::image::Found;
 use crate::core::operation::variable::Variables;
-use crate::core::operation::work::{CheckState, Deletion, Made, Promise};
+use crate::core::operation::work::{CheckState, Deletion, Made, Promise, Push};
 use crate::core::stack::{Stack, StackDetail, StackEvent};
 use crate::core::unread::Read;
 use crate::core::user::User;
@@ -27,6 +28,21 @@ pub fn user_enabled(found: Option<&User>, user: &str, enabled: bool) -> CheckSta
             CheckState::Holds(format!("{user} {}", if enabled { "may sign in" } else { "may not sign in" }))
         }
         Some(_) => CheckState::Doubtful(format!("{user} {}", if enabled { "is disabled" } else { "is enabled" })),
+    }
+}
+
+/// Whether a registry has the image under the name that it was given, and by which digest.
+pub fn published(found: &Found, push: &Push) -> (CheckState, Option<String>) {
+    let Found::Image { digest, .. } = found else {
+        return (CheckState::Doubtful(format!("the registry has no {}", push.image)), None);
+    };
+    match found.is(&push.id) {
+        Some(true) => (CheckState::Holds(format!("{digest}, for {}", push.platform)), Some(digest.clone())),
+        Some(false) => (CheckState::Failed(format!("{} is another image, {digest}", push.image)), None),
+        None => (
+            CheckState::Unproven(format!("{digest}; it could not be read whether that is the image")),
+            Some(digest.clone()),
+        ),
     }
 }
 

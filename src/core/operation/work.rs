@@ -13,6 +13,7 @@ use super::announcement::Announcement;
 use super::fact::{Fact, Facts};
 use super::user::UserChange;
 use crate::core::fleet::Bounds;
+use crate::core::image::{EcrImage, Platform};
 use crate::core::plan::Confirm;
 use crate::core::stack::{ChangeSetRequest, DeadEnd, Stack, StackRef, StackStatus};
 
@@ -24,6 +25,7 @@ pub enum Call {
     Secret(SecretCall),
     Board(BoardCall),
     User(UserCall),
+    Image(ImageCall),
 }
 
 /// A write to a service and its tasks.
@@ -86,6 +88,25 @@ pub enum StackCall {
     ExecuteChangeSet { stack: StackRef, change_set: String, token: String, request: Box<ChangeSetRequest> },
     /// DeleteStack, if the stack is the one that was shown.
     DeleteStack(Deletion),
+}
+
+/// A write to a registry. The container engine of this machine carries it out, not the wall to AWS: the engine has the
+/// layers of the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageCall {
+    /// Pushes an image under a tag, if nothing has that tag. Does nothing if this image has it.
+    Push(Push),
+}
+
+/// An image that goes to a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Push {
+    /// The name that it gets, with a tag.
+    pub image: EcrImage,
+    /// The image as the engine of this machine knows it, as `sha256:…`.
+    pub id: String,
+    /// For what it was built.
+    pub platform: Platform,
 }
 
 /// What is deleted, and what was agreed to about it.
@@ -395,6 +416,8 @@ pub enum Check {
     VariableSet { secret: String, key: String, version: String },
     /// A user may sign in, or not.
     UserEnabled { pool: String, user: String, enabled: bool },
+    /// The registry has the image, under its tag; yields [`Fact::Image`].
+    Published { server: String, push: Box<Push> },
     /// The old credentials may go.
     GraceOver {
         /// The end of the grace period.
@@ -411,9 +434,11 @@ impl Check {
         match self {
             Self::StackSettled { .. } | Self::StackGone { .. } => Some(SignedDuration::from_mins(120)),
             Self::Steady { .. } => Some(SignedDuration::from_mins(60)),
-            Self::BoundsAre { .. } | Self::TaskStopped { .. } | Self::VariableSet { .. } | Self::UserEnabled { .. } => {
-                Some(SignedDuration::from_mins(15))
-            }
+            Self::BoundsAre { .. }
+            | Self::TaskStopped { .. }
+            | Self::VariableSet { .. }
+            | Self::UserEnabled { .. }
+            | Self::Published { .. } => Some(SignedDuration::from_mins(15)),
             Self::TokenGranted { .. }
             | Self::TokenRefused { .. }
             | Self::Reached { .. }
@@ -492,6 +517,12 @@ impl From<SecretCall> for Work {
 impl From<UserCall> for Work {
     fn from(call: UserCall) -> Self {
         Self::Apply(Call::User(call))
+    }
+}
+
+impl From<ImageCall> for Work {
+    fn from(call: ImageCall) -> Self {
+        Self::Apply(Call::Image(call))
     }
 }
 

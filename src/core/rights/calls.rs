@@ -1,7 +1,7 @@
 //! Every call of AWS that the program can make, with the right that it takes and what it carries. The table
 //! is closed: `tests/it/rights.rs` compares it with the calls in `src/aws`.
 
-use Job::{Deploy, Logs, Rotate, Scale, Watch};
+use Job::{Deploy, Logs, Publish, Rotate, Scale, Watch};
 use On::{
     Cluster, Everything, EverythingOfCluster, LoadBalancers, LogGroups, Nothing, Pools, Repositories, ScalableTargets,
     Secrets, Services, Stacks, Tasks,
@@ -20,10 +20,12 @@ pub enum Job {
     Rotate,
     /// Plan, deploy and destroy.
     Deploy,
+    /// Bring images to their repositories.
+    Publish,
 }
 
 impl Job {
-    pub const ALL: [Self; 5] = [Watch, Logs, Scale, Rotate, Deploy];
+    pub const ALL: [Self; 6] = [Watch, Logs, Scale, Rotate, Deploy, Publish];
 }
 
 /// On what a right is given. AWS knows no resource for some calls.
@@ -110,8 +112,8 @@ calls! {
     StopTask "ecs:StopTask" Tasks [Scale];
     RegisterScalableTarget "application-autoscaling:RegisterScalableTarget" ScalableTargets [Scale];
     // Whoever writes tells the others so, by a tag on the cluster.
-    TagCluster "ecs:TagResource" Cluster [Scale Rotate Deploy];
-    UntagCluster "ecs:UntagResource" Cluster [Scale Rotate Deploy];
+    TagCluster "ecs:TagResource" Cluster [Scale Rotate Deploy Publish];
+    UntagCluster "ecs:UntagResource" Cluster [Scale Rotate Deploy Publish];
 
     AddUserPoolClientSecret "cognito-idp:AddUserPoolClientSecret" Pools [Rotate Deploy];
     DeleteUserPoolClientSecret "cognito-idp:DeleteUserPoolClientSecret" Pools [Rotate];
@@ -133,17 +135,19 @@ calls! {
     Metadata "http:Get" Nothing [Deploy];
 
     // Whether the image of a server is there, and for which processor.
-    BatchGetImage "ecr:BatchGetImage" Repositories [Deploy];
-    GetDownloadUrlForLayer "ecr:GetDownloadUrlForLayer" Repositories [Deploy];
+    BatchGetImage "ecr:BatchGetImage" Repositories [Deploy Publish];
+    GetDownloadUrlForLayer "ecr:GetDownloadUrlForLayer" Repositories [Deploy Publish];
+    // With it the engine signs in to push. The answer is a password.
+    GetAuthorizationToken "ecr:GetAuthorizationToken" Everything [Publish];
 
-    CreateChangeSet "cloudformation:CreateChangeSet" Stacks [Deploy];
-    DescribeChangeSet "cloudformation:DescribeChangeSet" Stacks [Deploy];
-    ExecuteChangeSet "cloudformation:ExecuteChangeSet" Stacks [Deploy];
-    DeleteChangeSet "cloudformation:DeleteChangeSet" Stacks [Deploy];
+    CreateChangeSet "cloudformation:CreateChangeSet" Stacks [Deploy Publish];
+    DescribeChangeSet "cloudformation:DescribeChangeSet" Stacks [Deploy Publish];
+    ExecuteChangeSet "cloudformation:ExecuteChangeSet" Stacks [Deploy Publish];
+    DeleteChangeSet "cloudformation:DeleteChangeSet" Stacks [Deploy Publish];
     // Asked by the ARN of a change set, for which AWS documents no resource.
-    DescribeEvents "cloudformation:DescribeEvents" Everything [Deploy];
-    ListChangeSets "cloudformation:ListChangeSets" Stacks [Deploy];
-    DeleteStack "cloudformation:DeleteStack" Stacks [Deploy];
+    DescribeEvents "cloudformation:DescribeEvents" Everything [Deploy Publish];
+    ListChangeSets "cloudformation:ListChangeSets" Stacks [Deploy Publish];
+    DeleteStack "cloudformation:DeleteStack" Stacks [Deploy Publish];
     // What is left of a stack whose deletion failed because it is protected takes no change by CloudFormation.
     DescribeUserPool "cognito-idp:DescribeUserPool" Pools [Deploy];
     UpdateUserPool "cognito-idp:UpdateUserPool" Pools [Deploy];

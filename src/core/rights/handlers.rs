@@ -298,6 +298,28 @@ pub const HANDLERS: &[Handler] = &[
         ],
     },
     Handler {
+        kind: "AWS::ECR::Repository",
+        actions: &[
+            "ecr:CreateRepository",
+            "ecr:DeleteLifecyclePolicy",
+            "ecr:DeleteRepository",
+            "ecr:DeleteRepositoryPolicy",
+            "ecr:DescribeRepositories",
+            "ecr:GetLifecyclePolicy",
+            "ecr:GetRepositoryPolicy",
+            "ecr:ListTagsForResource",
+            "ecr:PutImageScanningConfiguration",
+            "ecr:PutImageTagMutability",
+            "ecr:PutLifecyclePolicy",
+            "ecr:SetRepositoryPolicy",
+            "ecr:TagResource",
+            "ecr:UntagResource",
+            "kms:CreateGrant",
+            "kms:DescribeKey",
+            "kms:RetireGrant",
+        ],
+    },
+    Handler {
         kind: "AWS::ECS::Cluster",
         actions: &[
             "ecs:CreateCluster",

@@ -17,11 +17,11 @@ pub use handlers::{HANDLERS, Handler, NO_RESOURCE};
 /// For what rights are printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
-    /// To do a job. To deploy also takes what CloudFormation calls for the resources, because it does so with
-    /// the rights of the caller.
+    /// To do a job. To deploy or publish also takes what CloudFormation calls for the resources, because it does so
+    /// with the rights of the caller.
     Job(Job),
-    /// To deploy where CloudFormation assumes this role.
-    DeployWith(String),
+    /// To do it where CloudFormation assumes this role.
+    With(Job, String),
     /// For that role.
     CloudFormation,
 }
@@ -68,22 +68,35 @@ const SERVICE_ROLES: &[&str] = &[
 /// Services that assume the roles in the templates.
 const ASSUMES: &[&str] = &["ecs-tasks.amazonaws.com", "vpc-flow-logs.amazonaws.com"];
 
+/// What a publish makes, and a deploy does not.
+const REPOSITORY: &str = "AWS::ECR::Repository";
+/// What an engine calls when it pushes (Amazon ECR user guide, "IAM permissions for pushing an image").
+const PUSHES: [&str; 5] = [
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:CompleteLayerUpload",
+    "ecr:InitiateLayerUpload",
+    "ecr:PutImage",
+    "ecr:UploadLayerPart",
+];
+
 /// The least rights for it.
 pub fn policy(wanted: &Wanted, scope: &Scope) -> Policy {
     let mut grants = Grants::default();
     match wanted {
         Wanted::Job(job) => {
             scope.calls(*job, &mut grants);
-            if *job == Job::Deploy {
-                scope.resources(&mut grants);
+            match job {
+                Job::Deploy => scope.resources(|kind| kind != REPOSITORY, &mut grants),
+                Job::Publish => scope.resources(|kind| kind == REPOSITORY, &mut grants),
+                Job::Watch | Job::Logs | Job::Scale | Job::Rotate => {}
             }
         }
-        Wanted::DeployWith(role) => {
-            scope.calls(Job::Deploy, &mut grants);
+        Wanted::With(job, role) => {
+            scope.calls(*job, &mut grants);
             let assumed = json!({ "StringEquals": { "iam:PassedToService": "cloudformation.amazonaws.com" } });
             grants.add("iam:PassRole", vec![role.clone()], assumed);
         }
-        Wanted::CloudFormation => scope.resources(&mut grants),
+        Wanted::CloudFormation => scope.resources(|_| true, &mut grants),
     }
     grants.policy()
 }
@@ -239,6 +252,9 @@ impl Scope {
         let key = match call {
             ApiCall::GetSecretValue => "kms:Decrypt",
             ApiCall::PutSecretValue => "kms:GenerateDataKey",
+            ApiCall::GetAuthorizationToken => {
+                return PUSHES.iter().for_each(|push| grants.add(push, vec![self.repositories()], unconditional()));
+            }
             ApiCall::CreateChangeSet => {
                 let stacks = self.on(On::Stacks).map(|(arns, _)| arns).unwrap_or_default();
                 grants.add("cloudformation:TagResource", stacks.clone(), unconditional());
@@ -254,9 +270,14 @@ impl Scope {
         grants.add(key, vec![self.arn("kms", "key/*")], condition);
     }
 
-    /// The rights for the resources of the templates.
-    fn resources(&self, grants: &mut Grants) {
-        for action in HANDLERS.iter().flat_map(|handler| handler.actions) {
+    /// The repositories of the environment.
+    fn repositories(&self) -> String {
+        self.arn("ecr", &format!("repository/quarterdeck/{}/*", self.environment))
+    }
+
+    /// The rights for the resources of the templates that are of these types.
+    fn resources(&self, wanted: impl Fn(&str) -> bool, grants: &mut Grants) {
+        for action in HANDLERS.iter().filter(|handler| wanted(handler.kind)).flat_map(|handler| handler.actions) {
             let (resources, condition) = self.of_handler(action);
             grants.add(action, resources, condition);
         }
@@ -295,6 +316,7 @@ impl Scope {
                 .into_iter()
                 .chain([self.arn(service, "targetgroup/*")])
                 .collect(),
+            (_, "ecr") => vec![self.repositories()],
             (_, "logs") => vec![
                 self.arn("logs", &format!("log-group:/quarterdeck/{environment}/*")),
                 self.event_log(),
@@ -359,6 +381,13 @@ mod tests {
     #[case(Job::Rotate, "cognito-idp:DeleteUserPoolClient", &[])]
     #[case(Job::Deploy, "iam:CreateRole", &["arn:aws:iam::123456789012:role/quarterdeck-prod-*"])]
     #[case(Job::Deploy, "ec2:DescribeVpcs", &["*"])]
+    #[case(Job::Deploy, "ecr:CreateRepository", &[])]
+    #[case(Job::Deploy, "ecr:PutImage", &[])]
+    #[case(Job::Publish, "ecr:CreateRepository", &["arn:aws:ecr:eu-west-1:123456789012:repository/quarterdeck/prod/*"])]
+    #[case(Job::Publish, "ecr:PutImage", &["arn:aws:ecr:eu-west-1:123456789012:repository/quarterdeck/prod/*"])]
+    #[case(Job::Publish, "ecr:GetAuthorizationToken", &["*"])]
+    #[case(Job::Publish, "iam:CreateRole", &[])]
+    #[case(Job::Publish, "secretsmanager:GetSecretValue", &[])]
     #[case(Job::Deploy, "ec2:CreateVpc", &["arn:aws:ec2:eu-west-1:123456789012:*"])]
     fn an_action_is_allowed_on_no_more_than_it_needs(
         #[case] job: Job,
@@ -371,7 +400,7 @@ mod tests {
     #[test]
     fn with_a_role_for_cloudformation_the_operator_needs_the_stacks_alone() {
         let role = "arn:aws:iam::123456789012:role/quarterdeck-deploy".to_owned();
-        let operator = of(&Wanted::DeployWith(role.clone()));
+        let operator = of(&Wanted::With(Job::Deploy, role.clone()));
         assert_eq!(allowed(&operator, "iam:PassRole"), [role]);
         for action in ["iam:CreateRole", "ec2:CreateVpc", "cloudfront:CreateDistribution"] {
             assert!(allowed(&operator, action).is_empty(), "{action}");

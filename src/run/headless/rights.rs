@@ -13,9 +13,9 @@ use crate::run::Session;
 pub enum RightsOf {
     /// Of who does this job.
     Job(Job),
-    /// Of who deploys where CloudFormation assumes a role: that of this ARN, or else of the configuration, or
+    /// Of who does this job where CloudFormation assumes a role: that of this ARN, or else of the configuration, or
     /// else `quarterdeck-deploy`.
-    DeployWithRole(Option<String>),
+    WithRole(Job, Option<String>),
     /// Of that role.
     CloudFormation,
 }
@@ -75,9 +75,9 @@ fn wanted(of: &RightsOf, configured: Option<&str>, scope: &Scope) -> Wanted {
     match of {
         RightsOf::Job(job) => Wanted::Job(*job),
         RightsOf::CloudFormation => Wanted::CloudFormation,
-        RightsOf::DeployWithRole(Some(role)) => Wanted::DeployWith(role.clone()),
-        RightsOf::DeployWithRole(None) => {
-            Wanted::DeployWith(configured.map_or_else(|| scope.deploy_role(), str::to_owned))
+        RightsOf::WithRole(job, Some(role)) => Wanted::With(*job, role.clone()),
+        RightsOf::WithRole(job, None) => {
+            Wanted::With(*job, configured.map_or_else(|| scope.deploy_role(), str::to_owned))
         }
     }
 }

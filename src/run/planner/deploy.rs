@@ -49,7 +49,7 @@ fn not_anothers(deploys: &[StackDeploy], others: &[Stack]) -> PlanResult<()> {
         .with_hint("give the server, or the environment, another name"))
 }
 
-fn environment(session: &Session) -> PlanResult<&Environment> {
+pub(super) fn environment(session: &Session) -> PlanResult<&Environment> {
     session.environment.as_deref().ok_or_else(|| {
         refused(ErrorKind::Invalid, "there is no quarterdeck.toml, so nothing says what to deploy")
             .with_hint("run in the directory that holds it, or name it with --file; examples/aws.toml shows one")
@@ -115,7 +115,7 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Pla
 }
 
 /// How a deploy is confirmed: what deletes something asks for the name of the environment.
-fn weight(session: &Session, changes: &[Change]) -> Confirm {
+pub(super) fn weight(session: &Session, changes: &[Change]) -> Confirm {
     match changes.iter().any(|change| change.risk == Risk::Destructive) {
         true => Confirm::Typed(session.context.environment.clone()),
         false => session.confirm(),
@@ -165,7 +165,7 @@ pub(super) fn deployed(session: &Session, stack: &Stack) -> Option<Priced> {
     Some(Priced { name: name.clone(), template, parameters: stack.parameters.clone() })
 }
 
-fn command(stack: &StackDeploy) -> String {
+pub(super) fn command(stack: &StackDeploy) -> String {
     format!(
         "aws cloudformation deploy --region {} --stack-name {} --template-file {} --capabilities CAPABILITY_NAMED_IAM --parameter-overrides …",
         stack.stack.region,
@@ -174,19 +174,21 @@ fn command(stack: &StackDeploy) -> String {
     )
 }
 
-struct Planner<'a> {
-    session: &'a Session,
-    existing: &'a [Stack],
-    id: String,
-    facts: Facts,
-    changes: Vec<Change>,
-    warnings: Vec<String>,
-    drafts: Vec<(StackRef, String)>,
-    protect: Option<Protection>,
+/// The plan of stacks, as it grows.
+pub(super) struct Planner<'a> {
+    pub(super) session: &'a Session,
+    pub(super) existing: &'a [Stack],
+    pub(super) id: String,
+    pub(super) facts: Facts,
+    pub(super) changes: Vec<Change>,
+    pub(super) warnings: Vec<String>,
+    pub(super) drafts: Vec<(StackRef, String)>,
+    pub(super) protect: Option<Protection>,
 }
 
 impl Planner<'_> {
-    async fn stack(&mut self, mut deploy: StackDeploy, before: &[StackDeploy]) -> PlanResult<StackDeploy> {
+    /// Plans a stack, after those `before` it.
+    pub(super) async fn stack(&mut self, mut deploy: StackDeploy, before: &[StackDeploy]) -> PlanResult<StackDeploy> {
         let found = self.existing.iter().find(|stack| stack.id == deploy.stack);
         deploy.create = found.is_none_or(|stack| stack.status.absent() || stack.status.dead_end().is_some());
         if let Some(stack) = found {
@@ -355,7 +357,9 @@ impl Planner<'_> {
     /// Warns about stacks that are deployed but not in the file any more. They stay: a deploy deletes nothing
     /// that it was not asked to.
     fn strangers(&mut self, planned: &[StackDeploy], only: &[String]) {
-        let unknown = |stack: &&Stack| !planned.iter().any(|deploy| deploy.stack == stack.id);
+        let unknown = |stack: &&Stack| {
+            !planned.iter().any(|deploy| deploy.stack == stack.id) && !names::is_repository_stack(&stack.id.name)
+        };
         for stack in self.existing.iter().filter(unknown).filter(|_| only.is_empty()) {
             self.warnings.push(format!("{} is deployed but not in quarterdeck.toml; it stays as it is", stack.id.name));
         }

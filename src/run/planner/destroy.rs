@@ -21,6 +21,9 @@ pub(super) async fn destroy(session: &Session) -> PlanResult<Plan> {
         return Err(unread("which stacks the environment has", &why));
     }
     let (existing, _) = partition(found, name);
+    // Images are no part of what runs, and are what a next deploy starts from.
+    let (repositories, existing): (Vec<Stack>, Vec<Stack>) =
+        existing.into_iter().partition(|stack| names::is_repository_stack(&stack.id.name));
     deletable(&existing)?;
     let role = session.environment.as_deref().and_then(|environment| environment.deploy.role.clone());
     let unprotect = existing.iter().find_map(|stack| unprotect(stack, role.as_ref()));
@@ -48,7 +51,7 @@ pub(super) async fn destroy(session: &Session) -> PlanResult<Plan> {
         title: format!("destroy {name}"),
         target: session.target(format!("stacks {}*", names::stack_prefix(name))).await?,
         changes: off.chain(directly).chain(existing.iter().map(change)).collect(),
-        warnings: warnings(session, &existing).await,
+        warnings: warnings(session, &existing).await.into_iter().chain(repositories.iter().map(stays)).collect(),
         commands,
         confirm: Confirm::Typed(name.clone()),
         facts: Facts::new(),
@@ -105,6 +108,17 @@ fn unprotect(stack: &Stack, role: Option<&String>) -> Option<Protection> {
 
 fn protected(stack: &Stack) -> bool {
     stack.parameters.get(PARAMETER).is_some_and(|value| value == "true")
+}
+
+/// That a repository outlives its environment, and how to delete it.
+fn stays(stack: &Stack) -> String {
+    let (name, region) = (&stack.id.name, &stack.id.region);
+    let repository = stack.parameters.get("RepositoryName").map_or("its repository", String::as_str);
+    format!(
+        "{name} stays, with the images in {repository}, which cost what they weigh; to delete them: `aws ecr \
+         delete-repository --force --region {region} --repository-name {repository}`, then `{}`",
+        command(&stack.id)
+    )
 }
 
 async fn warnings(session: &Session, existing: &[Stack]) -> Vec<String> {

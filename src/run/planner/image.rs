@@ -107,7 +107,7 @@ impl Looked {
 }
 
 /// The processor of a server's tasks: what the file says, else what is deployed, else the template's default.
-fn architecture(server: &ServerSpec, environment: &str, deployed: &[Stack]) -> Architecture {
+pub(super) fn architecture(server: &ServerSpec, environment: &str, deployed: &[Stack]) -> Architecture {
     let name = names::stack(environment, &server.name);
     let in_force = || {
         let stack = deployed.iter().find(|stack| stack.id.name == name)?;
@@ -190,18 +190,21 @@ fn unknown(needed: &Needed, image: &EcrImage, found: &Found) -> Option<String> {
     Some(format!("{}: it could not be read for which processor {image} is: {why}", needed.key))
 }
 
-fn list(platforms: &[Platform]) -> String {
+pub(super) fn list(platforms: &[Platform]) -> String {
     platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
 }
 
 fn lacks(needed: &Needed, image: &EcrImage, lack: &Lack) -> PlanError {
     let (key, repository, region) = (&needed.key, &image.repository, &image.region);
     let wanted = needed.architecture.platform();
+    let publish = match needed.key.strip_prefix("server.") {
+        Some(_) => format!("`quarterdeck publish {}` brings it there, built for {wanted}", needed.server),
+        None => format!("make the repository and push the image for {wanted} to it"),
+    };
     match lack {
         Lack::NoRepository => {
             let why = format!("{key}: {} has no repository {repository:?} in {region}", image.account);
-            refused(ErrorKind::NotFound, why)
-                .with_hint(format!("make the repository and push the image for {wanted} to it, or correct the name"))
+            refused(ErrorKind::NotFound, why).with_hint(format!("{publish}, or correct the name"))
         }
         Lack::NoImage => {
             let what = match &image.reference {
@@ -210,7 +213,7 @@ fn lacks(needed: &Needed, image: &EcrImage, lack: &Lack) -> PlanError {
             };
             let why = format!("{key}: the repository {repository} in {region} has no image with {what}");
             let list = format!("aws ecr describe-images --region {region} --repository-name {repository}");
-            refused(ErrorKind::NotFound, why).with_hint(format!("push it for {wanted}; `{list}` tells what is there"))
+            refused(ErrorKind::NotFound, why).with_hint(format!("{publish}; `{list}` tells what is there"))
         }
         Lack::Platform(platforms) => {
             let (built, runs) = (list(platforms), needed.architecture);

@@ -5,6 +5,7 @@ mod deployments;
 mod destroy;
 mod image;
 mod others;
+mod publish;
 mod rotate;
 mod secret;
 mod service;
@@ -39,6 +40,7 @@ async fn planned(session: &Session, request: PlanRequest) -> PlanResult<Plan> {
         PlanRequest::StopTask { task } => service::stop_task(session, &task).await,
         PlanRequest::Deploy { servers } => deploy::deploy(session, &servers).await,
         PlanRequest::Destroy => destroy::destroy(session).await,
+        PlanRequest::Publish { servers, from } => publish::publish(session, &servers, from).await,
         PlanRequest::Rotate { client, grace_seconds } => rotate::rotate(session, &client, grace_seconds).await,
         PlanRequest::SetSecret { server, key } => secret::set(session, &server, &key).await,
         PlanRequest::ChangeUser { user, change } => user::change(session, &user, change).await,

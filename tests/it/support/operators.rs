@@ -70,6 +70,7 @@ pub async fn session(name: &str, world: &World, memory: u32, directory: &Path) -
             ..fixtures::context()
         },
         environment: Some(Arc::new(environment(memory))),
+        engine: Arc::new(super::engine::Without),
         overrides: Arc::default(),
         audit: Audit::open(directory).unwrap(),
     };
@@ -159,6 +160,10 @@ impl Desk {
         let (session, endpoint) = session(name, world, memory, directory.path()).await;
         let endpoint = Mutex::new(endpoint);
         Self { session, endpoint, world: world.clone(), name, memory, directory, broken: false }
+    }
+
+    pub fn world(&self) -> &World {
+        &self.world
     }
 
     /// Another terminal of the same operator, on the same machine.

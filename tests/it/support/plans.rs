@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use quarterdeck::core::cost::{Cost, Priced};
-use quarterdeck::core::environment::Template;
+use quarterdeck::core::environment::{Architecture, Template};
 use quarterdeck::core::fleet::Bounds;
+use quarterdeck::core::image::EcrImage;
 use quarterdeck::core::operation::Intent;
 use quarterdeck::core::operation::deploy::{Deploy, Destroy, ParameterValue, Planned, StackDeploy};
 use quarterdeck::core::operation::intent::LAYOUT;
+use quarterdeck::core::operation::publish::{ImagePublish, Publish};
 use quarterdeck::core::operation::rotate::{Consumer, Rotation, Strategy, UndoRotation};
 use quarterdeck::core::operation::service::{Scale, ServiceRef};
 use quarterdeck::core::operation::variable::SetSecret;
+use quarterdeck::core::operation::work::Push;
 use quarterdeck::core::operation::{Call, Check, Fact, Facts, Operation, SecretCall, ServiceCall, StackCall, Work};
 use quarterdeck::core::plan::{Change, Confirm, Place, Plan, Risk};
 use quarterdeck::core::stack::StackRef;
@@ -282,6 +285,33 @@ pub fn set_secret() -> Plan {
     let set = SetSecret { server: "time".into(), secret: secret.into(), key: "API_KEY".into(), current: "v1".into() };
     let changes = vec![Change::value("time", "secret API_KEY", "set", "another value").at(Risk::Disruptive)];
     Plan { changes, ..plan("op-set", "set API_KEY of time", secret, Intent::SetSecret(set)) }
+}
+
+/// Makes the repository of `files` and pushes its image, and that of `notes`, whose repository is there.
+pub fn publish() -> Plan {
+    let image = |server: &str, stack: Option<StackDeploy>| {
+        let name = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/quarterdeck/prod/{server}:1");
+        let (image, platform) = (EcrImage::parse(&name).unwrap(), Architecture::Arm64.platform());
+        ImagePublish { server: server.into(), stack, push: Some(Push { image, id: "sha256:c".into(), platform }) }
+    };
+    let stack = StackDeploy {
+        stack: StackRef { name: "quarterdeck-prod-files-Repository".into(), region: "eu-west-1".into() },
+        template: Template::Repository,
+        inputs: BTreeMap::new(),
+        tags: BTreeMap::new(),
+        planned: Planned::ChangeSet("arn:cs/files".into()),
+        create: true,
+        keep: Vec::new(),
+        after: Vec::new(),
+        service: None,
+        mend: false,
+        shown: None,
+        role: None,
+    };
+    let images = vec![image("files", Some(stack)), image("notes", None)];
+    let changes = vec![Change::value("files", "image", "built from ./files", "c as quarterdeck/prod/files:1")];
+    let publish = Publish { environment: "prod".into(), images };
+    Plan { changes, ..plan("op-publish", "publish 2 images of prod", "quarterdeck/prod/*", Intent::Publish(publish)) }
 }
 
 /// Takes the rotation of [`rotate`] back.

@@ -8,7 +8,8 @@ use super::*;
 use crate::core::environment::testing::{deployed, environment, part, planned, stack_of};
 use crate::core::stack::StackStatus;
 
-const ALL: [Template; 4] = [Template::Edge, Template::Network, Template::Platform, Template::Server];
+const ALL: [Template; 5] =
+    [Template::Edge, Template::Network, Template::Platform, Template::Server, Template::Repository];
 
 /// Every key of the file, with the parameter that it sets in this template.
 fn settable(template: Template) -> Vec<(&'static str, Setting)> {
@@ -27,6 +28,7 @@ fn settable(template: Template) -> Vec<(&'static str, Setting)> {
             .chain(of("platform", settings::every_server(&environment.platform)))
             .chain(of("network", settings::own_vpc(network)))
             .collect(),
+        Template::Repository => of("server", settings::repository(&environment.servers[0])).collect(),
     };
     all.into_iter().filter(|(_, setting)| template.declares(setting.parameter)).collect()
 }
@@ -39,7 +41,8 @@ fn wired(template: Template) -> BTreeSet<String> {
         ParameterValue::Output { .. } => Some(key),
         ParameterValue::Value(_) => None,
     });
-    outputs.chain(["Environment".to_owned()]).collect()
+    let named = (template == Template::Repository).then(|| "RepositoryName".to_owned());
+    outputs.chain(["Environment".to_owned()]).chain(named).collect()
 }
 
 #[test]
@@ -246,4 +249,22 @@ fn a_server_that_is_built_on_gangway_now_gives_up_what_stood_in_front_of_it() {
         assert_eq!(value("[[server]]\n# gangway: not said", key), None, "{key} stays");
     }
     assert_eq!(value(app, "User").as_deref(), Some("65532:65532"), "[server.app] is said as a whole");
+}
+
+/// It is a stack of its own, which no server's name can meet, and what the file does not say stays.
+#[test]
+fn a_repository_is_made_apart_and_stays() {
+    let file = environment("[[server]]\nkeep_images = 7");
+    let made = repository(&file, &file.servers[0], &BTreeMap::new(), &[]);
+    assert_eq!(made.stack.name, "quarterdeck-prod-time-Repository");
+    assert!(names::is_repository_stack(&made.stack.name) && made.tags.contains_key("quarterdeck:server"));
+    let values = made.known(None);
+    assert_eq!((values["RepositoryName"].as_str(), values["KeepImages"].as_str()), ("quarterdeck/prod/time", "7"));
+    let mut there = deployed(&file).remove(0);
+    there.id = made.stack.clone();
+    there.parameters = values;
+    let silent = environment("");
+    let kept = repository(&silent, &silent.servers[0], &BTreeMap::new(), std::slice::from_ref(&there));
+    assert_eq!((kept.keep, kept.tags.len()), (vec!["KeepImages".to_owned()], 0));
+    assert!(!names::is_repository_stack("quarterdeck-prod-repository"));
 }

@@ -351,6 +351,11 @@ impl State {
         };
         (stack.status, stack.left) = (next.to_owned(), left);
         stack.note(at, &token);
+        if next == "CREATE_COMPLETE"
+            && let Some(repository) = stack.parameters.get("RepositoryName").cloned()
+        {
+            self.repositories.entry(repository).or_default();
+        }
         if matches!(next, "DELETE_COMPLETE" | "ROLLBACK_COMPLETE") {
             self.clear_out(index);
         }

@@ -4,6 +4,7 @@
 
 mod cloudformation;
 mod cognito;
+mod ecr;
 mod ecs;
 mod elb;
 mod scaling;
@@ -24,6 +25,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::scripted::{Reply, Request, read};
 pub use cloudformation::Stack;
 pub use cognito::Client;
+pub use ecr::{Repository, TOKEN, digest, manifest};
 pub use ecs::{Kind, Service};
 pub use secrets::Secret;
 pub use users::User;
@@ -55,6 +57,9 @@ pub struct World(pub Arc<Mutex<State>>);
 pub struct State {
     pub setup: Setup,
     pub secrets: BTreeMap<String, Secret>,
+    pub repositories: BTreeMap<String, Repository>,
+    /// A real registry, which has what is in the repositories.
+    pub registry: Option<String>,
     pub clients: BTreeMap<String, Client>,
     pub users: BTreeMap<String, User>,
     pub services: BTreeMap<String, Service>,
@@ -93,6 +98,8 @@ impl World {
     pub fn empty(setup: Setup) -> Self {
         let state = State {
             secrets: BTreeMap::new(),
+            repositories: BTreeMap::new(),
+            registry: None,
             clients: BTreeMap::new(),
             users: BTreeMap::new(),
             services: BTreeMap::new(),
@@ -270,6 +277,7 @@ impl State {
             .or_else(|| self.ecs_call(call, &body, operator))
             .or_else(|| self.elb_call(call, &request.body, operator))
             .or_else(|| self.scaling_call(call, &body, operator))
+            .or_else(|| self.ecr_call(call, &body, url))
             .or_else(|| self.cloudformation_call(call, &request.body, operator, url));
         if let Some(reply) = answered {
             return reply;

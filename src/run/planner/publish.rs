@@ -1,0 +1,331 @@
+//! The plan to bring images to their registry. It gets each image, which may mean to build it, on this machine alone:
+//! without, nobody could say whether it fits the tasks that are to start from it.
+
+use super::deploy::{Planner, command, environment, weight};
+use super::image::{architecture, list};
+use super::refused;
+use crate::cloud::ErrorKind;
+use crate::core::environment::{Architecture, Environment, ServerSpec, names, repository};
+use crate::core::error::{PlanError, PlanResult};
+use crate::core::image::{EcrImage, Found, LocalImage, Reference, Source, check_repository, check_tag};
+use crate::core::operation::deploy::{Planned, StackDeploy};
+use crate::core::operation::intent::LAYOUT;
+use crate::core::operation::publish::{ImagePublish, Publish};
+use crate::core::operation::work::Push;
+use crate::core::operation::{Facts, Intent};
+use crate::core::plan::{Change, Plan, Risk};
+use crate::core::stack::{Stack, StackRef};
+use crate::run::operate;
+use crate::run::session::{Session, operation_id};
+
+pub(super) async fn publish(session: &Session, only: &[String], from: Option<String>) -> PlanResult<Plan> {
+    if session.context.local {
+        return Err(refused(
+            ErrorKind::Unsupported,
+            "the local cloud starts images from this machine: nothing is published",
+        )
+        .with_hint("publish to an environment on AWS; `quarterdeck --local` starts what the file names"));
+    }
+    let environment = environment(session)?;
+    let goals = goals(session, environment, only, from).await?;
+    let existing = existing(session, environment, &goals).await?;
+    let mut planner = Planner {
+        session,
+        existing: &existing,
+        id: operation_id(),
+        facts: Facts::new(),
+        changes: Vec::new(),
+        warnings: Vec::new(),
+        drafts: Vec::new(),
+        protect: None,
+    };
+    let mut images = Vec::new();
+    for goal in &goals {
+        match planner.image(environment, goal).await {
+            Ok(image) => images.push(image),
+            Err(error) => {
+                operate::discard(session, &planner.drafts).await;
+                return Err(error);
+            }
+        }
+    }
+    let title = match goals.as_slice() {
+        [goal] => format!("publish {}", goal.image),
+        many => format!("publish {} images of {}", many.len(), environment.environment),
+    };
+    let resource = goals.iter().map(|goal| goal.image.repository.clone()).collect::<Vec<_>>().join(", ");
+    Ok(Plan {
+        title,
+        target: session.target(format!("repositories {resource}")).await?,
+        commands: images.iter().flat_map(commands).collect(),
+        confirm: weight(session, &planner.changes),
+        changes: planner.changes,
+        warnings: planner.warnings,
+        facts: planner.facts,
+        intent: Intent::Publish(Publish { environment: environment.environment.clone(), images }),
+        cost: None,
+        layout: LAYOUT,
+        drafts: planner.drafts,
+        id: planner.id,
+    })
+}
+
+/// What is asked for, with names that are possible.
+async fn goals<'a>(
+    session: &Session,
+    environment: &'a Environment,
+    only: &[String],
+    from: Option<String>,
+) -> PlanResult<Vec<Goal<'a>>> {
+    let wanted = chosen(environment, only, from)?;
+    let account = session.cloud.identity().await?.account;
+    let goal = |(server, source)| Ok(Goal { server, source, image: target(environment, server, &account)? });
+    wanted.into_iter().map(goal).collect()
+}
+
+/// The stacks of the servers and of their repositories that there are.
+async fn existing(session: &Session, environment: &Environment, goals: &[Goal<'_>]) -> PlanResult<Vec<Stack>> {
+    let mut found = Vec::new();
+    for goal in goals {
+        for name in [names::repository_stack(&environment.environment, &goal.server.name), goal.stack(environment)] {
+            let stack = StackRef { name, region: session.context.region.clone() };
+            found.extend(session.cloud.stack(&stack).await?);
+        }
+    }
+    Ok(found)
+}
+
+/// What is to be where.
+struct Goal<'a> {
+    server: &'a ServerSpec,
+    source: Source,
+    image: EcrImage,
+}
+
+impl Goal<'_> {
+    /// The stack of the server, which may not be there yet.
+    fn stack(&self, environment: &Environment) -> String {
+        names::stack(&environment.environment, &self.server.name)
+    }
+
+    /// Whether its repository is the one that we make for the server.
+    fn ours(&self, environment: &Environment) -> bool {
+        let repository = names::repository(&environment.environment, &self.server.name);
+        self.image.repository == repository && self.image.region == environment.region
+    }
+}
+
+/// The servers, each with where its image comes from.
+fn chosen<'a>(
+    environment: &'a Environment,
+    only: &[String],
+    from: Option<String>,
+) -> PlanResult<Vec<(&'a ServerSpec, Source)>> {
+    if from.is_some() && only.len() != 1 {
+        return Err(refused(ErrorKind::Invalid, "--from names one image: name the one server that it is for"));
+    }
+    let source = |server: &ServerSpec| from.clone().map(Source::Take).or_else(|| server.source());
+    if only.is_empty() {
+        let all: Vec<_> = environment.servers.iter().filter_map(|server| Some((server, source(server)?))).collect();
+        if all.is_empty() {
+            return Err(refused(ErrorKind::NotFound, "quarterdeck.toml says of no server where its image comes from")
+                .with_hint(SOURCE));
+        }
+        return Ok(all);
+    }
+    let mut wanted: Vec<(&ServerSpec, Source)> = Vec::new();
+    for name in only {
+        let Some(server) = environment.server(name) else {
+            let known: Vec<&str> = environment.servers.iter().map(|server| server.name.as_str()).collect();
+            let why = format!("quarterdeck.toml has no server {name:?}");
+            return Err(refused(ErrorKind::NotFound, why).with_hint(format!("it has {}", known.join(", "))));
+        };
+        let found = source(server).ok_or_else(|| {
+            refused(
+                ErrorKind::Invalid,
+                format!("server.{name}: quarterdeck.toml does not say where its image comes from"),
+            )
+            .with_hint(SOURCE)
+        })?;
+        if !wanted.iter().any(|(other, _)| other.name == server.name) {
+            wanted.push((server, found));
+        }
+    }
+    Ok(wanted)
+}
+
+const SOURCE: &str =
+    "say `build = \"./folder\"` or `from = \"docker.io/acme/files:2\"` under its [[server]], or pass --from IMAGE";
+
+/// The name that the image of a server is to have in ECR, with a tag.
+fn target(environment: &Environment, server: &ServerSpec, account: &str) -> PlanResult<EcrImage> {
+    let (key, region) = (format!("server.{}.image", server.name), &environment.region);
+    let repository = names::repository(&environment.environment, &server.name);
+    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let example = format!("image = \"{account}.dkr.ecr.{region}.{domain}/{repository}:1\"");
+    let wrong = |why: String| refused(ErrorKind::Invalid, why).with_hint(format!("such as `{example}`"));
+    let image = EcrImage::parse(&server.image)
+        .ok_or_else(|| wrong(format!("{key}: {:?} is not the name of an image in ECR", server.image)))?;
+    if image.account != account {
+        return Err(wrong(format!(
+            "{key}: {image} is in account {}, and these credentials are of {account}",
+            image.account
+        )));
+    }
+    check_repository(&image.repository).map_err(|why| wrong(format!("{key}: {why}")))?;
+    match &image.reference {
+        Reference::Tag(tag) => check_tag(tag).map_err(|why| wrong(format!("{key}: {why}")))?,
+        Reference::Digest(digest) => {
+            return Err(wrong(format!(
+                "{key}: a digest, {digest}, is known only when the image is there; name a tag, and the deploy pins the \
+                 digest that it has"
+            )));
+        }
+    }
+    Ok(image)
+}
+
+impl Planner<'_> {
+    async fn image(&mut self, environment: &Environment, goal: &Goal<'_>) -> PlanResult<ImagePublish> {
+        let (session, server) = (self.session, &goal.server.name);
+        let found = session.cloud.image(&goal.image).await?;
+        let stack = self.repository(environment, goal, &found).await?;
+        let architecture = architecture(goal.server, &environment.environment, self.existing);
+        let local = session.engine.get(&goal.source, &architecture.platform()).await?;
+        fits(goal, &local, architecture)?;
+        let change = |field: &str, before: Option<String>, after: String| Change {
+            subject: server.clone(),
+            field: field.to_owned(),
+            before,
+            after: Some(after),
+            risk: Risk::Safe,
+        };
+        let image = ImagePublish { server: server.clone(), stack, push: None };
+        if let Found::Image { digest, .. } = &found {
+            return match found.is(&local.id) {
+                Some(true) => {
+                    self.warnings.push(format!("{} is there already: {digest}", goal.image));
+                    Ok(image)
+                }
+                Some(false) => Err(taken(goal, digest)),
+                None => Err(refused(
+                    ErrorKind::Denied,
+                    format!("{} is there, and it could not be read which image it is", goal.image),
+                )
+                .with_hint("`quarterdeck iam-policy publish` prints the rights that this takes")),
+            };
+        }
+        self.changes.push(change(
+            "image",
+            Some(goal.source.to_string()),
+            format!("{} as {}", short(&local.id), goal.image),
+        ));
+        self.changes.push(change("built for", None, format!("{}, {}", local.platform, megabytes(local.size))));
+        self.warnings
+            .push(format!("what runs stays as it is: `quarterdeck deploy {server}` starts tasks from the image"));
+        let push = Push { image: goal.image.clone(), id: local.id, platform: local.platform };
+        Ok(ImagePublish { push: Some(push), ..image })
+    }
+
+    /// The stack of the repository, planned; `None` where the repository is none of ours.
+    async fn repository(
+        &mut self,
+        environment: &Environment,
+        goal: &Goal<'_>,
+        found: &Found,
+    ) -> PlanResult<Option<StackDeploy>> {
+        let stack = repository(environment, goal.server, &self.session.overrides, self.existing);
+        let there = self.existing.iter().find(|one| one.id == stack.stack).filter(|one| !one.status.absent());
+        let name = &goal.image.repository;
+        match (there, found) {
+            (None, Found::NoImage | Found::Image { .. }) => {
+                if goal.ours(environment) {
+                    self.warnings.push(format!(
+                        "the repository {name} is there without its stack {}; it stays as it is, and nobody says whether \
+                         its tags can be moved",
+                        stack.stack.name
+                    ));
+                }
+                Ok(None)
+            }
+            (Some(there), Found::NoRepository) if goal.ours(environment) && there.status.settled_well() => {
+                Err(lost(there, name))
+            }
+            _ if goal.ours(environment) => {
+                let planned = self.stack(stack, &[]).await?;
+                Ok(Some(planned).filter(|stack| stack.planned != Planned::Unchanged))
+            }
+            (_, Found::NoRepository) => {
+                let why = format!(
+                    "server.{}.image: there is no repository {name} in {}",
+                    goal.server.name, goal.image.region
+                );
+                let own = names::repository(&environment.environment, &goal.server.name);
+                Err(refused(ErrorKind::NotFound, why)
+                    .with_hint(format!("make it, or name {own}, which is made here, in {}", environment.region)))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Refuses an image from which no task of the server could start.
+fn fits(goal: &Goal<'_>, local: &LocalImage, architecture: Architecture) -> PlanResult<()> {
+    let wanted = architecture.platform();
+    if local.platform == wanted {
+        return Ok(());
+    }
+    let (server, built) = (&goal.server.name, list(std::slice::from_ref(&local.platform)));
+    let why =
+        format!("server.{server}: {} is for {built}, and the tasks of {server} run on {architecture}", goal.source);
+    Err(refused(ErrorKind::Invalid, why).with_hint(match goal.source {
+        Source::Build(_) => format!(
+            "build it from a base for {wanted}, which this machine may need an emulator for, or set the architecture of \
+             server {server} to that of the image"
+        ),
+        Source::Take(_) => {
+            format!("get it for {wanted} (`podman pull --platform {wanted}`), or set the architecture of server {server}")
+        }
+    }))
+}
+
+fn taken(goal: &Goal<'_>, digest: &str) -> PlanError {
+    let why = format!("server.{}.image: {} is another image already, {digest}", goal.server.name, goal.image);
+    refused(ErrorKind::Conflict, why).with_hint(
+        "a tag is never moved, so that what a plan has shown is what runs: write the next tag into quarterdeck.toml",
+    )
+}
+
+/// The stack says that there is a repository, and somebody has deleted it.
+fn lost(stack: &Stack, repository: &str) -> PlanError {
+    let (name, region) = (&stack.id.name, &stack.id.region);
+    let why = format!("{name} made the repository {repository}, and it is gone");
+    refused(ErrorKind::Conflict, why).with_hint(format!(
+        "delete the stack, and publish again makes both: `aws cloudformation delete-stack --region {region} --stack-name \
+         {name}`"
+    ))
+}
+
+/// The beginning of an id, as engines print it.
+fn short(id: &str) -> &str {
+    let hex = id.strip_prefix("sha256:").unwrap_or(id);
+    hex.get(..12).unwrap_or(hex)
+}
+
+fn commands(image: &ImagePublish) -> Vec<String> {
+    let stack = image.stack.as_ref().map(command);
+    let push = image.push.as_ref().map(|Push { image, id, .. }| {
+        let EcrImage { host, region, .. } = image;
+        format!(
+            "aws ecr get-login-password --region {region} | podman login --username AWS --password-stdin {host}; podman \
+             push {} docker://{image}",
+            short(id)
+        )
+    });
+    stack.into_iter().chain(push).collect()
+}
+
+/// A size, in whole megabytes as engines print it.
+fn megabytes(size: u64) -> String {
+    format!("{} MB", size.div_ceil(1_000_000))
+}
