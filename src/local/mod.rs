@@ -13,6 +13,7 @@ mod down;
 mod emulator;
 mod engine;
 mod error;
+mod fault;
 mod front;
 mod images;
 mod place;
@@ -35,10 +36,11 @@ pub use down::{Stopped, down};
 pub use emulator::DEFAULT_PORT;
 pub use engine::{EngineContainer, EngineInfo};
 pub use error::LocalError;
+pub use fault::{BadToken, Broken, Fault, Means, Scene, Shown, Sign, document, forge, inject, mend};
 pub use front::in_front;
 pub use place::{ENVIRONMENT, REGION};
 pub use python::{MINISTACK_VARIABLE, MINISTACK_VERSION};
-pub use status::{EmulatorStatus, Status, status};
+pub use status::{BrokenStatus, EmulatorStatus, Status, status};
 pub use up::{attach, up};
 
 /// What the caller can choose. The default is right for the program; tests choose everything.

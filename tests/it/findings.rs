@@ -194,6 +194,67 @@ fn the_cause_explains_what_follows_from_it() {
     assert_eq!(cause.besides().count(), 0);
 }
 
+/// Revision 8 was tried, its tasks stopped, and the service is on revision 7 again.
+fn given_up(back: impl FnOnce(&mut Deployment)) -> Server {
+    let mut server = well();
+    let failed = Deployment {
+        id: "ecs-svc/2".into(),
+        status: DeploymentStatus::Active,
+        task_definition: server.task_definition.replace(":7", ":8"),
+        desired: 0,
+        running: 0,
+        rollout: Rollout::Failed,
+        rollout_reason: "ECS deployment circuit breaker: tasks failed to start.".into(),
+        created_at: Some(at(-300)),
+        ..server.deployments[0].clone()
+    };
+    let stops = (0..3).map(|index| Task {
+        task_definition: failed.task_definition.clone(),
+        ..stopped(index, FAILED_TO_START, "CannotPullContainerError: mcp-time:v9: not found")
+    });
+    tasks(&mut server).extend(stops);
+    back(&mut server.deployments[0]);
+    server.deployments.push(failed);
+    server
+}
+
+/// While ECS goes back, and after it has, what stopped the tasks explains why.
+#[rstest]
+#[case::on_the_way_back(at(-20), Rollout::InProgress, "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.", Gravity::Fault, &[Id::CircuitBreaker])]
+#[case::it_went_on_as_before(at(-7_000), Rollout::Completed, "", Gravity::Fault, &[Id::CircuitBreaker])]
+#[case::another_one_followed(at(-20), Rollout::InProgress, "ECS deployment in progress.", Gravity::Warning, &[])]
+#[case::and_was_completed(at(-20), Rollout::Completed, "ECS deployment ecs-svc/3 completed.", Gravity::Warning, &[])]
+fn stops_of_a_deployment_that_was_given_up_are_the_cause(
+    #[case] made: jiff::Timestamp,
+    #[case] rollout: Rollout,
+    #[case] reason: &str,
+    #[case] gravity: Gravity,
+    #[case] so: &[Id],
+) {
+    let server = given_up(|primary| {
+        (primary.created_at, primary.rollout, primary.rollout_reason) = (Some(made), rollout, reason.into());
+    });
+    let all = findings(&server, at(0));
+    let cause = Cause::of(&all).unwrap();
+    assert_eq!((cause.finding.id, cause.finding.gravity, cause.finding.count), (Id::ImageMissing, gravity, 3), "{all:#?}");
+    assert_eq!(cause.explained().map(|finding| finding.id).collect::<Vec<_>>(), so, "{all:#?}");
+}
+
+/// A loop that ended when another task definition came is told, and is no fault any more; one of the same definition
+/// may go on.
+#[rstest]
+#[case::another(":8", Gravity::Warning)]
+#[case::the_same(":7", Gravity::Fault)]
+fn a_loop_before_the_deployment_in_force_is_over(#[case] revision: &str, #[case] gravity: Gravity) {
+    let mut server = exits(4, 1);
+    (server.running, server.pending) = (2, 0);
+    server.deployments[0].created_at = Some(at(-10));
+    let definition = server.task_definition.replace(":7", revision);
+    tasks(&mut server).iter_mut().filter(|task| task.stopped()).for_each(|task| task.task_definition = definition.clone());
+    let all = findings(&server, at(0));
+    assert_eq!(all.first().map(|first| (first.id, first.gravity)), Some((Id::CrashLoop, gravity)), "{all:#?}");
+}
+
 #[test]
 fn two_faults_at_once_are_both_named() {
     let mut server = exits(3, 137);

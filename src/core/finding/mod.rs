@@ -19,7 +19,7 @@ pub use self::id::{Id, Layer, Remedy};
 pub use self::reason::{of_a_check, of_stop};
 pub use self::stacks::{Seen, drift, of_stacks};
 pub use self::stops::of_gone;
-use super::fleet::{Server, TaskStatus};
+use super::fleet::{Deployment, Rollout, Server, TaskStatus};
 
 /// Something wrong, in a form that can be acted on.
 ///
@@ -157,7 +157,19 @@ fn fresh(server: &Server) -> bool {
     let older = server.deployments.iter().any(|one| {
         one.id != primary.id && one.task_definition != primary.task_definition && one.running + one.desired > 0
     });
-    older && primary.rollout != super::fleet::Rollout::Completed
+    older && primary.rollout != Rollout::Completed
+}
+
+/// Deployments that failed, and were not followed by another one since. What ECS starts to go back is part of the
+/// failure.
+fn given_up(server: &Server) -> impl Iterator<Item = &Deployment> {
+    let followed = |failed: &Deployment| {
+        server.deployments.iter().any(|other| {
+            let later = failed.created_at.zip(other.created_at).is_some_and(|(failed, other)| failed < other);
+            later && other.rollout != Rollout::Failed && !service::goes_back(other)
+        })
+    };
+    server.deployments.iter().filter(move |one| one.rollout == Rollout::Failed && !followed(one))
 }
 
 /// The zones of the tasks that run, each with its number.

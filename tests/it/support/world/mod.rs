@@ -6,6 +6,7 @@ mod cloudformation;
 mod cognito;
 mod ecs;
 mod elb;
+mod logs;
 mod scaling;
 mod secrets;
 
@@ -23,7 +24,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::scripted::{Reply, Request, read};
 pub use cloudformation::Stack;
 pub use cognito::Client;
-pub use ecs::{Kind, Service};
+pub use ecs::{Failure, Kind, Service};
 pub use secrets::Secret;
 
 pub const ENVIRONMENT: &str = "prod";
@@ -72,6 +73,8 @@ pub struct State {
     pub bounds: BTreeMap<String, (u32, u32)>,
     /// What goes wrong on purpose.
     pub faults: ecs::Faults,
+    /// What servers have logged, by server: milliseconds of the epoch and the line, the oldest first.
+    pub lines: BTreeMap<String, Vec<(i64, Value)>>,
     /// Every write, in order, without a secret value.
     pub log: Vec<String>,
     now: Timestamp,
@@ -102,6 +105,7 @@ impl World {
             cut_off: false,
             bounds: BTreeMap::new(),
             faults: ecs::Faults::default(),
+            lines: BTreeMap::new(),
             log: Vec::new(),
             now: Timestamp::now(),
             made: 0,
@@ -265,6 +269,7 @@ impl State {
             .or_else(|| self.ecs_call(call, &body, operator))
             .or_else(|| self.elb_call(call, &request.body, operator))
             .or_else(|| self.scaling_call(call, &body, operator))
+            .or_else(|| self.logs_call(call, &body))
             .or_else(|| self.cloudformation_call(call, &request.body, operator, url));
         if let Some(reply) = answered {
             return reply;
