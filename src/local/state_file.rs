@@ -117,7 +117,12 @@ mod tests {
             engine: None,
             version: "1.5.33".to_owned(),
         };
-        StateFile { emulator: Some(emulator), podman: Some(process), engine: Some("unix:///x".to_owned()), broken: Vec::new() }
+        StateFile {
+            emulator: Some(emulator),
+            podman: Some(process),
+            engine: Some("unix:///x".to_owned()),
+            broken: Vec::new(),
+        }
     }
 
     #[tokio::test]

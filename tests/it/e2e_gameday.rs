@@ -33,7 +33,8 @@ fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> Result<(), Valu
 /// The first cause that `why` names, with its subject.
 fn cause(cloud: &Cloud) -> (Value, Value) {
     let done = cloud.run(&["--local", "why", "--output", "json"]);
-    let told: Value = serde_json::from_str(&done.out).unwrap_or_else(|error| panic!("{error}: {}{}", done.out, done.err));
+    let told: Value =
+        serde_json::from_str(&done.out).unwrap_or_else(|error| panic!("{error}: {}{}", done.out, done.err));
     let first = |all: &Vec<Value>| all.iter().find(|one| !one["cause"].is_null()).cloned();
     let first = told["subjects"].as_array().and_then(first).unwrap_or_default();
     (json!({ "server": first["server"], "id": first["cause"]["id"], "gravity": first["cause"]["gravity"] }), told)
@@ -54,12 +55,16 @@ fn what_is_broken_is_named_within_half_a_minute_and_mended() {
     eprintln!("{:>6.1} s  up", began.elapsed().as_secs_f64());
     assert_eq!(cause(&cloud).0["id"], Value::Null, "nothing is broken yet: {:#}", cause(&cloud).1);
 
-    for (fault, server) in
-        [(Fault::SecretKey, "time"), (Fault::ImageTag, "weather"), (Fault::StackStuck, "gameday"), (Fault::Exit, "time")]
-    {
+    for (fault, server) in [
+        (Fault::SecretKey, "time"),
+        (Fault::ImageTag, "weather"),
+        (Fault::StackStuck, "gameday"),
+        (Fault::Exit, "time"),
+    ] {
         let Sign::Cause(id) = fault.sign() else { panic!("{fault:?} is no cause") };
         let word = fault.word();
-        let args = if server == "gameday" { vec!["local", "break", word] } else { vec!["local", "break", word, server] };
+        let args =
+            if server == "gameday" { vec!["local", "break", word] } else { vec!["local", "break", word, server] };
         cloud.text(&args);
         assert_eq!(broken(&cloud), [word]);
         let expected = json!({ "server": server, "id": id.word(), "gravity": "fault" });
@@ -74,8 +79,15 @@ fn what_is_broken_is_named_within_half_a_minute_and_mended() {
         assert_eq!(broken(&cloud), Vec::<String>::new());
         let mended = Instant::now();
         cloud.text(&["--local", "status", "--wait", HEALED]);
+        // What stopped before is told, and is no cause any more.
+        let (first, told) = cause(&cloud);
+        assert_eq!(first["id"], Value::Null, "{told:#}");
         let healed = mended.elapsed().as_secs_f64();
-        eprintln!("{:>6.1} s  {word} named as {}; healthy {healed:.1} s after it was mended", took.as_secs_f64(), id.word());
+        eprintln!(
+            "{:>6.1} s  {word} named as {}; healthy {healed:.1} s after it was mended",
+            took.as_secs_f64(),
+            id.word()
+        );
     }
     calls_are_a_process_that_goes(&cloud);
     eprintln!("{:>6.1} s  all", began.elapsed().as_secs_f64());

@@ -68,80 +68,45 @@ fn never_started(reason: &'static str) -> Failure {
     Failure { code: "TaskFailedToStart", reason, ..Failure::default() }
 }
 
+/// What ECS and the container say of tasks that fail.
+const NO_TAG: &str = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref \
+    1.dkr.ecr.eu-central-1.amazonaws.com/mcp-time:v9: not found";
+const NO_PLATFORM: &str =
+    "CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/arm64'";
+const NO_KEY: &str = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval \
+    failed: retrieved secret from Secrets Manager did not contain json key API_KEY";
+const KILLED: &str = "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:r:1:targetgroup/t/1)";
+const NO_MEMORY: &str = "OutOfMemoryError: Container killed due to memory usage";
+
 /// Breaks a server. A fault without an arm does not compile.
 fn play(world: &World, fault: Fault, server: &str) {
-    let refused = |reason: &str, status: u16| {
-        let more = json!({ "status": status, "tool": null, "method": null, "client": null, "reason": reason });
-        log(world, server, 60, &more);
+    let fails = |how| fails(world, server, how);
+    let exits = |code, ran, container| Failure { exit: Some(code), ran: Some(ran), container, ..Failure::default() };
+    let logs = |many, more| log(world, server, many, &more);
+    let refused = |status: u16, client: Option<&str>| {
+        logs(60, json!({ "status": status, "tool": null, "method": null, "client": client }));
     };
     match fault {
-        Fault::Exit => fails(world, server, Failure { exit: Some(1), ran: Some(1), ..Failure::default() }),
-        Fault::Memory => fails(
-            world,
-            server,
-            Failure {
-                exit: Some(137),
-                ran: Some(40),
-                container: "OutOfMemoryError: Container killed due to memory usage",
-                ..Failure::default()
-            },
-        ),
-        Fault::ImageTag => fails(
-            world,
-            server,
-            never_started(
-                "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref \
-                 1.dkr.ecr.eu-central-1.amazonaws.com/mcp-time:v9: not found",
-            ),
-        ),
-        Fault::Architecture => fails(
-            world,
-            server,
-            never_started(
-                "CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/arm64'",
-            ),
-        ),
-        Fault::SecretKey => fails(
-            world,
-            server,
-            never_started(
-                "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval \
-                 failed: retrieved secret from Secrets Manager did not contain json key API_KEY",
-            ),
-        ),
+        Fault::Exit => fails(exits(1, 1, "")),
+        Fault::Memory => fails(exits(137, 40, NO_MEMORY)),
+        Fault::KilledByTarget => {
+            fails(Failure { code: "ServiceSchedulerInitiated", reason: KILLED, ..exits(137, 600, "") });
+        }
+        Fault::ImageTag => fails(never_started(NO_TAG)),
+        Fault::Architecture => fails(never_started(NO_PLATFORM)),
+        Fault::SecretKey => fails(never_started(NO_KEY)),
         Fault::HealthPath => {
             unhealthy(world, server, "Target.ResponseCodeMismatch", "Health checks failed with these codes: [404]");
         }
-        Fault::KilledByTarget => {
-            let reason = "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:r:1:targetgroup/t/1)";
-            fails(
-                world,
-                server,
-                Failure { code: "ServiceSchedulerInitiated", reason, exit: Some(137), ran: Some(600), container: "" },
-            );
+        Fault::NoToken | Fault::ExpiredToken | Fault::OtherToken | Fault::IdToken => refused(401, None),
+        Fault::BodySize => refused(413, Some("large")),
+        Fault::IssuerKeys => refused(503, None),
+        Fault::Upstream => {
+            logs(60, json!({ "event": "tool_error", "tool": "get_alerts", "upstream": "nws", "upstream_ms": 1200.0 }));
         }
-        Fault::NoToken => refused("missing", 401),
-        Fault::ExpiredToken => refused("expired", 401),
-        Fault::OtherToken => refused("audience", 401),
-        Fault::IdToken => refused("kind", 401),
-        Fault::BodySize => refused("body", 413),
-        Fault::IssuerKeys => log(
-            world,
-            server,
-            60,
-            &json!({ "status": 503, "tool": null, "method": null, "client": null, "level": "error" }),
-        ),
-        Fault::Upstream => log(
-            world,
-            server,
-            60,
-            &json!({ "event": "tool_error", "tool": "get_alerts", "upstream": "http://nws", "upstream_ms": 1200.0 }),
-        ),
-        Fault::Flood => log(world, server, 2_400, &json!({ "client": "hungry" })),
-        Fault::SlowTool => log(world, server, 60, &json!({ "tool": "get_forecast", "latency_ms": 6_100.0 })),
-        Fault::StackStuck => {
-            world.state().stick("platform", "Resource handler returned message: \"Access denied\"");
-        }
+        Fault::Flood => logs(2_400, json!({ "client": "hungry" })),
+        Fault::SlowTool => logs(60, json!({ "tool": "get_forecast", "latency_ms": 6_100.0 })),
+        Fault::StackStuck => world.state().stick("platform", "Resource handler returned message: \"Access denied\""),
     }
 }
 
@@ -182,9 +147,11 @@ fn causes(told: &Value) -> Vec<(String, String)> {
 fn shows(shown: Shown, by_tool: &Value, by_client: &Value) -> bool {
     let rows = |all: &Value| all["rows"].as_array().unwrap().clone();
     let number = |row: &Value, key: &str| row[key].as_f64().unwrap_or_default();
-    let most = |row: &Value, key: &str| number(row, key) * 2.0 > number(row, "requests") && number(row, "requests") > 20.0;
+    let most =
+        |row: &Value, key: &str| number(row, key) * 2.0 > number(row, "requests") && number(row, "requests") > 20.0;
     match shown {
-        Shown::Refused => rows(by_client).iter().any(|row| row["client"].is_null() && most(row, "refused")),
+        Shown::Unknown => rows(by_client).iter().any(|row| row["client"].is_null() && most(row, "refused")),
+        Shown::Refused => rows(by_client).iter().any(|row| !row["client"].is_null() && most(row, "refused")),
         Shown::Failed => rows(by_tool).iter().any(|row| most(row, "errors")),
         Shown::Flooded => {
             let all: f64 = rows(by_client).iter().map(|row| number(row, "requests")).sum();
@@ -194,7 +161,7 @@ fn shows(shown: Shown, by_tool: &Value, by_client: &Value) -> bool {
     }
 }
 
-const ALL_SHOWN: [Shown; 4] = [Shown::Refused, Shown::Failed, Shown::Flooded, Shown::Slow];
+const ALL_SHOWN: [Shown; 5] = [Shown::Unknown, Shown::Refused, Shown::Failed, Shown::Flooded, Shown::Slow];
 
 async fn shown(world: &World, server: &str) -> Vec<Shown> {
     let by_tool = ask(world, &["requests", server, "--minutes", "1"]).await;
@@ -268,10 +235,10 @@ fn a_change_that_works_is_no_cause() {
     let world = world();
     world.state().deploy_service("time");
     world.state().services.get_mut("weather").unwrap().desired = 3;
-    for tick in 0..TICKS {
+    for tick in 1..=TICKS {
+        world.tick();
         let told = multi().block_on(ask(&world, &["why"]));
         assert_eq!(causes(&told), [], "after {tick} ticks: {told:#}");
-        world.tick();
     }
 }
 
@@ -365,7 +332,8 @@ fn the_page_of_the_book_has_the_matrix() {
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(committed == made, "{PAGE} differs from the code; `make book` writes it");
     for fault in Fault::ALL {
-        let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/incidents").join(guide(*fault)).with_extension("md");
+        let page =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/incidents").join(guide(*fault)).with_extension("md");
         let text = std::fs::read_to_string(&page).unwrap();
         let command = format!("local break {}", fault.word());
         let named = if fault.unplayable().is_some() { fault.word() } else { &command };

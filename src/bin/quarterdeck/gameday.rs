@@ -18,12 +18,13 @@ use crate::place_local::MachineTokens;
 /// Faults are put into the local cloud alone: who names another place may mean that one.
 pub fn refuse_elsewhere(start: &Start) -> Result<(), ProgramFailure> {
     let global = &start.global;
-    let elsewhere =
-        [("--endpoint-url", global.endpoint_url.is_some()), ("--cluster", global.cluster.is_some())];
+    let elsewhere = [("--endpoint-url", global.endpoint_url.is_some()), ("--cluster", global.cluster.is_some())];
     match elsewhere.into_iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(Refusal::new(ErrorKind::Invalid, format!("{flag} names another place than the local cloud"))
-            .with_hint("faults are for the local cloud; leave the flag out")
-            .into()),
+        Some((flag, _)) => {
+            Err(Refusal::new(ErrorKind::Invalid, format!("{flag} names another place than the local cloud"))
+                .with_hint("faults are for the local cloud; leave the flag out")
+                .into())
+        }
         None => Ok(()),
     }
 }
@@ -83,7 +84,12 @@ pub async fn inject(
                 Sign::Cause(_) => format!("quarterdeck --local why {server}"),
                 Sign::Requests(_) => format!("quarterdeck --local requests {server}"),
             };
-            let lines = format!("broken    {of}{}\nsee       {}\nmend      quarterdeck local mend {}", fault.what(), see.trim_end(), fault.word());
+            let lines = format!(
+                "broken    {of}{}\nsee       {}\nmend      quarterdeck local mend {}",
+                fault.what(),
+                see.trim_end(),
+                fault.word()
+            );
             headless::print(&lines)?;
         }
     }

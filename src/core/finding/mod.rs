@@ -97,7 +97,13 @@ pub fn findings(server: &Server, now: Timestamp) -> Vec<Finding> {
 /// All that is wrong with a server: what it shows itself, and what its stacks say, sorted as [`findings`].
 pub fn of_server(server: &Server, stacks: &[Seen], now: Timestamp) -> Vec<Finding> {
     let mut all = findings(server, now);
-    all.extend(of_stacks(stacks));
+    let failed = of_stacks(stacks);
+    if !failed.is_empty() {
+        // Stops that are past for the service are why its stack's change failed.
+        let past = |one: &&mut Finding| one.gravity == Gravity::Note && one.id.layer() <= Layer::Tasks;
+        all.iter_mut().filter(past).for_each(|one| one.gravity = Gravity::Warning);
+    }
+    all.extend(failed);
     in_order(&mut all);
     all
 }

@@ -88,7 +88,8 @@ fn one(server: Option<&Server>, id: Id, tasks: &[&Task], now: Timestamp) -> Opti
 }
 
 /// A stop is no fault where the task was replaced, unless it happens again and again, or to the tasks of the
-/// deployment that is to come, or of one that was given up because of it.
+/// deployment that is to come, or of one that was given up because of it. It is past where another task definition was
+/// put in place since.
 fn gravity(server: &Server, id: Id, tasks: &[&Task], loops: bool) -> Gravity {
     let Some(primary) = server.primary() else {
         return if server.running >= server.wanted() { Gravity::Warning } else { Gravity::Fault };
@@ -99,7 +100,7 @@ fn gravity(server: &Server, id: Id, tasks: &[&Task], loops: bool) -> Gravity {
     let given_up = !taken && super::given_up(server).any(|deployment| of(&deployment.task_definition));
     match () {
         () if given_up => Gravity::Fault,
-        () if past(primary, tasks) => Gravity::Warning,
+        () if past(primary, tasks) => Gravity::Note,
         () if server.running < server.wanted() => Gravity::Fault,
         () if taken => Gravity::Warning,
         () if loops || (of(&primary.task_definition) && unfinished && fresh(server)) => Gravity::Fault,

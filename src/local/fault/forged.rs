@@ -4,9 +4,9 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::emulated::Emulated;
+use crate::local::LocalOptions;
 use crate::local::error::LocalError;
 use crate::local::state_file::StateFile;
-use crate::local::LocalOptions;
 
 /// What is wrong with a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,9 @@ pub async fn forge(
     emulated.cognito("DeleteUserPoolClient", &json!({ "UserPoolId": pool, "ClientId": id })).await?;
     let reason = || "it gives no token".to_owned();
     let token = made?.as_str().map(str::to_owned);
-    token.map(Into::into).ok_or_else(|| LocalError::Emulated { call: "the token endpoint".to_owned(), reason: reason() })
+    token
+        .map(Into::into)
+        .ok_or_else(|| LocalError::Emulated { call: "the token endpoint".to_owned(), reason: reason() })
 }
 
 /// The client that the token is for. AWS would refuse a life of less than five minutes (Cognito API reference,

@@ -58,6 +58,8 @@ pub enum Sign {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
     /// Requests of nobody whose token was accepted are refused.
+    Unknown,
+    /// Requests of a client are refused, whose token was accepted.
     Refused,
     /// Requests fail: status 500 and above, or a tool says so.
     Failed,
@@ -71,8 +73,9 @@ impl Shown {
     /// Where the Requests screen, or the command, shows it.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Refused => "REFUSED, of no client",
-            Self::Failed => "ERRORS of a tool",
+            Self::Unknown => "REFUSED, of no client",
+            Self::Refused => "REFUSED, of a client",
+            Self::Failed => "ERRORS",
             Self::Flooded => "REQ/S of one client",
             Self::Slow => "P95 of a tool",
         }
@@ -138,15 +141,15 @@ faults! {
         "the health check asks for a path that the server answers with 404";
     SecretKey "secret-key" "time" Means::Definition(change::unknown_key), Sign::Cause(Id::SecretMissing),
         "a variable comes from a key that its secret does not have";
-    NoToken "no-token" "time" Means::Calls(Wrong::NoToken), Sign::Requests(Shown::Refused),
+    NoToken "no-token" "time" Means::Calls(Wrong::NoToken), Sign::Requests(Shown::Unknown),
         "a client calls without a token";
     ExpiredToken "expired-token" "time"
-        Means::Calls(Wrong::Token(BadToken::Expired)), Sign::Requests(Shown::Refused),
+        Means::Calls(Wrong::Token(BadToken::Expired)), Sign::Requests(Shown::Unknown),
         "a client calls with a token that has expired";
     OtherToken "other-token" "time"
-        Means::Calls(Wrong::Token(BadToken::OfAnother)), Sign::Requests(Shown::Refused),
+        Means::Calls(Wrong::Token(BadToken::OfAnother)), Sign::Requests(Shown::Unknown),
         "a client calls with a token for another server";
-    IdToken "id-token" "time" Means::Calls(Wrong::Token(BadToken::Id)), Sign::Requests(Shown::Refused),
+    IdToken "id-token" "time" Means::Calls(Wrong::Token(BadToken::Id)), Sign::Requests(Shown::Unknown),
         "a client calls with an id token in place of an access token";
     IssuerKeys "issuer-keys" "time" Means::Seen(change::unreachable_keys), Sign::Requests(Shown::Failed),
         "the server cannot reach the keys of its issuer";
@@ -259,9 +262,8 @@ pub async fn inject(
     let emulated = emulated(&state_file, &scene.region).await?;
     let server = scene.server(fault, named)?;
     let redefines = |fault: Fault| matches!(fault.means(), Means::Definition(_) | Means::Seen(_));
-    let meets = |one: &&Broken| {
-        one.server == server && (one.fault == fault || (redefines(one.fault) && redefines(fault)))
-    };
+    let meets =
+        |one: &&Broken| one.server == server && (one.fault == fault || (redefines(one.fault) && redefines(fault)));
     if let Some(other) = state_file.broken.iter().find(meets) {
         let of = if server.is_empty() { "the environment" } else { &server };
         let word = other.fault.word();

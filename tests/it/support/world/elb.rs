@@ -26,9 +26,11 @@ impl State {
         let Some(targets) = targets else {
             return Some(error("TargetGroupNotFound", "One or more target groups not found"));
         };
-        let why = self.faults.sick_why.get(name).map(|(reason, words)| {
-            format!("<Reason>{reason}</Reason><Description>{words}</Description>")
-        });
+        let why = self
+            .faults
+            .sick_why
+            .get(name)
+            .map(|(reason, words)| format!("<Reason>{reason}</Reason><Description>{words}</Description>"));
         let members: String = targets
             .iter()
             .map(|(address, state)| {
