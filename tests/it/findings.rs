@@ -11,6 +11,7 @@ use quarterdeck::core::fleet::{
     Bounds, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, StopCode, TargetState, Task,
     TaskStatus,
 };
+use quarterdeck::core::health::{Verdict, verdict};
 use quarterdeck::core::stack::StackStatus;
 use quarterdeck::core::unread::Read;
 use rstest::rstest;
@@ -259,15 +260,40 @@ fn stops_before_another_deployment_are_past(#[case] rollout: Rollout, #[case] st
     assert_eq!(Cause::of(&all).is_some(), gravity == Gravity::Warning);
 }
 
+/// A server that was scaled up: ECS runs the tasks, and the load balancer has yet to judge them.
+#[rstest]
+#[case::all_joining(&[TargetState::Healthy, TargetState::Initial], None, Verdict::Changing)]
+#[case::first_joining(&[TargetState::Initial, TargetState::Initial], None, Verdict::Changing)]
+#[case::one_is_missing(&[TargetState::Initial], Some(Id::TargetsShort), Verdict::Down)]
+#[case::one_is_unused(&[TargetState::Healthy, TargetState::Unused], Some(Id::TargetsShort), Verdict::Degraded)]
+#[case::one_is_sick(&[TargetState::Healthy, TargetState::Unhealthy], Some(Id::HealthCheckPort), Verdict::Degraded)]
+fn targets_that_are_not_judged_yet_are_no_finding(
+    #[case] states: &[TargetState],
+    #[case] id: Option<Id>,
+    #[case] word: Verdict,
+) {
+    let server = Server { balancers: vec![fixtures::balancer([group("a", states)])], ..well() };
+    assert_eq!(ids(&server).first().copied(), id);
+    assert_eq!(verdict(&server, at(0)), word);
+}
+
 /// A loop that ended when another task definition came is told, and is no fault any more; one of the same definition
 /// may go on.
 #[rstest]
-#[case::another(":8", Gravity::Note)]
-#[case::the_same(":7", Gravity::Fault)]
-fn a_loop_before_the_deployment_in_force_is_over(#[case] revision: &str, #[case] gravity: Gravity) {
+#[case::another(":8", -10, Rollout::Completed, Gravity::Note)]
+#[case::another_is_coming(":8", -10, Rollout::InProgress, Gravity::Note)]
+#[case::the_last_one_stopped_while_it_came(":8", -45, Rollout::Completed, Gravity::Note)]
+#[case::and_it_comes_still(":8", -45, Rollout::InProgress, Gravity::Fault)]
+#[case::the_same(":7", -10, Rollout::Completed, Gravity::Fault)]
+fn a_loop_before_the_deployment_in_force_is_over(
+    #[case] revision: &str,
+    #[case] made: i64,
+    #[case] rollout: Rollout,
+    #[case] gravity: Gravity,
+) {
     let mut server = exits(4, 1);
     (server.running, server.pending) = (2, 0);
-    server.deployments[0].created_at = Some(at(-10));
+    (server.deployments[0].created_at, server.deployments[0].rollout) = (Some(at(made)), rollout);
     let definition = server.task_definition.replace(":7", revision);
     tasks(&mut server)
         .iter_mut()

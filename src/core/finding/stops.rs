@@ -100,7 +100,7 @@ fn gravity(server: &Server, id: Id, tasks: &[&Task], loops: bool) -> Gravity {
     let given_up = !taken && super::given_up(server).any(|deployment| of(&deployment.task_definition));
     match () {
         () if given_up => Gravity::Fault,
-        () if past(primary, tasks) => Gravity::Note,
+        () if past(server, primary, tasks) => Gravity::Note,
         () if server.running < server.wanted() => Gravity::Fault,
         () if taken => Gravity::Warning,
         () if loops || (of(&primary.task_definition) && unfinished && fresh(server)) => Gravity::Fault,
@@ -108,11 +108,17 @@ fn gravity(server: &Server, id: Id, tasks: &[&Task], loops: bool) -> Gravity {
     }
 }
 
-/// Whether all of them were of another task definition than the one that is in force, and stopped before it was.
-fn past(primary: &Deployment, tasks: &[&Task]) -> bool {
+/// Whether all of them were of another task definition than the one that is in force, and nothing runs of it any more:
+/// they stopped before the deployment that is in force began, or that one is complete.
+fn past(server: &Server, primary: &Deployment, tasks: &[&Task]) -> bool {
+    let lives = |definition: &str| {
+        let mut others = server.deployments.iter().filter(|one| one.id != primary.id);
+        others.any(|one| one.task_definition == definition && one.desired + one.running + one.pending > 0)
+    };
     tasks.iter().all(|task| {
         let before = task.stopped_at.zip(primary.created_at).is_some_and(|(stopped, made)| stopped < made);
-        before && task.task_definition != primary.task_definition
+        let over = primary.rollout == Rollout::Completed && !lives(&task.task_definition);
+        task.task_definition != primary.task_definition && (before || over)
     })
 }
 
