@@ -140,6 +140,7 @@ pub async fn calls(
         Wrong::Token(kind) => Some(bad_token(session, kind, &url, other).await?),
         _ => None,
     };
+    headless::progress(&format!("{}{url}", local::CALLING));
     let options = WrongOptions { server, url, wrong, token, calls };
     let counts = wrong_traffic(&options, &MachineTokens(session.clone())).await;
     headless::print_json(&counts)?;

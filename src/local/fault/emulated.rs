@@ -5,6 +5,8 @@ use std::time::Duration;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
+use super::Broken;
+use crate::core::environment::names;
 use crate::local::error::LocalError;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -82,6 +84,13 @@ impl Emulated {
         let made = self.ecs("RegisterTaskDefinition", draft).await?;
         let arn = made["taskDefinition"]["taskDefinitionArn"].as_str();
         arn.map(str::to_owned).ok_or_else(|| refused("RegisterTaskDefinition", "it says no ARN".to_owned()))
+    }
+
+    /// Puts a broken task definition in place.
+    pub async fn redefine(&self, broken: &Broken) -> Result<(), LocalError> {
+        let cluster = names::cluster(&broken.environment);
+        let update = json!({ "cluster": cluster, "service": broken.server, "taskDefinition": broken.broken });
+        self.ecs("UpdateService", &update).await.map(drop)
     }
 
     /// Makes a stack whose creation fails, so that only its deletion helps.

@@ -19,8 +19,10 @@ pub enum BadToken {
     Id,
 }
 
-/// Name of the client and the user that are made for a token, and deleted.
+/// Name of the client that is made for a token, and deleted.
 const NAME: &str = "quarterdeck-gameday";
+/// Name of the user, the same: our pools know people by their addresses.
+const USER: &str = "gameday@example.com";
 /// A password that any of our pools takes.
 const PASSWORD: &str = "Game-day-1-of-many!";
 
@@ -76,7 +78,7 @@ fn client(pool: &str, scope: &str, kind: BadToken) -> Value {
 
 async fn id_token(emulated: &Emulated, pool: &str, client: &str) -> Result<Value, LocalError> {
     let user = |more: Value| {
-        let mut body = json!({ "UserPoolId": pool, "Username": NAME });
+        let mut body = json!({ "UserPoolId": pool, "Username": USER });
         if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
             body.extend(more);
         }
@@ -87,7 +89,7 @@ async fn id_token(emulated: &Emulated, pool: &str, client: &str) -> Result<Value
     let set = emulated.cognito("AdminSetUserPassword", &password).await;
     let auth = json!({
         "UserPoolId": pool, "ClientId": client, "AuthFlow": "ADMIN_USER_PASSWORD_AUTH",
-        "AuthParameters": { "USERNAME": NAME, "PASSWORD": PASSWORD },
+        "AuthParameters": { "USERNAME": USER, "PASSWORD": PASSWORD },
     });
     let signed_in = match set {
         Ok(_) => emulated.cognito("AdminInitiateAuth", &auth).await,

@@ -9,7 +9,8 @@ mod change;
 mod emulated;
 mod forged;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,11 @@ use crate::core::finding::Id;
 
 /// Name of the stack that is stuck, as a part of an environment.
 const STUCK: &str = "gameday";
+
+/// What the process of a fault says first of all, before the URL that it calls.
+pub const CALLING: &str = "calling ";
+/// How long it may take until it does: it asks for a token, and may have to make one.
+const READY: Duration = Duration::from_secs(30);
 
 /// How a fault is put into the local cloud.
 #[derive(Debug, Clone, Copy)]
@@ -224,7 +230,7 @@ pub struct Scene {
     /// Its servers.
     pub servers: Vec<String>,
     /// This program, for the process that calls a server.
-    pub program: std::path::PathBuf,
+    pub program: PathBuf,
 }
 
 impl Scene {
@@ -261,14 +267,7 @@ pub async fn inject(
     let mut state_file = StateFile::load(&dirs).await?;
     let emulated = emulated(&state_file, &scene.region).await?;
     let server = scene.server(fault, named)?;
-    let redefines = |fault: Fault| matches!(fault.means(), Means::Definition(_) | Means::Seen(_));
-    let meets =
-        |one: &&Broken| one.server == server && (one.fault == fault || (redefines(one.fault) && redefines(fault)));
-    if let Some(other) = state_file.broken.iter().find(meets) {
-        let of = if server.is_empty() { "the environment" } else { &server };
-        let word = other.fault.word();
-        return Err(refuse(format!("{of} is broken by {word} already; `quarterdeck local mend {word}` mends it")));
-    }
+    not_yet(&state_file, fault, &server)?;
     let mut broken = Broken {
         fault,
         server,
@@ -281,25 +280,45 @@ pub async fn inject(
     };
     let at = state_file.broken.len();
     if let Means::Definition(change) | Means::Seen(change) = fault.means() {
-        let cluster = names::cluster(&scene.environment);
-        let found = emulated.service_definition(&cluster, &broken.server).await?;
+        let found = emulated.service_definition(&names::cluster(&scene.environment), &broken.server).await?;
         broken.before = found["taskDefinitionArn"].as_str().map(str::to_owned);
         let draft = change::changed(&found, &broken.server, change).map_err(refuse)?;
         record(&mut state_file, at, &broken, &dirs).await?;
         broken.broken = Some(emulated.register(&draft).await?);
         record(&mut state_file, at, &broken, &dirs).await?;
-        let update = json!({ "cluster": cluster, "service": broken.server, "taskDefinition": broken.broken });
-        emulated.ecs("UpdateService", &update).await?;
+        emulated.redefine(&broken).await?;
     }
     if matches!(fault.means(), Means::Stack) {
         record(&mut state_file, at, &broken, &dirs).await?;
         emulated.create_stuck(&names::stack(&scene.environment, STUCK), &scene.environment).await?;
     }
     if fault.calls().is_some() {
-        broken.process = Some(caller(&scene.program, &dirs, &broken).await?);
+        let log = dirs.state.join(format!("fault-{}.log", fault.word()));
+        let process = caller(&scene.program, &log, &broken).await?;
+        broken.process = Some(process.clone());
+        record(&mut state_file, at, &broken, &dirs).await?;
+        if let Err(reason) = calling(&process, &log).await {
+            process.stop("calls of a fault").await?;
+            // Whatever else is broken stays in the state file, to be mended.
+            if broken.before.is_none() {
+                state_file.broken.remove(at);
+                state_file.save(&dirs).await?;
+            }
+            return Err(refuse(reason));
+        }
     }
-    record(&mut state_file, at, &broken, &dirs).await?;
     Ok(broken)
+}
+
+/// Refuses a fault that is there already, and a second one of the same task definition.
+fn not_yet(state_file: &StateFile, fault: Fault, server: &str) -> Result<(), LocalError> {
+    let redefines = |fault: Fault| matches!(fault.means(), Means::Definition(_) | Means::Seen(_));
+    let meets =
+        |one: &&Broken| one.server == server && (one.fault == fault || (redefines(one.fault) && redefines(fault)));
+    let Some(other) = state_file.broken.iter().find(meets) else { return Ok(()) };
+    let (of, word) = (if server.is_empty() { "the environment" } else { server }, other.fault.word());
+    let reason = format!("{of} is broken by {word} already; `quarterdeck local mend {word}` mends it");
+    Err(LocalError::Fault { fault: fault.word(), reason })
 }
 
 /// Takes back what is broken: this fault, or all. What could not be taken back stays in the state file.
@@ -369,11 +388,32 @@ async fn record(state_file: &mut StateFile, at: usize, broken: &Broken, dirs: &D
 }
 
 /// A process of this program that calls the server as long as the fault lasts.
-async fn caller(program: &Path, dirs: &Dirs, broken: &Broken) -> Result<Process, LocalError> {
-    let word = broken.fault.word();
+async fn caller(program: &Path, log: &Path, broken: &Broken) -> Result<Process, LocalError> {
     let mut command = Command::new(program);
-    command.args(["local", "traffic", "--fault", word, "--server", &broken.server]);
-    Process::start(command, &dirs.state.join(format!("fault-{word}.log"))).await
+    command.args(["local", "traffic", "--fault", broken.fault.word(), "--server", &broken.server]);
+    Process::start(command, log).await
+}
+
+/// Waits until it calls. Why it does not, is the last line of its log.
+async fn calling(process: &Process, log: &Path) -> Result<(), String> {
+    let said = || async { tokio::fs::read_to_string(log).await.unwrap_or_default() };
+    let ready = async {
+        loop {
+            if said().await.lines().any(|line| line.starts_with(CALLING)) {
+                return true;
+            }
+            if !process.alive().await {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    if tokio::time::timeout(READY, ready).await == Ok(true) {
+        return Ok(());
+    }
+    let text = said().await;
+    let last = text.lines().last().unwrap_or("it said nothing");
+    Err(format!("its calls do not begin: {} (log: {})", last.trim_start_matches("quarterdeck: "), log.display()))
 }
 
 /// What a fault is, for who reads the list.
