@@ -121,6 +121,7 @@ public: $(PUBLIC)/node/installed $(PUBLIC)/official/installed $(PUBLIC)/fast/ins
 
 book: ## Write the pages of docs/ that are made from the code.
 	QUARTERDECK_BOOK=write cargo test --package quarterdeck --locked --bin quarterdeck book
+	QUARTERDECK_BOOK=write cargo test --package quarterdeck --locked --test it gameday::the_page
 
 unit: $(VENV)/installed ## All tests of the workspace.
 ifneq ($(NEXTEST),)

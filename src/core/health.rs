@@ -74,13 +74,14 @@ pub fn verdict_by(server: &Server, found: &[Finding], now: Timestamp) -> Verdict
         return Verdict::Stopped;
     }
     if server.running == 0 || server.dark() {
-        return if server.starting() && !tasks_fail(server, now) { Verdict::Changing } else { Verdict::Down };
+        let starts = server.starting() || server.joining();
+        return if starts && !tasks_fail(server, now) { Verdict::Changing } else { Verdict::Down };
     }
     if found.iter().any(|finding| finding.gravity == Gravity::Fault) {
         return Verdict::Degraded;
     }
     match () {
-        () if server.moving() => Verdict::Changing,
+        () if server.moving() || server.joining() => Verdict::Changing,
         () if server.targets_unread().is_some() => Verdict::Unknown,
         () => Verdict::Healthy,
     }

@@ -6,7 +6,7 @@ use super::dirs::Dirs;
 use super::engine::{Api, EngineContainer, forget};
 use super::error::LocalError;
 use super::state_file::{Lock, StateFile};
-use super::{LocalOptions, LocalProgress, ProgressFn, RunningStep, emulator, stub};
+use super::{LocalOptions, LocalProgress, ProgressFn, RunningStep, emulator, fault, stub};
 
 /// What [`down`] has stopped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub async fn down(options: &LocalOptions, progress: &mut ProgressFn<'_>) -> Resu
     let mut stopped = Stopped::default();
 
     let step = RunningStep::begin(1, "emulator", progress);
+    fault::forget(&mut state_file).await?;
     let port = state_file.emulator.as_ref().map(|emulator| emulator.port);
     if let Some(emulator) = &state_file.emulator {
         stopped.emulator = emulator.process.alive().await;

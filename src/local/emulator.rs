@@ -11,6 +11,7 @@ use tokio::process::Command;
 use super::dirs::{Dirs, make};
 use super::engine::EngineInfo;
 use super::error::{LocalError, at};
+use super::fault;
 use super::process::Process;
 use super::state_file::{Emulator, StateFile};
 
@@ -51,6 +52,8 @@ pub(super) async fn start(
     let addresses = addresses(engine);
     let temporary = dirs.state.join("ministack");
     make(&temporary).await?;
+    // A new emulator has nothing of what was broken in the last one.
+    fault::forget(state_file).await?;
     let program = dirs.state.join("launch.py");
     tokio::fs::write(&program, LAUNCH).await.map_err(at(&program))?;
     let mut command = Command::new(python);

@@ -79,6 +79,25 @@ pub enum LocalError {
     /// The port that was asked for is taken.
     #[error("port {0} is taken by another program; choose another one, or none to take a free one")]
     PortTaken(u16),
+    /// There is no local cloud to break or to mend.
+    #[error("the local cloud does not run; start it with `quarterdeck local up`")]
+    NotRunning,
+    /// A fault cannot be put into the local cloud.
+    #[error("{fault}: {reason}")]
+    Fault {
+        /// Its name.
+        fault: &'static str,
+        /// Why not, with the way out.
+        reason: String,
+    },
+    /// The emulator refuses a call, or does not answer.
+    #[error("the emulator's {call}: {reason}")]
+    Emulated {
+        /// The call.
+        call: String,
+        /// What it says.
+        reason: String,
+    },
     /// A process cannot be ended.
     #[error("process {pid} ({what}) still runs {} s after SIGKILL", limit.as_secs())]
     WouldNotStop {

@@ -103,6 +103,27 @@ def with_replacement(stop_task):
     return call
 
 
+def with_words_of_ecs(resolve):
+    """It says in words of its own why a secret cannot be read; who reads them knows those of ECS.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resource-initialization-error.html
+    """
+
+    def call(definition):
+        try:
+            return resolve(definition)
+        except ecs._SecretResolutionError as error:
+            key = re.search(r"unable to retrieve json key '([^']*)'", str(error))
+            words = (
+                f"retrieved secret from Secrets Manager did not contain json key {key[1]}"
+                if key
+                else f"ResourceNotFoundException: Secrets Manager can't find the specified secret. ({error})"
+            )
+            raise ecs._SecretResolutionError(words) from error
+
+    return call
+
+
 class Unhurried:
     """The clock of its ECS, which inspects every container twice, ten times a second, to see whether it has ended.
 
@@ -228,6 +249,7 @@ def main():
     ecs._update_service = with_numbers(ecs._update_service)
     ecs._ACTION_MAP["StopTask"] = with_replacement(ecs._ACTION_MAP["StopTask"])
     ecs.time = Unhurried()
+    ecs._resolve_container_secrets = with_words_of_ecs(ecs._resolve_container_secrets)
     without_registry(ImageCollection)
     provisioners._normalize_container_defs = with_secrets(provisioners._normalize_container_defs)
     cognito._generate_temp_password = long_enough(cognito._generate_temp_password)

@@ -8,6 +8,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::dirs::Dirs;
 use super::error::{LocalError, at};
+use super::fault::Broken;
 use super::process::Process;
 
 /// What we started and have not stopped, as the file `running.json` has it.
@@ -20,6 +21,9 @@ pub struct StateFile {
     pub podman: Option<Process>,
     /// Where the engine answers that runs our containers, as `DOCKER_HOST` writes it.
     pub engine: Option<String>,
+    /// What was broken on purpose and is not mended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<Broken>,
 }
 
 /// A running emulator.
@@ -113,7 +117,12 @@ mod tests {
             engine: None,
             version: "1.5.33".to_owned(),
         };
-        StateFile { emulator: Some(emulator), podman: Some(process), engine: Some("unix:///x".to_owned()) }
+        StateFile {
+            emulator: Some(emulator),
+            podman: Some(process),
+            engine: Some("unix:///x".to_owned()),
+            broken: Vec::new(),
+        }
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use super::dirs::Dirs;
 use super::down::our_containers;
 use super::engine::{Api, describe};
 use super::error::LocalError;
+use super::fault::Broken;
 use super::state_file::StateFile;
 use super::{LocalOptions, emulator};
 
@@ -18,8 +19,31 @@ pub struct Status {
     pub engine: Option<EngineStatus>,
     /// Our containers, running or not.
     pub containers: Vec<ContainerStatus>,
+    /// What was broken on purpose and is not mended.
+    pub broken: Vec<BrokenStatus>,
     /// Directory of state and logs.
     pub state_dir: String,
+}
+
+/// A fault that was put in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BrokenStatus {
+    /// Its name.
+    pub fault: &'static str,
+    /// What it does.
+    pub does: &'static str,
+    /// The broken server; `None` for a fault that is no server's.
+    pub server: Option<String>,
+    /// When it was put in.
+    pub since: jiff::Timestamp,
+}
+
+impl BrokenStatus {
+    /// What is told of a fault.
+    pub fn of(broken: &Broken) -> Self {
+        let server = Some(broken.server.clone()).filter(|server| !server.is_empty());
+        Self { fault: broken.fault.word(), does: broken.fault.what(), server, since: broken.since }
+    }
 }
 
 /// The emulator.
@@ -73,6 +97,7 @@ pub async fn status(options: &LocalOptions) -> Result<Status, LocalError> {
     let dirs = options.dirs()?;
     let state_file = StateFile::load(&dirs).await?;
     let mut status = Status { state_dir: dirs.state.display().to_string(), ..Status::default() };
+    status.broken = state_file.broken.iter().map(BrokenStatus::of).collect();
     if let Some(found) = &state_file.emulator {
         let running = found.process.alive().await;
         status.emulator = Some(EmulatorStatus {

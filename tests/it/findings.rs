@@ -11,6 +11,7 @@ use quarterdeck::core::fleet::{
     Bounds, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, StopCode, TargetState, Task,
     TaskStatus,
 };
+use quarterdeck::core::health::{Verdict, verdict};
 use quarterdeck::core::requests::{Requests, Why};
 use quarterdeck::core::stack::StackStatus;
 use quarterdeck::core::unread::Read;
@@ -193,6 +194,114 @@ fn the_cause_explains_what_follows_from_it() {
     let explained: Vec<Id> = cause.explained().map(|finding| finding.id).collect();
     assert_eq!(explained, [Id::StartFailures, Id::DeploymentOld]);
     assert_eq!(cause.besides().count(), 0);
+}
+
+/// Revision 8 was tried, its tasks stopped, and the service is on revision 7 again.
+fn given_up(back: impl FnOnce(&mut Deployment)) -> Server {
+    let mut server = well();
+    let failed = Deployment {
+        id: "ecs-svc/2".into(),
+        status: DeploymentStatus::Active,
+        task_definition: server.task_definition.replace(":7", ":8"),
+        desired: 0,
+        running: 0,
+        rollout: Rollout::Failed,
+        rollout_reason: "ECS deployment circuit breaker: tasks failed to start.".into(),
+        created_at: Some(at(-300)),
+        ..server.deployments[0].clone()
+    };
+    let stops = (0..3).map(|index| Task {
+        task_definition: failed.task_definition.clone(),
+        ..stopped(index, FAILED_TO_START, "CannotPullContainerError: mcp-time:v9: not found")
+    });
+    tasks(&mut server).extend(stops);
+    back(&mut server.deployments[0]);
+    server.deployments.push(failed);
+    server
+}
+
+/// While ECS goes back, and after it has, what stopped the tasks explains why.
+#[rstest]
+#[case::on_the_way_back(at(-20), Rollout::InProgress, "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.", Gravity::Fault, &[Id::CircuitBreaker])]
+#[case::it_went_on_as_before(at(-7_000), Rollout::Completed, "", Gravity::Fault, &[Id::CircuitBreaker])]
+fn stops_of_a_deployment_that_was_given_up_are_the_cause(
+    #[case] made: jiff::Timestamp,
+    #[case] rollout: Rollout,
+    #[case] reason: &str,
+    #[case] gravity: Gravity,
+    #[case] so: &[Id],
+) {
+    let server = given_up(|primary| {
+        (primary.created_at, primary.rollout, primary.rollout_reason) = (Some(made), rollout, reason.into());
+    });
+    let all = findings(&server, at(0));
+    let cause = Cause::of(&all).unwrap();
+    assert_eq!(
+        (cause.finding.id, cause.finding.gravity, cause.finding.count),
+        (Id::ImageMissing, gravity, 3),
+        "{all:#?}"
+    );
+    assert_eq!(cause.explained().map(|finding| finding.id).collect::<Vec<_>>(), so, "{all:#?}");
+}
+
+/// Somebody has put another task definition in place since: what stopped the tasks before is past, unless a stack says
+/// that its change failed with it.
+#[rstest]
+#[case::under_way(Rollout::InProgress, "UPDATE_COMPLETE", Gravity::Note)]
+#[case::completed(Rollout::Completed, "UPDATE_COMPLETE", Gravity::Note)]
+#[case::of_a_failed_change(Rollout::Completed, "UPDATE_ROLLBACK_COMPLETE", Gravity::Warning)]
+fn stops_before_another_deployment_are_past(#[case] rollout: Rollout, #[case] status: &str, #[case] gravity: Gravity) {
+    let server = given_up(|primary| {
+        (primary.created_at, primary.rollout) = (Some(at(-20)), rollout);
+    });
+    let stack = stacks::settled().remove(0);
+    let stack = quarterdeck::core::stack::Stack { status: StackStatus(status.into()), ..stack };
+    let all = finding::of_server(&server, &[(stack, None)], &[], at(0));
+    assert_eq!(all.first().map(|first| (first.id, first.gravity)), Some((Id::ImageMissing, gravity)), "{all:#?}");
+    assert_eq!(Cause::of(&all).is_some(), gravity == Gravity::Warning);
+}
+
+/// A server that was scaled up: ECS runs the tasks, and the load balancer has yet to judge them.
+#[rstest]
+#[case::all_joining(&[TargetState::Healthy, TargetState::Initial], None, Verdict::Changing)]
+#[case::first_joining(&[TargetState::Initial, TargetState::Initial], None, Verdict::Changing)]
+#[case::one_is_missing(&[TargetState::Initial], Some(Id::TargetsShort), Verdict::Down)]
+#[case::one_is_unused(&[TargetState::Healthy, TargetState::Unused], Some(Id::TargetsShort), Verdict::Degraded)]
+#[case::one_is_sick(&[TargetState::Healthy, TargetState::Unhealthy], Some(Id::HealthCheckPort), Verdict::Degraded)]
+fn targets_that_are_not_judged_yet_are_no_finding(
+    #[case] states: &[TargetState],
+    #[case] id: Option<Id>,
+    #[case] word: Verdict,
+) {
+    let server = Server { balancers: vec![fixtures::balancer([group("a", states)])], ..well() };
+    assert_eq!(ids(&server).first().copied(), id);
+    assert_eq!(verdict(&server, at(0)), word);
+}
+
+/// A loop that ended when another task definition came is told, and is no fault any more; one of the same definition
+/// may go on.
+#[rstest]
+#[case::another(":8", -10, Rollout::Completed, Gravity::Note)]
+#[case::another_is_coming(":8", -10, Rollout::InProgress, Gravity::Note)]
+#[case::the_last_one_stopped_while_it_came(":8", -45, Rollout::Completed, Gravity::Note)]
+#[case::and_it_comes_still(":8", -45, Rollout::InProgress, Gravity::Fault)]
+#[case::the_same(":7", -10, Rollout::Completed, Gravity::Fault)]
+fn a_loop_before_the_deployment_in_force_is_over(
+    #[case] revision: &str,
+    #[case] made: i64,
+    #[case] rollout: Rollout,
+    #[case] gravity: Gravity,
+) {
+    let mut server = exits(4, 1);
+    (server.running, server.pending) = (2, 0);
+    (server.deployments[0].created_at, server.deployments[0].rollout) = (Some(at(made)), rollout);
+    let definition = server.task_definition.replace(":7", revision);
+    tasks(&mut server)
+        .iter_mut()
+        .filter(|task| task.stopped())
+        .for_each(|task| task.task_definition = definition.clone());
+    let all = findings(&server, at(0));
+    assert_eq!(all.first().map(|first| (first.id, first.gravity)), Some((Id::CrashLoop, gravity)), "{all:#?}");
 }
 
 #[test]

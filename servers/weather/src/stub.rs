@@ -1,9 +1,12 @@
 //! Stands in for the weather service: the same paths and shapes, always the same weather.
 
+use std::time::Duration;
+
 use axum::Router;
-use axum::extract::{Path, Query};
+use axum::extract::{Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
@@ -20,8 +23,20 @@ struct Wanted {
     status: Option<String>,
 }
 
-/// The stub's routes.
+/// How long the slow paths take: less than a caller waits.
+const SLOW: Duration = Duration::from_secs(3);
+
+/// The stub's routes, and the same below `/slow`, where each takes three seconds. All below `/broken` fails.
 pub fn router() -> Router {
+    let slow = routes().layer(axum::middleware::from_fn(async |request: Request, next: Next| {
+        tokio::time::sleep(SLOW).await;
+        next.run(request).await
+    }));
+    let failed = async || problem(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", "broken on purpose");
+    routes().nest("/slow", slow).route("/broken/{*path}", get(failed))
+}
+
+fn routes() -> Router {
     Router::new()
         .route("/points/{coordinates}", get(point))
         .route("/gridpoints/{office}/{square}/forecast", get(forecast))

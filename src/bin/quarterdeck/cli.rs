@@ -448,6 +448,24 @@ pub enum Local {
         /// Stop after this many calls.
         #[arg(long)]
         calls: Option<u64>,
+        /// Call one server as this fault does, of those that are of calls.
+        #[arg(long)]
+        fault: Option<String>,
+        /// That server, with --fault.
+        #[arg(long, requires = "fault")]
+        server: Option<String>,
+    },
+    /// Break something on purpose, to see how it shows; without a name it lists what can be broken.
+    Break {
+        /// The fault.
+        fault: Option<String>,
+        /// The server; the fault's own by default.
+        server: Option<String>,
+    },
+    /// Take back what was broken.
+    Mend {
+        /// The fault; all by default.
+        fault: Option<String>,
     },
 }
 

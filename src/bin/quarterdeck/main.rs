@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod config;
 mod failure;
+mod gameday;
 mod place_aws;
 mod place_local;
 mod variables;

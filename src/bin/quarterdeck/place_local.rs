@@ -25,7 +25,7 @@ use quarterdeck::run::places::OnePlace;
 use quarterdeck::run::{planner, read};
 use secrecy::SecretString;
 
-use crate::{Start, commands};
+use crate::{Start, commands, gameday};
 
 /// The local environment, as the repository's file describes it.
 const ENVIRONMENT: &str = include_str!("../../../quarterdeck.toml");
@@ -173,7 +173,27 @@ pub async fn command(start: &Start, command: &Local) -> Result<Exit, ProgramFail
             headless::print_json(&status)?;
             Ok(Exit::Done)
         }
-        Local::Traffic { rate, calls } => {
+        Local::Traffic { fault: Some(fault), server, calls, .. } => {
+            let fault = gameday::named(fault)?;
+            let session = attach(start).await?;
+            gameday::calls(&session, &running().await?, fault, server.as_deref(), *calls).await
+        }
+        Local::Break { fault: None, .. } => gameday::list(output),
+        Local::Break { fault: Some(fault), server } => {
+            gameday::refuse_elsewhere(start)?;
+            let fault = gameday::named(fault)?;
+            let session = attach(start).await?;
+            if session.context.read_only {
+                progress("quarterdeck: refused: this session is read-only");
+                return Ok(Exit::Refused);
+            }
+            gameday::inject(&session, fault, server.as_deref(), output).await
+        }
+        Local::Mend { fault } => {
+            gameday::refuse_elsewhere(start)?;
+            gameday::mend(fault.as_deref().map(gameday::named).transpose()?, output).await
+        }
+        Local::Traffic { rate, calls, fault: None, .. } => {
             let session = attach(start).await?;
             let running = running().await?;
             let report = call(&session, &running, *rate, *calls, output == Output::Text).await;
@@ -220,7 +240,7 @@ async fn call(
 }
 
 /// Access tokens of the servers' machine clients.
-struct MachineTokens(Session);
+pub struct MachineTokens(pub Session);
 
 #[async_trait]
 impl Tokens for MachineTokens {

@@ -21,7 +21,7 @@ pub use self::reason::{of_a_check, of_stop};
 pub use self::stacks::{Seen, drift, of_stacks};
 pub use self::stops::of_gone;
 pub use self::traffic::of_traffic;
-use super::fleet::{Server, TaskStatus};
+use super::fleet::{Deployment, Rollout, Server, TaskStatus};
 
 /// Something wrong, in a form that can be acted on.
 ///
@@ -100,7 +100,13 @@ pub fn findings(server: &Server, now: Timestamp) -> Vec<Finding> {
 /// [`findings`].
 pub fn of_server(server: &Server, stacks: &[Seen], traffic: &[Finding], now: Timestamp) -> Vec<Finding> {
     let mut all = findings(server, now);
-    all.extend(of_stacks(stacks));
+    let failed = of_stacks(stacks);
+    if !failed.is_empty() {
+        // Stops that are past for the service are why its stack's change failed.
+        let past = |one: &&mut Finding| one.gravity == Gravity::Note && one.id.layer() <= Layer::Tasks;
+        all.iter_mut().filter(past).for_each(|one| one.gravity = Gravity::Warning);
+    }
+    all.extend(failed);
     all.extend_from_slice(traffic);
     in_order(&mut all);
     all
@@ -161,7 +167,19 @@ fn fresh(server: &Server) -> bool {
     let older = server.deployments.iter().any(|one| {
         one.id != primary.id && one.task_definition != primary.task_definition && one.running + one.desired > 0
     });
-    older && primary.rollout != super::fleet::Rollout::Completed
+    older && primary.rollout != Rollout::Completed
+}
+
+/// Deployments that failed, and were not followed by another one since. What ECS starts to go back is part of the
+/// failure.
+fn given_up(server: &Server) -> impl Iterator<Item = &Deployment> {
+    let followed = |failed: &Deployment| {
+        server.deployments.iter().any(|other| {
+            let later = failed.created_at.zip(other.created_at).is_some_and(|(failed, other)| failed < other);
+            later && other.rollout != Rollout::Failed && !service::goes_back(other)
+        })
+    };
+    server.deployments.iter().filter(move |one| one.rollout == Rollout::Failed && !followed(one))
 }
 
 /// The zones of the tasks that run, each with its number.

@@ -66,16 +66,16 @@ pub(super) fn events(server: &Server) -> Vec<Finding> {
 }
 
 pub(super) fn rollout(server: &Server, now: Timestamp) -> Vec<Finding> {
-    let failed = server.deployments.iter().find(|deployment| deployment.rollout == Rollout::Failed);
-    if let Some(failed) = failed.map(given_up) {
+    if let Some(failed) = super::given_up(server).next().map(given_up) {
         return vec![failed];
     }
-    // What ECS starts in place of a deployment that it has given up says so.
-    let back = server
-        .primary()
-        .filter(|primary| primary.rollout == Rollout::InProgress && primary.rollout_reason.contains("rolling back"));
-    let back = back.map(given_up);
+    let back = server.primary().filter(|primary| goes_back(primary)).map(given_up);
     back.into_iter().chain(start_failures(server)).chain(old(server, now)).collect()
+}
+
+/// Whether ECS has started it in place of a deployment that it has given up. It says so in its reason alone.
+pub(super) fn goes_back(deployment: &Deployment) -> bool {
+    deployment.rollout == Rollout::InProgress && deployment.rollout_reason.contains("rolling back")
 }
 
 fn given_up(deployment: &Deployment) -> Finding {

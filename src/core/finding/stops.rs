@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Finding, Gravity, Id, RECENT, Remedy, fresh, reason, targets};
-use crate::core::fleet::{Health, Rollout, Server, StopCode, Task};
+use crate::core::fleet::{Deployment, Health, Rollout, Server, StopCode, Task};
 use crate::core::text::{age, count};
 
 /// So many stops of one kind in a quarter of an hour are a loop, and replacing the task does not help.
@@ -88,20 +88,38 @@ fn one(server: Option<&Server>, id: Id, tasks: &[&Task], now: Timestamp) -> Opti
 }
 
 /// A stop is no fault where the task was replaced, unless it happens again and again, or to the tasks of the
-/// deployment that is to come.
+/// deployment that is to come, or of one that was given up because of it. It is past where another task definition was
+/// put in place since.
 fn gravity(server: &Server, id: Id, tasks: &[&Task], loops: bool) -> Gravity {
     let Some(primary) = server.primary() else {
         return if server.running >= server.wanted() { Gravity::Warning } else { Gravity::Fault };
     };
     let unfinished = matches!(primary.rollout, Rollout::InProgress | Rollout::Failed);
-    let of_it = unfinished && tasks.iter().any(|task| task.task_definition == primary.task_definition);
+    let of = |definition: &str| tasks.iter().any(|task| task.task_definition == definition);
     let taken = matches!(id, Id::SpotTaken | Id::Retired);
+    let given_up = !taken && super::given_up(server).any(|deployment| of(&deployment.task_definition));
     match () {
+        () if given_up => Gravity::Fault,
+        () if past(server, primary, tasks) => Gravity::Note,
         () if server.running < server.wanted() => Gravity::Fault,
         () if taken => Gravity::Warning,
-        () if loops || (of_it && fresh(server)) => Gravity::Fault,
+        () if loops || (of(&primary.task_definition) && unfinished && fresh(server)) => Gravity::Fault,
         () => Gravity::Warning,
     }
+}
+
+/// Whether all of them were of another task definition than the one that is in force, and nothing runs of it any more:
+/// they stopped before the deployment that is in force began, or that one is complete.
+fn past(server: &Server, primary: &Deployment, tasks: &[&Task]) -> bool {
+    let lives = |definition: &str| {
+        let mut others = server.deployments.iter().filter(|one| one.id != primary.id);
+        others.any(|one| one.task_definition == definition && one.desired + one.running + one.pending > 0)
+    };
+    tasks.iter().all(|task| {
+        let before = task.stopped_at.zip(primary.created_at).is_some_and(|(stopped, made)| stopped < made);
+        let over = primary.rollout == Rollout::Completed && !lives(&task.task_definition);
+        task.task_definition != primary.task_definition && (before || over)
+    })
 }
 
 /// What became of a task that was stopped for this reason.

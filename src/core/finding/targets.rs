@@ -11,13 +11,15 @@ use crate::core::text::count;
 /// A task that is younger may not listen yet.
 const YOUNG: SignedDuration = SignedDuration::from_mins(5);
 
-/// Balancers with fewer healthy targets than wanted, where no sick target says why. While tasks start, that is
-/// as it should be.
+/// Balancers with fewer healthy targets than wanted, where no sick target says why. While tasks start, and while what
+/// is missing has not been judged yet, that is as it should be.
 pub(super) fn balancers(server: &Server) -> Vec<Finding> {
     let starting = server.starting();
     let short = |served: Served<'_>| {
         let (gravity, of) = match served {
-            Served::Short(group, of) if !starting && !group.known().iter().any(|target| is_sick(&target.state)) => {
+            Served::Short(group, of)
+                if !starting && !served.joins() && !group.known().iter().any(|target| is_sick(&target.state)) =>
+            {
                 (Gravity::Fault, of)
             }
             Served::Vouched(_, of) => (Gravity::Warning, of),

@@ -86,6 +86,13 @@ impl Counted {
 }
 
 impl Served<'_> {
+    /// Whether all that it lacks is not judged yet.
+    pub fn joins(&self) -> bool {
+        let Self::Short(group, of) = self else { return false };
+        let initial = group.known().iter().filter(|target| target.state == TargetState::Initial).count();
+        of.healthy + initial >= of.wanted
+    }
+
     /// For a table: `?` where the targets were not read.
     fn cell(&self) -> String {
         match self {
@@ -141,6 +148,12 @@ impl Server {
             .collect();
         served.sort_by_key(Served::rank);
         served.into_iter()
+    }
+
+    /// Whether a balancer lacks only targets that it has not judged yet. It does so soon, one way or the other
+    /// (Application Load Balancer guide, "Target health status": `initial`).
+    pub fn joining(&self) -> bool {
+        self.served().any(|served| served.joins())
     }
 
     /// Whether every balancer was read, and none has a healthy target for its tasks.

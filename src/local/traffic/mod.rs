@@ -4,6 +4,7 @@
 
 mod calls;
 mod client;
+mod wrong;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 use calls::{PlannedCall, plan};
 use client::{CallOutcome, McpClient};
+pub use wrong::{Wrong, WrongOptions, wrong_traffic};
 
 /// Which servers to call, how often, and how many times.
 #[derive(Debug, Clone)]

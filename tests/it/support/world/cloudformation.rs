@@ -372,6 +372,19 @@ impl State {
         self.end_change(index);
     }
 
+    /// A part of the environment whose last update failed, and whose way back failed, too.
+    pub fn stick(&mut self, part: &str, reason: &str) {
+        let name = format!("quarterdeck-{ENVIRONMENT}-{part}");
+        let index = self.stacks.iter().position(|stack| stack.name == name).expect("it is there");
+        let at = self.time();
+        let stack = &mut self.stacks[index];
+        (stack.status, stack.left) = ("UPDATE_IN_PROGRESS".into(), 0);
+        stack.note(at, "somebody");
+        stack.note_failure(at, ("Service", "AWS::ECS::Service"), "UPDATE_FAILED", reason);
+        stack.status = "UPDATE_ROLLBACK_FAILED".into();
+        stack.note(at, "somebody");
+    }
+
     /// The stack that still has a resource with this id (a load balancer's ARN is one), and the resource's name
     /// in the template.
     fn owner(&mut self, id: &str) -> Option<(&mut Stack, &'static str)> {

@@ -31,6 +31,27 @@ pub struct Service {
     pub events: Vec<(Timestamp, String)>,
     /// Whether tasks of deployments that begin now fail.
     pub broken: bool,
+    /// How they fail.
+    pub failure: Failure,
+}
+
+/// How the tasks of a deployment fail, in the words of ECS.
+#[derive(Debug, Clone, Copy)]
+pub struct Failure {
+    pub code: &'static str,
+    pub reason: &'static str,
+    /// Seconds for which a task ran.
+    pub ran: Option<i64>,
+    /// What its container says.
+    pub exit: Option<i32>,
+    pub container: &'static str,
+}
+
+impl Default for Failure {
+    fn default() -> Self {
+        let (code, reason) = ("EssentialContainerExited", "Essential container in task exited");
+        Self { code, reason, ran: None, exit: None, container: "" }
+    }
 }
 
 /// What kind of service it is.
@@ -97,6 +118,7 @@ pub struct Stopped {
     at: Timestamp,
     code: &'static str,
     reason: String,
+    how: Failure,
 }
 
 impl Service {
@@ -194,10 +216,18 @@ impl Service {
                 "containers": [{ "name": self.name, "lastStatus": if task.running { "RUNNING" } else { "PENDING" } }] })
         });
         let stopped = self.stopped.iter().map(|task| {
-            json!({ "taskArn": task_arn(&task.id), "group": format!("service:{}", self.name),
+            let mut told = json!({ "taskArn": task_arn(&task.id), "group": format!("service:{}", self.name),
                 "taskDefinitionArn": definition(&self.name, task.revision), "desiredStatus": "STOPPED",
                 "lastStatus": "STOPPED", "stoppedAt": seconds(task.at), "stopCode": task.code,
-                "stoppedReason": task.reason, "containers": [] })
+                "stoppedReason": task.reason, "containers": [] });
+            if let Some(ran) = task.how.ran {
+                told["startedAt"] = json!(seconds(task.at) - ran as f64);
+            }
+            if let Some(code) = task.how.exit {
+                told["containers"] = json!([{ "name": self.name, "lastStatus": "STOPPED", "exitCode": code,
+                    "reason": task.how.container }]);
+            }
+            told
         });
         live.chain(stopped).collect()
     }
@@ -252,6 +282,7 @@ impl State {
             stopped: Vec::new(),
             events: Vec::new(),
             broken: false,
+            failure: Failure::default(),
         };
         self.services.insert(name.to_owned(), service);
         self.deploy_service(name);
@@ -334,8 +365,8 @@ impl State {
         for task in std::mem::take(&mut primary.tasks) {
             primary.failed += 1;
             let (revision, at) = (primary.revision, self.time());
-            let reason = "Essential container in task exited".to_owned();
-            service.stopped.push(Stopped { id: task.id, revision, at, code: "EssentialContainerExited", reason });
+            let how = service.failure;
+            service.stopped.push(Stopped { id: task.id, revision, at, code: how.code, reason: how.reason.into(), how });
         }
     }
 
@@ -484,7 +515,12 @@ impl State {
             secret_of(&server)
         );
         let secrets = json!([{ "name": "GANGWAY_ALLOWED_CLIENTS", "valueFrom": from }]);
-        let containers = json!([{ "name": server, "secrets": secrets }]);
+        let mut containers = json!([{ "name": server, "secrets": secrets }]);
+        if self.lines.contains_key(&server) {
+            let options = json!({ "awslogs-group": super::logs::group(&server), "awslogs-region": REGION,
+                "awslogs-stream-prefix": server });
+            containers[0]["logConfiguration"] = json!({ "logDriver": "awslogs", "options": options });
+        }
         let status = if self.faults.inactive.contains(&revision) { "INACTIVE" } else { "ACTIVE" };
         Reply::json(
             200,
@@ -555,7 +591,8 @@ impl State {
                 if let Some(index) = deployment.tasks.iter().position(|task| task.id == id) {
                     let task = deployment.tasks.remove(index);
                     let (revision, reason) = (deployment.revision, reason.clone());
-                    service.stopped.push(Stopped { id: task.id, revision, at, code: "UserInitiated", reason });
+                    let how = Failure::default();
+                    service.stopped.push(Stopped { id: task.id, revision, at, code: "UserInitiated", reason, how });
                     stopped = Some(service.name.clone());
                 }
             }
@@ -590,6 +627,8 @@ pub struct Faults {
     pub denied_services: Vec<String>,
     /// Target groups whose targets are unhealthy.
     pub sick_groups: Vec<String>,
+    /// What the load balancer says of them, where it says something: a reason and its words.
+    pub sick_why: BTreeMap<String, (&'static str, &'static str)>,
     /// Target groups that are not read.
     pub denied_groups: Vec<String>,
     /// Revisions that were deregistered.

@@ -26,12 +26,18 @@ impl State {
         let Some(targets) = targets else {
             return Some(error("TargetGroupNotFound", "One or more target groups not found"));
         };
+        let why = self
+            .faults
+            .sick_why
+            .get(name)
+            .map(|(reason, words)| format!("<Reason>{reason}</Reason><Description>{words}</Description>"));
         let members: String = targets
             .iter()
             .map(|(address, state)| {
+                let why = why.as_deref().filter(|_| *state == "unhealthy").unwrap_or_default();
                 format!(
                     "<member><Target><Id>{address}</Id><Port>8080</Port></Target>\
-                     <TargetHealth><State>{state}</State></TargetHealth></member>"
+                     <TargetHealth><State>{state}</State>{why}</TargetHealth></member>"
                 )
             })
             .collect();

@@ -7,6 +7,7 @@ mod cognito;
 mod ecr;
 mod ecs;
 mod elb;
+mod logs;
 mod scaling;
 mod secrets;
 mod users;
@@ -26,7 +27,7 @@ use super::scripted::{Reply, Request, read};
 pub use cloudformation::Stack;
 pub use cognito::Client;
 pub use ecr::{Repository, TOKEN, digest, manifest};
-pub use ecs::{Kind, Service};
+pub use ecs::{Failure, Kind, Service};
 pub use secrets::Secret;
 pub use users::User;
 
@@ -80,6 +81,8 @@ pub struct State {
     pub bounds: BTreeMap<String, (u32, u32)>,
     /// What goes wrong on purpose.
     pub faults: ecs::Faults,
+    /// What servers have logged, by server: milliseconds of the epoch and the line, the oldest first.
+    pub lines: BTreeMap<String, Vec<(i64, Value)>>,
     /// Every write, in order, without a secret value.
     pub log: Vec<String>,
     now: Timestamp,
@@ -113,6 +116,7 @@ impl World {
             cut_off: false,
             bounds: BTreeMap::new(),
             faults: ecs::Faults::default(),
+            lines: BTreeMap::new(),
             log: Vec::new(),
             now: Timestamp::now(),
             made: 0,
@@ -278,6 +282,7 @@ impl State {
             .or_else(|| self.elb_call(call, &request.body, operator))
             .or_else(|| self.scaling_call(call, &body, operator))
             .or_else(|| self.ecr_call(call, &body, url))
+            .or_else(|| self.logs_call(call, &body))
             .or_else(|| self.cloudformation_call(call, &request.body, operator, url));
         if let Some(reply) = answered {
             return reply;

@@ -1,0 +1,108 @@
+//! Game day on the local cloud, with real containers: faults are put in one after another, named, and mended.
+//!
+//! Needs python3 with its venv module, and a container engine. `make e2e` runs it.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a failed step is a failed test, and it takes time"
+)]
+
+use std::time::{Duration, Instant};
+
+use crate::support::cloud::{Cloud, SOON};
+use quarterdeck::local::{Fault, Sign};
+use serde_json::{Value, json};
+
+/// How long it may take until a server is healthy again.
+const HEALED: &str = "90s";
+
+/// What a condition is read from, again and again until it holds.
+fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> Result<(), Value>) -> Duration {
+    let began = Instant::now();
+    loop {
+        match holds() {
+            Ok(()) => return began.elapsed(),
+            Err(seen) => assert!(began.elapsed() < limit, "not within {limit:?}: {what}: {seen:#}"),
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// The first cause that `why` names, with its subject.
+fn cause(cloud: &Cloud) -> (Value, Value) {
+    let done = cloud.run(&["--local", "why", "--output", "json"]);
+    let told: Value =
+        serde_json::from_str(&done.out).unwrap_or_else(|error| panic!("{error}: {}{}", done.out, done.err));
+    let first = |all: &Vec<Value>| all.iter().find(|one| !one["cause"].is_null()).cloned();
+    let first = told["subjects"].as_array().and_then(first).unwrap_or_default();
+    (json!({ "server": first["server"], "id": first["cause"]["id"], "gravity": first["cause"]["gravity"] }), told)
+}
+
+fn broken(cloud: &Cloud) -> Vec<String> {
+    let status = cloud.status();
+    let all = status["broken"].as_array().expect("a list").clone();
+    all.iter().map(|one| one["fault"].as_str().expect("a name").to_owned()).collect()
+}
+
+#[test]
+#[ignore = "starts the local cloud with containers"]
+fn what_is_broken_is_named_within_half_a_minute_and_mended() {
+    let cloud = Cloud::new();
+    let began = Instant::now();
+    cloud.text(&["local", "up"]);
+    eprintln!("{:>6.1} s  up", began.elapsed().as_secs_f64());
+    assert_eq!(cause(&cloud).0["id"], Value::Null, "nothing is broken yet: {:#}", cause(&cloud).1);
+
+    for (fault, server) in [
+        (Fault::SecretKey, "time"),
+        (Fault::ImageTag, "weather"),
+        (Fault::StackStuck, "gameday"),
+        (Fault::Exit, "time"),
+    ] {
+        let Sign::Cause(id) = fault.sign() else { panic!("{fault:?} is no cause") };
+        let word = fault.word();
+        let args =
+            if server == "gameday" { vec!["local", "break", word] } else { vec!["local", "break", word, server] };
+        cloud.text(&args);
+        assert_eq!(broken(&cloud), [word]);
+        let expected = json!({ "server": server, "id": id.word(), "gravity": "fault" });
+        let took = until(word, SOON, || {
+            let (first, told) = cause(&cloud);
+            if first == expected { Ok(()) } else { Err(told) }
+        });
+        // What is broken already is not broken once more.
+        let again = cloud.run(&args);
+        assert!(again.code == Some(1) && again.err.contains("is broken by"), "{}{}", again.out, again.err);
+        cloud.text(&["local", "mend", word]);
+        assert_eq!(broken(&cloud), Vec::<String>::new());
+        let mended = Instant::now();
+        cloud.text(&["--local", "status", "--wait", HEALED]);
+        // What stopped before is told, and is no cause any more.
+        let (first, told) = cause(&cloud);
+        assert_eq!(first["id"], Value::Null, "{told:#}");
+        let healed = mended.elapsed().as_secs_f64();
+        eprintln!(
+            "{:>6.1} s  {word} named as {}; healthy {healed:.1} s after it was mended",
+            took.as_secs_f64(),
+            id.word()
+        );
+    }
+    calls_are_a_process_that_goes(&cloud);
+    eprintln!("{:>6.1} s  all", began.elapsed().as_secs_f64());
+}
+
+fn calls_are_a_process_that_goes(cloud: &Cloud) {
+    cloud.text(&["local", "break", "id-token"]);
+    until("refused requests", SOON, || {
+        let told = cloud.json(&["--local", "requests", "time", "--by", "client", "--minutes", "1", "--output", "json"]);
+        let refused = |row: &Value| row["client"].is_null() && row["refused"].as_u64().is_some_and(|many| many > 3);
+        if told["rows"].as_array().expect("rows").iter().any(refused) { Ok(()) } else { Err(told) }
+    });
+    assert!(cloud.state().join("fault-id-token.log").exists());
+    cloud.text(&["local", "mend"]);
+    assert_eq!(broken(cloud), Vec::<String>::new());
+    let elsewhere = cloud.run(&["--endpoint-url", "http://127.0.0.1:1", "local", "break", "exit"]);
+    assert!(elsewhere.code == Some(2) && elsewhere.err.contains("another place"), "{}", elsewhere.err);
+}

@@ -1,0 +1,342 @@
+//! Game day: every fault of the table, played on the AWS with a state, and what `why` and `requests` say of it. The
+//! matrix that comes of it is a page of the guide.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use crate::support::pty;
+use crate::support::world::{Failure, REGION, Setup, World};
+use quarterdeck::console::action::Action;
+use quarterdeck::core::finding::Id;
+use quarterdeck::local::{Fault, Shown, Sign};
+use serde_json::{Value, json};
+
+/// Ticks after which a deployment that fails has been given up.
+const TICKS: usize = 5;
+const PAGE: &str = "docs/incidents/matrix.md";
+
+fn world() -> World {
+    let world = World::deployed(Setup { dual: true, servers: vec!["time", "weather"], lag: 0 });
+    for server in ["time", "weather"] {
+        world.state().services.get_mut(server).unwrap().kind.groups = vec![server];
+        healthy_log(&world, server);
+    }
+    world.tick();
+    world
+}
+
+/// A request line as gangway writes it.
+fn request(server: &str, more: &Value) -> Value {
+    let mut line = json!({ "ts": "", "level": "info", "event": "request", "server": server, "method": "tools/call",
+        "tool": "now", "client": "machine", "status": 200, "latency_ms": 12.5 });
+    more.as_object().unwrap().iter().for_each(|(key, value)| line[key] = value.clone());
+    line.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    line
+}
+
+/// So many request lines, spread over the last minute.
+fn log(world: &World, server: &str, many: i64, more: &Value) {
+    let now = jiff::Timestamp::now().as_millisecond();
+    let mut state = world.state();
+    let lines = state.lines.entry(server.to_owned()).or_default();
+    lines.extend((0..many).map(|index| (now - 60_000 + index * 55_000 / many, request(server, more))));
+    lines.sort_by_key(|(at, _)| *at);
+}
+
+fn healthy_log(world: &World, server: &str) {
+    log(world, server, 40, &json!({}));
+    log(world, server, 2, &json!({ "status": 400, "tool": null, "method": null, "client": null }));
+}
+
+/// The tasks of a server's next deployment fail like this.
+fn fails(world: &World, server: &str, how: Failure) {
+    let mut state = world.state();
+    let service = state.services.get_mut(server).unwrap();
+    (service.broken, service.failure, service.revision, service.registered) = (true, how, 2, 2);
+    state.deploy_service(server);
+}
+
+fn unhealthy(world: &World, server: &str, reason: &'static str, words: &'static str) {
+    let mut state = world.state();
+    state.faults.sick_groups.push(server.to_owned());
+    state.faults.sick_why.insert(server.to_owned(), (reason, words));
+}
+
+fn never_started(reason: &'static str) -> Failure {
+    Failure { code: "TaskFailedToStart", reason, ..Failure::default() }
+}
+
+/// What ECS and the container say of tasks that fail.
+const NO_TAG: &str = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref \
+    1.dkr.ecr.eu-central-1.amazonaws.com/mcp-time:v9: not found";
+const NO_PLATFORM: &str =
+    "CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/arm64'";
+const NO_KEY: &str = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval \
+    failed: retrieved secret from Secrets Manager did not contain json key API_KEY";
+const KILLED: &str = "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:r:1:targetgroup/t/1)";
+const NO_MEMORY: &str = "OutOfMemoryError: Container killed due to memory usage";
+
+/// Breaks a server. A fault without an arm does not compile.
+fn play(world: &World, fault: Fault, server: &str) {
+    let fails = |how| fails(world, server, how);
+    let exits = |code, ran, container| Failure { exit: Some(code), ran: Some(ran), container, ..Failure::default() };
+    let logs = |many, more| log(world, server, many, &more);
+    let refused = |status: u16, client: Option<&str>| {
+        logs(60, json!({ "status": status, "tool": null, "method": null, "client": client }));
+    };
+    match fault {
+        Fault::Exit => fails(exits(1, 1, "")),
+        Fault::Memory => fails(exits(137, 40, NO_MEMORY)),
+        Fault::KilledByTarget => {
+            fails(Failure { code: "ServiceSchedulerInitiated", reason: KILLED, ..exits(137, 600, "") });
+        }
+        Fault::ImageTag => fails(never_started(NO_TAG)),
+        Fault::Architecture => fails(never_started(NO_PLATFORM)),
+        Fault::SecretKey => fails(never_started(NO_KEY)),
+        Fault::HealthPath => {
+            unhealthy(world, server, "Target.ResponseCodeMismatch", "Health checks failed with these codes: [404]");
+        }
+        Fault::NoToken | Fault::ExpiredToken | Fault::OtherToken | Fault::IdToken => refused(401, None),
+        Fault::BodySize => refused(413, Some("large")),
+        Fault::IssuerKeys => refused(503, None),
+        Fault::Upstream => {
+            logs(60, json!({ "event": "tool_error", "tool": "get_alerts", "upstream": "nws", "upstream_ms": 1200.0 }));
+        }
+        Fault::Flood => logs(2_400, json!({ "client": "hungry" })),
+        Fault::SlowTool => logs(60, json!({ "tool": "get_forecast", "latency_ms": 6_100.0 })),
+        Fault::StackStuck => world.state().stick("platform", "Resource handler returned message: \"Access denied\""),
+    }
+}
+
+/// What a command says of this world, as JSON.
+async fn ask(world: &World, args: &[&str]) -> Value {
+    let endpoint = world.serve("anna").await;
+    let (url, args) = (endpoint.url.clone(), args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());
+    let done = tokio::task::spawn_blocking(move || {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quarterdeck"));
+        command.args(["-e", "prod", "--region", REGION, "--endpoint-url", &url, "--output", "json"]).args(args);
+        command.current_dir(home.path()).stdin(Stdio::null());
+        for name in pty::NOT_INHERITED {
+            command.env_remove(name);
+        }
+        command.envs(pty::homes(home.path()));
+        command.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]).output().unwrap()
+    });
+    let Output { stdout, stderr, .. } = done.await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (out, err) = (text(stdout), text(stderr));
+    serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"))
+}
+
+/// The first causes that `why` names, by server, and those that stand besides.
+fn causes(told: &Value) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for one in told["subjects"].as_array().unwrap() {
+        let server = one["server"].as_str().unwrap_or("environment").to_owned();
+        all.extend(one["cause"]["id"].as_str().map(|id| (server.clone(), id.to_owned())));
+        let faults = one["besides"].as_array().unwrap().iter().filter(|other| other["gravity"] == "fault");
+        all.extend(faults.map(|other| (server.clone(), other["id"].as_str().unwrap().to_owned())));
+    }
+    all
+}
+
+/// Whether the figures of requests show this.
+fn shows(shown: Shown, by_tool: &Value, by_client: &Value) -> bool {
+    let rows = |all: &Value| all["rows"].as_array().unwrap().clone();
+    let number = |row: &Value, key: &str| row[key].as_f64().unwrap_or_default();
+    let most =
+        |row: &Value, key: &str| number(row, key) * 2.0 > number(row, "requests") && number(row, "requests") > 20.0;
+    match shown {
+        Shown::Unknown => rows(by_client).iter().any(|row| row["client"].is_null() && most(row, "refused")),
+        Shown::Refused => rows(by_client).iter().any(|row| !row["client"].is_null() && most(row, "refused")),
+        Shown::Failed => rows(by_tool).iter().any(|row| most(row, "errors")),
+        Shown::Flooded => {
+            let all: f64 = rows(by_client).iter().map(|row| number(row, "requests")).sum();
+            rows(by_client).iter().any(|row| number(row, "per_second") > 10.0 && number(row, "requests") * 2.0 > all)
+        }
+        Shown::Slow => rows(by_tool).iter().any(|row| number(row, "p95_ms") > 2_000.0),
+    }
+}
+
+const ALL_SHOWN: [Shown; 5] = [Shown::Unknown, Shown::Refused, Shown::Failed, Shown::Flooded, Shown::Slow];
+
+async fn shown(world: &World, server: &str) -> Vec<Shown> {
+    let by_tool = ask(world, &["requests", server, "--minutes", "1"]).await;
+    let by_client = ask(world, &["requests", server, "--minutes", "1", "--by", "client"]).await;
+    ALL_SHOWN.into_iter().filter(|one| shows(*one, &by_tool, &by_client)).collect()
+}
+
+fn server_of(fault: Fault) -> &'static str {
+    if fault.server().is_empty() { "time" } else { fault.server() }
+}
+
+/// Where `why` tells of a fault of this server.
+fn subject(fault: Fault, server: &str) -> String {
+    if fault == Fault::StackStuck { "environment".to_owned() } else { server.to_owned() }
+}
+
+/// Breaks a healthy world, and lets the time pass that a deployment takes to fail.
+fn broken(faults: &[(Fault, &str)]) -> World {
+    let world = world();
+    faults.iter().for_each(|(fault, server)| play(&world, *fault, server));
+    (0..TICKS).for_each(|_| world.tick());
+    world
+}
+
+fn multi() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+#[test]
+fn each_fault_is_named_first() {
+    let mut wrong = Vec::new();
+    for fault in Fault::ALL {
+        let server = server_of(*fault);
+        let world = broken(&[(*fault, server)]);
+        match fault.sign() {
+            Sign::Cause(id) => {
+                let told = multi().block_on(ask(&world, &["why"]));
+                let first = causes(&told).into_iter().next();
+                let expected = (subject(*fault, server), id.word().to_owned());
+                if first.as_ref() != Some(&expected) {
+                    wrong.push(format!("{}: {first:?}, not {expected:?}: {told:#}", fault.word()));
+                }
+            }
+            Sign::Requests(expected) => {
+                let found = multi().block_on(shown(&world, server));
+                if found != [expected] {
+                    wrong.push(format!("{}: {found:?}, not {expected:?}", fault.word()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_is_named_where_nothing_is_wrong() {
+    let world = world();
+    for tick in 0..TICKS {
+        let told = multi().block_on(ask(&world, &["why"]));
+        assert_eq!(causes(&told), [], "after {tick} ticks: {told:#}");
+        world.tick();
+    }
+    for server in ["time", "weather"] {
+        assert_eq!(multi().block_on(shown(&world, server)), []);
+    }
+}
+
+/// A server that was restarted on purpose, and one that was scaled: changes that are no faults.
+#[test]
+fn a_change_that_works_is_no_cause() {
+    let world = world();
+    world.state().deploy_service("time");
+    world.state().services.get_mut("weather").unwrap().desired = 3;
+    for tick in 1..=TICKS {
+        world.tick();
+        let told = multi().block_on(ask(&world, &["why"]));
+        assert_eq!(causes(&told), [], "after {tick} ticks: {told:#}");
+    }
+}
+
+#[test]
+fn two_faults_at_once_are_both_named() {
+    let of_cause: Vec<(Fault, Id)> = Fault::ALL
+        .iter()
+        .filter_map(|fault| match fault.sign() {
+            Sign::Cause(id) => Some((*fault, id)),
+            Sign::Requests(_) => None,
+        })
+        .collect();
+    let next = of_cause.iter().cycle().skip(1);
+    for ((first, its), (second, others)) in of_cause.iter().zip(next) {
+        let world = broken(&[(*first, "time"), (*second, "weather")]);
+        let told = multi().block_on(ask(&world, &["why"]));
+        let found: BTreeSet<(String, String)> = causes(&told).into_iter().collect();
+        for (fault, id, server) in [(first, its, "time"), (second, others, "weather")] {
+            let expected = (subject(*fault, server), id.word().to_owned());
+            assert!(found.contains(&expected), "{first:?} and {second:?}: {found:?} without {expected:?}: {told:#}");
+        }
+    }
+}
+
+/// Both of one server: its tasks crash, and its target group asks for a path that is not there.
+#[test]
+fn two_faults_of_one_server_are_both_named() {
+    let world = broken(&[(Fault::Exit, "time"), (Fault::HealthPath, "time")]);
+    let told = multi().block_on(ask(&world, &["why", "time"]));
+    let ids: Vec<String> = told["subjects"][0].to_string().split('"').map(str::to_owned).collect();
+    for id in [Id::CrashLoop, Id::HealthCheckPath] {
+        assert!(ids.iter().any(|word| word == id.word()), "without {}: {told:#}", id.word());
+    }
+}
+
+/// The key that acts on a finding, by the console's own table.
+fn key(id: Id) -> String {
+    let Some(remedy) = id.remedy() else { return "-".to_owned() };
+    let keys = Action::from(remedy).info().keys;
+    keys.first().map_or_else(|| "-".to_owned(), |key| format!("`{key}`"))
+}
+
+fn page() -> String {
+    let mut page = "<!-- Made from the code by `make book`: change the code instead. -->\n\n# Game day\n\n\
+        `quarterdeck local break` puts a fault into the [local cloud](../local-cloud.md) and `quarterdeck local mend` takes it \
+        back, so that an incident is no surprise. Each row was played by a test on an AWS with a state, which then asked \
+        `quarterdeck why` or `quarterdeck requests`; what the emulator of the local cloud cannot play, only that test does.\n\n\
+        | Fault | What it does | It shows as | Key | On the local cloud | Page |\n|---|---|---|---|---|---|\n"
+        .to_owned();
+    for fault in Fault::ALL {
+        let (sign, key) = match fault.sign() {
+            Sign::Cause(id) => (format!("`why`: `{}`", id.word()), key(id)),
+            Sign::Requests(shown) => (format!("`requests`: {}", shown.words()), "`m`".to_owned()),
+        };
+        let here = fault.unplayable().map_or_else(|| "yes".to_owned(), |why| format!("no: {why}"));
+        let guide = guide(*fault);
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {sign} | {key} | {here} | [{guide}]({guide}.md) |",
+            fault.word(),
+            fault.what()
+        );
+    }
+    page
+}
+
+/// The page of the guide that leads from the fault to what helps.
+fn guide(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Exit | Fault::Memory => "crash-loop",
+        Fault::ImageTag | Fault::Architecture => "image",
+        Fault::HealthPath | Fault::KilledByTarget => "health-check",
+        Fault::SecretKey => "secret",
+        Fault::NoToken | Fault::ExpiredToken | Fault::IdToken => "refused",
+        Fault::OtherToken => "wrong-server",
+        Fault::IssuerKeys => "keys",
+        Fault::Upstream | Fault::SlowTool => "upstream",
+        Fault::Flood => "flood",
+        Fault::BodySize => "waf",
+        Fault::StackStuck => "stuck-deploy",
+    }
+}
+
+#[test]
+fn the_page_of_the_book_has_the_matrix() {
+    let (path, made) = (PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(PAGE), page());
+    println!("{made}");
+    if std::env::var("QUARTERDECK_BOOK").is_ok_and(|what| what == "write") {
+        std::fs::write(&path, &made).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == made, "{PAGE} differs from the code; `make book` writes it");
+    for fault in Fault::ALL {
+        let page =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/incidents").join(guide(*fault)).with_extension("md");
+        let text = std::fs::read_to_string(&page).unwrap();
+        let command = format!("local break {}", fault.word());
+        let named = if fault.unplayable().is_some() { fault.word() } else { &command };
+        assert!(text.contains(named), "{} does not say {named:?}", page.display());
+    }
+}
