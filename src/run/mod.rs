@@ -14,6 +14,7 @@ pub mod history;
 mod input;
 pub mod insights;
 pub mod judge;
+pub mod metrics;
 pub mod operate;
 pub mod planner;
 pub mod private;

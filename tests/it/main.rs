@@ -35,6 +35,7 @@ mod killed;
 mod local_emulator;
 mod logs_foreign;
 mod marker;
+mod metrics;
 mod others;
 mod packaging;
 mod private;

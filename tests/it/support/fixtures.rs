@@ -37,6 +37,7 @@ pub fn world() -> World {
         clients: clients(),
         history: History::default(),
         announced: None,
+        measured: None,
         down: None,
     }
 }
