@@ -24,12 +24,14 @@ use crate::core::identity::Identity;
 use crate::core::image::{EcrImage, Found};
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery, TailUpdate};
+use crate::core::metrics::{Alarm, Query, Series};
 use crate::core::operation::variable::Variables;
 use crate::core::operation::work::TokenProbe;
 use crate::core::operation::{Announced, Applied, Approved};
 use crate::core::pace::Usage;
 use crate::core::reach::{Broken, Reach};
 use crate::core::stack::{ChangeSetRequest, Drafted, Stack, StackDetail, StackRef};
+use crate::core::unread::Read;
 use crate::core::user::{User, UserList};
 use crate::engine::Login;
 
@@ -57,6 +59,7 @@ pub trait Cloud:
     + Secrets
     + Logs
     + Insights
+    + Metrics
     + TokenEndpoint
     + PublicAddress
     + Writes
@@ -272,6 +275,23 @@ pub trait Insights {
 
     /// Stops a query. One that has ended already is no error.
     async fn insights_stop(&self, query: &str) -> CloudResult<()>;
+}
+
+/// CloudWatch's metrics and alarms.
+#[async_trait]
+pub trait Metrics {
+    /// The metric alarms whose names begin so, at most some thousands. It takes the right to describe every alarm.
+    async fn alarms(&self, prefix: &str) -> CloudResult<Vec<Alarm>>;
+
+    /// A series for each query, in their order, in points of a minute from `from` to `until`. AWS bills each series
+    /// that is asked for; 500 go into a call. One that is denied or fails is `Read::NotRead`; one of which CloudWatch has
+    /// no data has no points.
+    async fn measured(
+        &self,
+        queries: &[Query],
+        from: jiff::Timestamp,
+        until: jiff::Timestamp,
+    ) -> CloudResult<Vec<Read<Series>>>;
 }
 
 /// The OAuth 2.0 token endpoint of a user pool.

@@ -20,6 +20,7 @@ pub(super) struct ServiceClients {
     pub(super) secrets: aws_sdk_secretsmanager::Client,
     pub(super) elb: aws_sdk_elasticloadbalancingv2::Client,
     pub(super) scaling: aws_sdk_applicationautoscaling::Client,
+    pub(super) metrics: aws_sdk_cloudwatch::Client,
     pub(super) sts: aws_sdk_sts::Client,
 }
 
@@ -43,6 +44,7 @@ impl ServiceClients {
             secrets: client!(aws_sdk_secretsmanager, config, meter),
             elb: client!(aws_sdk_elasticloadbalancingv2, once, meter),
             scaling: client!(aws_sdk_applicationautoscaling, once, meter),
+            metrics: client!(aws_sdk_cloudwatch, once, meter),
             sts: client!(aws_sdk_sts, config, meter),
         }
     }

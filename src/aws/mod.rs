@@ -26,6 +26,7 @@ mod insights;
 mod log_configuration;
 mod logs;
 mod meter;
+mod metrics;
 mod outside;
 mod pacer;
 mod place;

@@ -1,4 +1,4 @@
-//! The one scheduler that all reads of ECS, Elastic Load Balancing and Application Auto Scaling share: a lane
+//! The one scheduler that all reads of ECS, Elastic Load Balancing, Application Auto Scaling and CloudWatch share: a lane
 //! for each bucket that AWS keeps, and the attempts of a call.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -49,6 +49,10 @@ apis! {
     Balancers "load balancers" 40.0 10.0;
     /// DescribeScalableTargets, for which AWS publishes no rate: ours is low.
     Scaling "autoscaling" 20.0 5.0;
+    /// GetMetricData, of which CloudWatch allows 50 a second ("CloudWatch service quotas").
+    Metrics "CloudWatch metrics" 50.0 50.0;
+    /// DescribeAlarms, of which it allows 9.
+    Alarms "CloudWatch alarms" 9.0 9.0;
 }
 
 tokio::task_local! {

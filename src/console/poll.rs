@@ -21,6 +21,7 @@ pub(super) fn due(model: &mut Model) -> Vec<Effect> {
             // What is looked at takes work to find out, so it is only done for a read that begins.
             let read = match read {
                 Fetch::Fleet(_) => Fetch::Fleet(fleet::attention(model)),
+                Fetch::Measured(_) => Fetch::Measured(fleet::measured_servers(model)),
                 other => other,
             };
             effects.push(Effect::Fetch(read, generation));

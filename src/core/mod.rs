@@ -20,6 +20,7 @@ pub mod identity;
 pub mod image;
 pub mod logs;
 pub mod meaning;
+pub mod metrics;
 pub mod operation;
 pub mod pace;
 pub mod plan;

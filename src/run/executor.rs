@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::places::Places;
 use super::session::Session;
 use super::tail::{self, Budget, Tail, TailEvent};
-use super::{doctor, history, insights, judge, operate, planner, read};
+use super::{doctor, history, insights, judge, metrics, operate, planner, read};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, Outside};
 use crate::console::effect::Effect;
 use crate::console::msg::{Msg, Notice};
@@ -375,6 +375,7 @@ fn first_call(read: &Fetch) -> &'static str {
         Fetch::Clusters => "ecs:ListClusters",
         Fetch::Profiles => "aws:Configure",
         Fetch::Stacks | Fetch::Clients | Fetch::Users | Fetch::History(_) => "cloudformation:DescribeStacks",
+        Fetch::Measured(_) => "cloudwatch:DescribeAlarms",
         Fetch::StackDetail(_) => "cloudformation:DescribeStackEvents",
     }
 }
@@ -398,6 +399,11 @@ async fn answer(session: &Session, places: &dyn Places, read: &Fetch) -> Answer 
         Fetch::Announced => Answer::Announced(cloud.announced(&session.context.cluster).await),
         Fetch::Stacks => Answer::Stacks(read::stacks(session).await),
         Fetch::StackDetail(stack) => Answer::StackDetail(cloud.stack_detail(stack).await),
+        Fetch::Measured(servers) => {
+            let ahead = jiff::SignedDuration::from_millis(cloud.ahead());
+            let now = jiff::Timestamp::now();
+            Answer::Measured(metrics::read(session, servers, now.checked_add(ahead).unwrap_or(now)).await)
+        }
         Fetch::History(stretch) => Answer::History(history::read(session, stretch).await),
         Fetch::Clients => Answer::Clients(read::clients(session).await),
         Fetch::Users => Answer::Users(read::users(session, "").await),

@@ -15,6 +15,7 @@ pub mod history;
 mod input;
 pub mod insights;
 pub mod judge;
+pub mod metrics;
 pub mod operate;
 pub mod places;
 pub mod planner;

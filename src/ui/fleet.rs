@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
 use super::theme::Theme;
-use super::{describe, findings, others, table};
+use super::{charts, describe, findings, others, table};
 use crate::console::model::Model;
 use crate::console::screens::View;
 use crate::console::screens::fleet::{self, Level, others_unread, server_in, task_in, view};
@@ -108,6 +108,7 @@ fn more(model: &Model, view: &View, theme: &Theme, width: u16, room: u16, taken:
     let Some(server) = server else { return Vec::new() };
     let field = |name: &str, value: String| describe::field(name, value, theme);
     let mut lines = vec![Line::default()];
+    lines.extend(charts::lines(model, &server.name, usize::from(width), theme));
     let zones = running_by_zone(server);
     let zones: Vec<String> =
         zones.into_iter().map(|(zone, tasks)| format!("{} in {zone}", count(tasks, "task"))).collect();

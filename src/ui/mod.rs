@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_macros)]
 #![allow(missing_docs, reason = "what a name says needs no words")]
 
+mod charts;
 mod choose;
 mod clients;
 mod describe;

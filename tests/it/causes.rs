@@ -22,6 +22,8 @@ struct Account {
     /// Status of the stack `quarterdeck-prod-time`; none where there is no stack.
     stack: Option<&'static str>,
     events: EventLog,
+    /// Lines of requests with a token for another server.
+    refused: u32,
 }
 
 /// The log group of ECS's event capture.
@@ -86,15 +88,24 @@ fn unpulled(id: &str, seconds: i64) -> Value {
     )
 }
 
-/// Three requests of the last half minute, one of which failed and one was refused.
-fn log() -> Vec<Value> {
+/// Three requests of the last half minute, one of which failed and one was refused; and so many with a token for
+/// another server.
+fn log(refused: u32) -> Vec<Value> {
     let line = |id: u32, tool: &str, status: u32| {
         let message = json!({ "event": "request", "server": "time", "method": "tools/call", "tool": tool,
             "client": "a", "status": status, "latency_ms": 12.5 });
         json!({ "eventId": id.to_string(), "timestamp": ago(30) * 1_000, "ingestionTime": ago(29) * 1_000,
             "logStreamName": "time/time/aaaa0000", "message": message.to_string() })
     };
-    vec![line(1, "now", 200), line(2, "now", 502), line(3, "convert", 403)]
+    let elsewhere = |id: u32| {
+        let mut event = line(100 + id, "now", 401);
+        let message = json!({ "event": "request", "server": "time", "client": "b", "audience": "other",
+            "reason": "audience", "status": 401, "latency_ms": 1.5 });
+        event["message"] = json!(message.to_string());
+        event
+    };
+    let own = [line(1, "now", 200), line(2, "now", 502), line(3, "convert", 403)];
+    own.into_iter().chain((0..refused).map(elsewhere)).collect()
 }
 
 impl Account {
@@ -104,6 +115,7 @@ impl Account {
             tasks: vec![task("aaaa0000", json!({}))],
             stack: Some("UPDATE_COMPLETE"),
             events: EventLog::Absent,
+            refused: 0,
         }
     }
 
@@ -143,7 +155,9 @@ impl Account {
                             "awslogs-stream-prefix": "time" } } }] } }),
             ),
             "FilterLogEvents" if request.body.contains("/aws/events/") => self.events(request),
-            "FilterLogEvents" => Reply::json(200, json!({ "events": log() })),
+            "FilterLogEvents" => Reply::json(200, json!({ "events": log(self.refused) })),
+            "DescribeAlarms" => Reply::Cbor(200, json!({ "MetricAlarms": [] })),
+            "GetMetricData" => Reply::Cbor(200, json!({ "MetricDataResults": [] })),
             "DescribeScalableTargets" => Reply::json(200, json!({ "ScalableTargets": [] })),
             "DescribeStacks" => self.stacks(request),
             "DescribeStackEvents" => Reply::Answer(200, EVENTS.replace("{at}", &jiff::Timestamp::from_second(ago(45)).unwrap().to_string())),
@@ -338,6 +352,40 @@ fn who_asks_for_more_than_ecs_remembers_is_told_what_is_missing(
     let (found, _, err) = run(&account, &["timeline", "time", "--since", since]);
     assert_eq!((found, err.contains("keeps stopped tasks for an hour")), (code, forgets), "{err}");
     assert_eq!(err.contains("not read: the event log of the cluster: logs:FilterLogEvents"), gap, "{err}");
+}
+
+/// ECS calls it well, and it refuses a client: without its log nobody would know.
+#[test]
+fn a_client_with_tokens_for_another_server_is_the_cause() {
+    let (code, one) = document(&Account { refused: 9, ..Account::well() }, &["why", "time"]);
+    let told = &one["subjects"][0];
+    assert_eq!(
+        (code, &told["cause"]["id"], &told["verdict"]),
+        (1, &json!("token-audience"), &json!("degraded")),
+        "{one:#}"
+    );
+    assert!(told["cause"]["fact"].as_str().unwrap().contains("client b"), "{told:#}");
+    assert_eq!(told["cause"]["next"], "quarterdeck requests time --by why");
+    let (_, all) = document(&Account { refused: 9, ..Account::well() }, &["requests", "time", "--by", "why"]);
+    let rows: Vec<(&Value, &Value)> =
+        all["rows"].as_array().unwrap().iter().map(|row| (&row["why"], &row["requests"])).collect();
+    assert_eq!(rows, [(&json!("unsaid"), &json!(1)), (&json!("audience"), &json!(9))], "{all:#}");
+}
+
+/// The last hour and the alarms on the command line: what is not there, what is zero and what is denied differ.
+#[test]
+fn metrics_are_printed_with_their_gaps_and_their_price() {
+    let (code, all) = document(&Account::well(), &["metrics", "time"]);
+    let time = &all["servers"][0];
+    assert_eq!((code, &time["server"], &time["figures"]["cpu"]["points"]), (0, &json!("time"), &json!([])), "{all:#}");
+    assert!(time["figures"]["requests"]["not_read"].as_str().unwrap().contains("load balancer"), "{all:#}");
+    let (code, text, err) = run(&Account::well(), &["metrics"]);
+    assert!(
+        code == 0 && text.contains("cpu") && text.contains("no data") && err.contains("about $0.0000"),
+        "{text}{err}"
+    );
+    let (code, _, err) = run(&Account::well(), &["metrics", "nope"]);
+    assert!(code == 3 && err.contains("nope"), "{err}");
 }
 
 #[test]

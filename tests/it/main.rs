@@ -38,6 +38,7 @@ mod killed;
 mod local_emulator;
 mod logs_foreign;
 mod marker;
+mod metrics;
 mod mouse;
 mod others;
 mod packaging;

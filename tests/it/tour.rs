@@ -22,7 +22,7 @@ use quarterdeck::core::operation::{Intent, Operation, Order, PlanRequest};
 use quarterdeck::core::plan::Plan;
 use quarterdeck::core::rights::calls::ApiCall;
 use quarterdeck::core::stack::StackRef;
-use quarterdeck::run::{Session, operate, planner};
+use quarterdeck::run::{Session, metrics, operate, planner};
 
 /// A part of the tour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +61,7 @@ impl Part {
             C::DescribeStacks | C::DescribeStackEvents | C::ListStackResources => Self::Reads,
             C::ListUserPoolClients | C::DescribeUserPoolClient | C::ListUserPoolClientSecrets => Self::Reads,
             C::ListSecrets => Self::Reads,
+            C::GetMetricData | C::DescribeAlarms => Self::Reads,
             C::DescribeSecret | C::GetSecretValue | C::Token | C::ToolsList => Self::Secrets,
             C::ListTaskDefinitions => Self::Revisions,
             C::DescribeLogGroups | C::FilterLogEvents | C::StartLiveTail => Self::Logs,
@@ -151,6 +152,7 @@ async fn reads(session: &Session) -> String {
         cloud.stacks("quarterdeck-prod-", "eu-central-1").await,
         cloud.stack(&stack("time")).await,
     );
+    said += &format!("{:?}\n", metrics::read(session, &["time".to_owned()], Timestamp::UNIX_EPOCH).await);
     let clients = cloud.clients("eu-central-1_pool", "prod").await;
     said += &format!("{clients:?}\n{:?}\n", serde_json::to_string(&clients.as_ref().ok()));
     said +=

@@ -129,6 +129,12 @@ pub enum CloudCommand {
     Timeline(TimelineOptions),
     /// Requests, errors and latencies per tool or client, counted from the log.
     Requests(RequestsOptions),
+    /// The last hour as CloudWatch has counted it, and the environment's alarms. AWS bills each series: about $0.0001 a
+    /// server. The exit code is 1 where something could not be read.
+    Metrics {
+        /// Servers; all by default.
+        servers: Vec<String>,
+    },
     /// The environment's CloudFormation stacks, or one of them with its resources and events. The exit code is 1
     /// where a change has failed.
     Stacks {

@@ -1,5 +1,7 @@
 //! Fleet: servers, their tasks, their containers, and what is wrong with them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::{FAST, Fetch, Freshness, SLOW, STEADY, Screen, View};
@@ -7,14 +9,17 @@ use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
 use crate::console::input::Input;
 use crate::console::model::Model;
-use crate::console::remote::Remote;
+use crate::console::remote::{Ask as _, Remote};
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::console::{describe, operations};
 use crate::core::environment::names;
-use crate::core::finding::{Seen, Subject, in_order, of_gone, of_server, of_stacks, running_by_zone};
+use crate::core::finding::{
+    Seen, Subject, in_order, of_alarms, of_gone, of_metrics, of_server, of_stacks, running_by_zone,
+};
 use crate::core::fleet::{Attention, Fleet, Health, Server, Task, TaskStatus, Unreadable};
 use crate::core::health::{Cause, Finding, findings, verdict_by};
 use crate::core::meaning::Meaning;
+use crate::core::metrics::{Figures, Measured, SPAN};
 use crate::core::operation::{Announced, PlanRequest};
 use crate::core::requests::Period;
 use crate::core::stack::Stack;
@@ -33,6 +38,10 @@ pub struct State {
     pub level: Level,
     /// Whether anything was wrong when it was last read.
     pub unwell: bool,
+    /// Figures of the last hour of what was selected, and the alarms.
+    pub metrics: Remote<Measured>,
+    /// Figures by server, with when they were read: those of servers that were selected before are kept.
+    measured: BTreeMap<String, (Figures, Timestamp)>,
     /// What the read that is under way looks at, and when that was found out.
     attention: Attention,
     looked: Timestamp,
@@ -222,13 +231,68 @@ pub fn failed(model: &Model) -> Vec<Seen> {
 
 /// What is wrong with a server, as `why` finds it.
 pub fn found(model: &Model, server: &Server, failed: &[Seen]) -> Vec<Finding> {
-    let traffic = super::requests::found(model, &server.name);
+    let traffic = traffic(model, server);
     if failed.is_empty() && traffic.is_empty() {
         return findings(server, model.now);
     }
     let own = names::stack(&model.context.environment, &server.name);
     let of_it: Vec<Seen> = failed.iter().filter(|(stack, _)| stack.id.name == own).cloned().collect();
-    of_server(server, &of_it, traffic, model.now)
+    of_server(server, &of_it, &traffic, model.now)
+}
+
+/// What is wrong with a server's traffic: by its request lines, as far as the log is followed, by CloudWatch's figures,
+/// and by its alarms.
+fn traffic(model: &Model, server: &Server) -> Vec<Finding> {
+    let mut all = super::requests::found(model, &server.name).to_vec();
+    if let Some((figures, _)) = figures(model, &server.name) {
+        all.extend(of_metrics(server, figures, model.now));
+    }
+    all.extend(raised(model, Some(&server.name)));
+    all
+}
+
+/// The alarms that are raised, of a server, or of what all servers share.
+fn raised(model: &Model, server: Option<&str>) -> Vec<Finding> {
+    let environment = model.context.ours();
+    let measured = model.screens.fleet.metrics.get();
+    let alarms = environment.zip(measured).map(|(environment, measured)| measured.alarms_of(environment, server));
+    of_alarms(&alarms.unwrap_or_default())
+}
+
+/// The figures of a server, and when they were read.
+pub fn figures<'a>(model: &'a Model, server: &str) -> Option<(&'a Figures, Timestamp)> {
+    model.screens.fleet.measured.get(server).map(|(figures, at)| (figures, *at))
+}
+
+/// Seconds between two reads of figures, whatever is selected meanwhile.
+const PATIENCE: i64 = 30;
+
+/// What is measured: the selected server alone, because AWS bills each series that is asked for.
+pub(in crate::console) fn measured_servers(model: &Model) -> Vec<String> {
+    selected_server(model).map(|server| server.name.clone()).into_iter().collect()
+}
+
+/// Reads figures for a server that was selected since, if the last read is old enough.
+fn measure(model: &mut Model) -> Option<Fetch> {
+    let selected = measured_servers(model);
+    let known = selected.iter().all(|server| model.screens.fleet.measured.contains_key(server));
+    let metrics = &mut model.screens.fleet.metrics;
+    let old = metrics.read_at().is_some_and(|at| model.now.duration_since(at).as_secs() >= PATIENCE);
+    if !known && old && metrics.error().is_none() {
+        metrics.hasten();
+    }
+    (!selected.is_empty()).then_some(Fetch::Measured(selected))
+}
+
+/// Keeps figures that have come, and forgets those that are older than what they show.
+fn keep_measured(model: &mut Model) {
+    let now = model.now;
+    let fleet = &mut model.screens.fleet;
+    if let Some((measured, at)) = fleet.metrics.get().zip(fleet.metrics.read_at()) {
+        let new = measured.servers.iter().map(|(server, figures)| (server.clone(), (figures.clone(), at)));
+        fleet.measured.extend(new);
+    }
+    fleet.measured.retain(|_, (_, at)| now.duration_since(*at) < SPAN);
 }
 
 /// What is wrong with each server, and with the stacks that all share.
@@ -254,6 +318,7 @@ pub fn subjects(model: &Model) -> Vec<Subject<'_>> {
             all.push(Subject { server: Some(part), findings });
         }
     }
+    shared.extend(raised(model, None));
     in_order(&mut shared);
     all.push(Subject { server: None, findings: shared });
     all
@@ -401,15 +466,27 @@ pub(super) fn reads(model: &mut Model) -> Vec<Fetch> {
     if model.screens.fleet.unwell && model.context.ours().is_some() {
         reads.push(Fetch::Stacks);
     }
+    reads.extend(measure(model));
     reads
 }
 
 /// Takes that the fleet was read: whether all is well is found out once, and not at every step.
 pub(in crate::console) fn read(model: &mut Model) {
+    keep_measured(model);
     let now = model.now;
-    let wrong = |server: &Server| Cause::of(&findings(server, now)).is_some();
+    let state = &model.screens.fleet;
+    let measured =
+        |server: &Server| state.measured.get(&server.name).map(|(figures, _)| of_metrics(server, figures, now));
+    let wrong = |server: &Server| {
+        Cause::of(&findings(server, now)).is_some() || measured(server).is_some_and(|found| !found.is_empty())
+    };
+    let raised = !state
+        .metrics
+        .get()
+        .and_then(|one| one.alarms.known())
+        .is_none_or(|all| of_alarms(&all.iter().collect::<Vec<_>>()).is_empty());
     let unwell = |fleet: &Fleet| fleet.no_cluster || !fleet.gone.is_empty() || fleet.servers.iter().any(wrong);
-    model.screens.fleet.unwell = model.screens.fleet.remote.get().is_some_and(unwell);
+    model.screens.fleet.unwell = raised || model.screens.fleet.remote.get().is_some_and(unwell);
 }
 
 /// Whether a server of this name is there.

@@ -24,6 +24,7 @@ use crate::core::destination::{Cluster, Profile};
 use crate::core::error::{CloudError, CloudResult};
 use crate::core::fleet::{Attention, Fleet};
 use crate::core::identity::Identity;
+use crate::core::metrics::{self, Measured};
 use crate::core::operation::Announced;
 use crate::core::stack::{Stack, StackDetail, StackRef};
 use crate::core::timeline::{History, Stretch};
@@ -306,6 +307,8 @@ reads! {
     Fleet(Attention) -> Fleet: screens.fleet.remote, every fleet::pace;
     /// The operations that are announced on the cluster, of this console and of others.
     Announced -> Vec<Announced>: screens.fleet.announced, every |_| SLOW;
+    /// Figures of the last hour of these servers, and the alarms.
+    Measured(Vec<String>) -> Measured: screens.fleet.metrics, every |_| metrics::EVERY;
     /// All stacks of the environment.
     Stacks -> Vec<Stack>: screens.stack.remote, every stack::pace;
     /// Resources and events of one stack.

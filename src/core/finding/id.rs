@@ -195,6 +195,14 @@ ids! {
     RequestsRefused "requests-refused" Answers Requests "see by why and by client what is refused";
     ClientFloods "client-floods" Answers Requests
         "find what the client does; limit it with `rate_limit_per_token` or `requests_per_minute`";
+    BusyAtMaximum "busy-at-maximum" Answers Scale "raise the maximum, or see what takes the load";
+    TargetErrors "target-errors" Traffic Logs "see in the log which requests fail, and why";
+    BalancerErrors "balancer-errors" Traffic Events
+        "see whether a target is there and healthy, and what the doctor says: no server's log has these requests";
+    AnswersSlow "answers-slow" Traffic Logs "see in the log which tool takes so long, and what it waits for";
+    MemoryNearLimit "memory-near-limit" Traffic Deploy
+        "give the server more `memory` in quarterdeck.toml and deploy, before the kernel kills it";
+    Alarm "alarm" Traffic Events "see what the alarm watches; it ends by itself when that is well again";
     RequestsFail "requests-fail" Traffic Logs "see in the log which requests fail, and why";
     BoundsOutside "bounds-outside" Advice Scale "set a count within the bounds, or other bounds";
     BoundsAtMaximum "bounds-at-maximum" Advice Scale "raise the maximum, or see what takes the load";

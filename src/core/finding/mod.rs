@@ -5,6 +5,7 @@
 
 mod common;
 mod id;
+mod metrics;
 mod reason;
 mod service;
 mod stacks;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 pub use self::common::{Common, Subject, common};
 pub use self::id::{Id, Layer, Remedy};
+pub use self::metrics::{of_alarms, of_metrics};
 pub use self::reason::{of_a_check, of_stop};
 pub use self::stacks::{Seen, drift, of_stacks};
 pub use self::stops::of_gone;

@@ -100,6 +100,8 @@ calls! {
     DescribeUserPoolClient "cognito-idp:DescribeUserPoolClient" Pools [Watch];
     ListUserPoolClientSecrets "cognito-idp:ListUserPoolClientSecrets" Pools [Watch];
     ListSecrets "secretsmanager:ListSecrets" Everything [Watch];
+    GetMetricData "cloudwatch:GetMetricData" Everything [Watch];
+    DescribeAlarms "cloudwatch:DescribeAlarms" Everything [Watch];
 
     DescribeLogGroups "logs:DescribeLogGroups" Everything [Logs];
     FilterLogEvents "logs:FilterLogEvents" LogGroups [Logs];
@@ -181,7 +183,9 @@ pub fn repeatable(name: &str) -> Repeat {
         ListUserPoolClientSecrets, ListUserPoolClients, UpdateSecretVersionStage,
     };
     match (ApiCall::named(name), name.split(':').next().unwrap_or_default()) {
-        (_, "ecs" | "elasticloadbalancing" | "application-autoscaling" | "cloudformation" | "logs") => Repeat::Text,
+        (_, "ecs" | "elasticloadbalancing" | "application-autoscaling" | "cloudformation" | "cloudwatch" | "logs") => {
+            Repeat::Text
+        }
         // They name clients, Secrets, versions and images, and hold no value.
         (
             Some(

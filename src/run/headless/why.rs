@@ -11,15 +11,18 @@ use serde_json::{Value, json};
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::environment::names;
-use crate::core::finding::{self, Cause, Finding, Gravity, in_order, of_gone, of_server, of_stacks};
-use crate::core::fleet::Fleet;
+use crate::core::finding::{
+    self, Cause, Finding, Gravity, in_order, of_alarms, of_gone, of_metrics, of_server, of_stacks,
+};
+use crate::core::fleet::{Fleet, Server};
 use crate::core::health::{Verdict, verdict_by};
 use crate::core::logs::tail::Follow;
 use crate::core::logs::{Followed, Owners, TailRequest};
+use crate::core::metrics::Measured;
 use crate::core::stack::{Stack, StackDetail};
 use crate::core::text::age;
 use crate::core::unread::Read;
-use crate::run::{Session, read, traffic};
+use crate::run::{Session, metrics, read, traffic};
 
 /// How far back requests are counted, in milliseconds: five minutes, and the slot that is still filling.
 const LATELY: i64 = 305_000;
@@ -39,6 +42,8 @@ struct Known {
     stacks: Vec<(Stack, Option<Read<StackDetail>>)>,
     /// What the request lines of the last minutes say, by server.
     traffic: BTreeMap<String, Vec<Finding>>,
+    /// What CloudWatch has counted, and the alarms; `None` where there is none.
+    measured: Option<Measured>,
     gaps: Vec<String>,
 }
 
@@ -50,6 +55,7 @@ struct Known {
 pub async fn why(session: &Session, server: Option<&str>, output: Output) -> Result<Exit, Failure> {
     let mut known = Known::read(session, server).await?;
     known.read_traffic(session).await;
+    known.read_metrics(session).await;
     let now = Timestamp::now();
     let told = match server {
         Some(name) => match known.one(session, name, now)? {
@@ -106,7 +112,7 @@ impl Known {
             };
             seen.push((stack, detail));
         }
-        Ok(Self { fleet, stacks: seen, traffic: BTreeMap::new(), gaps })
+        Ok(Self { fleet, stacks: seen, traffic: BTreeMap::new(), measured: None, gaps })
     }
 
     /// Counts the requests of the last minutes, where gangway's servers write them: what ECS calls well may refuse
@@ -129,6 +135,39 @@ impl Known {
         self.traffic = traffic::findings(session, &counted.requests, clock()).await;
     }
 
+    /// Reads the figures of the servers, and the environment's alarms. An endpoint without CloudWatch has none.
+    async fn read_metrics(&mut self, session: &Session) {
+        let names: Vec<String> = self.fleet.servers.iter().map(|server| server.name.clone()).collect();
+        if session.context.ours().is_none() || names.is_empty() {
+            return;
+        }
+        match metrics::read(session, &names, super::logs::now(session)).await {
+            Ok(measured) => {
+                self.gaps.extend(measured.unread());
+                self.measured = Some(measured);
+            }
+            Err(why) if why.kind == ErrorKind::Unsupported => {}
+            Err(why) => self.gaps.push(format!("figures: {why}")),
+        }
+    }
+
+    /// What is wrong with a server's traffic: by its request lines, CloudWatch's figures and its alarms.
+    fn traffic_of(&self, session: &Session, server: &Server, now: Timestamp) -> Vec<Finding> {
+        let mut all = self.traffic.get(&server.name).cloned().unwrap_or_default();
+        let figures = self.measured.as_ref().and_then(|measured| measured.of(&server.name));
+        all.extend(figures.map(|figures| of_metrics(server, figures, now)).unwrap_or_default());
+        all.extend(self.raised(session, Some(&server.name)));
+        all
+    }
+
+    /// The alarms that are raised, of a server, or of what all share.
+    fn raised(&self, session: &Session, server: Option<&str>) -> Vec<Finding> {
+        let Some((environment, measured)) = session.context.ours().zip(self.measured.as_ref()) else {
+            return Vec::new();
+        };
+        of_alarms(&measured.alarms_of(environment, server))
+    }
+
     /// What is wrong with a server, its stack, and the stopped tasks of one that is gone; `None` if nothing is known
     /// of such a server.
     fn one(&self, session: &Session, name: &str, now: Timestamp) -> Result<Option<Told>, Failure> {
@@ -145,7 +184,7 @@ impl Known {
         }
         let mut findings = match found {
             // Stops before a service was made anew say nothing about it.
-            Some(server) => of_server(server, &stacks, self.traffic.get(name).map_or(&[], Vec::as_slice), now),
+            Some(server) => of_server(server, &stacks, &self.traffic_of(session, server, now), now),
             None => gone.into_iter().chain(of_stacks(&stacks)).collect(),
         };
         findings.extend(drift(session, stacks.into_iter().map(|(stack, _)| stack).collect()));
@@ -168,6 +207,7 @@ impl Known {
         let stacks: Vec<_> = self.stacks.iter().filter(|(stack, _)| shared(&part(stack))).cloned().collect();
         let mut findings = of_stacks(&stacks);
         findings.extend(drift(session, stacks.into_iter().map(|(stack, _)| stack).collect()));
+        findings.extend(self.raised(session, None));
         in_order(&mut findings);
         if !findings.is_empty() {
             told.insert(0, Told { server: None, verdict: None, findings });

@@ -42,6 +42,7 @@ pub fn world() -> World {
         announced: None,
         clusters: clusters(),
         profiles: profiles(),
+        measured: None,
         down: None,
     }
 }

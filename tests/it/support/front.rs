@@ -84,6 +84,17 @@ fn canned(call: &str) -> Option<Reply> {
     let group = json!({ "logGroupName": "/quarterdeck/prod/time", "arn": "arn:aws:logs:eu-central-1:1:log-group:/quarterdeck/prod/time:*" });
     let task = "arn:aws:ecs:eu-central-1:123456789012:task/quarterdeck-prod/0123456789abcdef0123456789abcdef";
     Some(match call {
+        "DescribeAlarms" => Reply::Cbor(
+            200,
+            json!({ "MetricAlarms": [{ "AlarmName": "quarterdeck-prod-time-5xx",
+            "StateValue": "OK", "Dimensions": [{ "Name": "LoadBalancer", "Value": "app/prod/1" },
+            { "Name": "TargetGroup", "Value": "targetgroup/time/1" }] }] }),
+        ),
+        "GetMetricData" => Reply::Cbor(
+            200,
+            json!({ "MetricDataResults": [
+            { "Id": "s0", "StatusCode": "Complete", "Timestamps": [{ "@time": 1_800_000_000 }], "Values": [7.5] }] }),
+        ),
         "DescribeLogGroups" => Reply::json(200, json!({ "logGroups": [group] })),
         "FilterLogEvents" => Reply::json(200, json!({ "events": [], "searchedLogStreams": [] })),
         "StartQuery" => Reply::json(200, json!({ "queryId": "q-1" })),

@@ -35,6 +35,7 @@ use quarterdeck::core::error::{CloudError, CloudResult, ErrorKind};
 use quarterdeck::core::fleet::Fleet;
 use quarterdeck::core::identity::Context;
 use quarterdeck::core::logs::{Line, TailState};
+use quarterdeck::core::metrics::Measured;
 use quarterdeck::core::operation::{self, Announced, Event};
 use quarterdeck::core::plan::Plan;
 use quarterdeck::core::stack::{Stack, StackDetail};
@@ -55,6 +56,8 @@ pub struct World {
     pub announced: Option<CloudResult<Vec<Announced>>>,
     pub clusters: Vec<Cluster>,
     pub profiles: Vec<Profile>,
+    /// Figures and alarms; `None` is an endpoint that has none.
+    pub measured: Option<CloudResult<Measured>>,
     /// Every read fails with this.
     pub down: Option<CloudError>,
 }
@@ -167,6 +170,10 @@ impl World {
             Fetch::Identity => Answer::Identity(Ok(fixtures::identity())),
             Fetch::Fleet(_) => Answer::Fleet(Ok(self.fleet.clone())),
             Fetch::Announced => Answer::Announced(self.announced.clone().unwrap_or_else(|| Ok(Vec::new()))),
+            Fetch::Measured(_) => {
+                let lacks = || CloudError::new(ErrorKind::Unsupported, "cloudwatch:DescribeAlarms", "not known here");
+                Answer::Measured(self.measured.clone().unwrap_or_else(|| Err(lacks())))
+            }
             Fetch::Stacks => Answer::Stacks(Ok(self.stacks.clone())),
             Fetch::StackDetail(_) => Answer::StackDetail(Ok(self.detail.clone())),
             Fetch::History(_) => Answer::History(Ok(self.history.clone())),

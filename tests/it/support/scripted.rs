@@ -1,5 +1,8 @@
 //! An HTTP server on the loopback that answers what a test tells it to, failures included.
 
+#[path = "cbor.rs"]
+mod cbor;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
@@ -22,6 +25,8 @@ pub enum Reply {
     Answer(u16, String),
     /// Status, header lines and body.
     Headed(u16, &'static str, String),
+    /// Status and body of the protocol that CloudWatch speaks.
+    Cbor(u16, serde_json::Value),
     /// Closes the connection without a word.
     Reset,
     /// Says nothing and keeps the connection.
@@ -92,11 +97,22 @@ async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Request>>>, handler: Ar
         match reply {
             Reply::Reset => return,
             Reply::Hang => std::future::pending().await,
+            Reply::Cbor(status, value) => {
+                let body = cbor::encode(&value);
+                let head = format!(
+                    "HTTP/1.1 {status} X\r\ncontent-type: application/cbor\r\nsmithy-protocol: rpc-v2-cbor\r\n\
+                     content-length: {}\r\n\r\n",
+                    body.len()
+                );
+                if stream.write_all(&[head.as_bytes(), &body].concat()).await.is_err() {
+                    return;
+                }
+            }
             Reply::Answer(..) | Reply::Headed(..) => {
                 let (status, more, body) = match reply {
                     Reply::Headed(status, headers, body) => (status, format!("{headers}\r\n"), body),
                     Reply::Answer(status, body) => (status, String::new(), body),
-                    Reply::Reset | Reply::Hang => return,
+                    Reply::Reset | Reply::Hang | Reply::Cbor(..) => return,
                 };
                 let kind = if body.starts_with('<') { "text/xml" } else { "application/x-amz-json-1.1" };
                 let kind =
@@ -136,6 +152,7 @@ pub(super) async fn read(stream: &mut TcpStream) -> Option<Request> {
     let target = headers.get("x-amz-target").and_then(|target| target.rsplit('.').next());
     let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
     let path = head.split_whitespace().nth(1).unwrap_or_default();
+    let path = path.split_once("/operation/").map_or(path, |(_, operation)| operation);
     let call = target.or(action).unwrap_or(path).to_owned();
     Some(Request { call, headers, body })
 }

@@ -1,0 +1,129 @@
+//! CloudWatch: figures of the last hour, and alarms.
+
+use async_trait::async_trait;
+use aws_sdk_cloudwatch::types::{AlarmType, Dimension, Metric, MetricAlarm, MetricDataQuery, MetricStat, ScanBy};
+use aws_smithy_types::DateTime;
+use jiff::Timestamp;
+
+use super::AwsCloud;
+use super::convert::{text, time};
+use super::pacer::Api;
+use crate::cloud::{CloudError, CloudResult, ErrorKind, Metrics};
+use crate::core::metrics::{Alarm, PERIOD, Query, SERIES, Series};
+use crate::core::unread::Read;
+
+const DATA: &str = "cloudwatch:GetMetricData";
+const ALARMS: &str = "cloudwatch:DescribeAlarms";
+/// Most alarms on a page (API reference, DescribeAlarms).
+const PAGE: i32 = 100;
+/// Pages after which a list is taken for one that does not end.
+const PAGES: usize = 100;
+
+#[async_trait]
+impl Metrics for AwsCloud {
+    async fn alarms(&self, prefix: &str) -> CloudResult<Vec<Alarm>> {
+        self.within(ALARMS, self.alarms_named(prefix)).await
+    }
+
+    async fn measured(&self, queries: &[Query], from: Timestamp, until: Timestamp) -> CloudResult<Vec<Read<Series>>> {
+        let mut all = Vec::new();
+        for part in queries.chunks(SERIES) {
+            all.extend(self.within(DATA, self.metric_data(part, from, until)).await?);
+        }
+        Ok(all)
+    }
+}
+
+impl AwsCloud {
+    async fn alarms_named(&self, prefix: &str) -> CloudResult<Vec<Alarm>> {
+        let call = self.read.metrics.describe_alarms().alarm_types(AlarmType::MetricAlarm);
+        let call = call.alarm_name_prefix(prefix).max_records(PAGE);
+        let (mut alarms, mut token) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let call = call.clone().set_next_token(token);
+            let page = self.paced(Api::Alarms, ALARMS, || call.clone().send()).await?;
+            alarms.extend(page.metric_alarms().iter().map(alarm));
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(alarms);
+            }
+        }
+        Err(endless(ALARMS))
+    }
+
+    /// At most [`SERIES`] series, in the order of their queries. One that CloudWatch denies or fails is not read; the
+    /// others are.
+    async fn metric_data(
+        &self,
+        queries: &[Query],
+        from: Timestamp,
+        until: Timestamp,
+    ) -> CloudResult<Vec<Read<Series>>> {
+        let asked = queries.iter().enumerate().map(|(index, query)| wire(index, query)).collect();
+        let call = self.read.metrics.get_metric_data().set_metric_data_queries(Some(asked));
+        let call =
+            call.start_time(DateTime::from_secs(from.as_second())).end_time(DateTime::from_secs(until.as_second()));
+        let call = call.scan_by(ScanBy::TimestampAscending);
+        let mut all: Vec<Read<Series>> = queries.iter().map(|_| Read::Known(Series::default())).collect();
+        let mut token = None;
+        for _ in 0..PAGES {
+            let call = call.clone().set_next_token(token);
+            let page = self.paced(Api::Metrics, DATA, || call.clone().send()).await?;
+            for result in page.metric_data_results() {
+                let index = result.id().and_then(|id| id.strip_prefix('s')?.parse::<usize>().ok());
+                let Some(series) = index.and_then(|index| all.get_mut(index)) else { continue };
+                match result.status_code().map(|code| code.as_str()) {
+                    // More of it comes on the next page.
+                    None | Some("Complete" | "PartialData") => {}
+                    Some("Forbidden") => {
+                        *series = Read::NotRead(CloudError::new(ErrorKind::Denied, DATA, "not allowed"))
+                    }
+                    Some(_) => {
+                        let words = result.messages().iter().find_map(|message| message.value());
+                        let words = words.map_or_else(|| "CloudWatch failed".to_owned(), |words| text(Some(words)));
+                        *series = Read::NotRead(CloudError::new(ErrorKind::Service, DATA, words));
+                    }
+                }
+                if let Some(series) = series.known_mut() {
+                    let times = result.timestamps().iter().map(|at| time(Some(at)));
+                    let points = times.zip(result.values()).filter_map(|(at, value)| Some((at?, *value)));
+                    // What is not a number is no value, and nothing is drawn or summed of it.
+                    series.points.extend(points.filter(|(_, value)| value.is_finite()));
+                }
+            }
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                all.iter_mut().filter_map(Read::known_mut).for_each(|series| series.points.sort_by_key(|(at, _)| *at));
+                return Ok(all);
+            }
+        }
+        Err(endless(DATA))
+    }
+}
+
+fn endless(call: &str) -> CloudError {
+    CloudError::new(ErrorKind::TimedOut, call, format!("the answer did not end within {PAGES} pages"))
+}
+
+/// A query under the number of its series. An id begins with a small letter (API reference, MetricDataQuery).
+fn wire(index: usize, query: &Query) -> MetricDataQuery {
+    let dimension = |(name, value): &(&str, String)| Dimension::builder().name(*name).value(value).build();
+    let metric = Metric::builder().namespace(query.namespace).metric_name(query.metric);
+    let metric = metric.set_dimensions(Some(query.dimensions.iter().map(dimension).collect())).build();
+    let period = i32::try_from(PERIOD).unwrap_or(60);
+    let stat = MetricStat::builder().metric(metric).period(period).stat(query.statistic).build();
+    MetricDataQuery::builder().id(format!("s{index}")).metric_stat(stat).build()
+}
+
+fn alarm(found: &MetricAlarm) -> Alarm {
+    let dimension = |one: &Dimension| (text(one.name()), text(one.value()));
+    Alarm {
+        name: text(found.alarm_name()),
+        description: text(found.alarm_description()),
+        state: text(found.state_value().map(|state| state.as_str())).as_str().into(),
+        reason: text(found.state_reason()),
+        since: time(found.state_transitioned_timestamp()).or_else(|| time(found.state_updated_timestamp())),
+        metric: text(found.metric_name()),
+        dimensions: found.dimensions().iter().map(dimension).collect(),
+    }
+}

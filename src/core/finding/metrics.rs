@@ -1,0 +1,123 @@
+//! What CloudWatch's figures and alarms say of a server.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Finding, Gravity, Id};
+use crate::core::fleet::Server;
+use crate::core::metrics::{Alarm, AlarmState, Figures, Measure, Series};
+use crate::core::text::milliseconds;
+
+/// How far back a figure counts as of now: CloudWatch has a minute some minutes after it has passed.
+const LATELY: SignedDuration = SignedDuration::from_mins(5);
+/// Fewer errors may happen by chance.
+const FEW: f64 = 5.0;
+/// A server fails from this share of its requests.
+const FAILING: f64 = 0.05;
+/// A task is near its limit of memory from this percentage.
+const MEMORY: f64 = 90.0;
+/// A server has as much to do as it can from this percentage of its processors: autoscaling aims below.
+const CPU: f64 = 80.0;
+/// Answers are slow from this many seconds, and this many times of what the hour has seen.
+const SLOW: f64 = 1.0;
+const SLOWER: f64 = 4.0;
+
+/// Findings from what was measured. Nothing is said about a figure that was not read or has no data.
+pub fn of_metrics(server: &Server, figures: &Figures, now: Timestamp) -> Vec<Finding> {
+    let since = now.checked_sub(LATELY).unwrap_or(now);
+    let seen = Seen { server, figures, since };
+    let rules = [seen.target_errors(), seen.balancer_errors(), seen.slow(), seen.memory(), seen.busy()];
+    rules.into_iter().flatten().collect()
+}
+
+/// Findings from alarms: those that are in `ALARM`.
+pub fn of_alarms(alarms: &[&Alarm]) -> Vec<Finding> {
+    let raised = alarms.iter().filter(|alarm| alarm.state == AlarmState::Alarm);
+    let finding = |alarm: &&Alarm| {
+        let fact = format!("alarm {} is raised", alarm.name);
+        let words = [alarm.description.as_str(), alarm.reason.as_str()];
+        let evidence = words.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(": ");
+        Finding::new(Id::Alarm, Gravity::Warning, fact, evidence).at(alarm.since)
+    };
+    raised.map(finding).collect()
+}
+
+struct Seen<'a> {
+    server: &'a Server,
+    figures: &'a Figures,
+    since: Timestamp,
+}
+
+impl Seen<'_> {
+    /// A series that was read and has data.
+    fn series(&self, measure: Measure) -> Option<&Series> {
+        self.figures.get(&measure)?.known().filter(|series| !series.points.is_empty())
+    }
+
+    /// How many there were lately; `None` where it was not read. Without data there was none, if the measure says so.
+    fn lately(&self, measure: Measure) -> Option<f64> {
+        let series = self.figures.get(&measure)?.known()?;
+        (measure.absent_is_zero() || !series.points.is_empty()).then(|| series.sum_since(self.since))
+    }
+
+    /// The server's own answers.
+    fn target_errors(&self) -> Option<Finding> {
+        let (requests, errors) = (self.lately(Measure::Requests)?, self.lately(Measure::Errors)?);
+        (errors >= FEW && errors >= requests * FAILING).then(|| {
+            let fact = format!("{errors:.0} of {requests:.0} requests got an error of the server in 5 minutes");
+            let own = self.lately(Measure::BalancerErrors).unwrap_or_default();
+            let evidence = format!("HTTPCode_Target_5XX_Count; the load balancer itself sent {own:.0}");
+            let finding = Finding::new(Id::TargetErrors, Gravity::Fault, fact, evidence);
+            self.dated(finding, Measure::Errors, errors)
+        })
+    }
+
+    /// What the load balancer answered by itself: no target took the request, or its answer broke off.
+    fn balancer_errors(&self) -> Option<Finding> {
+        let own = self.lately(Measure::BalancerErrors).filter(|own| *own >= FEW)?;
+        let of_targets = self.lately(Measure::Errors);
+        let fact = format!("its load balancer answered {own:.0} requests with 5xx itself in 5 minutes");
+        let evidence = match of_targets {
+            Some(0.0) => "HTTPCode_ELB_5XX_Count, of all servers behind it; this server sent none".to_owned(),
+            Some(sent) => format!("HTTPCode_ELB_5XX_Count, of all servers behind it; this server sent {sent:.0}"),
+            None => "HTTPCode_ELB_5XX_Count, of all servers behind it".to_owned(),
+        };
+        let finding = Finding::new(Id::BalancerErrors, Gravity::Warning, fact, evidence);
+        Some(self.dated(finding, Measure::BalancerErrors, own))
+    }
+
+    fn slow(&self) -> Option<Finding> {
+        let series = self.series(Measure::P95)?;
+        let now = series.mean_since(self.since).filter(|now| *now >= SLOW)?;
+        let before: Vec<f64> =
+            series.points.iter().filter(|(at, _)| *at < self.since).map(|(_, value)| *value).collect();
+        let usual = before.iter().sum::<f64>() / before.len().max(1) as f64;
+        (!before.is_empty() && now >= usual * SLOWER).then(|| {
+            let fact = format!("95 % of its answers take up to {}", milliseconds(now * 1_000.0));
+            let evidence = format!("TargetResponseTime p95; {} in the hour before", milliseconds(usual * 1_000.0));
+            Finding::new(Id::AnswersSlow, Gravity::Warning, fact, evidence).at(series.newest())
+        })
+    }
+
+    fn memory(&self) -> Option<Finding> {
+        let series = self.series(Measure::Memory)?;
+        let most = series.most_since(self.since).filter(|most| *most >= MEMORY)?;
+        let fact = format!("a task uses {most:.0} % of its memory");
+        let evidence = "MemoryUtilization, its maximum of 5 minutes; at 100 % the kernel kills the container";
+        Some(Finding::new(Id::MemoryNearLimit, Gravity::Warning, fact, evidence).at(series.newest()))
+    }
+
+    /// As many tasks as autoscaling may start, and each has as much to do as it can.
+    fn busy(&self) -> Option<Finding> {
+        let bounds = self.server.bounds.known().copied().flatten()?;
+        let series = self.series(Measure::Cpu)?;
+        let cpu = series.mean_since(self.since).filter(|cpu| *cpu >= CPU && self.server.desired >= bounds.max)?;
+        let fact = format!("it runs at its maximum, and its tasks use {cpu:.0} % of their processors");
+        let evidence = format!("CPUUtilization, the mean of 5 minutes; autoscaling's bounds are {bounds}");
+        Some(Finding::new(Id::BusyAtMaximum, Gravity::Warning, fact, evidence).at(series.newest()))
+    }
+
+    fn dated(&self, finding: Finding, measure: Measure, count: f64) -> Finding {
+        let at = self.series(measure).and_then(Series::newest);
+        Finding { count: count as usize, ..finding.at(at) }
+    }
+}

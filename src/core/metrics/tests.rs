@@ -1,0 +1,85 @@
+use rstest::rstest;
+
+use super::*;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn alarm(name: &str, dimensions: &[(&str, &str)]) -> Alarm {
+    Alarm {
+        name: name.into(),
+        description: String::new(),
+        state: AlarmState::Ok,
+        reason: String::new(),
+        since: None,
+        metric: "HTTPCode_Target_5XX_Count".into(),
+        dimensions: dimensions.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+    }
+}
+
+#[test]
+fn the_names_of_a_load_balancer_are_those_that_the_servers_own_alarm_watches() {
+    let of = |server: &'static str| [("LoadBalancer", "app/prod/1"), ("TargetGroup", server)].to_vec();
+    let alarms = [
+        alarm("quarterdeck-prod-times-5xx", &of("targetgroup/times/2")),
+        alarm("quarterdeck-prod-time-5xx", &of("targetgroup/time/2")),
+    ];
+    let place = Place::of("time", "arn:aws:ecs:eu-west-1:1:cluster/prod", Some("prod"), &alarms);
+    assert_eq!(place.cluster, "prod");
+    assert_eq!(place.balancer, Some(("app/prod/1".into(), "targetgroup/time/2".into())));
+    assert_eq!(Place::of("weather", "prod", Some("prod"), &alarms).balancer, None);
+    assert_eq!(Place::of("time", "prod", None, &alarms).balancer, None, "an alarm of an environment of ours");
+}
+
+#[rstest]
+#[case::all_is_known(Some("prod"), true, 9)]
+#[case::no_load_balancer(Some("prod"), false, 4)]
+#[case::not_ours(None, false, 2)]
+fn what_cannot_be_asked_for_is_not_asked_for(
+    #[case] environment: Option<&str>,
+    #[case] known: bool,
+    #[case] asked: usize,
+) {
+    let place = Place {
+        server: "time".into(),
+        cluster: "c".into(),
+        environment: environment.map(str::to_owned),
+        balancer: known.then(|| ("app/a/1".into(), "targetgroup/t/2".into())),
+    };
+    let all = queries(&[place]);
+    assert_eq!((all.len(), all.iter().filter(|(_, _, query)| query.is_ok()).count()), (Measure::ALL.len(), asked));
+    let mut seen: Vec<_> =
+        all.iter().filter_map(|(_, _, query)| query.as_ref().ok()).map(|one| format!("{one:?}")).collect();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), asked, "no series twice: each costs");
+}
+
+#[test]
+fn minutes_tell_no_data_from_zero() {
+    let series = Series { points: vec![(at(0), 3.0), (at(60), 0.0), (at(180), 5.0)] };
+    assert_eq!(series.minutes(4, at(250)), [Some(3.0), Some(0.0), None, Some(5.0)]);
+    assert_eq!(series.minutes(2, at(1_000)), [None, None]);
+    assert_eq!(
+        (series.sum_since(at(60)), series.most_since(at(60)), series.mean_since(at(60))),
+        (5.0, Some(5.0), Some(2.5))
+    );
+    assert_eq!((Series::default().most_since(at(0)), Series::default().last()), (None, None));
+}
+
+#[test]
+fn the_price_follows_what_was_asked_for() {
+    let measured = Measured { alarms: Read::Known(Vec::new()), servers: BTreeMap::new(), asked: 9 };
+    // $0.01 for 1,000 series, once a minute.
+    assert!((measured.dollars_a_day() - 0.1296).abs() < 1e-9);
+}
+
+#[test]
+fn what_was_not_read_is_told_once() {
+    let denied = || CloudError::new(ErrorKind::Denied, "cloudwatch:GetMetricData", "no");
+    let figures: Figures = Measure::ALL.iter().map(|measure| (*measure, Read::NotRead(denied()))).collect();
+    let servers = [("time".to_owned(), figures)].into();
+    let measured = Measured { alarms: Read::Known(Vec::new()), servers, asked: 9 };
+    assert_eq!(measured.unread(), ["requests of time: cloudwatch:GetMetricData: no"]);
+}

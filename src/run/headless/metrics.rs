@@ -1,0 +1,84 @@
+//! `metrics`: the last hour as CloudWatch has counted it, and alarms.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{Exit, Failure, Output, json as print_json, line, progress, written};
+use crate::core::error::ErrorKind;
+use crate::core::metrics::{AlarmState, Measure, Measured, Series, dollars};
+use crate::core::text::age;
+use crate::core::unread::Read;
+use crate::run::{Session, metrics as of_cloudwatch, read};
+
+/// Of which time the newest figures are told.
+const LATELY: SignedDuration = SignedDuration::from_mins(5);
+
+/// Prints the figures of servers, of all if none is named, and the alarms. What a read costs is told on stderr. The
+/// code is 1 where something could not be read.
+///
+/// # Errors
+/// When there is no such server, or nothing can be read.
+pub async fn metrics(session: &Session, servers: &[String], output: Output) -> Result<Exit, Failure> {
+    let there = session.cloud.service_names(&session.context.cluster).await?;
+    if let Some(unknown) = servers.iter().find(|name| !there.contains(name)) {
+        return Err(read::no_server(session, unknown).await.into());
+    }
+    let wanted = if servers.is_empty() { &there } else { servers };
+    let now = super::logs::now(session);
+    let measured = of_cloudwatch::read(session, wanted, now).await?;
+    let result = match output {
+        Output::Json => print_json(&document(session, &measured, now)),
+        Output::Text => line(&text(&measured, now)),
+    };
+    written(result)?;
+    progress(&format!("{} series asked for, about ${:.4}", measured.asked, dollars(measured.asked)));
+    let gaps = measured.unread();
+    gaps.iter().for_each(|gap| progress(&format!("warning: not read: {gap}")));
+    Ok(if gaps.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+fn document(session: &Session, measured: &Measured, now: Timestamp) -> Value {
+    let servers = measured.servers.iter().map(|(server, figures)| json!({ "server": server, "figures": figures }));
+    json!({
+        "environment": session.context.environment,
+        "cluster": session.context.cluster,
+        "region": session.context.region,
+        "at": now,
+        "alarms": measured.alarms,
+        "servers": servers.collect::<Vec<_>>(),
+        "series": measured.asked,
+        "dollars": dollars(measured.asked),
+        "gaps": measured.unread(),
+    })
+}
+
+fn text(measured: &Measured, now: Timestamp) -> String {
+    let mut out = format!("{:<16} {:<16} {:>12} {:>12} {:>12}", "SERVER", "FIGURE", "5 MINUTES", "HOUR", "MOST");
+    for (server, figures) in &measured.servers {
+        out.extend(figures.iter().filter_map(|(measure, series)| row(server, *measure, series, now)));
+    }
+    for alarm in measured.alarms.known().into_iter().flatten() {
+        let since = alarm.since.map(|since| format!(" for {}", age(now, since))).unwrap_or_default();
+        let mark = if alarm.state == AlarmState::Alarm { "✖" } else { " " };
+        out += &format!("\n{mark} alarm {} is {}{since}", alarm.name, alarm.state.word());
+    }
+    out
+}
+
+/// A row of figures; `None` for one that nobody can have there.
+fn row(server: &str, measure: Measure, series: &Read<Series>, now: Timestamp) -> Option<String> {
+    let head = format!("\n{server:<16} {:<16}", measure.word());
+    let series = match series {
+        Read::Known(series) => series,
+        Read::NotRead(why) if why.kind == ErrorKind::Unsupported => return None,
+        Read::NotRead(_) => return Some(format!("{head} {:>12}", "not read")),
+    };
+    if series.points.is_empty() {
+        let words = if measure.absent_is_zero() { "none" } else { "no data" };
+        return Some(format!("{head} {words:>12}"));
+    }
+    let since = |span| now.checked_sub(span).unwrap_or(now);
+    let mean = |span| series.mean_since(since(span)).map_or_else(|| "-".to_owned(), |value| measure.told(value));
+    let most = series.most_since(Timestamp::MIN).map_or_else(String::new, |value| measure.told(value));
+    Some(format!("{head} {:>12} {:>12} {most:>12}", mean(LATELY), mean(crate::core::metrics::SPAN)))
+}

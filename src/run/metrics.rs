@@ -1,0 +1,62 @@
+//! What CloudWatch has counted of servers, and the environment's alarms.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::Session;
+use crate::cloud::{CloudError, CloudResult, ErrorKind};
+use crate::core::environment::names;
+use crate::core::metrics::{Figures, Measured, Place, Query, SPAN, queries};
+use crate::core::unread::Read;
+
+/// Reads the alarms, and of these servers the figures of the hour until `now`. What is denied or fails is told for each
+/// part; only that no answer came at all is an error.
+///
+/// # Errors
+/// When neither alarms nor figures could be read.
+pub async fn read(session: &Session, servers: &[String], now: Timestamp) -> CloudResult<Measured> {
+    let (cloud, context) = (&session.cloud, &session.context);
+    let alarms: Read<_> = match context.ours() {
+        Some(environment) => cloud.alarms(&names::stack_prefix(environment)).await.into(),
+        // Which alarms are about services of others, nothing says.
+        None => Read::NotRead(CloudError::new(
+            ErrorKind::Unsupported,
+            "cloudwatch:DescribeAlarms",
+            "only the alarms of an environment are read",
+        )),
+    };
+    let known = alarms.known().map(Vec::as_slice).unwrap_or_default();
+    let place = |server: &String| Place::of(server, &context.cluster, context.ours(), known);
+    let wanted = queries(&servers.iter().map(place).collect::<Vec<_>>());
+    let asked: Vec<Query> = wanted.iter().filter_map(|(_, _, query)| query.as_ref().ok()).cloned().collect();
+    let answered = if asked.is_empty() { Ok(Vec::new()) } else { figures(session, &asked, now).await };
+    let (mut answered, why) = match answered {
+        Ok(series) => (series.into_iter(), None),
+        Err(why) if alarms.known().is_none() => return Err(why),
+        Err(why) => (Vec::new().into_iter(), Some(why)),
+    };
+    let mut all: BTreeMap<String, Figures> = BTreeMap::new();
+    for (server, measure, query) in wanted {
+        let series = match (query, &why) {
+            (Err(unknown), _) => Read::NotRead(unknown),
+            (Ok(_), Some(why)) => Read::NotRead(why.clone()),
+            (Ok(_), None) => answered.next().unwrap_or_else(|| Read::NotRead(unanswered())),
+        };
+        all.entry(server).or_default().insert(measure, series);
+    }
+    Ok(Measured { alarms, servers: all, asked: asked.len() })
+}
+
+async fn figures(
+    session: &Session,
+    asked: &[Query],
+    now: Timestamp,
+) -> CloudResult<Vec<Read<crate::core::metrics::Series>>> {
+    let from = now.checked_sub(SPAN).unwrap_or(now);
+    session.cloud.measured(asked, from, now).await
+}
+
+fn unanswered() -> CloudError {
+    CloudError::new(ErrorKind::Garbled, "cloudwatch:GetMetricData", "the answer lacks a series that was asked for")
+}

@@ -1,0 +1,130 @@
+//! The last hour of a server, as CloudWatch has counted it: a line for each figure.
+
+use ratatui::text::{Line, Span};
+
+use super::paint::span;
+use super::theme::Theme;
+use crate::console::model::Model;
+use crate::console::screens::fleet;
+use crate::core::error::ErrorKind;
+use crate::core::meaning::Meaning;
+use crate::core::metrics::{AlarmState, Figures, Measure, Series};
+use crate::core::text::{age, count, cut};
+use crate::core::unread::Read;
+
+/// From nothing to the most of the hour.
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// A minute without data.
+const ABSENT: char = ' ';
+/// What stands beside a chart: its name, and its newest and its highest value.
+const BESIDE: usize = 11 + 26;
+/// Figures that are drawn, in their order.
+const DRAWN: [Measure; 7] = [
+    Measure::Requests,
+    Measure::Errors,
+    Measure::P95,
+    Measure::Cpu,
+    Measure::Memory,
+    Measure::BalancerErrors,
+    Measure::ToolErrors,
+];
+
+/// The charts of a server, with where they come from and what they cost; fewer where little is known.
+pub fn lines(model: &Model, server: &str, cells: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let remote = &model.screens.fleet.metrics;
+    let muted = |text: String| Line::from(span(text, theme.muted()));
+    let mut lines = alarms(model, server, theme);
+    let Some((figures, read_at)) = fleet::figures(model, server) else {
+        let words = match remote.error() {
+            Some(why) if why.kind == ErrorKind::Unsupported => return lines,
+            Some(why) => format!("last hour  not read: {}", why.message),
+            None if remote.idle() && !remote.loading() => "last hour  read within half a minute".to_owned(),
+            None => "last hour  reading …".to_owned(),
+        };
+        lines.push(muted(cut(&words, cells)));
+        return lines;
+    };
+    let asked = remote.get().map(|measured| (measured.asked, measured.dollars_a_day())).unwrap_or_default();
+    let price = format!("{} a minute, about ${:.2} a day", count(asked.0, "series"), asked.1);
+    let old = age(model.now, read_at);
+    lines.push(muted(cut(&format!("last hour  CloudWatch, read {old} ago; {price}"), cells)));
+    let minutes = cells.saturating_sub(BESIDE).clamp(10, 60);
+    lines.extend(DRAWN.iter().filter_map(|measure| chart(model, *measure, figures, minutes, theme)));
+    lines
+}
+
+/// A line for a figure; `None` for one that nobody can have here.
+fn chart(model: &Model, measure: Measure, figures: &Figures, minutes: usize, theme: &Theme) -> Option<Line<'static>> {
+    let name = span(format!("{:<11}", short(measure)), theme.muted());
+    let series = match figures.get(&measure)? {
+        Read::Known(series) => series,
+        Read::NotRead(why) if why.kind == ErrorKind::Unsupported => return None,
+        Read::NotRead(why) => {
+            return Some(Line::from(vec![name, span(format!("not read: {}", why.message), theme.of(Meaning::Warn))]));
+        }
+    };
+    if series.points.is_empty() {
+        // Of errors there is no data where there was none.
+        let words = if measure.absent_is_zero() { "none" } else { "no data" };
+        return Some(Line::from(vec![name, span(words, theme.muted())]));
+    }
+    let most = series.points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
+    let bars: String = series.minutes(minutes, model.now).into_iter().map(|value| bar(measure, value, most)).collect();
+    let meaning = meaning(measure, series);
+    let last = series.last().map(|value| measure.told(value)).unwrap_or_default();
+    let told = format!("  {last}, most {}", measure.told(most));
+    Some(Line::from(vec![name, span(bars, theme.of(meaning)), Span::raw(told)]))
+}
+
+fn bar(measure: Measure, value: Option<f64>, most: f64) -> char {
+    let Some(value) = value.or_else(|| measure.absent_is_zero().then_some(0.0)) else { return ABSENT };
+    // Percent are drawn of a hundred, all else of the most that there was.
+    let full = if measure.unit() == crate::core::metrics::Unit::Percent { 100.0 } else { most };
+    let step = if full > 0.0 { (value / full * 7.0).round() } else { 0.0 };
+    BARS[(step.clamp(0.0, 7.0)) as usize]
+}
+
+fn meaning(measure: Measure, series: &Series) -> Meaning {
+    let last = series.last().unwrap_or_default();
+    match measure {
+        Measure::Errors | Measure::BalancerErrors | Measure::ToolErrors => Meaning::Bad,
+        Measure::Cpu | Measure::Memory if last >= 90.0 => Meaning::Bad,
+        Measure::Cpu | Measure::Memory if last >= 80.0 => Meaning::Warn,
+        _ => Meaning::Accent,
+    }
+}
+
+/// A name of at most ten cells.
+fn short(measure: Measure) -> &'static str {
+    match measure {
+        Measure::BalancerErrors => "lb errors",
+        other => other.word(),
+    }
+}
+
+/// The alarms of a server and of what all share, those that are raised first.
+fn alarms(model: &Model, server: &str, theme: &Theme) -> Vec<Line<'static>> {
+    let Some(environment) = model.context.ours() else { return Vec::new() };
+    let Some(measured) = model.screens.fleet.metrics.get() else { return Vec::new() };
+    if let Some(why) = measured.alarms.why() {
+        let text = format!("alarms     not read: {}", why.message);
+        return vec![Line::from(span(text, theme.of(Meaning::Warn)))];
+    }
+    let all = [measured.alarms_of(environment, Some(server)), measured.alarms_of(environment, None)].concat();
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let mut spans = vec![span("alarms     ", theme.muted())];
+    let (raised, calm): (Vec<_>, Vec<_>) = all.into_iter().partition(|alarm| alarm.state == AlarmState::Alarm);
+    for alarm in raised {
+        let since = alarm.since.map(|since| format!(" for {}", age(model.now, since))).unwrap_or_default();
+        spans.push(span(format!("✖ {}{since}  ", alarm.name), theme.of(Meaning::Bad)));
+    }
+    let unsure = calm.iter().filter(|alarm| alarm.state != AlarmState::Ok).count();
+    let words = match (calm.len() - unsure, unsure) {
+        (ok, 0) => format!("{ok} OK"),
+        (ok, unsure) => format!("{ok} OK, {unsure} without data"),
+    };
+    spans.push(span(words, theme.muted()));
+    vec![Line::from(spans)]
+}

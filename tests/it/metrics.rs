@@ -1,0 +1,220 @@
+//! Figures and alarms, from the bytes of CloudWatch to the screen.
+
+use std::collections::BTreeMap;
+
+use crate::support::fixtures;
+use crate::support::painted::{ALL, body};
+use crate::support::scripted::{Reply, Request, Scripted};
+use crate::support::{Console, World, at};
+use quarterdeck::aws::{Access, connect};
+use quarterdeck::cloud::Metrics as _;
+use quarterdeck::console::screens::fleet;
+use quarterdeck::core::error::{CloudError, ErrorKind};
+use quarterdeck::core::finding::{Id, of_alarms, of_metrics};
+use quarterdeck::core::fleet::Bounds;
+use quarterdeck::core::metrics::{Alarm, AlarmState, Figures, Measure, Measured, Query, Series};
+use quarterdeck::core::unread::Read;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+fn query(metric: &'static str) -> Query {
+    let dimensions = vec![("ClusterName", "prod".to_owned()), ("ServiceName", "time".to_owned())];
+    Query { namespace: "AWS/ECS", metric, dimensions, statistic: "Average" }
+}
+
+async fn cloud(url: &str) -> quarterdeck::aws::AwsCloud {
+    let access = Access {
+        region: Some("eu-west-1".into()),
+        endpoint: Some(url.to_owned()),
+        static_credentials: true,
+        ..Access::default()
+    };
+    connect(&access).await.unwrap()
+}
+
+fn result(id: &str, status: &str, points: &[(i64, f64)]) -> Value {
+    let times: Vec<Value> = points.iter().map(|(at, _)| json!({ "@time": at })).collect();
+    let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
+    json!({ "Id": id, "StatusCode": status, "Timestamps": times, "Values": values })
+}
+
+#[tokio::test]
+async fn series_come_in_the_order_of_their_queries_over_pages_and_one_that_is_denied_is_told() {
+    let mut pages = 0;
+    let server = Scripted::start(move |_: &Request| {
+        pages += 1;
+        match pages {
+            1 => Reply::Cbor(
+                200,
+                json!({ "NextToken": "more", "MetricDataResults": [
+                    result("s1", "Forbidden", &[]), result("s0", "PartialData", &[(1_800_000_060, 2.5)]) ] }),
+            ),
+            _ => Reply::Cbor(200, json!({ "MetricDataResults": [result("s0", "Complete", &[(1_800_000_000, 0.0)])] })),
+        }
+    })
+    .await;
+    let asked = [query("CPUUtilization"), query("MemoryUtilization"), query("Other")];
+    let all = cloud(&server.url).await.measured(&asked, at(-3_600), at(0)).await.unwrap();
+    assert_eq!(all[0], Read::Known(Series { points: vec![(at(0), 0.0), (at(60), 2.5)] }), "by time");
+    assert_eq!(all[1].why().map(|why| why.kind), Some(ErrorKind::Denied));
+    assert_eq!(all[2], Read::Known(Series::default()), "no data is no failure");
+    let sent = server.requests("GetMetricData");
+    assert_eq!(sent.len(), 2);
+    for word in ["CPUUtilization", "AWS/ECS", "ClusterName", "TimestampAscending"] {
+        assert!(sent[0].body.contains(word), "{word}: {}", sent[0].body);
+    }
+}
+
+#[tokio::test]
+async fn five_hundred_series_go_into_a_call() {
+    let server =
+        Scripted::script([("GetMetricData", vec![Reply::Cbor(200, json!({ "MetricDataResults": [] }))])]).await;
+    let asked = vec![query("CPUUtilization"); 501];
+    assert_eq!(cloud(&server.url).await.measured(&asked, at(-3_600), at(0)).await.unwrap().len(), 501);
+    assert_eq!(server.count("GetMetricData"), 2);
+}
+
+#[rstest]
+#[case::denied("AccessDenied", ErrorKind::Denied)]
+#[case::throttled("ThrottlingException", ErrorKind::Throttled)]
+#[tokio::test]
+async fn what_cloudwatch_refuses_is_told_by_its_kind(#[case] code: &str, #[case] kind: ErrorKind) {
+    let reply = Reply::Cbor(400, json!({ "__type": format!("com.amazonaws.cloudwatch#{code}"), "message": "no" }));
+    let server = Scripted::script([("DescribeAlarms", vec![reply])]).await;
+    let error = cloud(&server.url).await.alarms("quarterdeck-prod-").await.unwrap_err();
+    assert_eq!(error.kind, kind, "{error:?}");
+}
+
+#[tokio::test]
+async fn alarms_are_read_with_their_state_and_dimensions() {
+    let alarm = json!({ "AlarmName": "quarterdeck-prod-time-5xx", "AlarmDescription": "errors\u{1b}[31m",
+        "StateValue": "ALARM", "StateReason": "Threshold Crossed", "MetricName": "HTTPCode_Target_5XX_Count",
+        "StateTransitionedTimestamp": { "@time": 1_800_000_000 },
+        "Dimensions": [{ "Name": "LoadBalancer", "Value": "app/prod/1" }] });
+    let reply = Reply::Cbor(200, json!({ "MetricAlarms": [alarm] }));
+    let server = Scripted::script([("DescribeAlarms", vec![reply])]).await;
+    let alarms = cloud(&server.url).await.alarms("quarterdeck-prod-").await.unwrap();
+    let one = &alarms[0];
+    assert_eq!(
+        (one.state.clone(), one.since, one.dimensions["LoadBalancer"].as_str()),
+        (AlarmState::Alarm, Some(at(0)), "app/prod/1")
+    );
+    assert!(!one.description.contains('\u{1b}'), "{one:?}");
+}
+
+/// A figure that was the first value until five minutes ago, and the second since.
+fn series(before: f64, lately: f64) -> Read<Series> {
+    let point = |minute: i64| (at(-60 * minute), if minute > 5 { before } else { lately });
+    Read::Known(Series { points: (1..60).rev().map(point).collect() })
+}
+
+fn figures(all: &[(Measure, f64, f64)]) -> Figures {
+    all.iter().map(|(measure, before, lately)| (*measure, series(*before, *lately))).collect()
+}
+
+#[rstest]
+#[case::well(&[(Measure::Requests, 100.0, 100.0), (Measure::Errors, 0.0, 0.0), (Measure::Cpu, 40.0, 50.0), (Measure::Memory, 60.0, 61.0), (Measure::P95, 0.2, 0.3)], &[])]
+#[case::errors_of_the_server(&[(Measure::Requests, 100.0, 100.0), (Measure::Errors, 0.0, 20.0)], &[Id::TargetErrors])]
+#[case::a_few_errors(&[(Measure::Requests, 100.0, 100.0), (Measure::Errors, 0.0, 2.0)], &[])]
+#[case::errors_of_the_load_balancer(&[(Measure::Requests, 100.0, 100.0), (Measure::Errors, 0.0, 0.0), (Measure::BalancerErrors, 0.0, 8.0)], &[Id::BalancerErrors])]
+#[case::slow(&[(Measure::P95, 0.4, 3.0)], &[Id::AnswersSlow])]
+#[case::always_slow(&[(Measure::P95, 3.0, 3.0)], &[])]
+#[case::memory(&[(Measure::Memory, 60.0, 95.0)], &[Id::MemoryNearLimit])]
+#[case::busy(&[(Measure::Cpu, 60.0, 95.0)], &[Id::BusyAtMaximum])]
+#[case::nothing_measured(&[], &[])]
+fn what_figures_say(#[case] measured: &[(Measure, f64, f64)], #[case] expected: &[Id]) {
+    let mut server = fixtures::server("time", 2);
+    server.bounds = Read::Known(Some(Bounds { min: 1, max: server.desired }));
+    let found = of_metrics(&server, &figures(measured), at(0));
+    assert_eq!(found.iter().map(|one| one.id).collect::<Vec<_>>(), expected, "{found:#?}");
+}
+
+#[test]
+fn a_figure_that_was_not_read_proves_nothing() {
+    let denied = || Read::NotRead(CloudError::new(ErrorKind::Denied, "cloudwatch:GetMetricData", "no"));
+    let all: Figures = Measure::ALL.iter().map(|measure| (*measure, denied())).collect();
+    assert!(of_metrics(&fixtures::server("time", 2), &all, at(0)).is_empty());
+}
+
+fn alarm(name: &str, state: AlarmState) -> Alarm {
+    Alarm {
+        name: name.into(),
+        description: "The server answers with errors".into(),
+        state,
+        reason: "Threshold Crossed: 12.0 > 10.0".into(),
+        since: Some(at(-300)),
+        metric: "HTTPCode_Target_5XX_Count".into(),
+        dimensions: BTreeMap::new(),
+    }
+}
+
+fn measured() -> Measured {
+    let wave = |most: f64| {
+        let value = |minute: i64| most * (0.5 + 0.5 * ((minute % 20) as f64 / 20.0));
+        Read::Known(Series { points: (1..60).rev().map(|minute| (at(-60 * minute), value(minute))).collect() })
+    };
+    let denied = CloudError::new(ErrorKind::Denied, "cloudwatch:GetMetricData", "not allowed");
+    let time: Figures = [
+        (Measure::Requests, wave(240.0)),
+        (Measure::Errors, Read::Known(Series::default())),
+        (Measure::P95, wave(0.34)),
+        (Measure::Cpu, wave(62.0)),
+        (Measure::Memory, wave(71.0)),
+        (Measure::BalancerErrors, Read::Known(Series::default())),
+        (Measure::ToolErrors, Read::NotRead(denied)),
+    ]
+    .into();
+    let alarms = vec![
+        alarm("quarterdeck-prod-time-5xx", AlarmState::Alarm),
+        alarm("quarterdeck-prod-time-unhealthy", AlarmState::Ok),
+        alarm("quarterdeck-prod-platform-5xx", AlarmState::InsufficientData),
+    ];
+    let names = ["time", "weather"].map(|name| (name.to_owned(), time.clone()));
+    Measured { alarms: Read::Known(alarms), servers: names.into(), asked: 9 }
+}
+
+fn console(size: (u16, u16)) -> Console {
+    let mut console = Console::with(World { measured: Some(Ok(measured())), ..fixtures::world() });
+    console.model.size = size;
+    console
+}
+
+#[test]
+fn an_alarm_that_is_raised_is_a_finding_of_its_server() {
+    let all = measured();
+    let found = of_alarms(&all.alarms_of("prod", Some("time")));
+    assert_eq!(found.iter().map(|one| (one.id, one.at)).collect::<Vec<_>>(), [(Id::Alarm, Some(at(-300)))]);
+    assert!(of_alarms(&all.alarms_of("prod", Some("weather"))).is_empty());
+    let console = console((120, 40));
+    let rows = fleet::view(&console.model).rows;
+    let time = rows.iter().find(|row| row.key == "time").unwrap();
+    assert!(time.cells.iter().any(|cell| cell.text.contains("alarm quarterdeck-prod-time-5xx")), "{time:?}");
+}
+
+#[test]
+fn only_the_selected_server_is_measured_and_not_more_often_than_its_points_come() {
+    use quarterdeck::console::effect::Effect;
+    use quarterdeck::console::screens::Fetch;
+    let mut console = Console::silent(fixtures::context());
+    console.world = World { measured: Some(Ok(measured())), ..fixtures::world() };
+    console.answers = true;
+    console.tick(0);
+    assert!(fleet::figures(&console.model, "time").is_some());
+    console.answers = false;
+    let asks = |effects: Vec<Effect>| {
+        let of = |effect| match effect {
+            Effect::Fetch(Fetch::Measured(servers), _) => Some(servers),
+            _ => None,
+        };
+        effects.into_iter().filter_map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(asks(console.tick(59)), [[""; 0]; 0]);
+    assert_eq!(asks(console.tick(61)), [["time"]]);
+}
+
+#[test]
+fn charts_and_alarms_fill_what_is_empty_of_fleet() {
+    for size in ALL {
+        insta::assert_snapshot!(format!("metrics-fleet@{}x{}", size.0, size.1), body(&console(*size), *size));
+    }
+}
