@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::error::{SendError, TrySendError};
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -46,9 +46,9 @@ impl Outbox {
         self.out.send(Msg::Of(self.place, Box::new(msg))).await
     }
 
-    /// Sends a message if there is room for it.
-    fn try_send(&self, msg: Msg) -> Result<(), TrySendError<Msg>> {
-        self.out.try_send(Msg::Of(self.place, Box::new(msg)))
+    /// Sends a message if there is room for it: the next one says the same, or more.
+    fn offer(&self, msg: Msg) {
+        let _ = self.out.try_send(Msg::Of(self.place, Box::new(msg)));
     }
 }
 
@@ -181,9 +181,9 @@ impl Executor {
         self.read(async move {
             let told = |fleet: Fleet| {
                 // Where the console has no room for it, the next picture has this one in it.
-                let _ = out.try_send(Msg::Calls(session.cloud.calls()));
-                let _ = out.try_send(Msg::Usage(session.cloud.usage()));
-                let _ = out.try_send(Msg::FleetSoFar(generation, Box::new(fleet)));
+                out.offer(Msg::Calls(session.cloud.calls()));
+                out.offer(Msg::Usage(session.cloud.usage()));
+                out.offer(Msg::FleetSoFar(generation, Box::new(fleet)));
             };
             let fleet = session.cloud.fleet_in_turn(&session.context.cluster, &attention, &told).await;
             let _ = out.send(Msg::Calls(session.cloud.calls())).await;
@@ -346,7 +346,7 @@ impl Executor {
         let cloud = self.session.cloud.clone();
         let forward = async move {
             while let Some(news) = told.recv().await {
-                let _ = out.try_send(Msg::Calls(cloud.calls()));
+                out.offer(Msg::Calls(cloud.calls()));
                 // If the console is gone, nobody needs it.
                 let _ = out.send(Msg::Doctor(generation, news)).await;
             }

@@ -9,7 +9,7 @@ use crate::console::screens::fleet;
 use crate::core::error::ErrorKind;
 use crate::core::meaning::Meaning;
 use crate::core::metrics::{AlarmState, Figures, Measure, Series};
-use crate::core::text::{age, count, cut};
+use crate::core::text::{age, cut};
 use crate::core::unread::Read;
 
 /// From nothing to the most of the hour.
@@ -45,7 +45,7 @@ pub fn lines(model: &Model, server: &str, cells: usize, theme: &Theme) -> Vec<Li
         return lines;
     };
     let asked = remote.get().map(|measured| (measured.asked, measured.dollars_a_day())).unwrap_or_default();
-    let price = format!("{} a minute, about ${:.2} a day", count(asked.0, "series"), asked.1);
+    let price = format!("{} figures a minute, about ${:.2} a day", asked.0, asked.1);
     let old = age(model.now, read_at);
     lines.push(muted(cut(&format!("last hour  CloudWatch, read {old} ago; {price}"), cells)));
     let minutes = cells.saturating_sub(BESIDE).clamp(10, 60);
@@ -98,6 +98,7 @@ fn meaning(measure: Measure, series: &Series) -> Meaning {
 fn short(measure: Measure) -> &'static str {
     match measure {
         Measure::BalancerErrors => "lb errors",
+        Measure::ToolErrors => "tool errs",
         other => other.word(),
     }
 }

@@ -89,19 +89,26 @@ fn what_is_broken_is_named_within_half_a_minute_and_mended() {
             id.word()
         );
     }
-    calls_are_a_process_that_goes(&cloud);
+    wrong_calls_are_told_apart(&cloud);
     eprintln!("{:>6.1} s  all", began.elapsed().as_secs_f64());
 }
 
-fn calls_are_a_process_that_goes(cloud: &Cloud) {
-    cloud.text(&["local", "break", "id-token"]);
-    until("refused requests", SOON, || {
-        let told = cloud.json(&["--local", "requests", "time", "--by", "client", "--minutes", "1", "--output", "json"]);
-        let refused = |row: &Value| row["client"].is_null() && row["refused"].as_u64().is_some_and(|many| many > 3);
-        if told["rows"].as_array().expect("rows").iter().any(refused) { Ok(()) } else { Err(told) }
-    });
-    assert!(cloud.state().join("fault-id-token.log").exists());
-    cloud.text(&["local", "mend"]);
+/// Each of another server, so that the requests of the one before do not count.
+fn wrong_calls_are_told_apart(cloud: &Cloud) {
+    for (fault, server) in [(Fault::IdToken, "time"), (Fault::OtherToken, "weather")] {
+        let Sign::Cause(id) = fault.sign() else { panic!("{fault:?} is no cause") };
+        cloud.text(&["local", "break", fault.word(), server]);
+        let took = until(fault.word(), SOON, || {
+            let (_, told) = cause(cloud);
+            let of_server = |one: &&Value| one["server"] == server;
+            let all =
+                told["subjects"].as_array().unwrap().iter().find(of_server).map(Value::to_string).unwrap_or_default();
+            if all.contains(&format!("\"{}\"", id.word())) { Ok(()) } else { Err(told) }
+        });
+        eprintln!("{:>6.1} s  {} named as {}", took.as_secs_f64(), fault.word(), id.word());
+        assert!(cloud.state().join(format!("fault-{}.log", fault.word())).exists());
+        cloud.text(&["local", "mend"]);
+    }
     assert_eq!(broken(cloud), Vec::<String>::new());
     let elsewhere = cloud.run(&["--endpoint-url", "http://127.0.0.1:1", "local", "break", "exit"]);
     assert!(elsewhere.code == Some(2) && elsewhere.err.contains("another place"), "{}", elsewhere.err);

@@ -63,14 +63,6 @@ pub enum Sign {
 /// What the figures of requests show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
-    /// Requests of nobody whose token was accepted are refused.
-    Unknown,
-    /// Requests of a client are refused, whose token was accepted.
-    Refused,
-    /// Requests fail: status 500 and above, or a tool says so.
-    Failed,
-    /// Nearly all requests are one client's.
-    Flooded,
     /// A tool takes seconds.
     Slow,
 }
@@ -79,10 +71,6 @@ impl Shown {
     /// Where the Requests screen, or the command, shows it.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Unknown => "REFUSED, of no client",
-            Self::Refused => "REFUSED, of a client",
-            Self::Failed => "ERRORS",
-            Self::Flooded => "REQ/S of one client",
             Self::Slow => "P95 of a tool",
         }
     }
@@ -147,25 +135,25 @@ faults! {
         "the health check asks for a path that the server answers with 404";
     SecretKey "secret-key" "time" Means::Definition(change::unknown_key), Sign::Cause(Id::SecretMissing),
         "a variable comes from a key that its secret does not have";
-    NoToken "no-token" "time" Means::Calls(Wrong::NoToken), Sign::Requests(Shown::Unknown),
+    NoToken "no-token" "time" Means::Calls(Wrong::NoToken), Sign::Cause(Id::NoToken),
         "a client calls without a token";
     ExpiredToken "expired-token" "time"
-        Means::Calls(Wrong::Token(BadToken::Expired)), Sign::Requests(Shown::Unknown),
+        Means::Calls(Wrong::Token(BadToken::Expired)), Sign::Cause(Id::TokenExpired),
         "a client calls with a token that has expired";
     OtherToken "other-token" "time"
-        Means::Calls(Wrong::Token(BadToken::OfAnother)), Sign::Requests(Shown::Unknown),
+        Means::Calls(Wrong::Token(BadToken::OfAnother)), Sign::Cause(Id::TokenAudience),
         "a client calls with a token for another server";
-    IdToken "id-token" "time" Means::Calls(Wrong::Token(BadToken::Id)), Sign::Requests(Shown::Unknown),
+    IdToken "id-token" "time" Means::Calls(Wrong::Token(BadToken::Id)), Sign::Cause(Id::IdToken),
         "a client calls with an id token in place of an access token";
-    IssuerKeys "issuer-keys" "time" Means::Seen(change::unreachable_keys), Sign::Requests(Shown::Failed),
+    IssuerKeys "issuer-keys" "time" Means::Seen(change::unreachable_keys), Sign::Cause(Id::KeysUnavailable),
         "the server cannot reach the keys of its issuer";
-    Upstream "upstream" "weather" Means::Seen(change::broken_upstream), Sign::Requests(Shown::Failed),
+    Upstream "upstream" "weather" Means::Seen(change::broken_upstream), Sign::Cause(Id::ToolFailing),
         "what a tool calls answers with 500";
-    Flood "flood" "time" Means::Calls(Wrong::Flood), Sign::Requests(Shown::Flooded),
+    Flood "flood" "time" Means::Calls(Wrong::Flood), Sign::Cause(Id::ClientFloods),
         "one client calls forty times a second";
     SlowTool "slow-tool" "weather" Means::Seen(change::slow_upstream), Sign::Requests(Shown::Slow),
         "a tool takes seconds, because what it calls does";
-    BodySize "body-size" "time" Means::Calls(Wrong::Oversized), Sign::Requests(Shown::Refused),
+    BodySize "body-size" "time" Means::Calls(Wrong::Oversized), Sign::Cause(Id::BodyTooLarge),
         "a client sends bodies that are too large, and gets 413";
     StackStuck "stack-stuck" "" Means::Stack, Sign::Cause(Id::StackStuck),
         "a stack has failed, and takes no change any more";

@@ -95,36 +95,38 @@ async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Request>>>, handler: Ar
         log.lock().unwrap().push(request.clone());
         let reply = handler.lock().unwrap()(&request);
         match reply {
-            Reply::Reset => return,
             Reply::Hang => std::future::pending().await,
-            Reply::Cbor(status, value) => {
-                let body = cbor::encode(&value);
+            reply => match reply.bytes() {
+                Some(bytes) if stream.write_all(&bytes).await.is_ok() => {}
+                _ => return,
+            },
+        }
+    }
+}
+
+impl Reply {
+    /// The answer as it goes over the wire; `None` where there is none.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        let (status, headers, body) = match self {
+            Self::Reset | Self::Hang => return None,
+            Self::Cbor(status, value) => {
+                let body = cbor::encode(value);
                 let head = format!(
                     "HTTP/1.1 {status} X\r\ncontent-type: application/cbor\r\nsmithy-protocol: rpc-v2-cbor\r\n\
                      content-length: {}\r\n\r\n",
                     body.len()
                 );
-                if stream.write_all(&[head.as_bytes(), &body].concat()).await.is_err() {
-                    return;
-                }
+                return Some([head.as_bytes(), &body].concat());
             }
-            Reply::Answer(..) | Reply::Headed(..) => {
-                let (status, more, body) = match reply {
-                    Reply::Headed(status, headers, body) => (status, format!("{headers}\r\n"), body),
-                    Reply::Answer(status, body) => (status, String::new(), body),
-                    Reply::Reset | Reply::Hang | Reply::Cbor(..) => return,
-                };
-                let kind = if body.starts_with('<') { "text/xml" } else { "application/x-amz-json-1.1" };
-                let kind =
-                    if more.contains("content-type") { String::new() } else { format!("content-type: {kind}\r\n") };
-                // More is announced than comes, so whoever reads to the end waits for ever.
-                let length = body.len() + if more.contains("x-endless") { 1_000 } else { 0 };
-                let head = format!("HTTP/1.1 {status} X\r\n{kind}{more}content-length: {length}\r\n\r\n");
-                if stream.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
-                    return;
-                }
-            }
-        }
+            Self::Headed(status, headers, body) => (status, format!("{headers}\r\n"), body),
+            Self::Answer(status, body) => (status, String::new(), body),
+        };
+        let kind = if body.starts_with('<') { "text/xml" } else { "application/x-amz-json-1.1" };
+        let kind = if headers.contains("content-type") { String::new() } else { format!("content-type: {kind}\r\n") };
+        // More is announced than comes, so whoever reads to the end waits for ever.
+        let length = body.len() + if headers.contains("x-endless") { 1_000 } else { 0 };
+        let head = format!("HTTP/1.1 {status} X\r\n{kind}{headers}content-length: {length}\r\n\r\n");
+        Some(format!("{head}{body}").into_bytes())
     }
 }
 

@@ -216,14 +216,12 @@ impl Line {
                 return;
             }
             let reply = self.world.state().answer(&request, &self.operator, &self.url);
-            let Reply::Answer(status, body) = reply else { return };
             if verdict == Verdict::Lose {
                 return;
             }
-            let kind = if body.starts_with('<') { "text/xml" } else { "application/x-amz-json-1.1" };
-            let head = format!("HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", body.len());
-            if stream.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
-                return;
+            match reply.bytes() {
+                Some(bytes) if stream.write_all(&bytes).await.is_ok() => {}
+                _ => return,
             }
         }
     }
@@ -296,6 +294,8 @@ impl State {
                 );
                 Reply::Answer(200, body)
             }
+            "DescribeAlarms" => Reply::Cbor(200, json!({ "MetricAlarms": [] })),
+            "GetMetricData" => Reply::Cbor(200, json!({ "MetricDataResults": [] })),
             "/oauth2/token" => self.token(request),
             path if path.ends_with("/mcp") && self.cut_off => Reply::Answer(504, "<html>".into()),
             path if path.starts_with(METADATA) => self.metadata(&path[METADATA.len()..], url),
