@@ -110,7 +110,8 @@ fn play(world: &World, fault: Fault, server: &str) {
         }
         Fault::NoToken => refused(401, None, "no-token"),
         Fault::ExpiredToken => refused(401, Some("late"), "token-expired"),
-        Fault::OtherToken => refused(401, Some("stray"), "audience"),
+        // A token of Cognito's for a machine names no audience, so the servers go by its client.
+        Fault::OtherToken => refused(401, Some("stray"), "client"),
         Fault::IdToken => refused(401, Some("person"), "id-token"),
         Fault::BodySize => refused(413, Some("large"), "body-size"),
         Fault::IssuerKeys => refused(503, None, "keys-unavailable"),

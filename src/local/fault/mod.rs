@@ -141,7 +141,7 @@ faults! {
         Means::Calls(Wrong::Token(BadToken::Expired)), Sign::Cause(Id::TokenExpired),
         "a client calls with a token that has expired";
     OtherToken "other-token" "time"
-        Means::Calls(Wrong::Token(BadToken::OfAnother)), Sign::Cause(Id::TokenAudience),
+        Means::Calls(Wrong::Token(BadToken::OfAnother)), Sign::Cause(Id::ClientNotAllowed),
         "a client calls with a token for another server";
     IdToken "id-token" "time" Means::Calls(Wrong::Token(BadToken::Id)), Sign::Cause(Id::IdToken),
         "a client calls with an id token in place of an access token";
