@@ -179,7 +179,7 @@ class Shape(unittest.TestCase):
             },
         )
         self.assertEqual(container["HealthCheck"]["Command"], ["CMD", "/server", "healthcheck"])
-        self.assertEqual(len(container["Environment"]), 13)
+        self.assertEqual(len(container["Environment"]), 14)
         self.assertEqual([one["Name"] for one in container["Secrets"]], ["GANGWAY_ALLOWED_CLIENTS"])
         # A yes or no, not the text of a parameter.
         self.assertIs(container["ReadonlyRootFilesystem"], True)
