@@ -5,11 +5,12 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use super::{Session, verify};
-use crate::cloud::CloudResult;
+use crate::cloud::{Cloud, CloudResult};
 use crate::core::image::{EcrImage, Found};
 use crate::core::operation::protocol::News;
 use crate::core::operation::{Applied, Approved, Call, Event, Facts, ImageCall, Order};
 use crate::core::stack::StackRef;
+use crate::engine::Engine;
 
 /// Carries out one effect of an operation as [`carry_out`] does, after the pause that it asks for.
 pub fn perform(session: Session, effect: Order) -> BoxFuture<'static, Option<Event>> {
@@ -42,14 +43,18 @@ pub fn carry_out(session: Session, effect: Order) -> BoxFuture<'static, Option<E
                 })
             })
         }
-        Order::Apply(step, approved, _) => Box::pin(async move {
-            tracing::info!(operation = approved.operation(), call = ?approved.call(), "apply");
-            let news = match applied(&session, *approved).await {
-                Ok(applied) => News::Applied(applied),
-                Err(error) => News::Failed(error),
-            };
-            Some(Event::Step { step, news })
-        }),
+        Order::Apply(step, approved, _) => {
+            // Not the audit: whoever holds it keeps the operation's lock, and a call may hang for long.
+            let Session { cloud, engine, .. } = session;
+            Box::pin(async move {
+                tracing::info!(operation = approved.operation(), call = ?approved.call(), "apply");
+                let news = match applied(&*cloud, &*engine, *approved).await {
+                    Ok(applied) => News::Applied(applied),
+                    Err(error) => News::Failed(error),
+                };
+                Some(Event::Step { step, news })
+            })
+        }
         Order::Check(step, check, _) => {
             Box::pin(async move { Some(Event::Step { step, news: verify::once(&session, &check).await }) })
         }
@@ -64,21 +69,21 @@ pub fn carry_out(session: Session, effect: Order) -> BoxFuture<'static, Option<E
 }
 
 /// Brings a call to who carries it out.
-async fn applied(session: &Session, approved: Approved) -> CloudResult<Applied> {
+async fn applied(cloud: &dyn Cloud, engine: &dyn Engine, approved: Approved) -> CloudResult<Applied> {
     match approved.call() {
         Call::Image(ImageCall::Push(push)) => {
-            let found = session.cloud.image(&push.image).await?;
+            let found = cloud.image(&push.image).await?;
             match (&found, found.is(&push.id)) {
                 (Found::Image { .. }, Some(true)) => return Ok(Applied::Done(Facts::new())),
                 (Found::Image { digest, .. }, Some(false)) => return Ok(Applied::Void(taken(&push.image, digest))),
                 // What cannot be compared is left to the registry, which refuses another image under this tag.
                 _ => {}
             }
-            let login = session.cloud.registry(&push.image).await?;
-            session.engine.push(&approved, &login).await
+            let login = cloud.registry(&push.image).await?;
+            engine.push(&approved, &login).await
         }
         Call::Service(_) | Call::Stack(_) | Call::Secret(_) | Call::User(_) | Call::Board(_) => {
-            session.cloud.apply(approved).await
+            cloud.apply(approved).await
         }
     }
 }
