@@ -163,8 +163,7 @@ impl State {
         chunks.map(|(at, chunk)| (if at < first { Urgency::Seen } else { Urgency::Rest }, chunk)).collect()
     }
 
-    /// The target groups that are due, as many as there is room for: what is seen first, but a third of the room is
-    /// for the rest.
+    /// The target groups that are due, as many as there is room for, shared as [`for_rest`] has it.
     pub(super) fn due_targets(&self, attention: &Attention, room: usize) -> Vec<(Urgency, String)> {
         let groups = self.groups(attention);
         let (seen, unseen): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(|group| group.near);
@@ -187,8 +186,10 @@ impl State {
         // Those that were never read, then the oldest.
         first.sort_by(|a, b| (!a.urgent, a.at, &a.arn).cmp(&(!b.urgent, b.at, &b.arn)));
         rest.sort_by(|a, b| (a.at, &a.arn).cmp(&(b.at, &b.arn)));
-        let for_rest = rest.len().min(room.div_ceil(3).max(room.saturating_sub(first.len())));
-        let first = first.into_iter().take(room - for_rest.min(room)).map(|group| (Urgency::Seen, group.arn.clone()));
+        let unread = first.iter().filter(|group| group.at.is_none()).count();
+        let waited = rest.first().map(|group| group.at) < first.first().map(|group| group.at);
+        let for_rest = for_rest(room, (first.len(), unread), (rest.len(), waited));
+        let first = first.into_iter().take(room - for_rest).map(|group| (Urgency::Seen, group.arn.clone()));
         let rest = rest.into_iter().take(for_rest).map(|group| (Urgency::Rest, group.arn.clone()));
         let mut once = HashSet::new();
         first.chain(rest).filter(|(_, arn)| once.insert(arn.clone())).collect()
@@ -372,9 +373,45 @@ impl State {
     }
 }
 
+/// How much of the room is for what is not seen: none while something that is seen was never read, then a third. Where
+/// there is no room for a third, as after throttles, it goes to whoever has waited longest.
+///
+/// `first` is how many are seen and due, and how many of them were never read; `rest` how many others are due, and
+/// whether one of them has waited longer than all that are seen.
+fn for_rest(room: usize, (first, unread): (usize, usize), (rest, waited): (usize, bool)) -> usize {
+    let left = room.saturating_sub(unread);
+    let share = if left < 3 { usize::from(waited).min(left) } else { left.div_ceil(3) };
+    rest.min(share.max(room.saturating_sub(first)))
+}
+
 /// Whether ECS shows the same of a service as before.
 fn alike(before: &Server, now: &Server) -> bool {
     let told = |server: &Server| (server.events.first().map(|event| event.at), server.deployments.clone());
     (before.running, before.pending, before.desired) == (now.running, now.pending, now.desired)
         && told(before) == told(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::nothing(0, (5, 5), (9, true), 0)]
+    #[case::what_is_seen_and_was_never_read_has_all_of_little_room(1, (20, 20), (80, true), 0)]
+    #[case::and_all_of_much(12, (20, 20), (80, true), 0)]
+    #[case::then_a_third_of_what_is_left_is_for_the_rest(12, (20, 6), (80, true), 2)]
+    #[case::a_third_of_all(12, (20, 0), (80, false), 4)]
+    #[case::little_room_goes_to_who_has_waited_longest(1, (20, 0), (80, true), 1)]
+    #[case::or_to_what_is_seen(1, (20, 0), (80, false), 0)]
+    #[case::what_nobody_needs_is_for_the_rest(9, (3, 3), (80, false), 6)]
+    #[case::no_more_than_there_are(12, (2, 0), (3, false), 3)]
+    fn the_room_is_shared(
+        #[case] room: usize,
+        #[case] first: (usize, usize),
+        #[case] rest: (usize, bool),
+        #[case] expected: usize,
+    ) {
+        assert_eq!(for_rest(room, first, rest), expected);
+    }
 }
