@@ -31,7 +31,7 @@ fn written(world: &World) -> Vec<String> {
 
 #[rstest]
 #[case::sign_out(UserChange::SignOut, true, &["UserGlobalSignOut anna"])]
-#[case::disable(UserChange::Disable, true, &["DisableUser anna", "UserGlobalSignOut anna"])]
+#[case::disable(UserChange::Disable, true, &["UserGlobalSignOut anna", "DisableUser anna"])]
 #[case::enable(UserChange::Enable, false, &["EnableUser anna"])]
 #[tokio::test]
 async fn a_user_is_changed_as_was_agreed(#[case] change: UserChange, #[case] enabled: bool, #[case] calls: &[&str]) {

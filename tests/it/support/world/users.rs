@@ -50,6 +50,10 @@ impl State {
                         "UserStatus": "CONFIRMED", "UserCreateDate": 1.0 }),
                 ));
             }
+            // AWS does not say that this works, so nobody may rely on it.
+            "AdminUserGlobalSignOut" if !user.enabled => {
+                return Some(Reply::error(400, "NotAuthorizedException", "User is disabled."));
+            }
             "AdminUserGlobalSignOut" => user.refreshes = false,
             "AdminDisableUser" => user.enabled = false,
             _ => user.enabled = true,
