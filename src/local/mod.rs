@@ -41,7 +41,7 @@ pub use down::{Stopped, down};
 pub use emulator::DEFAULT_PORT;
 pub use engine::{EngineContainer, EngineInfo};
 pub use error::LocalError;
-pub use fault::{BadToken, Broken, CALLING, Fault, Means, Scene, Shown, Sign, document, forge, inject, mend};
+pub use fault::{BadToken, Broken, CALLING, Fault, Means, Scene, document, forge, inject, mend};
 pub use front::in_front;
 pub use place::{ENVIRONMENT, REGION};
 pub use python::{MINISTACK_VARIABLE, MINISTACK_VERSION};

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::places::Places;
 use super::session::Session;
 use super::tail::{self, Budget, Tail, TailEvent};
-use super::{doctor, history, insights, judge, metrics, operate, planner, read};
+use super::{doctor, history, insights, judge, metrics, operate, planner, read, traffic};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, Outside};
 use crate::console::effect::Effect;
 use crate::console::msg::{Msg, Notice};
@@ -64,6 +64,8 @@ pub(super) struct Executor {
     /// The window of the past that is being read.
     older: Option<JoinHandle<()>>,
     budget: Budget,
+    /// Reads requests where no tail does.
+    watch: traffic::Watch,
     /// Stops the query that is running, when a value is sent or this is dropped; and the task that then ends.
     query: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     /// The way to servers that is being gone.
@@ -78,8 +80,9 @@ const LEAVING: Duration = Duration::from_secs(3);
 impl Executor {
     pub(super) fn new(session: Session, outside: Arc<dyn Outside>, places: Arc<dyn Places>, out: Outbox) -> Self {
         let budget = Budget::at(&session.context);
-        let broken_off = watch::Sender::new(false);
-        Self { session, outside, places, out, broken_off, tail: None, older: None, budget, query: None, way: None }
+        let (broken_off, watch) = (watch::Sender::new(false), traffic::Watch::new(budget.clone()));
+        let (tail, older, query, way) = (None, None, None, None);
+        Self { session, outside, places, out, broken_off, tail, older, budget, watch, query, way }
     }
 
     /// The session with its place.
@@ -163,12 +166,13 @@ impl Executor {
             return self.fetch_fleet(attention, generation);
         }
         let (session, places, out) = (self.session.clone(), self.places.clone(), self.out.clone());
+        let watch = self.watch.clone();
         self.read(async move {
-            let answer =
-                tokio::time::timeout(FETCH_LIMIT, answer(&session, &*places, &read)).await.unwrap_or_else(|_| {
-                    let message = format!("no answer within {} s", FETCH_LIMIT.as_secs());
-                    read.failed(CloudError::new(ErrorKind::TimedOut, first_call(&read), message))
-                });
+            let reading = answer(&session, &*places, &watch, &read);
+            let answer = tokio::time::timeout(FETCH_LIMIT, reading).await.unwrap_or_else(|_| {
+                let message = format!("no answer within {} s", FETCH_LIMIT.as_secs());
+                read.failed(CloudError::new(ErrorKind::TimedOut, first_call(&read), message))
+            });
             let _ = out.send(Msg::Calls(session.cloud.calls())).await;
             let _ = out.send(Msg::Ahead(session.cloud.ahead())).await;
             Msg::Loaded(generation, answer)
@@ -377,6 +381,7 @@ fn first_call(read: &Fetch) -> &'static str {
         Fetch::Stacks | Fetch::Clients | Fetch::Users | Fetch::History(_) => "cloudformation:DescribeStacks",
         Fetch::Measured(_) => "cloudwatch:DescribeAlarms",
         Fetch::StackDetail(_) => "cloudformation:DescribeStackEvents",
+        Fetch::Traffic(_) => "logs:FilterLogEvents",
     }
 }
 
@@ -388,8 +393,12 @@ fn or_no_cluster(fleet: CloudResult<Fleet>) -> CloudResult<Fleet> {
     }
 }
 
-async fn answer(session: &Session, places: &dyn Places, read: &Fetch) -> Answer {
+async fn answer(session: &Session, places: &dyn Places, watch: &traffic::Watch, read: &Fetch) -> Answer {
     let cloud = &session.cloud;
+    let now = || {
+        let here = jiff::Timestamp::now();
+        here.checked_add(jiff::SignedDuration::from_millis(cloud.ahead())).unwrap_or(here)
+    };
     match read {
         Fetch::Identity => Answer::Identity(cloud.identity().await),
         Fetch::Fleet(attention) => {
@@ -399,11 +408,8 @@ async fn answer(session: &Session, places: &dyn Places, read: &Fetch) -> Answer 
         Fetch::Announced => Answer::Announced(cloud.announced(&session.context.cluster).await),
         Fetch::Stacks => Answer::Stacks(read::stacks(session).await),
         Fetch::StackDetail(stack) => Answer::StackDetail(cloud.stack_detail(stack).await),
-        Fetch::Measured(servers) => {
-            let ahead = jiff::SignedDuration::from_millis(cloud.ahead());
-            let now = jiff::Timestamp::now();
-            Answer::Measured(metrics::read(session, servers, now.checked_add(ahead).unwrap_or(now)).await)
-        }
+        Fetch::Measured(servers) => Answer::Measured(metrics::read(session, servers, now()).await),
+        Fetch::Traffic(watched) => Answer::Traffic(Ok(watch.read(session, watched, now).await)),
         Fetch::History(stretch) => Answer::History(history::read(session, stretch).await),
         Fetch::Clients => Answer::Clients(read::clients(session).await),
         Fetch::Users => Answer::Users(read::users(session, "").await),

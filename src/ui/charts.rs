@@ -34,6 +34,10 @@ pub fn lines(model: &Model, server: &str, cells: usize, theme: &Theme) -> Vec<Li
     let remote = &model.screens.fleet.metrics;
     let muted = |text: String| Line::from(span(text, theme.muted()));
     let mut lines = alarms(model, server, theme);
+    if let Some(why) = fleet::traffic_unread(model) {
+        let text = cut(&format!("requests   not all read: {why}"), cells);
+        lines.push(Line::from(span(text, theme.of(Meaning::Warn))));
+    }
     let Some((figures, read_at)) = fleet::figures(model, server) else {
         let words = match remote.error() {
             Some(why) if why.kind == ErrorKind::Unsupported => return lines,

@@ -12,7 +12,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::cloud::{Cloud, SOON};
-use quarterdeck::local::{Fault, Sign};
+use quarterdeck::local::Fault;
 use serde_json::{Value, json};
 
 /// How long it may take until a server is healthy again.
@@ -61,7 +61,7 @@ fn what_is_broken_is_named_within_half_a_minute_and_mended() {
         (Fault::StackStuck, "gameday"),
         (Fault::Exit, "time"),
     ] {
-        let Sign::Cause(id) = fault.sign() else { panic!("{fault:?} is no cause") };
+        let id = fault.cause();
         let word = fault.word();
         let args =
             if server == "gameday" { vec!["local", "break", word] } else { vec!["local", "break", word, server] };
@@ -96,7 +96,7 @@ fn what_is_broken_is_named_within_half_a_minute_and_mended() {
 /// Each of another server, so that the requests of the one before do not count.
 fn wrong_calls_are_told_apart(cloud: &Cloud) {
     for (fault, server) in [(Fault::IdToken, "time"), (Fault::OtherToken, "weather")] {
-        let Sign::Cause(id) = fault.sign() else { panic!("{fault:?} is no cause") };
+        let id = fault.cause();
         cloud.text(&["local", "break", fault.word(), server]);
         let took = until(fault.word(), SOON, || {
             let (_, told) = cause(cloud);

@@ -464,7 +464,7 @@ const SERVED: &str = r#""tool":"now","client":"c1","status":200"#;
 #[case::all_over(&[(50, SERVED), (20, r#""tool":"now","client":"c1","status":500"#)], Some((Id::RequestsFail, Gravity::Fault)))]
 fn what_requests_say(#[case] lines: &[(u32, &str)], #[case] expected: Option<(Id, Gravity)>) {
     let name = |id: &str| id.replace('c', "client-");
-    let found = finding::of_traffic(&requests(lines), &name, at(5));
+    let found = finding::of_traffic(&requests(lines), &name, at(5), at(5));
     let first = found.get("time").and_then(|all| all.first());
     assert_eq!(first.map(|one| (one.id, one.gravity)), expected, "{found:#?}");
     if lines.iter().any(|(_, fields)| fields.contains("c2")) && expected.is_some() {
@@ -478,7 +478,7 @@ fn two_faults_of_the_traffic_are_both_told_and_neither_explains_the_other() {
         (9, r#""client":"c2","reason":"audience","status":401"#),
         (9, r#""client":"c1","reason":"token-expired","status":401"#),
     ];
-    let found = &finding::of_traffic(&requests(&lines), &str::to_owned, at(5))["time"];
+    let found = &finding::of_traffic(&requests(&lines), &str::to_owned, at(5), at(5))["time"];
     let cause = Cause::of(found).unwrap();
     assert_eq!((found.len(), cause.besides().count()), (2, 1), "{found:#?}");
 }
@@ -494,12 +494,41 @@ fn a_client_floods_when_it_asks_much_more_than_before() {
         counted.clone()
     };
     let steady = send(-300_000, -60_000, 1_000);
-    assert_eq!(finding::of_traffic(&steady, &str::to_owned, at(0)).len(), 0);
+    assert_eq!(finding::of_traffic(&steady, &str::to_owned, at(0), at(0)).len(), 0);
     let flooded = send(-50_000, -2_000, 50);
-    let found = finding::of_traffic(&flooded, &str::to_owned, at(0));
+    let found = finding::of_traffic(&flooded, &str::to_owned, at(0), at(0));
     assert_eq!(found["time"][0].id, Id::ClientFloods, "{found:#?}");
     let young = requests(&[(900, SERVED)]);
-    assert_eq!(finding::of_traffic(&young, &str::to_owned, at(5)).len(), 0, "without a before nobody can tell");
+    assert_eq!(finding::of_traffic(&young, &str::to_owned, at(5), at(5)).len(), 0, "without a before nobody can tell");
+}
+
+/// So many calls of a tool in the half minute that ends so many seconds before now, each of so many milliseconds.
+type Calls = (u32, i64, f64);
+
+#[rstest]
+#[case::as_before(&[(20, 90, 400.0), (20, 0, 900.0)], None)]
+#[case::quick_all_the_same(&[(20, 90, 2.0), (20, 0, 900.0)], None)]
+#[case::slower(&[(20, 90, 100.0), (20, 0, 6_000.0)], Some("before took 98.7ms or less"))]
+#[case::one_of_many(&[(20, 90, 100.0), (60, 0, 100.0), (1, 0, 60_000.0)], None)]
+#[case::too_few(&[(20, 90, 100.0), (3, 0, 6_000.0)], None)]
+#[case::slow_ever_since(&[(20, 90, 20_000.0), (20, 0, 20_000.0)], Some("before took"))]
+#[case::slow_for_a_while(&[(30, 90, 100.0), (20, 40, 6_000.0), (20, 0, 6_000.0)], Some("before took"))]
+#[case::no_before(&[(20, 0, 6_000.0)], None)]
+#[case::long_and_no_before(&[(20, 0, 12_000.0)], Some("20 calls"))]
+#[case::over_again(&[(20, 60, 6_000.0), (20, 0, 100.0)], None)]
+fn a_tool_is_slow_by_what_it_took_before(#[case] calls: &[Calls], #[case] expected: Option<&str>) {
+    let mut counted = Requests::default();
+    for (many, ago, took) in calls {
+        for index in 0..i64::from(*many) {
+            let text = format!(r#"{{"event":"request",{SERVED},"latency_ms":{took}}}"#);
+            let line = logs::line("time", "a3f1c2d4e5f60718", -ago * 1_000 - 2_100 - index * 400, &text);
+            counted.take(&line, at(0).as_millisecond());
+        }
+    }
+    let found = finding::of_traffic(&counted, &str::to_owned, at(0), at(0));
+    let first = found.get("time").and_then(|all| all.first());
+    assert_eq!(first.map(|one| one.id), expected.map(|_| Id::ToolSlow), "{found:#?}");
+    assert!(first.is_none_or(|one| one.evidence.contains(expected.unwrap_or_default())), "{found:#?}");
 }
 
 /// gangway is a package of its own: what it writes and what is read here must be the same words.

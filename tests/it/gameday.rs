@@ -10,7 +10,7 @@ use crate::support::pty;
 use crate::support::world::{Failure, REGION, Setup, World};
 use quarterdeck::console::action::Action;
 use quarterdeck::core::finding::Id;
-use quarterdeck::local::{Fault, Shown, Sign};
+use quarterdeck::local::Fault;
 use serde_json::{Value, json};
 
 /// Ticks after which a deployment that fails has been given up.
@@ -123,7 +123,10 @@ fn play(world: &World, fault: Fault, server: &str) {
             log_before(world, server, 20, &json!({ "client": "hungry" }));
             logs(2_400, json!({ "client": "hungry" }));
         }
-        Fault::SlowTool => logs(60, json!({ "tool": "get_forecast", "latency_ms": 6_100.0 })),
+        Fault::SlowTool => {
+            log_before(world, server, 60, &json!({ "tool": "get_forecast" }));
+            logs(60, json!({ "tool": "get_forecast", "latency_ms": 6_100.0 }));
+        }
         Fault::StackStuck => world.state().stick("platform", "Resource handler returned message: \"Access denied\""),
     }
 }
@@ -161,22 +164,6 @@ fn causes(told: &Value) -> Vec<(String, String)> {
     all
 }
 
-/// Whether the figures of requests show this.
-fn shows(shown: Shown, by_tool: &Value) -> bool {
-    let rows = |all: &Value| all["rows"].as_array().unwrap().clone();
-    let number = |row: &Value, key: &str| row[key].as_f64().unwrap_or_default();
-    match shown {
-        Shown::Slow => rows(by_tool).iter().any(|row| number(row, "p95_ms") > 2_000.0),
-    }
-}
-
-const ALL_SHOWN: [Shown; 1] = [Shown::Slow];
-
-async fn shown(world: &World, server: &str) -> Vec<Shown> {
-    let by_tool = ask(world, &["requests", server, "--minutes", "1"]).await;
-    ALL_SHOWN.into_iter().filter(|one| shows(*one, &by_tool)).collect()
-}
-
 fn server_of(fault: Fault) -> &'static str {
     if fault.server().is_empty() { "time" } else { fault.server() }
 }
@@ -204,21 +191,11 @@ fn each_fault_is_named_first() {
     for fault in Fault::ALL {
         let server = server_of(*fault);
         let world = broken(&[(*fault, server)]);
-        match fault.sign() {
-            Sign::Cause(id) => {
-                let told = multi().block_on(ask(&world, &["why"]));
-                let first = causes(&told).into_iter().next();
-                let expected = (subject(*fault, server), id.word().to_owned());
-                if first.as_ref() != Some(&expected) {
-                    wrong.push(format!("{}: {first:?}, not {expected:?}: {told:#}", fault.word()));
-                }
-            }
-            Sign::Requests(expected) => {
-                let found = multi().block_on(shown(&world, server));
-                if found != [expected] {
-                    wrong.push(format!("{}: {found:?}, not {expected:?}", fault.word()));
-                }
-            }
+        let told = multi().block_on(ask(&world, &["why"]));
+        let first = causes(&told).into_iter().next();
+        let expected = (subject(*fault, server), fault.cause().word().to_owned());
+        if first.as_ref() != Some(&expected) {
+            wrong.push(format!("{}: {first:?}, not {expected:?}: {told:#}", fault.word()));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -231,9 +208,6 @@ fn nothing_is_named_where_nothing_is_wrong() {
         let told = multi().block_on(ask(&world, &["why"]));
         assert_eq!(causes(&told), [], "after {tick} ticks: {told:#}");
         world.tick();
-    }
-    for server in ["time", "weather"] {
-        assert_eq!(multi().block_on(shown(&world, server)), []);
     }
 }
 
@@ -252,13 +226,7 @@ fn a_change_that_works_is_no_cause() {
 
 #[test]
 fn two_faults_at_once_are_both_named() {
-    let of_cause: Vec<(Fault, Id)> = Fault::ALL
-        .iter()
-        .filter_map(|fault| match fault.sign() {
-            Sign::Cause(id) => Some((*fault, id)),
-            Sign::Requests(_) => None,
-        })
-        .collect();
+    let of_cause: Vec<(Fault, Id)> = Fault::ALL.iter().map(|fault| (*fault, fault.cause())).collect();
     let next = of_cause.iter().cycle().skip(1);
     for ((first, its), (second, others)) in of_cause.iter().zip(next) {
         let world = broken(&[(*first, "time"), (*second, "weather")]);
@@ -293,19 +261,16 @@ fn page() -> String {
     let mut page = "<!-- Made from the code by `make book`: change the code instead. -->\n\n# Game day\n\n\
         `quarterdeck local break` puts a fault into the [local cloud](../local-cloud.md) and `quarterdeck local mend` takes it \
         back, so that an incident is no surprise. Each row was played by a test on an AWS with a state, which then asked \
-        `quarterdeck why` or `quarterdeck requests`; what the emulator of the local cloud cannot play, only that test does.\n\n\
-        | Fault | What it does | It shows as | Key | On the local cloud | Page |\n|---|---|---|---|---|---|\n"
+        `quarterdeck why`; what the emulator of the local cloud cannot play, only that test does.\n\n\
+        | Fault | What it does | `why` names | Key | On the local cloud | Page |\n|---|---|---|---|---|---|\n"
         .to_owned();
     for fault in Fault::ALL {
-        let (sign, key) = match fault.sign() {
-            Sign::Cause(id) => (format!("`why`: `{}`", id.word()), key(id)),
-            Sign::Requests(shown) => (format!("`requests`: {}", shown.words()), "`m`".to_owned()),
-        };
+        let (sign, key) = (fault.cause().word(), key(fault.cause()));
         let here = fault.unplayable().map_or_else(|| "yes".to_owned(), |why| format!("no: {why}"));
         let guide = guide(*fault);
         let _ = writeln!(
             page,
-            "| `{}` | {} | {sign} | {key} | {here} | [{guide}]({guide}.md) |",
+            "| `{}` | {} | `{sign}` | {key} | {here} | [{guide}]({guide}.md) |",
             fault.word(),
             fault.what()
         );

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use quarterdeck::cloud::ErrorKind;
 use quarterdeck::core::error::Refusal;
 use quarterdeck::local::traffic::{Tokens, Wrong, WrongOptions, wrong_traffic};
-use quarterdeck::local::{self, BadToken, BrokenStatus, Fault, LocalOptions, Running, Scene, Sign};
+use quarterdeck::local::{self, BadToken, BrokenStatus, Fault, LocalOptions, Running, Scene};
 use quarterdeck::run::headless::{self, Exit, Output};
 use quarterdeck::run::{Session, read};
 use secrecy::SecretString;
@@ -49,10 +49,7 @@ pub fn list(output: Output) -> Result<Exit, ProgramFailure> {
 
 fn table() -> String {
     let row = |fault: &Fault| {
-        let sign = match fault.sign() {
-            Sign::Cause(id) => format!("why names {}", id.word()),
-            Sign::Requests(shown) => format!("requests show {}", shown.words()),
-        };
+        let sign = format!("why names {}", fault.cause().word());
         let not = fault.unplayable().map(|why| format!("\n{:<18}not here: {why}", "")).unwrap_or_default();
         format!("{:<18}{}\n{:<18}{sign}{not}", fault.word(), fault.what(), "")
     };
@@ -80,10 +77,7 @@ pub async fn inject(
         Output::Text => {
             let of = told.server.clone().map(|server| format!("{server}: ")).unwrap_or_default();
             let server = told.server.unwrap_or_default();
-            let see = match fault.sign() {
-                Sign::Cause(_) => format!("quarterdeck --local why {server}"),
-                Sign::Requests(_) => format!("quarterdeck --local requests {server}"),
-            };
+            let see = format!("quarterdeck --local why {server}");
             let lines = format!(
                 "broken    {of}{}\nsee       {}\nmend      quarterdeck local mend {}",
                 fault.what(),

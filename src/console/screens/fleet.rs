@@ -1,6 +1,7 @@
 //! Fleet: servers, their tasks, their containers, and what is wrong with them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -18,10 +19,11 @@ use crate::core::finding::{
 };
 use crate::core::fleet::{Attention, Fleet, Health, Server, Task, TaskStatus, Unreadable};
 use crate::core::health::{Cause, Finding, findings, verdict_by};
+use crate::core::logs::{Followed, Owners};
 use crate::core::meaning::Meaning;
 use crate::core::metrics::{Figures, Measured, SPAN};
 use crate::core::operation::{Announced, PlanRequest};
-use crate::core::requests::Period;
+use crate::core::requests::{Lately, Period, Watched};
 use crate::core::stack::Stack;
 use crate::core::text::{age, milliseconds};
 use crate::core::unread::{Part, Read, Unread};
@@ -42,6 +44,8 @@ pub struct State {
     pub metrics: Remote<Measured>,
     /// Figures by server, with when they were read: those of servers that were selected before are kept.
     measured: BTreeMap<String, (Figures, Timestamp)>,
+    /// The requests of the last minutes of what is on the screen, while the log is not followed.
+    pub traffic: Remote<Lately>,
     /// What the read that is under way looks at, and when that was found out.
     attention: Attention,
     looked: Timestamp,
@@ -155,10 +159,11 @@ pub fn view(model: &Model) -> View {
     View { title, columns, selected: state.table().position(&rows), rows, all, empty }
 }
 
-/// Leaves out the columns that are counted from the log, if none is followed.
+/// Leaves out the columns that are counted from the log, if none is read.
 fn without_unknown(model: &Model, columns: &[Column], mut rows: Vec<Row>) -> (Vec<Column>, Vec<Row>) {
     let mut columns = columns.to_vec();
-    if model.screens.fleet.level == Level::Servers && !model.screens.logs.following() {
+    let (state, followed) = (&model.screens.fleet, model.screens.logs.following());
+    if state.level == Level::Servers && !followed && state.traffic.get().is_none() {
         columns.drain(COUNTED);
         rows.iter_mut().for_each(|row| drop(row.cells.drain(COUNTED)));
     }
@@ -240,7 +245,7 @@ pub fn found(model: &Model, server: &Server, failed: &[Seen]) -> Vec<Finding> {
     of_server(server, &of_it, &traffic, model.now)
 }
 
-/// What is wrong with a server's traffic: by its request lines, as far as the log is followed, by CloudWatch's figures,
+/// What is wrong with a server's traffic: by its request lines, as far as they are read, by CloudWatch's figures,
 /// and by its alarms.
 fn traffic(model: &Model, server: &Server) -> Vec<Finding> {
     let mut all = super::requests::found(model, &server.name).to_vec();
@@ -347,10 +352,10 @@ fn unreadable_row(service: &Unreadable) -> Row {
 
 /// Requests per second, share of errors and 95th percentile of the last minute, from the log.
 fn counted(model: &Model, server: &str) -> [Cell; 3] {
-    if !model.screens.logs.tail.is_current() {
+    let Some((requests, until)) = super::requests::known(model, server) else {
         return [Cell::muted("?"), Cell::muted("?"), Cell::muted("?")];
-    }
-    let figures = model.screens.requests.counted.server(server, Period::One, model.now.as_millisecond());
+    };
+    let figures = requests.server(server, Period::One, until.as_millisecond());
     let errors = figures.error_percent().map(|percent| format!("{percent:.1}%"));
     let meaning = if figures.errors > 0 { Meaning::Bad } else { Meaning::Plain };
     [
@@ -467,7 +472,48 @@ pub(super) fn reads(model: &mut Model) -> Vec<Fetch> {
         reads.push(Fetch::Stacks);
     }
     reads.extend(measure(model));
+    // Whoever follows the log counts its lines already.
+    if model.context.ours().is_some() && !model.screens.logs.tail.is_current() && !model.screens.fleet.remote.is_empty()
+    {
+        reads.push(Fetch::Traffic(Watched::default()));
+    }
     reads
+}
+
+/// Most servers whose requests are read at once: each costs a call or more of a quota of five or ten in a second.
+const WATCHED: usize = 40;
+/// Least seconds between two reads of requests.
+const WATCHING: i64 = 12;
+
+/// Whose requests are read: of the servers on the screen, the first ones.
+pub(in crate::console) fn watched(model: &Model) -> Watched {
+    let state = &model.screens.fleet;
+    let none = Fleet::default();
+    let fleet = state.remote.get().unwrap_or(&none);
+    let mut servers: Vec<String> = state.attention.opened.iter().chain(&state.attention.seen).cloned().collect();
+    if servers.is_empty() {
+        servers = fleet.servers.iter().map(|server| server.name.clone()).collect();
+    }
+    servers.truncate(WATCHED);
+    let owners = Owners::of(fleet, model.context.ours()).only(servers.iter().cloned());
+    let sources = Followed { groups: owners.groups(), owners: Arc::new(owners) };
+    Watched { servers, sources }
+}
+
+/// What of the requests of the last minutes could not be read, in words.
+pub fn traffic_unread(model: &Model) -> Option<String> {
+    let state = &model.screens.fleet;
+    let followed = model.screens.logs.tail.is_current();
+    let lately = state.traffic.get().filter(|_| !followed)?;
+    let more = lately.gaps.len().saturating_sub(1);
+    let others = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+    lately.gaps.first().map(|gap| format!("{gap}{others}"))
+}
+
+/// Seconds between two reads of requests: at most one call in a second.
+pub(super) fn watching(model: &Model) -> i64 {
+    let read = model.screens.fleet.traffic.get().map_or(0, |lately| lately.tried.len());
+    WATCHING.max(i64::try_from(read).unwrap_or(i64::MAX))
 }
 
 /// Takes that the fleet was read: whether all is well is found out once, and not at every step.

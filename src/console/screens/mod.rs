@@ -26,6 +26,7 @@ use crate::core::fleet::{Attention, Fleet};
 use crate::core::identity::Identity;
 use crate::core::metrics::{self, Measured};
 use crate::core::operation::Announced;
+use crate::core::requests::{Lately, Watched};
 use crate::core::stack::{Stack, StackDetail, StackRef};
 use crate::core::timeline::{History, Stretch};
 use crate::core::user::UserList;
@@ -255,7 +256,7 @@ impl Screen {
 macro_rules! reads {
     ($($(#[$doc:meta])* $read:ident $(($of:ty))? -> $value:ty: $($remote:ident).+, every $pace:expr;)*) => {
         /// Something that can be fetched from AWS.
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Fetch { $($(#[$doc])* $read $(($of))?,)* }
 
         /// The answer to a fetch: the value, or why there is none.
@@ -309,6 +310,8 @@ reads! {
     Announced -> Vec<Announced>: screens.fleet.announced, every |_| SLOW;
     /// Figures of the last hour of these servers, and the alarms.
     Measured(Vec<String>) -> Measured: screens.fleet.metrics, every |_| metrics::EVERY;
+    /// The requests of the last minutes of these servers, where the log is not followed.
+    Traffic(Watched) -> Lately: screens.fleet.traffic, every fleet::watching;
     /// All stacks of the environment.
     Stacks -> Vec<Stack>: screens.stack.remote, every stack::pace;
     /// Resources and events of one stack.

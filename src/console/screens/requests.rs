@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::{Fetch, Screen, View, fleet};
 use crate::console::effect::Effect;
 use crate::console::model::Model;
@@ -194,11 +196,31 @@ pub(in crate::console) fn judge(model: &mut Model) {
         return;
     }
     model.screens.requests.judged = now;
-    // Where no lines come, what was counted says nothing of now.
-    let current = model.screens.logs.tail.is_current();
     let name = |id: &str| client_name(model, id).to_owned();
-    let found = if current { of_traffic(&model.screens.requests.counted, &name, model.now) } else { BTreeMap::new() };
+    let found = match read(model) {
+        Some((requests, until)) => of_traffic(requests, &name, until, model.now),
+        None => BTreeMap::new(),
+    };
     model.screens.requests.found = found;
+}
+
+/// The requests that are counted, and up to when: those of the log that is followed, or those that Fleet reads. Where no
+/// lines come, what was counted before says nothing of now.
+fn read(model: &Model) -> Option<(&Requests, Timestamp)> {
+    if model.screens.logs.tail.is_current() {
+        return Some((&model.screens.requests.counted, model.now));
+    }
+    let lately = model.screens.fleet.traffic.get()?;
+    Some((&lately.requests, lately.newest(model.now)?))
+}
+
+/// The requests in which a server's are counted, and up to when; `None` where its own are not read.
+pub fn known<'a>(model: &'a Model, server: &str) -> Option<(&'a Requests, Timestamp)> {
+    if model.screens.logs.tail.is_current() {
+        return Some((&model.screens.requests.counted, model.now));
+    }
+    let lately = model.screens.fleet.traffic.get()?;
+    Some((&lately.requests, lately.current(server, model.now)?))
 }
 
 /// What is wrong with a server by its requests.

@@ -170,6 +170,8 @@ ids! {
         "see in the log why the server behind gangway ends, hangs or answers nothing";
     ToolFailing "tool-failing" Answers Logs
         "see in the log why the tool fails; what it asks in turn may be away, or refuse it";
+    ToolSlow "tool-slow" Answers Logs
+        "look at the tool's own log lines: what it calls in turn may be slow, or it has too little CPU";
     Saturated "saturated" Answers Scale "run more tasks, or see what takes so long";
     AnswersLate "answers-late" Answers Logs
         "see what the tool waits for; if it needs longer, give it more `request_seconds`";

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Finding, Gravity, Id, in_order};
-use crate::core::requests::{Period, Requests, Sender, Tally, Why};
-use crate::core::text::{age, count};
+use crate::core::requests::{Histogram, Period, Requests, Sender, Tally, Why};
+use crate::core::text::{age, count, milliseconds};
 
 /// Less of a kind may happen by chance.
 const FEW: u64 = 3;
@@ -22,11 +22,26 @@ const MOST: u64 = 50;
 const FLOOD: u64 = 300;
 /// How many times of what it did before.
 const FLOOD_TIMES: u64 = 4;
+/// Fewer calls of a tool say nothing of how long it takes.
+const CALLS: u64 = 4;
+/// The time that shows how long a tool takes now, in milliseconds: short, so that what was before is told apart soon.
+const NOW: i64 = 30_000;
+/// A tool that takes so long is slow, whatever it took before, in milliseconds: people wait for its answer.
+const SLOW: f64 = 10_000.0;
+/// One that answers sooner than that is not slow, whatever it took before, in milliseconds.
+const QUICK: f64 = 1_000.0;
+/// How many times of what it took before.
+const SLOW_TIMES: f64 = 4.0;
 
-/// What is wrong with the traffic of each server, by its request lines of the last minutes until `now`. `name` is what a
-/// client is called, by its id.
-pub fn of_traffic(counted: &Requests, name: &dyn Fn(&str) -> String, now: Timestamp) -> BTreeMap<String, Vec<Finding>> {
-    let at = now.as_millisecond();
+/// What is wrong with the traffic of each server, by its request lines of the last minutes before `until`, up to when
+/// they were read. `name` is what a client is called, by its id.
+pub fn of_traffic(
+    counted: &Requests,
+    name: &dyn Fn(&str) -> String,
+    until: Timestamp,
+    now: Timestamp,
+) -> BTreeMap<String, Vec<Finding>> {
+    let at = until.as_millisecond();
     let mut all: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
     // The last minute alone shows what has just begun, five what happens seldom.
     for period in [Period::One, Period::Five] {
@@ -38,7 +53,7 @@ pub fn of_traffic(counted: &Requests, name: &dyn Fn(&str) -> String, now: Timest
             known.extend(new);
         }
     }
-    for (server, finding) in floods(counted, name, now) {
+    for (server, finding) in floods(counted, name, until).into_iter().chain(slow(counted, until)) {
         let known = all.entry(server).or_default();
         if !known.iter().any(|old| old.id == finding.id) {
             known.push(finding);
@@ -219,6 +234,35 @@ fn floods(counted: &Requests, name: &dyn Fn(&str) -> String, now: Timestamp) -> 
         })
     };
     lately.iter().filter_map(flood).collect()
+}
+
+/// The slowest tool of each server, of those that take much longer than before, or long.
+fn slow(counted: &Requests, now: Timestamp) -> Vec<(String, Finding)> {
+    let at = now.as_millisecond();
+    let enough = |latency: &&Histogram| latency.total() >= CALLS;
+    let before = counted.latencies(Period::Fifteen.millis(), NOW, at);
+    let mut worst: BTreeMap<&str, (f64, Finding)> = BTreeMap::new();
+    for ((server, tool), latency) in counted.latencies(NOW, 0, at) {
+        let Some(took) = Some(&latency).filter(enough).and_then(|latency| latency.percentile(95.0)) else { continue };
+        // The median: a part of what was before may have been slow already.
+        let usual = before.get(&(server, tool)).filter(enough).and_then(|latency| latency.percentile(50.0));
+        let slower = usual.is_some_and(|usual| took >= QUICK && took >= usual * SLOW_TIMES);
+        if !(slower || took >= SLOW) || worst.get(server).is_some_and(|(most, _)| *most >= took) {
+            continue;
+        }
+        let fact =
+            format!("{tool} is slow: 5 % of its calls took {} or longer in the last half minute", milliseconds(took));
+        let evidence = match usual {
+            Some(usual) => format!(
+                "the 95th percentile of {} calls; half of those before took {} or less",
+                latency.total(),
+                milliseconds(usual)
+            ),
+            None => format!("the 95th percentile of {} calls", latency.total()),
+        };
+        worst.insert(server, (took, Finding::new(Id::ToolSlow, Gravity::Warning, fact, evidence).at(Some(now))));
+    }
+    worst.into_iter().map(|(server, (_, finding))| (server.to_owned(), finding)).collect()
 }
 
 /// What a reason means for an operator; `None` where it means nothing: a client that goes away is no fault.

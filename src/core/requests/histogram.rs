@@ -25,6 +25,11 @@ impl Histogram {
         }
     }
 
+    /// How many were counted.
+    pub fn total(&self) -> u64 {
+        self.buckets.iter().map(|(_, count)| count).sum()
+    }
+
     fn count(&mut self, bucket: u8, count: u64) {
         match self.buckets.binary_search_by_key(&bucket, |(bucket, _)| *bucket) {
             Ok(at) => self.buckets[at].1 += count,
@@ -35,8 +40,7 @@ impl Histogram {
     /// The latency in milliseconds that so many percent (0 to 100) of the requests do not exceed;
     /// `None` without any.
     pub fn percentile(&self, percent: f64) -> Option<f64> {
-        let all: u64 = self.buckets.iter().map(|(_, count)| count).sum();
-        let wanted = (all as f64 * percent / 100.0).ceil().max(1.0);
+        let wanted = (self.total() as f64 * percent / 100.0).ceil().max(1.0);
         let mut seen = 0.0;
         self.buckets.iter().find_map(|(bucket, count)| {
             seen += *count as f64;

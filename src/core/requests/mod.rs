@@ -4,13 +4,15 @@
 //! The figures are as true as the log behind them: they count the lines that were read, no more.
 
 mod histogram;
+mod lately;
 mod request;
 mod why;
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 pub use histogram::Histogram;
+pub use lately::{Lately, Watched};
 pub use request::Request;
 pub use why::Why;
 
@@ -333,6 +335,21 @@ impl Requests {
         };
         let mut all: Vec<_> = self.series.values().filter_map(told).collect();
         all.sort_by_key(|tally| tally.subject);
+        all
+    }
+
+    /// How long the calls of each tool took that were answered well, by server and tool, between two ages as in
+    /// [`tallies`](Self::tallies).
+    pub fn latencies(&self, from: i64, until: i64, now: i64) -> BTreeMap<(&str, &str), Histogram> {
+        let (begin, end) = ((now - from).div_euclid(SLOT), (now - until).div_euclid(SLOT));
+        let mut all: BTreeMap<(&str, &str), Histogram> = BTreeMap::new();
+        for Series { subject, slots } in self.series.values().filter(|series| series.subject.why.is_none()) {
+            let Some(Asked::Tool(tool)) = &subject.asked else { continue };
+            let first = slots.partition_point(|slot| slot.number < begin);
+            for slot in slots.range(first..).take_while(|slot| slot.number < end) {
+                all.entry((&subject.server, tool)).or_default().merge(&slot.latency);
+            }
+        }
         all
     }
 

@@ -51,33 +51,8 @@ pub enum Means {
     Scripted(&'static str),
 }
 
-/// By what an operator knows the fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sign {
-    /// `why` names this finding first.
-    Cause(Id),
-    /// The figures of the server's requests show it (`m`, or `quarterdeck requests`).
-    Requests(Shown),
-}
-
-/// What the figures of requests show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
-    /// A tool takes seconds.
-    Slow,
-}
-
-impl Shown {
-    /// Where the Requests screen, or the command, shows it.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Slow => "P95 of a tool",
-        }
-    }
-}
-
 macro_rules! faults {
-    ($($variant:ident $word:literal $server:literal $means:expr, $sign:expr, $what:literal;)*) => {
+    ($($variant:ident $word:literal $server:literal $means:expr, $cause:expr, $what:literal;)*) => {
         /// What can be broken on purpose. The words are stable.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Fault { $(
@@ -110,55 +85,55 @@ macro_rules! faults {
                 match self { $(Self::$variant => $means,)* }
             }
 
-            /// What shows it.
-            pub fn sign(self) -> Sign {
-                match self { $(Self::$variant => $sign,)* }
+            /// What `why` names first while it lasts.
+            pub fn cause(self) -> Id {
+                match self { $(Self::$variant => $cause,)* }
             }
         }
     };
 }
 
 faults! {
-    Exit "exit" "time" Means::Definition(change::unbindable), Sign::Cause(Id::CrashLoop),
+    Exit "exit" "time" Means::Definition(change::unbindable), Id::CrashLoop,
         "each task ends with exit code 1, as soon as it starts";
     Memory "memory" "time"
-        Means::Scripted("the emulator sets no memory limit on containers"), Sign::Cause(Id::OutOfMemory),
+        Means::Scripted("the emulator sets no memory limit on containers"), Id::OutOfMemory,
         "each task is killed, because it takes more memory than its limit";
-    ImageTag "image-tag" "time" Means::Definition(change::unknown_tag), Sign::Cause(Id::ImageMissing),
+    ImageTag "image-tag" "time" Means::Definition(change::unknown_tag), Id::ImageMissing,
         "the image has a tag that does not exist";
     Architecture "architecture" "time"
         Means::Scripted("the emulator starts any image on the architecture of this machine"),
-        Sign::Cause(Id::ImageArchitecture),
+        Id::ImageArchitecture,
         "the image is for another architecture";
     HealthPath "health-path" "time"
-        Means::Scripted("the emulator calls every target healthy"), Sign::Cause(Id::HealthCheckPath),
+        Means::Scripted("the emulator calls every target healthy"), Id::HealthCheckPath,
         "the health check asks for a path that the server answers with 404";
-    SecretKey "secret-key" "time" Means::Definition(change::unknown_key), Sign::Cause(Id::SecretMissing),
+    SecretKey "secret-key" "time" Means::Definition(change::unknown_key), Id::SecretMissing,
         "a variable comes from a key that its secret does not have";
-    NoToken "no-token" "time" Means::Calls(Wrong::NoToken), Sign::Cause(Id::NoToken),
+    NoToken "no-token" "time" Means::Calls(Wrong::NoToken), Id::NoToken,
         "a client calls without a token";
     ExpiredToken "expired-token" "time"
-        Means::Calls(Wrong::Token(BadToken::Expired)), Sign::Cause(Id::TokenExpired),
+        Means::Calls(Wrong::Token(BadToken::Expired)), Id::TokenExpired,
         "a client calls with a token that has expired";
     OtherToken "other-token" "time"
-        Means::Calls(Wrong::Token(BadToken::OfAnother)), Sign::Cause(Id::ClientNotAllowed),
+        Means::Calls(Wrong::Token(BadToken::OfAnother)), Id::ClientNotAllowed,
         "a client calls with a token for another server";
-    IdToken "id-token" "time" Means::Calls(Wrong::Token(BadToken::Id)), Sign::Cause(Id::IdToken),
+    IdToken "id-token" "time" Means::Calls(Wrong::Token(BadToken::Id)), Id::IdToken,
         "a client calls with an id token in place of an access token";
-    IssuerKeys "issuer-keys" "time" Means::Seen(change::unreachable_keys), Sign::Cause(Id::KeysUnavailable),
+    IssuerKeys "issuer-keys" "time" Means::Seen(change::unreachable_keys), Id::KeysUnavailable,
         "the server cannot reach the keys of its issuer";
-    Upstream "upstream" "weather" Means::Seen(change::broken_upstream), Sign::Cause(Id::ToolFailing),
+    Upstream "upstream" "weather" Means::Seen(change::broken_upstream), Id::ToolFailing,
         "what a tool calls answers with 500";
-    Flood "flood" "time" Means::Calls(Wrong::Flood), Sign::Cause(Id::ClientFloods),
+    Flood "flood" "time" Means::Calls(Wrong::Flood), Id::ClientFloods,
         "one client calls forty times a second";
-    SlowTool "slow-tool" "weather" Means::Seen(change::slow_upstream), Sign::Requests(Shown::Slow),
+    SlowTool "slow-tool" "weather" Means::Seen(change::slow_upstream), Id::ToolSlow,
         "a tool takes seconds, because what it calls does";
-    BodySize "body-size" "time" Means::Calls(Wrong::Oversized), Sign::Cause(Id::BodyTooLarge),
+    BodySize "body-size" "time" Means::Calls(Wrong::Oversized), Id::BodyTooLarge,
         "a client sends bodies that are too large, and gets 413";
-    StackStuck "stack-stuck" "" Means::Stack, Sign::Cause(Id::StackStuck),
+    StackStuck "stack-stuck" "" Means::Stack, Id::StackStuck,
         "a stack has failed, and takes no change any more";
     KilledByTarget "killed-by-target" "time"
-        Means::Scripted("the emulator calls every target healthy"), Sign::Cause(Id::HealthCheckTimeout),
+        Means::Scripted("the emulator calls every target healthy"), Id::HealthCheckTimeout,
         "the target group kills tasks that do not answer its health check in time";
 }
 
@@ -406,16 +381,11 @@ async fn calling(process: &Process, log: &Path) -> Result<(), String> {
 
 /// What a fault is, for who reads the list.
 pub fn document(fault: Fault) -> Value {
-    let (cause, requests) = match fault.sign() {
-        Sign::Cause(id) => (Some(id.word()), None),
-        Sign::Requests(shown) => (None, Some(shown.words())),
-    };
     json!({
         "fault": fault.word(),
         "does": fault.what(),
         "server": Some(fault.server()).filter(|server| !server.is_empty()),
-        "cause": cause,
-        "requests": requests,
+        "cause": fault.cause().word(),
         "unplayable": fault.unplayable(),
     })
 }

@@ -24,8 +24,6 @@ use crate::core::text::age;
 use crate::core::unread::Read;
 use crate::run::{Session, metrics, read, traffic};
 
-/// How far back requests are counted, in milliseconds: five minutes, and the slot that is still filling.
-const LATELY: i64 = 305_000;
 /// How long that may take: the log of a server that is flooded is long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -124,7 +122,7 @@ impl Known {
             return;
         }
         let clock = || super::logs::now(session);
-        let from = clock().as_millisecond() - LATELY;
+        let from = clock().as_millisecond() - i64::try_from(traffic::LATELY.as_millis()).unwrap_or(i64::MAX);
         let sources = Followed { groups, owners: Arc::new(owners) };
         let request = TailRequest { sources, from, until: None, pattern: None, follow: Follow::No };
         let Ok(counted) = tokio::time::timeout(PATIENCE, traffic::count(session, request, clock)).await else {

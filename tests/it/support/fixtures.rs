@@ -43,6 +43,7 @@ pub fn world() -> World {
         clusters: clusters(),
         profiles: profiles(),
         measured: None,
+        lately: None,
         down: None,
     }
 }

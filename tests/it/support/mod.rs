@@ -38,6 +38,7 @@ use quarterdeck::core::logs::{Line, TailState};
 use quarterdeck::core::metrics::Measured;
 use quarterdeck::core::operation::{self, Announced, Event};
 use quarterdeck::core::plan::Plan;
+use quarterdeck::core::requests::Lately;
 use quarterdeck::core::stack::{Stack, StackDetail};
 use quarterdeck::core::timeline::History;
 use quarterdeck::core::user::UserList;
@@ -58,6 +59,8 @@ pub struct World {
     pub profiles: Vec<Profile>,
     /// Figures and alarms; `None` is an endpoint that has none.
     pub measured: Option<CloudResult<Measured>>,
+    /// The requests of the last minutes; `None` is a log that cannot be read.
+    pub lately: Option<Lately>,
     /// Every read fails with this.
     pub down: Option<CloudError>,
 }
@@ -173,6 +176,10 @@ impl World {
             Fetch::Measured(_) => {
                 let lacks = || CloudError::new(ErrorKind::Unsupported, "cloudwatch:DescribeAlarms", "not known here");
                 Answer::Measured(self.measured.clone().unwrap_or_else(|| Err(lacks())))
+            }
+            Fetch::Traffic(_) => {
+                let lacks = || CloudError::new(ErrorKind::Unsupported, "logs:FilterLogEvents", "not known here");
+                Answer::Traffic(self.lately.clone().ok_or_else(lacks))
             }
             Fetch::Stacks => Answer::Stacks(Ok(self.stacks.clone())),
             Fetch::StackDetail(_) => Answer::StackDetail(Ok(self.detail.clone())),

@@ -631,6 +631,8 @@ pub struct Faults {
     pub sick_why: BTreeMap<String, (&'static str, &'static str)>,
     /// Target groups that are not read.
     pub denied_groups: Vec<String>,
+    /// Servers whose log group the caller may not read.
+    pub denied_logs: Vec<String>,
     /// Revisions that were deregistered.
     pub inactive: Vec<u32>,
     /// What is taken from the buckets; nothing is counted where it is `None`.

@@ -20,6 +20,9 @@ impl State {
         let Some((server, lines)) = self.lines.iter().find(|(server, _)| group(server) == asked) else {
             return Some(Reply::error(400, "ResourceNotFoundException", "The specified log group does not exist."));
         };
+        if self.faults.denied_logs.contains(server) {
+            return Some(Reply::error(400, "AccessDeniedException", "not authorized to perform: logs:FilterLogEvents"));
+        }
         let within = |at: i64| {
             let bound = |key: &str, none: i64| body[key].as_i64().unwrap_or(none);
             at >= bound("startTime", i64::MIN) && at <= bound("endTime", i64::MAX)
