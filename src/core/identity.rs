@@ -65,6 +65,21 @@ impl Context {
         (self.cluster == names::cluster(&self.environment)).then_some(self.environment.as_str())
     }
 
+    /// This program as a shell calls it to work on the same place, with what a folder's file does not say.
+    pub fn program(&self) -> String {
+        let mut words = vec!["quarterdeck".to_owned()];
+        if self.local {
+            words.push("--local".to_owned());
+            return words.join(" ");
+        }
+        words.extend(self.profile.iter().flat_map(|profile| ["--profile".to_owned(), profile.clone()]));
+        words.extend(self.endpoint.iter().flat_map(|endpoint| ["--endpoint-url".to_owned(), endpoint.clone()]));
+        if self.ours().is_none() {
+            words.extend(["--cluster".to_owned(), self.cluster.clone()]);
+        }
+        words.join(" ")
+    }
+
     /// Whether an emulator answers, where nothing is billed. An override may also name AWS itself, as
     /// an endpoint of a VPC or a FIPS one does.
     pub fn emulated(&self) -> bool {
@@ -83,6 +98,27 @@ pub fn of_aws(endpoint: &str) -> bool {
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    #[test]
+    fn a_command_to_copy_works_on_the_same_place() {
+        let ours = Context {
+            identity: None,
+            region: "eu-west-1".into(),
+            environment: "prod".into(),
+            cluster: "quarterdeck-prod".into(),
+            endpoint: None,
+            read_only: false,
+            protected: false,
+            local: false,
+            profile: None,
+            sign_in: None,
+        };
+        assert_eq!(ours.program(), "quarterdeck");
+        assert_eq!(Context { local: true, ..ours.clone() }.program(), "quarterdeck --local");
+        assert_eq!(Context { cluster: "c".into(), ..ours.clone() }.program(), "quarterdeck --cluster c");
+        let endpoint = Context { profile: Some("p".into()), endpoint: Some("http://e".into()), ..ours };
+        assert_eq!(endpoint.program(), "quarterdeck --profile p --endpoint-url http://e");
+    }
 
     #[rstest]
     #[case(None, false)]

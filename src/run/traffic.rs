@@ -122,7 +122,11 @@ impl Watch {
                 vec![Unread { groups, words }]
             });
             for server in servers {
-                let own = if gaps.is_empty() { Vec::new() } else { sources_of(watched, &[server.clone()]).groups };
+                let own = if gaps.is_empty() {
+                    Vec::new()
+                } else {
+                    sources_of(watched, std::slice::from_ref(&server)).groups
+                };
                 if !gaps.iter().flat_map(|gap| &gap.groups).any(|group| own.contains(group)) {
                     lately.until.insert(server.clone(), until);
                 }

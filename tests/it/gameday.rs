@@ -239,6 +239,19 @@ fn two_faults_at_once_are_both_named() {
     }
 }
 
+/// What ECS calls well refuses everybody: a script that asks for the status must not go on.
+#[test]
+fn the_status_takes_the_traffic_in() {
+    let world = broken(&[(Fault::IssuerKeys, "time")]);
+    let told = multi().block_on(ask(&world, &["status"]));
+    let of = |name: &str| told["servers"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone();
+    assert_eq!(
+        (of("time")["verdict"].as_str(), of("weather")["verdict"].as_str()),
+        (Some("degraded"), Some("healthy"))
+    );
+    assert!(of("time")["findings"].to_string().contains(Id::KeysUnavailable.word()), "{told:#}");
+}
+
 /// Both of one server: its tasks crash, and its target group asks for a path that is not there.
 #[test]
 fn two_faults_of_one_server_are_both_named() {

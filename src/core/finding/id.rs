@@ -2,6 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::core::identity::Context;
+
 /// How near a finding is to the origin of a fault. A finding explains those of later layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -20,6 +22,24 @@ pub enum Layer {
     Traffic,
     /// What is worth knowing, and breaks nothing now.
     Advice,
+}
+
+impl Id {
+    /// Whether it is what clients do, which does not follow from anything that is wrong with the server.
+    pub fn of_clients(self) -> bool {
+        matches!(
+            self,
+            Self::NoToken
+                | Self::TokenExpired
+                | Self::TokenAudience
+                | Self::IdToken
+                | Self::TokenIssuer
+                | Self::TokenInvalid
+                | Self::ScopeMissing
+                | Self::BodyTooLarge
+                | Self::ClientFloods
+        )
+    }
 }
 
 /// Where an operator goes next with a finding. The console knows the key.
@@ -41,23 +61,21 @@ pub enum Remedy {
 }
 
 impl Remedy {
-    /// The command that does the same, for a server; for the whole environment where it is empty.
-    pub fn command(self, server: &str) -> String {
-        let command = match self {
-            Self::Logs => "quarterdeck logs",
-            Self::Events => "quarterdeck timeline",
-            Self::Scale => "quarterdeck scale",
-            Self::Rollback => "quarterdeck rollback",
-            Self::Deploy => "quarterdeck deploy",
-            Self::Stacks => return "quarterdeck stacks".to_owned(),
-            Self::Requests => "quarterdeck requests",
+    /// The command that does the same there, for a server; for the whole environment where it is empty. `None` where
+    /// it needs stacks of ours, and there are none.
+    pub fn command(self, context: &Context, server: &str) -> Option<String> {
+        let (command, more) = match self {
+            Self::Deploy | Self::Stacks if context.ours().is_none() => return None,
+            Self::Logs => ("logs", ""),
+            Self::Events => ("timeline", ""),
+            Self::Scale => ("scale", " --desired N"),
+            Self::Rollback => ("rollback", ""),
+            Self::Deploy => ("deploy", ""),
+            Self::Stacks => return Some(format!("{} stacks", context.program())),
+            Self::Requests => ("requests", " --by why"),
         };
-        let more = match self {
-            Self::Scale => " --desired N",
-            Self::Requests => " --by why",
-            _ => "",
-        };
-        if server.is_empty() { command.to_owned() } else { format!("{command} {server}{more}") }
+        let of = if server.is_empty() { String::new() } else { format!(" {server}{more}") };
+        Some(format!("{} {command}{of}", context.program()))
     }
 }
 

@@ -20,6 +20,7 @@ mod sources;
 mod stacks;
 mod status;
 mod timeline;
+mod traffic;
 mod users;
 mod why;
 

@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 
 use super::operations::tell_unfinished;
 use super::others::Board;
+use super::traffic::Traffic;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::cloud::CloudResult;
+use crate::core::finding::of_server;
 use crate::core::fleet::{Counted, Fleet, Served, Server, Task, Unreadable};
-use crate::core::health::{Cause, Gravity, Verdict, findings, verdict};
+use crate::core::health::{Cause, Finding, Gravity, Verdict, findings, verdict, verdict_by};
 use crate::core::text::age;
 use crate::core::unread::Read;
 use crate::run::{Session, read};
@@ -65,44 +67,60 @@ pub async fn status(session: &Session, options: &StatusOptions, output: Output) 
         None => fleet.servers.iter().collect(),
     };
     let unreadable = if server.is_some() { &[] } else { fleet.unreadable.as_slice() };
+    let traffic = Traffic::read(session, &fleet).await;
     let now = Timestamp::now();
+    let chosen: Vec<Judged<'_>> = chosen.into_iter().map(|one| Judged::of(session, one, &traffic, now)).collect();
     let result = match output {
-        Output::Json => print_json(&document(session, &fleet, &board, &chosen, now)),
+        Output::Json => print_json(&document(session, &fleet, &board, &chosen, &traffic, now)),
         Output::Text => line(&[vec![text(session, &chosen, unreadable, now)], board.lines(now)].concat().join("\n")),
     };
     written(result)?;
     let unread = match (server, chosen.as_slice()) {
-        (Some(_), [one]) => [fleet.unread_of(&one.name), fleet.unread_of_all()].concat(),
+        (Some(_), [one]) => [fleet.unread_of(&one.server.name), fleet.unread_of_all()].concat(),
         _ => fleet.unread(),
     };
     unread.iter().for_each(|part| progress(&format!("warning: {part}")));
+    traffic.gaps.iter().for_each(|gap| progress(&format!("warning: not read: {gap}")));
     board.warn();
     tell_unfinished(session);
     let judged = options.fail_on.or(options.wait.map(|_| FailOn::Failed));
     Ok(match judged {
         Some(_) if chosen.is_empty() && unreadable.is_empty() => Exit::NotFound,
-        Some(level) if !waited || !unreadable.is_empty() || chosen.iter().any(|one| fails(one, level, now)) => {
-            Exit::Failed
-        }
-        Some(FailOn::Warning) if !unread.is_empty() => Exit::Failed,
+        Some(level) if !waited || !unreadable.is_empty() || chosen.iter().any(|one| one.fails(level)) => Exit::Failed,
+        Some(FailOn::Warning) if !unread.is_empty() || !traffic.gaps.is_empty() => Exit::Failed,
         _ => Exit::Done,
     })
 }
 
-/// Whether a server is not well enough for this level.
-fn fails(server: &Server, level: FailOn, now: Timestamp) -> bool {
-    let verdict = verdict(server, now);
-    let failed = matches!(verdict, Verdict::Degraded | Verdict::Down);
-    let wrong = || verdict == Verdict::Unknown || Cause::of(&findings(server, now)).is_some();
-    failed || (level == FailOn::Warning && wrong())
+/// A server, and what is wrong with it and with its traffic.
+struct Judged<'a> {
+    server: &'a Server,
+    findings: Vec<Finding>,
+    verdict: Verdict,
 }
 
-/// Looks until every server is healthy or stopped, and says what changes. Whether that came about in time. A read
+impl<'a> Judged<'a> {
+    fn of(session: &Session, server: &'a Server, traffic: &Traffic, now: Timestamp) -> Self {
+        let findings = of_server(server, &[], &traffic.of(session, server, now), now);
+        let verdict = verdict_by(server, &findings, now);
+        Self { server, findings, verdict }
+    }
+
+    /// Whether it is not well enough for this level.
+    fn fails(&self, level: FailOn) -> bool {
+        let failed = matches!(self.verdict, Verdict::Degraded | Verdict::Down);
+        let wrong = || self.verdict == Verdict::Unknown || Cause::of(&self.findings).is_some();
+        failed || (level == FailOn::Warning && wrong())
+    }
+}
+
+/// Looks, once at least, until every server is healthy or stopped, and says what changes. Whether that came about in time. A read
 /// that fails is no end: the next one may not.
 async fn wait(session: &Session, server: Option<&str>, limit: Duration) -> bool {
     let mut said = String::new();
-    let settled = async {
-        loop {
+    let end = tokio::time::Instant::now() + limit;
+    loop {
+        {
             if let Ok(fleet) = asked(session, server).await {
                 let now = Timestamp::now();
                 let ours = |one: &&Server| server.is_none_or(|name| one.name == name || one.arn == name);
@@ -110,7 +128,7 @@ async fn wait(session: &Session, server: Option<&str>, limit: Duration) -> bool 
                 let well = |one: &&Server| matches!(verdict(one, now), Verdict::Healthy | Verdict::Stopped);
                 let unreadable = server.is_none() && !fleet.unreadable.is_empty();
                 if !chosen.is_empty() && chosen.iter().all(well) && !unreadable {
-                    return;
+                    return true;
                 }
                 let news = chosen.iter().filter(|one| !well(one)).map(|one| waits_for(one, now));
                 let news = news.collect::<Vec<_>>().join("; ");
@@ -119,10 +137,13 @@ async fn wait(session: &Session, server: Option<&str>, limit: Duration) -> bool 
                     said = news;
                 }
             }
-            tokio::time::sleep(LOOK).await;
         }
-    };
-    tokio::time::timeout(limit, settled).await.is_ok()
+        let left = end.saturating_duration_since(tokio::time::Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        tokio::time::sleep(LOOK.min(left)).await;
+    }
 }
 
 /// What a server is waited for, in a line that changes only when something does.
@@ -181,11 +202,19 @@ fn target_groups(server: &Server) -> Vec<Value> {
     server.served().map(one).collect()
 }
 
-fn document(session: &Session, fleet: &Fleet, board: &Board, servers: &[&Server], now: Timestamp) -> Value {
-    let one = |server: &&Server| {
+fn document(
+    session: &Session,
+    fleet: &Fleet,
+    board: &Board,
+    servers: &[Judged<'_>],
+    traffic: &Traffic,
+    now: Timestamp,
+) -> Value {
+    let one = |judged: &Judged<'_>| {
+        let server = judged.server;
         json!({
             "name": server.name,
-            "verdict": verdict(server, now),
+            "verdict": judged.verdict,
             "desired": server.desired,
             "running": server.running,
             "pending": server.pending,
@@ -195,11 +224,14 @@ fn document(session: &Session, fleet: &Fleet, board: &Board, servers: &[&Server]
             "task_definition": server.task_definition,
             "autoscaling": server.bounds,
             "deployments": server.deployments,
-            "findings": findings(server, now),
+            "findings": judged.findings,
             "tasks": server.tasks,
             "arn": server.arn,
         })
     };
+    let unread = fleet.unread().into_iter().chain(board.unread()).map(|part| json!(part));
+    let gaps: Vec<Value> =
+        unread.chain(traffic.gaps.iter().map(|gap| json!({ "part": "traffic", "why": gap }))).collect();
     json!({
         "environment": session.context.environment,
         "cluster": session.context.cluster,
@@ -207,28 +239,28 @@ fn document(session: &Session, fleet: &Fleet, board: &Board, servers: &[&Server]
         "at": now,
         "servers": servers.iter().map(one).collect::<Vec<_>>(),
         "operations": board.document(),
-        "gaps": fleet.unread().into_iter().chain(board.unread()).collect::<Vec<_>>(),
+        "gaps": gaps,
     })
 }
 
-fn text(session: &Session, servers: &[&Server], unreadable: &[Unreadable], now: Timestamp) -> String {
+fn text(session: &Session, servers: &[Judged<'_>], unreadable: &[Unreadable], now: Timestamp) -> String {
     if servers.is_empty() && unreadable.is_empty() {
         return format!("no server in cluster {}; `quarterdeck deploy` makes them", session.context.cluster);
     }
     let mut out =
         format!("{:<20} {:<10} {:>7} {:>9} {:<12} TASK DEFINITION", "SERVER", "HEALTH", "TASKS", "TARGETS", "ROLLOUT");
-    for server in servers {
+    for Judged { server, findings, verdict } in servers {
         let targets = server.target_count();
         let rollout = server.rollout();
         let tasks = format!("{}/{}", server.running, server.wanted());
         let definition = server.task_definition.rsplit('/').next().unwrap_or_default();
-        let word = verdict(server, now).word();
+        let word = verdict.word();
         out += &format!("\n{:<20} {word:<10} {tasks:>7} {targets:>9} {rollout:<12} {definition}", server.name);
         let shape = server.shape.words();
         if !shape.is_empty() {
             out += &format!("\n    {}", shape.join(", "));
         }
-        for finding in findings(server, now) {
+        for finding in findings {
             let colon = if finding.evidence.is_empty() { "" } else { ": " };
             out += &format!("\n    {}{colon}{}", finding.fact, finding.evidence);
         }

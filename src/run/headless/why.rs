@@ -1,31 +1,21 @@
 //! `why`: the cause of what is wrong, what follows from it, and what helps.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
-
 use futures::join;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::traffic::Traffic;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::environment::names;
-use crate::core::finding::{
-    self, Cause, Finding, Gravity, in_order, of_alarms, of_gone, of_metrics, of_server, of_stacks,
-};
-use crate::core::fleet::{Fleet, Server};
+use crate::core::finding::{self, Cause, Finding, Gravity, in_order, of_gone, of_server, of_stacks};
+use crate::core::fleet::Fleet;
 use crate::core::health::{Verdict, verdict_by};
-use crate::core::logs::tail::Follow;
-use crate::core::logs::{Followed, Owners, TailRequest};
-use crate::core::metrics::Measured;
+use crate::core::identity::Context;
 use crate::core::stack::{Stack, StackDetail};
 use crate::core::text::age;
 use crate::core::unread::Read;
-use crate::run::{Session, metrics, read, traffic};
-
-/// How long that may take: the log of a server that is flooded is long.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::run::{Session, read};
 
 /// What is known of a server, or of the environment where `server` is `None`.
 struct Told {
@@ -38,10 +28,8 @@ struct Told {
 struct Known {
     fleet: Fleet,
     stacks: Vec<(Stack, Option<Read<StackDetail>>)>,
-    /// What the request lines of the last minutes say, by server.
-    traffic: BTreeMap<String, Vec<Finding>>,
-    /// What CloudWatch has counted, and the alarms; `None` where there is none.
-    measured: Option<Measured>,
+    /// How the servers' traffic does.
+    traffic: Traffic,
     gaps: Vec<String>,
 }
 
@@ -52,8 +40,8 @@ struct Known {
 /// When nothing can be read or written, or there is no such server.
 pub async fn why(session: &Session, server: Option<&str>, output: Output) -> Result<Exit, Failure> {
     let mut known = Known::read(session, server).await?;
-    known.read_traffic(session).await;
-    known.read_metrics(session).await;
+    known.traffic = Traffic::read(session, &known.fleet).await;
+    known.gaps.append(&mut known.traffic.gaps);
     let now = Timestamp::now();
     let told = match server {
         Some(name) => match known.one(session, name, now)? {
@@ -64,7 +52,7 @@ pub async fn why(session: &Session, server: Option<&str>, output: Output) -> Res
     };
     let result = match output {
         Output::Json => print_json(&document(session, &told, &known.gaps, now)),
-        Output::Text => line(&text(&told, known.gaps.is_empty(), now)),
+        Output::Text => line(&text(&session.context, &told, known.gaps.is_empty(), now)),
     };
     written(result)?;
     known.gaps.iter().for_each(|gap| progress(&format!("warning: not read: {gap}")));
@@ -110,60 +98,7 @@ impl Known {
             };
             seen.push((stack, detail));
         }
-        Ok(Self { fleet, stacks: seen, traffic: BTreeMap::new(), measured: None, gaps })
-    }
-
-    /// Counts the requests of the last minutes, where gangway's servers write them: what ECS calls well may refuse
-    /// everybody. Reads no log that the environment does not have.
-    async fn read_traffic(&mut self, session: &Session) {
-        let owners = Owners::of(&self.fleet, session.context.ours());
-        let groups = owners.groups();
-        if session.context.ours().is_none() || groups.is_empty() {
-            return;
-        }
-        let clock = || super::logs::now(session);
-        let from = clock().as_millisecond() - i64::try_from(traffic::LATELY.as_millis()).unwrap_or(i64::MAX);
-        let sources = Followed { groups, owners: Arc::new(owners) };
-        let request = TailRequest { sources, from, until: None, pattern: None, follow: Follow::No };
-        let Ok(counted) = tokio::time::timeout(PATIENCE, traffic::count(session, request, clock)).await else {
-            let seconds = PATIENCE.as_secs();
-            return self.gaps.push(format!("requests: the log of the last minutes was not read within {seconds} s"));
-        };
-        self.gaps.extend(counted.gaps.iter().map(|gap| format!("requests: {gap}")));
-        self.traffic = traffic::findings(session, &counted.requests, clock()).await;
-    }
-
-    /// Reads the figures of the servers, and the environment's alarms. An endpoint without CloudWatch has none.
-    async fn read_metrics(&mut self, session: &Session) {
-        let names: Vec<String> = self.fleet.servers.iter().map(|server| server.name.clone()).collect();
-        if session.context.ours().is_none() || names.is_empty() {
-            return;
-        }
-        match metrics::read(session, &names, super::logs::now(session)).await {
-            Ok(measured) => {
-                self.gaps.extend(measured.unread());
-                self.measured = Some(measured);
-            }
-            Err(why) if why.kind == ErrorKind::Unsupported => {}
-            Err(why) => self.gaps.push(format!("figures: {why}")),
-        }
-    }
-
-    /// What is wrong with a server's traffic: by its request lines, CloudWatch's figures and its alarms.
-    fn traffic_of(&self, session: &Session, server: &Server, now: Timestamp) -> Vec<Finding> {
-        let mut all = self.traffic.get(&server.name).cloned().unwrap_or_default();
-        let figures = self.measured.as_ref().and_then(|measured| measured.of(&server.name));
-        all.extend(figures.map(|figures| of_metrics(server, figures, now)).unwrap_or_default());
-        all.extend(self.raised(session, Some(&server.name)));
-        all
-    }
-
-    /// The alarms that are raised, of a server, or of what all share.
-    fn raised(&self, session: &Session, server: Option<&str>) -> Vec<Finding> {
-        let Some((environment, measured)) = session.context.ours().zip(self.measured.as_ref()) else {
-            return Vec::new();
-        };
-        of_alarms(&measured.alarms_of(environment, server))
+        Ok(Self { fleet, stacks: seen, traffic: Traffic::default(), gaps })
     }
 
     /// What is wrong with a server, its stack, and the stopped tasks of one that is gone; `None` if nothing is known
@@ -182,7 +117,7 @@ impl Known {
         }
         let mut findings = match found {
             // Stops before a service was made anew say nothing about it.
-            Some(server) => of_server(server, &stacks, &self.traffic_of(session, server, now), now),
+            Some(server) => of_server(server, &stacks, &self.traffic.of(session, server, now), now),
             None => gone.into_iter().chain(of_stacks(&stacks)).collect(),
         };
         findings.extend(drift(session, stacks.into_iter().map(|(stack, _)| stack).collect()));
@@ -205,7 +140,7 @@ impl Known {
         let stacks: Vec<_> = self.stacks.iter().filter(|(stack, _)| shared(&part(stack))).cloned().collect();
         let mut findings = of_stacks(&stacks);
         findings.extend(drift(session, stacks.into_iter().map(|(stack, _)| stack).collect()));
-        findings.extend(self.raised(session, None));
+        findings.extend(self.traffic.raised(session, None));
         in_order(&mut findings);
         if !findings.is_empty() {
             told.insert(0, Told { server: None, verdict: None, findings });
@@ -225,7 +160,8 @@ fn document(session: &Session, told: &[Told], gaps: &[String], now: Timestamp) -
         let mut document = json!(finding);
         document["layer"] = json!(finding.id.layer());
         document["fix"] = json!(finding.id.fix());
-        document["next"] = json!(finding.remedy.map(|remedy| remedy.command(server.as_deref().unwrap_or_default())));
+        let server = server.as_deref().unwrap_or_default();
+        document["next"] = json!(finding.remedy.and_then(|remedy| remedy.command(&session.context, server)));
         document
     };
     let told = told.iter().map(|told| {
@@ -252,9 +188,9 @@ fn document(session: &Session, told: &[Told], gaps: &[String], now: Timestamp) -
 }
 
 /// The causes first, then in a line what is well.
-fn text(told: &[Told], complete: bool, now: Timestamp) -> String {
+fn text(context: &Context, told: &[Told], complete: bool, now: Timestamp) -> String {
     let (wrong, well): (Vec<&Told>, Vec<&Told>) = told.iter().partition(|one| Cause::of(&one.findings).is_some());
-    let mut lines: Vec<String> = wrong.iter().flat_map(|one| one.lines(now)).collect();
+    let mut lines: Vec<String> = wrong.iter().flat_map(|one| one.lines(context, now)).collect();
     let in_what = if complete { "" } else { " in what was read" };
     let named: Vec<String> = well.iter().filter_map(|one| one.server.clone()).collect();
     if !named.is_empty() {
@@ -278,7 +214,7 @@ fn sentence(finding: &Finding) -> String {
 }
 
 impl Told {
-    fn lines(&self, now: Timestamp) -> Vec<String> {
+    fn lines(&self, context: &Context, now: Timestamp) -> Vec<String> {
         let Some(cause) = Cause::of(&self.findings) else { return Vec::new() };
         let Finding { id, fact, evidence, at, remedy, .. } = cause.finding;
         let subject = self.server.clone().unwrap_or_else(|| "the environment".to_owned());
@@ -288,9 +224,8 @@ impl Told {
             vec![format!("{subject}{word}"), format!("  cause     {}: {fact}{}", id.word(), since.unwrap_or_default())];
         lines.extend((!evidence.is_empty()).then(|| format!("            {evidence}")));
         lines.push(format!("  fix       {}", id.fix()));
-        lines.extend(
-            remedy.map(|remedy| format!("  next      {}", remedy.command(self.server.as_deref().unwrap_or_default()))),
-        );
+        let next = remedy.and_then(|remedy| remedy.command(context, self.server.as_deref().unwrap_or_default()));
+        lines.extend(next.map(|next| format!("  next      {next}")));
         lines.extend(cause.explained().map(|other| format!("  so        {} [{}]", other.fact, other.id.word())));
         lines.extend(cause.besides().map(|other| {
             let word = if other.gravity == Gravity::Note { "note" } else { "besides" };
