@@ -496,6 +496,16 @@ mod tests {
         assert_eq!(Audit::open(directory.path()).unwrap().barred(), None);
     }
 
+    #[test]
+    fn what_a_link_leads_to_is_not_changed() {
+        let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
+        fs::set_permissions(elsewhere.path(), fs::Permissions::from_mode(0o644)).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), directory.path().join("audit.jsonl")).unwrap();
+        let audit = Audit::open(directory.path()).unwrap();
+        assert!(audit.barred().is_some_and(|why| why.to_string().contains("a link")));
+        assert_eq!(fs::metadata(elsewhere.path()).unwrap().permissions().mode() & 0o777, 0o644);
+    }
+
     #[tokio::test]
     async fn lines_that_cannot_be_read_are_counted_and_a_line_without_an_end_is_cut_off() {
         let directory = tempfile::tempdir().unwrap();

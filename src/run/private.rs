@@ -37,7 +37,8 @@ fn regular(found: &Metadata) -> io::Result<()> {
 /// the operator; `None` if all was well.
 ///
 /// # Errors
-/// When it belongs to somebody else, or its mode cannot be changed.
+/// When it belongs to somebody else, its mode cannot be changed, or it is a link to what others can read: only what is
+/// our own is changed.
 pub fn keep(path: &Path, found: &Metadata) -> io::Result<Option<String>> {
     let me = rustix::process::geteuid().as_raw();
     if found.uid() != me {
@@ -46,6 +47,11 @@ pub fn keep(path: &Path, found: &Metadata) -> io::Result<Option<String>> {
     let mode = found.mode() & 0o777;
     if mode & 0o077 == 0 {
         return Ok(None);
+    }
+    // What a link leads to may be anything, and was not made by us.
+    if fs::symlink_metadata(path)?.file_type().is_symlink() {
+        let why = format!("it is a link to what is open to other users (mode {mode:04o}); chmod that yourself");
+        return Err(io::Error::other(why));
     }
     let private = mode & 0o700;
     fs::set_permissions(path, Permissions::from_mode(private))?;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use quarterdeck::console::keymap::{BadBinding, Keymap};
 use quarterdeck::core::environment::{Environment, InvalidEnvironment};
+use quarterdeck::core::text::sanitise;
 use quarterdeck::ui::theme::{BadTheme, PLAIN, Theme};
 
 /// The user's configuration, from `$XDG_CONFIG_HOME/quarterdeck/config.toml`.
@@ -56,11 +57,11 @@ pub enum Keys {
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ConfigError {
-    #[error("{path} cannot be read: {error}", path = path.display())]
+    #[error("{path} cannot be read: {error}", path = shown(path))]
     Read { path: PathBuf, error: std::io::Error },
-    #[error("{path}: {error}", path = path.display())]
-    Parse { path: PathBuf, error: toml::de::Error },
-    #[error("{path}: {error}", path = path.display())]
+    #[error("{path}: {error}", path = shown(path))]
+    Parse { path: PathBuf, error: NotToml },
+    #[error("{path}: {error}", path = shown(path))]
     Environment { path: PathBuf, error: InvalidEnvironment },
     #[error("{said}: there is no theme {name:?}; there are {known}")]
     Theme { said: String, name: String, known: String },
@@ -68,6 +69,56 @@ pub enum ConfigError {
     Themes { path: PathBuf, error: BadTheme },
     #[error("{path}: {error}", path = path.display())]
     Keys { path: PathBuf, error: BadBinding },
+}
+
+/// A path, without what a terminal would obey.
+fn shown(path: &Path) -> String {
+    sanitise(&path.to_string_lossy())
+}
+
+/// Where a text is no TOML, or not the one that is wanted, and why. What stands there is not repeated but for the key: a
+/// value may be secret.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}, column {column}{}: {why}", key.as_ref().map(|key| format!(" ({key})")).unwrap_or_default())]
+pub struct NotToml {
+    line: usize,
+    column: usize,
+    /// What stands before the equals sign of that line.
+    key: Option<String>,
+    why: String,
+}
+
+impl NotToml {
+    fn of(text: &str, error: &toml::de::Error) -> Self {
+        let at = error.span().map_or(0, |span| span.start).min(text.len());
+        let before = text.get(..at).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+        let key = line.split_once('=').map(|(key, _)| sanitise(key.trim())).filter(|key| key.len() <= LONGEST_KEY);
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before.get(start..).unwrap_or_default().chars().count() + 1,
+            key: key.filter(|key| !key.is_empty()),
+            why: sanitise(&without_values(error.message())),
+        }
+    }
+}
+
+/// A longer key is not repeated, in bytes.
+const LONGEST_KEY: usize = 60;
+
+/// A message of the parser without the strings that it quotes: `invalid type: string "…", expected a sequence`.
+fn without_values(message: &str) -> String {
+    let Some((before, rest)) = message.split_once("string \"") else { return message.to_owned() };
+    match rest.rsplit_once("\", expected") {
+        Some((_, expected)) => format!("{before}a string, expected{expected}"),
+        None => format!("{before}a string"),
+    }
+}
+
+/// A value from the text of a file.
+fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
+    toml::from_str(text).map_err(|error| ConfigError::Parse { path: path.to_owned(), error: NotToml::of(text, &error) })
 }
 
 /// Where this user's files are.
@@ -106,8 +157,20 @@ impl Places {
     }
 }
 
+/// The longest file that is read, in bytes.
+const LARGEST: u64 = 1024 * 1024;
+
 fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.to_owned(), error })
+    use std::io::Read as _;
+    let failed = |error| ConfigError::Read { path: path.to_owned(), error };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    // A device has no end.
+    file.take(LARGEST + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > LARGEST {
+        return Err(failed(std::io::Error::other(format!("it is longer than {} KiB", LARGEST / 1024))));
+    }
+    Ok(text)
 }
 
 /// What the user's files say.
@@ -171,15 +234,13 @@ fn themes(path: &Path) -> Result<Vec<Theme>, ConfigError> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let tables: BTreeMap<String, BTreeMap<String, String>> =
-        toml::from_str(&read(path)?).map_err(|error| ConfigError::Parse { path: path.to_owned(), error })?;
+    let tables: BTreeMap<String, BTreeMap<String, String>> = parse(path, &read(path)?)?;
     let own = tables.iter().map(|(name, table)| Theme::own(name, table, TimeZone::system()));
     own.collect::<Result<_, _>>().map_err(|error| ConfigError::Themes { path: path.to_owned(), error })
 }
 
 fn configuration(path: &Path) -> Result<(Config, Keymap), ConfigError> {
-    let config: Config =
-        toml::from_str(&read(path)?).map_err(|error| ConfigError::Parse { path: path.to_owned(), error })?;
+    let config: Config = parse(path, &read(path)?)?;
     let list = |keys: &Keys| match keys {
         Keys::One(key) => vec![key.clone()],
         Keys::Many(keys) => keys.clone(),
@@ -209,8 +270,7 @@ pub fn environment(named: Option<&Path>) -> Result<Option<Environment>, ConfigEr
 /// # Errors
 /// When the text has an unknown key or an impossible value.
 pub fn parse_environment(path: &Path, text: &str) -> Result<Environment, ConfigError> {
-    let mut environment: Environment =
-        toml::from_str(text).map_err(|error| ConfigError::Parse { path: path.to_owned(), error })?;
+    let mut environment: Environment = parse(path, text)?;
     environment.validate().map_err(|error| ConfigError::Environment { path: path.to_owned(), error })?;
     let folder = path.parent().unwrap_or(Path::new(""));
     for build in environment.servers.iter_mut().filter_map(|server| server.build.as_mut()) {
@@ -244,6 +304,26 @@ mod tests {
     fn bad_configurations_are_named(#[case] text: &str, #[case] part: &str) {
         let error = load_text(text).unwrap_err();
         assert!(error.contains(part), "{error}");
+    }
+
+    #[rstest]
+    #[case::type_of_a_value("command = 'node --token ghp_secret'", "(command): invalid type: a string, expected")]
+    #[case::missing_quote("token = \"sk-secret", "(token)")]
+    #[case::key("sk-secret-as-a-key = 1\n", "unknown field `sk-secret-as-a-key`")]
+    #[case::comma("env = { API_KEY = \"sk-secret\" B = 1 }", "(env)")]
+    #[case::control("a = \"\u{1b}[31msecret", "(a)")]
+    fn a_refusal_names_the_place_and_repeats_no_value(#[case] line: &str, #[case] part: &str) {
+        let text = format!("environment = 'prod'\nregion = 'eu-west-1'\n[[server]]\nname = 'a'\n{line}");
+        let error = parse_environment(Path::new("quarterdeck.toml"), &text).unwrap_err().to_string();
+        assert!(error.starts_with("quarterdeck.toml: line ") && error.contains(part), "{error}");
+        assert!(!error.replace("sk-secret-as-a-key", "").contains("secret"), "{error}");
+        assert!(!error.contains('\u{1b}') && !error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_refused() {
+        let error = environment(Some(Path::new("/dev/zero"))).unwrap_err().to_string();
+        assert!(error.contains("longer than 1024 KiB"), "{error}");
     }
 
     #[test]

@@ -97,7 +97,8 @@ pub(super) fn tell_unfinished(session: &Session) {
 fn find(session: &Session, id: &str) -> Result<Operation, Failure> {
     let open = unfinished(session)?;
     let known: Vec<String> = open.iter().map(|operation| operation.id().to_owned()).collect();
-    let mut found = open.into_iter().filter(|operation| operation.id().starts_with(id));
+    // Every id begins with nothing, so an empty variable of a script would name the only one.
+    let mut found = open.into_iter().filter(|operation| !id.is_empty() && operation.id().starts_with(id));
     match (found.next(), found.next()) {
         (Some(operation), None) => Ok(operation),
         (Some(_), Some(_)) => {
