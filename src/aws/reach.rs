@@ -67,8 +67,26 @@ fn io_kind(failure: &reqwest::Error) -> Option<io::ErrorKind> {
     let mut cause = failure.source();
     let mut found = None;
     while let Some(error) = cause {
-        found = error.downcast_ref::<io::Error>().map(io::Error::kind).or(found);
+        found = error.downcast_ref::<io::Error>().map(innermost).or(found);
         cause = error.source();
     }
     found
+}
+
+/// The kind of an I/O error, or of the one that it was made from: its `source` leaves that one out.
+fn innermost(error: &io::Error) -> io::ErrorKind {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>()).map_or_else(|| error.kind(), innermost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the TLS client wraps what rustls says of a certificate.
+    #[test]
+    fn an_error_in_an_error_has_the_kind_of_the_inner_one() {
+        let inner = io::Error::new(io::ErrorKind::InvalidData, "invalid peer certificate");
+        assert_eq!(innermost(&io::Error::other(inner)), io::ErrorKind::InvalidData);
+        assert_eq!(innermost(&io::Error::other("something else")), io::ErrorKind::Other);
+    }
 }

@@ -39,7 +39,7 @@ pub use build::sources;
 pub use dirs::Dirs;
 pub use down::{Stopped, down};
 pub use emulator::DEFAULT_PORT;
-pub use engine::{EngineContainer, EngineInfo};
+pub use engine::{EngineContainer, EngineInfo, HOST_ALIASES};
 pub use error::LocalError;
 pub use fault::{BadToken, Broken, CALLING, Fault, Means, Scene, document, forge, inject, mend};
 pub use front::in_front;

@@ -1,5 +1,7 @@
 //! Goes the way of a client link by link, until one is broken. `core` says what to ask and what the answers mean.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 use tokio::time::Instant;
 
@@ -15,6 +17,12 @@ use crate::core::health::verdict;
 use crate::core::operation::work::{Label, TokenProbe, Version};
 use crate::core::reach::{Broken, Hop as BrokenAt, metadata_url};
 use crate::core::stack::Stack;
+use crate::core::text::sanitise;
+
+/// Most authorization servers of a server that are asked: whoever wrote its metadata could name any number.
+const ISSUERS: usize = 3;
+/// How long one of them may take in all.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where the access token comes from.
 pub enum Credentials {
@@ -255,8 +263,12 @@ async fn to_address(
         hops.push(hop);
     }
     hops.push(challenge);
-    for issuer in &issuers {
+    for issuer in issuers.iter().take(ISSUERS) {
         way.issuer(issuer, hops).await;
+    }
+    if issuers.len() > ISSUERS {
+        let why = format!("it names {} authorization servers; the others were not asked", issuers.len());
+        hops.push(Hop { link: Link::AuthorizationServer, state: State::skipped(why), millis: None });
     }
     let token = match (open, credentials) {
         (true, Credentials::None(_)) => None,
@@ -287,7 +299,12 @@ impl Way<'_> {
 
     /// The authorization server's metadata, wherever they are, and its keys.
     async fn issuer(&self, issuer: &str, hops: &mut Hops<'_>) {
-        let (found, hop) = self.issuer_metadata(issuer).await;
+        let begun = Instant::now();
+        let Ok((found, hop)) = tokio::time::timeout(PATIENCE, self.issuer_metadata(issuer)).await else {
+            let why = format!("{} did not answer within {} s", sanitise(issuer), PATIENCE.as_secs());
+            let state = State::broken(why, "see what stands before it");
+            return hops.push(Hop { link: Link::AuthorizationServer, state, millis: since(begun) });
+        };
         hops.push(hop);
         let Some(keys) = found.and_then(|found| found.keys) else { return };
         let hop = match self.ask(Link::Keys, &Ask::get(&keys), None).await {
@@ -299,6 +316,11 @@ impl Way<'_> {
 
     async fn issuer_metadata(&self, issuer: &str) -> (Option<Issuer>, Hop) {
         let link = Link::AuthorizationServer;
+        if !may_name(self.url, issuer) {
+            let why = format!("{} is no https URL, and was not asked", sanitise(issuer));
+            let state = State::broken(why, "name the issuer by its https URL (RFC 8414 section 2)");
+            return (None, Hop { link, state, millis: None });
+        }
         let mut last = None;
         for url in issuer_urls(issuer) {
             let hop = match self.ask(link, &Ask::get(&url), None).await {
@@ -374,6 +396,21 @@ impl Way<'_> {
     }
 }
 
+/// Whether a document of keys is that of a signer before which something else stands: it names its own address as the
+/// issuer, and the signer's keys, by the path at which OpenID providers such as Cognito have them. The address may be
+/// another one inside a network.
+fn are_keys_of(keys: &str, signer: &str) -> bool {
+    let path =
+        |url: &str| url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path.to_owned());
+    path(signer).is_some_and(|signer| path(keys) == Some(format!("{signer}/.well-known/jwks.json")))
+}
+
+/// Whether a server may name this issuer: over https, or over what it is reached by itself. What it names is asked from
+/// the operator's machine, which sees more than strangers may.
+fn may_name(server: &str, issuer: &str) -> bool {
+    issuer.starts_with("https://") || (issuer.starts_with("http://") && server.starts_with("http://"))
+}
+
 /// A token of a machine client. Whoever may not read its secret can still look at the rest.
 async fn granted(session: &Session, probe: &TokenProbe) -> (State, Option<SecretString>) {
     match session.cloud.token(probe).await {
@@ -403,17 +440,30 @@ pub async fn token(outside: &dyn Outside, url: Option<&str>, text: &str) -> Vec<
         let heard = way.ask(Link::Metadata, &ask, None).await;
         issuers = heard.map(|(heard, _)| judge::metadata(&heard, url).1).unwrap_or_default();
     }
+    issuers.truncate(ISSUERS);
     let (mut of, mut documents) = (Vec::new(), issuers.clone());
     // Whoever made the token chose its issuer: nothing inside a network is asked for it.
     documents.extend(read.issuer().filter(|issuer| issuer.starts_with("https://")));
     documents.dedup();
+    let mut keys = Vec::new();
     for issuer in &issuers {
         // What stands before an issuer may name another one as the signer of its tokens.
-        of.extend(way.issuer_metadata(issuer).await.0.map(|found| found.issuer));
+        if let Some(found) = way.issuer_metadata(issuer).await.0 {
+            of.push(found.issuer);
+            keys.extend(found.keys);
+        }
     }
-    of.extend(issuers);
+    of.extend(issuers.clone());
+    of.dedup();
     let expected = Expected { resource: url.map(str::to_owned), issuers: of };
     let mut all = read.checks(&expected, jiff::Timestamp::now());
+    let signer = read.issuer().filter(|signer| keys.iter().any(|keys| are_keys_of(keys, signer)));
+    let issuer = all.iter_mut().find(|(check, state)| *check == Check::Issuer && state.is_broken());
+    if let Some(((_, state), signer)) = issuer.zip(signer)
+        && matches!(way.key(&read, &issuers).await, State::Well { .. })
+    {
+        *state = State::well(format!("{signer}, whose keys are those that {} names", issuers.join(" and ")));
+    }
     all.push((Check::Key, way.key(&read, &documents).await));
     if url.is_some() {
         let secret = SecretString::from(text.trim().trim_start_matches("Bearer ").to_owned());
@@ -441,5 +491,32 @@ impl Way<'_> {
             }
         }
         state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const POOL: &str = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_a";
+
+    #[rstest]
+    #[case("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_a/.well-known/jwks.json", POOL, true)]
+    #[case("http://host.containers.internal:4566/eu-west-1_a/.well-known/jwks.json", POOL, true)]
+    #[case("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_b/.well-known/jwks.json", POOL, false)]
+    #[case("https://issuer/.well-known/jwks.json", "https://other", false)]
+    #[case("nothing", "nothing", false)]
+    fn the_keys_say_who_signs(#[case] keys: &str, #[case] signer: &str, #[case] are: bool) {
+        assert_eq!(are_keys_of(keys, signer), are);
+    }
+
+    #[rstest]
+    #[case("https://host/mcp", "https://issuer", true)]
+    #[case("http://localhost:1/mcp", "http://localhost:1/pool", true)]
+    #[case("https://host/mcp", "http://169.254.169.254/latest", false)]
+    #[case("http://localhost:1/mcp", "file:///etc/passwd", false)]
+    fn a_server_does_not_choose_what_is_asked(#[case] server: &str, #[case] issuer: &str, #[case] may: bool) {
+        assert_eq!(may_name(server, issuer), may);
     }
 }

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, CloudCommand, Command, Global};
 use crate::config::Config;
 use crate::failure::ProgramFailure;
 use crate::place_aws::{Cluster, Maker};
@@ -110,14 +110,14 @@ impl Start {
 
 async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
     match cli.command {
-        Some(Command::Offline(command)) => commands::offline(&command, commands::output(&cli.global)),
+        Some(Command::Offline(command)) => commands::offline(&command, &cli.global),
         Some(Command::Local(command)) => {
             let start = Start::new(cli.global)?;
             start.warn();
             place_local::command(&start, &command).await
         }
         Some(Command::Doctor(options)) => {
-            let outside = aws::Prober::new()?;
+            let outside = outside(&cli.global)?;
             let output = commands::output(&cli.global);
             if !options.needs_session() {
                 return Ok(headless::doctor(None, &outside, &options, output).await?);
@@ -130,6 +130,11 @@ async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
                 Maker::of(&start).session(Cluster::Named).await?
             };
             Ok(headless::doctor(Some(&session), &outside, &options, output).await?)
+        }
+        Some(Command::Cloud(CloudCommand::Audit)) => {
+            let start = Start::new(cli.global)?;
+            start.warn();
+            Ok(headless::print_audit(&start.audit, commands::output(&start.global))?)
         }
         Some(Command::Cloud(command)) => {
             let start = Start::new(cli.global)?;
@@ -153,6 +158,11 @@ async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
     }
 }
 
+/// What asks addresses outside of AWS.
+fn outside(global: &Global) -> Result<aws::Prober, ProgramFailure> {
+    Ok(if global.local { aws::Prober::beside(&quarterdeck::local::HOST_ALIASES)? } else { aws::Prober::new()? })
+}
+
 /// Opens the console. Without a terminal that is a usage error.
 async fn console(session: Session, places: Arc<dyn Places>, start: &Start) -> Result<Exit, ProgramFailure> {
     use std::io::IsTerminal;
@@ -164,7 +174,7 @@ async fn console(session: Session, places: Arc<dyn Places>, start: &Start) -> Re
     }
     let opening = run::Opening {
         session,
-        outside: Arc::new(aws::Prober::new()?),
+        outside: Arc::new(outside(&start.global)?),
         places,
         keymap: start.keymap.clone(),
         themes: start.themes.clone(),

@@ -92,7 +92,10 @@ impl Token {
                 .ok_or_else(|| State::broken(format!("its {name} is no JSON in base64url"), fix))
         };
         let token = Self { header: part(header, "header")?, claims: part(claims, "payload")? };
-        if decode(signature).is_none_or(|bytes| bytes.is_empty()) {
+        // One that says that it is not signed is whole; that it may not say so is another check.
+        let unsigned =
+            token.header.get("alg").and_then(Value::as_str).is_some_and(|alg| alg.eq_ignore_ascii_case("none"));
+        if !unsigned && decode(signature).is_none_or(|bytes| bytes.is_empty()) {
             return Err(State::broken("its signature is missing or no base64url: it was cut off", fix));
         }
         Ok(token)
@@ -144,6 +147,7 @@ impl Token {
             Some(name @ ("RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" | "ES256" | "ES384" | "EdDSA")) => {
                 State::well(name)
             }
+            Some(name) if name.eq_ignore_ascii_case("none") => State::broken("it is not signed at all", fix),
             Some(name) => State::broken(format!("it is signed with {:?}", sanitise(name)), fix),
             None => State::broken("it names no algorithm", fix),
         }
@@ -177,10 +181,11 @@ impl Token {
         let clocks = "compare the clocks of this machine and of the issuer";
         let ago = |at: Timestamp| short_duration(now.duration_since(at));
         let Some(ends) = at("exp") else {
-            return State::broken(
-                "it says nothing of when it expires",
-                "let the issuer limit it (RFC 9068 section 2.2)",
-            );
+            let limit = "let the issuer limit it (RFC 9068 section 2.2)";
+            return match self.claims.get("exp") {
+                None => State::broken("it says nothing of when it expires", limit),
+                Some(_) => State::broken("when it expires is no time that there is", limit),
+            };
         };
         match () {
             () if now.duration_since(ends) > LEEWAY => {

@@ -24,6 +24,9 @@ use super::dirs::Dirs;
 use super::error::LocalError;
 use super::state_file::StateFile;
 
+/// The names by which containers of Podman and of Docker reach this machine.
+pub const HOST_ALIASES: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
+
 /// A container engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineInfo {
@@ -133,8 +136,8 @@ fn engine_info(
     outward: fn() -> Option<IpAddr>,
 ) -> EngineInfo {
     let podman = version["Components"][0]["Name"].as_str().is_some_and(|name| name.starts_with("Podman"));
-    let (name, host_alias) =
-        if podman { ("Podman", "host.containers.internal") } else { ("Docker", "host.docker.internal") };
+    let [by_podman, by_docker] = HOST_ALIASES;
+    let (name, host_alias) = if podman { ("Podman", by_podman) } else { ("Docker", by_docker) };
     let option = |text: &str| info["SecurityOptions"].as_array().is_some_and(|all| all.iter().any(|one| one == text));
     let gateway = network["IPAM"]["Config"][0]["Gateway"].as_str().and_then(|text| text.parse().ok());
     let host_address = if info["OperatingSystem"].as_str().is_some_and(|name| name.contains("Docker Desktop")) {

@@ -11,6 +11,7 @@ use crate::core::doctor::token::{Check, LONGEST};
 use crate::core::doctor::{Hop, State, first_broken};
 use crate::core::environment::names;
 use crate::core::reach::metadata_url;
+use crate::core::text::sanitise;
 use crate::run::doctor::{self, Credentials};
 use crate::run::{Session, read};
 
@@ -67,6 +68,9 @@ pub async fn doctor(
     if let Some(url) = target.filter(|target| target.contains("://") && metadata_url(target).is_none()) {
         return Err(Failure::refused(ErrorKind::Invalid, format!("{url:?} is no URL"), "such as https://host/mcp"));
     }
+    if let Some(why) = target.filter(|target| target.contains("://")).and_then(unfit) {
+        return Err(Failure::refused(ErrorKind::Invalid, why, "such as https://host/mcp"));
+    }
     if let Some(DoctorCommand::Token { .. }) = options.command {
         return token(session, outside, target, output).await;
     }
@@ -93,6 +97,24 @@ pub async fn doctor(
     written(result)?;
     let broken = told.iter().any(|(_, hops)| first_broken(hops).is_some());
     Ok(if broken { Exit::Failed } else { Exit::Done })
+}
+
+/// Why a URL cannot be asked; `None` if it can. It is not repeated: it may hold a password.
+fn unfit(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
+    match () {
+        () if !matches!(scheme, "http" | "https") => {
+            Some(format!("{:?} is no scheme of an MCP endpoint", sanitise(scheme)))
+        }
+        () if authority.contains('@') => Some("the URL holds a user or a password, which no client sends".to_owned()),
+        () if authority.starts_with('[') && !authority.contains(']') => {
+            Some("the address in the URL has no end".to_owned())
+        }
+        () if port.is_some_and(|port| port.parse::<u16>().is_err()) => Some("the URL's port is none".to_owned()),
+        () => None,
+    }
 }
 
 /// The servers to look at. One that is named must be known to ECS or to CloudFormation, as far as both can be read.
@@ -187,7 +209,7 @@ fn document(told: &[(String, Vec<Hop>)]) -> Value {
 }
 
 fn text(name: &str, hops: &[Hop]) -> String {
-    let mut lines = vec![if name.is_empty() { "the environment".to_owned() } else { name.to_owned() }];
+    let mut lines = vec![if name.is_empty() { "the environment".to_owned() } else { sanitise(name) }];
     lines.extend(hops.iter().map(|hop| row(hop.link.word(), &hop.state, hop.millis)));
     lines.push(match first_broken(hops) {
         Some(hop) => format!("  broken: {}", hop.link.word()),
