@@ -169,4 +169,4 @@ bench-logs: $(TARGET)/venv-bench/installed ## The same log events read with quar
 
 screenshots: ## Take new screenshots from a real run.
 	cargo build --package quarterdeck --package mcp-time --package mcp-weather --package gangway
-	@env -u QUARTERDECK_MINISTACK scripts/screenshots
+	@env -u QUARTERDECK_MINISTACK scripts/screenshots $(ARGS)

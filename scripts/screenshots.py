@@ -1,5 +1,6 @@
 """Drives the console in tmux and takes its pictures; started by scripts/screenshots."""
 
+import argparse
 import json
 import os
 import re
@@ -14,6 +15,22 @@ COLUMNS, ROWS = 120, 36
 BINARY = str(Path(os.environ["QUARTERDECK"]).resolve())
 FONTS = Path(os.environ["FONTS"])
 PICTURES = Path("screenshots")
+GUIDE = Path("docs/incidents/pictures")
+CAST = Path("screenshots/scale.cast")
+
+# Faults of `local break`: the server, what the cause on Fleet says, and the page of the guide that has the picture.
+INCIDENTS = [
+    ("exit", "time", r"crash loop|stopped within", "crash-loop"),
+    ("image-tag", "time", r"image", "image"),
+    ("secret-key", "weather", r"secret", "secret"),
+    ("expired-token", "time", r"expired", "refused"),
+    ("other-token", "weather", r"does not know|another server", "wrong-server"),
+    ("issuer-keys", "time", r"keys cannot be read", "keys"),
+    ("upstream", "weather", r"get_\w+ fails", "upstream"),
+    ("flood", "time", r"floods|too often", "flood"),
+    ("body-size", "time", r"too large", "waf"),
+    ("stack-stuck", "", r"gameday", "stuck-deploy"),
+]
 
 
 def tmux(*arguments: str) -> str:
@@ -45,13 +62,13 @@ def keys(*names: str) -> None:
     tmux("send-keys", "-t", "console", *names)
 
 
-def take(name: str) -> None:
+def take(name: str, folder: Path = PICTURES) -> None:
     """Writes the screen as a picture."""
     captured = tmux("capture-pane", "-e", "-p", "-N", "-t", "console")
     x, y, shown = tmux("display-message", "-p", "-t", "console", "#{cursor_x} #{cursor_y} #{cursor_flag}").split()
     cursor = (int(x), int(y)) if shown == "1" else None
-    picture(captured, COLUMNS, ROWS, cursor, FONTS).save(PICTURES / f"{name}.png", optimize=True)
-    print(f"{PICTURES}/{name}.png")
+    picture(captured, COLUMNS, ROWS, cursor, FONTS).save(folder / f"{name}.png", optimize=True)
+    print(f"{folder}/{name}.png", flush=True)
 
 
 def local_cloud_runs() -> bool:
@@ -110,8 +127,11 @@ def tour() -> None:
 
     keys("1")
     wait(both)
+    record()
     scale("1", pictures=False)
-    keys("q")
+    # Ends the recording.
+    tmux("pipe-pane", "-t", "console")
+    print(CAST)
 
 
 def scale(tasks: str, pictures: bool) -> None:
@@ -134,13 +154,87 @@ def scale(tasks: str, pictures: bool) -> None:
     wait("SERVER", without="done and verified")
 
 
+def local(*arguments: str) -> None:
+    """Runs a command of the local cloud."""
+    subprocess.run([BINARY, "local", *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def healthy() -> None:
+    """Waits until nothing is wrong any more: what was refused a while ago still counts for some minutes."""
+    wait(r"time\s.*healthy", r"weather\s.*healthy", without=r"cause  |degraded|down  ", seconds=600)
+
+
+def incidents(only: list[str]) -> None:
+    """Breaks what the guide tells of, takes a picture of Fleet once it names the cause, and mends it."""
+    GUIDE.mkdir(exist_ok=True)
+    for fault, server, cause, page in INCIDENTS:
+        if only and fault not in only:
+            continue
+        keys("1", "g")
+        healthy()
+        local("break", fault, *[server] if server else [])
+        if fault == "stack-stuck":
+            keys("3")
+            wait(cause, "ROLLBACK_COMPLETE|CREATE_FAILED|ROLLBACK_FAILED", seconds=120)
+        else:
+            select(server)
+            wait("cause .*(" + cause + ")", seconds=120)
+        take(page, GUIDE)
+        if fault == "expired-token":
+            keys("m", "b", "b", "b")
+            wait("WHY", "token-expired")
+            take("refused-requests", GUIDE)
+        local("mend")
+
+
+def select(server: str) -> None:
+    """Selects the row of a server on Fleet."""
+    keys("g")
+    for _ in range({"time": 0, "units": 1, "weather": 2}[server]):
+        keys("j")
+
+
+def others() -> None:
+    """Pictures of the screens that say what happened, and where the way breaks."""
+    keys("5")
+    wait("timeline", "deployment|task", without="reading …")
+    take("timeline")
+    keys("1", "g", "6")
+    wait("doctor", r"safe call|tools/call|get_current_time", without="asking|trying", seconds=60)
+    take("doctor")
+    keys("4", "u")
+    wait("users", "@|local", without="reading …")
+    take("users")
+    keys("1")
+
+
+def record() -> None:
+    """Begins to record what the console draws, from a screen that it draws anew."""
+    recorder = Path(__file__).with_name("cast.py").resolve()
+    command = f"'{sys.executable}' '{recorder}' '{CAST.resolve()}' {COLUMNS} {ROWS}"
+    tmux("pipe-pane", "-t", "console", command)
+    tmux("resize-window", "-t", "console", "-x", str(COLUMNS - 1), "-y", str(ROWS))
+    tmux("resize-window", "-t", "console", "-x", str(COLUMNS), "-y", str(ROWS))
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tour", action="store_true", help="the screens alone")
+    parser.add_argument("--incidents", nargs="*", metavar="FAULT", help="the guide's pictures alone, of these faults or all")
+    asked = parser.parse_args()
+    everything = not asked.tour and asked.incidents is None
     ran = local_cloud_runs()
     PICTURES.mkdir(exist_ok=True)
     try:
         subprocess.run([BINARY, "local", "up"], check=True, stdout=subprocess.DEVNULL)
         open_console()
-        tour()
+        if everything or asked.tour:
+            tour()
+            others()
+        if everything or asked.incidents is not None:
+            wait("Fleet", seconds=900)
+            incidents(asked.incidents or [])
+        keys("q")
     finally:
         subprocess.run(["tmux", "-L", "quarterdeck", "kill-server"], check=False, stderr=subprocess.DEVNULL)
         if not ran:

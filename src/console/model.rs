@@ -77,6 +77,14 @@ impl Default for Viewport {
     }
 }
 
+/// The smallest terminal that the console can be used in: columns, rows.
+pub const SMALLEST: (u16, u16) = (40, 10);
+
+/// Whether nothing of the console can be shown in a terminal of this size.
+pub fn too_small(size: (u16, u16)) -> bool {
+    size.0 < SMALLEST.0 || size.1 < SMALLEST.1
+}
+
 /// The whole state of the console: there is no other, neither in the driver nor in the UI.
 ///
 /// Only [`update`](super::update::update) changes it, by a message; the driver adds no more than the

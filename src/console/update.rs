@@ -1,10 +1,11 @@
 //! The step of the console: a message in, effects out.
 
+use super::action::{Action, Scope};
 use super::dialogs::{self, Then};
 use super::effect::Effect;
 use super::input::Typed;
 use super::keymap::{Key, KeyPress};
-use super::model::{Model, Prompt, PromptKind};
+use super::model::{Model, Prompt, PromptKind, too_small};
 use super::msg::Msg;
 use super::screens::{doctor, everywhere, fleet, insights, logs, requests, timeline};
 use super::table::Move;
@@ -26,6 +27,7 @@ pub(super) fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Key(press) => return key(model, press),
         Msg::Paste(text) => paste(model, &text),
+        Msg::Click(..) if too_small(model.size) => {}
         Msg::Click(column, row) => return mouse::click(model, column, row),
         Msg::Scroll(rows) if !model.dialogs.is_empty() => return scroll_dialog(model, rows),
         Msg::Scroll(rows) => return everywhere::go(model, Move::By(rows)),
@@ -77,6 +79,11 @@ pub(super) fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
 }
 
 pub(super) fn key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
+    // Nobody agrees to what cannot be seen. What ends the console works everywhere.
+    let ends = model.keymap.resolve(Scope::Global, press) == Some(Action::QuitNow);
+    if too_small(model.size) && !ends {
+        return Vec::new();
+    }
     if !model.dialogs.is_empty() {
         let then = dialogs::press(model, press);
         return then.map(|then| carry_out(model, then)).unwrap_or_default();

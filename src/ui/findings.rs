@@ -61,7 +61,7 @@ fn one(model: &Model, finding: &Finding, place: Place, cells: usize, theme: &The
 }
 
 /// The key of an action, behind that of its screen where that is another one.
-fn keys(model: &Model, action: Action) -> Option<String> {
+pub(super) fn keys(model: &Model, action: Action) -> Option<String> {
     let key = model.keymap.keys(action).first()?.clone();
     match action.info().scope {
         Scope::Screen(screen) if screen != model.screen => {

@@ -78,7 +78,8 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
 
 /// The cause that explains the other findings, where there is one.
 fn why(model: &Model, theme: &Theme) -> Option<Line<'static>> {
-    let unwell = model.screens.fleet.unwell || !model.screens.requests.found.is_empty();
+    let traffic = !model.screens.requests.found.is_empty();
+    let unwell = model.screens.fleet.unwell || traffic || !fleet::failed(model).is_empty();
     if model.screens.fleet.level != Level::Servers || !unwell {
         return None;
     }
@@ -94,8 +95,12 @@ fn why(model: &Model, theme: &Theme) -> Option<Line<'static>> {
     let mut spans = vec![
         span(if finding.gravity == Gravity::Fault { "✖ why  " } else { "▲ why  " }, theme.of(fleet::meaning(finding))),
         span(format!("{whose}: "), theme.title()),
-        Span::raw(finding.fact.clone()),
     ];
+    // Before the fact, whose end is cut off in a narrow terminal.
+    if let Some(key) = finding.remedy.and_then(|remedy| findings::keys(model, remedy.into())) {
+        spans.push(span(format!("{key} "), theme.key()));
+    }
+    spans.push(Span::raw(finding.fact.clone()));
     if found.explains > 0 {
         spans.push(span(format!("  (explains {})", count(found.explains, "other finding")), theme.muted()));
     }

@@ -43,17 +43,14 @@ use ratatui::text::Line;
 pub use theme::Theme;
 
 use crate::console::dialogs::Dialog;
-use crate::console::model::{Model, Viewport};
+use crate::console::model::{self, Model, SMALLEST, Viewport};
 use crate::console::mouse::Hits;
 use crate::console::screens::Screen;
-
-/// The smallest terminal that the console can be used in: columns, rows.
-pub const SMALLEST: (u16, u16) = (40, 10);
 
 /// Draws everything; what there was room for.
 pub fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>) -> Viewport {
     let area = frame.area();
-    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+    if model::too_small((area.width, area.height)) {
         too_small(area, frame.buffer_mut());
         return model.viewport;
     }

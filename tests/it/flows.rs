@@ -87,6 +87,20 @@ fn a_public_client_has_nothing_to_rotate() {
 }
 
 #[test]
+fn nobody_agrees_to_a_plan_that_a_terminal_is_too_small_to_show() {
+    let mut console = Console::new();
+    console.keys("T");
+    console.planned(plans::scale());
+    console.send(Msg::Resize(20, 5));
+    assert_eq!(console.keys("y"), Vec::new(), "it is not seen");
+    assert_eq!(console.keys("q"), Vec::new());
+    console.send(Msg::Resize(80, 24));
+    assert!(!console.keys("y").is_empty(), "it still asks");
+    console.send(Msg::Resize(20, 5));
+    assert!(console.keys("<ctrl-c>").contains(&Effect::Quit), "what ends the console works everywhere");
+}
+
+#[test]
 fn y_confirms_and_nothing_is_sent_before_the_audit_has_it() {
     let mut console = Console::new();
     console.keys("T");

@@ -8,7 +8,6 @@ use quarterdeck::console::effect::Effect;
 use quarterdeck::console::msg::Msg;
 use quarterdeck::console::screens::fleet::Level;
 use quarterdeck::console::screens::{Fetch, Screen, doctor, timeline};
-use quarterdeck::console::update::update;
 use quarterdeck::core::doctor::{Hop, Link, News, State};
 use quarterdeck::core::fleet::{Deployment, Rollout, ServiceEvent};
 use quarterdeck::core::logs::TailState;
@@ -416,7 +415,7 @@ fn the_first_line_of_fleet_is_the_cause_that_explains_the_others() {
     world.fleet.servers.remove(1);
     let console = Console::with(world);
     let line = one(&console);
-    assert!(line.contains("why  weather: out of memory: task 76e049b3 was killed"), "{line}");
+    assert!(line.contains("why  weather: 3 D out of memory: task 76e049b3 was killed"), "{line}");
     assert!(line.contains("explains 1 other finding"), "{line}");
 }
 
@@ -435,23 +434,15 @@ fn a_stack_that_all_share_is_the_cause_of_what_follows() {
 }
 
 #[test]
-fn stacks_are_read_on_fleet_only_where_something_is_wrong() {
-    let asked = |world: World| {
-        let mut console = Console::silent(fixtures::context());
-        console.world = world;
-        let mut effects = update(&mut console.model, Msg::Tick(at(0)));
-        console.answers = true;
-        let mut asked = false;
-        while let Some(effect) = effects.pop() {
-            let Effect::Fetch(read, generation) = effect else { continue };
-            asked |= read == Fetch::Stacks;
-            let answer = console.world.answer(&read);
-            effects.extend(update(&mut console.model, Msg::Loaded(generation, answer)));
-        }
-        asked
-    };
-    assert!(!asked(fixtures::world()), "a healthy fleet needs no stack");
-    assert!(asked(fixtures::trouble()));
+fn a_stuck_stack_of_no_server_is_told_on_fleet_where_all_servers_are_well() {
+    let mut world = World { stacks: stacks::settled(), ..fixtures::world() };
+    let mut stuck = world.stacks[0].clone();
+    stuck.id.name = "quarterdeck-prod-old".into();
+    stuck.status = StackStatus("ROLLBACK_COMPLETE".into());
+    world.stacks.push(stuck);
+    let console = Console::with(world);
+    let line = screen(&console, LARGE).lines().nth(2).unwrap_or_default().to_owned();
+    assert!(line.contains("why  old:") && line.contains("quarterdeck-prod-old is ROLLBACK_COMPLETE"), "{line}");
 }
 
 /// At 80 columns there is no room for words beside the tabs.

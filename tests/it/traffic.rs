@@ -51,14 +51,36 @@ fn a_server_that_refuses_everybody_is_not_called_healthy_though_nobody_follows_i
 }
 
 #[test]
-fn what_was_read_long_ago_says_nothing_of_now() {
+fn what_was_wrong_stands_until_something_newer_is_known_and_its_figures_do_not() {
     let mut console = console(lately("time"));
     console.answers = false;
-    console.tick(60);
-    assert!(row(&console, "time").contains("issuer's keys cannot be read"), "{}", row(&console, "time"));
     console.tick(100);
-    assert!(row(&console, "time").contains("REQ/S=?"), "{}", row(&console, "time"));
+    let told = row(&console, "time");
+    assert!(told.contains("REQ/S=?") && told.contains("issuer's keys cannot be read"), "{told}");
+    console.world.lately = Some(Lately { requests: Requests::default(), ..lately("time") });
+    console.answers = true;
+    console.tick(120);
     assert!(!row(&console, "time").contains("issuer's keys cannot be read"), "{}", row(&console, "time"));
+}
+
+/// The parts of every service failed, and the read as a whole did not.
+#[test]
+fn what_could_not_be_read_again_is_not_called_fresh() {
+    use quarterdeck::console::screens::Screen;
+    use quarterdeck::core::fleet::{Age, Ages};
+    let mut console = Console::new();
+    let error = crate::support::unreachable();
+    let age = |error| Ages { service: Age { at: Some(at(-40)), error }, ..Ages::default() };
+    let fresh = |console: &Console| (Screen::Fleet.info().freshness)(&console.model).unwrap();
+    let both = |console: &mut Console, time, weather| {
+        console.world.fleet.ages = [("time".to_owned(), age(time)), ("weather".to_owned(), age(weather))].into();
+        let seconds = console.model.now.duration_since(at(0)).as_secs() + 10;
+        console.tick(seconds);
+    };
+    both(&mut console, Some(error.clone()), Some(error.clone()));
+    assert_eq!((fresh(&console).read_at, fresh(&console).error), (Some(at(-40)), Some(error.clone())));
+    both(&mut console, Some(error), None);
+    assert_eq!(fresh(&console).error, None, "a part that failed is told with that part");
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn commands(page: &mut String, parent: &Command, path: &str) {
         let own: Vec<&Arg> =
             command.get_arguments().filter(|arg| !arg.is_global_set() && !is_help(arg) && !arg.is_hide_set()).collect();
         let positionals = own.iter().filter(|arg| arg.is_positional()).map(|arg| format!(" {}", positional(arg)));
-        if command.get_subcommands().next().is_none() {
+        if command.get_subcommands().next().is_none() || !(own.is_empty() || command.is_subcommand_required_set()) {
             let _ =
                 write!(page, "\n### `{path}{}`\n\n{}\n", positionals.collect::<String>(), full_stop(&about(command)));
             if !own.is_empty() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use quarterdeck::cloud::ErrorKind;
-use quarterdeck::core::environment::MAX_TASKS;
+use quarterdeck::core::environment::{MAX_TASKS, is_role};
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::core::rights::calls::Job;
@@ -44,7 +44,7 @@ pub struct Global {
     #[arg(long, global = true)]
     pub endpoint_url: Option<String>,
     /// Work on the local cloud; without a command it is started, deployed and opened.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, conflicts_with_all = ["region", "endpoint_url"])]
     pub local: bool,
     /// Leave the local cloud running when the console ends.
     #[arg(long, global = true)]
@@ -173,7 +173,7 @@ pub struct RightsFlags {
     #[arg(value_enum)]
     pub job: RightsJob,
     /// With `deploy` or `publish`: CloudFormation assumes a role, so that the operator needs less; else that of `[deploy] role`.
-    #[arg(long, value_name = "ARN", num_args = 0..=1)]
+    #[arg(long, value_name = "ARN", num_args = 0..=1, value_parser = role)]
     pub with_role: Option<Option<String>>,
     /// The account; else that of the caller.
     #[arg(long, value_name = "ID", value_parser = account)]
@@ -225,6 +225,15 @@ pub enum RightsJob {
     Publish,
     /// What the role needs that CloudFormation assumes for a deploy.
     Cloudformation,
+}
+
+/// The ARN of a role.
+fn role(text: &str) -> Result<String, String> {
+    if is_role(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("the ARN of a role, such as arn:aws:iam::123456789012:role/deploy".to_owned())
+    }
 }
 
 /// Parses the id of an account.

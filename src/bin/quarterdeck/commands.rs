@@ -4,10 +4,12 @@ use crate::cli::{
     Cli, ClientsCommand, CloudCommand, Global, Offline, OperationsCommand, OutputFormat, RotateFlags, ScaleFlags,
     SecretCommand, UsersCommand,
 };
+use crate::config;
 use crate::failure::ProgramFailure;
 use clap::CommandFactory;
 use quarterdeck::cloud::ErrorKind;
 use quarterdeck::console::action::{self, ActionInfo};
+use quarterdeck::console::keymap::Keymap;
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::operation::user::UserChange;
@@ -20,17 +22,24 @@ use quarterdeck::run::{Session, planner};
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn offline(command: &Offline, output: Output) -> Result<Exit, ProgramFailure> {
+pub fn offline(command: &Offline, global: &Global) -> Result<Exit, ProgramFailure> {
     use std::io::Write;
     let mut out = Vec::new();
+    // The keys that hold, with those of the configuration.
+    let keymap = || {
+        let places = config::Places::find();
+        config::load(global.config.as_deref(), global.theme.as_deref(), &places).map(|loaded| loaded.keymap)
+    };
     match command {
-        Offline::Keys if output == Output::Json => {
-            headless::print_json(&action::all().map(key).collect::<Vec<_>>())?;
+        Offline::Keys if output(global) == Output::Json => {
+            let keymap = keymap()?;
+            headless::print_json(&action::all().map(|info| key(info, &keymap)).collect::<Vec<_>>())?;
         }
         Offline::Keys => {
+            let keymap = keymap()?;
             for info in action::all() {
                 let writes = if info.writes { "writes" } else { "" };
-                let (keys, scope) = (info.keys.join(" "), info.scope.title());
+                let (keys, scope) = (keymap.keys(info.action).join(" "), info.scope.title());
                 let line = format!("{keys:<16} {:<18} {scope:<10} {writes:<6} {}\n", info.name, info.doc);
                 out.extend_from_slice(line.as_bytes());
             }
@@ -47,19 +56,19 @@ pub fn offline(command: &Offline, output: Output) -> Result<Exit, ProgramFailure
     }
 }
 
-/// An action and its default keys, as `keys --output json` has them.
+/// An action and its keys, as `keys --output json` has them.
 #[derive(serde::Serialize)]
 struct ActionKeys {
     name: &'static str,
-    keys: &'static [&'static str],
+    keys: Vec<String>,
     scope: &'static str,
     writes: bool,
     doc: &'static str,
 }
 
-fn key(info: &ActionInfo) -> ActionKeys {
-    let ActionInfo { name, keys, scope, writes, doc, .. } = *info;
-    ActionKeys { name, keys, scope: scope.title(), writes, doc }
+fn key(info: &ActionInfo, keymap: &Keymap) -> ActionKeys {
+    let ActionInfo { name, scope, writes, doc, action, .. } = *info;
+    ActionKeys { name, keys: keymap.keys(action), scope: scope.title(), writes, doc }
 }
 
 /// How results are written.
@@ -105,7 +114,7 @@ pub async fn execute(session: &Session, global: &Global, command: CloudCommand) 
             headless::list_secrets(session, &server, output).await?
         }
         CloudCommand::Operations(command) => operations(session, global, command).await?,
-        CloudCommand::Audit => headless::print_audit(session, output)?,
+        CloudCommand::Audit => headless::print_audit(&session.audit, output)?,
         CloudCommand::IamPolicy(flags) => headless::rights(session, &flags.options()?, output).await?,
     };
     Ok(exit)

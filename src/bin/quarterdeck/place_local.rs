@@ -144,12 +144,20 @@ pub async fn attach(start: &Start) -> Result<Session, ProgramFailure> {
 
 /// The local cloud that runs already.
 async fn running() -> Result<Running, ProgramFailure> {
-    let found = local::attach(&LocalOptions::default()).await?;
-    found.ok_or_else(|| {
-        Refusal::new(ErrorKind::NotFound, "the local cloud does not run")
-            .with_hint("start it with `quarterdeck local up`")
-            .into()
-    })
+    if let Some(found) = local::attach(&LocalOptions::default()).await? {
+        return Ok(found);
+    }
+    let status = local::status(&LocalOptions::default()).await?;
+    Err(match status.emulator.filter(|emulator| emulator.running) {
+        Some(hangs) => {
+            let why = format!("the local cloud runs (process {}) and does not answer at {}", hangs.pid, hangs.endpoint);
+            Refusal::new(ErrorKind::Unreachable, why)
+                .with_hint("`quarterdeck local down` and `quarterdeck local up` start it anew")
+        }
+        None => Refusal::new(ErrorKind::NotFound, "the local cloud does not run")
+            .with_hint("start it with `quarterdeck local up`"),
+    }
+    .into())
 }
 
 /// `quarterdeck local …`.
@@ -164,8 +172,12 @@ pub async fn command(start: &Start, command: &Local) -> Result<Exit, ProgramFail
         }
         Local::Down => {
             let stopped = local::down(&LocalOptions::default(), &mut show).await?;
-            let emulator = if stopped.emulator { "yes" } else { "was not running" };
-            progress(&format!("stopped: emulator {emulator}, {} containers", stopped.containers));
+            match output {
+                // Containers that the emulator has removed as it stopped are not counted.
+                Output::Json => headless::print_json(&serde_json::json!({ "emulator": stopped.emulator }))?,
+                Output::Text if stopped.emulator => progress("stopped"),
+                Output::Text => progress("it was not running"),
+            }
             Ok(Exit::Done)
         }
         Local::Status => {

@@ -17,7 +17,7 @@ use crate::core::environment::names;
 use crate::core::finding::{
     Seen, Subject, in_order, of_alarms, of_gone, of_metrics, of_server, of_stacks, running_by_zone,
 };
-use crate::core::fleet::{Attention, Fleet, Health, Server, Task, TaskStatus, Unreadable};
+use crate::core::fleet::{Age, Attention, Fleet, Health, Server, Task, TaskStatus, Unreadable};
 use crate::core::health::{Cause, Finding, findings, verdict_by};
 use crate::core::logs::{Followed, Owners};
 use crate::core::meaning::Meaning;
@@ -100,10 +100,10 @@ const SERVERS: &[Column] = &[
     Column::ending("REVISION", 12, 5),
     Column::text("SCALING", 8, 6),
     Column::text("ZONES", 8, 7),
-    Column::number("REQ/S", 6, 3),
+    Column::number("REQ/S", 6, 4),
     Column::number("ERRORS", 6, 3),
-    Column::number("P95", 6, 3),
-    Column::wide("CAUSE", 16, 3),
+    Column::number("P95", 6, 4),
+    Column::wide("CAUSE", 16, 1),
 ];
 /// Columns counted from request lines, known only while the log is followed.
 const COUNTED: std::ops::Range<usize> = 9..12;
@@ -356,7 +356,8 @@ fn counted(model: &Model, server: &str) -> [Cell; 3] {
         return [Cell::muted("?"), Cell::muted("?"), Cell::muted("?")];
     };
     let figures = requests.server(server, Period::One, until.as_millisecond());
-    let errors = figures.error_percent().map(|percent| format!("{percent:.1}%"));
+    let errors =
+        figures.error_percent().map(|percent| if percent > 0.0 { format!("{percent:.1}%") } else { "0".into() });
     let meaning = if figures.errors > 0 { Meaning::Bad } else { Meaning::Plain };
     [
         Cell::plain(super::requests::rate(figures.rate())),
@@ -465,10 +466,11 @@ pub fn others_unread(model: &Model) -> Option<Unread> {
     Some(Unread { part: Part::Operations, why: why.clone() })
 }
 
-/// What must be fresh: the stacks only where something is not well, because they may say why.
+/// What must be fresh.
 pub(super) fn reads(model: &mut Model) -> Vec<Fetch> {
     let mut reads = vec![Fetch::ANY_FLEET, Fetch::Announced];
-    if model.screens.fleet.unwell && model.context.ours().is_some() {
+    // A stack that is stuck is no server's, and no server shows it.
+    if model.context.ours().is_some() {
         reads.push(Fetch::Stacks);
     }
     reads.extend(measure(model));
@@ -568,12 +570,19 @@ pub(in crate::console) fn drill(model: &mut Model, name: &str) -> Vec<Effect> {
 /// How old what is on the screen is: where servers are read in turn, the oldest of those that are looked at.
 pub(super) fn freshness(model: &Model) -> Option<Freshness> {
     let state = &model.screens.fleet;
-    let read_at = state.remote.get().and_then(|fleet| {
-        let on_screen = state.attention.opened.iter().chain(&state.attention.seen);
-        let on_screen = on_screen.filter_map(|name| fleet.ages.get(name)?.service.at);
-        on_screen.min().or_else(|| fleet.ages.values().filter_map(|ages| ages.service.at).min())
-    });
-    Some(Freshness { read_at: read_at.or(state.remote.read_at()), error: state.remote.error().cloned() })
+    let fleet = state.remote.get();
+    let all = || fleet.iter().flat_map(|fleet| fleet.ages.values()).map(|ages| &ages.service);
+    let looked_at = state.attention.opened.iter().chain(&state.attention.seen);
+    let looked_at: Vec<&Age> = looked_at.filter_map(|name| Some(&fleet?.ages.get(name)?.service)).collect();
+    let services = if looked_at.is_empty() { all().collect() } else { looked_at };
+    let read_at = services.iter().filter_map(|age| age.at).min().or_else(|| all().filter_map(|age| age.at).min());
+    // Where a part alone failed, it is told with that part.
+    let failed = || services.iter().all(|age| age.error.is_some()).then(|| services.first()?.error.clone()).flatten();
+    let unread = || fleet.filter(|fleet| fleet.servers.is_empty())?.unreadable.first().map(|one| one.why.clone());
+    let error = state.remote.error().cloned().or_else(failed).or_else(unread);
+    let never = error.is_some() && services.iter().all(|age| age.at.is_none());
+    let whole = state.remote.read_at().filter(|_| !never || state.remote.error().is_some());
+    Some(Freshness { read_at: read_at.or(whole), error })
 }
 
 /// Seconds between two reads.

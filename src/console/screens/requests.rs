@@ -211,7 +211,7 @@ fn read(model: &Model) -> Option<(&Requests, Timestamp)> {
         return Some((&model.screens.requests.counted, model.now));
     }
     let lately = model.screens.fleet.traffic.get()?;
-    Some((&lately.requests, lately.newest(model.now)?))
+    Some((&lately.requests, lately.newest()?))
 }
 
 /// The requests in which a server's are counted, and up to when; `None` where its own are not read.

@@ -40,7 +40,7 @@ const COLUMNS: &[Column] = &[
     Column::text("TIME", 8, 0),
     Column::text("AGO", 6, 3),
     Column::text("KIND", 11, 0),
-    Column::text("SUBJECT", 10, 0),
+    Column::ending("SUBJECT", 16, 0),
     Column::wide("WHAT", 24, 0),
 ];
 

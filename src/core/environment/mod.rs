@@ -299,7 +299,7 @@ impl DeploySettings {
 }
 
 /// Whether this is `arn:PARTITION:iam::ACCOUNT:role/PATH/NAME`.
-fn is_role(arn: &str) -> bool {
+pub fn is_role(arn: &str) -> bool {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let [arn, partition, "iam", "", account, resource] = parts[..] else { return false };
     let name = resource.strip_prefix("role/").unwrap_or_default();

@@ -73,7 +73,8 @@ impl Finding {
 
     /// Whether this one may be why another is.
     pub fn explains(&self, other: &Self) -> bool {
-        self.id.layer() < other.id.layer() && other.id.layer() != Layer::Advice && self.gravity != Gravity::Note
+        let of_itself = other.id.layer() == Layer::Advice || other.id.of_clients();
+        self.id.layer() < other.id.layer() && !of_itself && self.gravity != Gravity::Note
     }
 }
 

@@ -38,9 +38,9 @@ impl Lately {
         self.until.get(server).copied().filter(|until| now.duration_since(*until) <= CURRENT)
     }
 
-    /// Up to when there may be requests of any server: what was read in part is evidence, too.
-    pub fn newest(&self, now: Timestamp) -> Option<Timestamp> {
-        self.tried.values().copied().max().filter(|until| now.duration_since(*until) <= CURRENT)
+    /// Up to when any server was read: what was wrong then stands until something newer is known.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.until.values().copied().max()
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::operations::tell_unfinished;
 use super::{Exit, Failure, Output, json, line, progress, written};
 use crate::core::operation::PlanRequest;
 use crate::core::operation::record::Entry;
 use crate::core::plan::{Plan, Risk};
+use crate::run::audit::Audit;
 use crate::run::{Session, operate, planner};
 
 /// Makes a plan, prints it and discards its drafts. Nothing is changed.
@@ -61,13 +61,13 @@ pub(super) fn text(plan: &Plan) -> String {
     out.trim_end().to_owned()
 }
 
-/// Prints the audit.
+/// Prints the audit, which is of this machine, wherever its operations went.
 ///
 /// # Errors
 /// When it cannot be read or written.
-pub fn print_audit(session: &Session, output: Output) -> Result<Exit, Failure> {
-    let path = session.audit.path();
-    let contents = session.audit.read().map_err(|error| Failure::Audit { path: path.clone(), error })?;
+pub fn print_audit(audit: &Audit, output: Output) -> Result<Exit, Failure> {
+    let path = audit.path();
+    let contents = audit.read().map_err(|error| Failure::Audit { path: path.clone(), error })?;
     if let Some(trouble) = contents.trouble() {
         progress(&format!("warning: {}: {trouble}", path.display()));
     } else if contents.records.is_empty() {
@@ -88,6 +88,5 @@ pub fn print_audit(session: &Session, output: Output) -> Result<Exit, Failure> {
         };
         written(result)?;
     }
-    tell_unfinished(session);
     Ok(Exit::Done)
 }
