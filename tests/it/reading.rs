@@ -80,8 +80,9 @@ async fn calls_of(services: usize, args: &[&str], code: i32) -> u64 {
 }
 
 #[rstest]
-#[case::status(&["status", "svc-003"], 0, 10)]
-#[case::by_arn(&["status", "arn:aws:ecs:eu-central-1:123456789012:service/quarterdeck-prod/svc-003"], 0, 10)]
+// With its log, its alarms and its figures, as `why`.
+#[case::status(&["status", "svc-003"], 0, 12)]
+#[case::by_arn(&["status", "arn:aws:ecs:eu-central-1:123456789012:service/quarterdeck-prod/svc-003"], 0, 12)]
 #[case::logs(&["logs", "svc-003", "--since", "1m"], 0, 10)]
 // With its log, its alarms and its figures.
 #[case::why(&["why", "svc-003"], 0, 12)]
