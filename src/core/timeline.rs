@@ -238,6 +238,7 @@ fn ended(title: &str, outcome: &Outcome) -> (String, bool) {
     match outcome {
         Outcome::Done => (format!("{title}: done"), false),
         Outcome::Failed { title: step, reason, .. } => (format!("{title}: failed at {step}: {reason}"), true),
+        Outcome::Cancelled { by, what, .. } => (format!("{title}: {by} cancelled it: {what}"), false),
         Outcome::Undone { by } => (format!("{title}: undone by {by}"), false),
         Outcome::Closed { reason } => (format!("{title}: closed: {reason}"), false),
     }

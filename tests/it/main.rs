@@ -49,6 +49,7 @@ mod pty;
 mod publish;
 mod reading;
 mod readme;
+mod rescue;
 mod rights;
 mod sagas;
 mod schedules;
