@@ -24,7 +24,7 @@ use crate::core::identity::Identity;
 use crate::core::image::{EcrImage, Found};
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery, TailUpdate};
-use crate::core::metrics::{Alarm, Query, Series};
+use crate::core::metrics::{Alarm, AlarmChange, Query, Series};
 use crate::core::operation::variable::Variables;
 use crate::core::operation::work::TokenProbe;
 use crate::core::operation::{Announced, Applied, Approved};
@@ -288,6 +288,9 @@ pub trait Insights {
 pub trait Metrics {
     /// The metric alarms whose names begin so, at most some thousands. It takes the right to describe every alarm.
     async fn alarms(&self, prefix: &str) -> CloudResult<Vec<Alarm>>;
+
+    /// The state changes of one metric alarm since then, oldest first. CloudWatch keeps them for thirty days.
+    async fn alarm_changes(&self, alarm: &str, since: jiff::Timestamp) -> CloudResult<Vec<AlarmChange>>;
 
     /// A series for each query, in their order, in points of a minute from `from` to `until`. AWS bills each series
     /// that is asked for; 500 go into a call. One that is denied or fails is `Read::NotRead`; one of which CloudWatch has

@@ -64,6 +64,8 @@ pub(super) struct Executor {
     /// The window of the past that is being read.
     older: Option<JoinHandle<()>>,
     budget: Budget,
+    /// What was read of the past so far.
+    past: Arc<history::Past>,
     /// Stops the query that is running, when a value is sent or this is dropped; and the task that then ends.
     query: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     /// The way to servers that is being gone.
@@ -79,7 +81,20 @@ impl Executor {
     pub(super) fn new(session: Session, outside: Arc<dyn Outside>, places: Arc<dyn Places>, out: Outbox) -> Self {
         let budget = Budget::at(&session.context);
         let broken_off = watch::Sender::new(false);
-        Self { session, outside, places, out, broken_off, tail: None, older: None, budget, query: None, way: None }
+        let past = Arc::new(history::Past::new(budget.clone()));
+        Self {
+            session,
+            outside,
+            places,
+            out,
+            broken_off,
+            tail: None,
+            older: None,
+            budget,
+            past,
+            query: None,
+            way: None,
+        }
     }
 
     /// The session with its place.
@@ -163,9 +178,11 @@ impl Executor {
             return self.fetch_fleet(attention, generation);
         }
         let (session, places, out) = (self.session.clone(), self.places.clone(), self.out.clone());
+        let past = self.past.clone();
         self.read(async move {
-            let answer =
-                tokio::time::timeout(FETCH_LIMIT, answer(&session, &*places, &read)).await.unwrap_or_else(|_| {
+            let answer = tokio::time::timeout(FETCH_LIMIT, answer(&session, &*places, &past, &read))
+                .await
+                .unwrap_or_else(|_| {
                     let message = format!("no answer within {} s", FETCH_LIMIT.as_secs());
                     read.failed(CloudError::new(ErrorKind::TimedOut, first_call(&read), message))
                 });
@@ -388,7 +405,7 @@ fn or_no_cluster(fleet: CloudResult<Fleet>) -> CloudResult<Fleet> {
     }
 }
 
-async fn answer(session: &Session, places: &dyn Places, read: &Fetch) -> Answer {
+async fn answer(session: &Session, places: &dyn Places, past: &history::Past, read: &Fetch) -> Answer {
     let cloud = &session.cloud;
     match read {
         Fetch::Identity => Answer::Identity(cloud.identity().await),
@@ -404,7 +421,7 @@ async fn answer(session: &Session, places: &dyn Places, read: &Fetch) -> Answer 
             let now = jiff::Timestamp::now();
             Answer::Measured(metrics::read(session, servers, now.checked_add(ahead).unwrap_or(now)).await)
         }
-        Fetch::History(stretch) => Answer::History(history::read(session, stretch).await),
+        Fetch::History(stretch) => Answer::History(history::read(session, past, stretch).await),
         Fetch::Clients => Answer::Clients(read::clients(session).await),
         Fetch::Users => Answer::Users(read::users(session, "").await),
         Fetch::Clusters => Answer::Clusters(cloud.clusters().await),

@@ -42,6 +42,7 @@ mod metrics;
 mod mouse;
 mod others;
 mod packaging;
+mod past;
 mod places;
 mod private;
 mod protocol;

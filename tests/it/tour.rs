@@ -67,7 +67,7 @@ impl Part {
             C::DescribeStacks | C::DescribeStackEvents | C::ListStackResources => Self::Reads,
             C::ListUserPoolClients | C::DescribeUserPoolClient | C::ListUserPoolClientSecrets => Self::Reads,
             C::ListSecrets => Self::Reads,
-            C::GetMetricData | C::DescribeAlarms => Self::Reads,
+            C::GetMetricData | C::DescribeAlarms | C::DescribeAlarmHistory => Self::Reads,
             C::DescribeSecret | C::GetSecretValue | C::Token | C::ToolsList => Self::Secrets,
             C::ListTaskDefinitions => Self::Revisions,
             C::DescribeLogGroups | C::FilterLogEvents | C::StartLiveTail => Self::Logs,
@@ -184,6 +184,7 @@ async fn reads(session: &Session) -> String {
         cloud.stacks("quarterdeck-prod-", "eu-central-1").await,
         cloud.stack(&stack("time")).await,
     );
+    said += &format!("{:?}\n", cloud.alarm_changes("quarterdeck-prod-time-5xx", Timestamp::UNIX_EPOCH).await);
     said += &format!("{:?}\n", metrics::read(session, &["time".to_owned()], Timestamp::UNIX_EPOCH).await);
     let clients = cloud.clients("eu-central-1_pool", "prod").await;
     said += &format!("{clients:?}\n{:?}\n", serde_json::to_string(&clients.as_ref().ok()));

@@ -11,6 +11,7 @@ use crate::console::model::Model;
 use crate::console::operations;
 use crate::console::remote::{Ask as _, Remote};
 use crate::console::table::{Cell, Column, Row, Table};
+use crate::core::environment::names;
 use crate::core::meaning::Meaning;
 use crate::core::operation::PlanRequest;
 use crate::core::stack::{Stack, StackDetail, StackRef, StackResource, StackStatus};
@@ -195,6 +196,15 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
 /// Whether a stack of this name is there, as far as is known.
 pub(super) fn may_show(model: &Model, name: &str) -> bool {
     model.screens.stack.remote.get().is_none_or(|stacks| stacks.iter().any(|stack| stack.id.name == name))
+}
+
+/// Whether a stack of this name is known to be there, or may be because no stack was read yet and all have such one.
+pub(super) fn is_there(model: &Model, name: &str) -> bool {
+    let known = model.screens.stack.remote.get();
+    known.map_or_else(
+        || name == names::stack(&model.context.environment, "platform"),
+        |stacks| stacks.iter().any(|stack| stack.id.name == name),
+    )
 }
 
 /// Shows the resources and events of a stack.

@@ -103,6 +103,7 @@ calls! {
     ListSecrets "secretsmanager:ListSecrets" Everything [Watch];
     GetMetricData "cloudwatch:GetMetricData" Everything [Watch];
     DescribeAlarms "cloudwatch:DescribeAlarms" Everything [Watch];
+    DescribeAlarmHistory "cloudwatch:DescribeAlarmHistory" Everything [Watch];
 
     DescribeLogGroups "logs:DescribeLogGroups" Everything [Logs];
     FilterLogEvents "logs:FilterLogEvents" LogGroups [Logs];
