@@ -39,8 +39,8 @@ const KEPT: i64 = 8 * 24 * 60 * 60 * 1_000;
 /// The event log of a cluster, as far as it was read. Times are in milliseconds of the epoch.
 #[derive(Debug, Clone, Default)]
 pub struct EventLog {
-    /// By time and by the id of the event: EventBridge may deliver one twice, and it is read more than once.
-    events: BTreeMap<(i64, String), Told>,
+    /// By the id of the event, with its time: EventBridge may deliver one twice, and it is read more than once.
+    events: BTreeMap<String, (i64, Told)>,
     /// All that came from the first of these on and before the second was read.
     read: Option<(i64, i64)>,
 }
@@ -70,7 +70,7 @@ impl EventLog {
     /// Takes an event of the log, at its time there.
     pub fn take(&mut self, at: i64, message: &str) {
         if let Some((id, told)) = told_by(message) {
-            self.events.insert((at, id), told);
+            self.events.entry(id).or_insert((at, told));
         }
     }
 
@@ -80,13 +80,15 @@ impl EventLog {
         let last = last.max(until);
         let first = first.min(from).max(last.saturating_sub(KEPT));
         self.read = Some((first, last));
-        self.events = self.events.split_off(&(first, String::new()));
+        self.events.retain(|_, (at, _)| *at >= first);
     }
 
     /// What it tells since then.
     pub fn since(&self, since: i64) -> Captured {
         let mut captured = Captured::default();
-        for told in self.events.range((since, String::new())..).map(|(_, told)| told) {
+        let mut wanted: Vec<&(i64, Told)> = self.events.values().filter(|(at, _)| *at >= since).collect();
+        wanted.sort_by_key(|(at, _)| *at);
+        for (_, told) in wanted {
             match told {
                 Told::Stop(task) => captured.stopped.push((**task).clone()),
                 Told::Moment(moment) => captured.moments.push(moment.clone()),
