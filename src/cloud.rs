@@ -19,12 +19,12 @@ use crate::core::client::{ClientList, Holder, StoredSecret};
 use crate::core::destination::Cluster;
 use crate::core::doctor::{Ask, Heard};
 pub use crate::core::error::{CloudError, CloudResult, ErrorKind};
-use crate::core::fleet::{Attention, Fleet, Task, TaskDefinition};
+use crate::core::fleet::{Attention, Fleet, ServiceDeployment, Task, TaskDefinition};
 use crate::core::identity::Identity;
 use crate::core::image::{EcrImage, Found};
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery, TailUpdate};
-use crate::core::metrics::{Alarm, Query, Series};
+use crate::core::metrics::{Alarm, AlarmChange, Query, Series};
 use crate::core::operation::variable::Variables;
 use crate::core::operation::work::TokenProbe;
 use crate::core::operation::{Announced, Applied, Approved};
@@ -148,6 +148,12 @@ pub trait Services {
     /// One task by ARN; `None` if ECS does not know it, which it forgets an hour after it has stopped.
     async fn task(&self, cluster: &str, arn: &str) -> CloudResult<Option<Task>>;
 
+    /// The newest twenty service deployments of a service, newest first. Services that others than ECS deploy have none.
+    async fn service_deployments(&self, cluster: &str, service: &str) -> CloudResult<Vec<ServiceDeployment>>;
+
+    /// One service deployment by its ARN; `None` if ECS does not know it, or not any more.
+    async fn service_deployment(&self, arn: &str) -> CloudResult<Option<ServiceDeployment>>;
+
     /// The operations that are announced on a cluster, by their ids' order, which is that of time. A cluster
     /// that does not exist announces none.
     async fn announced(&self, cluster: &str) -> CloudResult<Vec<Announced>>;
@@ -171,8 +177,8 @@ pub trait Stacks {
     /// the account, so its time limit is for each page. It takes the right to describe every stack.
     async fn stacks(&self, prefix: &str, region: &str) -> CloudResult<Vec<Stack>>;
 
-    /// Resources and events of a stack: those of its newest change, and at least the newest 200. Works by
-    /// ARN for a deleted one.
+    /// Resources and events of a stack: those of its newest change, and at least the newest 200; and the same of the
+    /// stacks in it that failed with it. Works by ARN for a deleted one.
     async fn stack_detail(&self, stack: &StackRef) -> CloudResult<StackDetail>;
 }
 
@@ -282,6 +288,9 @@ pub trait Insights {
 pub trait Metrics {
     /// The metric alarms whose names begin so, at most some thousands. It takes the right to describe every alarm.
     async fn alarms(&self, prefix: &str) -> CloudResult<Vec<Alarm>>;
+
+    /// The state changes of one metric alarm since then, oldest first. CloudWatch keeps them for thirty days.
+    async fn alarm_changes(&self, alarm: &str, since: jiff::Timestamp) -> CloudResult<Vec<AlarmChange>>;
 
     /// A series for each query, in their order, in points of a minute from `from` to `until`. AWS bills each series
     /// that is asked for; 500 go into a call. One that is denied or fails is `Read::NotRead`; one of which CloudWatch has

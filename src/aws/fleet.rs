@@ -11,7 +11,7 @@ use super::convert::text;
 use super::ecs::{Described, Service, last_part};
 use crate::cloud::{CloudResult, ErrorKind, Services};
 use crate::core::destination::Cluster;
-use crate::core::fleet::{Attention, Bounds, Fleet, Server, Task, TaskDefinition};
+use crate::core::fleet::{Attention, Bounds, Fleet, Server, ServiceDeployment, Task, TaskDefinition};
 use crate::core::logs::ContainerLog;
 use crate::core::operation::Announced;
 use crate::core::pace::Usage;
@@ -100,6 +100,14 @@ impl Services for AwsCloud {
 
     async fn clusters(&self) -> CloudResult<Vec<Cluster>> {
         self.within("ecs:ListClusters", self.read_clusters()).await
+    }
+
+    async fn service_deployments(&self, cluster: &str, service: &str) -> CloudResult<Vec<ServiceDeployment>> {
+        self.within("ecs:ListServiceDeployments", self.read_service_deployments(cluster, service)).await
+    }
+
+    async fn service_deployment(&self, arn: &str) -> CloudResult<Option<ServiceDeployment>> {
+        self.within("ecs:DescribeServiceDeployments", self.read_service_deployment(arn)).await
     }
 
     fn usage(&self) -> Vec<(&'static str, Usage)> {

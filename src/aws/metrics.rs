@@ -1,19 +1,22 @@
 //! CloudWatch: figures of the last hour, and alarms.
 
 use async_trait::async_trait;
-use aws_sdk_cloudwatch::types::{AlarmType, Dimension, Metric, MetricAlarm, MetricDataQuery, MetricStat, ScanBy};
+use aws_sdk_cloudwatch::types::{
+    AlarmHistoryItem, AlarmType, Dimension, HistoryItemType, Metric, MetricAlarm, MetricDataQuery, MetricStat, ScanBy,
+};
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use super::AwsCloud;
-use super::convert::{text, time};
+use super::convert::{some_text, text, time};
 use super::pacer::Api;
 use crate::cloud::{CloudError, CloudResult, ErrorKind, Metrics};
-use crate::core::metrics::{Alarm, PERIOD, Query, SERIES, Series};
+use crate::core::metrics::{Alarm, AlarmChange, AlarmState, PERIOD, Query, SERIES, Series};
 use crate::core::unread::Read;
 
 const DATA: &str = "cloudwatch:GetMetricData";
 const ALARMS: &str = "cloudwatch:DescribeAlarms";
+const HISTORY: &str = "cloudwatch:DescribeAlarmHistory";
 /// Most alarms on a page (API reference, DescribeAlarms).
 const PAGE: i32 = 100;
 /// Pages after which a list is taken for one that does not end.
@@ -23,6 +26,10 @@ const PAGES: usize = 100;
 impl Metrics for AwsCloud {
     async fn alarms(&self, prefix: &str) -> CloudResult<Vec<Alarm>> {
         self.within(ALARMS, self.alarms_named(prefix)).await
+    }
+
+    async fn alarm_changes(&self, alarm: &str, since: Timestamp) -> CloudResult<Vec<AlarmChange>> {
+        self.within(HISTORY, self.changes_of(alarm, since)).await
     }
 
     async fn measured(&self, queries: &[Query], from: Timestamp, until: Timestamp) -> CloudResult<Vec<Read<Series>>> {
@@ -49,6 +56,24 @@ impl AwsCloud {
             }
         }
         Err(endless(ALARMS))
+    }
+
+    /// The history has one budget with the descriptions, which is low.
+    async fn changes_of(&self, alarm: &str, since: Timestamp) -> CloudResult<Vec<AlarmChange>> {
+        let call = self.read.metrics.describe_alarm_history().alarm_name(alarm).alarm_types(AlarmType::MetricAlarm);
+        let call = call.history_item_type(HistoryItemType::StateUpdate).scan_by(ScanBy::TimestampAscending);
+        let call = call.start_date(DateTime::from_secs(since.as_second())).max_records(PAGE);
+        let (mut changes, mut token) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let call = call.clone().set_next_token(token);
+            let page = self.paced(Api::Alarms, HISTORY, || call.clone().send()).await?;
+            changes.extend(page.alarm_history_items().iter().filter_map(|item| change(alarm, item)));
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(changes);
+            }
+        }
+        Err(endless(HISTORY))
     }
 
     /// At most [`SERIES`] series, in the order of their queries. One that CloudWatch denies or fails is not read; the
@@ -113,6 +138,20 @@ fn wire(index: usize, query: &Query) -> MetricDataQuery {
     let period = i32::try_from(PERIOD).unwrap_or(60);
     let stat = MetricStat::builder().metric(metric).period(period).stat(query.statistic).build();
     MetricDataQuery::builder().id(format!("s{index}")).metric_stat(stat).build()
+}
+
+/// A state change, as its JSON tells it (CloudWatch user guide, "Alarm history"); `None` of what is none.
+fn change(alarm: &str, item: &AlarmHistoryItem) -> Option<AlarmChange> {
+    let data: serde_json::Value = serde_json::from_str(item.history_data()?).ok()?;
+    let state = |key: &str| Some(AlarmState::from(text(data[key]["stateValue"].as_str()).as_str()));
+    data["newState"]["stateValue"].as_str()?;
+    Some(AlarmChange {
+        alarm: alarm.to_owned(),
+        at: time(item.timestamp())?,
+        from: state("oldState")?,
+        to: state("newState")?,
+        reason: some_text(data["newState"]["stateReason"].as_str()),
+    })
 }
 
 fn alarm(found: &MetricAlarm) -> Alarm {

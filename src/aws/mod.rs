@@ -34,6 +34,7 @@ mod profiles;
 mod reach;
 mod scaling;
 mod secrets;
+mod service_deployments;
 mod silence;
 mod stacks;
 mod tail;

@@ -45,6 +45,8 @@ apis! {
     Definitions "ECS task definitions" 50.0 20.0;
     /// DescribeClusters.
     Clusters "ECS clusters" 50.0 20.0;
+    /// ListServiceDeployments and DescribeServiceDeployments, for which AWS publishes no rate: ours is low.
+    Deployments "ECS deployments" 20.0 5.0;
     /// All that describe of Elastic Load Balancing.
     Balancers "load balancers" 40.0 10.0;
     /// DescribeScalableTargets, for which AWS publishes no rate: ours is low.

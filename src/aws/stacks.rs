@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use aws_sdk_cloudformation::types as sdk;
+use futures::future::BoxFuture;
 
 use super::AwsCloud;
 use super::clients::CloudFormation;
 use super::convert::{some_text, text, time};
 use crate::cloud::{CloudResult, ErrorKind, Stacks};
-use crate::core::stack::{Stack, StackDetail, StackEvent, StackRef, StackResource, StackStatus};
+use crate::core::stack::{Nested, STACK, Stack, StackDetail, StackEvent, StackRef, StackResource, StackStatus};
 
 /// Events of a stack that are kept in any case: those of the newest change may be fewer.
 const EVENTS: usize = 200;
+/// Nested stacks that are read of a stack. One that fails takes the others of its stack down with it.
+const NESTED: usize = 5;
 /// Most pages of events that are read for the newest change.
 const PAGES: usize = 20;
 
@@ -60,7 +63,31 @@ impl AwsCloud {
             Err(error) if error.kind == ErrorKind::NotFound => Vec::new(),
             other => other?,
         };
-        Ok(StackDetail { resources, events })
+        let nested = self.nested(stack, &resources).await?;
+        Ok(StackDetail { resources, events, nested })
+    }
+
+    /// The nested stacks whose update failed, and theirs: what of them failed is told by nobody else.
+    fn nested<'a>(
+        &'a self,
+        stack: &'a StackRef,
+        resources: &'a [StackResource],
+    ) -> BoxFuture<'a, CloudResult<Vec<Nested>>> {
+        let failed = resources.iter().filter(|one| one.kind == STACK && one.status.0 == "UPDATE_FAILED").take(NESTED);
+        let failed: Vec<&StackResource> = failed.collect();
+        Box::pin(async move {
+            let mut all = Vec::new();
+            for one in failed {
+                // The id of a nested stack is its ARN, and has its name in the last part but one.
+                let Some(arn) = one.physical_id.as_deref() else { continue };
+                let Some(name) = arn.rsplit('/').nth(1) else { continue };
+                let inner = StackRef { name: arn.to_owned(), region: stack.region.clone() };
+                let status = self.read_stack(&inner).await?.map(|found| found.status);
+                let detail = self.read_stack_detail(&inner).await?;
+                all.push(Nested { logical_id: one.logical_id.clone(), name: name.to_owned(), status, detail });
+            }
+            Ok(all)
+        })
     }
 
     async fn resources(&self, stack: &StackRef) -> CloudResult<Vec<StackResource>> {

@@ -152,6 +152,9 @@ actions! {
         => |model| fleet::plan(model, |server| PlanRequest::Rollback { server, revision: None });
     StopTask "stop-task" on_fleet ["X"] writes "stop the selected task; its service replaces it" => fleet::stop_task;
 
+    StopDeployment "stop-deployment" on_fleet ["H"] writes "stop the deployment under way; ECS goes back to the revision before"
+        => |model| fleet::plan(model, |server| PlanRequest::StopDeployment { server });
+
     Pause "pause" on_logs ["space"] reads "pause, or follow again (AWS bills live tails by the minute)" => logs::act::pause;
     Search "search" on_logs [] reads "search (same as filter: /)" => everywhere::filter;
     NextMatch "next-match" on_logs ["n"] reads "next match" => logs::act::next_match;
@@ -178,6 +181,8 @@ actions! {
     StackEvents "stack-events" on_stack ["e"] reads "events of the selected stack" => stack::events;
     Deploy "deploy" on_stack ["D"] writes "plan a deploy of the environment, then apply it"
         => |model| operations::plan(model, PlanRequest::Deploy { servers: Vec::new() });
+    CancelUpdate "cancel-update" on_stack ["C"] writes "cancel the update of the selected stack" => stack::cancel_update;
+    ContinueRollback "continue-rollback" on_stack ["R"] writes "go on with a rollback that failed" => stack::continue_rollback;
     Destroy "destroy" on_stack ["K"] writes "delete the whole environment (typed name)"
         => |model| operations::plan(model, PlanRequest::Destroy);
 
@@ -248,6 +253,10 @@ pub struct Here {
     particular: bool,
     found: bool,
     marked: bool,
+    /// Whether something is under way that can be stopped: a deployment, or the update of the selected stack.
+    under_way: bool,
+    /// Whether the rollback of the selected stack has failed.
+    stuck: bool,
 }
 
 impl Here {
@@ -258,13 +267,17 @@ impl Here {
             let selected = fleet::selects(model);
             let task = fleet::opened(model).and_then(|_| fleet::selected_task(model));
             let particular = task.is_some_and(|task| !task.stopped());
-            return Self { row: selected, selected, particular, ..here };
+            let under_way = selected && model.screens.fleet.changing();
+            return Self { row: selected, selected, particular, under_way, ..here };
         }
         let row = everywhere::any(model);
+        let stack = (model.screen == Screen::Stack).then(|| stack::selected(model)).flatten();
+        let under_way = stack.is_some_and(|stack| stack.status.cancellable());
+        let stuck = stack.is_some_and(|stack| stack.status.rollback_failed());
         let (selected, particular) = match model.screen {
             Screen::Stack => {
                 let stacks = model.screens.stack.remote.get();
-                (row || stack::selected(model).is_some(), stacks.is_none_or(|stacks| !stacks.is_empty()))
+                (row || stack.is_some(), stacks.is_none_or(|stacks| !stacks.is_empty()))
             }
             Screen::Clients => {
                 let client = clients::selected(model);
@@ -279,7 +292,7 @@ impl Here {
             Screen::Doctor => (row, model.screens.doctor.going().is_none()),
             Screen::Fleet | Screen::Logs | Screen::Requests | Screen::Insights => (row, row),
         };
-        Self { row, selected, particular, ..here }
+        Self { row, selected, particular, under_way, stuck, ..here }
     }
 
     /// Whether an action leads somewhere now: the footer names no other one.
@@ -292,6 +305,8 @@ impl Here {
             A::TimelineDescribe | A::DoctorDescribe | A::UserDescribe => self.selected,
             A::SignOut | A::SwitchUser => self.particular,
             A::StopTask | A::Destroy | A::Rotate | A::TimelineLogs | A::DoctorAgain => self.particular,
+            A::StopDeployment | A::CancelUpdate => self.under_way,
+            A::ContinueRollback => self.stuck,
             A::NextMatch | A::PreviousMatch => self.found,
             A::NextMark | A::PreviousMark => self.marked,
             _ => true,
@@ -307,8 +322,9 @@ impl From<Remedy> for Action {
             Remedy::Events => Self::Events,
             Remedy::Scale => Self::Scale,
             Remedy::Rollback => Self::Rollback,
+            Remedy::Stop => Self::StopDeployment,
             Remedy::Deploy => Self::Deploy,
-            Remedy::Stacks => Self::Show(Screen::Stack),
+            Remedy::Stacks | Remedy::Continue => Self::Show(Screen::Stack),
             Remedy::Requests => Self::Show(Screen::Requests),
         }
     }

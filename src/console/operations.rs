@@ -91,6 +91,7 @@ fn changed(model: &mut Model, id: &str, title: &str, phase: &Phase) {
             Notice::Good(format!("{title}: {proof}"))
         }
         Phase::Ended(Outcome::Failed { title: step, reason, .. }) => Notice::Bad(format!("{title}: {step}: {reason}")),
+        Phase::Ended(Outcome::Cancelled { by, what, .. }) => Notice::Bad(format!("{title}: {by} cancelled it: {what}")),
         Phase::Ended(Outcome::Undone { .. }) => Notice::Good(format!("{title}: taken back")),
         Phase::Ended(Outcome::Closed { reason }) => Notice::Good(format!("{title}: closed: {reason}")),
         Phase::Refused(reason) => Notice::Bad(format!("{title}: {reason}")),

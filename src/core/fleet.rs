@@ -10,10 +10,11 @@ pub use self::accepts::Wish;
 pub use self::ages::{Age, Ages};
 pub use self::attention::Attention;
 pub use self::balancer::{Balancer, Counted, Served, TargetGroup};
+pub use self::service_deployment::ServiceDeployment;
 pub use self::shape::Shape;
 pub use self::word::{
-    Controller, DeploymentStatus, Health, Rollout, Scheduling, ServiceStatus, StopCode, Strategy, TargetState,
-    TaskStatus,
+    Controller, DeploymentStatus, Health, Rollout, Scheduling, ServiceDeploymentStatus, ServiceStatus, StopCode,
+    Strategy, TargetState, TaskStatus,
 };
 use super::error::{CloudError, ErrorKind};
 use super::logs::ContainerLog;
@@ -23,6 +24,7 @@ mod accepts;
 mod ages;
 mod attention;
 mod balancer;
+mod service_deployment;
 mod shape;
 mod word;
 

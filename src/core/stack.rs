@@ -65,7 +65,7 @@ impl StackStatus {
 
     /// Whether CloudFormation takes a change set for it (its user guide, "Stack status codes").
     pub fn updatable(&self) -> bool {
-        !self.absent() && !self.busy() && self.dead_end().is_none() && self.0 != "UPDATE_ROLLBACK_FAILED"
+        !self.absent() && !self.busy() && self.dead_end().is_none() && !self.rollback_failed()
     }
 
     /// It has resources and takes no change.
@@ -76,6 +76,24 @@ impl StackStatus {
     /// The stack has no resources: it was never created, or is gone.
     pub fn absent(&self) -> bool {
         matches!(self.0.as_str(), "REVIEW_IN_PROGRESS" | "DELETE_COMPLETE")
+    }
+
+    /// An update is under way that can be cancelled (CloudFormation API reference, CancelUpdateStack).
+    pub fn cancellable(&self) -> bool {
+        self.0 == "UPDATE_IN_PROGRESS"
+    }
+
+    /// An update is being taken back, or was.
+    pub fn taken_back(&self) -> bool {
+        matches!(
+            self.0.as_str(),
+            "UPDATE_ROLLBACK_IN_PROGRESS" | "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS" | "UPDATE_ROLLBACK_COMPLETE"
+        )
+    }
+
+    /// The way back from an update failed, and can be gone on with (ContinueUpdateRollback).
+    pub fn rollback_failed(&self) -> bool {
+        self.0 == "UPDATE_ROLLBACK_FAILED"
     }
 
     /// The last change succeeded.
@@ -130,6 +148,64 @@ pub struct StackDetail {
     pub resources: Vec<StackResource>,
     /// Newest first: those of the newest change, and some before it.
     pub events: Vec<StackEvent>,
+    /// Stacks in it that failed with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nested: Vec<Nested>,
+}
+
+/// A stack that is a resource of another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nested {
+    /// Its name in the template of the other one.
+    pub logical_id: String,
+    /// Its own name.
+    pub name: String,
+    /// `None` where it does not exist any more.
+    pub status: Option<StackStatus>,
+    pub detail: StackDetail,
+}
+
+/// A resource that could not be rolled back, and that CloudFormation may be told to leave as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skip {
+    /// As CloudFormation wants it named: `LogicalId`, or `NestedStackName.LogicalId`.
+    pub name: String,
+    /// Such as `AWS::ECS::Service`.
+    pub kind: String,
+    /// Why it could not be rolled back, in CloudFormation's words.
+    pub reason: Option<String>,
+}
+
+/// The type of a nested stack, and of a stack in its own events.
+pub const STACK: &str = "AWS::CloudFormation::Stack";
+
+impl StackDetail {
+    /// The resources whose rollback failed, those of nested stacks included. CloudFormation skips only what is in
+    /// `UPDATE_FAILED` because the rollback failed, not what failed before it; a nested stack itself only where it is
+    /// deleted (API reference, ContinueUpdateRollback, ResourcesToSkip).
+    pub fn skips(&self) -> Vec<Skip> {
+        self.skips_of(None)
+    }
+
+    fn skips_of(&self, nested: Option<&str>) -> Vec<Skip> {
+        let began = |event: &StackEvent| event.kind == STACK && event.status.0 == "UPDATE_ROLLBACK_IN_PROGRESS";
+        // Where the beginning of the rollback was not read, what is failed now is all that is known.
+        let since = self.events.iter().position(began).map(|at| &self.events[..at]);
+        let fails = |one: &&StackEvent, id: &str| one.logical_id == id && one.status.0 == "UPDATE_FAILED";
+        let in_rollback = |id: &str| since.is_none_or(|events| events.iter().any(|event| fails(&event, id)));
+        let gone = |id: &str| {
+            let of = self.nested.iter().find(|nested| nested.logical_id == id);
+            of.is_some_and(|nested| nested.status.as_ref().is_none_or(|status| status.0.starts_with("DELETE_")))
+        };
+        let failed = self.resources.iter().filter(|one| one.status.0 == "UPDATE_FAILED");
+        let failed = failed.filter(|one| in_rollback(&one.logical_id) && (one.kind != STACK || gone(&one.logical_id)));
+        let own = failed.map(|one| Skip {
+            name: nested.map_or_else(|| one.logical_id.clone(), |stack| format!("{stack}.{}", one.logical_id)),
+            kind: one.kind.clone(),
+            reason: one.reason.clone(),
+        });
+        own.chain(self.nested.iter().flat_map(|one| one.detail.skips_of(Some(&one.name)))).collect()
+    }
 }
 
 /// What a change set would do to one resource.

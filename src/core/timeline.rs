@@ -1,5 +1,5 @@
-//! What happened, from everything that keeps a history: deployments, task stops, service events, stack events and the
-//! operations of this machine, merged by time.
+//! What happened, from everything that keeps a history: deployments, task stops, service events, alarms, stack events
+//! and the operations of this machine, merged by time.
 
 pub mod capture;
 
@@ -10,9 +10,11 @@ use serde::Serialize;
 
 use capture::Captured;
 
+use super::environment::names;
 use super::finding::{Id, of_stop};
 use super::fleet::{Deployment, Fleet, Rollout, Server, StopCode, Task};
 use super::identity::Context;
+use super::metrics::{AlarmChange, AlarmState};
 use super::operation::About;
 use super::operation::record::{Entry as Audited, Outcome, Record};
 use super::stack::{StackDetail, StackEvent};
@@ -41,6 +43,8 @@ pub struct History {
     pub moments: Vec<Moment>,
     /// What the event log of the cluster tells; `None` where there is none, or it was not read.
     pub captured: Option<Captured>,
+    /// Why nothing was captured, where that is so.
+    pub not_captured: Option<String>,
     /// What could not be read, and why.
     pub gaps: Vec<String>,
 }
@@ -114,6 +118,8 @@ pub enum Kind {
     Task,
     /// An event of an ECS service.
     Event,
+    /// An alarm of CloudWatch.
+    Alarm,
 }
 
 impl Kind {
@@ -124,6 +130,7 @@ impl Kind {
             Self::Deployment => "deployment",
             Self::Task => "task",
             Self::Event => "event",
+            Self::Alarm => "alarm",
         }
     }
 }
@@ -203,6 +210,20 @@ pub fn of_stack(name: &str, detail: &StackDetail) -> Vec<Moment> {
     detail.events.iter().map(one).collect()
 }
 
+/// The state changes of alarms, each of the server or the part of the environment that it is named after.
+pub fn of_alarms(changes: &[AlarmChange], environment: &str) -> Vec<Moment> {
+    let prefix = names::stack_prefix(environment);
+    let one = |change: &AlarmChange| {
+        let AlarmChange { alarm, at, from, to, reason } = change;
+        let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let own = alarm.strip_prefix(&prefix).and_then(|rest| rest.rsplit_once('-'));
+        let (subject, name) = own.unwrap_or((alarm, alarm));
+        let what = format!("alarm {name} went from {} to {}{reason}", from.word(), to.word());
+        Moment::new(*at, Kind::Alarm, subject, what, *to == AlarmState::Alarm)
+    };
+    changes.iter().map(one).collect()
+}
+
 /// The operations of this machine in this place: how each began, paused and ended. Of one server those that touch it.
 pub fn of_audit(records: &[Record], place: &Context, server: Option<&str>) -> Vec<Moment> {
     let mut titles: BTreeMap<&str, String> = BTreeMap::new();
@@ -238,6 +259,7 @@ fn ended(title: &str, outcome: &Outcome) -> (String, bool) {
     match outcome {
         Outcome::Done => (format!("{title}: done"), false),
         Outcome::Failed { title: step, reason, .. } => (format!("{title}: failed at {step}: {reason}"), true),
+        Outcome::Cancelled { by, what, .. } => (format!("{title}: {by} cancelled it: {what}"), false),
         Outcome::Undone { by } => (format!("{title}: undone by {by}"), false),
         Outcome::Closed { reason } => (format!("{title}: closed: {reason}"), false),
     }

@@ -64,12 +64,27 @@ pub(super) struct Executor {
     /// The window of the past that is being read.
     older: Option<JoinHandle<()>>,
     budget: Budget,
-    /// Reads requests where no tail does.
-    watch: traffic::Watch,
+    /// What reads go on from.
+    kept: Kept,
     /// Stops the query that is running, when a value is sent or this is dropped; and the task that then ends.
     query: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     /// The way to servers that is being gone.
     way: Option<JoinHandle<()>>,
+}
+
+/// What reads go on from: what was read once is not read again.
+#[derive(Clone)]
+struct Kept {
+    /// Requests, where no tail reads them.
+    watch: traffic::Watch,
+    /// The past so far.
+    past: Arc<history::Past>,
+}
+
+impl Kept {
+    fn new(budget: &Budget) -> Self {
+        Self { watch: traffic::Watch::new(budget.clone()), past: Arc::new(history::Past::new(budget.clone())) }
+    }
 }
 
 /// Text that is taken of a window of the past, in bytes; the rest is read with the next one.
@@ -80,9 +95,9 @@ const LEAVING: Duration = Duration::from_secs(3);
 impl Executor {
     pub(super) fn new(session: Session, outside: Arc<dyn Outside>, places: Arc<dyn Places>, out: Outbox) -> Self {
         let budget = Budget::at(&session.context);
-        let (broken_off, watch) = (watch::Sender::new(false), traffic::Watch::new(budget.clone()));
+        let (broken_off, kept) = (watch::Sender::new(false), Kept::new(&budget));
         let (tail, older, query, way) = (None, None, None, None);
-        Self { session, outside, places, out, broken_off, tail, older, budget, watch, query, way }
+        Self { session, outside, places, out, broken_off, tail, older, budget, kept, query, way }
     }
 
     /// The session with its place.
@@ -166,9 +181,9 @@ impl Executor {
             return self.fetch_fleet(attention, generation);
         }
         let (session, places, out) = (self.session.clone(), self.places.clone(), self.out.clone());
-        let watch = self.watch.clone();
+        let kept = self.kept.clone();
         self.read(async move {
-            let reading = answer(&session, &*places, &watch, &read);
+            let reading = answer(&session, &*places, &kept, &read);
             let answer = tokio::time::timeout(FETCH_LIMIT, reading).await.unwrap_or_else(|_| {
                 let message = format!("no answer within {} s", FETCH_LIMIT.as_secs());
                 read.failed(CloudError::new(ErrorKind::TimedOut, first_call(&read), message))
@@ -393,7 +408,7 @@ fn or_no_cluster(fleet: CloudResult<Fleet>) -> CloudResult<Fleet> {
     }
 }
 
-async fn answer(session: &Session, places: &dyn Places, watch: &traffic::Watch, read: &Fetch) -> Answer {
+async fn answer(session: &Session, places: &dyn Places, kept: &Kept, read: &Fetch) -> Answer {
     let cloud = &session.cloud;
     let now = || {
         let here = jiff::Timestamp::now();
@@ -409,8 +424,8 @@ async fn answer(session: &Session, places: &dyn Places, watch: &traffic::Watch, 
         Fetch::Stacks => Answer::Stacks(read::stacks(session).await),
         Fetch::StackDetail(stack) => Answer::StackDetail(cloud.stack_detail(stack).await),
         Fetch::Measured(servers) => Answer::Measured(metrics::read(session, servers, now()).await),
-        Fetch::Traffic(watched) => Answer::Traffic(Ok(watch.read(session, watched, now).await)),
-        Fetch::History(stretch) => Answer::History(history::read(session, stretch).await),
+        Fetch::Traffic(watched) => Answer::Traffic(Ok(kept.watch.read(session, watched, now).await)),
+        Fetch::History(stretch) => Answer::History(history::read(session, &kept.past, stretch).await),
         Fetch::Clients => Answer::Clients(read::clients(session).await),
         Fetch::Users => Answer::Users(read::users(session, "").await),
         Fetch::Clusters => Answer::Clusters(cloud.clusters().await),

@@ -1,14 +1,21 @@
-//! What happened, as far as the fleet does not know it: the events of stacks and the operations of this machine.
+//! What happened, as far as the fleet does not know it: the events of stacks, what the cluster's event log has kept, the
+//! alarms, and the operations of this machine.
+
+use std::collections::BTreeMap;
 
 use futures::{StreamExt, join, stream};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
 
+use super::tail::Budget;
 use super::{Session, read};
 use crate::cloud::{CloudResult, ErrorKind};
-use crate::core::logs::LogQuery;
+use crate::core::environment::names;
+use crate::core::logs::{LogPage, LogQuery};
+use crate::core::metrics::AlarmChange;
 use crate::core::stack::{Stack, StackRef};
-use crate::core::timeline::capture::{self, Captured};
-use crate::core::timeline::{History, Stretch, of_audit, of_stack};
+use crate::core::timeline::capture::{self, EventLog};
+use crate::core::timeline::{History, Stretch, of_alarms, of_audit, of_stack};
 
 /// Stacks whose events are read at the same time.
 const TOGETHER: usize = 4;
@@ -17,6 +24,37 @@ const PAGES: usize = 40;
 /// A change of a stack that began before the window may have events in it for so long: CloudFormation waits for a
 /// service for three hours (user guide, "Troubleshooting CloudFormation").
 const LONGEST: SignedDuration = SignedDuration::from_hours(4);
+
+/// Attempts at a page of the event log.
+const ATTEMPTS: u32 = 3;
+/// Alarms whose history is read at most, the newest changes first.
+const ALARMS: usize = 20;
+
+/// What was read of the past in one place so far: who looks at it for long reads only what came since.
+#[derive(Debug, Default)]
+pub struct Past {
+    /// That of everybody in this process who reads logs.
+    budget: Budget,
+    events: Mutex<EventLog>,
+    alarms: Mutex<BTreeMap<String, Known>>,
+}
+
+/// What is known of the history of an alarm.
+#[derive(Debug)]
+struct Known {
+    /// Its last change when it was read.
+    changed: Option<Timestamp>,
+    /// From when on it was read.
+    from: Timestamp,
+    changes: Vec<AlarmChange>,
+}
+
+impl Past {
+    /// Nothing yet; what is read of it comes out of this budget of calls of FilterLogEvents.
+    pub fn new(budget: Budget) -> Self {
+        Self { budget, ..Self::default() }
+    }
+}
 
 /// The stack of the server, or all of the environment.
 ///
@@ -31,11 +69,18 @@ pub async fn stacks(session: &Session, server: Option<&str>) -> CloudResult<Vec<
 
 /// The events of those of these stacks that changed since then, what the event log of the cluster kept, and the
 /// operations of this machine; of one server, those that touch it. What cannot be read is a gap.
-pub async fn besides(session: &Session, stacks: &[Stack], server: Option<&str>, since: Timestamp) -> History {
-    let (mut history, captured) = join!(of_stacks(session, stacks, since), captured(session, since));
-    let (captured, gap) = captured;
-    history.captured = captured;
-    history.gaps.extend(gap);
+pub async fn besides(
+    session: &Session,
+    past: &Past,
+    stacks: &[Stack],
+    server: Option<&str>,
+    since: Timestamp,
+) -> History {
+    let (mut history, captured, alarms) =
+        join!(of_stacks(session, stacks, since), captured(session, past, since), alarms(session, past, server, since));
+    (history.captured, history.not_captured) = (captured.captured, captured.not_captured);
+    history.gaps.extend(captured.gaps.into_iter().chain(alarms.gaps));
+    history.moments.extend(alarms.moments);
     let audit = session.audit.clone();
     // It may be long, and the disk slow.
     let records = tokio::task::spawn_blocking(move || audit.records()).await;
@@ -51,7 +96,7 @@ pub async fn besides(session: &Session, stacks: &[Stack], server: Option<&str>, 
 ///
 /// # Errors
 /// When the stacks cannot be read now, though they could be read at another time.
-pub async fn read(session: &Session, stretch: &Stretch) -> CloudResult<History> {
+pub async fn read(session: &Session, past: &Past, stretch: &Stretch) -> CloudResult<History> {
     let server = stretch.server.as_deref();
     let (stacks, gap) = match stacks(session, server).await {
         Ok(stacks) => (stacks, None),
@@ -60,43 +105,144 @@ pub async fn read(session: &Session, stretch: &Stretch) -> CloudResult<History> 
         Err(why) if why.kind == ErrorKind::Denied => (Vec::new(), Some(format!("stacks: {why}"))),
         Err(why) => return Err(why),
     };
-    let mut history = besides(session, &stacks, server, stretch.span.since(Timestamp::now())).await;
+    let mut history = besides(session, past, &stacks, server, stretch.span.since(Timestamp::now())).await;
     history.gaps.extend(gap);
     Ok(history)
 }
 
-/// What the event log of the cluster has kept since then, and what of it could not be read. Nothing is told of a cluster
-/// that has none.
-async fn captured(session: &Session, since: Timestamp) -> (Option<Captured>, Option<String>) {
-    let mut query = LogQuery {
-        group: capture::group(&session.context.cluster),
-        prefix: None,
-        from: since.as_millisecond(),
-        until: None,
-        pattern: Some(capture::PATTERN.to_owned()),
-        token: None,
-    };
-    let mut captured = Captured::default();
-    let mut last = since;
-    for page in 0..PAGES {
-        let read = match session.cloud.log_page(&query).await {
-            Ok(read) => read,
-            // An endpoint that lacks logs keeps none.
-            Err(why) if matches!(why.kind, ErrorKind::NotFound | ErrorKind::Unsupported) => return (None, None),
-            Err(why) => return ((page > 0).then_some(captured), Some(format!("the event log of the cluster: {why}"))),
-        };
-        for event in &read.events {
-            captured.take(&event.message);
-            last = Timestamp::from_millisecond(event.timestamp).unwrap_or(last).max(last);
+/// What the event log of the cluster has kept since then, as a part of the history. Only what came since the last time is
+/// read, and what may have come late.
+async fn captured(session: &Session, past: &Past, since: Timestamp) -> History {
+    let mut log = past.events.lock().await;
+    let gap = match read_on(session, &past.budget, &mut log, since.as_millisecond()).await {
+        Ok(gap) => gap,
+        Err(why) => {
+            let absent = || {
+                format!(
+                    "there is no log group {}, which the platform's stack makes, or ECS's event capture",
+                    capture::group(&session.context.cluster)
+                )
+            };
+            let (why, gap) = match why.kind {
+                ErrorKind::NotFound => (absent(), None),
+                ErrorKind::Unsupported => ("this endpoint keeps no logs".to_owned(), None),
+                _ => (why.to_string(), Some(format!("the event log of the cluster: {why}"))),
+            };
+            return History { not_captured: Some(why), gaps: gap.into_iter().collect(), ..History::default() };
         }
-        // A page may be empty and not be the last one.
-        query.token = read.next;
-        if query.token.is_none() {
-            return (Some(captured), None);
+    };
+    let captured = Some(log.since(since.as_millisecond()));
+    History { captured, gaps: gap.into_iter().collect(), ..History::default() }
+}
+
+/// Reads what is missing of the log; what is left out, if it is too long or ends in an error.
+///
+/// # Errors
+/// When nothing of it could be read.
+async fn read_on(session: &Session, budget: &Budget, log: &mut EventLog, since: i64) -> CloudResult<Option<String>> {
+    let ahead = SignedDuration::from_millis(session.cloud.ahead());
+    let now = Timestamp::now().checked_add(ahead).unwrap_or(Timestamp::MAX).as_millisecond();
+    let mut pages = 0;
+    for (from, until) in log.missing(since) {
+        let mut query = LogQuery {
+            group: capture::group(&session.context.cluster),
+            prefix: None,
+            from,
+            until,
+            pattern: Some(capture::PATTERN.to_owned()),
+            token: None,
+        };
+        let mut last = from;
+        loop {
+            let read = match page(session, budget, &query).await {
+                Ok(read) => read,
+                Err(why) if pages == 0 => return Err(why),
+                Err(why) => return Ok(Some(format!("the event log of the cluster: {why}"))),
+            };
+            pages += 1;
+            for event in &read.events {
+                log.take(event.timestamp, &event.message);
+                last = last.max(event.timestamp);
+            }
+            // A page may be empty and not be the last one.
+            query.token = read.next;
+            if query.token.is_none() {
+                log.has_read(from, until.unwrap_or(now));
+                break;
+            }
+            // Events come in the order of time. What is older than all that is known fits only as a whole.
+            if until.is_none() {
+                log.has_read(from, last);
+            }
+            if pages >= PAGES {
+                let last = Timestamp::from_millisecond(last).unwrap_or_default();
+                let gap = format!(
+                    "the event log of the cluster after {last:.0}: it is long, and is read on; or ask for a shorter time"
+                );
+                return Ok(Some(gap));
+            }
         }
     }
-    let gap = format!("the event log of the cluster after {last:.0}: it is too long, ask for a shorter time");
-    (Some(captured), Some(gap))
+    Ok(None)
+}
+
+/// One page, within the budget of calls that all who read logs share.
+async fn page(session: &Session, budget: &Budget, query: &LogQuery) -> CloudResult<LogPage> {
+    let mut attempt = 1;
+    loop {
+        budget.wait().await;
+        match session.cloud.log_page(query).await {
+            Err(why) if why.retryable() && attempt < ATTEMPTS => {
+                if why.kind == ErrorKind::Throttled {
+                    budget.throttled();
+                }
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// The state changes of the environment's alarms since then. Of an alarm that has not changed since it was read, nothing
+/// is read again; of one that has not changed in this time, there is nothing to read.
+async fn alarms(session: &Session, past: &Past, server: Option<&str>, since: Timestamp) -> History {
+    let Some(environment) = session.context.ours() else { return History::default() };
+    let prefix = match server {
+        Some(server) => names::stack(environment, server) + "-",
+        None => names::stack_prefix(environment),
+    };
+    let gap = |gap: String| History { gaps: vec![gap], ..History::default() };
+    let mut found = match session.cloud.alarms(&prefix).await {
+        Ok(found) => found,
+        // An endpoint that lacks alarms has none.
+        Err(why) if why.kind == ErrorKind::Unsupported => return History::default(),
+        Err(why) => return gap(format!("alarms: {why}")),
+    };
+    found.retain(|alarm| alarm.since.is_none_or(|at| at >= since));
+    found.sort_by_key(|alarm| std::cmp::Reverse(alarm.since));
+    let mut history = History::default();
+    if found.len() > ALARMS {
+        history.gaps.push(format!("the history of {} alarms that changed before the others", found.len() - ALARMS));
+    }
+    let mut known = past.alarms.lock().await;
+    for alarm in found.into_iter().take(ALARMS) {
+        let fresh = |one: &&Known| one.changed == alarm.since && alarm.since.is_some() && one.from <= since;
+        if known.get(&alarm.name).filter(fresh).is_none() {
+            match session.cloud.alarm_changes(&alarm.name, since).await {
+                Ok(changes) => {
+                    drop(known.insert(alarm.name.clone(), Known { changed: alarm.since, from: since, changes }));
+                }
+                Err(why) => {
+                    history.gaps.push(format!("the history of alarms: {why}"));
+                    break;
+                }
+            }
+        }
+        let changes = known.get(&alarm.name).map(|one| one.changes.as_slice()).unwrap_or_default();
+        let changes: Vec<AlarmChange> = changes.iter().filter(|change| change.at >= since).cloned().collect();
+        history.moments.extend(of_alarms(&changes, environment));
+    }
+    history
 }
 
 /// The events of those stacks that changed in the window.

@@ -11,6 +11,7 @@ use crate::core::operation::deploy::{Deploy, Destroy, Planned, StackDeploy, seen
 use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::publish::Publish;
 use crate::core::operation::record::{Entry, Outcome};
+use crate::core::operation::rescue::{CancelUpdate, ContinueRollback, StopDeployment, id_of, seen_update};
 use crate::core::operation::rotate::{Rotation, UndoRotation};
 use crate::core::operation::service::{DEPLOYMENT, DESIRED, Restart, Rollback, Scale, ServiceRef, seen};
 use crate::core::operation::user::ChangeUser;
@@ -48,6 +49,9 @@ pub async fn judge(session: &Session, operation: &Operation) -> CloudResult<Stan
         Intent::Rollback(rollback) => of_rollback(session, rollback).await,
         // A task has its id for itself: nobody else can have made another one of it.
         Intent::StopTask(_) => Ok(Standing::Resumable),
+        Intent::StopDeployment(stop) => of_stop(session, operation, stop).await,
+        Intent::CancelUpdate(cancel) => of_cancel(session, operation, cancel).await,
+        Intent::ContinueRollback(go_on) => of_continue(session, go_on).await,
         Intent::Deploy(deploy) => of_deploy(session, operation, deploy).await,
         Intent::Destroy(destroy) => of_destroy(session, operation, destroy).await,
         Intent::Rotate(rotation) => of_rotation(session, operation, rotation).await,
@@ -102,6 +106,53 @@ async fn of_user(session: &Session, change: &ChangeUser) -> CloudResult<Standing
             Standing::Void(format!("{} is somebody else now", change.user))
         }
         Some(_) => Standing::Resumable,
+    })
+}
+
+/// The call looks again. Where nothing was sent, a deployment that has ended leaves nothing to stop.
+async fn of_stop(session: &Session, operation: &Operation, stop: &StopDeployment) -> CloudResult<Standing> {
+    let id = id_of(&stop.deployment);
+    Ok(match session.cloud.service_deployment(&stop.deployment).await? {
+        None => Standing::Void(format!("ECS does not know deployment {id} any more")),
+        Some(found) if found.status.forward() || found.status.going_back() => Standing::Resumable,
+        // It may have ended as it was asked to.
+        Some(found) if found.status.back() && operation.was_sent(0) => Standing::Resumable,
+        Some(found) => Standing::Overtaken(format!("deployment {id} is {} already", found.status)),
+    })
+}
+
+async fn of_cancel(session: &Session, operation: &Operation, cancel: &CancelUpdate) -> CloudResult<Standing> {
+    let name = &cancel.stack.name;
+    let found = match same_stack(session, &cancel.stack, &cancel.shown.arn).await? {
+        Ok(found) => found,
+        Err(void) => return Ok(void),
+    };
+    let agreed = operation.facts().get(&seen_update(name)).map(Shown::from);
+    let shown = agreed.unwrap_or_else(|| cancel.shown.clone());
+    Ok(match () {
+        () if found.status.cancellable() && Shown::of(&found) != shown => {
+            Standing::Overtaken(format!("another update of {name} is under way"))
+        }
+        () if found.status.cancellable() || found.status.taken_back() => Standing::Resumable,
+        () => Standing::Overtaken(format!("the update of {name} has ended ({})", found.status.0)),
+    })
+}
+
+async fn of_continue(session: &Session, go_on: &ContinueRollback) -> CloudResult<Standing> {
+    Ok(match same_stack(session, &go_on.stack, &go_on.shown.arn).await? {
+        Err(void) => void,
+        Ok(found) if found.status.rollback_failed() || found.status.taken_back() => Standing::Resumable,
+        Ok(found) => Standing::Overtaken(format!("stack {} is {} now", go_on.stack.name, found.status.0)),
+    })
+}
+
+/// The very stack that a plan showed, or that it is gone.
+async fn same_stack(session: &Session, stack: &StackRef, arn: &str) -> CloudResult<Result<Stack, Standing>> {
+    let name = &stack.name;
+    Ok(match session.cloud.stack(stack).await? {
+        None => Err(Standing::Void(format!("stack {name} does not exist any more"))),
+        Some(found) if found.arn != arn => Err(Standing::Void(format!("stack {name} was made anew"))),
+        Some(found) => Ok(found),
     })
 }
 

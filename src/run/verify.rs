@@ -1,6 +1,6 @@
 //! Reads from the cloud whether a condition holds; `core` judges what was read.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Session, read};
 use crate::cloud::{CloudResult, ServerAnswer, TokenAnswer};
@@ -9,11 +9,13 @@ use crate::core::finding::{Finding, Gravity, Layer, findings, of_gone};
 use crate::core::fleet::Server;
 use crate::core::operation::deploy::seen_stack;
 use crate::core::operation::protocol::News;
+use crate::core::operation::rescue::{By, STOPS};
 use crate::core::operation::verify::{
-    bounds_are, changed_last_by, gone, published, settled, steady, task_stopped, user_enabled, variable_set,
+    bounds_are, changed_last_by, deployment_taken_back, gone, published, settled, stack_taken_back, steady,
+    task_stopped, user_enabled, variable_set,
 };
 use crate::core::operation::work::{Push, Shown, TokenProbe};
-use crate::core::operation::{Check, CheckState, Fact, Facts};
+use crate::core::operation::{About, Announced, Check, CheckState, Fact, Facts};
 use crate::core::reach::{Broken, Reach};
 use crate::core::stack::{Stack, StackDetail, StackRef};
 use crate::core::text::short_duration;
@@ -32,7 +34,16 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
     let state = match check {
         Check::Steady { cluster, service, promise } => {
             let server = server(session, cluster, service).await?;
-            server.map_or_else(|missing| missing, |server| steady(&server, promise))
+            let state = server.map_or_else(|missing| missing, |server| steady(&server, promise));
+            let since = promise.made.as_ref().and_then(|made| made.at);
+            stopped_by_hand(session, state, cluster, service, since).await
+        }
+        Check::DeploymentTakenBack { deployment } => {
+            deployment_taken_back(cloud.service_deployment(deployment).await?.as_ref())
+        }
+        Check::StackTakenBack { stack, token } => {
+            let (found, detail) = stack_now(session, stack).await?;
+            stack_taken_back(found.as_ref(), &detail, token.as_deref())
         }
         Check::BoundsAre { cluster, service, bounds } => {
             let server = server(session, cluster, service).await?;
@@ -49,19 +60,7 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         },
         Check::Asked { service, probe, url } => return asked(session, service, probe, url).await,
         Check::TaskStopped { cluster, task } => task_stopped(cloud.task(cluster, task).await?.as_ref()),
-        Check::StackSettled { stack, token } => {
-            let (found, detail) = stack_now(session, stack).await?;
-            let state = settled(found.as_ref(), &detail, token.as_deref());
-            let state = baking(session, state, stack, &detail).await;
-            let mut facts = outputs(found.as_ref());
-            if let (Some(found), Some(token)) = (&found, token)
-                && changed_last_by(&detail, found, token)
-            {
-                // What was agreed about the stack holds for what the operation itself has made of it.
-                facts.insert(seen_stack(&stack.name), Shown::of(found).to_string());
-            }
-            return Ok((explain(session, state, stack).await, facts));
-        }
+        Check::StackSettled { stack, token } => return stack_settled(session, stack, token.as_deref()).await,
         Check::StackGone { stack, token } => {
             let found = cloud.stack(stack).await?;
             let detail = match found {
@@ -87,6 +86,24 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         }
     };
     Ok((state, Facts::new()))
+}
+
+/// Whether the change of a stack is over, and what is learnt of the stack.
+async fn stack_settled(session: &Session, stack: &StackRef, token: Option<&str>) -> CloudResult<(CheckState, Facts)> {
+    let (found, detail) = stack_now(session, stack).await?;
+    let state = settled(found.as_ref(), &detail, token);
+    let state = baking(session, state, stack, &detail).await;
+    let mut facts = outputs(found.as_ref());
+    if let (Some(found), Some(token)) = (&found, token)
+        && changed_last_by(&detail, found, token)
+    {
+        // What was agreed about the stack holds for what the operation itself has made of it.
+        facts.insert(seen_stack(&stack.name), Shown::of(found).to_string());
+    }
+    let since = found.as_ref().and_then(|found| found.updated_at);
+    let (cluster, name) = (&session.context.cluster, server_of(session, stack));
+    let state = stopped_by_hand(session, state, cluster, name, since).await;
+    Ok((explain(session, state, stack).await, facts))
 }
 
 /// Whether the registry has an image, and its digest as a fact.
@@ -145,6 +162,39 @@ async fn baking(session: &Session, state: CheckState, stack: &StackRef, detail: 
     let server = server.ok().flatten().filter(Server::bakes);
     let why = server.and_then(|server| server.shape.bakes()).map(|why| format!(", baking: {why}"));
     CheckState::Pending(format!("{note}{}", why.unwrap_or_default()))
+}
+
+/// How far the time of a service deployment may be from that of what it belongs to.
+const NEAR: SignedDuration = SignedDuration::from_mins(1);
+
+/// Whether what failed since then failed because somebody has stopped the service's deployment, and who, if that is
+/// announced. What cannot be read says nothing.
+async fn stopped_by_hand(
+    session: &Session,
+    state: CheckState,
+    cluster: &str,
+    service: &str,
+    since: Option<Timestamp>,
+) -> CheckState {
+    let (CheckState::Failed(what), Some(since)) = (&state, since.and_then(|at| at.checked_sub(NEAR).ok())) else {
+        return state;
+    };
+    if service.is_empty() {
+        return state;
+    }
+    let Ok(deployments) = session.cloud.service_deployments(cluster, service).await else { return state };
+    let stopped = deployments.iter().find(|one| one.created_at >= Some(since) && one.stopped_by_hand());
+    let Some(stopped) = stopped else { return state };
+    let about = About::Server(service.to_owned());
+    let announced = session.cloud.announced(cluster).await.unwrap_or_default();
+    let by = announced.iter().find_map(|one| match one {
+        Announced::Clear(one) if one.verb == STOPS && one.about.touches(&about) => {
+            Some(By { who: Some(one.who().to_owned()), operation: Some(one.operation.clone()) })
+        }
+        _ => None,
+    });
+    let what = format!("deployment {} of {service} was stopped ({}); {what}", stopped.id(), stopped.status);
+    CheckState::Cancelled { by: by.unwrap_or_default(), what }
 }
 
 /// Adds what stopped the server's tasks to the failure of its stack, if anything did. Where the failure took the

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::paint::{self, span};
 use super::sheet::{phase, sheet};
 use super::theme::Theme;
-use super::{choose, operation, others, pick, popup};
+use super::{choose, operation, others, pick, popup, skips};
 use crate::console::action::{ActionInfo, Scope, available};
 use crate::console::dialogs::Dialog;
 use crate::console::model::{Model, Viewport};
@@ -48,6 +48,10 @@ pub fn draw(
         }
         Dialog::Pick { pick, selected } => {
             pick::draw(model, theme, (*pick, *selected), area, buf);
+            (None, whole)
+        }
+        Dialog::Skips(skips) => {
+            skips::draw(theme, skips, area, buf);
             (None, whole)
         }
         Dialog::Planning { title } => {

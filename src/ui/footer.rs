@@ -150,6 +150,9 @@ fn in_dialog(model: &Model, dialog: &Dialog) -> Vec<Hint> {
         }
         Dialog::Choose { .. } => vec![hint("enter", "go"), hint("up/down", "choose"), hint("esc", "close")],
         Dialog::Pick { .. } => vec![hint("enter", "choose"), scroll(model), hint("esc", "cancel")],
+        Dialog::Skips(_) => {
+            vec![hint("space", "skip or not"), hint("enter", "plan it (nothing changes yet)"), hint("esc", "cancel")]
+        }
         Dialog::Planning { .. } => vec![hint("esc", "cancel")],
         Dialog::Operations { .. } => vec![hint("enter", "show"), scroll(model), hint("esc", "close")],
         Dialog::Operation { id, .. } => on_operation(model, id),

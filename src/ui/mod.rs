@@ -28,6 +28,7 @@ mod pick;
 mod popup;
 mod requests;
 mod sheet;
+mod skips;
 mod stack;
 mod steps;
 mod table;

@@ -80,6 +80,7 @@ fn foot(
         Phase::Paused { why, .. } => say(format!("‖ paused: {why}"), Meaning::Warn),
         Phase::Ended(Outcome::Failed { title, reason, .. }) => say(format!("✖ {title}: {reason}"), Meaning::Bad),
         Phase::Ended(Outcome::Done) => say(format!("✔ {}", operation.proof()), Meaning::Good),
+        Phase::Ended(Outcome::Cancelled { by, what, .. }) => say(format!("↶ {by} cancelled it: {what}"), Meaning::Warn),
         Phase::Ended(Outcome::Undone { by }) => say(format!("↶ taken back by operation {by}"), Meaning::Plain),
         Phase::Ended(Outcome::Closed { reason }) => say(format!("× closed: {reason}"), Meaning::Plain),
         Phase::Refused(why) => say(format!("✖ {why}"), Meaning::Bad),

@@ -54,6 +54,7 @@ pub fn phase(phase: &Phase) -> (&'static str, &'static str, Meaning) {
         Phase::Paused { .. } => ("‖", "paused", Meaning::Warn),
         Phase::Ended(Outcome::Done) => ("✔", "done", Meaning::Good),
         Phase::Ended(Outcome::Failed { .. }) => ("✖", "failed", Meaning::Bad),
+        Phase::Ended(Outcome::Cancelled { .. }) => ("↶", "cancelled", Meaning::Warn),
         Phase::Ended(Outcome::Undone { .. }) => ("↶", "undone", Meaning::Plain),
         Phase::Ended(Outcome::Closed { .. }) => ("×", "closed", Meaning::Plain),
         Phase::Refused(_) => ("✖", "refused", Meaning::Bad),

@@ -52,7 +52,12 @@ fn gaps(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     unread.retain(|one| !matches!(one.part, Part::Targets(_) | Part::Bounds | Part::LogGroups(_)));
     let all = past.into_iter().chain(unread.iter().map(ToString::to_string));
     let line = |gap| Line::from(span(format!("? not read: {gap}"), theme.of(Meaning::Warn)));
-    all.flat_map(|gap| paint::wrap(&line(gap), cells, 4)).collect()
+    // What is told among the gaps already is not told twice.
+    let state = &model.screens.timeline;
+    let captured = state.past.get().filter(|past| past.gaps.is_empty()).and_then(|past| past.not_captured.as_ref());
+    let captured = captured.map(|why| Line::from(span(format!("not captured: {why}"), theme.muted())));
+    let gaps = all.flat_map(|gap| paint::wrap(&line(gap), cells, 4));
+    gaps.chain(captured.iter().flat_map(|line| paint::wrap(line, cells, 4))).collect()
 }
 
 fn about(model: &Model, moment: &Moment, theme: &Theme, cells: usize) -> Vec<Line<'static>> {

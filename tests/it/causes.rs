@@ -352,6 +352,8 @@ fn who_asks_for_more_than_ecs_remembers_is_told_what_is_missing(
     let (found, _, err) = run(&account, &["timeline", "time", "--since", since]);
     assert_eq!((found, err.contains("keeps stopped tasks for an hour")), (code, forgets), "{err}");
     assert_eq!(err.contains("not read: the event log of the cluster: logs:FilterLogEvents"), gap, "{err}");
+    let captured = matches!(account.events, EventLog::Has(_));
+    assert_eq!(err.contains("note: not captured: "), !captured, "{err}");
 }
 
 /// ECS calls it well, and it refuses a client: without its log nobody would know.
@@ -444,7 +446,7 @@ async fn the_past_is_read_without_the_fleet(
     let home = tempfile::tempdir().unwrap();
     let session = session_at(&server.url, home.path()).await;
     let stretch = Stretch { span: Span::Day, server: None };
-    let read = history::read(&session, &stretch).await;
+    let read = history::read(&session, &history::Past::default(), &stretch).await;
     let told = read.as_ref().map(|history| (history.moments.len(), history.gaps.len()));
     assert_eq!(told.ok(), expected, "{read:?}");
     assert_eq!(server.count("DescribeTasks") + server.count("DescribeServices"), 0, "the fleet is not read again");

@@ -8,8 +8,8 @@ use crate::support::{logs, stacks};
 use quarterdeck::core::environment::Environment;
 use quarterdeck::core::finding::{self, Cause, Finding, Gravity, Id, Layer, Remedy, findings};
 use quarterdeck::core::fleet::{
-    Bounds, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, StopCode, TargetState, Task,
-    TaskStatus,
+    Bounds, Controller, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, StopCode, TargetState,
+    Task, TaskStatus,
 };
 use quarterdeck::core::health::{Verdict, verdict};
 use quarterdeck::core::requests::{Requests, Why};
@@ -196,6 +196,21 @@ fn the_cause_explains_what_follows_from_it() {
     assert_eq!(cause.besides().count(), 0);
 }
 
+/// A deployment that goes on for too long is stopped where ECS can: where it deploys, and another revision was before.
+#[rstest]
+#[case::ecs(Controller::Ecs, ":8", Some(Remedy::Stop))]
+#[case::code_deploy(Controller::CodeDeploy, ":8", Some(Remedy::Events))]
+#[case::the_same_revision(Controller::Ecs, ":7", Some(Remedy::Events))]
+fn a_deployment_that_hangs_is_stopped(#[case] by: Controller, #[case] revision: &str, #[case] next: Option<Remedy>) {
+    let mut server = deploying(-3_600, |_| {});
+    server.shape.controller = by;
+    let definition = server.task_definition.replace(":8", revision);
+    server.deployments[0].task_definition = definition;
+    let found = findings(&server, at(0));
+    let old = found.iter().find(|finding| finding.id == Id::DeploymentOld).unwrap();
+    assert_eq!(old.remedy, next, "{found:#?}");
+}
+
 /// Revision 8 was tried, its tasks stopped, and the service is on revision 7 again.
 fn given_up(back: impl FnOnce(&mut Deployment)) -> Server {
     let mut server = well();
@@ -358,6 +373,11 @@ fn a_failed_stack_is_told_by_its_first_failed_resource() {
     };
     let stuck = failed("UPDATE_ROLLBACK_FAILED");
     assert_eq!((stuck[0].id, stuck[0].gravity), (Id::StackStuck, Gravity::Fault));
+    let next = stuck[0].remedy.map(|remedy| {
+        let context = fixtures::context();
+        (remedy.command(&context, "time"), remedy.command(&context, ""))
+    });
+    assert_eq!(next, Some((Some("quarterdeck continue-rollback time".into()), Some("quarterdeck stacks".into()))));
     let back = failed("UPDATE_ROLLBACK_COMPLETE");
     assert_eq!((back[0].id, back[0].gravity), (Id::StackFailed, Gravity::Warning));
     assert!(back[0].evidence.contains("AWS::ECS::Service"), "{}", back[0].evidence);

@@ -1,6 +1,6 @@
 //! What keys and messages do to the console, without a terminal, a clock or a cloud.
 
-use crate::support::{Console, NAMED_KEYS, at, fixtures, logs, of_operation, plans};
+use crate::support::{Console, NAMED_KEYS, World, at, fixtures, logs, of_operation, plans, stacks};
 use quarterdeck::console::dialogs::Dialog;
 use quarterdeck::console::effect::Effect;
 use quarterdeck::console::keymap::{Key, KeyPress};
@@ -242,6 +242,40 @@ fn people_are_changed_from_the_clients(#[case] keys: &str, #[case] who: &str, #[
     assert_eq!(request(console.keys(keys)), Some(expected));
     console.keys("<esc><esc>");
     assert_eq!(console.model.screen, Screen::Clients);
+}
+
+#[rstest]
+#[case::a_deployment(fixtures::trouble(), "H", PlanRequest::StopDeployment { server: "docs".into() })]
+#[case::an_update(stacks::deploying(), "3jjC", PlanRequest::CancelUpdate { stack: "quarterdeck-prod-platform".into() })]
+#[case::a_rollback_with_nothing_to_skip(
+    stacks::failed(),
+    "3GR",
+    PlanRequest::ContinueRollback { stack: "quarterdeck-prod-weather".into(), skip: vec![] }
+)]
+fn what_is_stuck_is_taken_back_from_where_it_is_seen(
+    #[case] world: World,
+    #[case] keys: &str,
+    #[case] expected: PlanRequest,
+) {
+    let mut console = Console::with(world);
+    assert_eq!(request(console.keys(keys)), Some(expected));
+}
+
+/// What could not be rolled back is offered; nothing is chosen for the operator.
+#[rstest]
+#[case::none("<enter>", &[])]
+#[case::one(" <enter>", &["Service"])]
+#[case::of_a_nested_stack("j <enter>", &["queues-1A2B.Queue"])]
+#[case::both(" j <enter>", &["Service", "queues-1A2B.Queue"])]
+#[case::not_after_all("  <enter>", &[])]
+fn a_rollback_is_gone_on_with_without_what_is_chosen(#[case] keys: &str, #[case] skip: &[&str]) {
+    let mut console = Console::with(stacks::rollback_failed());
+    console.keys("3G");
+    console.tick(1);
+    assert_eq!(request(console.keys("R")), None, "it asks first");
+    let skip = skip.iter().map(|one| (*one).to_owned()).collect();
+    let expected = PlanRequest::ContinueRollback { stack: "quarterdeck-prod-weather".into(), skip };
+    assert_eq!(request(console.keys(keys)), Some(expected));
 }
 
 #[test]

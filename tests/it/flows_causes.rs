@@ -32,7 +32,7 @@ pub fn past() -> World {
             moment(-2_300, Kind::Operation, "op-deploy", "deploy prod: failed at apply weather: rolled back", true),
         ],
         captured: Some(Captured::default()),
-        gaps: Vec::new(),
+        ..History::default()
     };
     world
 }
@@ -142,6 +142,21 @@ fn the_timeline_tells_how_long_tasks_are_remembered(
     let title = timeline::view(&console.model).title;
     assert_eq!(title.contains("stopped tasks of the last hour alone"), !told.is_empty(), "{title}");
     assert!(title.ends_with(told), "{title}");
+}
+
+/// An alarm leads to the server that it is named after, and one that all share to the stack that has it.
+#[rstest]
+#[case::of_a_server("weather", "the tasks of weather")]
+#[case::of_all("platform", "stack quarterdeck-prod-platform")]
+#[case::of_something_else("other-5xx", "the whole text")]
+fn an_alarm_on_the_timeline_leads_to_what_it_watches(#[case] subject: &str, #[case] way: &str) {
+    let mut world = past();
+    world.history.moments.push(moment(-10, Kind::Alarm, subject, "alarm 5xx went from OK to ALARM", true));
+    let mut console = Console::with(world);
+    console.keys("5");
+    select(&mut console, "alarm 5xx");
+    let shown = timeline::selected(&console.model).unwrap();
+    assert_eq!(timeline::lead(&console.model, shown).words(), way);
 }
 
 #[test]

@@ -431,8 +431,8 @@ fn world_of(mark: &str) -> World {
     };
     world.history = History {
         moments: vec![moment(10, Kind::Stack), moment(90, Kind::Operation)],
-        captured: None,
         gaps: vec![mark.into()],
+        ..History::default()
     };
     world.clusters.iter_mut().for_each(|cluster| cluster.name = format!("{}-{mark}", cluster.name));
     world

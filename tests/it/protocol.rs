@@ -157,6 +157,9 @@ fn every_plan() -> Vec<Plan> {
         plans::undo(),
         plans::set_secret(),
         plans::publish(),
+        plans::stop_deployment(),
+        plans::cancel_update(),
+        plans::continue_rollback(),
     ]
 }
 
@@ -166,6 +169,9 @@ fn every_plan() -> Vec<Plan> {
 #[case(plans::destroy(), 4)]
 #[case(plans::set_secret(), 1)]
 #[case(plans::publish(), 3)]
+#[case(plans::stop_deployment(), 1)]
+#[case(plans::cancel_update(), 1)]
+#[case(plans::continue_rollback(), 1)]
 #[case(plans::rotate(true), 9)]
 #[case(plans::rotate(false), 10)]
 fn steps_are_done_in_order_and_recorded(#[case] plan: Plan, #[case] calls: usize) {

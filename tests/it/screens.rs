@@ -180,6 +180,11 @@ fn stack_states() {
     snap("stack-deploying", &deploying, ALL);
     deploying.keys("<enter>");
     snap("stack-resources", &deploying, &[SMALL, LARGE]);
+    let mut stuck = Console::with(stacks::rollback_failed());
+    stuck.keys("3G");
+    stuck.tick(1);
+    stuck.keys("R ");
+    snap("stack-skips", &stuck, ALL);
     let mut failed = Console::with(stacks::failed());
     failed.keys("3G");
     failed.tick(1);

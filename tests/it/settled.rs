@@ -9,6 +9,7 @@ use quarterdeck::core::unread::Read;
 use rstest::rstest;
 
 const OURS: &str = "op-1";
+const BOBS: &str = "qd-2-by-bob";
 
 fn stack(status: &str) -> Stack {
     Stack { status: StackStatus(status.into()), ..stacks::settled().remove(2) }
@@ -21,8 +22,8 @@ fn events(all: &[(&str, &str)]) -> Read<StackDetail> {
         at: at(-i64::try_from(index).unwrap_or_default()),
         logical_id: "quarterdeck-prod-platform".into(),
         kind: "AWS::CloudFormation::Stack".into(),
-        status: StackStatus((*status).into()),
-        reason: None,
+        status: StackStatus(status.split(' ').next().unwrap_or_default().into()),
+        reason: status.split_once(' ').map(|(_, reason)| reason.to_owned()),
         token: (!token.is_empty()).then(|| (*token).to_owned()),
     };
     Read::Known(StackDetail { events: all.iter().enumerate().map(event).collect(), ..StackDetail::default() })
@@ -33,6 +34,7 @@ enum Is {
     Over,
     Pending,
     Failed,
+    Cancelled,
 }
 
 #[rstest]
@@ -54,8 +56,85 @@ fn the_events_of_the_operation_decide(#[case] status: &str, #[case] all: &[(&str
         CheckState::Holds(_) | CheckState::Unproven(_) => Is::Over,
         CheckState::Pending(_) | CheckState::Doubtful(_) => Is::Pending,
         CheckState::Failed(_) => Is::Failed,
+        CheckState::Cancelled { .. } => Is::Cancelled,
     };
     assert_eq!(found, expected);
+}
+
+/// Someone has cancelled the update, or has not: by the token of the request, or by CloudFormation's word for it.
+#[rstest]
+#[case::under_way("UPDATE_ROLLBACK_IN_PROGRESS", &[("UPDATE_ROLLBACK_IN_PROGRESS", BOBS), ("UPDATE_IN_PROGRESS", OURS)], "", Is::Pending)]
+#[case::over(
+    "UPDATE_ROLLBACK_COMPLETE",
+    &[("UPDATE_ROLLBACK_COMPLETE", BOBS), ("UPDATE_ROLLBACK_IN_PROGRESS", BOBS), ("UPDATE_IN_PROGRESS", OURS)],
+    "bob (operation qd-2) cancelled",
+    Is::Cancelled
+)]
+#[case::with_the_token_of_the_update(
+    "UPDATE_ROLLBACK_COMPLETE",
+    &[("UPDATE_ROLLBACK_COMPLETE", OURS), ("UPDATE_ROLLBACK_IN_PROGRESS User Initiated", OURS), ("UPDATE_IN_PROGRESS", OURS)],
+    "someone cancelled",
+    Is::Cancelled
+)]
+#[case::in_the_console(
+    "UPDATE_ROLLBACK_COMPLETE",
+    &[("UPDATE_ROLLBACK_COMPLETE", "Console-Cancel"), ("UPDATE_ROLLBACK_IN_PROGRESS", "Console-Cancel"), ("UPDATE_IN_PROGRESS", OURS)],
+    "someone cancelled",
+    Is::Cancelled
+)]
+#[case::and_the_way_back_failed(
+    "UPDATE_ROLLBACK_FAILED",
+    &[("UPDATE_ROLLBACK_FAILED", BOBS), ("UPDATE_ROLLBACK_IN_PROGRESS", BOBS), ("UPDATE_IN_PROGRESS", OURS)],
+    "",
+    Is::Failed
+)]
+#[case::it_failed_by_itself(
+    "UPDATE_ROLLBACK_COMPLETE",
+    &[("UPDATE_ROLLBACK_COMPLETE", OURS), ("UPDATE_ROLLBACK_IN_PROGRESS", OURS), ("UPDATE_IN_PROGRESS", OURS)],
+    "",
+    Is::Failed
+)]
+#[case::the_next_update_was_cancelled(
+    "UPDATE_ROLLBACK_COMPLETE",
+    &[
+        ("UPDATE_ROLLBACK_COMPLETE", BOBS),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", BOBS),
+        ("UPDATE_IN_PROGRESS", "theirs"),
+        ("UPDATE_COMPLETE", OURS),
+        ("UPDATE_IN_PROGRESS", OURS)
+    ],
+    "",
+    Is::Over
+)]
+fn who_cancels_an_update_is_told(
+    #[case] status: &str,
+    #[case] all: &[(&str, &str)],
+    #[case] told: &str,
+    #[case] expected: Is,
+) {
+    let state = settled(Some(&stack(status)), &events(all), Some(OURS));
+    let (found, said) = match &state {
+        CheckState::Holds(_) | CheckState::Unproven(_) => (Is::Over, String::new()),
+        CheckState::Pending(_) | CheckState::Doubtful(_) => (Is::Pending, String::new()),
+        CheckState::Failed(_) => (Is::Failed, String::new()),
+        CheckState::Cancelled { by, what } => (Is::Cancelled, format!("{by} cancelled: {what}")),
+    };
+    assert_eq!(found, expected, "{state:?}");
+    assert!(said.starts_with(told), "{said}");
+}
+
+/// What failed before the way back began was given up, and cannot be skipped; nor can a nested stack that is there.
+#[test]
+fn only_what_could_not_be_rolled_back_can_be_skipped() {
+    let detail = stacks::rollback_failed().detail;
+    let names = |detail: &StackDetail| detail.skips().into_iter().map(|skip| skip.name).collect::<Vec<_>>();
+    assert_eq!(names(&detail), ["Service", "queues-1A2B.Queue"]);
+    let mut gone = detail.clone();
+    gone.nested[0].status = None;
+    assert_eq!(names(&gone), ["Queues", "Service", "queues-1A2B.Queue"]);
+    let mut unread = detail;
+    unread.events.truncate(2);
+    assert_eq!(names(&unread), ["Group", "Service", "queues-1A2B.Queue"], "the beginning of the rollback is not known");
 }
 
 #[rstest]

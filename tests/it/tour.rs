@@ -41,6 +41,12 @@ pub enum Part {
     Refused,
     Discard,
     Destroy,
+    /// A deployment that is stuck is stopped.
+    StopDeployment,
+    /// An update that is stuck is cancelled.
+    CancelUpdate,
+    /// A rollback that failed is gone on with.
+    ContinueRollback,
     /// A destroy of what an earlier one could not delete, because it is protected.
     Stuck,
     Images,
@@ -61,7 +67,7 @@ impl Part {
             C::DescribeStacks | C::DescribeStackEvents | C::ListStackResources => Self::Reads,
             C::ListUserPoolClients | C::DescribeUserPoolClient | C::ListUserPoolClientSecrets => Self::Reads,
             C::ListSecrets => Self::Reads,
-            C::GetMetricData | C::DescribeAlarms => Self::Reads,
+            C::GetMetricData | C::DescribeAlarms | C::DescribeAlarmHistory => Self::Reads,
             C::DescribeSecret | C::GetSecretValue | C::Token | C::ToolsList => Self::Secrets,
             C::ListTaskDefinitions => Self::Revisions,
             C::DescribeLogGroups | C::FilterLogEvents | C::StartLiveTail => Self::Logs,
@@ -69,6 +75,10 @@ impl Part {
             C::UpdateService | C::TagCluster | C::UntagCluster => Self::Restart,
             C::RegisterScalableTarget => Self::Scale,
             C::StopTask => Self::StopTask,
+            C::ListServiceDeployments | C::DescribeServiceDeployments => Self::StopDeployment,
+            C::StopServiceDeployment => Self::StopDeployment,
+            C::CancelUpdateStack => Self::CancelUpdate,
+            C::ContinueUpdateRollback => Self::ContinueRollback,
             C::AddUserPoolClientSecret | C::DeleteUserPoolClientSecret => Self::Rotate,
             C::PutSecretValue | C::UpdateSecretVersionStage => Self::Rotate,
             C::CreateUserPoolClient | C::DeleteUserPoolClient => Self::Replace,
@@ -124,6 +134,7 @@ pub async fn tour(part: Part, spoilt: Option<Spoilt>) -> (Vec<String>, String) {
             planned(&session, &world, PlanRequest::Rotate { client, grace_seconds: 0 }).await
         }
         Part::Deploy | Part::Refused => planned(&session, &world, PlanRequest::Deploy { servers: Vec::new() }).await,
+        Part::StopDeployment | Part::CancelUpdate | Part::ContinueRollback => taken_back(part, &session, &world).await,
         Part::Discard => discard(&session, &world).await,
         Part::Images => images(&session).await,
         Part::Users => users(&session, &world).await,
@@ -140,6 +151,27 @@ pub async fn tour(part: Part, spoilt: Option<Spoilt>) -> (Vec<String>, String) {
     (front.seen(), said)
 }
 
+/// What is stuck is taken back.
+async fn taken_back(part: Part, session: &Session, world: &World) -> String {
+    let time = || "time".to_owned();
+    let request = match part {
+        Part::StopDeployment => {
+            world.state().services.get_mut("time").unwrap().broken = true;
+            world.state().deploy_service("time");
+            PlanRequest::StopDeployment { server: time() }
+        }
+        Part::CancelUpdate => {
+            world.state().hang("time", "somebody");
+            PlanRequest::CancelUpdate { stack: time() }
+        }
+        _ => {
+            world.state().stick("time", "it does not go back");
+            PlanRequest::ContinueRollback { stack: time(), skip: vec!["Service".to_owned()] }
+        }
+    };
+    planned(session, world, request).await
+}
+
 async fn reads(session: &Session) -> String {
     let (cloud, cluster) = (&session.cloud, "quarterdeck-prod");
     let stack = |part: &str| StackRef { name: format!("quarterdeck-prod-{part}"), region: "eu-central-1".into() };
@@ -152,6 +184,7 @@ async fn reads(session: &Session) -> String {
         cloud.stacks("quarterdeck-prod-", "eu-central-1").await,
         cloud.stack(&stack("time")).await,
     );
+    said += &format!("{:?}\n", cloud.alarm_changes("quarterdeck-prod-time-5xx", Timestamp::UNIX_EPOCH).await);
     said += &format!("{:?}\n", metrics::read(session, &["time".to_owned()], Timestamp::UNIX_EPOCH).await);
     let clients = cloud.clients("eu-central-1_pool", "prod").await;
     said += &format!("{clients:?}\n{:?}\n", serde_json::to_string(&clients.as_ref().ok()));

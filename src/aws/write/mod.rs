@@ -6,6 +6,7 @@ mod board;
 mod lease;
 mod protection;
 mod publish;
+mod rescue;
 mod rotation;
 mod service;
 mod stack;

@@ -34,6 +34,7 @@ impl AwsCloud {
             ServiceCall::StopTask { cluster, task, reason } => {
                 self.stop_task(cluster, task, reason).await.map(Applied::Done)
             }
+            ServiceCall::StopDeployment { service, deployment, .. } => self.stop_deployment(service, deployment).await,
         }
     }
 

@@ -4,6 +4,7 @@ use aws_sdk_cloudformation::types::ExecutionStatus;
 use jiff::Timestamp;
 
 use super::protection::Protected;
+use super::rescue::Rollback;
 use crate::aws::AwsCloud;
 use crate::aws::draft::gone;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
@@ -23,6 +24,10 @@ impl AwsCloud {
                 self.execute_change_set(stack, change_set, token, request).await
             }
             StackCall::DeleteStack(deletion) => self.delete_stack(deletion).await,
+            StackCall::CancelUpdate { stack, shown, token } => self.cancel_update(stack, shown, token).await,
+            StackCall::ContinueRollback { stack, arn, skip, failed, token } => {
+                self.continue_rollback(Rollback { stack, arn, skip, failed, token }).await
+            }
         }
     }
 

@@ -261,6 +261,20 @@ pub enum EnvironmentWrite {
         #[arg(long, value_name = "IMAGE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
         from: Option<String>,
     },
+    /// Cancel the update of a stack that is under way; CloudFormation takes back what it has done so far.
+    CancelUpdate {
+        /// The stack: edge, network, platform, a server, or its whole name.
+        stack: String,
+    },
+    /// Go on with a rollback that failed (UPDATE_ROLLBACK_FAILED). The plan names what could not be rolled back.
+    ContinueRollback {
+        /// The stack: edge, network, platform, a server, or its whole name.
+        stack: String,
+        /// Leave this resource as it is, by its name in the template, or NestedStackName.LogicalId in a nested stack;
+        /// it is then not what the template says. May be given several times. Asks for the environment's name.
+        #[arg(long, value_name = "RESOURCE")]
+        skip: Vec<String>,
+    },
     /// Delete the environment's stacks. Asks for its name.
     Destroy,
 }
@@ -271,6 +285,8 @@ impl EnvironmentWrite {
         match self {
             Self::Deploy { servers } => PlanRequest::Deploy { servers },
             Self::Publish { servers, from } => PlanRequest::Publish { servers, from },
+            Self::CancelUpdate { stack } => PlanRequest::CancelUpdate { stack },
+            Self::ContinueRollback { stack, skip } => PlanRequest::ContinueRollback { stack, skip },
             Self::Destroy => PlanRequest::Destroy,
         }
     }
@@ -292,6 +308,12 @@ pub enum ServerWrite {
         #[arg(long, value_name = "REVISION")]
         to: Option<u32>,
     },
+    /// Stop the deployment that is under way, also one that neither circuit breaker nor alarm ends; ECS goes back to the
+    /// revision before.
+    StopDeployment {
+        /// The server.
+        server: String,
+    },
     /// Stop a task; its service replaces it.
     Stop {
         /// The task's id, or the beginning of it.
@@ -305,6 +327,7 @@ impl ServerWrite {
         match self {
             Self::Restart { server } => PlanRequest::Restart { server },
             Self::Rollback { server, to } => PlanRequest::Rollback { server, revision: to },
+            Self::StopDeployment { server } => PlanRequest::StopDeployment { server },
             Self::Stop { task } => PlanRequest::StopTask { task },
         }
     }

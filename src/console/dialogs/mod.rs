@@ -7,8 +7,10 @@ pub mod operations;
 pub mod palette;
 mod pick;
 pub mod scale;
+pub mod skips;
 
 use self::choose::Choice;
+use self::skips::Skips;
 use super::action::{Action, Scope};
 use super::effect::Effect;
 use super::input::Input;
@@ -43,6 +45,8 @@ pub enum Dialog {
         /// Why what was typed was not taken.
         error: Option<String>,
     },
+    /// Asks what a rollback that is gone on with leaves as it is.
+    Skips(Skips),
     /// A plan is being made.
     Planning {
         /// What is planned.
@@ -92,7 +96,11 @@ impl Dialog {
             | Self::Operation { input, .. }
             | Self::Choose { input, .. }
             | Self::Help { input, .. } => Some(input),
-            Self::Text { .. } | Self::Planning { .. } | Self::Pick { .. } | Self::Operations { .. } => None,
+            Self::Text { .. }
+            | Self::Planning { .. }
+            | Self::Pick { .. }
+            | Self::Skips(_)
+            | Self::Operations { .. } => None,
         }
     }
 }
@@ -115,6 +123,7 @@ pub(super) fn press(model: &mut Model, press: KeyPress) -> Option<Then> {
         }
         Dialog::Palette { input, selected } => palette::press(model, press, input, selected),
         Dialog::Scale { server, input, .. } => scale::press(model, press, server, input),
+        Dialog::Skips(skips) => skips::press(model, press, skips),
         Dialog::Planning { title } => {
             match press.key {
                 // An answer to the old generation is dropped when it comes.

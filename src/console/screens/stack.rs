@@ -4,11 +4,16 @@ use jiff::Timestamp;
 
 use super::{FAST, Fetch, Freshness, SLOW, Screen, View, fresh};
 use crate::console::describe;
+use crate::console::dialogs::Dialog;
+use crate::console::dialogs::skips::Skips;
 use crate::console::effect::Effect;
 use crate::console::model::Model;
+use crate::console::operations;
 use crate::console::remote::{Ask as _, Remote};
 use crate::console::table::{Cell, Column, Row, Table};
+use crate::core::environment::names;
 use crate::core::meaning::Meaning;
+use crate::core::operation::PlanRequest;
 use crate::core::stack::{Stack, StackDetail, StackRef, StackResource, StackStatus};
 use crate::core::text::age;
 
@@ -193,6 +198,15 @@ pub(super) fn may_show(model: &Model, name: &str) -> bool {
     model.screens.stack.remote.get().is_none_or(|stacks| stacks.iter().any(|stack| stack.id.name == name))
 }
 
+/// Whether a stack of this name is known to be there, or may be because no stack was read yet and all have such one.
+pub(super) fn is_there(model: &Model, name: &str) -> bool {
+    let known = model.screens.stack.remote.get();
+    known.map_or_else(
+        || name == names::stack(&model.context.environment, "platform"),
+        |stacks| stacks.iter().any(|stack| stack.id.name == name),
+    )
+}
+
 /// Shows the resources and events of a stack.
 pub(super) fn drill(model: &mut Model, name: &str) -> Vec<Effect> {
     model.screens.stack.resources = Table::default();
@@ -235,6 +249,22 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
 
 pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
     on_selected(model, |_, stack| vec![Effect::Copy(stack.arn)])
+}
+
+/// Asks for a plan that takes the update of the selected stack back.
+pub fn cancel_update(model: &mut Model) -> Vec<Effect> {
+    on_selected(model, |model, stack| operations::plan(model, PlanRequest::CancelUpdate { stack: stack.id.name }))
+}
+
+/// Asks what a rollback that is gone on with leaves as it is, where something could not be rolled back.
+pub fn continue_rollback(model: &mut Model) -> Vec<Effect> {
+    on_selected(model, |model, stack| {
+        let offered = model.screens.stack.detail.get().map(StackDetail::skips).unwrap_or_default();
+        if stack.status.rollback_failed() && !offered.is_empty() {
+            return model.open(Dialog::Skips(Skips::of(&stack.id.name, offered)));
+        }
+        operations::plan(model, PlanRequest::ContinueRollback { stack: stack.id.name, skip: Vec::new() })
+    })
 }
 
 /// Parameters and outputs of the selected stack.

@@ -242,7 +242,12 @@ pub fn lead(model: &Model, moment: &Moment) -> Lead {
         (Kind::Operation, _) if model.operation(subject).is_some() => Lead::Operation(subject.clone()),
         (Kind::Stack, _) if stack::may_show(model, subject) => Lead::Stack(subject.clone()),
         (Kind::Task, Some(task)) if known => Lead::Log(subject.clone(), task.clone(), moment.at),
-        (Kind::Deployment | Kind::Task, _) if known => Lead::Server(subject.clone()),
+        (Kind::Deployment | Kind::Task | Kind::Alarm, _) if known => Lead::Server(subject.clone()),
+        // One that all servers share is named after the stack that has it.
+        (Kind::Alarm, _) => match names::stack(&model.context.environment, subject) {
+            stack if stack::is_there(model, &stack) => Lead::Stack(stack),
+            _ => Lead::Itself,
+        },
         (Kind::Event, _) if known => Lead::Events(subject.clone()),
         _ => Lead::Itself,
     }
@@ -301,7 +306,7 @@ pub fn server_of(model: &Model, moment: &Moment) -> Option<String> {
     let name = match moment.kind {
         Kind::Stack => moment.subject.strip_prefix(&prefix).unwrap_or_default(),
         Kind::Operation => model.screens.timeline.stretch.server.as_deref().unwrap_or_default(),
-        Kind::Deployment | Kind::Task | Kind::Event => &moment.subject,
+        Kind::Deployment | Kind::Task | Kind::Event | Kind::Alarm => &moment.subject,
     };
     fleet::knows(model, name).then(|| name.to_owned())
 }

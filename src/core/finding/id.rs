@@ -52,10 +52,14 @@ pub enum Remedy {
     Scale,
     /// The task definition before.
     Rollback,
+    /// An end of the deployment that is under way.
+    Stop,
     /// The environment's stacks, after a correction of the file or of what it names.
     Deploy,
     /// Stacks and their events.
     Stacks,
+    /// The same, to go on with a rollback that failed.
+    Continue,
     /// The requests that were refused, by why and by client.
     Requests,
 }
@@ -65,13 +69,15 @@ impl Remedy {
     /// it needs stacks of ours, and there are none.
     pub fn command(self, context: &Context, server: &str) -> Option<String> {
         let (command, more) = match self {
-            Self::Deploy | Self::Stacks if context.ours().is_none() => return None,
+            Self::Deploy | Self::Stacks | Self::Continue if context.ours().is_none() => return None,
             Self::Logs => ("logs", ""),
             Self::Events => ("timeline", ""),
             Self::Scale => ("scale", " --desired N"),
             Self::Rollback => ("rollback", ""),
+            Self::Stop => ("stop-deployment", ""),
             Self::Deploy => ("deploy", ""),
-            Self::Stacks => return Some(format!("{} stacks", context.program())),
+            Self::Continue if !server.is_empty() => ("continue-rollback", ""),
+            Self::Stacks | Self::Continue => return Some(format!("{} stacks", context.program())),
             Self::Requests => ("requests", " --by why"),
         };
         let of = if server.is_empty() { String::new() } else { format!(" {server}{more}") };
@@ -163,7 +169,7 @@ ids! {
     ContainerHealthCheck "container-health-check" Origin Logs
         "see in the log why the check's command fails; it must exist in the image";
     StackStuck "stack-stuck" Origin Stacks
-        "mend what the first failed resource names, then continue the rollback in CloudFormation";
+        "mend what the first failed resource names, then go on: with `quarterdeck continue-rollback STACK` where the rollback of an update failed, else with a deploy";
     CrashLoop "crash-loop" Tasks Logs "read the last lines before the end; if it began with a deployment, roll back";
     Crash "crash" Tasks Logs "read the last lines before the end";
     StartFailed "start-failed" Tasks Events "read ECS's words: the task never ran";
@@ -174,7 +180,7 @@ ids! {
     DeploymentFailed "deployment-failed" Deployment Rollback "roll back, or correct it and deploy again";
     StartFailures "start-failures" Deployment Events "see why the tasks stop, and roll back if it does not pass";
     DeploymentOld "deployment-old" Deployment Events
-        "see why it does not become steady; roll back, or wait if it is known why";
+        "see why it does not become steady; stop it (`quarterdeck stop-deployment SERVER`), or wait if it is known why";
     StackFailed "stack-failed" Deployment Stacks "mend what the first failed resource names, and deploy again";
     NoTaskSet "no-task-set" Service Events "let the service's deployer make a task set";
     TasksMissing "tasks-missing" Service Events "see in the events why no task is started";

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Finding, Gravity, Id, Remedy, fresh, reason, running_by_zone};
-use crate::core::fleet::{Deployment, Rollout, Scheduling, Server, ServiceEvent, ServiceStatus};
+use crate::core::fleet::{Deployment, Rollout, Scheduling, Server, ServiceEvent, ServiceStatus, Wish};
 use crate::core::text::{age, count};
 
 /// A deployment that is older should have become steady. CloudFormation waits for three hours.
@@ -116,7 +116,10 @@ fn old(server: &Server, now: Timestamp) -> Option<Finding> {
     let evidence = [counts, primary.rollout_reason.clone()];
     let evidence = evidence.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join("; ");
     let finding = Finding::new(Id::DeploymentOld, Gravity::Warning, fact, evidence).at(Some(since));
-    Some(Finding { remedy: if fresh(server) { Some(Remedy::Rollback) } else { finding.remedy }, ..finding })
+    // What others than ECS deploy, ECS does not stop; and where no other revision was, there is none to go back to.
+    let remedy =
+        if fresh(server) && server.refuses(Wish::Stop).is_none() { Some(Remedy::Stop) } else { finding.remedy };
+    Some(Finding { remedy, ..finding })
 }
 
 /// Tasks that run in fewer zones than they could. Which zones there are, the tasks alone tell.

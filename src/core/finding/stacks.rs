@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, Gravity, Id};
+use super::{Finding, Gravity, Id, Remedy};
 use crate::core::environment::{self, Environment};
 use crate::core::operation::deploy::ParameterValue;
 use crate::core::operation::verify::root_cause;
@@ -23,7 +23,7 @@ pub fn of_stacks(stacks: &[Seen]) -> Vec<Finding> {
 
 fn failed(stack: &Stack, detail: Option<&Read<StackDetail>>) -> Finding {
     let status = stack.status.0.as_str();
-    let stuck = matches!(status, "UPDATE_ROLLBACK_FAILED") || stack.status.dead_end().is_some();
+    let stuck = stack.status.rollback_failed() || stack.status.dead_end().is_some();
     // A change that was rolled back leaves a stack that works as before.
     let (id, gravity) = match (stuck, stack.status.busy()) {
         (true, _) => (Id::StackStuck, Gravity::Fault),
@@ -36,7 +36,10 @@ fn failed(stack: &Stack, detail: Option<&Read<StackDetail>>) -> Finding {
         Some(Read::NotRead(why)) => format!("{}; events not read: {why}", stack.reason.as_deref().unwrap_or_default()),
         None => stack.reason.clone().unwrap_or_default(),
     };
-    Finding::new(id, gravity, format!("stack {} is {status}", stack.id.name), evidence).at(stack.updated_at)
+    let finding =
+        Finding::new(id, gravity, format!("stack {} is {status}", stack.id.name), evidence).at(stack.updated_at);
+    let remedy = if stack.status.rollback_failed() { Some(Remedy::Continue) } else { finding.remedy };
+    Finding { remedy, ..finding }
 }
 
 /// Parameters of deployed stacks that are not as the file says. What the file does not say stays as it is deployed,

@@ -15,6 +15,8 @@ pub enum Wish {
     Restart,
     /// Another task definition.
     Definition,
+    /// An end of the deployment that is under way.
+    Stop,
 }
 
 impl Server {
@@ -61,7 +63,17 @@ impl Server {
                 ),
                 "create a task set with the earlier task definition (`aws ecs create-task-set`), make it primary (`update-service-primary-task-set`) and delete the other one",
             ),
-            (Controller::Other(word), Wish::Restart | Wish::Definition) => refusal(
+            (Controller::CodeDeploy, Wish::Stop) => refusal(
+                format!(
+                    "{name} is deployed by CodeDeploy (controller CODE_DEPLOY): ECS has no deployment of it to stop"
+                ),
+                "`aws deploy stop-deployment --auto-rollback-enabled` ends it in CodeDeploy",
+            ),
+            (Controller::External, Wish::Stop) => refusal(
+                format!("{name} is deployed by an EXTERNAL controller: ECS has no deployment of it to stop"),
+                "make the earlier task set primary (`aws ecs update-service-primary-task-set`) and delete the other one",
+            ),
+            (Controller::Other(word), Wish::Restart | Wish::Definition | Wish::Stop) => refusal(
                 format!("{name} is deployed by {word}, a controller that quarterdeck does not know"),
                 "deploy it the way it was deployed",
             ),

@@ -161,6 +161,21 @@ words! {
 }
 
 words! {
+    /// The state of a service deployment (API reference, ServiceDeployment, status).
+    ServiceDeploymentStatus {
+        Pending = "PENDING",
+        InProgress = "IN_PROGRESS",
+        StopRequested = "STOP_REQUESTED",
+        Stopped = "STOPPED",
+        RollbackRequested = "ROLLBACK_REQUESTED",
+        RollbackInProgress = "ROLLBACK_IN_PROGRESS",
+        RollbackSuccessful = "ROLLBACK_SUCCESSFUL",
+        RollbackFailed = "ROLLBACK_FAILED",
+        Successful = "SUCCESSFUL",
+    }
+}
+
+words! {
     /// Why a task stopped, as ECS classes it.
     StopCode {
         /// The service wanted fewer tasks, or other ones.

@@ -21,6 +21,18 @@ pub struct Alarm {
     pub dimensions: BTreeMap<String, String>,
 }
 
+/// That an alarm went from one state to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AlarmChange {
+    /// Name of the alarm.
+    pub alarm: String,
+    pub at: Timestamp,
+    pub from: AlarmState,
+    pub to: AlarmState,
+    /// Why, in CloudWatch's words.
+    pub reason: Option<String>,
+}
+
 /// The state of an alarm (API reference, MetricAlarm, StateValue).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

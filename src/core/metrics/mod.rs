@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-pub use alarm::{Alarm, AlarmState};
+pub use alarm::{Alarm, AlarmChange, AlarmState};
 pub use measure::{Measure, Unit};
 
 use super::environment::names;

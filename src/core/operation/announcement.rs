@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::Intent;
+use super::rescue::{CancelUpdate, ContinueRollback};
 use crate::core::plan::Plan;
 use crate::core::text::age;
 
@@ -78,6 +79,11 @@ impl Intent {
             Self::Rollback(rollback) => return vec![server(&rollback.service.service)],
             // Whose task it is may not be known; then it may be anybody's.
             Self::StopTask(stop) => return vec![stop.service.as_ref().map_or(About::Environment, server)],
+            Self::StopDeployment(stop) => return vec![server(&stop.service.service)],
+            Self::CancelUpdate(CancelUpdate { server: of, .. })
+            | Self::ContinueRollback(ContinueRollback { server: of, .. }) => {
+                return vec![of.as_ref().map_or(About::Environment, server)];
+            }
             Self::SetSecret(set) => return vec![server(&set.server)],
             Self::ChangeUser(change) => return vec![About::User(change.user.clone())],
             Self::Publish(publish) => return publish.images.iter().map(|image| server(&image.server)).collect(),
@@ -115,6 +121,11 @@ pub enum Announced {
         /// The value.
         text: String,
     },
+}
+
+/// The session or the user at the end of an ARN.
+pub fn who(arn: &str) -> &str {
+    arn.rsplit(['/', ':']).next().unwrap_or(arn)
 }
 
 /// The key of the tag of an operation.
@@ -155,7 +166,7 @@ impl Announcement {
 
     /// Who works on it: the session or the user at the end of the ARN.
     pub fn who(&self) -> &str {
-        self.by.rsplit(['/', ':']).next().unwrap_or(&self.by)
+        who(&self.by)
     }
 
     /// What is done, such as `restarts time`; `environment` is the name of the present one.
@@ -166,6 +177,9 @@ impl Announcement {
             "restart" => format!("restarts {about}"),
             "rollback" => format!("rolls {about} back"),
             "stop" => format!("stops a task of {about}"),
+            "stop-deployment" => format!("stops the deployment of {about}"),
+            "cancel-update" => format!("cancels the update of {about}"),
+            "continue-rollback" => format!("continues the rollback of {about}"),
             "deploy" => format!("deploys {about}"),
             "destroy" => format!("destroys {about}"),
             "publish" => format!("publishes the image of {about}"),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::deploy::{Deploy, Destroy};
 use super::fact::Facts;
 use super::publish::Publish;
+use super::rescue::{CancelUpdate, ContinueRollback, STOPS, StopDeployment};
 use super::rotate::{Rotation, UndoRotation};
 use super::service::{Restart, Rollback, Scale, StopTask};
 use super::user::{ChangeUser, UserChange};
@@ -35,6 +36,22 @@ pub enum PlanRequest {
     StopTask {
         /// Task id, its beginning, or ARN.
         task: String,
+    },
+    /// Stop the service deployment that is under way, so that ECS goes back to the revision before.
+    StopDeployment {
+        server: String,
+    },
+    /// Cancel the update of a stack that is under way, so that CloudFormation takes it back.
+    CancelUpdate {
+        /// The stack: `edge`, `network`, `platform`, a server, or its whole name.
+        stack: String,
+    },
+    /// Go on with a rollback of a stack that failed.
+    ContinueRollback {
+        /// As above.
+        stack: String,
+        /// Resources that are left as they are: `LogicalId`, or `NestedStackName.LogicalId`.
+        skip: Vec<String>,
     },
     /// Create or update the environment's stacks.
     Deploy {
@@ -85,6 +102,9 @@ impl PlanRequest {
             Self::Restart { server } => format!("restart {server}"),
             Self::Rollback { server, .. } => format!("roll back {server}"),
             Self::StopTask { task } => format!("stop task {task}"),
+            Self::StopDeployment { server } => format!("stop the deployment of {server}"),
+            Self::CancelUpdate { stack } => format!("cancel the update of {stack}"),
+            Self::ContinueRollback { stack, .. } => format!("continue the rollback of {stack}"),
             Self::Deploy { .. } => format!("deploy {environment}"),
             Self::Destroy => format!("destroy {environment}"),
             Self::Publish { servers, .. } if servers.is_empty() => format!("publish the images of {environment}"),
@@ -117,6 +137,12 @@ pub enum Intent {
     Rollback(Rollback),
     /// Stop one task; its service replaces it.
     StopTask(StopTask),
+    /// Stop a service deployment; ECS goes back to the revision before.
+    StopDeployment(StopDeployment),
+    /// Cancel the update of a stack; CloudFormation takes it back.
+    CancelUpdate(CancelUpdate),
+    /// Go on with a rollback of a stack that failed.
+    ContinueRollback(ContinueRollback),
     /// Create or update the stacks of an environment.
     Deploy(Deploy),
     /// Delete the stacks of an environment.
@@ -141,6 +167,9 @@ impl Intent {
             Self::Restart(_) => "restart",
             Self::Rollback(_) => "rollback",
             Self::StopTask(_) => "stop",
+            Self::StopDeployment(_) => STOPS,
+            Self::CancelUpdate(_) => "cancel-update",
+            Self::ContinueRollback(_) => "continue-rollback",
             Self::Deploy(_) => "deploy",
             Self::Destroy(_) => "destroy",
             Self::Rotate(_) => "rotate",
@@ -166,6 +195,9 @@ impl Intent {
             Self::Restart(restart) => restart.steps(facts),
             Self::Rollback(rollback) => rollback.steps(facts),
             Self::StopTask(stop) => stop.steps(operation),
+            Self::StopDeployment(stop) => stop.steps(),
+            Self::CancelUpdate(cancel) => cancel.steps(operation, facts),
+            Self::ContinueRollback(go_on) => go_on.steps(operation, facts),
             Self::Deploy(deploy) => deploy.steps(operation, facts),
             Self::Destroy(destroy) => destroy.steps(operation, facts),
             Self::Rotate(rotation) => rotation.steps(operation, facts),

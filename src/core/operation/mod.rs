@@ -19,6 +19,7 @@ pub mod protection;
 pub mod protocol;
 pub mod publish;
 pub mod record;
+pub mod rescue;
 pub mod rotate;
 pub mod service;
 mod steps;

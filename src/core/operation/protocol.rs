@@ -10,6 +10,7 @@ use super::fact::{Fact, Facts};
 use super::intent::Intent;
 use super::offer::{Offer, Standing, Way};
 use super::record::{Entry, Note, Outcome, Record};
+use super::rescue::By;
 use super::rotate::grace_waived;
 use super::work::{Applied, BoardCall, Call, Changed, Check, CheckState, SecretCall, StackCall, Step, Work};
 use crate::core::backoff::{Backoff, chance_in};
@@ -154,6 +155,8 @@ pub struct Operation {
     pub running: BTreeMap<usize, Progress>,
     /// Steps that failed, with the reason. After a failure no step begins; those under way may finish.
     pub failed: BTreeMap<usize, String>,
+    /// Those of them that failed because somebody has wanted so.
+    cancelled: BTreeMap<usize, By>,
     /// When it was confirmed.
     pub started: Option<Timestamp>,
     /// When it was last left or ended.
@@ -253,6 +256,7 @@ impl Operation {
             done: BTreeMap::new(),
             running: BTreeMap::new(),
             failed: BTreeMap::new(),
+            cancelled: BTreeMap::new(),
             started: None,
             finished: None,
             consented: BTreeSet::new(),
@@ -328,7 +332,7 @@ impl Operation {
     /// Whether it stopped because of this step, alone or among others.
     pub fn stopped_at(&self, index: usize) -> bool {
         let named = match &self.phase {
-            Phase::Ended(Outcome::Failed { index, .. }) => *index,
+            Phase::Ended(Outcome::Failed { index, .. } | Outcome::Cancelled { index, .. }) => *index,
             Phase::Paused { step, .. } => *step,
             _ => None,
         };
@@ -487,6 +491,7 @@ impl Operation {
         }
         self.learn(facts);
         self.failed.clear();
+        self.cancelled.clear();
         self.changed.clear();
         self.finished = None;
         self.delete_again();
@@ -680,6 +685,10 @@ impl Operation {
             News::Checked(CheckState::Pending(note), _) => self.check_again(index, note, now),
             News::Checked(CheckState::Doubtful(reason), _) => self.doubt(index, reason, now),
             News::Checked(CheckState::Failed(reason), _) => self.fail(index, reason, now),
+            News::Checked(CheckState::Cancelled { by, what }, _) => {
+                self.cancelled.insert(index, by);
+                self.fail(index, what, now)
+            }
             News::Unread(error) if error.retryable() => self.check_again(index, format!("not read: {error}"), now),
             // AWS goes on with what was sent. The operator signs in again, resumes, and sees how it ends.
             News::Unread(error) if error.ours() => {
@@ -826,6 +835,10 @@ impl Operation {
         let Some((index, title, mut reason)) = failed.next() else { return Vec::new() };
         for (_, title, why) in failed {
             reason.push_str(&format!("; also {title}: {why}"));
+        }
+        let by = self.cancelled.values().next().cloned();
+        if let Some(by) = by.filter(|_| self.failed.keys().all(|index| self.cancelled.contains_key(index))) {
+            return self.end(now, Outcome::Cancelled { index: Some(index), title, by, what: reason });
         }
         if self.plan.intent.stays_open_on_failure() {
             return self.pause(now, Some(index), format!("{title}: {reason}"));

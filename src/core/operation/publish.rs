@@ -98,7 +98,7 @@ mod tests {
             CheckState::Unproven(_) => "unproven",
             CheckState::Pending(_) => "pending",
             CheckState::Doubtful(_) => "doubtful",
-            CheckState::Failed(_) => "failed",
+            CheckState::Failed(_) | CheckState::Cancelled { .. } => "failed",
         };
         assert_eq!((word, digest.as_deref()), (expected, learnt.then_some("sha256:m")));
     }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::fact::Facts;
+use super::rescue::By;
 use crate::core::plan::Plan;
 
 /// A line of the audit.
@@ -132,6 +133,17 @@ pub enum Outcome {
     },
     /// Another operation took it back.
     Undone { by: String },
+    /// Somebody has taken back what it was doing, while it waited for that.
+    Cancelled {
+        /// Index of the step that waited.
+        index: Option<usize>,
+        /// Title of the step.
+        #[serde(rename = "step")]
+        title: String,
+        by: By,
+        /// What was taken back, in words.
+        what: String,
+    },
     /// The operator closed it unfinished, because it could not go on any more.
     Closed { reason: String },
 }

@@ -1,10 +1,14 @@
 //! Whether what was promised holds, judged from what was read.
 
-use crate::core::fleet::{Bounds, Controller, Deployment, Rollout, Served, Server, ServiceEvent, Task};
+use crate::core::fleet::{
+    Bounds, Controller, Deployment, Rollout, Served, Server, ServiceDeployment, ServiceDeploymentStatus, ServiceEvent,
+    Task,
+};
 use crate::core::image::Found;
+use crate::core::operation::rescue::By;
 use crate::core::operation::variable::Variables;
 use crate::core::operation::work::{CheckState, Deletion, Made, Promise, Push};
-use crate::core::stack::{Stack, StackDetail, StackEvent};
+use crate::core::stack::{Stack, StackDetail, StackEvent, StackStatus};
 use crate::core::unread::Read;
 use crate::core::user::User;
 
@@ -271,6 +275,10 @@ pub fn settled(stack: Option<&Stack>, detail: &Read<StackDetail>, token: Option<
     // events tell which, where they bear tokens at all.
     let tokens = detail.known().is_some_and(|detail| detail.events.iter().any(|event| event.token.is_some()));
     let ours = token.filter(|_| tokens).map(|token| of_stack(detail, stack).find(|event| bears(event, token)));
+    let cancelled = token.filter(|_| tokens).and_then(|token| cancelled(detail, stack, token));
+    if let Some((by, status)) = cancelled {
+        return taken_back_by(by, status, stack, detail, token);
+    }
     let status = match ours {
         Some(None) => {
             let now = &stack.status.0;
@@ -289,6 +297,83 @@ pub fn settled(stack: Option<&Stack>, detail: &Read<StackDetail>, token: Option<
         return CheckState::Pending(format!("{}: not begun", status.0));
     }
     CheckState::Failed(format!("{}: {}", status.0, cause(stack, detail, token)))
+}
+
+/// By whom the update of this token was cancelled, if it was, and how far its way back is.
+///
+/// A rollback that somebody asks for begins with an event of the stack that has the token of the request, or, where it
+/// keeps that of the update, the reason `User Initiated`.
+fn cancelled<'a>(detail: &'a Read<StackDetail>, stack: &'a Stack, token: &str) -> Option<(By, &'a StackStatus)> {
+    let events: Vec<&StackEvent> = of_stack(detail, stack).collect();
+    let began = events.iter().position(|event| bears(event, token) && event.status.cancellable())?;
+    let back = events[..began].iter().rposition(|event| event.status.0 == "UPDATE_ROLLBACK_IN_PROGRESS")?;
+    // Another update that began in between has a rollback of its own.
+    if events[back..began].iter().any(|event| event.status.cancellable()) {
+        return None;
+    }
+    let asked = events[back];
+    let another = asked.token.as_deref().filter(|one| *one != token);
+    let wanted = another.is_some() || asked.reason.as_deref().is_some_and(|reason| reason.contains("User Initiated"));
+    let newest = events.iter().find(|event| event.token == asked.token)?;
+    wanted.then(|| (another.map(By::of_token).unwrap_or_default(), &newest.status))
+}
+
+fn taken_back_by(
+    by: By,
+    status: &StackStatus,
+    stack: &Stack,
+    detail: &Read<StackDetail>,
+    token: Option<&str>,
+) -> CheckState {
+    let (name, word) = (&stack.id.name, &status.0);
+    match () {
+        () if status.busy() => CheckState::Pending(format!("{by} cancelled it; {}", progress(detail, None, word))),
+        () if status.rollback_failed() => {
+            let why = cause(stack, detail, token);
+            CheckState::Failed(format!("{word}: {by} cancelled the update of {name}, and the way back failed: {why}"))
+        }
+        () => CheckState::Cancelled { by, what: format!("the update of {name} was taken back ({word})") },
+    }
+}
+
+/// Whether the update of a stack was taken back. `token` is that of the operation that goes on with the way back.
+pub fn stack_taken_back(stack: Option<&Stack>, detail: &Read<StackDetail>, token: Option<&str>) -> CheckState {
+    let Some(stack) = stack else { return CheckState::Failed("the stack is gone".into()) };
+    let (name, status) = (&stack.id.name, &stack.status);
+    if status.busy() {
+        return CheckState::Pending(progress(detail, token, &status.0));
+    }
+    if status.taken_back() {
+        return CheckState::Holds(status.0.clone());
+    }
+    if !status.rollback_failed() {
+        return CheckState::Failed(format!("{name} is {}: the update was not taken back", status.0));
+    }
+    // A failure of the attempt before may still be shown.
+    let fresh = |token| of_stack(detail, stack).next().is_some_and(|event| bears(event, token));
+    let again = format!("see what failed with `quarterdeck continue-rollback {name}`");
+    let failed = format!("{}: {}; {again}", status.0, cause(stack, detail, token));
+    if token.is_none_or(fresh) { CheckState::Failed(failed) } else { CheckState::Doubtful(failed) }
+}
+
+/// Whether a service deployment was taken back.
+pub fn deployment_taken_back(deployment: Option<&ServiceDeployment>) -> CheckState {
+    use ServiceDeploymentStatus as Status;
+    let Some(found) = deployment else { return CheckState::Failed("ECS does not know the deployment any more".into()) };
+    let reason = found.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let note = format!("{}{reason}", found.status);
+    match &found.status {
+        Status::RollbackSuccessful | Status::Stopped => CheckState::Holds(note),
+        Status::RollbackFailed => CheckState::Failed(note),
+        Status::Successful => CheckState::Failed("it was complete before it was stopped".into()),
+        // What is read just after the call may be older than it.
+        Status::Pending
+        | Status::InProgress
+        | Status::StopRequested
+        | Status::RollbackRequested
+        | Status::RollbackInProgress
+        | Status::Other(_) => CheckState::Pending(note),
+    }
 }
 
 /// The events of the stack itself, not of what is in it, newest first.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::announcement::Announcement;
 use super::fact::{Fact, Facts};
+use super::rescue::By;
 use super::user::UserChange;
 use crate::core::fleet::Bounds;
 use crate::core::image::{EcrImage, Platform};
@@ -75,6 +76,13 @@ pub enum ServiceCall {
         task: String,
         reason: String,
     },
+    /// ECS StopServiceDeployment with the stop type ROLLBACK, if the deployment still goes forward. One that is on its
+    /// way back already is left alone.
+    StopDeployment {
+        cluster: String,
+        service: String,
+        deployment: String,
+    },
 }
 
 /// A write to a stack.
@@ -88,6 +96,12 @@ pub enum StackCall {
     ExecuteChangeSet { stack: StackRef, change_set: String, token: String, request: Box<ChangeSetRequest> },
     /// DeleteStack, if the stack is the one that was shown.
     DeleteStack(Deletion),
+    /// CancelUpdateStack under the client request token, if the update that was shown is under way. One that is being
+    /// taken back already is left alone.
+    CancelUpdate { stack: StackRef, shown: Shown, token: String },
+    /// ContinueUpdateRollback under the client request token for the stack with this ARN, if its rollback has failed
+    /// and what `failed` is what was shown. One that goes on already is left alone.
+    ContinueRollback { stack: StackRef, arn: String, skip: Vec<String>, failed: Vec<String>, token: String },
 }
 
 /// A write to a registry. The container engine of this machine carries it out, not the wall to AWS: the engine has the
@@ -408,6 +422,10 @@ pub enum Check {
     StackSettled { stack: StackRef, token: Option<String> },
     /// The stack is gone.
     StackGone { stack: StackRef, token: String },
+    /// The service deployment was taken back: the service is at the revision before it.
+    DeploymentTakenBack { deployment: String },
+    /// The update of the stack was taken back; with a token: by the operation of this token, if it fails.
+    StackTakenBack { stack: StackRef, token: Option<String> },
     /// The token endpoint grants a token for the stored credentials.
     TokenGranted { probe: TokenProbe },
     /// The token endpoint refuses the stored credentials.
@@ -432,8 +450,10 @@ impl Check {
     /// deployment has ECS's circuit breaker, which gives up much earlier.
     pub fn patience(&self) -> Option<SignedDuration> {
         match self {
-            Self::StackSettled { .. } | Self::StackGone { .. } => Some(SignedDuration::from_mins(120)),
-            Self::Steady { .. } => Some(SignedDuration::from_mins(60)),
+            Self::StackSettled { .. } | Self::StackGone { .. } | Self::StackTakenBack { .. } => {
+                Some(SignedDuration::from_mins(120))
+            }
+            Self::Steady { .. } | Self::DeploymentTakenBack { .. } => Some(SignedDuration::from_mins(60)),
             Self::BoundsAre { .. }
             | Self::TaskStopped { .. }
             | Self::VariableSet { .. }
@@ -482,6 +502,8 @@ pub enum CheckState {
     Doubtful(String),
     /// It can no longer hold; why, in words.
     Failed(String),
+    /// It can no longer hold, because somebody has wanted so and taken it back: who, and what was taken back.
+    Cancelled { by: By, what: String },
 }
 
 /// What a step does.

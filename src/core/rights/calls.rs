@@ -4,7 +4,7 @@
 use Job::{Deploy, Logs, Publish, Rotate, Scale, Watch};
 use On::{
     Cluster, Everything, EverythingOfCluster, LoadBalancers, LogGroups, Nothing, Pools, Repositories, ScalableTargets,
-    Secrets, Services, Stacks, Tasks,
+    Secrets, ServiceDeployments, Services, Stacks, Tasks,
 };
 
 /// What somebody wants to do, for which the least rights are printed.
@@ -39,6 +39,7 @@ pub enum On {
     EverythingOfCluster,
     Cluster,
     Services,
+    ServiceDeployments,
     Tasks,
     ScalableTargets,
     Stacks,
@@ -102,6 +103,7 @@ calls! {
     ListSecrets "secretsmanager:ListSecrets" Everything [Watch];
     GetMetricData "cloudwatch:GetMetricData" Everything [Watch];
     DescribeAlarms "cloudwatch:DescribeAlarms" Everything [Watch];
+    DescribeAlarmHistory "cloudwatch:DescribeAlarmHistory" Everything [Watch];
 
     DescribeLogGroups "logs:DescribeLogGroups" Everything [Logs];
     FilterLogEvents "logs:FilterLogEvents" LogGroups [Logs];
@@ -112,6 +114,10 @@ calls! {
 
     UpdateService "ecs:UpdateService" Services [Scale Rotate];
     StopTask "ecs:StopTask" Tasks [Scale];
+    // A deployment that is stuck is stopped, and it is told who has stopped one.
+    ListServiceDeployments "ecs:ListServiceDeployments" Services [Scale Deploy];
+    DescribeServiceDeployments "ecs:DescribeServiceDeployments" ServiceDeployments [Scale Deploy];
+    StopServiceDeployment "ecs:StopServiceDeployment" ServiceDeployments [Scale Deploy];
     RegisterScalableTarget "application-autoscaling:RegisterScalableTarget" ScalableTargets [Scale];
     // Whoever writes tells the others so, by a tag on the cluster.
     TagCluster "ecs:TagResource" Cluster [Scale Rotate Deploy Publish];
@@ -150,6 +156,8 @@ calls! {
     DescribeEvents "cloudformation:DescribeEvents" Everything [Deploy Publish];
     ListChangeSets "cloudformation:ListChangeSets" Stacks [Deploy Publish];
     DeleteStack "cloudformation:DeleteStack" Stacks [Deploy Publish];
+    CancelUpdateStack "cloudformation:CancelUpdateStack" Stacks [Deploy];
+    ContinueUpdateRollback "cloudformation:ContinueUpdateRollback" Stacks [Deploy];
     // What is left of a stack whose deletion failed because it is protected takes no change by CloudFormation.
     DescribeUserPool "cognito-idp:DescribeUserPool" Pools [Deploy];
     UpdateUserPool "cognito-idp:UpdateUserPool" Pools [Deploy];

@@ -199,6 +199,7 @@ impl Scope {
             }
             On::Cluster => plain(self.arn("ecs", &format!("cluster/{cluster}"))),
             On::Services => plain(self.arn("ecs", &format!("service/{cluster}/*"))),
+            On::ServiceDeployments => plain(self.arn("ecs", &format!("service-deployment/{cluster}/*"))),
             On::Tasks => plain(self.arn("ecs", &format!("task/{cluster}/*"))),
             On::ScalableTargets => {
                 let namespace = json!({ "StringEquals": { "application-autoscaling:service-namespace": "ecs" } });

@@ -1,6 +1,8 @@
 //! What ECS said about a cluster when it happened, as the cluster's event log keeps it. ECS itself forgets a stopped
 //! task after an hour, and everything of a service with the service.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -28,15 +30,93 @@ pub struct Captured {
     pub moments: Vec<Moment>,
 }
 
+/// How late an event may come into the log: what is read again each time. EventBridge delivers within seconds, and tries
+/// on where it cannot.
+const LATE: i64 = 5 * 60 * 1_000;
+/// How long events are kept, in milliseconds: longer than anybody looks back.
+const KEPT: i64 = 8 * 24 * 60 * 60 * 1_000;
+
+/// The event log of a cluster, as far as it was read. Times are in milliseconds of the epoch.
+#[derive(Debug, Clone, Default)]
+pub struct EventLog {
+    /// By the id of the event, with its time: EventBridge may deliver one twice, and it is read more than once.
+    events: BTreeMap<String, (i64, Told)>,
+    /// All that came from the first of these on and before the second was read.
+    read: Option<(i64, i64)>,
+}
+
+/// What an event tells.
+#[derive(Debug, Clone)]
+enum Told {
+    Stop(Box<Task>),
+    Moment(Moment),
+}
+
+impl EventLog {
+    /// What is to be read so that all since then is known: stretches, each from its first millisecond to before its
+    /// last, or to now.
+    pub fn missing(&self, since: i64) -> Vec<(i64, Option<i64>)> {
+        match self.read {
+            None => vec![(since, None)],
+            Some((from, until)) => {
+                let older = (since < from).then_some((since, Some(from)));
+                // Nobody has looked for long: what lies between is not wanted.
+                let newer = (if since > until { since } else { until.saturating_sub(LATE) }, None);
+                older.into_iter().chain([newer]).collect()
+            }
+        }
+    }
+
+    /// Takes an event of the log, at its time there.
+    pub fn take(&mut self, at: i64, message: &str) {
+        if let Some((id, told)) = told_by(message) {
+            self.events.entry(id).or_insert((at, told));
+        }
+    }
+
+    /// Notes that all from `from` on and before `until` was read. What is far older is forgotten.
+    pub fn has_read(&mut self, from: i64, until: i64) {
+        let (first, last) = self.read.filter(|(first, last)| from <= *last && until >= *first).unwrap_or((from, until));
+        let last = last.max(until);
+        let first = first.min(from).max(last.saturating_sub(KEPT));
+        self.read = Some((first, last));
+        self.events.retain(|_, (at, _)| *at >= first);
+    }
+
+    /// What it tells since then.
+    pub fn since(&self, since: i64) -> Captured {
+        let mut captured = Captured::default();
+        let mut wanted: Vec<&(i64, Told)> = self.events.values().filter(|(at, _)| *at >= since).collect();
+        wanted.sort_by_key(|(at, _)| *at);
+        for (_, told) in wanted {
+            match told {
+                Told::Stop(task) => captured.stopped.push((**task).clone()),
+                Told::Moment(moment) => captured.moments.push(moment.clone()),
+            }
+        }
+        captured
+    }
+}
+
+/// An event as EventBridge writes it, with its id. What is no event of ECS's, or tells nothing of a service, is left out.
+fn told_by(message: &str) -> Option<(String, Told)> {
+    let event = serde_json::from_str::<Event>(message).ok()?;
+    let told = match event.detail {
+        Detail::Task(task) => Told::Stop(Box::new(task.told()?)),
+        Detail::Service(service) => Told::Moment(told(&service, event.time, &event.resources)?),
+    };
+    // Each has an id (EventBridge user guide, "Event structure"); one without is known by its text.
+    let id = if event.id.is_empty() { message.to_owned() } else { event.id };
+    Some((id, told))
+}
+
 impl Captured {
     /// Takes an event as EventBridge writes it. What is no event of ECS's, or tells nothing of a service, is left out.
     pub fn take(&mut self, message: &str) {
-        let Ok(event) = serde_json::from_str::<Event>(message) else { return };
-        match event.detail {
-            Detail::Task(task) => self.stopped.extend(task.told()),
-            Detail::Service(service) => {
-                self.moments.extend(told(&service, event.time, &event.resources));
-            }
+        match told_by(message) {
+            Some((_, Told::Stop(task))) => self.stopped.push(*task),
+            Some((_, Told::Moment(moment))) => self.moments.push(moment),
+            None => {}
         }
     }
 
@@ -54,6 +134,8 @@ impl Captured {
 /// An event of the source `aws.ecs` (ECS developer guide, "Amazon ECS events").
 #[derive(Deserialize)]
 struct Event {
+    #[serde(default)]
+    id: String,
     time: Timestamp,
     #[serde(default)]
     resources: Vec<String>,
@@ -249,6 +331,50 @@ mod tests {
         let told = read(&event.to_string()).moments;
         assert_eq!(told.first().map(|moment| (moment.kind, moment.bad)), expected);
         assert!(told.iter().all(|moment| moment.subject == "time" && moment.what.ends_with(": because")), "{told:?}");
+    }
+
+    /// An event at a time of the log, by its id.
+    fn event(log: &mut EventLog, at: i64, id: &str) {
+        let mut event: serde_json::Value = serde_json::from_str(&stopped()).unwrap();
+        event["id"] = json!(id);
+        log.take(at, &event.to_string());
+    }
+
+    #[test]
+    fn what_was_read_is_read_again_only_as_far_as_something_may_come_late() {
+        let mut log = EventLog::default();
+        assert_eq!(log.missing(1_000_000), [(1_000_000, None)]);
+        log.has_read(1_000_000, 9_000_000);
+        assert_eq!(log.missing(1_000_000), [(9_000_000 - LATE, None)]);
+        assert_eq!(log.missing(9_100_000), [(9_100_000, None)], "not more than is asked for");
+        assert_eq!(
+            log.missing(500_000),
+            [(500_000, Some(1_000_000)), (9_000_000 - LATE, None)],
+            "the older part besides"
+        );
+        log.has_read(500_000, 1_000_000);
+        log.has_read(9_000_000 - LATE, 9_500_000);
+        assert_eq!(log.read, Some((500_000, 9_500_000)));
+    }
+
+    #[test]
+    fn one_that_comes_twice_or_is_read_twice_is_told_once() {
+        let mut log = EventLog::default();
+        for (at, id) in [(1_000, "a"), (2_000, "b"), (1_000, "a"), (2_000, "c")] {
+            event(&mut log, at, id);
+        }
+        assert_eq!((log.since(0).stopped.len(), log.since(2_000).stopped.len()), (3, 2));
+    }
+
+    #[test]
+    fn what_nobody_looks_back_to_is_forgotten() {
+        let mut log = EventLog::default();
+        event(&mut log, 1_000, "a");
+        event(&mut log, KEPT, "b");
+        log.has_read(0, KEPT);
+        assert_eq!(log.since(0).stopped.len(), 2);
+        log.has_read(KEPT - 1_000, KEPT + 5_000);
+        assert_eq!((log.since(0).stopped.len(), log.read), (1, Some((5_000, KEPT + 5_000))));
     }
 
     #[rstest::rstest]

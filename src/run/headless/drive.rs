@@ -198,6 +198,9 @@ pub(super) fn report(operation: &Operation, output: Output, idle: Option<&str>) 
     let (word, detail, exit) = match (&operation.phase, idle) {
         (_, Some(why)) => ("unchanged", why.to_owned(), Exit::Done),
         (Phase::Ended(Outcome::Done), _) => ("done", operation.proof(), Exit::Done),
+        (Phase::Ended(Outcome::Cancelled { by, what, .. }), _) => {
+            ("cancelled", format!("{by} cancelled it: {what}"), Exit::Failed)
+        }
         (Phase::Ended(Outcome::Undone { by }), _) => ("undone", format!("taken back by {by}"), Exit::Done),
         (Phase::Ended(Outcome::Closed { reason }), _) => ("closed", reason.clone(), Exit::Done),
         (Phase::Ended(Outcome::Failed { title, reason, .. }), _) => {

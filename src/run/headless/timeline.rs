@@ -10,6 +10,7 @@ use crate::cloud::ErrorKind;
 use crate::core::fleet::Fleet;
 use crate::core::stack::Stack;
 use crate::core::timeline::{Moment, merge, of_fleet};
+use crate::run::tail::Budget;
 use crate::run::{Session, history, read};
 
 /// How long ECS keeps a stopped task (ECS developer guide, "Viewing Amazon ECS stopped task errors").
@@ -58,9 +59,10 @@ pub async fn timeline(session: &Session, options: &TimelineOptions, output: Outp
     }
     let name = server.map(|name| fleet.server(name).map_or(name, |server| server.name.as_str()));
     let mut all = of_fleet(&fleet, name, since);
-    let past = history::besides(session, &stacks, name, since).await;
+    let before = history::Past::new(Budget::at(&session.context));
+    let past = history::besides(session, &before, &stacks, name, since).await;
     all.extend(past.beyond(Some(&fleet), name));
-    let captured = past.captured.is_some();
+    let (captured, not_captured) = (past.captured.is_some(), past.not_captured);
     gaps.extend(past.gaps);
     let all = merge(all, since);
     let result = match output {
@@ -70,15 +72,16 @@ pub async fn timeline(session: &Session, options: &TimelineOptions, output: Outp
             "since": since,
             "moments": all,
             "captured": captured,
+            "not_captured": not_captured,
             "gaps": gaps,
         })),
         Output::Text if all.is_empty() => line(&format!("nothing happened since {since:.0}, as far as AWS remembers")),
         Output::Text => line(&all.iter().map(row).collect::<Vec<_>>().join("\n")),
     };
     written(result)?;
-    if !captured && Timestamp::now().duration_since(since) > FORGETS {
-        progress("note: ECS keeps stopped tasks for an hour, and this cluster has no event log that keeps them longer");
-    }
+    let longer = Timestamp::now().duration_since(since) > FORGETS;
+    let forgets = if longer { "; ECS itself keeps stopped tasks for an hour" } else { "" };
+    not_captured.iter().for_each(|why| progress(&format!("note: not captured: {why}{forgets}")));
     gaps.iter().for_each(|gap| progress(&format!("warning: not read: {gap}")));
     Ok(if gaps.is_empty() { Exit::Done } else { Exit::Failed })
 }

@@ -368,16 +368,19 @@ impl Planner<'_> {
 
 /// Refuses a stack that cannot be changed as it is.
 fn check_state(stack: &Stack) -> PlanResult<()> {
-    let (name, status, region) = (&stack.id.name, &stack.status.0, &stack.id.region);
+    let (name, status) = (&stack.id.name, &stack.status.0);
     if stack.status.busy() {
         let why = format!("{name} is busy ({status}) with a change that quarterdeck did not start");
-        return Err(
-            refused(ErrorKind::Conflict, why).with_hint("watch it on the Stack screen and plan again when it is over")
-        );
+        let cancel = format!(", or take it back there, or with `quarterdeck cancel-update {name}`");
+        let cancel = if stack.status.cancellable() { cancel } else { String::new() };
+        let hint = format!("watch it on the Stack screen and plan again when it is over{cancel}");
+        return Err(refused(ErrorKind::Conflict, why).with_hint(hint));
     }
-    if status == "UPDATE_ROLLBACK_FAILED" {
-        return Err(refused(ErrorKind::Conflict, format!("{name} is stuck in {status}"))
-            .with_hint(format!("aws cloudformation continue-update-rollback --region {region} --stack-name {name}")));
+    if stack.status.rollback_failed() {
+        return Err(refused(ErrorKind::Conflict, format!("{name} is stuck in {status}")).with_hint(format!(
+            "go on with its rollback on the Stack screen, or with `quarterdeck continue-rollback {name}`, which says what \
+             can be skipped"
+        )));
     }
     Ok(())
 }

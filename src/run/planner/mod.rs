@@ -6,6 +6,7 @@ mod destroy;
 mod image;
 mod others;
 mod publish;
+mod rescue;
 mod rotate;
 mod secret;
 mod service;
@@ -38,6 +39,9 @@ async fn planned(session: &Session, request: PlanRequest) -> PlanResult<Plan> {
         PlanRequest::Restart { server } => service::restart(session, &server).await,
         PlanRequest::Rollback { server, revision } => service::rollback(session, &server, revision).await,
         PlanRequest::StopTask { task } => service::stop_task(session, &task).await,
+        PlanRequest::StopDeployment { server } => rescue::stop_deployment(session, &server).await,
+        PlanRequest::CancelUpdate { stack } => rescue::cancel_update(session, &stack).await,
+        PlanRequest::ContinueRollback { stack, skip } => rescue::continue_rollback(session, &stack, &skip).await,
         PlanRequest::Deploy { servers } => deploy::deploy(session, &servers).await,
         PlanRequest::Destroy => destroy::destroy(session).await,
         PlanRequest::Publish { servers, from } => publish::publish(session, &servers, from).await,

@@ -21,12 +21,12 @@ use crate::run::session::{Session, operation_id};
 const UNGUARDED: &str = "the circuit breaker is off: a failed deployment would not roll back";
 
 /// The server that a plan is about, with what all plans for it have in common.
-struct PlannedService {
-    server: Server,
-    service: ServiceRef,
+pub(super) struct PlannedService {
+    pub(super) server: Server,
+    pub(super) service: ServiceRef,
 }
 
-async fn planned_service(session: &Session, name: &str) -> PlanResult<PlannedService> {
+pub(super) async fn planned_service(session: &Session, name: &str) -> PlanResult<PlannedService> {
     let fleet = session.cloud.fleet_of(&session.context.cluster, &[name.to_owned()]).await?;
     if let Some(unreadable) = fleet.unreadable(name) {
         return Err(unread(&format!("server {}", unreadable.name), &unreadable.why));
@@ -38,7 +38,7 @@ async fn planned_service(session: &Session, name: &str) -> PlanResult<PlannedSer
 
 impl PlannedService {
     /// Refuses what ECS would refuse of this kind of service.
-    fn allows(&self, wish: Wish) -> PlanResult<()> {
+    pub(super) fn allows(&self, wish: Wish) -> PlanResult<()> {
         self.server.refuses(wish).map_or(Ok(()), |refusal| Err(refusal.into()))
     }
 
@@ -49,7 +49,7 @@ impl PlannedService {
         baking(&server.name, server.shape.bakes()).into_iter().chain(unguarded).collect()
     }
 
-    async fn plan(&self, session: &Session, title: String, intent: Intent) -> PlanResult<Plan> {
+    pub(super) async fn plan(&self, session: &Session, title: String, intent: Intent) -> PlanResult<Plan> {
         Ok(Plan {
             id: operation_id(),
             title,

@@ -44,7 +44,7 @@ impl Budget {
     }
 
     /// Waits until a call may be made, and takes it from the budget.
-    pub(super) async fn wait(&self) {
+    pub(in crate::run) async fn wait(&self) {
         loop {
             let now = self.now();
             let taken = self.bucket().take(now);
@@ -56,7 +56,7 @@ impl Budget {
     }
 
     /// Must be called when the service says that calls come too fast: the budget becomes smaller for a while.
-    pub(super) fn throttled(&self) {
+    pub(in crate::run) fn throttled(&self) {
         let now = self.now();
         self.bucket().throttled(now);
     }

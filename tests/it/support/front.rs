@@ -90,6 +90,11 @@ fn canned(call: &str) -> Option<Reply> {
             "StateValue": "OK", "Dimensions": [{ "Name": "LoadBalancer", "Value": "app/prod/1" },
             { "Name": "TargetGroup", "Value": "targetgroup/time/1" }] }] }),
         ),
+        "DescribeAlarmHistory" => Reply::Cbor(
+            200,
+            json!({ "AlarmHistoryItems": [{ "HistoryItemType": "StateUpdate", "Timestamp": { "@time": 1_800_000_000 },
+            "HistoryData": r#"{"oldState":{"stateValue":"OK"},"newState":{"stateValue":"ALARM"}}"# }] }),
+        ),
         "GetMetricData" => Reply::Cbor(
             200,
             json!({ "MetricDataResults": [

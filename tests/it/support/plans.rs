@@ -10,10 +10,11 @@ use quarterdeck::core::operation::Intent;
 use quarterdeck::core::operation::deploy::{Deploy, Destroy, ParameterValue, Planned, StackDeploy};
 use quarterdeck::core::operation::intent::LAYOUT;
 use quarterdeck::core::operation::publish::{ImagePublish, Publish};
+use quarterdeck::core::operation::rescue::{CancelUpdate, ContinueRollback, StopDeployment};
 use quarterdeck::core::operation::rotate::{Consumer, Rotation, Strategy, UndoRotation};
 use quarterdeck::core::operation::service::{Scale, ServiceRef};
 use quarterdeck::core::operation::variable::SetSecret;
-use quarterdeck::core::operation::work::Push;
+use quarterdeck::core::operation::work::{Push, Shown};
 use quarterdeck::core::operation::{Call, Check, Fact, Facts, Operation, SecretCall, ServiceCall, StackCall, Work};
 use quarterdeck::core::plan::{Change, Confirm, Place, Plan, Risk};
 use quarterdeck::core::stack::StackRef;
@@ -312,6 +313,43 @@ pub fn publish() -> Plan {
     let changes = vec![Change::value("files", "image", "built from ./files", "c as quarterdeck/prod/files:1")];
     let publish = Publish { environment: "prod".into(), images };
     Plan { changes, ..plan("op-publish", "publish 2 images of prod", "quarterdeck/prod/*", Intent::Publish(publish)) }
+}
+
+/// Stops a deployment for which a stack waits.
+pub fn stop_deployment() -> Plan {
+    let deployment = "arn:aws:ecs:eu-west-1:123456789012:service-deployment/quarterdeck-prod/weather/d1";
+    let stop = StopDeployment { service: service("weather"), deployment: deployment.into(), stack: Some(weather()) };
+    let changes = vec![Change::value("weather / deployment d1", "status", "IN_PROGRESS", "taken back")];
+    Plan { changes, ..plan("op-stop", "stop the deployment of weather", deployment, Intent::StopDeployment(stop)) }
+}
+
+fn weather() -> StackRef {
+    StackRef { name: "quarterdeck-prod-weather".into(), region: "eu-west-1".into() }
+}
+
+fn shown() -> Shown {
+    Shown {
+        arn: "arn:aws:cloudformation:eu-west-1:123456789012:stack/quarterdeck-prod-weather/1".into(),
+        updated_at: None,
+    }
+}
+
+/// Cancels the update of a server's stack.
+pub fn cancel_update() -> Plan {
+    let (stack, shown, server) = (weather(), shown(), Some("weather".to_owned()));
+    let cancel = CancelUpdate { stack, shown, server, by: "me".into() };
+    let changes = vec![Change::value("quarterdeck-prod-weather", "update", "UPDATE_IN_PROGRESS", "taken back")];
+    Plan { changes, ..plan("op-cancel", "cancel the update of weather", "arn:s", Intent::CancelUpdate(cancel)) }
+}
+
+/// Goes on with the rollback of a server's stack, without its service.
+pub fn continue_rollback() -> Plan {
+    let skip = vec!["Service".to_owned()];
+    let (stack, shown, server) = (weather(), shown(), Some("weather".to_owned()));
+    let go_on = ContinueRollback { stack, shown, failed: skip.clone(), skip, server, by: "me".into() };
+    let changes = vec![Change::value("quarterdeck-prod-weather", "rollback", "UPDATE_ROLLBACK_FAILED", "gone on with")];
+    let intent = Intent::ContinueRollback(go_on);
+    Plan { changes, ..plan("op-continue", "continue the rollback of weather", "arn:s", intent) }
 }
 
 /// Takes the rotation of [`rotate`] back.

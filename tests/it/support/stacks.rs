@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quarterdeck::core::stack::{Stack, StackDetail, StackEvent, StackRef, StackResource, StackStatus};
+use quarterdeck::core::stack::{Nested, Stack, StackDetail, StackEvent, StackRef, StackResource, StackStatus};
 
 use super::{World, at, fixtures};
 
@@ -54,6 +54,7 @@ pub fn settled_detail() -> StackDetail {
     StackDetail {
         resources: vec![resource("WebAcl", "AWS::WAFv2::WebACL", "UPDATE_COMPLETE", -86_400)],
         events: vec![event("quarterdeck-prod-edge", "AWS::CloudFormation::Stack", "UPDATE_COMPLETE", -86_400, None)],
+        nested: Vec::new(),
     }
 }
 
@@ -86,6 +87,7 @@ pub fn deploying() -> World {
                 Some("User Initiated"),
             ),
         ],
+        nested: Vec::new(),
     };
     World { stacks, detail, ..fixtures::world() }
 }
@@ -115,6 +117,52 @@ pub fn failed() -> World {
             event("Service", service, "UPDATE_FAILED", -100, Some(broken)),
             event("Service", service, "UPDATE_IN_PROGRESS", -400, None),
         ],
+        nested: Vec::new(),
+    };
+    World { stacks, detail, ..fixtures::world() }
+}
+
+/// The way back of the weather stack failed, in it and in a stack that is nested in it.
+pub fn rollback_failed() -> World {
+    let (name, of, service) = ("quarterdeck-prod-weather", "AWS::CloudFormation::Stack", "AWS::ECS::Service");
+    let mut stacks = settled();
+    stacks[4] = stack("weather", "UPDATE_ROLLBACK_FAILED", -20);
+    let because = |name: &str, kind: &str, why: &str| StackResource {
+        reason: Some(why.into()),
+        ..resource(name, kind, "UPDATE_FAILED", -30)
+    };
+    let gone = "Resource handler returned message: \"TaskDefinition is inactive\" (HandlerErrorCode: InvalidRequest)";
+    let inner = StackDetail {
+        resources: vec![because("Queue", "AWS::SQS::Queue", "the queue does not exist")],
+        events: vec![
+            event("Queue", "AWS::SQS::Queue", "UPDATE_FAILED", -30, Some("the queue does not exist")),
+            event("queues-1A2B", of, "UPDATE_ROLLBACK_IN_PROGRESS", -40, None),
+        ],
+        nested: Vec::new(),
+    };
+    let nested = Nested {
+        logical_id: "Queues".into(),
+        name: "queues-1A2B".into(),
+        status: Some(StackStatus("UPDATE_ROLLBACK_FAILED".into())),
+        detail: inner,
+    };
+    let detail = StackDetail {
+        resources: vec![
+            because("Group", "AWS::EC2::SecurityGroup", "Resource update cancelled"),
+            because("Queues", of, "Embedded stack was not successfully updated"),
+            because("Service", service, gone),
+            resource("TaskDefinition", "AWS::ECS::TaskDefinition", "UPDATE_COMPLETE", -24),
+        ],
+        events: vec![
+            event(name, of, "UPDATE_ROLLBACK_FAILED", -20, None),
+            event("Service", service, "UPDATE_FAILED", -30, Some(gone)),
+            event("Queues", of, "UPDATE_FAILED", -30, None),
+            event(name, of, "UPDATE_ROLLBACK_IN_PROGRESS", -40, None),
+            event("Group", "AWS::EC2::SecurityGroup", "UPDATE_FAILED", -41, Some("Resource update cancelled")),
+            event("Service", service, "UPDATE_FAILED", -42, Some("no")),
+            event(name, of, "UPDATE_IN_PROGRESS", -400, Some("User Initiated")),
+        ],
+        nested: vec![nested],
     };
     World { stacks, detail, ..fixtures::world() }
 }

@@ -31,6 +31,10 @@ pub struct Stack {
     clients: Option<(String, String)>,
     /// Resources whose protection was switched off by a call of their own.
     unprotected: BTreeSet<&'static str>,
+    /// Resources that cannot be rolled back, and why.
+    pub stuck: Vec<(&'static str, String)>,
+    /// Resources that are not updated, because something else failed before.
+    given_up: Vec<&'static str>,
 }
 
 #[derive(Debug, Clone)]
@@ -93,6 +97,8 @@ impl Stack {
             before: None,
             clients: None,
             unprotected: BTreeSet::new(),
+            stuck: Vec::new(),
+            given_up: Vec::new(),
         }
     }
 
@@ -126,8 +132,17 @@ impl Stack {
     }
 
     fn note(&mut self, at: Timestamp, token: &str) {
-        let (status, token) = (self.status.clone(), token.to_owned());
-        self.events.push(Event { at, resource: None, status, reason: String::new(), token });
+        self.note_because(at, token, "");
+    }
+
+    fn note_because(&mut self, at: Timestamp, token: &str, reason: &str) {
+        let (status, token, reason) = (self.status.clone(), token.to_owned(), reason.to_owned());
+        self.events.push(Event { at, resource: None, status, reason, token });
+    }
+
+    /// Whether an operation has used this token already.
+    fn knows(&self, token: &str) -> bool {
+        !token.is_empty() && self.events.iter().any(|event| event.token == token)
     }
 
     /// A resource fails in the change that is under way.
@@ -150,8 +165,26 @@ impl Stack {
                 self.made
             )
         };
+        let failed = |id: &str, reason: &str| {
+            format!(
+                "<member><LogicalResourceId>{id}</LogicalResourceId><PhysicalResourceId>{id}</PhysicalResourceId>\
+                 <ResourceType>AWS::ECS::Service</ResourceType><LastUpdatedTimestamp>{}</LastUpdatedTimestamp>\
+                 <ResourceStatus>UPDATE_FAILED</ResourceStatus><ResourceStatusReason>{reason}</ResourceStatusReason></member>",
+                self.made
+            )
+        };
+        let failed = self.stuck.iter().map(|(id, reason)| failed(id, reason));
+        let given_up = |id: &&'static str| {
+            format!(
+                "<member><LogicalResourceId>{id}</LogicalResourceId><ResourceType>AWS::EC2::SecurityGroup</ResourceType>\
+                 <LastUpdatedTimestamp>{}</LastUpdatedTimestamp><ResourceStatus>UPDATE_FAILED</ResourceStatus>\
+                 <ResourceStatusReason>Resource update cancelled</ResourceStatusReason></member>",
+                self.made
+            )
+        };
         let platform = self.name.ends_with("-platform") && left;
-        if platform { PROTECTED.iter().map(row).collect() } else { String::new() }
+        let own: String = if platform { PROTECTED.iter().map(row).collect() } else { String::new() };
+        own + &failed.chain(self.given_up.iter().map(given_up)).collect::<String>()
     }
 
     fn server(&self) -> Option<&str> {
@@ -340,8 +373,15 @@ impl State {
                 stack.note_failure(at, resource, "DELETE_FAILED", KEPT);
                 ("DELETE_FAILED", 0)
             }
+            ("UPDATE_ROLLBACK_IN_PROGRESS", _) if !stack.stuck.is_empty() => {
+                for (id, reason) in stack.stuck.clone() {
+                    stack.note_failure(at, (id, "AWS::ECS::Service"), "UPDATE_FAILED", &reason);
+                }
+                ("UPDATE_ROLLBACK_FAILED", 0)
+            }
             ("UPDATE_ROLLBACK_IN_PROGRESS", _) => {
-                stack.parameters = stack.before.take().unwrap_or_default();
+                stack.given_up.clear();
+                stack.parameters = stack.before.take().unwrap_or_else(|| stack.parameters.clone());
                 ("UPDATE_ROLLBACK_COMPLETE", 0)
             }
             ("CREATE_IN_PROGRESS", None) => ("CREATE_COMPLETE", 0),
@@ -381,8 +421,111 @@ impl State {
         (stack.status, stack.left) = ("UPDATE_IN_PROGRESS".into(), 0);
         stack.note(at, "somebody");
         stack.note_failure(at, ("Service", "AWS::ECS::Service"), "UPDATE_FAILED", reason);
+        // What was not begun yet is given up, and has nothing to be rolled back.
+        stack.note_failure(at, ("Group", "AWS::EC2::SecurityGroup"), "UPDATE_FAILED", "Resource update cancelled");
+        stack.given_up = vec!["Group"];
+        stack.status = "UPDATE_ROLLBACK_IN_PROGRESS".into();
+        stack.note(at, "somebody");
+        stack.stuck = vec![("Service", reason.to_owned())];
+        stack.note_failure(at, ("Service", "AWS::ECS::Service"), "UPDATE_FAILED", reason);
         stack.status = "UPDATE_ROLLBACK_FAILED".into();
         stack.note(at, "somebody");
+    }
+
+    /// An update of a server's stack that waits for its service; its new tasks fail, and nothing ends that.
+    pub fn hang(&mut self, server: &str, token: &str) {
+        let name = format!("quarterdeck-{ENVIRONMENT}-{server}");
+        let index = self.stacks.iter().position(|stack| stack.name == name).expect("it is there");
+        let at = self.time();
+        let stack = &mut self.stacks[index];
+        (stack.status, stack.left, stack.updated) = ("UPDATE_IN_PROGRESS".into(), CHANGE, Some(at));
+        stack.note(at, token);
+        self.hanging.insert(name);
+        let service = self.services.get_mut(server).expect("it is there");
+        (service.broken, service.kind.breaker, service.revision) = (true, false, service.revision + 1);
+        self.deploy_service(server);
+        self.services.get_mut(server).expect("it is there").broken = false;
+    }
+
+    /// Whether an update goes on waiting for its service; one whose deployment was taken back fails.
+    fn waits(&mut self, index: usize) -> bool {
+        let at = self.time();
+        let stack = &mut self.stacks[index];
+        if !self.hanging.contains(&stack.name) {
+            return false;
+        }
+        let service = stack.server().and_then(|server| self.services.get(server));
+        let release = service.and_then(|service| service.releases.last()).map(|release| release.status);
+        if stack.status == "UPDATE_ROLLBACK_IN_PROGRESS" {
+            return matches!(release, Some("ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS"));
+        }
+        if stack.status != "UPDATE_IN_PROGRESS" {
+            return false;
+        }
+        match release {
+            Some("ROLLBACK_SUCCESSFUL") => {
+                let reason = "Resource handler returned message: the service deployment was rolled back";
+                stack.note_failure(at, ("Service", "AWS::ECS::Service"), "UPDATE_FAILED", reason);
+                (stack.status, stack.left) = ("UPDATE_ROLLBACK_IN_PROGRESS".into(), CHANGE);
+                let token = stack.events.last().map(|event| event.token.clone()).unwrap_or_default();
+                stack.note(at, &token);
+                true
+            }
+            Some("SUCCESSFUL") => false,
+            _ => true,
+        }
+    }
+
+    /// The update is cancelled: what is under way of it is taken back (API reference, CancelUpdateStack).
+    fn cancel_update(&mut self, at: usize, token: &str, operator: &str) -> Reply {
+        let now = self.time();
+        let stack = &mut self.stacks[at];
+        if stack.knows(token) {
+            return error("TokenAlreadyExistsException", "A client request token already exists");
+        }
+        if stack.status != "UPDATE_IN_PROGRESS" {
+            return error("ValidationError", "CancelUpdateStack cannot be called from current stack status");
+        }
+        let token = match self.keeps_tokens {
+            true => stack.events.last().map(|event| event.token.clone()).unwrap_or_default(),
+            false => token.to_owned(),
+        };
+        (stack.status, stack.left) = ("UPDATE_ROLLBACK_IN_PROGRESS".into(), CHANGE);
+        stack.note_because(now, &token, "User Initiated");
+        let (name, server) = (stack.name.clone(), stack.server().map(str::to_owned));
+        let service = server.and_then(|server| self.services.get_mut(&server));
+        if let Some(release) = service.and_then(|service| service.releases.last_mut())
+            && release.status == "IN_PROGRESS"
+        {
+            release.status = "ROLLBACK_REQUESTED";
+        }
+        self.wrote(operator, format!("cancel the update of {name}"));
+        done("CancelUpdateStack", "")
+    }
+
+    /// A rollback goes on, without what is skipped (API reference, ContinueUpdateRollback).
+    fn continue_rollback(&mut self, at: usize, form: &BTreeMap<String, String>, operator: &str) -> Reply {
+        let now = self.time();
+        let token = form.get("ClientRequestToken").cloned().unwrap_or_default();
+        let skips = (1..).map_while(|index| form.get(&format!("ResourcesToSkip.member.{index}")).cloned());
+        let skips: Vec<String> = skips.collect();
+        let stack = &mut self.stacks[at];
+        if stack.knows(&token) {
+            return error("TokenAlreadyExistsException", "A client request token already exists");
+        }
+        if stack.status != "UPDATE_ROLLBACK_FAILED" {
+            return error("ValidationError", &format!("Stack [{}] is not in UPDATE_ROLLBACK_FAILED", stack.name));
+        }
+        if let Some(other) = skips.iter().find(|skip| stack.stuck.iter().all(|(id, _)| id != skip)) {
+            return error("ValidationError", &format!("Cannot skip {other}: it did not fail to roll back"));
+        }
+        stack.stuck.retain(|(id, _)| skips.iter().all(|skip| skip != id));
+        (stack.status, stack.left) = ("UPDATE_ROLLBACK_IN_PROGRESS".into(), CHANGE);
+        stack.note(now, &token);
+        let name = stack.name.clone();
+        let without = if skips.is_empty() { String::new() } else { format!(" without {}", skips.join(", ")) };
+        self.wrote(operator, format!("continue the rollback of {name}{without}"));
+        done("ContinueUpdateRollback", "")
     }
 
     /// The stack that still has a resource with this id (a load balancer's ARN is one), and the resource's name
@@ -420,6 +563,9 @@ impl State {
     pub(super) fn tick_stacks(&mut self) {
         let over: Vec<usize> = (0..self.stacks.len()).filter(|&index| self.stacks[index].busy()).collect();
         for index in over {
+            if self.waits(index) {
+                continue;
+            }
             self.stacks[index].left = self.stacks[index].left.saturating_sub(1);
             if self.stacks[index].left > 0 {
                 continue;
@@ -529,6 +675,9 @@ impl State {
                 }
                 done(call, "")
             }
+            "CancelUpdateStack" | "ContinueUpdateRollback" if at.is_none() => absent(),
+            "CancelUpdateStack" => self.cancel_update(at?, &text("ClientRequestToken"), operator),
+            "ContinueUpdateRollback" => self.continue_rollback(at?, &form, operator),
             "CreateChangeSet" => self.create_change_set(&form, &name, at),
             "DescribeChangeSet" | "ExecuteChangeSet" | "DeleteChangeSet" => {
                 let wanted = text("ChangeSetName");

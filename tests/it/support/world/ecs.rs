@@ -33,6 +33,22 @@ pub struct Service {
     pub broken: bool,
     /// How they fail.
     pub failure: Failure,
+    /// Its service deployments, the newest last.
+    pub releases: Vec<Release>,
+}
+
+/// A service deployment: the way from one revision to the next, and back.
+#[derive(Debug, Clone)]
+pub struct Release {
+    pub id: String,
+    pub made: Timestamp,
+    pub status: &'static str,
+    pub reason: String,
+    /// The revision before it, if there was one.
+    from: Option<u32>,
+    to: u32,
+    /// Whether the circuit breaker has ended it.
+    breaker: bool,
 }
 
 /// How the tasks of a deployment fail, in the words of ECS.
@@ -99,6 +115,9 @@ pub struct Deployment {
     pub green: bool,
     baked: u32,
     broken: bool,
+    /// The service deployment that it is a part of, and whether it is the way back.
+    release: String,
+    back: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -233,6 +252,25 @@ impl Service {
     }
 }
 
+impl Release {
+    fn under_way(&self) -> bool {
+        matches!(self.status, "PENDING" | "IN_PROGRESS")
+    }
+
+    fn arn(&self, service: &str) -> String {
+        format!("arn:aws:ecs:{REGION}:{ACCOUNT}:service-deployment/{CLUSTER}/{service}/{}", self.id)
+    }
+
+    fn described(&self, service: &str) -> Value {
+        let revision = |number: u32| json!({ "arn": format!("arn:aws:ecs:{REGION}:{ACCOUNT}:service-revision/{CLUSTER}/{service}/{number}") });
+        let breaker = if self.breaker { "TRIGGERED" } else { "MONITORING_COMPLETE" };
+        json!({ "serviceDeploymentArn": self.arn(service), "status": self.status, "statusReason": self.reason,
+            "createdAt": seconds(self.made), "sourceServiceRevisions": self.from.map(revision).into_iter().collect::<Vec<_>>(),
+            "targetServiceRevision": revision(self.to), "deploymentCircuitBreaker": { "status": breaker },
+            "alarms": { "triggeredAlarmNames": [] } })
+    }
+}
+
 fn seconds(at: Timestamp) -> f64 {
     at.as_millisecond() as f64 / 1_000.0
 }
@@ -283,6 +321,7 @@ impl State {
             events: Vec::new(),
             broken: false,
             failure: Failure::default(),
+            releases: Vec::new(),
         };
         self.services.insert(name.to_owned(), service);
         self.deploy_service(name);
@@ -290,8 +329,16 @@ impl State {
 
     /// A new deployment of a service.
     pub fn deploy_service(&mut self, name: &str) {
-        let (id, made) = (format!("ecs-svc/{:04}", self.id()), self.time());
+        let (number, made) = (self.id(), self.time());
+        let (id, release) = (format!("ecs-svc/{number:04}"), format!("release{number:04}"));
         if let Some(service) = self.services.get_mut(name) {
+            // A newer deployment takes the place of one that is under way.
+            for old in service.releases.iter_mut().filter(|one| one.under_way()) {
+                (old.status, old.reason) = ("STOPPED", "a newer deployment has taken its place".into());
+            }
+            let from = service.deployments.iter().rev().find(|one| one.completed).map(|one| one.revision);
+            let (status, reason, to) = ("IN_PROGRESS", String::new(), service.revision);
+            service.releases.push(Release { id: release.clone(), made, status, reason, from, to, breaker: false });
             let green = service.moves() && service.deployments.last().is_some_and(|one| !one.green);
             service.deployments.push(Deployment {
                 id,
@@ -305,6 +352,8 @@ impl State {
                 green,
                 baked: 0,
                 broken: service.broken,
+                release,
+                back: false,
             });
         }
     }
@@ -325,6 +374,13 @@ impl State {
 
     fn tick_primary(&mut self, service: &mut Service, mut primary: Deployment, accepts: &[String]) {
         let desired = usize::try_from(service.desired).unwrap_or_default();
+        let release = service.releases.iter_mut().find(|one| one.id == primary.release);
+        if let Some(release) = release.filter(|one| one.status == "ROLLBACK_REQUESTED") {
+            release.status = "ROLLBACK_IN_PROGRESS";
+            let from = primary.id.clone();
+            service.deployments.push(primary);
+            return self.roll_back(service, &from, "ECS deployment was stopped by a user");
+        }
         if primary.broken {
             self.crash(service, &mut primary);
         }
@@ -346,6 +402,10 @@ impl State {
             if primary.baked >= service.kind.bakes {
                 service.deployments.clear();
                 primary.completed = true;
+                let status = if primary.back { "ROLLBACK_SUCCESSFUL" } else { "SUCCESSFUL" };
+                for one in service.releases.iter_mut().filter(|one| one.id == primary.release) {
+                    one.status = status;
+                }
                 primary.reason = format!("ECS deployment {} completed.", primary.id);
             }
             primary.baked += 1;
@@ -356,7 +416,11 @@ impl State {
         let from = primary.id.clone();
         service.deployments.push(primary);
         if given_up {
-            self.roll_back(service, &from);
+            let last = service.releases.last_mut();
+            if let Some(release) = last.filter(|one| one.under_way()) {
+                (release.status, release.breaker) = ("ROLLBACK_IN_PROGRESS", true);
+            }
+            self.roll_back(service, &from, "ECS deployment circuit breaker");
         }
     }
 
@@ -370,20 +434,25 @@ impl State {
         }
     }
 
-    /// The circuit breaker gives a deployment up and goes back to the last one that was completed.
-    fn roll_back(&mut self, service: &mut Service, failed: &str) {
+    /// ECS gives a deployment up and goes back to the last one that was completed.
+    fn roll_back(&mut self, service: &mut Service, failed: &str, why: &str) {
         let (at, id) = (self.time(), format!("ecs-svc/{:04}", self.id()));
         let Some(before) = service.deployments.iter().rev().find(|one| one.completed).cloned() else { return };
         for one in service.deployments.iter_mut().filter(|one| one.id == failed) {
             (one.given_up, one.broken) = (true, false);
-            one.reason = "ECS deployment circuit breaker: tasks failed to start.".into();
+            one.reason = format!("{why}: tasks failed to start.");
             one.tasks.clear();
         }
         let name = &service.name;
         service
             .events
             .push((at, format!("(service {name}) (deployment {failed}) deployment failed: tasks failed to start.")));
-        let reason = format!("ECS deployment circuit breaker: rolling back to deploymentId {}.", before.id);
+        let release = service.deployments.iter().find(|one| one.id == failed).map(|one| one.release.clone());
+        let release = release.unwrap_or_default();
+        for one in service.releases.iter_mut().filter(|one| one.id == release) {
+            one.reason = why.to_owned();
+        }
+        let reason = format!("{why}: rolling back to deploymentId {}.", before.id);
         service.revision = before.revision;
         service.deployments.push(Deployment {
             id,
@@ -394,6 +463,8 @@ impl State {
             baked: 0,
             broken: false,
             green: !before.green && service.moves(),
+            release,
+            back: true,
             ..before
         });
     }
@@ -444,6 +515,16 @@ impl State {
             "ListTaskDefinitions" => self.list_definitions(body),
             "UpdateService" => self.update_service(body, operator),
             "StopTask" => self.stop_task(body, operator),
+            "ListServiceDeployments" => {
+                let name = last_part(&body["service"]);
+                let Some(service) = self.services.get(name) else {
+                    return Some(Reply::error(400, "ServiceNotFoundException", "Service not found."));
+                };
+                let arns = service.releases.iter().rev().map(|one| json!({ "serviceDeploymentArn": one.arn(name) }));
+                Reply::json(200, json!({ "serviceDeployments": arns.take(20).collect::<Vec<_>>() }))
+            }
+            "DescribeServiceDeployments" => self.describe_releases(body),
+            "StopServiceDeployment" => self.stop_release(body, operator),
             _ => return None,
         })
     }
@@ -581,6 +662,40 @@ impl State {
         Reply::json(200, json!({ "service": self.services[&name].described() }))
     }
 
+    fn describe_releases(&self, body: &Value) -> Reply {
+        let wanted = body["serviceDeploymentArns"].as_array().cloned().unwrap_or_default();
+        let all = self.services.values().flat_map(|service| service.releases.iter().map(move |one| (service, one)));
+        let found = all.filter(|(service, one)| wanted.iter().any(|arn| *arn == json!(one.arn(&service.name))));
+        let told: Vec<Value> = found.map(|(service, one)| one.described(&service.name)).collect();
+        Reply::json(200, json!({ "serviceDeployments": told, "failures": [] }))
+    }
+
+    /// Which states can be stopped: ECS developer guide, "Stopping Amazon ECS service deployments".
+    fn stop_release(&mut self, body: &Value, operator: &str) -> Reply {
+        let arn = body["serviceDeploymentArn"].as_str().unwrap_or_default();
+        let mut all = self.services.values_mut().flat_map(|service| {
+            let name = service.name.clone();
+            service.releases.iter_mut().map(move |one| (name.clone(), one))
+        });
+        let Some((name, release)) = all.find(|(name, one)| one.arn(name) == arn) else {
+            return Reply::error(400, "ServiceDeploymentNotFoundException", "Service deployment not found.");
+        };
+        if body["stopType"] != "ROLLBACK" {
+            return invalid("stopType must be ROLLBACK.");
+        }
+        match release.status {
+            "PENDING" | "IN_PROGRESS" => {
+                release.status = "ROLLBACK_REQUESTED";
+                self.wrote(operator, format!("stop the deployment of {name}"));
+            }
+            "STOP_REQUESTED" | "ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS" => {
+                self.wrote(operator, format!("stop the deployment of {name} again"));
+            }
+            other => return Reply::error(400, "ConflictException", &format!("the deployment is {other}")),
+        }
+        Reply::json(200, json!({ "serviceDeploymentArn": arn }))
+    }
+
     fn stop_task(&mut self, body: &Value, operator: &str) -> Reply {
         let id = last_part(&body["task"]).to_owned();
         let reason = body["reason"].as_str().unwrap_or_default().to_owned();
@@ -613,6 +728,7 @@ const ECS: &[(&[&str], f64, f64)] = &[
     (&["UpdateService"], 50.0, 5.0),
     (&["ListTasks", "DescribeTasks"], 100.0, 20.0),
     (&["StopTask"], 40.0, 40.0),
+    (&["ListServiceDeployments", "DescribeServiceDeployments", "StopServiceDeployment"], 20.0, 5.0),
     (&["DescribeTaskDefinition", "ListTaskDefinitions"], 50.0, 20.0),
 ];
 /// Seconds between two ticks.

@@ -12,7 +12,7 @@ mod scaling;
 mod secrets;
 mod users;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -75,6 +75,10 @@ pub struct State {
     pub invalid: Option<&'static str>,
     /// Whether the operators may not list the stacks of the account, nor read the events of change sets.
     pub denies_listing: bool,
+    /// Stacks whose updates wait for their services.
+    pub hanging: BTreeSet<String>,
+    /// Whether what a cancelled update leads to has the token of the update in its events.
+    pub keeps_tokens: bool,
     /// Whether CloudFront does not reach the load balancer.
     pub cut_off: bool,
     /// Fewest and most tasks, by the id that autoscaling has for a service.
@@ -113,6 +117,8 @@ impl World {
             failing: BTreeMap::new(),
             invalid: None,
             denies_listing: false,
+            hanging: BTreeSet::new(),
+            keeps_tokens: false,
             cut_off: false,
             bounds: BTreeMap::new(),
             faults: ecs::Faults::default(),
