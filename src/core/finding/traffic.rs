@@ -221,10 +221,11 @@ fn floods(counted: &Requests, name: &dyn Fn(&str) -> String, now: Timestamp) -> 
     lately.iter().filter_map(flood).collect()
 }
 
-/// What a reason means for an operator; `None` where it means nothing: a client that goes away is no fault.
+/// What a reason means for an operator; `None` where it means nothing: a client that goes away is no fault, and one that
+/// is kept out is so because an operator wants it.
 fn of_why(why: Why) -> Option<Id> {
     Some(match why {
-        Why::Gone => return None,
+        Why::Gone | Why::Quarantine => return None,
         Why::NoToken | Why::TokenHeader => Id::NoToken,
         Why::TokenExpired => Id::TokenExpired,
         Why::Audience => Id::TokenAudience,
