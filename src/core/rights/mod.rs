@@ -316,6 +316,7 @@ impl Scope {
                 .into_iter()
                 .chain([self.arn(service, "targetgroup/*")])
                 .collect(),
+            (_, "dynamodb") => vec![self.arn("dynamodb", &format!("table/{}-quarantine", named("")))],
             (_, "ecr") => vec![self.repositories()],
             (_, "logs") => vec![
                 self.arn("logs", &format!("log-group:/quarterdeck/{environment}/*")),

@@ -217,6 +217,7 @@ const OTHER_OUTPUTS: &[&str] = &[
     "PrivateSubnetIds",
     "PublicBaseUrl",
     "PublicSubnetIds",
+    "QuarantineTable",
     "ServiceSecurityGroupId",
     "UserPoolArn",
     "VpcCidr",
