@@ -10,6 +10,7 @@ use crate::core::image::Found;
 use crate::core::operation::deploy::{Deploy, Destroy, Planned, StackDeploy, seen_stack};
 use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::publish::Publish;
+use crate::core::operation::quarantine::{ChangeQuarantine, Now};
 use crate::core::operation::record::{Entry, Outcome};
 use crate::core::operation::rotate::{Rotation, UndoRotation};
 use crate::core::operation::service::{DEPLOYMENT, DESIRED, Restart, Rollback, Scale, ServiceRef, seen};
@@ -54,6 +55,7 @@ pub async fn judge(session: &Session, operation: &Operation) -> CloudResult<Stan
         Intent::UndoRotation(undo) => of_undo(session, operation, undo).await,
         Intent::SetSecret(set) => of_set(session, operation, set).await,
         Intent::ChangeUser(change) => of_user(session, change).await,
+        Intent::Quarantine(change) => of_quarantine(session, change).await,
         Intent::Publish(publish) => of_publish(session, operation, publish).await,
     }
 }
@@ -102,6 +104,18 @@ async fn of_user(session: &Session, change: &ChangeUser) -> CloudResult<Standing
             Standing::Void(format!("{} is somebody else now", change.user))
         }
         Some(_) => Standing::Resumable,
+    })
+}
+
+/// The call looks again. An end that has passed while the operation lay keeps nobody out.
+async fn of_quarantine(session: &Session, change: &ChangeQuarantine) -> CloudResult<Standing> {
+    if let Some(until) = change.until.filter(|until| *until <= Timestamp::now()) {
+        return Ok(Standing::Void(format!("it was to end at {until:.0}, which is over")));
+    }
+    Ok(match change.now(&session.cloud.quarantine(&change.table).await?) {
+        Now::Done | Now::Untouched => Standing::Resumable,
+        Now::Other(Some(end)) => Standing::Overtaken(format!("{} has another end now: {end:.0}", change.who)),
+        Now::Other(None) => Standing::Overtaken(format!("{} was let in since", change.who)),
     })
 }
 

@@ -9,6 +9,7 @@ use crate::core::finding::{Finding, Gravity, Layer, findings, of_gone};
 use crate::core::fleet::Server;
 use crate::core::operation::deploy::seen_stack;
 use crate::core::operation::protocol::News;
+use crate::core::operation::quarantine::quarantined;
 use crate::core::operation::verify::{
     bounds_are, changed_last_by, gone, published, settled, steady, task_stopped, user_enabled, variable_set,
 };
@@ -77,16 +78,20 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         Check::UserEnabled { pool, user, enabled } => {
             user_enabled(cloud.user(pool, user).await?.as_ref(), user, *enabled)
         }
-        Check::GraceOver { until } => {
-            let left = until.duration_since(Timestamp::now());
-            if left.is_positive() {
-                CheckState::Pending(format!("{} left, until {until:.0}", short_duration(left)))
-            } else {
-                CheckState::Holds("over".into())
-            }
-        }
+        Check::Quarantined { change } => quarantined(&cloud.quarantine(&change.table).await?, change),
+        Check::GraceOver { until } => over(*until),
     };
     Ok((state, Facts::new()))
+}
+
+/// Whether a time has passed.
+fn over(until: Timestamp) -> CheckState {
+    let left = until.duration_since(Timestamp::now());
+    if left.is_positive() {
+        CheckState::Pending(format!("{} left, until {until:.0}", short_duration(left)))
+    } else {
+        CheckState::Holds("over".into())
+    }
 }
 
 /// Whether the registry has an image, and its digest as a fact.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Finding, Gravity, Id, in_order};
-use crate::core::requests::{Period, Requests, Sender, Tally, Why};
+use crate::core::requests::{Period, Requests, Sender, Tally, Unread, Why};
 use crate::core::text::{age, count};
 
 /// Less of a kind may happen by chance.
@@ -20,6 +20,8 @@ const FAILING: u64 = 10;
 const MOST: u64 = 50;
 /// A client that asks less often floods nobody, in requests a minute.
 const FLOOD: u64 = 300;
+/// A task that cannot read who is kept out says so every minute, in milliseconds.
+const UNREAD: i64 = 90_000;
 /// How many times of what it did before.
 const FLOOD_TIMES: u64 = 4;
 
@@ -44,9 +46,22 @@ pub fn of_traffic(counted: &Requests, name: &dyn Fn(&str) -> String, now: Timest
             known.push(finding);
         }
     }
+    for (server, unread) in counted.unread().filter(|(_, unread)| at - unread.at <= UNREAD) {
+        all.entry(server.to_owned()).or_default().push(unread_quarantine(unread));
+    }
     all.retain(|_, findings| !findings.is_empty());
     all.values_mut().for_each(|findings| in_order(findings));
     all
+}
+
+/// That a task does not know who is to be kept out now. Where it has never known, an operator's word is not carried out.
+fn unread_quarantine(unread: &Unread) -> Finding {
+    let (gravity, fact) = match unread.holds {
+        true => (Gravity::Warning, format!("it cannot read who is kept out: what it has is {} s old", unread.age)),
+        false => (Gravity::Fault, "it has never read who is kept out, and lets everybody in".to_owned()),
+    };
+    let evidence = "its log says quarantine_unavailable, with the reason".to_owned();
+    Finding::new(Id::QuarantineUnread, gravity, fact, evidence).at(Timestamp::from_millisecond(unread.at).ok())
 }
 
 fn by_server(tallies: Vec<Tally<'_>>) -> BTreeMap<&str, Vec<Tally<'_>>> {

@@ -216,6 +216,7 @@ impl Scope {
                 let tag = json!({ "StringEquals": { "aws:ResourceTag/quarterdeck:environment": environment } });
                 Some((vec![self.arn("cognito-idp", "userpool/*")], tag))
             }
+            On::Quarantine => plain(self.arn("dynamodb", &format!("table/quarterdeck-{environment}-quarantine"))),
             On::Secrets => plain(self.arn("secretsmanager", &format!("secret:quarterdeck/{environment}/*"))),
             On::LoadBalancers => {
                 plain(self.arn("elasticloadbalancing", &format!("loadbalancer/app/quarterdeck-{environment}/*")))

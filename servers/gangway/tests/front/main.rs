@@ -200,7 +200,8 @@ async fn who_is_kept_out_reaches_no_server_behind() {
     table.add("client#another-client", 600);
     let front = Front::launch(child("stdio", &[]), |command| {
         command.envs(table.variables());
-    }).await;
+    })
+    .await;
     front.ready().await;
     let (status, answer) = seen(front.post(&call("echo", json!({}))).send().await.unwrap()).await;
     assert_eq!(status, 200, "{answer}");
