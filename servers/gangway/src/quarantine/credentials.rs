@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::read::ReadError;
 use crate::client::{ClientError, read_limited};
-use crate::config::{ConfigError, Env};
+use crate::config::Env;
 
 /// Where ECS answers (ECS developer guide, "Amazon ECS task IAM role").
 const ECS: &str = "http://169.254.170.2";
@@ -69,26 +69,25 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// The first of AWS's variables that says something, in the order of its SDKs. `elsewhere` is an endpoint that is
+    /// The first of AWS's variables that says something, in the order of its SDKs. `elsewhere` says that the endpoint is
     /// not AWS's.
-    pub fn from_env(env: &Env, elsewhere: Option<&str>) -> Result<Self, ConfigError> {
+    pub fn from_env(env: &Env, elsewhere: bool) -> Self {
         if let (Some(id), Some(secret)) = (env.get("AWS_ACCESS_KEY_ID"), env.get("AWS_SECRET_ACCESS_KEY")) {
             let token = env.get("AWS_SESSION_TOKEN");
-            return Ok(Self::Given(Credentials { id, secret, token, expiration: None }));
+            return Self::Given(Credentials { id, secret, token, expiration: None });
         }
-        let url = match env.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
-            Some(path) if path.starts_with('/') => Some(format!("{ECS}{path}")),
-            Some(_) => {
-                let variable = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
-                return Err(ConfigError::new(variable, "must begin with a slash"));
-            }
-            None => full(env, elsewhere)?,
+        let relative = env.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+        let url = match relative {
+            Some(path) => path.starts_with('/').then(|| format!("{ECS}{path}")),
+            None => full(env).filter(|(_, allowed)| *allowed).map(|(url, _)| url),
         };
-        let Some(url) = url else { return Ok(if elsewhere.is_some() { Self::Nobody } else { Self::Missing }) };
+        // Whoever runs the container sets these. What is odd about them must not keep a server from starting: it is
+        // told as a list that cannot be read.
+        let Some(url) = url else { return if elsewhere { Self::Nobody } else { Self::Missing } };
         let file = env.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").map(Authorization::File);
         let token = || env.get("AWS_CONTAINER_AUTHORIZATION_TOKEN").map(Authorization::Token);
         let authorization = file.or_else(token).unwrap_or(Authorization::None);
-        Ok(Self::Container { url, authorization, known: Arc::default() })
+        Self::Container { url, authorization, known: Arc::default() }
     }
 
     /// The credentials to sign with; `None` where nothing is signed.
@@ -118,25 +117,20 @@ impl Source {
     }
 }
 
-/// The endpoint of a whole address. Over plain HTTP it may be at AWS's link-local addresses or on the loopback alone; and
-/// where an emulator stands for AWS, which gives the credentials that it is asked with.
-fn full(env: &Env, elsewhere: Option<&str>) -> Result<Option<String>, ConfigError> {
-    let variable = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
-    let Some(url) = env.get(variable) else { return Ok(None) };
+/// The endpoint of a whole address, and whether it may be asked: over plain HTTP at AWS's link-local addresses or on
+/// the loopback alone.
+fn full(env: &Env) -> Option<(String, bool)> {
+    let url = env.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")?;
     let uri: Option<Uri> = url.parse().ok();
     let host = uri.as_ref().and_then(Uri::host).unwrap_or_default().trim_matches(['[', ']']);
-    let emulator: Option<Uri> = elsewhere.and_then(|endpoint| endpoint.parse().ok());
-    let authority = uri.as_ref().and_then(Uri::authority);
-    let emulated = emulator.is_some_and(|emulator| authority.is_some() && emulator.authority() == authority);
-    let near = emulated
-        || LOCAL.contains(&host)
-        || host == "localhost"
-        || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-    match uri.as_ref().and_then(Uri::scheme_str) {
-        Some("https") => Ok(Some(url)),
-        Some("http") if near => Ok(Some(url)),
-        _ => Err(ConfigError::new(variable, "must be https, or http to this machine")),
-    }
+    let near =
+        LOCAL.contains(&host) || host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    let allowed = match uri.as_ref().and_then(Uri::scheme_str) {
+        Some("https") => true,
+        Some("http") => near,
+        _ => false,
+    };
+    Some((url, allowed))
 }
 
 async fn fetch(client: &Client, url: &str, authorization: &Authorization) -> Result<Credentials, ReadError> {
@@ -163,10 +157,10 @@ async fn fetch(client: &Client, url: &str, authorization: &Authorization) -> Res
 mod tests {
     use super::*;
 
-    fn of(variables: &'static [(&str, &str)], elsewhere: Option<&str>) -> String {
+    fn of(variables: &'static [(&str, &str)], elsewhere: bool) -> String {
         let env = Env::from_fn(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into()));
         match Source::from_env(&env, elsewhere) {
-            Ok(Source::Container { url, authorization, .. }) => {
+            Source::Container { url, authorization, .. } => {
                 let how = match authorization {
                     Authorization::None => "",
                     Authorization::Token(_) => " token",
@@ -174,8 +168,7 @@ mod tests {
                 };
                 format!("{url}{how}")
             }
-            Ok(source) => format!("{source:?}"),
-            Err(error) => format!("error {}", error.variable),
+            source => format!("{source:?}"),
         }
     }
 
@@ -184,15 +177,12 @@ mod tests {
         const RELATIVE: (&str, &str) = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/1");
         const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
         const KEY: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "hunter2"), ("AWS_SECRET_ACCESS_KEY", "hunter2")];
-        assert_eq!(of(&[], None), "Missing");
-        assert_eq!(of(&[], Some("http://emulator:4566")), "Nobody");
-        assert_eq!(of(&KEY, Some("http://emulator:4566")), "Given", "and nothing of them");
-        assert_eq!(of(&[RELATIVE], None), "http://169.254.170.2/v2/credentials/1");
-        assert_eq!(of(&[RELATIVE, (FULL, "https://a.example/x")], None), "http://169.254.170.2/v2/credentials/1");
-        assert_eq!(
-            of(&[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", ".evil.example/")], None).split(' ').next(),
-            Some("error")
-        );
+        assert_eq!(of(&[], false), "Missing");
+        assert_eq!(of(&[], true), "Nobody");
+        assert_eq!(of(&KEY, true), "Given", "and nothing of them");
+        assert_eq!(of(&[RELATIVE], false), "http://169.254.170.2/v2/credentials/1");
+        assert_eq!(of(&[RELATIVE, (FULL, "https://a.example/x")], false), "http://169.254.170.2/v2/credentials/1");
+        assert_eq!(of(&[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", ".evil.example/")], false), "Missing");
         for good in [
             "https://a.example/x",
             "http://127.0.0.1:9/x",
@@ -201,23 +191,21 @@ mod tests {
             "http://169.254.170.23/v1",
             "http://[fd00:ec2::23]/v1",
         ] {
-            assert_eq!(of(Box::leak(Box::new([(FULL, good)])), None), good);
+            assert_eq!(of(Box::leak(Box::new([(FULL, good)])), false), good);
         }
         for bad in ["http://a.example/x", "http://169.254.169.254/x", "ftp://127.0.0.1/x", "127.0.0.1"] {
-            assert_eq!(of(Box::leak(Box::new([(FULL, bad)])), None), format!("error {FULL}"), "{bad}");
+            assert_eq!(of(Box::leak(Box::new([(FULL, bad)])), false), "Missing", "{bad}");
         }
         let file = ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/f");
         assert_eq!(
-            of(Box::leak(Box::new([(FULL, "https://a/x"), file, ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "t")])), None),
+            of(Box::leak(Box::new([(FULL, "https://a/x"), file, ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "t")])), false),
             "https://a/x file"
         );
-        assert_eq!(of(&[(FULL, "https://a/x"), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "t")], None), "https://a/x token");
-        // Of an emulator that stands for AWS, and of no other host.
-        let emulated = [(FULL, "http://emulator:4566/v2/credentials/1")];
-        let of_emulator = |at| of(Box::leak(Box::new(emulated)), at);
-        assert_eq!(of_emulator(Some("http://emulator:4566")), "http://emulator:4566/v2/credentials/1");
-        for other in [None, Some("http://emulator:4567"), Some("http://emulator.example:4566")] {
-            assert_eq!(of_emulator(other), format!("error {FULL}"));
-        }
+        assert_eq!(
+            of(&[(FULL, "https://a/x"), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "t")], false),
+            "https://a/x token"
+        );
+        // An emulator asks for none.
+        assert_eq!(of(&[(FULL, "http://10.0.0.1:4566/v2/credentials/1")], true), "Nobody");
     }
 }

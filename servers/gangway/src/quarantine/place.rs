@@ -43,7 +43,7 @@ impl Place {
             _ => None,
         };
         let own = suffix.map(|suffix| format!("https://dynamodb.{region}.{suffix}"));
-        let credentials = Source::from_env(env, endpoint.as_deref())?;
+        let credentials = Source::from_env(env, endpoint.is_some());
         let region = region.to_owned();
         let unknown =
             || ConfigError::new(ENDPOINT, format!("must be set: the partition {partition} is not known here"));

@@ -22,7 +22,7 @@ const MAX_ENTRIES: usize = 10_000;
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     #[error(
-        "there are no credentials: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not set, as it is where the task has a role"
+        "there are no credentials: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not set as it is where the task has a role"
     )]
     NoCredentials,
     #[error("the task's credentials: {0}")]
