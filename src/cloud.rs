@@ -29,6 +29,7 @@ use crate::core::operation::variable::Variables;
 use crate::core::operation::work::TokenProbe;
 use crate::core::operation::{Announced, Applied, Approved};
 use crate::core::pace::Usage;
+use crate::core::quarantine::Quarantine;
 use crate::core::reach::{Broken, Reach};
 use crate::core::stack::{ChangeSetRequest, Drafted, Stack, StackDetail, StackRef};
 use crate::core::unread::Read;
@@ -56,6 +57,7 @@ pub trait Cloud:
     + Images
     + Clients
     + Users
+    + Quarantines
     + Secrets
     + Logs
     + Insights
@@ -233,6 +235,13 @@ pub trait Users {
 
     /// The user of this name or address (AdminGetUser).
     async fn user(&self, pool: &str, name: &str) -> CloudResult<Option<User>>;
+}
+
+/// The callers that are kept out of an environment's servers.
+#[async_trait]
+pub trait Quarantines {
+    /// The list in this table (Query, with a consistent read: what was written before is in it).
+    async fn quarantine(&self, table: &str) -> CloudResult<Quarantine>;
 }
 
 /// Secrets Manager, without the values that it keeps.

@@ -17,6 +17,7 @@ use super::tail::PlainHost;
 pub(super) struct ServiceClients {
     pub(super) ecs: aws_sdk_ecs::Client,
     pub(super) cognito: aws_sdk_cognitoidentityprovider::Client,
+    pub(super) dynamodb: aws_sdk_dynamodb::Client,
     pub(super) secrets: aws_sdk_secretsmanager::Client,
     pub(super) elb: aws_sdk_elasticloadbalancingv2::Client,
     pub(super) scaling: aws_sdk_applicationautoscaling::Client,
@@ -41,6 +42,7 @@ impl ServiceClients {
         Self {
             ecs: client!(aws_sdk_ecs, once, meter),
             cognito: client!(aws_sdk_cognitoidentityprovider, config, meter),
+            dynamodb: client!(aws_sdk_dynamodb, config, meter),
             secrets: client!(aws_sdk_secretsmanager, config, meter),
             elb: client!(aws_sdk_elasticloadbalancingv2, once, meter),
             scaling: client!(aws_sdk_applicationautoscaling, once, meter),

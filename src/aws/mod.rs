@@ -31,6 +31,7 @@ mod outside;
 mod pacer;
 mod place;
 mod profiles;
+mod quarantine;
 mod reach;
 mod scaling;
 mod secrets;

@@ -189,10 +189,15 @@ actions! {
     ClientDescribe "client-describe" on_clients ["d"] reads "everything known of the selected client" => clients::describe;
     Rotate "rotate" on_clients ["O"] writes "rotate the selected client's secret" => clients::rotate;
 
+    QuarantineClient "quarantine-client" on_clients ["Q"] writes "keep the selected client out for an hour, or let it in again"
+        => clients::quarantine;
+
     UserDescribe "users-describe" on_users ["d"] reads "everything known of the selected user" => users::describe;
     SignOut "sign-out" on_users ["O"] writes "end the refresh tokens of the selected user"
         => |model| users::change(model, UserChange::SignOut);
     SwitchUser "switch-user" on_users ["X"] writes "let the selected user sign in no more, or again" => users::switch;
+    QuarantineUser "quarantine-user" on_users ["Q"] writes "keep the selected user out for an hour, or let them in again"
+        => users::quarantine;
 
     TimelineLogs "timeline-logs" on_timeline ["l"] reads "the log of the row's server at that time" => timeline::log;
     TimelineDescribe "timeline-describe" on_timeline ["d"] reads "the whole of the selected row" => timeline::describe;
@@ -206,6 +211,8 @@ actions! {
 
     Window "window" on_requests ["w"] reads "figures over 1, 5 or 15 minutes" => requests::window;
     GroupBy "group" on_requests ["b"] reads "a row per tool, per client, or per both" => requests::group;
+    QuarantineCaller "quarantine-caller" on_requests ["Q"] writes "keep the row's client out for an hour, or let it in again"
+        => requests::quarantine;
 
     Query "query" on_insights ["i"] reads "change the query and run it" => insights::ask;
 
@@ -303,7 +310,8 @@ impl Here {
             A::ServerLogs | A::Describe | A::Raw | A::Events | A::Scale | A::Restart | A::Rollback => self.selected,
             A::StackDescribe | A::StackEvents | A::ClientDescribe => self.selected,
             A::TimelineDescribe | A::DoctorDescribe | A::UserDescribe => self.selected,
-            A::SignOut | A::SwitchUser => self.particular,
+            A::SignOut | A::SwitchUser | A::QuarantineUser => self.particular,
+            A::QuarantineClient | A::QuarantineCaller => self.selected,
             A::StopTask | A::Destroy | A::Rotate | A::TimelineLogs | A::DoctorAgain => self.particular,
             A::StopDeployment | A::CancelUpdate => self.under_way,
             A::ContinueRollback => self.stuck,

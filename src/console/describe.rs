@@ -15,6 +15,7 @@ use crate::core::health::Finding;
 use crate::core::logs::field::as_text;
 use crate::core::logs::{ContainerLog, LineRef};
 use crate::core::meaning::Meaning;
+use crate::core::quarantine::Entry;
 use crate::core::stack::{Stack, StackDetail};
 use crate::core::text::{age, sanitise, short_duration};
 use crate::core::unread::Read;
@@ -212,8 +213,9 @@ pub fn stack_events(name: &str, detail: &StackDetail, now: Timestamp) -> Dialog 
 }
 
 /// A client, without its secret.
-pub fn client(client: &Client, now: Timestamp) -> Dialog {
+pub fn client(client: &Client, out: Option<&Entry>, now: Timestamp) -> Dialog {
     let mut lines = vec![field("client", &client.name), field("client id", &client.id)];
+    lines.extend(out.map(|entry| kept_out(entry, now)));
     match client.details.result() {
         Ok(details) => lines.extend(client_details(details, now)),
         Err(why) => lines.push(field("kind", not_read(why))),
@@ -255,8 +257,8 @@ fn client_details(details: &Details, now: Timestamp) -> Lines {
 }
 
 /// Everything known of somebody who signs in.
-pub fn user(user: &User, now: Timestamp) -> Dialog {
-    let lines = vec![
+pub fn user(user: &User, out: Option<&Entry>, now: Timestamp) -> Dialog {
+    let mut lines = vec![
         field("user", &user.name),
         field("e-mail", user.email.as_deref().unwrap_or("-")),
         field("subject", &user.subject),
@@ -266,7 +268,14 @@ pub fn user(user: &User, now: Timestamp) -> Dialog {
         field("changed", when(now, user.changed_at)),
         field("last sign-in", "? Cognito keeps it in its PLUS plan alone; `m` shows who calls"),
     ];
+    lines.extend(out.map(|entry| kept_out(entry, now)));
     text(format!("user {}", user.called()), lines)
+}
+
+fn kept_out(entry: &Entry, now: Timestamp) -> Vec<Cell> {
+    let left = short_duration(entry.until.duration_since(now));
+    let by = entry.by.as_deref().map(|by| format!(", by {by}")).unwrap_or_default();
+    field("kept out", format!("until {:.0}, {left} from now{by}", entry.until))
 }
 
 fn lasts(length: SignedDuration, words: &str) -> String {

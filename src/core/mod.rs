@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod operation;
 pub mod pace;
 pub mod plan;
+pub mod quarantine;
 pub mod reach;
 pub mod requests;
 pub mod rights;

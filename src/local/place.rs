@@ -32,6 +32,7 @@ pub(super) fn overrides(port: u16, engine: Option<&EngineInfo>) -> BTreeMap<Stri
     if let Some(engine) = engine {
         // The template adds the pool's id, which only the platform stack knows.
         all.push(("JwksBase", format!("http://{}:{port}", engine.host_alias)));
+        all.push(("QuarantineEndpoint", format!("http://{}:{port}", engine.host_alias)));
     }
     all.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
@@ -116,6 +117,7 @@ mod tests {
         let told = overrides(4888, Some(&engine));
         assert_eq!(told["PublicBaseUrl"], "http://localhost:4888/_alb/quarterdeck-local");
         assert_eq!(told["JwksBase"], "http://host.containers.internal:4888");
+        assert_eq!(told["QuarantineEndpoint"], "http://host.containers.internal:4888");
         assert_eq!(told["AllowedHosts"], "localhost localhost:4888 127.0.0.1 127.0.0.1:4888");
         assert!(!overrides(4888, None).contains_key("JwksBase"));
     }

@@ -393,7 +393,9 @@ fn first_call(read: &Fetch) -> &'static str {
         Fetch::Announced => "ecs:DescribeClusters",
         Fetch::Clusters => "ecs:ListClusters",
         Fetch::Profiles => "aws:Configure",
-        Fetch::Stacks | Fetch::Clients | Fetch::Users | Fetch::History(_) => "cloudformation:DescribeStacks",
+        Fetch::Stacks | Fetch::Clients | Fetch::Users | Fetch::Quarantine | Fetch::History(_) => {
+            "cloudformation:DescribeStacks"
+        }
         Fetch::Measured(_) => "cloudwatch:DescribeAlarms",
         Fetch::StackDetail(_) => "cloudformation:DescribeStackEvents",
         Fetch::Traffic(_) => "logs:FilterLogEvents",
@@ -427,6 +429,7 @@ async fn answer(session: &Session, places: &dyn Places, kept: &Kept, read: &Fetc
         Fetch::Traffic(watched) => Answer::Traffic(Ok(kept.watch.read(session, watched, now).await)),
         Fetch::History(stretch) => Answer::History(history::read(session, &kept.past, stretch).await),
         Fetch::Clients => Answer::Clients(read::clients(session).await),
+        Fetch::Quarantine => Answer::Quarantine(read::quarantine(session).await),
         Fetch::Users => Answer::Users(read::users(session, "").await),
         Fetch::Clusters => Answer::Clusters(cloud.clusters().await),
         Fetch::Profiles => Answer::Profiles(places.profiles().await),

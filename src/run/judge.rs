@@ -10,6 +10,7 @@ use crate::core::image::Found;
 use crate::core::operation::deploy::{Deploy, Destroy, Planned, StackDeploy, seen_stack};
 use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::publish::Publish;
+use crate::core::operation::quarantine::{ChangeQuarantine, Now};
 use crate::core::operation::record::{Entry, Outcome};
 use crate::core::operation::rescue::{CancelUpdate, ContinueRollback, StopDeployment, id_of, seen_update};
 use crate::core::operation::rotate::{Rotation, UndoRotation};
@@ -58,6 +59,7 @@ pub async fn judge(session: &Session, operation: &Operation) -> CloudResult<Stan
         Intent::UndoRotation(undo) => of_undo(session, operation, undo).await,
         Intent::SetSecret(set) => of_set(session, operation, set).await,
         Intent::ChangeUser(change) => of_user(session, change).await,
+        Intent::Quarantine(change) => of_quarantine(session, change).await,
         Intent::Publish(publish) => of_publish(session, operation, publish).await,
     }
 }
@@ -153,6 +155,18 @@ async fn same_stack(session: &Session, stack: &StackRef, arn: &str) -> CloudResu
         None => Err(Standing::Void(format!("stack {name} does not exist any more"))),
         Some(found) if found.arn != arn => Err(Standing::Void(format!("stack {name} was made anew"))),
         Some(found) => Ok(found),
+    })
+}
+
+/// The call looks again. An end that has passed while the operation lay keeps nobody out.
+async fn of_quarantine(session: &Session, change: &ChangeQuarantine) -> CloudResult<Standing> {
+    if let Some(until) = change.until.filter(|until| *until <= Timestamp::now()) {
+        return Ok(Standing::Void(format!("it was to end at {until:.0}, which is over")));
+    }
+    Ok(match change.now(&session.cloud.quarantine(&change.table).await?) {
+        Now::Done | Now::Untouched => Standing::Resumable,
+        Now::Other(Some(end)) => Standing::Overtaken(format!("{} has another end now: {end:.0}", change.who)),
+        Now::Other(None) => Standing::Overtaken(format!("{} was let in since", change.who)),
     })
 }
 

@@ -82,7 +82,7 @@ async fn applied(cloud: &dyn Cloud, engine: &dyn Engine, approved: Approved) -> 
             let login = cloud.registry(&push.image).await?;
             engine.push(&approved, &login).await
         }
-        Call::Service(_) | Call::Stack(_) | Call::Secret(_) | Call::User(_) | Call::Board(_) => {
+        Call::Service(_) | Call::Stack(_) | Call::Secret(_) | Call::User(_) | Call::Quarantine(_) | Call::Board(_) => {
             cloud.apply(approved).await
         }
     }

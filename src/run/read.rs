@@ -9,6 +9,7 @@ use crate::core::client::ClientList;
 use crate::core::environment::{EDGE_REGION, names};
 use crate::core::error::Refusal;
 use crate::core::fleet::{Fleet, Server};
+use crate::core::quarantine::{Quarantine, table_name};
 use crate::core::stack::{Stack, StackRef};
 use crate::core::text::count;
 use crate::core::user::UserList;
@@ -146,6 +147,26 @@ pub async fn clients(session: &Session) -> CloudResult<ClientList> {
 pub async fn users(session: &Session, beginning: &str) -> CloudResult<UserList> {
     let platform = platform(session).await?;
     session.cloud.users(&output(&platform, "UserPoolId")?, beginning).await
+}
+
+/// The table of the callers that are kept out; `None` where the platform is of a version without one.
+///
+/// # Errors
+/// When the platform cannot be read.
+pub async fn quarantine_table(session: &Session) -> CloudResult<Option<String>> {
+    let platform = platform(session).await?;
+    Ok(platform.outputs.get("QuarantineTable").map(|arn| table_name(arn).to_owned()))
+}
+
+/// Who is kept out of the environment's servers. Nobody is where there is no table.
+///
+/// # Errors
+/// When the platform or the table cannot be read.
+pub async fn quarantine(session: &Session) -> CloudResult<Quarantine> {
+    match quarantine_table(session).await? {
+        Some(table) => session.cloud.quarantine(&table).await,
+        None => Ok(Quarantine::default()),
+    }
 }
 
 /// The platform stack: it knows the user pool and the token endpoint.

@@ -10,6 +10,7 @@ use crate::core::fleet::Server;
 use crate::core::operation::deploy::seen_stack;
 use crate::core::operation::protocol::News;
 use crate::core::operation::rescue::{By, STOPS};
+use crate::core::operation::quarantine::quarantined;
 use crate::core::operation::verify::{
     bounds_are, changed_last_by, deployment_taken_back, gone, published, settled, stack_taken_back, steady,
     task_stopped, user_enabled, variable_set,
@@ -76,14 +77,8 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         Check::UserEnabled { pool, user, enabled } => {
             user_enabled(cloud.user(pool, user).await?.as_ref(), user, *enabled)
         }
-        Check::GraceOver { until } => {
-            let left = until.duration_since(Timestamp::now());
-            if left.is_positive() {
-                CheckState::Pending(format!("{} left, until {until:.0}", short_duration(left)))
-            } else {
-                CheckState::Holds("over".into())
-            }
-        }
+        Check::Quarantined { change } => quarantined(&cloud.quarantine(&change.table).await?, change),
+        Check::GraceOver { until } => over(*until),
     };
     Ok((state, Facts::new()))
 }
@@ -104,6 +99,16 @@ async fn stack_settled(session: &Session, stack: &StackRef, token: Option<&str>)
     let (cluster, name) = (&session.context.cluster, server_of(session, stack));
     let state = stopped_by_hand(session, state, cluster, name, since).await;
     Ok((explain(session, state, stack).await, facts))
+}
+
+/// Whether a time has passed.
+fn over(until: Timestamp) -> CheckState {
+    let left = until.duration_since(Timestamp::now());
+    if left.is_positive() {
+        CheckState::Pending(format!("{} left, until {until:.0}", short_duration(left)))
+    } else {
+        CheckState::Holds("over".into())
+    }
 }
 
 /// Whether the registry has an image, and its digest as a fact.

@@ -9,9 +9,10 @@ use super::paint::{self, span};
 use super::table;
 use super::theme::Theme;
 use crate::console::model::Model;
-use crate::console::screens::clients::{selected, view};
+use crate::console::screens::clients::{entry, selected, view};
 use crate::core::client::{Client, ClientList};
-use crate::core::text::age;
+use crate::core::quarantine::Who;
+use crate::core::text::{age, short_duration};
 
 /// Draws it; the rows of a page.
 pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
@@ -20,6 +21,7 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let remote = &model.screens.clients.remote;
     let unread = remote.get().map(ClientList::unread).unwrap_or_default();
     let mut lines = describe::trouble(remote, &unread, theme, cells);
+    lines.extend(describe::unread_quarantine(remote, &model.screens.clients.quarantine, theme, cells));
     let client = selected(model);
     lines.extend(client.iter().flat_map(|client| about(model, client, theme, cells)));
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
@@ -35,6 +37,11 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
 
 fn about(model: &Model, client: &Client, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
+    if let Some(entry) = entry(model, &Who::Client(client.id.clone())) {
+        let left = short_duration(entry.until.duration_since(model.now));
+        let by = entry.by.map(|by| format!(", by {by}")).unwrap_or_default();
+        lines.push(field("kept out", format!("until {:.0}, {left} from now{by}", entry.until), theme));
+    }
     for (index, secret) in client.known_secrets().iter().enumerate() {
         let made = secret.created_at.map(|at| format!(", made {} ago", age(model.now, at))).unwrap_or_default();
         let name = if index == 0 { "secrets" } else { "" };

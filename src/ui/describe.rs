@@ -12,6 +12,7 @@ use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::core::fleet::{Age, Ages, Task};
 use crate::core::meaning::Meaning;
+use crate::core::quarantine::Quarantine;
 use crate::core::text::{self, age};
 use crate::core::unread::Unread;
 
@@ -51,6 +52,18 @@ pub fn trouble<T>(remote: &Remote<T>, unread: &[Unread], theme: &Theme, cells: u
     }
     lines.extend(unread.iter().map(|part| Line::from(span(format!("? not read: {part}"), warn))));
     lines.iter().flat_map(|line| paint::wrap(line, cells, 4)).collect()
+}
+
+/// That it is not known who is kept out. Nothing where the screen's own list could not be read: it says so itself.
+pub fn unread_quarantine<T>(
+    own: &Remote<T>,
+    list: &Remote<Quarantine>,
+    theme: &Theme,
+    cells: usize,
+) -> Vec<Line<'static>> {
+    let Some(error) = list.error().filter(|_| own.error().is_none()) else { return Vec::new() };
+    let line = Line::from(span(format!("? not read: who is kept out: {error}"), theme.of(Meaning::Warn)));
+    paint::wrap(&line, cells, 4)
 }
 
 /// How old each part is, and why one is not read again. They are read on their own.

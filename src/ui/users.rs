@@ -12,7 +12,9 @@ use crate::console::screens::users::view;
 pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let view = view(model);
     let remote = &model.screens.users.remote;
-    let lines = describe::trouble(remote, &[], theme, usize::from(area.width));
+    let cells = usize::from(area.width);
+    let mut lines = describe::trouble(remote, &[], theme, cells);
+    lines.extend(describe::unread_quarantine(remote, &model.screens.clients.quarantine, theme, cells));
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
     let error = remote.error().filter(|_| remote.get().is_none());
     let rows = table::draw(&view, &model.screens.users.table, error, theme, paint::band(area, 0, upper), buf);

@@ -552,6 +552,31 @@ fn a_tool_is_slow_by_what_it_took_before(#[case] calls: &[Calls], #[case] expect
 }
 
 /// gangway is a package of its own: what it writes and what is read here must be the same words.
+#[rstest]
+#[case::holds_what_it_had("warn", -30, Some(Gravity::Warning), "is 61 s old")]
+#[case::has_never_known("error", -30, Some(Gravity::Fault), "lets everybody in")]
+#[case::is_over("error", -91, None, "")]
+fn a_task_that_cannot_read_who_is_kept_out_is_told(
+    #[case] level: &str,
+    #[case] when: i64,
+    #[case] expected: Option<Gravity>,
+    #[case] says: &str,
+) {
+    let mut counted = requests(&[(5, SERVED)]);
+    let text = format!(
+        r#"{{"ts":"x","level":"{level}","event":"quarantine_unavailable","server":"time","message":"m","QuarantineAge":61}}"#
+    );
+    counted.take(&logs::line("time", "a3f1c2d4e5f60718", when * 1_000, &text), at(0).as_millisecond());
+    for other in [r#"{"event":"quarantine_unavailable"}"#, r#"["quarantine_unavailable"]"#, "quarantine_unavailable"] {
+        counted.take(&logs::line("weather", "a3f1c2d4e5f60718", -1_000, other), at(0).as_millisecond());
+    }
+    let found = finding::of_traffic(&counted, &str::to_owned, at(0));
+    let first = found.get("time").and_then(|all| all.first());
+    assert_eq!(first.map(|one| (one.id, one.gravity)), expected.map(|gravity| (Id::QuarantineUnread, gravity)));
+    assert!(first.is_none_or(|one| one.fact.contains(says)), "{found:#?}");
+    assert!(!found.contains_key("weather"));
+}
+
 #[test]
 fn every_reason_of_gangway_is_known() {
     let table = include_str!("../../servers/gangway/src/reason.rs");

@@ -7,7 +7,7 @@ use quarterdeck::console::keymap::{Key, KeyPress};
 use quarterdeck::console::model::{Model, Viewport};
 use quarterdeck::console::msg::Msg;
 use quarterdeck::console::screens::Screen;
-use quarterdeck::console::screens::{fleet, stack};
+use quarterdeck::console::screens::{clients, fleet, stack, users};
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::operation::PlanRequest;
@@ -16,6 +16,7 @@ use quarterdeck::core::operation::user::UserChange;
 use quarterdeck::core::operation::{
     BoardCall, Call, Event, Fact, Facts, Operation, Order, Phase, SecretCall, Standing, Way, protocol::Mark,
 };
+use quarterdeck::core::quarantine::{Entry as Kept, Who};
 use rstest::rstest;
 
 fn read_only() -> Console {
@@ -276,6 +277,32 @@ fn a_rollback_is_gone_on_with_without_what_is_chosen(#[case] keys: &str, #[case]
     let skip = skip.iter().map(|one| (*one).to_owned()).collect();
     let expected = PlanRequest::ContinueRollback { stack: "quarterdeck-prod-weather".into(), skip };
     assert_eq!(request(console.keys(keys)), Some(expected));
+}
+
+#[case::a_client("4Q", Who::Client("5h1kq8machine0weather0id".into()))]
+#[case::a_person("4uQ", Who::Subject("anna-0a1b2c3d".into()))]
+fn callers_are_kept_out_and_let_in_again_by_one_key(#[case] keys: &str, #[case] who: Who) {
+    let mut console = Console::new();
+    let expected = PlanRequest::Quarantine { who: who.clone(), seconds: Some(3_600), lately: None };
+    assert_eq!(request(console.keys(keys)), Some(expected));
+    let mut world = fixtures::world();
+    let until = at(600);
+    world.quarantine.entries.push(Kept { who: who.clone(), until, by: Some("arn:bob".into()), since: None });
+    let mut console = Console::with(world);
+    assert_eq!(
+        request(console.keys(keys)),
+        Some(PlanRequest::Quarantine { who: who.clone(), seconds: None, lately: None })
+    );
+    // Shown with the time that is left, and who did it; an end that has passed is not.
+    console.keys("<esc>");
+    let view = if keys == "4Q" { clients::view(&console.model) } else { users::view(&console.model) };
+    assert!(view.title.ends_with("; 1 caller in quarantine"), "{}", view.title);
+    let row = view.rows.iter().find(|row| row.cells.iter().any(|cell| cell.text == "Q 10m00s")).unwrap();
+    assert!(!row.well);
+    let mut world = fixtures::world();
+    world.quarantine.entries.push(Kept { who: who.clone(), until: at(0), by: None, since: None });
+    let mut console = Console::with(world);
+    assert_eq!(request(console.keys(keys)), Some(PlanRequest::Quarantine { who, seconds: Some(3_600), lately: None }));
 }
 
 #[test]

@@ -156,6 +156,7 @@ fn every_plan() -> Vec<Plan> {
         plans::rotate(false),
         plans::undo(),
         plans::set_secret(),
+        plans::quarantine(),
         plans::publish(),
         plans::stop_deployment(),
         plans::cancel_update(),
@@ -168,6 +169,7 @@ fn every_plan() -> Vec<Plan> {
 #[case(plans::deploy(), 7)]
 #[case(plans::destroy(), 4)]
 #[case(plans::set_secret(), 1)]
+#[case(plans::quarantine(), 1)]
 #[case(plans::publish(), 3)]
 #[case(plans::stop_deployment(), 1)]
 #[case(plans::cancel_update(), 1)]

@@ -44,7 +44,8 @@ fn operation_of(call: ApiCall) -> &'static str {
 
 #[test]
 fn every_request_that_the_code_builds_is_in_the_table_and_no_other() {
-    let client = r"\b(?:ecs|logs|cognito|secrets|elb|scaling|metrics|sts|read|write|tail|client)\.([a-z][a-z_]+)\(\)";
+    let client =
+        r"\b(?:ecs|logs|cognito|dynamodb|secrets|elb|scaling|metrics|sts|read|write|tail|client)\.([a-z][a-z_]+)\(\)";
     let found = Regex::new(client).unwrap();
     let code = code();
     // Methods of other things that have such a name.

@@ -20,6 +20,7 @@ use quarterdeck::core::operation::user::UserChange;
 use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
 use quarterdeck::core::operation::{Intent, Operation, Order, PlanRequest};
 use quarterdeck::core::plan::Plan;
+use quarterdeck::core::quarantine::Who;
 use quarterdeck::core::rights::calls::ApiCall;
 use quarterdeck::core::stack::StackRef;
 use quarterdeck::run::{Session, metrics, operate, planner};
@@ -89,6 +90,7 @@ impl Part {
             C::DeleteStack => Self::Destroy,
             C::ListUsers | C::AdminGetUser | C::AdminUserGlobalSignOut => Self::Users,
             C::AdminDisableUser | C::AdminEnableUser => Self::Users,
+            C::QueryQuarantine | C::PutQuarantine | C::DeleteQuarantine => Self::Users,
             C::DescribeUserPool | C::UpdateUserPool => Self::Stuck,
             C::DescribeLoadBalancerAttributes | C::ModifyLoadBalancerAttributes => Self::Stuck,
             C::BatchGetImage | C::GetDownloadUrlForLayer => Self::Images,
@@ -231,6 +233,10 @@ async fn users(session: &Session, world: &World) -> String {
     let mut said = format!("{:?}\n", session.cloud.users("pool", "a").await);
     for change in [UserChange::Disable, UserChange::Enable] {
         said += &planned(session, world, PlanRequest::ChangeUser { user: "anna".into(), change }).await;
+    }
+    let who = Who::Subject("anna".into());
+    for seconds in [Some(60), None] {
+        said += &planned(session, world, PlanRequest::Quarantine { who: who.clone(), seconds, lately: None }).await;
     }
     said
 }

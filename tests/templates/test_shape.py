@@ -18,7 +18,7 @@ BEFORE = {"edge": [], "network": [], "platform": ["edge", "network"], "server": 
 # Properties that name a real thing.
 NAMING = {
     "AliasName", "AlarmName", "ClientName", "ClusterName", "Domain", "Family", "LogGroupName", "Name", "PolicyName",
-    "RepositoryName", "RoleName", "ServiceName", "TopicName", "UserPoolName",
+    "RepositoryName", "RoleName", "ServiceName", "TableName", "TopicName", "UserPoolName",
 }
 # Types whose names are unique within the environment's cluster or user pool, not the account.
 WITHIN = {"AWS::ECS::Service", "AWS::Cognito::UserPoolResourceServer", "AWS::Cognito::UserPoolClient"}
@@ -190,6 +190,28 @@ class Shape(unittest.TestCase):
         statements = resources["ExecutionRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
         secrets = [one["Resource"] for one in statements if one["Action"] == "secretsmanager:GetSecretValue"]
         self.assertEqual(secrets, [{"Fn::GetAtt": ["MachineSecret", "Id"]}])
+
+    def test_a_task_may_read_who_is_kept_out_and_nothing_else(self):
+        arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/quarterdeck-prod-quarantine"
+        resources = templates.resolve(self.all["server"], {"QuarantineTable": arn})["Resources"]
+        (policy,) = resources["TaskRole"]["Properties"]["Policies"]
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        self.assertEqual(statement, {"Effect": "Allow", "Action": "dynamodb:Query", "Resource": {"Ref": "QuarantineTable"}})
+        (server,) = resources["TaskDefinition"]["Properties"]["ContainerDefinitions"]
+        given = {one["Name"]: one["Value"] for one in server["Environment"]}
+        self.assertEqual(given["GANGWAY_QUARANTINE_TABLE"], {"Ref": "QuarantineTable"})
+        self.assertEqual(given["GANGWAY_QUARANTINE_ENDPOINT"], {"Ref": "QuarantineEndpoint"})
+        # Where there is no table, as in an environment of an earlier version, its role allows nothing.
+        resources = templates.resolve(self.all["server"], {})["Resources"]
+        self.assertNotIn("Policies", resources["TaskRole"]["Properties"])
+
+    def test_what_has_ended_goes_by_itself(self):
+        table = self.all["platform"]["Resources"]["Quarantine"]["Properties"]
+        self.assertEqual(table["TimeToLiveSpecification"], {"AttributeName": "until", "Enabled": True})
+        # As the servers and the console ask.
+        self.assertEqual([one["AttributeName"] for one in table["KeySchema"]], ["list", "who"])
+        # Nobody has to foresee how many tasks read it.
+        self.assertEqual(table["BillingMode"], "PAY_PER_REQUEST")
 
     def test_the_root_can_be_written_where_the_operator_says_so(self):
         resources = templates.resolve(self.all["server"], {**templates.APP, "ReadOnlyRoot": "false"})["Resources"]

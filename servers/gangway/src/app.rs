@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::jwks::Jwks;
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::quarantine::Quarantine;
 use crate::rate::Rates;
 use crate::shared::{Shared, Tools};
 use crate::token::Verifier;
@@ -117,11 +118,12 @@ impl App {
             verifier: Verifier::new(config.clone(), jwks.clone()),
             tools: backend.tools,
             metrics: config.metrics.then(|| Arc::new(Metrics::new(log.clone(), config.environment.clone()))),
-            log,
             budget: Budget::new(config.limits.memory_bytes),
+            quarantine: Arc::new(Quarantine::new(&config, log.clone())?),
             rates: Rates::new(config.limits.caller_requests),
             slots: Arc::new(Semaphore::new(config.limits.concurrent_requests)),
             in_flight: TaskTracker::new(),
+            log,
             config,
         });
         let router = router(backend.endpoint, backend.ready, &shared);
@@ -138,6 +140,7 @@ impl App {
         let jwks = self.jwks;
         // So that the first request finds the keys. Nothing waits for it.
         tokio::spawn(async move { jwks.refresh(None).await });
+        let reading = tokio::spawn(self.shared.quarantine.clone().keep());
         let Shared { config, log, metrics, in_flight, .. } = &*self.shared;
         let limits = &config.limits;
         let writer = metrics.clone().map(|metrics| tokio::spawn(metrics.write_every(limits.metrics_interval)));
@@ -158,6 +161,7 @@ impl App {
             }
         };
         let result = tokio::time::timeout(limits.drain_time, finish).await;
+        reading.abort();
         if let (Some(metrics), Some(writer)) = (metrics, writer) {
             writer.abort();
             metrics.write();
@@ -187,8 +191,13 @@ fn protocol<H: ServerHandler>(
 fn router(endpoint: MethodRouter, ready: Box<dyn Fn() -> bool + Send + Sync>, shared: &Arc<Shared>) -> Router {
     let config = &shared.config;
     let ready: Arc<dyn Fn() -> bool + Send + Sync> = ready.into();
+    let quarantine = shared.quarantine.clone();
     let health = move || {
-        let answer = if ready() { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") };
+        let answer = if ready() && quarantine.is_settled() {
+            (StatusCode::OK, "ok\n")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+        };
         std::future::ready(answer)
     };
     // `route_layer` applies to POST only: other methods get 405, with or without a token.

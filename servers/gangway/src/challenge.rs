@@ -116,6 +116,13 @@ pub fn too_often(until: std::time::Duration) -> Response {
     response
 }
 
+/// The refusal of a caller that is kept out. Its token may be a good one, so a new one would not help, and no challenge
+/// asks for one: it "SHOULD NOT automatically repeat the request" (RFC 9110 section 15.5.4). Why and how long is not for
+/// the caller to know.
+pub fn kept_out() -> Response {
+    refusal(Reason::Quarantine, StatusCode::FORBIDDEN, INVALID_REQUEST)
+}
+
 /// A small JSON error that no cache keeps.
 fn json(status: StatusCode, body: &Value) -> Response {
     let mut response = Response::new(Body::from(body.to_string()));

@@ -13,6 +13,9 @@ pub enum ClientError {
     /// The body is larger than this many bytes.
     #[error("the response is larger than {0} bytes")]
     TooLarge(usize),
+    /// No answer within the time of several requests.
+    #[error("no answer in time")]
+    Late,
 }
 
 /// A client for an image without files: the certificate authorities are in the

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::http::Uri;
 
 use crate::budget::Budget;
+use crate::quarantine::Place;
 
 /// A variable that is missing or invalid. Displayed as `NAME: problem`.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +118,14 @@ pub struct Limits {
     pub jwks_interval: Duration,
     /// Age from which the JWKS is fetched again, while requests still use the old one. Default 1 hour.
     pub jwks_max_age: Duration,
+    /// Time between two reads of the callers that are kept out. Default 5 s; after one that failed 1 s. With
+    /// [`quarantine_time`](Self::quarantine_time) it makes sure that a new entry holds within 15 s, also if one read
+    /// fails.
+    pub quarantine_interval: Duration,
+    /// Longest time for reading them once. Default 3 s.
+    pub quarantine_time: Duration,
+    /// How long a server that starts waits for them before it says that it is ready. Default 10 s.
+    pub quarantine_grace: Duration,
     /// Time that one line of metrics sums up. Default 1 minute.
     pub metrics_interval: Duration,
 }
@@ -140,6 +149,9 @@ impl Default for Limits {
             jwks_time: Duration::from_secs(5),
             jwks_interval: Duration::from_secs(30),
             jwks_max_age: Duration::from_secs(3600),
+            quarantine_interval: Duration::from_secs(5),
+            quarantine_time: Duration::from_secs(3),
+            quarantine_grace: Duration::from_secs(10),
             metrics_interval: Duration::from_secs(60),
         }
     }
@@ -195,6 +207,8 @@ pub struct Config {
     pub environment: Option<String>,
     /// How the log names whose request was refused (`GANGWAY_LOG_SUBJECTS`).
     pub subjects: Subjects,
+    /// Where the callers are listed that are kept out (`GANGWAY_QUARANTINE_TABLE`). `None`: nobody is.
+    pub quarantine: Option<Place>,
     /// Limits. Those that a server may need to change have variables.
     pub limits: Limits,
 }
@@ -234,6 +248,7 @@ impl Config {
                 .map(|name| plain_name("GANGWAY_ENVIRONMENT", name))
                 .transpose()?,
             subjects: subjects(env)?,
+            quarantine: Place::from_env(env)?,
             limits: limits(env)?,
             path,
             resource_url,

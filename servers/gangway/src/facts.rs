@@ -145,7 +145,7 @@ pub fn facts(request: &Request) -> Facts {
 
 /// The same for the same subject, and not to be turned back for one that cannot be guessed: the first 16 digits of its
 /// SHA-256.
-fn hashed(subject: &str) -> String {
+pub fn hashed(subject: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, subject.as_bytes());
     digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,7 +4,7 @@
 //! stateless endpoint, in the 2026-07-28 revision and in the older ones that
 //! open with `initialize`. In front of the protocol stand, from the outside in:
 //! the request log and metrics, the check of the head, the answers to browsers (CORS),
-//! the limits, the token check, and the check of the body.
+//! the limits, the token check with the callers that are kept out, and the check of the body.
 //! Nothing is kept between requests, so any copy of the server can answer any
 //! of them.
 //!
@@ -38,6 +38,7 @@ mod log;
 mod metadata;
 mod metrics;
 mod origin;
+mod quarantine;
 mod rate;
 mod raw;
 mod reason;
@@ -52,5 +53,6 @@ pub use app::{App, Server};
 pub use client::{ClientError, http_client, read_limited};
 pub use config::{Config, ConfigError, Env, Limits, Subjects};
 pub use log::Log;
+pub use quarantine::Place as QuarantinePlace;
 pub use run::{main, shutdown_signal};
 pub use token::Caller;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::log::Log;
 
 /// Namespace of the metrics.
-const NAMESPACE: &str = "quarterdeck";
+pub const NAMESPACE: &str = "quarterdeck";
 /// The `tool` of a call whose tool the server does not list: callers must not
 /// be able to make up metrics.
 const UNLISTED: &str = "other";

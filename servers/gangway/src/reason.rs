@@ -51,6 +51,7 @@ reasons! {
     Client "client" "the token's client is not allowed here";
     Scope "scope" "the token lacks a scope that this request needs";
     Keys "keys-unavailable" "tokens cannot be checked at the moment";
+    Quarantine "quarantine" "this caller is not served";
     Rate "rate" "too many requests of this caller in a minute";
     Busy "busy" "too many requests at once";
     Memory "memory" "too much data at once";

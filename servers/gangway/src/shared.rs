@@ -9,6 +9,7 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::quarantine::Quarantine;
 use crate::rate::Rates;
 use crate::token::Verifier;
 
@@ -25,6 +26,8 @@ pub struct Shared {
     pub slots: Arc<Semaphore>,
     /// How often each caller asks.
     pub rates: Rates,
+    /// Who is kept out.
+    pub quarantine: Arc<Quarantine>,
     /// The memory for the requests under way.
     pub budget: Budget,
     /// The requests that a stop waits for.

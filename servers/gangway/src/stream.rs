@@ -3,6 +3,7 @@
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
+use futures_util::StreamExt;
 use http_body_util::BodyExt;
 
 use crate::facts::Facts;
@@ -37,4 +38,9 @@ pub fn watch(response: Response, mut look: impl FnMut(&Bytes) + Send + 'static) 
         });
         Body::new(watched)
     })
+}
+
+/// Ends the body when `end` is done.
+pub fn until(response: Response, end: impl Future<Output = ()> + Send + 'static) -> Response {
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(end))))
 }

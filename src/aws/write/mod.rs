@@ -7,6 +7,7 @@ mod lease;
 mod protection;
 mod publish;
 mod rescue;
+mod quarantine;
 mod rotation;
 mod service;
 mod stack;
@@ -45,6 +46,7 @@ impl AwsCloud {
                 written
             }
             Call::User(call) => self.write_user(call).await,
+            Call::Quarantine(call) => self.write_quarantine(call).await,
             // The engine has the layers, so `run::operate` brings it there.
             Call::Image(ImageCall::Push(push)) => {
                 Err(error::invalid("engine:Push", format!("{} is pushed by the container engine", push.image)))

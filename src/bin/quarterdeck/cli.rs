@@ -8,6 +8,7 @@ use quarterdeck::cloud::ErrorKind;
 use quarterdeck::core::environment::{MAX_TASKS, is_role};
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::operation::PlanRequest;
+use quarterdeck::core::quarantine::Who;
 use quarterdeck::core::rights::calls::Job;
 use quarterdeck::run::headless::{
     DoctorOptions, InsightsOptions, LogsOptions, RequestsOptions, RightsOf, RightsOptions, StatusOptions,
@@ -154,6 +155,9 @@ pub enum CloudCommand {
     /// People who sign in.
     #[command(subcommand)]
     Users(UsersCommand),
+    /// Callers that are kept out of all servers for a time.
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
     /// Variables of a server whose values are secret.
     #[command(subcommand)]
     Secret(SecretCommand),
@@ -217,7 +221,7 @@ pub enum RightsJob {
     Logs,
     /// Scale, restart, roll back, and stop tasks.
     Scale,
-    /// Rotate the secrets of clients, and print access tokens.
+    /// Rotate the secrets of clients, print access tokens, sign people out, and keep callers out.
     Rotate,
     /// Plan, deploy and destroy.
     Deploy,
@@ -406,6 +410,48 @@ pub enum UsersCommand {
         /// Name or e-mail address.
         user: String,
     },
+}
+
+/// Quarantine commands.
+#[derive(Debug, Clone, Subcommand)]
+pub enum QuarantineCommand {
+    /// Who is kept out, and until when.
+    List,
+    /// Keep a caller out of all servers for a time, whatever its tokens say; or change the end.
+    Add {
+        #[command(flatten)]
+        who: Caller,
+        /// For how long from now, at most 31d, such as 1h, 30m or 7d.
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = duration)]
+        time: i64,
+    },
+    /// Let a caller in again before the end.
+    Lift {
+        #[command(flatten)]
+        who: Caller,
+    },
+}
+
+/// One caller.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct Caller {
+    /// An app client, by its name or id: everybody who comes with a token of it.
+    #[arg(long, value_name = "CLIENT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub client: Option<String>,
+    /// A person, by name, e-mail address, or the `sub` of the tokens; or a `subject` of the log.
+    #[arg(long, value_name = "SUBJECT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub subject: Option<String>,
+}
+
+impl Caller {
+    /// Who is meant; the command line has one of the two.
+    pub fn who(self) -> Who {
+        match (self.client, self.subject) {
+            (Some(client), _) => Who::Client(client),
+            (None, subject) => Who::Subject(subject.unwrap_or_default()),
+        }
+    }
 }
 
 /// Commands for the secret variables of a server.

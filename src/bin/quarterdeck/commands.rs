@@ -1,8 +1,8 @@
 //! Carries out commands: chooses the function for each.
 
 use crate::cli::{
-    Cli, ClientsCommand, CloudCommand, Global, Offline, OperationsCommand, OutputFormat, RotateFlags, ScaleFlags,
-    SecretCommand, UsersCommand,
+    Cli, ClientsCommand, CloudCommand, Global, Offline, OperationsCommand, OutputFormat, QuarantineCommand,
+    RotateFlags, ScaleFlags, SecretCommand, UsersCommand,
 };
 use crate::config;
 use crate::failure::ProgramFailure;
@@ -107,6 +107,7 @@ pub async fn execute(session: &Session, global: &Global, command: CloudCommand) 
         CloudCommand::Clients(ClientsCommand::Token { client }) => headless::token(session, &client, output).await?,
         CloudCommand::Clients(ClientsCommand::Rotate(rotate)) => self::rotate(session, global, rotate).await?,
         CloudCommand::Users(command) => users(session, global, command).await?,
+        CloudCommand::Quarantine(command) => quarantine(session, global, command).await?,
         CloudCommand::Secret(SecretCommand::Set { server, key }) => {
             headless::set_secret(session, server, key, &consent(global), output).await?
         }
@@ -127,6 +128,8 @@ fn writes(command: &CloudCommand) -> bool {
         CloudCommand::Clients(ClientsCommand::List | ClientsCommand::Token { .. }) => false,
         CloudCommand::Users(UsersCommand::List { .. }) => false,
         CloudCommand::Users(_) => true,
+        CloudCommand::Quarantine(QuarantineCommand::List) => false,
+        CloudCommand::Quarantine(_) => true,
         CloudCommand::Secret(SecretCommand::Set { .. }) => true,
         CloudCommand::Secret(SecretCommand::List { .. }) => false,
         CloudCommand::Plan { .. } | CloudCommand::Status(_) | CloudCommand::Audit => false,
@@ -215,4 +218,13 @@ async fn rotate(session: &Session, global: &Global, rotate: RotateFlags) -> Resu
             write(session, global, PlanRequest::Rotate { client, grace_seconds: grace }).await
         }
     }
+}
+
+async fn quarantine(session: &Session, global: &Global, command: QuarantineCommand) -> Result<Exit, headless::Failure> {
+    let (who, seconds) = match command {
+        QuarantineCommand::List => return headless::list_quarantine(session, output(global)).await,
+        QuarantineCommand::Add { who, time } => (who.who(), Some(time)),
+        QuarantineCommand::Lift { who } => (who.who(), None),
+    };
+    write(session, global, PlanRequest::Quarantine { who, seconds, lately: None }).await
 }

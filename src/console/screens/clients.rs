@@ -11,13 +11,17 @@ use crate::console::{describe, operations};
 use crate::core::client::{Client, ClientList};
 use crate::core::meaning::Meaning;
 use crate::core::operation::PlanRequest;
-use crate::core::text::age;
+use crate::core::quarantine::{Entry, Quarantine, USUAL, Who};
+use crate::core::requests::{By, Period, Sender};
+use crate::core::text::{age, count, short_duration};
 use crate::core::unread::Read;
 
 /// The screen's state.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     pub remote: Remote<ClientList>,
+    /// Who is kept out; other screens show it, too.
+    pub quarantine: Remote<Quarantine>,
     pub table: Table,
 }
 
@@ -38,7 +42,7 @@ pub fn view(model: &Model) -> View {
     let state = &model.screens.clients;
     let clients = state.remote.get().map(|list| list.clients.as_slice()).unwrap_or_default();
     let spare = |client: &Client| state.remote.get().is_some_and(|list| list.spare(client));
-    let rows: Vec<Row> = clients.iter().map(|client| row(client, spare(client), model.now)).collect();
+    let rows: Vec<Row> = clients.iter().map(|client| row(client, spare(client), model)).collect();
     let all = rows.len();
     let rows = state.table.arrange(COLUMNS, rows);
     let empty = match (all, state.remote.error()) {
@@ -48,7 +52,7 @@ pub fn view(model: &Model) -> View {
         _ => "the user pool has no client".to_owned(),
     };
     let title = match state.remote.get() {
-        Some(list) => format!("clients of {}", list.pool),
+        Some(list) => format!("clients of {}{}", list.pool, kept_out(model)),
         None => "clients".into(),
     };
     View { title, columns: COLUMNS.to_vec(), selected: state.table.position(&rows), rows, all, empty }
@@ -77,7 +81,9 @@ fn stored_in(client: &Client) -> Cell {
     }
 }
 
-fn row(client: &Client, spare: bool, now: Timestamp) -> Row {
+fn row(client: &Client, spare: bool, model: &Model) -> Row {
+    let now = model.now;
+    let out = out(model, &Who::Client(client.id.clone()));
     let stored = if spare { Cell::new("not in force", Meaning::Warn) } else { stored_in(client) };
     let count = client.secret_count();
     let secrets = match &client.secrets {
@@ -87,10 +93,10 @@ fn row(client: &Client, spare: bool, now: Timestamp) -> Row {
         Read::Known(Some(listed)) if listed.len() > 1 => Cell::new(count, Meaning::Warn),
         Read::Known(_) => Cell::plain(count),
     };
-    let well = stored.meaning != Meaning::Warn && secrets.meaning != Meaning::Warn;
+    let well = out.is_none() && stored.meaning != Meaning::Warn && secrets.meaning != Meaning::Warn;
     let cells = vec![
         Cell::new(&client.name, Meaning::Accent),
-        Cell::plain(client.kind()),
+        out.unwrap_or_else(|| Cell::plain(client.kind())),
         Cell::plain(&client.id),
         secrets,
         Cell::plain(secret_age(client, now)),
@@ -98,6 +104,48 @@ fn row(client: &Client, spare: bool, now: Timestamp) -> Row {
         stored,
     ];
     Row { key: client.id.clone(), cells, well }
+}
+
+/// For how much longer somebody is kept out, such as `Q 42m10s`; `None` if they are not, or that is not known.
+pub(super) fn out(model: &Model, who: &Who) -> Option<Cell> {
+    let until = model.screens.clients.quarantine.get()?.until(who, model.now)?;
+    Some(Cell::new(format!("Q {}", short_duration(until.duration_since(model.now))), Meaning::Bad))
+}
+
+/// The entry of somebody who is kept out.
+pub fn entry(model: &Model, who: &Who) -> Option<Entry> {
+    let list = model.screens.clients.quarantine.get()?;
+    list.in_force(model.now).find(|entry| entry.who == *who).cloned()
+}
+
+/// How many are kept out, for a title; nothing if nobody is.
+pub(super) fn kept_out(model: &Model) -> String {
+    let list = model.screens.clients.quarantine.get();
+    match list.map_or(0, |list| list.in_force(model.now).count()) {
+        0 => String::new(),
+        some => format!("; {} in quarantine", count(some, "caller")),
+    }
+}
+
+/// Plans to keep somebody out for the usual time, or to let them in who are kept out. Where the list was not read, the
+/// plan reads it.
+pub(super) fn plan_quarantine(model: &mut Model, who: Who) -> Vec<Effect> {
+    let seconds = out(model, &who).is_none().then_some(USUAL.as_secs());
+    let lately = lately(model, &who);
+    operations::plan(model, PlanRequest::Quarantine { who, seconds, lately })
+}
+
+/// How many requests a client made in the last five minutes of the log, if that is followed.
+fn lately(model: &Model, who: &Who) -> Option<u64> {
+    let Who::Client(id) = who else { return None };
+    let figures = model.screens.requests.counted.figures(By::Client, Period::Five, model.now.as_millisecond());
+    let theirs = figures.iter().filter(|(of, _)| of.sender.as_ref().and_then(Sender::client) == Some(id));
+    model.screens.logs.following().then(|| theirs.map(|(_, figures)| figures.requests).sum())
+}
+
+/// Plans to keep the selected client out, or to let it in again.
+pub fn quarantine(model: &mut Model) -> Vec<Effect> {
+    on_selected(model, |model, client| plan_quarantine(model, Who::Client(client.id)))
 }
 
 /// The client that is selected.
@@ -135,7 +183,10 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
 
 /// Everything known of the selected client.
 pub fn describe(model: &mut Model) -> Vec<Effect> {
-    on_selected(model, |model, client| model.open(describe::client(&client, model.now)))
+    on_selected(model, |model, client| {
+        let entry = entry(model, &Who::Client(client.id.clone()));
+        model.open(describe::client(&client, entry.as_ref(), model.now))
+    })
 }
 
 /// Plans the rotation of the selected client's secret.

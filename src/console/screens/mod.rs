@@ -27,6 +27,7 @@ use crate::core::identity::Identity;
 use crate::core::metrics::{self, Measured};
 use crate::core::operation::Announced;
 use crate::core::requests::{Lately, Watched};
+use crate::core::quarantine::Quarantine;
 use crate::core::stack::{Stack, StackDetail, StackRef};
 use crate::core::timeline::{History, Stretch};
 use crate::core::user::UserList;
@@ -177,7 +178,7 @@ screens! {
         shown: "clients" Global ["4"] "Cognito app clients" => |model| model.show(Screen::Clients),
         parent: Some(Screen::Fleet),
         body: Body::Table { view: clients::view, state: |model| &mut model.screens.clients.table },
-        reads: |_| vec![Fetch::Clients],
+        reads: |_| vec![Fetch::Clients, Fetch::Quarantine],
         freshness: |model| fresh(&model.screens.clients.remote),
     }
     /// What happened, by time.
@@ -214,7 +215,7 @@ screens! {
         shown: "users" Screen(Clients) ["u"] "people who sign in: sign them out, disable them" => |model| model.show(Screen::Users),
         parent: Some(Screen::Clients),
         body: Body::Table { view: users::view, state: |model| &mut model.screens.users.table },
-        reads: |_| vec![Fetch::Users],
+        reads: |_| vec![Fetch::Users, Fetch::Quarantine],
         freshness: users::freshness,
     }
     /// Results of a Logs Insights query.
@@ -324,6 +325,8 @@ reads! {
     Profiles -> Vec<Profile>: place.profiles, every |_| SLOW;
     /// The clients of the environment's user pool.
     Clients -> ClientList: screens.clients.remote, every clients::pace;
+    /// Who is kept out of the environment's servers.
+    Quarantine -> Quarantine: screens.clients.quarantine, every clients::pace;
     /// The people of the environment's user pool.
     Users -> UserList: screens.users.remote, every clients::pace;
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Fetch, Screen, View, fleet};
+use super::{Fetch, Screen, View, clients, fleet};
 use crate::console::effect::Effect;
 use crate::console::model::Model;
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::core::finding::{Finding, of_traffic};
 use crate::core::logs::Expression;
 use crate::core::meaning::Meaning;
+use crate::core::quarantine::Who;
 use crate::core::requests::{Asked, By, Figures, Period, Requests, Sender, Subject, Why};
 use crate::core::text::{count, milliseconds};
 
@@ -116,7 +117,16 @@ fn row(model: &Model, subject: &Subject, figures: &Figures) -> Row {
     let named = |name: Option<&str>| name.map_or(Cell::muted("-"), Cell::plain);
     let mut cells = vec![Cell::new(&subject.server, Meaning::Accent)];
     cells.extend(subject.asked.as_ref().map(|asked| named(asked.name())));
-    cells.extend(subject.sender.as_ref().map(|sender| named(sender.client().map(|id| client_name(model, id)))));
+    let out = subject.sender.as_ref().and_then(Sender::client);
+    let out = out.and_then(|id| clients::out(model, &Who::Client(id.to_owned())));
+    cells.extend(subject.sender.as_ref().map(|sender| {
+        let mut cell = named(sender.client().map(|id| client_name(model, id)));
+        if let Some(out) = &out {
+            // First, so that a long name does not hide it.
+            cell = Cell::new(format!("{} {}", out.text, cell.text), out.meaning);
+        }
+        cell
+    }));
     cells.extend(subject.why.map(|why| Cell::new(why.word(), Meaning::Warn)));
     cells.extend([
         Cell::plain(rate(figures.rate())),
@@ -186,6 +196,16 @@ fn selected(model: &Model) -> Option<Subject> {
     figures.into_iter().map(|(subject, _)| subject).find(|subject| row_key(subject) == key)
 }
 
+/// Plans to keep the client of the selected row out, or to let it in again.
+pub fn quarantine(model: &mut Model) -> Vec<Effect> {
+    let Some(subject) = selected(model) else { return model.refuse("no row is selected") };
+    match subject.sender {
+        Some(Sender::Client(id)) => clients::plan_quarantine(model, Who::Client(id)),
+        Some(Sender::Unknown) => model.refuse("whose requests these are is not known: they had no token of the issuer"),
+        None => model.refuse("this row is not of one client; `b` shows a row per client"),
+    }
+}
+
 /// How often what was counted is judged, in milliseconds.
 const JUDGED: i64 = 2_000;
 
@@ -230,8 +250,12 @@ pub fn found<'a>(model: &'a Model, server: &str) -> &'a [Finding] {
 
 /// The clients' names, once: who they are does not change while the figures are looked at.
 pub(super) fn reads(model: &mut Model) -> Vec<Fetch> {
-    let known = model.screens.clients.remote.get().is_some() || model.context.ours().is_none();
-    if known { Vec::new() } else { vec![Fetch::Clients] }
+    if model.context.ours().is_none() {
+        return Vec::new();
+    }
+    let named = model.screens.clients.remote.get().is_some();
+    let clients = (!named).then_some(Fetch::Clients);
+    clients.into_iter().chain([Fetch::Quarantine]).collect()
 }
 
 /// The log, filtered to the selected row.

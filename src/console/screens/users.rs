@@ -1,6 +1,6 @@
 //! Users: the people of the environment's user pool, and what may be done about their sign-ins.
 
-use super::{Freshness, View, fresh};
+use super::{Freshness, View, clients, fresh};
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
 use crate::console::model::Model;
@@ -10,6 +10,7 @@ use crate::console::{describe, operations};
 use crate::core::meaning::Meaning;
 use crate::core::operation::PlanRequest;
 use crate::core::operation::user::UserChange;
+use crate::core::quarantine::Who;
 use crate::core::text::age;
 use crate::core::user::{User, UserList};
 
@@ -42,14 +43,22 @@ pub fn view(model: &Model) -> View {
     };
     let title = match list {
         Some(list) if list.more => format!("the first {all} users of {}", list.pool),
-        Some(list) => format!("users of {}", list.pool),
+        Some(list) => format!("users of {}{}", list.pool, clients::kept_out(model)),
         None => "users".to_owned(),
     };
     View { title, columns: COLUMNS.to_vec(), selected: state.table.position(&rows), rows, all, empty }
 }
 
 fn row(user: &User, model: &Model) -> Row {
-    let sign_in = if user.enabled { Cell::plain("yes") } else { Cell::new("no", Meaning::Warn) };
+    let out = clients::out(model, &Who::Subject(user.subject.clone()));
+    let well = user.enabled && out.is_none();
+    let sign_in = if let Some(out) = out {
+        out
+    } else if user.enabled {
+        Cell::plain("yes")
+    } else {
+        Cell::new("no", Meaning::Warn)
+    };
     let cells = vec![
         Cell::new(user.called(), Meaning::Accent),
         Cell::plain(&user.status),
@@ -57,7 +66,7 @@ fn row(user: &User, model: &Model) -> Row {
         Cell::muted(user.created_at.map_or("-".to_owned(), |at| age(model.now, at))),
         Cell::muted(&user.subject),
     ];
-    Row { key: user.name.clone(), cells, well: user.enabled }
+    Row { key: user.name.clone(), cells, well }
 }
 
 /// The user that is selected.
@@ -87,7 +96,8 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
 /// Everything known of the selected user.
 pub fn describe(model: &mut Model) -> Vec<Effect> {
     on_selected(model, |model, user| {
-        let dialog: Dialog = describe::user(&user, model.now);
+        let entry = clients::entry(model, &Who::Subject(user.subject.clone()));
+        let dialog: Dialog = describe::user(&user, entry.as_ref(), model.now);
         model.open(dialog)
     })
 }
@@ -101,6 +111,14 @@ pub fn change(model: &mut Model, change: UserChange) -> Vec<Effect> {
 pub fn switch(model: &mut Model) -> Vec<Effect> {
     let enabled = selected(model).is_none_or(|user| user.enabled);
     change(model, if enabled { UserChange::Disable } else { UserChange::Enable })
+}
+
+/// Plans to keep the selected user out of the servers, or to let them in again.
+pub fn quarantine(model: &mut Model) -> Vec<Effect> {
+    on_selected(model, |model, user| match user.subject.is_empty() {
+        true => model.refuse(format!("Cognito does not say by which subject {} calls", user.called())),
+        false => clients::plan_quarantine(model, Who::Subject(user.subject)),
+    })
 }
 
 fn on_selected(model: &mut Model, act: impl FnOnce(&mut Model, User) -> Vec<Effect>) -> Vec<Effect> {

@@ -307,6 +307,7 @@ mod tests {
         "platform.public_base_url",
         "slash at the end"
     )]
+    #[case::quarantine("[platform]\nquarantine_endpoint = 'a.example'", "platform.quarantine_endpoint", "a URL")]
     #[case::jwks("[platform]\njwks_base = 'a.example'", "platform.jwks_base", "a URL")]
     #[case::prefix_list("[platform]\ncloudfront_prefix_list = 'sg-1'", "platform.cloudfront_prefix_list", "pl-")]
     #[case::both_zones(

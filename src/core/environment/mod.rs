@@ -134,6 +134,8 @@ pub struct Platform {
     pub authorization_endpoint: Option<String>,
     /// Base URL of the signing keys, where it is not the issuer's.
     pub jwks_base: Option<String>,
+    /// Where the servers read the table of the callers that are kept out, where it is not AWS.
+    pub quarantine_endpoint: Option<String>,
     /// Second factor of people who sign in.
     pub mfa: Option<Mfa>,
     /// Cognito's feature plan.

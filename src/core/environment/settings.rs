@@ -123,6 +123,7 @@ pub(super) fn every_server(platform: &Platform) -> Vec<Setting> {
         Setting::one("managed_login", "ManagedLogin", platform.managed_login),
         Setting::one("authorization_server", "AuthorizationServer", platform.authorization_server),
         Setting::one("jwks_base", "JwksBase", platform.jwks_base.as_ref()),
+        Setting::one("quarantine_endpoint", "QuarantineEndpoint", platform.quarantine_endpoint.as_ref()),
         Setting::one("gangway_image", "GangwayImage", platform.gangway_image.as_ref()),
     ]
 }

@@ -262,4 +262,5 @@ const PLATFORM_OUTPUTS: &[&str] = &[
     "OriginGuardSecret",
     "KmsKeyArn",
     "AlarmTopicArn",
+    "QuarantineTable",
 ];

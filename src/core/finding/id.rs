@@ -190,6 +190,8 @@ ids! {
     ServiceLeaving "service-leaving" Service Events "nothing, if it is meant to go; else deploy it again";
     KeysUnavailable "keys-unavailable" Answers Logs
         "let the tasks reach the issuer's keys: a NAT gateway, or what stands in for it; see whether the issuer answers";
+    QuarantineUnread "quarantine-unread" Answers Logs
+        "let the tasks read the table: their role, a NAT gateway or the endpoint for DynamoDB; the log has DynamoDB's word";
     UpstreamFailing "upstream-failing" Answers Logs
         "see in the log why the server behind gangway ends, hangs or answers nothing";
     ToolFailing "tool-failing" Answers Logs
@@ -269,6 +271,7 @@ impl Id {
             Self::ContainerHealthCheck => "container health check failed",
             Self::CrashLoop => "crash loop",
             Self::KeysUnavailable => "the issuer's keys cannot be read",
+            Self::QuarantineUnread => "who is kept out cannot be read",
             Self::UpstreamFailing => "the server behind gangway fails",
             Self::Saturated => "it has too much to do at once",
             Self::AnswersLate => "its answers take too long",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Finding, Gravity, Id, in_order};
-use crate::core::requests::{Histogram, Period, Requests, Sender, Tally, Why};
+use crate::core::requests::{Histogram, Period, Requests, Sender, Tally, Unread, Why};
 use crate::core::text::{age, count, milliseconds};
 
 /// Less of a kind may happen by chance.
@@ -20,6 +20,8 @@ const FAILING: u64 = 10;
 const MOST: u64 = 50;
 /// A client that asks less often floods nobody, in requests a minute.
 const FLOOD: u64 = 300;
+/// A task that cannot read who is kept out says so every minute, in milliseconds.
+const UNREAD: i64 = 90_000;
 /// How many times of what it did before.
 const FLOOD_TIMES: u64 = 4;
 /// Fewer calls of a tool say nothing of how long it takes.
@@ -59,9 +61,22 @@ pub fn of_traffic(
             known.push(finding);
         }
     }
+    for (server, unread) in counted.unread().filter(|(_, unread)| at - unread.at <= UNREAD) {
+        all.entry(server.to_owned()).or_default().push(unread_quarantine(unread));
+    }
     all.retain(|_, findings| !findings.is_empty());
     all.values_mut().for_each(|findings| in_order(findings));
     all
+}
+
+/// That a task does not know who is to be kept out now. Where it has never known, an operator's word is not carried out.
+fn unread_quarantine(unread: &Unread) -> Finding {
+    let (gravity, fact) = match unread.holds {
+        true => (Gravity::Warning, format!("it cannot read who is kept out: what it has is {} s old", unread.age)),
+        false => (Gravity::Fault, "it has never read who is kept out, and lets everybody in".to_owned()),
+    };
+    let evidence = "its log says quarantine_unavailable, with the reason".to_owned();
+    Finding::new(Id::QuarantineUnread, gravity, fact, evidence).at(Timestamp::from_millisecond(unread.at).ok())
 }
 
 fn by_server(tallies: Vec<Tally<'_>>) -> BTreeMap<&str, Vec<Tally<'_>>> {
@@ -265,10 +280,11 @@ fn slow(counted: &Requests, now: Timestamp) -> Vec<(String, Finding)> {
     worst.into_iter().map(|(server, (_, finding))| (server.to_owned(), finding)).collect()
 }
 
-/// What a reason means for an operator; `None` where it means nothing: a client that goes away is no fault.
+/// What a reason means for an operator; `None` where it means nothing: a client that goes away is no fault, and one that
+/// is kept out is so because an operator wants it.
 fn of_why(why: Why) -> Option<Id> {
     Some(match why {
-        Why::Gone => return None,
+        Why::Gone | Why::Quarantine => return None,
         Why::NoToken | Why::TokenHeader => Id::NoToken,
         Why::TokenExpired => Id::TokenExpired,
         Why::Audience => Id::TokenAudience,

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::Intent;
 use super::rescue::{CancelUpdate, ContinueRollback};
 use crate::core::plan::Plan;
+use crate::core::quarantine::Who;
 use crate::core::text::age;
 
 /// How the keys of our tags begin; the operation's id follows.
@@ -86,6 +87,12 @@ impl Intent {
             }
             Self::SetSecret(set) => return vec![server(&set.server)],
             Self::ChangeUser(change) => return vec![About::User(change.user.clone())],
+            Self::Quarantine(change) => {
+                return vec![match &change.who {
+                    Who::Client(id) => About::Client(id.clone()),
+                    Who::Subject(sub) => About::User(sub.clone()),
+                }];
+            }
             Self::Publish(publish) => return publish.images.iter().map(|image| server(&image.server)).collect(),
             Self::Deploy(_) | Self::Destroy(_) => return vec![About::Environment],
             Self::Rotate(rotation) => rotation,

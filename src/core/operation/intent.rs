@@ -6,6 +6,7 @@ use super::deploy::{Deploy, Destroy};
 use super::fact::Facts;
 use super::publish::Publish;
 use super::rescue::{CancelUpdate, ContinueRollback, STOPS, StopDeployment};
+use super::quarantine::ChangeQuarantine;
 use super::rotate::{Rotation, UndoRotation};
 use super::service::{Restart, Rollback, Scale, StopTask};
 use super::user::{ChangeUser, UserChange};
@@ -13,6 +14,7 @@ use super::variable::SetSecret;
 use super::work::Step;
 use crate::core::fleet::Bounds;
 use crate::core::plan::Plan;
+use crate::core::quarantine::Who;
 
 /// What is to be planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +88,15 @@ pub enum PlanRequest {
         user: String,
         change: UserChange,
     },
+    /// Keep a caller out of all servers for a time, or let it in again.
+    Quarantine {
+        /// A client's id or name; a `sub`, or a user's name or address.
+        who: Who,
+        /// For how long from now; `None` lets them in again.
+        seconds: Option<i64>,
+        /// How many requests they made in the last five minutes, where somebody has counted.
+        lately: Option<u64>,
+    },
     /// Take an unfinished rotation back.
     UndoRotation {
         plan: Box<Plan>,
@@ -112,6 +123,8 @@ impl PlanRequest {
             Self::Rotate { client, .. } => format!("rotate {client}"),
             Self::SetSecret { server, key } => format!("set {key} of {server}"),
             Self::ChangeUser { user, change } => format!("{} {user}", change.verb()),
+            Self::Quarantine { who, seconds: Some(_), .. } => format!("quarantine {who}"),
+            Self::Quarantine { who, seconds: None, .. } => format!("lift the quarantine of {who}"),
             Self::UndoRotation { .. } => "take the rotation back".to_owned(),
         }
     }
@@ -155,6 +168,8 @@ pub enum Intent {
     SetSecret(SetSecret),
     /// Sign a user out, or say whether they may sign in.
     ChangeUser(ChangeUser),
+    /// Keep a caller out of all servers for a time, or let it in again.
+    Quarantine(ChangeQuarantine),
     /// Bring images of servers to their registry.
     Publish(Publish),
 }
@@ -176,6 +191,7 @@ impl Intent {
             Self::UndoRotation(_) => "undo-rotation",
             Self::SetSecret(_) => "set-secret",
             Self::ChangeUser(user) => user.change.word(),
+            Self::Quarantine(change) => change.word(),
             Self::Publish(_) => "publish",
         }
     }
@@ -204,6 +220,7 @@ impl Intent {
             Self::UndoRotation(undo) => undo.steps(operation, facts),
             Self::SetSecret(set) => set.steps(operation, facts),
             Self::ChangeUser(user) => user.steps(),
+            Self::Quarantine(change) => change.steps(),
             Self::Publish(publish) => publish.steps(operation, facts),
         }
     }

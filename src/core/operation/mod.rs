@@ -18,6 +18,7 @@ pub mod offer;
 pub mod protection;
 pub mod protocol;
 pub mod publish;
+pub mod quarantine;
 pub mod record;
 pub mod rescue;
 pub mod rotate;
@@ -35,6 +36,6 @@ pub use offer::{Offer, Standing, Way};
 pub use protocol::{Approved, Event, Operation, Order, Phase};
 pub use record::Record;
 pub use work::{
-    Applied, BoardCall, Call, Changed, Check, CheckState, ImageCall, SecretCall, ServiceCall, StackCall, Step,
-    UserCall, Work,
+    Applied, BoardCall, Call, Changed, Check, CheckState, ImageCall, QuarantineCall, SecretCall, ServiceCall,
+    StackCall, Step, UserCall, Work,
 };

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::announcement::Announcement;
 use super::fact::{Fact, Facts};
 use super::rescue::By;
+use super::quarantine::ChangeQuarantine;
 use super::user::UserChange;
 use crate::core::fleet::Bounds;
 use crate::core::image::{EcrImage, Platform};
@@ -26,6 +27,7 @@ pub enum Call {
     Secret(SecretCall),
     Board(BoardCall),
     User(UserCall),
+    Quarantine(QuarantineCall),
     Image(ImageCall),
 }
 
@@ -347,6 +349,13 @@ pub struct UserCall {
     pub change: UserChange,
 }
 
+/// A write of one entry of the list of callers that are kept out, if the entry is as the plan saw it. It can be
+/// repeated at will.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantineCall {
+    pub change: ChangeQuarantine,
+}
+
 /// What others are told of an operation, as a tag on the cluster. Both can be repeated at will. Where there
 /// is no cluster, there is nothing to write on, and that is no failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -434,6 +443,8 @@ pub enum Check {
     VariableSet { secret: String, key: String, version: String },
     /// A user may sign in, or not.
     UserEnabled { pool: String, user: String, enabled: bool },
+    /// The list keeps a caller out until then, or does not.
+    Quarantined { change: Box<ChangeQuarantine> },
     /// The registry has the image, under its tag; yields [`Fact::Image`].
     Published { server: String, push: Box<Push> },
     /// The old credentials may go.
@@ -458,6 +469,7 @@ impl Check {
             | Self::TaskStopped { .. }
             | Self::VariableSet { .. }
             | Self::UserEnabled { .. }
+            | Self::Quarantined { .. }
             | Self::Published { .. } => Some(SignedDuration::from_mins(15)),
             Self::TokenGranted { .. }
             | Self::TokenRefused { .. }
@@ -539,6 +551,12 @@ impl From<SecretCall> for Work {
 impl From<UserCall> for Work {
     fn from(call: UserCall) -> Self {
         Self::Apply(Call::User(call))
+    }
+}
+
+impl From<QuarantineCall> for Work {
+    fn from(call: QuarantineCall) -> Self {
+        Self::Apply(Call::Quarantine(call))
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 pub use histogram::Histogram;
 pub use lately::{Lately, Watched};
-pub use request::Request;
+pub use request::{Request, Unread};
 pub use why::Why;
 
 use super::logs::{Line, payload};
@@ -233,12 +233,17 @@ pub struct Requests {
     skipped: Option<i64>,
     uncounted: u64,
     key: String,
+    /// By server: that one of its tasks could not read who is kept out.
+    unread: BTreeMap<String, Unread>,
 }
 
 impl Requests {
     /// Counts a line that came at `now` (milliseconds since the Unix epoch), if it tells of a request.
     pub fn take(&mut self, line: &Line, now: i64) {
         let text = payload::inner(&line.text);
+        if let Some(unread) = Unread::read(&text) {
+            return self.miss(&line.server, Unread { at: line.at.min(now), ..unread });
+        }
         let Some(request) = Request::read(&text) else { return };
         // A writer whose clock is ahead must not make the figures of all others old.
         let at = line.at.min(now);
@@ -275,6 +280,18 @@ impl Requests {
         slot.errors += u64::from(request.failed());
         slot.refused += u64::from(request.refused());
         slot.latency.add(request.latency_ms);
+    }
+
+    fn miss(&mut self, server: &str, unread: Unread) {
+        let known = self.unread.len() < MAX_SERIES || self.unread.contains_key(server);
+        if known && self.unread.get(server).is_none_or(|last| last.at <= unread.at) {
+            self.unread.insert(server.to_owned(), unread);
+        }
+    }
+
+    /// The servers of which a task could not read who is kept out, by the newest line that says so.
+    pub fn unread(&self) -> impl Iterator<Item = (&str, &Unread)> {
+        self.unread.iter().map(|(server, unread)| (server.as_str(), unread))
     }
 
     /// The log is followed anew from a time in the past: what was counted is not counted again.

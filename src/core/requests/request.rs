@@ -81,3 +81,34 @@ impl<'a> Request<'a> {
         (400..500).contains(&self.status)
     }
 }
+
+/// A line that says that a task cannot read who is kept out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// When, in milliseconds since the Unix epoch.
+    pub at: i64,
+    /// How old what it has is, in seconds.
+    pub age: u64,
+    /// Whether it has read anything at all: if not, it lets everybody in.
+    pub holds: bool,
+}
+
+impl Unread {
+    /// Reads a line; `None` for any other line. The time is not in it.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Line<'a> {
+            #[serde(borrow)]
+            event: Cow<'a, str>,
+            #[serde(borrow)]
+            level: Cow<'a, str>,
+            #[serde(rename = "QuarantineAge")]
+            age: u64,
+        }
+        if !text.starts_with('{') || !text.contains("\"quarantine_unavailable\"") {
+            return None;
+        }
+        let line: Line<'_> = serde_json::from_str(text).ok()?;
+        (line.event == "quarantine_unavailable").then(|| Self { at: 0, age: line.age, holds: line.level != "error" })
+    }
+}

@@ -58,6 +58,7 @@ whys! {
     Client "client" "came of a client that is not allowed here";
     Scope "scope" "had a token without the scope that it needs";
     Keys "keys-unavailable" "could not be checked: the issuer's keys are not to be read";
+    Quarantine "quarantine" "came of a caller in quarantine";
     Rate "rate" "came too often";
     Busy "busy" "found too many requests under way";
     Memory "memory" "found too much data under way";

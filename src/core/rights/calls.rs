@@ -3,8 +3,8 @@
 
 use Job::{Deploy, Logs, Publish, Rotate, Scale, Watch};
 use On::{
-    Cluster, Everything, EverythingOfCluster, LoadBalancers, LogGroups, Nothing, Pools, Repositories, ScalableTargets,
-    Secrets, ServiceDeployments, Services, Stacks, Tasks,
+    Cluster, Everything, EverythingOfCluster, LoadBalancers, LogGroups, Nothing, Pools, Quarantine, Repositories,
+    ScalableTargets, Secrets, ServiceDeployments, Services, Stacks, Tasks,
 };
 
 /// What somebody wants to do, for which the least rights are printed.
@@ -16,7 +16,7 @@ pub enum Job {
     Logs,
     /// Scale, restart, roll back, and stop tasks.
     Scale,
-    /// Rotate the secrets of clients, and get access tokens.
+    /// Rotate the secrets of clients, get access tokens, sign people out, and keep callers out.
     Rotate,
     /// Plan, deploy and destroy.
     Deploy,
@@ -44,6 +44,8 @@ pub enum On {
     ScalableTargets,
     Stacks,
     Pools,
+    /// The table of the callers that are kept out.
+    Quarantine,
     Secrets,
     LogGroups,
     LoadBalancers,
@@ -134,6 +136,10 @@ calls! {
     AdminUserGlobalSignOut "cognito-idp:AdminUserGlobalSignOut" Pools [Rotate];
     AdminDisableUser "cognito-idp:AdminDisableUser" Pools [Rotate];
     AdminEnableUser "cognito-idp:AdminEnableUser" Pools [Rotate];
+    QueryQuarantine "dynamodb:Query" Quarantine [Watch];
+    // One entry of it, by whoever is asked about clients and people.
+    PutQuarantine "dynamodb:PutItem" Quarantine [Rotate];
+    DeleteQuarantine "dynamodb:DeleteItem" Quarantine [Rotate];
     DescribeSecret "secretsmanager:DescribeSecret" Secrets [Rotate Deploy];
     GetSecretValue "secretsmanager:GetSecretValue" Secrets [Rotate Deploy];
     PutSecretValue "secretsmanager:PutSecretValue" Secrets [Rotate Deploy];
@@ -191,9 +197,16 @@ pub fn repeatable(name: &str) -> Repeat {
         ListUserPoolClientSecrets, ListUserPoolClients, UpdateSecretVersionStage,
     };
     match (ApiCall::named(name), name.split(':').next().unwrap_or_default()) {
-        (_, "ecs" | "elasticloadbalancing" | "application-autoscaling" | "cloudformation" | "cloudwatch" | "logs") => {
-            Repeat::Text
-        }
+        (
+            _,
+            "ecs"
+            | "elasticloadbalancing"
+            | "application-autoscaling"
+            | "cloudformation"
+            | "cloudwatch"
+            | "dynamodb"
+            | "logs",
+        ) => Repeat::Text,
         // They name clients, Secrets, versions and images, and hold no value.
         (
             Some(

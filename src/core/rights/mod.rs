@@ -217,6 +217,7 @@ impl Scope {
                 let tag = json!({ "StringEquals": { "aws:ResourceTag/quarterdeck:environment": environment } });
                 Some((vec![self.arn("cognito-idp", "userpool/*")], tag))
             }
+            On::Quarantine => plain(self.arn("dynamodb", &format!("table/quarterdeck-{environment}-quarantine"))),
             On::Secrets => plain(self.arn("secretsmanager", &format!("secret:quarterdeck/{environment}/*"))),
             On::LoadBalancers => {
                 plain(self.arn("elasticloadbalancing", &format!("loadbalancer/app/quarterdeck-{environment}/*")))
@@ -317,6 +318,7 @@ impl Scope {
                 .into_iter()
                 .chain([self.arn(service, "targetgroup/*")])
                 .collect(),
+            (_, "dynamodb") => vec![self.arn("dynamodb", &format!("table/{}-quarantine", named("")))],
             (_, "ecr") => vec![self.repositories()],
             (_, "logs") => vec![
                 self.arn("logs", &format!("log-group:/quarterdeck/{environment}/*")),

@@ -7,6 +7,7 @@ mod image;
 mod others;
 mod publish;
 mod rescue;
+mod quarantine;
 mod rotate;
 mod secret;
 mod service;
@@ -48,6 +49,7 @@ async fn planned(session: &Session, request: PlanRequest) -> PlanResult<Plan> {
         PlanRequest::Rotate { client, grace_seconds } => rotate::rotate(session, &client, grace_seconds).await,
         PlanRequest::SetSecret { server, key } => secret::set(session, &server, &key).await,
         PlanRequest::ChangeUser { user, change } => user::change(session, &user, change).await,
+        PlanRequest::Quarantine { who, seconds, lately } => quarantine::change(session, who, seconds, lately).await,
         PlanRequest::UndoRotation { plan, learnt } => rotate::undo(session, *plan, learnt).await,
     }
 }

@@ -9,6 +9,7 @@ use quarterdeck::core::fleet::{
 };
 use quarterdeck::core::identity::{Context, Identity};
 use quarterdeck::core::logs::{ContainerLog, Destination, Streams};
+use quarterdeck::core::quarantine::Quarantine;
 use quarterdeck::core::timeline::History;
 use quarterdeck::core::unread::Read;
 use quarterdeck::core::user::{Lifetimes, User, UserList};
@@ -38,6 +39,7 @@ pub fn world() -> World {
         detail: stacks::settled_detail(),
         clients: clients(),
         users: users(),
+        quarantine: Quarantine::default(),
         history: History::default(),
         announced: None,
         clusters: clusters(),

@@ -39,6 +39,7 @@ use quarterdeck::core::metrics::Measured;
 use quarterdeck::core::operation::{self, Announced, Event};
 use quarterdeck::core::plan::Plan;
 use quarterdeck::core::requests::Lately;
+use quarterdeck::core::quarantine::Quarantine;
 use quarterdeck::core::stack::{Stack, StackDetail};
 use quarterdeck::core::timeline::History;
 use quarterdeck::core::user::UserList;
@@ -51,6 +52,7 @@ pub struct World {
     pub detail: StackDetail,
     pub clients: ClientList,
     pub users: UserList,
+    pub quarantine: Quarantine,
     /// Events of stacks, and operations.
     pub history: History,
     /// What is announced on the cluster; `None` is nothing.
@@ -187,6 +189,7 @@ impl World {
             Fetch::Clusters => Answer::Clusters(Ok(self.clusters.clone())),
             Fetch::Profiles => Answer::Profiles(Ok(self.profiles.clone())),
             Fetch::Clients => Answer::Clients(Ok(self.clients.clone())),
+            Fetch::Quarantine => Answer::Quarantine(Ok(self.quarantine.clone())),
             Fetch::Users => Answer::Users(Ok(self.users.clone())),
         }
     }

@@ -11,12 +11,14 @@ use quarterdeck::core::operation::deploy::{Deploy, Destroy, ParameterValue, Plan
 use quarterdeck::core::operation::intent::LAYOUT;
 use quarterdeck::core::operation::publish::{ImagePublish, Publish};
 use quarterdeck::core::operation::rescue::{CancelUpdate, ContinueRollback, StopDeployment};
+use quarterdeck::core::operation::quarantine::ChangeQuarantine;
 use quarterdeck::core::operation::rotate::{Consumer, Rotation, Strategy, UndoRotation};
 use quarterdeck::core::operation::service::{Scale, ServiceRef};
 use quarterdeck::core::operation::variable::SetSecret;
 use quarterdeck::core::operation::work::{Push, Shown};
 use quarterdeck::core::operation::{Call, Check, Fact, Facts, Operation, SecretCall, ServiceCall, StackCall, Work};
 use quarterdeck::core::plan::{Change, Confirm, Place, Plan, Risk};
+use quarterdeck::core::quarantine::Who;
 use quarterdeck::core::stack::StackRef;
 
 use super::fixtures;
@@ -286,6 +288,24 @@ pub fn set_secret() -> Plan {
     let set = SetSecret { server: "time".into(), secret: secret.into(), key: "API_KEY".into(), current: "v1".into() };
     let changes = vec![Change::value("time", "secret API_KEY", "set", "another value").at(Risk::Disruptive)];
     Plan { changes, ..plan("op-set", "set API_KEY of time", secret, Intent::SetSecret(set)) }
+}
+
+/// Keeps a client out that nobody kept out before.
+pub fn quarantine() -> Plan {
+    let who = Who::Client("5h1kq8machine0weather0id".into());
+    let change = ChangeQuarantine {
+        table: "quarterdeck-prod-quarantine".into(),
+        who: who.clone(),
+        until: Some("2099-01-01T00:00:00Z".parse().unwrap()),
+        seen: None,
+        by: fixtures::identity().arn,
+    };
+    let until = "kept out until 2099-01-01T00:00:00Z";
+    let changes = vec![Change::value("client weather-machine", "requests", "not kept out", until).at(Risk::Disruptive)];
+    Plan {
+        changes,
+        ..plan("op-quarantine", "quarantine client weather-machine", &who.to_string(), Intent::Quarantine(change))
+    }
 }
 
 /// Makes the repository of `files` and pushes its image, and that of `notes`, whose repository is there.

@@ -8,6 +8,8 @@ mod life;
 mod public;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/table.rs"]
+mod table;
 mod world;
 
 use futures_util::future::join_all;
@@ -190,6 +192,25 @@ async fn a_server_sees_no_token_and_no_variable_of_ours() {
         let log = front.log();
         assert!(!log.contains("hunter2") && !log.contains("eyJ"), "{log}");
     }
+}
+
+#[tokio::test]
+async fn who_is_kept_out_reaches_no_server_behind() {
+    let table = table::Table::start().await;
+    table.add("client#another-client", 600);
+    let front = Front::launch(child("stdio", &[]), |command| {
+        command.envs(table.variables());
+    })
+    .await;
+    front.ready().await;
+    let (status, answer) = seen(front.post(&call("echo", json!({}))).send().await.unwrap()).await;
+    assert_eq!(status, 200, "{answer}");
+    table.add("client#machine-client", 600);
+    front.until(|front| front.events("quarantine").len() == 2).await;
+    let (status, answer) = seen(front.post(&call("echo", json!({}))).send().await.unwrap()).await;
+    assert_eq!((status, &answer["error"]["message"]), (403, &json!("this caller is not served")), "{answer}");
+    let line = front.events("request").pop().unwrap();
+    assert_eq!((&line["reason"], &line["upstream"]), (&json!("quarantine"), &json!(null)), "{line}");
 }
 
 #[tokio::test]

@@ -250,6 +250,7 @@ const OTHER_OUTPUTS: &[&str] = &[
     "PrivateSubnetIds",
     "PublicBaseUrl",
     "PublicSubnetIds",
+    "QuarantineTable",
     "ServiceSecurityGroupId",
     "UserPoolArn",
     "VpcCidr",

@@ -8,6 +8,7 @@ mod ecr;
 mod ecs;
 mod elb;
 mod logs;
+mod quarantine;
 mod scaling;
 mod secrets;
 mod users;
@@ -63,6 +64,8 @@ pub struct State {
     pub registry: Option<String>,
     pub clients: BTreeMap<String, Client>,
     pub users: BTreeMap<String, User>,
+    /// Who is kept out.
+    pub quarantine: quarantine::Items,
     pub services: BTreeMap<String, Service>,
     /// The services as they were some ticks ago, the oldest first.
     shown: VecDeque<BTreeMap<String, Service>>,
@@ -109,6 +112,7 @@ impl World {
             registry: None,
             clients: BTreeMap::new(),
             users: BTreeMap::new(),
+            quarantine: BTreeMap::new(),
             services: BTreeMap::new(),
             shown: VecDeque::new(),
             stacks: Vec::new(),
@@ -282,6 +286,7 @@ impl State {
             .secrets_call(call, &body, operator)
             .or_else(|| self.cognito_call(call, &body, operator))
             .or_else(|| self.users_call(call, &body, operator))
+            .or_else(|| self.quarantine_call(call, &body, operator))
             .or_else(|| self.ecs_call(call, &body, operator))
             .or_else(|| self.elb_call(call, &request.body, operator))
             .or_else(|| self.scaling_call(call, &body, operator))

@@ -1,0 +1,294 @@
+//! Callers that are kept out of the servers for a time: planned, written and read back, with colleagues in between.
+
+use std::process::{Command, Stdio};
+
+use crate::support::front::Front;
+use crate::support::operators::{Desk, Running};
+use crate::support::pty;
+use crate::support::world::{Setup, User, World};
+use jiff::{SignedDuration, Timestamp};
+use quarterdeck::core::error::PlanError;
+use quarterdeck::core::operation::record::Outcome;
+use quarterdeck::core::operation::{Operation, Phase, PlanRequest, Way};
+use quarterdeck::core::quarantine::Who;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+const MACHINE: &str = "prod-time-machine";
+
+fn world() -> World {
+    let world = World::deployed(Setup { dual: true, servers: vec!["time", "weather"], lag: 0 });
+    world.state().users.insert("anna".into(), User::new("sub-1"));
+    world
+}
+
+fn client(name: &str) -> Who {
+    Who::Client(name.into())
+}
+
+fn add(who: Who, seconds: i64) -> PlanRequest {
+    PlanRequest::Quarantine { who, seconds: Some(seconds), lately: None }
+}
+
+fn lift(who: Who) -> PlanRequest {
+    PlanRequest::Quarantine { who, seconds: None, lately: None }
+}
+
+/// How long each caller is still kept out, in whole minutes, by the table's key.
+fn kept(world: &World) -> Vec<(String, i64)> {
+    let state = world.state();
+    let minutes = |item: &Value| {
+        let until: i64 = item["until"]["N"].as_str().unwrap().parse().unwrap();
+        // Plans take a moment.
+        (until - Timestamp::now().as_second() + 30) / 60
+    };
+    state.quarantine.iter().map(|(who, item)| (who.clone(), minutes(item))).collect()
+}
+
+fn put(world: &World, who: &str, seconds: i64) {
+    let until = (Timestamp::now() + SignedDuration::from_secs(seconds)).as_second().to_string();
+    world.state().quarantine.insert(who.into(), json!({ "who": { "S": who }, "until": { "N": until } }));
+}
+
+fn writes(world: &World) -> usize {
+    world.state().log.iter().filter(|line| line.contains(": PutItem") || line.contains(": DeleteItem")).count()
+}
+
+fn done(operation: &Operation) {
+    assert_eq!(operation.phase, Phase::Ended(Outcome::Done), "{}", operation.plan.title);
+}
+
+/// The id of the machine client of `time`.
+async fn machine(desk: &Desk) -> String {
+    let plan = desk.plan(add(client(MACHINE), 60)).await.unwrap();
+    plan.target.resource.split(' ').nth(1).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_client_is_kept_out_for_longer_and_let_in_again() {
+    let world = world();
+    let alice = Desk::new("alice", &world, 512).await;
+    let key = format!("client#{}", machine(&alice).await);
+    let running = alice.propose(add(client(MACHINE), 3_600)).await;
+    let plan = running.operation.plan.clone();
+    assert!(kept(&world).is_empty(), "a plan changes nothing");
+    assert_eq!(plan.title, format!("quarantine client {MACHINE} for 1h00m"));
+    assert_eq!(
+        (plan.changes[0].subject.as_str(), plan.changes[0].before.as_deref()),
+        (format!("client {MACHINE}").as_str(), Some("not kept out"))
+    );
+    assert!(
+        plan.warnings.iter().any(|warning| warning.contains("everything that calls with its credentials")),
+        "{:?}",
+        plan.warnings
+    );
+    assert!(plan.commands[0].starts_with("aws dynamodb put-item --region eu-central-1 "), "{:?}", plan.commands);
+    done(&alice.agree(running).await);
+    assert_eq!(kept(&world), [(key.clone(), 60)]);
+    let item = world.state().quarantine[&key].clone();
+    assert!(item["by"]["S"].as_str().unwrap().contains("alice") && item["since"]["N"].is_string(), "{item}");
+    let plan = alice.plan(add(client(MACHINE), 7_200)).await.unwrap();
+    assert!(plan.changes[0].before.as_deref().unwrap().starts_with("kept out until 20"), "{plan:?}");
+    done(&alice.agree(alice.propose(add(client(MACHINE), 7_200)).await).await);
+    assert_eq!(kept(&world), [(key, 120)]);
+    done(&alice.agree(alice.propose(lift(client(MACHINE))).await).await);
+    assert!(kept(&world).is_empty());
+}
+
+#[rstest]
+#[case::by_name("anna", "sub-1", false)]
+#[case::by_address("anna@example.com", "sub-1", false)]
+#[case::somebody_else("71d4f55f72fa128d", "71d4f55f72fa128d", true)]
+#[tokio::test]
+async fn a_person_is_kept_out_by_the_subject_of_the_tokens(
+    #[case] named: &str,
+    #[case] sub: &str,
+    #[case] unknown: bool,
+) {
+    let world = world();
+    let alice = Desk::new("alice", &world, 512).await;
+    let running = alice.propose(add(Who::Subject(named.into()), 60)).await;
+    let warned = running.operation.plan.warnings.iter().any(|warning| warning.contains("is taken as it is"));
+    assert_eq!(warned, unknown, "{:?}", running.operation.plan.warnings);
+    done(&alice.agree(running).await);
+    assert_eq!(kept(&world)[0].0, format!("subject#{sub}"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_while_planning() {
+    let world = world();
+    let alice = Desk::new("alice", &world, 512).await;
+    let refused = async |request: PlanRequest| match alice.plan(request).await {
+        Err(PlanError::Refused(why)) => why.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(refused(lift(client(MACHINE))).await.contains("is not in quarantine"));
+    for seconds in [0, -5, 32 * 86_400, i64::MAX] {
+        assert!(refused(add(client(MACHINE), seconds)).await.contains("lasts from a second to 31d"), "{seconds}");
+    }
+    (0..1_000).for_each(|nth| put(&world, &format!("client#c{nth}"), 60));
+    assert!(refused(add(client(MACHINE), 60)).await.contains("1000 entries, the most that it may have"));
+    assert!(alice.plan(add(client("c7"), 600)).await.is_ok(), "one that is there may be changed");
+    assert_eq!(writes(&world), 0);
+}
+
+/// One that has ended is still in the table for some days.
+#[tokio::test]
+async fn what_has_ended_is_not_in_the_way() {
+    let world = world();
+    let alice = Desk::new("alice", &world, 512).await;
+    let key = format!("client#{}", machine(&alice).await);
+    put(&world, &key, -100);
+    assert!(matches!(alice.plan(lift(client(MACHINE))).await, Err(PlanError::Refused(_))));
+    done(&alice.agree(alice.propose(add(client(MACHINE), 60)).await).await);
+    assert_eq!(kept(&world), [(key, 1)]);
+}
+
+/// Whatever step it is killed before or after: going on makes what was agreed, once.
+#[rstest]
+#[tokio::test]
+async fn each_goes_on_after_each_kill(#[values(true, false)] lifts: bool, #[values(true, false)] after: bool) {
+    for step in 0..2 {
+        let world = world();
+        let mut alice = Desk::new("alice", &world, 512).await;
+        let key = format!("client#{}", machine(&alice).await);
+        if lifts {
+            put(&world, &key, 600);
+        }
+        let request = if lifts { lift(client(MACHINE)) } else { add(client(MACHINE), 3_600) };
+        let running = alice.propose(request).await;
+        let title = running.operation.steps()[step].title.clone();
+        let running = running.yes();
+        let id = match after {
+            true => alice.killed_after(running, &title).await,
+            false => alice.killed_before(running, &title).await,
+        };
+        let offered: Running = alice.offer(&id, Way::Resume).await;
+        done(&alice.agree(offered.yes()).await);
+        let expected = if lifts { Vec::new() } else { vec![(key, 60)] };
+        assert_eq!(kept(&world), expected, "{title}");
+        assert_eq!(writes(&world), 1, "{title}");
+    }
+}
+
+/// A colleague acts after the plan, or even after the call has looked.
+#[rstest]
+#[case::sets_another_end(false, Some(7_200))]
+#[case::sets_an_end_before_it_is_lifted(true, Some(7_200))]
+#[case::lifts_it_first(true, None)]
+#[tokio::test]
+async fn a_colleagues_entry_is_not_wiped(
+    #[case] lifts: bool,
+    #[case] theirs: Option<i64>,
+    #[values(true, false)] on_its_way: bool,
+) {
+    let world = world();
+    let (alice, bob) = (Desk::new("alice", &world, 512).await, Desk::new("bob", &world, 512).await);
+    let key = format!("client#{}", machine(&alice).await);
+    if lifts {
+        put(&world, &key, 600);
+    }
+    let request = if lifts { lift(client(MACHINE)) } else { add(client(MACHINE), 60) };
+    let running = alice.propose(request).await;
+    let theirs_request = theirs.map_or_else(|| lift(client(MACHINE)), |seconds| add(client(MACHINE), seconds));
+    let ended = if on_its_way {
+        let call = if lifts { "DeleteItem" } else { "PutItem" };
+        let title = running.operation.steps()[0].title.clone();
+        let flight = alice.on_its_way(running.yes(), &title, call).await;
+        done(&bob.agree(bob.propose(theirs_request).await).await);
+        alice.arrives(flight).await
+    } else {
+        done(&bob.agree(bob.propose(theirs_request).await).await);
+        alice.agree(running).await
+    };
+    let expected: Vec<_> = theirs.map(|seconds| (key, seconds / 60)).into_iter().collect();
+    assert_eq!(kept(&world), expected, "bob's word stands");
+    // What both wanted is done; else alice is told.
+    let same = lifts && theirs.is_none();
+    assert_eq!(ended.phase == Phase::Ended(Outcome::Done), same, "{:?}", ended.phase);
+    if !same {
+        assert!(format!("{:?}", ended.phase).contains("somebody has changed the entry of client"), "{:?}", ended.phase);
+    }
+}
+
+#[tokio::test]
+async fn two_operators_keep_two_callers_out_at_once() {
+    let world = world();
+    let (alice, bob) = (Desk::new("alice", &world, 512).await, Desk::new("bob", &world, 512).await);
+    let running = alice.propose(add(client("a"), 60)).await;
+    let title = running.operation.steps()[0].title.clone();
+    let flight = alice.on_its_way(running.yes(), &title, "PutItem").await;
+    done(&bob.agree(bob.propose(add(client("b"), 60)).await).await);
+    done(&alice.arrives(flight).await);
+    assert_eq!(kept(&world), [("client#a".into(), 1), ("client#b".into(), 1)]);
+}
+
+/// The operation lay for longer than the caller was to be kept out.
+#[tokio::test]
+async fn an_end_that_has_passed_is_not_written_any_more() {
+    let world = world();
+    let mut alice = Desk::new("alice", &world, 512).await;
+    let running = alice.propose(add(client("a"), 1)).await;
+    let title = running.operation.steps()[0].title.clone();
+    let id = alice.killed_before(running.yes(), &title).await;
+    let left = alice.left(&id).await;
+    while Timestamp::now()
+        <= left.plan.changes[0].after.as_deref().unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+    {
+        tokio::task::yield_now().await;
+    }
+    let standing = format!("{:?}", alice.standing(&left).await);
+    assert!(standing.contains("which is over"), "{standing}");
+    assert_eq!(writes(&world), 0);
+}
+
+fn run(url: &str, args: &[&str]) -> (i32, String, String) {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quarterdeck"));
+    command.args(["-e", "prod", "--region", "eu-central-1", "--endpoint-url", url, "quarantine"]).args(args);
+    command.current_dir(home.path()).stdin(Stdio::null());
+    for name in pty::NOT_INHERITED {
+        command.env_remove(name);
+    }
+    command.envs(pty::homes(home.path())).envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_adds_lists_and_lifts() {
+    let world = world();
+    let front = Front::start(&world, None).await;
+    let url = front.server.url.clone();
+    let ask = async |args: &'static [&'static str]| {
+        let url = url.clone();
+        tokio::task::spawn_blocking(move || run(&url, args)).await.unwrap()
+    };
+    let (code, out, err) = ask(&["list"]).await;
+    assert_eq!((code, out.starts_with("nobody is in quarantine")), (0, true), "{out}{err}");
+    let (code, _, err) = ask(&["add", "--client", "abc", "--for", "90m"]).await;
+    assert_eq!(code, 4, "without a yes nothing is written: {err}");
+    assert_eq!(writes(&world), 0);
+    let (code, out, err) = ask(&["add", "--client", "abc", "--for", "90m", "--yes"]).await;
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(kept(&world), [("client#abc".into(), 90)]);
+    put(&world, "pool#x", 60);
+    put(&world, "client#past", -60);
+    let (_, out, err) = ask(&["list", "--output", "json"]).await;
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(document["entries"].as_array().unwrap().len(), 1, "{out}{err}");
+    assert_eq!(
+        (&document["entries"][0]["who"], &document["unclear"]),
+        (&json!({ "kind": "client", "name": "abc" }), &json!(1))
+    );
+    let (_, out, err) = ask(&["list"]).await;
+    assert!(out.contains("client   abc") && out.contains("1h2") && err.contains("1 more entries"), "{out}{err}");
+    let (code, out, err) = ask(&["lift", "--client", "abc", "--yes"]).await;
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(kept(&world).iter().filter(|(who, _)| who == "client#abc").count(), 0);
+    for wrong in [&["add"][..], &["add", "--client", "a", "--subject", "b"], &["add", "--client", ""], &["lift"]] {
+        let wrong: &'static [&'static str] = Box::leak(wrong.to_vec().into_boxed_slice());
+        assert_eq!(ask(wrong).await.0, 2, "{wrong:?}");
+    }
+}
