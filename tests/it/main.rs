@@ -63,6 +63,7 @@ mod tail_faults;
 mod tail_schedules;
 mod themes;
 mod tour;
+mod trial;
 mod unread;
 mod update;
 mod users;

@@ -9,6 +9,7 @@ mod publish;
 mod rotate;
 mod secret;
 mod service;
+mod trial;
 mod unlearnt;
 mod user;
 
