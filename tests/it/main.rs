@@ -22,6 +22,7 @@ mod e2e_gameday;
 mod e2e_local;
 mod e2e_oauth;
 mod e2e_publish;
+mod e2e_trial;
 mod environments;
 mod example;
 mod findings;

@@ -34,7 +34,10 @@ pub struct Kept {
 pub enum KeptTools {
     Named(BTreeMap<String, Scope>),
     /// There was no room: how many, and their digest.
-    Counted { number: u64, digest: String },
+    Counted {
+        number: u64,
+        digest: String,
+    },
 }
 
 /// As it is written: short, because there is little room.
@@ -64,7 +67,9 @@ impl Kept {
             (Some(number), Some(digest)) => KeptTools::Counted { number, digest },
             (None, None) => {
                 let each = [(r, Scope::Read), (w, Scope::Write), (h, Scope::Hidden)].into_iter();
-                KeptTools::Named(each.flat_map(|(names, scope)| names.into_iter().map(move |name| (name, scope))).collect())
+                KeptTools::Named(
+                    each.flat_map(|(names, scope)| names.into_iter().map(move |name| (name, scope))).collect(),
+                )
             }
             _ => return None,
         };
@@ -72,7 +77,13 @@ impl Kept {
     }
 
     /// The value of the parameter, on one line. `digest` is that of [`listed`].
-    pub fn written(of: &str, tools: &BTreeMap<String, Scope>, digest: &str, memory_mib: Option<u64>, ms: u64) -> String {
+    pub fn written(
+        of: &str,
+        tools: &BTreeMap<String, Scope>,
+        digest: &str,
+        memory_mib: Option<u64>,
+        ms: u64,
+    ) -> String {
         let names = |wanted: Scope| {
             tools.iter().filter(|(_, scope)| **scope == wanted).map(|(name, _)| name.clone()).collect::<Vec<_>>()
         };

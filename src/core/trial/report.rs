@@ -67,7 +67,9 @@ pub enum Compared {
         moved: Vec<Moved>,
     },
     /// It is another list, and there was no room to keep which one it was.
-    AnotherOf { number: u64 },
+    AnotherOf {
+        number: u64,
+    },
 }
 
 /// A tool that needs another scope than before.
@@ -217,7 +219,10 @@ impl ServerTrial {
 
 impl Fine {
     fn summary(&self) -> String {
-        let tools = self.tools.as_ref().map_or_else(|| "more tools than are kept".to_owned(), |tools| count(tools.len(), "tool"));
+        let tools = self
+            .tools
+            .as_ref()
+            .map_or_else(|| "more tools than are kept".to_owned(), |tools| count(tools.len(), "tool"));
         // Milliseconds of less than a day are whole numbers in a float.
         #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
         let time = milliseconds(self.answered_ms as f64);
@@ -291,10 +296,14 @@ impl Compared {
 impl std::fmt::Display for Moved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { tool, before, after } = self;
-        write!(f, "{tool} {}: ", match after {
-            Scope::Hidden => "is hidden now".to_owned(),
-            needs => format!("needs {needs} now"),
-        })?;
+        write!(
+            f,
+            "{tool} {}: ",
+            match after {
+                Scope::Hidden => "is hidden now".to_owned(),
+                needs => format!("needs {needs} now"),
+            }
+        )?;
         match (before, after) {
             (Scope::Hidden, _) => f.write_str("until now it was hidden"),
             (_, Scope::Hidden) => write!(f, "until now it needed {before}"),
@@ -409,7 +418,7 @@ mod tests {
     ) {
         let told = told("{}", answered(&[("get", true), ("set", false)], Some(78)), before);
         let expected = format!(
-            "files: 2 tools after 812 ms, 78 of 512 MiB after its start, revision 2025-06-18\n  read    get\n  write   set\n\
+            "files: 2 tools after 812ms, 78 of 512 MiB after its start, revision 2025-06-18\n  read    get\n  write   set\n\
              {said}  with a placeholder for API_KEY\n"
         );
         assert_eq!(text(&told), expected);
@@ -426,19 +435,26 @@ mod tests {
             Tried::Unknown { why: "no answer in 60 s".into(), said },
         ];
         let told = outcomes.map(|tried| told("{}", tried, None));
-        let words = told.each_ref().map(|told| serde_json::to_value(told).unwrap()["result"].as_str().unwrap().to_owned());
+        let words =
+            told.each_ref().map(|told| serde_json::to_value(told).unwrap()["result"].as_str().unwrap().to_owned());
         assert_eq!(words, ["fine", "not-tried", "failed", "unknown"]);
         let first = told.each_ref().map(|told| told.lines().remove(0).1);
-        assert_eq!(first, [
-            "files: 0 tools after 812 ms, memory not measured, 512 MiB for its task, revision 2025-06-18",
-            "files: not tried: there is no container engine",
-            "files: failed here: it ended with exit code 1",
-            "files: not known: no answer in 60 s",
-        ]);
+        assert_eq!(
+            first,
+            [
+                "files: 0 tools after 812ms, memory not measured, 512 MiB for its task, revision 2025-06-18",
+                "files: not tried: there is no container engine",
+                "files: failed here: it ended with exit code 1",
+                "files: not known: no answer in 60 s",
+            ]
+        );
         let warned = told.each_ref().map(|told| told.warnings().len());
         assert_eq!(warned, [0, 0, 1, 0]);
         let warning = told[2].warnings().remove(0);
-        assert!(warning.contains("placeholders for API_KEY") && warning.ends_with("its last line: KeyError: 'API_KEY'"), "{warning}");
+        assert!(
+            warning.contains("placeholders for API_KEY") && warning.ends_with("its last line: KeyError: 'API_KEY'"),
+            "{warning}"
+        );
         assert!(told.iter().skip(1).all(|told| told.to_keep("x", digest).is_none()));
         for told in &told {
             let text = serde_json::to_string(told).unwrap();
@@ -453,7 +469,10 @@ mod tests {
         assert_eq!(text, r#"{"of":"of","mib":78,"ms":812,"r":["get"],"h":["raw"]}"#);
         let again = ServerTrial::kept("files", &Kept::read(&text).unwrap(), 512);
         let line = again.lines().remove(0).1;
-        assert_eq!(line, "files: as kept from the last deploy, of the same image and settings: 2 tools after 812 ms, 78 of 512 MiB after its start");
+        assert_eq!(
+            line,
+            "files: as kept from the last deploy, of the same image and settings: 2 tools after 812ms, 78 of 512 MiB after its start"
+        );
         assert_eq!(again.to_keep("of", digest), None);
     }
 

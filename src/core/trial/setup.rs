@@ -131,7 +131,10 @@ mod tests {
         let given = parameters(&[
             ("ServerName", "files"),
             ("Image", "files:1"),
-            ("App", r#"{"transport":"stdio","environment":{"LOG":"1"},"sessions":"shared","tools":{"default":"write","read":["a"]}}"#),
+            (
+                "App",
+                r#"{"transport":"stdio","environment":{"LOG":"1"},"sessions":"shared","tools":{"default":"write","read":["a"]}}"#,
+            ),
             ("AppCommand", "node~|~a b.js"),
             ("SecretA", "API_KEY arn:aws:secretsmanager:eu-west-1:1:secret:x::"),
             ("Memory", "1024"),
@@ -142,8 +145,14 @@ mod tests {
         ]);
         let (trial, tools) = Trial::of(&given).unwrap();
         assert_eq!(trial.command, ["node", "a b.js"]);
-        assert_eq!((trial.way.clone(), trial.memory_mib, trial.read_only, trial.seconds), (Way::Stdio, 1024, false, 60));
-        assert_eq!((trial.secrets.clone(), trial.folders.clone()), (vec!["API_KEY".to_owned()], vec!["/tmp".into(), "/var/cache".into()]));
+        assert_eq!(
+            (trial.way.clone(), trial.memory_mib, trial.read_only, trial.seconds),
+            (Way::Stdio, 1024, false, 60)
+        );
+        assert_eq!(
+            (trial.secrets.clone(), trial.folders.clone()),
+            (vec!["API_KEY".to_owned()], vec!["/tmp".into(), "/var/cache".into()])
+        );
         assert_eq!((&*trial.user, trial.gangway.as_deref()), ("65532:65532", None));
         assert_eq!(tools.read, ["a"]);
         let other = Trial { memory_mib: 512, ..trial.clone() };

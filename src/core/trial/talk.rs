@@ -34,7 +34,7 @@ enum State {
     /// `server/discover` was sent.
     Discovers,
     /// `initialize` was sent, too, and `server/discover` may still be answered.
-    Initializes { discovers: bool },
+    Initializes { discovers: bool, refused: Option<String> },
     /// A page of the tools was asked for.
     Lists { modern: bool, revision: String, page: u64 },
 }
@@ -65,7 +65,7 @@ impl Talk {
         if !matches!(self.state, State::Discovers) {
             return Next::Say(Vec::new());
         }
-        self.state = State::Initializes { discovers: true };
+        self.state = State::Initializes { discovers: true, refused: None };
         Next::Say(vec![initialize()])
     }
 
@@ -80,34 +80,41 @@ impl Talk {
         }
         let Some(id) = message["id"].as_u64() else { return Next::Say(Vec::new()) };
         let result = message.get("result").filter(|result| result.is_object());
-        match &self.state {
+        match &mut self.state {
             State::Discovers if id == DISCOVER => match result.filter(|result| serves_modern(result)) {
                 Some(result) => self.list(result, true, MODERN.to_owned()),
                 None => {
-                    self.state = State::Initializes { discovers: false };
+                    self.state = State::Initializes { discovers: false, refused: None };
                     Next::Say(vec![initialize()])
                 }
             },
-            State::Initializes { .. } if id == DISCOVER => match result.filter(|result| serves_modern(result)) {
-                Some(result) => self.list(result, true, MODERN.to_owned()),
-                None => {
-                    self.state = State::Initializes { discovers: false };
-                    Next::Say(Vec::new())
+            State::Initializes { discovers, refused } if id == DISCOVER => {
+                match result.filter(|result| serves_modern(result)) {
+                    Some(result) => self.list(result, true, MODERN.to_owned()),
+                    None => {
+                        *discovers = false;
+                        refused.take().map_or(Next::Say(Vec::new()), Next::Broken)
+                    }
                 }
-            },
-            State::Initializes { discovers } if id == INITIALIZE => {
+            }
+            State::Initializes { discovers, refused } if id == INITIALIZE => {
                 let revision = result.and_then(|result| result["protocolVersion"].as_str());
                 match (result, revision) {
                     (Some(result), Some(revision)) if LEGACY.contains(&revision) => {
                         self.list(result, false, revision.to_owned())
                     }
-                    (Some(_), Some(other)) => Next::Broken(format!("it speaks revision {other:?} of MCP, which is not known here")),
+                    (Some(_), Some(other)) => {
+                        Next::Broken(format!("it speaks revision {other:?} of MCP, which is not known here"))
+                    }
                     // One of the later era refuses it, and has not answered yet what it was asked first.
-                    _ if *discovers => Next::Say(Vec::new()),
+                    _ if *discovers => {
+                        *refused = Some(format!("initialize: {}", fault(&message)));
+                        Next::Say(Vec::new())
+                    }
                     _ => Next::Broken(format!("initialize: {}", fault(&message))),
                 }
             }
-            State::Lists { page, .. } if id == LIST + page => self.page(&message),
+            State::Lists { page, .. } if id == LIST + *page => self.page(&message),
             _ => Next::Say(Vec::new()),
         }
     }
@@ -224,9 +231,12 @@ mod tests {
         let page = r#"{"jsonrpc":"2.0","id":3,"result":{"tools":[{"name":"a"}],"nextCursor":"n"}}"#;
         let next = talk.hear(page);
         assert_eq!(said(&next), ["tools/list 4"]);
-        assert!(matches!(next, Next::Say(lines) if lines[0].contains(r#""cursor":"n""#) && !lines[0].contains("_meta")));
+        assert!(
+            matches!(next, Next::Say(lines) if lines[0].contains(r#""cursor":"n""#) && !lines[0].contains("_meta"))
+        );
         assert_eq!(said(&talk.hear(page)), [""; 0], "an answer that comes twice is no page");
-        let over = talk.hear(r#"{"jsonrpc":"2.0","id":4,"result":{"tools":[{"name":"b","annotations":{"readOnlyHint":true}}]}}"#);
+        let over = talk
+            .hear(r#"{"jsonrpc":"2.0","id":4,"result":{"tools":[{"name":"b","annotations":{"readOnlyHint":true}}]}}"#);
         let tools = [("a", false), ("b", true)].map(|(name, reads)| Listed { name: name.into(), reads }).to_vec();
         assert_eq!(over, Next::Over { revision: "2025-06-18".into(), tools });
     }
@@ -252,14 +262,22 @@ mod tests {
         let mut talk = begun();
         talk.impatient();
         assert_eq!(said(&talk.hear(REFUSED)), [""; 0]);
-        assert_eq!(talk.hear(refused), Next::Broken("initialize: it answers with an error: no".into()));
+        let broken = || Next::Broken("initialize: it answers with an error: no".into());
+        assert_eq!(talk.hear(refused), broken());
+        let mut talk = begun();
+        talk.impatient();
+        assert_eq!(said(&talk.hear(refused)), [""; 0]);
+        assert_eq!(talk.hear(REFUSED), broken(), "in whichever order it refuses both");
     }
 
     #[test]
     fn a_server_without_tools_has_none_and_its_own_requests_are_refused() {
         let mut talk = begun();
         let asked = talk.hear(r#"{"jsonrpc":"2.0","id":"x","method":"sampling/createMessage"}"#);
-        assert!(matches!(&asked, Next::Say(lines) if lines[0].contains("-32601") && lines[0].contains(r#""id":"x""#)), "{asked:?}");
+        assert!(
+            matches!(&asked, Next::Say(lines) if lines[0].contains("-32601") && lines[0].contains(r#""id":"x""#)),
+            "{asked:?}"
+        );
         let ping = talk.hear(r#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#);
         assert!(matches!(&ping, Next::Say(lines) if lines[0].contains(r#""result":{}"#)), "{ping:?}");
         talk.hear(REFUSED);
@@ -271,7 +289,8 @@ mod tests {
     fn what_is_no_answer_is_told() {
         let mut talk = begun();
         talk.hear(REFUSED);
-        let other = talk.hear(r#"{"jsonrpc":"2.0","id":2,"result":{"protocolVersion":"1999-01-01","capabilities":{}}}"#);
+        let other =
+            talk.hear(r#"{"jsonrpc":"2.0","id":2,"result":{"protocolVersion":"1999-01-01","capabilities":{}}}"#);
         assert!(matches!(&other, Next::Broken(why) if why.contains("1999-01-01")), "{other:?}");
         let mut talk = begun();
         talk.hear(DISCOVERED);
@@ -285,7 +304,10 @@ mod tests {
         talk.hear(DISCOVERED);
         let mut asked = 0;
         loop {
-            let page = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{"tools":[{{"name":"t{asked}"}}],"nextCursor":"n"}}}}"#, LIST + asked);
+            let page = format!(
+                r#"{{"jsonrpc":"2.0","id":{},"result":{{"tools":[{{"name":"t{asked}"}}],"nextCursor":"n"}}}}"#,
+                LIST + asked
+            );
             asked += 1;
             if let Next::Over { tools, .. } = talk.hear(&page) {
                 assert_eq!((tools.len(), asked), (100, MOST_PAGES));

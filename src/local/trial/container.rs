@@ -5,10 +5,10 @@ use std::process::Stdio;
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::local::workshop::{Kind, Program};
 use super::QUESTION;
 use crate::core::text::sanitise;
 use crate::core::trial::{PLACEHOLDER, Trial, Way};
+use crate::local::workshop::{Kind, Program};
 
 /// What the names of the containers begin with. The second follows after which it is left over.
 pub(super) const PREFIX: &str = "quarterdeck-trial-";
@@ -58,7 +58,9 @@ impl Image {
     /// gangway's program, where the image has it in front of its own, as those of the local cloud have.
     fn front(&self) -> Option<&str> {
         match self.entrypoint.as_slice() {
-            [program, run, rest] if run == "run" && rest == "--" => Some(program).filter(|it| is_gangway(it)).map(String::as_str),
+            [program, run, rest] if run == "run" && rest == "--" => {
+                Some(program).filter(|it| is_gangway(it)).map(String::as_str)
+            }
             _ => None,
         }
     }
@@ -288,7 +290,10 @@ mod tests {
         ] {
             assert!(line.contains(part), "{part}: {line}");
         }
-        assert_eq!((made.len(), line.contains("--http-proxy=false"), line.contains("--read-only-tmpfs=false")), (1, podman, podman));
+        assert_eq!(
+            (made.len(), line.contains("--http-proxy=false"), line.contains("--read-only-tmpfs=false")),
+            (1, podman, podman)
+        );
         for never in ["--privileged", "--volume", "--mount", "--publish", "--env-file"] {
             assert!(!line.contains(never), "{line}");
         }
@@ -304,7 +309,9 @@ mod tests {
         let line = made[1].args.join(" ");
         assert!(line.contains("create --name s-way --pull never --network container:s --user 65532:65532"), "{line}");
         assert!(line.ends_with("--entrypoint /.gangway/gangway gangway:1 relay 3000 /mcp"), "{line}");
-        assert!(made[0].args.join(" ").contains("--network none") && !made[0].args.contains(&"--interactive".to_owned()));
+        assert!(
+            made[0].args.join(" ").contains("--network none") && !made[0].args.contains(&"--interactive".to_owned())
+        );
         let other = image(&["/bin/sh"], &[]);
         assert!(all(Kind::Podman, &named, &names(), &own, Some(&other)).is_err());
         assert!(all(Kind::Podman, &http(), &names(), &own, None).is_err());
@@ -343,7 +350,11 @@ mod tests {
     #[case::no_program_of_docker(Some(1), &["Error response from daemon: exec: \"nod\": executable file not found in $PATH"], false)]
     #[case::its_own_words(Some(1), &["Error: no API_KEY"], false)]
     #[case::nothing(Some(3), &[], false)]
-    fn what_never_started_says_nothing_of_the_server(#[case] code: Option<i32>, #[case] said: &[&str], #[case] never: bool) {
+    fn what_never_started_says_nothing_of_the_server(
+        #[case] code: Option<i32>,
+        #[case] said: &[&str],
+        #[case] never: bool,
+    ) {
         let said: Vec<String> = said.iter().map(|line| (*line).to_owned()).collect();
         assert_eq!(not_started(code, &said).is_some(), never);
     }

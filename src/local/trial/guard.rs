@@ -75,7 +75,8 @@ impl Guard {
 /// Makes each container after the one before, waits for the end of its input, and removes them, the last one first: it
 /// has the network of the first.
 fn script(program: &Program, containers: &[Container]) -> String {
-    let engine: Vec<String> = std::iter::once(program.path.display().to_string()).chain(program.first.clone()).collect();
+    let engine: Vec<String> =
+        std::iter::once(program.path.display().to_string()).chain(program.first.clone()).collect();
     let line = |args: &[&str]| {
         let words = engine.iter().map(String::as_str).chain(args.iter().copied());
         words.map(quoted).collect::<Vec<_>>().join(" ")
@@ -128,8 +129,8 @@ fn left(listed: &str, now: u64) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::local::workshop::Kind;
     use super::*;
+    use crate::local::workshop::Kind;
     use std::path::{Path, PathBuf};
 
     /// An engine that writes down what it is told; `rm` takes a file away that `create` has made.
@@ -140,7 +141,8 @@ mod tests {
             folder.display()
         );
         std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(&path, <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755))
+            .unwrap();
         Program { kind: Kind::Podman, path, first: Vec::new() }
     }
 
@@ -173,9 +175,14 @@ mod tests {
             let program = engine(&place, &format!("touch {}/$2", place.display()));
             let guard = Guard::make(&program, &containers()).await.unwrap();
             assert!(place.join("one").exists() && place.join("two").exists());
-            if dropped { drop(guard) } else { guard.end().await }
+            if dropped {
+                drop(guard)
+            } else {
+                guard.end().await
+            }
             until(|| !place.join("one").exists() && !place.join("two").exists()).await;
-            let expected = "create one it's; $(rm) `x`\ncreate two \nrm --force --volumes two\nrm --force --volumes one\n";
+            let expected =
+                "create one it's; $(rm) `x`\ncreate two \nrm --force --volumes two\nrm --force --volumes one\n";
             assert_eq!(said(&place), expected);
         }
     }
@@ -185,7 +192,8 @@ mod tests {
     async fn what_is_made_late_is_removed_too() {
         let folder = tempfile::tempdir().unwrap();
         let place: PathBuf = folder.path().to_owned();
-        let wait = format!("touch {0}/begun; while [ ! -e {0}/go ]; do sleep 0.01; done; touch {0}/$2", place.display());
+        let wait =
+            format!("touch {0}/begun; while [ ! -e {0}/go ]; do sleep 0.01; done; touch {0}/$2", place.display());
         let program = engine(&place, &wait);
         let containers = containers();
         {

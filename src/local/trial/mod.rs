@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use super::workshop::Program;
 use crate::core::text::sanitise;
 use crate::core::trial::talk::{Next, Talk};
-use crate::core::trial::{Answered, Listed, Tried, Trial, Way};
+use crate::core::trial::{Answered, Listed, Trial, Tried, Way};
 use container::{Image, Names};
 use guard::Guard;
 use words::{Lines, Said};
@@ -46,7 +46,8 @@ pub(super) async fn run(program: &Program, trial: &Trial, image: &Value, gangway
     guard::sweep(program, now.as_secs()).await;
     // Nobody waits longer than that, whatever happens.
     let names = Names::new(now.as_secs() + trial.seconds + 120);
-    let containers = match container::all(program.kind, trial, &names, &image, Some(gangway.as_ref().unwrap_or(&image))) {
+    let containers = match container::all(program.kind, trial, &names, &image, Some(gangway.as_ref().unwrap_or(&image)))
+    {
         Ok(containers) => containers,
         Err(why) => return Tried::NotTried(why),
     };
@@ -54,7 +55,8 @@ pub(super) async fn run(program: &Program, trial: &Trial, image: &Value, gangway
         Ok(guard) => guard,
         Err(why) => return Tried::NotTried(format!("the engine makes no container of it: {}", sanitise(&why))),
     };
-    let tried = Session { program, trial, names: &names, said: Said::default() }.tried().await;
+    let began = Instant::now();
+    let tried = Session { program, trial, names: &names, began, said: Said::default() }.tried().await;
     guard.end().await;
     tried
 }
@@ -63,12 +65,13 @@ struct Session<'a> {
     program: &'a Program,
     trial: &'a Trial,
     names: &'a Names,
+    began: Instant,
     said: Said,
 }
 
 /// How a conversation ended.
 enum End {
-    Over { revision: String, tools: Vec<Listed> },
+    Over(Answered),
     Broken(String),
     /// The server's container ended.
     Gone(Option<ExitStatus>),
@@ -79,18 +82,13 @@ enum End {
 
 impl Session<'_> {
     async fn tried(&self) -> Tried {
-        let began = Instant::now();
-        let deadline = began + Duration::from_secs(self.trial.seconds);
+        let deadline = self.began + Duration::from_secs(self.trial.seconds);
         let end = match self.started(deadline).await {
             Ok(end) => end,
             Err(error) => return Tried::NotTried(format!("the engine's program does not start: {error}")),
         };
-        let answered_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         match end {
-            End::Over { revision, tools } => {
-                let memory_mib = container::memory(self.program, &self.names.server).await;
-                Tried::Answered(Answered { revision, tools, memory_mib, answered_ms })
-            }
+            End::Over(answered) => Tried::Answered(answered),
             End::Broken(why) => Tried::Failed { why: sanitise(&why), said: self.said.lines() },
             End::Gone(status) => self.ended(status).await,
             End::NoWay(Some(status)) if status.code() == Some(USAGE_ERROR) => Tried::NotTried(
@@ -183,7 +181,7 @@ impl Session<'_> {
                 // Where it does not listen, it is seen below whether it still runs.
                 Next::Say(say) => drop(timeout_at(deadline, send(&mut input, say)).await),
                 Next::Noise => {}
-                Next::Over { revision, tools } => return End::Over { revision, tools },
+                Next::Over { revision, tools } => return End::Over(self.answered(revision, tools).await),
                 Next::Broken(why) => return End::Broken(why),
             }
             next = tokio::select! {
@@ -206,6 +204,13 @@ impl Session<'_> {
                 () = sleep_until(deadline) => return End::Silent,
             };
         }
+    }
+
+    /// What is measured while it still runs.
+    async fn answered(&self, revision: String, tools: Vec<Listed>) -> Answered {
+        let answered_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let memory_mib = container::memory(self.program, &self.names.server).await;
+        Answered { revision, tools, memory_mib, answered_ms }
     }
 
     fn heard(&self, talk: &mut Talk, line: &str) -> Next {

@@ -193,12 +193,7 @@ fn target(environment: &Environment, server: &ServerSpec, account: &str) -> Plan
 
 impl Planner<'_> {
     /// Tries an image that is not in its registry yet.
-    async fn trial(
-        &mut self,
-        environment: &Environment,
-        goal: &Goal<'_>,
-        image: &ImagePublish,
-    ) -> Option<ServerTrial> {
+    async fn trial(&mut self, environment: &Environment, goal: &Goal<'_>, image: &ImagePublish) -> Option<ServerTrial> {
         let push = image.push.as_ref()?;
         let all = stacks(environment, &self.session.overrides, self.existing);
         let deploy = all.iter().find(|deploy| deploy.stack.name == goal.stack(environment))?;

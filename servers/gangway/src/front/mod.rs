@@ -74,11 +74,7 @@ fn relayed(port: u16, path: &str) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(1, &format!("no runtime: {error}")),
     };
-    let streams = (tokio::io::BufReader::new(tokio::io::stdin()), tokio::io::stdout());
-    let end = runtime.block_on(relay::relay(port, path, streams.0, streams.1));
-    // What waits for more input must not hold this process.
-    runtime.shutdown_background();
-    match end {
+    match runtime.block_on(relay::relay(port, path, relay::input(), std::io::stdout())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => fail(1, &problem),
     }

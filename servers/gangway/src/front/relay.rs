@@ -3,11 +3,13 @@
 //! `gangway relay PORT PATH` is for whoever asks a server in a container before it is deployed, in whose network nothing
 //! from outside gets. It checks nothing, keeps nothing, and serves nobody but the one who started it.
 
+use std::io::{self, Write};
+
 use axum::http::{HeaderMap, HeaderValue};
 use hyper::body::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
 
 use super::http::{self, Http, OWN_TIME, SESSION, modern_headers};
 use super::link::Message;
@@ -25,17 +27,17 @@ struct Agreed {
 /// Waits until the server listens, and passes messages on until there are no more.
 ///
 /// # Errors
-/// When the path is none, or the lines cannot be read or written.
+/// When the path is none, or the lines cannot be written.
 pub async fn relay(
     port: u16,
     path: &str,
-    input: impl AsyncBufRead + Unpin,
-    mut output: impl AsyncWrite + Unpin,
+    mut lines: mpsc::Receiver<String>,
+    mut output: impl Write,
 ) -> Result<(), String> {
     let address = http::listening(port).await;
     let server = Http::new(address, path).ok_or_else(|| format!("{path:?} is not a path such as /mcp"))?;
-    let (mut lines, mut agreed) = (input.lines(), Agreed::default());
-    while let Some(line) = lines.next_line().await.map_err(|error| error.to_string())? {
+    let mut agreed = Agreed::default();
+    while let Some(line) = lines.recv().await {
         let Some(message) = Members::parse(line.as_bytes()) else { continue };
         let id = message.get("id").map(RawValue::to_owned);
         let asked = tokio::time::timeout(OWN_TIME, pass(&server, &mut agreed, &message, &line)).await;
@@ -49,13 +51,27 @@ pub async fn relay(
         };
         for answer in answers {
             // Line breaks are nothing but space in JSON (RFC 8259, section 2).
-            let mut line: Vec<u8> = answer.iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte }).collect();
+            let mut line: Vec<u8> =
+                answer.iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte }).collect();
             line.push(b'\n');
-            output.write_all(&line).await.map_err(|error| error.to_string())?;
+            output.write_all(&line).map_err(|error| error.to_string())?;
         }
-        output.flush().await.map_err(|error| error.to_string())?;
+        output.flush().map_err(|error| error.to_string())?;
     }
     Ok(())
+}
+
+/// The lines of the standard input, read by a thread of its own: it may wait for ever, and ends with the process.
+pub fn input() -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in io::stdin().lines().map_while(Result::ok) {
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 /// Passes one message on; what came back, the answer last.
@@ -151,9 +167,13 @@ mod tests {
             json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
             json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/list", "params": {} }),
         ];
-        let input = lines.map(|line| format!("{line}\n")).concat();
+        let (sender, input) = mpsc::channel(4);
+        for line in lines {
+            sender.send(line.to_string()).await.unwrap();
+        }
+        drop(sender);
         let mut output = Vec::new();
-        relay(port, "/mcp", input.as_bytes(), &mut output).await.unwrap();
+        relay(port, "/mcp", input, &mut output).await.unwrap();
         served.abort();
         let said = String::from_utf8(output).unwrap();
         let read: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
