@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::support::drive::Console;
+use crate::support::Console;
 use crate::support::engine::{Shelf, config};
 use crate::support::operators::Desk;
 use crate::support::painted::screen;
