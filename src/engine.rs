@@ -1,5 +1,5 @@
-//! The wall between plans and operations, and the container engine of this machine, which builds images and pushes them
-//! to a registry.
+//! The wall between plans and operations, and the container engine of this machine, which builds images, starts
+//! them for a trial, and pushes them to a registry.
 //!
 //! Architecture invariant: only domain types cross it. [`crate::local`] implements it with Podman and Docker; tests
 //! implement it with scripts. There is one method that writes to a registry, [`Engine::push`], and it takes an
@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use crate::core::error::CloudResult;
 use crate::core::image::{LocalImage, Platform, Source};
 use crate::core::operation::{Applied, Approved};
+use crate::core::trial::{Trial, Tried};
 
 /// A container engine.
 #[async_trait]
@@ -21,6 +22,13 @@ pub trait Engine: Send + Sync {
     /// It is `ErrorKind::NotFound` if there is no such image, folder or engine, and `ErrorKind::Invalid` if the build
     /// fails.
     async fn get(&self, source: &Source, platform: &Platform) -> CloudResult<LocalImage>;
+
+    /// Starts a server once, asks it which tools it has, and ends it. It has no network, no more rights and memory than
+    /// the trial says, and placeholders instead of secrets. Nothing of it is left, also where the future is dropped or
+    /// this process is killed. What goes wrong on the way is [`Tried::NotTried`].
+    ///
+    /// The image must be here: [`get`](Self::get) brings it.
+    async fn try_out(&self, trial: &Trial) -> Tried;
 
     /// Pushes the image of an approved call to the registry of the login. An image that is not on this machine any more
     /// is [`Applied::Void`]. What has arrived of it when it fails is not sent again.

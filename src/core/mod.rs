@@ -31,6 +31,7 @@ pub mod rights;
 pub mod stack;
 pub mod text;
 pub mod timeline;
+pub mod trial;
 pub mod unread;
 pub mod user;
 pub mod web_console;

@@ -26,6 +26,9 @@ pub struct Plan {
     /// What it is expected to cost in a month, where the plan changes that.
     #[serde(default)]
     pub cost: Option<super::cost::Cost>,
+    /// What servers in any image said when they were started once on this machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trials: Vec<super::trial::ServerTrial>,
     /// The same with the AWS CLI.
     pub commands: Vec<String>,
     /// How it is confirmed.

@@ -25,6 +25,7 @@ mod state_file;
 mod status;
 mod stub;
 pub mod traffic;
+mod trial;
 mod units;
 mod up;
 mod workshop;

@@ -13,12 +13,15 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::command::{OutputLine, find, run};
+use super::engine::EngineInfo;
 use super::error::LocalError;
+use super::trial;
 use crate::core::error::{CloudError, CloudResult, ErrorKind};
 use crate::core::image::{EcrImage, LocalImage, Platform, Reference, Source};
 use crate::core::operation::work::Push;
 use crate::core::operation::{Applied, Approved, Call, Facts, ImageCall};
 use crate::core::text::sanitise;
+use crate::core::trial::{Trial, Tried, Way};
 use crate::engine::{Engine, Login};
 
 /// The engine to use, `docker` or `podman`, where both are there; or the path of its program.
@@ -43,19 +46,38 @@ pub struct Workshop {
     state: Option<PathBuf>,
     /// The program, where it is not looked for.
     program: Option<Program>,
+    /// Which program's service is asked and where it listens, where it is not the user's own.
+    service: Option<(Kind, String)>,
+}
+
+/// Whose program it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Docker,
+    Podman,
 }
 
 /// An engine's program.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Program {
-    Docker(PathBuf),
-    Podman(PathBuf),
+pub(super) struct Program {
+    pub(super) kind: Kind,
+    pub(super) path: PathBuf,
+    /// The arguments before any others: which service it asks.
+    pub(super) first: Vec<String>,
 }
 
 impl Workshop {
     /// An engine that is looked for when it is needed. `state` is a directory of the user's own.
     pub fn new(state: Option<PathBuf>, tell: fn(&str)) -> Self {
-        Self { tell, state, program: None }
+        Self { tell, state, program: None, service: None }
+    }
+
+    /// The same with the engine of the local cloud, which has images of its own.
+    #[must_use]
+    pub fn of(mut self, engine: &EngineInfo) -> Self {
+        let kind = if engine.name == "Podman" { Kind::Podman } else { Kind::Docker };
+        self.service = Some((kind, engine.socket.clone()));
+        self
     }
 
     /// The same with this program, by its path; one whose name is `podman` is taken for Podman.
@@ -70,20 +92,27 @@ impl Workshop {
         if let Some(program) = &self.program {
             return Ok(program.clone());
         }
+        if let Some((kind, socket)) = &self.service {
+            let name = kind.name();
+            let path = find(name).ok_or_else(|| no_engine(&format!("{name} is not installed")))?;
+            let flag = if *kind == Kind::Podman { "--url" } else { "--host" };
+            return Ok(Program { first: vec![flag.to_owned(), socket.clone()], ..Program::new(*kind, path) });
+        }
         let named = std::env::var(ENGINE_VARIABLE).ok().filter(|name| !name.is_empty());
         let (docker, podman) = (find("docker"), find("podman"));
+        let of = |kind| move |path| Program::new(kind, path);
         match named.as_deref() {
-            Some("docker") => docker.map(Program::Docker).ok_or_else(|| no_engine("docker is not installed")),
-            Some("podman") => podman.map(Program::Podman).ok_or_else(|| no_engine("podman is not installed")),
+            Some("docker") => docker.map(of(Kind::Docker)).ok_or_else(|| no_engine("docker is not installed")),
+            Some("podman") => podman.map(of(Kind::Podman)).ok_or_else(|| no_engine("podman is not installed")),
             Some(path) if path.starts_with('/') => Ok(program_at(PathBuf::from(path))),
             Some(other) => Err(no_engine(&format!("{ENGINE_VARIABLE} says {other:?}"))),
             None => {
                 if let Some(docker) = docker
                     && serves(&docker).await
                 {
-                    return Ok(Program::Docker(docker));
+                    return Ok(Program::new(Kind::Docker, docker));
                 }
-                podman.map(Program::Podman).ok_or_else(|| no_engine("there is no container engine"))
+                podman.map(of(Kind::Podman)).ok_or_else(|| no_engine("there is no container engine"))
             }
         }
     }
@@ -101,6 +130,14 @@ impl Workshop {
 
     /// The image of this name or id; `None` if there is none.
     async fn inspect(&self, program: &Program, name: &str) -> CloudResult<Option<LocalImage>> {
+        let garbled =
+            || CloudError::new(ErrorKind::Garbled, GET, format!("the engine describes {name} unlike an image"));
+        let Some(found) = Self::described(program, name).await? else { return Ok(None) };
+        image(&found).map(Some).ok_or_else(garbled)
+    }
+
+    /// What the engine says of an image; `None` if there is none.
+    async fn described(program: &Program, name: &str) -> CloudResult<Option<Value>> {
         let mut command = program.command();
         command.args(["image", "inspect", name]).stdin(Stdio::null()).kill_on_drop(true);
         let answer = tokio::time::timeout(QUESTION, command.output()).await;
@@ -113,10 +150,9 @@ impl Workshop {
                 _ => Err(classified(GET, &said)),
             };
         }
-        let garbled =
-            || CloudError::new(ErrorKind::Garbled, GET, format!("the engine describes {name} unlike an image"));
-        let found: Value = serde_json::from_slice(&answer.stdout).map_err(|_| garbled())?;
-        image(&found[0]).map(Some).ok_or_else(garbled)
+        let garbled = |_| CloudError::new(ErrorKind::Garbled, GET, format!("the engine does not describe {name}"));
+        let found: Value = serde_json::from_slice(&answer.stdout).map_err(garbled)?;
+        Ok(Some(found[0].clone()))
     }
 
     async fn build(&self, program: &Program, folder: &str, platform: &Platform) -> CloudResult<LocalImage> {
@@ -147,6 +183,10 @@ impl Workshop {
         if let Some(image) = here.as_ref().filter(|image| image.platform == *platform) {
             return Ok(image.clone());
         }
+        if name.starts_with("sha256:") {
+            // An id is of this machine alone.
+            return here.ok_or_else(|| no_image(name));
+        }
         match self.run(PULL, program, &["pull", "--platform", &platform.to_string(), name]).await {
             Ok(()) => {}
             // It is of this machine alone. That it does not fit is told with what it is for.
@@ -160,8 +200,8 @@ impl Workshop {
         let keys = Scratch::new(self.state.as_deref(), PUSH)?;
         let file = keys.path().join("config.json");
         let target = target(&push.image, login);
-        match program {
-            Program::Podman(_) => {
+        match program.kind {
+            Kind::Podman => {
                 keys.write(&file, &auths(&Value::Null, login))?;
                 let (file, target) = (file.display().to_string(), format!("docker://{target}"));
                 let mut args = vec!["push", "--authfile", &file];
@@ -171,7 +211,7 @@ impl Workshop {
                 args.extend([push.id.as_str(), &target]);
                 self.run(PUSH, program, &args).await
             }
-            Program::Docker(_) => {
+            Kind::Docker => {
                 // The client's folder says which engine it asks, too.
                 let own = docker_folder();
                 let config = own.as_ref().and_then(|own| std::fs::read(own.join("config.json")).ok());
@@ -199,6 +239,29 @@ impl Engine for Workshop {
         }
     }
 
+    async fn try_out(&self, trial: &Trial) -> Tried {
+        let found = async {
+            let program = self.program().await?;
+            let described = |name: String| {
+                let program = program.clone();
+                async move { Self::described(&program, &name).await?.ok_or_else(|| no_image(&name)) }
+            };
+            let image = described(trial.image.clone()).await?;
+            let gangway = match &trial.gangway {
+                Some(name) if trial.way != Way::Stdio => Some(described(name.clone()).await?),
+                _ => None,
+            };
+            Ok::<_, CloudError>((program, image, gangway))
+        };
+        match found.await {
+            Ok((program, image, gangway)) => {
+                (self.tell)(&format!("starting the image of {} once, without network …", trial.server));
+                trial::run(&program, trial, &image, gangway.as_ref()).await
+            }
+            Err(error) => Tried::NotTried(error.message),
+        }
+    }
+
     async fn push(&self, approved: &Approved, login: &Login) -> CloudResult<Applied> {
         let Call::Image(ImageCall::Push(push)) = approved.call() else {
             return Err(CloudError::new(ErrorKind::Invalid, PUSH, "this is no call for a container engine"));
@@ -212,24 +275,35 @@ impl Engine for Workshop {
     }
 }
 
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+        }
+    }
+}
+
 impl Program {
-    fn command(&self) -> Command {
-        let (Self::Docker(path) | Self::Podman(path)) = self;
-        Command::new(path)
+    fn new(kind: Kind, path: PathBuf) -> Self {
+        Self { kind, path, first: Vec::new() }
+    }
+
+    pub(super) fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command.args(&self.first);
+        command
     }
 
     fn name(&self) -> &'static str {
-        match self {
-            Self::Docker(_) => "docker",
-            Self::Podman(_) => "podman",
-        }
+        self.kind.name()
     }
 }
 
 /// The program at a path, by its name.
 fn program_at(path: PathBuf) -> Program {
     let podman = path.file_name().is_some_and(|name| name.to_string_lossy().contains("podman"));
-    if podman { Program::Podman(path) } else { Program::Docker(path) }
+    Program::new(if podman { Kind::Podman } else { Kind::Docker }, path)
 }
 
 /// Whether Docker's engine answers its program. Podman brings a program of this name, too, which is Podman.

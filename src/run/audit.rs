@@ -362,6 +362,7 @@ mod tests {
             confirm: Confirm::Yes,
             facts: Facts::new(),
             intent: Intent::Restart(Restart { service, replaces: Some("ecs-svc/1".into()) }),
+            trials: Vec::new(),
             cost: None,
             layout: LAYOUT,
             drafts: Vec::new(),

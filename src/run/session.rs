@@ -32,6 +32,8 @@ pub struct Session {
     pub overrides: Arc<BTreeMap<String, String>>,
     /// The audit.
     pub audit: Audit,
+    /// Whether plans start images of servers on this machine, to see which tools they have.
+    pub trials: bool,
 }
 
 impl Session {

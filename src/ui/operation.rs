@@ -15,6 +15,7 @@ use crate::core::operation::record::Outcome;
 use crate::core::operation::{Offer, Operation, Phase, Standing, Way};
 use crate::core::plan::{Change, Confirm, Plan, Risk};
 use crate::core::text::{age, count, width};
+use crate::core::trial::ServerTrial;
 
 /// The state of the dialog.
 pub struct SheetState<'a> {
@@ -181,6 +182,12 @@ fn body(model: &Model, operation: &Operation, (cells, rows): (usize, usize), the
     };
     let mut what = vec![heading(&format!("changes  {}", summary(plan)))];
     what.extend(changes(plan, cells, theme));
+    if !plan.trials.is_empty() {
+        what.push(heading("images, started once on this machine, without network"));
+    }
+    for (meaning, line) in plan.trials.iter().flat_map(ServerTrial::lines) {
+        what.extend(paint::wrap(&Line::from(span(line, theme.of(meaning))), cells, 10));
+    }
     for warning in &plan.warnings {
         let line = Line::from(span(format!("▲ {warning}"), theme.of(Meaning::Warn)));
         what.extend(paint::wrap(&line, cells, 2));

@@ -420,6 +420,7 @@ async fn session_at(url: &str, home: &std::path::Path) -> Session {
         engine: std::sync::Arc::new(crate::support::engine::Without),
         overrides: std::sync::Arc::default(),
         audit: Audit::open(home).unwrap(),
+        trials: true,
     }
 }
 

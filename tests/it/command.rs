@@ -136,6 +136,7 @@ fn nothing(runtime: &tokio::runtime::Runtime) -> Scripted {
 #[case::ignored_endpoints("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")]
 #[case::environment("QUARTERDECK_ENVIRONMENT")]
 #[case::read_only("QUARTERDECK_READ_ONLY")]
+#[case::no_trial("QUARTERDECK_NO_TRIAL")]
 #[case::log("QUARTERDECK_LOG")]
 #[case::no_color("NO_COLOR")]
 #[case::state("XDG_STATE_HOME")]

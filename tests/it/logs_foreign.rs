@@ -466,6 +466,7 @@ async fn a_server_that_comes_while_its_log_is_followed_joins() {
         engine: Arc::new(crate::support::engine::Without),
         overrides: Arc::default(),
         audit: Audit::open(home.path()).unwrap(),
+        trials: true,
     };
     let options = LogsOptions {
         servers: Vec::new(),

@@ -243,6 +243,7 @@ fn a_console_beside_a_task_that_panics() {
             engine: Arc::new(crate::support::engine::Without),
             overrides: Arc::default(),
             audit: Audit::open(Path::new("state")).expect("an audit"),
+            trials: true,
         };
         let outside = Arc::new(Prober::new().expect("a client"));
         tokio::spawn(async {

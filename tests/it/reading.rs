@@ -113,6 +113,7 @@ async fn session(account: &Account) -> (Session, tempfile::TempDir) {
         engine: Arc::new(crate::support::engine::Without),
         overrides: Arc::default(),
         audit: Audit::open(directory.path()).unwrap(),
+        trials: true,
     };
     (session, directory)
 }

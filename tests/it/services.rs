@@ -397,6 +397,7 @@ async fn a_stack_that_waits_for_a_deployment_says_that_it_bakes() {
         engine: std::sync::Arc::new(crate::support::engine::Without),
         overrides: std::sync::Arc::default(),
         audit: Audit::open(home.path()).unwrap(),
+        trials: true,
     };
     let stack = StackRef { name: "quarterdeck-prod-web".into(), region: "eu-west-1".into() };
     let order = Order::Check(0, Check::StackSettled { stack, token: None }, 0);

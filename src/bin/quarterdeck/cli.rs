@@ -59,6 +59,9 @@ pub struct Global {
     /// Never write.
     #[arg(long, global = true, env = "QUARTERDECK_READ_ONLY", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0, default_missing_value = "true", default_value = "false")]
     pub read_only: bool,
+    /// Do not start the images of servers on this machine when a deploy or a publish is planned.
+    #[arg(long, global = true, env = "QUARTERDECK_NO_TRIAL", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0, default_missing_value = "true", default_value = "false")]
+    pub no_trial: bool,
     /// How results are written.
     #[arg(long, global = true, value_enum, default_value_t = OutputFormat::Text)]
     pub output: OutputFormat,

@@ -163,6 +163,7 @@ impl Maker {
             engine: Arc::new(Workshop::new(config::Places::find().state, headless::progress)),
             overrides: Arc::default(),
             audit: self.audit.clone(),
+            trials: !self.global.no_trial,
         })
     }
 

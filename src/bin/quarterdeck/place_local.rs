@@ -18,7 +18,7 @@ use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
 use quarterdeck::core::text::short_duration;
 use quarterdeck::local::traffic::{Tokens, TrafficOptions, traffic};
-use quarterdeck::local::{self, LocalOptions, LocalProgress, ProgressFn, Running};
+use quarterdeck::local::{self, LocalOptions, LocalProgress, ProgressFn, Running, Workshop};
 use quarterdeck::run::Session;
 use quarterdeck::run::headless::{self, Consent, Exit, Output, progress};
 use quarterdeck::run::places::OnePlace;
@@ -69,6 +69,10 @@ async fn session(start: &Start, running: &Running, show: &mut ProgressFn<'_>) ->
     };
     let mut session = Maker::of(start).local(&options, environment).await?;
     session.overrides = Arc::new(running.overrides.clone());
+    if let Some(engine) = &running.engine {
+        // The images of the local cloud are there, and nowhere else.
+        session.engine = Arc::new(Workshop::new(config::Places::find().state, progress).of(engine));
+    }
     Ok(session)
 }
 

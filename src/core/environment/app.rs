@@ -89,7 +89,7 @@ pub(super) const MOST_WRITABLE: usize = 4;
 /// Secrets that a template has variables for.
 pub(super) const MOST_SECRETS: usize = 8;
 /// What the arguments of a command are joined with in a template's parameter, which splits them there.
-pub(super) const BETWEEN_ARGUMENTS: &str = "~|~";
+pub const BETWEEN_ARGUMENTS: &str = "~|~";
 
 impl App {
     /// What gangway is told, as the value of `GANGWAY_APP`.

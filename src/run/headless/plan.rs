@@ -7,6 +7,7 @@ use crate::core::operation::PlanRequest;
 use crate::core::operation::record::Entry;
 use crate::core::plan::{Plan, Risk};
 use crate::run::audit::Audit;
+use crate::core::trial::ServerTrial;
 use crate::run::{Session, operate, planner};
 
 /// Makes a plan, prints it and discards its drafts. Nothing is changed.
@@ -45,6 +46,12 @@ pub(super) fn text(plan: &Plan) -> String {
             (None, after) => after.clone().unwrap_or_default(),
         };
         let _ = writeln!(out, "  {mark} {}: {}: {values}", change.subject, change.field);
+    }
+    if !plan.trials.is_empty() {
+        let _ = writeln!(out, "  images, started once on this machine, without network:");
+    }
+    for (_, line) in plan.trials.iter().flat_map(ServerTrial::lines) {
+        let _ = writeln!(out, "    {line}");
     }
     for warning in &plan.warnings {
         let _ = writeln!(out, "  warning: {warning}");

@@ -1,6 +1,6 @@
 //! The plan to deploy an environment.
 
-use super::{image, refused, secret};
+use super::{image, refused, secret, trial};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, ServerAnswer};
 use crate::core::cost::{Cost, Priced};
 use crate::core::environment::{
@@ -18,6 +18,7 @@ use crate::core::stack::{
     ChangeAction, DeadEnd, Drafted, PropertyChange, Replacement, ResourceChange, Stack, StackRef, StackResource,
 };
 use crate::core::text::count;
+use crate::core::trial::ServerTrial;
 use crate::run::session::{Session, operation_id};
 use crate::run::{operate, read};
 
@@ -60,13 +61,14 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Pla
     let environment = secret::placed(session, chosen(environment(session)?, only)?).await?;
     let (found, unlisted) = named_alike(session).await?;
     let (existing, others) = partition(found, &environment.environment);
-    let (environment, looked) = image::pinned(session, environment, &existing).await?;
-    let deploys = stacks(&environment, &session.overrides, &existing);
+    let (environment, mut looked) = image::pinned(session, environment, &existing).await?;
+    let mut deploys = stacks(&environment, &session.overrides, &existing);
     not_anothers(&deploys, &others)?;
     check_changes(&environment, &deploys, &existing)?;
     check_front(&environment, &deploys, &existing, session.context.local)?;
-    let (images, unsure) = image::look(session, looked, &environment, &deploys, &existing).await?;
+    let (images, unsure) = image::look(session, &mut looked, &environment, &deploys, &existing).await?;
     let cautions = if session.context.emulated() { Vec::new() } else { cautions(&environment, &deploys, &existing) };
+    let trials = trial::deployed(session, &looked, &mut deploys, &existing).await;
     let mut planner = Planner {
         session,
         existing: &existing,
@@ -78,6 +80,7 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Pla
             .map(|why| format!("stacks that quarterdeck.toml does not name are not shown: {why}"))
             .chain(unsure)
             .chain(cautions)
+            .chain(trials.iter().flat_map(ServerTrial::warnings))
             .collect(),
         drafts: Vec::new(),
         protect: None,
@@ -108,6 +111,7 @@ pub(super) async fn deploy(session: &Session, only: &[String]) -> PlanResult<Pla
         facts: planner.facts,
         intent: Intent::Deploy(Deploy { environment: name.clone(), stacks: planned, protect: planner.protect }),
         cost: Some(cost),
+        trials,
         layout: LAYOUT,
         drafts: planner.drafts,
         id: planner.id,

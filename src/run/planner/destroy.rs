@@ -63,6 +63,7 @@ pub(super) async fn destroy(session: &Session) -> PlanResult<Plan> {
             directly: stuck.iter().map(|stack| stack.id.name.clone()).collect(),
             role,
         }),
+        trials: Vec::new(),
         cost: None,
         layout: LAYOUT,
         drafts: Vec::new(),

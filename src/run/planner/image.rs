@@ -91,7 +91,7 @@ impl Looked {
         })
     }
 
-    fn variant(&self, image: &EcrImage, architecture: Architecture) -> Option<Variant> {
+    pub(super) fn variant(&self, image: &EcrImage, architecture: Architecture) -> Option<Variant> {
         self.found.get(image)?.as_ref().ok()?.variant(architecture).cloned()
     }
 
@@ -123,7 +123,7 @@ pub(super) fn architecture(server: &ServerSpec, environment: &str, deployed: &[S
 /// Where a task could not start from what the deploy brings.
 pub(super) async fn look(
     session: &Session,
-    mut looked: Looked,
+    looked: &mut Looked,
     environment: &Environment,
     planned: &[StackDeploy],
     deployed: &[Stack],

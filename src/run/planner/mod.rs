@@ -11,6 +11,7 @@ mod quarantine;
 mod rotate;
 mod secret;
 mod service;
+mod trial;
 mod unlearnt;
 mod user;
 

@@ -3,9 +3,9 @@
 
 use super::deploy::{Planner, command, environment, weight};
 use super::image::{architecture, list};
-use super::refused;
+use super::{refused, trial};
 use crate::cloud::ErrorKind;
-use crate::core::environment::{Architecture, Environment, ServerSpec, names, repository};
+use crate::core::environment::{Architecture, Environment, ServerSpec, names, repository, stacks};
 use crate::core::error::{PlanError, PlanResult};
 use crate::core::image::{EcrImage, Found, LocalImage, Reference, Source, check_repository, check_tag};
 use crate::core::operation::deploy::{Planned, StackDeploy};
@@ -15,6 +15,7 @@ use crate::core::operation::work::Push;
 use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Plan, Risk};
 use crate::core::stack::{Stack, StackRef};
+use crate::core::trial::ServerTrial;
 use crate::run::operate;
 use crate::run::session::{Session, operation_id};
 
@@ -39,10 +40,14 @@ pub(super) async fn publish(session: &Session, only: &[String], from: Option<Str
         drafts: Vec::new(),
         protect: None,
     };
+    let mut trials = Vec::new();
     let mut images = Vec::new();
     for goal in &goals {
         match planner.image(environment, goal).await {
-            Ok(image) => images.push(image),
+            Ok(image) => {
+                trials.extend(planner.trial(environment, goal, &image).await);
+                images.push(image);
+            }
             Err(error) => {
                 operate::discard(session, &planner.drafts).await;
                 return Err(error);
@@ -63,6 +68,7 @@ pub(super) async fn publish(session: &Session, only: &[String], from: Option<Str
         warnings: planner.warnings,
         facts: planner.facts,
         intent: Intent::Publish(Publish { environment: environment.environment.clone(), images }),
+        trials,
         cost: None,
         layout: LAYOUT,
         drafts: planner.drafts,
@@ -186,6 +192,16 @@ fn target(environment: &Environment, server: &ServerSpec, account: &str) -> Plan
 }
 
 impl Planner<'_> {
+    /// Tries an image that is not in its registry yet.
+    async fn trial(&mut self, environment: &Environment, goal: &Goal<'_>, image: &ImagePublish) -> Option<ServerTrial> {
+        let push = image.push.as_ref()?;
+        let all = stacks(environment, &self.session.overrides, self.existing);
+        let deploy = all.iter().find(|deploy| deploy.stack.name == goal.stack(environment))?;
+        let trial = trial::published(self.session, &push.id, deploy, self.existing).await?;
+        self.warnings.extend(trial.warnings());
+        Some(trial)
+    }
+
     async fn image(&mut self, environment: &Environment, goal: &Goal<'_>) -> PlanResult<ImagePublish> {
         let (session, server) = (self.session, &goal.server.name);
         let found = session.cloud.image(&goal.image).await?;

@@ -53,6 +53,7 @@ pub(super) async fn set(session: &Session, server: &str, key: &str) -> PlanResul
         confirm: session.confirm(),
         facts: Facts::new(),
         intent: Intent::SetSecret(intent),
+        trials: Vec::new(),
         cost: None,
         layout: LAYOUT,
         drafts: Vec::new(),

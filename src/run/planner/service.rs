@@ -60,6 +60,7 @@ impl PlannedService {
             confirm: session.confirm(),
             facts: Facts::new(),
             intent,
+            trials: Vec::new(),
             cost: None,
             layout: LAYOUT,
             drafts: Vec::new(),

@@ -35,6 +35,7 @@ pub(super) async fn change(session: &Session, wanted: &str, change: UserChange) 
         confirm: session.confirm(),
         facts: Facts::new(),
         intent: Intent::ChangeUser(intent),
+        trials: Vec::new(),
         cost: None,
         layout: LAYOUT,
         drafts: Vec::new(),

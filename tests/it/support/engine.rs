@@ -8,6 +8,7 @@ use quarterdeck::core::environment::Architecture;
 use quarterdeck::core::error::{CloudError, CloudResult, ErrorKind};
 use quarterdeck::core::image::{LocalImage, Platform, Reference, Source};
 use quarterdeck::core::operation::{Applied, Approved, Call, Facts, ImageCall};
+use quarterdeck::core::trial::{Trial, Tried};
 use quarterdeck::engine::{Engine, Login};
 use secrecy::ExposeSecret;
 
@@ -20,6 +21,10 @@ pub struct Without;
 impl Engine for Without {
     async fn get(&self, source: &Source, _: &Platform) -> CloudResult<LocalImage> {
         Err(CloudError::new(ErrorKind::NotFound, "engine:Get", format!("there is no engine for {source}")))
+    }
+
+    async fn try_out(&self, _: &Trial) -> Tried {
+        Tried::NotTried("there is no engine".to_owned())
     }
 
     async fn push(&self, _: &Approved, _: &Login) -> CloudResult<Applied> {
@@ -35,6 +40,9 @@ pub struct Shelf {
     images: Arc<Mutex<BTreeMap<String, String>>>,
     /// What goes wrong with the next pushes.
     pub failures: Arc<Mutex<VecDeque<CloudError>>>,
+    /// What came of the trial of a server, and what was tried.
+    pub answers: Arc<Mutex<BTreeMap<String, Tried>>>,
+    pub tried: Arc<Mutex<Vec<Trial>>>,
     /// The names that were pushed.
     pub pushed: Arc<Mutex<Vec<String>>>,
 }
@@ -52,7 +60,14 @@ pub fn config(architecture: Architecture, word: &str) -> String {
 
 impl Shelf {
     pub fn new(world: &World) -> Self {
-        Self { world: world.clone(), images: Arc::default(), failures: Arc::default(), pushed: Arc::default() }
+        Self {
+            world: world.clone(),
+            images: Arc::default(),
+            failures: Arc::default(),
+            answers: Arc::default(),
+            tried: Arc::default(),
+            pushed: Arc::default(),
+        }
     }
 
     /// The source has this image from now on.
@@ -82,6 +97,12 @@ impl Engine for Shelf {
         let text = |key: &str| described[key].as_str().unwrap().to_owned();
         let platform = Platform { os: text("os"), architecture: text("architecture") };
         Ok(LocalImage { id: world::digest(config), platform, size: 7_000_001 })
+    }
+
+    async fn try_out(&self, trial: &Trial) -> Tried {
+        self.tried.lock().unwrap().push(trial.clone());
+        let answers = self.answers.lock().unwrap();
+        answers.get(&trial.server).cloned().unwrap_or_else(|| Tried::NotTried("nobody has scripted it".to_owned()))
     }
 
     async fn push(&self, approved: &Approved, login: &Login) -> CloudResult<Applied> {

@@ -73,6 +73,7 @@ pub async fn session(name: &str, world: &World, memory: u32, directory: &Path) -
         engine: Arc::new(super::engine::Without),
         overrides: Arc::default(),
         audit: Audit::open(directory).unwrap(),
+        trials: true,
     };
     (session, endpoint)
 }

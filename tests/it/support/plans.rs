@@ -35,6 +35,7 @@ pub fn bare(id: &str, intent: Intent) -> Plan {
         confirm: Confirm::Yes,
         facts: Facts::new(),
         intent,
+        trials: Vec::new(),
         cost: None,
         layout: LAYOUT,
         drafts: Vec::new(),

@@ -22,9 +22,9 @@ use super::link::{Failure, LARGEST, Message};
 use super::protocol::{self, Call, Era, Known, METHOD_HEADER, MODERN, NAME_HEADER, VERSION_HEADER};
 use crate::raw::Members;
 
-const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+pub const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// Longest wait for an answer to a question of our own.
-const OWN_TIME: Duration = Duration::from_secs(10);
+pub const OWN_TIME: Duration = Duration::from_secs(10);
 /// Between two looks whether the server listens.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long it is tried to connect for a request, and the pause before the next attempt.
@@ -88,7 +88,7 @@ impl Http {
 
     /// Sends a request once. Where no connection can be made, such as while this process has no file left for it or
     /// the server's queue is full, nothing was sent, and it is tried again for a short time.
-    async fn post(&self, mut headers: HeaderMap, body: impl Into<Bytes>) -> Result<Response<Incoming>, Failure> {
+    pub async fn post(&self, mut headers: HeaderMap, body: impl Into<Bytes>) -> Result<Response<Incoming>, Failure> {
         headers.insert(HOST, self.host.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
@@ -220,7 +220,7 @@ impl Http {
 }
 
 /// The headers of a request of the later era.
-fn modern_headers(method: &str, name: Option<String>) -> HeaderMap {
+pub fn modern_headers(method: &str, name: Option<String>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(VERSION_HEADER, HeaderValue::from_static(MODERN));
     headers.insert(METHOD_HEADER, protocol::encoded(method));
@@ -248,7 +248,7 @@ enum Body {
 }
 
 impl Answer {
-    fn of(response: Response<Incoming>) -> Result<Self, Failure> {
+    pub fn of(response: Response<Incoming>) -> Result<Self, Failure> {
         let (parts, body) = response.into_parts();
         let kind = content_type(&parts.headers);
         let body = match kind.as_str() {

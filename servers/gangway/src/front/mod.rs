@@ -13,6 +13,7 @@ mod http;
 mod link;
 mod output;
 mod protocol;
+mod relay;
 mod settings;
 mod stdio;
 mod supervise;
@@ -40,7 +41,8 @@ use settings::{App, Secrets, Transport};
 use supervise::Supervisor;
 use tools::{Shown, ToolTable};
 
-const USAGE: &str = "usage: gangway run [-- COMMAND...] | gangway install DIR [WRITABLE...] | gangway healthcheck";
+const USAGE: &str = "usage: gangway run [-- COMMAND...] | gangway install DIR [WRITABLE...] | gangway healthcheck | \
+                     gangway relay PORT PATH";
 /// The name of the program where it is installed.
 const NAME: &str = "gangway";
 
@@ -57,8 +59,24 @@ pub fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(problem) => fail(1, &problem),
         },
+        ["relay", port, path] => match port.parse() {
+            Ok(port) => relayed(port, path),
+            Err(_) => fail(USAGE_ERROR, USAGE),
+        },
         ["healthcheck"] => healthcheck(&Env::process()),
         _ => fail(USAGE_ERROR, USAGE),
+    }
+}
+
+/// Passes messages from the standard streams to a port of the loopback address, until there are no more.
+fn relayed(port: u16, path: &str) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(1, &format!("no runtime: {error}")),
+    };
+    match runtime.block_on(relay::relay(port, path, relay::input(), std::io::stdout())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => fail(1, &problem),
     }
 }
 

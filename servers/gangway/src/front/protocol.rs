@@ -97,6 +97,12 @@ pub enum Sent<'a> {
     Answer,
 }
 
+/// Whether a message says of itself that it is of the later era.
+pub fn is_modern(message: &Members<'_>) -> bool {
+    let meta = message.object("params").and_then(|params| params.read::<Value>("_meta"));
+    meta.is_some_and(|meta| meta.get(VERSION_KEY).is_some())
+}
+
 /// The id of a message, if it has one that a request may have.
 fn request_id(message: &Members<'_>) -> Result<Option<Box<RawValue>>, Fault> {
     match message.get("id") {

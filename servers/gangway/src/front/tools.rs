@@ -198,6 +198,31 @@ mod tests {
         assert!(writes(&table, "new"));
     }
 
+    /// The console says in its plan what is decided here (`src/core/trial/scope.rs`), and is tested with the same cases.
+    #[test]
+    fn the_plan_and_gangway_have_one_rule() {
+        let cases: Vec<serde_json::Value> = serde_json::from_str(include_str!("../../tests/scopes.json")).unwrap();
+        assert!(cases.len() >= 8, "{}", cases.len());
+        for case in cases {
+            let table = table(&case["tools"].to_string());
+            let listed = case["listed"].as_array().unwrap();
+            for tool in listed {
+                table.learn(&to_raw_value(tool).unwrap(), true);
+            }
+            let shown = Shown(table.clone());
+            let known: Vec<String> = table.known.read().unwrap().keys().cloned().collect();
+            let needs = known.into_iter().map(|tool| {
+                let needs = match (shown.lists(&tool), shown.writes(&tool)) {
+                    (false, _) => "hidden",
+                    (true, true) => "write",
+                    (true, false) => "read",
+                };
+                (tool, needs.into())
+            });
+            assert_eq!(serde_json::Value::Object(needs.collect()), case["needs"], "{}", case["what"]);
+        }
+    }
+
     #[test]
     fn hidden_tools_are_not_listed_and_the_rest_is_as_it_was() {
         let table = table(r#"{"hidden":["raw"]}"#);

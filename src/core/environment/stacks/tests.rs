@@ -33,7 +33,7 @@ fn settable(template: Template) -> Vec<(&'static str, Setting)> {
     all.into_iter().filter(|(_, setting)| template.declares(setting.parameter)).collect()
 }
 
-/// What the console wires itself: the environment's name, and outputs of the stacks before.
+/// What the console wires itself: the environment's name, outputs of the stacks before, and what a trial has seen.
 fn wired(template: Template) -> BTreeSet<String> {
     let deploys = planned(&environment(""), &[]);
     let of = deploys.into_iter().filter(|deploy| deploy.template == template);
@@ -41,7 +41,11 @@ fn wired(template: Template) -> BTreeSet<String> {
         ParameterValue::Output { .. } => Some(key),
         ParameterValue::Value(_) => None,
     });
-    let named = (template == Template::Repository).then(|| "RepositoryName".to_owned());
+    let named = match template {
+        Template::Repository => Some("RepositoryName".to_owned()),
+        Template::Server => Some(crate::core::trial::kept::PARAMETER.to_owned()),
+        _ => None,
+    };
     outputs.chain(["Environment".to_owned()]).chain(named).collect()
 }
 
