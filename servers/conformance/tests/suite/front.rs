@@ -35,13 +35,20 @@ fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// Starts it and waits until the server behind it is up.
-pub async fn start() -> Front {
+/// Starts it in front of the fixtures, on a transport (`http` or `stdio`) and with the revisions that they speak, and
+/// waits until they are up.
+pub async fn start(transport: &str, speaks: Option<&str>) -> Front {
     let (issuer, address, port) = (Issuer::start().await, free(), free().port());
-    let app = json!({
-        "transport": "http", "port": port, "tools": { "default": "read" },
-        "command": [env!("CARGO_BIN_EXE_conformance-fixtures"), port.to_string()],
-    });
+    let mut app = json!({ "transport": transport, "tools": { "default": "read" } });
+    let mut fixtures = vec![env!("CARGO_BIN_EXE_conformance-fixtures").to_owned()];
+    if transport == "http" {
+        app["port"] = port.into();
+        fixtures.push(port.to_string());
+    } else {
+        fixtures.push(transport.to_owned());
+    }
+    fixtures.extend(speaks.map(str::to_owned));
+    app["command"] = json!(fixtures);
     let mut command = Command::new(env!("CARGO_BIN_EXE_conformance-front"));
     command.arg("run").stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
     for name in VARIABLES {
