@@ -83,7 +83,8 @@ impl Image {
 pub fn build(socket: &str, archive: Vec<u8>, name: &str) {
     let path = socket.strip_prefix("unix://").expect("an engine at a socket");
     let http = reqwest::Client::builder().no_proxy().unix_socket(PathBuf::from(path)).build().unwrap();
-    let request = http.post(format!("http://engine/build?dockerfile=Containerfile&layers=false&t={name}")).body(archive);
+    let request =
+        http.post(format!("http://engine/build?dockerfile=Containerfile&layers=false&t={name}")).body(archive);
     let answer = block_on(async { request.send().await.unwrap().text().await.unwrap() });
     assert!(!answer.contains("\"error\""), "{name}: {answer}");
 }
