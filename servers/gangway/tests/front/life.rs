@@ -90,7 +90,8 @@ async fn a_thousand_clients_that_go_away_leave_nothing() {
         front.ready().await;
         front.until(|_| descriptors(pid) <= files).await;
         let grown = memory(pid, "VmRSS:") - held;
-        assert!(grown < 8.0, "{what}: {grown} MiB");
+        // Half a megabyte to two, as the allocator likes: 4 KiB for each would be more.
+        assert!(grown < 4.0, "{what}: {grown} MiB");
         let after = front.call("seen", json!({})).await;
         assert_eq!((&before["pid"], front.messages("app_end").len()), (&after["pid"], 0));
         let processes = processes_of(front.process.id());
