@@ -8,7 +8,7 @@ LINKER := $(if $(shell command -v mold),-C link-arg=-fuse-ld=mold,$(if $(shell c
 export RUSTFLAGS ?= $(LINKER)
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 VENV := $(TARGET)/venv
-# The MCP Inspector, with a Node of its own, for the OAuth tests.
+# The MCP Inspector and the TypeScript SDKs, with a Node of their own, for the tests with clients of others.
 export QUARTERDECK_INSPECTOR := $(abspath $(TARGET)/inspector)
 # ministack for the tests that need an emulator, from the same list as `quarterdeck local up` uses.
 export QUARTERDECK_MINISTACK = $(abspath $(VENV)/bin/ministack)
@@ -132,9 +132,9 @@ else
 endif
 
 # Tests marked `ignored` start the local cloud with containers and deploy on it.
-e2e: $(VENV)/installed $(QUARTERDECK_INSPECTOR)/installed ## End to end: console, templates and servers on the local cloud.
+e2e: $(VENV)/installed $(QUARTERDECK_INSPECTOR)/installed $(PUBLIC)/node/installed $(PUBLIC)/official/installed $(PUBLIC)/fast/installed ## End to end: console, templates and servers on the local cloud.
 	scripts/tools podman registry
-	cargo test --workspace --locked --test it -- --ignored --test-threads=1 e2e_
+	GANGWAY_PUBLIC_SERVERS=$(PUBLIC) cargo test --workspace --locked --test it -- --ignored --test-threads=1 e2e_
 
 test: ## Everything the pipeline runs.
 	@began=$$SECONDS; \

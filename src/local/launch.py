@@ -7,7 +7,9 @@ first container starts, so it is bound before it exists.
 
 import asyncio
 import contextvars
+import itertools
 import json
+import random
 import re
 import socket
 import sys
@@ -20,7 +22,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app
 from ministack.core import container_reaper
-from ministack.services import cognito, ecs
+from ministack.services import alb, cognito, ecs
 from ministack.services.cloudformation import provisioners
 
 IP_FREEBIND = 15  # Linux, ip(7); Python 3.11 has no name for it.
@@ -140,6 +142,27 @@ class Unhurried:
         time.sleep(1 if seconds == self.WATCH else seconds)
 
 
+class InTurn:
+    """The chance by which its load balancer chooses among the targets of a group. One of AWS takes them in turn.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html
+    """
+
+    def __init__(self):
+        self.chosen = {}  # Address of a target -> when it was chosen last.
+        self.turns = itertools.count(1)
+
+    def __getattr__(self, name):
+        return getattr(random, name)
+
+    def choice(self, targets):
+        """The one that has waited longest."""
+        addresses = [(target["Id"], target.get("Port")) for target in targets]
+        address = min(addresses, key=lambda address: self.chosen.get(address, 0))
+        self.chosen[address] = next(self.turns)
+        return targets[addresses.index(address)]
+
+
 def long_enough(first_password):
     """A new user's first password has 12 characters, which a pool that asks for more then refuses."""
     return lambda: first_password() + first_password()
@@ -249,6 +272,7 @@ def main():
     ecs._update_service = with_numbers(ecs._update_service)
     ecs._ACTION_MAP["StopTask"] = with_replacement(ecs._ACTION_MAP["StopTask"])
     ecs.time = Unhurried()
+    alb.random = InTurn()
     ecs._resolve_container_secrets = with_words_of_ecs(ecs._resolve_container_secrets)
     without_registry(ImageCollection)
     provisioners._normalize_container_defs = with_secrets(provisioners._normalize_container_defs)

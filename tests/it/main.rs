@@ -18,6 +18,7 @@ mod deploys;
 mod doctor;
 mod e2e_app;
 mod e2e_colleagues;
+mod e2e_foreign;
 mod e2e_gameday;
 mod e2e_local;
 mod e2e_oauth;

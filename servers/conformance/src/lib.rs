@@ -11,6 +11,7 @@
 mod questions;
 mod tables;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
@@ -40,6 +41,30 @@ pub struct Fixtures {
     subscriptions: Arc<AtomicU64>,
     /// The log level that a client of an older revision asked for. One level for all clients.
     level: Arc<Mutex<LoggingLevel>>,
+    speaks: Speaks,
+}
+
+/// Which revisions of the protocol the fixtures speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Speaks {
+    /// Every one that the library knows.
+    #[default]
+    All,
+    /// Those up to 2025-06-18, whose clients open with `initialize`; it has not heard of what came after.
+    Earlier,
+    /// 2026-07-28 alone, which has no `initialize`.
+    Newest,
+}
+
+impl Speaks {
+    /// The revisions, the oldest first.
+    fn versions(self) -> &'static [ProtocolVersion] {
+        match self {
+            Self::All => ProtocolVersion::KNOWN_VERSIONS,
+            Self::Earlier => ProtocolVersion::known_up_to(&ProtocolVersion::V_2025_06_18),
+            Self::Newest => &[ProtocolVersion::V_2026_07_28],
+        }
+    }
 }
 
 /// A change that subscribers are notified of.
@@ -58,7 +83,15 @@ impl Fixtures {
             subscribers: Arc::default(),
             subscriptions: Arc::default(),
             level: Arc::new(Mutex::new(LoggingLevel::Info)),
+            speaks: Speaks::default(),
         })
+    }
+
+    /// The same, of some revisions alone.
+    #[must_use]
+    pub fn speaking(mut self, speaks: Speaks) -> Self {
+        self.speaks = speaks;
+        self
     }
 
     /// Asks the client the next question of `name`; when all are answered, calls `done` with the answers.
@@ -144,6 +177,17 @@ impl ServerHandler for Fixtures {
             .enable_tool_list_changed();
         ServerConfig::new(capabilities.build())
             .with_server_info(Implementation::new("gangway-conformance", env!("CARGO_PKG_VERSION")))
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        Cow::Borrowed(self.speaks.versions())
+    }
+
+    async fn discover(&self, _context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        if self.speaks == Speaks::Earlier {
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "server/discover", None));
+        }
+        Ok(DiscoverResult::from_server_info(self.speaks.versions().to_vec(), self.get_info()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

@@ -70,6 +70,10 @@ struct Own<H> {
 }
 
 impl<H: ServerHandler> Tools for Own<H> {
+    fn are_known(&self) -> bool {
+        true
+    }
+
     fn lists(&self, tool: &str) -> bool {
         self.handler.get_tool(tool).is_some()
     }

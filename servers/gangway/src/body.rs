@@ -15,7 +15,8 @@ use serde_json::Value;
 use crate::accept::{self, Takes};
 use crate::budget::{Share, values};
 use crate::challenge::{
-    BUSY, Denial, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, refusal, rpc_error,
+    BUSY, Denial, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, STARTING, refusal,
+    rpc_error,
 };
 use crate::config::Limits;
 use crate::facts::{Facts, facts};
@@ -118,6 +119,9 @@ pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: 
     let tool = envelope.tool();
     facts.call(envelope.method.as_deref(), tool, tool.is_some_and(|tool| shared.tools.lists(tool)));
     let may_write = parts.extensions.get().is_some_and(|caller: &Caller| caller.may_write);
+    if tool.is_some() && !shared.tools.are_known() {
+        return rpc_error(StatusCode::SERVICE_UNAVAILABLE, BUSY, STARTING, envelope.id.as_ref());
+    }
     if !may_write && tool.is_some_and(|tool| shared.tools.writes(tool)) {
         return Denial::Scope(&["read", "write"]).into_response(&shared.config);
     }

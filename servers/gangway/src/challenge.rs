@@ -88,6 +88,8 @@ pub const INTERNAL_ERROR: i32 = -32603;
 /// One of the codes that JSON-RPC leaves to servers. Here: try again later.
 pub const BUSY: i32 = -32000;
 
+/// What is said while a server cannot answer yet.
+pub const STARTING: &str = "the server behind is being started";
 /// Seconds after which a refused client may try again.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
 

@@ -36,6 +36,8 @@ pub struct Shared {
 
 /// What is known of a server's tools before one is called.
 pub trait Tools: Send + Sync {
+    /// Whether the server has said which tools it has. Until then nobody can say what a call needs.
+    fn are_known(&self) -> bool;
     /// Whether the server has a tool of this name.
     fn lists(&self, tool: &str) -> bool;
     /// Whether a call of it needs the `write` scope.

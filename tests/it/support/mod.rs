@@ -10,6 +10,7 @@ pub mod fixtures;
 pub mod frames;
 pub mod front;
 pub mod hostile;
+pub mod image;
 pub mod logs;
 pub mod operators;
 pub mod painted;

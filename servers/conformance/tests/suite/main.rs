@@ -4,7 +4,8 @@
 //!
 //! What does not apply is in `not-applicable/`, in the suite's own format and with
 //! the reasons; what does not apply besides in front of another server, in its
-//! folder `front/`. The suite fails if anything else fails or warns, and if something
+//! folder `front/`, and in `front/earlier/` where that server is of an earlier era
+//! alone. The suite fails if anything else fails or warns, and if something
 //! in the list passes.
 #![allow(clippy::unwrap_used)] // A failed step is a failed test.
 
@@ -137,18 +138,37 @@ async fn every_applicable_scenario_passes() {
     told.judge();
 }
 
+/// A server that knows nothing of gangway.
+struct Behind {
+    transport: &'static str,
+    /// The revisions that it speaks: `earlier` or `newest` alone; `None` is all.
+    speaks: Option<&'static str>,
+}
+
+/// Each transport with each era, and with both.
+const BEHIND: [Behind; 6] = [
+    Behind { transport: "http", speaks: None },
+    Behind { transport: "stdio", speaks: None },
+    Behind { transport: "http", speaks: Some("earlier") },
+    Behind { transport: "stdio", speaks: Some("earlier") },
+    Behind { transport: "http", speaks: Some("newest") },
+    Behind { transport: "stdio", speaks: Some("newest") },
+];
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the suite: make conformance"]
 async fn every_applicable_scenario_passes_with_gangway_in_front() {
     let suite = Suite::find();
     let mut told = Told::default();
-    for revision in RUNS {
-        let front = front::start().await;
-        told.add(
-            "in front: ",
-            &examine(&suite, revision, front.address, &["not-applicable", "not-applicable/front"], "results-front")
-                .await,
-        );
+    for Behind { transport, speaks } in BEHIND {
+        let what = format!("in front, {transport}, {}: ", speaks.unwrap_or("all revisions"));
+        let own = format!("not-applicable/front/{}", speaks.unwrap_or_default());
+        let lists = ["not-applicable", "not-applicable/front", &own];
+        for revision in RUNS {
+            let front = front::start(transport, speaks).await;
+            let results = format!("results-front-{transport}-{}", speaks.unwrap_or("all"));
+            told.add(&what, &examine(&suite, revision, front.address, &lists, &results).await);
+        }
     }
     told.judge();
 }

@@ -19,6 +19,10 @@ const AFTER_EOF: Duration = Duration::from_secs(2);
 /// How long it has after SIGTERM. Both together are what the container has left after the drain.
 const AFTER_TERM: Duration = Duration::from_secs(3);
 
+/// How long what it left behind is ended, and the pause between two looks.
+const ORPHANS_TIME: Duration = Duration::from_secs(2);
+const ORPHANS_PAUSE: Duration = Duration::from_millis(2);
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy)]
 pub struct End(WaitStatus);
@@ -115,6 +119,7 @@ impl Child {
         let input = if app.transport == Transport::Stdio { Stdio::piped() } else { Stdio::null() };
         command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let (mut child, pid, end) = reaper.spawn(&mut command)?;
+        offer(pid);
         let streams = Streams {
             input: child.stdin.take().map(ChildStdin::from_std).transpose()?,
             output: child.stdout.take().map(ChildStdout::from_std).transpose()?,
@@ -148,25 +153,35 @@ impl Child {
     pub async fn kill(mut self) {
         let _ = kill_process_group(self.pid, Signal::KILL);
         self.ends_within(AFTER_TERM).await;
-        kill_orphans();
+        kill_orphans().await;
     }
+}
+
+/// Has the kernel end the server, and what it starts from now on, rather than this process where the memory ends: a
+/// server is started again, and the log says how it ended. What cannot be written is left as it is (proc(5),
+/// `oom_score_adj`: 0 by default, 1000 at most, and everybody may raise it).
+fn offer(pid: Pid) {
+    let _ = std::fs::write(format!("/proc/{}/oom_score_adj", pid.as_raw_nonzero()), "500");
 }
 
 /// Ends the processes that have no other parent than this one. Called when no server runs: they are what one has
 /// left behind in process groups of their own.
-fn kill_orphans() {
-    /// A process that is ended may leave children of its own, and so on.
-    const GENERATIONS: usize = 16;
-    for _ in 0..GENERATIONS {
-        let orphans = children();
-        if orphans.is_empty() {
-            return;
+async fn kill_orphans() {
+    // A process that is ended may leave children of its own, and so on: each is seen when its parent is gone.
+    let all_gone = async {
+        loop {
+            let orphans = children();
+            if orphans.is_empty() {
+                return;
+            }
+            for orphan in orphans {
+                let _ = kill_process(orphan, Signal::KILL);
+            }
+            tokio::time::sleep(ORPHANS_PAUSE).await;
         }
-        for orphan in orphans {
-            let _ = kill_process(orphan, Signal::KILL);
-        }
-        std::thread::yield_now();
-    }
+    };
+    // One that nothing ends, or that goes on without an end, keeps nobody.
+    let _ = tokio::time::timeout(ORPHANS_TIME, all_gone).await;
 }
 
 /// The children of this process that run, where the system tells it.

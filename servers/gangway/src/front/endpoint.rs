@@ -21,7 +21,7 @@ use super::protocol::{self, Back, Call, Era, Fault, Origin, Sent};
 use super::stdio::refusal;
 use super::supervise::{Run, Supervisor};
 use super::tools::ToolTable;
-use crate::challenge::{BUSY, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, rpc_error};
+use crate::challenge::{BUSY, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, STARTING, rpc_error};
 use crate::facts::{Facts, facts};
 use crate::token::Caller;
 
@@ -72,10 +72,9 @@ impl Endpoint {
             return accepted();
         };
         let Some(run) = self.server.current() else {
-            let why = "the server behind is being started";
-            return rpc_error(StatusCode::SERVICE_UNAVAILABLE, BUSY, why, facts.known_request_id());
+            return rpc_error(StatusCode::SERVICE_UNAVAILABLE, BUSY, STARTING, facts.known_request_id());
         };
-        match self.own(&run, &call) {
+        match self.own(&run, &call, &parts.headers) {
             Some(Ok(result)) => self.result(&call, &result),
             Some(Err(fault)) => self.fault(&run, &call, &fault),
             None => {
@@ -86,7 +85,7 @@ impl Endpoint {
     }
 
     /// What is answered here.
-    fn own(&self, run: &Run, call: &Call<'_>) -> Option<Result<Value, Fault>> {
+    fn own(&self, run: &Run, call: &Call<'_>, headers: &HeaderMap) -> Option<Result<Value, Fault>> {
         let passes_streams = run.link.passes_streams(run.known.era);
         if let Some(fault) = protocol::is_refused(call, run.known.era, passes_streams) {
             return Some(Err(fault));
@@ -104,8 +103,13 @@ impl Endpoint {
             "server/discover" => Some(Ok(run.known.discovered(passes_streams))),
             "tools/call" => {
                 let name = protocol::name(&call.message, &call.method)?;
-                let hidden = self.tools.is_hidden(&name);
-                hidden.then(|| Err(Fault::new(INVALID_PARAMS, format!("Unknown tool: {name}"))))
+                if self.tools.is_hidden(&name) {
+                    return Some(Err(Fault::new(INVALID_PARAMS, format!("Unknown tool: {name}"))));
+                }
+                if call.era == Era::Legacy || run.link.passes_headers(run.known.era) {
+                    return None;
+                }
+                self.tools.check(&name, &call.message, headers).err().map(Err)
             }
             _ => None,
         }

@@ -74,6 +74,11 @@ impl Link {
         matches!(self, Self::Http(_)) && era == Era::Modern
     }
 
+    /// Whether the server gets the headers of a client, and so checks that they say what the body says.
+    pub fn passes_headers(&self, era: Era) -> bool {
+        matches!(self, Self::Http(_)) && era == Era::Modern
+    }
+
     /// The id that a request gets. `None`: it keeps its own, because the server knows no session in which it
     /// could meet another.
     fn id(&self, era: Era) -> Option<u64> {

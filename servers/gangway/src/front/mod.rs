@@ -12,6 +12,7 @@ mod events;
 mod http;
 mod link;
 mod output;
+mod parameters;
 mod protocol;
 mod relay;
 mod settings;

@@ -31,6 +31,8 @@ pub const NAME_HEADER: &str = "mcp-name";
 /// Errors of the later era: headers and body contradict each other, and a revision that is not served.
 const HEADER_MISMATCH: i32 = -32020;
 const UNSUPPORTED_VERSION: i32 = -32022;
+/// A resource that is not there, in the earlier era. The later one has `INVALID_PARAMS` for it.
+const RESOURCE_NOT_FOUND: i32 = -32002;
 /// How a side speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Era {
@@ -173,7 +175,8 @@ fn missing(key: &str) -> Fault {
     Fault::new(INVALID_PARAMS, format!("Invalid params: _meta lacks {key}, or it is malformed"))
 }
 
-fn mismatch(header: &str, problem: &str) -> Fault {
+/// An error of a header that contradicts the body.
+pub fn mismatch(header: &str, problem: &str) -> Fault {
     Fault::new(HEADER_MISMATCH, format!("the header {header} {problem}"))
 }
 
@@ -210,7 +213,7 @@ pub fn name(message: &Members<'_>, method: &str) -> Option<String> {
 }
 
 /// A value of a header that may be in Base64 (MCP 2026-07-28, Transports, "Value Encoding").
-fn decoded(value: &str) -> Option<String> {
+pub fn decoded(value: &str) -> Option<String> {
     match value.strip_prefix("=?base64?").and_then(|inner| inner.strip_suffix("?=")) {
         Some(inner) => String::from_utf8(BASE64_STANDARD.decode(inner).ok()?).ok(),
         None => Some(value.to_owned()),
@@ -247,6 +250,8 @@ impl Known {
         }
         // Who may call is known here only: no answer may be kept for somebody else.
         result["cacheScope"] = "private".into();
+        // Clients speak with this program, whichever of these the server knows.
+        result["supportedVersions"] = json!(supported());
         Some(Self {
             era: Era::Modern,
             version: MODERN.to_owned(),
@@ -421,12 +426,19 @@ impl Origin {
                 None => Some(Back::Notice(self.notice(message, &method))),
             };
         }
-        if let Some(error) = message.object("error") {
-            let code = error.read("code").unwrap_or(crate::challenge::INTERNAL_ERROR);
+        if let Some(mut error) = message.object("error") {
+            let mut code = error.read("code").unwrap_or(crate::challenge::INTERNAL_ERROR);
+            if code == RESOURCE_NOT_FOUND && (self.client, self.server) == (Era::Modern, Era::Legacy) {
+                code = INVALID_PARAMS;
+                error.set("code", &code);
+                let error = error.raw();
+                message.set_raw("error", error);
+            }
             message.set("id", &self.id);
             return Some(Back::Answer(message.line(), Some(code)));
         }
-        message.get("result")?;
+        // A result is an object (MCP, schema, `Result`).
+        message.get("result").filter(|result| result.get().starts_with('{'))?;
         if self.method == "tools/list" || self.client == Era::Modern || self.server == Era::Modern {
             let mut result = message.object("result")?;
             if self.method == "tools/list" {

@@ -1,7 +1,6 @@
 //! Keeps the server behind running: starts it, finds out who it is, and starts it again when it ends.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -47,15 +46,13 @@ pub struct Supervisor {
     log: Log,
     reaper: Reaper,
     current: RwLock<Option<Arc<Run>>>,
-    /// Its tools were listed once: later lists are compared with the first.
-    listed: AtomicBool,
 }
 
 impl Supervisor {
     /// A server that is not started yet.
     pub fn new(app: App, secrets: Secrets, tools: Arc<ToolTable>, reaper: Reaper, log: Log) -> Self {
         let secrets = Arc::new(secrets);
-        Self { app, secrets, tools, log, reaper, current: RwLock::default(), listed: AtomicBool::new(false) }
+        Self { app, secrets, tools, log, reaper, current: RwLock::default() }
     }
 
     /// The server, if it is up.
@@ -179,9 +176,10 @@ impl Supervisor {
     /// Reads the list of tools.
     async fn list(&self, run: &Run) -> Result<(), String> {
         if !run.known.has_tools() {
+            self.tools.all_listed();
             return Ok(());
         }
-        let first = !self.listed.load(Ordering::Relaxed);
+        let first = !self.tools.are_listed();
         let mut params = json!({});
         for _ in 0..MAX_PAGES {
             let page = run.link.ask(&run.known, "tools/list", params).await;
@@ -196,7 +194,7 @@ impl Supervisor {
                 _ => break,
             }
         }
-        self.listed.store(true, Ordering::Relaxed);
+        self.tools.all_listed();
         Ok(())
     }
 }

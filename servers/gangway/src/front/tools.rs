@@ -1,14 +1,18 @@
 //! Which tools there are, which of them change something, and which are hidden.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::parameters::{self, Parameter};
+use super::protocol::Fault;
 use super::settings::{ToolDefault, ToolSettings};
 use crate::log::Log;
 use crate::raw::Members;
+use axum::http::HeaderMap;
 
 /// The most tools that are remembered.
 const MOST: usize = 10_000;
@@ -19,6 +23,8 @@ struct Listed {
     name: String,
     #[serde(default)]
     annotations: Option<Annotations>,
+    #[serde(default, rename = "inputSchema")]
+    schema: Option<Box<RawValue>>,
 }
 
 /// Hints (MCP, schema, `ToolAnnotations`). They are the server's own word.
@@ -44,13 +50,27 @@ struct Known {
 pub struct ToolTable {
     settings: ToolSettings,
     known: RwLock<BTreeMap<String, Known>>,
+    /// The arguments that headers repeat, of the tools that have any.
+    repeated: RwLock<BTreeMap<String, Vec<Parameter>>>,
+    /// The server has said which tools it has, or that it has none.
+    listed: AtomicBool,
     log: Log,
 }
 
 impl ToolTable {
     /// No tools yet.
     pub fn new(settings: ToolSettings, log: Log) -> Self {
-        Self { settings, known: RwLock::default(), log }
+        Self { settings, known: RwLock::default(), repeated: RwLock::default(), listed: AtomicBool::new(false), log }
+    }
+
+    /// Whether the server has listed its tools once: later lists are compared with the first.
+    pub fn are_listed(&self) -> bool {
+        self.listed.load(Ordering::Acquire)
+    }
+
+    /// Notes that the server has listed them all.
+    pub fn all_listed(&self) {
+        self.listed.store(true, Ordering::Release);
     }
 
     pub fn is_hidden(&self, tool: &str) -> bool {
@@ -68,6 +88,7 @@ impl ToolTable {
         if all.len() >= MOST && !all.contains_key(&tool.name) {
             return visible;
         }
+        self.repeats(&tool.name, tool.schema.as_deref().map(parameters::of_schema).unwrap_or_default());
         let known = all.entry(tool.name.clone()).or_insert(Known { reads: reads && first, first, told: false });
         let was = *known;
         known.reads &= reads;
@@ -87,6 +108,27 @@ impl ToolTable {
             self.log.event("warn", "tool_changed", &format!("{name:?} {change}"));
         }
         visible
+    }
+
+    /// Keeps what a tool's newest schema says of headers.
+    fn repeats(&self, tool: &str, parameters: Vec<Parameter>) {
+        let mut all = self.repeated.write().unwrap_or_else(PoisonError::into_inner);
+        if parameters.is_empty() {
+            all.remove(tool);
+        } else {
+            all.insert(tool.to_owned(), parameters);
+        }
+    }
+
+    /// Checks that the headers of a call repeat its arguments where the tool wants that.
+    ///
+    /// # Errors
+    /// Names the header.
+    pub fn check(&self, tool: &str, call: &Members<'_>, headers: &HeaderMap) -> Result<(), Fault> {
+        let all = self.repeated.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(parameters) = all.get(tool) else { return Ok(()) };
+        let arguments = call.object("params").and_then(|params| params.read("arguments")).unwrap_or_default();
+        parameters::check(parameters, &arguments, headers)
     }
 
     fn goes_by_hints(&self, tool: &str) -> bool {
@@ -109,6 +151,10 @@ impl ToolTable {
 pub struct Shown(pub Arc<ToolTable>);
 
 impl crate::shared::Tools for Shown {
+    fn are_known(&self) -> bool {
+        self.0.are_listed()
+    }
+
     fn lists(&self, tool: &str) -> bool {
         let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
         !self.0.is_hidden(tool) && known.contains_key(tool)

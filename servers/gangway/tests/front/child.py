@@ -6,6 +6,7 @@ Usage: child.py stdio|http [PORT] [FLAG...]. Each flag is a way to misbehave.
 import json
 import os
 import queue
+import resource
 import signal
 import subprocess
 import sys
@@ -18,6 +19,11 @@ FLAGS = set(sys.argv[2:])
 READ = {"annotations": {"readOnlyHint": True}}
 TOOLS = [
     {"name": "echo", "inputSchema": {"type": "object"}, "future": 1.50, **READ},
+    {
+        "name": "routed",
+        "inputSchema": {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}},
+        **READ,
+    },
     {"name": "seen", "inputSchema": {"type": "object"}, **READ},
     {"name": "wait", "inputSchema": {"type": "object"}, **READ},
     {"name": "progress", "inputSchema": {"type": "object"}, **READ},
@@ -25,6 +31,8 @@ TOOLS = [
     {"name": "big", "inputSchema": {"type": "object"}, **READ},
     {"name": "noise", "inputSchema": {"type": "object"}, **READ},
     {"name": "fork", "inputSchema": {"type": "object"}, **READ},
+    {"name": "odd", "inputSchema": {"type": "object"}, **READ},
+    {"name": "eat", "inputSchema": {"type": "object"}, **READ},
     {"name": "die", "inputSchema": {"type": "object"}, **READ},
     {"name": "raw_sql", "inputSchema": {"type": "object"}, **READ},
     {"name": "write_it", "inputSchema": {"type": "object"}},
@@ -51,7 +59,7 @@ def call_tool(request, notify, ask, context):
     params = request.get("params", {})
     name, arguments = params.get("name"), params.get("arguments", {})
     STATE["calls"] += 1
-    if name == "echo":
+    if name in ("echo", "routed"):
         return text_result({"arguments": arguments, "id": request["id"], "context": context.get("headers"), "pid": os.getpid()})
     if name == "seen":
         return text_result(
@@ -62,6 +70,7 @@ def call_tool(request, notify, ask, context):
                 "files": len(os.listdir("/proc/self/fd")),
                 "meta": params.get("_meta"),
                 "argv": sys.argv,
+                "threads": threading.active_count(),
             }
         )
     if name == "wait":
@@ -85,10 +94,28 @@ def call_tool(request, notify, ask, context):
         sys.stdout.flush()
         return text_result("done")
     if name == "fork":
-        # In a session of its own: no signal for the group reaches it.
-        code = "import time\ntime.sleep(600)"
-        child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
-        return text_result(child.pid)
+        # Each in a session of its own, so that no signal for the group reaches it, and each the parent of the next.
+        code = (
+            "import os, time\n"
+            "for _ in range(3):\n"
+            "    print(os.getpid(), flush=True)\n"
+            "    if os.fork():\n"
+            "        break\n"
+            "    os.setsid()\n"
+            "time.sleep(600)"
+        )
+        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True, text=True)
+        return text_result([int(child.stdout.readline()) for _ in range(3)])
+    if name == "eat":
+        # As a server that leaks: as much as it gets.
+        resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
+        log("eating")
+        eaten = []
+        try:
+            while True:
+                eaten.append(bytearray(8 << 20))
+        except MemoryError:
+            os.kill(os.getpid(), signal.SIGKILL)
     if name == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     return {"content": [{"type": "text", "text": "no such tool"}], "isError": True}
@@ -117,6 +144,9 @@ def answer(request, notify, ask, context):
             "capabilities": {"tools": {"listChanged": True}, "logging": {}},
             "serverInfo": {"name": "child", "version": "1"},
         }
+    elif method == "resources/read" and not modern:
+        error = {"code": -32002, "message": "Resource not found", "data": {"uri": "x://y"}}
+        return {"jsonrpc": "2.0", "id": request["id"], "error": error}
     elif method == "tools/list":
         result = {"tools": TOOLS, "futureMember": 1.0}
     elif method == "tools/call":
@@ -133,6 +163,23 @@ def answer(request, notify, ask, context):
 
 
 ASKED = {}
+
+# What is no answer of the protocol, with the id of the request where there is one.
+NO_ANSWERS = {
+    "nothing in it": '{"jsonrpc":"2.0","id":%d}',
+    "no object": '["%d"]',
+    "a list": '[{"jsonrpc":"2.0","id":%d,"result":{}}]',
+    "cut off": '{"jsonrpc":"2.0","id":%d,"result":{"content":[',
+    "no text": '\xff\xfe %d',
+    "twice the same": '{"jsonrpc":"2.0","id":%d,"id":%d,"result":{}}',
+    "a number as result": '{"jsonrpc":"2.0","id":%d,"result":1}',
+}
+
+
+def no_answer(kind, request_id):
+    text = NO_ANSWERS[kind]
+    return (text % ((request_id,) * text.count("%d"))).encode("latin-1")
+
 
 
 def take(message):
@@ -160,12 +207,19 @@ def serve_stdio():
         return ASKED[name].get()
 
     def work(request):
+        if request.get("params", {}).get("name") == "odd":
+            with lock:
+                sys.stdout.buffer.write(no_answer(request["params"]["arguments"]["kind"], request["id"]) + b"\n")
+                sys.stdout.buffer.flush()
+            return
         done = answer(request, lambda notice: write({"jsonrpc": "2.0", **notice}), ask, {"beat": lambda: None})
         if done is not None:
             write(done)
 
     for line in sys.stdin:
         message = json.loads(line)
+        if "mute" in FLAGS:
+            continue
         if "id" in message and "method" in message:
             threading.Thread(target=work, args=(message,), daemon=True).start()
         else:
@@ -173,6 +227,11 @@ def serve_stdio():
     log("standard input ended")
     while "stubborn" in FLAGS:
         time.sleep(0.05)
+
+
+def flood(stream, text):
+    while True:
+        os.write(stream, text)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -186,6 +245,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -199,9 +260,44 @@ class Handler(BaseHTTPRequestHandler):
         # Fails when the other side has hung up.
         self.wfile.write(b"4\r\n: \n\n\r\n")
 
+    def odd(self, kind, request_id):
+        """What is no answer of HTTP, or of MCP over it."""
+        answer = b'{"jsonrpc":"2.0","id":%d,"result":{}}' % request_id
+        json_type = ("Content-Type", "application/json")
+        write = self.wfile.write
+        if kind == "no HTTP":
+            write(b"hello\r\n")
+        elif kind == "hangs up":
+            pass
+        elif kind == "cut off by the end":
+            write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n" + answer)
+        elif kind == "a broken chunk":
+            write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")
+        elif kind == "headers without end":
+            for _ in range(10_000):
+                write(b"X-Header: " + b"x" * 1000 + b"\r\n")
+        elif kind == "a page":
+            self.reply(200, b"<html>", [("Content-Type", "text/html")])
+        elif kind == "elsewhere":
+            self.reply(307, b"", [("Location", "http://169.254.169.254/latest/meta-data/")])
+        elif kind == "sign in":
+            self.reply(401, b"{}", [json_type, ("WWW-Authenticate", 'Bearer resource_metadata="https://evil.example"')])
+        elif kind == "an empty stream":
+            self.reply(200, b"", [("Content-Type", "text/event-stream")])
+        elif kind == "a stream of nonsense":
+            self.reply(200, b"data: nonsense\n\n", [("Content-Type", "text/event-stream")])
+        elif kind == "a line without end":
+            write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: ")
+            for _ in range(200):
+                write(b"x" * (1 << 20))
+        else:
+            self.reply(200, no_answer(kind, request_id), [json_type])
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         message = json.loads(body)
+        if "mute" in FLAGS:
+            return time.sleep(600)
         if self.headers["Host"] != "localhost:%s" % sys.argv[2] or self.path != "/mcp":
             return self.reply(421)
         if "modern" in FLAGS:
@@ -215,9 +311,12 @@ class Handler(BaseHTTPRequestHandler):
         if "id" not in message or "method" not in message:
             take(message)
             return self.reply(202)
+        if message.get("params", {}).get("name") == "odd":
+            self.close_connection = True
+            return self.odd(message["params"]["arguments"]["kind"], message["id"])
         headers = [("Mcp-Session-Id", "session-%d" % STATE["sessions"])] if message["method"] == "initialize" else []
         context = {"headers": {name.lower(): value for name, value in self.headers.items()}, "beat": self.beat}
-        if message["method"] != "tools/call" or message["params"]["name"] in ("echo", "seen"):
+        if message["method"] != "tools/call" or message["params"]["name"] in ("echo", "routed", "seen"):
             done = answer(message, None, None, context)
             if message["method"] == "tools/call" and message["params"].get("arguments", {}).get("forget"):
                 STATE["sessions"] += 1
@@ -244,6 +343,10 @@ def main():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if "ends" in FLAGS:
         sys.exit(3)
+    if "floods" in FLAGS:
+        for stream in (1, 2):
+            # Lines on the one; a line without an end on the other.
+            threading.Thread(target=flood, args=(stream, b"x" * 4095 + (b"\n" if stream == 1 else b"")), daemon=True).start()
     if "tells" in FLAGS:
         log("the secret is " + os.environ["API_KEY"])
     log("child started with pid %d" % os.getpid())

@@ -5,15 +5,17 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::world::{Front, call, child, last, lives, said};
+use crate::SERVERS;
+use crate::support::server::header;
+use crate::world::{self, Front, call, child, last, lives, said, seen};
 
 /// Requests under way when the server is killed.
 const LOAD: usize = 20;
 
 #[tokio::test]
 async fn requests_in_flight_are_told_at_once_that_the_server_ended_and_it_is_started_again() {
-    for transport in ["http", "stdio"] {
-        let front = Front::start(child(transport, &[])).await;
+    for (transport, flags) in SERVERS {
+        let front = Front::start(child(transport, flags)).await;
         let pid = front.call("echo", json!({})).await["pid"].as_u64().unwrap();
         let waiting: Vec<_> = (0..LOAD).map(|_| tokio::spawn(front.post(&call("wait", json!({}))).send())).collect();
         front.until(|front| front.messages("app").iter().filter(|line| *line == "waiting").count() == LOAD).await;
@@ -27,7 +29,7 @@ async fn requests_in_flight_are_told_at_once_that_the_server_ended_and_it_is_sta
         front.until(|front| !front.messages("app_end").is_empty()).await;
         assert!(front.messages("app_end")[0].contains("signal 9"), "{:?}", front.messages("app_end"));
         let gone = front.requests().iter().filter(|line| line["upstream"] == "gone").count();
-        assert_eq!(gone, LOAD, "{transport}: {:?}", front.requests().last());
+        assert_eq!(gone, LOAD, "{transport} {flags:?}: {:?}", front.requests().last());
         let meanwhile = front.post(&call("echo", json!({}))).send().await.unwrap();
         assert_eq!((meanwhile.status().as_u16(), front.health().await), (503, Some(503)));
         assert_eq!(meanwhile.headers()["retry-after"], "2");
@@ -123,9 +125,118 @@ async fn noise_on_the_standard_output_harms_nobody() {
 
 /// The most memory that a process had, in MiB.
 fn memory(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1024.0
+    world::memory(pid, "VmHWM:")
+}
+
+/// Lines on one of its streams and a line without an end on the other, from its start on.
+#[tokio::test]
+async fn a_server_that_never_stops_to_write_is_served_within_bounds() {
+    for transport in ["http", "stdio"] {
+        let front = Front::start(child(transport, &["floods"])).await;
+        let before = memory(front.process.id());
+        for nth in 0..100 {
+            assert_eq!(front.call("echo", json!({ "nth": nth })).await["arguments"]["nth"], nth, "{transport}");
+        }
+        front.until(|front| front.messages("app_dropped").len() > 2).await;
+        let grown = memory(front.process.id()) - before;
+        assert!(grown < 32.0, "{transport}: {grown} MiB");
+        // As many as may be at once, and the hundred a second of some seconds.
+        let lines = front.messages("app").len();
+        assert!(lines < 12_000, "{transport}: {lines} lines");
+    }
+}
+
+/// It takes what it is sent, and says nothing. Who asks for its health, or for an answer, does not wait for it.
+#[tokio::test]
+async fn a_server_that_never_says_who_it_is_is_not_served() {
+    for transport in ["http", "stdio"] {
+        let mut front = Front::launch(child(transport, &["mute"]), |_| {}).await;
+        front.says("child started").await;
+        let begun = Instant::now();
+        let (status, answer) = seen(front.post(&call("echo", json!({}))).send().await.unwrap()).await;
+        assert_eq!((status, front.health().await), (503, Some(503)), "{transport}: {answer}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        let child = front.children();
+        front.signal("TERM");
+        assert_eq!(front.ended().await.code(), Some(0), "{transport}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        assert!(child.len() == 1 && !lives(child[0]), "{transport}: {child:?}");
+    }
+}
+
+/// What is wrong with an answer, whatever the transport, and what else can be wrong with one over HTTP.
+const NO_ANSWERS: [&str; 7] =
+    ["nothing in it", "no object", "a list", "cut off", "no text", "twice the same", "a number as result"];
+const NO_HTTP: [&str; 11] = [
+    "no HTTP",
+    "hangs up",
+    "cut off by the end",
+    "a broken chunk",
+    "headers without end",
+    "a page",
+    "elsewhere",
+    "sign in",
+    "an empty stream",
+    "a stream of nonsense",
+    "a line without end",
+];
+
+#[tokio::test]
+async fn a_request_that_gets_no_answer_of_the_protocol_is_told_so_and_the_next_one_is_answered() {
+    for (transport, kinds) in [("http", [&NO_ANSWERS[..], &NO_HTTP[..]].concat()), ("stdio", NO_ANSWERS.to_vec())] {
+        let mut app = child(transport, &[]);
+        // Of a process that writes nonsense nobody knows which request it is about.
+        app["request_seconds"] = 2.into();
+        let front = Front::start(app).await;
+        let before = memory(front.process.id());
+        for kind in kinds {
+            let message = call("odd", json!({ "kind": kind }));
+            for request in [front.post(&message), front.post_modern(&message)] {
+                let response = request.send().await.unwrap();
+                let led = ["www-authenticate", "location"].map(|name| header(&response, name));
+                assert_eq!(led, ["", ""], "{kind}: nobody is led elsewhere");
+                let (status, answer) = seen(response).await;
+                assert!(matches!(status, 200 | 502 | 504), "{transport}, {kind}: {status}");
+                assert_eq!(
+                    (&answer["id"], &answer["error"]["code"]),
+                    (&json!("mine"), &json!(-32603)),
+                    "{kind}: {answer}"
+                );
+                assert!(!answer.to_string().contains("evil"), "{answer}");
+            }
+            assert_eq!(front.call("echo", json!({ "a": 1 })).await["arguments"]["a"], 1, "{transport}, after {kind}");
+        }
+        let grown = memory(front.process.id()) - before;
+        assert!(grown < 32.0, "{transport}: {grown} MiB");
+        assert!(front.messages("app_end").is_empty(), "{:?}", front.messages("app_end"));
+    }
+}
+
+/// Where the memory ends, the kernel ends the server and not what stands in front of it, which starts it again.
+#[tokio::test]
+async fn a_server_that_eats_the_memory_is_started_again() {
+    for transport in ["http", "stdio"] {
+        let front = Front::start(child(transport, &[])).await;
+        let before = memory(front.process.id());
+        let pid = front.call("echo", json!({})).await["pid"].as_u64().unwrap();
+        let score = |pid: u64| std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
+        let (ours, its) = (score(front.process.id().into()), score(pid));
+        let number = |text: &str| text.trim().parse::<i32>().unwrap();
+        assert!(number(&its) > number(&ours), "{its} {ours}");
+        let answers: Vec<_> = (0..LOAD).map(|_| tokio::spawn(front.post(&call("wait", json!({}))).send())).collect();
+        front.until(|front| front.messages("app").iter().filter(|line| *line == "waiting").count() == LOAD).await;
+        let eaten = front.answer(front.post(&call("eat", json!({})))).await;
+        assert_eq!(eaten["error"]["code"], -32603, "{transport}: {eaten}");
+        for answer in join_all(answers).await {
+            let answer = last(&answer.unwrap().unwrap().text().await.unwrap());
+            assert_eq!(answer["error"]["code"], -32603, "{answer}");
+        }
+        front.until(|front| front.messages("app_end").iter().any(|line| line.contains("signal 9"))).await;
+        front.ready().await;
+        assert!(front.call("echo", json!({})).await["pid"].as_u64().unwrap() != pid);
+        let grown = memory(front.process.id()) - before;
+        assert!(grown < 32.0, "{transport}: {grown} MiB");
+    }
 }
 
 #[tokio::test]

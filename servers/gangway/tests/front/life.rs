@@ -7,22 +7,27 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::world::{Front, call, child, lives};
+use crate::world::{Front, call, child, descriptors, lives, memory};
 
 #[tokio::test]
 async fn nothing_that_a_server_started_outlives_it() {
     for transport in ["http", "stdio"] {
         let mut front = Front::start(child(transport, &[])).await;
-        let first = front.call("fork", json!({})).await.as_u64().unwrap();
+        // Three generations.
+        let fork = async |front: &Front| {
+            let all: Vec<u64> = serde_json::from_value(front.call("fork", json!({})).await).unwrap();
+            assert!(all.len() == 3 && all.iter().all(|pid| lives(*pid)), "{all:?}");
+            all
+        };
+        let first = fork(&front).await;
         front.answer(front.post(&call("die", json!({})))).await;
-        front.until(|_| !lives(first)).await;
+        front.until(|_| !first.iter().any(|pid| lives(*pid))).await;
         front.ready().await;
-        let second = front.call("fork", json!({})).await.as_u64().unwrap();
+        let second = fork(&front).await;
         let pid = front.call("echo", json!({})).await["pid"].as_u64().unwrap();
-        assert!(lives(second) && lives(pid));
         front.signal("TERM");
         assert_eq!(front.ended().await.code(), Some(0));
-        front.until(|_| !lives(second) && !lives(pid)).await;
+        front.until(|_| !second.iter().any(|pid| lives(*pid)) && !lives(pid)).await;
         if transport == "stdio" {
             assert!(front.messages("app").contains(&"standard input ended".to_owned()), "it was asked first");
         }
@@ -74,23 +79,38 @@ async fn a_thousand_clients_that_go_away_leave_nothing() {
         })
         .await;
         front.ready().await;
+        // What it takes to serve so many at a time, it may keep.
+        go_away(&front).await;
         let before = front.call("seen", json!({})).await;
-        for _ in 0..50 {
-            let waiting: Vec<_> = (0..20).map(|_| tokio::spawn(front.post(&call("wait", json!({}))).send())).collect();
-            // Some are worked on by then, and some are not. Who stays is answered.
-            let answer = front.answer(front.post(&call("echo", json!({})))).await;
-            assert!(answer["result"].is_object(), "{transport} {flags:?}: {answer}");
-            waiting.iter().for_each(|request| request.abort());
-            join_all(waiting).await;
+        let (pid, what) = (front.process.id(), format!("{transport} {flags:?}"));
+        let (files, held) = (descriptors(pid), memory(pid, "VmRSS:"));
+        for _ in 1..50 {
+            go_away(&front).await;
         }
         front.ready().await;
+        front.until(|_| descriptors(pid) <= files).await;
+        let grown = memory(pid, "VmRSS:") - held;
+        // Half a megabyte to two, as the allocator likes: 4 KiB for each would be more.
+        assert!(grown < 4.0, "{what}: {grown} MiB");
         let after = front.call("seen", json!({})).await;
         assert_eq!((&before["pid"], front.messages("app_end").len()), (&after["pid"], 0));
         let processes = processes_of(front.process.id());
-        assert_eq!(processes, 1, "{transport} {flags:?}");
+        assert_eq!(processes, 1, "{what}");
+        let threads = |seen: &serde_json::Value| seen["threads"].as_u64().unwrap();
+        assert!(threads(&after) <= threads(&before) + 20, "{what}: the server works on: {after}");
         // Of each twenty some have come so far, however slow the machine is.
         assert!(after["state"]["calls"].as_u64().unwrap() > 100, "{after}");
     }
+}
+
+/// Twenty clients that go away while others are answered.
+async fn go_away(front: &Front) {
+    let waiting: Vec<_> = (0..20).map(|_| tokio::spawn(front.post(&call("wait", json!({}))).send())).collect();
+    // Some are worked on by then, and some are not. Who stays is answered.
+    let answer = front.answer(front.post(&call("echo", json!({})))).await;
+    assert!(answer["result"].is_object(), "{answer}");
+    waiting.iter().for_each(|request| request.abort());
+    join_all(waiting).await;
 }
 
 /// The children of a process, corpses included.

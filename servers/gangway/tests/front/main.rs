@@ -45,7 +45,8 @@ async fn clients_of_both_eras_reach_servers_of_both_eras() {
         let discover = json!({ "jsonrpc": "2.0", "id": 2, "method": "server/discover" });
         let (status, discovered) = seen(front.post_modern(&discover).send().await.unwrap()).await;
         assert_eq!(status, 200, "{what}: {discovered}");
-        assert!(discovered["result"]["supportedVersions"].as_array().unwrap().contains(&json!(MODERN)), "{what}");
+        let all = json!(["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", MODERN]);
+        assert_eq!(discovered["result"]["supportedVersions"], all, "{what}");
         assert_eq!(discovered["result"]["cacheScope"], "private", "{what}");
 
         let earlier = front.post(&list()).send().await.unwrap().text().await.unwrap();
@@ -221,4 +222,38 @@ async fn a_session_that_the_server_forgets_is_made_anew() {
     assert!(answers.iter().enumerate().all(|(nth, answer)| answer["arguments"]["nth"] == nth));
     // The first, the forgotten one, and one more for all who found it gone.
     assert_eq!(front.call("seen", json!({})).await["state"]["sessions"], 3);
+}
+
+/// Over HTTP in the later era, the server gets the headers and checks them itself.
+#[tokio::test]
+async fn headers_that_repeat_arguments_are_checked_where_the_server_does_not_see_them() {
+    for (transport, flags) in SERVERS.into_iter().filter(|server| *server != ("http", &["modern"][..])) {
+        let (front, what) = (Front::start(child(transport, flags)).await, format!("{transport} {flags:?}"));
+        let message = call("routed", json!({ "region": "eu" }));
+        let with = |region: &str| front.post_modern(&message).header("mcp-param-region", region);
+        let (status, answer) = seen(with("eu").send().await.unwrap()).await;
+        assert_eq!((status, &said(&answer)["arguments"]), (200, &json!({ "region": "eu" })), "{what}");
+        for request in [with("us"), front.post_modern(&message)] {
+            let (status, answer) = seen(request.send().await.unwrap()).await;
+            assert_eq!(
+                (status, &answer["id"], &answer["error"]["code"]),
+                (400, &json!("mine"), &json!(-32020)),
+                "{what}"
+            );
+        }
+        // The earlier era knows no such headers.
+        assert_eq!(front.answer(front.post(&message)).await["id"], "mine", "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_resource_that_is_not_there_has_the_code_of_the_clients_era() {
+    for transport in ["http", "stdio"] {
+        let front = Front::start(child(transport, &[])).await;
+        let read = json!({ "jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": { "uri": "x://y" } });
+        for (request, code) in [(front.post(&read), -32002), (front.post_modern(&read), -32602)] {
+            let answer = front.answer(request).await;
+            assert_eq!((&answer["error"]["code"], &answer["error"]["data"]["uri"]), (&json!(code), &json!("x://y")));
+        }
+    }
 }

@@ -215,7 +215,7 @@ impl Front {
         let method = message["method"].as_str().unwrap().to_owned();
         let mut request =
             self.post_as(scopes, &message).header("mcp-protocol-version", MODERN).header("mcp-method", method);
-        if let Some(name) = message["params"]["name"].as_str() {
+        if let Some(name) = message["params"]["name"].as_str().or(message["params"]["uri"].as_str()) {
             request = request.header("mcp-name", name);
         }
         request
@@ -273,6 +273,18 @@ pub fn last(text: &str) -> Value {
 pub async fn seen(response: Response) -> (u16, Value) {
     let status = response.status().as_u16();
     (status, last(&response.text().await.unwrap()))
+}
+
+/// A figure of `/proc/PID/status` that is in kB, such as `VmRSS:`, in MiB.
+pub fn memory(pid: u32, name: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1024.0
+}
+
+/// The files, pipes and connections that a process has open.
+pub fn descriptors(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
 /// Whether a process is there and no corpse.
