@@ -426,7 +426,7 @@ async fn answer(session: &Session, places: &dyn Places, kept: &Kept, read: &Fetc
         Fetch::Stacks => Answer::Stacks(read::stacks(session).await),
         Fetch::StackDetail(stack) => Answer::StackDetail(cloud.stack_detail(stack).await),
         Fetch::Measured(servers) => Answer::Measured(metrics::read(session, servers, now()).await),
-        Fetch::Traffic(watched) => Answer::Traffic(Ok(kept.watch.read(session, watched, now).await)),
+        Fetch::Traffic(watched) => Answer::Traffic(Ok(Box::new(kept.watch.read(session, watched, now).await))),
         Fetch::History(stretch) => Answer::History(history::read(session, &kept.past, stretch).await),
         Fetch::Clients => Answer::Clients(read::clients(session).await),
         Fetch::Quarantine => Answer::Quarantine(read::quarantine(session).await),

@@ -9,8 +9,8 @@ use crate::core::finding::{Finding, Gravity, Layer, findings, of_gone};
 use crate::core::fleet::Server;
 use crate::core::operation::deploy::seen_stack;
 use crate::core::operation::protocol::News;
-use crate::core::operation::rescue::{By, STOPS};
 use crate::core::operation::quarantine::quarantined;
+use crate::core::operation::rescue::{By, STOPS};
 use crate::core::operation::verify::{
     bounds_are, changed_last_by, deployment_taken_back, gone, published, settled, stack_taken_back, steady,
     task_stopped, user_enabled, variable_set,

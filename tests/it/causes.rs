@@ -245,7 +245,7 @@ fn why_names_the_cause_and_what_helps() {
         (1, Some("time"), Some("image-missing"))
     );
     assert_eq!((&first["cause"]["layer"], &first["cause"]["count"]), (&json!("origin"), &json!(2)));
-    assert_eq!(first["cause"]["next"], "quarterdeck deploy time");
+    assert!(first["cause"]["next"].as_str().unwrap().ends_with(" deploy time"), "{first:#}");
     assert_eq!(first["explains"][0]["id"], "tasks-missing");
 }
 

@@ -238,79 +238,98 @@ fn static_gangway() -> PathBuf {
     target.join(triple).join("debug/gangway")
 }
 
-/// Whatever ends the process, a key or a kill, ends the container: what removes it waits for nothing else.
-#[test]
-#[ignore = "needs Podman"]
-fn e2e_a_plan_tells_of_its_trial_and_leaves_nothing_where_it_is_killed() {
-    let machine = Machine::new();
-    let home = machine.home.path();
-    let file = |command: &str| {
-        format!(
-            "environment = 'prod'\nregion = 'eu-central-1'\n[platform]\ngangway_image = 'localhost/acme/gangway:1'\n[[server]]\n\
-         name = 'files'\nimage = '{IMAGE}'\narchitecture = '{}'\n[server.app]\ntransport = 'stdio'\ncommand = [{command}]\n",
-            if cfg!(target_arch = "aarch64") { "ARM64" } else { "X86_64" }
-        )
-    };
-    let write = |command: &str| std::fs::write(home.join("quarterdeck.toml"), file(command)).unwrap();
-    write("'/files', 'wait'");
-    let world = crate::support::world::World::empty(crate::support::world::Setup {
-        dual: true,
-        servers: vec!["files"],
-        lag: 0,
-    });
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let endpoint = runtime.block_on(world.serve("alice"));
-    let plan = |args: &[&str]| {
+/// An operator with an engine of their own, in a folder with a file, on an account without stacks.
+struct Operator {
+    machine: Machine,
+    // Both answer as long as they live.
+    endpoint: crate::support::world::Endpoint,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Operator {
+    fn new() -> Self {
+        let setup = crate::support::world::Setup { dual: true, servers: vec!["files"], lag: 0 };
+        let world = crate::support::world::World::empty(setup);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let endpoint = runtime.block_on(world.serve("alice"));
+        Self { machine: Machine::new(), endpoint, _runtime: runtime }
+    }
+
+    /// A file with one server on its streams, which is started like this.
+    fn write(&self, command: &str) {
+        let architecture = if cfg!(target_arch = "aarch64") { "ARM64" } else { "X86_64" };
+        let text = format!(
+            "environment = 'prod'\nregion = 'eu-central-1'\n[platform]\ngangway_image = 'localhost/acme/gangway:1'\n\
+             [[server]]\nname = 'files'\nimage = '{IMAGE}'\narchitecture = '{architecture}'\n[server.app]\n\
+             transport = 'stdio'\ncommand = [{command}]\n"
+        );
+        std::fs::write(self.machine.home.path().join("quarterdeck.toml"), text).unwrap();
+    }
+
+    fn plan(&self, args: &[&str]) -> Command {
+        let home = self.machine.home.path();
         let mut plan = Command::new(env!("CARGO_BIN_EXE_quarterdeck"));
-        plan.args(["--endpoint-url", &endpoint.url]).args(args).current_dir(home);
+        plan.args(["--endpoint-url", &self.endpoint.url, "plan"]).args(args).current_dir(home);
         for name in crate::support::pty::NOT_INHERITED {
             plan.env_remove(name);
         }
         plan.envs(crate::support::pty::homes(home)).envs([
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
-            ("QUARTERDECK_ENGINE", machine.podman().to_str().unwrap()),
+            ("QUARTERDECK_ENGINE", self.machine.podman().to_str().unwrap()),
         ]);
         plan.stdin(Stdio::null());
         plan
-    };
+    }
+
+    fn told(&self, args: &[&str]) -> String {
+        let done = self.plan(args).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
+    fn document(&self, args: &[&str]) -> serde_json::Value {
+        let text = self.told(&[args, &["--output", "json"]].concat());
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["trials"][0].clone()
+    }
+}
+
+/// Whatever ends the process, a key or a kill, ends the container: what removes it waits for nothing else.
+#[test]
+#[ignore = "needs Podman"]
+fn e2e_a_trial_leaves_nothing_where_its_plan_is_killed() {
+    let operator = Operator::new();
+    operator.write("'/files', 'wait'");
     for signal in ["INT", "KILL"] {
-        let mut plan = plan(&["plan"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut plan = operator.plan(&[]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(plan.stderr.take().unwrap()).lines().map_while(Result::ok);
         assert!(said.any(|line| line.contains("starting the image of files once")));
-        until("it runs", || machine.containers().starts_with("quarterdeck-trial-"));
+        until("it runs", || operator.machine.containers().starts_with("quarterdeck-trial-"));
         let id = plan.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
         plan.wait().unwrap();
-        until("it is gone", || machine.containers().is_empty());
+        until("it is gone", || operator.machine.containers().is_empty());
     }
+}
 
-    let text = |args: &[&str]| {
-        let done = plan(args).output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8_lossy(&done.stdout).into_owned()
-    };
-    write("'/files'");
-    let told = text(&["plan"]);
+#[test]
+#[ignore = "needs Podman"]
+fn e2e_a_plan_tells_of_its_trial() {
+    let operator = Operator::new();
+    operator.write("'/files'");
+    let told = operator.told(&[]);
     assert!(told.contains("    files: 7 tools after ") && told.contains("\n      write   first\n"), "{told}");
     assert!(told.contains("      no earlier deploy has kept its tools\n"), "{told}");
-    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap()["trials"][0].clone();
-    let told = read(&text(&["plan", "--output", "json"]));
+    let told = operator.document(&[]);
     assert_eq!((&told["result"], &told["tools"]["first"]), (&"fine".into(), &"write".into()), "{told}");
-    assert!(
-        told["memory_mib"].is_u64() && told["answered_ms"].is_u64() && told["compared"]["since"] == "nothing",
-        "{told}"
-    );
-    write("'/files', 'die'");
-    let told = text(&["plan"]);
-    assert!(
-        told.contains("files: failed here: it ended with exit code 3")
-            && told.contains("warning: files: its image did not answer"),
-        "{told}"
-    );
-    let told = read(&text(&["plan", "--no-trial", "--output", "json"]));
-    assert_eq!(told["result"], "not-tried", "{told}");
-    assert_eq!(machine.containers(), "");
+    let measured = told["memory_mib"].is_u64() && told["answered_ms"].is_u64();
+    assert!(measured && told["compared"]["since"] == "nothing", "{told}");
+    operator.write("'/files', 'die'");
+    let told = operator.told(&[]);
+    assert!(told.contains("files: failed here: it ended with exit code 3"), "{told}");
+    assert!(told.contains("warning: files: its image did not answer"), "{told}");
+    assert_eq!(operator.document(&["--no-trial"])["result"], "not-tried");
+    assert_eq!(operator.machine.containers(), "");
 }
 
 fn until(what: &str, condition: impl Fn() -> bool) {

@@ -570,7 +570,7 @@ fn a_task_that_cannot_read_who_is_kept_out_is_told(
     for other in [r#"{"event":"quarantine_unavailable"}"#, r#"["quarantine_unavailable"]"#, "quarantine_unavailable"] {
         counted.take(&logs::line("weather", "a3f1c2d4e5f60718", -1_000, other), at(0).as_millisecond());
     }
-    let found = finding::of_traffic(&counted, &str::to_owned, at(0));
+    let found = finding::of_traffic(&counted, &str::to_owned, at(0), at(0));
     let first = found.get("time").and_then(|all| all.first());
     assert_eq!(first.map(|one| (one.id, one.gravity)), expected.map(|gravity| (Id::QuarantineUnread, gravity)));
     assert!(first.is_none_or(|one| one.fact.contains(says)), "{found:#?}");

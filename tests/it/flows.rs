@@ -279,6 +279,7 @@ fn a_rollback_is_gone_on_with_without_what_is_chosen(#[case] keys: &str, #[case]
     assert_eq!(request(console.keys(keys)), Some(expected));
 }
 
+#[rstest]
 #[case::a_client("4Q", Who::Client("5h1kq8machine0weather0id".into()))]
 #[case::a_person("4uQ", Who::Subject("anna-0a1b2c3d".into()))]
 fn callers_are_kept_out_and_let_in_again_by_one_key(#[case] keys: &str, #[case] who: Who) {

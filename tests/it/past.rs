@@ -28,6 +28,7 @@ async fn session(url: &str, home: &std::path::Path) -> Session {
         engine: Arc::new(crate::support::engine::Without),
         overrides: Arc::default(),
         audit: Audit::open(home).unwrap(),
+        trials: true,
     }
 }
 

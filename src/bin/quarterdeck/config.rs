@@ -307,7 +307,10 @@ mod tests {
     }
 
     #[rstest]
-    #[case::type_of_a_value("command = 'node --token ghp_secret'", "(command): invalid type: a string, expected")]
+    #[case::type_of_a_value(
+        "[server.app]\ncommand = 'node --token ghp_secret'",
+        "(command): invalid type: a string, expected"
+    )]
     #[case::missing_quote("token = \"sk-secret", "(token)")]
     #[case::key("sk-secret-as-a-key = 1\n", "unknown field `sk-secret-as-a-key`")]
     #[case::comma("env = { API_KEY = \"sk-secret\" B = 1 }", "(env)")]
@@ -418,7 +421,7 @@ mod tests {
     )]
     #[case("environment = 'prod'\nregion = 'eu-west-1'\nextra = 1", "unknown field `extra`")]
     #[case("environment = 'prod'\nregion = 'eu-west-1'\n[network]\nnat = 'singel'", "`none`, `single`, `per-zone`")]
-    #[case("environment = 'prod'\nregion = 'eu-west-1'\n[network]\nnat = 'singel'", "nat = 'singel'")]
+    #[case("environment = 'prod'\nregion = 'eu-west-1'\n[network]\nnat = 'singel'", "line 4, column 7 (nat)")]
     fn bad_environments_are_named(#[case] text: &str, #[case] part: &str) {
         let error = parse_environment(Path::new("quarterdeck.toml"), text).unwrap_err().to_string();
         assert!(error.contains(part) && error.starts_with("quarterdeck.toml"), "{error}");

@@ -45,7 +45,7 @@ pub struct State {
     /// Figures by server, with when they were read: those of servers that were selected before are kept.
     measured: BTreeMap<String, (Figures, Timestamp)>,
     /// The requests of the last minutes of what is on the screen, while the log is not followed.
-    pub traffic: Remote<Lately>,
+    pub traffic: Remote<Box<Lately>>,
     /// What the read that is under way looks at, and when that was found out.
     attention: Attention,
     looked: Timestamp,
@@ -105,7 +105,7 @@ const SERVERS: &[Column] = &[
     Column::number("P95", 6, 4),
     Column::wide("CAUSE", 16, 1),
 ];
-/// Columns counted from request lines, known only while the log is followed.
+/// Columns counted from request lines, known only where the log is read.
 const COUNTED: std::ops::Range<usize> = 9..12;
 
 const TASKS: &[Column] = &[

@@ -26,8 +26,8 @@ use crate::core::fleet::{Attention, Fleet};
 use crate::core::identity::Identity;
 use crate::core::metrics::{self, Measured};
 use crate::core::operation::Announced;
-use crate::core::requests::{Lately, Watched};
 use crate::core::quarantine::Quarantine;
+use crate::core::requests::{Lately, Watched};
 use crate::core::stack::{Stack, StackDetail, StackRef};
 use crate::core::timeline::{History, Stretch};
 use crate::core::user::UserList;
@@ -312,7 +312,7 @@ reads! {
     /// Figures of the last hour of these servers, and the alarms.
     Measured(Vec<String>) -> Measured: screens.fleet.metrics, every |_| metrics::EVERY;
     /// The requests of the last minutes of these servers, where the log is not followed.
-    Traffic(Watched) -> Lately: screens.fleet.traffic, every fleet::watching;
+    Traffic(Watched) -> Box<Lately>: screens.fleet.traffic, every fleet::watching;
     /// All stacks of the environment.
     Stacks -> Vec<Stack>: screens.stack.remote, every stack::pace;
     /// Resources and events of one stack.

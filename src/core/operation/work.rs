@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::announcement::Announcement;
 use super::fact::{Fact, Facts};
-use super::rescue::By;
 use super::quarantine::ChangeQuarantine;
+use super::rescue::By;
 use super::user::UserChange;
 use crate::core::fleet::Bounds;
 use crate::core::image::{EcrImage, Platform};

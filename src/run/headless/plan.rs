@@ -6,8 +6,8 @@ use super::{Exit, Failure, Output, json, line, progress, written};
 use crate::core::operation::PlanRequest;
 use crate::core::operation::record::Entry;
 use crate::core::plan::{Plan, Risk};
-use crate::run::audit::Audit;
 use crate::core::trial::ServerTrial;
+use crate::run::audit::Audit;
 use crate::run::{Session, operate, planner};
 
 /// Makes a plan, prints it and discards its drafts. Nothing is changed.

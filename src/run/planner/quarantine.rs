@@ -69,6 +69,7 @@ pub(super) async fn change(
         cost: None,
         layout: LAYOUT,
         drafts: Vec::new(),
+        trials: Vec::new(),
     })
 }
 

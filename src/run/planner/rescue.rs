@@ -289,5 +289,6 @@ fn plan(Parts { title, target, changes, warnings, command, confirm }: Parts, int
         cost: None,
         layout: LAYOUT,
         drafts: Vec::new(),
+        trials: Vec::new(),
     }
 }

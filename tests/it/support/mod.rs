@@ -39,8 +39,8 @@ use quarterdeck::core::logs::{Line, TailState};
 use quarterdeck::core::metrics::Measured;
 use quarterdeck::core::operation::{self, Announced, Event};
 use quarterdeck::core::plan::Plan;
-use quarterdeck::core::requests::Lately;
 use quarterdeck::core::quarantine::Quarantine;
+use quarterdeck::core::requests::Lately;
 use quarterdeck::core::stack::{Stack, StackDetail};
 use quarterdeck::core::timeline::History;
 use quarterdeck::core::user::UserList;
@@ -182,7 +182,7 @@ impl World {
             }
             Fetch::Traffic(_) => {
                 let lacks = || CloudError::new(ErrorKind::Unsupported, "logs:FilterLogEvents", "not known here");
-                Answer::Traffic(self.lately.clone().ok_or_else(lacks))
+                Answer::Traffic(self.lately.clone().map(Box::new).ok_or_else(lacks))
             }
             Fetch::Stacks => Answer::Stacks(Ok(self.stacks.clone())),
             Fetch::StackDetail(_) => Answer::StackDetail(Ok(self.detail.clone())),
