@@ -275,6 +275,7 @@ fn a_creation_that_failed_is_explained_by_the_tasks_of_the_service_that_is_gone(
 #[case::broken_and_nobody_asks(Account::broken(), &[], 0)]
 #[case::nothing_there(Account { services: Vec::new(), ..Account::well() }, &["--fail-on", "failed"], 3)]
 #[case::waits_no_longer_than_it_must(Account::well(), &["--wait", "1h"], 0)]
+#[case::looks_at_least_once(Account::well(), &["--wait", "0s"], 0)]
 #[case::waits_in_vain(Account::broken(), &["--wait", "1s"], 1)]
 fn status_tells_by_its_code(#[case] account: Account, #[case] flags: &[&str], #[case] code: i32) {
     let (found, out, err) = run(&account, &[&["status"], flags].concat());

@@ -17,7 +17,7 @@ use crate::stream;
 use crate::token::Caller;
 
 /// Lets requests with a token for this server through, as often as a caller may ask, with their
-/// [`Caller`](crate::Caller) in the extensions.
+/// [`Caller`] in the extensions.
 pub async fn check(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let facts = facts(&request);
     let verified = match bearer(request.headers()) {

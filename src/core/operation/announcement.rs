@@ -196,6 +196,8 @@ impl Announcement {
             "sign-out" => format!("signs {about} out"),
             "disable-user" => format!("disables {about}"),
             "enable-user" => format!("enables {about}"),
+            "quarantine" => format!("keeps {about} out"),
+            "lift-quarantine" => format!("lets {about} in again"),
             other => format!("does {other:?} to {about}"),
         }
     }
@@ -264,6 +266,7 @@ fn parsed(operation: &str, value: &str) -> Option<Announcement> {
         None if about == ENVIRONMENT => About::Environment,
         Some(("server", name)) => About::Server(named(name)?),
         Some(("client", name)) => About::Client(named(name)?),
+        Some(("user", name)) => About::User(named(name)?),
         _ => return None,
     };
     Some(Announcement { operation: operation.to_owned(), verb: named(verb)?, about, since, by: named(by)? })
@@ -318,6 +321,8 @@ mod tests {
     )]
     #[case::a_client_with_spaces(announcement("rotate", About::Client("prod  time/machine ".into()), "a"),
         "2026-01-31T03:00:00Z rotate client/prod  time/machine  a")]
+    #[case::somebody(announcement("sign-out", About::User("anna@example.com".into()), "a"),
+        "2026-01-31T03:00:00Z sign-out user/anna@example.com a")]
     fn a_tag_says_it_and_is_read_back(#[case] announcement: Announcement, #[case] value: &str) {
         assert_eq!(announcement.value(), value);
         assert_eq!(key(ID), "quarterdeck:operation:qd-20260131-030000-89abcdef");
@@ -385,6 +390,9 @@ mod tests {
     #[case("stop", server("time"), -5, "alice stops a task of time for 0s")]
     #[case("deploy", About::Environment, 1_860, "alice deploys prod for 31m00s, unfinished?")]
     #[case("rotate", About::Client("c".into()), 7_200, "alice rotates the secret of client c for 2h00m")]
+    #[case("disable-user", About::User("anna".into()), 3, "alice disables user anna for 3s")]
+    #[case("quarantine", About::Client("c".into()), 3, "alice keeps client c out for 3s")]
+    #[case("lift-quarantine", About::User("anna".into()), 3, "alice lets user anna in again for 3s")]
     #[case("repaint", server("time"), 3, "alice does \"repaint\" to time for 3s")]
     fn it_is_told_in_words(#[case] verb: &str, #[case] about: About, #[case] after: i64, #[case] words: &str) {
         let one = announcement(verb, about, ALICE);

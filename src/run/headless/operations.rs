@@ -93,12 +93,17 @@ pub(super) fn tell_unfinished(session: &Session) {
     }
 }
 
+/// Whether a word names an operation, by its id or the beginning of it. Every id begins with nothing: an empty variable of
+/// a script would name the only one.
+fn names(word: &str, id: &str) -> bool {
+    !word.is_empty() && id.starts_with(word)
+}
+
 /// The unfinished operation with this id, or the beginning of it.
 fn find(session: &Session, id: &str) -> Result<Operation, Failure> {
     let open = unfinished(session)?;
     let known: Vec<String> = open.iter().map(|operation| operation.id().to_owned()).collect();
-    // Every id begins with nothing, so an empty variable of a script would name the only one.
-    let mut found = open.into_iter().filter(|operation| !id.is_empty() && operation.id().starts_with(id));
+    let mut found = open.into_iter().filter(|operation| names(id, operation.id()));
     match (found.next(), found.next()) {
         (Some(operation), None) => Ok(operation),
         (Some(_), Some(_)) => {
@@ -179,4 +184,19 @@ pub(super) async fn go_on(
     };
     drive(session, &mut operation, event, consent).await;
     report(&operation, output, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("qd-20260131-030000-89abcdef", true)]
+    #[case("qd-2026", true)]
+    #[case("89abcdef", false)]
+    #[case("", false)]
+    fn an_operation_is_named_by_its_beginning_and_by_something(#[case] word: &str, #[case] named: bool) {
+        assert_eq!(names(word, "qd-20260131-030000-89abcdef"), named);
+    }
 }
