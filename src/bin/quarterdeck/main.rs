@@ -71,6 +71,8 @@ struct Start {
     audit: Audit,
     /// What was read of task definitions; none without a home directory.
     definitions: Option<Definitions>,
+    /// Where the container engine's words go: nowhere while the terminal is the console's.
+    tell: fn(&str),
     /// Writes the rest of the log when it is dropped.
     _log: Option<WorkerGuard>,
 }
@@ -96,7 +98,7 @@ impl Start {
         let config::Loaded { config, keymap, themes } =
             config::load(global.config.as_deref(), global.theme.as_deref(), &places)?;
         let definitions = places.state.as_deref().map(Definitions::within);
-        Ok(Self { global, config, keymap, themes, audit, definitions, _log: log })
+        Ok(Self { global, config, keymap, themes, audit, definitions, tell: headless::progress, _log: log })
     }
 
     /// Tells what is wrong with the audit. The console does that on its screen.
@@ -147,7 +149,7 @@ async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
             commands::execute(&session, &start.global, command).await
         }
         None => {
-            let start = Start::new(cli.global)?;
+            let start = Start { tell: |_| {}, ..Start::new(cli.global)? };
             if start.global.local {
                 return place_local::console(&start).await;
             }

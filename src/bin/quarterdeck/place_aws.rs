@@ -14,7 +14,6 @@ use quarterdeck::local::Workshop;
 use quarterdeck::run::Session;
 use quarterdeck::run::audit::Audit;
 use quarterdeck::run::definitions::Definitions;
-use quarterdeck::run::headless;
 use quarterdeck::run::places::Places;
 
 use crate::Start;
@@ -48,6 +47,7 @@ pub struct Maker {
     config: Config,
     audit: Audit,
     definitions: Option<Definitions>,
+    tell: fn(&str),
 }
 
 impl Maker {
@@ -57,6 +57,7 @@ impl Maker {
             config: start.config.clone(),
             audit: start.audit.clone(),
             definitions: start.definitions.clone(),
+            tell: start.tell,
         }
     }
 
@@ -160,7 +161,7 @@ impl Maker {
             cloud: Arc::new(cloud),
             context,
             environment: work.file.map(Arc::new),
-            engine: Arc::new(Workshop::new(config::Places::find().state, headless::progress)),
+            engine: Arc::new(Workshop::new(config::Places::find().state, self.tell)),
             overrides: Arc::default(),
             audit: self.audit.clone(),
             trials: !self.global.no_trial,

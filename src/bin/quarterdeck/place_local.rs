@@ -71,7 +71,7 @@ async fn session(start: &Start, running: &Running, show: &mut ProgressFn<'_>) ->
     session.overrides = Arc::new(running.overrides.clone());
     if let Some(engine) = &running.engine {
         // The images of the local cloud are there, and nowhere else.
-        session.engine = Arc::new(Workshop::new(config::Places::find().state, progress).of(engine));
+        session.engine = Arc::new(Workshop::new(config::Places::find().state, start.tell).of(engine));
     }
     Ok(session)
 }
