@@ -118,7 +118,7 @@ def tour() -> None:
 
     keys("3")
     wait("quarterdeck-local-weather")
-    keys("G", "k", "k")
+    keys("G", "k", "k", "k")
     wait("events of quarterdeck-local-platform", "AWS::", without="reading …")
     take("stack")
     keys("4")
@@ -159,9 +159,9 @@ def local(*arguments: str) -> None:
     subprocess.run([BINARY, "local", *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-def healthy() -> None:
-    """Waits until nothing is wrong any more: what was refused a while ago still counts for some minutes."""
-    wait(r"time\s.*healthy", r"weather\s.*healthy", without=r"cause  |degraded|down  ", seconds=600)
+def healthy(server: str) -> None:
+    """Waits until the server is well: what was refused a while ago counts for some minutes."""
+    wait(rf"{server}\s+● healthy", seconds=600)
 
 
 def incidents(only: list[str]) -> None:
@@ -171,7 +171,7 @@ def incidents(only: list[str]) -> None:
         if only and fault not in only:
             continue
         keys("1", "g")
-        healthy()
+        healthy(server)
         local("break", fault, *[server] if server else [])
         if fault == "stack-stuck":
             keys("3")
@@ -197,7 +197,7 @@ def select(server: str) -> None:
 def others() -> None:
     """Pictures of the screens that say what happened, and where the way breaks."""
     keys("5")
-    wait("timeline", "deployment|task", without="reading …")
+    wait("what happened", "deployment|task", without="reading …")
     take("timeline")
     keys("1", "g", "6")
     wait("doctor", r"safe call|tools/call|get_current_time", without="asking|trying", seconds=60)

@@ -69,6 +69,8 @@ async fn session(start: &Start, running: &Running, show: &mut ProgressFn<'_>) ->
     };
     let mut session = Maker::of(start).local(&options, environment).await?;
     session.overrides = Arc::new(running.overrides.clone());
+    // The emulator knows no init containers, so gangway is in its images, and not the server alone would be tried.
+    session.trials = false;
     if let Some(engine) = &running.engine {
         // The images of the local cloud are there, and nowhere else.
         session.engine = Arc::new(Workshop::new(config::Places::find().state, start.tell).of(engine));
