@@ -307,6 +307,11 @@ impl Way<'_> {
         };
         hops.push(hop);
         let Some(keys) = found.and_then(|found| found.keys) else { return };
+        if !may_name(self.url, &keys) {
+            let why = format!("{} is no https URL, and was not asked", sanitise(&keys));
+            let state = State::broken(why, "name the keys by their https URL (RFC 8414 section 2)");
+            return hops.push(Hop { link: Link::Keys, state, millis: None });
+        }
         let hop = match self.ask(Link::Keys, &Ask::get(&keys), None).await {
             Err(hop) => hop,
             Ok((heard, millis)) => Hop { link: Link::Keys, state: judge::keys(&heard, &keys), millis },
@@ -405,7 +410,7 @@ fn are_keys_of(keys: &str, signer: &str) -> bool {
     path(signer).is_some_and(|signer| path(keys) == Some(format!("{signer}/.well-known/jwks.json")))
 }
 
-/// Whether a server may name this issuer: over https, or over what it is reached by itself. What it names is asked from
+/// Whether a server may name this issuer, or its issuer these keys: over https, or over what it is reached by itself. What it names is asked from
 /// the operator's machine, which sees more than strangers may.
 fn may_name(server: &str, issuer: &str) -> bool {
     issuer.starts_with("https://") || (issuer.starts_with("http://") && server.starts_with("http://"))
@@ -480,7 +485,8 @@ impl Way<'_> {
     async fn key(&self, read: &Token, issuers: &[String]) -> State {
         let mut state = State::skipped("the issuer's keys could not be read, so its key was not looked for");
         for issuer in issuers {
-            let Some(url) = self.issuer_metadata(issuer).await.0.and_then(|found| found.keys) else { continue };
+            let found = self.issuer_metadata(issuer).await.0.and_then(|found| found.keys);
+            let Some(url) = found.filter(|keys| may_name(self.url, keys)) else { continue };
             let Ok((heard, _)) = self.ask(Link::Keys, &Ask::get(&url), None).await else { continue };
             if judge::keys(&heard, &url).is_broken() {
                 continue;

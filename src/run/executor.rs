@@ -412,10 +412,6 @@ fn or_no_cluster(fleet: CloudResult<Fleet>) -> CloudResult<Fleet> {
 
 async fn answer(session: &Session, places: &dyn Places, kept: &Kept, read: &Fetch) -> Answer {
     let cloud = &session.cloud;
-    let now = || {
-        let here = jiff::Timestamp::now();
-        here.checked_add(jiff::SignedDuration::from_millis(cloud.ahead())).unwrap_or(here)
-    };
     match read {
         Fetch::Identity => Answer::Identity(cloud.identity().await),
         Fetch::Fleet(attention) => {
@@ -425,8 +421,10 @@ async fn answer(session: &Session, places: &dyn Places, kept: &Kept, read: &Fetc
         Fetch::Announced => Answer::Announced(cloud.announced(&session.context.cluster).await),
         Fetch::Stacks => Answer::Stacks(read::stacks(session).await),
         Fetch::StackDetail(stack) => Answer::StackDetail(cloud.stack_detail(stack).await),
-        Fetch::Measured(servers) => Answer::Measured(metrics::read(session, servers, now()).await),
-        Fetch::Traffic(watched) => Answer::Traffic(Ok(Box::new(kept.watch.read(session, watched, now).await))),
+        Fetch::Measured(servers) => Answer::Measured(metrics::read(session, servers, session.now()).await),
+        Fetch::Traffic(watched) => {
+            Answer::Traffic(Ok(Box::new(kept.watch.read(session, watched, || session.now()).await)))
+        }
         Fetch::History(stretch) => Answer::History(history::read(session, &kept.past, stretch).await),
         Fetch::Clients => Answer::Clients(read::clients(session).await),
         Fetch::Quarantine => Answer::Quarantine(read::quarantine(session).await),

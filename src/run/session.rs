@@ -54,6 +54,12 @@ impl Session {
         })
     }
 
+    /// The time by the clock of AWS, as far as its answers have shown it.
+    pub fn now(&self) -> jiff::Timestamp {
+        let here = jiff::Timestamp::now();
+        here.checked_add(jiff::SignedDuration::from_millis(self.cloud.ahead())).unwrap_or(here)
+    }
+
     /// How a plan that destroys nothing is confirmed: in a protected environment by typing its name.
     pub fn confirm(&self) -> Confirm {
         if self.context.protected { Confirm::Typed(self.context.environment.clone()) } else { Confirm::Yes }

@@ -134,8 +134,6 @@ impl Watch {
             }
             lately.gaps.extend(gaps.into_iter().map(|gap| gap.words));
         }
-        let Lately { until: read, tried, .. } = &mut *lately;
-        [read, tried].into_iter().for_each(|all| all.retain(|_, at| *at >= oldest));
         lately.clone()
     }
 }

@@ -407,7 +407,7 @@ fn requests_are_counted_from_the_log() {
     assert!(text.contains("CLIENT") && text.lines().nth(1).unwrap().contains(" a "), "{text}{err}");
 }
 
-async fn session_at(url: &str, home: &std::path::Path) -> Session {
+pub async fn session_at(url: &str, home: &std::path::Path) -> Session {
     let access = Access {
         region: Some("eu-west-1".into()),
         endpoint: Some(url.to_owned()),

@@ -2,35 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::support::fixtures;
+use crate::causes::session_at;
 use crate::support::scripted::{Reply, Request, Scripted};
-use quarterdeck::aws::{Access, connect};
 use quarterdeck::core::timeline::{History, Kind, Moment, Span, Stretch};
-use quarterdeck::run::audit::Audit;
 use quarterdeck::run::history::{self, Past};
 use quarterdeck::run::{Session, tail::Budget};
 use rstest::rstest;
 use serde_json::{Value, json};
 
 const GROUP: &str = "/aws/events/ecs/containerinsights/quarterdeck-prod/performance";
-
-async fn session(url: &str, home: &std::path::Path) -> Session {
-    let access = Access {
-        region: Some("eu-west-1".into()),
-        endpoint: Some(url.to_owned()),
-        static_credentials: true,
-        ..Access::default()
-    };
-    Session {
-        cloud: Arc::new(connect(&access).await.unwrap()),
-        context: fixtures::context(),
-        environment: None,
-        engine: Arc::new(crate::support::engine::Without),
-        overrides: Arc::default(),
-        audit: Audit::open(home).unwrap(),
-        trials: true,
-    }
-}
 
 /// An account whose stacks are none, with an event log and alarms that a test changes.
 #[derive(Default)]
@@ -126,7 +106,7 @@ impl Desk {
         let home = tempfile::tempdir().unwrap();
         let shared = account.clone();
         let server = Scripted::start(move |request| shared.lock().unwrap().answer(request)).await;
-        let session = session(&server.url, home.path()).await;
+        let session = session_at(&server.url, home.path()).await;
         Self { server, account, session, past: Past::new(Budget::of(1_000.0)), _home: home }
     }
 

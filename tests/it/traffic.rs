@@ -169,4 +169,10 @@ async fn a_log_that_may_not_be_read_is_a_gap_and_the_others_are_read() {
     assert_eq!(lately.until.keys().collect::<Vec<_>>(), ["weather"], "what was not read says nothing");
     let again = watch.read(&session, &watched, Timestamp::now).await;
     assert_eq!((count(&again, "weather"), again.until.len()), (1, 1));
+    // However long it lasts, what was read last stands.
+    aws.state().faults.denied_logs.push("weather".to_owned());
+    let read = again.newest();
+    let later = || Timestamp::now() + jiff::SignedDuration::from_mins(20);
+    let lost = watch.read(&session, &watched, later).await;
+    assert_eq!((lost.newest(), lost.gaps.is_empty()), (read, false), "{:?}", lost.gaps);
 }

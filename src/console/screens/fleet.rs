@@ -514,7 +514,8 @@ pub fn traffic_unread(model: &Model) -> Option<String> {
 
 /// Seconds between two reads of requests: at most one call in a second.
 pub(super) fn watching(model: &Model) -> i64 {
-    let read = model.screens.fleet.traffic.get().map_or(0, |lately| lately.tried.len());
+    let looked_at = &model.screens.fleet.attention;
+    let read = (looked_at.opened.iter().len() + looked_at.seen.len()).min(WATCHED);
     WATCHING.max(i64::try_from(read).unwrap_or(i64::MAX))
 }
 

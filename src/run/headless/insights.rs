@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use super::logs::{instant, now};
+use super::logs::instant;
 use super::sources::of_servers;
 use super::{Exit, Failure, Output, json, line, progress, written};
 use crate::core::logs::insights::{InsightsRequest, InsightsResults, of_streams};
@@ -33,7 +33,7 @@ pub struct InsightsOptions {
 /// When there is no such server, a time cannot be read, or the query fails.
 pub async fn insights(session: &Session, options: &InsightsOptions, output: Output) -> Result<Exit, Failure> {
     let Followed { groups, owners } = of_servers(session, &options.servers).await?;
-    let (now, query) = (now(session), query(&options.query, &groups, &owners));
+    let (now, query) = (session.now(), query(&options.query, &groups, &owners));
     let request = InsightsRequest {
         groups,
         from: instant(&options.since, now)?,

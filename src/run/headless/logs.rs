@@ -6,7 +6,7 @@ use std::mem;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::{Timestamp, Zoned};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval_at};
@@ -100,12 +100,6 @@ pub fn instant(text: &str, now: Timestamp) -> Result<i64, Refusal> {
     at.map(Timestamp::as_millisecond).map_err(|why| Refusal::new(ErrorKind::Invalid, why))
 }
 
-/// The time by AWS's clock, as far as its answers have shown it.
-pub(super) fn now(session: &Session) -> Timestamp {
-    let here = Timestamp::now();
-    here.checked_add(SignedDuration::from_millis(session.cloud.ahead())).unwrap_or(here)
-}
-
 /// Prints log lines until the window ends, the reader goes away or the operator interrupts.
 ///
 /// # Errors
@@ -173,7 +167,7 @@ fn nearest(wanted: &str, mut known: Vec<String>) -> Vec<String> {
 }
 
 pub(super) fn request(session: &Session, options: &LogsOptions, sources: Followed) -> Result<TailRequest, Failure> {
-    let now = now(session);
+    let now = session.now();
     let from = instant(&options.since, now)?;
     let until = options.until.as_deref().map(|until| instant(until, now)).transpose()?;
     if until.is_some_and(|until| until <= from) {

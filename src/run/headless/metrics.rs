@@ -24,7 +24,7 @@ pub async fn metrics(session: &Session, servers: &[String], output: Output) -> R
         return Err(read::no_server(session, unknown).await.into());
     }
     let wanted = if servers.is_empty() { &there } else { servers };
-    let now = super::logs::now(session);
+    let now = session.now();
     let measured = of_cloudwatch::read(session, wanted, now).await?;
     let result = match output {
         Output::Json => print_json(&document(session, &measured, now)),

@@ -78,8 +78,8 @@ pub async fn requests(session: &Session, options: &RequestsOptions, output: Outp
     let sources = sources::sources(session, &of_logs).await?;
     let request = request(session, &of_logs, sources)?;
     let told = |subject: &Subject| subject.sender.as_ref().is_some_and(|sender| sender.client().is_some());
-    let Counted { requests, gaps } = traffic::count(session, request, || super::logs::now(session)).await;
-    let now = super::logs::now(session);
+    let Counted { requests, gaps } = traffic::count(session, request, || session.now()).await;
+    let now = session.now();
     let figures = requests.figures(options.by.into(), options.minutes, now.as_millisecond());
     let names = match figures.iter().any(|(subject, _)| told(subject)) {
         true => traffic::names(session).await,

@@ -120,22 +120,20 @@ async fn wait(session: &Session, server: Option<&str>, limit: Duration) -> bool 
     let mut said = String::new();
     let end = tokio::time::Instant::now() + limit;
     loop {
-        {
-            if let Ok(fleet) = asked(session, server).await {
-                let now = Timestamp::now();
-                let ours = |one: &&Server| server.is_none_or(|name| one.name == name || one.arn == name);
-                let chosen: Vec<&Server> = fleet.servers.iter().filter(ours).collect();
-                let well = |one: &&Server| matches!(verdict(one, now), Verdict::Healthy | Verdict::Stopped);
-                let unreadable = server.is_none() && !fleet.unreadable.is_empty();
-                if !chosen.is_empty() && chosen.iter().all(well) && !unreadable {
-                    return true;
-                }
-                let news = chosen.iter().filter(|one| !well(one)).map(|one| waits_for(one, now));
-                let news = news.collect::<Vec<_>>().join("; ");
-                if !news.is_empty() && news != said {
-                    progress(&news);
-                    said = news;
-                }
+        if let Ok(fleet) = asked(session, server).await {
+            let now = Timestamp::now();
+            let ours = |one: &&Server| server.is_none_or(|name| one.name == name || one.arn == name);
+            let chosen: Vec<&Server> = fleet.servers.iter().filter(ours).collect();
+            let well = |one: &&Server| matches!(verdict(one, now), Verdict::Healthy | Verdict::Stopped);
+            let unreadable = server.is_none() && !fleet.unreadable.is_empty();
+            if !chosen.is_empty() && chosen.iter().all(well) && !unreadable {
+                return true;
+            }
+            let news = chosen.iter().filter(|one| !well(one)).map(|one| waits_for(one, now));
+            let news = news.collect::<Vec<_>>().join("; ");
+            if !news.is_empty() && news != said {
+                progress(&news);
+                said = news;
             }
         }
         let left = end.saturating_duration_since(tokio::time::Instant::now());

@@ -33,7 +33,7 @@ pub struct TimelineOptions {
 /// # Errors
 /// When nothing can be read or written, there is no such server, or the time cannot be read.
 pub async fn timeline(session: &Session, options: &TimelineOptions, output: Output) -> Result<Exit, Failure> {
-    let since = Timestamp::from_millisecond(instant(&options.since, super::logs::now(session))?).unwrap_or_default();
+    let since = Timestamp::from_millisecond(instant(&options.since, session.now())?).unwrap_or_default();
     let server = options.server.as_deref();
     let (fleet, stacks) = match server {
         Some(name) => join!(read::fleet_about(session, name), history::stacks(session, server)),

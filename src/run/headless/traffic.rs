@@ -83,8 +83,8 @@ async fn counted(session: &Session, fleet: &Fleet) -> Result<(BTreeMap<String, V
     if groups.len() > MOST {
         return Err(format!("requests: not read of more than {MOST} servers at once; name one"));
     }
-    let clock = || super::logs::now(session);
-    let from = clock().as_millisecond() - i64::try_from(traffic::LATELY.as_millis()).unwrap_or(i64::MAX);
+    let clock = || session.now();
+    let from = clock().as_millisecond().saturating_sub(traffic::LATELY.as_secs() * 1_000);
     let sources = Followed { groups, owners: Arc::new(owners) };
     let request = TailRequest { sources, from, until: None, pattern: None, follow: Follow::No };
     let Ok(counted) = tokio::time::timeout(PATIENCE, traffic::count(session, request, clock)).await else {
@@ -98,7 +98,7 @@ async fn counted(session: &Session, fleet: &Fleet) -> Result<(BTreeMap<String, V
 /// Reads the figures of the servers, and the environment's alarms. An endpoint without CloudWatch has none.
 async fn measured(session: &Session, fleet: &Fleet) -> Result<Option<Measured>, String> {
     let names: Vec<String> = fleet.servers.iter().map(|server| server.name.clone()).collect();
-    match metrics::read(session, &names, super::logs::now(session)).await {
+    match metrics::read(session, &names, session.now()).await {
         Ok(measured) => Ok(Some(measured)),
         Err(why) if why.kind == ErrorKind::Unsupported => Ok(None),
         Err(why) => Err(format!("figures: {why}")),
