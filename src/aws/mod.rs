@@ -47,7 +47,7 @@ mod write;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -66,6 +66,7 @@ use clients::{Regional, RegionalImages, RegionalLogs, ServiceClients};
 use definitions::Definitions;
 use meter::Meter;
 pub use outside::Prober;
+pub use pacer::Budgets;
 use pacer::Pacer;
 use turns::Turns;
 
@@ -135,7 +136,7 @@ pub struct AwsCloud {
     /// ECR, in any region.
     images: RegionalImages,
     /// The budget of calls.
-    pacer: Pacer,
+    pacer: Arc<Pacer>,
     /// The fleet as it is read in turn.
     turns: Turns,
     /// Where the containers of task definitions log.
@@ -207,7 +208,7 @@ pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<Aw
         timeouts,
         read: ServiceClients::new(&reads, &clients::once(&reads), &meter),
         write: ServiceClients::new(&writes, &writes, &meter),
-        pacer: Pacer::new(endpoint.as_deref().is_none_or(of_aws)),
+        pacer: Arc::new(Pacer::new(endpoint.as_deref().is_none_or(of_aws))),
         turns: Turns::default(),
         logs: RegionalLogs::new(reads.clone(), meter.clone()),
         images: RegionalImages::new(reads.clone(), meter.clone()),
@@ -241,11 +242,19 @@ impl AwsCloud {
         self
     }
 
+    /// The same with the budget of whoever else of these has this profile, region and endpoint.
+    #[must_use]
+    pub fn sharing(mut self, budgets: &Budgets) -> Self {
+        let payer = (self.profile.clone(), self.region.clone(), self.endpoint.clone());
+        self.pacer = budgets.of(payer, || Pacer::new(self.endpoint.as_deref().is_none_or(of_aws)));
+        self
+    }
+
     /// The same within the budgets of AWS, wherever the endpoint is. Without this, an endpoint that is not AWS's has
     /// none until it throttles.
     #[must_use]
     pub fn within_budgets(mut self) -> Self {
-        self.pacer = Pacer::new(true);
+        self.pacer = Arc::new(Pacer::new(true));
         self
     }
 

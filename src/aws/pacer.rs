@@ -1,7 +1,8 @@
 //! The one scheduler that all reads of ECS, Elastic Load Balancing, Application Auto Scaling and CloudWatch share: a lane
 //! for each bucket that AWS keeps, and the attempts of a call.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -65,6 +66,23 @@ tokio::task_local! {
 /// Runs reads with this urgency.
 pub(super) async fn with<F: Future>(urgency: Urgency, reads: F) -> F::Output {
     URGENCY.scope(urgency, Box::pin(reads)).await
+}
+
+/// The budgets of all places in which this process works. AWS counts the calls of an account in a region, whoever makes
+/// them, so places with one profile and region share theirs. That two profiles are of one account is not known here; each
+/// takes half of the rate at most.
+#[derive(Clone, Default)]
+pub struct Budgets(Arc<Mutex<HashMap<Payer, Arc<Pacer>>>>);
+
+/// Whose calls are counted together: profile, region, endpoint.
+pub(super) type Payer = (Option<String>, String, Option<String>);
+
+impl Budgets {
+    /// The one of this payer, made anew for the first that asks.
+    pub(super) fn of(&self, payer: Payer, new: impl FnOnce() -> Pacer) -> Arc<Pacer> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(payer).or_insert_with(|| Arc::new(new())).clone()
+    }
 }
 
 pub(super) struct Pacer {

@@ -7,7 +7,7 @@ use super::model::Model;
 use super::screens::{
     SCREENS, Screen, clients, doctor, everywhere, fleet, insights, logs, requests, stack, timeline, users,
 };
-use super::{browse, dialogs, operations, place, poll};
+use super::{beside, browse, dialogs, operations, place, poll};
 use crate::core::health::Remedy;
 use crate::core::operation::PlanRequest;
 use crate::core::operation::user::UserChange;
@@ -134,6 +134,7 @@ actions! {
     Region "region" global ["ctrl-r"] reads "go to another region" => place::choose_region;
     Cluster "cluster" global [] reads "go to another cluster of this account and region" => place::choose_cluster;
     Environment "environment" global [] reads "go to another environment of this account and region" => place::choose_environment;
+    Pin "pin" global [] reads "keep this place in Fleet beside others, or no longer" => beside::pin;
     SignIn "sign-in" global ["ctrl-l"] reads "sign in again: aws sso login, or aws login" => place::sign_in;
     AwsConsole "aws-console" global ["b"] reads "open the AWS console at the selection" => browse::open;
     Theme "theme" global [] reads "choose other colours" => |model| choose::open(model, Choice::Theme);

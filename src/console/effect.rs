@@ -46,6 +46,8 @@ pub enum Effect {
     Discard(Vec<(StackRef, String)>),
     /// Go to another place, and answer [`Msg::Entered`](super::msg::Msg::Entered) with this id.
     Enter(PlaceId, Destination),
+    /// Make a session with a place whose servers stand in Fleet, too, and answer [`Msg::Joined`](super::msg::Msg::Joined).
+    Join(PlaceId, Destination),
     /// The same in another place than the one that is shown: an operation acts where it was approved.
     Of(PlaceId, Box<Effect>),
     /// Lend the terminal to this program, by which somebody signs in, and answer

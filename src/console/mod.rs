@@ -7,6 +7,7 @@
 #![allow(missing_docs, reason = "what a name says needs no words")]
 
 pub mod action;
+pub mod beside;
 pub mod browse;
 pub mod describe;
 pub mod dialogs;

@@ -2,13 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::action::Action;
 use super::dialogs::Dialog;
 use super::effect::Effect;
 use super::keymap::Key;
 use super::model::Model;
 use super::screens::{Body, Screen, everywhere};
 use super::table::Move;
-use super::update::key;
+use super::update::{act, key};
 
 /// Where the last frame has what can be clicked on. The driver stores it after each frame, as the room that there was.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -88,5 +89,5 @@ fn rows_between(from: u16, to: u16) -> isize {
 }
 
 fn open(model: &mut Model) -> Vec<Effect> {
-    if model.dialogs.is_empty() { everywhere::open(model) } else { key(model, Key::Enter.into()) }
+    if model.dialogs.is_empty() { act(model, Action::Open) } else { key(model, Key::Enter.into()) }
 }

@@ -9,6 +9,7 @@ use super::screens::Answer;
 use crate::core::doctor;
 use crate::core::error::{CloudError, PlanResult, Refusal};
 use crate::core::fleet::Fleet;
+use crate::core::identity::Context;
 use crate::core::logs::insights::InsightsResults;
 use crate::core::logs::tail::Past;
 use crate::core::logs::{Gap, Line, Rate, TailState};
@@ -34,6 +35,8 @@ pub enum Msg {
     Of(PlaceId, Box<Msg>),
     /// A place was reached, or why not.
     Entered(PlaceId, Box<Result<Arrival, Refusal>>),
+    /// There is a session with a place beside this one, or why not.
+    Joined(PlaceId, Box<Result<Context, Refusal>>),
     /// Somebody has signed in again, or why not.
     SignedIn(Result<Renewed, String>),
     /// Data came, or could not be read.

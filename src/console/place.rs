@@ -8,12 +8,15 @@
 
 use std::collections::BTreeMap;
 
+use super::action::Action;
+use super::beside::{self, Errand, Neighbour};
 use super::dialogs::choose::{self, Choice};
 use super::effect::Effect;
 use super::model::Model;
 use super::msg::{Msg, Notice};
 use super::remote::{Ask as _, Remote};
 use super::screens::{Answer, Body, Screen, States, doctor, fleet, insights, logs, remotes};
+use super::table::Row;
 use super::{operations, poll, update};
 use crate::core::destination::{Cluster, Destination, Profile, Target};
 use crate::core::error::{CloudError, Refusal};
@@ -54,6 +57,12 @@ pub struct State {
     bound: BTreeMap<String, PlaceId>,
     /// What was selected in the place before, by screen, until it is known whether it is here, too.
     carried: BTreeMap<Screen, Carried>,
+    /// The places whose servers stand in Fleet beside those of the one that is shown.
+    pub beside: Vec<Neighbour>,
+    /// Whether the place that is shown stays in Fleet when the console goes elsewhere.
+    pub(super) stays: bool,
+    /// What is to be done on arrival, and where.
+    errand: Option<(PlaceId, Errand)>,
     /// Whether the clusters are offered if the one that was asked for is not there: it was not chosen here.
     offers: bool,
     /// Why the credentials are not accepted any more.
@@ -78,6 +87,8 @@ struct Carried {
     names: Vec<String>,
     /// Whether it was open, or its log was shown.
     opened: bool,
+    /// What is to be done with it.
+    action: Option<Action>,
 }
 
 impl State {
@@ -86,9 +97,25 @@ impl State {
         self.shown
     }
 
+    /// A name for a place that no other has.
+    pub(super) fn new_id(&mut self) -> PlaceId {
+        self.newest.0 += 1;
+        self.newest
+    }
+
+    /// What is to be done as soon as the console is where it is going to.
+    pub(super) fn errand(&mut self, errand: Option<Errand>) {
+        self.errand = self.going.as_ref().map(|(id, _)| *id).zip(errand);
+    }
+
     /// Where the console is on its way to.
     pub fn going(&self) -> Option<&Destination> {
         self.going.as_ref().map(|(_, destination)| destination)
+    }
+
+    /// Whether this place stands in Fleet beside the one that is shown.
+    pub fn is_beside(&self, place: PlaceId) -> bool {
+        self.beside.iter().any(|one| one.id() == place)
     }
 
     /// Whether this place is awaited.
@@ -145,8 +172,7 @@ pub fn go(model: &mut Model, destination: Destination) -> Vec<Effect> {
 }
 
 fn enter(model: &mut Model, destination: Destination) -> Vec<Effect> {
-    model.place.newest.0 += 1;
-    let id = model.place.newest;
+    let id = model.place.new_id();
     model.place.going = Some((id, destination.clone()));
     vec![Effect::Enter(id, destination)]
 }
@@ -187,10 +213,18 @@ pub(super) fn entered(model: &mut Model, id: PlaceId, arrival: Result<Arrival, R
     let mut effects = leave(model);
     // A target that was kept on the way to another account or region was not chosen there.
     let kept = destination.target == Destination::here(&model.context).target;
-    let carried = carried(model, &context.environment);
+    let mut carried = carried(model, &context.environment);
+    if let Some((_, Errand { server, action })) = model.place.errand.take_if(|(place, _)| *place == id) {
+        carried.insert(Screen::Fleet, Carried { names: vec![server], opened: action.is_none(), action });
+    }
+    let left = (Destination::here(&model.context), std::mem::take(&mut model.screens.fleet.remote));
+    let known = beside::gone(model, &Destination::here(&context), left);
     model.place.shown = id;
     model.context = context;
     renew(model);
+    if let Some((fleet, at)) = known {
+        model.screens.fleet.remote = Remote::known(fleet, at);
+    }
     (model.place.carried, model.place.offers) = (carried, kept);
     rebind(model);
     let new = unfinished.into_iter().filter(|one| model.operation(one.id()).is_none());
@@ -199,6 +233,10 @@ pub(super) fn entered(model: &mut Model, id: PlaceId, arrival: Result<Arrival, R
     go_on_elsewhere(model);
     if !model.context.chosen() {
         effects.extend(choose_cluster(model));
+    }
+    if !model.screens.fleet.remote.is_empty() {
+        fleet::read(model);
+        effects.extend(settle(model));
     }
     effects
 }
@@ -262,11 +300,11 @@ fn carried(model: &mut Model, environment: &str) -> BTreeMap<Screen, Carried> {
         let Some(name) = name else { continue };
         let there = (!from.is_empty()).then(|| name.replacen(&from, environment, 1));
         let names = there.into_iter().chain([name]).collect();
-        all.insert(screen, Carried { names, opened });
+        all.insert(screen, Carried { names, opened, action: None });
     }
     if model.screen == Screen::Logs || model.screen == Screen::Insights {
         let names = model.screens.logs.store.filter().servers.iter().cloned().collect();
-        all.insert(Screen::Logs, Carried { names, opened: true });
+        all.insert(Screen::Logs, Carried { names, opened: true, action: None });
     }
     all
 }
@@ -295,7 +333,9 @@ fn select(model: &mut Model, screen: Screen, carried: &Carried) -> Vec<Effect> {
     }
     let Body::Table { view, state } = screen.info().body else { return Vec::new() };
     let rows = view(model).rows;
-    let named = |name: &String| rows.iter().find(|row| row.cells.first().is_some_and(|cell| cell.text == *name));
+    let own = |row: &&Row| screen != Screen::Fleet || beside::is_own(&row.key);
+    let called = |row: &Row, name: &String| row.cells.first().is_some_and(|cell| cell.text == *name);
+    let named = |name: &String| rows.iter().filter(own).find(|row| called(row, name));
     let Some(row) = carried.names.iter().find_map(named) else { return Vec::new() };
     // What the operator has selected here meanwhile counts.
     if state(model).touched() {
@@ -305,7 +345,9 @@ fn select(model: &mut Model, screen: Screen, carried: &Carried) -> Vec<Effect> {
     if carried.opened && model.screen == screen {
         return fleet::drill(model, &row.key);
     }
-    Vec::new()
+    // Not over what the operator has opened meanwhile.
+    let free = model.screen == screen && model.dialogs.is_empty();
+    carried.action.filter(|_| free).map(|action| (action.info().run)(model)).unwrap_or_default()
 }
 
 /// Offers the clusters that are there, once, if the one that was brought along is not.
@@ -363,7 +405,10 @@ pub(super) fn received(model: &mut Model, place: PlaceId, msg: Msg) -> Vec<Effec
             model.notify(notice);
             Vec::new()
         }
-        _ => Vec::new(),
+        other => {
+            beside::received(model, place, other);
+            Vec::new()
+        }
     }
 }
 
@@ -432,6 +477,7 @@ pub(super) fn signed_in(model: &mut Model, result: Result<Renewed, String>) -> V
             model.notify(Notice::Good("signed in; reading goes on".into()));
             // The role may be another one.
             model.identity.reset();
+            beside::signed_in(model);
             let mut effects = poll::refresh(model);
             effects.extend(logs::again(model));
             effects

@@ -1,5 +1,6 @@
 //! Decides what is read and when: only what the visible screen needs, more often while it changes.
 
+use super::beside;
 use super::dialogs::Dialog;
 use super::dialogs::choose::Choice;
 use super::effect::Effect;
@@ -29,6 +30,7 @@ pub(super) fn due(model: &mut Model) -> Vec<Effect> {
         }
     }
     effects.extend(fleet::looks_elsewhere(model).map(Effect::Look));
+    effects.extend(beside::due(model));
     effects
 }
 
@@ -63,6 +65,7 @@ fn wanted(model: &mut Model) -> Vec<Fetch> {
 pub fn refresh(model: &mut Model) -> Vec<Effect> {
     model.screens.fleet.anew |= model.screens.fleet.remote.idle();
     remotes(model).into_iter().for_each(|remote| remote.hasten());
+    beside::refresh(model);
     Vec::new()
 }
 

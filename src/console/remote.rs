@@ -46,6 +46,11 @@ const FAILED: Backoff = Backoff::seconds(4, 60);
 const THROTTLED: Backoff = Backoff::seconds(10, 60);
 
 impl<T> Remote<T> {
+    /// A value that was read at this time, and is due.
+    pub fn known(value: T, at: Timestamp) -> Self {
+        Self { value: Some((value, at)), ..Self::default() }
+    }
+
     /// The last good value.
     pub fn get(&self) -> Option<&T> {
         self.value.as_ref().map(|(value, _)| value)

@@ -9,7 +9,7 @@ use super::model::{Model, Prompt, PromptKind, too_small};
 use super::msg::Msg;
 use super::screens::{doctor, everywhere, fleet, insights, logs, requests, timeline};
 use super::table::Move;
-use super::{mouse, operations, place, poll};
+use super::{beside, mouse, operations, place, poll};
 
 /// Takes a message. At the end it begins the reads that are due for the screen then shown.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
@@ -69,6 +69,7 @@ pub(super) fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Unfinished(operations) => operations::unfinished(model, operations),
         Msg::Of(place, msg) => return place::received(model, place, *msg),
         Msg::Entered(place, arrival) => return place::entered(model, place, *arrival),
+        Msg::Joined(place, context) => return beside::joined(model, place, *context),
         Msg::SignedIn(result) => return place::signed_in(model, result),
         Msg::Notice(notice) => model.notify(notice),
         Msg::Calls(calls) => model.calls = calls,
@@ -92,15 +93,20 @@ pub(super) fn key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
         return typed(model, prompt, press);
     }
     match model.keymap.resolve(model.scope(), press) {
-        Some(action) => (action.info().run)(model),
+        Some(action) => act(model, action),
         None => Vec::new(),
     }
+}
+
+/// Carries an action out, where what is selected is.
+pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    beside::act(model, action).unwrap_or_else(|| (action.info().run)(model))
 }
 
 /// Does what a dialog has asked for.
 fn carry_out(model: &mut Model, then: Then) -> Vec<Effect> {
     match then {
-        Then::Act(action) => (action.info().run)(model),
+        Then::Act(action) => act(model, action),
         Then::ServerLogs(server) => logs::follow(model, Some(&server)),
         Then::Choose(choice, name) => dialogs::choose::choose(model, choice, name),
         Then::Plan(request) => operations::plan(model, request),

@@ -77,6 +77,31 @@ impl Target {
     }
 }
 
+/// An environment as an operator names it: `prod`, or `prod@eu-west-1` where it is in another region than the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedEnvironment {
+    pub name: String,
+    pub region: Option<String>,
+}
+
+impl std::str::FromStr for NamedEnvironment {
+    type Err = String;
+
+    fn from_str(given: &str) -> Result<Self, String> {
+        let (name, region) = match given.split_once('@') {
+            None => (given, None),
+            Some((_, region)) if !is_region(region) => {
+                return Err(format!("{region:?} is not formed as the name of an AWS region, such as prod@eu-west-1"));
+            }
+            Some((name, region)) => (name, Some(region.to_owned())),
+        };
+        if name.is_empty() {
+            return Err("it names no environment; say prod, or prod@eu-west-1".to_owned());
+        }
+        Ok(Self { name: name.to_owned(), region })
+    }
+}
+
 /// Where the operator wants to go. It is complete, so that what comes of it does not depend on where the console
 /// is by then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +122,17 @@ impl Destination {
             None => Target::Cluster(context.cluster.clone()),
         });
         Self { profile: context.profile.clone(), region: Some(context.region.clone()), target }
+    }
+}
+
+impl std::fmt::Display for Destination {
+    /// What it is, where and with which profile, as far as that is said.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let target = self.target.as_ref().map(|target| match target {
+            Target::Environment(name) | Target::Cluster(name) => name,
+        });
+        let parts = [target, self.region.as_ref(), self.profile.as_ref()];
+        f.write_str(&parts.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" "))
     }
 }
 
@@ -198,6 +234,23 @@ mod tests {
     #[case("x/../y-1", false)]
     fn a_region_has_words_and_a_number(#[case] text: &str, #[case] good: bool) {
         assert_eq!(is_region(text), good);
+    }
+
+    #[rstest]
+    #[case("prod", Ok(("prod", None)))]
+    #[case("prod@eu-west-1", Ok(("prod", Some("eu-west-1"))))]
+    #[case("", Err("it names no environment"))]
+    #[case("@eu-west-1", Err("it names no environment"))]
+    #[case("prod@", Err("is not formed as the name of an AWS region"))]
+    #[case("prod@ireland", Err("\"ireland\" is not formed"))]
+    #[case("prod@eu-west-1@x", Err("is not formed"))]
+    fn an_environment_may_say_its_region(#[case] given: &str, #[case] expected: Result<(&str, Option<&str>), &str>) {
+        let named: Result<NamedEnvironment, String> = given.parse();
+        match (named, expected) {
+            (Ok(named), Ok((name, region))) => assert_eq!((&*named.name, named.region.as_deref()), (name, region)),
+            (Err(said), Err(part)) => assert!(said.contains(part), "{said}"),
+            (named, expected) => panic!("{named:?}, expected {expected:?}"),
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::signals::{Asked, Signals};
 use super::terminal::{self, Stop, Tty};
 use super::{browser, operate};
 use crate::cloud::{ErrorKind, Outside};
+use crate::console::beside::stand;
 use crate::console::effect::Effect;
 use crate::console::keymap::Keymap;
 use crate::console::model::Model;
@@ -63,6 +64,8 @@ pub struct Opening {
     pub session: Session,
     /// Asks the servers' public addresses.
     pub outside: Arc<dyn Outside>,
+    /// The places whose servers stand in Fleet beside those of the first one.
+    pub beside: Vec<Destination>,
     /// What leads to other places.
     pub places: Arc<dyn Places>,
     /// Which key means what.
@@ -80,7 +83,7 @@ pub struct Opening {
 /// # Errors
 /// When the terminal cannot be taken.
 pub async fn console(opening: Opening) -> std::io::Result<Closed> {
-    let Opening { session, outside, places, keymap, themes, mouse, fields } = opening;
+    let Opening { session, outside, beside, places, keymap, themes, mouse, fields } = opening;
     let ((out, inbox), (arrive, arrivals)) = (mpsc::channel(256), mpsc::channel(4));
     // Before the terminal is taken, or a signal in between would end the program without giving it back.
     let mut signals = Signals::catch()?;
@@ -94,6 +97,7 @@ pub async fn console(opening: Opening) -> std::io::Result<Closed> {
     if !fields.is_empty() {
         model.screens.logs.fields = fields;
     }
+    stand(&mut model, beside);
     let told = warnings(&session.audit);
     let unfinished = session.audit.unfinished(&session.context);
     let first = match unfinished {
@@ -103,7 +107,7 @@ pub async fn console(opening: Opening) -> std::io::Result<Closed> {
     let outbox = Outbox::new(model.place.shown(), out.clone());
     let mut console = Console {
         executor: Executor::new(session, outside.clone(), places.clone(), outbox),
-        before: BTreeMap::new(),
+        others: BTreeMap::new(),
         outside,
         places,
         model,
@@ -154,6 +158,8 @@ fn refusal(error: PlanError) -> Refusal {
 enum Reached {
     /// A place, with what earlier runs left unfinished there.
     Place(PlaceId, Result<(Session, Vec<Operation>), Refusal>),
+    /// A place whose servers stand in Fleet, too.
+    Beside(PlaceId, Result<Session, Refusal>),
     /// The place that is shown, with new credentials, and the account that they are of.
     Again(PlaceId, Result<(Session, String), String>),
 }
@@ -161,8 +167,8 @@ enum Reached {
 struct Console {
     /// Executes what is to be done in the place that is shown.
     executor: Executor,
-    /// Those of places that were left, in which operations go on.
-    before: BTreeMap<PlaceId, Executor>,
+    /// Those of places that were left, in which operations go on, and of those that stand in Fleet, too.
+    others: BTreeMap<PlaceId, Executor>,
     outside: Arc<dyn Outside>,
     places: Arc<dyn Places>,
     model: Model,
@@ -313,13 +319,14 @@ impl Console {
             }
             Effect::Quit => self.model.quitting = true,
             Effect::Enter(place, destination) => self.enter(place, destination),
+            Effect::Join(place, destination) => self.join(place, destination),
             Effect::SignIn(command) => {
                 // Nothing that was asked with the credentials of before is to be answered with others.
                 self.executor.break_off();
                 self.signs_in = Some(command);
             }
             Effect::Browse(url) => self.browse(url),
-            Effect::Of(place, effect) if place != self.model.place.shown() => match self.before.get_mut(&place) {
+            Effect::Of(place, effect) if place != self.model.place.shown() => match self.others.get_mut(&place) {
                 Some(executor) => executor.execute(*effect),
                 None => tracing::warn!(%place, "nothing is known any more of a place where something was to be done"),
             },
@@ -341,6 +348,15 @@ impl Console {
         });
     }
 
+    /// Makes a session with a place whose servers stand in Fleet, too.
+    fn join(&self, place: PlaceId, destination: Destination) {
+        let (places, arrive) = (self.places.clone(), self.arrive.clone());
+        tokio::spawn(async move {
+            let opened = places.open(&destination).await.map_err(refusal);
+            let _ = arrive.send(Reached::Beside(place, opened)).await;
+        });
+    }
+
     /// Works in the place that was reached, unless the operator has gone on to another one meanwhile.
     fn reached(&mut self, reached: Reached) {
         match reached {
@@ -349,12 +365,21 @@ impl Console {
             Reached::Place(place, Ok((session, unfinished))) => {
                 let arrival = Arrival { context: session.context.clone(), unfinished };
                 self.forget();
-                let outbox = Outbox::new(place, self.out.clone());
-                let new = Executor::new(session, self.outside.clone(), self.places.clone(), outbox);
+                let new = self.executor_of(place, session);
                 let mut old = std::mem::replace(&mut self.executor, new);
                 old.break_off();
-                self.before.insert(self.model.place.shown(), old);
+                self.others.insert(self.model.place.shown(), old);
                 self.take(Msg::Entered(place, Box::new(Ok(arrival))));
+            }
+            Reached::Beside(place, _) if !self.model.place.is_beside(place) => {}
+            Reached::Beside(place, Err(refusal)) => self.take(Msg::Joined(place, Box::new(Err(refusal)))),
+            Reached::Beside(place, Ok(session)) => {
+                let context = session.context.clone();
+                let executor = self.executor_of(place, session);
+                if let Some(mut old) = self.others.insert(place, executor) {
+                    old.break_off();
+                }
+                self.take(Msg::Joined(place, Box::new(Ok(context))));
             }
             Reached::Again(place, _) if place != self.model.place.shown() => {}
             Reached::Again(_, Err(why)) => self.take(Msg::SignedIn(Err(why))),
@@ -369,12 +394,25 @@ impl Console {
         }
     }
 
-    /// Lets go of places that were left before, unless an operation of theirs may still want something.
+    fn executor_of(&self, place: PlaceId, session: Session) -> Executor {
+        let outbox = Outbox::new(place, self.out.clone());
+        Executor::new(session, self.outside.clone(), self.places.clone(), outbox)
+    }
+
+    /// Lets go of places that were left before, unless they stand in Fleet, or an operation of theirs may still want
+    /// something.
     fn forget(&mut self) {
         let open = |operation: &&Operation| !matches!(operation.phase, Phase::Ended(_) | Phase::Refused(_));
         let bound = self.model.operations.iter().filter(open).map(|one| self.model.place.of_operation(one.id()));
         let bound: Vec<PlaceId> = bound.collect();
-        self.before.retain(|place, _| bound.contains(place));
+        let place = &self.model.place;
+        self.others.retain(|id, executor| {
+            let kept = bound.contains(id) || place.is_beside(*id);
+            if !kept {
+                executor.break_off();
+            }
+            kept
+        });
     }
 
     /// Lends the terminal to a program by which somebody signs in. What comes meanwhile is taken, so that operations of
@@ -459,7 +497,7 @@ impl Console {
     /// The session of the place where an operation acts.
     fn session_of(&self, id: &str) -> Session {
         let place = self.model.place.of_operation(id);
-        self.before.get(&place).unwrap_or(&self.executor).session().clone()
+        self.others.get(&place).unwrap_or(&self.executor).session().clone()
     }
 
     /// Leaves running operations where they are, and waits until the audit has that on disk. Returns

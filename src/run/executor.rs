@@ -149,7 +149,8 @@ impl Executor {
             }
             Effect::Save(name, text) => self.save(name, text),
             // Those of the console itself.
-            Effect::Copy(_) | Effect::Quit | Effect::Enter(..) | Effect::SignIn(_) | Effect::Browse(_) => {}
+            Effect::Copy(_) | Effect::Quit | Effect::Enter(..) | Effect::Join(..) => {}
+            Effect::SignIn(_) | Effect::Browse(_) => {}
             // It was sent here already.
             Effect::Of(_, effect) => self.execute(*effect),
         }

@@ -7,12 +7,15 @@ use ratatui::text::{Line, Span};
 use super::paint::{self, span};
 use super::theme::Theme;
 use super::{charts, describe, findings, others, table};
+use crate::console::action::Action;
+use crate::console::beside::{self, Neighbour};
 use crate::console::model::Model;
 use crate::console::screens::View;
 use crate::console::screens::fleet::{self, Level, others_unread, server_in, task_in, view};
-use crate::core::finding::{common, running_by_zone};
-use crate::core::fleet::Fleet;
-use crate::core::health::{Gravity, verdict_by};
+use crate::core::finding::{Common, Subject, common, running_by_zone};
+use crate::core::fleet::{Fleet, Server};
+use crate::core::health::{self, Gravity, verdict_by};
+use crate::core::meaning::Meaning;
 use crate::core::text::{age, count};
 
 /// Draws it; the rows of a page.
@@ -52,6 +55,10 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
     let unread = remote.get().map(of).unwrap_or_default();
     let told: Vec<_> = unread.iter().cloned().chain(others_unread(model)).collect();
     let mut lines = describe::trouble(remote, &told, theme, cells);
+    if let Some((neighbour, server)) = beside::selected(model, view) {
+        let (title, of_it) = of_neighbour(model, neighbour, server, theme, cells);
+        return (Line::from(span(title, theme.title())), [lines, of_it].concat());
+    }
     let title = match (&model.screens.fleet.level, server_in(model, view), task_in(model, view)) {
         (Level::Servers, Some(server), _) => {
             let found = fleet::found(model, server, &fleet::failed(model));
@@ -76,15 +83,68 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
     (Line::from(span(title, theme.title())), lines)
 }
 
-/// The cause that explains the other findings, where there is one.
+/// What is said of a row of a place beside this one, and that a key that acts on it goes there first.
+fn of_neighbour(
+    model: &Model,
+    neighbour: &Neighbour,
+    server: Option<&Server>,
+    theme: &Theme,
+    cells: usize,
+) -> (String, Vec<Line<'static>>) {
+    let place = neighbour.destination();
+    let mut lines = Vec::new();
+    let what = match server {
+        Some(server) => {
+            let mut found = health::findings(server, model.now);
+            // What helps may be a key that shows a screen of the place where the console is.
+            found.iter_mut().for_each(|one| one.remedy = None);
+            if found.is_empty() {
+                let word = verdict_by(server, &found, model.now);
+                let text = format!("{} {}: nothing wrong found", word.symbol(), word.word());
+                lines.push(Line::from(span(text, theme.of(word.meaning()))));
+            }
+            lines.extend(findings::lines(model, &found, cells, theme));
+            format!("findings of {} in {place}", server.name)
+        }
+        None => format!("servers of {place}"),
+    };
+    if let Some(why) = neighbour.why() {
+        lines.extend(paint::wrap(&Line::from(span(format!("not read: {why}"), theme.of(Meaning::Warn))), cells, 0));
+    }
+    let enter = model.keymap.keys(Action::Open).into_iter().next().unwrap_or_default();
+    lines.push(Line::from(vec![
+        span(format!("{enter} "), theme.key()),
+        span("goes there, and so does every key that acts on a server", theme.muted()),
+    ]));
+    (what, lines)
+}
+
+/// The cause that explains the other findings, where there is one: of the place that is shown, else of the first one
+/// beside it.
 fn why(model: &Model, theme: &Theme) -> Option<Line<'static>> {
-    let traffic = !model.screens.requests.found.is_empty();
-    let unwell = model.screens.fleet.unwell || traffic || !fleet::failed(model).is_empty();
-    if model.screens.fleet.level != Level::Servers || !unwell {
+    if model.screens.fleet.level != Level::Servers {
         return None;
     }
-    let subjects = fleet::subjects(model);
-    let found = common(&subjects)?;
+    let traffic = !model.screens.requests.found.is_empty();
+    let unwell = model.screens.fleet.unwell || traffic || !fleet::failed(model).is_empty();
+    let own = unwell.then(|| fleet::subjects(model)).unwrap_or_default();
+    if let Some(found) = common(&own) {
+        return Some(why_line(model, &found, None, theme));
+    }
+    let names = beside::names(model).1;
+    model.place.beside.iter().zip(names).filter(|(one, _)| one.unwell()).find_map(|(one, name)| {
+        let servers = one.fleet.get()?.servers.iter();
+        let subjects = servers.map(|server| Subject {
+            server: Some(server.name.as_str()),
+            findings: health::findings(server, model.now),
+        });
+        let subjects: Vec<Subject<'_>> = subjects.collect();
+        Some(why_line(model, &common(&subjects)?, Some(name), theme))
+    })
+}
+
+/// A cause in a line; `elsewhere` is the place beside this one where it is.
+fn why_line(model: &Model, found: &Common<'_>, elsewhere: Option<String>, theme: &Theme) -> Line<'static> {
     let finding = found.finding;
     let whose = match (found.server, found.others) {
         (Some(server), 0) => server.to_owned(),
@@ -94,17 +154,20 @@ fn why(model: &Model, theme: &Theme) -> Option<Line<'static>> {
     };
     let mut spans = vec![
         span(if finding.gravity == Gravity::Fault { "✖ why  " } else { "▲ why  " }, theme.of(fleet::meaning(finding))),
+        span(elsewhere.as_ref().map(|place| format!("in {place}, ")).unwrap_or_default(), theme.title()),
         span(format!("{whose}: "), theme.title()),
     ];
-    // Before the fact, whose end is cut off in a narrow terminal.
-    if let Some(key) = finding.remedy.and_then(|remedy| findings::keys(model, remedy.into())) {
+    // Before the fact, whose end is cut off in a narrow terminal. The key acts where the console is.
+    if elsewhere.is_none()
+        && let Some(key) = finding.remedy.and_then(|remedy| findings::keys(model, remedy.into()))
+    {
         spans.push(span(format!("{key} "), theme.key()));
     }
     spans.push(Span::raw(finding.fact.clone()));
     if found.explains > 0 {
         spans.push(span(format!("  (explains {})", count(found.explains, "other finding")), theme.muted()));
     }
-    Some(Line::from(spans))
+    Line::from(spans)
 }
 
 /// What there is room for besides: where and since when the selected server runs, and its last events.

@@ -10,7 +10,6 @@ use super::theme::Theme;
 use crate::console::action::Action;
 use crate::console::model::Model;
 use crate::console::screens::{Freshness, Screen};
-use crate::core::destination::{Destination, Target};
 use crate::core::meaning::Meaning;
 use crate::core::operation::{Operation, Phase};
 use crate::core::text::{age, count, cut, width};
@@ -67,7 +66,7 @@ fn place(model: &Model, theme: &Theme) -> Vec<Group> {
         groups.push(vec![span("LOCAL", theme.of(Meaning::Accent))]);
     }
     if let Some(going) = model.place.going() {
-        groups.push(vec![span(format!("→ {}", towards(going)), theme.of(Meaning::Warn))]);
+        groups.push(vec![span(format!("→ {going}"), theme.of(Meaning::Warn))]);
     }
     let profile = context.profile.as_ref().map(|profile| named("profile", profile));
     match (&context.identity, model.identity.error()) {
@@ -98,15 +97,6 @@ fn place(model: &Model, theme: &Theme) -> Vec<Group> {
         groups.push(named("version", version));
     }
     groups
-}
-
-/// Where the console is on its way to, in short.
-fn towards(going: &Destination) -> String {
-    let target = going.target.as_ref().map(|target| match target {
-        Target::Environment(name) | Target::Cluster(name) => name.clone(),
-    });
-    let parts = [target, going.region.clone(), going.profile.clone()];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn tabs(model: &Model, theme: &Theme) -> Vec<Group> {

@@ -10,6 +10,7 @@ mod audit;
 mod aws_emulator;
 mod aws_rotation;
 mod aws_wire;
+mod beside;
 mod book;
 mod causes;
 mod colleagues;

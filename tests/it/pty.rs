@@ -254,7 +254,17 @@ fn a_console_beside_a_task_that_panics() {
         });
         let (places, themes) = (Arc::new(OnePlace), vec![Theme::dark(TimeZone::UTC)]);
         let keymap = Keymap::default();
-        run::console(Opening { session, outside, places, keymap, themes, mouse: true, fields: Vec::new() }).await
+        run::console(Opening {
+            session,
+            outside,
+            beside: Vec::new(),
+            places,
+            keymap,
+            themes,
+            mouse: true,
+            fields: Vec::new(),
+        })
+        .await
     });
     std::process::exit(ended.and_then(|closed| closed.exit).map_or(100, |exit| exit as i32));
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use quarterdeck::cloud::ErrorKind;
+use quarterdeck::core::destination::NamedEnvironment;
 use quarterdeck::core::environment::{MAX_TASKS, is_role};
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::operation::PlanRequest;
@@ -50,9 +51,17 @@ pub struct Global {
     /// Leave the local cloud running when the console ends.
     #[arg(long, global = true)]
     pub keep: bool,
-    /// Environment, such as prod.
-    #[arg(short, long, global = true, env = "QUARTERDECK_ENVIRONMENT")]
-    pub environment: Option<String>,
+    /// Environment, such as prod, or prod@eu-west-1 where it is in another region. The console shows several in one
+    /// Fleet, and `status` and `why` tell of several: give it once for each.
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "ENVIRONMENT",
+        value_delimiter = ',',
+        env = "QUARTERDECK_ENVIRONMENT"
+    )]
+    pub environment: Vec<NamedEnvironment>,
     /// ECS cluster, where it was not deployed with quarterdeck.
     #[arg(long, global = true)]
     pub cluster: Option<String>,

@@ -121,6 +121,15 @@ pub async fn execute(session: &Session, global: &Global, command: CloudCommand) 
     Ok(exit)
 }
 
+/// What a command asks that may be asked of several places at once.
+pub fn question(command: &CloudCommand) -> Option<headless::Question<'_>> {
+    match command {
+        CloudCommand::Status(options) => Some(headless::Question::Status(options)),
+        CloudCommand::Why { server } => Some(headless::Question::Why(server.as_deref())),
+        _ => None,
+    }
+}
+
 fn writes(command: &CloudCommand) -> bool {
     match command {
         CloudCommand::Environment(_) | CloudCommand::Server(_) | CloudCommand::Scale(_) => true,

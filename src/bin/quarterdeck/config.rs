@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use quarterdeck::console::keymap::{BadBinding, Keymap};
+use quarterdeck::core::destination::{Destination, Target, is_region};
 use quarterdeck::core::environment::{Environment, InvalidEnvironment};
 use quarterdeck::core::text::sanitise;
 use quarterdeck::ui::theme::{BadTheme, PLAIN, Theme};
@@ -23,6 +24,8 @@ pub struct Config {
     pub region: Option<String>,
     /// Environment, if no `quarterdeck.toml` names it.
     pub environment: Option<String>,
+    /// What stands in one Fleet, and what `status` and `why` tell of, where nothing names one environment or cluster.
+    pub fleet: Vec<Stand>,
     /// Never write.
     pub read_only: bool,
     /// `dark`, `light`, `high-contrast`, `colour-blind`, `terminal`, `none`, or a theme of `themes.toml`.
@@ -33,6 +36,38 @@ pub struct Config {
     pub logs: LogView,
     /// Other keys for actions: name of the action to a key or a list of keys.
     pub keys: BTreeMap<String, Keys>,
+}
+
+/// A place of the Fleet. It names an environment or a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Stood")]
+pub struct Stand(pub Destination);
+
+/// The same as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stood {
+    environment: Option<String>,
+    cluster: Option<String>,
+    region: Option<String>,
+    profile: Option<String>,
+}
+
+impl TryFrom<Stood> for Stand {
+    type Error = String;
+
+    fn try_from(stood: Stood) -> Result<Self, String> {
+        let Stood { environment, cluster, region, profile } = stood;
+        let target = match (environment, cluster) {
+            (Some(name), None) if !name.is_empty() => Target::Environment(name),
+            (None, Some(name)) if !name.is_empty() => Target::of_cluster(&name),
+            _ => return Err("each [[fleet]] names an `environment` or a `cluster`, and not both".to_owned()),
+        };
+        if region.as_deref().is_some_and(|region| !is_region(region)) {
+            return Err("`region` is not formed as the name of an AWS region, such as eu-west-1".to_owned());
+        }
+        Ok(Self(Destination { profile, region, target: Some(target) }))
+    }
 }
 
 /// How the log screen begins.

@@ -23,7 +23,9 @@ use crate::config::Config;
 use crate::failure::ProgramFailure;
 use crate::place_aws::{Cluster, Maker};
 use clap::Parser;
+use futures::future::join_all;
 use quarterdeck::console::keymap::Keymap;
+use quarterdeck::core::destination::Destination;
 use quarterdeck::run::audit::Audit;
 use quarterdeck::run::definitions::Definitions;
 use quarterdeck::run::headless::{self, Exit};
@@ -141,10 +143,18 @@ async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
         Some(Command::Cloud(command)) => {
             let start = Start::new(cli.global)?;
             start.warn();
+            let maker = Maker::of(&start);
+            if let Some(question) = commands::question(&command) {
+                let fleet = maker.fleet()?;
+                if !fleet.is_empty() {
+                    let places = join_all(fleet.iter().map(|place| asked(&maker, place))).await;
+                    return Ok(headless::across(places, question, commands::output(&start.global)).await?);
+                }
+            }
             let session = if start.global.local {
                 place_local::attach(&start).await?
             } else {
-                Maker::of(&start).session(Cluster::Named).await?
+                maker.session(Cluster::Named).await?
             };
             commands::execute(&session, &start.global, command).await
         }
@@ -154,10 +164,19 @@ async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
                 return place_local::console(&start).await;
             }
             let maker = Maker::of(&start);
-            let session = maker.session(Cluster::Offered).await?;
-            console(session, Arc::new(maker), &start).await
+            let mut fleet = maker.fleet()?.into_iter();
+            let session = match fleet.next() {
+                Some(first) => maker.open(&first).await?,
+                None => maker.session(Cluster::Offered).await?,
+            };
+            console(session, fleet.collect(), Arc::new(maker), &start).await
         }
     }
+}
+
+/// The session with one of several places, and its name.
+async fn asked(maker: &Maker, place: &Destination) -> headless::Asked {
+    (place.to_string(), maker.open(place).await.map_err(Into::into))
 }
 
 /// What asks addresses outside of AWS.
@@ -166,7 +185,12 @@ fn outside(global: &Global) -> Result<aws::Prober, ProgramFailure> {
 }
 
 /// Opens the console. Without a terminal that is a usage error.
-async fn console(session: Session, places: Arc<dyn Places>, start: &Start) -> Result<Exit, ProgramFailure> {
+async fn console(
+    session: Session,
+    beside: Vec<Destination>,
+    places: Arc<dyn Places>,
+    start: &Start,
+) -> Result<Exit, ProgramFailure> {
     use std::io::IsTerminal;
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         headless::progress(
@@ -177,6 +201,7 @@ async fn console(session: Session, places: Arc<dyn Places>, start: &Start) -> Re
     let opening = run::Opening {
         session,
         outside: Arc::new(outside(&start.global)?),
+        beside,
         places,
         keymap: start.keymap.clone(),
         themes: start.themes.clone(),

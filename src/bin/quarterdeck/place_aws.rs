@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use quarterdeck::aws;
 use quarterdeck::cloud::{CloudResult, ErrorKind};
-use quarterdeck::core::destination::{Destination, Profile, Target};
+use quarterdeck::core::destination::{Destination, NamedEnvironment, Profile, Target};
 use quarterdeck::core::environment::names::NamedCluster;
 use quarterdeck::core::environment::{Environment, names};
 use quarterdeck::core::error::{PlanError, Refusal};
@@ -47,6 +47,7 @@ pub struct Maker {
     config: Config,
     audit: Audit,
     definitions: Option<Definitions>,
+    budgets: aws::Budgets,
     tell: fn(&str),
 }
 
@@ -57,6 +58,7 @@ impl Maker {
             config: start.config.clone(),
             audit: start.audit.clone(),
             definitions: start.definitions.clone(),
+            budgets: aws::Budgets::default(),
             tell: start.tell,
         }
     }
@@ -67,9 +69,19 @@ impl Maker {
     /// When they contradict each other or say too little, and when AWS's own files cannot be used.
     pub async fn session(&self, missing: Cluster) -> Result<Session, ProgramFailure> {
         let mut environment = config::environment(self.global.file.as_deref())?;
-        if self.global.file.is_none() && self.global.environment.is_some() {
+        let named = self.named()?;
+        if self.global.file.is_none()
+            && let Some(named) = named
+        {
             // The file in this folder may describe another environment than the one that was named.
-            environment = environment.filter(|file| Some(&file.environment) == self.global.environment.as_ref());
+            environment = environment.filter(|file| file.environment == named.name);
+        }
+        let said = named.and_then(|named| named.region.clone());
+        if let (Some(asked), Some(said)) = (&self.global.region, &said)
+            && asked != said
+        {
+            let why = format!("--region says {asked}, and --environment says {said}");
+            return Err(Refusal::new(ErrorKind::Invalid, why).into());
         }
         let cluster: Option<NamedCluster> = self.global.cluster.as_deref().map(str::parse).transpose()?;
         let there = cluster.as_ref().and_then(|cluster| cluster.region.clone());
@@ -79,7 +91,7 @@ impl Maker {
             let why = format!("--region says {asked}, but the cluster's ARN says {there}");
             return Err(Refusal::new(ErrorKind::Invalid, why).into());
         }
-        let region = self.global.region.clone().or(there).or_else(|| self.config.region.clone());
+        let region = self.global.region.clone().or(said).or(there).or_else(|| self.config.region.clone());
         let access = aws::Access {
             profile: self.profile(),
             region: region.or_else(|| environment.as_ref().map(|environment| environment.region.clone())),
@@ -104,8 +116,45 @@ impl Maker {
     /// When the flags contradict the environment's file.
     pub async fn local(&self, access: &aws::Access, environment: Environment) -> Result<Session, ProgramFailure> {
         let cluster: Option<NamedCluster> = self.global.cluster.as_deref().map(str::parse).transpose()?;
+        if self.named()?.is_some_and(|named| named.region.is_some()) {
+            return Err(Refusal::new(ErrorKind::Invalid, "the local cloud has one region; name no other").into());
+        }
         let work = self.work(Some(environment), cluster.map(|cluster| cluster.name), Cluster::Named)?;
         Ok(self.build(access, Work { local: true, ..work }).await?)
+    }
+
+    /// The environment that the command line names, for what works on one.
+    fn named(&self) -> Result<Option<&NamedEnvironment>, Refusal> {
+        match self.global.environment.as_slice() {
+            [] => Ok(None),
+            [one] => Ok(Some(one)),
+            _ => Err(Refusal::new(ErrorKind::Invalid, "it names several environments, and this works on one")
+                .with_hint("the console without --local, `status` and `why` take several")),
+        }
+    }
+
+    /// The places that are to stand in one Fleet: those of the command line, else, where nothing names one environment
+    /// or cluster, those of the configuration. Empty where one place is worked on.
+    ///
+    /// # Errors
+    /// When the environment's file cannot be used.
+    pub fn fleet(&self) -> Result<Vec<Destination>, ProgramFailure> {
+        let (global, config) = (&self.global, &self.config);
+        if global.local || global.cluster.is_some() || global.environment.len() == 1 {
+            return Ok(Vec::new());
+        }
+        let file = config::environment(global.file.as_deref())?;
+        if global.environment.is_empty() {
+            let one = file.is_some() || config.environment.is_some();
+            return Ok(if one { Vec::new() } else { config.fleet.iter().map(|stand| stand.0.clone()).collect() });
+        }
+        let place = |named: &NamedEnvironment| {
+            let described = file.as_ref().filter(|file| file.environment == named.name).map(|file| file.region.clone());
+            let region = named.region.clone().or_else(|| global.region.clone()).or_else(|| config.region.clone());
+            let target = Some(Target::Environment(named.name.clone()));
+            Destination { profile: self.profile(), region: region.or(described), target }
+        };
+        Ok(global.environment.iter().map(place).collect())
     }
 
     /// The profile that flags and files name.
@@ -114,7 +163,7 @@ impl Maker {
     }
 
     fn work(&self, file: Option<Environment>, cluster: Option<String>, missing: Cluster) -> Result<Work, Refusal> {
-        let named = self.global.environment.clone();
+        let named = self.named()?.map(|named| named.name.clone());
         if let (Some(named), Some(file)) = (&named, &file)
             && *named != file.environment
         {
@@ -139,7 +188,7 @@ impl Maker {
 
     /// Builds a session from the cloud, the context and the audit.
     async fn build(&self, access: &aws::Access, work: Work) -> CloudResult<Session> {
-        let mut cloud = aws::connect(access).await?;
+        let mut cloud = aws::connect(access).await?.sharing(&self.budgets);
         if let Some(file) = self.definitions.clone() {
             let before = file.load();
             cloud = cloud.with_definitions(before, Arc::new(move |used| file.save(used)));

@@ -111,7 +111,7 @@ pub async fn console(start: &Start) -> Result<Exit, ProgramFailure> {
         return Ok(exit);
     }
     let calls = tokio::spawn(background_traffic(session.clone(), running.clone()));
-    let result = crate::console(session, Arc::new(OnePlace), start).await;
+    let result = crate::console(session, Vec::new(), Arc::new(OnePlace), start).await;
     calls.abort();
     if !running.started_here || start.global.keep {
         return result;

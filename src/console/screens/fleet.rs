@@ -1,5 +1,7 @@
 //! Fleet: servers, their tasks, their containers, and what is wrong with them.
 
+mod neighbours;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use crate::console::input::Input;
 use crate::console::model::Model;
 use crate::console::remote::{Ask as _, Remote};
 use crate::console::table::{Cell, Column, Row, Table};
-use crate::console::{describe, operations};
+use crate::console::{beside, describe, operations};
 use crate::core::environment::names;
 use crate::core::finding::{
     Seen, Subject, in_order, of_alarms, of_gone, of_metrics, of_server, of_stacks, running_by_zone,
@@ -138,36 +140,35 @@ pub fn view(model: &Model) -> View {
             let unreadable = state.remote.get().map(|fleet| fleet.unreadable.as_slice()).unwrap_or_default();
             let failed = failed(model);
             let rows = servers.iter().map(|server| server_row(model, server, &failed));
-            let rows = rows.chain(unreadable.iter().map(unreadable_row)).collect();
+            let mut rows: Vec<Row> =
+                rows.chain(unreadable.iter().map(|service| unreadable_row(model, service))).collect();
+            let columns = neighbours::columns(model, &mut rows);
             let listing = state.remote.get().is_some_and(|fleet| fleet.listing);
-            (if listing { "servers so far" } else { "servers" }.to_owned(), SERVERS, rows)
+            let so_far = if listing { " so far" } else { "" };
+            let places = match model.place.beside.len() {
+                0 => String::new(),
+                others => format!(" of {} places", others + 1),
+            };
+            (format!("servers{so_far}{places}"), columns, rows)
         }
         Level::Tasks(name) => {
             let tasks = server(model, name).map(Server::known_tasks).unwrap_or_default();
-            (format!("tasks of {name}"), TASKS, tasks.iter().map(|task| task_row(task, now)).collect())
+            (format!("tasks of {name}"), TASKS.to_vec(), tasks.iter().map(|task| task_row(task, now)).collect())
         }
         Level::Containers(name, arn) => {
             let task = task(model, name, arn);
             let short = task.map(Task::short_id).unwrap_or_default();
-            (format!("containers of {name} / {short}"), CONTAINERS, task.map(container_rows).unwrap_or_default())
+            (
+                format!("containers of {name} / {short}"),
+                CONTAINERS.to_vec(),
+                task.map(container_rows).unwrap_or_default(),
+            )
         }
     };
-    let (columns, rows) = without_unknown(model, columns, rows);
     let all = rows.len();
     let rows: Vec<Row> = state.table().arrange(&columns, rows);
     let empty = empty(model, all);
     View { title, columns, selected: state.table().position(&rows), rows, all, empty }
-}
-
-/// Leaves out the columns that are counted from the log, if none is read.
-fn without_unknown(model: &Model, columns: &[Column], mut rows: Vec<Row>) -> (Vec<Column>, Vec<Row>) {
-    let mut columns = columns.to_vec();
-    let (state, followed) = (&model.screens.fleet, model.screens.logs.following());
-    if state.level == Level::Servers && !followed && state.traffic.get().is_none() {
-        columns.drain(COUNTED);
-        rows.iter_mut().for_each(|row| drop(row.cells.drain(COUNTED)));
-    }
-    (columns, rows)
 }
 
 fn empty(model: &Model, all: usize) -> String {
@@ -201,7 +202,18 @@ fn task<'a>(model: &'a Model, server_name: &str, arn: &str) -> Option<&'a Task> 
 
 fn server_row(model: &Model, server: &Server, failed: &[Seen]) -> Row {
     let all = found(model, server, failed);
-    let verdict = verdict_by(server, &all, model.now);
+    let (region, counted) = (&model.context.region, counts(model).then(|| counted(model, &server.name)));
+    Row { key: server.name.clone(), ..row_of(server, &all, region, counted, model.now) }
+}
+
+/// Whether requests are counted, from the log.
+fn counts(model: &Model) -> bool {
+    model.screens.logs.following() || model.screens.fleet.traffic.get().is_some()
+}
+
+/// The row of a server, in whichever place it is.
+fn row_of(server: &Server, all: &[Finding], region: &str, counted: Option<[Cell; 3]>, now: Timestamp) -> Row {
+    let verdict = verdict_by(server, all, now);
     // The first one is the cause, if anything is wrong.
     let cause = all.first().map(|finding| Cell::new(finding.fact.clone(), meaning(finding))).unwrap_or_default();
     let rollout = server.rollout().replace('_', " ");
@@ -215,9 +227,9 @@ fn server_row(model: &Model, server: &Server, failed: &[Seen]) -> Row {
         Cell::plain(server.pending.to_string()),
         Cell::muted(revision(&server.task_definition)),
         Cell::muted(bounds),
-        Cell::muted(zones(model, server)),
+        Cell::muted(zones(region, server)),
     ];
-    cells.extend(counted(model, &server.name));
+    cells.extend(counted.into_iter().flatten());
     cells.push(cause);
     let well = verdict == crate::core::health::Verdict::Healthy && all.is_empty();
     Row { key: server.name.clone(), cells, well }
@@ -330,8 +342,8 @@ pub fn subjects(model: &Model) -> Vec<Subject<'_>> {
 }
 
 /// How many tasks run in each zone: `a2 b1`; `?` where the tasks could not be read. A zone that is none of the region's own has its whole name.
-pub fn zones(model: &Model, server: &Server) -> String {
-    let short = |zone: &str| zone.strip_prefix(&model.context.region).filter(|rest| rest.len() == 1).map(str::to_owned);
+fn zones(region: &str, server: &Server) -> String {
+    let short = |zone: &str| zone.strip_prefix(region).filter(|rest| rest.len() == 1).map(str::to_owned);
     let one = |(zone, tasks): (&str, usize)| match short(zone) {
         Some(letter) => format!("{letter}{tasks}"),
         None => format!("{zone}:{tasks}"),
@@ -343,11 +355,17 @@ pub fn zones(model: &Model, server: &Server) -> String {
 }
 
 /// A service that is there, and of which nothing could be read.
-fn unreadable_row(service: &Unreadable) -> Row {
-    let mut cells = vec![Cell::new(&service.name, Meaning::Accent), Cell::new("? not read", Meaning::Warn)];
-    cells.extend(std::iter::repeat_n(Cell::muted("?"), SERVERS.len() - 3));
-    cells.push(Cell::new(service.why.message.clone(), Meaning::Warn));
-    Row { key: service.name.clone(), cells, well: false }
+fn unreadable_row(model: &Model, service: &Unreadable) -> Row {
+    unread_row(model, &service.name, &service.name, "? not read", &service.why.message)
+}
+
+/// A row of which nothing is known but this.
+fn unread_row(model: &Model, key: &str, name: &str, state: &str, why: &str) -> Row {
+    let columns = if counts(model) { SERVERS.len() } else { SERVERS.len() - COUNTED.len() };
+    let mut cells = vec![Cell::new(name, Meaning::Accent), Cell::new(state, Meaning::Warn)];
+    cells.extend(std::iter::repeat_n(Cell::muted("?"), columns - 3));
+    cells.push(Cell::new(why, Meaning::Warn));
+    Row { key: key.to_owned(), cells, well: false }
 }
 
 /// Requests per second, share of errors and 95th percentile of the last minute, from the log.
@@ -547,9 +565,12 @@ pub fn knows(model: &Model, name: &str) -> bool {
 pub(in crate::console) fn selects(model: &Model) -> bool {
     let state = &model.screens.fleet;
     let plain = state.level == Level::Servers && state.servers.filter.is_empty() && !state.servers.faults_only;
-    match state.remote.get().filter(|fleet| plain && fleet.unreadable.is_empty()) {
+    match state.remote.get().filter(|fleet| plain && fleet.unreadable.is_empty() && model.place.beside.is_empty()) {
         Some(fleet) => !fleet.servers.is_empty(),
-        None => selected_server(model).is_some(),
+        None => {
+            let view = view(model);
+            server_in(model, &view).is_some() || beside::selected(model, &view).is_some()
+        }
     }
 }
 
@@ -619,12 +640,26 @@ pub(in crate::console) fn looks_elsewhere(model: &mut Model) -> Option<Attention
 fn looked_at(model: &Model) -> Attention {
     let (seen, opened) = match &model.screens.fleet.level {
         _ if model.screen != Screen::Fleet => (Vec::new(), None),
-        Level::Servers => (on_screen(&view(model), model.viewport.rows), None),
+        Level::Servers => {
+            let mut keys = rows_on_screen(model);
+            keys.retain(|key| beside::is_own(key));
+            (keys, None)
+        }
         Level::Tasks(server) | Level::Containers(server, _) => (Vec::new(), Some(server.clone())),
     };
     // Neither the Logs screen nor the Timeline shows a target.
     let targets = !matches!(model.screen, Screen::Logs | Screen::Timeline);
     Attention { seen, opened, targets, anew: false }
+}
+
+/// What a read of a neighbour looks at: these rows of its servers.
+pub(in crate::console) fn looks_at(seen: Vec<String>, known: bool) -> Attention {
+    Attention { seen, opened: None, targets: known, anew: false }
+}
+
+/// The keys of the rows of servers that are on the screen, of all places.
+pub(in crate::console) fn rows_on_screen(model: &Model) -> Vec<String> {
+    on_screen(&view(model), model.viewport.rows)
 }
 
 /// The keys of the rows that the table has room for. It keeps the selection in the middle.

@@ -340,6 +340,6 @@ impl Fetch {
 /// Seconds between two reads of what changes slowly.
 const SLOW: i64 = 10;
 /// Seconds between two reads of health.
-const STEADY: i64 = 4;
+pub(super) const STEADY: i64 = 4;
 /// Seconds between two reads while something changes.
-const FAST: i64 = 1;
+pub(super) const FAST: i64 = 1;

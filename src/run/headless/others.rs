@@ -66,13 +66,16 @@ impl Board {
         self.announced.known().map(|all| all.iter().map(line).collect()).unwrap_or_default()
     }
 
+    /// What could not be read.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let unread = self.unread().map(|gap| gap.to_string());
+        let own = self.own.as_ref().err();
+        let own = own.map(|error| format!("which operations are this machine's own was not read: {error}"));
+        unread.into_iter().chain(own).collect()
+    }
+
     /// Warns of what could not be read.
     pub(super) fn warn(&self) {
-        if let Some(gap) = self.unread() {
-            progress(&format!("warning: {gap}"));
-        }
-        if let Err(error) = &self.own {
-            progress(&format!("warning: which operations are this machine's own was not read: {error}"));
-        }
+        self.warnings().iter().for_each(|warning| progress(&format!("warning: {warning}")));
     }
 }

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::operations::tell_unfinished;
 use super::others::Board;
+use super::report::Report;
 use super::traffic::Traffic;
-use super::{Exit, Failure, Output, json as print_json, line, progress, written};
+use super::{Exit, Failure, Output, progress};
 use crate::cloud::CloudResult;
 use crate::core::finding::of_server;
 use crate::core::fleet::{Counted, Fleet, Served, Server, Task, Unreadable};
@@ -55,6 +56,11 @@ const LOOK: Duration = Duration::from_secs(3);
 /// # Errors
 /// When it cannot be read or written, or there is no such server.
 pub async fn status(session: &Session, options: &StatusOptions, output: Output) -> Result<Exit, Failure> {
+    report(session, options).await?.print(output)
+}
+
+/// Finds out what [`status`] prints.
+pub(super) async fn report(session: &Session, options: &StatusOptions) -> Result<Report, Failure> {
     let waited = match options.wait {
         Some(limit) => wait(session, options.server.as_deref(), limit).await,
         None => true,
@@ -70,26 +76,24 @@ pub async fn status(session: &Session, options: &StatusOptions, output: Output) 
     let traffic = Traffic::read(session, &fleet).await;
     let now = Timestamp::now();
     let chosen: Vec<Judged<'_>> = chosen.into_iter().map(|one| Judged::of(session, one, &traffic, now)).collect();
-    let result = match output {
-        Output::Json => print_json(&document(session, &fleet, &board, &chosen, &traffic, now)),
-        Output::Text => line(&[vec![text(session, &chosen, unreadable, now)], board.lines(now)].concat().join("\n")),
-    };
-    written(result)?;
     let unread = match (server, chosen.as_slice()) {
         (Some(_), [one]) => [fleet.unread_of(&one.server.name), fleet.unread_of_all()].concat(),
         _ => fleet.unread(),
     };
-    unread.iter().for_each(|part| progress(&format!("warning: {part}")));
-    traffic.gaps.iter().for_each(|gap| progress(&format!("warning: not read: {gap}")));
-    board.warn();
+    let mut warnings: Vec<String> = unread.iter().map(ToString::to_string).collect();
+    warnings.extend(traffic.gaps.iter().map(|gap| format!("not read: {gap}")));
+    warnings.extend(board.warnings());
     tell_unfinished(session);
     let judged = options.fail_on.or(options.wait.map(|_| FailOn::Failed));
-    Ok(match judged {
+    let exit = match judged {
         Some(_) if chosen.is_empty() && unreadable.is_empty() => Exit::NotFound,
         Some(level) if !waited || !unreadable.is_empty() || chosen.iter().any(|one| one.fails(level)) => Exit::Failed,
         Some(FailOn::Warning) if !unread.is_empty() || !traffic.gaps.is_empty() => Exit::Failed,
         _ => Exit::Done,
-    })
+    };
+    let text = [vec![text(session, &chosen, unreadable, now)], board.lines(now)].concat().join("\n");
+    let document = document(session, &fleet, &board, &chosen, &traffic, now);
+    Ok(Report { text, document, warnings, exit })
 }
 
 /// A server, and what is wrong with it and with its traffic.

@@ -4,8 +4,9 @@ use futures::join;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::report::Report;
 use super::traffic::Traffic;
-use super::{Exit, Failure, Output, json as print_json, line, progress, written};
+use super::{Exit, Failure, Output};
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::environment::names;
 use crate::core::finding::{self, Cause, Finding, Gravity, in_order, of_gone, of_server, of_stacks};
@@ -39,6 +40,11 @@ struct Known {
 /// # Errors
 /// When nothing can be read or written, or there is no such server.
 pub async fn why(session: &Session, server: Option<&str>, output: Output) -> Result<Exit, Failure> {
+    report(session, server).await?.print(output)
+}
+
+/// Finds out what [`why`] prints.
+pub(super) async fn report(session: &Session, server: Option<&str>) -> Result<Report, Failure> {
     let mut known = Known::read(session, server).await?;
     known.traffic = Traffic::read(session, &known.fleet).await;
     known.gaps.append(&mut known.traffic.gaps);
@@ -50,14 +56,13 @@ pub async fn why(session: &Session, server: Option<&str>, output: Output) -> Res
         },
         None => known.all(session, now),
     };
-    let result = match output {
-        Output::Json => print_json(&document(session, &told, &known.gaps, now)),
-        Output::Text => line(&text(&session.context, &told, known.gaps.is_empty(), now)),
-    };
-    written(result)?;
-    known.gaps.iter().for_each(|gap| progress(&format!("warning: not read: {gap}")));
     let wrong = told.iter().any(|one| Cause::of(&one.findings).is_some());
-    Ok(if wrong || !known.gaps.is_empty() { Exit::Failed } else { Exit::Done })
+    Ok(Report {
+        text: text(&session.context, &told, known.gaps.is_empty(), now),
+        document: document(session, &told, &known.gaps, now),
+        warnings: known.gaps.iter().map(|gap| format!("not read: {gap}")).collect(),
+        exit: if wrong || !known.gaps.is_empty() { Exit::Failed } else { Exit::Done },
+    })
 }
 
 impl Known {
