@@ -212,3 +212,20 @@ fn passes(error: &CloudError) -> bool {
     use ErrorKind::{Service, Throttled, TimedOut, Unreachable};
     matches!(error.kind, Service | Throttled | TimedOut | Unreachable)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_with_one_profile_and_region_share_a_budget() {
+        let budgets = Budgets::default();
+        let of = |profile: Option<&str>, region: &str| {
+            budgets.clone().of((profile.map(str::to_owned), region.to_owned(), None), || Pacer::new(true))
+        };
+        let first = of(None, "eu-west-1");
+        assert!(Arc::ptr_eq(&first, &of(None, "eu-west-1")));
+        assert!(!Arc::ptr_eq(&first, &of(None, "us-east-1")));
+        assert!(!Arc::ptr_eq(&first, &of(Some("lab"), "eu-west-1")));
+    }
+}

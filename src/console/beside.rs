@@ -176,7 +176,7 @@ pub(super) fn due(model: &mut Model) -> Vec<Effect> {
     let mut effects = Vec::new();
     // What is looked at takes work to find out, so it is found out for a read that begins.
     let due = |one: &Neighbour| matches!(one.reached, Reached::There) && one.fleet.is_due(now);
-    let seen = model.place.beside.iter().any(due).then(|| fleet::rows_on_screen(model)).unwrap_or_default();
+    let seen = if model.place.beside.iter().any(due) { fleet::rows_on_screen(model) } else { Vec::new() };
     for one in &mut model.place.beside {
         match one.reached {
             Reached::NotYet => {

@@ -127,7 +127,7 @@ fn why(model: &Model, theme: &Theme) -> Option<Line<'static>> {
     }
     let traffic = !model.screens.requests.found.is_empty();
     let unwell = model.screens.fleet.unwell || traffic || !fleet::failed(model).is_empty();
-    let own = unwell.then(|| fleet::subjects(model)).unwrap_or_default();
+    let own = if unwell { fleet::subjects(model) } else { Vec::new() };
     if let Some(found) = common(&own) {
         return Some(why_line(model, &found, None, theme));
     }

@@ -199,3 +199,60 @@ fn a_profile_that_cannot_be_used_is_told_with_file_and_line(#[case] config: &str
         assert!(parts.iter().all(|part| said.contains(part)), "{said}");
     }
 }
+
+/// What the program says: its exit code, stdout and stderr.
+fn said_by(home: &std::path::Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let output = quarterdeck(home, args).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[rstest]
+#[case::status("status")]
+#[case::why("why")]
+fn several_places_are_told_side_by_side_with_their_failures(#[case] command: &str) {
+    let home = tempfile::tempdir().unwrap();
+    let nobody = ["--endpoint-url", "http://127.0.0.1:9", "--region", "eu-west-1"];
+    let (code, out, _) = said_by(home.path(), &[&["-e", "a", "-e", "b@us-east-1"][..], &nobody, &[command]].concat());
+    assert_eq!(code, Some(1));
+    assert!(out.contains("== a eu-west-1\nnot read: ") && out.contains("== b us-east-1\nnot read: "), "{out}");
+    let json = ["--output", "json"];
+    let (code, out, _) = said_by(home.path(), &[&["-e", "a,b"][..], &nobody, &json, &[command]].concat());
+    let document: Value = serde_json::from_str(&out).unwrap();
+    let places: Vec<&Value> = document["places"].as_array().unwrap().iter().collect();
+    assert_eq!(code, Some(1));
+    assert_eq!((&places[0]["place"], &places[1]["place"]), (&"a eu-west-1".into(), &"b eu-west-1".into()));
+    assert!(places.iter().all(|place| place["error"].is_string() && place["answer"].is_null()), "{out}");
+}
+
+#[test]
+fn several_places_of_the_configuration_are_told_where_nothing_names_one() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config/quarterdeck/config.toml");
+    std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+    let text = "[[fleet]]\nenvironment = 'a'\nregion = 'eu-west-1'\n[[fleet]]\ncluster = 'b'\nregion = 'us-east-1'\n";
+    std::fs::write(&config, text).unwrap();
+    let nobody = ["--endpoint-url", "http://127.0.0.1:9"];
+    let (_, out, _) = said_by(home.path(), &[&nobody[..], &["status"]].concat());
+    assert!(out.contains("== a eu-west-1\n") && out.contains("== b us-east-1\n"), "{out}");
+    // Whoever names one means that one.
+    let one = ["-e", "c", "--region", "eu-west-1", "status"];
+    let (code, out, said) = said_by(home.path(), &[&nobody[..], &one].concat());
+    assert_eq!((code, out.as_str()), (Some(1), ""), "{said}");
+    // What writes works on one place, and takes none from a list.
+    let (code, _, said) = said_by(home.path(), &[&nobody[..], &["deploy", "--region", "eu-west-1"]].concat());
+    assert_eq!(code, Some(2));
+    assert!(said.contains("nothing says which environment to work on"), "{said}");
+}
+
+#[rstest]
+#[case(&["-e", "a", "-e", "b", "scale", "x", "2"], "it names several environments, and this works on one")]
+#[case(&["-e", "a", "-e", "b", "deploy"], "it names several environments, and this works on one")]
+#[case(&["-e", "a@eu-west-1", "--region", "us-east-1", "status"], "--region says us-east-1, and --environment says eu-west-1")]
+#[case(&["-e", "a@ireland", "status"], "\"ireland\" is not formed as the name of an AWS region")]
+fn what_works_on_one_place_takes_no_several(#[case] args: &[&str], #[case] why: &str) {
+    let home = tempfile::tempdir().unwrap();
+    let (code, out, said) = said_by(home.path(), args);
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{said}");
+    assert!(said.contains(why), "{said}");
+}

@@ -196,7 +196,8 @@ fn configuration() -> String {
     );
     user.section(&mut page, "Config", "");
     page.push_str(
-        "\n```toml\nread_only = true\ntheme = \"light\"\n\n[logs]\nfields = [\"tool\", \"status\"]\n\n[keys]\nrefresh = \
+        "\n```toml\nread_only = true\ntheme = \"light\"\n\n[[fleet]]\nenvironment = \"prod\"\nregion = \"eu-west-1\"\n\n[[fleet]]\nenvironment = \"staging\"\nprofile = \
+         \"lab\"\n\n[logs]\nfields = [\"tool\", \"status\"]\n\n[keys]\nrefresh = \
          [\"r\", \"f5\"]\nscale = \"A\"                # a write must be a capital letter\n```\n",
     );
     page.push_str(

@@ -38,35 +38,36 @@ pub struct Config {
     pub keys: BTreeMap<String, Keys>,
 }
 
-/// A place of the Fleet. It names an environment or a cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Stood")]
-pub struct Stand(pub Destination);
-
-/// The same as it is written.
-#[derive(Debug, Deserialize)]
+/// A place of the Fleet: an environment or a cluster, one of both.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stood {
-    environment: Option<String>,
-    cluster: Option<String>,
-    region: Option<String>,
-    profile: Option<String>,
+pub struct Stand {
+    /// Environment, deployed with quarterdeck.
+    pub environment: Option<String>,
+    /// ECS cluster, where it was not deployed with quarterdeck.
+    pub cluster: Option<String>,
+    /// AWS region; else the profile's.
+    pub region: Option<String>,
+    /// AWS profile; else the standard chain of credentials.
+    pub profile: Option<String>,
 }
 
-impl TryFrom<Stood> for Stand {
-    type Error = String;
-
-    fn try_from(stood: Stood) -> Result<Self, String> {
-        let Stood { environment, cluster, region, profile } = stood;
-        let target = match (environment, cluster) {
-            (Some(name), None) if !name.is_empty() => Target::Environment(name),
-            (None, Some(name)) if !name.is_empty() => Target::of_cluster(&name),
-            _ => return Err("each [[fleet]] names an `environment` or a `cluster`, and not both".to_owned()),
+impl Stand {
+    /// Where that is.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words that name its keys.
+    pub fn destination(&self) -> Result<Destination, &'static str> {
+        let Self { environment, cluster, region, profile } = self.clone();
+        let target = match (environment.filter(|name| !name.is_empty()), cluster.filter(|name| !name.is_empty())) {
+            (Some(name), None) => Target::Environment(name),
+            (None, Some(name)) => Target::of_cluster(&name),
+            (None, None) | (Some(_), Some(_)) => return Err("it names either an `environment` or a `cluster`"),
         };
         if region.as_deref().is_some_and(|region| !is_region(region)) {
-            return Err("`region` is not formed as the name of an AWS region, such as eu-west-1".to_owned());
+            return Err("`region` is not formed as the name of an AWS region, such as eu-west-1");
         }
-        Ok(Self(Destination { profile, region, target: Some(target) }))
+        Ok(Destination { profile, region, target: Some(target) })
     }
 }
 
@@ -100,6 +101,8 @@ pub enum ConfigError {
     Environment { path: PathBuf, error: InvalidEnvironment },
     #[error("{said}: there is no theme {name:?}; there are {known}")]
     Theme { said: String, name: String, known: String },
+    #[error("{path}: fleet, entry {entry}: {why}", path = path.display())]
+    Fleet { path: PathBuf, entry: usize, why: &'static str },
     #[error("{path}: {error}", path = path.display())]
     Themes { path: PathBuf, error: BadTheme },
     #[error("{path}: {error}", path = path.display())]
@@ -276,6 +279,9 @@ fn themes(path: &Path) -> Result<Vec<Theme>, ConfigError> {
 
 fn configuration(path: &Path) -> Result<(Config, Keymap), ConfigError> {
     let config: Config = parse(path, &read(path)?)?;
+    for (index, stand) in config.fleet.iter().enumerate() {
+        stand.destination().map_err(|why| ConfigError::Fleet { path: path.to_owned(), entry: index + 1, why })?;
+    }
     let list = |keys: &Keys| match keys {
         Keys::One(key) => vec![key.clone()],
         Keys::Many(keys) => keys.clone(),
@@ -336,6 +342,10 @@ mod tests {
     #[case("theme = 'drak'", "theme: there is no theme \"drak\"; there are dark, light, high-contrast")]
     #[case("read_only = 'yes'", "expected a boolean")]
     #[case("[logs]\nfield = ['tool']", "unknown field `field`")]
+    #[case("[[fleet]]\nenvironment = 'a'\n[[fleet]]\nregion = 'eu-west-1'", "fleet, entry 2: it names either an")]
+    #[case("[[fleet]]\nenvironment = 'a'\ncluster = 'b'", "fleet, entry 1: it names either an")]
+    #[case("[[fleet]]\ncluster = 'b'\nregion = 'ireland'", "fleet, entry 1: `region` is not formed")]
+    #[case("[[fleet]]\ncluster = 'b'\nregoin = 'ireland'", "unknown field `regoin`")]
     fn bad_configurations_are_named(#[case] text: &str, #[case] part: &str) {
         let error = load_text(text).unwrap_err();
         assert!(error.contains(part), "{error}");

@@ -146,7 +146,12 @@ impl Maker {
         let file = config::environment(global.file.as_deref())?;
         if global.environment.is_empty() {
             let one = file.is_some() || config.environment.is_some();
-            return Ok(if one { Vec::new() } else { config.fleet.iter().map(|stand| stand.0.clone()).collect() });
+            // Each entry was looked at when the file was read.
+            return Ok(if one {
+                Vec::new()
+            } else {
+                config.fleet.iter().filter_map(|stand| stand.destination().ok()).collect()
+            });
         }
         let place = |named: &NamedEnvironment| {
             let described = file.as_ref().filter(|file| file.environment == named.name).map(|file| file.region.clone());
