@@ -128,11 +128,7 @@ async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
             }
             let start = Start::new(cli.global)?;
             start.warn();
-            let session = if start.global.local {
-                place_local::attach(&start).await?
-            } else {
-                Maker::of(&start).session(Cluster::Named).await?
-            };
+            let session = session(&start).await?;
             Ok(headless::doctor(Some(&session), &outside, &options, output).await?)
         }
         Some(Command::Cloud(CloudCommand::Audit)) => {
@@ -143,20 +139,7 @@ async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
         Some(Command::Cloud(command)) => {
             let start = Start::new(cli.global)?;
             start.warn();
-            let maker = Maker::of(&start);
-            if let Some(question) = commands::question(&command) {
-                let fleet = maker.fleet()?;
-                if !fleet.is_empty() {
-                    let places = join_all(fleet.iter().map(|place| asked(&maker, place))).await;
-                    return Ok(headless::across(places, question, commands::output(&start.global)).await?);
-                }
-            }
-            let session = if start.global.local {
-                place_local::attach(&start).await?
-            } else {
-                maker.session(Cluster::Named).await?
-            };
-            commands::execute(&session, &start.global, command).await
+            on_cloud(&start, command).await
         }
         None => {
             let start = Start { tell: |_| {}, ..Start::new(cli.global)? };
@@ -171,6 +154,28 @@ async fn run(cli: Cli) -> Result<Exit, ProgramFailure> {
             };
             console(session, fleet.collect(), Arc::new(maker), &start).await
         }
+    }
+}
+
+/// Carries out a command in the place that flags and files name, or in several.
+async fn on_cloud(start: &Start, command: CloudCommand) -> Result<Exit, ProgramFailure> {
+    if let Some(question) = commands::question(&command) {
+        let maker = Maker::of(start);
+        let fleet = maker.fleet()?;
+        if !fleet.is_empty() {
+            let places = join_all(fleet.iter().map(|place| asked(&maker, place))).await;
+            return Ok(headless::across(places, question, commands::output(&start.global)).await?);
+        }
+    }
+    commands::execute(&session(start).await?, &start.global, command).await
+}
+
+/// The session with the place that flags and files name.
+async fn session(start: &Start) -> Result<Session, ProgramFailure> {
+    if start.global.local {
+        place_local::attach(start).await
+    } else {
+        Maker::of(start).session(Cluster::Named).await
     }
 }
 
