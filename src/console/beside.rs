@@ -28,6 +28,8 @@ pub struct Neighbour {
     /// As it was named; complete once the place is reached.
     destination: Destination,
     reached: Reached,
+    /// Where its rows stand among those of the others.
+    rank: u32,
     /// Its servers.
     pub fleet: Remote<Fleet>,
     /// Whether anything was wrong when it was last read.
@@ -44,8 +46,8 @@ enum Reached {
 }
 
 impl Neighbour {
-    pub(super) fn new(id: PlaceId, destination: Destination) -> Self {
-        Self { id, destination, reached: Reached::NotYet, fleet: Remote::default(), unwell: false }
+    fn new(id: PlaceId, destination: Destination, rank: u32) -> Self {
+        Self { id, destination, reached: Reached::NotYet, rank, fleet: Remote::default(), unwell: false }
     }
 
     /// Its name in the list of those that can be reached.
@@ -66,6 +68,11 @@ impl Neighbour {
             (_, None) => return None,
         };
         Some(hint.as_ref().map_or_else(|| why.clone(), |hint| format!("{why} — {hint}")))
+    }
+
+    /// Where its rows stand among those of the others.
+    pub fn rank(&self) -> u32 {
+        self.rank
     }
 
     /// Its region, as far as it is known.
@@ -146,9 +153,9 @@ pub fn names(model: &Model) -> (String, Vec<String>) {
 /// Lets these stand in Fleet, beside the place that is shown, from the start.
 pub fn stand(model: &mut Model, destinations: Vec<Destination>) {
     model.place.stays = !destinations.is_empty();
-    for destination in destinations {
+    for (rank, destination) in (1..).zip(destinations) {
         let id = model.place.new_id();
-        model.place.beside.push(Neighbour::new(id, destination));
+        model.place.beside.push(Neighbour::new(id, destination, rank));
     }
 }
 
@@ -292,14 +299,16 @@ pub(super) fn gone(
     }
     if std::mem::take(&mut model.place.stays) {
         let id = model.place.new_id();
-        let mut one = Neighbour::new(id, left.0);
+        let mut one = Neighbour::new(id, left.0, model.place.rank);
         one.fleet = left.1;
         // Nobody waits for what was asked for from there.
         one.fleet.abandon();
         model.place.beside.push(one);
     }
+    // A place that is new here stands last.
+    model.place.rank = model.place.beside.iter().map(|one| one.rank + 1).max().unwrap_or(0);
     let index = model.place.beside.iter().position(|one| one.destination == *destination)?;
-    let known = model.place.beside.remove(index).fleet;
-    model.place.stays = true;
+    let Neighbour { fleet: known, rank, .. } = model.place.beside.remove(index);
+    (model.place.stays, model.place.rank) = (true, rank);
     known.get().cloned().zip(known.read_at())
 }

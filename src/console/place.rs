@@ -61,6 +61,8 @@ pub struct State {
     pub beside: Vec<Neighbour>,
     /// Whether the place that is shown stays in Fleet when the console goes elsewhere.
     pub(super) stays: bool,
+    /// Where its rows stand in Fleet among those of the others.
+    pub(super) rank: u32,
     /// What is to be done on arrival, and where.
     errand: Option<(PlaceId, Errand)>,
     /// Whether the clusters are offered if the one that was asked for is not there: it was not chosen here.

@@ -279,26 +279,41 @@ fn an_errand_is_dropped_where_the_operator_does_something_else_meanwhile() {
 
 #[test]
 fn the_place_that_was_left_stands_in_the_fleet_with_what_was_read_of_it() {
-    let mut several = Several::new(&["staging"]);
-    several.join("staging");
-    several.answer("staging", Ok(fleet_of("staging")));
-    several.select("staging", "own-staging");
+    let mut several = Several::new(&["alpha"]);
+    several.join("alpha");
+    several.answer("alpha", Ok(fleet_of("alpha")));
+    several.select("alpha", "own-alpha");
     let effects = several.keys("<enter>");
     // What is shown at once is what was known, though nothing is answered there yet.
     several.console.answers = false;
     several.enter(&effects);
-    assert_eq!(fleet::opened(&several.console.model), Some("own-staging"));
+    assert_eq!(fleet::opened(&several.console.model), Some("own-alpha"));
     several.keys("<esc>");
     let rows = several.rows();
     let places: Vec<(&str, &str)> = rows.iter().map(|row| (row[0].as_str(), row[1].as_str())).collect();
     assert_eq!(
         places,
-        [("prod", "time"), ("prod", "own-prod"), ("staging", "time"), ("staging", "own-staging")],
+        [("prod", "time"), ("prod", "own-prod"), ("alpha", "time"), ("alpha", "own-alpha")],
         "in the same order as before"
     );
     several.join("prod");
     several.tick(5);
     assert!(several.begun.contains_key(&several.id("prod")), "and it is read on");
+}
+
+#[test]
+fn a_place_without_servers_has_a_row_wherever_the_console_is() {
+    let mut several = Several::new(&["staging"]);
+    several.join("staging");
+    several.answer("staging", Ok(Fleet { no_cluster: true, ..Fleet::default() }));
+    let nothing = ["staging", "", "no cluster", "nothing is deployed there"].map(str::to_owned);
+    assert!(several.rows().contains(&nothing), "{:?}", several.rows());
+    several.console.world.fleet = Fleet::default();
+    several.keys("r");
+    several.tick(1);
+    let own = ["prod", "", "no server", "none is deployed there"].map(str::to_owned);
+    assert_eq!(several.rows(), [own, nothing]);
+    assert!(several.keys("T").is_empty() && several.console.toast().contains("no server"), "there is none to restart");
 }
 
 #[test]

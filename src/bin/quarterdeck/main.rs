@@ -172,11 +172,7 @@ async fn on_cloud(start: &Start, command: CloudCommand) -> Result<Exit, ProgramF
 
 /// The session with the place that flags and files name.
 async fn session(start: &Start) -> Result<Session, ProgramFailure> {
-    if start.global.local {
-        place_local::attach(start).await
-    } else {
-        Maker::of(start).session(Cluster::Named).await
-    }
+    if start.global.local { place_local::attach(start).await } else { Maker::of(start).session(Cluster::Named).await }
 }
 
 /// The session with one of several places, and its name.

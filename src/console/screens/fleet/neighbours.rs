@@ -3,8 +3,9 @@
 use super::{COUNTED, SERVERS, counts, row_of, unread_row};
 use crate::console::beside::{self, Neighbour};
 use crate::console::model::Model;
+use crate::console::remote::Remote;
 use crate::console::table::{Cell, Column, Row};
-use crate::core::fleet::Server;
+use crate::core::fleet::{Fleet, Server, Unreadable};
 use crate::core::health::findings;
 use crate::core::meaning::Meaning;
 use crate::core::text::age;
@@ -14,8 +15,8 @@ const PLACE: Column = Column::text("PLACE", 8, 0);
 /// What is older than this, in seconds, is told to be old: as old as a row of a large fleet may be.
 const OLD: i64 = 30;
 
-/// The columns of the servers, and the rows of neighbours beside those of the place that is shown. All are sorted by their
-/// place, so that they stay where they are when the console goes from one to another.
+/// The columns of the servers, and the rows of neighbours beside those of the place that is shown. All stand in the order in
+/// which the places were named, and stay there when the console goes from one to another.
 pub(super) fn columns(model: &Model, rows: &mut Vec<Row>) -> Vec<Column> {
     let mut columns = SERVERS.to_vec();
     if !counts(model) {
@@ -26,12 +27,18 @@ pub(super) fn columns(model: &Model, rows: &mut Vec<Row>) -> Vec<Column> {
     }
     columns.insert(1, PLACE);
     let (own, names) = beside::names(model);
-    let mut all: Vec<(String, Vec<Row>)> = vec![(own, std::mem::take(rows))];
-    for (neighbour, name) in model.place.beside.iter().zip(names) {
-        all.push((name, of(model, neighbour)));
+    if rows.is_empty() {
+        let remote = &model.screens.fleet.remote;
+        // How old it is, and why, the header says.
+        let why = remote.error().filter(|_| remote.get().is_none()).map(|error| error.message.clone());
+        rows.extend(of_all(model, "", remote, why));
     }
-    all.sort_by(|(a, _), (b, _)| a.cmp(b));
-    for (name, of_place) in all {
+    let mut all = vec![(model.place.rank, own, std::mem::take(rows))];
+    for (neighbour, name) in model.place.beside.iter().zip(names) {
+        all.push((neighbour.rank(), name, of(model, neighbour)));
+    }
+    all.sort_by_key(|(rank, ..)| *rank);
+    for (_, name, of_place) in all {
         rows.extend(of_place.into_iter().map(|mut row| {
             row.cells.insert(1, Cell::muted(&name));
             row
@@ -49,33 +56,46 @@ fn of(model: &Model, neighbour: &Neighbour) -> Vec<Row> {
         let row = row_of(server, &findings(server, now), neighbour.region(), counted, now);
         Row { key: neighbour.key(&server.name), ..row }
     };
-    let unread = |name: &str, state: &str, why: &str| unread_row(model, &neighbour.key(name), name, state, why);
+    let unreadable =
+        |one: &Unreadable| unread_row(model, &neighbour.key(&one.name), &one.name, "? not read", &one.why.message);
     let mut rows = Vec::new();
     if let Some(fleet) = neighbour.fleet.get() {
         rows.extend(fleet.servers.iter().map(row));
-        rows.extend(fleet.unreadable.iter().map(|one| unread(&one.name, "? not read", &one.why.message)));
+        rows.extend(fleet.unreadable.iter().map(unreadable));
+    }
+    rows.extend(of_all(model, &neighbour.key(""), &neighbour.fleet, neighbour.why()));
+    rows
+}
+
+/// The rows that stand for a place itself: that nothing is there, or what is not known of its servers.
+fn of_all(model: &Model, key: &str, fleet: &Remote<Fleet>, why: Option<String>) -> Vec<Row> {
+    let unread = |state: &str, why: &str| unread_row(model, key, "", state, why);
+    let mut rows = Vec::new();
+    if let Some(fleet) = fleet.get() {
         if fleet.no_cluster {
-            rows.push(unread("", "no cluster", "nothing is deployed there"));
+            rows.push(unread("no cluster", "nothing is deployed there"));
+        } else if fleet.servers.is_empty() && fleet.unreadable.is_empty() {
+            rows.push(unread("no server", "none is deployed there"));
         }
     }
-    let old = neighbour.fleet.read_at().map(|at| now.duration_since(at));
+    let old = fleet.read_at().map(|at| model.now.duration_since(at));
     let stale = old.is_some_and(|old| old.as_secs() >= OLD);
-    let since = neighbour.fleet.read_at().map(|at| age(now, at));
-    match (neighbour.why(), since) {
-        (Some(why), Some(since)) => rows.push(unread("", &format!("stale {since}"), &why)),
-        (Some(why), None) => rows.push(unread("", "? not read", &why)),
-        (None, Some(since)) if stale => rows.push(unread("", &format!("stale {since}"), "no answer yet")),
-        (None, None) => rows.push(Row {
-            cells: vec![Cell::default(), Cell::new("reading …", Meaning::Muted)]
-                .into_iter()
-                .chain(std::iter::repeat_n(Cell::default(), cells(model) - 2))
-                .collect(),
-            key: neighbour.key(""),
-            well: true,
-        }),
+    let since = fleet.read_at().map(|at| age(model.now, at));
+    match (why, since) {
+        (Some(why), Some(since)) => rows.push(unread(&format!("stale {since}"), &why)),
+        (Some(why), None) => rows.push(unread("? not read", &why)),
+        (None, Some(since)) if stale => rows.push(unread(&format!("stale {since}"), "no answer yet")),
+        (None, None) => rows.push(reading(model, key)),
         (None, Some(_)) => {}
     }
     rows
+}
+
+/// The row of a place of which nothing is known yet.
+fn reading(model: &Model, key: &str) -> Row {
+    let mut cells = vec![Cell::default(); cells(model)];
+    cells[1] = Cell::new("reading …", Meaning::Muted);
+    Row { key: key.to_owned(), cells, well: true }
 }
 
 /// Cells of a row, without the one that names the place.
