@@ -10,7 +10,7 @@ use quarterdeck::console::effect::Effect;
 use quarterdeck::console::keymap::Keymap;
 use quarterdeck::console::model::Model;
 use quarterdeck::console::msg::Msg;
-use quarterdeck::console::place::{Arrival, PlaceId};
+use quarterdeck::console::place::{Arrival, PlaceId, Renewed};
 use quarterdeck::console::screens::{Answer, Fetch, Screen, fleet};
 use quarterdeck::console::update::update;
 use quarterdeck::core::destination::{Destination, Target};
@@ -219,6 +219,23 @@ fn others_are_read_only_while_their_rows_are_shown() {
     assert!(several.begun.is_empty(), "in a server");
     several.keys("<esc>");
     assert_eq!(several.begun.len(), 1);
+}
+
+#[test]
+fn whoever_signs_in_again_reaches_those_anew_that_wanted_it() {
+    let mut several = Several::new(&["staging", "test"]);
+    several.join("staging");
+    several.join("test");
+    let expired = CloudError::new(ErrorKind::Expired, "ecs:ListServices", "The security token is expired");
+    several.answer("staging", Err(expired));
+    several.answer("test", Ok(fleet_of("test")));
+    several.joins.clear();
+    several.send(Msg::SignedIn(Ok(Renewed::Same)));
+    let again: Vec<&Destination> = several.joins.iter().map(|(_, to)| to).collect();
+    assert_eq!(again, [&environment("staging")], "the session of the other goes on");
+    several.join("staging");
+    several.answer("staging", Ok(fleet_of("staging")));
+    assert!(several.rows().iter().any(|row| row[1] == "own-staging"), "{:?}", several.rows());
 }
 
 /// Every key that acts on a server acts where the row is: it goes there first, and nothing happens where the console was.

@@ -293,6 +293,66 @@ fn a_panic_beside_the_console_ends_it_and_gives_the_terminal_back() {
 const IDENTITY: &str = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/me</Arn>\
     <UserId>U</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
 
+/// The first line of the screen with these words.
+fn line_with(screen: &str, words: &[&str]) -> Option<String> {
+    screen.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)
+}
+
+#[test]
+fn two_places_of_which_one_hangs_stand_in_one_fleet() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let service = json!({
+        "serviceName": "time", "serviceArn": "arn:time", "status": "ACTIVE", "desiredCount": 2, "runningCount": 2,
+    });
+    let answers = runtime.block_on(Scripted::script([
+        ("GetCallerIdentity", vec![Reply::Answer(200, IDENTITY.into())]),
+        ("ListServices", vec![Reply::json(200, json!({ "serviceArns": ["arn:time"] }))]),
+        ("DescribeServices", vec![Reply::json(200, json!({ "services": [service] }))]),
+        ("ListTasks", vec![Reply::json(200, json!({ "taskArns": [] }))]),
+    ]));
+    let hangs = runtime.block_on(Scripted::script([
+        ("GetCallerIdentity", vec![Reply::Answer(200, IDENTITY.into())]),
+        ("ListServices", vec![Reply::Hang]),
+    ]));
+    let home = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, text: String| {
+        let path = home.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&path, text).expect("a file");
+        path.to_string_lossy().into_owned()
+    };
+    let profile = |name: &str, url: &str| format!("[profile {name}]\nregion = us-east-1\nendpoint_url = {url}\n");
+    let places = ["live", "dead"].map(|name| format!("[[fleet]]\nenvironment = '{name}'\nprofile = '{name}'\n"));
+    write("config/quarterdeck/config.toml", places.concat());
+    let keys = "aws_access_key_id = test\naws_secret_access_key = test\n";
+    let files = [
+        ("AWS_CONFIG_FILE", write("aws", profile("live", &answers.url) + &profile("dead", &hangs.url))),
+        ("AWS_SHARED_CREDENTIALS_FILE", write("keys", format!("[live]\n{keys}[dead]\n{keys}"))),
+    ];
+    let mut console = Console::start(home.path(), WIDE, &[], files);
+    console.wait_for("2/2", SOON);
+    let screen = console.screen();
+    assert!(line_with(&screen, &["time", "live", "2/2"]).is_some(), "{screen}");
+    assert!(line_with(&screen, &["dead", "reading …"]).is_some(), "{screen}");
+    // The console goes to the one that hangs, and the other is read on, beside it.
+    console.press("G\r");
+    console.wait_for("profile dead", SOON);
+    let before = answers.count("DescribeServices");
+    let deadline = Instant::now() + 4 * SOON;
+    while answers.count("DescribeServices") < before + 2 {
+        assert!(Instant::now() < deadline, "{}", console.screen());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let screen = console.screen();
+    assert!(line_with(&screen, &["time", "live", "2/2"]).is_some(), "{screen}");
+    // And back, to the server whose row it is.
+    console.press("g\r");
+    console.wait_for("tasks of time", SOON);
+    assert!(line_with(&console.screen(), &["live", "profile live"]).is_some(), "{}", console.screen());
+    console.press("\x03");
+    assert_eq!(console.wait_for_exit(SOON), 0);
+}
+
 #[rstest]
 #[case::left(None)]
 #[case::terminated(Some("TERM"))]
