@@ -101,6 +101,8 @@ pub struct Model {
     /// Where the last frame has what can be clicked on, and the last click.
     pub hits: Hits,
     pub clicked: Option<Click>,
+    /// Whether the button is held down since a click on a chart.
+    pub dragging: bool,
     /// Where and as whom the console acts.
     pub context: Context,
     /// Which place that is, and where else there is to go.
@@ -152,6 +154,7 @@ impl Model {
             viewport: Viewport::default(),
             hits: Hits::default(),
             clicked: None,
+            dragging: false,
             context,
             place: place::State::default(),
             theme: String::new(),

@@ -1,4 +1,5 @@
-//! What a click means: it selects a row or a tab, and twice at the same place it opens what is selected.
+//! What a click means: it selects a row or a tab, and twice at the same place it opens what is selected. On a chart it
+//! selects a time, and whoever drags on goes through the times.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,7 +8,7 @@ use super::dialogs::Dialog;
 use super::effect::Effect;
 use super::keymap::Key;
 use super::model::Model;
-use super::screens::{Body, Screen, everywhere};
+use super::screens::{Body, Screen, everywhere, logs};
 use super::table::Move;
 use super::update::{act, key};
 
@@ -20,6 +21,29 @@ pub struct Hits {
     pub tabs: Vec<(Screen, u16, u16)>,
     /// The row of the tabs.
     pub tabs_row: u16,
+    /// The chart of a stretch of time.
+    pub chart: Option<Chart>,
+}
+
+/// Where a chart is whose columns are a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chart {
+    /// Its first row and the one after its last.
+    pub rows: (u16, u16),
+    /// The first of its columns, and how many there are.
+    pub from: u16,
+    pub columns: u16,
+}
+
+impl Chart {
+    fn has(&self, column: u16, row: u16) -> bool {
+        (self.rows.0..self.rows.1).contains(&row) && (self.from..self.from + self.columns).contains(&column)
+    }
+
+    /// The column of the chart that is nearest to one of the terminal.
+    fn nearest(&self, column: u16) -> u16 {
+        column.saturating_sub(self.from).min(self.columns.saturating_sub(1))
+    }
 }
 
 /// The last click: when, and at which column and row.
@@ -31,6 +55,7 @@ const DOUBLE: SignedDuration = SignedDuration::from_millis(500);
 /// Takes a click.
 pub(super) fn click(model: &mut Model, column: u16, row: u16) -> Vec<Effect> {
     let before = model.clicked.take();
+    model.dragging = false;
     let again = |(at, x, y): Click| (x, y) == (column, row) && model.now.duration_since(at) <= DOUBLE;
     // The list may have moved below the pointer since, so what is selected counts, and not what lies there now.
     if before.is_some_and(again) {
@@ -41,12 +66,27 @@ pub(super) fn click(model: &mut Model, column: u16, row: u16) -> Vec<Effect> {
         model.prompt = None;
         return (screen.info().shown.run)(model);
     }
+    if model.hits.chart.is_some_and(|chart| chart.has(column, row))
+        && model.dialogs.is_empty()
+        && model.prompt.is_none()
+    {
+        model.dragging = true;
+        return drag(model, column);
+    }
     let Some(by) = model.hits.selected.map(|selected| rows_between(selected, row)) else { return Vec::new() };
     if !select(model, by) {
         return Vec::new();
     }
     model.clicked = Some((model.now, column, row));
     Vec::new()
+}
+
+/// Takes that the pointer was moved with the button held down: a drag that began on a chart goes on beside it.
+pub(super) fn drag(model: &mut Model, column: u16) -> Vec<Effect> {
+    let Some(chart) = model.hits.chart.filter(|_| model.dragging && model.screen == Screen::Logs) else {
+        return Vec::new();
+    };
+    logs::act::scrub(model, chart.nearest(column), chart.columns)
 }
 
 /// Moves the selection by so many rows, if there is a row to select.

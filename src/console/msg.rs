@@ -27,6 +27,8 @@ pub enum Msg {
     Paste(String),
     /// The left button of the mouse was pressed: column, row.
     Click(u16, u16),
+    /// The mouse was moved with its left button held down: to this column.
+    Drag(u16),
     /// The mouse wheel moved: rows, negative is up.
     Scroll(isize),
     /// The terminal has a new size: columns, rows.

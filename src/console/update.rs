@@ -29,6 +29,7 @@ pub(super) fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Paste(text) => paste(model, &text),
         Msg::Click(..) if too_small(model.size) => {}
         Msg::Click(column, row) => return mouse::click(model, column, row),
+        Msg::Drag(column) => return mouse::drag(model, column),
         Msg::Scroll(rows) if !model.dialogs.is_empty() => return scroll_dialog(model, rows),
         Msg::Scroll(rows) => return everywhere::go(model, Move::By(rows)),
         Msg::Resize(columns, rows) => model.size = (columns, rows),

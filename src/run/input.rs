@@ -146,6 +146,7 @@ fn message(event: Event) -> Option<Msg> {
         Event::Resize(columns, rows) => Some(Msg::Resize(columns, rows)),
         Event::Mouse(mouse) => match mouse.kind {
             MouseEventKind::Down(MouseButton::Left) => Some(Msg::Click(mouse.column, mouse.row)),
+            MouseEventKind::Drag(MouseButton::Left) => Some(Msg::Drag(mouse.column)),
             MouseEventKind::ScrollDown => Some(Msg::Scroll(3)),
             MouseEventKind::ScrollUp => Some(Msg::Scroll(-3)),
             _ => None,

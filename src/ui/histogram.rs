@@ -19,15 +19,26 @@ pub const ROWS: u16 = 2;
 
 const BLOCKS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
+/// Where its columns are: the first one, and how many there are. `None` where there is no room, or no line.
+pub fn columns(state: &State, dated: bool, theme: &Theme, area: Rect) -> Option<(u16, u16)> {
+    let (first, last) = state.store.span()?;
+    let (left, right) = (margin(first, state, dated, theme), width(&clock(last, state, dated, theme)) + 3);
+    let columns = usize::from(area.width).saturating_sub(left + right).min(240);
+    let cells = |cells: usize| u16::try_from(cells).unwrap_or(u16::MAX);
+    (columns >= 8).then(|| (area.x.saturating_add(cells(left)), cells(columns)))
+}
+
+/// Cells before the first column.
+fn margin(first: i64, state: &State, dated: bool, theme: &Theme) -> usize {
+    width(&clock(first, state, dated, theme)).max("errors".len()) + 2
+}
+
 /// Draws it: when it begins and ends, the most lines of a column, and the errors below.
 pub fn draw(state: &State, dated: bool, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let Some((first, last)) = state.store.span() else { return };
+    let Some((_, columns)) = columns(state, dated, theme, area) else { return };
     let (begin, end) = (clock(first, state, dated, theme), clock(last, state, dated, theme));
-    let left = width(&begin).max("errors".len()) + 2;
-    let columns = usize::from(area.width).saturating_sub(left + width(&end) + 3).min(240);
-    if columns < 8 {
-        return;
-    }
+    let (left, columns) = (margin(first, state, dated, theme), usize::from(columns));
     let bars = state.store.histogram(columns);
     let most = |of: fn(&Bar) -> usize| bars.iter().map(of).max().unwrap_or(0);
     let (lines, bad) = (most(|bar| bar.lines), most(trouble));

@@ -11,6 +11,7 @@ use super::paint::{self, span};
 use super::theme::Theme;
 use crate::console::action::Action;
 use crate::console::model::Model;
+use crate::console::mouse::Chart;
 use crate::console::screens::Screen;
 use crate::console::screens::logs::State;
 use crate::core::logs::TailState;
@@ -26,8 +27,8 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let left = Rect { width: area.width.saturating_sub(taken + 1), ..area };
     paint::row(buf, left, 1, &logstatus::shown(state, model.now, theme));
     let mut body = paint::band(area, HEAD, area.height);
-    if state.histogram && body.height > 3 * histogram::ROWS {
-        histogram::draw(state, logstatus::dated(model, theme), theme, paint::band(body, 0, histogram::ROWS), buf);
+    if let Some(chart) = chart(model, area) {
+        histogram::draw(state, logstatus::dated(model, theme), theme, chart, buf);
         body = paint::band(body, histogram::ROWS, body.height);
     }
     if state.store.shown() == 0 {
@@ -39,6 +40,20 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     }
     lines(model, theme, body, buf);
     body.height
+}
+
+/// Where the histogram is, if it is shown and there is room for it.
+fn chart(model: &Model, area: Rect) -> Option<Rect> {
+    let body = paint::band(area, HEAD, area.height);
+    let shown = model.screens.logs.histogram && body.height > 3 * histogram::ROWS;
+    shown.then(|| paint::band(body, 0, histogram::ROWS))
+}
+
+/// Where the columns of the histogram can be clicked on.
+pub fn chart_hit(model: &Model, theme: &Theme, area: Rect) -> Option<Chart> {
+    let area = chart(model, area)?;
+    let (from, columns) = histogram::columns(&model.screens.logs, logstatus::dated(model, theme), theme, area)?;
+    Some(Chart { rows: (area.y, area.bottom()), from, columns })
 }
 
 /// Why no line is shown.

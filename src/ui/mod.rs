@@ -73,7 +73,14 @@ pub fn hits(model: &Model, theme: &Theme, buf: &Buffer) -> Hits {
         _ => area.x,
     };
     let marked = |y: &u16| buf.cell((column, *y)).is_some_and(|cell| cell.symbol() == "▸");
-    Hits { selected: body.into_iter().find(marked), tabs: header::tab_places(model, theme, area), tabs_row: area.y + 1 }
+    let below = paint::band(area, header::ROWS, area.height.saturating_sub(1));
+    let chart = (model.screen == Screen::Logs).then(|| logs::chart_hit(model, theme, below)).flatten();
+    Hits {
+        selected: body.into_iter().find(marked),
+        tabs: header::tab_places(model, theme, area),
+        tabs_row: area.y + 1,
+        chart,
+    }
 }
 
 fn too_small(area: Rect, buf: &mut Buffer) {

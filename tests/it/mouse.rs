@@ -123,3 +123,40 @@ fn help_is_searched_by_typing() {
     console.keys("?");
     assert!(console.model.dialogs.is_empty());
 }
+
+#[test]
+fn on_the_histogram_a_click_goes_to_a_time_and_a_drag_through_the_times() {
+    let mut console = Console::new();
+    let lines = (0..4_000).map(|n| logs::line("time", "a", -4_000 + n, &format!("line {n}"))).collect();
+    console.logs(lines, TailState::Live);
+    console.keys("h");
+    find(&mut console, "errors");
+    let chart = console.model.hits.chart.expect("a chart");
+    let (first, last) = console.model.screens.logs.store.span().expect("lines");
+    let at = |console: &Console| console.model.screens.logs.selected().expect("a line").at;
+    let expected = |column: u16| first + (last - first + 1) * i64::from(column) / i64::from(chart.columns);
+    // Beside it, a drag is none.
+    console.send(Msg::Click(chart.from, chart.rows.1 + 2));
+    let before = at(&console);
+    console.send(Msg::Drag(chart.from));
+    assert_eq!(at(&console), before);
+    for column in [chart.columns / 2, 0, chart.columns - 1] {
+        console.send(Msg::Click(chart.from + column, chart.rows.0));
+        assert!((at(&console) - expected(column)).abs() <= 1, "column {column}: {}", at(&console));
+        // The mark of the selection is drawn where the click was.
+        let drawn = painted(&console.model, &dark(), MIDDLE).0;
+        let cell = &drawn[(chart.from + column, chart.rows.0)];
+        assert!(cell.modifier.contains(ratatui::style::Modifier::REVERSED), "column {column}");
+    }
+    console.send(Msg::Drag(chart.from + 3));
+    assert!((at(&console) - expected(3)).abs() <= 1);
+    console.send(Msg::Drag(0));
+    assert_eq!(at(&console), first, "as far as it goes");
+    console.send(Msg::Drag(u16::MAX));
+    assert!((at(&console) - expected(chart.columns - 1)).abs() <= 1);
+    // Whoever clicks elsewhere begins anew.
+    console.send(Msg::Click(chart.from, chart.rows.1 + 2));
+    let before = at(&console);
+    console.send(Msg::Drag(chart.from));
+    assert_eq!(at(&console), before);
+}

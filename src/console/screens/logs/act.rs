@@ -76,6 +76,20 @@ pub fn histogram(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Selects the first line that is shown of the time of a column of the histogram, of so many.
+pub fn scrub(model: &mut Model, column: u16, columns: u16) -> Vec<Effect> {
+    let state = &mut model.screens.logs;
+    if let Some((first, last)) = state.store.span().filter(|_| state.store.shown() > 0) {
+        let span = i128::from(last) - i128::from(first) + 1;
+        // The first millisecond of the column, as the histogram draws it.
+        let columns = i128::from(columns.max(1));
+        let after = (span * i128::from(column) + columns - 1) / columns;
+        let at = first.saturating_add(i64::try_from(after).unwrap_or(0));
+        state.select_row(state.store.row_at(at).min(state.store.shown() - 1));
+    }
+    Vec::new()
+}
+
 /// The selected line as fields.
 pub fn open(model: &mut Model) -> Vec<Effect> {
     match model.screens.logs.selected().map(crate::console::describe::line) {
