@@ -1,22 +1,22 @@
 //! The protocol of every write, as a state machine: events in, effects out.
 
+mod advance;
+mod answers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::announcement::Announcement;
-use super::fact::{Fact, Facts};
+use super::fact::Facts;
 use super::intent::Intent;
-use super::offer::{Offer, Standing, Way};
+use super::offer::Offer;
 use super::record::{Entry, Note, Outcome, Record};
 use super::rescue::By;
-use super::rotate::grace_waived;
-use super::work::{Applied, BoardCall, Call, Changed, Check, CheckState, SecretCall, StackCall, Step, Work};
-use crate::core::backoff::{Backoff, chance_in};
-use crate::core::error::{CloudError, ErrorKind};
+use super::work::{Applied, BoardCall, Call, Changed, Check, CheckState, SecretCall, Step, Work};
+use crate::core::error::CloudError;
 use crate::core::plan::{Confirm, Plan};
-use crate::core::text::short_duration;
 
 /// Permission to make one call: planned, confirmed by the operator, and recorded in the audit.
 ///
@@ -232,18 +232,6 @@ pub enum Order {
     Discard,
 }
 
-/// How often a call whose outcome is unknown is settled before the operation pauses.
-const MAX_SETTLES: u32 = 3;
-/// How often a call that was refused for its rate is sent again: some two minutes.
-const MAX_THROTTLED: u32 = 5;
-/// The pauses before that.
-const FAILED: Backoff = Backoff::seconds(4, 60);
-const THROTTLED: Backoff = Backoff::seconds(10, 60);
-/// How long reads of AWS may show what was there before a write. AWS gives no figure; it is seconds.
-const LAG: SignedDuration = SignedDuration::from_secs(30);
-/// Seconds between two reads of a condition.
-const CHECK_SECONDS: u32 = 2;
-
 impl Operation {
     /// An operation that waits for its confirmation. In read-only mode it can only be looked at.
     pub fn propose(plan: Plan, read_only: bool) -> Self {
@@ -447,110 +435,6 @@ impl Operation {
         }
     }
 
-    /// Asks how to go on; one that another process has ended is ended here, too.
-    fn offered(&mut self, offer: Offer, now: Timestamp) {
-        if let (Phase::Paused { .. }, Standing::Ended(outcome)) = (&self.phase, &offer.standing) {
-            (self.phase, self.finished) = (Phase::Ended(outcome.clone()), Some(now));
-            return;
-        }
-        let back = Box::new(self.phase.clone());
-        self.phase = Phase::Offered { offer, back };
-    }
-
-    /// The operator's answer to how to go on; `back` is where it stands otherwise.
-    fn answered(&mut self, offer: &Offer, back: Phase, event: Event, now: Timestamp) -> Vec<Order> {
-        match event {
-            Event::Answer(answer) if self.confirm().accepts(&answer) => {
-                self.phase = back;
-                self.accepted(offer, now)
-            }
-            Event::Refuse(_) => {
-                self.phase = back;
-                Vec::new()
-            }
-            Event::Leave(reason) => {
-                self.phase = back;
-                if self.phase == Phase::Running { self.pause(now, None, reason) } else { Vec::new() }
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// Goes on with it, or gives it up, as the operator has chosen.
-    fn accepted(&mut self, offer: &Offer, now: Timestamp) -> Vec<Order> {
-        if offer.closes() {
-            let reason = match &offer.standing {
-                Standing::Resumable => "given up by the operator".to_owned(),
-                other => other.to_string(),
-            };
-            return self.close(now, reason);
-        }
-        let facts = if offer.way == Way::Finish { grace_waived() } else { Facts::new() };
-        if self.phase == Phase::Running {
-            return self.told(facts, now);
-        }
-        self.learn(facts);
-        self.failed.clear();
-        self.cancelled.clear();
-        self.changed.clear();
-        self.finished = None;
-        self.delete_again();
-        if !self.audited {
-            // It was left before the audit answered.
-            self.phase = Phase::Recording;
-            return vec![self.record_intent(now)];
-        }
-        let mut orders = self.announced(now);
-        orders.extend(self.go_on(now));
-        orders
-    }
-
-    /// A deletion of which it is not known that it has succeeded is asked for again: it may have failed, and
-    /// nothing else brings the stack away. It looks before it writes, as every call does.
-    fn delete_again(&mut self) {
-        let gone = |(index, step): (usize, &Step)| match step.work {
-            Work::Await(Check::StackGone { .. }) if !self.done.contains_key(&index) => step.after.clone(),
-            _ => Vec::new(),
-        };
-        let deletions: Vec<usize> = self.steps.iter().enumerate().flat_map(gone).collect();
-        deletions.iter().for_each(|index| drop(self.done.remove(index)));
-    }
-
-    /// The operator has agreed to what a question says.
-    fn agreed(&mut self, question: &Question, now: Timestamp) -> Vec<Order> {
-        let to = question.to_string();
-        let facts = match question {
-            Question::Destroys { what, .. } => {
-                self.consented.extend(what.iter().cloned());
-                Facts::new()
-            }
-            Question::Changed(changed) => {
-                self.changed.retain(|_, other| other != changed);
-                changed.seen.clone()
-            }
-        };
-        self.learn(facts.clone());
-        let mut orders = vec![self.record(now, Entry::Agreed { to, facts }, Mark::Other)];
-        orders.extend(self.go_on(now));
-        orders
-    }
-
-    /// The operator wants nothing to be done about it. Where nothing was, there is nothing to go on with.
-    fn not_agreed(&mut self, now: Timestamp) -> Vec<Order> {
-        self.changed.clear();
-        if self.has_written() || !self.running.is_empty() {
-            return self.pause(now, None, "not confirmed again".into());
-        }
-        self.close(now, "not confirmed again; nothing was done".into())
-    }
-
-    /// Ends it as it is, and gives free what it had reserved.
-    fn close(&mut self, now: Timestamp, reason: String) -> Vec<Order> {
-        let mut orders: Vec<Order> = self.reserved().into_iter().map(|call| self.tell(call)).collect();
-        orders.extend(self.end(now, Outcome::Closed { reason }));
-        orders
-    }
-
     /// The call that gives free what it has reserved, if it may have.
     fn reserved(&self) -> Option<Call> {
         self.steps.iter().find_map(|step| match &step.work {
@@ -592,238 +476,6 @@ impl Operation {
 
     fn record(&self, now: Timestamp, entry: Entry, mark: Mark) -> Order {
         Order::Record(Box::new(Record { at: now, operation: self.plan.id.clone(), entry }), mark)
-    }
-
-    /// Starts every step whose needs are met; ends when all are done.
-    fn advance(&mut self, now: Timestamp) -> Vec<Order> {
-        if !self.failed.is_empty() {
-            return self.conclude(now);
-        }
-        let mut effects = Vec::new();
-        loop {
-            if self.steps.len() == self.done.len() {
-                effects.extend(self.end(now, Outcome::Done));
-                return effects;
-            }
-            let Some(index) = (0..self.steps.len()).find(|index| self.ready(*index)) else { return effects };
-            let started = self.start(index, now);
-            effects.extend(started);
-            if !self.failed.is_empty() {
-                effects.extend(self.conclude(now));
-                return effects;
-            }
-        }
-    }
-
-    fn ready(&self, index: usize) -> bool {
-        let free =
-            !self.done.contains_key(&index) && !self.running.contains_key(&index) && !self.changed.contains_key(&index);
-        let needs = self.steps.get(index).map(|step| step.after.as_slice()).unwrap_or_default();
-        free && needs.iter().all(|need| self.done.contains_key(need))
-    }
-
-    fn start(&mut self, index: usize, now: Timestamp) -> Option<Order> {
-        match self.work(index)?.clone() {
-            Work::Skip(why) => {
-                let note = Note::Told(why);
-                self.done.insert(index, note.clone());
-                Some(self.record(now, Entry::Done { step: index, facts: Facts::new(), note }, Mark::Other))
-            }
-            Work::Apply(_) => {
-                self.running.insert(index, Progress::begin(Stage::Recording, now));
-                Some(self.announce(index, now))
-            }
-            Work::Await(check) => {
-                self.running.insert(index, Progress::begin(Stage::Reading, now));
-                Some(Order::Check(index, check, 0))
-            }
-            Work::NotYet(fact) => {
-                self.failed.insert(index, format!("it needs {fact}, which no step before it has learnt"));
-                None
-            }
-        }
-    }
-
-    /// Writes down that a call is about to be sent.
-    fn announce(&self, index: usize, now: Timestamp) -> Order {
-        self.record(now, Entry::Started { step: index, title: self.title(index) }, Mark::Started(index))
-    }
-
-    /// The only place where a call becomes an approved one.
-    fn send(&mut self, index: usize, now: Timestamp) -> Vec<Order> {
-        if !self.failed.is_empty() {
-            // Another step has failed before this one was sent.
-            self.running.remove(&index);
-            return self.conclude(now);
-        }
-        let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
-        (progress.stage, progress.note) = (Stage::Sent, None);
-        let (attempts, throttled) = (progress.attempts, progress.throttled);
-        let Some(Work::Apply(call)) = self.work(index) else { return Vec::new() };
-        let (operation, call) = (self.plan.id.clone(), call.clone());
-        let again = !self.begun.insert(index);
-        // A service that is throttled or failing is given time, more with each attempt.
-        let chance = chance_in(&operation, u64::from(attempts) + 16 * index as u64);
-        let pause = match (attempts, throttled) {
-            (0, _) => 0,
-            (_, true) => THROTTLED.wait_seconds(attempts, chance),
-            (_, false) => FAILED.wait_seconds(attempts, chance),
-        };
-        vec![Order::Apply(index, Box::new(Approved { operation, call, again }), pause)]
-    }
-
-    fn step_news(&mut self, index: usize, news: News, now: Timestamp) -> Vec<Order> {
-        if !self.running.contains_key(&index) {
-            return Vec::new();
-        }
-        match news {
-            News::Applied(Applied::Done(facts)) => self.complete(index, facts, Note::Done, now),
-            News::Applied(Applied::Changed(changed)) => self.found_changed(index, *changed),
-            News::Applied(Applied::Void(why)) => self.void(index, why, now),
-            News::Checked(CheckState::Holds(note), facts) => self.complete(index, facts, Note::Told(note), now),
-            News::Checked(CheckState::Unproven(note), facts) => self.complete(index, facts, Note::Unproven(note), now),
-            News::Checked(CheckState::Pending(note), _) => self.check_again(index, note, now),
-            News::Checked(CheckState::Doubtful(reason), _) => self.doubt(index, reason, now),
-            News::Checked(CheckState::Failed(reason), _) => self.fail(index, reason, now),
-            News::Checked(CheckState::Cancelled { by, what }, _) => {
-                self.cancelled.insert(index, by);
-                self.fail(index, what, now)
-            }
-            News::Unread(error) if error.retryable() => self.check_again(index, format!("not read: {error}"), now),
-            // AWS goes on with what was sent. The operator signs in again, resumes, and sees how it ends.
-            News::Unread(error) if error.ours() => {
-                self.pause(now, None, format!("it could not be read how it went: {error}"))
-            }
-            News::Unread(error) => self.fail(index, error.to_string(), now),
-            News::Failed(error) => self.call_failed(index, &error, now),
-        }
-    }
-
-    /// Nothing was written. The operator is asked; other steps under way go on.
-    fn found_changed(&mut self, index: usize, changed: Changed) -> Vec<Order> {
-        self.running.remove(&index);
-        self.begun.remove(&index);
-        self.changed.insert(index, changed.clone());
-        if !matches!(self.phase, Phase::Consent(_)) {
-            self.phase = Phase::Consent(Question::Changed(changed));
-        }
-        Vec::new()
-    }
-
-    /// What it is about is gone. Where nothing was done yet, there is nothing to resume.
-    fn void(&mut self, index: usize, why: String, now: Timestamp) -> Vec<Order> {
-        if self.has_written() || self.running.len() > 1 {
-            return self.fail(index, why, now);
-        }
-        self.failed.insert(index, why.clone());
-        self.end(now, Outcome::Failed { index: Some(index), title: self.title(index), reason: why })
-    }
-
-    /// Goes on reading as long as a read may be older than the write; then it has failed.
-    fn doubt(&mut self, index: usize, reason: String, now: Timestamp) -> Vec<Order> {
-        let since = self.running.get(&index).map_or(now, |progress| progress.since);
-        if now.duration_since(since) < LAG {
-            self.check_again(index, reason, now)
-        } else {
-            self.fail(index, reason, now)
-        }
-    }
-
-    /// Goes on waiting. After too long a wait it pauses, and the operator decides.
-    fn check_again(&mut self, index: usize, note: String, now: Timestamp) -> Vec<Order> {
-        let Some(Step { title, work: Work::Await(check), .. }) = self.steps.get(index).cloned() else {
-            return Vec::new();
-        };
-        let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
-        let waited = now.duration_since(progress.since);
-        match check.patience() {
-            Some(limit) if waited > limit => {
-                let limit = short_duration(limit);
-                let why = format!("{title}: not within {limit}: {note}; resuming waits as long again");
-                self.pause(now, Some(index), why)
-            }
-            _ => {
-                progress.note = Some(note);
-                vec![Order::Check(index, check, CHECK_SECONDS)]
-            }
-        }
-    }
-
-    /// A call whose outcome is unknown is settled by sending it again: every call looks before it writes.
-    fn call_failed(&mut self, index: usize, error: &CloudError, now: Timestamp) -> Vec<Order> {
-        let throttled = error.kind == ErrorKind::Throttled;
-        let unknown = error.outcome_unknown() || error.retryable();
-        let Some(progress) = self.running.get_mut(&index) else { return Vec::new() };
-        progress.attempts += 1;
-        progress.throttled = throttled;
-        // What was refused for the rate was not carried out.
-        let how = if throttled { "the service asks to slow down" } else { "outcome unknown" };
-        if unknown && progress.attempts <= if throttled { MAX_THROTTLED } else { MAX_SETTLES } {
-            progress.stage = Stage::Settling;
-            let goes_on = if throttled { "it is sent again" } else { "settling" };
-            progress.note = Some(format!("{how}, {goes_on}: {error}"));
-            return vec![self.announce(index, now)];
-        }
-        if unknown {
-            return self.pause(now, None, format!("{how}: {error}"));
-        }
-        // It was refused before it was carried out, and goes on as soon as somebody has signed in again.
-        if error.signed_out() {
-            return self.pause(now, Some(index), format!("{error}; sign in again, then resume"));
-        }
-        let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        self.fail(index, format!("{error}{hint}"), now)
-    }
-
-    fn complete(&mut self, index: usize, mut facts: Facts, note: Note, now: Timestamp) -> Vec<Order> {
-        if matches!(self.work(index), Some(Work::Apply(Call::Secret(SecretCall::Promote { .. })))) {
-            facts.insert(Fact::PromotedAt, now.to_string());
-        }
-        self.running.remove(&index);
-        self.done.insert(index, note.clone());
-        self.learn(facts.clone());
-        let mut effects = vec![self.record(now, Entry::Done { step: index, facts, note }, Mark::Other)];
-        effects.extend(if self.failed.is_empty() { self.go_on(now) } else { self.advance(now) });
-        effects
-    }
-
-    /// Starts what is ready, unless the operator must be asked first.
-    fn go_on(&mut self, now: Timestamp) -> Vec<Order> {
-        let destroys = self.unconsented();
-        let changed = self.changed.values().next().cloned().map(Question::Changed);
-        let confirm = Confirm::Typed(self.plan.target.environment.clone());
-        let late = || (!destroys.is_empty()).then_some(Question::Destroys { what: destroys, confirm });
-        let question = changed.or_else(late);
-        match question {
-            Some(question) => {
-                self.phase = Phase::Consent(question);
-                Vec::new()
-            }
-            None => {
-                self.phase = Phase::Running;
-                self.advance(now)
-            }
-        }
-    }
-
-    /// What change sets made after the plan would replace or remove, each with its stack, as far as
-    /// they are not executed and the operator has not agreed.
-    fn unconsented(&self) -> Vec<String> {
-        let ahead = |stack: &str| {
-            let executes = |step: &Step| matches!(&step.work, Work::Apply(Call::Stack(StackCall::ExecuteChangeSet { request, .. })) if request.draft() == stack);
-            self.steps.iter().enumerate().any(|(index, step)| !self.done.contains_key(&index) && executes(step))
-        };
-        let late = self.facts.iter().filter_map(|(fact, what)| match fact {
-            Fact::Destroys(stack) if ahead(stack) => Some(format!("{what} of {stack}")),
-            _ => None,
-        });
-        late.filter(|what| !self.consented.contains(what)).collect()
-    }
-
-    fn fail(&mut self, index: usize, reason: String, now: Timestamp) -> Vec<Order> {
-        self.running.remove(&index);
-        self.failed.insert(index, reason);
-        self.conclude(now)
     }
 
     /// Ends after a failure, once the other steps under way have finished.
