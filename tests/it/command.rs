@@ -246,7 +246,7 @@ fn several_places_of_the_configuration_are_told_where_nothing_names_one() {
 }
 
 #[rstest]
-#[case(&["-e", "a", "-e", "b", "scale", "x", "2"], "it names several environments, and this works on one")]
+#[case(&["-e", "a", "-e", "b", "restart", "x"], "it names several environments, and this works on one")]
 #[case(&["-e", "a", "-e", "b", "deploy"], "it names several environments, and this works on one")]
 #[case(&["-e", "a@eu-west-1", "--region", "us-east-1", "status"], "--region says us-east-1, and --environment says eu-west-1")]
 #[case(&["-e", "a@ireland", "status"], "\"ireland\" is not formed as the name of an AWS region")]

@@ -157,7 +157,8 @@ impl Maker {
             let described = file.as_ref().filter(|file| file.environment == named.name).map(|file| file.region.clone());
             let region = named.region.clone().or_else(|| global.region.clone()).or_else(|| config.region.clone());
             let target = Some(Target::Environment(named.name.clone()));
-            Destination { profile: self.profile(), region: region.or(described), target }
+            // Whose credentials count is the same as for one place: keys in the environment come before a profile.
+            Destination { profile: None, region: region.or(described), target }
         };
         Ok(global.environment.iter().map(place).collect())
     }
