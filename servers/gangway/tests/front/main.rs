@@ -210,6 +210,8 @@ async fn who_is_kept_out_reaches_no_server_behind() {
     front.until(|front| front.events("quarantine").len() == 2).await;
     let (status, answer) = seen(front.post(&call("echo", json!({}))).send().await.unwrap()).await;
     assert_eq!((status, &answer["error"]["message"]), (403, &json!("this caller is not served")), "{answer}");
+    // The line may come after the answer.
+    front.until(|front| front.events("request").len() == 2).await;
     let line = front.events("request").pop().unwrap();
     assert_eq!((&line["reason"], &line["upstream"]), (&json!("quarantine"), &json!(null)), "{line}");
 }
