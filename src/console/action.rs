@@ -181,6 +181,8 @@ actions! {
     StackEvents "stack-events" on_stack ["e"] reads "events of the selected stack" => stack::events;
     Deploy "deploy" on_stack ["D"] writes "plan a deploy of the environment, then apply it"
         => |model| operations::plan(model, PlanRequest::Deploy { servers: Vec::new() });
+    Publish "publish" on_stack ["P"] writes "bring the images that the file names to their repositories in ECR"
+        => |model| operations::plan(model, PlanRequest::Publish { servers: Vec::new(), gangway: false, from: None });
     CancelUpdate "cancel-update" on_stack ["C"] writes "cancel the update of the selected stack" => stack::cancel_update;
     ContinueRollback "continue-rollback" on_stack ["R"] writes "go on with a rollback that failed" => stack::continue_rollback;
     Destroy "destroy" on_stack ["K"] writes "delete the whole environment (typed name)"

@@ -200,7 +200,7 @@ async fn the_plan_of_a_publish_tries_what_it_would_push() {
     );
     shelf.answers.lock().unwrap().insert("files".into(), answered(&[("get", true), ("raw", true)]));
     desk.session.engine = Arc::new(shelf.clone());
-    let plan = desk.plan(PlanRequest::Publish { servers: Vec::new(), from: None }).await.unwrap();
+    let plan = desk.plan(PlanRequest::Publish { servers: Vec::new(), gangway: false, from: None }).await.unwrap();
     let tools: Vec<String> =
         fine(&plan).tools.as_ref().unwrap().iter().map(|(name, scope)| format!("{name} {scope}")).collect();
     assert_eq!(tools, ["get read", "raw hidden"]);

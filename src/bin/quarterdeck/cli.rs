@@ -262,8 +262,12 @@ pub enum EnvironmentWrite {
     /// Bring images of servers to their repositories in ECR, which are made where they are missing. Planning builds
     /// them, on this machine alone.
     Publish {
-        /// Only these servers; else all for which the environment's file says `build` or `from`.
+        /// Only these servers; else all for which the environment's file says `build` or `from`, and gangway if it says
+        /// `gangway_from`.
         servers: Vec<String>,
+        /// The image of gangway alone, which stands in front of servers that know nothing of it.
+        #[arg(long, conflicts_with = "servers")]
+        gangway: bool,
         /// Take this image, of this machine or of a registry, instead of what the file says.
         #[arg(long, value_name = "IMAGE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
         from: Option<String>,
@@ -291,7 +295,7 @@ impl EnvironmentWrite {
     pub fn request(self) -> PlanRequest {
         match self {
             Self::Deploy { servers } => PlanRequest::Deploy { servers },
-            Self::Publish { servers, from } => PlanRequest::Publish { servers, from },
+            Self::Publish { servers, gangway, from } => PlanRequest::Publish { servers, gangway, from },
             Self::CancelUpdate { stack } => PlanRequest::CancelUpdate { stack },
             Self::ContinueRollback { stack, skip } => PlanRequest::ContinueRollback { stack, skip },
             Self::Destroy => PlanRequest::Destroy,

@@ -64,8 +64,11 @@ pub enum PlanRequest {
     Destroy,
     /// Bring images of servers to their registry.
     Publish {
-        /// The servers; empty is all for which the file says where their image comes from.
+        /// The servers; empty is all for which the file says where their image comes from, and gangway if it says so
+        /// of that.
         servers: Vec<String>,
+        /// The image of gangway alone.
+        gangway: bool,
         /// An image that is taken instead of what the file says.
         from: Option<String>,
     },
@@ -118,6 +121,7 @@ impl PlanRequest {
             Self::ContinueRollback { stack, .. } => format!("continue the rollback of {stack}"),
             Self::Deploy { .. } => format!("deploy {environment}"),
             Self::Destroy => format!("destroy {environment}"),
+            Self::Publish { gangway: true, .. } => "publish the image of gangway".to_owned(),
             Self::Publish { servers, .. } if servers.is_empty() => format!("publish the images of {environment}"),
             Self::Publish { servers, .. } => format!("publish the image of {}", servers.join(", ")),
             Self::Rotate { client, .. } => format!("rotate {client}"),

@@ -46,7 +46,7 @@ async fn planned(session: &Session, request: PlanRequest) -> PlanResult<Plan> {
         PlanRequest::ContinueRollback { stack, skip } => rescue::continue_rollback(session, &stack, &skip).await,
         PlanRequest::Deploy { servers } => deploy::deploy(session, &servers).await,
         PlanRequest::Destroy => destroy::destroy(session).await,
-        PlanRequest::Publish { servers, from } => publish::publish(session, &servers, from).await,
+        PlanRequest::Publish { servers, gangway, from } => publish::publish(session, &servers, gangway, from).await,
         PlanRequest::Rotate { client, grace_seconds } => rotate::rotate(session, &client, grace_seconds).await,
         PlanRequest::SetSecret { server, key } => secret::set(session, &server, &key).await,
         PlanRequest::ChangeUser { user, change } => user::change(session, &user, change).await,
