@@ -85,6 +85,12 @@ pub enum PlanRequest {
         /// Name of the variable.
         key: String,
     },
+    /// Take such a variable away.
+    UnsetSecret {
+        server: String,
+        /// Name of the variable.
+        key: String,
+    },
     /// Sign a user out, or say whether they may sign in.
     ChangeUser {
         /// Name or e-mail address.
@@ -126,6 +132,7 @@ impl PlanRequest {
             Self::Publish { servers, .. } => format!("publish the image of {}", servers.join(", ")),
             Self::Rotate { client, .. } => format!("rotate {client}"),
             Self::SetSecret { server, key } => format!("set {key} of {server}"),
+            Self::UnsetSecret { server, key } => format!("unset {key} of {server}"),
             Self::ChangeUser { user, change } => format!("{} {user}", change.verb()),
             Self::Quarantine { who, seconds: Some(_), .. } => format!("quarantine {who}"),
             Self::Quarantine { who, seconds: None, .. } => format!("lift the quarantine of {who}"),
@@ -193,7 +200,7 @@ impl Intent {
             Self::Destroy(_) => "destroy",
             Self::Rotate(_) => "rotate",
             Self::UndoRotation(_) => "undo-rotation",
-            Self::SetSecret(_) => "set-secret",
+            Self::SetSecret(set) => set.word(),
             Self::ChangeUser(user) => user.change.word(),
             Self::Quarantine(change) => change.word(),
             Self::Publish(_) => "publish",

@@ -49,6 +49,7 @@ async fn planned(session: &Session, request: PlanRequest) -> PlanResult<Plan> {
         PlanRequest::Publish { servers, gangway, from } => publish::publish(session, &servers, gangway, from).await,
         PlanRequest::Rotate { client, grace_seconds } => rotate::rotate(session, &client, grace_seconds).await,
         PlanRequest::SetSecret { server, key } => secret::set(session, &server, &key).await,
+        PlanRequest::UnsetSecret { server, key } => secret::unset(session, &server, &key).await,
         PlanRequest::ChangeUser { user, change } => user::change(session, &user, change).await,
         PlanRequest::Quarantine { who, seconds, lately } => quarantine::change(session, who, seconds, lately).await,
         PlanRequest::UndoRotation { plan, learnt } => rotate::undo(session, *plan, learnt).await,

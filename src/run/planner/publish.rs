@@ -192,8 +192,7 @@ fn chosen<'a>(
     let source = |server: &ServerSpec| from.clone().map(Source::Take).or_else(|| server.source());
     if only.is_empty() {
         let servers = environment.servers.iter();
-        let mut all: Vec<_> =
-            servers.filter_map(|server| Some((What::Server(server), source(server)?))).collect();
+        let mut all: Vec<_> = servers.filter_map(|server| Some((What::Server(server), source(server)?))).collect();
         if environment.platform.gangway_from.is_some() {
             all.push(front(environment, None)?);
         }
@@ -238,15 +237,18 @@ fn target(environment: &Environment, what: What<'_>, account: &str) -> PlanResul
     let name = match what {
         What::Server(server) => &server.image,
         What::Gangway if environment.server(names::GANGWAY).is_some() => {
-            let why = format!("a server is called {}, and its repository is the one of gangway's image", names::GANGWAY);
-            return Err(refused(ErrorKind::Conflict, why).with_hint("bring the image there by hand, and name it by its digest"));
+            let why =
+                format!("a server is called {}, and its repository is the one of gangway's image", names::GANGWAY);
+            return Err(
+                refused(ErrorKind::Conflict, why).with_hint("bring the image there by hand, and name it by its digest")
+            );
         }
         What::Gangway => environment.platform.gangway_image.as_ref().ok_or_else(|| {
             wrong(format!("{key}: quarterdeck.toml does not say which name the image of gangway is to have in ECR"))
         })?,
     };
-    let image = EcrImage::parse(name)
-        .ok_or_else(|| wrong(format!("{key}: {name:?} is not the name of an image in ECR")))?;
+    let image =
+        EcrImage::parse(name).ok_or_else(|| wrong(format!("{key}: {name:?} is not the name of an image in ECR")))?;
     if image.account != account {
         return Err(wrong(format!(
             "{key}: {image} is in account {}, and these credentials are of {account}",
