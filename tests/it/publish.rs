@@ -123,7 +123,12 @@ async fn the_image_of_gangway_is_brought_with_the_others_and_alone() {
 }
 
 #[rstest]
-#[case::no_name("gangway_image", "# ", "which name the image of gangway is to have", "gangway_image = \"123456789012.dkr")]
+#[case::no_name(
+    "gangway_image",
+    "# ",
+    "which name the image of gangway is to have",
+    "gangway_image = \"123456789012.dkr"
+)]
 #[case::no_source("gangway_from", "# ", "does not say where the image of gangway comes from", "gangway_from = ")]
 #[case::a_digest("gangway:7", "gangway@sha256:0", "known only when the image is there", "quarterdeck/prod/gangway:1")]
 #[case::another_processor(
