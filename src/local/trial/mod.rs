@@ -241,7 +241,7 @@ async fn send(input: &mut ChildStdin, lines: Vec<String>) {
     let _ = input.flush().await;
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::local::workshop::Kind;

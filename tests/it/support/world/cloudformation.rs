@@ -188,7 +188,7 @@ impl Stack {
         };
         let platform = self.name.ends_with("-platform") && left;
         let own: String = if platform { PROTECTED.iter().map(row).collect() } else { String::new() };
-        let service = self.updates().then(|| row(&("Service", "AWS::ECS::Service"))).unwrap_or_default();
+        let service = if self.updates() { row(&("Service", "AWS::ECS::Service")) } else { String::new() };
         own + &service + &failed.chain(self.given_up.iter().map(given_up)).collect::<String>()
     }
 
