@@ -116,6 +116,17 @@ impl Credentials {
         self
     }
 
+    /// The same content without a variable.
+    #[must_use]
+    pub(super) fn without_variable(mut self, key: &str) -> Self {
+        if key == CLIENT_SECRET {
+            self.secret = None;
+        } else {
+            self.rest.remove(key);
+        }
+        self
+    }
+
     /// The names in it, in order.
     pub(super) fn keys(&self) -> Vec<String> {
         let secret = self.secret.as_ref().map(|_| CLIENT_SECRET.to_owned());

@@ -184,20 +184,22 @@ actions! {
         => |model| operations::plan(model, PlanRequest::Deploy { servers: Vec::new() });
     CancelUpdate "cancel-update" on_stack ["C"] writes "cancel the update of the selected stack" => stack::cancel_update;
     ContinueRollback "continue-rollback" on_stack ["R"] writes "go on with a rollback that failed" => stack::continue_rollback;
+    Publish "publish" on_stack ["P"] writes "bring the images that the file names to their repositories in ECR"
+        => |model| operations::plan(model, PlanRequest::Publish { servers: Vec::new(), gangway: false, from: None });
     Destroy "destroy" on_stack ["K"] writes "delete the whole environment (typed name)"
         => |model| operations::plan(model, PlanRequest::Destroy);
 
     ClientDescribe "client-describe" on_clients ["d"] reads "everything known of the selected client" => clients::describe;
     Rotate "rotate" on_clients ["O"] writes "rotate the selected client's secret" => clients::rotate;
 
-    QuarantineClient "quarantine-client" on_clients ["Q"] writes "keep the selected client out for an hour, or let it in again"
+    QuarantineClient "quarantine-client" on_clients ["Q"] writes "keep the selected client out for a time, or let it in again"
         => clients::quarantine;
 
     UserDescribe "users-describe" on_users ["d"] reads "everything known of the selected user" => users::describe;
     SignOut "sign-out" on_users ["O"] writes "end the refresh tokens of the selected user"
         => |model| users::change(model, UserChange::SignOut);
     SwitchUser "switch-user" on_users ["X"] writes "let the selected user sign in no more, or again" => users::switch;
-    QuarantineUser "quarantine-user" on_users ["Q"] writes "keep the selected user out for an hour, or let them in again"
+    QuarantineUser "quarantine-user" on_users ["Q"] writes "keep the selected user out for a time, or let them in again"
         => users::quarantine;
 
     TimelineLogs "timeline-logs" on_timeline ["l"] reads "the log of the row's server at that time" => timeline::log;
@@ -212,7 +214,7 @@ actions! {
 
     Window "window" on_requests ["w"] reads "figures over 1, 5 or 15 minutes" => requests::window;
     GroupBy "group" on_requests ["b"] reads "a row per tool, per client, or per both" => requests::group;
-    QuarantineCaller "quarantine-caller" on_requests ["Q"] writes "keep the row's client out for an hour, or let it in again"
+    QuarantineCaller "quarantine-caller" on_requests ["Q"] writes "keep the row's client out for a time, or let it in again"
         => requests::quarantine;
 
     Query "query" on_insights ["i"] reads "change the query and run it" => insights::ask;

@@ -262,8 +262,11 @@ impl Bill<'_> {
         let logs = (min * assumed.log_gb_per_task * 1000, max * assumed.log_gb_per_task * 1000);
         self.between("logs ingested", logs, "GB", prices.logs_ingest_gb);
         self.between("logs stored", logs, "GB-month", prices.logs_stored_gb_month);
-        // Two of its own; target tracking adds a high and a low one to each of its two policies.
-        self.add("alarms", if min == max { 2 } else { 6 }, "alarm-month", everywhere.alarm_month);
+        // Two of its own, and one where it reads who is kept out; which table that is may be known only later. Target
+        // tracking adds a high and a low one to each of its two policies.
+        let reads = stack.parameters.get("QuarantineTable").is_none_or(|table| table != "-");
+        let own = 2 + u64::from(reads);
+        self.add("alarms", if min == max { own } else { own + 4 }, "alarm-month", everywhere.alarm_month);
         self.add("secret", 1, "secret-month", everywhere.secret_month);
         Ok(())
     }

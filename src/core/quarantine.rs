@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Within how long every task of every server acts on a change of the list.
@@ -102,6 +102,18 @@ impl Quarantine {
     }
 }
 
+/// Reads how long somebody is to be kept out, in seconds: `30m`, `24h` or `7d`.
+///
+/// # Errors
+/// Says what was expected, with the limits.
+pub fn length(text: &str) -> Result<i64, String> {
+    let days = SpanRelativeTo::days_are_24_hours();
+    let read = text.trim().parse::<Span>().and_then(|span| span.to_duration(days)).map(|length| length.as_secs());
+    let possible = 1..=LONGEST.as_secs();
+    let why = "how long is a time from 1s to 31d, such as 30m, 24h or 7d";
+    read.ok().filter(|seconds| possible.contains(seconds)).ok_or_else(|| why.to_owned())
+}
+
 /// The name of a table by its ARN.
 pub fn table_name(arn: &str) -> &str {
     arn.split_once(":table/").map_or(arn, |(_, name)| name)
@@ -119,6 +131,18 @@ mod tests {
         let long = format!("client#{}", "a".repeat(LONGEST_NAME + 1));
         for unknown in ["", "client", "client#", "pool#x", "Client#x", "client#a\u{1b}[2J", &long] {
             assert_eq!(Who::of_key(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_a_time_within_the_limits() {
+        for (text, seconds) in
+            [("1s", 1), (" 90m ", 5_400), ("1h30m", 5_400), ("7d", 604_800), ("31d", LONGEST.as_secs())]
+        {
+            assert_eq!(length(text), Ok(seconds), "{text}");
+        }
+        for wrong in ["", "0s", "-1h", "31d1s", "1mo", "90", "soon", "1s ago"] {
+            assert!(length(wrong).unwrap_err().contains("from 1s to 31d"), "{wrong}");
         }
     }
 

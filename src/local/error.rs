@@ -90,6 +90,16 @@ pub enum LocalError {
         /// Why not, with the way out.
         reason: String,
     },
+    /// The local cloud has no server of this name to break.
+    #[error("{fault}: there is no server {server}; there is {known}")]
+    NoServer {
+        /// The fault.
+        fault: &'static str,
+        /// The name.
+        server: String,
+        /// Those that there are.
+        known: String,
+    },
     /// The emulator refuses a call, or does not answer.
     #[error("the emulator's {call}: {reason}")]
     Emulated {

@@ -96,6 +96,7 @@ async fn of_set(session: &Session, operation: &Operation, set: &SetSecret) -> Cl
         Ok(found) if found.version != set.current => {
             Ok(Standing::Overtaken(format!("secret {} was changed since", set.secret)))
         }
+        Ok(_) if set.unset => Ok(Standing::Resumable),
         Ok(_) => Ok(Standing::Void(format!("the value of {} was not kept; set it again", set.key))),
     }
 }

@@ -73,7 +73,9 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
         Check::TokenGranted { probe } => granted(session, probe).await?,
         Check::TokenRefused { probe } => refused(session, probe).await?,
         Check::Published { server, push } => return pushed(session, server, push).await,
-        Check::VariableSet { secret, key, version } => variable_set(&cloud.variables(secret).await?, key, version),
+        Check::VariableSet { secret, key, version, unset } => {
+            variable_set(&cloud.variables(secret).await?, key, version, *unset)
+        }
         Check::UserEnabled { pool, user, enabled } => {
             user_enabled(cloud.user(pool, user).await?.as_ref(), user, *enabled)
         }

@@ -46,6 +46,7 @@ pub fn draw(
         Dialog::Scale { server, input, error } => {
             (Some(popup::scale(model, theme, (server, input, error.as_deref()), area, buf)), whole)
         }
+        Dialog::KeepOut(asked) => (Some(popup::keep_out(theme, asked, area, buf)), whole),
         Dialog::Pick { pick, selected } => {
             pick::draw(model, theme, (*pick, *selected), area, buf);
             (None, whole)

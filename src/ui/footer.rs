@@ -144,7 +144,9 @@ fn in_dialog(model: &Model, dialog: &Dialog) -> Vec<Hint> {
         Dialog::Help { .. } => vec![hint("a-z", "search"), hint("down/up", "scroll"), hint("esc", "close")],
         Dialog::Text { .. } => vec![scroll(model), hint("esc", "close")],
         Dialog::Palette { .. } => vec![hint("enter", "go"), hint("up/down", "choose"), hint("esc", "close")],
-        Dialog::Scale { .. } => vec![hint("enter", "plan it (nothing changes yet)"), hint("esc", "cancel")],
+        Dialog::Scale { .. } | Dialog::KeepOut(_) => {
+            vec![hint("enter", "plan it (nothing changes yet)"), hint("esc", "cancel")]
+        }
         Dialog::Pick { pick, .. } if pick.toggles() => {
             vec![hint("space", "show or not"), scroll(model), hint("esc", "close")]
         }

@@ -1,4 +1,4 @@
-//! Small boxes over the screen: the palette, the scale prompt, and waiting for a plan.
+//! Small boxes over the screen: the palette, the prompts for a count and for a time, and waiting for a plan.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -6,10 +6,13 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
 use super::theme::Theme;
+use crate::console::dialogs::keep_out::KeepOut;
 use crate::console::dialogs::palette::{OfferKind, matches};
 use crate::console::input::Input;
 use crate::console::model::Model;
 use crate::core::meaning::Meaning;
+use crate::core::quarantine::USUAL;
+use crate::core::text::short_duration;
 use crate::core::unread::Read;
 
 /// Columns of the boxes in which something is found by typing.
@@ -114,14 +117,30 @@ pub fn scale(
     paint::row(buf, inside, 0, &Line::from(span(facts, theme.muted())));
     let cursor = entry("tasks: ", input, 1, theme, inside, buf);
     let hint = "3 is the desired count, 2..6 are autoscaling's bounds, 3 2..6 is both";
+    explained(hint, error, theme, inside, buf);
+    cursor
+}
+
+/// Asks how long somebody is to be kept out.
+pub fn keep_out(theme: &Theme, asked: &KeepOut, area: Rect, buf: &mut Buffer) -> Position {
+    let KeepOut { called, input, error, .. } = asked;
+    let inside = frame(&format!("keep {called} out"), (66, 7), theme, area, buf);
+    let usual = format!("their requests get 403 at every server; nothing typed is {}", short_duration(USUAL));
+    paint::row(buf, inside, 0, &Line::from(span(usual, theme.muted())));
+    let cursor = entry("for: ", input, 1, theme, inside, buf);
+    explained("a time such as 30m, 24h or 7d, 31d at most", error.as_deref(), theme, inside, buf);
+    cursor
+}
+
+/// What can be typed, or why what was typed was not taken.
+fn explained(hint: &str, error: Option<&str>, theme: &Theme, inside: Rect, buf: &mut Buffer) {
     let line = match error {
         Some(error) => Line::from(span(format!("✖ {error}"), theme.of(Meaning::Bad))),
-        None => Line::from(span(hint, theme.muted())),
+        None => Line::from(span(hint.to_owned(), theme.muted())),
     };
     for (row, line) in (3..inside.height).zip(&paint::wrap(&line, usize::from(inside.width), 2)) {
         paint::row(buf, inside, row, line);
     }
-    cursor
 }
 
 /// A plan is being made.

@@ -143,6 +143,7 @@ impl Machine {
             command: [&["/files".to_owned()][..], &[word.to_owned()]].concat(),
             environment: [("LOG".to_owned(), "1".to_owned())].into(),
             secrets: vec!["API_KEY".into()],
+            unread: None,
             user: "65532:65532".into(),
             read_only: true,
             folders: vec!["/tmp".into()],

@@ -149,6 +149,21 @@ fn a_sign_in_returns_where_the_server_says() {
     }
 }
 
+/// It becomes an argument of the engine's program, so it is none of its flags.
+#[test]
+fn where_an_image_comes_from_is_no_flag() {
+    for bad in ["", " ", "--privileged"] {
+        let mut file = environment("prod", &["time"]);
+        file.platform.gangway_from = Some(bad.into());
+        assert_eq!(file.validate().unwrap_err().key, "platform.gangway_from", "{bad:?}");
+        for (key, build, from) in [("build", Some(bad), None), ("from", None, Some(bad))] {
+            let mut file = environment("prod", &["time"]);
+            (file.servers[0].build, file.servers[0].from) = (build.map(Into::into), from.map(Into::into));
+            assert_eq!(file.validate().unwrap_err().key, format!("server.time.{key}"), "{bad:?}");
+        }
+    }
+}
+
 #[test]
 fn servers_whose_paths_overlap_are_refused() {
     let with = |paths: &[(&str, Option<&str>)]| Environment {

@@ -1,5 +1,6 @@
 //! What keys and messages do to the console, without a terminal, a clock or a cloud.
 
+use crate::support::painted::screen;
 use crate::support::{Console, NAMED_KEYS, World, at, fixtures, logs, of_operation, plans, stacks};
 use quarterdeck::console::dialogs::Dialog;
 use quarterdeck::console::effect::Effect;
@@ -50,6 +51,7 @@ fn selected(model: &Model) -> String {
 #[case("T", PlanRequest::Restart { server: "time".into() })]
 #[case("jB", PlanRequest::Rollback { server: "weather".into(), revision: None })]
 #[case("3D", PlanRequest::Deploy { servers: Vec::new() })]
+#[case("3P", PlanRequest::Publish { servers: Vec::new(), gangway: false, from: None })]
 #[case("3K", PlanRequest::Destroy)]
 #[case("4O", PlanRequest::Rotate { client: "5h1kq8machine0weather0id".into(), grace_seconds: 86_400 })]
 #[case(":restart<enter>", PlanRequest::Restart { server: "time".into() })]
@@ -284,8 +286,15 @@ fn a_rollback_is_gone_on_with_without_what_is_chosen(#[case] keys: &str, #[case]
 #[case::a_person("4uQ", Who::Subject("anna-0a1b2c3d".into()))]
 fn callers_are_kept_out_and_let_in_again_by_one_key(#[case] keys: &str, #[case] who: Who) {
     let mut console = Console::new();
-    let expected = PlanRequest::Quarantine { who: who.clone(), seconds: Some(3_600), lately: None };
-    assert_eq!(request(console.keys(keys)), Some(expected));
+    let kept = |seconds: i64| Some(PlanRequest::Quarantine { who: who.clone(), seconds: Some(seconds), lately: None });
+    assert_eq!(request(console.keys(keys)), None, "it asks how long");
+    assert_eq!(request(console.keys("<enter>")), kept(3_600));
+    console.keys("<esc>");
+    console.keys(keys);
+    assert_eq!(request(console.keys("32d<enter>")), None);
+    assert!(screen(&console, (100, 30)).contains("a time from 1s to 31d"), "{}", screen(&console, (100, 30)));
+    console.keys("<ctrl-u>");
+    assert_eq!(request(console.keys("90m<enter>")), kept(5_400));
     let mut world = fixtures::world();
     let until = at(600);
     world.quarantine.entries.push(Kept { who: who.clone(), until, by: Some("arn:bob".into()), since: None });
@@ -303,7 +312,8 @@ fn callers_are_kept_out_and_let_in_again_by_one_key(#[case] keys: &str, #[case] 
     let mut world = fixtures::world();
     world.quarantine.entries.push(Kept { who: who.clone(), until: at(0), by: None, since: None });
     let mut console = Console::with(world);
-    assert_eq!(request(console.keys(keys)), Some(PlanRequest::Quarantine { who, seconds: Some(3_600), lately: None }));
+    console.keys(keys);
+    assert_eq!(request(console.keys("<enter>")), kept(3_600));
 }
 
 #[test]

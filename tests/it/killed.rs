@@ -136,7 +136,7 @@ async fn a_publish() {
         |desk| {
             Box::pin(async {
                 equip(desk, FILE);
-                PlanRequest::Publish { servers: Vec::new(), from: None }
+                PlanRequest::Publish { servers: Vec::new(), gangway: false, from: None }
             })
         },
         |world| {

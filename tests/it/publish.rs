@@ -40,12 +40,24 @@ pub fn equip(desk: &mut Desk, file: &str) -> Shelf {
     shelf
 }
 
+/// An environment whose server has gangway in front of it, and says where gangway's image comes from.
+fn fronted() -> String {
+    let front = "region = 'eu-central-1'\n[platform]\ngangway_from = 'localhost/gangway'\n\
+                 gangway_image = '123456789012.dkr.ecr.eu-central-1.amazonaws.com/quarterdeck/prod/gangway:7'\n";
+    let app = "[server.app]\ntransport = 'stdio'\ncommand = ['node']\n";
+    FILE.replace("region = 'eu-central-1'\n", front).replace("gangway = true\n", app)
+}
+
+fn gangway(from: Option<&str>) -> PlanRequest {
+    PlanRequest::Publish { servers: Vec::new(), gangway: true, from: from.map(str::to_owned) }
+}
+
 fn all() -> PlanRequest {
-    PlanRequest::Publish { servers: Vec::new(), from: None }
+    PlanRequest::Publish { servers: Vec::new(), gangway: false, from: None }
 }
 
 fn only(server: &str, from: Option<&str>) -> PlanRequest {
-    PlanRequest::Publish { servers: vec![server.into()], from: from.map(str::to_owned) }
+    PlanRequest::Publish { servers: vec![server.into()], gangway: false, from: from.map(str::to_owned) }
 }
 
 async fn whole(desk: &Desk, request: PlanRequest) -> Operation {
@@ -79,6 +91,80 @@ async fn an_image_is_pushed_to_a_repository_that_is_made_for_it_and_deployed_by_
     for text in [std::fs::read_to_string(desk.session.audit.path()).unwrap(), format!("{done:?}")] {
         assert!(text.contains("publish") && !text.contains(world::TOKEN), "{text}");
     }
+}
+
+/// The front goes the way that servers go, and each deploy starts tasks with it by the digest that its tag has.
+#[tokio::test]
+async fn the_image_of_gangway_is_brought_with_the_others_and_alone() {
+    let (world, mut desk, shelf) = desk(&fronted()).await;
+    shelf.put(Source::Take("localhost/gangway".into()), config(Architecture::Arm64, "gangway"));
+    shelf.put(Source::Take("acme/gangway:2".into()), config(Architecture::Arm64, "other"));
+    let done = whole(&desk, all()).await;
+    assert_eq!(done.phase, Phase::Ended(Outcome::Done));
+    let name = IMAGE.replace("files:1", "gangway:7");
+    let mut pushed = shelf.pushed.lock().unwrap().clone();
+    pushed.sort();
+    assert_eq!(pushed, [IMAGE, &name]);
+    assert!(world.state().stacks.iter().any(|stack| stack.name == "quarterdeck-prod-gangway-Repository"));
+    let digest = world::digest(&world::manifest(&config(Architecture::Arm64, "gangway")));
+    assert_eq!(done.facts().get(&Fact::Image("gangway".into())), Some(&*digest));
+    let deploy = desk.plan(PlanRequest::Deploy { servers: Vec::new() }).await.unwrap();
+    let Intent::Deploy(intent) = &deploy.intent else { panic!("{:?}", deploy.intent) };
+    let stack = intent.stacks.iter().find(|stack| stack.stack.name == "quarterdeck-prod-files").unwrap();
+    assert_eq!(stack.known(None)["GangwayImage"], format!("{}@{digest}", name.strip_suffix(":7").unwrap()));
+    // Alone, by the next tag, from where the command says.
+    desk.session.environment = environment(&fronted().replace("gangway:7", "gangway:8"));
+    let plan = desk.plan(gangway(Some("acme/gangway:2"))).await.unwrap();
+    let Intent::Publish(publish) = &plan.intent else { panic!("{:?}", plan.intent) };
+    let servers: Vec<&str> = publish.images.iter().map(|image| image.server.as_str()).collect();
+    assert_eq!((servers, plan.trials.len()), (vec!["gangway"], 0));
+    assert_eq!(whole(&desk, gangway(Some("acme/gangway:2"))).await.phase, Phase::Ended(Outcome::Done));
+    assert_eq!(world.state().repositories["quarterdeck/prod/gangway"]["8"], config(Architecture::Arm64, "other"));
+}
+
+#[rstest]
+#[case::no_name(
+    "gangway_image",
+    "# ",
+    "which name the image of gangway is to have",
+    "gangway_image = \"123456789012.dkr"
+)]
+#[case::no_source("gangway_from", "# ", "does not say where the image of gangway comes from", "gangway_from = ")]
+#[case::a_digest("gangway:7", "gangway@sha256:0", "known only when the image is there", "quarterdeck/prod/gangway:1")]
+#[case::another_processor(
+    "[server.app]",
+    "architecture = 'X86_64'\n[server.app]",
+    "is for linux/arm64, and the tasks of servers with [server.app] run on X86_64",
+    "podman pull --platform linux/amd64"
+)]
+#[case::both_processors(
+    "[[server]]",
+    "[[server]]\nname = 'notes'\nimage = 'n'\narchitecture = 'X86_64'\n[server.app]\ntransport = 'stdio'\n[[server]]",
+    "run on X86_64 and on ARM64",
+    "podman manifest push"
+)]
+#[case::a_server_of_its_name("name = 'files'", "name = 'gangway'", "a server is called gangway", "by its digest")]
+#[tokio::test]
+async fn an_image_of_gangway_that_no_task_could_start_is_refused(
+    #[case] line: &str,
+    #[case] instead: &str,
+    #[case] why: &str,
+    #[case] hint: &str,
+) {
+    let (world, desk, shelf) = desk(&fronted().replace(line, instead)).await;
+    shelf.put(Source::Take("localhost/gangway".into()), config(Architecture::Arm64, "gangway"));
+    let error = desk.plan(gangway(None)).await.unwrap_err();
+    assert!(error.why().contains(why) && error.hint().unwrap_or_default().contains(hint), "{error} {:?}", error.hint());
+    assert!(shelf.pushed.lock().unwrap().is_empty() && world.state().change_sets() == 0);
+}
+
+/// Servers that check their callers themselves do not start from it, whatever they run on.
+#[tokio::test]
+async fn servers_without_gangway_in_front_do_not_say_what_it_runs_on() {
+    let own = "[[server]]\nname = 'own'\nimage = 'n'\narchitecture = 'X86_64'\ngangway = true\n[[server]]";
+    let (_, desk, shelf) = desk(&fronted().replace("[[server]]", own)).await;
+    shelf.put(Source::Take("localhost/gangway".into()), config(Architecture::Arm64, "gangway"));
+    assert!(desk.plan(gangway(None)).await.is_ok());
 }
 
 #[tokio::test]
@@ -158,7 +244,7 @@ async fn what_could_not_be_deployed_is_refused_before_anything_is_pushed(
 
 #[rstest]
 #[case(only("strange", None), "has no server \"strange\"")]
-#[case(PlanRequest::Publish { servers: Vec::new(), from: Some("a".into()) }, "name the one server")]
+#[case(PlanRequest::Publish { servers: Vec::new(), gangway: false, from: Some("a".into()) }, "name the one server")]
 #[tokio::test]
 async fn a_server_is_one_of_the_file(#[case] request: PlanRequest, #[case] why: &str) {
     let (_, desk, _) = desk(FILE).await;

@@ -5,11 +5,12 @@ use std::process::{Command, Stdio};
 use crate::support::front::Front;
 use crate::support::operators::{Desk, Running};
 use crate::support::pty;
-use crate::support::world::{Setup, User, World};
+use crate::support::world::{Setup, Stack, User, World};
 use jiff::{SignedDuration, Timestamp};
 use quarterdeck::core::error::PlanError;
 use quarterdeck::core::operation::record::Outcome;
 use quarterdeck::core::operation::{Operation, Phase, PlanRequest, Way};
+use quarterdeck::core::plan::Risk;
 use quarterdeck::core::quarantine::Who;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -130,6 +131,46 @@ async fn what_cannot_be_is_refused_while_planning() {
     assert!(refused(add(client(MACHINE), 60)).await.contains("1000 entries, the most that it may have"));
     assert!(alice.plan(add(client("c7"), 600)).await.is_ok(), "one that is there may be changed");
     assert_eq!(writes(&world), 0);
+}
+
+/// The plan says what it will refuse, which servers will not, and weighs as what it is.
+#[tokio::test]
+async fn a_plan_says_whom_it_meets_and_which_servers_go_on_serving_them() {
+    let world = world();
+    let table = "arn:aws:dynamodb:eu-central-1:123456789012:table/quarterdeck-prod-quarantine";
+    let reads = |stack: &mut Stack, table: &str| drop(stack.parameters.insert("QuarantineTable".into(), table.into()));
+    world.state().stacks.iter_mut().for_each(|stack| reads(stack, table));
+    let alice = Desk::new("alice", &world, 512).await;
+    let request = PlanRequest::Quarantine { who: client(MACHINE), seconds: Some(60), lately: Some(7) };
+    let plan = alice.plan(request).await.unwrap();
+    assert!(plan.warnings.iter().any(|warning| warning.ends_with("7 requests in the last 5 minutes")), "{plan:?}");
+    assert!(!plan.warnings.iter().any(|warning| warning.contains("do not read the list")), "{:?}", plan.warnings);
+    assert_eq!(plan.changes[0].risk, Risk::Disruptive);
+    // Deployed before there was a list.
+    let time = |stack: &&mut Stack| stack.name == "quarterdeck-prod-time";
+    reads(world.state().stacks.iter_mut().find(time).unwrap(), "-");
+    let plan = alice.plan(add(client("prod-time-user"), 60)).await.unwrap();
+    let blind = "these servers do not read the list and go on serving them: time; deploy them";
+    assert!(plan.warnings.iter().any(|warning| warning == blind), "{:?}", plan.warnings);
+    assert!(
+        plan.warnings.iter().any(|warning| warning.ends_with("everybody who signs in with it is kept out")),
+        "{plan:?}"
+    );
+    let plan = alice.plan(add(Who::Subject("o'neil; rm".into()), 60)).await.unwrap();
+    assert!(plan.commands[0].contains(r"subject#o'\''neil; rm"), "{:?}", plan.commands);
+    put(&world, "client#gone", 60);
+    let lifted = alice.plan(lift(client("gone"))).await.unwrap();
+    assert_eq!(lifted.changes[0].risk, Risk::Safe);
+}
+
+/// Cognito says of nobody that they have no subject; if it did, nobody's entry would be written for everybody.
+#[tokio::test]
+async fn a_user_without_a_subject_is_taken_by_the_word() {
+    let world = world();
+    world.state().users.insert("bob".into(), User::new(""));
+    let alice = Desk::new("alice", &world, 512).await;
+    let plan = alice.plan(add(Who::Subject("bob".into()), 60)).await.unwrap();
+    assert_eq!(plan.target.resource, "subject bob of prod");
 }
 
 /// One that has ended is still in the table for some days.

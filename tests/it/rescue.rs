@@ -5,12 +5,12 @@ use std::process::{Command, Stdio};
 
 use crate::support::operators::Desk;
 use crate::support::pty;
-use crate::support::world::{Kind, Setup, World};
+use crate::support::world::{Kind, Setup, Stack, World};
 use quarterdeck::core::error::{ErrorKind, PlanError};
 use quarterdeck::core::operation::protocol::Question;
 use quarterdeck::core::operation::record::Outcome;
-use quarterdeck::core::operation::{Operation, Phase, PlanRequest, Standing, Way};
-use quarterdeck::core::plan::Confirm;
+use quarterdeck::core::operation::{Intent, Operation, Phase, PlanRequest, Standing, Way};
+use quarterdeck::core::plan::{Confirm, Risk};
 use rstest::rstest;
 use serde_json::Value;
 
@@ -178,14 +178,19 @@ async fn of_two_who_want_the_same_one_sends_it(#[case] what: &str) {
 #[rstest]
 #[case::the_deployment("stop", "deployment")]
 #[case::the_update("cancel", "the update of quarterdeck-prod-time has ended meanwhile (UPDATE_COMPLETE)")]
+#[case::the_way_back_failed("stop: failed", "was taken back, and that failed")]
 #[tokio::test]
 async fn what_ended_while_the_plan_waited_is_left_alone(#[case] what: &str, #[case] told: &str) {
+    let (what, status) = match what.split_once(':') {
+        Some((what, _)) => (what, "ROLLBACK_FAILED"),
+        None => (what, "SUCCESSFUL"),
+    };
     let (world, request) = stuck(what);
     let alice = Desk::new("alice", &world, 512).await;
     let running = alice.propose(request).await;
     {
         let mut state = world.state();
-        state.services.get_mut("time").unwrap().releases.last_mut().unwrap().status = "SUCCESSFUL";
+        state.services.get_mut("time").unwrap().releases.last_mut().unwrap().status = status;
         let stack = state.stacks.iter_mut().find(|stack| stack.name == STACK).unwrap();
         if stack.status == "UPDATE_IN_PROGRESS" {
             stack.status = "UPDATE_COMPLETE".into();
@@ -258,6 +263,63 @@ async fn a_rollback_that_fails_elsewhere_by_now_is_asked_about() {
     assert_eq!((changed.planned.as_str(), changed.now.as_str()), ("Service", "Service, Task"));
     let ended = alice.agree(asked.into()).await;
     assert!(reason(&ended).contains("no more room"), "{}", reason(&ended));
+}
+
+/// What was to be skipped was rolled back meanwhile: CloudFormation would refuse the whole call.
+#[tokio::test]
+async fn a_skip_of_what_did_not_fail_any_more_is_planned_again() {
+    let (world, request) = stuck("continue");
+    let alice = Desk::new("alice", &world, 512).await;
+    let running = alice.propose(request).await.yes();
+    let stack = |stack: &&mut Stack| stack.name == STACK;
+    world.state().stacks.iter_mut().find(stack).unwrap().stuck = vec![("Task", "no more room".into())];
+    let ended = alice.rest(running).await;
+    assert!(reason(&ended).contains("Service is none of what could not be rolled back any more"), "{}", reason(&ended));
+    assert_eq!(written(&world), Vec::<String>::new());
+}
+
+/// The process ended after the call and before its answer, and the rollback failed once more: that is the outcome of
+/// this call, and no second one is sent.
+#[tokio::test]
+async fn a_rollback_that_was_gone_on_with_and_failed_again_is_not_gone_on_with_twice() {
+    let (world, _) = stuck("continue");
+    let mut alice = Desk::new("alice", &world, 512).await;
+    let running = alice.propose(go_on(&[])).await.yes();
+    let id = alice.killed_after(running, "continue the rollback").await;
+    ticks(&world);
+    assert_eq!(status(&world), "UPDATE_ROLLBACK_FAILED");
+    let ended = alice.agree(alice.offer(&id, Way::Resume).await.yes()).await;
+    assert!(reason(&ended).contains("UPDATE_ROLLBACK_FAILED"), "{}", reason(&ended));
+    assert_eq!(written(&world).len(), 1);
+}
+
+/// The rollback went on between the look and the call: what was wanted is on its way.
+#[tokio::test]
+async fn a_rollback_that_goes_on_while_the_call_is_on_its_way_is_waited_for() {
+    let (world, request) = stuck("continue");
+    let (alice, bob) = (Desk::new("alice", &world, 512).await, Desk::new("bob", &world, 512).await);
+    let running = alice.propose(request.clone()).await.yes();
+    let first = running.operation.steps()[0].title.clone();
+    let flight = alice.on_its_way(running, &first, "ContinueUpdateRollback").await;
+    done(&bob.agree(bob.propose(request).await).await);
+    done(&alice.arrives(flight).await);
+    is_back("continue", &world, 1);
+}
+
+/// A stack of the same name that was made since is another one.
+#[rstest]
+#[case("cancel")]
+#[case("continue")]
+#[tokio::test]
+async fn a_stack_that_was_made_anew_is_left_alone(#[case] what: &str) {
+    let (world, request) = stuck(what);
+    let alice = Desk::new("alice", &world, 512).await;
+    let running = alice.propose(request).await.yes();
+    let stack = |stack: &&mut Stack| stack.name == STACK;
+    world.state().stacks.iter_mut().find(stack).unwrap().id += "-anew";
+    let ended = alice.rest(running).await;
+    assert!(reason(&ended).contains("was made anew"), "{}", reason(&ended));
+    assert_eq!(written(&world), Vec::<String>::new());
 }
 
 /// What is skipped is named with what that means, and the environment's name is asked for; what was only given up
@@ -377,6 +439,11 @@ fn each_is_a_command(#[case] what: &str, #[case] args: &[&str], #[case] field: &
 #[case::a_creation("creating", cancel(), ErrorKind::Conflict, "delete-stack")]
 #[case::the_first_deployment("first", stop(), ErrorKind::Conflict, "scale time --desired 0")]
 #[case::code_deploy("code deploy", stop(), ErrorKind::Invalid, "aws deploy stop-deployment")]
+#[case::the_deployment_goes_back("deployment goes back", stop(), ErrorKind::Conflict, "quarterdeck status time")]
+#[case::the_first_deployment_of_a_creation("first of a creation", stop(), ErrorKind::Conflict, "delete-stack")]
+#[case::the_update_is_complete("cleanup", cancel(), ErrorKind::Conflict, "as it was before")]
+#[case::the_update_goes_back("going back", cancel(), ErrorKind::Conflict, "quarterdeck stacks quarterdeck-prod-time")]
+#[case::the_creation_has_failed("dead", go_on(&[]), ErrorKind::Conflict, "makes it anew")]
 #[case::no_such_stack("calm", PlanRequest::CancelUpdate { stack: "tim".into() }, ErrorKind::NotFound, "quarterdeck-prod-time")]
 #[tokio::test]
 async fn what_aws_would_refuse_is_refused_with_the_way_out(
@@ -391,7 +458,18 @@ async fn what_aws_would_refuse_is_refused_with_the_way_out(
         "stuck" => set("UPDATE_ROLLBACK_FAILED"),
         "updating" => set("UPDATE_IN_PROGRESS"),
         "creating" => set("CREATE_IN_PROGRESS"),
-        "first" => {
+        "cleanup" => set("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
+        "going back" => set("UPDATE_ROLLBACK_IN_PROGRESS"),
+        "dead" => set("ROLLBACK_COMPLETE"),
+        "deployment goes back" => {
+            failing(&world);
+            world.state().services.get_mut("time").unwrap().releases.last_mut().unwrap().status =
+                "ROLLBACK_IN_PROGRESS";
+        }
+        "first" | "first of a creation" => {
+            if state == "first of a creation" {
+                set("CREATE_IN_PROGRESS");
+            }
             let mut state = world.state();
             state.services.get_mut("time").unwrap().deployments.clear();
             state.deploy_service("time");
@@ -407,6 +485,48 @@ async fn what_aws_would_refuse_is_refused_with_the_way_out(
     let PlanError::Refused(refused) = &refusal else { panic!("{refusal:?}") };
     assert_eq!(refused.kind, kind, "{refusal}");
     assert!(refusal.hint().is_some_and(|said| said.contains(hint)), "{refusal:?}");
+}
+
+/// A stop says what becomes of the stack that waits for the deployment, and waits for it only where it goes back by
+/// itself.
+#[rstest]
+#[case::none_waits("CREATE_COMPLETE", None, false)]
+#[case::one_waits("UPDATE_IN_PROGRESS", Some("takes its whole update back"), true)]
+#[case::one_that_goes_back("UPDATE_ROLLBACK_IN_PROGRESS", Some("a part of CloudFormation's way back"), false)]
+#[tokio::test]
+async fn a_stop_says_what_becomes_of_the_stack(#[case] to: &str, #[case] warned: Option<&str>, #[case] waits: bool) {
+    let world = world();
+    failing(&world);
+    world.state().stacks.iter_mut().find(|one| one.name == STACK).unwrap().status = to.into();
+    let alice = Desk::new("alice", &world, 512).await;
+    let plan = alice.plan(stop()).await.unwrap();
+    let of_stack: Vec<&String> = plan.warnings.iter().filter(|warning| warning.contains(STACK)).collect();
+    assert_eq!(of_stack.len(), usize::from(warned.is_some()), "{:?}", plan.warnings);
+    assert!(warned.is_none_or(|words| of_stack[0].contains(words)), "{of_stack:?}");
+    let Intent::StopDeployment(intent) = &plan.intent else { panic!("{:?}", plan.intent) };
+    assert_eq!(intent.stack.is_some(), waits);
+}
+
+/// What a plan for a stack shows: what CloudFormation is at, whose stack it is, and what weighs.
+#[tokio::test]
+async fn a_plan_for_a_stack_says_what_is_at_work_and_whose_it_is() {
+    let (world, request) = stuck("cancel");
+    let alice = Desk::new("alice", &world, 512).await;
+    let plan = alice.plan(request).await.unwrap();
+    assert_eq!(plan.warnings, ["CloudFormation is at Service (AWS::ECS::Service)"]);
+    let Intent::CancelUpdate(intent) = &plan.intent else { panic!("{:?}", plan.intent) };
+    assert_eq!(intent.server.as_deref(), Some("time"));
+    let (world, request) = stuck("continue");
+    let alice = Desk::new("alice", &world, 512).await;
+    let plan = alice.plan(request).await.unwrap();
+    let risks: Vec<(&str, Risk)> = plan.changes.iter().map(|change| (change.field.as_str(), change.risk)).collect();
+    assert_eq!(risks, [("rollback", Risk::Disruptive), ("skip", Risk::Disruptive)]);
+    // One that all servers share is of none.
+    let platform = |stack: &&mut Stack| stack.name == "quarterdeck-prod-platform";
+    world.state().stacks.iter_mut().find(platform).unwrap().status = "UPDATE_IN_PROGRESS".into();
+    let plan = alice.plan(PlanRequest::CancelUpdate { stack: "platform".into() }).await.unwrap();
+    let Intent::CancelUpdate(intent) = &plan.intent else { panic!("{:?}", plan.intent) };
+    assert_eq!(intent.server, None);
 }
 
 /// One that was left before it sent anything, while somebody else has gone on, does not act on what is there now.

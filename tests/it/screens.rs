@@ -228,6 +228,16 @@ fn small_dialogs() {
     snap("operations-none", &console, &[SMALL]);
 }
 
+/// It asks how long, and says why what was typed is no time.
+#[test]
+fn a_caller_is_kept_out_for_as_long_as_one_says() {
+    let mut console = Console::new();
+    console.keys("4Q");
+    snap("keep-out", &console, &[SMALL]);
+    console.keys("soon<enter>");
+    snap("keep-out-refused", &console, &[SMALL]);
+}
+
 #[test]
 fn plans_to_confirm() {
     let mut console = Console::new();

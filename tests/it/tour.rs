@@ -246,7 +246,7 @@ async fn publish(session: &mut Session, world: &World) -> String {
     shelf.put(Source::Build("./files".into()), engine::config(Architecture::Arm64, "a"));
     session.engine = Arc::new(shelf);
     session.environment = Some(Arc::new(toml::from_str(engine::FILE).unwrap()));
-    planned(session, world, PlanRequest::Publish { servers: Vec::new(), from: None }).await
+    planned(session, world, PlanRequest::Publish { servers: Vec::new(), gangway: false, from: None }).await
 }
 
 /// A change set of a stack that has nothing else.

@@ -7,7 +7,7 @@ use crate::support::Console;
 use crate::support::engine::{Shelf, config};
 use crate::support::operators::Desk;
 use crate::support::painted::screen;
-use crate::support::world::{Setup, World};
+use crate::support::world::{Secret, Setup, World};
 use quarterdeck::core::environment::{Architecture, Environment};
 use quarterdeck::core::image::Source;
 use quarterdeck::core::operation::deploy::StackDeploy;
@@ -62,6 +62,11 @@ fn empty() -> World {
 fn stack(plan: &Plan) -> StackDeploy {
     let Intent::Deploy(deploy) = &plan.intent else { panic!("{:?}", plan.intent) };
     deploy.stacks.iter().find(|stack| stack.stack.name == STACK).unwrap().clone()
+}
+
+fn holding(text: &str) -> Secret {
+    let pair = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
+    Secret { versions: pair("v1", text), labels: pair("AWSCURRENT", "v1"), complete: false }
 }
 
 fn fine(plan: &Plan) -> &Fine {
@@ -200,11 +205,84 @@ async fn the_plan_of_a_publish_tries_what_it_would_push() {
     );
     shelf.answers.lock().unwrap().insert("files".into(), answered(&[("get", true), ("raw", true)]));
     desk.session.engine = Arc::new(shelf.clone());
-    let plan = desk.plan(PlanRequest::Publish { servers: Vec::new(), from: None }).await.unwrap();
+    let plan = desk.plan(PlanRequest::Publish { servers: Vec::new(), gangway: false, from: None }).await.unwrap();
     let tools: Vec<String> =
         fine(&plan).tools.as_ref().unwrap().iter().map(|(name, scope)| format!("{name} {scope}")).collect();
     assert_eq!(tools, ["get read", "raw hidden"]);
+    assert!(plan.trials[0].unread.as_ref().is_some_and(|why| why.contains("a publish reads no Secret")));
     assert!(shelf.tried.lock().unwrap()[0].image.starts_with("sha256:"));
+}
+
+/// A server on a port is asked by gangway, which must be here, too.
+#[tokio::test]
+async fn a_server_on_a_port_is_asked_by_the_gangway_that_the_file_names() {
+    let (mut desk, shelf) = desk(&empty(), "", answered(&[("get", true)])).await;
+    say(&mut desk, &file("").replace("'stdio'", "'http'\nport = 3000"));
+    let plan = desk.plan(deploy()).await.unwrap();
+    let Came::NotTried { why } = &plan.trials[0].outcome else { panic!("{:?}", plan.trials) };
+    assert!(why.starts_with("gangway, which asks it: there is no image"), "{why}");
+    let front = config(Architecture::Arm64, "gangway");
+    shelf.put(Source::Take("registry.example.com/gangway:1".into()), front.clone());
+    let plan = desk.plan(deploy()).await.unwrap();
+    assert_eq!(fine(&plan).tools.as_ref().unwrap().len(), 1);
+    let tried = shelf.tried.lock().unwrap().pop().unwrap();
+    assert_eq!(tried.gangway, Some(crate::support::world::digest(&front)));
+}
+
+/// A digest says what the image is: one that was tried is not even asked for.
+#[tokio::test]
+async fn an_image_by_digest_that_was_tried_needs_no_engine() {
+    let world = empty();
+    let (mut desk, shelf) = desk(&world, "", answered(&[("get", true)])).await;
+    let pinned = format!("docker.io/acme/files@sha256:{}", "0".repeat(64));
+    say(&mut desk, &file("").replace(IMAGE, &pinned));
+    shelf.put(Source::Take(pinned), config(Architecture::Arm64, "a"));
+    desk.agree(desk.propose(deploy()).await.yes()).await;
+    shelf.clear();
+    let plan = desk.plan(deploy()).await.unwrap();
+    assert!(fine(&plan).kept, "{:?}", plan.trials);
+}
+
+/// What was built and pushed here is here, by the id that its registry tells, and is not pulled.
+#[tokio::test]
+async fn an_image_of_ecr_is_tried_by_the_id_that_it_has_here() {
+    let world = World::deployed(Setup { dual: true, servers: vec!["time", "weather"], lag: 0 });
+    let mut desk = Desk::new("alice", &world, 512).await;
+    let front = "eu-central-1'\n[platform]\ngangway_image = 'registry.example.com/gangway:1'\n";
+    let text = crate::support::engine::FILE.replace("eu-central-1'\n", front);
+    say(&mut desk, &text.replace("gangway = true\n", "[server.app]\ntransport = 'stdio'\ncommand = ['node']\n"));
+    let shelf = Shelf::new(&world);
+    let image = config(Architecture::Arm64, "a");
+    shelf.put(Source::Build("./files".into()), image.clone());
+    shelf.put(Source::Take(crate::support::world::digest(&image)), image);
+    shelf.answers.lock().unwrap().insert("files".into(), answered(&[("get", true)]));
+    desk.session.engine = Arc::new(shelf.clone());
+    let publish = PlanRequest::Publish { servers: Vec::new(), gangway: false, from: None };
+    desk.agree(desk.propose(publish).await.yes()).await;
+    let plan = desk.plan(deploy()).await.unwrap();
+    assert_eq!(fine(&plan).tools.as_ref().unwrap().len(), 1);
+}
+
+/// What `secret set` has set is a placeholder here, and another one that is set is tried anew.
+#[tokio::test]
+async fn variables_of_the_servers_own_secret_have_placeholders() {
+    let world = empty();
+    let (mut desk, shelf) = desk(&world, "", answered(&[("get", true)])).await;
+    desk.agree(desk.propose(deploy()).await.yes()).await;
+    let secret = "quarterdeck/prod/time/app";
+    world.state().secrets.insert(secret.into(), holding(r#"{"API_KEY":"hunter2"}"#));
+    let before = shelf.tried.lock().unwrap().len();
+    let plan = desk.plan(deploy()).await.unwrap();
+    assert_eq!(shelf.tried.lock().unwrap().len(), before + 1);
+    assert_eq!(shelf.tried.lock().unwrap()[before].secrets, ["API_KEY"]);
+    assert_eq!((plan.trials[0].placeholders.join(" "), &plan.trials[0].unread), ("API_KEY".to_owned(), &None));
+    let text = serde_json::to_string(&plan).unwrap();
+    assert!(!text.contains("hunter2"), "{text}");
+    // One that cannot be read is told.
+    world.state().secrets.insert(secret.into(), holding("no JSON"));
+    say(&mut desk, &file("environment = { LOG = '1' }"));
+    let plan = desk.plan(deploy()).await.unwrap();
+    assert!(plan.trials[0].unread.as_ref().is_some_and(|why| why.contains(secret)), "{:?}", plan.trials);
 }
 
 /// The screen shows it between what changes and what the operator is warned of.

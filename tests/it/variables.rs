@@ -76,7 +76,7 @@ async fn a_secret_that_somebody_has_changed_since_the_plan_is_left_alone() {
     bob.session.cloud.hold(late.operation.id(), SecretString::from(VALUE));
     assert_eq!(whole(&alice, "FIRST").await.phase, Phase::Ended(Outcome::Done));
     let reason = failure(&bob.rest(late.yes()).await);
-    assert!(reason.contains("somebody has changed") && reason.contains("set it again"), "{reason}");
+    assert!(reason.contains("somebody has changed") && reason.contains("plan it again"), "{reason}");
     assert_eq!(current(&world), json!({ "OLD": "kept", "FIRST": VALUE }));
 }
 
@@ -122,6 +122,46 @@ async fn an_operation_that_was_cut_off_after_it_wrote_goes_on_without_the_value(
     let resumed = alice.offer(&id, Way::Resume).await.yes();
     assert_eq!(alice.rest(resumed).await.phase, Phase::Ended(Outcome::Done));
     assert_eq!(current(&world), json!({ "OLD": "kept", "API_KEY": VALUE }));
+}
+
+fn unset(key: &str) -> PlanRequest {
+    PlanRequest::UnsetSecret { server: "time".into(), key: key.into() }
+}
+
+/// Whatever step it is killed before or after: it needs no value, and goes on.
+#[rstest]
+#[tokio::test]
+async fn a_variable_is_taken_away_and_the_others_stay(#[values(0, 1)] step: usize, #[values(true, false)] after: bool) {
+    let world = world();
+    let mut alice = Desk::new("alice", &world, 512).await;
+    assert_eq!(whole(&alice, "API_KEY").await.phase, Phase::Ended(Outcome::Done));
+    let running = alice.propose(unset("OLD")).await;
+    assert_eq!(running.operation.plan.changes[0].after, None);
+    let title = running.operation.steps()[step].title.clone();
+    let id = match after {
+        true => alice.killed_after(running.yes(), &title).await,
+        false => alice.killed_before(running.yes(), &title).await,
+    };
+    let left = alice.left(&id).await;
+    assert_eq!(alice.standing(&left).await, Standing::Resumable);
+    let resumed = alice.offer(&id, Way::Resume).await.yes();
+    assert_eq!(alice.rest(resumed).await.phase, Phase::Ended(Outcome::Done));
+    assert_eq!(current(&world), json!({ "API_KEY": VALUE }));
+    assert!(std::fs::read_to_string(alice.session.audit.path()).unwrap().contains(r#""unset":true"#));
+    let refusal = alice.plan(unset("OLD")).await.unwrap_err();
+    assert!(refusal.why().contains("OLD of time is not set"), "{refusal}");
+}
+
+/// What somebody has set since the plan is not taken away with the old version.
+#[tokio::test]
+async fn what_was_set_since_the_plan_is_not_taken_away() {
+    let world = world();
+    let (alice, bob) = (Desk::new("alice", &world, 512).await, Desk::new("bob", &world, 512).await);
+    let late = bob.propose(unset("OLD")).await;
+    assert_eq!(whole(&alice, "OLD").await.phase, Phase::Ended(Outcome::Done));
+    let reason = failure(&bob.rest(late.yes()).await);
+    assert!(reason.contains("somebody has changed"), "{reason}");
+    assert_eq!(current(&world), json!({ "OLD": VALUE }));
 }
 
 #[rstest]

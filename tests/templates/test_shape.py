@@ -205,6 +205,25 @@ class Shape(unittest.TestCase):
         resources = templates.resolve(self.all["server"], {})["Resources"]
         self.assertNotIn("Policies", resources["TaskRole"]["Properties"])
 
+    def test_a_list_that_cannot_be_read_raises_an_alarm(self):
+        arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/quarterdeck-prod-quarantine"
+        resources = templates.resolve(self.all["server"], {"QuarantineTable": arn})["Resources"]
+        alarm = resources["QuarantineAlarm"]["Properties"]
+        # As gangway counts it.
+        sources = templates.ROOT / "servers/gangway/src"
+        namespace = re.search(r'NAMESPACE: &str = "(\w+)"', (sources / "metrics.rs").read_text())[1]
+        self.assertEqual(alarm["Namespace"], namespace)
+        self.assertIn(f'"Name": "{alarm["MetricName"]}", "Unit": "Seconds"', (sources / "quarantine/mod.rs").read_text())
+        place = {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
+        self.assertEqual(place, {"environment": {"Ref": "Environment"}, "server": {"Ref": "ServerName"}})
+        (server,) = resources["TaskDefinition"]["Properties"]["ContainerDefinitions"]
+        given = {one["Name"]: one["Value"] for one in server["Environment"]}
+        self.assertEqual((given["GANGWAY_ENVIRONMENT"], given["GANGWAY_SERVER"]), (place["environment"], place["server"]))
+        # A figure comes once a minute, and none means that all is well.
+        self.assertEqual((alarm["Statistic"], alarm["Period"], alarm["TreatMissingData"]), ("Maximum", 60, "notBreaching"))
+        self.assertEqual(alarm["AlarmActions"], [{"Ref": "AlarmTopicArn"}])
+        self.assertNotIn("QuarantineAlarm", templates.resolve(self.all["server"], {})["Resources"])
+
     def test_what_has_ended_goes_by_itself(self):
         table = self.all["platform"]["Resources"]["Quarantine"]["Properties"]
         self.assertEqual(table["TimeToLiveSpecification"], {"AttributeName": "until", "Enabled": True})

@@ -295,11 +295,68 @@ async fn it_is_read_with_the_credentials_of_the_task() {
     assert_eq!(query["TableName"], "quarterdeck-test-quarantine");
     assert_eq!(query["ConsistentRead"], true);
     // What AWS refuses is asked for anew.
-    table.break_down(400, r#"{"__type":"com.amazon.coral.service#ExpiredTokenException"}"#);
-    until(|| table.asked().len() > 2).await;
-    table.repair();
-    read_again(&table).await;
+    for status in [400, 403] {
+        let before = table.asked().len();
+        table.break_down(status, r#"{"__type":"com.amazon.coral.service#ExpiredTokenException"}"#);
+        until(|| table.asked().len() > before + 1).await;
+        table.repair();
+        read_again(&table).await;
+    }
     assert!(!server.log.text().contains("hunter2") && !server.log.text().contains("session"));
+}
+
+/// They are fetched anew some minutes before their end, each time with the token that the file has then.
+#[tokio::test]
+async fn credentials_that_end_soon_are_asked_for_anew() {
+    let table = Table::start().await;
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("quarantine-token");
+    std::fs::write(&file, "first\n").unwrap();
+    table.lasts(170);
+    let full = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/credentials", table.url));
+    let token = ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file.display().to_string());
+    let _server = start_adjusted(&table, &[full, token], |_| {}).await;
+    until(|| table.asked().len() > 1).await;
+    assert_eq!(table.asked()[..2], ["first", "first"]);
+    std::fs::write(&file, "second\n").unwrap();
+    until(|| table.asked().last().is_some_and(|last| last == "second")).await;
+    table.lasts(3600);
+    until(|| table.reads().len() > table.asked().len() + 3).await;
+}
+
+/// A list that comes slowly, each page in time, is no list.
+#[tokio::test]
+async fn all_pages_together_have_one_time() {
+    let table = Table::start().await;
+    table.page(1);
+    (0..9_000).for_each(|nth| table.add(&format!("client#c{nth}"), 600));
+    let server = start_adjusted(&table, &[], |config| {
+        config.limits.quarantine_time = Duration::from_millis(200);
+    })
+    .await;
+    until(|| !server.log.events("quarantine_unavailable").is_empty()).await;
+    let line = &server.log.events("quarantine_unavailable")[0];
+    assert!(line["message"].as_str().unwrap().contains("DynamoDB: no answer in time"), "{line}");
+    assert!(server.log.events("quarantine").is_empty());
+}
+
+/// A list that could not be read is asked for again at once, not after the time between two reads; and one that is empty
+/// is told as that, so that the log says from when on it is known.
+#[tokio::test]
+async fn a_read_that_failed_is_soon_tried_again() {
+    let table = Table::start().await;
+    table.break_down(500, "");
+    let server = start_adjusted(&table, &[], |config| {
+        config.limits.quarantine_interval = Duration::from_secs(3600);
+        config.limits.quarantine_grace = Duration::from_secs(3600);
+    })
+    .await;
+    until(|| !server.log.events("quarantine_unavailable").is_empty()).await;
+    table.repair();
+    while health(&server).await != 200 {
+        tokio::task::yield_now().await;
+    }
+    let line = server.log.events("quarantine").pop().unwrap();
+    assert_eq!(line["message"], "the list has 0 clients and 0 subjects");
 }
 
 #[tokio::test]

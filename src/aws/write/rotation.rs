@@ -55,8 +55,8 @@ impl AwsCloud {
                 self.promote(token, client_secret.as_deref(), hold, proof).await
             }
             SecretCall::Republish { token, hold, proof } => self.republish(token, hold, proof).await,
-            SecretCall::SetVariable { secret, key, current, operation } => {
-                return self.set_variable(secret, key, current, operation).await;
+            SecretCall::SetVariable { secret, key, current, operation, unset } => {
+                return self.set_variable(secret, key, current, operation, *unset).await;
             }
             SecretCall::DeleteClient { pool, client, hold } => {
                 self.delete_client(pool, client, hold).await.map(nothing)

@@ -1,4 +1,4 @@
-//! Sets a variable in the Secret of a server.
+//! Sets a variable in the Secret of a server, or takes it away.
 
 use secrecy::ExposeSecret;
 
@@ -14,13 +14,14 @@ const LONGEST: usize = 65_536;
 const PUT: &str = "secretsmanager:PutSecretValue";
 
 impl AwsCloud {
-    /// Writes a version with the variable in it and moves `AWSCURRENT` to it, if `current` has that label.
+    /// Writes a version with the variable in it, or without it, and moves `AWSCURRENT` to it, if `current` has that label.
     pub(super) async fn set_variable(
         &self,
         secret: &str,
         key: &str,
         current: &str,
         operation: &str,
+        unset: bool,
     ) -> CloudResult<Applied> {
         let token = format!("{operation}-set");
         let version = credentials::version_id(&token, secret);
@@ -33,12 +34,16 @@ impl AwsCloud {
             None => return Ok(Applied::Void(format!("secret {secret} holds nothing any more"))),
         }
         if !versions.contains_key(&version) {
-            let Some(value) = self.values.get(operation) else {
+            let value = self.values.get(operation);
+            if value.is_none() && !unset {
                 let why = format!("the value of {key} was in the memory of the process that began this; set it again");
                 return Ok(Applied::Void(why));
-            };
+            }
             let stored = self.stored_credentials(secret, &Version::Id(current.to_owned())).await?;
-            let made = stored.with_variable(key, value);
+            let made = match value {
+                Some(value) if !unset => stored.with_variable(key, value),
+                _ => stored.without_variable(key),
+            };
             if made.to_json()?.expose_secret().len() > LONGEST {
                 let why = format!("secret {secret} would be longer than {LONGEST} bytes with {key} in it");
                 return Err(error::invalid(PUT, why).with_hint("put what is long into a Secret of its own"));
@@ -55,5 +60,5 @@ impl AwsCloud {
 }
 
 fn overtaken(secret: &str) -> Applied {
-    Applied::Void(format!("somebody has changed secret {secret} since this was planned; set it again"))
+    Applied::Void(format!("somebody has changed secret {secret} since this was planned; plan it again"))
 }

@@ -1,15 +1,17 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use quarterdeck::cloud::ErrorKind;
 use quarterdeck::core::destination::NamedEnvironment;
 use quarterdeck::core::environment::{MAX_TASKS, is_role};
 use quarterdeck::core::error::Refusal;
 use quarterdeck::core::operation::PlanRequest;
-use quarterdeck::core::quarantine::Who;
+use quarterdeck::core::quarantine::{self, Who};
 use quarterdeck::core::rights::calls::Job;
 use quarterdeck::run::headless::{
     DoctorOptions, InsightsOptions, LogsOptions, RequestsOptions, RightsOf, RightsOptions, StatusOptions,
@@ -30,6 +32,23 @@ pub struct Cli {
     /// The command; none opens the console.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+impl Cli {
+    /// Reads a command line, the program's name first.
+    ///
+    /// # Errors
+    /// Also where help or the version is asked for.
+    pub fn read<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(words)?;
+        let cli = Self::from_arg_matches(&matches)?;
+        // The variable AWS_PROFILE may be there for everything else that is done in this shell.
+        if cli.global.local && matches.value_source("profile") == Some(ValueSource::CommandLine) {
+            let why = "the argument '--local' cannot be used with '--profile <PROFILE>'";
+            return Err(Self::command().error(clap::error::ErrorKind::ArgumentConflict, why));
+        }
+        Ok(cli)
+    }
 }
 
 /// Flags of every command.
@@ -271,8 +290,12 @@ pub enum EnvironmentWrite {
     /// Bring images of servers to their repositories in ECR, which are made where they are missing. Planning builds
     /// them, on this machine alone.
     Publish {
-        /// Only these servers; else all for which the environment's file says `build` or `from`.
+        /// Only these servers; else all for which the environment's file says `build` or `from`, and gangway if it says
+        /// `gangway_from`.
         servers: Vec<String>,
+        /// The image of gangway alone, which stands in front of servers that know nothing of it.
+        #[arg(long, conflicts_with = "servers")]
+        gangway: bool,
         /// Take this image, of this machine or of a registry, instead of what the file says.
         #[arg(long, value_name = "IMAGE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
         from: Option<String>,
@@ -300,7 +323,7 @@ impl EnvironmentWrite {
     pub fn request(self) -> PlanRequest {
         match self {
             Self::Deploy { servers } => PlanRequest::Deploy { servers },
-            Self::Publish { servers, from } => PlanRequest::Publish { servers, from },
+            Self::Publish { servers, gangway, from } => PlanRequest::Publish { servers, gangway, from },
             Self::CancelUpdate { stack } => PlanRequest::CancelUpdate { stack },
             Self::ContinueRollback { stack, skip } => PlanRequest::ContinueRollback { stack, skip },
             Self::Destroy => PlanRequest::Destroy,
@@ -434,7 +457,7 @@ pub enum QuarantineCommand {
         #[command(flatten)]
         who: Caller,
         /// For how long from now, at most 31d, such as 1h, 30m or 7d.
-        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = duration)]
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = quarantine::length)]
         time: i64,
     },
     /// Let a caller in again before the end.
@@ -474,6 +497,13 @@ pub enum SecretCommand {
         /// The server.
         server: String,
         /// Name of the variable, such as API_KEY.
+        key: String,
+    },
+    /// Take one away.
+    Unset {
+        /// The server.
+        server: String,
+        /// Name of the variable.
         key: String,
     },
     /// Their names, without values.
@@ -568,7 +598,6 @@ pub enum Local {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
     use rstest::rstest;
 
     #[test]
@@ -590,8 +619,20 @@ mod tests {
     #[case(&["logs", "--grep", "["])]
     #[case(&["logs", "--where", "level>=loud"])]
     #[case(&["frobnicate"])]
+    #[case(&["--local", "--profile", "prod"])]
+    #[case(&["status", "--profile", "prod", "--local"])]
+    #[case(&["publish", "notes", "--gangway"])]
+    #[case(&["quarantine", "add", "--client", "a", "--for", "32d"])]
     fn bad_arguments_end_with_exit_code_2(#[case] args: &[&str]) {
-        let error = Cli::try_parse_from([&["quarterdeck"], args].concat()).err();
+        let error = Cli::read([&["quarterdeck"], args].concat()).err();
         assert_eq!(error.map(|error| error.exit_code()), Some(2));
+    }
+
+    #[rstest]
+    #[case(&["--local"])]
+    #[case(&["status", "--profile", "prod"])]
+    #[case(&["publish", "--gangway", "--from", "localhost/gangway"])]
+    fn others_are_read(#[case] args: &[&str]) {
+        assert!(Cli::read([&["quarterdeck"], args].concat()).is_ok());
     }
 }

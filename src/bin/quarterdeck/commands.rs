@@ -111,6 +111,9 @@ pub async fn execute(session: &Session, global: &Global, command: CloudCommand) 
         CloudCommand::Secret(SecretCommand::Set { server, key }) => {
             headless::set_secret(session, server, key, &consent(global), output).await?
         }
+        CloudCommand::Secret(SecretCommand::Unset { server, key }) => {
+            write(session, global, PlanRequest::UnsetSecret { server, key }).await?
+        }
         CloudCommand::Secret(SecretCommand::List { server }) => {
             headless::list_secrets(session, &server, output).await?
         }
@@ -139,7 +142,7 @@ fn writes(command: &CloudCommand) -> bool {
         CloudCommand::Users(_) => true,
         CloudCommand::Quarantine(QuarantineCommand::List) => false,
         CloudCommand::Quarantine(_) => true,
-        CloudCommand::Secret(SecretCommand::Set { .. }) => true,
+        CloudCommand::Secret(SecretCommand::Set { .. } | SecretCommand::Unset { .. }) => true,
         CloudCommand::Secret(SecretCommand::List { .. }) => false,
         CloudCommand::Plan { .. } | CloudCommand::Status(_) | CloudCommand::Audit => false,
         CloudCommand::Requests(_)

@@ -48,6 +48,7 @@ impl ProgramFailure {
         match self {
             Self::Command(failure) => failure.exit(),
             Self::Config(_) => Exit::Usage,
+            Self::Local(LocalError::NotRunning | LocalError::NoServer { .. }) => Exit::NotFound,
             Self::Local(_) | Self::Io { .. } => Exit::Failed,
         }
     }
@@ -68,5 +69,21 @@ impl From<Refusal> for ProgramFailure {
 impl From<PlanError> for ProgramFailure {
     fn from(error: PlanError) -> Self {
         Self::Command(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_local_cloud_does_not_have_is_not_found() {
+        let (server, known) = ("nosuch".to_owned(), "time".to_owned());
+        let missing = LocalError::NoServer { fault: "exit", server, known };
+        for (error, exit) in
+            [(missing, Exit::NotFound), (LocalError::NotRunning, Exit::NotFound), (LocalError::NoHome, Exit::Failed)]
+        {
+            assert_eq!(ProgramFailure::from(error).exit(), exit);
+        }
     }
 }

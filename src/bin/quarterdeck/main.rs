@@ -22,7 +22,6 @@ use crate::cli::{Cli, CloudCommand, Command, Global};
 use crate::config::Config;
 use crate::failure::ProgramFailure;
 use crate::place_aws::{Cluster, Maker};
-use clap::Parser;
 use futures::future::join_all;
 use quarterdeck::console::keymap::Keymap;
 use quarterdeck::core::destination::Destination;
@@ -41,7 +40,7 @@ use tracing_subscriber::prelude::*;
 
 fn main() -> ExitCode {
     variables::settle();
-    let cli = Cli::parse();
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

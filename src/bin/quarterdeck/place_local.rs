@@ -17,7 +17,7 @@ use quarterdeck::core::error::Refusal;
 use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
 use quarterdeck::core::text::short_duration;
-use quarterdeck::local::traffic::{Tokens, TrafficOptions, traffic};
+use quarterdeck::local::traffic::{Tokens, Told, TrafficOptions, traffic};
 use quarterdeck::local::{self, LocalOptions, LocalProgress, ProgressFn, Running, Workshop};
 use quarterdeck::run::Session;
 use quarterdeck::run::headless::{self, Consent, Exit, Output, progress};
@@ -246,12 +246,10 @@ async fn call(
         calls,
         wrong_every: 20,
     };
-    let mut told = 0;
+    let mut told = Told::default();
     let mut report = |report: &local::traffic::Report| {
-        let total: u64 = report.values().map(|counts| counts.calls).sum();
-        if tell && total / 10 > told {
-            told = total / 10;
-            progress(&format!("{total} calls"));
+        if tell {
+            told.news(report).iter().for_each(|line| progress(line));
         }
     };
     traffic(&options, &MachineTokens(session.clone()), &mut report).await

@@ -2,6 +2,7 @@
 //! it returns a [`Then`], which `update` carries out.
 
 pub mod choose;
+pub mod keep_out;
 pub mod operation;
 pub mod operations;
 pub mod palette;
@@ -10,6 +11,7 @@ pub mod scale;
 pub mod skips;
 
 use self::choose::Choice;
+use self::keep_out::KeepOut;
 use self::skips::Skips;
 use super::action::{Action, Scope};
 use super::effect::Effect;
@@ -45,6 +47,8 @@ pub enum Dialog {
         /// Why what was typed was not taken.
         error: Option<String>,
     },
+    /// Asks how long somebody is to be kept out.
+    KeepOut(KeepOut),
     /// Asks what a rollback that is gone on with leaves as it is.
     Skips(Skips),
     /// A plan is being made.
@@ -96,6 +100,7 @@ impl Dialog {
             | Self::Operation { input, .. }
             | Self::Choose { input, .. }
             | Self::Help { input, .. } => Some(input),
+            Self::KeepOut(KeepOut { input, .. }) => Some(input),
             Self::Text { .. }
             | Self::Planning { .. }
             | Self::Pick { .. }
@@ -123,6 +128,7 @@ pub(super) fn press(model: &mut Model, press: KeyPress) -> Option<Then> {
         }
         Dialog::Palette { input, selected } => palette::press(model, press, input, selected),
         Dialog::Scale { server, input, .. } => scale::press(model, press, server, input),
+        Dialog::KeepOut(asked) => keep_out::press(model, press, asked),
         Dialog::Skips(skips) => skips::press(model, press, skips),
         Dialog::Planning { title } => {
             match press.key {

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 use super::{FAST, SLOW, Screen, View};
+use crate::console::dialogs::Dialog;
+use crate::console::dialogs::keep_out::KeepOut;
 use crate::console::effect::Effect;
+use crate::console::input::Input;
 use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Cell, Column, Row, Table};
@@ -11,7 +14,7 @@ use crate::console::{describe, operations};
 use crate::core::client::{Client, ClientList};
 use crate::core::meaning::Meaning;
 use crate::core::operation::PlanRequest;
-use crate::core::quarantine::{Entry, Quarantine, USUAL, Who};
+use crate::core::quarantine::{Entry, Quarantine, Who};
 use crate::core::requests::{By, Period, Sender};
 use crate::core::text::{age, count, short_duration};
 use crate::core::unread::Read;
@@ -127,16 +130,18 @@ pub(super) fn kept_out(model: &Model) -> String {
     }
 }
 
-/// Plans to keep somebody out for the usual time, or to let them in who are kept out. Where the list was not read, the
+/// Asks how long somebody is to be kept out, or plans to let them in who are kept out. Where the list was not read, the
 /// plan reads it.
-pub(super) fn plan_quarantine(model: &mut Model, who: Who) -> Vec<Effect> {
-    let seconds = out(model, &who).is_none().then_some(USUAL.as_secs());
-    let lately = lately(model, &who);
-    operations::plan(model, PlanRequest::Quarantine { who, seconds, lately })
+pub(super) fn switch_quarantine(model: &mut Model, who: Who, called: String) -> Vec<Effect> {
+    if out(model, &who).is_none() {
+        let asked = KeepOut { who, called, input: Input::default(), error: None };
+        return model.open(Dialog::KeepOut(asked));
+    }
+    operations::plan(model, PlanRequest::Quarantine { who, seconds: None, lately: None })
 }
 
 /// How many requests a client made in the last five minutes of the log, if that is followed.
-fn lately(model: &Model, who: &Who) -> Option<u64> {
+pub(in crate::console) fn lately(model: &Model, who: &Who) -> Option<u64> {
     let Who::Client(id) = who else { return None };
     let figures = model.screens.requests.counted.figures(By::Client, Period::Five, model.now.as_millisecond());
     let theirs = figures.iter().filter(|(of, _)| of.sender.as_ref().and_then(Sender::client) == Some(id));
@@ -145,7 +150,7 @@ fn lately(model: &Model, who: &Who) -> Option<u64> {
 
 /// Plans to keep the selected client out, or to let it in again.
 pub fn quarantine(model: &mut Model) -> Vec<Effect> {
-    on_selected(model, |model, client| plan_quarantine(model, Who::Client(client.id)))
+    on_selected(model, |model, client| switch_quarantine(model, Who::Client(client.id), client.name))
 }
 
 /// The client that is selected.

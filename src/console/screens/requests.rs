@@ -200,7 +200,10 @@ fn selected(model: &Model) -> Option<Subject> {
 pub fn quarantine(model: &mut Model) -> Vec<Effect> {
     let Some(subject) = selected(model) else { return model.refuse("no row is selected") };
     match subject.sender {
-        Some(Sender::Client(id)) => clients::plan_quarantine(model, Who::Client(id)),
+        Some(Sender::Client(id)) => {
+            let called = client_name(model, &id).to_owned();
+            clients::switch_quarantine(model, Who::Client(id), called)
+        }
         Some(Sender::Unknown) => model.refuse("whose requests these are is not known: they had no token of the issuer"),
         None => model.refuse("this row is not of one client; `b` shows a row per client"),
     }

@@ -117,7 +117,10 @@ pub fn switch(model: &mut Model) -> Vec<Effect> {
 pub fn quarantine(model: &mut Model) -> Vec<Effect> {
     on_selected(model, |model, user| match user.subject.is_empty() {
         true => model.refuse(format!("Cognito does not say by which subject {} calls", user.called())),
-        false => clients::plan_quarantine(model, Who::Subject(user.subject)),
+        false => {
+            let called = user.called().to_owned();
+            clients::switch_quarantine(model, Who::Subject(user.subject), called)
+        }
     })
 }
 

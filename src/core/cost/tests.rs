@@ -20,8 +20,12 @@ fn total(region: &str, stacks: &[Priced]) -> Estimate {
 #[test]
 fn amounts_agree_with_a_calculation_by_hand() {
     // 2 x 0.25 vCPU x 730 h x 0.04048 = 14.7752; 2 x 0.5 GB x 730 h x 0.004445 = 3.24485;
-    // logs 2 x (0.50 + 0.03); alarms 0.20; secret 0.40.
-    assert_eq!(total("us-east-1", &[server(&[])]).monthly, Money(19_680_050));
+    // logs 2 x (0.50 + 0.03); alarms 0.30; secret 0.40.
+    assert_eq!(total("us-east-1", &[server(&[])]).monthly, Money(19_780_050));
+    // One alarm less without a list of callers that are kept out.
+    assert_eq!(total("us-east-1", &[server(&[("QuarantineTable", "-")])]).monthly, Money(19_680_050));
+    let listed = server(&[("QuarantineTable", "arn:aws:dynamodb:us-east-1:123456789012:table/t")]);
+    assert_eq!(total("us-east-1", &[listed]).monthly, Money(19_780_050));
     // 730 x 0.045 + 10 x 0.045 + 730 x 0.005.
     assert_eq!(total("us-east-1", &[shared(Template::Network, &[])]).monthly, Money(36_950_000));
     // 3 x (730 x 0.052 + 10 x 0.052 + 730 x 0.005).
@@ -40,7 +44,7 @@ fn spot_takes_its_share_of_all_but_the_first_task() {
     let of = |name: &str| spot.items.iter().find(|item| item.name == name).unwrap().quantity_milli;
     assert_eq!((of("Fargate CPU"), of("Fargate Spot CPU")), (273_750, 91_250));
     // A quarter of the Fargate part, 60 % off.
-    assert_eq!(spot.monthly, Money(19_680_050 - (14_775_200 + 3_244_850) * 15 / 100));
+    assert_eq!(spot.monthly, Money(19_780_050 - (14_775_200 + 3_244_850) * 15 / 100));
 }
 
 #[test]
@@ -93,9 +97,9 @@ fn an_unknown_parameter_of_a_deployed_stack_is_not_guessed() {
 fn task_bounds_give_a_price_range() {
     let cost = Cost::compare("us-east-1", false, &[server(&[])], &[server(&[("MaxCount", "4")])]);
     // Four more alarms; two more tasks at (14.7752 + 3.24485) / 2 + 0.53 each.
-    assert_eq!(cost.summary(), "$19.68 -> $20.08..$39.16 a month (estimate)");
+    assert_eq!(cost.summary(), "$19.78 -> $20.18..$39.26 a month (estimate)");
     assert!(cost.details().iter().any(|line| line.starts_with("assumed: ")));
     let json = serde_json::to_value(&cost).unwrap();
-    assert_eq!(json["before"]["monthly"], 19.68005);
+    assert_eq!(json["before"]["monthly"], 19.78005);
     assert_eq!(serde_json::from_value::<Cost>(json).unwrap(), cost);
 }

@@ -162,6 +162,8 @@ pub struct Platform {
     pub cloudfront_prefix_list: Option<String>,
     /// The image of gangway, which is put in front of servers that know nothing of it.
     pub gangway_image: Option<String>,
+    /// The image that `publish` takes for it: one of this machine, or of another registry.
+    pub gangway_from: Option<String>,
 }
 
 /// One MCP server.
@@ -259,6 +261,7 @@ impl Environment {
             }
         }
         self.check_paths()?;
+        check_place("platform.gangway_from", self.platform.gangway_from.as_ref())?;
         self.deploy.validate()?;
         limits::check(self)
     }
@@ -341,13 +344,8 @@ impl ServerSpec {
                 "an image is built, or it is taken with `from`; say one of the two".into(),
             ));
         }
-        for (name, value) in [("build", &self.build), ("from", &self.from)] {
-            if value.as_ref().is_some_and(|value| value.trim().is_empty() || value.starts_with('-')) {
-                let why = "it is empty or begins with -; it is a folder with a Containerfile, or the name of an image";
-                return Err(invalid(&key(name), why.into()));
-            }
-        }
-        Ok(())
+        check_place(&key("build"), self.build.as_ref())?;
+        check_place(&key("from"), self.from.as_ref())
     }
 
     /// Who checks the tokens: the image, or gangway in front of it.
@@ -388,6 +386,15 @@ impl ServerSpec {
             _ => Ok(()),
         }
     }
+}
+
+/// Where an image comes from is an argument of the engine's program.
+fn check_place(key: &str, place: Option<&String>) -> Result<(), InvalidEnvironment> {
+    if place.is_some_and(|place| place.trim().is_empty() || place.starts_with('-')) {
+        let why = "it is empty or begins with -; it is a folder with a Containerfile, or the name of an image";
+        return Err(invalid(key, why.into()));
+    }
+    Ok(())
 }
 
 fn invalid(key: &str, reason: String) -> InvalidEnvironment {

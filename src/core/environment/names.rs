@@ -46,7 +46,7 @@ pub fn stack(environment: &str, part: &str) -> String {
     format!("quarterdeck-{environment}-{part}")
 }
 
-/// The stack of a server's repository. No server has such a name: those are in lower case.
+/// The stack of the repository of a server, or of gangway. No server has such a name: those are in lower case.
 pub fn repository_stack(environment: &str, server: &str) -> String {
     format!("quarterdeck-{environment}-{server}-{REPOSITORY}")
 }
@@ -59,10 +59,13 @@ pub fn is_repository_stack(stack: &str) -> bool {
 /// The last word of the names of such stacks.
 const REPOSITORY: &str = "Repository";
 
-/// Repository of a server's images.
+/// Repository of the images of a server, or of gangway.
 pub fn repository(environment: &str, server: &str) -> String {
     format!("quarterdeck/{environment}/{server}")
 }
+
+/// What stands where a server's name does in the names of the repository of gangway's own image.
+pub const GANGWAY: &str = "gangway";
 
 /// Log group of a server.
 pub fn log_group(environment: &str, server: &str) -> String {

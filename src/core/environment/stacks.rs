@@ -33,21 +33,25 @@ pub fn stacks(environment: &Environment, overrides: &BTreeMap<String, String>, d
     all
 }
 
-/// The stack of the repository of a server's images, still to be planned; `deployed` is the one that there is.
+/// The stack of the repository of the images of a server, or of gangway, still to be planned; `deployed` is the one that
+/// there is.
 pub fn repository(
     environment: &Environment,
-    server: &ServerSpec,
+    owner: &str,
     overrides: &BTreeMap<String, String>,
     deployed: &[Stack],
 ) -> StackDeploy {
     let builder = Builder { environment, overrides, deployed };
     let mut inputs = Inputs::new();
-    give(&mut inputs, "RepositoryName", Some(names::repository(&environment.environment, &server.name)));
-    fill(&mut inputs, &settings::repository(server));
-    let name = names::repository_stack(&environment.environment, &server.name);
+    give(&mut inputs, "RepositoryName", Some(names::repository(&environment.environment, owner)));
+    let server = environment.server(owner);
+    fill(&mut inputs, &server.map(settings::repository).unwrap_or_default());
+    let name = names::repository_stack(&environment.environment, owner);
     let part = name.strip_prefix(&names::stack_prefix(&environment.environment)).unwrap_or(&name).to_owned();
     let mut stack = builder.stack(Template::Repository, &part, inputs, Vec::new());
-    if !stack.tags.is_empty() {
+    if let Some(server) = server
+        && !stack.tags.is_empty()
+    {
         stack.tags.insert("quarterdeck:server".into(), server.name.clone());
     }
     stack

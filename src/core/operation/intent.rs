@@ -64,8 +64,11 @@ pub enum PlanRequest {
     Destroy,
     /// Bring images of servers to their registry.
     Publish {
-        /// The servers; empty is all for which the file says where their image comes from.
+        /// The servers; empty is all for which the file says where their image comes from, and gangway if it says so
+        /// of that.
         servers: Vec<String>,
+        /// The image of gangway alone.
+        gangway: bool,
         /// An image that is taken instead of what the file says.
         from: Option<String>,
     },
@@ -78,6 +81,12 @@ pub enum PlanRequest {
     },
     /// Set a variable of a server whose value is secret. The value comes apart, and is in no plan.
     SetSecret {
+        server: String,
+        /// Name of the variable.
+        key: String,
+    },
+    /// Take such a variable away.
+    UnsetSecret {
         server: String,
         /// Name of the variable.
         key: String,
@@ -118,10 +127,12 @@ impl PlanRequest {
             Self::ContinueRollback { stack, .. } => format!("continue the rollback of {stack}"),
             Self::Deploy { .. } => format!("deploy {environment}"),
             Self::Destroy => format!("destroy {environment}"),
+            Self::Publish { gangway: true, .. } => "publish the image of gangway".to_owned(),
             Self::Publish { servers, .. } if servers.is_empty() => format!("publish the images of {environment}"),
             Self::Publish { servers, .. } => format!("publish the image of {}", servers.join(", ")),
             Self::Rotate { client, .. } => format!("rotate {client}"),
             Self::SetSecret { server, key } => format!("set {key} of {server}"),
+            Self::UnsetSecret { server, key } => format!("unset {key} of {server}"),
             Self::ChangeUser { user, change } => format!("{} {user}", change.verb()),
             Self::Quarantine { who, seconds: Some(_), .. } => format!("quarantine {who}"),
             Self::Quarantine { who, seconds: None, .. } => format!("lift the quarantine of {who}"),
@@ -189,7 +200,7 @@ impl Intent {
             Self::Destroy(_) => "destroy",
             Self::Rotate(_) => "rotate",
             Self::UndoRotation(_) => "undo-rotation",
-            Self::SetSecret(_) => "set-secret",
+            Self::SetSecret(set) => set.word(),
             Self::ChangeUser(user) => user.change.word(),
             Self::Quarantine(change) => change.word(),
             Self::Publish(_) => "publish",

@@ -15,9 +15,10 @@ pub struct Publish {
     pub images: Vec<ImagePublish>,
 }
 
-/// The image of one server.
+/// The image of one server, or of gangway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImagePublish {
+    /// The name of the server; that of gangway is [`GANGWAY`](crate::core::environment::names::GANGWAY).
     pub server: String,
     /// The stack of its repository; `None` where somebody else has made the repository.
     pub stack: Option<StackDeploy>,

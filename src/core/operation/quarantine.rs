@@ -44,8 +44,6 @@ impl ChangeQuarantine {
         match found {
             _ if found == self.until => Now::Done,
             _ if found == self.seen => Now::Untouched,
-            // What is to go went by itself: its end was over.
-            None if self.until.is_none() => Now::Done,
             other => Now::Other(other),
         }
     }

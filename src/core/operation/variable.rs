@@ -1,4 +1,4 @@
-//! Sets a variable of a server whose value is secret.
+//! Sets a variable of a server whose value is secret, or takes it away.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,9 @@ pub struct SetSecret {
     pub key: String,
     /// The version that was `AWSCURRENT` when it was planned. If it is another one, nothing is written.
     pub current: String,
+    /// Whether the variable is taken away; then there is no value.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unset: bool,
 }
 
 /// What a server's Secret holds, without a value.
@@ -32,22 +35,30 @@ pub struct Variables {
 }
 
 impl SetSecret {
+    /// One word for the audit.
+    pub fn word(&self) -> &'static str {
+        if self.unset { "unset-secret" } else { "set-secret" }
+    }
+
     pub(super) fn steps(&self, operation: &str, facts: &Facts) -> Vec<Step> {
-        let Self { server, secret, key, current } = self;
+        let Self { server, secret, key, current, unset } = self;
+        let (verb, is) = if *unset { ("unset", "is not set any more") } else { ("set", "is set") };
         let call = SecretCall::SetVariable {
             secret: secret.clone(),
             key: key.clone(),
             current: current.clone(),
             operation: operation.to_owned(),
+            unset: *unset,
         };
         let mut steps = Steps::default();
-        steps.then(format!("set {key} of {server}"), call);
+        steps.then(format!("{verb} {key} of {server}"), call);
         let stored = facts.need(Fact::Published(secret.clone())).map(|version| Check::VariableSet {
             secret: secret.clone(),
             key: key.clone(),
             version,
+            unset: *unset,
         });
-        steps.then(format!("read back that {key} is set"), stored);
+        steps.then(format!("read back that {key} {is}"), stored);
         steps.done()
     }
 }
@@ -64,6 +75,7 @@ mod tests {
             secret: "quarterdeck/prod/files/app".into(),
             key: "API_KEY".into(),
             current: "v1".into(),
+            unset: false,
         };
         let steps = set.steps("qd-1", &Facts::new());
         let Work::Apply(Call::Secret(SecretCall::SetVariable { current, operation, .. })) = &steps[0].work else {

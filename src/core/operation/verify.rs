@@ -12,15 +12,17 @@ use crate::core::stack::{Stack, StackDetail, StackEvent, StackStatus};
 use crate::core::unread::Read;
 use crate::core::user::User;
 
-/// Whether a version is in force and has the variable.
-pub fn variable_set(found: &Variables, key: &str, version: &str) -> CheckState {
+/// Whether a version is in force and has the variable, or has it no more.
+pub fn variable_set(found: &Variables, key: &str, version: &str, unset: bool) -> CheckState {
     if found.version != version {
         // A version that somebody has made since may have it, too; Secrets Manager shows a move at once.
         return CheckState::Doubtful("another version of the secret is in force".into());
     }
-    match found.keys.iter().any(|one| one == key) {
-        true => CheckState::Holds(format!("{key} is among its {} variables", found.keys.len())),
-        false => CheckState::Failed(format!("{key} is not in the version that was written")),
+    match (found.keys.iter().any(|one| one == key), unset) {
+        (true, false) => CheckState::Holds(format!("{key} is among its {} variables", found.keys.len())),
+        (false, true) => CheckState::Holds(format!("{key} is not among its {} variables", found.keys.len())),
+        (false, false) => CheckState::Failed(format!("{key} is not in the version that was written")),
+        (true, true) => CheckState::Failed(format!("{key} is still in the version that was written")),
     }
 }
 

@@ -236,9 +236,9 @@ pub enum SecretCall {
     /// `AWSCURRENT`: a move that another process has begun then finds another version and fails. Yields
     /// [`Fact::Republished`].
     Republish { token: String, hold: Hold, proof: Proof },
-    /// Writes a version of a server's Secret with this variable set to the value that is held for the operation,
-    /// and moves `AWSCURRENT` to it, if `current` has that label. Yields [`Fact::Published`].
-    SetVariable { secret: String, key: String, current: String, operation: String },
+    /// Writes a version of a server's Secret with this variable set to the value that is held for the operation, or
+    /// without the variable, and moves `AWSCURRENT` to it, if `current` has that label. Yields [`Fact::Published`].
+    SetVariable { secret: String, key: String, current: String, operation: String, unset: bool },
     /// DeleteUserPoolClient.
     DeleteClient { pool: String, client: String, hold: Hold },
     /// DeleteUserPoolClient for the clients of this name that are not among the `known`.
@@ -439,8 +439,8 @@ pub enum Check {
     TokenGranted { probe: TokenProbe },
     /// The token endpoint refuses the stored credentials.
     TokenRefused { probe: TokenProbe },
-    /// The version is `AWSCURRENT`, and has the variable.
-    VariableSet { secret: String, key: String, version: String },
+    /// The version is `AWSCURRENT`, and has the variable, or has it no more.
+    VariableSet { secret: String, key: String, version: String, unset: bool },
     /// A user may sign in, or not.
     UserEnabled { pool: String, user: String, enabled: bool },
     /// The list keeps a caller out until then, or does not.

@@ -19,6 +19,9 @@ pub struct ServerTrial {
     pub outcome: Outcome,
     /// What it did without, that it has at AWS: variables that had a placeholder.
     pub placeholders: Vec<String>,
+    /// Why it is not known which variables it has in its Secret, so that it had none of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
 }
 
 /// What came of it.
@@ -121,13 +124,13 @@ impl ServerTrial {
             answered_ms: kept.answered_ms,
             compared: Compared::Same,
         };
-        Self { server: server.to_owned(), outcome: Outcome::Fine(fine), placeholders: Vec::new() }
+        Self { server: server.to_owned(), outcome: Outcome::Fine(fine), placeholders: Vec::new(), unread: None }
     }
 
     /// One that could not be started here.
     pub fn not_tried(server: &str, why: impl Into<String>) -> Self {
         let outcome = Outcome::NotTried { why: why.into() };
-        Self { server: server.to_owned(), outcome, placeholders: Vec::new() }
+        Self { server: server.to_owned(), outcome, placeholders: Vec::new(), unread: None }
     }
 
     /// What came of a trial. `digest` is that of a text, as hexadecimal digits.
@@ -156,7 +159,8 @@ impl ServerTrial {
                 })
             }
         };
-        Self { server: trial.server.clone(), outcome, placeholders: trial.secrets.clone() }
+        let (placeholders, unread) = (trial.secrets.clone(), trial.unread.clone());
+        Self { server: trial.server.clone(), outcome, placeholders, unread }
     }
 
     /// What the next deploy keeps of it, as the value of the parameter; `None` where there is nothing new to keep.
@@ -178,7 +182,9 @@ impl ServerTrial {
                     [] => "no network and no rights at AWS".to_owned(),
                     names => format!("no network, no rights at AWS and placeholders for {}", names.join(", ")),
                 };
-                vec![format!("{server}: its image did not answer on this machine, where it had {lack}: {why}{last}")]
+                vec![format!(
+                    "{server}: its image did not answer on this machine, where it had {lack}, which may be why: {why}{last}"
+                )]
             }
             Outcome::Fine(fine) => fine.warnings(server),
         }
@@ -200,8 +206,15 @@ impl ServerTrial {
                 fine.compared.lines().into_iter().for_each(|(meaning, text)| say(meaning, text));
             }
         }
-        if !self.placeholders.is_empty() && !matches!(self.outcome, Outcome::NotTried { .. }) {
-            say(Meaning::Plain, format!("with a placeholder for {}", self.placeholders.join(", ")));
+        if matches!(self.outcome, Outcome::NotTried { .. }) {
+            return lines;
+        }
+        let may = if matches!(self.outcome, Outcome::Fine(_)) { "" } else { ", which may be why" };
+        if !self.placeholders.is_empty() {
+            say(Meaning::Plain, format!("with a placeholder for {}{may}", self.placeholders.join(", ")));
+        }
+        if let Some(why) = &self.unread {
+            say(Meaning::Plain, format!("without what `quarterdeck secret set` has set{may}: {why}"));
         }
         lines
     }
@@ -373,6 +386,26 @@ mod tests {
         ServerTrial::of(&trial("512"), &tools, tried, before.as_ref(), digest)
     }
 
+    /// A server that wants its key may not take a placeholder for one.
+    #[test]
+    fn what_a_server_did_without_is_told_and_may_be_why_it_failed() {
+        let lines = |tried, unread: Option<&str>| {
+            let trial = Trial { unread: unread.map(str::to_owned), ..trial("512") };
+            let told = ServerTrial::of(&trial, &Tools::default(), tried, None, digest);
+            told.lines().into_iter().skip(1).map(|(_, line)| line).collect::<Vec<_>>()
+        };
+        let failed = || Tried::Failed { why: "it ended with exit code 1".into(), said: Vec::new() };
+        assert_eq!(lines(failed(), None), ["  with a placeholder for API_KEY, which may be why"]);
+        let unread = "  without what `quarterdeck secret set` has set, which may be why: denied";
+        assert_eq!(lines(failed(), Some("denied"))[1], unread);
+        let fine = lines(answered(&[], None), Some("denied"));
+        assert_eq!(
+            fine[1..],
+            ["  with a placeholder for API_KEY", "  without what `quarterdeck secret set` has set: denied"]
+        );
+        assert!(lines(Tried::NotTried("no engine".into()), Some("denied")).is_empty());
+    }
+
     fn text(trial: &ServerTrial) -> String {
         trial.lines().into_iter().map(|(_, line)| line + "\n").collect()
     }
@@ -490,5 +523,12 @@ mod tests {
         let Outcome::Fine(fine) = &told.outcome else { panic!("{told:?}") };
         let names: Vec<&String> = fine.tools.as_ref().unwrap().keys().collect();
         assert_eq!(names, ["\"\"", "\"a, b\"", "\"xy\"", "plain/1.0"]);
+        // Of two that look the same the one counts that asks for more.
+        let twins = [("x\u{1}y", false), ("x\u{2}y", true)];
+        for twins in [twins, [twins[1], twins[0]]] {
+            let told = self::told("{}", answered(&twins, None), None);
+            let Outcome::Fine(fine) = &told.outcome else { panic!("{told:?}") };
+            assert_eq!(fine.tools, Some([("\"xy\"".to_owned(), Scope::Write)].into()));
+        }
     }
 }

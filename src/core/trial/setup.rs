@@ -24,6 +24,9 @@ pub struct Trial {
     pub environment: BTreeMap<String, String>,
     /// Variables whose values are at AWS. Here they have [`PLACEHOLDER`].
     pub secrets: Vec<String>,
+    /// Why it is not known which of them lie in the server's own Secret. Nothing is decided by it.
+    #[serde(skip)]
+    pub unread: Option<String>,
     /// User and group by number.
     pub user: String,
     pub read_only: bool,
@@ -95,6 +98,7 @@ impl Trial {
             command,
             environment: told.environment,
             secrets,
+            unread: None,
             user: value("User").to_owned(),
             read_only: value("ReadOnlyRoot") != "false",
             folders: each(&FOLDERS),

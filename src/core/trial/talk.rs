@@ -299,6 +299,25 @@ mod tests {
     }
 
     #[test]
+    fn a_list_without_an_end_is_cut_and_what_is_no_message_is_noise() {
+        let mut talk = begun();
+        for noise in [r#"{"id":1,"result":{}}"#, r#"{"jsonrpc":"1.0","id":1,"result":{}}"#, "[]", "7"] {
+            assert_eq!(talk.hear(noise), Next::Noise, "{noise}");
+        }
+        // An answer without an object is none.
+        let next = talk.hear(r#"{"jsonrpc":"2.0","id":1,"result":["2026-07-28"]}"#);
+        assert_eq!(said(&next), ["initialize 2"]);
+        let next = talk.hear(r#"{"jsonrpc":"2.0","id":2,"result":"ok"}"#);
+        assert_eq!(next, Next::Broken("initialize: its answer is none of the protocol".into()));
+        let mut talk = begun();
+        talk.hear(DISCOVERED);
+        let tools: Vec<Value> = (0..MOST_TOOLS + 5).map(|nth| json!({ "name": format!("t{nth}") })).collect();
+        let page = json!({ "jsonrpc": "2.0", "id": 3, "result": { "tools": tools } }).to_string();
+        let over = talk.hear(&page);
+        assert!(matches!(&over, Next::Over { tools, .. } if tools.len() == MOST_TOOLS));
+    }
+
+    #[test]
     fn pages_without_an_end_end() {
         let mut talk = begun();
         talk.hear(DISCOVERED);

@@ -203,8 +203,8 @@ impl Scene {
         if matches!(fault.means(), Means::Stack) || self.servers.iter().any(|server| server == wanted) {
             return Ok(if matches!(fault.means(), Means::Stack) { String::new() } else { wanted.to_owned() });
         }
-        let reason = format!("there is no server {wanted}; there is {}", self.servers.join(", "));
-        Err(LocalError::Fault { fault: fault.word(), reason })
+        let (server, known) = (wanted.to_owned(), self.servers.join(", "));
+        Err(LocalError::NoServer { fault: fault.word(), server, known })
     }
 }
 

@@ -66,6 +66,37 @@ pub struct CallCounts {
 /// CallCounts by server.
 pub type Report = BTreeMap<String, CallCounts>;
 
+/// What was told of a report, so that only what is new is told.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Calls, in tens.
+    tens: u64,
+    /// Why a call failed last, by server.
+    errors: BTreeMap<String, String>,
+}
+
+impl Told {
+    /// What is new: each ten calls, and each server that fails otherwise than before.
+    pub fn news(&mut self, report: &Report) -> Vec<String> {
+        let mut news = Vec::new();
+        for (server, error) in report.iter().filter_map(|(server, counts)| Some((server, counts.last_error.as_ref()?)))
+        {
+            if self.errors.get(server) != Some(error) {
+                news.push(format!("{server}: {error}"));
+                self.errors.insert(server.clone(), error.clone());
+            }
+        }
+        let total: u64 = report.values().map(|counts| counts.calls).sum();
+        if total / 10 > self.tens {
+            self.tens = total / 10;
+            let failed: u64 = report.values().map(|counts| counts.failed).sum();
+            let failed = if failed > 0 { format!(", {failed} without an answer") } else { String::new() };
+            news.push(format!("{total} calls{failed}"));
+        }
+        news
+    }
+}
+
 /// Calls the servers in turn until the number of calls is reached, and reports after each call. Dropping the
 /// future stops it.
 pub async fn traffic(
@@ -172,5 +203,20 @@ mod tests {
         assert_eq!((counts.errors, counts.wrong, counts.last_error.as_deref()), (1, 1, None));
         note(&mut counts, called(false));
         assert_eq!((counts.calls, counts.errors, counts.last_error.as_deref()), (2, 2, Some("no such zone")));
+    }
+
+    #[test]
+    fn each_way_to_fail_is_told_once() {
+        let report = |calls: u64, failed: u64, last_error: Option<&str>| {
+            let last_error = last_error.map(str::to_owned);
+            Report::from([("time".to_owned(), CallCounts { calls, failed, last_error, ..CallCounts::default() })])
+        };
+        let mut told = Told::default();
+        assert_eq!(told.news(&report(9, 0, None)), [""; 0]);
+        assert_eq!(told.news(&report(10, 0, None)), ["10 calls"]);
+        assert_eq!(told.news(&report(11, 1, Some("status 502"))), ["time: status 502"]);
+        assert_eq!(told.news(&report(12, 2, Some("status 502"))), [""; 0]);
+        let both = ["time: connection refused", "20 calls, 3 without an answer"];
+        assert_eq!(told.news(&report(20, 3, Some("connection refused"))), both);
     }
 }

@@ -257,6 +257,7 @@ mod tests {
             command: Vec::new(),
             environment: BTreeMap::from([("LOG".into(), "a b".into())]),
             secrets: vec!["API_KEY".into()],
+            unread: None,
             user: "1000:1000".into(),
             read_only: true,
             folders: vec!["/tmp".into()],

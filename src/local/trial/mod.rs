@@ -96,11 +96,13 @@ impl Session<'_> {
                  it; publish a newer one"
                     .to_owned(),
             ),
-            End::NoWay(_) => Tried::NotTried(format!(
-                "what asks it at {} ended: {}",
-                self.trial.way,
-                self.said.lines().last().map_or("without a word", String::as_str)
-            )),
+            End::NoWay(_) => {
+                // Its last words may be on their way still.
+                self.said.complete(ENDING).await;
+                let said = self.said.lines();
+                let last = said.last().map_or("without a word", String::as_str);
+                Tried::NotTried(format!("what asks it at {} ended: {last}", self.trial.way))
+            }
             End::Silent => Tried::Unknown {
                 why: format!(
                     "no answer at {} within {} s; it may wait for what it has not here",
@@ -237,4 +239,110 @@ async fn send(input: &mut ChildStdin, lines: Vec<String>) {
         }
     }
     let _ = input.flush().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local::workshop::Kind;
+    use rstest::rstest;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    /// An engine that writes down what it is told. To start a container is to run a script of that folder: `server`, or
+    /// `way`.
+    fn engine(folder: &Path, server: &str, way: &str) -> Program {
+        let path = folder.join("engine");
+        let here = folder.display();
+        let text = format!(
+            "#!/bin/sh\nprintf '%s\\n' \"$*\" >>{here}/argv\nfor last; do :; done\ncase $1 in\n\
+             start) case $last in *-way) exec /bin/sh {here}/way;; *) exec /bin/sh {here}/server;; esac;;\n\
+             ps) echo quarterdeck-trial-100-ab;;\ncontainer) echo true;;\nstats) echo '12.5MiB / 512MiB';;\nesac\n"
+        );
+        for (name, text) in [("engine", text.as_str()), ("server", server), ("way", way)] {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        Program { kind: Kind::Podman, path, first: Vec::new() }
+    }
+
+    fn trial(way: Way, seconds: u64) -> Trial {
+        Trial {
+            server: "files".into(),
+            image: "files:1".into(),
+            gangway: Some("gangway:1".into()),
+            way,
+            command: vec!["node".into()],
+            environment: BTreeMap::new(),
+            secrets: Vec::new(),
+            unread: None,
+            user: "1000:1000".into(),
+            read_only: true,
+            folders: Vec::new(),
+            memory_mib: 256,
+            seconds,
+        }
+    }
+
+    async fn tried(trial: Trial, server: &str, way: &str) -> (Tried, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let program = engine(folder.path(), server, way);
+        let gangway = json!({ "Config": { "Entrypoint": ["/.gangway/gangway"] } });
+        let tried = run(&program, &trial, &json!({}), Some(&gangway)).await;
+        (tried, std::fs::read_to_string(folder.path().join("argv")).unwrap())
+    }
+
+    /// A server of the earlier era that keeps silent when it is asked what it does not know.
+    const SILENT: &str = r#"while read -r line; do case $line in
+        *'"initialize"'*) echo '{"jsonrpc":"2.0","id":2,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}}}}';;
+        *'"tools/list"'*) echo '{"jsonrpc":"2.0","id":3,"result":{"tools":[{"name":"get"}]}}';;
+        esac; done"#;
+
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_what_it_does_not_know_is_asked_otherwise() {
+        let (tried, argv) = tried(trial(Way::Stdio, 30), SILENT, "").await;
+        let Tried::Answered(answered) = &tried else { panic!("{tried:?}") };
+        assert_eq!((answered.tools.len(), answered.memory_mib), (1, Some(13)));
+        assert!(answered.answered_ms >= 3_000, "{answered:?}");
+        // What an earlier one left is removed before, and its own at the end.
+        let removed: Vec<&str> = argv.lines().filter(|line| line.starts_with("rm ")).collect();
+        assert_eq!(removed.len(), 2, "{argv}");
+        assert!(removed[0].ends_with(" quarterdeck-trial-100-ab"), "{argv}");
+    }
+
+    #[rstest]
+    #[case::too_much_memory("exit 137", "it was killed, as one is that takes more than its 256 MiB")]
+    #[case::its_own_end("exit 3", "it ended with exit code 3")]
+    #[case::closed("exec >&-; exec sleep 60", "it closed its standard output")]
+    #[tokio::test]
+    async fn how_a_server_ended_is_told(#[case] server: &str, #[case] told: &str) {
+        let (tried, _) = tried(trial(Way::Stdio, 30), server, "").await;
+        assert!(matches!(&tried, Tried::Failed { why, .. } if why == told), "{tried:?}");
+    }
+
+    /// They are written after its messages have ended, and are the ones that say why.
+    #[tokio::test]
+    async fn the_last_words_of_a_server_are_waited_for() {
+        let (tried, _) =
+            tried(trial(Way::Stdio, 30), "(exec >&-; sleep 0.3; echo 'no API_KEY' >&2) & exit 1", "").await;
+        assert!(matches!(&tried, Tried::Failed { said, .. } if said == &["no API_KEY"]), "{tried:?}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_keeps_silent_is_not_known() {
+        let (tried, _) = tried(trial(Way::Stdio, 1), "echo hello; exec sleep 60", "").await;
+        assert!(matches!(&tried, Tried::Unknown { said, .. } if said == &["hello"]), "{tried:?}");
+    }
+
+    #[rstest]
+    #[case::earlier_version("exit 2", "is of an earlier version, which cannot ask it")]
+    #[case::ended("(exec >&-; sleep 0.3; echo 'no route' >&2) & exit 1", "ended: no route")]
+    #[tokio::test]
+    async fn a_gangway_that_cannot_ask_says_nothing_of_the_server(#[case] way: &str, #[case] told: &str) {
+        let http = Way::Http { port: 3000, path: "/mcp".into() };
+        let (tried, _) = tried(trial(http, 30), "exec sleep 60", way).await;
+        assert!(matches!(&tried, Tried::NotTried(why) if why.contains(told)), "{tried:?}");
+    }
 }

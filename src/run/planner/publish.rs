@@ -19,7 +19,12 @@ use crate::core::trial::ServerTrial;
 use crate::run::operate;
 use crate::run::session::{Session, operation_id};
 
-pub(super) async fn publish(session: &Session, only: &[String], from: Option<String>) -> PlanResult<Plan> {
+pub(super) async fn publish(
+    session: &Session,
+    only: &[String],
+    gangway: bool,
+    from: Option<String>,
+) -> PlanResult<Plan> {
     if session.context.local {
         return Err(refused(
             ErrorKind::Unsupported,
@@ -28,7 +33,8 @@ pub(super) async fn publish(session: &Session, only: &[String], from: Option<Str
         .with_hint("publish to an environment on AWS; `quarterdeck --local` starts what the file names"));
     }
     let environment = environment(session)?;
-    let goals = goals(session, environment, only, from).await?;
+    let wanted = if gangway { vec![front(environment, from)?] } else { chosen(environment, only, from)? };
+    let goals = goals(session, environment, wanted).await?;
     let existing = existing(session, environment, &goals).await?;
     let mut planner = Planner {
         session,
@@ -80,59 +86,116 @@ pub(super) async fn publish(session: &Session, only: &[String], from: Option<Str
 async fn goals<'a>(
     session: &Session,
     environment: &'a Environment,
-    only: &[String],
-    from: Option<String>,
+    wanted: Vec<(What<'a>, Source)>,
 ) -> PlanResult<Vec<Goal<'a>>> {
-    let wanted = chosen(environment, only, from)?;
     let account = session.cloud.identity().await?.account;
-    let goal = |(server, source)| Ok(Goal { server, source, image: target(environment, server, &account)? });
+    let goal = |(what, source)| Ok(Goal { what, source, image: target(environment, what, &account)? });
     wanted.into_iter().map(goal).collect()
 }
 
-/// The stacks of the servers and of their repositories that there are.
+/// The stacks of repositories and of the servers that start from the images, as far as they are there.
 async fn existing(session: &Session, environment: &Environment, goals: &[Goal<'_>]) -> PlanResult<Vec<Stack>> {
-    let mut found = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     for goal in goals {
-        for name in [names::repository_stack(&environment.environment, &goal.server.name), goal.stack(environment)] {
-            let stack = StackRef { name, region: session.context.region.clone() };
-            found.extend(session.cloud.stack(&stack).await?);
-        }
+        names.push(names::repository_stack(&environment.environment, goal.what.name()));
+        let servers = goal.what.servers(environment).into_iter();
+        names.extend(servers.map(|server| names::stack(&environment.environment, &server.name)));
+    }
+    names.sort_unstable();
+    names.dedup();
+    let mut found = Vec::new();
+    for name in names {
+        let stack = StackRef { name, region: session.context.region.clone() };
+        found.extend(session.cloud.stack(&stack).await?);
     }
     Ok(found)
 }
 
+/// Whose image it is.
+#[derive(Clone, Copy)]
+enum What<'a> {
+    Server(&'a ServerSpec),
+    /// gangway's own, which stands in front of others.
+    Gangway,
+}
+
+impl<'a> What<'a> {
+    fn name(self) -> &'a str {
+        match self {
+            Self::Server(server) => &server.name,
+            Self::Gangway => names::GANGWAY,
+        }
+    }
+
+    /// The key of the file that says the image's name.
+    fn key(self) -> String {
+        match self {
+            Self::Server(server) => format!("server.{}.image", server.name),
+            Self::Gangway => "platform.gangway_image".to_owned(),
+        }
+    }
+
+    /// The servers whose tasks start from it. Before there is one with `[server.app]`, any may become one.
+    fn servers(self, environment: &'a Environment) -> Vec<&'a ServerSpec> {
+        let all = environment.servers.iter();
+        match self {
+            Self::Server(server) => vec![server],
+            Self::Gangway if all.clone().any(|server| server.app.is_some()) => {
+                all.filter(|server| server.app.is_some()).collect()
+            }
+            Self::Gangway => all.collect(),
+        }
+    }
+
+    /// The processor of those tasks. `None` where they have not all the same.
+    fn architecture(self, environment: &Environment, deployed: &[Stack]) -> Option<Architecture> {
+        let servers = self.servers(environment).into_iter();
+        let mut each = servers.map(|server| architecture(server, &environment.environment, deployed));
+        let first = each.next().unwrap_or(Architecture::Arm64);
+        each.all(|other| other == first).then_some(first)
+    }
+}
+
 /// What is to be where.
 struct Goal<'a> {
-    server: &'a ServerSpec,
+    what: What<'a>,
     source: Source,
     image: EcrImage,
 }
 
 impl Goal<'_> {
-    /// The stack of the server, which may not be there yet.
-    fn stack(&self, environment: &Environment) -> String {
-        names::stack(&environment.environment, &self.server.name)
-    }
-
-    /// Whether its repository is the one that we make for the server.
+    /// Whether its repository is the one that we make for it.
     fn ours(&self, environment: &Environment) -> bool {
-        let repository = names::repository(&environment.environment, &self.server.name);
+        let repository = names::repository(&environment.environment, self.what.name());
         self.image.repository == repository && self.image.region == environment.region
     }
 }
 
-/// The servers, each with where its image comes from.
+/// gangway's image, with where it comes from.
+fn front<'a>(environment: &Environment, from: Option<String>) -> PlanResult<(What<'a>, Source)> {
+    let from = from.or_else(|| environment.platform.gangway_from.clone()).ok_or_else(|| {
+        refused(ErrorKind::Invalid, "quarterdeck.toml does not say where the image of gangway comes from")
+            .with_hint("say `gangway_from = \"localhost/gangway\"` under [platform], or pass --from IMAGE")
+    })?;
+    Ok((What::Gangway, Source::Take(from)))
+}
+
+/// The servers, and gangway where all are wanted, each with where its image comes from.
 fn chosen<'a>(
     environment: &'a Environment,
     only: &[String],
     from: Option<String>,
-) -> PlanResult<Vec<(&'a ServerSpec, Source)>> {
+) -> PlanResult<Vec<(What<'a>, Source)>> {
     if from.is_some() && only.len() != 1 {
         return Err(refused(ErrorKind::Invalid, "--from names one image: name the one server that it is for"));
     }
     let source = |server: &ServerSpec| from.clone().map(Source::Take).or_else(|| server.source());
     if only.is_empty() {
-        let all: Vec<_> = environment.servers.iter().filter_map(|server| Some((server, source(server)?))).collect();
+        let servers = environment.servers.iter();
+        let mut all: Vec<_> = servers.filter_map(|server| Some((What::Server(server), source(server)?))).collect();
+        if environment.platform.gangway_from.is_some() {
+            all.push(front(environment, None)?);
+        }
         if all.is_empty() {
             return Err(refused(ErrorKind::NotFound, "quarterdeck.toml says of no server where its image comes from")
                 .with_hint(SOURCE));
@@ -157,21 +220,35 @@ fn chosen<'a>(
             wanted.push((server, found));
         }
     }
-    Ok(wanted)
+    Ok(wanted.into_iter().map(|(server, source)| (What::Server(server), source)).collect())
 }
 
 const SOURCE: &str =
     "say `build = \"./folder\"` or `from = \"docker.io/acme/files:2\"` under its [[server]], or pass --from IMAGE";
 
-/// The name that the image of a server is to have in ECR, with a tag.
-fn target(environment: &Environment, server: &ServerSpec, account: &str) -> PlanResult<EcrImage> {
-    let (key, region) = (format!("server.{}.image", server.name), &environment.region);
-    let repository = names::repository(&environment.environment, &server.name);
+/// The name that an image is to have in ECR, with a tag.
+fn target(environment: &Environment, what: What<'_>, account: &str) -> PlanResult<EcrImage> {
+    let (key, region) = (what.key(), &environment.region);
+    let repository = names::repository(&environment.environment, what.name());
     let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    let example = format!("image = \"{account}.dkr.ecr.{region}.{domain}/{repository}:1\"");
+    let word = key.rsplit('.').next().unwrap_or_default();
+    let example = format!("{word} = \"{account}.dkr.ecr.{region}.{domain}/{repository}:1\"");
     let wrong = |why: String| refused(ErrorKind::Invalid, why).with_hint(format!("such as `{example}`"));
-    let image = EcrImage::parse(&server.image)
-        .ok_or_else(|| wrong(format!("{key}: {:?} is not the name of an image in ECR", server.image)))?;
+    let name = match what {
+        What::Server(server) => &server.image,
+        What::Gangway if environment.server(names::GANGWAY).is_some() => {
+            let why =
+                format!("a server is called {}, and its repository is the one of gangway's image", names::GANGWAY);
+            return Err(
+                refused(ErrorKind::Conflict, why).with_hint("bring the image there by hand, and name it by its digest")
+            );
+        }
+        What::Gangway => environment.platform.gangway_image.as_ref().ok_or_else(|| {
+            wrong(format!("{key}: quarterdeck.toml does not say which name the image of gangway is to have in ECR"))
+        })?,
+    };
+    let image =
+        EcrImage::parse(name).ok_or_else(|| wrong(format!("{key}: {name:?} is not the name of an image in ECR")))?;
     if image.account != account {
         return Err(wrong(format!(
             "{key}: {image} is in account {}, and these credentials are of {account}",
@@ -194,29 +271,30 @@ fn target(environment: &Environment, server: &ServerSpec, account: &str) -> Plan
 impl Planner<'_> {
     /// Tries an image that is not in its registry yet.
     async fn trial(&mut self, environment: &Environment, goal: &Goal<'_>, image: &ImagePublish) -> Option<ServerTrial> {
-        let push = image.push.as_ref()?;
+        let (push, What::Server(server)) = (image.push.as_ref()?, goal.what) else { return None };
+        let name = names::stack(&environment.environment, &server.name);
         let all = stacks(environment, &self.session.overrides, self.existing);
-        let deploy = all.iter().find(|deploy| deploy.stack.name == goal.stack(environment))?;
+        let deploy = all.iter().find(|deploy| deploy.stack.name == name)?;
         let trial = trial::published(self.session, &push.id, deploy, self.existing).await?;
         self.warnings.extend(trial.warnings());
         Some(trial)
     }
 
     async fn image(&mut self, environment: &Environment, goal: &Goal<'_>) -> PlanResult<ImagePublish> {
-        let (session, server) = (self.session, &goal.server.name);
+        let (session, owner) = (self.session, goal.what.name());
         let found = session.cloud.image(&goal.image).await?;
         let stack = self.repository(environment, goal, &found).await?;
-        let architecture = architecture(goal.server, &environment.environment, self.existing);
+        let architecture = goal.what.architecture(environment, self.existing).ok_or_else(mixed)?;
         let local = session.engine.get(&goal.source, &architecture.platform()).await?;
         fits(goal, &local, architecture)?;
         let change = |field: &str, before: Option<String>, after: String| Change {
-            subject: server.clone(),
+            subject: owner.to_owned(),
             field: field.to_owned(),
             before,
             after: Some(after),
             risk: Risk::Safe,
         };
-        let image = ImagePublish { server: server.clone(), stack, push: None };
+        let image = ImagePublish { server: owner.to_owned(), stack, push: None };
         if let Found::Image { digest, .. } = &found {
             return match found.is(&local.id) {
                 Some(true) => {
@@ -237,8 +315,11 @@ impl Planner<'_> {
             format!("{} as {}", short(&local.id), goal.image),
         ));
         self.changes.push(change("built for", None, format!("{}, {}", local.platform, megabytes(local.size))));
-        self.warnings
-            .push(format!("what runs stays as it is: `quarterdeck deploy {server}` starts tasks from the image"));
+        let starts = match goal.what {
+            What::Server(server) => format!("`quarterdeck deploy {}` starts tasks from the image", server.name),
+            What::Gangway => "`quarterdeck deploy` starts tasks with it, by the digest that it has then".to_owned(),
+        };
+        self.warnings.push(format!("what runs stays as it is: {starts}"));
         let push = Push { image: goal.image.clone(), id: local.id, platform: local.platform };
         Ok(ImagePublish { push: Some(push), ..image })
     }
@@ -250,7 +331,7 @@ impl Planner<'_> {
         goal: &Goal<'_>,
         found: &Found,
     ) -> PlanResult<Option<StackDeploy>> {
-        let stack = repository(environment, goal.server, &self.session.overrides, self.existing);
+        let stack = repository(environment, goal.what.name(), &self.session.overrides, self.existing);
         let there = self.existing.iter().find(|one| one.id == stack.stack).filter(|one| !one.status.absent());
         let name = &goal.image.repository;
         match (there, found) {
@@ -272,11 +353,8 @@ impl Planner<'_> {
                 Ok(Some(planned).filter(|stack| stack.planned != Planned::Unchanged))
             }
             (_, Found::NoRepository) => {
-                let why = format!(
-                    "server.{}.image: there is no repository {name} in {}",
-                    goal.server.name, goal.image.region
-                );
-                let own = names::repository(&environment.environment, &goal.server.name);
+                let why = format!("{}: there is no repository {name} in {}", goal.what.key(), goal.image.region);
+                let own = names::repository(&environment.environment, goal.what.name());
                 Err(refused(ErrorKind::NotFound, why)
                     .with_hint(format!("make it, or name {own}, which is made here, in {}", environment.region)))
             }
@@ -285,28 +363,37 @@ impl Planner<'_> {
     }
 }
 
+/// An image that is pushed is for one processor.
+fn mixed() -> PlanError {
+    refused(ErrorKind::Invalid, "platform.gangway_image: servers with [server.app] run on X86_64 and on ARM64")
+        .with_hint("push an image for both by hand (`podman manifest push`), and name it by its digest")
+}
+
 /// Refuses an image from which no task of the server could start.
 fn fits(goal: &Goal<'_>, local: &LocalImage, architecture: Architecture) -> PlanResult<()> {
     let wanted = architecture.platform();
     if local.platform == wanted {
         return Ok(());
     }
-    let (server, built) = (&goal.server.name, list(std::slice::from_ref(&local.platform)));
-    let why =
-        format!("server.{server}: {} is for {built}, and the tasks of {server} run on {architecture}", goal.source);
+    let built = list(std::slice::from_ref(&local.platform));
+    let (key, tasks, server) = match goal.what {
+        What::Server(ServerSpec { name, .. }) => (format!("server.{name}"), name.as_str(), format!("server {name}")),
+        What::Gangway => (goal.what.key(), "servers with [server.app]", "those servers".to_owned()),
+    };
+    let why = format!("{key}: {} is for {built}, and the tasks of {tasks} run on {architecture}", goal.source);
     Err(refused(ErrorKind::Invalid, why).with_hint(match goal.source {
         Source::Build(_) => format!(
             "build it from a base for {wanted}, which this machine may need an emulator for, or set the architecture of \
-             server {server} to that of the image"
+             {server} to that of the image"
         ),
         Source::Take(_) => {
-            format!("get it for {wanted} (`podman pull --platform {wanted}`), or set the architecture of server {server}")
+            format!("get it for {wanted} (`podman pull --platform {wanted}`), or set the architecture of {server}")
         }
     }))
 }
 
 fn taken(goal: &Goal<'_>, digest: &str) -> PlanError {
-    let why = format!("server.{}.image: {} is another image already, {digest}", goal.server.name, goal.image);
+    let why = format!("{}: {} is another image already, {digest}", goal.what.key(), goal.image);
     refused(ErrorKind::Conflict, why).with_hint(
         "a tag is never moved, so that what a plan has shown is what runs: write the next tag into quarterdeck.toml",
     )

@@ -1,4 +1,4 @@
-//! The plan to set a variable of a server whose value is secret.
+//! The plan to set a variable of a server whose value is secret, or to take it away.
 
 use super::refused;
 use crate::cloud::{CloudResult, ErrorKind};
@@ -31,7 +31,6 @@ pub(super) async fn set(session: &Session, server: &str, key: &str) -> PlanResul
     check_variable(key).map_err(|why| refused(ErrorKind::Invalid, why))?;
     elsewhere(session, server, key)?;
     let found = variables(session, server).await?;
-    let secret = names::app_secret(&session.context.environment, server);
     let there = found.keys.iter().any(|one| one == key);
     let change = Change {
         subject: server.to_owned(),
@@ -40,14 +39,50 @@ pub(super) async fn set(session: &Session, server: &str, key: &str) -> PlanResul
         after: Some(if there { "another value".to_owned() } else { "set".to_owned() }),
         risk: if there { Risk::Disruptive } else { Risk::Safe },
     };
-    let intent = SetSecret { server: server.into(), secret: secret.clone(), key: key.into(), current: found.version };
+    let current = found.version;
+    plan(session, Wanted { server, key, current, unset: false }, change).await
+}
+
+/// Any name that is there can be taken away, also one that could not be set.
+pub(super) async fn unset(session: &Session, server: &str, key: &str) -> PlanResult<Plan> {
+    let found = variables(session, server).await?;
+    if !found.keys.iter().any(|one| one == key) {
+        let why = format!("{key} of {server} is not set");
+        return Err(refused(ErrorKind::NotFound, why)
+            .with_hint(format!("`quarterdeck secret list {server}` shows the names that are")));
+    }
+    let change = Change {
+        subject: server.to_owned(),
+        field: format!("secret {key}"),
+        before: Some("set".to_owned()),
+        after: None,
+        risk: Risk::Disruptive,
+    };
+    let current = found.version;
+    plan(session, Wanted { server, key, current, unset: true }, change).await
+}
+
+/// What differs between the two.
+struct Wanted<'a> {
+    server: &'a str,
+    key: &'a str,
+    /// The version that is `AWSCURRENT`.
+    current: String,
+    unset: bool,
+}
+
+async fn plan(session: &Session, wanted: Wanted<'_>, change: Change) -> PlanResult<Plan> {
+    let Wanted { server, key, current, unset } = wanted;
+    let secret = names::app_secret(&session.context.environment, server);
+    let (verb, read) = if unset { ("unset", "do without it") } else { ("set", "read it") };
+    let intent = SetSecret { server: server.into(), secret: secret.clone(), key: key.into(), current, unset };
     Ok(Plan {
         id: operation_id(),
-        title: format!("set {key} of {server}"),
+        title: format!("{verb} {key} of {server}"),
         target: session.target(format!("secret {secret}")).await?,
         changes: vec![change],
         warnings: vec![format!(
-            "tasks that run keep what they started with: `quarterdeck restart {server}` starts new ones, which read it"
+            "tasks that run keep what they started with: `quarterdeck restart {server}` starts new ones, which {read}"
         )],
         commands: Vec::new(),
         confirm: session.confirm(),

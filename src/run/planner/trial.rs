@@ -11,7 +11,8 @@ use futures::StreamExt;
 use sha2::{Digest, Sha256};
 
 use super::image::Looked;
-use crate::core::environment::{Architecture, Template, Tools};
+use crate::cloud::ErrorKind;
+use crate::core::environment::{Architecture, Template, Tools, names};
 use crate::core::image::{EcrImage, Source};
 use crate::core::operation::deploy::{ParameterValue, StackDeploy};
 use crate::core::stack::Stack;
@@ -40,7 +41,10 @@ pub(super) async fn deployed(
                 let architecture = architecture(&parameters);
                 let ids = [Some(&trial.image), trial.gangway.as_ref()].map(|name| looked.id(name?, architecture));
                 let [image, gangway] = ids;
-                let wish = Wish { trial, tools, architecture, image, gangway, before: Kept::read(&before) };
+                let there = stack.is_some_and(|stack| !stack.status.absent());
+                let variables = if there { Variables::Asked } else { Variables::None };
+                let before = Kept::read(&before);
+                let wish = Wish { trial, tools, architecture, image, gangway, before, variables };
                 wanted.push((wish, deploy));
             }
             // It checks its callers itself now: what was kept is of another server.
@@ -72,7 +76,8 @@ pub(super) async fn published(
     let before = parameters.get(kept::PARAMETER).and_then(|text| Kept::read(text));
     let architecture = architecture(&parameters);
     let trial = Trial { image: id.to_owned(), ..trial };
-    let wish = Wish { trial, tools, architecture, image: Some(id.to_owned()), gangway: None, before };
+    let (image, variables) = (Some(id.to_owned()), Variables::Closed);
+    let wish = Wish { trial, tools, architecture, image, gangway: None, before, variables };
     Some(wish.fulfil(session).await.0)
 }
 
@@ -101,11 +106,24 @@ struct Wish {
     gangway: Option<String>,
     /// What the last deploy has kept.
     before: Option<Kept>,
+    variables: Variables,
+}
+
+/// Whether the server may have variables in a Secret of its own, which have placeholders then.
+enum Variables {
+    /// There is no stack yet, and so no Secret.
+    None,
+    Asked,
+    /// Whoever brings an image to its registry reads no Secret.
+    Closed,
 }
 
 impl Wish {
     /// Tries it; and what the deploy is to keep of it.
     async fn fulfil(mut self, session: &Session) -> (ServerTrial, Option<String>) {
+        if session.trials {
+            self.ask(session).await;
+        }
         let (name, server) = (self.trial.image.clone(), self.trial.server.clone());
         // A name with a digest says what the image is, wherever it is.
         if name.contains('@')
@@ -134,6 +152,22 @@ impl Wish {
         let trial = ServerTrial::of(&self.trial, &self.tools, tried, self.before.as_ref(), digest);
         let kept = trial.to_keep(&self.of(&what), digest);
         (trial, kept)
+    }
+
+    /// Finds out which variables it has in its Secret.
+    async fn ask(&mut self, session: &Session) {
+        match self.variables {
+            Variables::None => {}
+            Variables::Closed => self.trial.unread = Some("a publish reads no Secret".to_owned()),
+            Variables::Asked => {
+                let secret = names::app_secret(&session.context.environment, &self.trial.server);
+                match session.cloud.variables(&secret).await {
+                    Ok(found) => self.trial.secrets.extend(found.keys),
+                    Err(error) if error.kind == ErrorKind::NotFound => {}
+                    Err(error) => self.trial.unread = Some(error.to_string()),
+                }
+            }
+        }
     }
 
     /// What is tried, in short: the image with all that it is started with.

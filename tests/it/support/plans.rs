@@ -286,7 +286,13 @@ pub fn rotate(dual: bool) -> Plan {
 /// Sets a variable that is set already.
 pub fn set_secret() -> Plan {
     let secret = "quarterdeck/prod/time/app";
-    let set = SetSecret { server: "time".into(), secret: secret.into(), key: "API_KEY".into(), current: "v1".into() };
+    let set = SetSecret {
+        server: "time".into(),
+        secret: secret.into(),
+        key: "API_KEY".into(),
+        current: "v1".into(),
+        unset: false,
+    };
     let changes = vec![Change::value("time", "secret API_KEY", "set", "another value").at(Risk::Disruptive)];
     Plan { changes, ..plan("op-set", "set API_KEY of time", secret, Intent::SetSecret(set)) }
 }

@@ -190,3 +190,55 @@ impl<'a> Missed<'a> {
 fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Lines {
+        fn count(&self, words: &str) -> usize {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap().matches(words).count()
+        }
+    }
+
+    /// One read that fails is no news, and neither is one after a list that was old: an alarm would count it.
+    #[test]
+    fn a_list_is_too_old_only_when_two_reads_were_due_since_the_last() {
+        let (lines, hour) = (Lines::default(), Duration::from_secs(3600));
+        let quarantine = Quarantine {
+            reader: None,
+            list: watch::Sender::default(),
+            interval: hour,
+            retry: hour,
+            grace: hour,
+            settled: AtomicBool::new(false),
+            state: Mutex::new(State { since: Instant::now(), read: false, told: None }),
+            log: Log::new("test", lines.clone()),
+            environment: None,
+        };
+        quarantine.take(List::default());
+        quarantine.miss("no");
+        assert_eq!(lines.count("quarantine_unavailable"), 0);
+        quarantine.state.lock().unwrap().since = Instant::now().checked_sub(2 * hour).unwrap();
+        quarantine.miss("no");
+        assert_eq!((lines.count("quarantine_unavailable"), lines.count(r#""QuarantineAge":7200"#)), (1, 1));
+        quarantine.take(List::default());
+        assert_eq!(lines.count("can be read again, after 7200 s"), 1);
+        quarantine.miss("no");
+        assert_eq!(lines.count("quarantine_unavailable"), 1);
+    }
+}

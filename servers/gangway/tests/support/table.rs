@@ -25,6 +25,8 @@ struct State {
     reads: Vec<(HeaderMap, Value)>,
     /// How often credentials were asked for, and with which header.
     asked: Vec<String>,
+    /// How long they are good for, in seconds; an hour if nothing is said.
+    lasts: Option<i64>,
 }
 
 /// The table.
@@ -72,8 +74,8 @@ impl Table {
         let mut state = self.state.lock().unwrap();
         let header = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
         state.asked.push(header.unwrap_or_default());
-        // As ECS answers; they end in an hour.
-        let end = jiff::Timestamp::from_second(now() + 3600).unwrap();
+        // As ECS answers.
+        let end = jiff::Timestamp::from_second(now() + state.lasts.unwrap_or(3600)).unwrap();
         json!({
             "RoleArn": "arn:aws:iam::123456789012:role/r", "AccessKeyId": format!("AKID{}", state.asked.len()),
             "SecretAccessKey": "hunter2", "Token": "session", "Expiration": end.to_string(),
@@ -104,6 +106,11 @@ impl Table {
 
     pub fn page(&self, items: usize) {
         self.state.lock().unwrap().page = items;
+    }
+
+    /// Credentials that are asked for from now on are good for so many seconds.
+    pub fn lasts(&self, seconds: i64) {
+        self.state.lock().unwrap().lasts = Some(seconds);
     }
 
     /// Answers nothing any more.

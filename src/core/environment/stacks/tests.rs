@@ -259,7 +259,7 @@ fn a_server_that_is_built_on_gangway_now_gives_up_what_stood_in_front_of_it() {
 #[test]
 fn a_repository_is_made_apart_and_stays() {
     let file = environment("[[server]]\nkeep_images = 7");
-    let made = repository(&file, &file.servers[0], &BTreeMap::new(), &[]);
+    let made = repository(&file, "time", &BTreeMap::new(), &[]);
     assert_eq!(made.stack.name, "quarterdeck-prod-time-Repository");
     assert!(names::is_repository_stack(&made.stack.name) && made.tags.contains_key("quarterdeck:server"));
     let values = made.known(None);
@@ -268,7 +268,10 @@ fn a_repository_is_made_apart_and_stays() {
     there.id = made.stack.clone();
     there.parameters = values;
     let silent = environment("");
-    let kept = repository(&silent, &silent.servers[0], &BTreeMap::new(), std::slice::from_ref(&there));
+    let kept = repository(&silent, "time", &BTreeMap::new(), std::slice::from_ref(&there));
     assert_eq!((kept.keep, kept.tags.len()), (vec!["KeepImages".to_owned()], 0));
     assert!(!names::is_repository_stack("quarterdeck-prod-repository"));
+    let gangways = repository(&file, names::GANGWAY, &BTreeMap::new(), &[]);
+    assert_eq!(gangways.known(None)["RepositoryName"], "quarterdeck/prod/gangway");
+    assert!(!gangways.tags.contains_key("quarterdeck:server") && gangways.tags.contains_key("quarterdeck:environment"));
 }

@@ -156,7 +156,11 @@ impl Stack {
         let left = !matches!(self.status.as_str(), "REVIEW_IN_PROGRESS" | "ROLLBACK_COMPLETE" | "DELETE_COMPLETE");
         let kept = matches!(self.status.as_str(), "ROLLBACK_FAILED" | "DELETE_FAILED");
         let row = |(id, kind): &(&str, &str)| {
-            let (status, reason) = if kept { ("DELETE_FAILED", KEPT) } else { ("CREATE_COMPLETE", "") };
+            let (status, reason) = match (kept, self.updates()) {
+                (true, _) => ("DELETE_FAILED", KEPT),
+                (false, true) => ("UPDATE_IN_PROGRESS", ""),
+                (false, false) => ("CREATE_COMPLETE", ""),
+            };
             format!(
                 "<member><LogicalResourceId>{id}</LogicalResourceId><PhysicalResourceId>{}</PhysicalResourceId>\
                  <ResourceType>{kind}</ResourceType><LastUpdatedTimestamp>{}</LastUpdatedTimestamp>\
@@ -184,7 +188,13 @@ impl Stack {
         };
         let platform = self.name.ends_with("-platform") && left;
         let own: String = if platform { PROTECTED.iter().map(row).collect() } else { String::new() };
-        own + &failed.chain(self.given_up.iter().map(given_up)).collect::<String>()
+        let service = if self.updates() { row(&("Service", "AWS::ECS::Service")) } else { String::new() };
+        own + &service + &failed.chain(self.given_up.iter().map(given_up)).collect::<String>()
+    }
+
+    /// Whether it waits for its service.
+    fn updates(&self) -> bool {
+        self.server().is_some() && self.status == "UPDATE_IN_PROGRESS"
     }
 
     fn server(&self) -> Option<&str> {

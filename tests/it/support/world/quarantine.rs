@@ -10,6 +10,9 @@ use super::State;
 /// The items, by their sort key.
 pub type Items = BTreeMap<String, Value>;
 
+/// Items in one answer.
+const PAGE: usize = 400;
+
 impl State {
     pub(super) fn quarantine_call(&mut self, call: &str, body: &Value, operator: &str) -> Option<Reply> {
         if !matches!(call, "Query" | "PutItem" | "DeleteItem") {
@@ -17,8 +20,15 @@ impl State {
         }
         if call == "Query" {
             assert_eq!(body["ConsistentRead"], true, "{body}");
-            let items: Vec<&Value> = self.quarantine.values().collect();
-            return Some(Reply::json(200, json!({ "Items": items, "Count": items.len() })));
+            let after = body["ExclusiveStartKey"]["who"]["S"].as_str().unwrap_or_default();
+            let rest = self.quarantine.iter().filter(|(who, _)| who.as_str() > after);
+            let page: Vec<(&String, &Value)> = rest.take(PAGE + 1).collect();
+            let items: Vec<&Value> = page.iter().take(PAGE).map(|(_, item)| *item).collect();
+            let mut answer = json!({ "Items": items, "Count": items.len() });
+            if page.len() > PAGE {
+                answer["LastEvaluatedKey"] = json!({ "list": { "S": "quarantine" }, "who": { "S": page[PAGE - 1].0 } });
+            }
+            return Some(Reply::json(200, answer));
         }
         let item = if call == "PutItem" { &body["Item"] } else { &body["Key"] };
         assert_eq!(item["list"]["S"], "quarantine", "{body}");
