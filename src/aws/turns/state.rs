@@ -23,12 +23,15 @@ const CHANGING: Duration = Duration::from_millis(800);
 const REST: Duration = Duration::from_secs(22);
 /// After a key that asks for it, or after an operation, what is older than this is read again.
 pub(super) const ANEW: Duration = Duration::from_millis(800);
-/// Target groups that are seen, and those of the rest, are read no more often than one in this time each. AWS has a
-/// call for each group alone, and 10 of them a second for everybody in the account; what ECS says of a service
-/// comes ten at a time, so it is fresh, and where it changes, its targets are read at once.
+/// Target groups that are seen are read no more often than one in this time, so that each of sixteen is at most 5 s old,
+/// and each of forty 12 s. AWS has a call for each group alone, and 10 of them a second for everybody in the account
+/// ("Request throttling for the Elastic Load Balancing API"), of which half is ours; what ECS says of a service comes ten
+/// at a time, so it is fresh, and where it changes, its targets are read at once.
+const GROUP_SEEN: Duration = Duration::from_millis(300);
+/// The same for the rest.
 const GROUP: Duration = Duration::from_millis(600);
 /// The age of target groups that are seen, while there are others that were never read.
-const FILLING: Duration = Duration::from_secs(60);
+const FILLING: Duration = Duration::from_secs(20);
 /// Rows that a screen has, about.
 const FIRST: usize = 40;
 /// Changing servers whose tasks are read on their own, between two reads of all tasks.
@@ -169,9 +172,9 @@ impl State {
         let (seen, unseen): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(|group| group.near);
         // Before what is seen is read again, each was read once.
         let filling = unseen.iter().any(|group| !self.targets.contains_key(&group.arn));
-        let often = |groups: &[&Group], least| GROUP.saturating_mul(groups.len() as u32).max(least);
-        let seen_age = if filling { FILLING } else { often(&seen, SEEN) };
-        let unseen_age = often(&unseen, REST);
+        let often = |groups: &[&Group], of_one: Duration, least| of_one.saturating_mul(groups.len() as u32).max(least);
+        let seen_age = often(&seen, GROUP_SEEN, if filling { FILLING } else { SEEN });
+        let unseen_age = often(&unseen, GROUP, REST);
         let due = |group: &&Group| {
             let age = match group.near {
                 _ if group.urgent => CHANGING,
