@@ -9,7 +9,7 @@ use super::{Session, read};
 use crate::cloud::{CloudError, ErrorKind, Outside, TokenAnswer};
 use crate::core::doctor::judge::{self, Issuer};
 use crate::core::doctor::token::{Check, Expected, Token};
-use crate::core::doctor::{Ask, Heard, Hop, Link, Session as Agreed, State, issuer_urls};
+use crate::core::doctor::{Ask, Heard, Hop, Link, Session as Agreed, State, UNSIGNED, issuer_urls};
 use crate::core::environment::names;
 use crate::core::finding::{Cause, findings, of_stacks};
 use crate::core::fleet::{Served, Server};
@@ -245,7 +245,7 @@ async fn to_address(
             if judge::is_elsewhere(&heard) {
                 return hops.push(hop);
             }
-            (hop, wants)
+            (if wants { way.unsigned(hop).await } else { hop }, wants)
         }
     };
     let open = !wants_token;
@@ -295,6 +295,22 @@ impl Way<'_> {
         let heard = self.outside.ask(ask, token).await;
         let millis = since(begun);
         heard.map(|heard| (heard, millis)).map_err(|broken| Hop { link, state: unheard(&broken, self.ours), millis })
+    }
+
+    /// The challenge, or that the server lets in whoever writes a token. A server of the environment is not asked: gangway
+    /// checks signatures, and would count a refusal.
+    async fn unsigned(&self, challenge: Hop) -> Hop {
+        if self.ours {
+            return challenge;
+        }
+        let token = SecretString::from(UNSIGNED);
+        match self.ask(Link::Challenge, &Ask::initialize(self.url), Some(&token)).await {
+            Ok((heard, millis)) => match judge::unsigned(&heard) {
+                Some(state) => Hop { state, millis, ..challenge },
+                None => challenge,
+            },
+            Err(_) => challenge,
+        }
     }
 
     /// The authorization server's metadata, wherever they are, and its keys.
@@ -372,7 +388,7 @@ impl Way<'_> {
         }
         let hop = match self.ask(Link::Tools, &Ask::tools(self.url, &agreed), token).await {
             Err(hop) => hop,
-            Ok((heard, millis)) => Hop { link: Link::Tools, state: judge::tools(&heard), millis },
+            Ok((heard, millis)) => Hop { link: Link::Tools, state: judge::tools(&heard, agreed.id.is_some()), millis },
         };
         hops.push(hop);
     }

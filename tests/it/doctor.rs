@@ -30,16 +30,81 @@ enum Wrong {
     Stateless,
     /// It answers as a stream that does not end.
     Streams,
+    /// It looks into no token.
+    TakesAnyToken,
+    /// Behind a balancer it thinks that it is asked over plain HTTP.
+    AnotherScheme,
+    MetadataOfHtml,
+    NoPkce,
+    /// Its answers are of another kind than JSON.
+    AnotherKind,
+    /// It answers 200, and the body says that it failed.
+    FailsWithin,
+    FailsToBegin,
+    /// The task that answers next does not know the session.
+    ForgetsSessions,
+    /// It wants the id of the session that it has given.
+    WantsSessions,
+    /// It does not say which token it wants instead.
+    RefusesWithoutReason,
+    /// It has the older transport.
+    Sse,
+    UnknownHost,
+}
+
+/// Each defect, the state of a link that names it, and how.
+const DEFECTS: &[(Wrong, &str, &str, &str)] = &[
+    (Wrong::Open, "it asks for no token", "challenge", "odd"),
+    (Wrong::NoChallenge, "401 without `WWW-Authenticate`", "challenge", "broken"),
+    (Wrong::TakesAnyToken, "the signature of a token is not checked", "challenge", "broken"),
+    (Wrong::UnknownHost, "the host by which clients come is refused", "challenge", "broken"),
+    (Wrong::Sse, "the address is that of the older transport", "challenge", "broken"),
+    (Wrong::NoMetadata, "no metadata at the path of RFC 9728", "metadata", "broken"),
+    (Wrong::MetadataOfHtml, "a page in place of the metadata", "metadata", "broken"),
+    (Wrong::AnotherResource, "the metadata name another resource", "metadata", "broken"),
+    (Wrong::AnotherScheme, "the metadata name the resource by another scheme", "metadata", "broken"),
+    (Wrong::NoIssuer, "the metadata name no authorization server", "metadata", "broken"),
+    (Wrong::AnotherIssuer, "the issuer calls itself otherwise", "authorization-server", "broken"),
+    (Wrong::NoPkce, "the issuer does not say that it has PKCE", "authorization-server", "odd"),
+    (Wrong::NoKeys, "the issuer has no keys", "keys", "broken"),
+    (Wrong::RefusesToken, "the token is refused", "initialize", "broken"),
+    (Wrong::RefusesWithoutReason, "the token is refused, and nothing says why", "initialize", "broken"),
+    (Wrong::FailsToBegin, "500 at the beginning", "initialize", "broken"),
+    (Wrong::AnotherKind, "answers of a kind that clients do not read", "initialize", "odd"),
+    (Wrong::FailsWithin, "200 with an error in the body", "tools", "broken"),
+    (Wrong::ForgetsSessions, "the next task does not know the session", "tools", "broken"),
+    (Wrong::NoTools, "a tool without `inputSchema`", "tools", "broken"),
+];
+
+/// The part of the page of the game day that tells what `doctor` names.
+pub(crate) fn table() -> String {
+    let mut table = "\n## What Doctor names\n\n\
+        Each row was a server with this one thing wrong, which `quarterdeck doctor URL` was asked about by a test. Whether a server \
+        looks at the audience of a token, nobody knows who has no token for another server of the same issuer.\n\n\
+        | Wrong | Link | Called |\n|---|---|---|\n"
+        .to_owned();
+    for (_, what, link, state) in DEFECTS {
+        table.push_str(&format!("| {what} | `{link}` | {state} |\n"));
+    }
+    table
 }
 
 const TOKEN: &str = "secret-of-the-test";
 
 /// An MCP server at `/mcp`, and its issuer at `/pool`.
 fn answer(wrong: Wrong, base: &str, request: &Request) -> Reply {
-    let resource = if wrong == Wrong::AnotherResource { format!("{base}/other") } else { format!("{base}/mcp") };
+    let resource = match wrong {
+        Wrong::AnotherResource => format!("{base}/other"),
+        Wrong::AnotherScheme => format!("{base}/mcp").replacen("http://", "https://", 1),
+        _ => format!("{base}/mcp"),
+    };
+    let pkce = if wrong == Wrong::NoPkce { json!([]) } else { json!(["S256"]) };
     let issuers = if wrong == Wrong::NoIssuer { json!([]) } else { json!([format!("{base}/pool")]) };
     let issuer = if wrong == Wrong::AnotherIssuer { "https://else".to_owned() } else { format!("{base}/pool") };
     match request.call.as_str() {
+        "/.well-known/oauth-protected-resource/mcp" if wrong == Wrong::MetadataOfHtml => {
+            Reply::Answer(200, "<!doctype html><title>Sign in</title>".to_owned())
+        }
         "/.well-known/oauth-protected-resource/mcp" if wrong != Wrong::NoMetadata => {
             Reply::json(200, json!({ "resource": resource, "authorization_servers": issuers }))
         }
@@ -47,7 +112,7 @@ fn answer(wrong: Wrong, base: &str, request: &Request) -> Reply {
             200,
             json!({
                 "issuer": issuer, "authorization_endpoint": "x", "token_endpoint": "y",
-                "jwks_uri": format!("{base}/keys"), "code_challenge_methods_supported": ["S256"],
+                "jwks_uri": format!("{base}/keys"), "code_challenge_methods_supported": pkce,
             }),
         ),
         "/keys" if wrong == Wrong::NoKeys => Reply::json(200, json!({ "keys": [] })),
@@ -58,10 +123,15 @@ fn answer(wrong: Wrong, base: &str, request: &Request) -> Reply {
 }
 
 fn mcp(wrong: Wrong, request: &Request) -> Reply {
-    let token = request.headers.get("authorization").is_some_and(|header| header.contains(TOKEN));
+    let header = request.headers.get("authorization");
+    let any = header.is_some() && wrong == Wrong::TakesAnyToken;
+    let token = any || header.is_some_and(|header| header.contains(TOKEN));
     let invalid = "www-authenticate: Bearer error=\"invalid_token\", error_description=\"the token has expired\"";
-    if wrong == Wrong::NoChallenge && !token {
-        return Reply::json(401, json!({}));
+    match wrong {
+        Wrong::NoChallenge if !token => return Reply::json(401, json!({})),
+        Wrong::UnknownHost => return Reply::Answer(403, "Invalid Host header".to_owned()),
+        Wrong::Sse => return Reply::Answer(405, String::new()),
+        _ => {}
     }
     if !token && wrong != Wrong::Open {
         return Reply::Headed(401, "www-authenticate: Bearer resource_metadata=\"https://a/m\"", String::new());
@@ -69,7 +139,22 @@ fn mcp(wrong: Wrong, request: &Request) -> Reply {
     if wrong == Wrong::RefusesToken {
         return Reply::Headed(401, invalid, String::new());
     }
+    if wrong == Wrong::RefusesWithoutReason {
+        return Reply::json(401, json!({}));
+    }
     let asked: Value = serde_json::from_str(&request.body).unwrap_or_default();
+    let begins = asked["method"] == "initialize";
+    let session = request.headers.get("mcp-session-id").is_some_and(|id| id == "one");
+    match wrong {
+        Wrong::FailsToBegin => return Reply::Answer(500, "Internal Server Error".to_owned()),
+        Wrong::ForgetsSessions if !begins => return Reply::json(404, json!({ "error": "Session not found" })),
+        Wrong::WantsSessions if !begins && !session => return Reply::json(400, json!({ "error": "no session" })),
+        Wrong::FailsWithin if asked["method"] == "tools/list" => {
+            let error = json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": -32603, "message": "out of luck" } });
+            return Reply::Headed(200, "content-type: application/json", error.to_string());
+        }
+        _ => {}
+    }
     let result = match asked["method"].as_str().unwrap_or_default() {
         "initialize" if wrong == Wrong::Stateless => {
             return Reply::json(404, json!({ "id": 1, "error": { "code": -32601, "message": "Method not found" } }));
@@ -87,7 +172,11 @@ fn mcp(wrong: Wrong, request: &Request) -> Reply {
             let event = format!("event: message\ndata: {document}\n\n");
             Reply::Headed(200, "content-type: text/event-stream\r\nx-endless: yes", event)
         }
-        _ => Reply::json(200, document),
+        Wrong::AnotherKind => Reply::Headed(200, "content-type: text/html", document.to_string()),
+        Wrong::ForgetsSessions | Wrong::WantsSessions => {
+            Reply::Headed(200, "content-type: application/json\r\nmcp-session-id: one", document.to_string())
+        }
+        _ => Reply::Headed(200, "content-type: application/json", document.to_string()),
     }
 }
 
@@ -119,34 +208,46 @@ fn server(runtime: &tokio::runtime::Runtime, wrong: Wrong) -> Scripted {
     server
 }
 
-#[rstest]
-#[case(Wrong::Nothing, None)]
-#[case(Wrong::Stateless, None)]
-#[case(Wrong::Streams, None)]
-#[case(Wrong::Open, None)]
-#[case(Wrong::NoMetadata, Some("metadata"))]
-#[case(Wrong::AnotherResource, Some("metadata"))]
-#[case(Wrong::NoIssuer, Some("metadata"))]
-#[case(Wrong::NoChallenge, Some("challenge"))]
-#[case(Wrong::AnotherIssuer, Some("authorization-server"))]
-#[case(Wrong::NoKeys, Some("keys"))]
-#[case(Wrong::RefusesToken, Some("initialize"))]
-#[case(Wrong::NoTools, Some("tools"))]
-fn the_broken_link_is_named(#[case] wrong: Wrong, #[case] link: Option<&str>) {
+/// What `doctor` says of a server with this wrong, and its code.
+fn told(wrong: Wrong) -> (Value, i32) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = server(&runtime, wrong);
     let url = format!("{}/mcp", server.url);
     let (code, out, err) = doctor(&[&url, "--token-stdin", "--output", "json"], Some(TOKEN));
-    let told: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
-    assert_eq!(told["targets"][0]["broken"].as_str(), link, "{told:#}");
-    assert_eq!(code, i32::from(link.is_some()));
     assert!(!out.contains(TOKEN) && !err.contains(TOKEN), "{out}{err}");
-    if link.is_none() {
-        let links = told["targets"][0]["links"].as_array().unwrap();
-        let last = links.last().unwrap();
-        assert_eq!((last["link"].as_str(), last["note"].as_str()), (Some("tools"), Some("1 tool: now")), "{told:#}");
-        assert!(last["millis"].is_u64());
+    let mut told: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
+    (told["targets"][0].take(), code)
+}
+
+#[rstest]
+fn a_server_that_works_is_well(
+    #[values(Wrong::Nothing, Wrong::Stateless, Wrong::Streams, Wrong::WantsSessions)] wrong: Wrong,
+) {
+    let (told, code) = told(wrong);
+    let links = told["links"].as_array().unwrap();
+    assert!(links.iter().all(|one| one["state"] == "well") && told["broken"].is_null() && code == 0, "{told:#}");
+    let last = links.last().unwrap();
+    assert_eq!((last["link"].as_str(), last["note"].as_str()), (Some("tools"), Some("1 tool: now")), "{told:#}");
+    assert!(last["millis"].is_u64());
+}
+
+/// The first link that is not well, and for what is broken the code.
+#[test]
+fn each_defect_is_named() {
+    let mut wrong = Vec::new();
+    for (defect, _, link, state) in DEFECTS {
+        let (told, code) = told(*defect);
+        let links = told["links"].as_array().unwrap();
+        let first = links.iter().find(|one| one["state"] == "odd" || one["state"] == "broken");
+        let broken = told["broken"].as_str();
+        let expected = (*state == "broken").then_some(*link);
+        let found = first.map(|one| (one["link"].as_str().unwrap(), one["state"].as_str().unwrap()));
+        if found != Some((*link, *state)) || broken != expected || code != i32::from(broken.is_some()) {
+            wrong.push(format!("{defect:?}: {found:?}, code {code}: {told:#}"));
+        }
+        println!("{defect:?}: {link}: {}", first.map(|one| one["why"].to_string()).unwrap_or_default());
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// The console shows each link when it is there, before the next one is asked for.

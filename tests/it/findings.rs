@@ -276,6 +276,26 @@ fn stops_before_another_deployment_are_past(#[case] rollout: Rollout, #[case] st
     assert_eq!(Cause::of(&all).is_some(), gravity == Gravity::Warning);
 }
 
+/// AWS takes hosts back, and ECS starts other tasks: that is worth an operator's time only where it happens often, or
+/// tasks are missing.
+#[rstest]
+#[case::once(1, 2, Gravity::Note)]
+#[case::again_and_again(3, 2, Gravity::Warning)]
+#[case::not_replaced_yet(1, 1, Gravity::Fault)]
+fn a_host_that_was_retired(
+    #[values(StopCode::TerminationNotice, StopCode::SpotInterruption)] code: StopCode,
+    #[case] stops: u32,
+    #[case] running: u32,
+    #[case] gravity: Gravity,
+) {
+    let server = Server {
+        running,
+        ..with_stops(stops, &code, "ECS is performing maintenance on the underlying infrastructure")
+    };
+    let first = findings(&server, at(0)).into_iter().find(|one| matches!(one.id, Id::Retired | Id::SpotTaken));
+    assert_eq!(first.map(|one| one.gravity), Some(gravity));
+}
+
 /// A server that was scaled up: ECS runs the tasks, and the load balancer has yet to judge them.
 #[rstest]
 #[case::all_joining(&[TargetState::Healthy, TargetState::Initial], None, Verdict::Changing)]
@@ -466,6 +486,8 @@ const SERVED: &str = r#""tool":"now","client":"c1","status":200"#;
 #[case::clients_that_went_away(&[(9, r#""client":"c1","reason":"client-gone","status":499"#)], None)]
 #[case::one_that_renews_its_token(&[(50, SERVED), (1, r#""client":"c1","reason":"token-expired","status":401"#)], None)]
 #[case::an_odd_call_now_and_then(&[(50, SERVED), (2, r#""tool":"now","client":"c1","status":500"#)], None)]
+#[case::clients_that_come_and_only_look(&[(12, r#""reason":"no-token","status":401"#), (12, r#""client":"c1","method":"initialize","status":200"#), (12, r#""client":"c1","method":"tools/list","status":200"#)], None)]
+#[case::more_than_come(&[(25, r#""reason":"no-token","status":401"#), (12, r#""client":"c1","method":"initialize","status":200"#)], Some((Id::NoToken, Gravity::Fault)))]
 #[case::no_token(&[(20, SERVED), (12, r#""reason":"no-token","status":401"#)], Some((Id::NoToken, Gravity::Warning)))]
 #[case::nobody_has_a_token(&[(12, r#""reason":"no-token","status":401"#)], Some((Id::NoToken, Gravity::Fault)))]
 #[case::expired(&[(50, SERVED), (9, r#""client":"c2","reason":"token-expired","status":401"#)], Some((Id::TokenExpired, Gravity::Warning)))]

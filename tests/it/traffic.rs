@@ -57,10 +57,34 @@ fn what_was_wrong_stands_until_something_newer_is_known_and_its_figures_do_not()
     console.tick(100);
     let told = row(&console, "time");
     assert!(told.contains("REQ/S=?") && told.contains("issuer's keys cannot be read"), "{told}");
-    console.world.lately = Some(Lately { requests: Requests::default(), ..lately("time") });
+    let until = [("time".to_owned(), at(116))];
+    console.world.lately =
+        Some(Lately { requests: Requests::default(), until: until.clone().into(), ..lately("time") });
     console.tick(120);
     console.tick(123);
     assert!(!row(&console, "time").contains("issuer's keys cannot be read"), "{}", row(&console, "time"));
+}
+
+/// A row that is not seen is not read again, and the others are.
+#[test]
+fn a_cause_off_the_screen_stands_with_its_age() {
+    let mut console = console(lately("time"));
+    for (server, is) in [("time", true), ("weather", false)] {
+        assert_eq!(row(&console, server).contains("issuer's keys cannot be read"), is);
+    }
+    let read = |seconds| [("time".to_owned(), at(-5)), ("weather".to_owned(), at(seconds))];
+    for minute in 1..=30 {
+        // Older lines than a quarter of an hour are forgotten.
+        let requests = if minute < 15 { refused("time") } else { Requests::default() };
+        let until = read(minute * 60 - 5);
+        console.world.lately = Some(Lately { requests, until: until.clone().into(), ..lately("time") });
+        console.tick(minute * 60);
+        console.tick(minute * 60 + 3);
+        let told = row(&console, "time");
+        assert!(told.contains("issuer's keys cannot be read"), "after {minute} minutes: {told}");
+        assert_eq!(told.contains("as read"), minute > 1, "after {minute} minutes: {told}");
+    }
+    assert!(row(&console, "time").contains("as read 30m"), "{}", row(&console, "time"));
 }
 
 /// The parts of every service failed, and the read as a whole did not.
@@ -171,8 +195,7 @@ async fn a_log_that_may_not_be_read_is_a_gap_and_the_others_are_read() {
     assert_eq!((count(&again, "weather"), again.until.len()), (1, 1));
     // However long it lasts, what was read last stands.
     aws.state().faults.denied_logs.push("weather".to_owned());
-    let read = again.newest();
     let later = || Timestamp::now() + jiff::SignedDuration::from_mins(20);
     let lost = watch.read(&session, &watched, later).await;
-    assert_eq!((lost.newest(), lost.gaps.is_empty()), (read, false), "{:?}", lost.gaps);
+    assert_eq!((&lost.until, lost.gaps.is_empty()), (&again.until, false), "{:?}", lost.gaps);
 }

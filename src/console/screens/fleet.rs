@@ -260,7 +260,7 @@ pub fn found(model: &Model, server: &Server, failed: &[Seen]) -> Vec<Finding> {
 /// What is wrong with a server's traffic: by its request lines, as far as they are read, by CloudWatch's figures,
 /// and by its alarms.
 fn traffic(model: &Model, server: &Server) -> Vec<Finding> {
-    let mut all = super::requests::found(model, &server.name).to_vec();
+    let mut all = super::requests::found(model, &server.name);
     if let Some((figures, _)) = figures(model, &server.name) {
         all.extend(of_metrics(server, figures, model.now));
     }

@@ -12,8 +12,8 @@ use crate::core::finding::{Finding, of_traffic};
 use crate::core::logs::Expression;
 use crate::core::meaning::Meaning;
 use crate::core::quarantine::Who;
-use crate::core::requests::{Asked, By, Figures, Period, Requests, Sender, Subject, Why};
-use crate::core::text::{count, milliseconds};
+use crate::core::requests::{Asked, By, Figures, Lately, Period, Requests, Sender, Subject, Why};
+use crate::core::text::{age, count, milliseconds};
 
 /// The screen's state.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,8 @@ pub struct State {
     pub counted: Requests,
     /// What is wrong by it, by server.
     pub found: BTreeMap<String, Vec<Finding>>,
+    /// Up to when each server was read when that was found out, where nobody follows the log.
+    read: BTreeMap<String, Timestamp>,
     /// When that was found out, in milliseconds since the Unix epoch.
     judged: i64,
     /// How far back the figures go.
@@ -220,21 +222,35 @@ pub(in crate::console) fn judge(model: &mut Model) {
     }
     model.screens.requests.judged = now;
     let name = |id: &str| client_name(model, id).to_owned();
-    let found = match read(model) {
-        Some((requests, until)) => of_traffic(requests, &name, until, model.now),
-        None => BTreeMap::new(),
+    let (found, read) = if model.screens.logs.tail.is_current() {
+        (of_traffic(&model.screens.requests.counted, &name, model.now, model.now), BTreeMap::new())
+    } else {
+        model.screens.fleet.traffic.get().map(|lately| by_read(model, lately, &name)).unwrap_or_default()
     };
-    model.screens.requests.found = found;
+    (model.screens.requests.found, model.screens.requests.read) = (found, read);
 }
 
-/// The requests that are counted, and up to when: those of the log that is followed, or those that Fleet reads. Where no
-/// lines come, what was counted before says nothing of now.
-fn read(model: &Model) -> Option<(&Requests, Timestamp)> {
-    if model.screens.logs.tail.is_current() {
-        return Some((&model.screens.requests.counted, model.now));
+/// What is wrong with each server, by what was read of it last: those off the screen are not read again, and what was wrong
+/// with them stands until something newer is known.
+fn by_read(
+    model: &Model,
+    lately: &Lately,
+    name: &dyn Fn(&str) -> String,
+) -> (BTreeMap<String, Vec<Finding>>, BTreeMap<String, Timestamp>) {
+    let state = &model.screens.requests;
+    let judged = |server: &str, until: Timestamp| {
+        state.read.get(server) == Some(&until) && lately.current(server, model.now).is_none()
+    };
+    let (mut found, mut times) = (BTreeMap::new(), BTreeMap::new());
+    for (server, until) in &lately.until {
+        if judged(server, *until) {
+            found.extend(state.found.get(server).map(|known| (server.clone(), known.clone())));
+        } else {
+            let all = times.entry(*until).or_insert_with(|| of_traffic(&lately.requests, name, *until, model.now));
+            found.extend(all.remove(server).map(|new| (server.clone(), new)));
+        }
     }
-    let lately = model.screens.fleet.traffic.get()?;
-    Some((&lately.requests, lately.newest()?))
+    (found, lately.until.clone())
 }
 
 /// The requests in which a server's are counted, and up to when; `None` where its own are not read.
@@ -246,9 +262,17 @@ pub fn known<'a>(model: &'a Model, server: &str) -> Option<(&'a Requests, Timest
     Some((&lately.requests, lately.current(server, model.now)?))
 }
 
-/// What is wrong with a server by its requests.
-pub fn found<'a>(model: &'a Model, server: &str) -> &'a [Finding] {
-    model.screens.requests.found.get(server).map(Vec::as_slice).unwrap_or_default()
+/// What is wrong with a server by its requests. What was read too long ago to say how it is now says when that was.
+pub fn found(model: &Model, server: &str) -> Vec<Finding> {
+    let state = &model.screens.requests;
+    let mut all = state.found.get(server).cloned().unwrap_or_default();
+    let lately = model.screens.fleet.traffic.get();
+    let read = state.read.get(server).filter(|_| lately.is_some_and(|one| one.current(server, model.now).is_none()));
+    if let Some(until) = read {
+        let ago = format!(", as read {} ago", age(model.now, *until));
+        all.iter_mut().for_each(|one| one.fact.push_str(&ago));
+    }
+    all
 }
 
 /// The clients' names, once: who they are does not change while the figures are looked at.

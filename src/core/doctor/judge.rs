@@ -79,6 +79,17 @@ pub fn challenge(heard: &Heard) -> (State, bool) {
     (state, true)
 }
 
+/// The answer to a token that nobody has signed, where something is wrong with it.
+pub fn unsigned(heard: &Heard) -> Option<State> {
+    let lets_in = (200..300).contains(&heard.status) && result(&heard.body).is_some();
+    lets_in.then(|| {
+        State::broken(
+            "it lets in a token that nobody has signed: whoever knows the address may write one",
+            "let it check the signature of each token by the issuer's keys (RFC 9068 section 4)",
+        )
+    })
+}
+
 /// Whether the address is none of an MCP endpoint, so that nothing more can be learnt there. A load balancer or
 /// CloudFront that says so has not asked the server.
 pub fn is_elsewhere(heard: &Heard) -> bool {
@@ -166,7 +177,20 @@ pub fn initialize(heard: &Heard) -> (State, Option<Session>) {
     });
     let server = server.filter(|server| !server.is_empty()).map(|server| format!("{server}, "));
     let note = format!("{}MCP {version}", server.unwrap_or_default());
-    (State::well(note), Some(Session { version, id: heard.header("mcp-session-id").map(str::to_owned) }))
+    let state = odd_kind(heard).unwrap_or_else(|| State::well(note));
+    (state, Some(Session { version, id: heard.header("mcp-session-id").map(str::to_owned) }))
+}
+
+/// A kind of content that an answer may not have: clients refuse to read it (MCP, "Transports").
+fn odd_kind(heard: &Heard) -> Option<State> {
+    let kind = heard.header("content-type")?;
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    (!matches!(essence.as_str(), "application/json" | "text/event-stream")).then(|| {
+        State::odd(
+            format!("it answers as {}, which many clients do not read", sanitise(kind)),
+            "answer as application/json or text/event-stream (MCP, \"Transports\")",
+        )
+    })
 }
 
 /// Whether a server may be one that knows no `initialize`.
@@ -176,10 +200,17 @@ pub fn has_no_sessions(heard: &Heard) -> bool {
     matches!(code, Some(-32_601 | -32_602 | -32_022 | -32_004)) || (heard.status == 400 && code.is_some())
 }
 
-/// The list of tools.
-pub fn tools(heard: &Heard) -> State {
+/// The list of tools, asked for in a session if the server has made one.
+pub fn tools(heard: &Heard, in_session: bool) -> State {
     if let Some(state) = refused(heard) {
         return state;
+    }
+    // A session that the server does not know is 404, and many answer 400 (MCP, "Session Management").
+    if in_session && matches!(heard.status, 400 | 404) {
+        return State::broken(
+            format!("HTTP {}: the session of the request before is not known any more", heard.status),
+            "let one task answer all of a session, or keep sessions where all tasks find them, or keep none",
+        );
     }
     let found = result(&heard.body);
     let Some(tools) = found.as_ref().and_then(|found| found.get("tools")).and_then(Value::as_array) else {

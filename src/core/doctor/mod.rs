@@ -195,6 +195,10 @@ const OFFERED: &str = "2025-06-18";
 /// The version that has no `initialize`, and says with each request what that would have said.
 const STATELESS: &str = "2026-07-28";
 
+/// A token that nobody has signed: `{"alg":"none"}`, a name and an end in 2100. Every server must refuse it (RFC 8725
+/// section 3.1, RFC 9068 section 4).
+pub const UNSIGNED: &str = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJxdWFydGVyZGVjay1kb2N0b3IiLCJ0b2tlbl91c2UiOiJhY2Nlc3MiLCJleHAiOjQxMDI0NDQ4MDB9.";
+
 impl Ask {
     /// Gets a document.
     pub fn get(url: &str) -> Self {

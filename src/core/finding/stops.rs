@@ -102,7 +102,10 @@ fn gravity(server: &Server, id: Id, tasks: &[&Task], loops: bool) -> Gravity {
         () if given_up => Gravity::Fault,
         () if past(server, primary, tasks) => Gravity::Note,
         () if server.running < server.wanted() => Gravity::Fault,
-        () if taken => Gravity::Warning,
+        () if taken && loops => Gravity::Warning,
+        // AWS takes hosts back as it likes, and ECS has started another task: nothing is left to do (developer guide, "Task
+        // retirement and maintenance for AWS Fargate").
+        () if taken => Gravity::Note,
         () if loops || (of(&primary.task_definition) && unfinished && fresh(server)) => Gravity::Fault,
         () => Gravity::Warning,
     }

@@ -134,12 +134,28 @@ impl Seen<'_> {
     fn is_much(&self, id: Id, one: &Tally<'_>) -> bool {
         let same = |other: &&Tally<'_>| other.subject.sender == one.subject.sender;
         let alike = |other: &&Tally<'_>| other.subject.why.and_then(of_why) == Some(id);
-        let of_kind: u64 = self.tallies.iter().filter(same).filter(alike).map(|one| one.requests).sum();
+        let mut of_kind: u64 = self.tallies.iter().filter(same).filter(alike).map(|one| one.requests).sum();
+        if id == Id::NoToken {
+            of_kind = of_kind.saturating_sub(self.newcomers());
+        }
         let known = matches!(one.subject.sender, Some(Sender::Client(_)));
         let of_all: u64 =
             if known { self.tallies.iter().filter(same).map(|one| one.requests).sum() } else { self.all() };
         let few = if id == Id::NoToken { FEW_WITHOUT_TOKEN } else { FEW };
         of_kind >= few && of_kind * 100 >= of_all * SHARE
+    }
+
+    /// Those who have got a token, and begin: with `initialize`, with `server/discover`, or, where they need neither, with the
+    /// list of tools. Each of them may have asked without a token before (MCP, Authorization).
+    fn newcomers(&self) -> u64 {
+        let first = |method: &str| {
+            let asks = |one: &&Tally<'_>| match &one.subject.asked {
+                Some(crate::core::requests::Asked::Method(name)) => name == method && one.subject.why.is_none(),
+                _ => false,
+            };
+            self.tallies.iter().filter(asks).map(|one| one.requests).sum::<u64>()
+        };
+        (first("initialize") + first("server/discover")).max(first("tools/list"))
     }
 
     fn refused(&self, id: Id, group: &Group<'_>) -> Option<Finding> {

@@ -37,11 +37,6 @@ impl Lately {
     pub fn current(&self, server: &str, now: Timestamp) -> Option<Timestamp> {
         self.until.get(server).copied().filter(|until| now.duration_since(*until) <= CURRENT)
     }
-
-    /// Up to when any server was read: what was wrong then stands until something newer is known.
-    pub fn newest(&self) -> Option<Timestamp> {
-        self.until.values().copied().max()
-    }
 }
 
 /// Until then what was read says how a server is. Three reads of many groups may fail before.

@@ -135,8 +135,17 @@ fn the_first_answer_of_mcp_is_judged(
 #[case(r#"{"result":{"tools":[]}}"#, "odd", "no tool")]
 #[case(r#"{"result":{}}"#, "broken", "not an MCP server's answer")]
 fn tools_must_be_whole(#[case] body: &str, #[case] state: &str, #[case] said: &str) {
-    let (found, words) = told(tools(&heard(200, &[], body)));
+    let (found, words) = told(tools(&heard(200, &[], body), true));
     assert!(found == state && words.contains(said), "{found}: {words}");
+}
+
+/// Sessions that one task keeps are lost at the next one.
+#[rstest]
+#[case::with_a_session(true, "the session of the request before")]
+#[case::without(false, "not an MCP server's answer")]
+fn a_session_that_is_lost_is_told(#[case] in_session: bool, #[case] said: &str) {
+    let (found, words) = told(tools(&heard(404, &[], r#"{"error":"Session not found"}"#), in_session));
+    assert!(found == "broken" && words.contains(said), "{found}: {words}");
 }
 
 #[rstest]

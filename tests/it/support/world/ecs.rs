@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::super::scripted::Reply;
@@ -421,6 +421,53 @@ impl State {
                 (release.status, release.breaker) = ("ROLLBACK_IN_PROGRESS", true);
             }
             self.roll_back(service, &from, "ECS deployment circuit breaker");
+        }
+    }
+
+    /// The tasks of each service, with the deployment that started them.
+    pub(super) fn tasks(&self) -> Vec<(String, String, u32, String)> {
+        let of = |service: &Service| {
+            let name = service.name.clone();
+            let tasks = service.deployments.iter().flat_map(|one| one.tasks.iter().map(move |task| (one, task)));
+            tasks
+                .map(move |(one, task)| (name.clone(), task.id.clone(), one.revision, one.id.clone()))
+                .collect::<Vec<_>>()
+        };
+        self.services.values().flat_map(of).collect()
+    }
+
+    /// Shows what became of those of these tasks that are gone, in the words of ECS. They have ended as they were told to.
+    pub(super) fn show_stops(&mut self, before: Vec<(String, String, u32, String)>) {
+        let (now, at) = (self.tasks(), self.time());
+        for (name, id, revision, deployment) in before {
+            let Some(service) = self.services.get_mut(&name) else { continue };
+            if now.iter().any(|(_, lives, ..)| *lives == id) || service.stopped.iter().any(|one| one.id == id) {
+                continue;
+            }
+            let how = Failure { exit: Some(0), ran: Some(300), ..Failure::default() };
+            let reason = format!("Scaling activity initiated by (deployment {deployment})");
+            service.stopped.push(Stopped { id, revision, at, code: "ServiceSchedulerInitiated", reason, how });
+        }
+    }
+
+    /// AWS retires the host of a task. Another task was started before it is stopped, because a service must keep all of
+    /// its tasks healthy by default (ECS developer guide, "Task retirement and maintenance").
+    pub fn retire(&mut self, name: &str) {
+        let at = self.time();
+        let service = self.services.get_mut(name).unwrap();
+        let (revision, how) = (service.revision, Failure { exit: Some(0), ran: Some(90_000), ..Failure::default() });
+        let id = "0123456789abcdef0123456789abcdef".to_owned();
+        let reason = "ECS is performing maintenance on the underlying infrastructure hosting the task.".to_owned();
+        service.stopped.push(Stopped { id, revision, at, code: "TerminationNotice", reason, how });
+    }
+
+    pub(super) fn shift_services(&mut self, by: SignedDuration) {
+        for service in self.services.values_mut() {
+            let made = service.deployments.iter_mut().map(|one| &mut one.made);
+            let made = made.chain(service.releases.iter_mut().map(|one| &mut one.made));
+            let stopped = service.stopped.iter_mut().map(|one| &mut one.at);
+            let events = service.events.iter_mut().map(|(at, _)| at);
+            made.chain(stopped).chain(events).for_each(|at| *at += by);
         }
     }
 

@@ -92,6 +92,8 @@ pub struct State {
     pub lines: BTreeMap<String, Vec<(i64, Value)>>,
     /// Every write, in order, without a secret value.
     pub log: Vec<String>,
+    /// The time, where a test says it; else it is that of the machine.
+    pub clock: Option<Timestamp>,
     now: Timestamp,
     made: u64,
 }
@@ -128,6 +130,7 @@ impl World {
             faults: ecs::Faults::default(),
             lines: BTreeMap::new(),
             log: Vec::new(),
+            clock: None,
             now: Timestamp::now(),
             made: 0,
             setup,
@@ -142,6 +145,23 @@ impl World {
     /// Some time passes: tasks start and stop, stacks go on.
     pub fn tick(&self) {
         self.state().tick();
+    }
+
+    /// The same, where the tasks that the scheduler has stopped are shown, as ECS does for an hour.
+    pub fn tick_and_show_stops(&self) {
+        let mut state = self.state();
+        let before = state.tasks();
+        state.tick();
+        state.show_stops(before);
+    }
+
+    /// Moves all that has a time, so that one who lives at another time sees the same.
+    pub fn shift(&self, by: SignedDuration) {
+        let mut state = self.state();
+        state.shift_services(by);
+        for (at, _) in state.lines.values_mut().flatten() {
+            *at += i64::try_from(by.as_millis()).unwrap();
+        }
     }
 
     /// An endpoint of this AWS for one operator.
@@ -256,7 +276,8 @@ impl State {
 
     /// The time, later than it ever was.
     fn time(&mut self) -> Timestamp {
-        self.now = Timestamp::now().max(self.now + SignedDuration::from_millis(1));
+        let passed = Timestamp::now().max(self.now + SignedDuration::from_millis(1));
+        self.now = self.clock.unwrap_or(passed);
         self.now
     }
 

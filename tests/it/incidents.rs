@@ -1,0 +1,282 @@
+//! The incidents that ECS and MCP meet most often: whether the console names the cause, and leads to what helps, each with the
+//! tests that prove it. The table on the page of the game day is made of this one.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use quarterdeck::console::action::Action;
+use quarterdeck::core::finding::Id;
+
+/// What is known of an incident, or why not.
+enum Told {
+    /// These findings name it.
+    Findings(&'static [Id]),
+    /// Something else shows it.
+    Shown(&'static str),
+}
+
+/// What helps.
+enum Fix {
+    /// This action, and this command, which do it as an operation.
+    Here(Action, &'static [&'static str]),
+    /// Nothing that is ours to change.
+    Elsewhere(&'static str),
+}
+
+struct Incident {
+    what: &'static str,
+    page: &'static str,
+    cause: Told,
+    fix: Fix,
+    /// Files of tests and their tests, for the cause and for what helps.
+    proof: &'static [(&'static str, &'static str)],
+}
+
+/// Ordered by how often they are reported.
+const INCIDENTS: &[Incident] = &[
+    Incident {
+        what: "a server crashes again and again",
+        page: "crash-loop",
+        cause: Told::Findings(&[Id::CrashLoop, Id::OutOfMemory, Id::CommandMissing]),
+        fix: Fix::Here(Action::Rollback, &["rollback"]),
+        proof: &[
+            ("gameday", "each_fault_is_named_first"),
+            ("findings", "each_incident_has_its_finding_first"),
+            ("sagas", "each_is_done_on_each_kind_of_service_and_after_each_kill"),
+        ],
+    },
+    Incident {
+        what: "the image cannot be pulled",
+        page: "image",
+        cause: Told::Findings(&[Id::ImageMissing, Id::ImageArchitecture, Id::ImageDenied, Id::ImageNoRoute]),
+        fix: Fix::Here(Action::Deploy, &["publish"]),
+        proof: &[
+            ("gameday", "each_fault_is_named_first"),
+            ("findings", "each_incident_has_its_finding_first"),
+            ("sagas", "a_deployment_that_ecs_rolls_back_has_failed_in_its_words"),
+        ],
+    },
+    Incident {
+        what: "a secret, the log or a role is missing at the start",
+        page: "secret",
+        cause: Told::Findings(&[Id::SecretMissing, Id::SecretDenied, Id::SecretNoRoute, Id::RoleNotAssumed]),
+        fix: Fix::Here(Action::Deploy, &["deploy"]),
+        proof: &[
+            ("gameday", "each_fault_is_named_first"),
+            ("findings", "each_incident_has_its_finding_first"),
+            ("deploys", "a_first_deploy_that_failed_can_be_repeated"),
+        ],
+    },
+    Incident {
+        what: "health checks kill good tasks",
+        page: "health-check",
+        cause: Told::Findings(&[Id::HealthCheckPath, Id::HealthCheckAuth, Id::HealthCheckTimeout, Id::HealthCheckSlow]),
+        fix: Fix::Here(Action::Deploy, &["deploy"]),
+        proof: &[
+            ("gameday", "each_fault_is_named_first"),
+            ("findings", "a_task_killed_by_the_balancer_takes_its_reason_from_the_events"),
+        ],
+    },
+    Incident {
+        what: "a deploy fails",
+        page: "failed-deploy",
+        cause: Told::Findings(&[Id::CircuitBreaker, Id::DeploymentFailed, Id::StackFailed]),
+        fix: Fix::Here(Action::Deploy, &["deploy"]),
+        proof: &[
+            ("causes", "a_failed_first_deploy_ends_in_its_cause"),
+            ("findings", "stops_of_a_deployment_that_was_given_up_are_the_cause"),
+            ("deploys", "a_first_deploy_that_failed_can_be_repeated"),
+        ],
+    },
+    Incident {
+        what: "a deploy hangs, or a stack is stuck",
+        page: "stuck-deploy",
+        cause: Told::Findings(&[Id::DeploymentOld, Id::StackStuck]),
+        fix: Fix::Here(Action::StopDeployment, &["stop-deployment"]),
+        proof: &[
+            ("gameday", "each_fault_is_named_first"),
+            ("findings", "a_deployment_that_hangs_is_stopped"),
+            ("rescue", "what_is_stuck_goes_back_once_and_after_each_kill"),
+        ],
+    },
+    Incident {
+        what: "502, 503 or 504 from the load balancer",
+        page: "gateway-errors",
+        cause: Told::Findings(&[Id::BalancerErrors, Id::TargetErrors, Id::UpstreamFailing, Id::AnswersLate]),
+        fix: Fix::Elsewhere(
+            "the load balancer's log names the request; which setting of a foreign server closes early, nobody reports",
+        ),
+        proof: &[("metrics", "what_figures_say"), ("doctor", "each_defect_is_named")],
+    },
+    Incident {
+        what: "the firewall blocks",
+        page: "waf",
+        cause: Told::Shown(
+            "no finding: the web ACL logs in us-east-1, apart from what is read; doctor tells who answered, and the page has the command for the rule",
+        ),
+        fix: Fix::Here(Action::Deploy, &["deploy"]),
+        proof: &[("doctor", "each_defect_is_named")],
+    },
+    Incident {
+        what: "clients go round in 401 and 403",
+        page: "refused",
+        cause: Told::Findings(&[
+            Id::NoToken,
+            Id::TokenExpired,
+            Id::IdToken,
+            Id::TokenIssuer,
+            Id::TokenInvalid,
+            Id::ScopeMissing,
+        ]),
+        fix: Fix::Elsewhere("the client is to send another token; the finding says which"),
+        proof: &[
+            ("gameday", "each_fault_is_named_first"),
+            ("findings", "what_requests_say"),
+            ("doctor", "a_token_is_told_which_checks_it_fails_and_is_never_shown"),
+        ],
+    },
+    Incident {
+        what: "a token for another server",
+        page: "wrong-server",
+        cause: Told::Findings(&[Id::TokenAudience, Id::ClientNotAllowed]),
+        fix: Fix::Elsewhere(
+            "the client is to ask for this server; only a client that a deploy has not let in yet is let in by one",
+        ),
+        proof: &[
+            ("gameday", "each_fault_is_named_first"),
+            ("causes", "a_client_with_tokens_for_another_server_is_the_cause"),
+        ],
+    },
+    Incident {
+        what: "a secret was rotated, half done or overwritten",
+        page: "rotation",
+        cause: Told::Shown(
+            "Clients shows both secrets and which is in force, and the operation that was left is offered",
+        ),
+        fix: Fix::Here(Action::Resume, &["operations"]),
+        proof: &[
+            ("aws_rotation", "a_value_that_a_stack_update_has_taken_away_comes_back_from_the_version_before"),
+            ("killed", "the_second_rotation_of_a_client"),
+            ("flows", "a_rotation_goes_on_until_taking_it_back_is_confirmed"),
+        ],
+    },
+    Incident {
+        what: "the issuer's keys cannot be reached",
+        page: "keys",
+        cause: Told::Findings(&[Id::KeysUnavailable]),
+        fix: Fix::Elsewhere(
+            "the way from the tasks to the issuer is the network's: a NAT gateway, or what stands in for it",
+        ),
+        proof: &[("gameday", "each_fault_is_named_first"), ("gameday", "the_status_takes_the_traffic_in")],
+    },
+    Incident {
+        what: "one client floods a server",
+        page: "flood",
+        cause: Told::Findings(&[Id::ClientFloods]),
+        fix: Fix::Here(Action::QuarantineCaller, &["quarantine", "add"]),
+        proof: &[
+            ("gameday", "each_fault_is_named_first"),
+            ("findings", "a_client_floods_when_it_asks_much_more_than_before"),
+            ("quarantine", "a_client_is_kept_out_for_longer_and_let_in_again"),
+        ],
+    },
+    Incident {
+        what: "not enough: at the maximum, or saturated",
+        page: "capacity",
+        cause: Told::Findings(&[Id::BoundsAtMaximum, Id::BusyAtMaximum, Id::Saturated, Id::Quota]),
+        fix: Fix::Here(Action::Scale, &["scale"]),
+        proof: &[
+            ("findings", "each_incident_has_its_finding_first"),
+            ("metrics", "what_figures_say"),
+            ("sagas", "the_bounds_of_autoscaling_hold_the_count"),
+        ],
+    },
+    Incident {
+        what: "a zone or the region ails",
+        page: "zone",
+        cause: Told::Findings(&[Id::ZonesUneven, Id::Capacity, Id::SpotTaken]),
+        fix: Fix::Here(Action::Restart, &["restart"]),
+        proof: &[
+            ("findings", "tasks_should_be_spread_over_the_zones"),
+            ("findings", "each_incident_has_its_finding_first"),
+            ("sagas", "each_is_done_on_each_kind_of_service_and_after_each_kill"),
+        ],
+    },
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The part of the page of the game day that tells of them.
+pub(crate) fn table() -> String {
+    let mut table = "\n## The incidents that are met most often\n\n\
+        Whether the console names the cause and acts on it. The tests, in `tests/it/`, prove it.\n\n\
+        | Incident | Cause | Named by | Fix | By | Tests |\n|---|---|---|---|---|---|\n"
+        .to_owned();
+    for one in INCIDENTS {
+        let (cause, named) = match one.cause {
+            Told::Findings(all) => {
+                ("yes", all.iter().map(|id| format!("`{}`", id.word())).collect::<Vec<_>>().join(", "))
+            }
+            Told::Shown(how) => ("shown", how.to_owned()),
+        };
+        let (fix, by) = match one.fix {
+            Fix::Here(action, command) => {
+                let key = action.info().keys.first().copied().unwrap_or("-");
+                ("yes", format!("`{key}`, `quarterdeck {}`", command.join(" ")))
+            }
+            Fix::Elsewhere(why) => ("no", why.to_owned()),
+        };
+        let tests = one.proof.iter().map(|(file, test)| format!("`{file}::{test}`")).collect::<Vec<_>>().join("<br>");
+        let (what, page) = (one.what, one.page);
+        let _ = writeln!(table, "| [{what}]({page}.md) | {cause} | {named} | {fix} | {by} | {tests} |");
+    }
+    table
+}
+
+/// Whether a file of tests has this test: a function with an attribute that makes it one.
+fn has_test(file: &str, test: &str) -> bool {
+    let Ok(text) = std::fs::read_to_string(root().join("tests/it").join(file).with_extension("rs")) else {
+        return false;
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let made = |line: &str| line.trim_start_matches("async ").starts_with(&format!("fn {test}("));
+    let Some(at) = lines.iter().position(|line| made(line)) else { return false };
+    let ends = |line: &&&str| line.is_empty() || **line == "}";
+    lines[..at]
+        .iter()
+        .rev()
+        .take_while(|line| !ends(line))
+        .any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test") || line.starts_with("#[rstest"))
+}
+
+#[test]
+fn every_incident_has_its_tests_its_page_and_its_command() {
+    let mut wrong = Vec::new();
+    for one in INCIDENTS {
+        let missing = one.proof.iter().filter(|(file, test)| !has_test(file, test));
+        wrong.extend(missing.map(|(file, test)| format!("{}: there is no test {file}::{test}", one.what)));
+        let page = std::fs::read_to_string(root().join("docs/incidents").join(one.page).with_extension("md")).unwrap();
+        if let Told::Findings(all) = one.cause {
+            let unsaid = all.iter().filter(|id| !page.contains(&format!("`{}`", id.word())));
+            wrong.extend(unsaid.map(|id| format!("{}: {}.md does not name {}", one.what, one.page, id.word())));
+        }
+        if let Fix::Here(action, command) = one.fix {
+            let help = Command::new(env!("CARGO_BIN_EXE_quarterdeck")).args(command).arg("--help").output().unwrap();
+            let unknown =
+                !help.status.success() || String::from_utf8_lossy(&help.stdout).starts_with("Terminal operations");
+            wrong.extend(unknown.then(|| format!("{}: there is no command {command:?}", one.what)));
+            wrong.extend(action.info().keys.is_empty().then(|| format!("{}: {action:?} has no key", one.what)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_test_that_is_not_there_is_missed() {
+    assert!(has_test("incidents", "a_test_that_is_not_there_is_missed"));
+    assert!(!has_test("incidents", "has_test"), "a function that is no test");
+    assert!(!has_test("incidents", "a_test_that_nobody_wrote") && !has_test("nowhere", "table"));
+}
