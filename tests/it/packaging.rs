@@ -1,7 +1,8 @@
 //! What a release is made by: `packaging/`, and the workflow that calls it.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Output};
 
 fn root() -> PathBuf {
@@ -103,12 +104,72 @@ fn the_debian_package_holds_what_the_build_has_put_there() {
     }
 }
 
-/// What crates.io gets compiles without the rest of the repository.
+/// The files that a source includes, its tests apart, from the root of the repository.
+fn included(source: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(root().join(source)).unwrap();
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let names = code.split("include_str!(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    names.map(|name| normal(&source.parent().unwrap().join(name))).collect()
+}
+
+/// The path without `..`.
+fn normal(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut there, part| {
+        match part {
+            Component::ParentDir => assert!(there.pop(), "{}", path.display()),
+            part => there.push(part),
+        }
+        there
+    })
+}
+
+/// What crates.io gets compiles without the rest of the repository, and comes with its licences.
 #[test]
 fn the_published_package_holds_every_file_that_the_sources_include() {
+    let listed = Command::new(env!("CARGO"))
+        .args(["package", "--list", "--allow-dirty", "--locked", "--offline", "--package", "quarterdeck"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let listed: BTreeSet<&Path> = listed.lines().map(Path::new).collect();
+    for file in ["Cargo.lock", "build.rs", "README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
+        assert!(listed.contains(Path::new(file)), "{file}");
+    }
+    let code =
+        listed.iter().filter(|file| file.extension().is_some_and(|kind| kind == "rs") && !file.ends_with("tests.rs"));
+    let wanted: Vec<PathBuf> = code.flat_map(|file| included(file)).collect();
+    assert!(wanted.contains(&PathBuf::from("servers/Containerfile")), "{wanted:?}");
+    for file in wanted {
+        assert!(listed.contains(file.as_path()), "{}", file.display());
+    }
+}
+
+/// Whoever gets a binary gets the text of both licences with it.
+#[test]
+fn each_package_holds_both_licences() {
     let manifest = manifest();
-    let included: Vec<&str> =
-        manifest["package"]["include"].as_array().unwrap().iter().filter_map(|one| one.as_str()).collect();
-    assert!(included.contains(&"servers/Containerfile") && included.contains(&"src"), "{included:?}");
-    assert!(text("src/local/images.rs").contains("../../servers/Containerfile"));
+    let deb = &manifest["package"]["metadata"]["deb"];
+    let beside: Vec<&str> = deb["assets"].as_array().unwrap().iter().filter_map(|asset| asset[0].as_str()).collect();
+    assert_eq!(deb["license-file"][0].as_str(), Some("LICENSE-MIT"));
+    assert!(beside.contains(&"LICENSE-APACHE"), "{beside:?}");
+    assert!(text("packaging/build").contains("LICENSE-MIT LICENSE-APACHE"));
+}
+
+/// A package that `docs/install.md` names as it is called.
+#[test]
+fn the_debian_package_has_the_version_alone() {
+    assert_eq!(manifest()["package"]["metadata"]["deb"]["revision"].as_str(), Some(""));
+    assert!(text("docs/install.md").contains("./quarterdeck_VERSION_ARCH.deb"));
+}
+
+/// What a release could not be tried on is not released.
+#[test]
+fn the_release_tries_everything_that_it_has_built() {
+    let workflow = text(".github/workflows/release.yml");
+    assert!(workflow.contains("TRY=required packaging/try dist ${{ matrix.target }}"));
+    let place = tempfile::tempdir().unwrap();
+    let refused = packaging("try", &[place.path().to_str().unwrap(), "x86_64-unknown-linux-musl"]);
+    assert!(!refused.status.success(), "there is nothing to try");
 }
