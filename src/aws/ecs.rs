@@ -1,6 +1,6 @@
 //! ECS: services, tasks and task definitions.
 
-mod shown;
+pub(super) mod shown;
 
 use aws_sdk_ecs::operation::describe_services::DescribeServicesOutput;
 use aws_sdk_ecs::types::{self as sdk, ClusterField, DesiredStatus, SortOrder, TaskDefinitionStatus};

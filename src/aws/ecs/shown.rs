@@ -13,7 +13,7 @@ use crate::core::fleet::{
 };
 
 /// An active cluster; `None` of one that is deleted, which ECS shows for some time.
-pub(super) fn cluster_of(cluster: &sdk::Cluster) -> Option<Cluster> {
+pub(in crate::aws) fn cluster_of(cluster: &sdk::Cluster) -> Option<Cluster> {
     let count = |number: i32| u32::try_from(number).ok();
     let name = text(cluster.cluster_name());
     (cluster.status() != Some("INACTIVE") && !name.is_empty()).then(|| Cluster {
@@ -23,7 +23,7 @@ pub(super) fn cluster_of(cluster: &sdk::Cluster) -> Option<Cluster> {
     })
 }
 
-pub(super) fn service(found: &sdk::Service) -> Service {
+pub(in crate::aws) fn service(found: &sdk::Service) -> Service {
     let breaker = found.deployment_configuration().and_then(|config| config.deployment_circuit_breaker());
     let shape = shape(found);
     let mut deployments: Vec<Deployment> = if shape.task_sets() {
@@ -124,7 +124,7 @@ fn service_event(found: &sdk::ServiceEvent) -> Option<ServiceEvent> {
     Some(ServiceEvent { at: time(found.created_at())?, message: text(found.message()) })
 }
 
-pub(super) fn task(found: &sdk::Task) -> Task {
+pub(in crate::aws) fn task(found: &sdk::Task) -> Task {
     Task {
         arn: text(found.task_arn()),
         service: found
@@ -171,7 +171,7 @@ fn health(status: Option<&sdk::HealthStatus>) -> Health {
     status.map_or(Health::Unknown, |status| text(Some(status.as_str())).into())
 }
 
-pub(super) fn task_definition(found: &sdk::TaskDefinition, region: &str) -> TaskDefinition {
+pub(in crate::aws) fn task_definition(found: &sdk::TaskDefinition, region: &str) -> TaskDefinition {
     let containers = found.container_definitions();
     let secrets = containers.iter().flat_map(|container| container.secrets());
     let mut secrets: Vec<String> = secrets.filter_map(|secret| secret_arn(secret.value_from())).collect();

@@ -397,6 +397,8 @@ fn alike(before: &Server, now: &Server) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::ecs::shown::service;
+    use aws_sdk_ecs::types as sdk;
     use rstest::rstest;
 
     #[rstest]
@@ -416,5 +418,60 @@ mod tests {
         #[case] expected: usize,
     ) {
         assert_eq!(for_rest(room, first, rest), expected);
+    }
+
+    /// Services of one target group each, the first of them on the screen; all but the last `unread` groups were read so
+    /// long ago.
+    fn read_ago(services: usize, seen: usize, unread: usize, ago: Duration) -> (State, Attention) {
+        let name = |nth: usize| format!("server-{nth:03}");
+        let group = |nth: usize| format!("arn:group-{nth:03}");
+        let then = Instant::now() - ago;
+        let one = |nth: usize| {
+            let balancer = sdk::LoadBalancer::builder().target_group_arn(group(nth)).build();
+            let found = sdk::Service::builder().service_arn(name(nth)).service_name(name(nth)).status("ACTIVE");
+            let service = service(&found.desired_count(1).running_count(1).load_balancers(balancer).build());
+            (name(nth), Kept { value: Some((Seen { service, changed: then }, Instant::now())), error: None })
+        };
+        let mut state = State { services: (0..services).map(one).collect(), ..State::default() };
+        state.listed.keep(Ok((0..services).map(name).collect()));
+        let read = |nth| (group(nth), Kept { value: Some((Vec::new(), then)), error: None });
+        state.targets = (0..services - unread).map(read).collect();
+        let seen = (0..seen).map(name).collect();
+        (state, Attention { seen, targets: true, ..Attention::default() })
+    }
+
+    /// How many target groups on the screen are due after so many milliseconds, and how many others.
+    fn due(services: usize, seen: usize, unread: usize, after: u64) -> (usize, usize) {
+        let (state, attention) = read_ago(services, seen, unread, Duration::from_millis(after));
+        let due = state.due_targets(&attention, 1_000);
+        let near = due.iter().filter(|(urgency, _)| *urgency == Urgency::Seen).count();
+        (near, due.len() - near)
+    }
+
+    /// A moment before is half a second: making the state takes time, too.
+    #[rstest]
+    #[case::a_few(10, 10, 3_000)]
+    #[case::sixteen(16, 16, 4_800)]
+    #[case::a_full_screen(40, 40, 12_000)]
+    #[case::a_full_screen_of_many(500, 40, 12_000)]
+    fn targets_on_the_screen_are_read_as_often_as_the_budget_can(
+        #[case] services: usize,
+        #[case] seen: usize,
+        #[case] after: u64,
+    ) {
+        assert_eq!(due(services, seen, 0, after - 500), (0, 0));
+        assert_eq!(due(services, seen, 0, after), (seen, 0), "the others come in turn");
+    }
+
+    #[test]
+    fn while_others_were_never_read_those_on_the_screen_wait_twenty_seconds() {
+        assert_eq!(due(500, 40, 300, 19_500), (0, 300));
+        assert_eq!(due(500, 40, 300, 20_000), (40, 300));
+    }
+
+    #[test]
+    fn the_rest_is_read_in_turn() {
+        assert_eq!(due(100, 40, 0, 35_500), (40, 0));
+        assert_eq!(due(100, 40, 0, 36_000), (40, 60), "one in 600 ms");
     }
 }
