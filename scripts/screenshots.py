@@ -128,20 +128,26 @@ def tour() -> None:
     keys("1")
     wait(both)
     record()
-    scale("1", pictures=False)
+    scale("1", pictures=False, pause=1.5)
+    time.sleep(1.5)
     # Ends the recording.
     tmux("pipe-pane", "-t", "console")
     print(CAST)
 
 
-def scale(tasks: str, pictures: bool) -> None:
-    """Scales the first server, from the key to the end."""
+def scale(tasks: str, pictures: bool, pause: float = 0.0) -> None:
+    """Scales the first server, from the key to the end; with a pause before each key, for whoever watches a recording."""
+    time.sleep(pause)
     keys("S")
     wait("plan it")
-    keys("C-u", tasks, "Enter")
+    time.sleep(pause)
+    keys("C-u", tasks)
+    time.sleep(pause)
+    keys("Enter")
     wait(r"do it\?")
     if pictures:
         take("plan")
+    time.sleep(2 * pause)
     keys("y")
     wait("✔ set desired count", r"/\d+ running,|✔ done", without="do it")
     if pictures:
@@ -149,6 +155,7 @@ def scale(tasks: str, pictures: bool) -> None:
     wait("✔ done", seconds=120)
     if pictures:
         take("operation-done")
+    time.sleep(2 * pause)
     keys("Escape")
     # What is drawn over the screen below goes away by itself.
     wait("SERVER", without="done and verified")

@@ -56,7 +56,8 @@ pub(super) async fn run(program: &Program, trial: &Trial, image: &Value, gangway
         Err(why) => return Tried::NotTried(format!("the engine makes no container of it: {}", sanitise(&why))),
     };
     let began = Instant::now();
-    let tried = Session { program, trial, names: &names, began, said: Said::default() }.tried().await;
+    let session = Session { program, trial, names: &names, began, said: Said::default(), asker: Said::default() };
+    let tried = session.tried().await;
     guard.end().await;
     tried
 }
@@ -66,7 +67,10 @@ struct Session<'a> {
     trial: &'a Trial,
     names: &'a Names,
     began: Instant,
+    /// What the server has said beside its messages.
     said: Said,
+    /// The same of what asks it.
+    asker: Said,
 }
 
 /// How a conversation ended.
@@ -98,8 +102,8 @@ impl Session<'_> {
             ),
             End::NoWay(_) => {
                 // Its last words may be on their way still.
-                self.said.complete(ENDING).await;
-                let said = self.said.lines();
+                self.asker.complete(ENDING).await;
+                let said = self.asker.lines();
                 let last = said.last().map_or("without a word", String::as_str);
                 Tried::NotTried(format!("what asks it at {} ended: {last}", self.trial.way))
             }
@@ -147,7 +151,7 @@ impl Session<'_> {
             sleep(LOOK).await;
         }
         let mut way = self.start(&self.names.way, true)?;
-        self.said.follow(way.stderr.take());
+        self.asker.follow(way.stderr.take());
         Ok(self.converse(&mut server, Some(&mut way), deadline).await)
     }
 
@@ -191,6 +195,10 @@ impl Session<'_> {
                     Some(line) => self.heard(&mut talk, &line),
                     None => {
                         let status = timeout(ENDING, speaks.wait()).await.ok().and_then(Result::ok);
+                        // What asks a server that has ended ends, too, or is not even started.
+                        if over_http && let Ok(of_server) = timeout(ENDING, ended(&mut other)).await {
+                            return End::Gone(of_server);
+                        }
                         return match (over_http, status) {
                             (true, status) => End::NoWay(status),
                             (false, None) => End::Broken("it closed its standard output".to_owned()),
@@ -334,6 +342,17 @@ mod tests {
     async fn a_server_that_keeps_silent_is_not_known() {
         let (tried, _) = tried(trial(Way::Stdio, 1), "echo hello; exec sleep 60", "").await;
         assert!(matches!(&tried, Tried::Unknown { said, .. } if said == &["hello"]), "{tried:?}");
+    }
+
+    /// The engine starts nothing in the network of a container that has ended.
+    #[tokio::test]
+    async fn a_server_that_has_ended_before_it_can_be_asked_is_told_as_such() {
+        let http = Way::Http { port: 3000, path: "/mcp".into() };
+        let way = "echo 'Error: cannot get namespace path unless container is running' >&2; exit 125";
+        let (tried, _) = tried(trial(http, 30), "sleep 0.5; echo 'no API_KEY' >&2; exit 3", way).await;
+        let Tried::Failed { why, said } = &tried else { panic!("{tried:?}") };
+        assert_eq!(why, "it ended with exit code 3");
+        assert_eq!(said, &["no API_KEY"], "and not what the engine says of what asks it");
     }
 
     #[rstest]
