@@ -15,7 +15,7 @@ use super::place::{self, PlaceId};
 use super::remote::{Ask as _, Remote};
 use super::screens::fleet::{self, Level};
 use super::screens::{Answer, FAST, Fetch, STEADY, Screen, View};
-use crate::core::destination::{Destination, Target};
+use crate::core::destination::Destination;
 use crate::core::error::Refusal;
 use crate::core::fleet::{Fleet, Server};
 use crate::core::health::{Cause, findings};
@@ -117,37 +117,19 @@ pub fn selected<'a>(model: &'a Model, view: &View) -> Option<(&'a Neighbour, Opt
     of_row(model, view.selected_key().filter(|_| servers)?)
 }
 
-/// What tells a place from the others of the Fleet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Name {
-    profile: Option<String>,
-    region: Option<String>,
-    target: String,
-}
-
-impl Name {
-    fn of(destination: &Destination) -> Self {
-        let target = destination.target.as_ref().map(|target| match target {
-            Target::Environment(name) | Target::Cluster(name) => name.clone(),
-        });
-        let Destination { profile, region, .. } = destination.clone();
-        Self { profile, region, target: target.unwrap_or_default() }
-    }
-}
-
 /// The names of the place that is shown and of its neighbours, in their order: environment or cluster, and with it the
 /// region and the profile where those differ.
 pub fn names(model: &Model) -> (String, Vec<String>) {
-    let own = Name::of(&Destination::here(&model.context));
-    let others: Vec<Name> = model.place.beside.iter().map(|one| Name::of(&one.destination)).collect();
-    let regions = others.iter().any(|one| one.region.is_some() && one.region != own.region);
-    let profiles = others.iter().any(|one| one.profile != own.profile);
-    let word = |name: &Name| {
-        let profile = if profiles { name.profile.clone() } else { None };
-        let region = if regions { name.region.clone() } else { None };
-        [Some(name.target.clone()), region, profile].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    let own = Destination::here(&model.context);
+    let others = || model.place.beside.iter().map(|one| &one.destination);
+    let regions = others().any(|one| one.region.is_some() && one.region != own.region);
+    let profiles = others().any(|one| one.profile != own.profile);
+    let word = |one: &Destination| {
+        let profile = one.profile.clone().filter(|_| profiles);
+        let region = one.region.clone().filter(|_| regions);
+        Destination { profile, region, target: one.target.clone() }.to_string()
     };
-    (word(&own), others.iter().map(word).collect())
+    (word(&own), others().map(word).collect())
 }
 
 /// Lets these stand in Fleet, beside the place that is shown, from the start.
@@ -163,6 +145,9 @@ pub fn stand(model: &mut Model, destinations: Vec<Destination>) {
 pub fn pin(model: &mut Model) -> Vec<Effect> {
     if model.context.local {
         return model.refuse("the local cloud is one place");
+    }
+    if !model.context.chosen() {
+        return model.refuse("no cluster is chosen yet that could stay");
     }
     model.place.stays = !model.place.stays;
     let name = names(model).0;
@@ -258,6 +243,14 @@ pub(super) fn signed_in(model: &mut Model) {
             one.fleet.abandon();
             one.fleet.hasten();
         }
+    }
+}
+
+/// Somebody has signed in to another account: what was read with that profile is of the one before.
+pub(super) fn signed_in_elsewhere(model: &mut Model) {
+    for one in model.place.beside.iter_mut().filter(|one| one.destination.profile == model.context.profile) {
+        (one.reached, one.unwell) = (Reached::NotYet, false);
+        one.fleet.reset();
     }
 }
 

@@ -486,6 +486,7 @@ pub(super) fn signed_in(model: &mut Model, result: Result<Renewed, String>) -> V
         }
         // What is on the screen is of the account before.
         Ok(Renewed::Elsewhere) => {
+            beside::signed_in_elsewhere(model);
             let here = Destination::here(&model.context);
             enter(model, here)
         }

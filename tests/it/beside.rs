@@ -238,6 +238,22 @@ fn whoever_signs_in_again_reaches_those_anew_that_wanted_it() {
     assert!(several.rows().iter().any(|row| row[1] == "own-staging"), "{:?}", several.rows());
 }
 
+#[test]
+fn nothing_of_the_account_before_stays_where_somebody_signs_in_to_another() {
+    let mut several = Several::new(&["staging"]);
+    several.join("staging");
+    several.answer("staging", Ok(fleet_of("staging")));
+    several.tick(5);
+    let (id, asked) = (several.id("staging"), several.begun[&several.id("staging")]);
+    several.joins.clear();
+    several.send(Msg::SignedIn(Ok(Renewed::Elsewhere)));
+    assert_eq!(several.joins.len(), 1, "a session with the new credentials");
+    let late = Msg::Loaded(asked, Answer::Fleet(Ok(fleet_of("staging"))));
+    several.send(Msg::Of(id, Box::new(late)));
+    let rows = several.rows();
+    assert!(rows.iter().all(|row| row[1] != "own-staging"), "nor what was asked with those before: {rows:?}");
+}
+
 /// Every key that acts on a server acts where the row is: it goes there first, and nothing happens where the console was.
 #[rstest]
 #[case::open("<enter>")]
@@ -335,6 +351,10 @@ fn a_place_without_servers_has_a_row_wherever_the_console_is() {
 
 #[test]
 fn a_place_is_kept_in_the_fleet_or_not() {
+    let mut nowhere =
+        Console::silent(Context { cluster: String::new(), environment: String::new(), ..fixtures::context() });
+    nowhere.keys("<esc>:pin<enter>");
+    assert!(nowhere.toast().contains("no cluster is chosen yet"), "{}", nowhere.toast());
     let mut several = Several::new(&[]);
     let effects = several.keys(":environment staging<enter>");
     several.enter(&effects);
