@@ -93,8 +93,6 @@ fn job(endpoint: &str) -> (Console, u32, tempfile::TempDir) {
     let args = ["--endpoint-url", endpoint, "--region", "us-east-1", "-e", "x"];
     let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
     let mut shell = Console::shell(home.path(), WIDE, &args, &keys);
-    // Typed before, the line would stand above the prompt, and the prompt alone on its own: as if it had come back.
-    shell.wait_for("$", SOON);
     shell.press("sh -c 'echo $$ >pid; exec $CONSOLE'\n");
     shell.wait_for("[Fleet]", SOON);
     shell.assert_taken();

@@ -107,7 +107,9 @@ impl Console {
         shell.wait_for("$ ", Duration::from_secs(5));
         // Line editing would change the terminal's modes.
         shell.press("set +o emacs; set +o vi; echo ready\n");
-        shell.wait("the shell", Duration::from_secs(5), |screen| screen.contains("\nready"));
+        // The prompt after it, too: what is typed before the shell reads would stand above that prompt.
+        let prompt = |screen: &str| screen.lines().last().is_some_and(|line| line.trim_end() == "$");
+        shell.wait("the shell", Duration::from_secs(5), |screen| screen.contains("\nready") && prompt(screen));
         shell
     }
 
