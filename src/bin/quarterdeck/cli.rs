@@ -1,22 +1,23 @@
 //! The command line.
 
+mod callers;
+mod rights;
+mod writes;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use quarterdeck::cloud::ErrorKind;
 use quarterdeck::core::destination::NamedEnvironment;
-use quarterdeck::core::environment::{MAX_TASKS, is_role};
-use quarterdeck::core::error::Refusal;
-use quarterdeck::core::operation::PlanRequest;
-use quarterdeck::core::quarantine::{self, Who};
-use quarterdeck::core::rights::calls::Job;
 use quarterdeck::run::headless::{
-    DoctorOptions, InsightsOptions, LogsOptions, RequestsOptions, RightsOf, RightsOptions, StatusOptions,
-    TimelineOptions,
+    DoctorOptions, InsightsOptions, LogsOptions, RequestsOptions, StatusOptions, TimelineOptions,
 };
+
+pub use callers::{ClientsCommand, QuarantineCommand, RotateFlags, UsersCommand};
+pub use rights::RightsFlags;
+pub use writes::{EnvironmentWrite, ScaleFlags, SecretCommand, ServerWrite};
 
 /// Terminal operations console for MCP servers on AWS.
 ///
@@ -201,177 +202,6 @@ pub enum CloudCommand {
     IamPolicy(RightsFlags),
 }
 
-/// For what `iam-policy` prints the rights.
-#[derive(Debug, Clone, Args)]
-pub struct RightsFlags {
-    /// The job.
-    #[arg(value_enum)]
-    pub job: RightsJob,
-    /// With `deploy` or `publish`: CloudFormation assumes a role, so that the operator needs less; else that of `[deploy] role`.
-    #[arg(long, value_name = "ARN", num_args = 0..=1, value_parser = role)]
-    pub with_role: Option<Option<String>>,
-    /// The account; else that of the caller.
-    #[arg(long, value_name = "ID", value_parser = account)]
-    pub account: Option<String>,
-    /// Print this part of a policy that is too long for IAM.
-    #[arg(long, value_name = "N")]
-    pub part: Option<usize>,
-}
-
-impl RightsFlags {
-    /// What the command asks for.
-    ///
-    /// # Errors
-    /// When a role is named for another job than a deploy.
-    pub fn options(self) -> Result<RightsOptions, Refusal> {
-        let of = match (self.job, self.with_role) {
-            (RightsJob::Deploy, Some(role)) => RightsOf::WithRole(Job::Deploy, role),
-            (RightsJob::Publish, Some(role)) => RightsOf::WithRole(Job::Publish, role),
-            (_, Some(_)) => {
-                let why = "--with-role is for deploy and publish: no other job passes a role to CloudFormation";
-                return Err(Refusal::new(ErrorKind::Invalid, why));
-            }
-            (RightsJob::Watch, None) => RightsOf::Job(Job::Watch),
-            (RightsJob::Logs, None) => RightsOf::Job(Job::Logs),
-            (RightsJob::Scale, None) => RightsOf::Job(Job::Scale),
-            (RightsJob::Rotate, None) => RightsOf::Job(Job::Rotate),
-            (RightsJob::Deploy, None) => RightsOf::Job(Job::Deploy),
-            (RightsJob::Publish, None) => RightsOf::Job(Job::Publish),
-            (RightsJob::Cloudformation, None) => RightsOf::CloudFormation,
-        };
-        Ok(RightsOptions { of, account: self.account, part: self.part })
-    }
-}
-
-/// A job that takes rights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RightsJob {
-    /// Look at everything but log lines.
-    Watch,
-    /// Read log lines and query them.
-    Logs,
-    /// Scale, restart, roll back, and stop tasks.
-    Scale,
-    /// Rotate the secrets of clients, print access tokens, sign people out, and keep callers out.
-    Rotate,
-    /// Plan, deploy and destroy.
-    Deploy,
-    /// Bring images to their repositories in ECR.
-    Publish,
-    /// What the role needs that CloudFormation assumes for a deploy.
-    Cloudformation,
-}
-
-/// The ARN of a role.
-fn role(text: &str) -> Result<String, String> {
-    if is_role(text) {
-        Ok(text.to_owned())
-    } else {
-        Err("the ARN of a role, such as arn:aws:iam::123456789012:role/deploy".to_owned())
-    }
-}
-
-/// Parses the id of an account.
-fn account(text: &str) -> Result<String, String> {
-    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => Ok(text.to_owned()),
-        false => Err("an account has twelve digits".to_owned()),
-    }
-}
-
-/// A command that writes to the whole environment.
-#[derive(Debug, Clone, Subcommand)]
-pub enum EnvironmentWrite {
-    /// Create or update the environment's stacks.
-    Deploy {
-        /// Only these servers, and what they need.
-        servers: Vec<String>,
-    },
-    /// Bring images of servers to their repositories in ECR, which are made where they are missing. Planning builds
-    /// them, on this machine alone.
-    Publish {
-        /// Only these servers; else all for which the environment's file says `build` or `from`, and gangway if it says
-        /// `gangway_from`.
-        servers: Vec<String>,
-        /// The image of gangway alone, which stands in front of servers that know nothing of it.
-        #[arg(long, conflicts_with = "servers")]
-        gangway: bool,
-        /// Take this image, of this machine or of a registry, instead of what the file says.
-        #[arg(long, value_name = "IMAGE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-        from: Option<String>,
-    },
-    /// Cancel the update of a stack that is under way; CloudFormation takes back what it has done so far.
-    CancelUpdate {
-        /// The stack: edge, network, platform, a server, or its whole name.
-        stack: String,
-    },
-    /// Go on with a rollback that failed (UPDATE_ROLLBACK_FAILED). The plan names what could not be rolled back.
-    ContinueRollback {
-        /// The stack: edge, network, platform, a server, or its whole name.
-        stack: String,
-        /// Leave this resource as it is, by its name in the template, or NestedStackName.LogicalId in a nested stack;
-        /// it is then not what the template says. May be given several times. Asks for the environment's name.
-        #[arg(long, value_name = "RESOURCE")]
-        skip: Vec<String>,
-    },
-    /// Delete the environment's stacks. Asks for its name.
-    Destroy,
-}
-
-impl EnvironmentWrite {
-    /// What the command asks to be planned.
-    pub fn request(self) -> PlanRequest {
-        match self {
-            Self::Deploy { servers } => PlanRequest::Deploy { servers },
-            Self::Publish { servers, gangway, from } => PlanRequest::Publish { servers, gangway, from },
-            Self::CancelUpdate { stack } => PlanRequest::CancelUpdate { stack },
-            Self::ContinueRollback { stack, skip } => PlanRequest::ContinueRollback { stack, skip },
-            Self::Destroy => PlanRequest::Destroy,
-        }
-    }
-}
-
-/// A command that writes to one server. `scale` is not here: its plan needs a read first.
-#[derive(Debug, Clone, Subcommand)]
-pub enum ServerWrite {
-    /// Start a new deployment with the same task definition.
-    Restart {
-        /// The server.
-        server: String,
-    },
-    /// Go back to an earlier task definition.
-    Rollback {
-        /// The server.
-        server: String,
-        /// Its revision; the one before by default.
-        #[arg(long, value_name = "REVISION")]
-        to: Option<u32>,
-    },
-    /// Stop the deployment that is under way, also one that neither circuit breaker nor alarm ends; ECS goes back to the
-    /// revision before.
-    StopDeployment {
-        /// The server.
-        server: String,
-    },
-    /// Stop a task; its service replaces it.
-    Stop {
-        /// The task's id, or the beginning of it.
-        task: String,
-    },
-}
-
-impl ServerWrite {
-    /// What the command asks to be planned.
-    pub fn request(self) -> PlanRequest {
-        match self {
-            Self::Restart { server } => PlanRequest::Restart { server },
-            Self::Rollback { server, to } => PlanRequest::Rollback { server, revision: to },
-            Self::StopDeployment { server } => PlanRequest::StopDeployment { server },
-            Self::Stop { task } => PlanRequest::StopTask { task },
-        }
-    }
-}
-
 /// A command that needs no cloud.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Offline {
@@ -384,133 +214,6 @@ pub enum Offline {
     },
     /// The manual page.
     Man,
-}
-
-/// What `scale` changes.
-#[derive(Debug, Clone, Args)]
-pub struct ScaleFlags {
-    /// The server.
-    pub server: String,
-    /// Desired number of tasks.
-    #[arg(long, required_unless_present_any = ["min", "max"], allow_negative_numbers = true, value_parser = tasks())]
-    pub desired: Option<u32>,
-    /// Fewest tasks of autoscaling.
-    #[arg(long, allow_negative_numbers = true, value_parser = tasks())]
-    pub min: Option<u32>,
-    /// Most tasks of autoscaling.
-    #[arg(long, allow_negative_numbers = true, value_parser = tasks())]
-    pub max: Option<u32>,
-}
-
-/// Parses a count of tasks that ECS allows.
-fn tasks() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(0..=i64::from(MAX_TASKS))
-}
-
-/// Client commands.
-#[derive(Debug, Clone, Subcommand)]
-pub enum ClientsCommand {
-    /// All clients of the environment's user pool.
-    List,
-    /// Rotate a client's secret.
-    Rotate(RotateFlags),
-    /// Print an access token of a machine client.
-    Token {
-        /// Client name or id.
-        client: String,
-    },
-}
-
-/// User commands.
-#[derive(Debug, Clone, Subcommand)]
-pub enum UsersCommand {
-    /// Who can sign in.
-    List {
-        /// Only those whose name, or address, begins so.
-        #[arg(default_value = "")]
-        beginning: String,
-    },
-    /// End the refresh tokens of a user, on every device. Access tokens go on working until they end.
-    SignOut {
-        /// Name or e-mail address.
-        user: String,
-    },
-    /// The same, and the user cannot sign in any more.
-    Disable {
-        /// Name or e-mail address.
-        user: String,
-    },
-    /// Let a user sign in again.
-    Enable {
-        /// Name or e-mail address.
-        user: String,
-    },
-}
-
-/// Quarantine commands.
-#[derive(Debug, Clone, Subcommand)]
-pub enum QuarantineCommand {
-    /// Who is kept out, and until when.
-    List,
-    /// Keep a caller out of all servers for a time, whatever its tokens say; or change the end.
-    Add {
-        #[command(flatten)]
-        who: Caller,
-        /// For how long from now, at most 31d, such as 1h, 30m or 7d.
-        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = quarantine::length)]
-        time: i64,
-    },
-    /// Let a caller in again before the end.
-    Lift {
-        #[command(flatten)]
-        who: Caller,
-    },
-}
-
-/// One caller.
-#[derive(Debug, Clone, Args)]
-#[group(required = true, multiple = false)]
-pub struct Caller {
-    /// An app client, by its name or id: everybody who comes with a token of it.
-    #[arg(long, value_name = "CLIENT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub client: Option<String>,
-    /// A person, by name, e-mail address, or the `sub` of the tokens; or a `subject` of the log.
-    #[arg(long, value_name = "SUBJECT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub subject: Option<String>,
-}
-
-impl Caller {
-    /// Who is meant; the command line has one of the two.
-    pub fn who(self) -> Who {
-        match (self.client, self.subject) {
-            (Some(client), _) => Who::Client(client),
-            (None, subject) => Who::Subject(subject.unwrap_or_default()),
-        }
-    }
-}
-
-/// Commands for the secret variables of a server.
-#[derive(Debug, Clone, Subcommand)]
-pub enum SecretCommand {
-    /// Set one. Its value is typed at a prompt, or comes on stdin; never as an argument.
-    Set {
-        /// The server.
-        server: String,
-        /// Name of the variable, such as API_KEY.
-        key: String,
-    },
-    /// Take one away.
-    Unset {
-        /// The server.
-        server: String,
-        /// Name of the variable.
-        key: String,
-    },
-    /// Their names, without values.
-    List {
-        /// The server.
-        server: String,
-    },
 }
 
 /// Commands for unfinished operations.
@@ -533,28 +236,6 @@ pub enum OperationsCommand {
         /// Its id, or the beginning of it.
         id: String,
     },
-}
-
-/// How `clients rotate` rotates.
-#[derive(Debug, Clone, Args)]
-pub struct RotateFlags {
-    /// Client name or id.
-    pub client: String,
-    /// How long the old credentials stay valid, such as 24h, 15m or 0s.
-    #[arg(long, default_value = "24h", value_parser = duration)]
-    pub grace: i64,
-    /// Finish an unfinished rotation now, waiving what is left of its grace period.
-    #[arg(long, conflicts_with = "undo")]
-    pub finish: bool,
-    /// Take an unfinished rotation back.
-    #[arg(long)]
-    pub undo: bool,
-}
-
-/// Parses a duration; in seconds.
-fn duration(text: &str) -> Result<i64, String> {
-    let parsed: jiff::SignedDuration = text.parse().map_err(|_| "a duration such as 24h, 15m or 0s".to_owned())?;
-    if parsed.is_negative() { Err("a duration that is not negative".into()) } else { Ok(parsed.as_secs()) }
 }
 
 /// Local cloud commands.
