@@ -10,6 +10,7 @@
 //! else holds [`dyn Cloud`](Cloud), which has the methods of all of them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -76,6 +77,11 @@ pub trait Cloud:
     /// negative where it is behind, 0 where both agree within two seconds or nothing was answered yet.
     fn ahead(&self) -> i64 {
         0
+    }
+
+    /// How long AWS takes to answer a request, by its last few answers; `None` where none has come.
+    fn latency(&self) -> Option<Duration> {
+        None
     }
 }
 

@@ -1,7 +1,9 @@
-//! Counts the requests that are sent, repeated attempts included, and compares the clocks of both sides.
+//! Counts the requests that are sent, repeated attempts included, measures how long their answers take, and compares
+//! the clocks of both sides.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -9,7 +11,7 @@ use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
@@ -28,6 +30,21 @@ struct Counted {
     calls: AtomicU64,
     /// How far AWS's clock is ahead of ours, in milliseconds.
     ahead: AtomicI64,
+    /// How long an answer takes, in milliseconds; 0 where none has come.
+    latency: AtomicU64,
+}
+
+/// When the attempt that is under way was sent.
+#[derive(Debug)]
+struct Sent(Instant);
+
+impl Storable for Sent {
+    type Storer = StoreReplace<Self>;
+}
+
+/// What a newer answer weighs in the latency: a quarter, so that neither one slow call nor one fast one decides.
+fn smoothed(before: u64, newest: u64) -> u64 {
+    if before == 0 { newest } else { (before * 3 + newest) / 4 }.max(1)
 }
 
 /// A difference that an answer's time cannot show: it has whole seconds, and was some time on its way.
@@ -52,6 +69,18 @@ impl Meter {
     pub(super) fn ahead(&self) -> i64 {
         self.counted.ahead.load(Ordering::Relaxed)
     }
+
+    /// How long an attempt takes until its answer comes, by the last few.
+    pub(super) fn latency(&self) -> Option<Duration> {
+        let milliseconds = self.counted.latency.load(Ordering::Relaxed);
+        (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
+    }
+
+    fn answered(&self, after: Duration) {
+        let newest = u64::try_from(after.as_millis()).unwrap_or(u64::MAX / 4);
+        let smooth = |before| Some(smoothed(before, newest));
+        let _ = self.counted.latency.fetch_update(Ordering::Relaxed, Ordering::Relaxed, smooth);
+    }
 }
 
 /// How far a clock that shows `date` (an HTTP date) is ahead of one that shows `now`.
@@ -72,9 +101,10 @@ impl Intercept for Meter {
         &self,
         _context: &BeforeTransmitInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
+        config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         self.counted.calls.fetch_add(1, Ordering::Relaxed);
+        config.interceptor_state().store_put(Sent(Instant::now()));
         Ok(())
     }
 
@@ -82,9 +112,12 @@ impl Intercept for Meter {
         &self,
         context: &BeforeDeserializationInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
+        config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         silence::heard();
+        if let Some(Sent(at)) = config.load::<Sent>() {
+            self.answered(at.elapsed());
+        }
         let date = context.response().headers().get("date");
         if let Some(ahead) = date.and_then(|date| ahead(date, Timestamp::now())) {
             self.counted.ahead.store(ahead, Ordering::Relaxed);
@@ -97,6 +130,20 @@ impl Intercept for Meter {
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    #[test]
+    fn one_answer_does_not_decide_how_long_answers_take() {
+        let meter = Meter::new(true);
+        assert_eq!(meter.latency(), None);
+        meter.answered(Duration::from_millis(40));
+        assert_eq!(meter.latency(), Some(Duration::from_millis(40)));
+        meter.answered(Duration::from_secs(2));
+        assert_eq!(meter.latency(), Some(Duration::from_millis(530)));
+        (0..12).for_each(|_| meter.answered(Duration::from_secs(2)));
+        assert!(meter.latency().is_some_and(|latency| latency > Duration::from_millis(1_900)));
+        meter.answered(Duration::ZERO);
+        assert!(meter.latency().is_some(), "an answer that takes no time is an answer");
+    }
 
     #[rstest]
     #[case("Wed, 25 Nov 2026 10:00:00 GMT", Some(0))]

@@ -310,4 +310,8 @@ impl Cloud for AwsCloud {
     fn ahead(&self) -> i64 {
         self.meter.ahead()
     }
+
+    fn latency(&self) -> Option<Duration> {
+        self.meter.latency()
+    }
 }

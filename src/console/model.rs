@@ -1,6 +1,7 @@
 //! The state of the console. The driver feeds it, the UI draws it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -134,6 +135,8 @@ pub struct Model {
     pub calls: u64,
     /// How the budget of each API is used, with its name.
     pub usage: Vec<(&'static str, Usage)>,
+    /// How long AWS takes to answer.
+    pub latency: Option<Duration>,
     /// How far AWS's clock is ahead of this machine's, in milliseconds.
     pub ahead: i64,
     /// Set when the console is to end.
@@ -171,6 +174,7 @@ impl Model {
             planning: 0,
             calls: 0,
             usage: Vec::new(),
+            latency: None,
             ahead: 0,
             quitting: false,
         }

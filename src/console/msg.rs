@@ -1,5 +1,7 @@
 //! Every input of the console.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::keymap::KeyPress;
@@ -81,6 +83,8 @@ pub enum Msg {
     Usage(Vec<(&'static str, Usage)>),
     /// How far AWS's clock is ahead of this machine's, in milliseconds.
     Ahead(i64),
+    /// How long AWS takes to answer, by its last few answers.
+    Latency(Option<Duration>),
 }
 
 /// Something to tell the operator.

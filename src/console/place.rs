@@ -280,6 +280,7 @@ fn renew(model: &mut Model) {
     model.toasts.clear();
     (model.calls, model.ahead) = (0, 0);
     model.usage.clear();
+    model.latency = None;
     // There is no query whose results it could show.
     if model.screen == Screen::Insights {
         model.screen = Screen::Logs;

@@ -75,6 +75,7 @@ pub(super) fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Notice(notice) => model.notify(notice),
         Msg::Calls(calls) => model.calls = calls,
         Msg::Usage(usage) => model.usage = usage,
+        Msg::Latency(latency) => model.latency = latency,
         Msg::Ahead(ahead) => model.ahead = ahead,
     }
     Vec::new()

@@ -40,7 +40,8 @@ pub struct Fleet {
     /// Tasks that stopped lately, of services that are not there any more, newest first: those of a service whose
     /// creation failed are all that is left to say why.
     pub gone: Vec<Task>,
-    /// Whether the list of services is still being read for the first time: there are more than these.
+    /// Whether there are more services than these: the list is still being read for the first time, or services in it
+    /// were not described yet.
     #[serde(skip)]
     pub listing: bool,
     /// Why the list of services could not be read again: one that is new since then is missing.

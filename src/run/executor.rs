@@ -191,6 +191,7 @@ impl Executor {
             });
             let _ = out.send(Msg::Calls(session.cloud.calls())).await;
             let _ = out.send(Msg::Ahead(session.cloud.ahead())).await;
+            let _ = out.send(Msg::Latency(session.cloud.latency())).await;
             Msg::Loaded(generation, answer)
         });
     }
@@ -203,12 +204,14 @@ impl Executor {
                 // Where the console has no room for it, the next picture has this one in it.
                 out.offer(Msg::Calls(session.cloud.calls()));
                 out.offer(Msg::Usage(session.cloud.usage()));
+                out.offer(Msg::Latency(session.cloud.latency()));
                 out.offer(Msg::FleetSoFar(generation, Box::new(fleet)));
             };
             let fleet = session.cloud.fleet_in_turn(&session.context.cluster, &attention, &told).await;
             let _ = out.send(Msg::Calls(session.cloud.calls())).await;
             let _ = out.send(Msg::Usage(session.cloud.usage())).await;
             let _ = out.send(Msg::Ahead(session.cloud.ahead())).await;
+            let _ = out.send(Msg::Latency(session.cloud.latency())).await;
             Msg::Loaded(generation, Answer::Fleet(or_no_cluster(fleet)))
         });
     }

@@ -14,7 +14,7 @@ use crate::console::screens::View;
 use crate::console::screens::fleet::{self, Level, others_unread, server_in, task_in, view};
 use crate::core::finding::{Common, Subject, common, running_by_zone};
 use crate::core::fleet::{Fleet, Server};
-use crate::core::health::{self, Gravity, verdict_by};
+use crate::core::health::{self, Gravity, Verdict, verdict_by};
 use crate::core::meaning::Meaning;
 use crate::core::text::{age, count};
 
@@ -64,7 +64,11 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
             let found = fleet::found(model, server, &fleet::failed(model));
             if found.is_empty() {
                 let word = verdict_by(server, &found, model.now);
-                let of = if unread.is_empty() { "" } else { " in what was read" };
+                let of = match word {
+                    _ if !unread.is_empty() => " in what was read",
+                    Verdict::Unknown => " so far",
+                    _ => "",
+                };
                 let text = format!("{} {}: nothing wrong found{of}", word.symbol(), word.word());
                 lines.push(Line::from(span(text, theme.of(word.meaning()))));
             }

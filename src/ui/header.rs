@@ -1,5 +1,7 @@
 //! The first two rows: where and as whom the console acts, how old the data is, and the screens.
 
+use std::time::Duration;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -173,8 +175,18 @@ fn freshness(model: &Model, theme: &Theme, cells: usize) -> Vec<Span<'static>> {
             let reason = cut(&error.message, cells.saturating_sub(width(&head)));
             vec![span(format!("{head}{reason}"), theme.of(Meaning::Warn))]
         }
-        (Some(old), None) => vec![span(format!("read {old} ago"), theme.muted())],
+        (Some(old), None) => [vec![span(format!("read {old} ago"), theme.muted())], slowly(model, theme)].concat(),
         (None, Some(_)) => vec![span("✖ not read", theme.of(Meaning::Bad))],
-        (None, None) => vec![span("reading …", theme.muted())],
+        (None, None) => [vec![span("reading …", theme.muted())], slowly(model, theme)].concat(),
     }
+}
+
+/// From here on answers are slow enough to be told of: a person notices a second as an interruption.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// That answers take long, which is why little comes.
+fn slowly(model: &Model, theme: &Theme) -> Vec<Span<'static>> {
+    let slow = model.latency.filter(|latency| *latency >= SLOW);
+    let told = slow.map(|latency| span(format!(", {:.1} s a call", latency.as_secs_f64()), theme.of(Meaning::Warn)));
+    told.into_iter().collect()
 }

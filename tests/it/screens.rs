@@ -1,6 +1,8 @@
 //! Every screen and dialog as text, in three sizes and without colour; and that no size and no
 //! keys make drawing fail.
 
+use std::time::Duration;
+
 use crate::support::painted::{ALL, LARGE, MIDDLE, SMALL, TABS, body, dark, painted, screen, text};
 use crate::support::{Console, NAMED_KEYS, World, at, fixtures, logs, plans, stacks};
 use jiff::tz::TimeZone;
@@ -113,6 +115,25 @@ fn the_header_tells_the_version_where_nothing_else_needs_the_room() {
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let small = words(&header(&console, SMALL));
     assert!(words(&without).iter().all(|word| small.contains(word)), "it takes the place of nothing: {small:?}");
+}
+
+#[test]
+fn the_header_tells_of_answers_that_take_long() {
+    let mut console = Console::silent(fixtures::context());
+    let first = |console: &Console, size| screen(console, size).lines().next().unwrap_or_default().to_owned();
+    for (milliseconds, told) in [(999, None), (1_000, Some("1.0 s a call")), (4_040, Some("4.0 s a call"))] {
+        console.send(Msg::Latency(Some(Duration::from_millis(milliseconds))));
+        for size in ALL {
+            let header = first(&console, *size);
+            assert_eq!(header.contains(" s a call"), told.is_some(), "{header}");
+            assert!(told.is_none_or(|told| header.ends_with(&format!("reading …, {told}"))), "{header}");
+        }
+    }
+    console.send(Msg::Latency(None));
+    assert!(first(&console, SMALL).ends_with("reading …"), "nothing has answered in this place");
+    let mut console = Console::new();
+    console.send(Msg::Latency(Some(Duration::from_secs(2))));
+    assert!(first(&console, SMALL).ends_with(" ago, 2.0 s a call"), "{}", first(&console, SMALL));
 }
 
 /// Which tab is marked on which screen, and what is counted beside the tabs.

@@ -311,7 +311,7 @@ impl State {
                     arn: text(Some(arn)),
                     why: why.clone(),
                 }),
-                None => {}
+                None => fleet.listing = true,
             }
         }
         fleet.part_shared_groups();
@@ -438,6 +438,20 @@ mod tests {
         state.targets = (0..services - unread).map(read).collect();
         let seen = (0..seen).map(name).collect();
         (state, Attention { seen, targets: true, ..Attention::default() })
+    }
+
+    #[test]
+    fn a_fleet_of_which_some_were_never_described_is_not_the_whole() {
+        let (mut state, _) = read_ago(3, 0, 0, Duration::ZERO);
+        let listing = |state: &State| state.fleet(|_| None).listing;
+        assert!(!listing(&state));
+        let seen = state.services.remove("server-001").expect("a service");
+        assert!(listing(&state), "more will come");
+        let why = CloudError::new(ErrorKind::Denied, "ecs:DescribeServices", "no");
+        state.services.insert("server-001".into(), Kept { value: None, error: Some((why, Instant::now())) });
+        assert!(!listing(&state), "it is told that it cannot be read");
+        state.services.insert("server-001".into(), seen);
+        assert!(!listing(&state));
     }
 
     /// How many target groups on the screen are due after so many milliseconds, and how many others.
