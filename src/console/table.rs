@@ -179,31 +179,37 @@ impl Table {
     }
 }
 
-/// `field:value` keeps rows whose column contains the value; the rest is a fuzzy query in which
-/// `!x` excludes, `'x` is literal, `^x` and `x$` anchor.
-fn filter(columns: &[Column], rows: Vec<Row>, query: &str) -> Vec<Row> {
-    let (fields, words): (Vec<&str>, Vec<&str>) =
-        query.split_whitespace().partition(|word| column(columns, word).is_some());
-    let fields: Vec<(usize, String)> = fields.iter().filter_map(|word| column(columns, word)).collect();
-    let by_field = |row: &Row| {
-        fields
-            .iter()
-            .all(|(index, value)| row.cells.get(*index).is_some_and(|cell| cell.text.to_lowercase().contains(value)))
-    };
-    let rows: Vec<Row> = rows.into_iter().filter(by_field).collect();
-    if words.is_empty() {
-        return rows;
+/// Keeps the rows for which every word of the query holds. `field:value` holds where the column contains the value,
+/// `^x` and `x$` where a cell begins or ends so, `'x` and a plain word where a cell contains it, and `!` before any of
+/// them where it does not. A plain word that no row contains may leave letters out: `wthr` is `weather`, but never
+/// `svc-444` some other service whose cells have these letters one after the other.
+fn filter(columns: &[Column], mut rows: Vec<Row>, query: &str) -> Vec<Row> {
+    for word in query.split_whitespace() {
+        let (wanted, word) = word.strip_prefix('!').map_or((true, word), |word| (false, word));
+        if word.is_empty() {
+            continue;
+        }
+        let (field, text) = column(columns, word).unzip();
+        let text = text.unwrap_or_else(|| word.to_lowercase());
+        let holds = |row: &Row, test: &dyn Fn(&str) -> bool| {
+            let here =
+                |(index, cell): (usize, &Cell)| field.is_none_or(|it| it == index) && test(&cell.text.to_lowercase());
+            row.cells.iter().enumerate().any(here)
+        };
+        let (test, literal): (Box<dyn Fn(&str) -> bool>, _) =
+            match (text.strip_prefix('\''), text.strip_prefix('^'), text.strip_suffix('$')) {
+                (Some(x), ..) => (Box::new(move |cell| cell.contains(x)), true),
+                (_, Some(x), _) => (Box::new(move |cell| cell.starts_with(x)), true),
+                (_, _, Some(x)) => (Box::new(move |cell| cell.ends_with(x)), true),
+                _ => (Box::new(|cell| cell.contains(text.as_str())), field.is_some() || !wanted),
+            };
+        if literal || rows.iter().any(|row| holds(row, &*test)) {
+            rows.retain(|row| holds(row, &*test) == wanted);
+        } else {
+            rows.retain(|row| holds(row, &|cell| !cell.contains(' ') && !fuzzy(&text, &[cell.to_owned()]).is_empty()));
+        }
     }
-    let text: Vec<String> =
-        rows.iter().map(|row| row.cells.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join(" ")).collect();
-    let mut keep: Vec<usize> = Matcher::from_query(&words.join(" "), &Config::default())
-        .match_list(&text)
-        .iter()
-        .map(|found| found.index as usize)
-        .collect();
-    keep.sort_unstable();
-    let mut rows: Vec<Option<Row>> = rows.into_iter().map(Some).collect();
-    keep.into_iter().filter_map(|index| rows.get_mut(index).and_then(Option::take)).collect()
+    rows
 }
 
 fn column(columns: &[Column], word: &str) -> Option<(usize, String)> {
@@ -273,11 +279,31 @@ mod tests {
     #[case("", &["time", "weather", "docs"])]
     #[case("wthr", &["weather"])]
     #[case("!'time", &["weather", "docs"])]
+    #[case("!ti", &["weather", "docs"])]
+    #[case("!wthr", &["time", "weather", "docs"])]
+    #[case("!name:time", &["weather", "docs"])]
+    #[case("!tasks:1", &["weather"])]
+    #[case("^1", &["time", "docs"])]
+    #[case("/1$", &["docs"])]
+    #[case("1/1", &["docs"])]
+    #[case("wthr 2/3", &["weather"])]
+    #[case("wthr 1/1", &[])]
+    #[case("wthr!", &[])]
+    #[case("t10", &[])]
+    #[case("!", &["time", "weather", "docs"])]
+    #[case("e", &["time", "weather"])]
     #[case("name:DOC", &["docs"])]
     #[case("tasks:2/ wea", &["weather"])]
     #[case("nothing-like-it", &[])]
     fn a_filter_keeps_the_matching_rows(#[case] filter: &str, #[case] expected: &[&str]) {
         assert_eq!(names(&Table { filter: filter.into(), ..Table::default() }), expected);
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_finds_no_other() {
+        let row = |name: &str| Row { key: name.into(), cells: vec![Cell::plain(name), Cell::plain("4/4")], well: true };
+        let kept = |query| filter(COLUMNS, vec![row("svc-000"), row("svc-440")], query).len();
+        assert_eq!((kept("svc-444"), kept("svc-44"), kept("svc-4"), kept("sv0")), (0, 1, 1, 2));
     }
 
     #[test]
