@@ -46,12 +46,21 @@ pub(super) struct Seen {
 /// A target group that a service names.
 struct Group {
     arn: String,
+    /// Whether the operator is at its service.
+    selected: bool,
     /// Whether its service is on the screen.
     near: bool,
     /// Whether its service changes, or has changed since it was read.
     urgent: bool,
     /// When it was read last.
     at: Option<Instant>,
+}
+
+impl Group {
+    /// How old it may become while the operator is at its service.
+    fn selected_age(&self, attention: &Attention) -> Duration {
+        if self.urgent || attention.anew { CHANGING } else { SEEN }
+    }
 }
 
 /// What is known of one cluster.
@@ -70,6 +79,8 @@ pub(super) struct State {
     pub(super) bounds: Kept<BTreeMap<String, Bounds>>,
     /// By the ARN of the target group.
     pub(super) targets: HashMap<String, Kept<Vec<Target>>>,
+    /// The target groups that are being read.
+    pub(super) asked: HashSet<String>,
     /// Task definitions that could not be read.
     pub(super) unread_definitions: HashMap<String, (CloudError, Instant)>,
     /// When the last picture was made.
@@ -82,6 +93,12 @@ pub(super) fn share(calls: usize, of_one: Duration) -> Duration {
 }
 
 impl State {
+    /// A turn begins. What one that was broken off was reading, nobody reads any more.
+    pub(super) fn begin(&mut self) {
+        self.pictured = None;
+        self.asked.clear();
+    }
+
     fn keep_service(&mut self, asked: &[String], service: Service) {
         let name = &service.server.name;
         let arn = asked.iter().find(|arn| **arn == service.server.arn || last_part(arn) == name);
@@ -166,7 +183,31 @@ impl State {
         chunks.map(|(at, chunk)| (if at < first { Urgency::Seen } else { Urgency::Rest }, chunk)).collect()
     }
 
-    /// The target groups that are due, as many as there is room for, shared as [`for_rest`] has it.
+    /// The target groups of the server that the operator is at, as far as they are due.
+    pub(super) fn due_selected(&self, attention: &Attention) -> Vec<String> {
+        let groups = self.groups(attention).into_iter().filter(|group| group.selected);
+        let due = groups.filter(|group| self.targets_due(group, group.selected_age(attention)));
+        due.map(|group| group.arn).collect()
+    }
+
+    fn targets_due(&self, group: &Group, age: Duration) -> bool {
+        self.targets.get(&group.arn).is_none_or(|known| known.due(age))
+    }
+
+    /// Whether a target group is to be read now: nobody is reading it, and it was not read since this time, when it was
+    /// found to be due. It is marked as being read then, until [`keep_targets`](Self::keep_targets).
+    pub(super) fn ask_targets(&mut self, arn: &str, found: Instant) -> bool {
+        let since = self.targets.get(arn).and_then(Kept::tried_at).is_some_and(|at| at > found);
+        !since && self.asked.insert(arn.to_owned())
+    }
+
+    pub(super) fn keep_targets(&mut self, arn: String, read: CloudResult<Vec<Target>>) {
+        self.asked.remove(&arn);
+        self.targets.entry(arn).or_default().keep(read);
+    }
+
+    /// The target groups that are due, as many as there is room for, shared as [`for_rest`] has it: those of the server
+    /// that the operator is at before all others.
     pub(super) fn due_targets(&self, attention: &Attention, room: usize) -> Vec<(Urgency, String)> {
         let groups = self.groups(attention);
         let (seen, unseen): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(|group| group.near);
@@ -177,22 +218,25 @@ impl State {
         let unseen_age = often(&unseen, GROUP, REST);
         let due = |group: &&Group| {
             let age = match group.near {
+                _ if group.selected => group.selected_age(attention),
                 _ if group.urgent => CHANGING,
                 true if attention.anew => ANEW,
                 true => seen_age,
                 false => unseen_age,
             };
-            self.targets.get(&group.arn).is_none_or(|known| known.due(age))
+            self.targets_due(group, age)
         };
         let (mut first, mut rest): (Vec<&Group>, Vec<&Group>) =
             groups.iter().filter(due).partition(|group| group.near || group.urgent);
         // Those that were never read, then the oldest.
-        first.sort_by(|a, b| (!a.urgent, a.at, &a.arn).cmp(&(!b.urgent, b.at, &b.arn)));
+        let order = |group: &Group| (!group.selected, !group.urgent, group.at);
+        first.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.arn.cmp(&b.arn)));
         rest.sort_by(|a, b| (a.at, &a.arn).cmp(&(b.at, &b.arn)));
         let unread = first.iter().filter(|group| group.at.is_none()).count();
         let waited = rest.first().map(|group| group.at) < first.first().map(|group| group.at);
         let for_rest = for_rest(room, (first.len(), unread), (rest.len(), waited));
-        let first = first.into_iter().take(room - for_rest).map(|group| (Urgency::Seen, group.arn.clone()));
+        let urgency = |group: &Group| if group.selected { Urgency::Selected } else { Urgency::Seen };
+        let first = first.into_iter().take(room - for_rest).map(|group| (urgency(group), group.arn.clone()));
         let rest = rest.into_iter().take(for_rest).map(|group| (Urgency::Rest, group.arn.clone()));
         let mut once = HashSet::new();
         first.chain(rest).filter(|(_, arn)| once.insert(arn.clone())).collect()
@@ -214,12 +258,13 @@ impl State {
         let seen = self.services.values().filter_map(|kept| kept.value.as_ref());
         let groups = seen.flat_map(|(seen, _)| {
             let server = &seen.service.server;
+            let selected = attention.at() == Some(&server.name);
             let near = attention.sees(&server.name) || first.contains(server.name.as_str());
             seen.service.balancers.arns().into_iter().map(move |arn| {
                 let at = self.targets.get(&arn).and_then(Kept::read_at);
                 // What ECS shows to have changed has probably changed there, too.
                 let outrun = at.is_some_and(|at| at < seen.changed);
-                Group { arn, near, urgent: server.moving() || outrun, at }
+                Group { arn, selected, near, urgent: server.moving() || outrun, at }
             })
         });
         groups.collect()

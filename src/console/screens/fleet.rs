@@ -12,11 +12,11 @@ use jiff::Timestamp;
 
 pub(super) use self::keys::{back, copy, open};
 pub use self::keys::{describe, events, faults_only, logs, plan, raw, scale, stop_task};
+pub(super) use self::looks::{PATIENCE, WATCHING, freshness, pace, reads, watching};
 pub(in crate::console) use self::looks::{
     attention, looks_at, looks_elsewhere, measured_servers, rows_on_screen, watched,
 };
 pub use self::looks::{figures, traffic_unread};
-pub(super) use self::looks::{freshness, pace, reads, watching};
 pub use self::rows::meaning;
 use self::rows::{CONTAINERS, TASKS, container_rows, server_row, task_row, unreadable_row};
 pub(in crate::console) use self::wrong::read;

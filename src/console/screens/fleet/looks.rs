@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Level, selected_server, view};
+use super::{Level, knows, selected_server, view};
 use crate::console::beside;
 use crate::console::model::Model;
 use crate::console::remote::Ask as _;
@@ -20,7 +20,7 @@ pub fn figures<'a>(model: &'a Model, server: &str) -> Option<(&'a Figures, Times
 }
 
 /// Seconds between two reads of figures, whatever is selected meanwhile.
-const PATIENCE: i64 = 30;
+pub(in crate::console::screens) const PATIENCE: i64 = 30;
 
 /// What is measured: the selected server alone, because AWS bills each series that is asked for.
 pub(in crate::console) fn measured_servers(model: &Model) -> Vec<String> {
@@ -52,6 +52,7 @@ pub(super) fn keep_measured(model: &mut Model) {
 
 /// What must be fresh.
 pub(in crate::console::screens) fn reads(model: &mut Model) -> Vec<Fetch> {
+    hasten(model);
     let mut reads = vec![Fetch::ANY_FLEET, Fetch::Announced];
     // A stack that is stuck is no server's, and no server shows it.
     if model.context.ours().is_some() {
@@ -70,7 +71,7 @@ pub(in crate::console::screens) fn reads(model: &mut Model) -> Vec<Fetch> {
 const WATCHED: usize = 40;
 
 /// Least seconds between two reads of requests.
-const WATCHING: i64 = 12;
+pub(in crate::console::screens) const WATCHING: i64 = 12;
 
 /// Whose requests are read: of the servers on the screen, the first ones.
 pub(in crate::console) fn watched(model: &Model) -> Watched {
@@ -140,11 +141,18 @@ pub(in crate::console) fn attention(model: &mut Model) -> Attention {
 }
 
 /// What is looked at by now, if that is something else than the read that is under way looks at: on a slow line it
-/// takes long. Finding out takes work, so it is done once in a second.
+/// takes long. Finding out takes work, so it is done once in a second; where the operator goes, is known at once.
 pub(in crate::console) fn looks_elsewhere(model: &mut Model) -> Option<Attention> {
     let state = &model.screens.fleet;
-    if state.remote.idle() || model.now.duration_since(state.looked).as_secs() < 1 {
+    let moved = moved_to(model).map(str::to_owned);
+    let early = model.now.duration_since(state.looked).as_secs() < 1;
+    if state.remote.idle() || (early && moved.is_none()) {
         return None;
+    }
+    if early && state.level == Level::Servers {
+        let fleet = &mut model.screens.fleet;
+        fleet.attention.selected = moved;
+        return Some(fleet.attention.clone());
     }
     let looked_at = looked_at(model);
     let elsewhere = looked_at != model.screens.fleet.attention;
@@ -152,24 +160,54 @@ pub(in crate::console) fn looks_elsewhere(model: &mut Model) -> Option<Attention
     elsewhere.then_some(looked_at)
 }
 
+/// The server to which the operator has gone since it was found out what is looked at, where that is plain.
+fn moved_to(model: &Model) -> Option<&str> {
+    let state = &model.screens.fleet;
+    let at = match &state.level {
+        _ if model.screen != Screen::Fleet => None,
+        Level::Servers => state.servers.selected_of_all(),
+        Level::Tasks(server) | Level::Containers(server, _) => Some(server.as_str()),
+    };
+    at.filter(|at| state.attention.at() != Some(at) && knows(model, at))
+}
+
+/// Seconds after which what is known of the server that the operator goes to is read again at once.
+const OLD: i64 = 3;
+
+/// Begins a read where the operator has gone to a server of which something is old. One that fails anyway comes when it
+/// is due.
+fn hasten(model: &mut Model) {
+    let state = &model.screens.fleet;
+    let ages = moved_to(model).and_then(|at| state.remote.get()?.ages.get(at));
+    let now = model.now;
+    let old = |age: &Age| age.at.is_none_or(|at| now.duration_since(at).as_secs() >= OLD);
+    let due = ages.is_some_and(|ages| old(&ages.service) || ages.targets.as_ref().is_some_and(old));
+    if due && state.remote.idle() && state.remote.error().is_none() {
+        model.screens.fleet.remote.hasten();
+    }
+}
+
 fn looked_at(model: &Model) -> Attention {
-    let (seen, opened) = match &model.screens.fleet.level {
-        _ if model.screen != Screen::Fleet => (Vec::new(), None),
+    let (seen, selected, opened) = match &model.screens.fleet.level {
+        _ if model.screen != Screen::Fleet => (Vec::new(), None, None),
         Level::Servers => {
-            let mut keys = rows_on_screen(model);
-            keys.retain(|key| beside::is_own(key));
-            (keys, None)
+            let view = view(model);
+            let own = |key: &String| beside::is_own(key);
+            let selected = view.selected_key().map(str::to_owned).filter(own);
+            let mut keys = on_screen(&view, model.viewport.rows);
+            keys.retain(own);
+            (keys, selected, None)
         }
-        Level::Tasks(server) | Level::Containers(server, _) => (Vec::new(), Some(server.clone())),
+        Level::Tasks(server) | Level::Containers(server, _) => (Vec::new(), None, Some(server.clone())),
     };
     // Neither the Logs screen nor the Timeline shows a target.
     let targets = !matches!(model.screen, Screen::Logs | Screen::Timeline);
-    Attention { seen, opened, targets, anew: false }
+    Attention { seen, selected, opened, targets, anew: false }
 }
 
 /// What a read of a neighbour looks at: these rows of its servers.
 pub(in crate::console) fn looks_at(seen: Vec<String>, known: bool) -> Attention {
-    Attention { seen, opened: None, targets: known, anew: false }
+    Attention { seen, selected: None, opened: None, targets: known, anew: false }
 }
 
 /// The keys of the rows of servers that are on the screen, of all places.
