@@ -17,7 +17,7 @@ use futures::{StreamExt, join, stream};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use self::state::{ANEW, SEEN, State, share};
+use self::state::{ANEW, SEEN, State, TASKS, share};
 use super::AwsCloud;
 use super::fleet::{by_service, newest_first, or_none};
 use super::pacer::{Api, with};
@@ -185,7 +185,7 @@ impl Turn<'_> {
         let mut looked = self.cloud.turns.attention.subscribe();
         loop {
             self.tasks_alone().await;
-            if !goes_on(over, &mut looked, Instant::now() + SEEN).await {
+            if !goes_on(over, &mut looked, Instant::now() + TASKS).await {
                 return;
             }
         }

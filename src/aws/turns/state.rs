@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::kept::{Kept, rests, time};
@@ -10,7 +11,7 @@ use crate::aws::convert::text;
 use crate::aws::ecs::{Described, SERVICES_AT_ONCE, Service, last_part};
 use crate::aws::fleet::{or_none, other_definitions, sorted};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::fleet::{Age, Ages, Attention, Bounds, Fleet, Server, Target, Task, Unreadable, not_yet};
+use crate::core::fleet::{Age, Ages, Attention, Bounds, Fleet, Server, Shortfall, Target, Task, Unreadable, not_yet};
 use crate::core::logs::ContainerLog;
 use crate::core::pace::Urgency;
 use crate::core::unread::Read;
@@ -19,8 +20,12 @@ use crate::core::unread::Read;
 pub(super) const SEEN: Duration = Duration::from_millis(3_000);
 /// The same for what changes.
 const CHANGING: Duration = Duration::from_millis(800);
+/// The same at the beginning of a turn, while something changes: the next turn comes soon.
+const BEGINS_SOON: Duration = Duration::from_secs(2);
+/// After so long the tasks of one server are read again, so that with the calls that it takes they are at most 5 s old.
+pub(super) const TASKS: Duration = Duration::from_millis(3_600);
 /// After so long the rest is read again, so that with the pause between two turns nothing becomes older than 30 s.
-const REST: Duration = Duration::from_secs(22);
+const REST: Duration = Duration::from_secs(24);
 /// After a key that asks for it, or after an operation, what is older than this is read again.
 pub(super) const ANEW: Duration = Duration::from_millis(800);
 /// Target groups that are seen are read no more often than one in this time, so that each of sixteen is at most 5 s old,
@@ -28,8 +33,10 @@ pub(super) const ANEW: Duration = Duration::from_millis(800);
 /// ("Request throttling for the Elastic Load Balancing API"), of which half is ours; what ECS says of a service comes ten
 /// at a time, so it is fresh, and where it changes, its targets are read at once.
 const GROUP_SEEN: Duration = Duration::from_millis(300);
+/// The same while one changes, which is read each second: it takes its part from the others.
+const GROUP_SEEN_CHANGING: Duration = Duration::from_millis(400);
 /// The same for the rest.
-const GROUP: Duration = Duration::from_millis(600);
+const GROUP: Duration = Duration::from_millis(750);
 /// The age of target groups that are seen, while there are others that were never read.
 const FILLING: Duration = Duration::from_secs(20);
 /// Rows that a screen has, about.
@@ -99,13 +106,18 @@ impl State {
         self.asked.clear();
     }
 
-    fn keep_service(&mut self, asked: &[String], service: Service) {
+    fn keep_service(&mut self, asked: &[String], mut service: Service) {
         let name = &service.server.name;
         let arn = asked.iter().find(|arn| **arn == service.server.arn || last_part(arn) == name);
         let arn = arn.cloned().unwrap_or_else(|| service.server.arn.clone());
         let kept = self.services.entry(arn).or_default();
         let same = kept.value.as_ref().filter(|(before, _)| alike(&before.service.server, &service.server));
         let changed = same.map_or_else(Instant::now, |(before, _)| before.changed);
+        if service.server.short() {
+            let before = kept.value.as_ref().map(|(seen, _)| &seen.service.server);
+            let before = before.map(|server| (server.short(), server.shortfall));
+            service.server.shortfall = Shortfall::remembered(before, service.server.shortfall, Timestamp::now());
+        }
         kept.keep(Ok(Seen { service, changed }));
     }
 
@@ -151,6 +163,9 @@ impl State {
         let rest = share(arns.len().div_ceil(SERVICES_AT_ONCE), Duration::from_millis(600));
         let first = self.first(attention);
         let sees = |name: &str| attention.sees(name) || first.contains(name);
+        let known = self.services.values().filter_map(|kept| kept.value.as_ref());
+        let changing = known.map(|(seen, _)| &seen.service.server).any(Server::moving);
+        let at_first = if changing { BEGINS_SOON } else { CHANGING };
         let mut urgent = Vec::new();
         let mut others: Vec<(Option<Instant>, bool, &String)> = Vec::new();
         for arn in arns {
@@ -160,7 +175,7 @@ impl State {
                 Some((seen, _)) if seen.service.server.moving() => CHANGING,
                 Some((seen, _)) if sees(&seen.service.server.name) => {
                     if begins {
-                        CHANGING
+                        at_first
                     } else {
                         SEEN
                     }
@@ -213,8 +228,9 @@ impl State {
         let (seen, unseen): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(|group| group.near);
         // Before what is seen is read again, each was read once.
         let filling = unseen.iter().any(|group| !self.targets.contains_key(&group.arn));
+        let of_one = if groups.iter().any(|group| group.urgent) { GROUP_SEEN_CHANGING } else { GROUP_SEEN };
         let often = |groups: &[&Group], of_one: Duration, least| of_one.saturating_mul(groups.len() as u32).max(least);
-        let seen_age = often(&seen, GROUP_SEEN, if filling { FILLING } else { SEEN });
+        let seen_age = often(&seen, of_one, if filling { FILLING } else { SEEN });
         let unseen_age = often(&unseen, GROUP, REST);
         let due = |group: &&Group| {
             let age = match group.near {
@@ -323,7 +339,7 @@ impl State {
         let opened = attention.opened.clone().into_iter();
         let moving = self.services.values().filter_map(|kept| kept.value.as_ref());
         let moving = moving.map(|(seen, _)| &seen.service.server).filter(|server| server.moving());
-        let old = |name: &String| self.tasks_of.get(name).is_none_or(|(_, at)| at.elapsed() >= SEEN);
+        let old = |name: &String| self.tasks_of.get(name).is_none_or(|(_, at)| at.elapsed() >= TASKS);
         let alone = opened.chain(moving.map(|server| server.name.clone())).filter(old).take(ALONE);
         alone.collect()
     }
@@ -516,7 +532,64 @@ mod tests {
 
     #[test]
     fn the_rest_is_read_in_turn() {
-        assert_eq!(due(100, 40, 0, 35_500), (40, 0));
-        assert_eq!(due(100, 40, 0, 36_000), (40, 60), "one in 600 ms");
+        assert_eq!(due(100, 40, 0, 44_500), (40, 0));
+        assert_eq!(due(100, 40, 0, 45_000), (40, 60), "one in 750 ms");
+    }
+
+    /// Forty on the screen, read five seconds ago.
+    fn selecting(server: Option<usize>) -> Vec<(Urgency, String)> {
+        let (state, attention) = read_ago(100, 40, 0, Duration::from_secs(5));
+        let selected = server.map(|server| format!("server-{server:03}"));
+        state.due_targets(&Attention { selected, ..attention }, 1_000)
+    }
+
+    #[test]
+    fn targets_of_what_is_selected_are_read_before_those_of_others_on_the_screen() {
+        assert_eq!(selecting(None), [], "forty are read each twelve seconds");
+        assert_eq!(selecting(Some(30)), [(Urgency::Selected, "arn:group-030".to_owned())]);
+        let (state, attention) = read_ago(100, 40, 0, Duration::from_secs(13));
+        let selected = Attention { selected: Some("server-030".into()), ..attention };
+        let due = state.due_targets(&selected, 10);
+        assert_eq!(due[0], (Urgency::Selected, "arn:group-030".to_owned()), "where all are due");
+        assert_eq!(state.due_selected(&selected), ["arn:group-030"]);
+    }
+
+    /// What is remembered of a service whose count is raised from 1, by what ECS shows one after another: desired, running
+    /// and pending tasks.
+    fn shortfall(shown: &[(i32, i32, i32)]) -> Option<Shortfall> {
+        let mut state = State::default();
+        for (desired, running, pending) in shown {
+            let found = sdk::Service::builder().service_arn("a").service_name("a").status("ACTIVE");
+            let found = found.desired_count(*desired).running_count(*running).pending_count(*pending);
+            state.keep_service(&["a".to_owned()], service(&found.build()));
+        }
+        state.services["a"].value.as_ref().and_then(|(seen, _)| seen.service.server.shortfall)
+    }
+
+    #[test]
+    fn that_tasks_are_missing_is_remembered_from_when_it_was_first_seen() {
+        let before = Timestamp::now();
+        assert_eq!(shortfall(&[(1, 1, 0)]), None);
+        assert_eq!(
+            shortfall(&[(3, 1, 0)]),
+            None,
+            "when it was first looked at it was so, and ECS does not say since when"
+        );
+        let raised = shortfall(&[(1, 1, 0), (3, 1, 0)]).unwrap();
+        assert!(raised.seen && raised.since >= before);
+        assert!(shortfall(&[(1, 1, 0), (3, 1, 0), (3, 1, 0), (4, 1, 0)]).unwrap().seen);
+        assert_eq!(shortfall(&[(1, 1, 0), (3, 1, 0), (3, 1, 2)]), None, "they are pending");
+    }
+
+    #[test]
+    fn a_target_group_is_asked_for_once_at_a_time() {
+        let (mut state, _) = read_ago(2, 2, 0, Duration::from_secs(5));
+        let (found, arn) = (Instant::now(), "arn:group-001".to_owned());
+        assert!(state.ask_targets(&arn, found) && !state.ask_targets(&arn, found), "it is on its way");
+        state.keep_targets(arn.clone(), Ok(Vec::new()));
+        assert!(!state.ask_targets(&arn, found), "it was read since it was found to be due");
+        assert!(state.ask_targets(&arn, Instant::now()));
+        state.begin();
+        assert!(state.ask_targets(&arn, Instant::now()), "a turn that was broken off reads nothing any more");
     }
 }

@@ -321,7 +321,7 @@ reads! {
     /// The requests of the last minutes of these servers, where the log is not followed.
     Traffic(Watched) -> Box<Lately>: screens.fleet.traffic, every fleet::watching, anew after fleet::WATCHING;
     /// All stacks of the environment.
-    Stacks -> Vec<Stack>: screens.stack.remote, every stack::pace;
+    Stacks -> Vec<Stack>: screens.stack.remote, every stack::pace, anew after LONG;
     /// Resources and events of one stack.
     StackDetail(StackRef) -> StackDetail: screens.stack.detail, every stack::pace;
     /// The events of stacks, and the operations of this machine.
@@ -346,6 +346,8 @@ impl Fetch {
 
 /// Seconds between two reads where the operator asks for another one.
 const AT_ONCE: i64 = 2;
+/// The same of a list that may take many calls.
+const LONG: i64 = 6;
 /// Seconds between two reads of what changes slowly.
 const SLOW: i64 = 10;
 /// Seconds between two reads of health.

@@ -98,11 +98,11 @@ pub fn traffic_unread(model: &Model) -> Option<String> {
     lately.gaps.first().map(|gap| format!("{gap}{others}"))
 }
 
-/// Seconds between two reads of requests: at most one call in a second.
+/// Seconds between two reads of requests: at most two calls in three seconds.
 pub(in crate::console::screens) fn watching(model: &Model) -> i64 {
     let looked_at = &model.screens.fleet.attention;
     let read = (looked_at.opened.iter().len() + looked_at.seen.len()).min(WATCHED);
-    WATCHING.max(i64::try_from(read).unwrap_or(i64::MAX))
+    WATCHING.max(i64::try_from(read * 3 / 2).unwrap_or(i64::MAX))
 }
 
 /// How old what is on the screen is: where servers are read in turn, the oldest of those that are looked at.
