@@ -57,7 +57,7 @@ const TRIPS: f64 = 3.0;
 const OLD: Duration = Duration::from_secs(30);
 const OLD_SEEN: Duration = Duration::from_secs(5);
 /// How old the targets of a full screen are at half of the looks. AWS has a call for each, and half of its rate does no more.
-const OLD_TARGETS: Duration = Duration::from_secs(12);
+const OLD_TARGETS: Duration = Duration::from_secs(14);
 
 #[tokio::main]
 async fn main() {

@@ -17,7 +17,7 @@ use futures::{StreamExt, join, stream};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use self::state::{ANEW, SEEN, State, TASKS, share};
+use self::state::{ANEW, CHANGING, SEEN, State, TASKS, share};
 use super::AwsCloud;
 use super::fleet::{by_service, newest_first, or_none};
 use super::pacer::{Api, with};
@@ -166,8 +166,8 @@ impl Turn<'_> {
                 if whole && !new && !described.swap(true, Ordering::AcqRel) {
                     more.notify_one();
                 }
-                // Where there was no time for all, the rest is due.
-                let pause = if new || began.elapsed() >= ROUND { began } else { began + SEEN };
+                // Where there was no time for all, the rest is due. Else what is seen becomes old at a time of its own.
+                let pause = if new || began.elapsed() >= ROUND { began } else { began + CHANGING };
                 tokio::select! {
                     on = goes_on(&over, &mut looked, pause) => if !on { return },
                     () = page.notified() => {}

@@ -18,8 +18,10 @@ use crate::core::unread::Read;
 
 /// After so long what is seen is read again.
 pub(super) const SEEN: Duration = Duration::from_millis(3_000);
+/// The same for what ECS says of it, so that with the pause between two turns nothing on the screen becomes older than 5 s.
+const SEEN_SERVICE: Duration = Duration::from_millis(2_600);
 /// The same for what changes.
-const CHANGING: Duration = Duration::from_millis(800);
+pub(super) const CHANGING: Duration = Duration::from_millis(800);
 /// The same at the beginning of a turn, while something changes: the next turn comes soon.
 const BEGINS_SOON: Duration = Duration::from_secs(2);
 /// After so long the tasks of one server are read again, so that with the calls that it takes they are at most 5 s old.
@@ -34,9 +36,9 @@ pub(super) const ANEW: Duration = Duration::from_millis(800);
 /// at a time, so it is fresh, and where it changes, its targets are read at once.
 const GROUP_SEEN: Duration = Duration::from_millis(300);
 /// The same while one changes, which is read each second: it takes its part from the others.
-const GROUP_SEEN_CHANGING: Duration = Duration::from_millis(400);
+const GROUP_SEEN_CHANGING: Duration = Duration::from_millis(450);
 /// The same for the rest.
-const GROUP: Duration = Duration::from_millis(750);
+const GROUP: Duration = Duration::from_millis(850);
 /// The age of target groups that are seen, while there are others that were never read.
 const FILLING: Duration = Duration::from_secs(20);
 /// Rows that a screen has, about.
@@ -177,7 +179,7 @@ impl State {
                     if begins {
                         at_first
                     } else {
-                        SEEN
+                        SEEN_SERVICE
                     }
                 }
                 _ => rest,
@@ -532,8 +534,8 @@ mod tests {
 
     #[test]
     fn the_rest_is_read_in_turn() {
-        assert_eq!(due(100, 40, 0, 44_500), (40, 0));
-        assert_eq!(due(100, 40, 0, 45_000), (40, 60), "one in 750 ms");
+        assert_eq!(due(100, 40, 0, 50_500), (40, 0));
+        assert_eq!(due(100, 40, 0, 51_000), (40, 60), "one in 850 ms");
     }
 
     /// Forty on the screen, read five seconds ago.
