@@ -203,41 +203,27 @@ async fn what_is_opened_while_a_long_list_is_read_does_not_wait_for_it() {
     assert!(fleet.servers.iter().all(|server| server.known_tasks().len() == 4), "and the list comes, too");
 }
 
-/// With a hundred services the budget of load balancers is used up for a long time: what is selected does not wait for
-/// those that were due before.
+/// A round of target groups takes seconds, eight at a time: what is selected meanwhile does not wait for its end.
 #[tokio::test]
 async fn the_targets_of_what_is_selected_are_the_next_that_are_read() {
-    let account = Account::start(Setup { latency: Duration::from_millis(20), throttles: true, ..Setup::of(100) }).await;
-    let cloud = cloud(&account).await.within_budgets();
-    let read = || account.counts().get("DescribeTargetHealth").copied().unwrap_or_default();
-    let (selected, known) = (Mutex::new(None), Mutex::new(None));
-    let told = |fleet: Fleet| {
-        // Some time after what is on the screen was read.
-        if read() > 24 {
+    let account = Account::start(Setup { latency: Duration::from_millis(300), ..Setup::of(100) }).await;
+    let cloud = cloud(&account).await;
+    let selected = Mutex::new(None);
+    let told = |_| {
+        let read = account.targets_told().len();
+        if read > 0 {
             selected.lock().unwrap().get_or_insert_with(|| {
-                let at = Attention { selected: Some(name(99)), ..attention(0..20) };
-                cloud.look(&at);
-                read()
+                cloud.look(&Attention { selected: Some(name(99)), ..attention(0..20) });
+                read
             });
         }
-        let there = fleet.server(&name(99)).is_some_and(|server| server.targets_unread().is_none());
-        if there {
-            known.lock().unwrap().get_or_insert_with(&read);
-        }
     };
-    let ends = tokio::time::Instant::now() + Duration::from_secs(60);
-    while known.lock().unwrap().is_none() {
-        assert!(tokio::time::Instant::now() < ends, "{:?}", account.counts());
-        cloud.fleet_in_turn(CLUSTER, &cloud_attention(&selected), &told).await.unwrap();
-    }
-    let (selected, known) = (selected.into_inner().unwrap().unwrap(), known.into_inner().unwrap().unwrap());
-    assert!(known - selected <= 10, "{} others came first, of which eight may have been under way", known - selected);
-}
-
-/// What is looked at by now: a server of the last rows once it is selected.
-fn cloud_attention(selected: &Mutex<Option<u64>>) -> Attention {
-    let selected = selected.lock().unwrap().map(|_| name(99));
-    Attention { selected, ..attention(0..20) }
+    cloud.fleet_in_turn(CLUSTER, &attention(0..20), &told).await.unwrap();
+    let selected = selected.into_inner().unwrap().unwrap();
+    let order = account.targets_told();
+    let at = order.iter().position(|service| *service == 99).unwrap();
+    assert!(at - selected <= 18, "after {} others, of which sixteen may have been under way: {order:?}", at - selected);
+    assert_eq!(order.iter().filter(|service| **service == 99).count(), 1, "it is read once");
 }
 
 /// Sixty servers, all parts of which were read so many seconds after the start.

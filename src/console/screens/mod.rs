@@ -345,7 +345,7 @@ impl Fetch {
 }
 
 /// Seconds between two reads where the operator asks for another one.
-const AT_ONCE: i64 = 2;
+const AT_ONCE: i64 = 1;
 /// The same of a list that may take many calls.
 const LONG: i64 = 6;
 /// Seconds between two reads of what changes slowly.

@@ -75,6 +75,8 @@ struct State {
     /// Tokens of each bucket, and when they were counted.
     buckets: Vec<(f64, Instant)>,
     moving: BTreeSet<usize>,
+    /// The services whose targets were told, in order.
+    targets: Vec<usize>,
     /// A call that is always refused.
     refused_call: Option<&'static str>,
     total: u64,
@@ -125,6 +127,11 @@ impl Account {
 
     pub fn calls(&self) -> u64 {
         self.state().total
+    }
+
+    /// The services whose targets were told, in order.
+    pub fn targets_told(&self) -> Vec<usize> {
+        self.state().targets.clone()
     }
 
     /// Calls that were refused because they came too fast.
@@ -330,6 +337,7 @@ impl Account {
 
     fn targets(&self, body: &str) -> Reply {
         let at = body.split("svc-").nth(1).and_then(|rest| rest.get(..3)?.parse().ok()).unwrap_or(0);
+        self.state().targets.push(at);
         let one = |task: usize| {
             format!(
                 "<member><Target><Id>i-{at:03}{task}</Id></Target><TargetHealth><State>healthy</State></TargetHealth></member>"
