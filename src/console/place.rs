@@ -6,8 +6,12 @@
 //! read in one place is shown under the name of another. Operations stay bound to the place where they were
 //! approved: their news comes from there, and what they want done goes there ([`Effect::Of`]).
 
+mod sign_in;
+
 use std::collections::BTreeMap;
 
+pub use self::sign_in::sign_in;
+pub(super) use self::sign_in::{credentials, refused, signed_in};
 use super::action::Action;
 use super::beside::{self, Errand, Neighbour};
 use super::dialogs::choose::{self, Choice};
@@ -15,13 +19,12 @@ use super::effect::Effect;
 use super::model::Model;
 use super::msg::{Msg, Notice};
 use super::remote::{Ask as _, Remote};
-use super::screens::{Answer, Body, Screen, States, doctor, fleet, insights, logs, remotes};
+use super::screens::{Body, Screen, States, fleet, logs};
 use super::table::Row;
-use super::{operations, poll, update};
+use super::{operations, update};
 use crate::core::destination::{Cluster, Destination, Profile, Target};
 use crate::core::error::{CloudError, Refusal};
 use crate::core::identity::Context;
-use crate::core::operation::protocol::News;
 use crate::core::operation::{Event, Operation, Phase};
 use crate::core::text::count;
 
@@ -422,81 +425,6 @@ pub(super) fn of_operation(model: &Model, id: &str, effects: Vec<Effect>) -> Vec
         return effects;
     }
     effects.into_iter().map(|effect| bound_to(place, effect)).collect()
-}
-
-/// Takes from an operation's news whether the credentials are still accepted.
-pub(super) fn refused(model: &mut Model, id: &str, event: &Event) {
-    let Event::Step { news: News::Failed(error) | News::Unread(error), .. } = event else { return };
-    if error.signed_out() && model.place.of_operation(id) == model.place.shown {
-        model.place.signed_out = Some(error.clone());
-    }
-}
-
-/// Takes from an answer whether the credentials are still accepted.
-pub(super) fn credentials(model: &mut Model, answer: &Answer) {
-    match answer {
-        // Read from files.
-        Answer::Profiles(_) => {}
-        Answer::Fleet(Ok(fleet)) => {
-            let why = fleet.ages.values().find_map(|ages| ages.service.error.clone().filter(CloudError::signed_out));
-            model.place.signed_out = why;
-        }
-        other => match other.error() {
-            Some(error) if error.signed_out() => model.place.signed_out = Some(error.clone()),
-            Some(_) => {}
-            None => model.place.signed_out = None,
-        },
-    }
-}
-
-/// Signs in again: the terminal is lent to the program that does it.
-pub fn sign_in(model: &mut Model) -> Vec<Effect> {
-    if model.busy() {
-        return model.refuse("an operation is under way with these credentials; it pauses by itself if they expire");
-    }
-    match model.context.renewal() {
-        Some(command) => {
-            // Nothing is read until it is known whose credentials they are then.
-            model.place.signing_in = true;
-            let stopped = [insights::cancel(model), doctor::stop(model)].into_iter().flatten();
-            stopped.chain([Effect::SignIn(command)]).collect()
-        }
-        None if model.context.emulated() => model.refuse("nobody signs in for an emulator"),
-        None => {
-            let profile = model.context.profile.as_deref().map(|name| format!(" of profile {name}"));
-            let profile = profile.unwrap_or_default();
-            model.refuse(format!("the credentials{profile} are of a kind that nobody signs in for; renew them where they come from, then press r"))
-        }
-    }
-}
-
-/// Takes that somebody has signed in again, or why not. What was being read meanwhile will not come.
-pub(super) fn signed_in(model: &mut Model, result: Result<Renewed, String>) -> Vec<Effect> {
-    model.place.signing_in = false;
-    remotes(model).into_iter().for_each(|remote| remote.abandon());
-    match result {
-        Ok(Renewed::Same) => {
-            model.place.signed_out = None;
-            model.notify(Notice::Good("signed in; reading goes on".into()));
-            // The role may be another one.
-            model.identity.reset();
-            beside::signed_in(model);
-            let mut effects = poll::refresh(model);
-            effects.extend(logs::again(model));
-            effects
-        }
-        // What is on the screen is of the account before.
-        Ok(Renewed::Elsewhere) => {
-            beside::signed_in_elsewhere(model);
-            let here = Destination::here(&model.context);
-            enter(model, here)
-        }
-        Err(why) => {
-            let mut effects = model.refuse(format!("not signed in: {why}"));
-            effects.extend(logs::again(model));
-            effects
-        }
-    }
 }
 
 /// The answer of a read that needs a chosen cluster, for which none is chosen.

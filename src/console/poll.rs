@@ -6,7 +6,7 @@ use super::dialogs::choose::Choice;
 use super::effect::Effect;
 use super::model::Model;
 use super::remote::Ask as _;
-use super::screens::{Fetch, fleet, remotes};
+use super::screens::{Fetch, fleet, remotes, with_pauses};
 
 /// Begins every read that is due for the screen shown. Asked for once, at the end of each step.
 pub(super) fn due(model: &mut Model) -> Vec<Effect> {
@@ -61,10 +61,10 @@ fn wanted(model: &mut Model) -> Vec<Fetch> {
     wanted
 }
 
-/// Reads everything that the screen shows again, now. What is being read already is not read twice.
+/// Reads everything that the screen shows again, as soon as may be. What is being read already is not read twice.
 pub fn refresh(model: &mut Model) -> Vec<Effect> {
     model.screens.fleet.anew |= model.screens.fleet.remote.idle();
-    remotes(model).into_iter().for_each(|remote| remote.hasten());
+    with_pauses(model).into_iter().for_each(|(remote, seconds)| remote.refresh(seconds));
     beside::refresh(model);
     Vec::new()
 }

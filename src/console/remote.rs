@@ -147,6 +147,10 @@ pub trait Ask {
     /// Makes it due at once, unless it is being read already.
     fn hasten(&mut self);
 
+    /// The operator wants to see it anew: makes it due so many seconds after it was read last, so that a key that is held
+    /// does not read it without a pause.
+    fn refresh(&mut self, seconds: i64);
+
     /// The answer that is awaited will not come, or does not count.
     fn abandon(&mut self);
 
@@ -173,6 +177,11 @@ impl<T> Ask for Remote<T> {
 
     fn hasten(&mut self) {
         self.due = Timestamp::UNIX_EPOCH;
+    }
+
+    fn refresh(&mut self, seconds: i64) {
+        let again = self.began.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(self.began);
+        self.due = self.due.min(again);
     }
 
     fn abandon(&mut self) {
@@ -239,6 +248,22 @@ mod tests {
         assert!(!remote.is_due(at(1)));
         assert!(remote.resolve(generation, Ok(2), at(2), 5));
         assert!(!remote.is_due(at(2)) && remote.is_due(at(5)), "5 s after it began");
+    }
+
+    #[test]
+    fn a_key_that_is_held_reads_it_with_a_pause() {
+        let mut remote = Remote::default();
+        let (mut reads, mut now) = (0, at(0));
+        while now < at(20) {
+            remote.refresh(4);
+            if remote.is_due(now) {
+                let generation = remote.begin(now);
+                assert!(remote.resolve(generation, Ok(1), now, 60));
+                reads += 1;
+            }
+            now = now.checked_add(SignedDuration::from_millis(100)).expect("a time");
+        }
+        assert_eq!(reads, 5, "one in 4 s, where a minute was to pass");
     }
 
     #[test]

@@ -142,6 +142,11 @@ impl Table {
         self.selected = Some(key.to_owned());
     }
 
+    /// Key of the row that was selected, where all rows are shown; which one is selected else follows from the rows.
+    pub fn selected_of_all(&self) -> Option<&str> {
+        self.selected.as_deref().filter(|_| self.filter.is_empty() && !self.faults_only)
+    }
+
     /// Whether a row was selected.
     pub fn touched(&self) -> bool {
         self.selected.is_some()

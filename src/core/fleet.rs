@@ -12,6 +12,7 @@ pub use self::attention::Attention;
 pub use self::balancer::{Balancer, Counted, Served, TargetGroup};
 pub use self::service_deployment::ServiceDeployment;
 pub use self::shape::Shape;
+pub use self::shortfall::Shortfall;
 pub use self::word::{
     Controller, DeploymentStatus, Health, Rollout, Scheduling, ServiceDeploymentStatus, ServiceStatus, StopCode,
     Strategy, TargetState, TaskStatus,
@@ -26,6 +27,7 @@ mod attention;
 mod balancer;
 mod service_deployment;
 mod shape;
+mod shortfall;
 mod word;
 
 /// Everything the Fleet screen shows, read in one refresh.
@@ -166,6 +168,9 @@ pub struct Server {
     pub bounds: Read<Option<Bounds>>,
     /// Whether failed deployments roll back by themselves.
     pub circuit_breaker: bool,
+    /// Since when tasks are missing of which none is pending; `None` where none is, or nobody knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shortfall: Option<Shortfall>,
 }
 
 impl Server {
@@ -208,6 +213,11 @@ impl Server {
         let under_way = |one: &Deployment| one.rollout == Rollout::InProgress;
         let sets = self.shape.task_sets() && self.live().any(under_way);
         self.pending > 0 || sets || self.primary().is_some_and(under_way)
+    }
+
+    /// Whether tasks are missing, and none is pending.
+    pub fn short(&self) -> bool {
+        self.running < self.wanted() && self.pending == 0
     }
 
     /// Whether it is on its way to another state.

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::finding::tasks_fail;
 pub use super::finding::{Cause, Finding, Gravity, Id, Layer, Remedy, findings};
+use super::finding::{tasks_awaited, tasks_fail};
 use super::fleet::{Server, ServiceStatus};
 use crate::core::meaning::Meaning;
 
@@ -74,7 +74,7 @@ pub fn verdict_by(server: &Server, found: &[Finding], now: Timestamp) -> Verdict
         return Verdict::Stopped;
     }
     if server.running == 0 || server.dark() {
-        let starts = server.starting() || server.joining();
+        let starts = server.starting() || server.joining() || tasks_awaited(server, now);
         return if starts && !tasks_fail(server, now) { Verdict::Changing } else { Verdict::Down };
     }
     if found.iter().any(|finding| finding.gravity == Gravity::Fault) {

@@ -11,6 +11,8 @@ use std::collections::VecDeque;
 pub enum Urgency {
     /// An operation, a plan or a command waits for it.
     Operation,
+    /// The operator is at it.
+    Selected,
     /// It is on the screen.
     Seen,
     Rest,
@@ -80,7 +82,8 @@ pub struct Lane {
     rate: f64,
     tokens: f64,
     at: u64,
-    queues: [VecDeque<u64>; 3],
+    /// By urgency.
+    queues: [VecDeque<u64>; 4],
     tickets: u64,
     turns: u64,
     sent: VecDeque<u64>,
@@ -98,7 +101,7 @@ impl Lane {
             rate: limits.rate,
             tokens: limits.burst,
             at: 0,
-            queues: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
+            queues: Default::default(),
             tickets: 0,
             turns: 0,
             sent: VecDeque::new(),
@@ -207,7 +210,7 @@ mod tests {
     const LIMITS: Limits = Limits { burst: 20.0, rate: 5.0 };
 
     fn urgency(number: u8) -> Urgency {
-        [Urgency::Operation, Urgency::Seen, Urgency::Rest][usize::from(number % 3)]
+        [Urgency::Operation, Urgency::Selected, Urgency::Seen, Urgency::Rest][usize::from(number % 4)]
     }
 
     /// Takes whatever can be taken now, and says whose calls were made.
@@ -223,7 +226,7 @@ mod tests {
         /// Whatever comes when, is refused or gives up: no second has more calls than the burst and the rate allow.
         #[test]
         fn no_call_goes_beyond_the_budget(
-            steps in prop::collection::vec((0_u64..400, 0_u8..4, 0_u8..3, 0_u8..20), 1..300),
+            steps in prop::collection::vec((0_u64..400, 0_u8..4, 0_u8..4, 0_u8..20), 1..300),
         ) {
             let (mut lane, mut waiting, mut now) = (Lane::new(LIMITS, true), Vec::new(), 0);
             let mut sent: Vec<u64> = Vec::new();
@@ -267,12 +270,13 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_goes_before_what_is_seen_and_that_before_the_rest() {
+    fn an_operation_goes_before_what_is_selected_that_before_what_is_seen_and_that_before_the_rest() {
+        use Urgency::{Operation, Rest, Seen, Selected};
         let mut lane = Lane::new(Limits { burst: 3.0, rate: 1.0 }, true);
         let mut waiting: Vec<Ticket> =
-            [Urgency::Rest, Urgency::Seen, Urgency::Operation].into_iter().map(|urgency| lane.join(urgency)).collect();
+            [Rest, Seen, Selected, Operation].into_iter().map(|urgency| lane.join(urgency)).collect();
         let served: Vec<Urgency> = serve(&mut lane, &mut waiting, 0).iter().map(|ticket| ticket.urgency).collect();
-        assert_eq!(served, [Urgency::Operation, Urgency::Seen, Urgency::Rest]);
+        assert_eq!(served, [Operation, Selected, Seen], "and the rest waits");
     }
 
     #[test]

@@ -129,17 +129,36 @@ def with_words_of_ecs(resolve):
 class Unhurried:
     """The clock of its ECS, which inspects every container twice, ten times a second, to see whether it has ended.
 
-    With some containers that keeps a quarter of a core busy, its own and the engine's, while nothing happens. Once a
-    second is soon enough for a task that ends by itself; one that is stopped is not waited for like this.
+    With some containers that keeps a quarter of a core busy, its own and the engine's, while nothing happens. Each two
+    seconds is soon enough for a task that ends by itself; one that is stopped is not waited for like this.
     """
 
     WATCH = 0.1
+    SECONDS = 2
 
     def __getattr__(self, name):
         return getattr(time, name)
 
     def sleep(self, seconds):
-        time.sleep(1 if seconds == self.WATCH else seconds)
+        time.sleep(self.SECONDS if seconds == self.WATCH else seconds)
+
+
+def now_and_then(look):
+    """Its ECS inspects the containers of tasks also whenever somebody lists or describes them, which a console does all the
+    time. Those that were inspected a moment ago are not inspected again."""
+    looked = {}  # Task -> when it was looked at last.
+
+    def call(task, *rest, **named):
+        arn, now = task.get("taskArn"), time.monotonic()
+        if now - looked.get(arn, 0.0) < Unhurried.SECONDS * 0.75:
+            return None
+        looked[arn] = now
+        result = look(task, *rest, **named)
+        if task.get("lastStatus") == "STOPPED":
+            looked.pop(arn, None)
+        return result
+
+    return call
 
 
 class InTurn:
@@ -272,6 +291,7 @@ def main():
     ecs._update_service = with_numbers(ecs._update_service)
     ecs._ACTION_MAP["StopTask"] = with_replacement(ecs._ACTION_MAP["StopTask"])
     ecs.time = Unhurried()
+    ecs._maybe_mark_stopped = now_and_then(ecs._maybe_mark_stopped)
     alb.random = InTurn()
     ecs._resolve_container_secrets = with_words_of_ecs(ecs._resolve_container_secrets)
     without_registry(ImageCollection)

@@ -18,8 +18,9 @@ use crate::core::requests::{By, Lately, Period, Requests, Sender, Watched};
 pub const LATELY: SignedDuration = SignedDuration::from_millis(305_000);
 /// Windows end so long before now: a task's lines are on their way to CloudWatch for some seconds.
 const ON_THEIR_WAY: SignedDuration = SignedDuration::from_secs(4);
-/// How long one read of windows may take: the log of a server that is flooded is long.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long one read of windows may take: forty logs take 16 seconds at half of AWS's rate, and that of a server that is
+/// flooded is long.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The requests of a window of the log, and the parts of it that could not be read.
 pub struct Counted {
@@ -78,7 +79,7 @@ async fn add(
 /// Reads the requests of the last minutes again and again, each line once: what was read before is kept.
 ///
 /// Why it exists: a server that ECS calls well may refuse everybody, and only its log says so. When to use it: where
-/// nobody follows the log. It shares the budget of those who do. Cheap to clone; clones share what was read.
+/// nobody follows the log. It takes half of the budget of those who do, at most. Cheap to clone; clones share what was read.
 #[derive(Clone)]
 pub struct Watch {
     budget: Budget,
@@ -88,7 +89,7 @@ pub struct Watch {
 impl Watch {
     /// Nothing was read yet.
     pub fn new(budget: Budget) -> Self {
-        Self { budget, lately: Arc::default() }
+        Self { budget: budget.half(), lately: Arc::default() }
     }
 
     /// Reads on, from where each server was read before, and returns all that is known. What could not be read is in

@@ -35,7 +35,7 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
     let state = match check {
         Check::Steady { cluster, service, promise } => {
             let server = server(session, cluster, service).await?;
-            let state = server.map_or_else(|missing| missing, |server| steady(&server, promise));
+            let state = server.map_or_else(|missing| missing, |server| steady(&server, promise, session.now()));
             let since = promise.made.as_ref().and_then(|made| made.at);
             stopped_by_hand(session, state, cluster, service, since).await
         }

@@ -277,6 +277,7 @@ fn a_creation_that_failed_is_explained_by_the_tasks_of_the_service_that_is_gone(
 #[case::waits_no_longer_than_it_must(Account::well(), &["--wait", "1h"], 0)]
 #[case::looks_at_least_once(Account::well(), &["--wait", "0s"], 0)]
 #[case::waits_in_vain(Account::broken(), &["--wait", "1s"], 1)]
+#[case::waits_in_vain_while_callers_are_refused(Account { refused: 9, ..Account::well() }, &["--wait", "1s"], 1)]
 fn status_tells_by_its_code(#[case] account: Account, #[case] flags: &[&str], #[case] code: i32) {
     let (found, out, err) = run(&account, &[&["status"], flags].concat());
     assert_eq!(found, code, "{out}{err}");
@@ -286,6 +287,19 @@ fn status_tells_by_its_code(#[case] account: Account, #[case] flags: &[&str], #[
 fn a_wait_says_what_it_waits_for() {
     let (_, _, err) = run(&Account::broken(), &["status", "--wait", "1s"]);
     assert!(err.contains("time is down (image-missing): 0/1 running"), "{err}");
+}
+
+/// ECS calls it well at once, and its log says that it refuses a client.
+#[test]
+fn a_wait_judges_as_a_look_does() {
+    let account = || Account { refused: 9, ..Account::well() };
+    let (_, looked) = document(&account(), &["status"]);
+    let (_, waited) = document(&account(), &["status", "--wait", "1s"]);
+    let told = |all: &Value| (all["servers"][0]["verdict"].clone(), all["servers"][0]["findings"][0]["id"].clone());
+    assert_eq!(told(&looked), (json!("degraded"), json!("token-audience")), "{looked:#}");
+    assert_eq!(told(&waited), told(&looked));
+    let (_, _, err) = run(&account(), &["status", "--wait", "1s"]);
+    assert!(err.contains("time is degraded (token-audience): 1/1 running"), "{err}");
 }
 
 #[test]

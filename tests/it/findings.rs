@@ -8,8 +8,8 @@ use crate::support::{logs, stacks};
 use quarterdeck::core::environment::Environment;
 use quarterdeck::core::finding::{self, Cause, Finding, Gravity, Id, Layer, Remedy, findings};
 use quarterdeck::core::fleet::{
-    Bounds, Controller, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, StopCode, TargetState,
-    Task, TaskStatus,
+    Bounds, Controller, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, Shortfall, StopCode,
+    TargetState, Task, TaskStatus,
 };
 use quarterdeck::core::health::{Verdict, verdict};
 use quarterdeck::core::requests::{Requests, Why};
@@ -67,6 +67,55 @@ fn event(words: &str) -> Server {
         .insert(0, ServiceEvent { at: at(-9_000), message: "(service time) has reached a steady state.".into() });
     server.events.insert(0, ServiceEvent { at: at(-60), message: words.into() });
     server
+}
+
+/// Two of four run, and none is pending; known to be so since so many seconds.
+fn short(since: Option<(i64, bool)>, change: impl FnOnce(&mut Server)) -> Server {
+    let mut server = Server { desired: 4, ..well() };
+    server.shortfall = since.map(|(ago, seen)| Shortfall { since: at(-ago), seen });
+    change(&mut server);
+    server
+}
+
+/// ECS shows a raised count at once, and starts the tasks some seconds later.
+#[rstest]
+#[case::just_raised(short(Some((5, true)), |_| ()), Gravity::Note, Verdict::Changing, "2 of 4 tasks running, none pending")]
+#[case::by_what_ecs_shows(short(Some((25, false)), |_| ()), Gravity::Note, Verdict::Changing, "2 of 4 tasks running, none pending")]
+#[case::it_stays(short(Some((30, true)), |_| ()), Gravity::Fault, Verdict::Degraded, "2 of 4 tasks running, none pending for 30s")]
+#[case::it_stays_for_long(short(Some((200, true)), |_| ()), Gravity::Fault, Verdict::Degraded, "2 of 4 tasks running, none pending for 3m20s")]
+#[case::nothing_has_changed_for_long(short(Some((600, false)), |_| ()), Gravity::Fault, Verdict::Degraded, "2 of 4 tasks running, none pending")]
+#[case::nobody_knows(short(None, |_| ()), Gravity::Fault, Verdict::Degraded, "2 of 4 tasks running, none pending")]
+#[case::from_zero(short(Some((5, true)), |server| (server.running, server.desired) = (0, 2)), Gravity::Note, Verdict::Changing, "0 of 2 tasks running, none pending")]
+#[case::from_zero_and_it_stays(short(Some((31, true)), |server| (server.running, server.desired) = (0, 2)), Gravity::Fault, Verdict::Down, "0 of 2 tasks running, none pending for 31s")]
+fn tasks_that_are_not_pending_yet_are_missing_only_if_it_stays(
+    #[case] server: Server,
+    #[case] gravity: Gravity,
+    #[case] is: Verdict,
+    #[case] fact: &str,
+) {
+    let all = findings(&server, at(0));
+    let missing = all.iter().find(|finding| finding.id == Id::TasksMissing).unwrap();
+    assert_eq!((missing.gravity, verdict(&server, at(0)), missing.fact.as_str()), (gravity, is, fact));
+    assert_eq!(Cause::of(&all).is_some(), gravity == Gravity::Fault);
+}
+
+/// Where ECS says that it cannot, or tasks stop by themselves, waiting does not help.
+#[test]
+fn tasks_that_cannot_start_are_missing_at_once() {
+    let words = "(service time) was unable to place a task because no container instance met all of its requirements.";
+    let cannot = short(Some((5, true)), |server| {
+        server.events.insert(0, ServiceEvent { at: at(-3), message: words.into() });
+    });
+    let stop = short(Some((5, true)), |server| {
+        for index in 0..4 {
+            tasks(server).push(stopped(index, StopCode::TaskFailedToStart, "CannotPullContainerError: not found"));
+        }
+    });
+    for server in [cannot, stop] {
+        let all = findings(&server, at(0));
+        let missing = all.iter().find(|finding| finding.id == Id::TasksMissing).unwrap();
+        assert_eq!((missing.gravity, verdict(&server, at(0))), (Gravity::Fault, Verdict::Degraded), "{all:?}");
+    }
 }
 
 /// A deployment of revision 8 that is under way beside that of revision 7, which serves.

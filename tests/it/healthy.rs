@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::gameday::{ask, causes, multi};
 use crate::support::world::{Setup, World as Aws};
 use crate::support::{Console, World, at, fixtures, operators};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use quarterdeck::console::screens::fleet;
 use quarterdeck::core::finding::{Gravity, Subject};
 use quarterdeck::core::fleet::Fleet;
@@ -83,7 +83,11 @@ fn happens(aws: &Aws, look: i64) {
             (time.revision, time.registered) = (2, 2);
             state.deploy_service("time");
         }
-        20 => state.services.get_mut("weather").unwrap().desired = 4,
+        // Half a minute until the first of the new tasks is pending.
+        20 => {
+            let weather = state.services.get_mut("weather").unwrap();
+            (weather.desired, weather.raised) = (4, Some((at(look * STEP), SignedDuration::from_secs(25))));
+        }
         32 => state.services.get_mut("weather").unwrap().desired = 2,
         44 => state.retire("time"),
         _ => {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::big::{Account, CLUSTER, Setup, name, task_id};
 use crate::support::cloud::block_on;
-use crate::support::{Console, World, fixtures, operators, pty};
+use crate::support::{Console, World, at, fixtures, operators, pty};
 use proptest::prelude::*;
 use quarterdeck::aws::{Access, AwsCloud, Timeouts, connect_with};
 use quarterdeck::cloud::{ErrorKind, Services};
@@ -15,7 +15,7 @@ use quarterdeck::console::msg::Msg;
 use quarterdeck::console::screens::fleet::Level;
 use quarterdeck::console::screens::{Answer, Fetch};
 use quarterdeck::core::error::CloudError;
-use quarterdeck::core::fleet::{Attention, Fleet};
+use quarterdeck::core::fleet::{Age, Ages, Attention, Fleet};
 use quarterdeck::core::identity::Context;
 use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::run::audit::Audit;
@@ -201,6 +201,74 @@ async fn what_is_opened_while_a_long_list_is_read_does_not_wait_for_it() {
     let fleet = cloud.fleet_in_turn(CLUSTER, &attention(0..20), &told).await.unwrap();
     assert!(*early.lock().unwrap(), "{:?}", account.counts());
     assert!(fleet.servers.iter().all(|server| server.known_tasks().len() == 4), "and the list comes, too");
+}
+
+/// A round of target groups takes seconds, eight at a time: what is selected meanwhile does not wait for its end.
+#[tokio::test]
+async fn the_targets_of_what_is_selected_are_the_next_that_are_read() {
+    let account = Account::start(Setup { latency: Duration::from_millis(300), ..Setup::of(100) }).await;
+    let cloud = cloud(&account).await;
+    let selected = Mutex::new(None);
+    let told = |_| {
+        let read = account.targets_told().len();
+        if read > 0 {
+            selected.lock().unwrap().get_or_insert_with(|| {
+                cloud.look(&Attention { selected: Some(name(99)), ..attention(0..20) });
+                read
+            });
+        }
+    };
+    cloud.fleet_in_turn(CLUSTER, &attention(0..20), &told).await.unwrap();
+    let selected = selected.into_inner().unwrap().unwrap();
+    let order = account.targets_told();
+    let at = order.iter().position(|service| *service == 99).unwrap();
+    assert!(at - selected <= 18, "after {} others, of which sixteen may have been under way: {order:?}", at - selected);
+    assert_eq!(order.iter().filter(|service| **service == 99).count(), 1, "it is read once");
+}
+
+/// Sixty servers, all parts of which were read so many seconds after the start.
+fn known_since(second: i64) -> Fleet {
+    let servers: Vec<_> = (0..60).map(|at| fixtures::server(&name(at), 2)).collect();
+    let age = Age { at: Some(at(second)), error: None };
+    let ages = Ages { service: age.clone(), tasks: age.clone(), targets: Some(age.clone()), bounds: age };
+    let ages = servers.iter().map(|server| (server.name.clone(), ages.clone())).collect();
+    Fleet { servers, ages, ..Fleet::default() }
+}
+
+#[rstest]
+#[case::old(0, true)]
+#[case::young(9, false)]
+fn a_server_that_is_selected_is_read_at_once_where_it_is_old(#[case] since: i64, #[case] begins: bool) {
+    let mut console = Console::with(World { fleet: known_since(since), ..fixtures::world() });
+    console.model.viewport.rows = 10;
+    console.tick(10);
+    console.tick(11);
+    console.answers = false;
+    let read = |effects: Vec<Effect>| {
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::Fetch(Fetch::Fleet(attention), _) => Some(attention.selected),
+            _ => None,
+        })
+    };
+    assert_eq!(read(console.keys("j")), begins.then(|| Some(name(1))), "the next read is due in three seconds");
+    assert_eq!(read(console.keys("j")), None, "nothing is begun on top of it");
+}
+
+#[test]
+fn a_server_that_is_selected_while_the_fleet_is_read_is_looked_at_at_once() {
+    let mut console = Console::with(World { fleet: known_since(0), ..fixtures::world() });
+    console.model.viewport.rows = 10;
+    console.answers = false;
+    console.tick(10);
+    let looked = |effects: Vec<Effect>| {
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::Look(attention) => Some((attention.selected, attention.seen.len())),
+            _ => None,
+        })
+    };
+    assert_eq!(looked(console.keys("j")), Some((Some(name(1)), 10)), "in the same second");
+    assert_eq!(looked(console.keys("j")), Some((Some(name(2)), 10)));
+    assert_eq!(looked(console.tick(10)), None, "it is told once");
 }
 
 #[test]

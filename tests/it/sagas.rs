@@ -196,7 +196,7 @@ async fn a_full_deployment_that_ecs_still_watches_is_baking() {
     for _ in 0..10 {
         world.tick();
         let server = time(&desk).await;
-        told.push((server.rollout(), format!("{:?}", steady(&server, &Promise::default()))));
+        told.push((server.rollout(), format!("{:?}", steady(&server, &Promise::default(), jiff::Timestamp::now()))));
     }
     assert!(told.iter().any(|(word, note)| word == "baking" && note.contains("baking: ECS watches")), "{told:#?}");
     assert!(told.last().is_some_and(|(word, note)| word == "completed" && note.starts_with("Holds")), "{told:#?}");
@@ -227,10 +227,10 @@ async fn a_deployment_that_ecs_rolls_back_has_failed_in_its_words(
 async fn one_balancer_without_a_healthy_target_is_not_hidden_by_another() {
     let world = world(kind("two balancers"));
     let desk = Desk::new("alice", &world, 512).await;
-    assert!(matches!(steady(&time(&desk).await, &Promise::default()), CheckState::Holds(_)));
+    assert!(matches!(steady(&time(&desk).await, &Promise::default(), jiff::Timestamp::now()), CheckState::Holds(_)));
     world.state().faults.sick_groups.push("internal".into());
     let server = time(&desk).await;
-    let state = steady(&server, &Promise::default());
+    let state = steady(&server, &Promise::default(), jiff::Timestamp::now());
     assert!(matches!(&state, CheckState::Pending(note) if note.contains("internal 0/2")), "{state:?}");
     assert_eq!(verdict(&server, jiff::Timestamp::now()), Verdict::Degraded);
     assert_eq!(server.target_count(), "0/2 2/2", "the worst comes first");

@@ -4,8 +4,8 @@ use crate::support::at;
 use crate::support::fixtures::{balancer, group, server, targets, task, tasks, unread};
 use quarterdeck::core::error::{CloudError, ErrorKind};
 use quarterdeck::core::fleet::{
-    Balancer, Bounds, Controller, Deployment, DeploymentStatus, Rollout, Server, ServiceEvent, StopCode, Strategy,
-    TargetGroup, TargetState, TaskStatus,
+    Balancer, Bounds, Controller, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, StopCode,
+    Strategy, TargetGroup, TargetState, TaskStatus,
 };
 use quarterdeck::core::operation::CheckState;
 use quarterdeck::core::operation::verify::steady;
@@ -39,8 +39,8 @@ fn other(seconds: i64) -> Server {
 
 #[test]
 fn a_newer_deployment_will_do_and_an_older_one_is_a_read_that_lags() {
-    assert!(matches!(steady(&other(60), &promised()), CheckState::Holds(_)));
-    let state = steady(&other(-60), &promised());
+    assert!(matches!(steady(&other(60), &promised(), at(0)), CheckState::Holds(_)));
+    let state = steady(&other(-60), &promised(), at(0));
     assert!(matches!(&state, CheckState::Pending(note) if note.contains("older")), "{state:?}");
 }
 
@@ -48,7 +48,7 @@ fn a_newer_deployment_will_do_and_an_older_one_is_a_read_that_lags() {
 #[case::another_count(changed(|server| server.desired = 5), "desired count reads 5, not 3")]
 #[case::another_task_definition(changed(|server| server.deployments[0].task_definition = "arn:other:1".into()), "superseded")]
 fn what_a_read_that_lags_would_show_is_doubtful(#[case] server: Server, #[case] part: &str) {
-    let state = steady(&server, &promised());
+    let state = steady(&server, &promised(), at(0));
     assert!(matches!(&state, CheckState::Doubtful(why) if why.contains(part)), "{state:?}");
 }
 
@@ -56,7 +56,7 @@ fn what_a_read_that_lags_would_show_is_doubtful(#[case] server: Server, #[case] 
 #[case::as_it_is(changed(|_| ()), "3/3 running, 3/3 targets healthy")]
 #[case::no_target_group(changed(|server| server.balancers.clear()), "3/3 running, no target group")]
 fn a_steady_service_holds(#[case] server: Server, #[case] note: &str) {
-    assert_eq!(steady(&server, &promised()), CheckState::Holds(note.into()));
+    assert_eq!(steady(&server, &promised(), at(0)), CheckState::Holds(note.into()));
 }
 
 #[rstest]
@@ -68,7 +68,7 @@ fn a_steady_service_holds(#[case] server: Server, #[case] note: &str) {
 #[case::tasks_that_were_not_read(changed(|server| (server.pending, server.tasks) = (1, unread("ecs:ListTasks"))), "tasks not read: ecs:ListTasks: access denied")]
 #[case::the_old_deployment_is_left(changed(|server| server.deployments.push(old())), "3/3 running")]
 fn an_unsteady_service_is_waited_for(#[case] server: Server, #[case] part: &str) {
-    let state = steady(&server, &Promise::default());
+    let state = steady(&server, &Promise::default(), at(0));
     assert!(matches!(&state, CheckState::Pending(note) if note.contains(part)), "{state:?}");
 }
 
@@ -76,13 +76,57 @@ fn an_unsteady_service_is_waited_for(#[case] server: Server, #[case] part: &str)
 #[case::a_rollout_that_failed(changed(|server| server.deployments[0].rollout = Rollout::Failed), "the deployment failed")]
 #[case::tasks_that_only_stop(crashing(true), "3 tasks stopped as soon as they started")]
 fn a_service_that_can_no_longer_become_steady_fails(#[case] server: Server, #[case] part: &str) {
-    let state = steady(&server, &promised());
+    let state = steady(&server, &promised(), at(0));
     assert!(matches!(&state, CheckState::Failed(why) if why.contains(part)), "{state:?}");
+}
+
+/// A task of this deployment that stopped by itself so many seconds ago, after it had run for so long.
+fn crashed(index: u32, ago: i64, ran: i64) -> quarterdeck::core::fleet::Task {
+    let mut task = task("time", 20 + index);
+    (task.last_status, task.stop_code) = (TaskStatus::Stopped, Some(StopCode::EssentialContainerExited));
+    (task.started_at, task.stopped_at) = (Some(at(-ago - ran)), Some(at(-ago)));
+    task
+}
+
+/// An emulator calls it completed, and its targets healthy, as soon as the tasks run.
+#[rstest]
+#[case::that_has_just_started(changed(|server| tasks(server)[1].started_at = Some(at(-4))), "the newest task has run for 4s")]
+#[case::that_fails_its_check(changed(|server| tasks(server)[1].health = Health::Unhealthy), "fails its health check")]
+#[case::beside_one_that_has_just_stopped(changed(|server| tasks(server).push(crashed(0, 20, 3))), "a task has just stopped")]
+fn a_task_that_runs_does_not_prove_that_it_stays(#[case] server: Server, #[case] part: &str) {
+    for server in [&server, &Server { balancers: Vec::new(), ..server.clone() }] {
+        let state = steady(server, &promised(), at(0));
+        assert!(
+            matches!(&state, CheckState::Pending(note) if note.contains("3/3 running") && note.contains(part)),
+            "{state:?}"
+        );
+    }
+    let later = steady(&server, &promised(), at(60));
+    assert_eq!(matches!(later, CheckState::Holds(_)), part != "fails its health check", "{later:?}");
+}
+
+/// Each has stopped three times over, and for a moment all of them run.
+#[test]
+fn tasks_that_stop_again_and_again_fail_also_while_they_run() {
+    let again = |ran: i64| {
+        changed(|server| {
+            tasks(server).iter_mut().for_each(|task| task.started_at = Some(at(-ran)));
+            let stops = (0..9).map(|index| crashed(index, 20 + 10 * i64::from(index), 3));
+            tasks(server).extend(stops.collect::<Vec<_>>());
+        })
+    };
+    let state = steady(&again(5), &promised(), at(0));
+    assert!(
+        matches!(&state, CheckState::Failed(why) if why.contains("9 tasks stopped as soon as they started")),
+        "{state:?}"
+    );
+    let state = steady(&again(40), &promised(), at(0));
+    assert!(matches!(&state, CheckState::Pending(_)), "one that outlives the others may stay: {state:?}");
 }
 
 #[test]
 fn stopped_tasks_of_the_previous_deployment_do_not_count() {
-    let state = steady(&crashing(false), &promised());
+    let state = steady(&crashing(false), &promised(), at(0));
     assert!(matches!(&state, CheckState::Pending(_)), "{state:?}");
 }
 
@@ -112,7 +156,7 @@ fn unread_group(name: &str, kind: ErrorKind) -> TargetGroup {
 #[case::unused_targets_serve_nobody(balanced(&[&[group("a", &[TargetState::Unused, TargetState::Unused, TargetState::Unused])]]), Err("0/3"))]
 #[case::a_read_that_failed_may_work_soon(balanced(&[&[unread_group("a", ErrorKind::Throttled)]]), Err("targets not read"))]
 fn each_balancer_is_judged_on_its_own(#[case] server: Server, #[case] expected: Result<&str, &str>) {
-    match (steady(&server, &promised()), expected) {
+    match (steady(&server, &promised(), at(0)), expected) {
         (CheckState::Holds(note), Ok(part)) | (CheckState::Pending(note), Err(part)) => {
             assert!(note.contains(part), "{note}");
         }
@@ -125,7 +169,7 @@ fn each_balancer_is_judged_on_its_own(#[case] server: Server, #[case] expected: 
 #[case::of_a_kind_that_is_not_read(ErrorKind::Unsupported)]
 #[case::the_group_is_gone(ErrorKind::NotFound)]
 fn targets_that_cannot_be_read_prove_nothing(#[case] kind: ErrorKind) {
-    let state = steady(&balanced(&[&[group("a", &ALL)], &[unread_group("b", kind)]]), &promised());
+    let state = steady(&balanced(&[&[group("a", &ALL)], &[unread_group("b", kind)]]), &promised(), at(0));
     assert!(matches!(&state, CheckState::Unproven(note) if note.contains("b targets not read")), "{state:?}");
 }
 
@@ -165,7 +209,7 @@ fn task_sets_are_steady_when_ecs_says_so_of_each(
     #[case] expected: Result<&str, &str>,
 ) {
     let count = Promise { count: Some(Bounds { min: 3, max: 3 }), ..Promise::default() };
-    match (steady(&task_sets(controller, sets), &count), expected) {
+    match (steady(&task_sets(controller, sets), &count, at(0)), expected) {
         (CheckState::Holds(note), Ok(part)) | (CheckState::Pending(note), Err(part)) => {
             assert!(note.contains(part), "{note}");
         }
@@ -175,7 +219,7 @@ fn task_sets_are_steady_when_ecs_says_so_of_each(
 
 #[test]
 fn a_service_that_should_have_a_task_set_and_has_none_is_not_steady() {
-    let state = steady(&task_sets(Controller::External, &[]), &Promise::default());
+    let state = steady(&task_sets(Controller::External, &[]), &Promise::default(), at(0));
     assert!(matches!(&state, CheckState::Doubtful(why) if why.contains("no task set")), "{state:?}");
 }
 
@@ -188,7 +232,7 @@ fn the_targets_of_a_task_set_are_judged_with_it(#[case] states: &[TargetState], 
     let mut server = task_sets(Controller::CodeDeploy, &[("PRIMARY", 3, 3, Rollout::Completed)]);
     server.balancers =
         vec![Balancer { task_sets: vec!["ecs-svc/PRIMARY".into()], ..balancer([group("blue", states)]) }];
-    assert_eq!(matches!(steady(&server, &Promise::default()), CheckState::Holds(_)), holds);
+    assert_eq!(matches!(steady(&server, &Promise::default(), at(0)), CheckState::Holds(_)), holds);
 }
 
 /// What is read just after a write may show the deployment before, and that one may have failed.
@@ -200,7 +244,7 @@ fn a_failure_of_the_deployment_before_is_not_ours(#[case] change: fn(&mut Server
     made.made = made
         .made
         .map(|made| Made { id: "ecs-svc/9".into(), at: made.at.map(|at| at + jiff::SignedDuration::from_secs(9)) });
-    let state = steady(&changed(change), &made);
+    let state = steady(&changed(change), &made, at(0));
     assert!(matches!(&state, CheckState::Pending(note) if note.contains("older than ecs-svc/9")), "{state:?}");
 }
 
@@ -211,7 +255,7 @@ fn a_rollback_of_ecs_is_no_newer_deployment(#[case] reason: &str, #[case] event:
     let mut server = other(60);
     server.deployments[0].rollout_reason = reason.into();
     server.events.splice(0..0, event.map(|message| ServiceEvent { at: at(0), message: message.into() }));
-    let state = steady(&server, &promised());
+    let state = steady(&server, &promised(), at(0));
     let said = if reason.is_empty() { event.unwrap_or_default() } else { reason };
     assert_eq!(state, CheckState::Failed(format!("rolled back: {said}")));
 }
@@ -220,7 +264,7 @@ fn a_rollback_of_ecs_is_no_newer_deployment(#[case] reason: &str, #[case] event:
 fn what_is_superseded_is_told_in_the_words_of_ecs() {
     let mut server = changed(|server| server.deployments[0].task_definition = "arn:other:1".into());
     server.deployments[0].rollout_reason = "ECS deployment ecs-svc/1 completed.".into();
-    let state = steady(&server, &promised());
+    let state = steady(&server, &promised(), at(0));
     assert!(
         matches!(&state, CheckState::Doubtful(why) if why.ends_with("ECS says: ECS deployment ecs-svc/1 completed.")),
         "{state:?}"
@@ -229,7 +273,7 @@ fn what_is_superseded_is_told_in_the_words_of_ecs() {
 
 #[test]
 fn a_service_without_a_deployment_is_a_read_that_lags_at_first() {
-    let state = steady(&changed(|server| server.deployments.clear()), &promised());
+    let state = steady(&changed(|server| server.deployments.clear()), &promised(), at(0));
     assert!(matches!(state, CheckState::Doubtful(_)), "{state:?}");
 }
 
@@ -249,7 +293,7 @@ fn a_full_deployment_under_way_may_be_baking(#[case] change: fn(&mut Server), #[
         server.deployments[0].rollout = Rollout::InProgress;
         change(server);
     });
-    let state = steady(&server, &promised());
+    let state = steady(&server, &promised(), at(0));
     assert!(matches!(&state, CheckState::Pending(note) if note.contains("baking") == bakes), "{state:?}");
     assert_eq!(server.rollout() == "baking", bakes);
 }
@@ -259,7 +303,7 @@ fn a_full_deployment_under_way_may_be_baking(#[case] change: fn(&mut Server), #[
 fn spot_tasks_that_were_taken_away_are_no_crashes() {
     let mut server = crashing(true);
     tasks(&mut server).iter_mut().for_each(|task| task.stop_code = Some(StopCode::SpotInterruption));
-    assert!(matches!(steady(&server, &promised()), CheckState::Pending(_)));
+    assert!(matches!(steady(&server, &promised(), at(0)), CheckState::Pending(_)));
 }
 
 fn old() -> Deployment {

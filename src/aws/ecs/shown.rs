@@ -8,8 +8,8 @@ use crate::aws::elb::Balancers;
 use crate::aws::log_configuration;
 use crate::core::destination::Cluster;
 use crate::core::fleet::{
-    Container, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, Shape, Task, TaskDefinition,
-    not_yet,
+    Container, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, Shape, Shortfall, Task,
+    TaskDefinition, not_yet,
 };
 
 /// An active cluster; `None` of one that is deleted, which ECS shows for some time.
@@ -36,7 +36,7 @@ pub(in crate::aws) fn service(found: &sdk::Service) -> Service {
     });
     // A service with task sets may have no task definition of its own, or one that is not in force any more.
     let of_set = deployments.first().filter(|_| shape.task_sets()).map(|set| set.task_definition.clone());
-    Service {
+    let mut service = Service {
         balancers: Balancers::of(found, &shape, &deployments),
         server: Server {
             name: text(found.service_name()),
@@ -54,8 +54,21 @@ pub(in crate::aws) fn service(found: &sdk::Service) -> Service {
             circuit_breaker: breaker.is_some_and(|breaker| breaker.enable() && breaker.rollback()),
             deployments,
             shape,
+            shortfall: None,
         },
-    }
+    };
+    service.server.shortfall = service.server.short().then(|| last_change(found)).flatten();
+    service
+}
+
+/// The last change that ECS shows: of a deployment or a task set, whose `updatedAt` is "when the service deployment was
+/// last updated" (API reference, Deployment), or an event.
+fn last_change(found: &sdk::Service) -> Option<Shortfall> {
+    let deployments = found.deployments().iter().flat_map(|one| [one.created_at(), one.updated_at()]);
+    let sets = found.task_sets().iter().flat_map(|set| [set.created_at(), set.updated_at()]);
+    let events = found.events().iter().map(|event| event.created_at());
+    let since = deployments.chain(sets).chain(events).filter_map(time).max()?;
+    Some(Shortfall { since, seen: false })
 }
 
 /// What kind of service it is. What is not said has the value that ECS gives it.

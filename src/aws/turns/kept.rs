@@ -49,6 +49,11 @@ impl<T> Kept<T> {
         self.value.as_ref().map(|(_, at)| *at)
     }
 
+    /// When it was tried to read it last, well or not.
+    pub(super) fn tried_at(&self) -> Option<Instant> {
+        self.read_at().max(self.error.as_ref().map(|(_, at)| *at))
+    }
+
     /// What stands for it: for some time the last good value also where the newest attempt failed by chance.
     pub(super) fn shown(&self) -> Option<Result<&T, &CloudError>> {
         match (&self.value, &self.error) {

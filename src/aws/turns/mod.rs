@@ -17,7 +17,7 @@ use futures::{StreamExt, join, stream};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use self::state::{ANEW, SEEN, State, share};
+use self::state::{ANEW, CHANGING, SEEN, State, TASKS, share};
 use super::AwsCloud;
 use super::fleet::{by_service, newest_first, or_none};
 use super::pacer::{Api, with};
@@ -82,7 +82,7 @@ impl AwsCloud {
             if state.cluster != cluster {
                 *state = State { cluster: cluster.to_owned(), ..State::default() };
             }
-            state.pictured = None;
+            state.begin();
         }
         self.turns.look(attention);
         let turn = Turn { cloud: self, cluster, anew: attention.anew, begins: true, told };
@@ -166,16 +166,16 @@ impl Turn<'_> {
                 if whole && !new && !described.swap(true, Ordering::AcqRel) {
                     more.notify_one();
                 }
-                // Where there was no time for all, the rest is due.
-                let pause = if new || began.elapsed() >= ROUND { began } else { began + SEEN };
+                // Where there was no time for all, the rest is due. Else what is seen becomes old at a time of its own.
+                let pause = if new || began.elapsed() >= ROUND { began } else { began + CHANGING };
                 tokio::select! {
                     on = goes_on(&over, &mut looked, pause) => if !on { return },
                     () = page.notified() => {}
                 }
             }
         };
-        let (listed, (), (), ()) =
-            join!(Box::pin(list), Box::pin(rounds), Box::pin(beside), Box::pin(self.alone(&over)));
+        let ahead = async { join!(self.alone(&over), self.selected(&over)) };
+        let (listed, (), (), _) = join!(Box::pin(list), Box::pin(rounds), Box::pin(beside), Box::pin(ahead));
         listed?;
         self.state().nothing_but_failures().map_or(Ok(()), Err)
     }
@@ -185,10 +185,37 @@ impl Turn<'_> {
         let mut looked = self.cloud.turns.attention.subscribe();
         loop {
             self.tasks_alone().await;
+            if !goes_on(over, &mut looked, Instant::now() + TASKS).await {
+                return;
+            }
+        }
+    }
+
+    /// Reads the targets of the server that the operator is at as soon as they are old, until all else is read: where
+    /// somebody goes to another one, they do not wait for those that were due before.
+    async fn selected(&self, over: &watch::Sender<bool>) {
+        let mut looked = self.cloud.turns.attention.subscribe();
+        let (mut turn, later) = (self, Turn { anew: false, ..*self });
+        loop {
+            let (found, attention) = (Instant::now(), turn.attention());
+            let due = if attention.targets { self.state().due_selected(&attention) } else { Vec::new() };
+            stream::iter(due).for_each(|arn| self.target_group(Urgency::Selected, arn, found)).await;
+            turn = &later;
             if !goes_on(over, &mut looked, Instant::now() + SEEN).await {
                 return;
             }
         }
+    }
+
+    /// Reads a target group that was due when it was found to be.
+    async fn target_group(&self, urgency: Urgency, arn: String, found: Instant) {
+        if !self.state().ask_targets(&arn, found) {
+            return;
+        }
+        let group = self.cloud.within("elasticloadbalancing:DescribeTargetHealth", self.cloud.target_group(&arn));
+        let group = with(urgency, group).await;
+        self.state().keep_targets(arn, group);
+        self.tell();
     }
 
     /// What is looked at by now.
@@ -263,16 +290,9 @@ impl Turn<'_> {
     async fn targets(&self) {
         let (room, attention) = (self.cloud.pacer.room(Api::Balancers, ROUND), self.attention());
         let due = if attention.targets { self.state().due_targets(&attention, room) } else { Vec::new() };
-        let read = within_round(due).map(|(urgency, arn)| async move {
-            let group = self.cloud.within("elasticloadbalancing:DescribeTargetHealth", self.cloud.target_group(&arn));
-            let group = with(urgency, group).await;
-            (arn, group)
-        });
-        let mut coming = std::pin::pin!(read.buffer_unordered(2 * TOGETHER));
-        while let Some((arn, group)) = coming.next().await {
-            self.state().targets.entry(arn).or_default().keep(group);
-            self.tell();
-        }
+        let found = Instant::now();
+        let read = within_round(due).map(|(urgency, arn)| self.target_group(urgency, arn, found));
+        read.buffer_unordered(2 * TOGETHER).collect::<()>().await;
     }
 
     async fn definitions(&self) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::kept::{Kept, rests, time};
@@ -10,17 +11,23 @@ use crate::aws::convert::text;
 use crate::aws::ecs::{Described, SERVICES_AT_ONCE, Service, last_part};
 use crate::aws::fleet::{or_none, other_definitions, sorted};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::fleet::{Age, Ages, Attention, Bounds, Fleet, Server, Target, Task, Unreadable, not_yet};
+use crate::core::fleet::{Age, Ages, Attention, Bounds, Fleet, Server, Shortfall, Target, Task, Unreadable, not_yet};
 use crate::core::logs::ContainerLog;
 use crate::core::pace::Urgency;
 use crate::core::unread::Read;
 
 /// After so long what is seen is read again.
 pub(super) const SEEN: Duration = Duration::from_millis(3_000);
+/// The same for what ECS says of it, so that with the pause between two turns nothing on the screen becomes older than 5 s.
+const SEEN_SERVICE: Duration = Duration::from_millis(2_600);
 /// The same for what changes.
-const CHANGING: Duration = Duration::from_millis(800);
+pub(super) const CHANGING: Duration = Duration::from_millis(800);
+/// The same at the beginning of a turn, while something changes: the next turn comes soon.
+const BEGINS_SOON: Duration = Duration::from_secs(2);
+/// After so long the tasks of one server are read again, so that with the calls that it takes they are at most 5 s old.
+pub(super) const TASKS: Duration = Duration::from_millis(3_600);
 /// After so long the rest is read again, so that with the pause between two turns nothing becomes older than 30 s.
-const REST: Duration = Duration::from_secs(22);
+const REST: Duration = Duration::from_secs(24);
 /// After a key that asks for it, or after an operation, what is older than this is read again.
 pub(super) const ANEW: Duration = Duration::from_millis(800);
 /// Target groups that are seen are read no more often than one in this time, so that each of sixteen is at most 5 s old,
@@ -28,8 +35,10 @@ pub(super) const ANEW: Duration = Duration::from_millis(800);
 /// ("Request throttling for the Elastic Load Balancing API"), of which half is ours; what ECS says of a service comes ten
 /// at a time, so it is fresh, and where it changes, its targets are read at once.
 const GROUP_SEEN: Duration = Duration::from_millis(300);
+/// The same while one changes, which is read each second: it takes its part from the others.
+const GROUP_SEEN_CHANGING: Duration = Duration::from_millis(450);
 /// The same for the rest.
-const GROUP: Duration = Duration::from_millis(600);
+const GROUP: Duration = Duration::from_millis(850);
 /// The age of target groups that are seen, while there are others that were never read.
 const FILLING: Duration = Duration::from_secs(20);
 /// Rows that a screen has, about.
@@ -46,12 +55,21 @@ pub(super) struct Seen {
 /// A target group that a service names.
 struct Group {
     arn: String,
+    /// Whether the operator is at its service.
+    selected: bool,
     /// Whether its service is on the screen.
     near: bool,
     /// Whether its service changes, or has changed since it was read.
     urgent: bool,
     /// When it was read last.
     at: Option<Instant>,
+}
+
+impl Group {
+    /// How old it may become while the operator is at its service.
+    fn selected_age(&self, attention: &Attention) -> Duration {
+        if self.urgent || attention.anew { CHANGING } else { SEEN }
+    }
 }
 
 /// What is known of one cluster.
@@ -70,6 +88,8 @@ pub(super) struct State {
     pub(super) bounds: Kept<BTreeMap<String, Bounds>>,
     /// By the ARN of the target group.
     pub(super) targets: HashMap<String, Kept<Vec<Target>>>,
+    /// The target groups that are being read.
+    pub(super) asked: HashSet<String>,
     /// Task definitions that could not be read.
     pub(super) unread_definitions: HashMap<String, (CloudError, Instant)>,
     /// When the last picture was made.
@@ -82,13 +102,24 @@ pub(super) fn share(calls: usize, of_one: Duration) -> Duration {
 }
 
 impl State {
-    fn keep_service(&mut self, asked: &[String], service: Service) {
+    /// A turn begins. What one that was broken off was reading, nobody reads any more.
+    pub(super) fn begin(&mut self) {
+        self.pictured = None;
+        self.asked.clear();
+    }
+
+    fn keep_service(&mut self, asked: &[String], mut service: Service) {
         let name = &service.server.name;
         let arn = asked.iter().find(|arn| **arn == service.server.arn || last_part(arn) == name);
         let arn = arn.cloned().unwrap_or_else(|| service.server.arn.clone());
         let kept = self.services.entry(arn).or_default();
         let same = kept.value.as_ref().filter(|(before, _)| alike(&before.service.server, &service.server));
         let changed = same.map_or_else(Instant::now, |(before, _)| before.changed);
+        if service.server.short() {
+            let before = kept.value.as_ref().map(|(seen, _)| &seen.service.server);
+            let before = before.map(|server| (server.short(), server.shortfall));
+            service.server.shortfall = Shortfall::remembered(before, service.server.shortfall, Timestamp::now());
+        }
         kept.keep(Ok(Seen { service, changed }));
     }
 
@@ -134,6 +165,9 @@ impl State {
         let rest = share(arns.len().div_ceil(SERVICES_AT_ONCE), Duration::from_millis(600));
         let first = self.first(attention);
         let sees = |name: &str| attention.sees(name) || first.contains(name);
+        let known = self.services.values().filter_map(|kept| kept.value.as_ref());
+        let changing = known.map(|(seen, _)| &seen.service.server).any(Server::moving);
+        let at_first = if changing { BEGINS_SOON } else { CHANGING };
         let mut urgent = Vec::new();
         let mut others: Vec<(Option<Instant>, bool, &String)> = Vec::new();
         for arn in arns {
@@ -143,9 +177,9 @@ impl State {
                 Some((seen, _)) if seen.service.server.moving() => CHANGING,
                 Some((seen, _)) if sees(&seen.service.server.name) => {
                     if begins {
-                        CHANGING
+                        at_first
                     } else {
-                        SEEN
+                        SEEN_SERVICE
                     }
                 }
                 _ => rest,
@@ -166,33 +200,61 @@ impl State {
         chunks.map(|(at, chunk)| (if at < first { Urgency::Seen } else { Urgency::Rest }, chunk)).collect()
     }
 
-    /// The target groups that are due, as many as there is room for, shared as [`for_rest`] has it.
+    /// The target groups of the server that the operator is at, as far as they are due.
+    pub(super) fn due_selected(&self, attention: &Attention) -> Vec<String> {
+        let groups = self.groups(attention).into_iter().filter(|group| group.selected);
+        let due = groups.filter(|group| self.targets_due(group, group.selected_age(attention)));
+        due.map(|group| group.arn).collect()
+    }
+
+    fn targets_due(&self, group: &Group, age: Duration) -> bool {
+        self.targets.get(&group.arn).is_none_or(|known| known.due(age))
+    }
+
+    /// Whether a target group is to be read now: nobody is reading it, and it was not read since this time, when it was
+    /// found to be due. It is marked as being read then, until [`keep_targets`](Self::keep_targets).
+    pub(super) fn ask_targets(&mut self, arn: &str, found: Instant) -> bool {
+        let since = self.targets.get(arn).and_then(Kept::tried_at).is_some_and(|at| at > found);
+        !since && self.asked.insert(arn.to_owned())
+    }
+
+    pub(super) fn keep_targets(&mut self, arn: String, read: CloudResult<Vec<Target>>) {
+        self.asked.remove(&arn);
+        self.targets.entry(arn).or_default().keep(read);
+    }
+
+    /// The target groups that are due, as many as there is room for, shared as [`for_rest`] has it: those of the server
+    /// that the operator is at before all others.
     pub(super) fn due_targets(&self, attention: &Attention, room: usize) -> Vec<(Urgency, String)> {
         let groups = self.groups(attention);
         let (seen, unseen): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(|group| group.near);
         // Before what is seen is read again, each was read once.
         let filling = unseen.iter().any(|group| !self.targets.contains_key(&group.arn));
+        let of_one = if groups.iter().any(|group| group.urgent) { GROUP_SEEN_CHANGING } else { GROUP_SEEN };
         let often = |groups: &[&Group], of_one: Duration, least| of_one.saturating_mul(groups.len() as u32).max(least);
-        let seen_age = often(&seen, GROUP_SEEN, if filling { FILLING } else { SEEN });
+        let seen_age = often(&seen, of_one, if filling { FILLING } else { SEEN });
         let unseen_age = often(&unseen, GROUP, REST);
         let due = |group: &&Group| {
             let age = match group.near {
+                _ if group.selected => group.selected_age(attention),
                 _ if group.urgent => CHANGING,
                 true if attention.anew => ANEW,
                 true => seen_age,
                 false => unseen_age,
             };
-            self.targets.get(&group.arn).is_none_or(|known| known.due(age))
+            self.targets_due(group, age)
         };
         let (mut first, mut rest): (Vec<&Group>, Vec<&Group>) =
             groups.iter().filter(due).partition(|group| group.near || group.urgent);
         // Those that were never read, then the oldest.
-        first.sort_by(|a, b| (!a.urgent, a.at, &a.arn).cmp(&(!b.urgent, b.at, &b.arn)));
+        let order = |group: &Group| (!group.selected, !group.urgent, group.at);
+        first.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.arn.cmp(&b.arn)));
         rest.sort_by(|a, b| (a.at, &a.arn).cmp(&(b.at, &b.arn)));
         let unread = first.iter().filter(|group| group.at.is_none()).count();
         let waited = rest.first().map(|group| group.at) < first.first().map(|group| group.at);
         let for_rest = for_rest(room, (first.len(), unread), (rest.len(), waited));
-        let first = first.into_iter().take(room - for_rest).map(|group| (Urgency::Seen, group.arn.clone()));
+        let urgency = |group: &Group| if group.selected { Urgency::Selected } else { Urgency::Seen };
+        let first = first.into_iter().take(room - for_rest).map(|group| (urgency(group), group.arn.clone()));
         let rest = rest.into_iter().take(for_rest).map(|group| (Urgency::Rest, group.arn.clone()));
         let mut once = HashSet::new();
         first.chain(rest).filter(|(_, arn)| once.insert(arn.clone())).collect()
@@ -214,12 +276,13 @@ impl State {
         let seen = self.services.values().filter_map(|kept| kept.value.as_ref());
         let groups = seen.flat_map(|(seen, _)| {
             let server = &seen.service.server;
+            let selected = attention.at() == Some(&server.name);
             let near = attention.sees(&server.name) || first.contains(server.name.as_str());
             seen.service.balancers.arns().into_iter().map(move |arn| {
                 let at = self.targets.get(&arn).and_then(Kept::read_at);
                 // What ECS shows to have changed has probably changed there, too.
                 let outrun = at.is_some_and(|at| at < seen.changed);
-                Group { arn, near, urgent: server.moving() || outrun, at }
+                Group { arn, selected, near, urgent: server.moving() || outrun, at }
             })
         });
         groups.collect()
@@ -278,7 +341,7 @@ impl State {
         let opened = attention.opened.clone().into_iter();
         let moving = self.services.values().filter_map(|kept| kept.value.as_ref());
         let moving = moving.map(|(seen, _)| &seen.service.server).filter(|server| server.moving());
-        let old = |name: &String| self.tasks_of.get(name).is_none_or(|(_, at)| at.elapsed() >= SEEN);
+        let old = |name: &String| self.tasks_of.get(name).is_none_or(|(_, at)| at.elapsed() >= TASKS);
         let alone = opened.chain(moving.map(|server| server.name.clone())).filter(old).take(ALONE);
         alone.collect()
     }
@@ -485,7 +548,64 @@ mod tests {
 
     #[test]
     fn the_rest_is_read_in_turn() {
-        assert_eq!(due(100, 40, 0, 35_500), (40, 0));
-        assert_eq!(due(100, 40, 0, 36_000), (40, 60), "one in 600 ms");
+        assert_eq!(due(100, 40, 0, 50_500), (40, 0));
+        assert_eq!(due(100, 40, 0, 51_000), (40, 60), "one in 850 ms");
+    }
+
+    /// Forty on the screen, read five seconds ago.
+    fn selecting(server: Option<usize>) -> Vec<(Urgency, String)> {
+        let (state, attention) = read_ago(100, 40, 0, Duration::from_secs(5));
+        let selected = server.map(|server| format!("server-{server:03}"));
+        state.due_targets(&Attention { selected, ..attention }, 1_000)
+    }
+
+    #[test]
+    fn targets_of_what_is_selected_are_read_before_those_of_others_on_the_screen() {
+        assert_eq!(selecting(None), [], "forty are read each twelve seconds");
+        assert_eq!(selecting(Some(30)), [(Urgency::Selected, "arn:group-030".to_owned())]);
+        let (state, attention) = read_ago(100, 40, 0, Duration::from_secs(13));
+        let selected = Attention { selected: Some("server-030".into()), ..attention };
+        let due = state.due_targets(&selected, 10);
+        assert_eq!(due[0], (Urgency::Selected, "arn:group-030".to_owned()), "where all are due");
+        assert_eq!(state.due_selected(&selected), ["arn:group-030"]);
+    }
+
+    /// What is remembered of a service whose count is raised from 1, by what ECS shows one after another: desired, running
+    /// and pending tasks.
+    fn shortfall(shown: &[(i32, i32, i32)]) -> Option<Shortfall> {
+        let mut state = State::default();
+        for (desired, running, pending) in shown {
+            let found = sdk::Service::builder().service_arn("a").service_name("a").status("ACTIVE");
+            let found = found.desired_count(*desired).running_count(*running).pending_count(*pending);
+            state.keep_service(&["a".to_owned()], service(&found.build()));
+        }
+        state.services["a"].value.as_ref().and_then(|(seen, _)| seen.service.server.shortfall)
+    }
+
+    #[test]
+    fn that_tasks_are_missing_is_remembered_from_when_it_was_first_seen() {
+        let before = Timestamp::now();
+        assert_eq!(shortfall(&[(1, 1, 0)]), None);
+        assert_eq!(
+            shortfall(&[(3, 1, 0)]),
+            None,
+            "when it was first looked at it was so, and ECS does not say since when"
+        );
+        let raised = shortfall(&[(1, 1, 0), (3, 1, 0)]).unwrap();
+        assert!(raised.seen && raised.since >= before);
+        assert!(shortfall(&[(1, 1, 0), (3, 1, 0), (3, 1, 0), (4, 1, 0)]).unwrap().seen);
+        assert_eq!(shortfall(&[(1, 1, 0), (3, 1, 0), (3, 1, 2)]), None, "they are pending");
+    }
+
+    #[test]
+    fn a_target_group_is_asked_for_once_at_a_time() {
+        let (mut state, _) = read_ago(2, 2, 0, Duration::from_secs(5));
+        let (found, arn) = (Instant::now(), "arn:group-001".to_owned());
+        assert!(state.ask_targets(&arn, found) && !state.ask_targets(&arn, found), "it is on its way");
+        state.keep_targets(arn.clone(), Ok(Vec::new()));
+        assert!(!state.ask_targets(&arn, found), "it was read since it was found to be due");
+        assert!(state.ask_targets(&arn, Instant::now()));
+        state.begin();
+        assert!(state.ask_targets(&arn, Instant::now()), "a turn that was broken off reads nothing any more");
     }
 }

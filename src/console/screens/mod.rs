@@ -255,7 +255,7 @@ impl Screen {
 }
 
 macro_rules! reads {
-    ($($(#[$doc:meta])* $read:ident $(($of:ty))? -> $value:ty: $($remote:ident).+, every $pace:expr;)*) => {
+    ($($(#[$doc:meta])* $read:ident $(($of:ty))? -> $value:ty: $($remote:ident).+, every $pace:expr $(, anew after $pause:expr)?;)*) => {
         /// Something that can be fetched from AWS.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Fetch { $($(#[$doc])* $read $(($of))?,)* }
@@ -299,7 +299,14 @@ macro_rules! reads {
         pub(super) fn remotes(model: &mut Model) -> Vec<&mut dyn Ask> {
             vec![$(&mut model.$($remote).+),*]
         }
+
+        /// The same, each with the seconds before it is read again where the operator asks for it.
+        pub(super) fn with_pauses(model: &mut Model) -> Vec<(&mut dyn Ask, i64)> {
+            vec![$((&mut model.$($remote).+, reads!(@ $($pause)?))),*]
+        }
     };
+    (@) => { AT_ONCE };
+    (@ $pause:expr) => { $pause };
 }
 
 reads! {
@@ -310,11 +317,11 @@ reads! {
     /// The operations that are announced on the cluster, of this console and of others.
     Announced -> Vec<Announced>: screens.fleet.announced, every |_| SLOW;
     /// Figures of the last hour of these servers, and the alarms.
-    Measured(Vec<String>) -> Measured: screens.fleet.metrics, every |_| metrics::EVERY;
+    Measured(Vec<String>) -> Measured: screens.fleet.metrics, every |_| metrics::EVERY, anew after fleet::PATIENCE;
     /// The requests of the last minutes of these servers, where the log is not followed.
-    Traffic(Watched) -> Box<Lately>: screens.fleet.traffic, every fleet::watching;
+    Traffic(Watched) -> Box<Lately>: screens.fleet.traffic, every fleet::watching, anew after fleet::WATCHING;
     /// All stacks of the environment.
-    Stacks -> Vec<Stack>: screens.stack.remote, every stack::pace;
+    Stacks -> Vec<Stack>: screens.stack.remote, every stack::pace, anew after LONG;
     /// Resources and events of one stack.
     StackDetail(StackRef) -> StackDetail: screens.stack.detail, every stack::pace;
     /// The events of stacks, and the operations of this machine.
@@ -334,9 +341,13 @@ reads! {
 impl Fetch {
     /// The fleet, before it is known what of it is looked at.
     pub(super) const ANY_FLEET: Self =
-        Self::Fleet(Attention { seen: Vec::new(), opened: None, targets: false, anew: false });
+        Self::Fleet(Attention { seen: Vec::new(), selected: None, opened: None, targets: false, anew: false });
 }
 
+/// Seconds between two reads where the operator asks for another one.
+const AT_ONCE: i64 = 1;
+/// The same of a list that may take many calls.
+const LONG: i64 = 6;
 /// Seconds between two reads of what changes slowly.
 const SLOW: i64 = 10;
 /// Seconds between two reads of health.

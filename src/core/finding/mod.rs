@@ -85,13 +85,13 @@ pub const RECENT: SignedDuration = SignedDuration::from_mins(15);
 pub fn findings(server: &Server, now: Timestamp) -> Vec<Finding> {
     let mut all = Vec::new();
     all.extend(service::leaving(server));
-    all.extend(service::capacity(server));
+    all.extend(service::capacity(server, now));
     all.extend(service::events(server));
     all.extend(service::rollout(server, now));
     all.extend(service::bounds(server));
     all.extend(service::zones(server));
     all.extend(service::safety(server));
-    all.extend(targets::balancers(server));
+    all.extend(targets::balancers(server, now));
     all.extend(targets::sick(server, now));
     all.extend(stops::stops(server, now));
     all.extend(stops::health_checks(server));
@@ -161,6 +161,11 @@ pub fn tasks_fail(server: &Server, now: Timestamp) -> bool {
         service::start_failures(server),
     ];
     of_tasks.iter().flatten().any(|finding| finding.gravity == Gravity::Fault)
+}
+
+/// Whether tasks are missing that will be started, as far as is known.
+pub fn tasks_awaited(server: &Server, now: Timestamp) -> bool {
+    service::awaited(server, now)
 }
 
 /// Whether a deployment is under way, or was just given up, that an older one was to make place for: going back

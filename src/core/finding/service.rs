@@ -28,7 +28,16 @@ pub(super) fn bounds(server: &Server) -> Option<Finding> {
     })
 }
 
-pub(super) fn capacity(server: &Server) -> Option<Finding> {
+/// For so long ECS may not have begun to start a task that is wanted.
+const STARTS: SignedDuration = SignedDuration::from_secs(30);
+
+/// Whether tasks are missing that ECS will start, as far as is known: it is not long since it began, and none fails.
+pub(super) fn awaited(server: &Server, now: Timestamp) -> bool {
+    let fresh = server.shortfall.is_some_and(|shortfall| now.duration_since(shortfall.since) < STARTS);
+    server.short() && fresh && !super::tasks_fail(server, now)
+}
+
+pub(super) fn capacity(server: &Server, now: Timestamp) -> Option<Finding> {
     let (running, desired, wanted) = (server.running, server.desired, server.wanted());
     if server.shape.task_sets() && desired > 0 && server.live().next().is_none() {
         let fact = format!("it has no task set, so none of {} runs", count(desired as usize, "task"));
@@ -40,11 +49,15 @@ pub(super) fn capacity(server: &Server) -> Option<Finding> {
         let evidence = "a DAEMON service runs one task on each container instance";
         return Some(Finding::new(Id::DaemonWithoutInstance, Gravity::Note, fact, evidence));
     }
-    (running < wanted && server.pending == 0).then(|| {
+    server.short().then(|| {
         let last = server.events.first();
         let evidence = last.map_or("ECS has no event about it".to_owned(), |event| event.message.clone());
-        let fact = format!("{running} of {} running, none pending", count(wanted as usize, "task"));
-        let finding = Finding::new(Id::TasksMissing, Gravity::Fault, fact, evidence).at(last.map(|event| event.at));
+        let awaited = awaited(server, now);
+        let seen = server.shortfall.filter(|shortfall| shortfall.seen && !awaited);
+        let long = seen.map(|shortfall| format!(" for {}", age(now, shortfall.since))).unwrap_or_default();
+        let fact = format!("{running} of {} running, none pending{long}", count(wanted as usize, "task"));
+        let gravity = if awaited { Gravity::Note } else { Gravity::Fault };
+        let finding = Finding::new(Id::TasksMissing, gravity, fact, evidence).at(last.map(|event| event.at));
         Finding { count: (wanted - running) as usize, ..finding }
     })
 }

@@ -13,8 +13,8 @@ const YOUNG: SignedDuration = SignedDuration::from_mins(5);
 
 /// Balancers with fewer healthy targets than wanted, where no sick target says why. While tasks start, and while what
 /// is missing has not been judged yet, that is as it should be.
-pub(super) fn balancers(server: &Server) -> Vec<Finding> {
-    let starting = server.starting();
+pub(super) fn balancers(server: &Server, now: Timestamp) -> Vec<Finding> {
+    let starting = server.starting() || super::tasks_awaited(server, now);
     let short = |served: Served<'_>| {
         let (gravity, of) = match served {
             Served::Short(group, of)

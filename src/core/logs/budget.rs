@@ -37,6 +37,11 @@ impl Bucket {
         Self { full: rate, rate, tokens: rate, at: i64::MIN, sent: VecDeque::new(), throttled: 0 }
     }
 
+    /// The calls a second that it was made for.
+    pub fn full(&self) -> f64 {
+        self.full
+    }
+
     /// Takes a call from the budget.
     ///
     /// # Errors

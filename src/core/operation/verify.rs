@@ -1,14 +1,17 @@
 //! Whether what was promised holds, judged from what was read.
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::core::fleet::{
-    Bounds, Controller, Deployment, Rollout, Served, Server, ServiceDeployment, ServiceDeploymentStatus, ServiceEvent,
-    Task,
+    Bounds, Controller, Deployment, Health, Rollout, Served, Server, ServiceDeployment, ServiceDeploymentStatus,
+    ServiceEvent, Task,
 };
 use crate::core::image::Found;
 use crate::core::operation::rescue::By;
 use crate::core::operation::variable::Variables;
 use crate::core::operation::work::{CheckState, Deletion, Made, Promise, Push};
 use crate::core::stack::{Stack, StackDetail, StackEvent, StackStatus};
+use crate::core::text::age;
 use crate::core::unread::Read;
 use crate::core::user::User;
 
@@ -54,9 +57,9 @@ pub fn published(found: &Found, push: &Push) -> (CheckState, Option<String>) {
 
 /// Whether a service is steady: one deployment, completed, all its tasks running, the targets of every load
 /// balancer healthy, and everything that was promised besides. What proves it depends on the kind of service.
-pub fn steady(server: &Server, promise: &Promise) -> CheckState {
+pub fn steady(server: &Server, promise: &Promise, now: Timestamp) -> CheckState {
     if server.shape.task_sets() {
-        return task_sets(server, promise);
+        return task_sets(server, promise, now);
     }
     let Some(primary) = server.primary() else {
         return CheckState::Doubtful(format!("service {} has no deployment (status {})", server.name, server.status));
@@ -81,7 +84,10 @@ pub fn steady(server: &Server, promise: &Promise) -> CheckState {
     let full = !server.moving() && primary.running == wanted;
     let note = format!("{}/{wanted} running, {}", server.running, balanced.note);
     if alone && rolled_out && full && balanced.full {
-        return balanced.holds(note);
+        return match unproven(server, &primary.task_definition, now) {
+            Some(why) => CheckState::Pending(format!("{note}; {why}")),
+            None => balanced.holds(note),
+        };
     }
     if let Some(why) = server.shape.bakes().filter(|_| server.bakes()) {
         return CheckState::Pending(format!("{note}, baking: {why}"));
@@ -92,7 +98,7 @@ pub fn steady(server: &Server, promise: &Promise) -> CheckState {
 
 /// The same where CodeDeploy or somebody else deploys. There are no deployments then, but task sets, each with a
 /// part of the desired count, and ECS says of each whether it is steady.
-fn task_sets(server: &Server, promise: &Promise) -> CheckState {
+fn task_sets(server: &Server, promise: &Promise, now: Timestamp) -> CheckState {
     if let Some(state) = counted(server, promise) {
         return state;
     }
@@ -113,7 +119,10 @@ fn task_sets(server: &Server, promise: &Promise) -> CheckState {
     let note = format!("{}/{wanted} running, {}{}", server.running, balanced.note, and(&sets));
     let full = !server.moving() && server.live().all(|set| steady(set) && follows(set));
     if full && balanced.full {
-        return balanced.holds(note);
+        return match unproven(server, &server.task_definition, now) {
+            Some(why) => CheckState::Pending(format!("{note}; {why}")),
+            None => balanced.holds(note),
+        };
     }
     CheckState::Pending(format!("{note}{}", last_stop(server)))
 }
@@ -227,8 +236,38 @@ fn crash_loop(server: &Server, primary: &Deployment) -> Option<String> {
     let ours = |task: &Task| task.task_definition == primary.task_definition;
     let of_this = |task: &&Task| ours(task) && task.stopped_at.is_some_and(|at| at >= since) && task.crashed();
     let crashes = server.known_tasks().iter().filter(of_this).count();
-    let last = server.latest_stop().filter(|_| crashes >= CRASHES && primary.running == 0)?;
-    Some(format!("{crashes} tasks stopped as soon as they started; the last: {}", last.stop_reason()))
+    let last = server.latest_stop()?;
+    // Between two stops all of them may run for a moment.
+    let outlived = |task: &Task| ours(task) && task.started_at <= last.stopped_at;
+    let again = crashes >= CRASHES * primary.desired.max(1) as usize && !server.live_tasks().any(outlived);
+    (crashes >= CRASHES && (primary.running == 0 || again))
+        .then(|| format!("{crashes} tasks stopped as soon as they started; the last: {}", last.stop_reason()))
+}
+
+/// A task that is younger has not shown yet that it stays.
+const STAYS: SignedDuration = SignedDuration::from_secs(10);
+/// A stop that is not longer ago may not be the last one.
+const LATELY: SignedDuration = SignedDuration::from_secs(30);
+
+/// Why tasks that all run do not prove yet that a deployment works: one has stopped by itself lately, fails the health
+/// check of its container, or has only just started.
+///
+/// ECS completes a deployment when its tasks are healthy (developer guide, "How the Amazon ECS deployment circuit breaker
+/// detects failures"), so on AWS this holds by then. An emulator counts a task as healthy as soon as it runs, and between
+/// two crashes all of them run.
+fn unproven(server: &Server, definition: &str, now: Timestamp) -> Option<String> {
+    let ours = |task: &&Task| task.task_definition == definition;
+    let since = |at: Option<Timestamp>, span: SignedDuration| at.filter(|at| now.duration_since(*at) < span);
+    let stopped = |task: &&Task| task.crashed() && since(task.stopped_at, LATELY).is_some();
+    if let Some(task) = server.known_tasks().iter().filter(ours).find(stopped) {
+        return Some(format!("a task has just stopped: {}", task.stop_reason()));
+    }
+    let unhealthy = |task: &&Task| task.health == Health::Unhealthy;
+    if let Some(task) = server.live_tasks().filter(ours).find(unhealthy) {
+        return Some(format!("task {} fails its health check", task.short_id()));
+    }
+    let young = server.live_tasks().filter(ours).filter_map(|task| since(task.started_at, STAYS)).max()?;
+    Some(format!("the newest task has run for {}", age(now, young)))
 }
 
 fn word(text: &str) -> &str {

@@ -14,7 +14,7 @@ use super::{Exit, Failure, Output, progress};
 use crate::cloud::CloudResult;
 use crate::core::finding::of_server;
 use crate::core::fleet::{Counted, Fleet, Served, Server, Task, Unreadable};
-use crate::core::health::{Cause, Finding, Gravity, Verdict, findings, verdict, verdict_by};
+use crate::core::health::{Cause, Finding, Gravity, Verdict, verdict, verdict_by};
 use crate::core::text::age;
 use crate::core::unread::Read;
 use crate::run::{Session, read};
@@ -50,6 +50,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// Time between two looks while waiting.
 const LOOK: Duration = Duration::from_secs(3);
+/// The same where traffic alone is waited for.
+const LOOK_AT_TRAFFIC: Duration = Duration::from_secs(15);
 
 /// Prints the health of one server, or of all if none is named.
 ///
@@ -61,21 +63,18 @@ pub async fn status(session: &Session, options: &StatusOptions, output: Output) 
 
 /// Finds out what [`status`] prints.
 pub(super) async fn report(session: &Session, options: &StatusOptions) -> Result<Report, Failure> {
-    let waited = match options.wait {
-        Some(limit) => wait(session, options.server.as_deref(), limit).await,
-        None => true,
-    };
     let server = options.server.as_deref();
-    let (fleet, board) = join!(asked(session, server), Board::read(session));
-    let fleet = fleet?;
-    let chosen: Vec<&Server> = match server {
-        Some(name) => vec![find(session, &fleet, name).await?],
-        None => fleet.servers.iter().collect(),
+    let (look, board) = match options.wait {
+        Some(limit) => (wait(session, server, limit).await, Board::read(session).await),
+        None => join!(Look::take(session, server), Board::read(session)),
     };
+    let look = look?;
+    let Look { fleet, traffic, now } = &look;
+    if let Some(name) = server {
+        find(session, fleet, name).await?;
+    }
+    let chosen = look.judged(session, server);
     let unreadable = if server.is_some() { &[] } else { fleet.unreadable.as_slice() };
-    let traffic = Traffic::read(session, &fleet).await;
-    let now = Timestamp::now();
-    let chosen: Vec<Judged<'_>> = chosen.into_iter().map(|one| Judged::of(session, one, &traffic, now)).collect();
     let unread = match (server, chosen.as_slice()) {
         (Some(_), [one]) => [fleet.unread_of(&one.server.name), fleet.unread_of_all()].concat(),
         _ => fleet.unread(),
@@ -87,13 +86,46 @@ pub(super) async fn report(session: &Session, options: &StatusOptions) -> Result
     let judged = options.fail_on.or(options.wait.map(|_| FailOn::Failed));
     let exit = match judged {
         Some(_) if chosen.is_empty() && unreadable.is_empty() => Exit::NotFound,
-        Some(level) if !waited || !unreadable.is_empty() || chosen.iter().any(|one| one.fails(level)) => Exit::Failed,
+        Some(_) if options.wait.is_some() && !all_well(&chosen) => Exit::Failed,
+        Some(level) if !unreadable.is_empty() || chosen.iter().any(|one| one.fails(level)) => Exit::Failed,
         Some(FailOn::Warning) if !unread.is_empty() || !traffic.gaps.is_empty() => Exit::Failed,
         _ => Exit::Done,
     };
-    let text = [vec![text(session, &chosen, unreadable, now)], board.lines(now)].concat().join("\n");
-    let document = document(session, &fleet, &board, &chosen, &traffic, now);
+    let text = [vec![text(session, &chosen, unreadable, *now)], board.lines(*now)].concat().join("\n");
+    let document = document(session, fleet, &board, &chosen, traffic, *now);
     Ok(Report { text, document, warnings, exit })
+}
+
+/// What is judged: the servers, and their traffic at the same time.
+struct Look {
+    fleet: Fleet,
+    traffic: Traffic,
+    now: Timestamp,
+}
+
+impl Look {
+    async fn take(session: &Session, server: Option<&str>) -> CloudResult<Self> {
+        let fleet = asked(session, server).await?;
+        let traffic = Traffic::read(session, &fleet).await;
+        Ok(Self { fleet, traffic, now: Timestamp::now() })
+    }
+
+    /// The server of this name or ARN, or all.
+    fn judged(&self, session: &Session, server: Option<&str>) -> Vec<Judged<'_>> {
+        chosen(&self.fleet, server).into_iter().map(|one| Judged::of(session, one, &self.traffic, self.now)).collect()
+    }
+}
+
+fn chosen<'a>(fleet: &'a Fleet, server: Option<&str>) -> Vec<&'a Server> {
+    match server {
+        Some(name) => fleet.server(name).into_iter().collect(),
+        None => fleet.servers.iter().collect(),
+    }
+}
+
+/// Whether there are servers, and each is healthy or stopped.
+fn all_well(servers: &[Judged<'_>]) -> bool {
+    !servers.is_empty() && servers.iter().all(Judged::well)
 }
 
 /// A server, and what is wrong with it and with its traffic.
@@ -110,6 +142,19 @@ impl<'a> Judged<'a> {
         Self { server, findings, verdict }
     }
 
+    fn well(&self) -> bool {
+        matches!(self.verdict, Verdict::Healthy | Verdict::Stopped)
+    }
+
+    /// What it is waited for, in a line that changes only when something does.
+    fn waited_for(&self) -> String {
+        let Self { server, findings, verdict } = self;
+        let cause = Cause::of(findings).filter(|cause| cause.finding.gravity == Gravity::Fault);
+        let cause = cause.map(|cause| format!(" ({})", cause.finding.id.word())).unwrap_or_default();
+        let (word, targets) = (verdict.word(), server.target_count());
+        format!("{} is {word}{cause}: {}/{} running, targets {targets}", server.name, server.running, server.wanted())
+    }
+
     /// Whether it is not well enough for this level.
     fn fails(&self, level: FailOn) -> bool {
         let failed = matches!(self.verdict, Verdict::Degraded | Verdict::Down);
@@ -118,43 +163,43 @@ impl<'a> Judged<'a> {
     }
 }
 
-/// Looks, once at least, until every server is healthy or stopped, and says what changes. Whether that came about in time. A read
-/// that fails is no end: the next one may not.
-async fn wait(session: &Session, server: Option<&str>, limit: Duration) -> bool {
+/// Looks, once at least, until every server is healthy or stopped, or the time is over, and says what changes; returns what
+/// it saw last, traffic included, so that whoever waits is told what [`status`] would tell. A read that fails is no end:
+/// the next one may not.
+///
+/// The traffic is read where nothing else is waited for: it takes calls of a low quota.
+async fn wait(session: &Session, server: Option<&str>, limit: Duration) -> CloudResult<Look> {
     let mut said = String::new();
     let end = tokio::time::Instant::now() + limit;
     loop {
+        let mut pause = LOOK;
         if let Ok(fleet) = asked(session, server).await {
             let now = Timestamp::now();
-            let ours = |one: &&Server| server.is_none_or(|name| one.name == name || one.arn == name);
-            let chosen: Vec<&Server> = fleet.servers.iter().filter(ours).collect();
             let well = |one: &&Server| matches!(verdict(one, now), Verdict::Healthy | Verdict::Stopped);
             let unreadable = server.is_none() && !fleet.unreadable.is_empty();
-            if !chosen.is_empty() && chosen.iter().all(well) && !unreadable {
-                return true;
+            let running = chosen(&fleet, server).iter().all(well) && !unreadable;
+            let traffic = if running { Traffic::read(session, &fleet).await } else { Traffic::default() };
+            let look = Look { fleet, traffic, now };
+            let judged = look.judged(session, server);
+            if running && all_well(&judged) {
+                return Ok(look);
             }
-            let news = chosen.iter().filter(|one| !well(one)).map(|one| waits_for(one, now));
+            let news = judged.iter().filter(|one| !one.well()).map(Judged::waited_for);
             let news = news.collect::<Vec<_>>().join("; ");
             if !news.is_empty() && news != said {
                 progress(&news);
                 said = news;
             }
+            if running {
+                pause = LOOK_AT_TRAFFIC;
+            }
         }
         let left = end.saturating_duration_since(tokio::time::Instant::now());
         if left.is_zero() {
-            return false;
+            return Look::take(session, server).await;
         }
-        tokio::time::sleep(LOOK.min(left)).await;
+        tokio::time::sleep(pause.min(left)).await;
     }
-}
-
-/// What a server is waited for, in a line that changes only when something does.
-fn waits_for(server: &Server, now: Timestamp) -> String {
-    let all = findings(server, now);
-    let cause = Cause::of(&all).filter(|cause| cause.finding.gravity == Gravity::Fault);
-    let cause = cause.map(|cause| format!(" ({})", cause.finding.id.word())).unwrap_or_default();
-    let (word, targets) = (verdict(server, now).word(), server.target_count());
-    format!("{} is {word}{cause}: {}/{} running, targets {targets}", server.name, server.running, server.wanted())
 }
 
 /// What is asked about is what is read.
@@ -166,13 +211,13 @@ async fn asked(session: &Session, server: Option<&str>) -> CloudResult<Fleet> {
     }
 }
 
-/// The server of this name or ARN.
-async fn find<'a>(session: &Session, fleet: &'a Fleet, name: &str) -> Result<&'a Server, Failure> {
+/// That there is a server of this name or ARN, and that it could be read.
+async fn find(session: &Session, fleet: &Fleet, name: &str) -> Result<(), Failure> {
     if let Some(unreadable) = fleet.unreadable(name) {
         return Err(unreadable.why.clone().into());
     }
     match fleet.server(name) {
-        Some(server) => Ok(server),
+        Some(_) => Ok(()),
         None => Err(read::no_server(session, name).await.into()),
     }
 }

@@ -18,6 +18,8 @@ const EMULATOR_CALLS: f64 = 200.0;
 pub struct Budget {
     begun: Instant,
     bucket: Arc<Mutex<Bucket>>,
+    /// The part of it that whoever has this takes at most.
+    share: Option<Arc<Mutex<Bucket>>>,
 }
 
 impl Default for Budget {
@@ -29,7 +31,15 @@ impl Default for Budget {
 impl Budget {
     /// A budget of this many calls a second.
     pub fn of(calls: f64) -> Self {
-        Self { begun: Instant::now(), bucket: Arc::new(Mutex::new(Bucket::new(calls))) }
+        Self { begun: Instant::now(), bucket: Arc::new(Mutex::new(Bucket::new(calls))), share: None }
+    }
+
+    /// Half of this budget at most, for what is read while nobody waits for it: the rest is for whoever follows a log, and
+    /// for others in the account.
+    #[must_use]
+    pub fn half(&self) -> Self {
+        let half = Bucket::new(self.bucket().full() / 2.0);
+        Self { share: Some(Arc::new(Mutex::new(half))), ..self.clone() }
     }
 
     /// The budget for this endpoint: an emulator has no quota that others need.
@@ -45,12 +55,14 @@ impl Budget {
 
     /// Waits until a call may be made, and takes it from the budget.
     pub(in crate::run) async fn wait(&self) {
-        loop {
-            let now = self.now();
-            let taken = self.bucket().take(now);
-            match taken {
-                Ok(()) => return,
-                Err(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
+        for bucket in self.share.iter().chain([&self.bucket]) {
+            loop {
+                let now = self.now();
+                let taken = lock(bucket).take(now);
+                match taken {
+                    Ok(()) => break,
+                    Err(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
+                }
             }
         }
     }
@@ -62,10 +74,33 @@ impl Budget {
     }
 
     fn bucket(&self) -> MutexGuard<'_, Bucket> {
-        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.bucket)
     }
 
     fn now(&self) -> i64 {
         i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+fn lock(bucket: &Mutex<Bucket>) -> MutexGuard<'_, Bucket> {
+    bucket.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn half_of_a_budget_leaves_the_rest_to_others() {
+        let all = Budget::of(40.0);
+        let half = all.half();
+        let begun = Instant::now();
+        for _ in 0..24 {
+            half.wait().await;
+        }
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_millis(190), "20 that were saved up, then 20 a second: {took:?}");
+        assert_eq!(all.rate().calls, 24, "they are calls of the whole, too");
+        assert!((0..16).all(|_| lock(&all.bucket).take(all.now()).is_ok()), "which has the others left");
     }
 }

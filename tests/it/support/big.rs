@@ -2,7 +2,7 @@
 //! and throttles by token buckets as AWS does.
 #![allow(dead_code, clippy::unwrap_used, reason = "shared with a bench")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -47,15 +47,36 @@ const BUCKETS: &[(&[&str], f64, f64)] = &[
     (&["DescribeTargetHealth", "DescribeTargetGroups", "DescribeLoadBalancers"], 40.0, 10.0),
 ];
 
+/// How often a call came.
+#[derive(Debug, Clone, Default)]
+pub struct Came {
+    pub all: u64,
+    /// In the second with the most.
+    pub busiest: usize,
+    /// Those of the last second.
+    lately: VecDeque<Instant>,
+}
+
+impl Came {
+    fn once_more(&mut self) {
+        self.all += 1;
+        self.lately.push_back(Instant::now());
+        self.lately.retain(|at| at.elapsed() < Duration::from_secs(1));
+        self.busiest = self.busiest.max(self.lately.len());
+    }
+}
+
 #[derive(Default)]
 struct State {
-    counts: BTreeMap<String, u64>,
+    counts: BTreeMap<String, Came>,
     refused: u64,
     under_way: usize,
     peak: usize,
     /// Tokens of each bucket, and when they were counted.
     buckets: Vec<(f64, Instant)>,
     moving: BTreeSet<usize>,
+    /// The services whose targets were told, in order.
+    targets: Vec<usize>,
     /// A call that is always refused.
     refused_call: Option<&'static str>,
     total: u64,
@@ -96,11 +117,21 @@ impl Account {
 
     /// How often each call came.
     pub fn counts(&self) -> BTreeMap<String, u64> {
+        self.came().into_iter().map(|(call, came)| (call, came.all)).collect()
+    }
+
+    /// The same with the busiest second of each.
+    pub fn came(&self) -> BTreeMap<String, Came> {
         self.state().counts.clone()
     }
 
     pub fn calls(&self) -> u64 {
         self.state().total
+    }
+
+    /// The services whose targets were told, in order.
+    pub fn targets_told(&self) -> Vec<usize> {
+        self.state().targets.clone()
     }
 
     /// Calls that were refused because they came too fast.
@@ -155,7 +186,7 @@ impl Account {
     fn arrives(&self, call: &str) -> bool {
         let mut state = self.state();
         state.total += 1;
-        *state.counts.entry(call.to_owned()).or_default() += 1;
+        state.counts.entry(call.to_owned()).or_default().once_more();
         state.under_way += 1;
         state.peak = state.peak.max(state.under_way);
         let unlucky = self.setup.refuses > 0 && state.total.is_multiple_of(self.setup.refuses);
@@ -216,6 +247,8 @@ impl Account {
                         .into(),
                 );
             }
+            // All of the account, of which some are the environment's.
+            "DescribeStacks" if !request.body.contains("StackName=") => return self.stacks(&request.body),
             "DescribeStacks" => {
                 return Reply::Answer(
                     400,
@@ -279,8 +312,32 @@ impl Account {
         json!({ "ScalableTargets": (from..until).map(target).collect::<Vec<_>>(), "NextToken": next })
     }
 
+    /// A page of the stacks, one for each service.
+    fn stacks(&self, body: &str) -> Reply {
+        let from: usize =
+            body.split("NextToken=").nth(1).and_then(|rest| rest.split('&').next()?.parse().ok()).unwrap_or(0);
+        let until = (from + 100).min(self.setup.services);
+        let one = |at: usize| {
+            let of = format!("{CLUSTER}-{}", name(at));
+            format!(
+                "<member><StackName>{of}</StackName><StackId>arn:aws:cloudformation:{PLACE}:stack/{of}/{at}</StackId>\
+                 <CreationTime>2026-11-25T10:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus><Parameters>\
+                 <member><ParameterKey>Environment</ParameterKey><ParameterValue>prod</ParameterValue></member>\
+                 </Parameters></member>"
+            )
+        };
+        let all: String = (from..until).map(one).collect();
+        let next = if until < self.setup.services { format!("<NextToken>{until}</NextToken>") } else { String::new() };
+        let body = format!(
+            "<DescribeStacksResponse><DescribeStacksResult><Stacks>{all}</Stacks>{next}</DescribeStacksResult>\
+             </DescribeStacksResponse>"
+        );
+        Reply::Answer(200, body)
+    }
+
     fn targets(&self, body: &str) -> Reply {
         let at = body.split("svc-").nth(1).and_then(|rest| rest.get(..3)?.parse().ok()).unwrap_or(0);
+        self.state().targets.push(at);
         let one = |task: usize| {
             format!(
                 "<member><Target><Id>i-{at:03}{task}</Id></Target><TargetHealth><State>healthy</State></TargetHealth></member>"

@@ -110,7 +110,7 @@ async fn read(cloud: &dyn Cloud, check: &Check) -> CloudResult<CheckState> {
         }
         Check::Steady { cluster, service, promise } => {
             let fleet = cloud.fleet_of(cluster, std::slice::from_ref(service)).await?;
-            verify::steady(fleet.server(service).expect("the service"), promise)
+            verify::steady(fleet.server(service).expect("the service"), promise, jiff::Timestamp::now())
         }
         _ => CheckState::Holds("not read by tests".into()),
     })

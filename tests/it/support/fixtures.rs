@@ -168,6 +168,7 @@ pub fn server(name: &str, tasks: u32) -> Server {
         balancers: vec![balancer([group(name, &vec![TargetState::Healthy; tasks as usize])])],
         bounds: Read::Known(Some(Bounds { min: 1, max: 6 })),
         circuit_breaker: true,
+        shortfall: None,
     }
 }
 

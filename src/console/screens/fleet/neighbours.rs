@@ -1,6 +1,6 @@
 //! The rows of places beside the one that is shown, and the column that tells them apart.
 
-use super::{COUNTED, SERVERS, counts, row_of, unread_row};
+use super::rows::{COUNTED, SERVERS, counts, row_of, unread_row};
 use crate::console::beside::{self, Neighbour};
 use crate::console::model::Model;
 use crate::console::remote::Remote;

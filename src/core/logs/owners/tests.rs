@@ -65,6 +65,7 @@ fn server(name: &str, id: &str, logs: Vec<ContainerLog>) -> Server {
         shape: Shape::default(),
         bounds: Read::Known(None),
         circuit_breaker: false,
+        shortfall: None,
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Service {
     pub failure: Failure,
     /// Its service deployments, the newest last.
     pub releases: Vec<Release>,
+    /// When its count was raised, and how long ECS takes until it begins to start tasks for that.
+    pub raised: Option<(Timestamp, SignedDuration)>,
 }
 
 /// A service deployment: the way from one revision to the next, and back.
@@ -181,6 +183,9 @@ impl Service {
                 "taskDefinition": definition(&self.name, one.revision), "desiredCount": self.desired,
                 "runningCount": running, "pendingCount": one.tasks.len() - running, "failedTasks": one.failed,
                 "rolloutState": rollout, "rolloutStateReason": one.reason, "createdAt": seconds(one.made) });
+            if let Some((at, _)) = self.raised {
+                told["updatedAt"] = json!(seconds(at));
+            }
             if self.kind.classic.is_some() {
                 // It is not returned behind a Classic Load Balancer (API reference, Deployment).
                 told.as_object_mut().unwrap().remove("rolloutState");
@@ -322,6 +327,7 @@ impl State {
             broken: false,
             failure: Failure::default(),
             releases: Vec::new(),
+            raised: None,
         };
         self.services.insert(name.to_owned(), service);
         self.deploy_service(name);
@@ -390,7 +396,8 @@ impl State {
         let there = |task: &Task| task.running && (task.healthy || service.kind.groups.is_empty());
         let full = primary.tasks.len() >= desired && primary.tasks.iter().all(there);
         primary.tasks.truncate(desired);
-        while primary.tasks.len() < desired {
+        let starts = service.raised.is_none_or(|(at, wait)| self.time() >= at + wait);
+        while starts && primary.tasks.len() < desired {
             let id = format!("{:08x}task{:04}", self.id().wrapping_mul(0x9e37_79b9) & 0xffff_ffff, self.made);
             primary.tasks.push(Task { id, running: false, healthy: false, accepts: accepts.to_vec() });
         }
@@ -467,7 +474,8 @@ impl State {
             let made = made.chain(service.releases.iter_mut().map(|one| &mut one.made));
             let stopped = service.stopped.iter_mut().map(|one| &mut one.at);
             let events = service.events.iter_mut().map(|(at, _)| at);
-            made.chain(stopped).chain(events).for_each(|at| *at += by);
+            let raised = service.raised.iter_mut().map(|(at, _)| at);
+            made.chain(stopped).chain(events).chain(raised).for_each(|at| *at += by);
         }
     }
 

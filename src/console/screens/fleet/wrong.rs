@@ -1,0 +1,101 @@
+//! What is wrong with the servers, and with what they share.
+
+use super::looks::keep_measured;
+use super::{figures, server};
+use crate::console::model::Model;
+use crate::console::screens::requests;
+use crate::core::environment::names;
+use crate::core::finding::{Seen, Subject, in_order, of_alarms, of_gone, of_metrics, of_server, of_stacks};
+use crate::core::fleet::{Fleet, Server};
+use crate::core::health::{Cause, Finding, findings};
+use crate::core::stack::Stack;
+use crate::core::unread::Read;
+
+/// The stacks of the environment whose last change failed. They are read only where something is not well.
+pub fn failed(model: &Model) -> Vec<Seen> {
+    let stacks = model.screens.stack.remote.get().map(Vec::as_slice).unwrap_or_default();
+    let (watched, detail) = (&model.screens.stack.watched, model.screens.stack.detail.get());
+    let seen = |stack: &Stack| {
+        let detail = detail.filter(|_| watched.as_ref() == Some(&stack.id));
+        (stack.clone(), detail.cloned().map(Read::Known))
+    };
+    stacks.iter().filter(|stack| stack.status.failed()).map(seen).collect()
+}
+
+/// What is wrong with a server, as `why` finds it.
+pub fn found(model: &Model, server: &Server, failed: &[Seen]) -> Vec<Finding> {
+    let traffic = traffic(model, server);
+    if failed.is_empty() && traffic.is_empty() {
+        return findings(server, model.now);
+    }
+    let own = names::stack(&model.context.environment, &server.name);
+    let of_it: Vec<Seen> = failed.iter().filter(|(stack, _)| stack.id.name == own).cloned().collect();
+    of_server(server, &of_it, &traffic, model.now)
+}
+
+/// What is wrong with a server's traffic: by its request lines, as far as they are read, by CloudWatch's figures,
+/// and by its alarms.
+fn traffic(model: &Model, server: &Server) -> Vec<Finding> {
+    let mut all = requests::found(model, &server.name);
+    if let Some((figures, _)) = figures(model, &server.name) {
+        all.extend(of_metrics(server, figures, model.now));
+    }
+    all.extend(raised(model, Some(&server.name)));
+    all
+}
+
+/// The alarms that are raised, of a server, or of what all servers share.
+fn raised(model: &Model, server: Option<&str>) -> Vec<Finding> {
+    let environment = model.context.ours();
+    let measured = model.screens.fleet.metrics.get();
+    let alarms = environment.zip(measured).map(|(environment, measured)| measured.alarms_of(environment, server));
+    of_alarms(&alarms.unwrap_or_default())
+}
+
+/// What is wrong with each server, and with the stacks that all share.
+pub fn subjects(model: &Model) -> Vec<Subject<'_>> {
+    let failed = failed(model);
+    let fleet = model.screens.fleet.remote.get();
+    let mut all = Vec::new();
+    for server in fleet.into_iter().flat_map(|fleet| &fleet.servers) {
+        all.push(Subject { server: Some(&server.name), findings: found(model, server, &failed) });
+    }
+    let prefix = names::stack_prefix(&model.context.environment);
+    let mut shared = Vec::new();
+    for stack in model.screens.stack.remote.get().into_iter().flatten() {
+        let part = stack.id.name.strip_prefix(&prefix).unwrap_or(&stack.id.name);
+        let seen: Vec<Seen> = failed.iter().filter(|(one, _)| one.id == stack.id).cloned().collect();
+        if matches!(part, "edge" | "network" | "platform") {
+            shared.extend(of_stacks(&seen));
+        } else if !seen.is_empty() && server(model, part).is_none() {
+            // A service whose creation failed is gone, and its stopped tasks are all that is left to say why.
+            let gone = fleet.map(|fleet| of_gone(part, &fleet.gone, model.now)).unwrap_or_default();
+            let mut findings: Vec<Finding> = gone.into_iter().chain(of_stacks(&seen)).collect();
+            in_order(&mut findings);
+            all.push(Subject { server: Some(part), findings });
+        }
+    }
+    shared.extend(raised(model, None));
+    in_order(&mut shared);
+    all.push(Subject { server: None, findings: shared });
+    all
+}
+
+/// Takes that the fleet was read: whether all is well is found out once, and not at every step.
+pub(in crate::console) fn read(model: &mut Model) {
+    keep_measured(model);
+    let now = model.now;
+    let state = &model.screens.fleet;
+    let measured =
+        |server: &Server| state.measured.get(&server.name).map(|(figures, _)| of_metrics(server, figures, now));
+    let wrong = |server: &Server| {
+        Cause::of(&findings(server, now)).is_some() || measured(server).is_some_and(|found| !found.is_empty())
+    };
+    let raised = !state
+        .metrics
+        .get()
+        .and_then(|one| one.alarms.known())
+        .is_none_or(|all| of_alarms(&all.iter().collect::<Vec<_>>()).is_empty());
+    let unwell = |fleet: &Fleet| fleet.no_cluster || !fleet.gone.is_empty() || fleet.servers.iter().any(wrong);
+    model.screens.fleet.unwell = raised || model.screens.fleet.remote.get().is_some_and(unwell);
+}
