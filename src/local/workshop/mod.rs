@@ -3,26 +3,31 @@
 //!
 //! The engine of the local cloud is another one where that is Podman, with images of its own (`local/engine`).
 
+mod failure;
+mod program;
+mod push;
+mod scratch;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use secrecy::ExposeSecret;
-use serde_json::{Value, json};
-use tokio::process::Command;
+use serde_json::Value;
 
 use super::command::{OutputLine, find, run};
 use super::engine::EngineInfo;
-use super::error::LocalError;
 use super::trial;
 use crate::core::error::{CloudError, CloudResult, ErrorKind};
-use crate::core::image::{EcrImage, LocalImage, Platform, Reference, Source};
-use crate::core::operation::work::Push;
+use crate::core::image::{LocalImage, Platform, Source};
 use crate::core::operation::{Applied, Approved, Call, Facts, ImageCall};
 use crate::core::text::sanitise;
 use crate::core::trial::{Trial, Tried, Way};
 use crate::engine::{Engine, Login};
+use failure::{at, classified, failed};
+pub(super) use program::{Kind, Program};
+use program::{program_at, serves};
+use scratch::Scratch;
 
 /// The engine to use, `docker` or `podman`, where both are there; or the path of its program.
 pub const ENGINE_VARIABLE: &str = "QUARTERDECK_ENGINE";
@@ -48,22 +53,6 @@ pub struct Workshop {
     program: Option<Program>,
     /// Which program's service is asked and where it listens, where it is not the user's own.
     service: Option<(Kind, String)>,
-}
-
-/// Whose program it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Docker,
-    Podman,
-}
-
-/// An engine's program.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Program {
-    pub(super) kind: Kind,
-    pub(super) path: PathBuf,
-    /// The arguments before any others: which service it asks.
-    pub(super) first: Vec<String>,
 }
 
 impl Workshop {
@@ -195,38 +184,6 @@ impl Workshop {
         }
         self.inspect(program, name).await?.ok_or_else(|| no_image(name))
     }
-
-    async fn send(&self, program: &Program, push: &Push, login: &Login) -> CloudResult<()> {
-        let keys = Scratch::new(self.state.as_deref(), PUSH)?;
-        let file = keys.path().join("config.json");
-        let target = target(&push.image, login);
-        match program.kind {
-            Kind::Podman => {
-                keys.write(&file, &auths(&Value::Null, login))?;
-                let (file, target) = (file.display().to_string(), format!("docker://{target}"));
-                let mut args = vec!["push", "--authfile", &file];
-                if login.plain() {
-                    args.push("--tls-verify=false");
-                }
-                args.extend([push.id.as_str(), &target]);
-                self.run(PUSH, program, &args).await
-            }
-            Kind::Docker => {
-                // The client's folder says which engine it asks, too.
-                let own = docker_folder();
-                let config = own.as_ref().and_then(|own| std::fs::read(own.join("config.json")).ok());
-                let config = config.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-                keys.write(&file, &auths(&config, login))?;
-                if let Some(contexts) = own.map(|own| own.join("contexts")).filter(|folder| folder.is_dir()) {
-                    let link = keys.path().join("contexts");
-                    std::os::unix::fs::symlink(contexts, &link).map_err(|error| at(PUSH, &link, &error))?;
-                }
-                self.run(PUSH, program, &["tag", &push.id, &target]).await?;
-                let folder = keys.path().display().to_string();
-                self.run(PUSH, program, &["--config", &folder, "push", &target]).await
-            }
-        }
-    }
 }
 
 #[async_trait]
@@ -275,47 +232,6 @@ impl Engine for Workshop {
     }
 }
 
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Podman => "podman",
-        }
-    }
-}
-
-impl Program {
-    fn new(kind: Kind, path: PathBuf) -> Self {
-        Self { kind, path, first: Vec::new() }
-    }
-
-    pub(super) fn command(&self) -> Command {
-        let mut command = Command::new(&self.path);
-        command.args(&self.first);
-        command
-    }
-
-    fn name(&self) -> &'static str {
-        self.kind.name()
-    }
-}
-
-/// The program at a path, by its name.
-fn program_at(path: PathBuf) -> Program {
-    let podman = path.file_name().is_some_and(|name| name.to_string_lossy().contains("podman"));
-    Program::new(if podman { Kind::Podman } else { Kind::Docker }, path)
-}
-
-/// Whether Docker's engine answers its program. Podman brings a program of this name, too, which is Podman.
-async fn serves(docker: &Path) -> bool {
-    let mut command = Command::new(docker);
-    command.args(["version", "--format", "{{.Server.Version}}"]).kill_on_drop(true).stdin(Stdio::null());
-    let answer = tokio::time::timeout(QUESTION, command.output()).await;
-    let Ok(Ok(answer)) = answer else { return false };
-    let podman = String::from_utf8_lossy(&answer.stderr).contains("podman");
-    answer.status.success() && !podman
-}
-
 fn no_engine(why: &str) -> CloudError {
     CloudError::new(ErrorKind::NotFound, GET, why)
         .with_hint(format!("start Docker, or install Podman; {ENGINE_VARIABLE} chooses where both are there"))
@@ -344,210 +260,11 @@ fn image(described: &Value) -> Option<LocalImage> {
     Some(LocalImage { id: sanitise(&id), platform, size: described["Size"].as_u64().unwrap_or_default() })
 }
 
-/// The name under which an image is pushed: at the registry that the login is for.
-fn target(image: &EcrImage, login: &Login) -> String {
-    let (registry, repository) = (login.registry(), &image.repository);
-    match &image.reference {
-        Reference::Tag(tag) => format!("{registry}/{repository}:{tag}"),
-        Reference::Digest(digest) => format!("{registry}/{repository}@{digest}"),
-    }
-}
-
-/// The text of a file of credentials, with those of a login alone, and what else there was in `config` that says which
-/// engine is asked.
-fn auths(config: &Value, login: &Login) -> String {
-    let auth = json!({ login.registry(): { "auth": login.token().expose_secret() } });
-    let mut all = json!({ "auths": auth });
-    if let Some(context) = config.get("currentContext") {
-        all["currentContext"] = context.clone();
-    }
-    all.to_string()
-}
-
-/// The folder of Docker's client.
-fn docker_folder() -> Option<PathBuf> {
-    let named = std::env::var_os("DOCKER_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
-    named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")))
-}
-
-/// A folder that is closed to others, and gone when it is dropped.
-struct Scratch(PathBuf);
-
-/// What the names of such folders begin with; the id of the process follows.
-const SCRATCH: &str = "image-";
-
-impl Scratch {
-    /// One in `state`, or where this machine keeps what is temporary. What a process that was killed has left is removed.
-    fn new(state: Option<&Path>, call: &'static str) -> CloudResult<Self> {
-        let base = state.map_or_else(std::env::temp_dir, |state| state.join("images"));
-        if state.is_some() {
-            make(&base).map_err(|error| at(call, &base, &error))?;
-            sweep(&base);
-        }
-        let number: u32 = rand::random();
-        let path = base.join(format!("{SCRATCH}{}-{number:08x}", std::process::id()));
-        make(&path).map_err(|error| at(call, &path, &error))?;
-        Ok(Self(path))
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// Writes a file that only this user may read.
-    fn write(&self, path: &Path, text: &str) -> CloudResult<()> {
-        use std::io::Write as _;
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| at(PUSH, path, &error))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // If it cannot be removed now, the next one sweeps it away.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Makes a folder that is closed to others, with those above it.
-fn make(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-/// Removes the folders of processes that are gone. One whose number another process has now stays until that one ends.
-fn sweep(base: &Path) {
-    let Ok(entries) = std::fs::read_dir(base) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let process = name.strip_prefix(SCRATCH).and_then(|rest| rest.split('-').next()?.parse::<i32>().ok());
-        let process = process.and_then(rustix::process::Pid::from_raw);
-        let gone = process.is_some_and(|process| {
-            rustix::process::test_kill_process(process).is_err_and(|error| error == rustix::io::Errno::SRCH)
-        });
-        if gone {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
-fn at(call: &'static str, path: &Path, error: &std::io::Error) -> CloudError {
-    classified(call, &format!("{}: {error}", path.display()))
-}
-
-fn failed(call: &'static str, error: &LocalError) -> CloudError {
-    match error {
-        LocalError::TooSlow { .. } => CloudError::new(ErrorKind::TimedOut, call, sanitise(&error.to_string())),
-        LocalError::Command { what, status, tail, .. } if tail.is_empty() => {
-            CloudError::new(ErrorKind::Invalid, call, format!("{what} failed ({status}) without a word"))
-        }
-        // The last lines say why; those before are what worked.
-        LocalError::Command { tail, .. } => classified(
-            call,
-            &tail[tail.len().saturating_sub(3)..].iter().map(|line| sanitise(line)).collect::<Vec<_>>().join("; "),
-        ),
-        other => classified(call, &sanitise(&other.to_string())),
-    }
-}
-
-/// What kind of failure an engine tells of. Both engines pass on what registries say (OCI distribution specification,
-/// "Error Codes") and what the system says.
-const FAILURES: &[(&[&str], ErrorKind, &str)] = &[
-    (
-        &["no space left on device", "disk quota exceeded"],
-        ErrorKind::Conflict,
-        "there is no space left: make some (`podman system prune`, `docker system prune`), then go on",
-    ),
-    (
-        &["tag is immutable", "tags are immutable", "imagetagalreadyexists", "cannot be overwritten"],
-        ErrorKind::Conflict,
-        "the tag is taken: write the next one into quarterdeck.toml and plan again",
-    ),
-    (
-        &[
-            "denied",
-            "unauthorized",
-            "no basic auth",
-            "not authorized",
-            "authentication required",
-            "403 forbidden",
-            "401 ",
-        ],
-        ErrorKind::Denied,
-        "the registry refuses: `quarterdeck iam-policy publish` prints the rights that this takes",
-    ),
-    (
-        &[
-            "no such host",
-            "connection refused",
-            "i/o timeout",
-            "network is unreachable",
-            "no route to host",
-            "connection reset",
-            "tls handshake timeout",
-            "temporary failure in name resolution",
-            "unexpected eof",
-            "broken pipe",
-            "cannot connect to the docker daemon",
-        ],
-        ErrorKind::Unreachable,
-        "the way to the registry is interrupted: check the network and the proxy; what has arrived is not sent again",
-    ),
-    (
-        &["exec format error"],
-        ErrorKind::Invalid,
-        "this machine cannot run programs of that processor: install an emulator (qemu-user-static), or build elsewhere",
-    ),
-    (
-        &["manifest unknown", "name unknown", "repository does not exist", "not found", "no such image"],
-        ErrorKind::NotFound,
-        "check the name",
-    ),
-];
-
-fn classified(call: &'static str, said: &str) -> CloudError {
-    let lower = said.to_lowercase();
-    let found = FAILURES.iter().find(|(words, ..)| words.iter().any(|word| lower.contains(word)));
-    match found {
-        Some((_, kind, hint)) => CloudError::new(*kind, call, said).with_hint(*hint),
-        None => CloudError::new(ErrorKind::Invalid, call, said),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
     use rstest::rstest;
-    use secrecy::SecretString;
-
-    #[rstest]
-    #[case::podman(
-        "Error: writing blob: initiating layer upload to /v2/a/blobs/uploads/ in 127.0.0.1:5000: unauthorized: authentication required",
-        ErrorKind::Denied
-    )]
-    #[case::ecr(
-        "denied: User: arn:aws:iam::1:user/x is not authorized to perform: ecr:InitiateLayerUpload",
-        ErrorKind::Denied
-    )]
-    #[case::docker("no basic auth credentials", ErrorKind::Denied)]
-    #[case::disk("write /var/tmp/storage1: no space left on device", ErrorKind::Conflict)]
-    #[case::moved(
-        "tag invalid: The image tag '1' already exists in the 'a' repository and cannot be overwritten because the tag is immutable.",
-        ErrorKind::Conflict
-    )]
-    #[case::name("dial tcp: lookup x.dkr.ecr.eu-west-1.amazonaws.com: no such host", ErrorKind::Unreachable)]
-    #[case::route("dial tcp 10.0.0.1:443: connect: no route to host", ErrorKind::Unreachable)]
-    #[case::gone("name unknown: The repository with name 'a' does not exist", ErrorKind::NotFound)]
-    #[case::emulator("exec /bin/sh: exec format error", ErrorKind::Invalid)]
-    #[case::other("something else", ErrorKind::Invalid)]
-    fn a_failure_has_its_kind_and_its_way_out(#[case] said: &str, #[case] kind: ErrorKind) {
-        let error = classified(PUSH, said);
-        assert_eq!(error.kind, kind);
-        assert!(error.message == said && (error.hint.is_some() || said == "something else"), "{error:?}");
-    }
+    use serde_json::json;
 
     #[rstest]
     #[case::podman(json!({ "Id": "ab", "Os": "linux", "Architecture": "arm64", "Size": 7 }), Some("sha256:ab"))]
@@ -557,37 +274,6 @@ mod tests {
         let found = image(&described);
         assert_eq!(found.as_ref().map(|image| image.id.as_str()), id);
         assert!(found.is_none_or(|image| image.size == 7 && image.platform.to_string() == "linux/arm64"));
-    }
-
-    #[test]
-    fn the_credentials_are_those_of_the_login_alone_and_the_engine_stays() {
-        let token = SecretString::from("QVdTOmh1bnRlcjI=");
-        let login = Login::new("https://123456789012.dkr.ecr.eu-west-1.amazonaws.com", token).unwrap();
-        let own = json!({ "auths": { "other": { "auth": "x" } }, "credsStore": "pass", "currentContext": "far" });
-        let expected = json!({
-            "auths": { "123456789012.dkr.ecr.eu-west-1.amazonaws.com": { "auth": "QVdTOmh1bnRlcjI=" } },
-            "currentContext": "far",
-        });
-        assert_eq!(serde_json::from_str::<Value>(&auths(&own, &login)).unwrap(), expected);
-    }
-
-    #[test]
-    fn a_folder_for_secrets_is_closed_and_goes_with_its_process() {
-        let state = tempfile::tempdir().unwrap();
-        let base = state.path().join("images");
-        // No process has the greatest number: `pid_max` is at most 2^22 (proc(5)).
-        let left = base.join(format!("{SCRATCH}{}-0", i32::MAX));
-        std::fs::create_dir_all(&left).unwrap();
-        let scratch = Scratch::new(Some(state.path()), PUSH).unwrap();
-        let file = scratch.path().join("config.json");
-        scratch.write(&file, "{}").unwrap();
-        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(scratch.path()), mode(&file)), (0o700, 0o600));
-        assert!(!left.exists(), "what was left is gone");
-        let other = Scratch::new(Some(state.path()), PUSH).unwrap();
-        assert!(scratch.path().exists(), "that of a process that lives stays");
-        drop((scratch, other));
-        assert_eq!(std::fs::read_dir(base).unwrap().count(), 0);
     }
 
     #[test]
