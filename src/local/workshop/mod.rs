@@ -172,6 +172,11 @@ impl Workshop {
         if let Some(image) = here.as_ref().filter(|image| image.platform == *platform) {
             return Ok(image.clone());
         }
+        if here.is_some()
+            && let Some(image) = self.listed(program, name, platform).await?
+        {
+            return Ok(image);
+        }
         if name.starts_with("sha256:") {
             // An id is of this machine alone.
             return here.ok_or_else(|| no_image(name));
@@ -194,6 +199,16 @@ impl Engine for Workshop {
             Source::Build(folder) => self.build(&program, folder, platform).await,
             Source::Take(name) => self.take(&program, name, platform).await,
         }
+    }
+
+    async fn joins(&self) -> CloudResult<()> {
+        let program = self.program().await?;
+        if program.kind == Kind::Podman {
+            return Ok(());
+        }
+        let why = "Docker pushes an image for several processors only in parts, each under a tag of its own";
+        let hint = format!("install Podman, and set {ENGINE_VARIABLE}=podman");
+        Err(CloudError::new(ErrorKind::Unsupported, PUSH, why).with_hint(hint))
     }
 
     async fn try_out(&self, trial: &Trial) -> Tried {
@@ -224,9 +239,10 @@ impl Engine for Workshop {
             return Err(CloudError::new(ErrorKind::Invalid, PUSH, "this is no call for a container engine"));
         };
         let program = self.program().await?;
-        if self.inspect(&program, &push.id).await?.is_none() {
-            let why = format!("the image {} is not on this machine any more; plan again", push.id);
-            return Ok(Applied::Void(why));
+        for id in push.ids() {
+            if self.inspect(&program, id).await?.is_none() {
+                return Ok(Applied::Void(format!("the image {id} is not on this machine any more; plan again")));
+            }
         }
         self.send(&program, push, login).await.map(|()| Applied::Done(Facts::new()))
     }

@@ -43,6 +43,14 @@ impl Program {
         command
     }
 
+    /// What it prints on standard output; `None` where it fails.
+    pub(super) async fn says(&self, args: &[&str]) -> Option<String> {
+        let mut command = self.command();
+        command.args(args).stdin(Stdio::null()).kill_on_drop(true);
+        let answer = tokio::time::timeout(QUESTION, command.output()).await.ok()?.ok()?;
+        answer.status.success().then(|| String::from_utf8_lossy(&answer.stdout).into_owned())
+    }
+
     pub(super) fn name(&self) -> &'static str {
         self.kind.name()
     }

@@ -10,9 +10,9 @@ use super::program::{Kind, Program};
 use super::scratch::Scratch;
 use super::{PUSH, Workshop};
 use crate::core::error::CloudResult;
-use crate::core::image::{EcrImage, Reference};
+use crate::core::image::{EcrImage, LocalImage, Platform, Reference};
 use crate::core::operation::work::Push;
-use crate::engine::Login;
+use crate::engine::{Engine as _, Login};
 
 impl Workshop {
     pub(super) async fn send(&self, program: &Program, push: &Push, login: &Login) -> CloudResult<()> {
@@ -27,10 +27,16 @@ impl Workshop {
                 if login.plain() {
                     args.push("--tls-verify=false");
                 }
-                args.extend([push.id.as_str(), &target]);
-                self.run(PUSH, program, &args).await
+                if push.others.is_empty() {
+                    args.extend([push.id.as_str(), &target]);
+                    return self.run(PUSH, program, &args).await;
+                }
+                self.send_index(program, push, &args[1..], &target).await
             }
             Kind::Docker => {
+                if !push.others.is_empty() {
+                    return self.joins().await;
+                }
                 // The client's folder says which engine it asks, too.
                 let own = docker_folder();
                 let config = own.as_ref().and_then(|own| std::fs::read(own.join("config.json")).ok());
@@ -46,6 +52,54 @@ impl Workshop {
             }
         }
     }
+}
+
+impl Workshop {
+    /// Pushes several images as one. The index is made for the push alone.
+    async fn send_index(&self, program: &Program, push: &Push, flags: &[&str], target: &str) -> CloudResult<()> {
+        let index = format!("localhost/quarterdeck-index:{:08x}", rand::random::<u32>());
+        self.run(PUSH, program, &["manifest", "create", &index]).await?;
+        let sent = async {
+            for id in push.ids() {
+                // An id alone would be looked for in a registry.
+                let image = format!("containers-storage:{}", id.strip_prefix("sha256:").unwrap_or(id));
+                self.run(PUSH, program, &["manifest", "add", &index, &image]).await?;
+            }
+            let args = [&["manifest", "push", "--all"], flags, &[&index, target]].concat();
+            self.run(PUSH, program, &args).await
+        };
+        let sent = sent.await;
+        // What is left of it is a name without an image of its own.
+        let _ = self.run(PUSH, program, &["manifest", "rm", &index]).await;
+        sent
+    }
+
+    /// The image for a platform of an index that is on this machine; `None` where the name is that of no index.
+    pub(super) async fn listed(
+        &self,
+        program: &Program,
+        name: &str,
+        platform: &Platform,
+    ) -> CloudResult<Option<LocalImage>> {
+        if program.kind != Kind::Podman || !program.says(&["manifest", "exists", name]).await.is_some() {
+            return Ok(None);
+        }
+        let said = program.says(&["manifest", "inspect", name]).await.unwrap_or_default();
+        let Some(digest) = digest_for(&said, platform) else { return Ok(None) };
+        // A name with a digest has no tag.
+        let tag = name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
+        let bare = tag.map_or(name, |(bare, _)| bare);
+        self.inspect(program, &format!("{bare}@{digest}")).await
+    }
+}
+
+/// The digest of the image for a platform in an index.
+fn digest_for(index: &str, platform: &Platform) -> Option<String> {
+    let index: Value = serde_json::from_str(index).ok()?;
+    let fits = |entry: &&Value| {
+        entry["platform"]["os"] == *platform.os && entry["platform"]["architecture"] == *platform.architecture
+    };
+    Some(index["manifests"].as_array()?.iter().find(fits)?["digest"].as_str()?.to_owned())
 }
 
 /// The name under which an image is pushed: at the registry that the login is for.
