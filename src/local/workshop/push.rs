@@ -81,7 +81,7 @@ impl Workshop {
         name: &str,
         platform: &Platform,
     ) -> CloudResult<Option<LocalImage>> {
-        if program.kind != Kind::Podman || !program.says(&["manifest", "exists", name]).await.is_some() {
+        if program.kind != Kind::Podman || program.says(&["manifest", "exists", name]).await.is_none() {
             return Ok(None);
         }
         let said = program.says(&["manifest", "inspect", name]).await.unwrap_or_default();

@@ -13,7 +13,7 @@ type Row = (&'static str, Vec<u8>, u16, &'static str);
 pub fn cases() -> Vec<Case> {
     let case =
         |(name, request, status, says): Row| Case { name: name.to_owned(), request, status, says, secret: good() };
-    [places(), heads(), bodies(), sizes(), steps()].into_iter().flatten().map(case).collect()
+    [places(), heads(), labels(), bodies(), sizes(), steps()].into_iter().flatten().map(case).collect()
 }
 
 /// A good token in a place, or a form, where none is looked for.
@@ -69,8 +69,6 @@ fn heads() -> Vec<Row> {
     let swap = |from: &str, to: &str| String::from_utf8(with("")).unwrap().replacen(from, to, 1).into_bytes();
     let accept = "Accept: application/json, text/event-stream\r\n";
     let host = "Host: mcp.example.com\r\n";
-    let notice = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }).to_string();
-    let noticed = |lines: &str| request(&format!("{}{}{lines}", authorized(), plain(&notice)), &notice);
     vec![
         ("another host", swap(host, "Host: evil.example\r\n"), 403, "Host header"),
         ("host with more", swap(host, "Host: mcp.example.com.evil.example\r\n"), 403, "Host header"),
@@ -117,6 +115,15 @@ fn heads() -> Vec<Row> {
             "application/json",
         ),
         ("nothing acceptable", swap(accept, "Accept: text/html\r\n"), 406, "accept"),
+    ]
+}
+
+/// A good token, and headers about the body that nobody here can go by.
+fn labels() -> Vec<Row> {
+    let with = |lines: &str| listing(&format!("{}{lines}", authorized()));
+    let notice = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }).to_string();
+    let noticed = |lines: &str| request(&format!("{}{}{lines}", authorized(), plain(&notice)), &notice);
+    vec![
         ("a protocol that is not", with("MCP-Protocol-Version: 1999-01-01\r\n"), 400, ""),
         (
             "a protocol without an end",
