@@ -23,6 +23,14 @@ pub trait Engine: Send + Sync {
     /// fails.
     async fn get(&self, source: &Source, platform: &Platform) -> CloudResult<LocalImage>;
 
+    /// Whether it can push several images as one, for tasks of several processors.
+    ///
+    /// # Errors
+    /// Says why not, and what can.
+    async fn joins(&self) -> CloudResult<()> {
+        Ok(())
+    }
+
     /// Starts a server once, asks it which tools it has, and ends it. It has no network, no more rights and memory than
     /// the trial says, and placeholders instead of secrets. Nothing of it is left, also where the future is dropped or
     /// this process is killed. What goes wrong on the way is [`Tried::NotTried`].

@@ -166,14 +166,28 @@ impl Found {
         }
     }
 
-    /// Whether it is the image of this id, which is the digest of its configuration, or of its manifest where an engine
-    /// keeps images as a registry does. `None` where that was not read.
+    /// Whether it is the image of this id, or stands for it beside others: the digest of its configuration, or of its
+    /// manifest where an engine keeps images as a registry does. `None` where that was not read.
     pub fn is(&self, id: &str) -> Option<bool> {
         let Self::Image { digest, variants } = self else { return Some(false) };
         if digest == id {
             return Some(true);
         }
-        Some(variants.known()?.iter().any(|variant| variant.config.as_deref() == Some(id)))
+        let variants = variants.known()?;
+        if variants.iter().any(|variant| variant.digest == id || variant.config.as_deref() == Some(id)) {
+            return Some(true);
+        }
+        variants.iter().all(|variant| variant.config.is_some()).then_some(false)
+    }
+
+    /// Whether it is or stands for all images of these ids. `None` where that was not read.
+    pub fn is_all<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> Option<bool> {
+        let each: Vec<_> = ids.into_iter().map(|id| self.is(id)).collect();
+        if each.contains(&Some(false)) {
+            Some(false)
+        } else {
+            each.into_iter().collect::<Option<Vec<_>>>().map(|_| true)
+        }
     }
 
     /// What it is for, if that was read.

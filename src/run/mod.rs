@@ -21,6 +21,7 @@ pub mod places;
 pub mod planner;
 pub mod private;
 pub mod read;
+mod registry;
 mod session;
 mod signals;
 pub mod tail;

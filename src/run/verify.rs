@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Session, read};
+use super::{Session, read, registry};
 use crate::cloud::{CloudResult, ServerAnswer, TokenAnswer};
 use crate::core::environment::names;
 use crate::core::finding::{Finding, Gravity, Layer, findings, of_gone};
@@ -115,7 +115,7 @@ fn over(until: Timestamp) -> CheckState {
 
 /// Whether the registry has an image, and its digest as a fact.
 async fn pushed(session: &Session, server: &str, push: &Push) -> CloudResult<(CheckState, Facts)> {
-    let (state, digest) = published(&session.cloud.image(&push.image).await?, push);
+    let (state, digest) = published(&registry::image(session, &push.image).await?, push);
     let facts = digest.map(|digest| Facts::of(Fact::Image(server.to_owned()), digest));
     Ok((state, facts.unwrap_or_default()))
 }

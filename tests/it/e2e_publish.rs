@@ -157,3 +157,64 @@ async fn e2e_an_image_for_another_processor_is_refused_before_it_is_pushed() {
     assert!(code != 0 && said.contains("is for linux/s390x"), "{code} {said}");
     assert_eq!(machine.pushed("1"), None);
 }
+
+/// Servers on both processors have one gangway in front of them, under one name.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Podman and docker-registry"]
+async fn e2e_an_image_for_several_processors_goes_to_a_registry_as_one() {
+    const GANGWAY: &str = "quarterdeck/prod/gangway";
+    let machine = Machine::new().await;
+    let server = |name: &str, architecture: &str| {
+        format!(
+            "[[server]]\nname = '{name}'\nimage = 'docker.io/acme/{name}:1'\narchitecture = '{architecture}'\n\
+             [server.app]\ntransport = 'stdio'\ncommand = ['/server']\n"
+        )
+    };
+    let head = format!(
+        "environment = 'prod'\nregion = 'eu-central-1'\n[platform]\ngangway_from = 'localhost/gangway:1'\n\
+         gangway_image = '123456789012.dkr.ecr.eu-central-1.amazonaws.com/{GANGWAY}:1'\n"
+    );
+    machine.write("quarterdeck.toml", &(head + &server("files", "ARM64") + &server("notes", "X86_64")));
+    let podman = |args: &[&str]| {
+        let done = machine.podman(args).unwrap();
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    };
+    let folder = machine.path("files").display().to_string();
+    let mut ids = Vec::new();
+    podman(&["manifest", "create", "localhost/gangway:1"]);
+    for architecture in ["amd64", "arm64"] {
+        let (platform, name) = (format!("linux/{architecture}"), format!("localhost/{architecture}:1"));
+        machine.write("files/server", architecture);
+        podman(&["build", "--no-cache", "--platform", &platform, "--tag", &name, &folder]);
+        podman(&["manifest", "add", "localhost/gangway:1", &format!("containers-storage:{name}")]);
+        ids.push(format!("sha256:{}", podman(&["image", "inspect", "--format", "{{.Id}}", &name])));
+        if architecture == "amd64" {
+            let (code, _, said) = machine.publish(&["--gangway"]).await;
+            assert!(code != 0 && said.contains("is for linux/amd64") && said.contains("run on ARM64"), "{code} {said}");
+            assert_eq!(registry::get(&machine.registry.address, &format!("/v2/{GANGWAY}/tags/list")), None);
+        }
+    }
+    let (code, done, said) = machine.publish(&["--gangway"]).await;
+    assert_eq!((code, done["result"].as_str()), (0, Some("done")), "{done} {said}");
+    let get =
+        |what: &str| registry::get(&machine.registry.address, &format!("/v2/{GANGWAY}/manifests/{what}")).unwrap();
+    let text = get("1");
+    assert_eq!(done["facts"]["image.gangway"].as_str(), Some(&*digest(&text)), "{done}");
+    let index: Value = serde_json::from_str(&text).unwrap();
+    let mut pushed: Vec<(String, String)> = Vec::new();
+    for entry in index["manifests"].as_array().unwrap() {
+        let image: Value = serde_json::from_str(&get(entry["digest"].as_str().unwrap())).unwrap();
+        let of = |value: &Value| value.as_str().unwrap().to_owned();
+        pushed.push((of(&entry["platform"]["architecture"]), of(&image["config"]["digest"])));
+    }
+    pushed.sort();
+    let wanted: Vec<_> = ["amd64".to_owned(), "arm64".to_owned()].into_iter().zip(ids).collect();
+    assert_eq!(pushed, wanted);
+    // Nothing is left of how it was made, and what is there is not pushed again.
+    assert!(!podman(&["images"]).contains("quarterdeck-index"), "{}", podman(&["images"]));
+    machine.keeps_no_password();
+    let (code, again, said) = machine.publish(&["--gangway"]).await;
+    assert_eq!((code, again["result"].as_str()), (0, Some("unchanged")), "{again} {said}");
+    assert_eq!(get("1"), text);
+}

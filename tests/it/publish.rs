@@ -140,8 +140,8 @@ async fn the_image_of_gangway_is_brought_with_the_others_and_alone() {
 #[case::both_processors(
     "[[server]]",
     "[[server]]\nname = 'notes'\nimage = 'n'\narchitecture = 'X86_64'\n[server.app]\ntransport = 'stdio'\n[[server]]",
-    "run on X86_64 and on ARM64",
-    "podman manifest push"
+    "is for linux/arm64, and the tasks of servers with [server.app] run on X86_64",
+    "podman pull --platform linux/amd64"
 )]
 #[case::a_server_of_its_name("name = 'files'", "name = 'gangway'", "a server is called gangway", "by its digest")]
 #[tokio::test]

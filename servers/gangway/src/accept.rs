@@ -6,10 +6,13 @@
 
 use axum::body::{Body, to_bytes};
 use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::de::IgnoredAny;
 
+use crate::budget::Share;
+use crate::challenge::{BUSY, refusal};
+use crate::reason::Reason;
 use crate::stream;
 
 /// Both kinds of answers, as the protocol library wants to see them named.
@@ -57,17 +60,22 @@ pub fn name_both(headers: &mut HeaderMap) {
     headers.insert(ACCEPT, BOTH);
 }
 
-/// The answer that a stream of events ends with, as JSON. A response that is no such stream stays as it is.
-pub async fn as_json(response: Response) -> Response {
+/// The answer that a stream of events ends with, as JSON. A response that is no such stream stays as it is. `share` is for
+/// the memory that it takes until it is sent.
+pub async fn as_json(response: Response, mut share: Share) -> Response {
     if !stream::is_stream(&response) {
         return response;
     }
     let (mut parts, body) = response.into_parts();
-    let answer = to_bytes(body, MAX_STREAM).await.ok().and_then(|events| answer(&events));
+    let events = to_bytes(body, MAX_STREAM).await.ok();
+    if events.as_ref().is_some_and(|events| share.add_answer(events.len()).is_err()) {
+        return refusal(Reason::Memory, StatusCode::SERVICE_UNAVAILABLE, BUSY);
+    }
+    let answer = events.and_then(|events| answer(&events));
     let Some(answer) = answer else { return Response::from_parts(parts, Body::empty()) };
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     parts.headers.remove(CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(answer))
+    Response::from_parts(parts, Body::from(share.hold(answer.into_bytes())))
 }
 
 /// The message among events that answers a request.

@@ -61,6 +61,8 @@ pub(crate) struct Backend {
     pub(crate) tools: Box<dyn Tools>,
     /// Whether it can answer: what `/healthz` says.
     pub(crate) ready: Box<dyn Fn() -> bool + Send + Sync>,
+    /// The memory for the requests under way, and for its answers.
+    pub(crate) budget: Budget,
 }
 
 /// The tools of a handler.
@@ -104,7 +106,8 @@ impl App {
         let streams = CancellationToken::new();
         let endpoint = post_service(protocol(server.handler.clone(), &config, streams.clone()));
         let tools = Box::new(Own { handler: server.handler, write_tools: server.write_tools });
-        Self::with(config, Backend { endpoint, tools, ready: Box::new(|| true) }, streams, log)
+        let budget = Budget::new(config.limits.memory_bytes);
+        Self::with(config, Backend { endpoint, tools, ready: Box::new(|| true), budget }, streams, log)
     }
 
     /// The same around any backend, whose open streams end when `streams` is cancelled.
@@ -122,7 +125,7 @@ impl App {
             verifier: Verifier::new(config.clone(), jwks.clone()),
             tools: backend.tools,
             metrics: config.metrics.then(|| Arc::new(Metrics::new(log.clone(), config.environment.clone()))),
-            budget: Budget::new(config.limits.memory_bytes),
+            budget: backend.budget,
             quarantine: Arc::new(Quarantine::new(&config, log.clone())?),
             rates: Rates::new(config.limits.caller_requests),
             slots: Arc::new(Semaphore::new(config.limits.concurrent_requests)),

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::BodyExt;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::accept::{self, Takes};
 use crate::budget::{Share, values};
@@ -30,7 +32,7 @@ use crate::token::Caller;
 /// another parser might read the other one.
 #[derive(Deserialize)]
 struct Envelope {
-    id: Option<Value>,
+    id: Option<Box<RawValue>>,
     method: Option<String>,
     params: Option<Params>,
 }
@@ -82,6 +84,9 @@ const KNOWN: [&str; 5] = ["initialize", "ping", "server/discover", "tools/call",
 /// Those of them that are no more since the revision [`STATELESS`], and are answered as unknown.
 const REMOVED: [&str; 2] = ["initialize", "ping"];
 
+/// Longer than the name of any method, in bytes.
+const LONGEST_METHOD: usize = 256;
+
 /// The first revision without sessions. Revisions are dates, whose order is that of their text.
 const STATELESS: &str = "2026-07-28";
 
@@ -98,6 +103,13 @@ pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: 
     if !parts.headers.get(CONTENT_TYPE).is_some_and(is_json) {
         return refusal(Reason::ContentType, StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST);
     }
+    // None is undone here, so the body would be read as something else than it says (RFC 9110 section 8.4).
+    if parts.headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        let why = "the body must have no content coding";
+        let refused = rpc_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, why, None);
+        return because(Reason::ContentType, refused);
+    }
     let takes = accept::takes(&parts.headers);
     if takes == Takes::Neither {
         return refusal(Reason::Accept, StatusCode::NOT_ACCEPTABLE, INVALID_REQUEST);
@@ -109,29 +121,29 @@ pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: 
         Ok(body) => body,
         Err(refusal) => return *refusal,
     };
-    let envelope = match serde_json::from_slice(&body) {
-        Ok::<Envelope, _>(envelope) => envelope,
-        Err(error) => {
-            let message = format!("Parse error: not one JSON-RPC message: {error}");
-            return because(Reason::BodyParse, rpc_error(StatusCode::BAD_REQUEST, PARSE_ERROR, &message, None));
-        }
-    };
+    let Ok(envelope) = serde_json::from_slice::<Envelope>(&body) else { return not_one_message(&body) };
     let tool = envelope.tool();
     facts.call(envelope.method.as_deref(), tool, tool.is_some_and(|tool| shared.tools.lists(tool)));
     let may_write = parts.extensions.get().is_some_and(|caller: &Caller| caller.may_write);
     if tool.is_some() && !shared.tools.are_known() {
-        return rpc_error(StatusCode::SERVICE_UNAVAILABLE, BUSY, STARTING, envelope.id.as_ref());
+        return rpc_error(StatusCode::SERVICE_UNAVAILABLE, BUSY, STARTING, envelope.id.as_deref());
     }
     if !may_write && tool.is_some_and(|tool| shared.tools.writes(tool)) {
         return Denial::Scope(&["read", "write"]).into_response(&shared.config);
     }
     facts.request_id(envelope.id);
+    let too_long = envelope.method.as_ref().is_some_and(|method| method.len() > LONGEST_METHOD);
     let stateless = parts.headers.get("mcp-protocol-version").is_some_and(|version| version >= STATELESS);
+    // The protocol library repeats the name of a method that it does not know.
+    if let (true, Some(id)) = (too_long, facts.known_request_id()) {
+        let status = if stateless { StatusCode::NOT_FOUND } else { StatusCode::OK };
+        return rpc_error(status, METHOD_NOT_FOUND, "Method not found", Some(id));
+    }
     let known = envelope
         .method
         .filter(|method| KNOWN.contains(&method.as_str()) && !(stateless && REMOVED.contains(&method.as_str())));
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    let response = if takes == Takes::Json { accept::as_json(response).await } else { response };
+    let response = if takes == Takes::Json { accept::as_json(response, shared.budget.share()).await } else { response };
     // The content type was checked above, so rmcp means the body: it is JSON, but no message of the protocol.
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         let why = "Invalid Request: not a JSON-RPC message of this protocol";
@@ -140,6 +152,18 @@ pub async fn inspect(State(shared): State<Arc<Shared>>, request: Request, next: 
     }
     let response = look_at(response, &facts, known.as_deref()).await;
     if stream::answers(&response, &facts) { stream::keep(response, share) } else { response }
+}
+
+/// The refusal of a body that is no JSON, or JSON that is no message of JSON-RPC (specification, "Error object"). It
+/// repeats nothing of the body.
+fn not_one_message(body: &[u8]) -> Response {
+    let json = std::str::from_utf8(body).map_err(|_| "no UTF-8".to_owned());
+    let json = json.and_then(|text| serde_json::from_str::<IgnoredAny>(text).map_err(|error| error.to_string()));
+    let (code, why) = match json {
+        Ok(IgnoredAny) => (INVALID_REQUEST, "Invalid Request: not one JSON-RPC message".to_owned()),
+        Err(problem) => (PARSE_ERROR, format!("{}: {problem}", Reason::BodyParse.says())),
+    };
+    because(Reason::BodyParse, rpc_error(StatusCode::BAD_REQUEST, code, &why, None))
 }
 
 fn is_json(content_type: &HeaderValue) -> bool {

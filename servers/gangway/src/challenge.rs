@@ -5,8 +5,10 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTIC
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::config::Config;
+use crate::raw::Members;
 use crate::reason::{Reason, because};
 
 /// Why a request is refused before it reaches the protocol.
@@ -42,7 +44,7 @@ impl Denial {
         let description = reason.says();
         let scopes = if let Self::Scope(scopes) = &self { scopes } else { &["read"][..] };
         let body = serde_json::json!({ "error": error.unwrap_or("unauthorized"), "error_description": description });
-        let mut response = json(status, &body);
+        let mut response = json(status, body.to_string());
         let challenge = challenge(config, error.map(|error| (error, description)), scopes);
         // Configuration is checked when read, so the value is always a valid header.
         if let Ok(value) = HeaderValue::from_str(&challenge) {
@@ -95,13 +97,22 @@ const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
 /// An error that a JSON-RPC client can match to its request, if its `id` is known.
 /// With status 503 it says when to come back.
-pub fn rpc_error(status: StatusCode, code: i32, message: &str, id: Option<&Value>) -> Response {
+pub fn rpc_error(status: StatusCode, code: i32, message: &str, id: Option<&RawValue>) -> Response {
     let error = serde_json::json!({ "code": code, "message": message });
-    let mut response = json(status, &serde_json::json!({ "jsonrpc": "2.0", "id": id, "error": error }));
+    let mut response = json(status, error_text(id, &error));
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
     }
     response
+}
+
+/// The message with an error.
+pub fn error_text(id: Option<&RawValue>, error: &Value) -> Vec<u8> {
+    let mut message = Members::default();
+    message.set("jsonrpc", &"2.0");
+    message.set("id", &id);
+    message.set("error", error);
+    message.line()
 }
 
 /// A refusal in the words of its reason, of a request whose `id` is not known.
@@ -126,8 +137,8 @@ pub fn kept_out() -> Response {
 }
 
 /// A small JSON error that no cache keeps.
-fn json(status: StatusCode, body: &Value) -> Response {
-    let mut response = Response::new(Body::from(body.to_string()));
+fn json(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -5,9 +5,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::Request;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::config::Subjects;
+use crate::raw::is_id;
 
 /// Longest value from outside that is written, in characters.
 pub const MAX_VALUE: usize = 64;
@@ -24,7 +25,7 @@ struct Known {
     method: OnceLock<String>,
     tool: OnceLock<String>,
     listed: AtomicBool,
-    request_id: OnceLock<Value>,
+    request_id: OnceLock<Box<RawValue>>,
     tool_failed: AtomicBool,
     upstream: OnceLock<(&'static str, Duration)>,
 }
@@ -83,15 +84,15 @@ impl Facts {
     }
 
     /// Notes the message's JSON-RPC id, if it has the type of one.
-    pub fn request_id(&self, id: Option<Value>) {
-        if let Some(id @ (Value::String(_) | Value::Number(_))) = id {
+    pub fn request_id(&self, id: Option<Box<RawValue>>) {
+        if let Some(id) = id.filter(|id| is_id(id)) {
             let _ = self.0.request_id.set(id);
         }
     }
 
     /// The JSON-RPC id, for an error that answers the message. It is never logged.
-    pub fn known_request_id(&self) -> Option<&Value> {
-        self.0.request_id.get()
+    pub fn known_request_id(&self) -> Option<&RawValue> {
+        self.0.request_id.get().map(|id| &**id)
     }
 
     /// Notes that the tool's result says `isError`, or that the server could not run it.

@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::challenge::{INVALID_REQUEST, refusal, rpc_error};
+use crate::facts::MAX_VALUE;
 use crate::origin::is_listed;
 use crate::reason::{Reason, because};
 use crate::shared::Shared;
@@ -46,6 +47,10 @@ fn contradiction(headers: &HeaderMap, target: &Uri) -> Option<String> {
     let twice = |name: &&HeaderName| headers.get_all(*name).iter().nth(1).is_some();
     if let Some(name) = ONCE.iter().find(twice) {
         return Some(format!("more than one {name} header"));
+    }
+    // It is a date. What is longer would be repeated by the refusal of an unknown one.
+    if headers.get("mcp-protocol-version").is_some_and(|version| version.len() > MAX_VALUE) {
+        return Some("the mcp-protocol-version header is too long".to_owned());
     }
     if headers.get(HOST).is_some_and(|host| !is_host(host)) {
         return Some("the host header is not a host".to_owned());

@@ -9,6 +9,12 @@ use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, Vi
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
+/// Whether a value may be the id of a request: a text or a number (MCP, schema, `RequestId`). It is kept as it was
+/// written, because numbers of JSON are larger than those of programs, and a client looks for its own.
+pub fn is_id(value: &RawValue) -> bool {
+    value.get().starts_with(['"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+}
+
 /// The members of an object, in their order.
 #[derive(Debug, Clone, Default)]
 pub struct Members<'a>(Vec<(String, Cow<'a, RawValue>)>);
@@ -101,10 +107,13 @@ impl<'de> Deserialize<'de> for Members<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members: Vec<(String, Cow<'de, RawValue>)> = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    if members.iter().any(|(given, _)| *given == name) {
-                        return Err(de::Error::custom("a member is there twice"));
-                    }
                     members.push((name, Cow::Borrowed(value)));
+                }
+                // Sorted: to look for each among the others would cost the square of their number.
+                let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+                names.sort_unstable();
+                if names.windows(2).any(|two| two.first() == two.last()) {
+                    return Err(de::Error::custom("a member is there twice"));
                 }
                 Ok(Members(members))
             }

@@ -196,11 +196,48 @@ async fn bodies_are_bounded_and_must_be_json() {
     // Strangers do not get as far as the limit.
     assert_eq!(server.post(&large).send().await.unwrap().status(), 401);
 
-    for broken in ["{", "", "[]", "\u{feff}{}", "{\"method\":7}"] {
+    let cases = [
+        ("{", -32700),
+        ("", -32700),
+        ("\u{feff}{}", -32700),
+        ("[]", -32600),
+        ("7", -32600),
+        ("{\"method\":7}", -32600),
+    ];
+    for (broken, code) in cases {
         let request = server.post_authorized(&list()).body(broken);
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 400, "{broken:?}");
-        assert_eq!(body(response).await["error"]["code"], -32700, "{broken:?}");
+        assert_eq!(body(response).await["error"]["code"], code, "{broken:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_repeats_nothing_but_the_id() {
+    let server = start().await;
+    let long = "\u{200b}".repeat(10_000);
+    let bodies = [
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": long }),
+        json!({ "jsonrpc": "2.0", "id": 1, "method": long }),
+        json!({ "jsonrpc": long, "id": 1, "method": "tools/list" }),
+        json!({ "jsonrpc": "2.0", "id": { long.clone(): 1 }, "method": "tools/list" }),
+        json!(long),
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": long } }),
+    ];
+    for sent in bodies {
+        let response = server.post_authorized(&sent).send().await.unwrap();
+        let answer = response.text().await.unwrap();
+        assert!(answer.contains("\"error\"") && answer.len() < 500, "{} bytes: {answer:.200}", answer.len());
+    }
+}
+
+#[tokio::test]
+async fn the_id_of_a_refused_request_is_as_it_was_written() {
+    let server = start().await;
+    for id in ["12345678901234567890123", "1.50", "1e2", "9007199254740993", "\"\\u0061\""] {
+        let text = format!("{{\"jsonrpc\":\"1.0\",\"id\":{id},\"method\":\"tools/list\"}}");
+        let answer = server.post_authorized(&list()).body(text).send().await.unwrap().text().await.unwrap();
+        assert!(answer.contains(&format!("\"id\":{id},")), "{id}: {answer}");
     }
 }
 

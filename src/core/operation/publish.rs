@@ -49,14 +49,14 @@ mod tests {
     use crate::core::error::{CloudError, ErrorKind};
     use crate::core::image::{EcrImage, Found, Variant};
     use crate::core::operation::verify::published;
-    use crate::core::operation::work::{Call, CheckState, Work};
+    use crate::core::operation::work::{Call, CheckState, Part, Work};
     use crate::core::unread::Read;
     use rstest::rstest;
 
     fn push(server: &str) -> Push {
         let name = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/quarterdeck/prod/{server}:1");
         let image = EcrImage::parse(&name).unwrap();
-        Push { image, id: "sha256:c".into(), platform: Architecture::Arm64.platform() }
+        Push { image, id: "sha256:c".into(), platform: Architecture::Arm64.platform(), others: Vec::new() }
     }
 
     #[test]
@@ -75,6 +75,35 @@ mod tests {
         let image = ImagePublish { server: "files".into(), stack: None, push: None };
         let publish = Publish { environment: "prod".into(), images: vec![image] };
         assert!(publish.steps("qd-1", &Facts::new()).is_empty());
+    }
+
+    /// An index that stands for both, for one of them and another, and of which one was not read.
+    #[rstest]
+    #[case::both(&["sha256:c", "sha256:d"], "holds")]
+    #[case::one_of_them(&["sha256:c", "sha256:x"], "failed")]
+    #[case::not_read(&["sha256:c", ""], "unproven")]
+    #[case::one_alone(&["sha256:c"], "failed")]
+    fn an_index_stands_for_all_that_was_pushed(#[case] configs: &[&str], #[case] expected: &str) {
+        let part = Part { id: "sha256:d".into(), platform: Architecture::X86.platform() };
+        let push = Push { others: vec![part], ..push("gangway") };
+        let variant = |(at, config): (usize, &&str)| Variant {
+            platform: [Architecture::Arm64, Architecture::X86][at].platform(),
+            digest: format!("sha256:m{at}"),
+            command: None,
+            config: Some((*config).to_owned()).filter(|config| !config.is_empty()),
+        };
+        let variants = Read::Known(configs.iter().enumerate().map(variant).collect());
+        let (state, _) = published(&Found::Image { digest: "sha256:i".into(), variants }, &push);
+        let word = match &state {
+            CheckState::Holds(what) => {
+                assert_eq!(what, "sha256:i, for linux/arm64 and linux/amd64");
+                "holds"
+            }
+            CheckState::Unproven(_) => "unproven",
+            CheckState::Failed(_) => "failed",
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(word, expected);
     }
 
     fn variants(config: &str) -> Read<Vec<Variant>> {

@@ -45,8 +45,8 @@ pub fn published(found: &Found, push: &Push) -> (CheckState, Option<String>) {
     let Found::Image { digest, .. } = found else {
         return (CheckState::Doubtful(format!("the registry has no {}", push.image)), None);
     };
-    match found.is(&push.id) {
-        Some(true) => (CheckState::Holds(format!("{digest}, for {}", push.platform)), Some(digest.clone())),
+    match found.is_all(push.ids()) {
+        Some(true) => (CheckState::Holds(format!("{digest}, for {}", push.platforms())), Some(digest.clone())),
         Some(false) => (CheckState::Failed(format!("{} is another image, {digest}", push.image)), None),
         None => (
             CheckState::Unproven(format!("{digest}; it could not be read whether that is the image")),

@@ -107,6 +107,30 @@ pub struct Push {
     pub id: String,
     /// For what it was built.
     pub platform: Platform,
+    /// The same for other processors. With them the name stands for an index (OCI image specification, "Image Index").
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Part>,
+}
+
+/// An image of an index that goes to a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// As `sha256:…`.
+    pub id: String,
+    pub platform: Platform,
+}
+
+impl Push {
+    /// The ids of all its images.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.id.as_str()).chain(self.others.iter().map(|part| part.id.as_str()))
+    }
+
+    /// What they are for, as a sentence has it.
+    pub fn platforms(&self) -> String {
+        let all = std::iter::once(&self.platform).chain(self.others.iter().map(|part| &part.platform));
+        all.map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+    }
 }
 
 /// What came of a call.

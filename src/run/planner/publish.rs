@@ -11,13 +11,13 @@ use crate::core::image::{EcrImage, Found, LocalImage, Reference, Source, check_r
 use crate::core::operation::deploy::{Planned, StackDeploy};
 use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::publish::{ImagePublish, Publish};
-use crate::core::operation::work::Push;
+use crate::core::operation::work::{Part, Push};
 use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Plan, Risk};
 use crate::core::stack::{Stack, StackRef};
 use crate::core::trial::ServerTrial;
-use crate::run::operate;
 use crate::run::session::{Session, operation_id};
+use crate::run::{operate, registry};
 
 pub(super) async fn publish(
     session: &Session,
@@ -147,12 +147,16 @@ impl<'a> What<'a> {
         }
     }
 
-    /// The processor of those tasks. `None` where they have not all the same.
-    fn architecture(self, environment: &Environment, deployed: &[Stack]) -> Option<Architecture> {
+    /// The processors of those tasks, each once.
+    fn architectures(self, environment: &Environment, deployed: &[Stack]) -> Vec<Architecture> {
         let servers = self.servers(environment).into_iter();
-        let mut each = servers.map(|server| architecture(server, &environment.environment, deployed));
-        let first = each.next().unwrap_or(Architecture::Arm64);
-        each.all(|other| other == first).then_some(first)
+        let mut all = Vec::new();
+        for each in servers.map(|server| architecture(server, &environment.environment, deployed)) {
+            if !all.contains(&each) {
+                all.push(each);
+            }
+        }
+        if all.is_empty() { vec![Architecture::Arm64] } else { all }
     }
 }
 
@@ -282,11 +286,18 @@ impl Planner<'_> {
 
     async fn image(&mut self, environment: &Environment, goal: &Goal<'_>) -> PlanResult<ImagePublish> {
         let (session, owner) = (self.session, goal.what.name());
-        let found = session.cloud.image(&goal.image).await?;
+        let found = registry::image(session, &goal.image).await?;
         let stack = self.repository(environment, goal, &found).await?;
-        let architecture = goal.what.architecture(environment, self.existing).ok_or_else(mixed)?;
-        let local = session.engine.get(&goal.source, &architecture.platform()).await?;
-        fits(goal, &local, architecture)?;
+        let architectures = goal.what.architectures(environment, self.existing);
+        if architectures.len() > 1 {
+            session.engine.joins().await?;
+        }
+        let mut built = Vec::new();
+        for architecture in architectures {
+            let local = session.engine.get(&goal.source, &architecture.platform()).await?;
+            fits(goal, &local, architecture)?;
+            built.push(local);
+        }
         let change = |field: &str, before: Option<String>, after: String| Change {
             subject: owner.to_owned(),
             field: field.to_owned(),
@@ -296,7 +307,7 @@ impl Planner<'_> {
         };
         let image = ImagePublish { server: owner.to_owned(), stack, push: None };
         if let Found::Image { digest, .. } = &found {
-            return match found.is(&local.id) {
+            return match found.is_all(built.iter().map(|local| local.id.as_str())) {
                 Some(true) => {
                     self.warnings.push(format!("{} is there already: {digest}", goal.image));
                     Ok(image)
@@ -312,16 +323,23 @@ impl Planner<'_> {
         self.changes.push(change(
             "image",
             Some(goal.source.to_string()),
-            format!("{} as {}", short(&local.id), goal.image),
+            format!("{} as {}", each(&built, |local| short(&local.id).to_owned()), goal.image),
         ));
-        self.changes.push(change("built for", None, format!("{}, {}", local.platform, megabytes(local.size))));
+        let sizes = each(&built, |local| format!("{}, {}", local.platform, megabytes(local.size)));
+        self.changes.push(change("built for", None, sizes));
         let starts = match goal.what {
             What::Server(server) => format!("`quarterdeck deploy {}` starts tasks from the image", server.name),
             What::Gangway => "`quarterdeck deploy` starts tasks with it, by the digest that it has then".to_owned(),
         };
         self.warnings.push(format!("what runs stays as it is: {starts}"));
-        let push = Push { image: goal.image.clone(), id: local.id, platform: local.platform };
-        Ok(ImagePublish { push: Some(push), ..image })
+        let mut parts = built.into_iter().map(|local| Part { id: local.id, platform: local.platform });
+        let push = parts.next().map(|Part { id, platform }| Push {
+            image: goal.image.clone(),
+            id,
+            platform,
+            others: parts.collect(),
+        });
+        Ok(ImagePublish { push, ..image })
     }
 
     /// The stack of the repository, planned; `None` where the repository is none of ours.
@@ -363,10 +381,9 @@ impl Planner<'_> {
     }
 }
 
-/// An image that is pushed is for one processor.
-fn mixed() -> PlanError {
-    refused(ErrorKind::Invalid, "platform.gangway_image: servers with [server.app] run on X86_64 and on ARM64")
-        .with_hint("push an image for both by hand (`podman manifest push`), and name it by its digest")
+/// What is said of each image, one after the other.
+fn each(images: &[LocalImage], say: impl Fn(&LocalImage) -> String) -> String {
+    images.iter().map(say).collect::<Vec<_>>().join(" and ")
 }
 
 /// Refuses an image from which no task of the server could start.
@@ -417,12 +434,17 @@ fn short(id: &str) -> &str {
 
 fn commands(image: &ImagePublish) -> Vec<String> {
     let stack = image.stack.as_ref().map(command);
-    let push = image.push.as_ref().map(|Push { image, id, .. }| {
-        let EcrImage { host, region, .. } = image;
+    let push = image.push.as_ref().map(|push| {
+        let EcrImage { host, region, .. } = &push.image;
+        let send = if push.others.is_empty() {
+            format!("podman push {} docker://{}", short(&push.id), push.image)
+        } else {
+            let adds = push.ids().map(|id| format!("podman manifest add all containers-storage:{}", short(id)));
+            let adds = adds.collect::<Vec<_>>().join("; ");
+            format!("podman manifest create all; {adds}; podman manifest push --all all docker://{}", push.image)
+        };
         format!(
-            "aws ecr get-login-password --region {region} | podman login --username AWS --password-stdin {host}; podman \
-             push {} docker://{image}",
-            short(id)
+            "aws ecr get-login-password --region {region} | podman login --username AWS --password-stdin {host}; {send}"
         )
     });
     stack.into_iter().chain(push).collect()

@@ -320,7 +320,11 @@ pub fn publish() -> Plan {
     let image = |server: &str, stack: Option<StackDeploy>| {
         let name = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/quarterdeck/prod/{server}:1");
         let (image, platform) = (EcrImage::parse(&name).unwrap(), Architecture::Arm64.platform());
-        ImagePublish { server: server.into(), stack, push: Some(Push { image, id: "sha256:c".into(), platform }) }
+        ImagePublish {
+            server: server.into(),
+            stack,
+            push: Some(Push { image, id: "sha256:c".into(), platform, others: Vec::new() }),
+        }
     };
     let stack = StackDeploy {
         stack: StackRef { name: "quarterdeck-prod-files-Repository".into(), region: "eu-west-1".into() },

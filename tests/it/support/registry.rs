@@ -9,8 +9,8 @@ use super::world::TOKEN;
 
 /// The user `AWS` and the password of [`TOKEN`], for the registry (bcrypt).
 const USERS: &str = "AWS:$2y$05$abcdefghijklmnopqrstuuoXuKqgZXLiJqzfmMXDDhSFPIvxV7t8.\n";
-const ACCEPTED: &str =
-    "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
+const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
 
 pub struct Registry {
     pub address: String,

@@ -16,13 +16,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::cancel::{Cancels, Entry};
 use super::events::{COMMENT, written};
-use super::link::{Answer, Failure, Message};
+use super::link::{Answer, Failure, Message, Text};
 use super::protocol::{self, Back, Call, Era, Fault, Origin, Sent};
 use super::stdio::refusal;
 use super::supervise::{Run, Supervisor};
 use super::tools::ToolTable;
-use crate::challenge::{BUSY, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, STARTING, rpc_error};
+use crate::budget::Share;
+use crate::challenge::{BUSY, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, STARTING, error_text, rpc_error};
 use crate::facts::{Facts, facts};
+use crate::raw::Members;
+use crate::reason::{Reason, because};
 use crate::token::Caller;
 
 /// Between two signs of life on a stream on which nothing comes. Load balancers close a silent one.
@@ -116,8 +119,11 @@ impl Endpoint {
     }
 
     fn result(&self, call: &Call<'_>, result: &Value) -> Response {
-        let message = json!({ "jsonrpc": "2.0", "id": call.id, "result": result });
-        json_response(StatusCode::OK, message.to_string().into())
+        let mut message = Members::default();
+        message.set("jsonrpc", &"2.0");
+        message.set("id", &call.id);
+        message.set("result", result);
+        json_response(StatusCode::OK, message.line().into())
     }
 
     fn fault(&self, run: &Run, call: &Call<'_>, fault: &Fault) -> Response {
@@ -161,14 +167,19 @@ impl Endpoint {
             Err(failure) => {
                 asked.close(failure.word());
                 let fault = failure.fault();
+                if failure == Failure::NoRoom {
+                    // Without a time to come back: it was carried out.
+                    let refused = json_response(StatusCode::SERVICE_UNAVAILABLE, origin.error(&fault).into());
+                    return because(Reason::Memory, refused);
+                }
                 let status = if call.era == Era::Legacy { StatusCode::OK } else { StatusCode::BAD_GATEWAY };
                 json_response(status, origin.error(&fault).into())
             }
-            Ok((_, Back::Answer(text, code))) => {
+            Ok((_, (Back::Answer(text, code), share))) => {
                 asked.close("ok");
-                json_response(code.map_or(StatusCode::OK, |code| status(call.era, code)), text.into())
+                json_response(code.map_or(StatusCode::OK, |code| status(call.era, code)), share.hold(text))
             }
-            Ok((answer, Back::Notice(first))) => {
+            Ok((answer, (Back::Notice(first), share))) => {
                 asked.facts.upstream("ok", asked.begun.elapsed());
                 let listens = asked.facts.listens();
                 let until = tokio::time::Instant::now() + LONGEST;
@@ -177,27 +188,27 @@ impl Endpoint {
                     asked,
                     answer,
                     origin,
-                    first: Some(first),
+                    first: Some(share.hold(written(&first))),
                     listens,
                     until,
                     done: false,
                 })
             }
             // `first` answers those.
-            Ok((_, Back::Asks(..))) => {
+            Ok((_, (Back::Asks(..), _))) => {
                 json_response(StatusCode::BAD_GATEWAY, origin.error(&Failure::Gone.fault()).into())
             }
         }
     }
 
-    /// The first message for the client.
-    async fn first(&self, run: &Arc<Run>, answer: &mut Answer, origin: &Origin) -> Result<Back, Failure> {
+    /// The first message for the client, and its share of the memory.
+    async fn first(&self, run: &Arc<Run>, answer: &mut Answer, origin: &Origin) -> Result<(Back, Share), Failure> {
         loop {
             match answer.next().await? {
                 Some(Message::Comment) => {}
-                Some(Message::Text(text)) => {
-                    if let Some(back) = self.back(run, &text, origin)? {
-                        return Ok(back);
+                Some(Message::Text(Text { bytes, share })) => {
+                    if let Some(back) = self.back(run, &bytes, origin)? {
+                        return Ok((back, share));
                     }
                 }
                 None => return Err(Failure::Odd("it ended without one".to_owned())),
@@ -267,7 +278,7 @@ struct Stream {
     asked: Asked,
     answer: Answer,
     origin: Origin,
-    first: Option<Vec<u8>>,
+    first: Option<Bytes>,
     /// It has no answer: the client listens for changes.
     listens: bool,
     until: tokio::time::Instant,
@@ -277,9 +288,9 @@ struct Stream {
 
 impl Stream {
     /// The next part, `None` at the end.
-    async fn next(&mut self) -> Option<Vec<u8>> {
+    async fn next(&mut self) -> Option<Bytes> {
         if let Some(first) = self.first.take() {
-            return Some(written(&first));
+            return Some(first);
         }
         if self.done {
             return None;
@@ -292,21 +303,23 @@ impl Stream {
                 () = run.gone.cancelled() => Err(Failure::Gone),
                 () = self.endpoint.streams.cancelled() => return None,
                 () = self.asked.entry.token.cancelled() => return self.fail(Failure::TakenBack),
-                () = tokio::time::sleep(SIGN) => return Some(COMMENT.to_vec()),
+                () = tokio::time::sleep(SIGN) => return Some(Bytes::from_static(COMMENT)),
                 () = tokio::time::sleep_until(self.until), if !self.listens => return self.fail(Failure::Odd("it took too long".to_owned())),
             };
             let back = match message {
-                Ok(Some(Message::Comment)) => return Some(COMMENT.to_vec()),
-                Ok(Some(Message::Text(text))) => self.endpoint.back(&run, &text, &self.origin),
+                Ok(Some(Message::Comment)) => return Some(Bytes::from_static(COMMENT)),
+                Ok(Some(Message::Text(Text { bytes, share }))) => {
+                    self.endpoint.back(&run, &bytes, &self.origin).map(|back| back.map(|back| (back, share)))
+                }
                 Ok(None) if self.listens => return None,
                 Ok(None) => Err(Failure::Odd("it ended without one".to_owned())),
                 Err(failure) => Err(failure),
             };
             match back {
-                Ok(Some(Back::Notice(text))) => return Some(written(&text)),
-                Ok(Some(Back::Answer(text, _))) => {
+                Ok(Some((Back::Notice(text), share))) => return Some(share.hold(written(&text))),
+                Ok(Some((Back::Answer(text, _), share))) => {
                     (self.asked.open, self.done) = (false, true);
-                    return Some(written(&text));
+                    return Some(share.hold(written(&text)));
                 }
                 Ok(_) => {}
                 Err(failure) => return self.fail(failure),
@@ -314,18 +327,18 @@ impl Stream {
         }
     }
 
-    fn fail(&mut self, failure: Failure) -> Option<Vec<u8>> {
+    fn fail(&mut self, failure: Failure) -> Option<Bytes> {
         // What the server may still be doing is of no use any more: it is taken back.
         self.asked.open = failure != Failure::Gone;
         self.done = true;
-        Some(written(&self.origin.error(&failure.fault())))
+        Some(written(&self.origin.error(&failure.fault())).into())
     }
 }
 
 fn event_stream(stream: Stream) -> Response {
     let parts = futures_util::stream::unfold(stream, |mut stream| async move {
         let part = stream.next().await?;
-        Some((Ok::<_, Infallible>(Bytes::from(part)), stream))
+        Some((Ok::<_, Infallible>(part), stream))
     });
     let mut response = Response::new(Body::from_stream(parts));
     let headers = response.headers_mut();
@@ -354,8 +367,7 @@ fn refused(fault: &Fault, facts: &Facts) -> Response {
         Some(data) => json!({ "code": fault.code, "message": fault.message, "data": data }),
         None => json!({ "code": fault.code, "message": fault.message }),
     };
-    let message = json!({ "jsonrpc": "2.0", "id": facts.known_request_id(), "error": error });
-    json_response(StatusCode::BAD_REQUEST, message.to_string().into())
+    json_response(StatusCode::BAD_REQUEST, error_text(facts.known_request_id(), &error).into())
 }
 
 fn status(era: Era, code: i32) -> StatusCode {

@@ -17,7 +17,10 @@ pub struct TooLarge;
 #[derive(Debug, Default)]
 pub struct Parser {
     buffer: Vec<u8>,
-    /// Bytes of the buffer in which no line ends.
+    /// Bytes of the buffer that were taken. They go when there are more: to move the rest after each line would cost
+    /// the square of what came.
+    taken: usize,
+    /// Bytes of the buffer in which no further line ends.
     seen: usize,
     data: Option<Vec<u8>>,
     /// The last line ended with CR: an LF that follows belongs to it.
@@ -27,29 +30,31 @@ pub struct Parser {
 impl Parser {
     /// Takes more of the stream.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.drain(..self.taken);
+        self.seen -= self.taken;
+        self.taken = 0;
         self.buffer.extend_from_slice(bytes);
     }
 
     /// The next event, if it is whole. At most `limit` bytes are kept for one.
     pub fn next(&mut self, limit: usize) -> Result<Option<Event>, TooLarge> {
         loop {
-            if self.after_cr && !self.buffer.is_empty() {
+            if let (true, Some(first)) = (self.after_cr, self.buffer.get(self.taken)) {
                 self.after_cr = false;
-                if self.buffer.first() == Some(&b'\n') {
-                    self.buffer.remove(0);
-                }
+                self.taken += usize::from(*first == b'\n');
+                self.seen = self.seen.max(self.taken);
             }
             let unseen = self.buffer.get(self.seen..).unwrap_or_default();
             let Some(end) = unseen.iter().position(|byte| matches!(byte, b'\n' | b'\r')).map(|at| at + self.seen)
             else {
                 self.seen = self.buffer.len();
-                let kept = self.buffer.len() + self.data.as_ref().map_or(0, Vec::len);
+                let kept = self.buffer.len() - self.taken + self.data.as_ref().map_or(0, Vec::len);
                 return if kept > limit { Err(TooLarge) } else { Ok(None) };
             };
             self.after_cr = self.buffer.get(end) == Some(&b'\r');
-            let mut line: Vec<u8> = self.buffer.drain(..=end).collect();
-            self.seen = 0;
-            line.pop();
+            let line = self.buffer.get(self.taken..end).unwrap_or_default().to_vec();
+            self.taken = end + 1;
+            self.seen = self.taken;
             if let Some(event) = self.line(&line, limit)? {
                 return Ok(Some(event));
             }

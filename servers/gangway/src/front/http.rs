@@ -18,8 +18,9 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::events::{Event, Parser};
-use super::link::{Failure, LARGEST, Message};
+use super::link::{Failure, LARGEST, Message, Text};
 use super::protocol::{self, Call, Era, Known, METHOD_HEADER, MODERN, NAME_HEADER, VERSION_HEADER};
+use crate::budget::{Budget, Share};
 use crate::raw::Members;
 
 pub const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -42,6 +43,8 @@ pub struct Http {
     session: RwLock<(u64, Option<HeaderValue>)>,
     renewing: Mutex<()>,
     next: AtomicU64,
+    /// The memory for its answers.
+    budget: Budget,
 }
 
 /// The address of the loopback on which a server listens, when it does: some listen on one of the two alone.
@@ -59,7 +62,7 @@ pub async fn listening(port: u16) -> SocketAddr {
 
 impl Http {
     /// The way to the endpoint at `path`. The path was checked.
-    pub fn new(address: SocketAddr, path: &str) -> Option<Self> {
+    pub fn new(address: SocketAddr, path: &str, budget: Budget) -> Option<Self> {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
@@ -74,6 +77,7 @@ impl Http {
             session: RwLock::default(),
             renewing: Mutex::default(),
             next: AtomicU64::new(1),
+            budget,
         })
     }
 
@@ -126,7 +130,7 @@ impl Http {
             let response = self.post(HeaderMap::new(), body).await.map_err(|_| "no answer".to_owned())?;
             let session = response.headers().get(SESSION).cloned();
             let status = response.status();
-            let result = result(response).await.ok_or(format!("HTTP {status} without a result"))?;
+            let result = self.result(response).await.ok_or(format!("HTTP {status} without a result"))?;
             Ok::<_, String>((session, result))
         };
         let answer = tokio::time::timeout(OWN_TIME, answer).await.map_err(|_| "no answer in time".to_owned());
@@ -175,7 +179,7 @@ impl Http {
 
     async fn ask(&self, headers: HeaderMap, body: Vec<u8>) -> Result<Value, Failure> {
         let answer =
-            async { result(self.post(headers, body).await?).await.ok_or(Failure::Odd("no result".to_owned())) };
+            async { self.result(self.post(headers, body).await?).await.ok_or(Failure::Odd("no result".to_owned())) };
         tokio::time::timeout(OWN_TIME, answer).await.unwrap_or(Err(Failure::Gone))
     }
 
@@ -198,16 +202,17 @@ impl Http {
         let response = self.post(headers(session.clone()), body.clone()).await?;
         let lost = matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST);
         if !lost || known.era == Era::Modern || session.is_none() {
-            return Answer::of(response);
+            return self.answer(response);
         }
         // A server forgets sessions: 404 (MCP, Transports, "Session Management"), and with some 400. It has not
         // run the request. An error that is an answer to the request itself is passed on.
         let (parts, rest) = response.into_parts();
-        let rest = limited(rest).await?;
+        let mut share = self.budget.share();
+        let rest = limited(rest, &mut share).await?;
         if parts.status == StatusCode::BAD_REQUEST
             && !String::from_utf8_lossy(&rest).to_ascii_lowercase().contains("session")
         {
-            return Answer::whole(parts.status, &parts.headers, rest);
+            return Answer::whole(parts.status, &parts.headers, Text { bytes: rest, share }, self.budget.clone());
         }
         {
             let _one = self.renewing.lock().await;
@@ -215,7 +220,28 @@ impl Http {
                 self.initialize().await.map_err(Failure::Odd)?;
             }
         }
-        Answer::of(self.post(headers(self.session().1), body).await?)
+        self.answer(self.post(headers(self.session().1), body).await?)
+    }
+
+    /// The answer in a response.
+    pub fn answer(&self, response: Response<Incoming>) -> Result<Answer, Failure> {
+        Answer::of(response, self.budget.clone())
+    }
+
+    /// The result in an answer to a question of our own.
+    async fn result(&self, response: Response<Incoming>) -> Option<Value> {
+        if !response.status().is_success() {
+            return None;
+        }
+        let mut answer = self.answer(response).ok()?;
+        while let Some(message) = answer.next().await.ok()? {
+            let Message::Text(text) = message else { continue };
+            let message = Members::parse(&text.bytes)?;
+            if message.get("id").is_some() && message.get("method").is_none() {
+                return message.read("result");
+            }
+        }
+        None
     }
 }
 
@@ -239,16 +265,21 @@ fn with_parameters(mut headers: HeaderMap, given: &HeaderMap) -> HeaderMap {
 }
 
 /// The answer of a server, of which the body is not read yet unless it is small.
-pub struct Answer(Body);
+pub struct Answer {
+    body: Body,
+    /// What has come of the next message.
+    share: Share,
+    budget: Budget,
+}
 
 enum Body {
     Events(Box<Parser>, Incoming),
-    Whole(Option<Bytes>),
+    Whole(Option<Text>),
     Json(Incoming),
 }
 
 impl Answer {
-    pub fn of(response: Response<Incoming>) -> Result<Self, Failure> {
+    fn of(response: Response<Incoming>, budget: Budget) -> Result<Self, Failure> {
         let (parts, body) = response.into_parts();
         let kind = content_type(&parts.headers);
         let body = match kind.as_str() {
@@ -257,43 +288,49 @@ impl Answer {
             _ if parts.status == StatusCode::ACCEPTED => Body::Whole(None),
             _ => return Err(Failure::Odd(format!("HTTP {} without JSON", parts.status.as_u16()))),
         };
-        Self::checked(parts.status, body)
+        Self::checked(parts.status, body, budget)
     }
 
-    fn whole(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Result<Self, Failure> {
+    fn whole(status: StatusCode, headers: &HeaderMap, text: Text, budget: Budget) -> Result<Self, Failure> {
         if content_type(headers) != "application/json" {
             return Err(Failure::Odd(format!("HTTP {} without JSON", status.as_u16())));
         }
-        Self::checked(status, Body::Whole(Some(body)))
+        Self::checked(status, Body::Whole(Some(text)), budget)
     }
 
     /// The server's own 401 and 403 are about tokens of its own. Passed on, they would send a client to sign in again.
-    fn checked(status: StatusCode, body: Body) -> Result<Self, Failure> {
+    fn checked(status: StatusCode, body: Body, budget: Budget) -> Result<Self, Failure> {
         let own = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::PROXY_AUTHENTICATION_REQUIRED];
         if own.contains(&status) || status.is_redirection() {
             return Err(Failure::Odd(format!("HTTP {}", status.as_u16())));
         }
-        Ok(Self(body))
+        Ok(Self { body, share: budget.share(), budget })
     }
 
     /// The next message. `None` at the end. Of a stream, nothing is lost if this is dropped while it waits.
     pub async fn next(&mut self) -> Result<Option<Message>, Failure> {
-        match &mut self.0 {
+        match &mut self.body {
             Body::Whole(text) => Ok(text.take().map(Message::Text)),
             Body::Json(body) => {
-                let text = limited(body).await?;
-                self.0 = Body::Whole(None);
-                Ok(Some(Message::Text(text)))
+                let bytes = limited(body, &mut self.share).await?;
+                self.body = Body::Whole(None);
+                let share = std::mem::replace(&mut self.share, self.budget.share());
+                Ok(Some(Message::Text(Text { bytes, share })))
             }
             Body::Events(parser, body) => loop {
                 match parser.next(LARGEST).map_err(|_| Failure::TooLarge)? {
-                    Some(Event::Message(text)) => return Ok(Some(Message::Text(text.into()))),
+                    Some(Event::Message(text)) => {
+                        // What has come of the one after it is little: a part of what was read at once.
+                        let share = std::mem::replace(&mut self.share, self.budget.share());
+                        return Ok(Some(Message::Text(Text { bytes: text.into(), share })));
+                    }
                     Some(Event::Comment) => return Ok(Some(Message::Comment)),
                     None => {}
                 }
                 match body.frame().await {
                     Some(Ok(frame)) => {
                         if let Some(data) = frame.data_ref() {
+                            self.share.add_answer(data.len())?;
                             parser.push(data);
                         }
                     }
@@ -311,7 +348,10 @@ fn content_type(headers: &HeaderMap) -> String {
 }
 
 /// A body of the largest size at most.
-async fn limited<B: hyper::body::Body<Data = Bytes, Error = hyper::Error>>(body: B) -> Result<Bytes, Failure> {
+async fn limited<B>(body: B, share: &mut Share) -> Result<Bytes, Failure>
+where
+    B: hyper::body::Body<Data = Bytes, Error = hyper::Error>,
+{
     let mut body = std::pin::pin!(body);
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -320,23 +360,8 @@ async fn limited<B: hyper::body::Body<Data = Bytes, Error = hyper::Error>>(body:
         if whole.len() + data.len() > LARGEST {
             return Err(Failure::TooLarge);
         }
+        share.add_answer(data.len())?;
         whole.extend_from_slice(data);
     }
     Ok(whole.into())
-}
-
-/// The result in an answer to a question of our own.
-async fn result(response: Response<Incoming>) -> Option<Value> {
-    if !response.status().is_success() {
-        return None;
-    }
-    let mut answer = Answer::of(response).ok()?;
-    while let Some(message) = answer.next().await.ok()? {
-        let Message::Text(text) = message else { continue };
-        let message = Members::parse(&text)?;
-        if message.get("id").is_some() && message.get("method").is_none() {
-            return message.read("result");
-        }
-    }
-    None
 }

@@ -7,15 +7,23 @@ use serde_json::Value;
 use super::http::{self, Http};
 use super::protocol::{Call, Era, Fault, Known, Origin, forward};
 use super::stdio::{self, Stdio};
-use crate::challenge::INTERNAL_ERROR;
+use crate::budget::{Exhausted, Share};
+use crate::challenge::{BUSY, INTERNAL_ERROR};
 
 /// The largest message of a server, in bytes.
 pub const LARGEST: usize = 8 * 1024 * 1024;
 
+/// A text of a server, and its share of the memory.
+#[derive(Debug)]
+pub struct Text {
+    pub bytes: Bytes,
+    pub share: Share,
+}
+
 /// What a server says.
 #[derive(Debug)]
 pub enum Message {
-    Text(Bytes),
+    Text(Text),
     /// A sign of life.
     Comment,
 }
@@ -27,6 +35,8 @@ pub enum Failure {
     Gone,
     /// The answer is larger than [`LARGEST`].
     TooLarge,
+    /// There is no memory for the answer: others wait for clients that do not read.
+    NoRoom,
     /// The client did not want it any more.
     TakenBack,
     /// The answer is none of the protocol.
@@ -39,6 +49,8 @@ impl Failure {
         match self {
             Self::Gone => "gone",
             Self::TooLarge => "too_large",
+            // The server did well. The line has the reason.
+            Self::NoRoom => "ok",
             Self::TakenBack => "cancelled",
             Self::Odd(_) => "odd",
         }
@@ -47,12 +59,22 @@ impl Failure {
     /// What the client is told.
     pub fn fault(&self) -> Fault {
         let why = match self {
+            Self::NoRoom => {
+                let why = "the request was carried out, and its answer dropped: there is too much data at once";
+                return Fault::new(BUSY, why);
+            }
             Self::Gone => "the server ended or hung up before it had answered".to_owned(),
             Self::TooLarge => format!("the answer of the server is larger than {} MiB", LARGEST / (1024 * 1024)),
             Self::TakenBack => "the client took the request back".to_owned(),
             Self::Odd(what) => format!("the server gave no answer of the protocol: {what}"),
         };
         Fault::new(INTERNAL_ERROR, why)
+    }
+}
+
+impl From<Exhausted> for Failure {
+    fn from(_: Exhausted) -> Self {
+        Self::NoRoom
     }
 }
 

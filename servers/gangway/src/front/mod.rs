@@ -14,6 +14,7 @@ mod link;
 mod output;
 mod parameters;
 mod protocol;
+mod readable;
 mod relay;
 mod settings;
 mod stdio;
@@ -32,6 +33,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App as Served, Backend};
+use crate::budget::Budget;
 use crate::config::{Config, Env};
 use crate::log::Log;
 use crate::run::{USAGE_ERROR, fail, healthcheck, shutdown_signal};
@@ -150,7 +152,8 @@ async fn serve(config: Config, app: App, secrets: Secrets) -> Result<bool, Strin
     let reaper = Reaper::start().map_err(|error| format!("no signal handler: {error}"))?;
     let tools = Arc::new(ToolTable::new(app.tools.clone(), log.clone()));
     let request_time = app.request_time();
-    let server = Arc::new(Supervisor::new(app, secrets, tools.clone(), reaper, log.clone()));
+    let budget = Budget::new(config.limits.memory_bytes);
+    let server = Arc::new(Supervisor::new(app, secrets, tools.clone(), reaper, budget.clone(), log.clone()));
     let streams = CancellationToken::new();
     let endpoint = Arc::new(Endpoint {
         server: server.clone(),
@@ -165,6 +168,7 @@ async fn serve(config: Config, app: App, secrets: Secrets) -> Result<bool, Strin
         endpoint: post(move |request: Request| endpoint.clone().answer(request)),
         tools: Box::new(Shown(tools)),
         ready: Box::new(move || ready.current().is_some()),
+        budget,
     };
     let served = Served::with(config, backend, streams, log).map_err(|error| error.to_string())?;
     let listener = TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;

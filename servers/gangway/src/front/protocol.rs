@@ -10,10 +10,12 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::readable;
 use super::tools::ToolTable;
 use crate::body::CACHEABLE;
-use crate::challenge::{INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND};
-use crate::raw::Members;
+use crate::challenge::{INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, error_text};
+use crate::facts::MAX_VALUE;
+use crate::raw::{Members, is_id};
 
 /// The revision of the later era.
 pub const MODERN: &str = "2026-07-28";
@@ -66,31 +68,6 @@ impl Fault {
     }
 }
 
-/// The most lists and objects in one another. The servers that are built on this library refuse more (serde_json);
-/// one behind may end by it, as Python's `json` does at a thousand, and it serves everybody.
-const DEEPEST: usize = 127;
-
-/// Whether a text that is JSON has more lists and objects in one another.
-fn is_deeper(json: &[u8], most: usize) -> bool {
-    let (mut depth, mut text, mut escaped) = (0_usize, false, false);
-    for byte in json {
-        match (text, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (_, b'"') => text = !text,
-            (false, b'[' | b'{') => {
-                depth += 1;
-                if depth > most {
-                    return true;
-                }
-            }
-            (false, b']' | b'}') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    false
-}
-
 /// What a client sent.
 #[derive(Debug)]
 pub enum Sent<'a> {
@@ -109,9 +86,7 @@ pub fn is_modern(message: &Members<'_>) -> bool {
 fn request_id(message: &Members<'_>) -> Result<Option<Box<RawValue>>, Fault> {
     match message.get("id") {
         None => Ok(None),
-        Some(id) if id.get().starts_with(['"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) => {
-            Ok(Some(id.to_owned()))
-        }
+        Some(id) if is_id(id) => Ok(Some(id.to_owned())),
         Some(_) => Err(Fault::new(INVALID_REQUEST, "Invalid Request: the id must be a string or a number")),
     }
 }
@@ -119,20 +94,30 @@ fn request_id(message: &Members<'_>) -> Result<Option<Box<RawValue>>, Fault> {
 /// Reads a message of a client, and checks that its headers say the same.
 pub fn read<'a>(body: &'a [u8], headers: &HeaderMap) -> Result<Sent<'a>, Fault> {
     let not_one = || Fault::new(INVALID_REQUEST, "Invalid Request: not a JSON-RPC message of this protocol");
-    if is_deeper(body, DEEPEST) {
-        return Err(Fault::new(INVALID_REQUEST, format!("Invalid Request: nested more than {DEEPEST} deep")));
+    if let Some(problem) = readable::problem(body) {
+        return Err(Fault::new(INVALID_REQUEST, format!("Invalid Request: {problem}")));
     }
     let message = Members::parse(body).ok_or_else(not_one)?;
     if message.read::<String>("jsonrpc").as_deref() != Some("2.0") {
         return Err(not_one());
     }
+    let answers = [message.get("result"), message.get("error")].iter().flatten().count();
     let Some(method) = message.read::<String>("method") else {
-        let answers =
-            message.get("method").is_none() && (message.get("result").is_some() || message.get("error").is_some());
-        return if answers { Ok(Sent::Answer) } else { Err(not_one()) };
+        if message.get("method").is_some() || answers != 1 {
+            return Err(not_one());
+        }
+        return served(version(headers)).map(|()| Sent::Answer);
     };
+    // To one parser it is a request, and to another an answer, which nobody answers.
+    if answers > 0 {
+        return Err(not_one());
+    }
     if message.get("params").is_some() && message.object("params").is_none() {
         return Err(Fault::new(INVALID_PARAMS, "Invalid params: must be an object, with no member twice"));
+    }
+    let params = message.object("params").unwrap_or_default();
+    if params.get("_meta").is_some() && params.object("_meta").is_none() {
+        return Err(Fault::new(INVALID_PARAMS, "Invalid params: _meta must be an object, with no member twice"));
     }
     let id = request_id(&message)?;
     let era = era(&message, &method, id.is_some(), headers)?;
@@ -141,34 +126,46 @@ pub fn read<'a>(body: &'a [u8], headers: &HeaderMap) -> Result<Sent<'a>, Fault> 
 
 /// The era of a message. What it says of itself must be in its headers, too: whoever stands between goes by them.
 fn era(message: &Members<'_>, method: &str, request: bool, headers: &HeaderMap) -> Result<Era, Fault> {
-    let header = headers.get(VERSION_HEADER).map(|value| value.to_str().unwrap_or_default());
+    let header = version(headers);
     if !request {
-        return Ok(if header.is_none_or(|version| version < MODERN) { Era::Legacy } else { Era::Modern });
+        let era = if header == Some(MODERN) { Era::Modern } else { Era::Legacy };
+        return served(header).map(|()| era);
     }
     // A client that opens with it has agreed on nothing yet, and so says nothing of the later era, where it is gone.
     if method == "initialize" && header != Some(MODERN) {
-        return Ok(Era::Legacy);
+        return served(header).map(|()| Era::Legacy);
     }
     let meta = message.object("params").and_then(|params| params.read::<Value>("_meta")).unwrap_or_default();
     let said = meta.get(VERSION_KEY).and_then(Value::as_str);
-    let later = method == "server/discover" || header.is_some_and(|version| version >= MODERN);
+    let later = method == "server/discover" || header == Some(MODERN);
     match (said, header) {
-        (None, _) if later => Err(missing(VERSION_KEY)),
-        (None, Some(version)) if !LEGACY.contains(&version) => Err(Fault::new(
-            INVALID_REQUEST,
-            format!("Invalid Request: {VERSION_HEADER} {version:?} is not served here"),
-        )),
-        (None, _) => Ok(Era::Legacy),
+        (None, _) => served(header).and_then(|()| if later { Err(missing(VERSION_KEY)) } else { Ok(Era::Legacy) }),
         (Some(_), None) => Err(mismatch(VERSION_HEADER, "is not there, and _meta names a revision")),
         (Some(said), Some(version)) if said != version => Err(mismatch(VERSION_HEADER, "is not that of _meta")),
-        (Some(said), _) if said != MODERN => {
-            let data = json!({ "supported": supported(), "requested": said });
-            let message = "Unsupported protocol version".to_owned();
-            Err(Fault { code: UNSUPPORTED_VERSION, message, data: Some(data) })
-        }
+        (Some(said), _) if said != MODERN => Err(unsupported(said)),
         (Some(_), _) if !meta.get(CAPABILITIES_KEY).is_some_and(Value::is_object) => Err(missing(CAPABILITIES_KEY)),
         _ => named(message, method, headers).map(|()| Era::Modern),
     }
+}
+
+/// The revision that the head of a request names.
+fn version(headers: &HeaderMap) -> Option<&str> {
+    headers.get(VERSION_HEADER).map(|value| value.to_str().unwrap_or_default())
+}
+
+/// Refuses a revision that is not served here, whatever the message is: "it MUST respond with 400 Bad Request" (MCP
+/// 2025-11-25, Transports, "Protocol Version Header"). Without the header, it is an earlier one.
+fn served(version: Option<&str>) -> Result<(), Fault> {
+    match version.filter(|version| !supported().contains(version)) {
+        Some(other) => Err(unsupported(other)),
+        None => Ok(()),
+    }
+}
+
+fn unsupported(requested: &str) -> Fault {
+    let requested: String = requested.chars().take(MAX_VALUE).collect();
+    let data = json!({ "supported": supported(), "requested": requested });
+    Fault { code: UNSUPPORTED_VERSION, message: "Unsupported protocol version".to_owned(), data: Some(data) }
 }
 
 fn missing(key: &str) -> Fault {
@@ -498,11 +495,7 @@ impl Origin {
         if let Some(data) = &fault.data {
             error["data"] = data.clone();
         }
-        let mut message = Members::default();
-        message.set("jsonrpc", &"2.0");
-        message.set("id", &self.id);
-        message.set("error", &error);
-        message.line()
+        error_text(Some(&self.id), &error)
     }
 }
 

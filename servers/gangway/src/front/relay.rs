@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::http::{self, Http, OWN_TIME, SESSION, modern_headers};
-use super::link::Message;
+use super::link::{Message, Text};
 use super::protocol::{VERSION_HEADER, is_modern};
+use crate::budget::Budget;
 use crate::challenge::INTERNAL_ERROR;
 use crate::raw::Members;
 
@@ -35,7 +36,9 @@ pub async fn relay(
     mut output: impl Write,
 ) -> Result<(), String> {
     let address = http::listening(port).await;
-    let server = Http::new(address, path).ok_or_else(|| format!("{path:?} is not a path such as /mcp"))?;
+    // It is asked by one, who starts it for nothing else.
+    let server = Http::new(address, path, Budget::new(usize::MAX))
+        .ok_or_else(|| format!("{path:?} is not a path such as /mcp"))?;
     let mut agreed = Agreed::default();
     while let Some(line) = lines.recv().await {
         let Some(message) = Members::parse(line.as_bytes()) else { continue };
@@ -82,10 +85,10 @@ async fn pass(server: &Http, agreed: &mut Agreed, message: &Members<'_>, line: &
     if method == "initialize" {
         agreed.session = response.headers().get(SESSION).cloned();
     }
-    let mut answer = http::Answer::of(response).map_err(|failure| failure.fault().message)?;
+    let mut answer = server.answer(response).map_err(|failure| failure.fault().message)?;
     let mut all = Vec::new();
     while let Some(next) = answer.next().await.map_err(|failure| failure.fault().message)? {
-        let Message::Text(text) = next else { continue };
+        let Message::Text(Text { bytes: text, .. }) = next else { continue };
         let Some(said) = Members::parse(&text) else { continue };
         let is_answer = said.get("id").is_some() && said.get("method").is_none();
         if is_answer && method == "initialize" {

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use hyper::body::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -14,9 +13,10 @@ use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::link::{Failure, LARGEST, Message};
+use super::link::{Failure, LARGEST, Message, Text};
 use super::output::{Line, Lines, Output};
 use super::protocol::{self, Era, Known};
+use crate::budget::Budget;
 use crate::challenge::METHOD_NOT_FOUND;
 use crate::raw::Members;
 
@@ -30,7 +30,7 @@ const DISCOVER_TIME: Duration = Duration::from_secs(5);
 /// How long an answer that was sent before another may come after it.
 const OVERTAKEN: Duration = Duration::from_secs(1);
 
-type Pending = Arc<Mutex<HashMap<u64, mpsc::Sender<Result<Bytes, Failure>>>>>;
+type Pending = Arc<Mutex<HashMap<u64, mpsc::Sender<Result<Text, Failure>>>>>;
 
 /// The way to the server.
 pub struct Stdio {
@@ -44,7 +44,7 @@ pub struct Stdio {
 pub struct Answer {
     id: u64,
     pending: Pending,
-    messages: mpsc::Receiver<Result<Bytes, Failure>>,
+    messages: mpsc::Receiver<Result<Text, Failure>>,
 }
 
 impl Drop for Answer {
@@ -66,12 +66,12 @@ impl Answer {
 
 impl Stdio {
     /// Takes the streams of a process. `output` gets what it writes that is no message. The standard input is
-    /// closed when `gone` is cancelled. When the standard output ends, `gone` is cancelled.
-    pub fn new(input: ChildStdin, from: ChildStdout, output: Output, gone: CancellationToken) -> Self {
+    /// closed when `gone` is cancelled. When the standard output ends, `gone` is cancelled. `budget` is for its answers.
+    pub fn new(input: ChildStdin, from: ChildStdout, output: Output, gone: CancellationToken, budget: Budget) -> Self {
         let (out, queue) = mpsc::channel(WAITING);
         let pending = Pending::default();
         tokio::spawn(write(input, queue, gone.clone()));
-        let reader = Reader { pending: pending.clone(), out: out.downgrade(), output, gone };
+        let reader = Reader { pending: pending.clone(), out: out.downgrade(), output, gone, budget };
         tokio::spawn(reader.read(from));
         Self { out, pending, next: AtomicU64::new(1) }
     }
@@ -103,7 +103,7 @@ impl Stdio {
         let mut answer = self.call(id, protocol::own(id, method, params, era)).await?;
         loop {
             let Some(Message::Text(text)) = answer.next().await? else { continue };
-            let message = Members::parse(&text).ok_or(Failure::Odd("no object".to_owned()))?;
+            let message = Members::parse(&text.bytes).ok_or(Failure::Odd("no object".to_owned()))?;
             if message.get("method").is_none() {
                 return message.read("result").ok_or(Failure::Odd("no result".to_owned()));
             }
@@ -165,6 +165,7 @@ struct Reader {
     out: mpsc::WeakSender<Vec<u8>>,
     output: Output,
     gone: CancellationToken,
+    budget: Budget,
 }
 
 impl Reader {
@@ -201,13 +202,20 @@ impl Reader {
     /// Gives a message to the request that waits for it. There may be none: its client has gone away.
     fn give(&self, id: u64, line: Vec<u8>, last: bool) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = || -> Result<Text, Failure> {
+            let mut share = self.budget.share();
+            share.add_answer(line.len())?;
+            Ok(Text { bytes: line.into(), share })
+        };
         if last {
             if let Some(waiting) = pending.remove(&id) {
                 // One place is kept for it.
-                let _ = waiting.try_send(Ok(line.into()));
+                let _ = waiting.try_send(text());
             }
-        } else if let Some(waiting) = pending.get(&id).filter(|waiting| waiting.capacity() > 1) {
-            let _ = waiting.try_send(Ok(line.into()));
+        } else if let Some(waiting) = pending.get(&id).filter(|waiting| waiting.capacity() > 1)
+            && let Ok(text) = text()
+        {
+            let _ = waiting.try_send(Ok(text));
         }
     }
 

@@ -16,6 +16,7 @@ use super::protocol::{Era, Known};
 use super::settings::{App, Secrets, Transport};
 use super::stdio::Stdio;
 use super::tools::ToolTable;
+use crate::budget::Budget;
 use crate::log::Log;
 use crate::raw::Members;
 
@@ -45,14 +46,15 @@ pub struct Supervisor {
     tools: Arc<ToolTable>,
     log: Log,
     reaper: Reaper,
+    budget: Budget,
     current: RwLock<Option<Arc<Run>>>,
 }
 
 impl Supervisor {
-    /// A server that is not started yet.
-    pub fn new(app: App, secrets: Secrets, tools: Arc<ToolTable>, reaper: Reaper, log: Log) -> Self {
+    /// A server that is not started yet. `budget` is the memory for its answers.
+    pub fn new(app: App, secrets: Secrets, tools: Arc<ToolTable>, reaper: Reaper, budget: Budget, log: Log) -> Self {
         let secrets = Arc::new(secrets);
-        Self { app, secrets, tools, log, reaper, current: RwLock::default() }
+        Self { app, secrets, tools, log, reaper, budget, current: RwLock::default() }
     }
 
     /// The server, if it is up.
@@ -157,13 +159,13 @@ impl Supervisor {
             Transport::Http => {
                 tokio::spawn(output().follow(from));
                 let address = http::listening(self.app.port()).await;
-                let link = Http::new(address, self.app.path()).ok_or("the path is none")?;
+                let link = Http::new(address, self.app.path(), self.budget.clone()).ok_or("the path is none")?;
                 let known = link.meet().await?;
                 (Link::Http(Box::new(link)), known)
             }
             Transport::Stdio => {
                 let input = streams.input.ok_or("it has no standard input")?;
-                let link = Stdio::new(input, from, output(), gone.clone());
+                let link = Stdio::new(input, from, output(), gone.clone(), self.budget.clone());
                 let known = link.meet().await?;
                 (Link::Stdio(link), known)
             }

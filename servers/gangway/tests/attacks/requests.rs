@@ -13,7 +13,7 @@ type Row = (&'static str, Vec<u8>, u16, &'static str);
 pub fn cases() -> Vec<Case> {
     let case =
         |(name, request, status, says): Row| Case { name: name.to_owned(), request, status, says, secret: good() };
-    [places(), heads(), bodies(), sizes(), steps()].into_iter().flatten().map(case).collect()
+    [places(), heads(), labels(), bodies(), sizes(), steps()].into_iter().flatten().map(case).collect()
 }
 
 /// A good token in a place, or a form, where none is looked for.
@@ -115,7 +115,24 @@ fn heads() -> Vec<Row> {
             "application/json",
         ),
         ("nothing acceptable", swap(accept, "Accept: text/html\r\n"), 406, "accept"),
+    ]
+}
+
+/// A good token, and headers about the body that nobody here can go by.
+fn labels() -> Vec<Row> {
+    let with = |lines: &str| listing(&format!("{}{lines}", authorized()));
+    let notice = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }).to_string();
+    let noticed = |lines: &str| request(&format!("{}{}{lines}", authorized(), plain(&notice)), &notice);
+    vec![
         ("a protocol that is not", with("MCP-Protocol-Version: 1999-01-01\r\n"), 400, ""),
+        (
+            "a protocol without an end",
+            with(&format!("MCP-Protocol-Version: {}\r\n", "2".repeat(60_000))),
+            400,
+            "too long",
+        ),
+        ("a coding that nobody undoes", with("Content-Encoding: gzip\r\n"), 415, "coding"),
+        ("a notice of a protocol that is not", noticed("MCP-Protocol-Version: junk\r\n"), 400, ""),
         (
             "a method in the head that is not the body's",
             with("MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\n"),
@@ -129,6 +146,8 @@ fn heads() -> Vec<Row> {
 fn bodies() -> Vec<Row> {
     let raw = |body: &str| request(&format!("{}{}", authorized(), plain(body)), body);
     let parse = "\"code\":-32700";
+    // It is JSON, and no message.
+    let invalid = "\"code\":-32600";
     let deep = |open: &str| {
         format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":{}", open.repeat(3000))
     };
@@ -146,20 +165,20 @@ fn bodies() -> Vec<Row> {
         ("no JSON", raw("hello"), 400, parse),
         ("half a message", raw("{\"jsonrpc\":\"2.0\""), 400, parse),
         ("two messages", raw(&format!("{0}{0}", list())), 400, parse),
-        ("a batch", raw(&json!([list(), call("tick")]).to_string()), 400, parse),
-        ("an empty batch", raw("[]"), 400, parse),
+        ("a batch", raw(&json!([list(), call("tick")]).to_string()), 400, invalid),
+        ("an empty batch", raw("[]"), 400, invalid),
         ("a message as a list", raw("[1,\"tools/call\",{\"name\":\"tick\"}]"), 400, "\"code\":-32600"),
-        ("a number", raw("7"), 400, parse),
-        ("null", raw("null"), 400, parse),
-        ("method as a number", raw("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":7}"), 400, parse),
-        ("method given twice", raw(&twice.replacen("\"method\"", "\"method\":\"x\",\"method\"", 1)), 400, parse),
-        ("tool given twice", raw(&twice.replacen("\"name\"", "\"name\":\"wind\",\"name\"", 1)), 400, parse),
-        ("parameters given twice", raw(&twice.replacen("\"params\"", "\"params\":{},\"params\"", 1)), 400, parse),
+        ("a number", raw("7"), 400, invalid),
+        ("null", raw("null"), 400, invalid),
+        ("method as a number", raw("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":7}"), 400, invalid),
+        ("method given twice", raw(&twice.replacen("\"method\"", "\"method\":\"x\",\"method\"", 1)), 400, invalid),
+        ("tool given twice", raw(&twice.replacen("\"name\"", "\"name\":\"wind\",\"name\"", 1)), 400, invalid),
+        ("parameters given twice", raw(&twice.replacen("\"params\"", "\"params\":{},\"params\"", 1)), 400, invalid),
         (
             "parameters as text",
             raw("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":\"tick\"}"),
             400,
-            parse,
+            invalid,
         ),
         ("deep and unfinished lists", raw(&deep("[")), 400, parse),
         ("deep and unfinished objects", raw(&deep("{\"a\":")), 400, parse),
@@ -167,6 +186,19 @@ fn bodies() -> Vec<Row> {
         ("an object that is no message", raw("{}"), 400, "\"code\":-32600"),
         ("another version of JSON-RPC", raw(&twice.replace("2.0", "1.0")), 400, "\"code\":-32600"),
         ("no version of JSON-RPC", raw("{\"id\":1,\"method\":\"tools/list\"}"), 400, "\"code\":-32600"),
+        (
+            "half of a surrogate pair",
+            raw(&twice.replace("\"arguments\":{}", "\"arguments\":{\"a\":\"\\ud800\"}")),
+            400,
+            invalid,
+        ),
+        ("a request that is an answer, too", raw(&twice.replace("\"id\":1", "\"id\":1,\"result\":{}")), 400, invalid),
+        (
+            "parameters about themselves as a number",
+            raw(&list().to_string().replace("tools/list\"", "tools/list\",\"params\":{\"_meta\":5}")),
+            400,
+            "",
+        ),
         ("id as an object", raw(&twice.replace("\"id\":1", "\"id\":{}")), 400, "\"code\":-32600"),
         ("not UTF-8", latin, 400, parse),
         ("a byte order mark", raw(&format!("\u{feff}{}", list())), 400, parse),
@@ -233,7 +265,7 @@ fn steps() -> Vec<Row> {
             403,
             step,
         ),
-        ("a writing tool by position", raw(listed.to_string()), 400, "\"code\":-32700"),
+        ("a writing tool by position", raw(listed.to_string()), 400, "\"code\":-32600"),
         (
             "a writing tool without an id",
             raw(crate::support::with(wind.clone(), json!({ "id": Value::Null })).to_string()),

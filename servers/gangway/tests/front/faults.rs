@@ -240,6 +240,42 @@ async fn a_server_that_eats_the_memory_is_started_again() {
     }
 }
 
+/// Clients that ask for much and read nothing: what was answered waits for them.
+#[tokio::test]
+async fn answers_that_nobody_reads_stay_within_their_memory() {
+    const CLIENTS: usize = 40;
+    for transport in ["http", "stdio"] {
+        let front = Front::launch(child(transport, &[]), |command| {
+            command.env("GANGWAY_MEMORY_BYTES", (32 << 20).to_string());
+        })
+        .await;
+        front.ready().await;
+        let big = json!({ "bytes": 4_000_000 });
+        // What it takes to answer one, it may keep.
+        front.call("big", big.clone()).await;
+        let before = memory(front.process.id());
+        let asked = join_all((0..CLIENTS).map(|_| front.post(&call("big", big.clone())).send())).await;
+        let asked: Vec<_> = asked.into_iter().map(Result::unwrap).collect();
+        let (answered, refused): (Vec<_>, Vec<_>) = asked.into_iter().partition(|response| response.status() == 200);
+        assert!(!answered.is_empty() && !refused.is_empty(), "{} and {}", answered.len(), refused.len());
+        for response in refused {
+            let (status, answer) = seen(response).await;
+            assert_eq!((status, &answer["id"], &answer["error"]["code"]), (503, &json!("mine"), &json!(-32000)));
+        }
+        let grown = memory(front.process.id()) - before;
+        assert!(grown < 64.0, "{transport}: {grown} MiB for {CLIENTS} answers of 4 MB");
+        let lines = front.requests();
+        assert!(lines.iter().any(|line| line["reason"] == "memory" && line["status"] == 503), "{transport}");
+        // Who takes its answer, or goes away, gives its memory back.
+        drop(answered);
+        let served = async || front.post(&call("big", big.clone())).send().await.unwrap().status() == 200;
+        let begun = Instant::now();
+        while !served().await {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{transport}: it is not given back");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_answer_has_a_largest_size() {
     for transport in ["http", "stdio"] {

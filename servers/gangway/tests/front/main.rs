@@ -131,6 +131,22 @@ async fn many_clients_with_one_id_get_their_own_answers() {
     }
 }
 
+/// Numbers of JSON have no bounds, and a client looks for its own.
+#[tokio::test]
+async fn an_id_comes_back_as_it_was_written() {
+    for (transport, flags) in SERVERS {
+        let front = Front::start(child(transport, flags)).await;
+        for id in ["12345678901234567890123", "1.50", "9007199254740993", "-0", "\"\\u0061\""] {
+            for method in ["initialize", "tools/list", "no/such", "logging/setLevel"] {
+                let params = r#"{"protocolVersion":"2025-06-18"}"#;
+                let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#);
+                let answer = front.post(&list()).body(text).send().await.unwrap().text().await.unwrap();
+                assert!(answer.contains(&format!("\"id\":{id},")), "{transport}, {method}, {id}: {answer}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn tokens_and_scopes_are_checked_in_front() {
     for transport in ["http", "stdio"] {

@@ -1,3 +1,4 @@
+use super::readable::DEEPEST;
 use super::*;
 use crate::Log;
 
@@ -34,7 +35,7 @@ fn a_message_is_of_one_era_and_its_headers_say_the_same() {
     let cases: [Case<'_>; 17] = [
         (plain, &[], Ok(Era::Legacy)),
         (plain, &[("mcp-protocol-version", "2025-06-18")], Ok(Era::Legacy)),
-        (plain, &[("mcp-protocol-version", "2019-01-01")], Err(-32600)),
+        (plain, &[("mcp-protocol-version", "2019-01-01")], Err(-32022)),
         (plain, &[version], Err(-32602)),
         (&list, &[version, lists], Ok(Era::Modern)),
         (&list, &[lists], Err(-32020)),
@@ -202,6 +203,39 @@ fn what_is_nested_too_deep_is_refused_before_the_server_sees_it() {
     // Two objects are around the lists.
     let code = |depth: usize| read(list(depth).as_bytes(), &HeaderMap::new()).err().map(|fault| fault.code);
     assert_eq!((code(DEEPEST - 2), code(DEEPEST - 1)), (None, Some(INVALID_REQUEST)));
-    assert!(!is_deeper(br#"["[[[", "\"[[[", [[]], [[]]]"#, 3), "brackets in text are none");
-    assert!(is_deeper(br#"["\\", [[[]]]]"#, 3));
+}
+
+#[test]
+fn what_some_parser_behind_cannot_read_is_refused() {
+    let with = |rest: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list"{rest}}}"#);
+    let number = format!(r#","params":{{"x":{}}}"#, "9".repeat(5_000));
+    for bad in [r#","params":{"x":"\ud800"}"#, &number, r#","result":{}"#, r#","error":{"code":1,"message":"x"}"#] {
+        let bad = with(bad);
+        assert_eq!(read(bad.as_bytes(), &HeaderMap::new()).unwrap_err().code, INVALID_REQUEST, "{bad}");
+    }
+    for bad in [r#","params":{"_meta":5}"#, r#","params":{"_meta":{"a":1,"a":2}}"#] {
+        let bad = with(bad);
+        assert_eq!(read(bad.as_bytes(), &HeaderMap::new()).unwrap_err().code, INVALID_PARAMS, "{bad}");
+    }
+    let good = with(r#","params":{"x":"\ud83d\ude00","_meta":{}}"#);
+    assert!(read(good.as_bytes(), &HeaderMap::new()).is_ok());
+}
+
+#[test]
+fn a_revision_that_is_not_served_is_refused_whatever_the_message_is() {
+    let messages = [
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#,
+    ];
+    for message in messages {
+        for version in ["1999-01-01", "2099-01-01", "junk", ""] {
+            let fault = read(message.as_bytes(), &headers(&[("mcp-protocol-version", version)])).unwrap_err();
+            let data = fault.data.unwrap();
+            assert_eq!((fault.code, &data["requested"]), (UNSUPPORTED_VERSION, &json!(version)), "{message}");
+            assert_eq!(data["supported"], json!(supported()));
+        }
+        assert!(read(message.as_bytes(), &headers(&[("mcp-protocol-version", "2025-06-18")])).is_ok(), "{message}");
+    }
 }
