@@ -21,14 +21,27 @@ fn manifest() -> toml::Table {
     text("Cargo.toml").parse().unwrap()
 }
 
+/// The actions of a workflow: name, commit, and the version in the comment behind it.
+fn actions(workflow: &str) -> Vec<(String, String, String)> {
+    let workflow = text(&format!(".github/workflows/{workflow}"));
+    let uses = workflow.lines().filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("uses: "));
+    uses.map(|action| {
+        let (name, rest) = action.split_once('@').unwrap();
+        let (commit, version) = rest.split_once(" # ").unwrap_or((rest, ""));
+        (name.to_owned(), commit.to_owned(), version.to_owned())
+    })
+    .collect()
+}
+
 #[test]
-fn every_action_of_the_release_is_pinned_by_its_commit() {
-    let workflow = text(".github/workflows/release.yml");
-    let uses: Vec<&str> = workflow.lines().filter_map(|line| line.trim().strip_prefix("- uses: ")).collect();
-    assert!(uses.len() > 4, "{uses:?}");
-    for action in uses {
-        let commit = action.split_once('@').map(|(_, rest)| rest.split(' ').next().unwrap_or_default()).unwrap();
-        assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{action}");
+fn every_action_is_pinned_by_its_commit() {
+    let all = [actions("release.yml"), actions("ci.yml")].concat();
+    assert!(all.len() > 8, "{all:?}");
+    for (name, commit, version) in &all {
+        assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}@{commit}");
+        assert!(version.starts_with('v'), "{name}@{commit} does not say which version that is");
+        let others = all.iter().filter(|(other, ..)| other == name);
+        assert!(others.clone().all(|(_, other, _)| other == commit), "{name} has several versions");
     }
 }
 
@@ -155,6 +168,18 @@ fn each_package_holds_both_licences() {
     assert_eq!(deb["license-file"][0].as_str(), Some("LICENSE-MIT"));
     assert!(beside.contains(&"LICENSE-APACHE"), "{beside:?}");
     assert!(text("packaging/build").contains("LICENSE-MIT LICENSE-APACHE"));
+}
+
+/// The image is made of the archive alone, as the book says it.
+#[test]
+fn what_the_image_is_built_from_is_in_the_archive() {
+    let (build, book) = (text("packaging/build"), text("docs/install.md"));
+    assert!(build.contains("packaging/Containerfile \"$stage/$name\""));
+    for file in text("packaging/Containerfile").lines().filter_map(|line| line.strip_prefix("COPY ")) {
+        let file = file.split(' ').next().unwrap();
+        let copied = book.contains(&format!("{file} $name/")) || build.contains(&format!("$out/{file}\""));
+        assert!(copied, "neither the archive has {file}, nor does the book say to put it there");
+    }
 }
 
 /// A package that `docs/install.md` names as it is called.
