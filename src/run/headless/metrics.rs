@@ -31,10 +31,7 @@ pub async fn metrics(session: &Session, servers: &[String], output: Output) -> R
         Output::Text => line(&text(&measured, now)),
     };
     written(result)?;
-    let price = match session.context.emulated() {
-        true => "nothing is billed".to_owned(),
-        false => format!("about ${:.4}", dollars(measured.asked)),
-    };
+    let price = measured.price(session.context.emulated());
     progress(&format!("{} series asked for, {price}", measured.asked));
     let gaps = measured.unread();
     gaps.iter().for_each(|gap| progress(&format!("warning: not read: {gap}")));
