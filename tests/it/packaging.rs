@@ -59,6 +59,23 @@ fn only_the_version_of_the_tree_that_the_changelog_knows_is_released() {
     assert_eq!(checked.status.success(), known, "{}", String::from_utf8_lossy(&checked.stderr));
 }
 
+#[test]
+fn the_notes_of_a_release_are_what_the_changelog_says_of_it_alone() {
+    let place = tempfile::tempdir().unwrap();
+    let changelog = place.path().join("CHANGELOG.md");
+    fs::write(
+        &changelog,
+        "# Changelog\n\n## Unreleased\n\nnext\n\n## [1.2.3] - 2026-11-27\n\n- now\n\n## 1.2\n\nold\n",
+    )
+    .unwrap();
+    let notes = |version: &str| packaging("notes", &[version, changelog.to_str().unwrap()]);
+    assert_eq!(String::from_utf8(notes("1.2.3").stdout).unwrap().trim(), "- now");
+    assert_eq!(String::from_utf8(notes("1.2").stdout).unwrap().trim(), "old");
+    let unknown = notes("1.2.4");
+    assert!(!unknown.status.success() && unknown.stdout.is_empty(), "what the changelog does not know is not released");
+    assert!(text(".github/workflows/release.yml").contains("packaging/notes \"${GITHUB_REF_NAME#v}\" >notes.md"));
+}
+
 /// The formula names what the workflow builds, by what it hashes to.
 #[test]
 fn the_formula_names_each_archive_with_its_hash() {
@@ -193,7 +210,7 @@ fn the_debian_package_has_the_version_alone() {
 #[test]
 fn the_release_tries_everything_that_it_has_built() {
     let workflow = text(".github/workflows/release.yml");
-    assert!(workflow.contains("TRY=required packaging/try dist ${{ matrix.target }}"));
+    assert!(workflow.contains("\"RUSTUP_HOME=$HOME/.rustup\" TRY=required packaging/try dist ${{ matrix.target }}"));
     let place = tempfile::tempdir().unwrap();
     let refused = packaging("try", &[place.path().to_str().unwrap(), "x86_64-unknown-linux-musl"]);
     assert!(!refused.status.success(), "there is nothing to try");
