@@ -138,6 +138,11 @@ fn from_dispatch(call: &str, place: &str, failure: &DispatchFailure) -> CloudErr
     if failure.is_timeout() {
         return CloudError::new(ErrorKind::TimedOut, call, format!("no connection to {place} in time"));
     }
+    let kind = |cause: &(dyn Error + 'static)| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    if source.is_some_and(|error| causes(error).any(|cause| kind(cause) == Some(std::io::ErrorKind::ConnectionRefused)))
+    {
+        return CloudError::new(ErrorKind::Unreachable, call, format!("{place} refuses connections"));
+    }
     let why = source.map(chain).unwrap_or_else(|| "no reason given".into());
     CloudError::new(ErrorKind::Unreachable, call, format!("{place}: {why}"))
 }

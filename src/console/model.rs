@@ -57,8 +57,12 @@ impl Prompt {
 pub struct Toast {
     /// What it says.
     pub notice: Notice,
+    /// When it was said.
+    pub since: Timestamp,
     /// When it goes.
     pub until: Timestamp,
+    /// Whether it answers what the operator did: then it goes when they do something else.
+    pub answers: bool,
 }
 
 /// What the last frame had room for. The driver stores it after each frame, so that paging and
@@ -145,6 +149,8 @@ pub struct Model {
 
 /// How long a toast stays.
 const TOAST: SignedDuration = SignedDuration::from_secs(6);
+/// How long one is shown at least that answers a key, also to whoever holds a key.
+const READ: SignedDuration = SignedDuration::from_secs(1);
 
 impl Model {
     /// A console that has just begun. Where it is not chosen yet which cluster is worked on, it offers them.
@@ -208,13 +214,28 @@ impl Model {
         Vec::new()
     }
 
-    /// Tells the operator something.
+    /// Tells the operator something. What is said again is shown once.
     pub fn notify(&mut self, notice: Notice) {
+        self.toasts.retain(|toast| toast.notice != notice);
         let until = self.now.checked_add(TOAST).unwrap_or(self.now);
-        self.toasts.push_back(Toast { notice, until });
+        self.toasts.push_back(Toast { notice, since: self.now, until, answers: false });
         while self.toasts.len() > 4 {
             self.toasts.pop_front();
         }
+    }
+
+    /// Carries out what the operator does. What was answered to what they did before is over then.
+    pub fn answering(&mut self, act: impl FnOnce(&mut Self) -> Vec<Effect>) -> Vec<Effect> {
+        let now = self.now;
+        self.toasts.retain(|toast| !toast.answers || now.duration_since(toast.since) < READ);
+        let before = std::mem::take(&mut self.toasts);
+        let effects = act(self);
+        let said = std::mem::replace(&mut self.toasts, before);
+        for toast in said {
+            self.notify(toast.notice);
+            self.toasts.back_mut().into_iter().for_each(|last| last.answers = true);
+        }
+        effects
     }
 
     /// Shows a message that something is not possible.

@@ -25,10 +25,10 @@ pub(super) fn step(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.toasts.retain(|toast| toast.until > now);
             requests::judge(model);
         }
-        Msg::Key(press) => return key(model, press),
+        Msg::Key(press) => return model.answering(|model| key(model, press)),
         Msg::Paste(text) => paste(model, &text),
         Msg::Click(..) if too_small(model.size) => {}
-        Msg::Click(column, row) => return mouse::click(model, column, row),
+        Msg::Click(column, row) => return model.answering(|model| mouse::click(model, column, row)),
         Msg::Drag(column) => return mouse::drag(model, column),
         Msg::Scroll(rows) if !model.dialogs.is_empty() => return scroll_dialog(model, rows),
         Msg::Scroll(rows) => return everywhere::go(model, Move::By(rows)),

@@ -92,13 +92,13 @@ fn prerequisites(rule: &str) -> Vec<PathBuf> {
     listed.split_whitespace().map(|name| PathBuf::from(name.replace('\0', " "))).collect()
 }
 
-/// The folder that holds `servers/`: the one given, else the one this program was built in, else the
-/// current one.
+/// The folder that holds the servers' sources: the one given, else the one this program was built in, else the current
+/// one. What crates.io has of this repository is where `cargo install` builds it, and holds none of them.
 fn source(given: Option<&Path>) -> Option<PathBuf> {
     let built = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let candidates =
         given.map_or_else(|| [Some(built), std::env::current_dir().ok()], |path| [Some(path.to_owned()), None]);
-    candidates.into_iter().flatten().find(|path| path.join("servers/Containerfile").is_file())
+    candidates.into_iter().flatten().find(|path| path.join("servers/time/Cargo.toml").is_file())
 }
 
 /// Compiles the servers into static binaries, in the profile that takes the least time: nobody measures
@@ -284,6 +284,21 @@ mod tests {
         assert_eq!(arguments.join(" "), expected);
         let flags = command.as_std().get_envs().find(|(name, _)| *name == "RUSTFLAGS").and_then(|(_, value)| value);
         assert_eq!(flags.and_then(|value| value.to_str()), Some("-C target-feature=+crt-static"));
+    }
+
+    #[test]
+    fn what_was_published_alone_is_no_source_of_the_servers() {
+        let place = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
+        let write = |name: &str| {
+            let file = place.path().join(name);
+            assert!(file.parent().is_some_and(|folder| std::fs::create_dir_all(folder).is_ok()));
+            assert!(std::fs::write(file, "").is_ok());
+        };
+        // As `include` of Cargo.toml has it.
+        ["Cargo.toml", "servers/Containerfile", "servers/units/units.py"].iter().for_each(|name| write(name));
+        assert_eq!(source(Some(place.path())), None);
+        write("servers/time/Cargo.toml");
+        assert_eq!(source(Some(place.path())).as_deref(), Some(place.path()));
     }
 
     #[test]

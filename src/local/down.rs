@@ -6,7 +6,7 @@ use super::dirs::Dirs;
 use super::engine::{Api, EngineContainer, forget};
 use super::error::LocalError;
 use super::state_file::{Lock, StateFile};
-use super::{LocalOptions, LocalProgress, ProgressFn, RunningStep, emulator, fault, stub};
+use super::{DOWN, LocalOptions, LocalProgress, ProgressFn, RunningStep, emulator, fault, stub};
 
 /// What [`down`] has stopped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub async fn down(options: &LocalOptions, progress: &mut ProgressFn<'_>) -> Resu
     let mut state_file = StateFile::load(&dirs).await?;
     let mut stopped = Stopped::default();
 
-    let step = RunningStep::begin(1, "emulator", progress);
+    let step = RunningStep::begin(1, DOWN, "emulator", progress);
     fault::forget(&mut state_file).await?;
     let port = state_file.emulator.as_ref().map(|emulator| emulator.port);
     if let Some(emulator) = &state_file.emulator {
@@ -41,7 +41,7 @@ pub async fn down(options: &LocalOptions, progress: &mut ProgressFn<'_>) -> Resu
     }
     step.done(progress);
 
-    let step = RunningStep::begin(2, "containers", progress);
+    let step = RunningStep::begin(2, DOWN, "containers", progress);
     let removed = remove_containers(&dirs, &state_file, port).await;
     let clean = removed.is_ok();
     match removed {
@@ -53,7 +53,7 @@ pub async fn down(options: &LocalOptions, progress: &mut ProgressFn<'_>) -> Resu
     state_file.save(&dirs).await?;
     step.done(progress);
 
-    let step = RunningStep::begin(3, "container engine", progress);
+    let step = RunningStep::begin(3, DOWN, "container engine", progress);
     if let Some(service) = &state_file.podman {
         stopped.podman = service.alive().await;
         service.stop("podman service").await?;

@@ -126,8 +126,10 @@ pub struct Running {
     pub environment: Environment,
 }
 
-/// Number of steps of `up`, and of `down`.
-const STEPS: usize = 3;
+/// Number of steps until the local cloud is up: those of `up`, and the deploy, which comes last and is the program's.
+pub const UP: usize = 4;
+/// Number of steps of `down`.
+const DOWN: usize = 3;
 
 /// A step that has begun.
 struct RunningStep {
@@ -136,8 +138,8 @@ struct RunningStep {
 }
 
 impl RunningStep {
-    fn begin(index: usize, title: &'static str, progress: &mut ProgressFn<'_>) -> Self {
-        progress(LocalProgress::Step { title, index, of: STEPS });
+    fn begin(index: usize, of: usize, title: &'static str, progress: &mut ProgressFn<'_>) -> Self {
+        progress(LocalProgress::Step { title, index, of });
         Self { title, began: Instant::now() }
     }
 

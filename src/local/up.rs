@@ -7,7 +7,7 @@ use super::engine::{self, Api, EngineInfo};
 use super::error::LocalError;
 use super::state_file::{self, Lock, StateFile};
 use super::{
-    LocalOptions, LocalProgress, ProgressFn, Running, RunningStep, binaries, emulator, images, place, python, stub,
+    LocalOptions, LocalProgress, ProgressFn, Running, RunningStep, UP, binaries, emulator, images, place, python, stub,
 };
 
 /// Starts the parts of the local cloud that do not run yet.
@@ -21,14 +21,14 @@ pub async fn up(options: &LocalOptions, progress: &mut ProgressFn<'_>) -> Result
     let _lock = Lock::take(&dirs).await?;
     let mut state_file = StateFile::load(&dirs).await?;
 
-    let step = RunningStep::begin(1, "container engine", progress);
+    let step = RunningStep::begin(1, UP, "container engine", progress);
     let engine = match options.control_plane_only {
         true => None,
         false => engine::ensure(&dirs, &mut state_file, progress).await?,
     };
     step.done(progress);
 
-    let step = RunningStep::begin(2, "emulator", progress);
+    let step = RunningStep::begin(2, UP, "emulator", progress);
     let (emulator, started_here) = ensure_emulator(&dirs, &mut state_file, options, engine.as_ref(), progress).await?;
     step.done(progress);
 
@@ -41,7 +41,7 @@ pub async fn up(options: &LocalOptions, progress: &mut ProgressFn<'_>) -> Result
         same
     });
 
-    let step = RunningStep::begin(3, "images of the servers", progress);
+    let step = RunningStep::begin(3, UP, "images of the servers", progress);
     let (images, upstream) = match &engine {
         Some(engine) => servers(&dirs, options, engine, progress).await?,
         None => (BTreeMap::new(), None),

@@ -142,19 +142,30 @@ impl Audit {
     /// # Errors
     /// When the file exists and cannot be read.
     pub fn unfinished(&self, place: &Context) -> io::Result<Vec<Operation>> {
-        let operations = restore(self.records()?);
-        let here = |operation: &Operation| {
-            let target = &operation.plan.target;
-            let at = (&target.environment, &target.region, &target.endpoint);
-            at == (&place.environment, &place.region, &place.endpoint)
-        };
+        let mut open = self.unfinished_anywhere()?;
+        open.retain(|operation| is_of(operation, place));
+        Ok(open)
+    }
+
+    /// The same of every place that was worked on from this machine.
+    ///
+    /// # Errors
+    /// When the file exists and cannot be read.
+    pub fn unfinished_anywhere(&self) -> io::Result<Vec<Operation>> {
         // Where no lock can be taken, nothing can be resumed, either, and all of them can be shown.
         let free = |operation: &Operation| match &self.directory {
             Some(directory) if self.barred.is_none() => lock(directory, operation.id()).is_ok(),
             _ => true,
         };
-        Ok(operations.into_iter().filter(here).filter(free).collect())
+        Ok(restore(self.records()?).into_iter().filter(free).collect())
     }
+}
+
+/// Whether an operation is of this environment, region and endpoint.
+pub(crate) fn is_of(operation: &Operation, place: &Context) -> bool {
+    let target = &operation.plan.target;
+    let at = (&target.environment, &target.region, &target.endpoint);
+    at == (&place.environment, &place.region, &place.endpoint)
 }
 
 /// Name of the file in the directory.

@@ -48,8 +48,7 @@ pub fn lines(model: &Model, server: &str, cells: usize, theme: &Theme) -> Vec<Li
         lines.push(muted(cut(&words, cells)));
         return lines;
     };
-    let asked = remote.get().map(|measured| (measured.asked, measured.dollars_a_day())).unwrap_or_default();
-    let price = format!("{} figures a minute, about ${:.2} a day", asked.0, asked.1);
+    let price = remote.get().map(|measured| measured.price_of_a_day(model.context.emulated())).unwrap_or_default();
     let old = age(model.now, read_at);
     lines.push(muted(cut(&format!("last hour  CloudWatch, read {old} ago; {price}"), cells)));
     let minutes = cells.saturating_sub(BESIDE).clamp(10, 60);

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
@@ -10,7 +11,7 @@ use super::table::HEAD;
 use super::theme::Theme;
 use crate::console::model::Model;
 use crate::console::remote::Remote;
-use crate::core::fleet::{Age, Ages, Task};
+use crate::core::fleet::{Ages, Task};
 use crate::core::meaning::Meaning;
 use crate::core::quarantine::Quarantine;
 use crate::core::text::{self, age};
@@ -69,16 +70,26 @@ pub fn unread_quarantine<T>(
 /// How old each part is, and why one is not read again. They are read on their own.
 pub fn ages(ages: &Ages, now: Timestamp, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let warn = theme.of(Meaning::Warn);
-    let part = |(name, age): (&str, &Age)| {
-        let old = age.at.map(|at| text::age(now.max(at), at));
-        vec![match (old, &age.error) {
-            (Some(old), Some(why)) => span(format!("{name} {old}, not again: {}", why.message), warn),
-            (Some(old), None) => span(format!("{name} {old}"), theme.muted()),
-            (None, Some(_)) => span(format!("{name} not read"), warn),
-            (None, None) => span(format!("{name} not yet"), theme.muted()),
-        }]
+    // Parts that are not read again for one reason stand together before it.
+    let mut told: Vec<(String, Option<&str>, Style)> = Vec::new();
+    for (name, age) in ages.parts() {
+        let why = age.error.as_ref().filter(|_| age.at.is_some()).map(|error| error.message.as_str());
+        let (text, style) = match (age.at.map(|at| text::age(now.max(at), at)), &age.error) {
+            (Some(old), Some(_)) => (format!("{name} {old}"), warn),
+            (Some(old), None) => (format!("{name} {old}"), theme.muted()),
+            (None, Some(_)) => (format!("{name} not read"), warn),
+            (None, None) => (format!("{name} not yet"), theme.muted()),
+        };
+        match told.last_mut().filter(|(_, last, _)| why.is_some() && *last == why) {
+            Some((before, ..)) => *before += &format!(", {text}"),
+            None => told.push((text, why, style)),
+        }
+    }
+    let part = |(text, why, style): (String, Option<&str>, Style)| {
+        let why = why.map(|why| format!(", not again: {why}")).unwrap_or_default();
+        vec![span(text + &why, style)]
     };
-    let parts: Vec<Vec<Span<'static>>> = ages.parts().map(part).collect();
+    let parts: Vec<Vec<Span<'static>>> = told.into_iter().map(part).collect();
     let mut spans = vec![span("age  ", theme.muted())];
     spans.extend(parts.join(&span("  ", theme.muted())));
     paint::wrap(&Line::from(spans), cells, 5)

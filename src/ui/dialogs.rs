@@ -8,7 +8,7 @@ use super::paint::{self, span};
 use super::sheet::{phase, sheet};
 use super::theme::Theme;
 use super::{choose, operation, others, pick, popup, skips};
-use crate::console::action::{ActionInfo, Scope, available};
+use crate::console::action::{self, ActionInfo, Scope, available};
 use crate::console::dialogs::Dialog;
 use crate::console::model::{Model, Viewport};
 use crate::console::place::{is_here, words};
@@ -84,16 +84,33 @@ fn text((title, lines, scroll): (&str, &[Vec<Cell>], usize), theme: &Theme, area
 }
 
 /// The keys that are valid now: those of the screen and those that are valid everywhere, side by side
-/// if there is room.
+/// if there is room. Who searches also finds what another screen has, and what has no key.
 fn help(model: &Model, searched: &str, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let mut offered = available(model);
     let words: Vec<String> = searched.split_whitespace().map(str::to_lowercase).collect();
-    offered.retain(|(info, keys)| {
+    let found = |info: &ActionInfo, keys: &[String]| {
         let text = format!("{} {} {}", keys.join(" "), info.name, info.doc).to_lowercase();
         words.iter().all(|word| text.contains(word))
-    });
+    };
+    offered.retain(|(info, keys)| found(info, keys));
+    let mut elsewhere = if words.is_empty() { Vec::new() } else { elsewhere(model) };
+    elsewhere.retain(|(info, keys)| found(info, keys));
+    if !elsewhere.is_empty() {
+        let mut lines = vec![Line::from(span("elsewhere", theme.heading()))];
+        lines.extend(elsewhere.iter().map(|(info, keys)| {
+            let mut line = help_line(info, keys, theme);
+            if let Scope::Screen(_) | Scope::Operation = info.scope {
+                line.push_span(span(format!("  ({})", info.scope.title()), theme.muted()));
+            }
+            line
+        }));
+        let here = offered.iter().map(|(info, keys)| help_line(info, keys, theme));
+        let gap = if offered.is_empty() { None } else { Some(Line::default()) };
+        lines = here.chain(gap).chain(lines).collect();
+        return lines.iter().flat_map(|line| paint::wrap(line, cells, NAMED)).collect();
+    }
     if offered.is_empty() {
-        return vec![Line::from(span("  no key does that here; `:` finds what has no key".to_owned(), theme.muted()))];
+        return vec![Line::from(span("  no key does that".to_owned(), theme.muted()))];
     }
     let part = |title: &str, global: bool| {
         let rows = offered.iter().filter(|(info, _)| (info.scope == Scope::Global) == global);
@@ -108,7 +125,7 @@ fn help(model: &Model, searched: &str, theme: &Theme, cells: usize) -> Vec<Line<
     let half = own.iter().map(Line::width).max().unwrap_or(0) + 4;
     if half + global.iter().map(Line::width).max().unwrap_or(0) > cells {
         own.push(Line::default());
-        return own.into_iter().chain(global).collect();
+        return own.iter().chain(&global).flat_map(|line| paint::wrap(line, cells, NAMED)).collect();
     }
     let rows = own.len().max(global.len());
     let (mut left, mut right) = (own.into_iter(), global.into_iter());
@@ -121,9 +138,24 @@ fn help(model: &Model, searched: &str, theme: &Theme, cells: usize) -> Vec<Line<
     (0..rows).map(beside).collect()
 }
 
+/// What the screen does not offer: the keys of others, and what is found by its name alone.
+fn elsewhere(model: &Model) -> Vec<(&'static ActionInfo, Vec<String>)> {
+    let named = |info: &ActionInfo| match model.keymap.keys(info.action) {
+        keys if keys.is_empty() => vec![format!(":{}", info.name)],
+        keys => keys,
+    };
+    let here = |info: &ActionInfo| info.scope == model.scope() || info.scope == Scope::Global;
+    let all = action::all().filter(|info| !here(info) || model.keymap.keys(info.action).is_empty());
+    all.map(|info| (info, named(info))).collect()
+}
+
+/// Columns of a key and of whether it writes.
+const NAMED: usize = 24;
+
 fn help_line(info: &ActionInfo, keys: &[String], theme: &Theme) -> Line<'static> {
     let mark = if info.writes { span("writes ", theme.of(Meaning::Warn)) } else { Span::raw("       ") };
-    Line::from(vec![span(paint::fit(&keys.join(" "), 17, false), theme.key()), mark, Span::raw(info.doc.to_owned())])
+    let keys = paint::fit(&keys.join(" "), NAMED - mark.width(), false);
+    Line::from(vec![span(keys, theme.key()), mark, Span::raw(info.doc.to_owned())])
 }
 
 /// The list of operations, the newest first; those of others after them.

@@ -41,8 +41,16 @@ pub fn draw(
         return (None, sheet("operation", Line::default(), &gone, 0, theme, area, buf));
     };
     let cells = usize::from(area.width);
-    let foot = foot(model, operation, shown, theme, cells);
-    let rows = u16::try_from(foot.len()).unwrap_or(u16::MAX).min(area.height / 2);
+    let mut said = said(model, operation, shown, theme, cells);
+    let question = question(operation, shown, theme);
+    // What has no room there stands first in what scrolls: the question is always seen.
+    let fits = 1 + said.len() + usize::from(question.is_some()) <= usize::from(area.height / 2);
+    let first = if fits { Vec::new() } else { std::mem::take(&mut said) };
+    let foot: Vec<Line<'static>> = match said.into_iter().chain(question).collect::<Vec<_>>() {
+        foot if foot.is_empty() => foot,
+        foot => std::iter::once(Line::from(span("─".repeat(cells), theme.muted()))).chain(foot).collect(),
+    };
+    let rows = u16::try_from(foot.len()).unwrap_or(u16::MAX);
     let upper = paint::band(area, 0, area.height - rows);
     let (symbol, word, meaning) = phase(&operation.phase);
     let mut note = vec![span(format!("{symbol} {word}"), theme.of(meaning))];
@@ -50,7 +58,7 @@ pub fn draw(
         let until = operation.finished.unwrap_or(model.now);
         note.push(span(format!(" {} ", age(until, started)), theme.muted()));
     }
-    let body = body(model, operation, (cells, usize::from(upper.height)), theme);
+    let body = [first, body(model, operation, (cells, usize::from(upper.height)), theme)].concat();
     let viewport = sheet(&operation.plan.title, Line::from(note), &body, shown.scroll, theme, upper, buf);
     let lower = paint::band(area, area.height - rows, rows);
     paint::clear(buf, lower);
@@ -60,15 +68,15 @@ pub fn draw(
     (cursor(operation, shown, lower, &foot), viewport)
 }
 
-/// The question, or the state; always visible below the part that scrolls.
-fn foot(
+/// The state, and what is to be known before the question is answered.
+fn said(
     model: &Model,
     operation: &Operation,
     shown: &SheetState<'_>,
     theme: &Theme,
     cells: usize,
 ) -> Vec<Line<'static>> {
-    let mut lines = vec![Line::from(span("─".repeat(cells), theme.muted()))];
+    let mut lines = Vec::new();
     let mut say = |text: String, meaning: Meaning| {
         lines.extend(paint::wrap(&Line::from(span(text, theme.of(meaning))), cells, 2));
     };
@@ -100,10 +108,7 @@ fn foot(
     if let Some(error) = shown.error {
         say(format!("✖ {error}"), Meaning::Bad);
     }
-    if let Some(question) = question(operation, shown, theme) {
-        lines.push(question);
-    }
-    if lines.len() == 1 { Vec::new() } else { lines }
+    lines
 }
 
 /// What an unfinished operation is worth now, and what is asked about it.

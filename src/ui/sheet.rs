@@ -11,6 +11,10 @@ use crate::console::model::Viewport;
 use crate::core::meaning::Meaning;
 use crate::core::operation::Phase;
 use crate::core::operation::record::Outcome;
+use crate::core::text::width;
+
+/// Columns of the rule before and after its title, and one before the note.
+const BESIDE: usize = 5;
 
 /// Draws a sheet: a rule with the title, the lines from `scroll` on, and how many are hidden.
 pub fn sheet(
@@ -23,8 +27,14 @@ pub fn sheet(
     buf: &mut Buffer,
 ) -> Viewport {
     paint::clear(buf, area);
-    paint::rule(buf, area, 0, Line::from(span(title.to_owned(), theme.title())), theme);
-    let body = paint::band(area, 1, area.height);
+    let most = if lines.len() >= usize::from(area.height) { describe::more(lines.len(), theme).width() } else { 0 };
+    let (head, below) = split(title, usize::from(area.width), note.width() + most + BESIDE);
+    paint::rule(buf, area, 0, Line::from(span(head, theme.title())), theme);
+    let below: Vec<_> = (1..area.height.div_ceil(2)).zip(below).collect();
+    for (index, line) in &below {
+        paint::row(buf, area, *index, &Line::from(span(format!("   {line}"), theme.title())));
+    }
+    let body = paint::band(area, 1 + u16::try_from(below.len()).unwrap_or(0), area.height);
     let height = usize::from(body.height);
     let last = lines.len().saturating_sub(height);
     let from = scroll.min(last);
@@ -43,6 +53,25 @@ pub fn sheet(
     Viewport { rows: height, last }
 }
 
+/// A title as it stands in the rule, beside what takes `taken` columns there, and how it goes on below.
+fn split(title: &str, cells: usize, taken: usize) -> (String, Vec<String>) {
+    let room = cells.saturating_sub(taken);
+    if width(title) <= room {
+        return (title.to_owned(), Vec::new());
+    }
+    let (mut head, mut below) = (String::new(), vec![String::new()]);
+    for word in title.split(' ') {
+        let joined = |line: &String| if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
+        let last = below.last_mut().filter(|line| line.is_empty() || width(&joined(line)) <= cells.saturating_sub(3));
+        match last {
+            Some(line) if line.is_empty() && width(&joined(&head)) <= room => head = joined(&head),
+            Some(line) => *line = joined(line),
+            None => below.push(word.to_owned()),
+        }
+    }
+    (head, below)
+}
+
 /// A phase as a symbol, a word and a meaning.
 pub fn phase(phase: &Phase) -> (&'static str, &'static str, Meaning) {
     match phase {
@@ -58,5 +87,26 @@ pub fn phase(phase: &Phase) -> (&'static str, &'static str, Meaning) {
         Phase::Ended(Outcome::Undone { .. }) => ("↶", "undone", Meaning::Plain),
         Phase::Ended(Outcome::Closed { .. }) => ("×", "closed", Meaning::Plain),
         Phase::Refused(_) => ("✖", "refused", Meaning::Bad),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("scale time 1 -> 2", 80, "scale time 1 -> 2", &[])]
+    #[case("quarantine client local-time-machine for 1h00m", 40, "quarantine", &["client local-time-machine for 1h00m"])]
+    #[case("roll quarterdeck-prod-platform back to what it was before", 40, "", &["roll quarterdeck-prod-platform back", "to what it was before"])]
+    fn a_title_that_is_too_long_goes_on_below(
+        #[case] title: &str,
+        #[case] cells: usize,
+        #[case] head: &str,
+        #[case] below: &[&str],
+    ) {
+        let taken = if head.is_empty() { 38 } else { 28 };
+        let (first, rest) = split(title, cells, taken);
+        assert_eq!((first.as_str(), rest), (head, below.iter().map(|&line| line.to_owned()).collect()));
     }
 }

@@ -55,7 +55,7 @@ fn one(
     if let Some(note) = operation.done.get(&index).and_then(Note::told) {
         spans.push(span(format!("  {note}"), theme.muted()));
     }
-    vec![Line::from(spans)]
+    paint::wrap(&Line::from(spans), cells, column.min(cells / 3) + 4)
 }
 
 fn mark(operation: &Operation, index: usize) -> (&'static str, Meaning) {

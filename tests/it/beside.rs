@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::support::journey::{Journey, pick};
 use crate::support::painted::{ALL, body};
-use crate::support::{Console, World, at, fixtures, parse};
+use crate::support::{Console, World, at, fixtures};
 use proptest::prelude::*;
 use quarterdeck::console::beside;
 use quarterdeck::console::effect::Effect;
@@ -12,7 +13,6 @@ use quarterdeck::console::model::Model;
 use quarterdeck::console::msg::Msg;
 use quarterdeck::console::place::{Arrival, PlaceId, Renewed};
 use quarterdeck::console::screens::{Answer, Fetch, Screen, fleet};
-use quarterdeck::console::update::update;
 use quarterdeck::core::destination::{Destination, Target};
 use quarterdeck::core::error::{CloudError, ErrorKind, Refusal};
 use quarterdeck::core::fleet::Fleet;
@@ -409,66 +409,48 @@ enum Move {
     Answer(usize, bool),
 }
 
-/// A console whose reads are answered in any order, each with the data of the place where it was asked.
-struct Journey {
-    model: Model,
-    now: i64,
+/// Reads are answered in any order, each with the data of the place where it was asked.
+struct Beside {
+    journey: Journey,
     here: BTreeMap<PlaceId, Destination>,
-    begun: Vec<(PlaceId, Effect)>,
-    joins: Vec<(PlaceId, Destination)>,
-    enters: Vec<(PlaceId, Destination)>,
 }
 
-impl Journey {
+impl Beside {
     fn new() -> Self {
         let mut model = Model::new(context_of(&environment("prod")), Keymap::default(), at(0), (120, 40));
         beside::stand(&mut model, vec![environment("staging"), environment("test")]);
         let here = BTreeMap::from([(model.place.shown(), environment("prod"))]);
-        let mut journey = Self { model, now: 0, here, begun: Vec::new(), joins: Vec::new(), enters: Vec::new() };
-        journey.send(Msg::Tick(at(0)));
-        journey
+        Self { journey: Journey::new(model), here }
     }
 
-    fn send(&mut self, msg: Msg) {
-        let effects = update(&mut self.model, msg);
-        let shown = self.model.place.shown();
-        for effect in effects {
-            match effect {
-                Effect::Join(id, to) => self.joins.push((id, to)),
-                Effect::Enter(id, to) => self.enters.push((id, to)),
-                Effect::Of(id, effect) => self.begun.push((id, *effect)),
-                other => self.begun.push((shown, other)),
-            }
-        }
+    fn model(&self) -> &Model {
+        &self.journey.model
     }
 
     fn step(&mut self, step: &Move) {
         match step {
-            Move::Keys(keys) => parse(keys).into_iter().for_each(|press| self.send(Msg::Key(press))),
-            Move::Pass(seconds) => {
-                self.now += seconds;
-                self.send(Msg::Tick(at(self.now)));
-            }
+            Move::Keys(keys) => self.journey.keys(keys),
+            Move::Pass(seconds) => self.journey.pass(*seconds),
             Move::Join(which, well) => {
-                let Some((id, to)) = pick(&self.joins, *which) else { return };
+                let Some((id, to)) = pick(&self.journey.joins, *which) else { return };
                 self.here.insert(id, to.clone());
                 let refused = || Refusal::new(ErrorKind::Invalid, "no way leads there");
                 let context = if *well { Ok(context_of(&to)) } else { Err(refused()) };
-                self.send(Msg::Joined(id, Box::new(context)));
+                self.journey.send(Msg::Joined(id, Box::new(context)));
             }
             Move::Enter(which) => {
-                let Some((id, to)) = pick(&self.enters, *which) else { return };
+                let Some((id, to)) = pick(&self.journey.enters, *which) else { return };
                 self.here.insert(id, to.clone());
                 let arrival = Arrival { context: context_of(&to), unfinished: Vec::new() };
-                self.send(Msg::Entered(id, Box::new(Ok(arrival))));
+                self.journey.send(Msg::Entered(id, Box::new(Ok(arrival))));
             }
             Move::Answer(which, well) => {
-                let Some((place, effect)) = pick(&self.begun, *which) else { return };
+                let Some((place, effect)) = pick(&self.journey.begun, *which) else { return };
                 let Effect::Fetch(read, generation) = effect else { return };
                 let Some(Target::Environment(name)) = &self.here[&place].target else { return };
                 let world = World { fleet: fleet_of(name), ..fixtures::world() };
                 let answer = if *well { world.answer(&read) } else { read.failed(hangs()) };
-                self.send(Msg::Of(place, Box::new(Msg::Loaded(generation, answer))));
+                self.journey.send(Msg::Of(place, Box::new(Msg::Loaded(generation, answer))));
             }
         }
         self.check();
@@ -476,15 +458,15 @@ impl Journey {
 
     /// Every row is of the place that it names, and what is kept as the shown place's is of that.
     fn check(&self) {
-        let here = &self.model.context.environment;
-        let own = self.model.screens.fleet.remote.get().map(|fleet| fleet.servers.as_slice()).unwrap_or_default();
+        let here = &self.model().context.environment;
+        let own = self.model().screens.fleet.remote.get().map(|fleet| fleet.servers.as_slice()).unwrap_or_default();
         for server in own {
             assert!(
                 server.task_definition == format!("{here}:7") || server.name == format!("own-{here}"),
                 "{server:?}"
             );
         }
-        let view = fleet::view(&self.model);
+        let view = fleet::view(self.model());
         if view.columns.get(1).is_none_or(|column| column.title != "PLACE") {
             return;
         }
@@ -499,10 +481,6 @@ impl Journey {
             }
         }
     }
-}
-
-fn pick<T: Clone>(all: &[T], which: usize) -> Option<T> {
-    all.len().checked_sub(1).map(|last| all[last - which % all.len()].clone())
 }
 
 const KEYS: &[&str] =
@@ -522,7 +500,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn every_row_is_of_the_place_that_it_names(moves in proptest::collection::vec(moves(), 1..64)) {
-        let mut journey = Journey::new();
+        let mut journey = Beside::new();
         moves.iter().for_each(|step| journey.step(step));
     }
 }
@@ -530,16 +508,16 @@ proptest! {
 #[test]
 fn a_journey_goes_to_a_neighbour_and_back() {
     // That the journeys of the test above come about at all.
-    let mut journey = Journey::new();
+    let mut journey = Beside::new();
     (0..2).for_each(|which| journey.step(&Move::Join(which, true)));
     (0..12).for_each(|which| journey.step(&Move::Answer(which, true)));
-    assert_eq!(fleet::view(&journey.model).rows.len(), 6);
+    assert_eq!(fleet::view(journey.model()).rows.len(), 6);
     for there in ["test", "prod"] {
         let key = if there == "test" { "G" } else { "g" };
         journey.step(&Move::Keys(key));
         journey.step(&Move::Keys("<enter>"));
         journey.step(&Move::Enter(0));
-        assert_eq!(journey.model.context.environment, there);
+        assert_eq!(journey.model().context.environment, there);
         journey.step(&Move::Keys("<esc>"));
     }
 }

@@ -256,3 +256,38 @@ fn what_works_on_one_place_takes_no_several(#[case] args: &[&str], #[case] why: 
     assert_eq!((code, out.as_str()), (Some(2), ""), "{said}");
     assert!(said.contains(why), "{said}");
 }
+
+/// What needs no place is answered where nothing names one.
+#[test]
+fn policies_and_unfinished_operations_need_no_place() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let output = quarterdeck(home.path(), args).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let policy = ["iam-policy", "rotate", "--account", "123456789012", "--region", "eu-west-1"];
+    let (code, policy, err) = run(&policy);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(policy.contains("service/quarterdeck-*/*") && policy.contains("StringLike"), "{policy}");
+
+    let (code, said, err) = run(&["operations", "list"]);
+    assert_eq!((code, said.as_str()), (Some(0), "no operation of this machine is unfinished\n"), "{err}");
+    let state = home.path().join("state/quarterdeck");
+    std::fs::create_dir_all(&state).unwrap();
+    std::fs::write(state.join("audit.jsonl"), include_str!("audit/v0.1.0.jsonl")).unwrap();
+    let (code, listed, err) = run(&["operations", "list", "--output", "json"]);
+    assert_eq!(code, Some(0), "{err}");
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let listed = listed["operations"].as_array().unwrap();
+    assert!(!listed.is_empty());
+    let elsewhere = "of prod in eu-west-1: `quarterdeck -e prod --region eu-west-1 operations list`";
+    for operation in listed {
+        assert_eq!((&operation["standing"], &operation["why"]), (&"elsewhere".into(), &elsewhere.into()));
+    }
+    // Whoever resumes one in another place is told where it is.
+    let id = listed[0]["operation"].as_str().unwrap();
+    let (code, _, err) = run(&["-e", "staging", "--region", "eu-west-1", "operations", "resume", id]);
+    assert_eq!(code, Some(3));
+    assert!(err.contains(elsewhere), "{err}");
+}

@@ -6,7 +6,7 @@ use quarterdeck::console::dialogs::Dialog;
 use quarterdeck::console::effect::Effect;
 use quarterdeck::console::keymap::{Key, KeyPress};
 use quarterdeck::console::model::{Model, Viewport};
-use quarterdeck::console::msg::Msg;
+use quarterdeck::console::msg::{Msg, Notice};
 use quarterdeck::console::screens::Screen;
 use quarterdeck::console::screens::{clients, fleet, stack, users};
 use quarterdeck::core::fleet::Bounds;
@@ -69,6 +69,25 @@ fn the_selected_task_is_stopped() {
     assert_eq!(request(console.keys("X")), None);
     assert!(console.toast().contains("open the server first"), "{}", console.toast());
     assert_eq!(request(console.keys("<enter>jX")), Some(PlanRequest::StopTask { task }));
+}
+
+#[test]
+fn an_answer_is_said_once_and_goes_with_the_next_key() {
+    let mut console = Console::new();
+    console.keys("XXX");
+    assert_eq!(console.model.toasts.len(), 1, "the same again is one");
+    console.keys("j");
+    assert_eq!(console.model.toasts.len(), 1, "whoever holds a key has not read it");
+    console.tick(1);
+    console.keys("k");
+    assert_eq!(console.toast(), "");
+    // What nobody asked for stays, whatever is pressed.
+    console.send(Msg::Notice(Notice::Bad("no space left".into())));
+    console.tick(3);
+    console.keys("jk");
+    assert_eq!(console.toast(), "no space left");
+    console.tick(8);
+    assert_eq!(console.toast(), "");
 }
 
 #[rstest]

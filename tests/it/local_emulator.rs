@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use quarterdeck::local::{Dirs, LocalError, LocalOptions, LocalProgress, attach, down, status, up};
+use quarterdeck::local::{Dirs, LocalError, LocalOptions, LocalProgress, UP, attach, down, status, up};
 
 /// The directories of one test. A test that fails leaves no process running.
 struct Place(tempfile::TempDir);
@@ -88,7 +88,14 @@ async fn the_emulator_starts_is_found_again_and_stops() {
     let first = up(&options, &mut |progress| said.push(progress)).await.unwrap();
     assert!(first.started_here);
     assert_eq!(first.addresses, ["127.0.0.1"]);
-    assert!(said.iter().any(|one| matches!(one, LocalProgress::Step { title: "emulator", index: 2, of: 3 })));
+    // Of the steps until it is up the deploy is the last, which the program makes.
+    let steps = said.iter().filter_map(|one| match one {
+        LocalProgress::Step { title, index, of } => Some((*title, *index, *of)),
+        _ => None,
+    });
+    let titles = ["container engine", "emulator", "images of the servers"];
+    assert_eq!(steps.collect::<Vec<_>>(), [(titles[0], 1, UP), (titles[1], 2, UP), (titles[2], 3, UP)]);
+    assert_eq!(UP, 4);
     assert!(said.iter().any(|one| matches!(one, LocalProgress::Done { title: "emulator", .. })));
 
     let found = status(&options).await.unwrap().emulator.unwrap();

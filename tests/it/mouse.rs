@@ -117,7 +117,10 @@ fn help_is_searched_by_typing() {
     assert!(shown.contains("go to another region") && !shown.contains("start a new deployment"), "{shown}");
     insta::assert_snapshot!("help-searched@80x24", crate::support::painted::body(&console, (80, 24)));
     console.keys("xyz");
-    find(&mut console, "no key does that here");
+    find(&mut console, "no key does that");
+    console.keys("<esc>quarantine client");
+    find(&mut console, "keep the selected client out for a time");
+    find(&mut console, "(Clients)");
     console.keys("<esc>");
     find(&mut console, "logs of the selected server");
     console.keys("?");

@@ -21,14 +21,27 @@ fn manifest() -> toml::Table {
     text("Cargo.toml").parse().unwrap()
 }
 
+/// The actions of a workflow: name, commit, and the version in the comment behind it.
+fn actions(workflow: &str) -> Vec<(String, String, String)> {
+    let workflow = text(&format!(".github/workflows/{workflow}"));
+    let uses = workflow.lines().filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("uses: "));
+    uses.map(|action| {
+        let (name, rest) = action.split_once('@').unwrap();
+        let (commit, version) = rest.split_once(" # ").unwrap_or((rest, ""));
+        (name.to_owned(), commit.to_owned(), version.to_owned())
+    })
+    .collect()
+}
+
 #[test]
-fn every_action_of_the_release_is_pinned_by_its_commit() {
-    let workflow = text(".github/workflows/release.yml");
-    let uses: Vec<&str> = workflow.lines().filter_map(|line| line.trim().strip_prefix("- uses: ")).collect();
-    assert!(uses.len() > 4, "{uses:?}");
-    for action in uses {
-        let commit = action.split_once('@').map(|(_, rest)| rest.split(' ').next().unwrap_or_default()).unwrap();
-        assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{action}");
+fn every_action_is_pinned_by_its_commit() {
+    let all = [actions("release.yml"), actions("ci.yml")].concat();
+    assert!(all.len() > 8, "{all:?}");
+    for (name, commit, version) in &all {
+        assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}@{commit}");
+        assert!(version.starts_with('v'), "{name}@{commit} does not say which version that is");
+        let others = all.iter().filter(|(other, ..)| other == name);
+        assert!(others.clone().all(|(_, other, _)| other == commit), "{name} has several versions");
     }
 }
 
@@ -44,6 +57,23 @@ fn only_the_version_of_the_tree_that_the_changelog_knows_is_released() {
         .lines()
         .any(|line| line.strip_prefix("## ").is_some_and(|title| title.trim_matches(['[', ']']).starts_with(version)));
     assert_eq!(checked.status.success(), known, "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+#[test]
+fn the_notes_of_a_release_are_what_the_changelog_says_of_it_alone() {
+    let place = tempfile::tempdir().unwrap();
+    let changelog = place.path().join("CHANGELOG.md");
+    fs::write(
+        &changelog,
+        "# Changelog\n\n## Unreleased\n\nnext\n\n## [1.2.3] - 2026-11-27\n\n- now\n\n## 1.2\n\nold\n",
+    )
+    .unwrap();
+    let notes = |version: &str| packaging("notes", &[version, changelog.to_str().unwrap()]);
+    assert_eq!(String::from_utf8(notes("1.2.3").stdout).unwrap().trim(), "- now");
+    assert_eq!(String::from_utf8(notes("1.2").stdout).unwrap().trim(), "old");
+    let unknown = notes("1.2.4");
+    assert!(!unknown.status.success() && unknown.stdout.is_empty(), "what the changelog does not know is not released");
+    assert!(text(".github/workflows/release.yml").contains("packaging/notes \"${GITHUB_REF_NAME#v}\" >notes.md"));
 }
 
 /// The formula names what the workflow builds, by what it hashes to.
@@ -157,6 +187,18 @@ fn each_package_holds_both_licences() {
     assert!(text("packaging/build").contains("LICENSE-MIT LICENSE-APACHE"));
 }
 
+/// The image is made of the archive alone, as the book says it.
+#[test]
+fn what_the_image_is_built_from_is_in_the_archive() {
+    let (build, book) = (text("packaging/build"), text("docs/install.md"));
+    assert!(build.contains("packaging/Containerfile \"$stage/$name\""));
+    for file in text("packaging/Containerfile").lines().filter_map(|line| line.strip_prefix("COPY ")) {
+        let file = file.split(' ').next().unwrap();
+        let copied = book.contains(&format!("{file} $name/")) || build.contains(&format!("$out/{file}\""));
+        assert!(copied, "neither the archive has {file}, nor does the book say to put it there");
+    }
+}
+
 /// A package that `docs/install.md` names as it is called.
 #[test]
 fn the_debian_package_has_the_version_alone() {
@@ -168,7 +210,7 @@ fn the_debian_package_has_the_version_alone() {
 #[test]
 fn the_release_tries_everything_that_it_has_built() {
     let workflow = text(".github/workflows/release.yml");
-    assert!(workflow.contains("TRY=required packaging/try dist ${{ matrix.target }}"));
+    assert!(workflow.contains("\"RUSTUP_HOME=$HOME/.rustup\" TRY=required packaging/try dist ${{ matrix.target }}"));
     let place = tempfile::tempdir().unwrap();
     let refused = packaging("try", &[place.path().to_str().unwrap(), "x86_64-unknown-linux-musl"]);
     assert!(!refused.status.success(), "there is nothing to try");

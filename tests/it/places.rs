@@ -1,8 +1,9 @@
 //! Going from place to place: what is carried along, what stays behind, and that nothing of one place is ever shown
 //! under the name of another.
 
+use crate::support::journey::{Journey, pick};
 use crate::support::painted::{ALL, SMALL, body, dark, painted, text};
-use crate::support::{Console, World, at, fixtures, logs, parse, plans, stacks};
+use crate::support::{Console, World, at, fixtures, logs, plans, stacks};
 use proptest::prelude::*;
 use quarterdeck::console::effect::Effect;
 use quarterdeck::console::keymap::Keymap;
@@ -10,7 +11,6 @@ use quarterdeck::console::model::Model;
 use quarterdeck::console::msg::Msg;
 use quarterdeck::console::place::{Arrival, PlaceId, Renewed};
 use quarterdeck::console::screens::{Answer, Fetch, Screen, fleet};
-use quarterdeck::console::update::update;
 use quarterdeck::core::destination::{Destination, SignIn, Target};
 use quarterdeck::core::doctor::News as DoctorNews;
 use quarterdeck::core::error::{CloudError, ErrorKind, Refusal};
@@ -468,33 +468,14 @@ enum How {
     InPart,
 }
 
-struct Journey {
-    model: Model,
-    now: i64,
-    begun: Vec<(PlaceId, Effect)>,
-    asked: Vec<(PlaceId, Destination)>,
-}
+/// What is kept and what is drawn is of one place alone, whatever happens.
+struct Alone(Journey);
 
-impl Journey {
+impl Alone {
     fn new() -> Self {
         let home = Destination { profile: None, region: Some("eu-west-1".into()), target: None };
         let first = mark(PlaceId::default());
-        let model = Model::new(context_of(&first, &home), Keymap::default(), at(0), SMALL);
-        let mut journey = Self { model, now: 0, begun: Vec::new(), asked: Vec::new() };
-        journey.send(Msg::Tick(at(0)));
-        journey
-    }
-
-    fn send(&mut self, msg: Msg) {
-        let effects = update(&mut self.model, msg);
-        let shown = self.model.place.shown();
-        for effect in effects {
-            match effect {
-                Effect::Enter(id, to) => self.asked.push((id, to)),
-                Effect::Of(place, effect) => self.begun.push((place, *effect)),
-                other => self.begun.push((shown, other)),
-            }
-        }
+        Self(Journey::new(Model::new(context_of(&first, &home), Keymap::default(), at(0), SMALL)))
     }
 
     fn step(&mut self, step: &Move) {
@@ -504,45 +485,42 @@ impl Journey {
 
     fn take(&mut self, step: &Move) {
         match step {
-            Move::Keys(keys) => parse(keys).into_iter().for_each(|press| self.send(Msg::Key(press))),
-            Move::Pass(seconds) => {
-                self.now += seconds;
-                self.send(Msg::Tick(at(self.now)));
-            }
+            Move::Keys(keys) => self.0.keys(keys),
+            Move::Pass(seconds) => self.0.pass(*seconds),
             Move::Arrive(which, well) => {
-                let Some((id, to)) = pick(&self.asked, *which).cloned() else { return };
+                let Some((id, to)) = pick(&self.0.enters, *which) else { return };
                 let context = context_of(&mark(id), &to);
                 let refused = || Refusal::new(ErrorKind::Invalid, "no way leads there");
                 let arrival = Arrival { context, unfinished: Vec::new() };
-                self.send(Msg::Entered(id, Box::new(if *well { Ok(arrival) } else { Err(refused()) })));
+                self.0.send(Msg::Entered(id, Box::new(if *well { Ok(arrival) } else { Err(refused()) })));
             }
             Move::Answer(which, how) => {
-                let Some((place, effect)) = pick(&self.begun, *which).cloned() else { return };
+                let Some((place, effect)) = pick(&self.0.begun, *which) else { return };
                 for msg in answers(&mark(place), &effect, *how) {
-                    self.send(Msg::Of(place, Box::new(msg)));
+                    self.0.send(Msg::Of(place, Box::new(msg)));
                 }
             }
             Move::SignIn(same) => {
-                self.send(Msg::SignedIn(Ok(if *same { Renewed::Same } else { Renewed::Elsewhere })));
+                self.0.send(Msg::SignedIn(Ok(if *same { Renewed::Same } else { Renewed::Elsewhere })));
             }
         }
     }
 
     /// Neither what is kept nor what is drawn has anything of another place.
     fn check(&self) {
-        let shown = self.model.place.shown();
+        let shown = self.0.model.place.shown();
         let kept = format!(
             "{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
-            self.model.screens,
-            self.model.identity,
-            self.model.context,
-            self.model.place.clusters,
-            self.model.dialogs,
-            self.model.toasts,
-            self.model.operations,
+            self.0.model.screens,
+            self.0.model.identity,
+            self.0.model.context,
+            self.0.model.place.clusters,
+            self.0.model.dialogs,
+            self.0.model.toasts,
+            self.0.model.operations,
         );
-        let drawn = text(&painted(&self.model, &dark(), (160, 40)).0);
-        let places = self.asked.iter().map(|(id, _)| *id).chain([PlaceId::default()]);
+        let drawn = text(&painted(&self.0.model, &dark(), (160, 40)).0);
+        let places = self.0.enters.iter().map(|(id, _)| *id).chain([PlaceId::default()]);
         for other in places.filter(|place| *place != shown) {
             let mark = mark(other);
             let at = kept.find(&mark).map(|at| kept[at.saturating_sub(200)..].chars().take(300).collect::<String>());
@@ -550,11 +528,6 @@ impl Journey {
             assert!(!drawn.contains(&mark), "of {other} in {shown}:\n{drawn}");
         }
     }
-}
-
-fn pick<T>(all: &[T], which: usize) -> Option<&T> {
-    // Mostly the newest, but any.
-    all.len().checked_sub(1).map(|last| &all[last - which % all.len()])
 }
 
 /// What comes of an effect in the place of this mark.
@@ -671,7 +644,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn nothing_of_one_place_is_shown_in_another(moves in proptest::collection::vec(moves(), 1..48)) {
-        let mut journey = Journey::new();
+        let mut journey = Alone::new();
         moves.iter().for_each(|step| journey.step(step));
     }
 }
@@ -679,16 +652,16 @@ proptest! {
 #[test]
 fn a_journey_reads_follows_and_goes() {
     // That the journeys of the test above come about at all.
-    let mut journey = Journey::new();
-    let home = journey.model.place.shown();
+    let mut journey = Alone::new();
+    let home = journey.0.model.place.shown();
     (0..8).for_each(|which| journey.step(&Move::Answer(which, How::Well)));
-    assert!(text(&painted(&journey.model, &dark(), (160, 40)).0).contains(&mark(home)));
+    assert!(text(&painted(&journey.0.model, &dark(), (160, 40)).0).contains(&mark(home)));
     journey.step(&Move::Keys("2"));
     (0..8).for_each(|which| journey.step(&Move::Answer(which, How::Well)));
     journey.step(&Move::Keys(GOES[0]));
     journey.step(&Move::Arrive(0, true));
-    assert_ne!(journey.model.place.shown(), home);
+    assert_ne!(journey.0.model.place.shown(), home);
     (0..40).for_each(|which| journey.step(&Move::Answer(which, How::Well)));
-    let drawn = text(&painted(&journey.model, &dark(), (160, 40)).0);
-    assert!(drawn.contains(&mark(journey.model.place.shown())), "{drawn}");
+    let drawn = text(&painted(&journey.0.model, &dark(), (160, 40)).0);
+    assert!(drawn.contains(&mark(journey.0.model.place.shown())), "{drawn}");
 }

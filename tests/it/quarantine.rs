@@ -161,6 +161,7 @@ async fn a_plan_says_whom_it_meets_and_which_servers_go_on_serving_them() {
     put(&world, "client#gone", 60);
     let lifted = alice.plan(lift(client("gone"))).await.unwrap();
     assert_eq!(lifted.changes[0].risk, Risk::Safe);
+    assert_eq!(lifted.warnings, [] as [String; 0], "nothing is kept out by it");
 }
 
 /// Cognito says of nobody that they have no subject; if it did, nobody's entry would be written for everybody.

@@ -8,6 +8,8 @@ use crate::support::{Console, NAMED_KEYS, World, at, fixtures, logs, plans, stac
 use jiff::tz::TimeZone;
 use quarterdeck::console::keymap::{Key, KeyPress};
 use quarterdeck::console::msg::Msg;
+use quarterdeck::core::error::{CloudError, ErrorKind};
+use quarterdeck::core::fleet::{Age, Ages};
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::logs::insights::InsightsResults;
 use quarterdeck::core::operation::protocol::{Mark, News};
@@ -335,6 +337,9 @@ fn operations_under_way() {
     console.keys("R");
     console.send(Msg::Judged("op-rotate".into(), Way::Resume, Ok(Standing::Resumable)));
     snap("rotation-offered", &console, &[SMALL]);
+    // Nobody agrees to what cannot be seen, and what is too long for its place is read by scrolling.
+    let smallest = body(&console, (40, 10));
+    assert!(smallest.contains("do it?") && smallest.contains("it can go on: 7 steps left"), "{smallest}");
     console.keys("n");
     console.keys("<esc>o");
     snap("operations", &console, &[SMALL]);
@@ -418,6 +423,28 @@ fn times_are_in_the_operators_zone() {
     let zone = TimeZone::fixed(jiff::tz::offset(9));
     let shown = text(&painted(&console.model, &Theme::dark(zone), SMALL).0);
     assert!(shown.contains("16:58:59") && !shown.contains("07:58:59"), "{shown}");
+}
+
+#[test]
+fn what_is_not_read_again_for_one_reason_is_told_once() {
+    let mut world = fixtures::world();
+    let why = |text: &str| Some(CloudError::new(ErrorKind::Unreachable, "ecs:ListServices", text));
+    let old = |error| Age { at: Some(at(-20)), error };
+    let targets = Some(old(why("it refuses connections")));
+    let ages =
+        Ages { service: old(why("it refuses connections")), tasks: old(None), targets, bounds: old(why("too fast")) };
+    let all = Ages { tasks: ages.service.clone(), ..ages.clone() };
+    world.fleet.ages.insert(world.fleet.servers[0].name.clone(), all);
+    let shown = |console: &Console| body(console, (200, 40));
+    let together =
+        "service 20s, tasks 20s, targets 20s, not again: it refuses connections  scaling 20s, not again: too fast";
+    let console = Console::with(world.clone());
+    assert!(shown(&console).contains(together), "{}", shown(&console));
+    world.fleet.ages.insert(world.fleet.servers[0].name.clone(), ages);
+    let console = Console::with(world);
+    let apart =
+        "service 20s, not again: it refuses connections  tasks 20s  targets 20s, not again: it refuses connections";
+    assert!(shown(&console).contains(apart), "{}", shown(&console));
 }
 
 #[test]

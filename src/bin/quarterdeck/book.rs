@@ -74,8 +74,14 @@ fn commands(page: &mut String, parent: &Command, path: &str) {
     }
 }
 
-/// The text as it goes on in a sentence. A word in capitals stays as it is.
+/// Names that texts of the code begin with.
+const NAMES: [&str; 2] = ["Cognito", "Intel"];
+
+/// The text as it goes on in a sentence. A word in capitals, and a name, stays as it is.
 fn begun_small(text: &str) -> String {
+    if NAMES.iter().any(|name| text.starts_with(name)) {
+        return text.to_owned();
+    }
     let mut letters = text.chars();
     match (letters.next(), letters.clone().next()) {
         (Some(first), Some(second)) if !second.is_uppercase() => first.to_lowercase().chain(letters).collect(),
@@ -128,11 +134,29 @@ fn arguments<'a>(page: &mut String, all: impl Iterator<Item = &'a Arg>) {
             let _ = write!(meaning, " Else the variable `{}`.", variable.to_string_lossy());
         }
         let defaults: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
-        if arg.get_action().takes_values() && !defaults.is_empty() && defaults != ["false"] {
+        if arg.get_action().takes_values() && !matches!(defaults.join(" ").as_str(), "" | "false") {
             let _ = write!(meaning, " By default `{}`.", defaults.join(" "));
         }
         let _ = writeln!(page, "| `{}` | {} |", cell(&spelled(arg)), cell(&meaning));
     }
+}
+
+/// What a reader would stumble over, in whichever page.
+#[rstest]
+#[case("command-line.md", command_line())]
+#[case("keys.md", keys())]
+#[case("configuration.md", configuration())]
+fn a_page_that_is_made_reads_as_if_somebody_had_written_it(#[case] page: &str, #[case] made: String) {
+    let tables: Vec<&str> = made.lines().filter(|line| line.starts_with("| ")).collect();
+    for line in &tables {
+        let small = line.split(". ").skip(1).find(|rest| rest.starts_with(|first: char| first.is_ascii_lowercase()));
+        assert_eq!(small, None, "docs/{page}: a sentence begins small: {line}");
+        assert!(!line.contains("``") && !line.starts_with("|  |"), "docs/{page}: an empty cell or word: {line}");
+        for name in NAMES {
+            assert!(!line.contains(&name.to_lowercase().replace("cognito", "(cognito")), "docs/{page}: {line}");
+        }
+    }
+    assert!(!made.contains(".  "), "docs/{page}: two spaces");
 }
 
 /// How an argument is written: `-e, --environment ENVIRONMENT`, or `SERVER`.
@@ -157,7 +181,7 @@ fn keys() -> String {
     let mut page = format!(
         "{MADE}\n# Keys\n\nA lower-case key never writes. Every write is a capital letter, shows its plan, and asks. The \
          [configuration](configuration.md#the-users-configuration) gives an action other keys, by its name; \
-         `quarterdeck keys` prints this list.\n"
+         `quarterdeck keys` prints this list. What has no key is found by its name: `:theme`.\n"
     );
     let mut scopes: Vec<&'static str> = vec![Scope::Global.title()];
     for info in action::all() {
@@ -169,7 +193,10 @@ fn keys() -> String {
         let title = if scope == Scope::Global.title() { "Everywhere" } else { scope };
         let _ = write!(page, "\n## {title}\n\n| Key | Action | What it does |\n|---|---|---|\n");
         for info in action::all().filter(|info| info.scope.title() == scope) {
-            let keys: Vec<String> = info.keys.iter().map(|key| format!("`{}`", cell(key))).collect();
+            let mut keys: Vec<String> = info.keys.iter().map(|key| format!("`{}`", cell(key))).collect();
+            if keys.is_empty() {
+                keys.push(format!("`:{}`", info.name));
+            }
             let writes = if info.writes { "**writes:** " } else { "" };
             let _ = writeln!(page, "| {} | `{}` | {writes}{} |", keys.join(" "), info.name, cell(info.doc));
         }
@@ -235,7 +262,7 @@ impl Definitions {
             let mut choosing = false;
             for line in text.lines().map(str::trim) {
                 if let Some(comment) = line.strip_prefix("///") {
-                    doc.push(comment.trim().to_owned());
+                    doc.extend(Some(comment.trim().to_owned()).filter(|line| !line.is_empty()));
                 } else if let Some((_, name)) = line.split_once("rename = \"").filter(|_| line.starts_with("#[")) {
                     rename = name.split('"').next().map(str::to_owned);
                 } else if let Some(name) = line.strip_prefix("pub struct ").and_then(|rest| rest.strip_suffix(" {")) {
@@ -247,7 +274,8 @@ impl Definitions {
                 {
                     let key = rename.take().unwrap_or_else(|| name.to_owned());
                     // To who writes the file, the value that means none is a line that is not there.
-                    let said = doc.join(" ").replace("`None`", "leaving it out");
+                    let said =
+                        doc.join(" ").replace(". `None`", ". Leaving it out").replace("`None`", "leaving it out");
                     fields.push(Field { key, rust: rust.to_owned(), doc: said });
                     doc.clear();
                 } else if line == "choice! {" {

@@ -198,7 +198,7 @@ pub enum CloudCommand {
     Operations(OperationsCommand),
     /// What was done from this machine, and how it ended.
     Audit,
-    /// Print the least rights for a job, as a policy of IAM.
+    /// Print the least rights for a job, as a policy of IAM: in one environment, or, where none is named, in all of them.
     IamPolicy(RightsFlags),
 }
 
@@ -219,9 +219,9 @@ pub enum Offline {
 /// Commands for unfinished operations.
 #[derive(Debug, Clone, Subcommand)]
 pub enum OperationsCommand {
-    /// All of them, each with what it is worth now.
+    /// All that are unfinished, each with whether it can go on.
     List,
-    /// Go on with one. Shows its plan again, and asks as the plan did.
+    /// Go on with an operation. Shows its plan again, and asks as the plan did.
     Resume {
         /// Its id, or the beginning of it.
         id: String,
@@ -231,7 +231,7 @@ pub enum OperationsCommand {
         /// Its id, or the beginning of it.
         id: String,
     },
-    /// Give one up as it is, such as one that cannot go on.
+    /// Give an operation up as it is, such as one that cannot go on.
     Close {
         /// Its id, or the beginning of it.
         id: String,
@@ -241,11 +241,11 @@ pub enum OperationsCommand {
 /// Local cloud commands.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Local {
-    /// Start it and deploy the local environment.
+    /// Start the local cloud and deploy the local environment.
     Up,
-    /// Stop everything that it started.
+    /// Stop everything that the local cloud has started.
     Down,
-    /// What of it runs.
+    /// What of the local cloud runs, and what is broken in it on purpose.
     Status,
     /// Call the servers' tools a few times a second.
     Traffic {

@@ -204,7 +204,7 @@ async fn scale(session: &Session, scale: ScaleFlags) -> Result<PlanRequest, head
 async fn operations(session: &Session, global: &Global, command: OperationsCommand) -> Result<Exit, headless::Failure> {
     let (consent, output) = (consent(global), output(global));
     match command {
-        OperationsCommand::List => headless::list_operations(session, output).await,
+        OperationsCommand::List => headless::list_operations(&session.audit, Some(session), output).await,
         OperationsCommand::Resume { id } => headless::resume(session, &id, Way::Resume, &consent, output).await,
         OperationsCommand::Undo { id } => headless::undo(session, &id, &consent, output).await,
         OperationsCommand::Close { id } => headless::resume(session, &id, Way::Close, &consent, output).await,

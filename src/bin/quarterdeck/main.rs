@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::cli::{Cli, CloudCommand, Command, Global};
+use crate::cli::{Cli, CloudCommand, Command, Global, OperationsCommand};
 use crate::config::Config;
 use crate::failure::ProgramFailure;
 use crate::place_aws::{Cluster, Maker};
@@ -166,7 +166,17 @@ async fn on_cloud(start: &Start, command: CloudCommand) -> Result<Exit, ProgramF
             return Ok(headless::across(places, question, commands::output(&start.global)).await?);
         }
     }
-    commands::execute(&session(start).await?, &start.global, command).await
+    let maker = Maker::of(start);
+    let session = match &command {
+        _ if start.global.local || maker.chosen()? => session(start).await?,
+        // What needs no place, but says more where there is one.
+        CloudCommand::Operations(OperationsCommand::List) => {
+            return Ok(headless::list_operations(&start.audit, None, commands::output(&start.global)).await?);
+        }
+        CloudCommand::IamPolicy(_) => maker.session(Cluster::Offered).await?,
+        _ => session(start).await?,
+    };
+    commands::execute(&session, &start.global, command).await
 }
 
 /// The session with the place that flags and files name.

@@ -163,6 +163,16 @@ impl Maker {
         Ok(global.environment.iter().map(place).collect())
     }
 
+    /// Whether flags or files name an environment or a cluster.
+    ///
+    /// # Errors
+    /// When the environment's file cannot be used.
+    pub fn chosen(&self) -> Result<bool, ProgramFailure> {
+        let named = self.global.cluster.is_some() || !self.global.environment.is_empty();
+        let said = named || self.config.environment.is_some() || self.global.file.is_some();
+        Ok(said || config::environment(None)?.is_some())
+    }
+
     /// The profile that flags and files name.
     fn profile(&self) -> Option<String> {
         self.global.profile.clone().or_else(|| self.config.profile.clone())

@@ -83,7 +83,7 @@ async fn up(start: &Start, output: Output) -> Result<(Running, Session, Exit), P
     let began = jiff::Timestamp::now();
     let running = local::up(&LocalOptions::default(), &mut show).await?;
     let session = session(start, &running, &mut show).await?;
-    progress(&format!("[4/4] deploy of environment {} …", session.context.environment));
+    progress(&format!("[{0}/{0}] deploy of environment {1} …", local::UP, session.context.environment));
     let plan = planner::plan(&session, PlanRequest::Deploy { servers: Vec::new() }).await?;
     let exit = headless::operate(
         &session,

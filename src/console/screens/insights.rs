@@ -112,15 +112,16 @@ pub fn status(model: &Model) -> (String, Meaning) {
     let length = short_duration(jiff::SignedDuration::from_millis(state.window.1 - state.window.0));
     match &state.progress {
         QueryState::None => (String::new(), Meaning::Muted),
-        QueryState::Found(results) if results.running => {
-            (format!("◐ running over {length}: {}; esc stops it", results.cost()), Meaning::Warn)
-        }
+        QueryState::Found(results) if results.running => (
+            format!("◐ running over {length}: {}; esc stops it", results.cost(model.context.emulated())),
+            Meaning::Warn,
+        ),
         QueryState::Found(results) => (
             format!(
                 "✔ {:.0} of {:.0} events in {length} matched; {}",
                 results.matched,
                 results.scanned,
-                results.cost()
+                results.cost(model.context.emulated())
             ),
             Meaning::Good,
         ),

@@ -61,8 +61,8 @@ impl InsightsResults {
         self.bytes / 1e9 * DOLLARS_PER_GIGABYTE
     }
 
-    /// Bytes read and their price, in words.
-    pub fn cost(&self) -> String {
+    /// Bytes read and their price, in words; an emulator bills nothing.
+    pub fn cost(&self, emulated: bool) -> String {
         let bytes = match self.bytes {
             ..1e3 => format!("{:.0} B", self.bytes),
             ..1e6 => format!("{:.1} kB", self.bytes / 1e3),
@@ -70,6 +70,7 @@ impl InsightsResults {
             _ => format!("{:.2} GB", self.bytes / 1e9),
         };
         let price = match self.dollars() {
+            _ if emulated => "nothing is billed".to_owned(),
             ..0.01 => "under $0.01".to_owned(),
             dollars => format!("about ${dollars:.2}"),
         };
@@ -95,6 +96,9 @@ mod tests {
     #[case(1_250_000.0, "1.2 MB scanned, under $0.01")]
     #[case(10e9, "10.00 GB scanned, about $0.05")]
     fn bytes_and_price_are_told_in_words(#[case] bytes: f64, #[case] words: &str) {
-        assert_eq!(InsightsResults { bytes, ..InsightsResults::default() }.cost(), words);
+        let results = InsightsResults { bytes, ..InsightsResults::default() };
+        assert_eq!(results.cost(false), words);
+        let scanned = words.split_once(", ").map(|(scanned, _)| scanned).unwrap_or_default();
+        assert_eq!(results.cost(true), format!("{scanned}, nothing is billed"));
     }
 }

@@ -25,6 +25,8 @@ pub const SPAN: SignedDuration = SignedDuration::from_hours(1);
 pub const SERIES: usize = 500;
 /// Seconds between two reads: points come once a minute.
 pub const EVERY: i64 = 60;
+const BILLS_NOTHING: &str = "nothing is billed";
+
 /// US dollars for a thousand series that are asked for (CloudWatch price list, 2026).
 const DOLLARS: f64 = 0.01;
 
@@ -145,6 +147,19 @@ impl Measured {
     /// What the reads of a day cost in US dollars, if they go on as they were.
     pub fn dollars_a_day(&self) -> f64 {
         dollars(self.asked) * 86_400.0 / EVERY as f64
+    }
+
+    /// What this read has cost, in words; an emulator bills nothing.
+    pub fn price(&self, emulated: bool) -> String {
+        if emulated { BILLS_NOTHING.to_owned() } else { format!("about ${:.4}", dollars(self.asked)) }
+    }
+
+    /// How many figures are read, and what they cost a day, in words.
+    pub fn price_of_a_day(&self, emulated: bool) -> String {
+        if emulated {
+            return BILLS_NOTHING.to_owned();
+        }
+        format!("{} figures a minute, about ${:.2} a day", self.asked, self.dollars_a_day())
     }
 
     /// The part that was not read, if any was not.

@@ -73,6 +73,9 @@ fn the_price_follows_what_was_asked_for() {
     let measured = Measured { alarms: Read::Known(Vec::new()), servers: BTreeMap::new(), asked: 9 };
     // $0.01 for 1,000 series, once a minute.
     assert!((measured.dollars_a_day() - 0.1296).abs() < 1e-9);
+    assert_eq!(measured.price(false), "about $0.0001");
+    assert_eq!(measured.price_of_a_day(false), "9 figures a minute, about $0.13 a day");
+    assert_eq!([measured.price(true), measured.price_of_a_day(true)], ["nothing is billed"; 2]);
 }
 
 #[test]

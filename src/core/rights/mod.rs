@@ -26,6 +26,9 @@ pub enum Wanted {
     CloudFormation,
 }
 
+/// In place of an environment: all of them.
+pub const EVERY: &str = "*";
+
 /// Where the rights hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
@@ -186,6 +189,12 @@ impl Scope {
         self.cluster == super::environment::names::cluster(&self.environment)
     }
 
+    /// How a condition compares with the environment. A star stands for any text in ARNs and for this operator, and for
+    /// `StringEquals` it is a star (IAM user guide, "IAM JSON policy elements: Condition operators").
+    fn matches(&self) -> &'static str {
+        if self.environment == EVERY { "StringLike" } else { "StringEquals" }
+    }
+
     /// What a right is given on, and under which condition.
     fn on(&self, on: On) -> Option<(Vec<String>, Value)> {
         let Self { environment, cluster, .. } = self;
@@ -214,7 +223,7 @@ impl Scope {
                 Some((arns, unconditional()))
             }
             On::Pools => {
-                let tag = json!({ "StringEquals": { "aws:ResourceTag/quarterdeck:environment": environment } });
+                let tag = json!({ self.matches(): { "aws:ResourceTag/quarterdeck:environment": environment } });
                 Some((vec![self.arn("cognito-idp", "userpool/*")], tag))
             }
             On::Quarantine => plain(self.arn("dynamodb", &format!("table/quarterdeck-{environment}-quarantine"))),
@@ -267,7 +276,7 @@ impl Scope {
         let suffix = if self.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
         let condition = json!({
             "StringEquals": { "kms:ViaService": format!("secretsmanager.{}.{suffix}", self.region) },
-            "ForAnyValue:StringEquals": { "kms:ResourceAliases": format!("alias/quarterdeck-{}", self.environment) },
+            format!("ForAnyValue:{}", self.matches()): { "kms:ResourceAliases": format!("alias/quarterdeck-{}", self.environment) },
         });
         grants.add(key, vec![self.arn("kms", "key/*")], condition);
     }
@@ -420,6 +429,27 @@ mod tests {
         let scope = Scope { region: region.into(), ..scope() };
         let arns = allowed(&policy(&Wanted::Job(Job::Watch), &scope), "ecs:DescribeClusters");
         assert!(arns.iter().all(|arn| arn.starts_with(prefix)), "{arns:?}");
+    }
+
+    /// A condition that compares with a star as a text holds nowhere.
+    #[test]
+    fn a_star_stands_for_every_environment_in_conditions_too() {
+        let every = Scope { environment: EVERY.into(), cluster: "quarterdeck-*".into(), ..scope() };
+        let policy = policy(&Wanted::Job(Job::Rotate), &every);
+        let conditions: Vec<String> = policy.statement.iter().map(|one| json!(one.condition).to_string()).collect();
+        for compared in [
+            r#""StringLike":{"aws:ResourceTag/quarterdeck:environment":"*"}"#,
+            r#""ForAnyValue:StringLike":{"kms:ResourceAliases":"alias/quarterdeck-*"}"#,
+        ] {
+            assert!(conditions.iter().any(|one| one.contains(compared)), "{compared}: {conditions:?}");
+        }
+        let services = allowed(&policy, "ecs:DescribeServices");
+        assert_eq!(services, ["arn:aws:ecs:eu-west-1:123456789012:service/quarterdeck-*/*"]);
+        for statement in &policy.statement {
+            let equal = statement.condition.iter().filter(|(operator, _)| operator.ends_with("StringEquals"));
+            let starred = equal.filter(|(_, with)| with.to_string().contains('*')).count();
+            assert_eq!(starred, 0, "{statement:?}");
+        }
     }
 
     #[test]

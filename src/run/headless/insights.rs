@@ -61,7 +61,7 @@ pub async fn insights(session: &Session, options: &InsightsOptions, output: Outp
         "quarterdeck: {:.0} of {:.0} events matched; {}",
         results.matched,
         results.scanned,
-        results.cost()
+        results.cost(session.context.emulated())
     ));
     written(print(&results, output))?;
     Ok(Exit::Done)

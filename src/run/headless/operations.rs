@@ -6,32 +6,50 @@ use super::drive::{agreed, drive, report};
 use super::plan::text;
 use super::{Consent, Exit, Failure, Output, json as print_json, line, operate, progress, written};
 use crate::cloud::{CloudResult, ErrorKind};
+use crate::core::environment::names;
 use crate::core::operation::{Event, Intent, Offer, Operation, Phase, PlanRequest, Standing, Way};
+use crate::core::plan::Place;
+use crate::run::audit::{Audit, is_of};
 use crate::run::{Session, judge, planner};
 
-/// Prints the unfinished operations of this machine with what each is worth now.
+/// What an operation is worth, as far as it was asked.
+enum Worth {
+    /// It is of the place that is worked on.
+    Here(CloudResult<Standing>),
+    /// It is of another one, which was not asked.
+    Elsewhere,
+}
+
+/// Prints the unfinished operations of this machine: those of the place that is worked on, if there is one, with what
+/// each is worth now, and of the others which command asks that.
 ///
 /// # Errors
 /// When the audit cannot be read, or the result cannot be written.
-pub async fn list(session: &Session, output: Output) -> Result<Exit, Failure> {
+pub async fn list(audit: &Audit, session: Option<&Session>, output: Output) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
-    for operation in unfinished(session)? {
-        let standing = judge::judge(session, &operation).await;
-        rows.push((operation, standing));
+    for operation in unfinished(audit)? {
+        let worth = match session.filter(|session| is_of(&operation, &session.context)) {
+            Some(session) => Worth::Here(judge::judge(session, &operation).await),
+            None => Worth::Elsewhere,
+        };
+        rows.push((operation, worth));
     }
     let result = match output {
         Output::Json => {
-            let row = |(operation, standing): &(Operation, CloudResult<Standing>)| {
-                let (word, why) = match standing {
-                    Ok(Standing::Resumable) => ("resumable", None),
-                    Ok(Standing::Overtaken(by)) => ("overtaken", Some(by.clone())),
-                    Ok(Standing::Void(why)) => ("void", Some(why.clone())),
-                    Ok(standing @ Standing::Ended(_)) => ("ended", Some(standing.to_string())),
-                    Err(error) => ("unknown", Some(error.to_string())),
+            let row = |(operation, worth): &(Operation, Worth)| {
+                let (word, why) = match worth {
+                    Worth::Here(Ok(Standing::Resumable)) => ("resumable", None),
+                    Worth::Here(Ok(Standing::Overtaken(by))) => ("overtaken", Some(by.clone())),
+                    Worth::Here(Ok(Standing::Void(why))) => ("void", Some(why.clone())),
+                    Worth::Here(Ok(standing @ Standing::Ended(_))) => ("ended", Some(standing.to_string())),
+                    Worth::Here(Err(error)) => ("unknown", Some(error.to_string())),
+                    Worth::Elsewhere => ("elsewhere", Some(asks(operation))),
                 };
                 json!({
                     "operation": operation.id(),
                     "title": operation.plan.title,
+                    "environment": operation.plan.target.environment,
+                    "region": operation.plan.target.region,
                     "started": operation.started,
                     "paused": paused(operation),
                     "standing": word,
@@ -41,12 +59,13 @@ pub async fn list(session: &Session, output: Output) -> Result<Exit, Failure> {
             };
             print_json(&json!({ "operations": rows.iter().map(row).collect::<Vec<_>>() }))
         }
-        Output::Text if rows.is_empty() => line("no operation is unfinished"),
+        Output::Text if rows.is_empty() => line("no operation of this machine is unfinished"),
         Output::Text => {
-            let row = |(operation, standing): &(Operation, CloudResult<Standing>)| {
-                let standing = match standing {
-                    Ok(standing) => standing.to_string(),
-                    Err(error) => format!("it could not be read what it is worth: {}", error),
+            let row = |(operation, worth): &(Operation, Worth)| {
+                let standing = match worth {
+                    Worth::Here(Ok(standing)) => standing.to_string(),
+                    Worth::Here(Err(error)) => format!("it could not be read what it is worth: {error}"),
+                    Worth::Elsewhere => asks(operation),
                 };
                 let started = operation.started.map(|at| format!("{at:.0}")).unwrap_or_default();
                 format!(
@@ -63,6 +82,24 @@ pub async fn list(session: &Session, output: Output) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Where an operation is, and what asks there whether it can go on.
+fn asks(operation: &Operation) -> String {
+    let target = &operation.plan.target;
+    format!("of {} in {}: {}", target.environment, target.region, there(operation, "list"))
+}
+
+/// A command about operations, in the place of this one.
+fn there(operation: &Operation, command: &str) -> String {
+    let Place { environment, region, endpoint, cluster, .. } = &operation.plan.target;
+    let cluster = cluster.as_deref().map(|cluster| cluster.rsplit('/').next().unwrap_or(cluster));
+    let at = match cluster.filter(|cluster| *cluster != names::cluster(environment)) {
+        Some(cluster) => format!("--cluster {cluster}"),
+        None => format!("-e {environment}"),
+    };
+    let endpoint = endpoint.as_ref().map(|url| format!(" --endpoint-url {url}")).unwrap_or_default();
+    format!("`quarterdeck {at} --region {region}{endpoint} operations {command}`")
+}
+
 fn paused(operation: &Operation) -> &str {
     match &operation.phase {
         Phase::Paused { why, .. } => why,
@@ -76,9 +113,8 @@ fn left(operation: &Operation) -> Vec<&str> {
     steps.filter(|(index, _)| !operation.done.contains_key(index)).map(|(_, step)| step.title.as_str()).collect()
 }
 
-fn unfinished(session: &Session) -> Result<Vec<Operation>, Failure> {
-    let open = session.audit.unfinished(&session.context);
-    open.map_err(|error| Failure::Audit { path: session.audit.path(), error })
+fn unfinished(audit: &Audit) -> Result<Vec<Operation>, Failure> {
+    audit.unfinished_anywhere().map_err(|error| Failure::Audit { path: audit.path(), error })
 }
 
 /// Tells of the unfinished operations of this machine, apart from a command's result. That the audit cannot be
@@ -95,15 +131,16 @@ pub(super) fn tell_unfinished(session: &Session) {
 
 /// Whether a word names an operation, by its id or the beginning of it. Every id begins with nothing: an empty variable of
 /// a script would name the only one.
-fn names(word: &str, id: &str) -> bool {
+fn begins(word: &str, id: &str) -> bool {
     !word.is_empty() && id.starts_with(word)
 }
 
 /// The unfinished operation with this id, or the beginning of it.
 fn find(session: &Session, id: &str) -> Result<Operation, Failure> {
-    let open = unfinished(session)?;
+    let all = unfinished(&session.audit)?;
+    let (open, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| is_of(one, &session.context));
     let known: Vec<String> = open.iter().map(|operation| operation.id().to_owned()).collect();
-    let mut found = open.into_iter().filter(|operation| names(id, operation.id()));
+    let mut found = open.into_iter().filter(|operation| begins(id, operation.id()));
     match (found.next(), found.next()) {
         (Some(operation), None) => Ok(operation),
         (Some(_), Some(_)) => {
@@ -112,8 +149,11 @@ fn find(session: &Session, id: &str) -> Result<Operation, Failure> {
         }
         (None, _) => {
             let why = format!("no unfinished operation {id:?} is known here");
-            let hint =
-                if known.is_empty() { "there is none".into() } else { format!("there are {}", known.join(", ")) };
+            let hint = match others.iter().find(|one| begins(id, one.id())) {
+                Some(other) => format!("it is {}", asks(other)),
+                None if known.is_empty() => "there is none".into(),
+                None => format!("there are {}", known.join(", ")),
+            };
             Err(Failure::refused(ErrorKind::NotFound, why, hint))
         }
     }
@@ -188,7 +228,7 @@ pub(super) async fn go_on(
 
 #[cfg(test)]
 mod tests {
-    use super::names;
+    use super::begins;
     use rstest::rstest;
 
     #[rstest]
@@ -197,6 +237,6 @@ mod tests {
     #[case("89abcdef", false)]
     #[case("", false)]
     fn an_operation_is_named_by_its_beginning_and_by_something(#[case] word: &str, #[case] named: bool) {
-        assert_eq!(names(word, "qd-20260131-030000-89abcdef"), named);
+        assert_eq!(begins(word, "qd-20260131-030000-89abcdef"), named);
     }
 }

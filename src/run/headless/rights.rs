@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::{Exit, Failure, Output, json as print_json, progress, written};
+use crate::core::environment::names;
 use crate::core::error::{ErrorKind, Refusal};
 use crate::core::rights::calls::Job;
-use crate::core::rights::{LONGEST, Policy, Scope, Wanted, policy};
+use crate::core::rights::{EVERY, LONGEST, Policy, Scope, Wanted, policy};
 use crate::run::Session;
 
 /// Whose rights are printed.
@@ -40,12 +41,10 @@ pub async fn rights(session: &Session, options: &RightsOptions, _: Output) -> Re
         Some(account) => account.clone(),
         None => session.cloud.identity().await.map_err(|error| error.with_hint(NO_ACCOUNT))?.account,
     };
-    let scope = Scope {
-        region: session.context.region.clone(),
-        environment: session.context.environment.clone(),
-        cluster: session.context.cluster.clone(),
-        account,
-    };
+    // In IAM a star stands for every environment, where none is named.
+    let environment = if session.context.chosen() { session.context.environment.clone() } else { EVERY.to_owned() };
+    let cluster = if session.context.chosen() { session.context.cluster.clone() } else { names::cluster(&environment) };
+    let scope = Scope { region: session.context.region.clone(), environment, cluster, account };
     let configured = session.environment.as_ref().and_then(|environment| environment.deploy.role.as_deref());
     let whole = policy(&wanted(&options.of, configured, &scope), &scope);
     let parts = whole.parts();

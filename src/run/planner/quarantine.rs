@@ -47,9 +47,13 @@ pub(super) async fn change(
         let why = format!("the list has {MOST} entries, the most that it may have");
         return Err(refused(ErrorKind::Conflict, why).with_hint("lift some: `quarterdeck quarantine list` shows them"));
     }
-    if until.is_some() {
-        warnings.extend(blind(session).await);
-        warnings.push(refuses(lately));
+    match until {
+        Some(_) => {
+            warnings.extend(blind(session).await);
+            warnings.push(refuses(lately));
+        }
+        // Who is let in, the change says; whom it meant, what was kept out knew already.
+        None => warnings.clear(),
     }
     let target = session.target(format!("{who} of {}", session.context.environment)).await?;
     let word = |end: Option<Timestamp>| end.map_or("not kept out".to_owned(), |end| format!("kept out until {end:.0}"));

@@ -11,6 +11,7 @@ pub mod frames;
 pub mod front;
 pub mod hostile;
 pub mod image;
+pub mod journey;
 pub mod logs;
 pub mod operators;
 pub mod painted;

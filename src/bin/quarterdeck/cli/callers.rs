@@ -54,7 +54,7 @@ pub enum UsersCommand {
         /// Name or e-mail address.
         user: String,
     },
-    /// The same, and the user cannot sign in any more.
+    /// End a user's refresh tokens on every device, and keep them from signing in.
     Disable {
         /// Name or e-mail address.
         user: String,

@@ -122,14 +122,14 @@ fn tasks() -> clap::builder::RangedI64ValueParser<u32> {
 /// Commands for the secret variables of a server.
 #[derive(Debug, Clone, Subcommand)]
 pub enum SecretCommand {
-    /// Set one. Its value is typed at a prompt, or comes on stdin; never as an argument.
+    /// Set a secret variable. Its value is typed at a prompt, or comes on stdin; never as an argument.
     Set {
         /// The server.
         server: String,
         /// Name of the variable, such as API_KEY.
         key: String,
     },
-    /// Take one away.
+    /// Take a secret variable away.
     Unset {
         /// The server.
         server: String,
