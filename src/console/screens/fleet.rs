@@ -5,7 +5,7 @@ mod neighbours;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{FAST, Fetch, Freshness, SLOW, STEADY, Screen, View};
 use crate::console::dialogs::Dialog;
@@ -23,7 +23,7 @@ use crate::core::fleet::{Age, Attention, Fleet, Health, Server, Task, TaskStatus
 use crate::core::health::{Cause, Finding, findings, verdict_by};
 use crate::core::logs::{Followed, Owners};
 use crate::core::meaning::Meaning;
-use crate::core::metrics::{Figures, Measured, SPAN};
+use crate::core::metrics::{Figures, Measured, OfServer, SPAN, Tools};
 use crate::core::operation::{Announced, PlanRequest};
 use crate::core::requests::{Lately, Period, Watched};
 use crate::core::stack::Stack;
@@ -45,7 +45,7 @@ pub struct State {
     /// Figures of the last hour of what was selected, and the alarms.
     pub metrics: Remote<Measured>,
     /// Figures by server, with when they were read: those of servers that were selected before are kept.
-    measured: BTreeMap<String, (Figures, Timestamp)>,
+    measured: BTreeMap<String, (OfServer, Timestamp)>,
     /// The requests of the last minutes of what is on the screen, while the log is not followed.
     pub traffic: Remote<Box<Lately>>,
     /// What the read that is under way looks at, and when that was found out.
@@ -261,8 +261,14 @@ pub fn found(model: &Model, server: &Server, failed: &[Seen]) -> Vec<Finding> {
 /// and by its alarms.
 fn traffic(model: &Model, server: &Server) -> Vec<Finding> {
     let mut all = super::requests::found(model, &server.name);
-    if let Some((figures, _)) = figures(model, &server.name) {
-        all.extend(of_metrics(server, figures, model.now));
+    if let Some((figures, at)) = figures(model, &server.name) {
+        // Those off the screen are not measured again: what they showed stands, with its age.
+        let mut seen = of_metrics(server, figures, at);
+        if model.now.duration_since(at) > MEASURED_NOW {
+            let ago = format!(", as read {} ago", age(model.now, at));
+            seen.iter_mut().for_each(|one| one.fact.push_str(&ago));
+        }
+        all.extend(seen);
     }
     all.extend(raised(model, Some(&server.name)));
     all
@@ -278,9 +284,16 @@ fn raised(model: &Model, server: Option<&str>) -> Vec<Finding> {
 
 /// The figures of a server, and when they were read.
 pub fn figures<'a>(model: &'a Model, server: &str) -> Option<(&'a Figures, Timestamp)> {
-    model.screens.fleet.measured.get(server).map(|(figures, at)| (figures, *at))
+    model.screens.fleet.measured.get(server).map(|(of, at)| (&of.figures, *at))
 }
 
+/// The same of its tools, as far as they were asked for.
+pub fn tools<'a>(model: &'a Model, server: &str) -> Option<&'a Tools> {
+    model.screens.fleet.measured.get(server).map(|(of, _)| &of.tools)
+}
+
+/// Figures that were read longer ago show how it was: two reads may fail before.
+const MEASURED_NOW: SignedDuration = SignedDuration::from_mins(3);
 /// Seconds between two reads of figures, whatever is selected meanwhile.
 const PATIENCE: i64 = 30;
 
@@ -306,7 +319,7 @@ fn keep_measured(model: &mut Model) {
     let now = model.now;
     let fleet = &mut model.screens.fleet;
     if let Some((measured, at)) = fleet.metrics.get().zip(fleet.metrics.read_at()) {
-        let new = measured.servers.iter().map(|(server, figures)| (server.clone(), (figures.clone(), at)));
+        let new = measured.servers.iter().map(|(server, of)| (server.clone(), (of.clone(), at)));
         fleet.measured.extend(new);
     }
     fleet.measured.retain(|_, (_, at)| now.duration_since(*at) < SPAN);
@@ -543,7 +556,7 @@ pub(in crate::console) fn read(model: &mut Model) {
     let now = model.now;
     let state = &model.screens.fleet;
     let measured =
-        |server: &Server| state.measured.get(&server.name).map(|(figures, _)| of_metrics(server, figures, now));
+        |server: &Server| state.measured.get(&server.name).map(|(of, at)| of_metrics(server, &of.figures, *at));
     let wrong = |server: &Server| {
         Cause::of(&findings(server, now)).is_some() || measured(server).is_some_and(|found| !found.is_empty())
     };

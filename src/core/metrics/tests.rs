@@ -47,7 +47,10 @@ fn what_cannot_be_asked_for_is_not_asked_for(
         environment: environment.map(str::to_owned),
         balancer: known.then(|| ("app/a/1".into(), "targetgroup/t/2".into())),
     };
-    let all = queries(&[place]);
+    let tools = queries(std::slice::from_ref(&place), Detail::Tools);
+    let by_tool = tools.iter().filter(|(_, wanted, query)| matches!(wanted, Wanted::Tools(_)) && query.is_ok()).count();
+    assert_eq!(by_tool, if environment.is_some() { 3 } else { 0 });
+    let all = queries(&[place], Detail::Servers);
     assert_eq!((all.len(), all.iter().filter(|(_, _, query)| query.is_ok()).count()), (Measure::ALL.len(), asked));
     let mut seen: Vec<_> =
         all.iter().filter_map(|(_, _, query)| query.as_ref().ok()).map(|one| format!("{one:?}")).collect();
@@ -79,7 +82,43 @@ fn the_price_follows_what_was_asked_for() {
 fn what_was_not_read_is_told_once() {
     let denied = || CloudError::new(ErrorKind::Denied, "cloudwatch:GetMetricData", "no");
     let figures: Figures = Measure::ALL.iter().map(|measure| (*measure, Read::NotRead(denied()))).collect();
-    let servers = [("time".to_owned(), figures)].into();
-    let measured = Measured { alarms: Read::Known(Vec::new()), servers, asked: 9 };
-    assert_eq!(measured.unread(), ["requests of time: cloudwatch:GetMetricData: no"]);
+    let of = |figures: Figures| OfServer { figures, tools: [(OfTool::Calls, Read::NotRead(denied()))].into() };
+    let told = |figures| {
+        let servers = [("time".to_owned(), of(figures))].into();
+        Measured { alarms: Read::Known(Vec::new()), servers, asked: 9 }.unread()
+    };
+    assert_eq!(told(figures), ["requests of time: cloudwatch:GetMetricData: no"]);
+    assert_eq!(told(Figures::new()), ["tools of time: cloudwatch:GetMetricData: no"]);
+}
+
+#[test]
+fn tools_that_fail_come_first_and_what_was_not_read_is_not_zero() {
+    let series = |value: f64| Series { points: vec![(at(-7_200), 1_000.0), (at(-120), value), (at(-60), 1.0)] };
+    let all = |values: &[(&str, f64)]| {
+        let named = values.iter().map(|(tool, value)| ((*tool).to_owned(), series(*value)));
+        Read::Known(named.collect::<BTreeMap<_, _>>())
+    };
+    let old = Series { points: vec![(at(-7_200), 5.0)] };
+    let mut calls = all(&[("busy", 99.0), ("failing", 3.0), ("none", 9.0)]);
+    calls.known_mut().unwrap().insert("retired".into(), old);
+    let denied = CloudError::new(ErrorKind::Denied, "cloudwatch:GetMetricData", "no");
+    let mut tools: Tools =
+        [(OfTool::Calls, calls), (OfTool::Errors, all(&[("failing", 2.0)])), (OfTool::P95, Read::NotRead(denied))]
+            .into();
+    let told = |tools: &Tools| -> Vec<(String, Option<f64>, Option<f64>, Option<f64>)> {
+        rows(tools, at(0)).iter().map(|row| (row.name().to_owned(), row.calls, row.errors, row.p95)).collect()
+    };
+    assert_eq!(
+        told(&tools),
+        [
+            ("failing".to_owned(), Some(4.0), Some(3.0), None),
+            ("busy".to_owned(), Some(100.0), Some(0.0), None),
+            ("(no tool)".to_owned(), Some(10.0), Some(0.0), None),
+        ]
+    );
+    assert_eq!(unread(&tools).map(|why| why.kind), Some(ErrorKind::Denied));
+    tools.insert(OfTool::P95, all(&[("busy", 40.0)]));
+    tools.insert(OfTool::Errors, Read::NotRead(CloudError::new(ErrorKind::Unsupported, "x", "no")));
+    assert_eq!(told(&tools)[0], ("busy".to_owned(), Some(100.0), None, Some(40.0)));
+    assert!(unread(&tools).is_none(), "who cannot have it is told of no gap");
 }

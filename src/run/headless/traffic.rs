@@ -12,7 +12,7 @@ use crate::core::finding::{Finding, of_alarms, of_metrics};
 use crate::core::fleet::{Fleet, Server};
 use crate::core::logs::tail::Follow;
 use crate::core::logs::{Followed, Owners, TailRequest};
-use crate::core::metrics::Measured;
+use crate::core::metrics::{Detail, Measured};
 use crate::run::{Session, metrics, traffic};
 
 /// How long the request lines of the last minutes may take: the log of a server that is flooded is long.
@@ -98,7 +98,7 @@ async fn counted(session: &Session, fleet: &Fleet) -> Result<(BTreeMap<String, V
 /// Reads the figures of the servers, and the environment's alarms. An endpoint without CloudWatch has none.
 async fn measured(session: &Session, fleet: &Fleet) -> Result<Option<Measured>, String> {
     let names: Vec<String> = fleet.servers.iter().map(|server| server.name.clone()).collect();
-    match metrics::read(session, &names, session.now()).await {
+    match metrics::read(session, &names, Detail::Servers, session.now()).await {
         Ok(measured) => Ok(Some(measured)),
         Err(why) if why.kind == ErrorKind::Unsupported => Ok(None),
         Err(why) => Err(format!("figures: {why}")),
