@@ -541,6 +541,17 @@ fn a_client_floods_when_it_asks_much_more_than_before() {
     let flooded = send(-50_000, -2_000, 50);
     let found = finding::of_traffic(&flooded, &str::to_owned, at(0), at(0));
     assert_eq!(found["time"][0].id, Id::ClientFloods, "{found:#?}");
+    // Beside a flood everything else is little: it is not told by its share of that.
+    for (many, told) in [(40, true), (9, false)] {
+        let mut both = flooded.clone();
+        for after in 0..many {
+            let text = r#"{"event":"request","reason":"no-token","status":401,"latency_ms":0.2}"#;
+            both.take(&logs::line("time", "a3f1c2d4e5f60718", -50_000 + after * 1_000, text), at(0).as_millisecond());
+        }
+        let found = finding::of_traffic(&both, &str::to_owned, at(0), at(0));
+        let ids: Vec<Id> = found["time"].iter().map(|one| one.id).collect();
+        assert_eq!((ids.contains(&Id::ClientFloods), ids.contains(&Id::NoToken)), (true, told), "{many}: {found:#?}");
+    }
     let young = requests(&[(900, SERVED)]);
     assert_eq!(finding::of_traffic(&young, &str::to_owned, at(5), at(5)).len(), 0, "without a before nobody can tell");
 }

@@ -22,7 +22,7 @@ pub use self::metrics::{of_alarms, of_metrics};
 pub use self::reason::{of_a_check, of_stop};
 pub use self::stacks::{Seen, drift, of_stacks};
 pub use self::stops::of_gone;
-pub use self::traffic::of_traffic;
+pub use self::traffic::{CURRENT, of_traffic};
 use super::fleet::{Deployment, Rollout, Server, TaskStatus};
 
 /// Something wrong, in a form that can be acted on.
