@@ -140,7 +140,9 @@ ids! {
     SecretNoRoute "secret-no-route" Origin Stacks
         "give the task's subnets a way to Secrets Manager: a NAT gateway, or an endpoint whose security group admits the tasks";
     LogDriver "log-driver" Origin Deploy
-        "create the log group, and let the execution role write to it (logs:CreateLogStream, logs:PutLogEvents)";
+        "create the log group, let the execution role write to it (logs:CreateLogStream, logs:PutLogEvents), and give the task's subnets a way to CloudWatch Logs";
+    VolumeFailed "volume-failed" Origin Deploy
+        "let the task reach the file system: a mount target in its zone that admits it at port 2049, the access point, and the role's right to mount";
     RoleNotAssumed "role-not-assumed" Origin Deploy
         "let ecs-tasks.amazonaws.com assume the role, in its trust policy";
     NetworkInterface "network-interface" Origin Events
@@ -255,6 +257,7 @@ impl Id {
             Self::SecretDenied => "secret not to be read",
             Self::SecretNoRoute => "no way to Secrets Manager",
             Self::LogDriver => "log not to be written",
+            Self::VolumeFailed => "volume not mounted",
             Self::RoleNotAssumed => "role not to be assumed",
             Self::NetworkInterface => "no network interface",
             Self::SubnetFull => "no free address in the subnet",
