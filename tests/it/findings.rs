@@ -428,6 +428,34 @@ fn drift_is_what_a_stack_has_otherwise_than_the_file_says(
     assert!(found.iter().all(|finding| finding.id == Id::Drift && finding.gravity == Gravity::Note));
 }
 
+/// Two secrets since the newer one was made, so many hours ago.
+#[rstest]
+#[case::in_its_grace(2, Some(20), None)]
+#[case::one(1, Some(2_000), None)]
+#[case::after_its_grace(2, Some(30), Some(Gravity::Note))]
+#[case::for_long(2, Some(200), Some(Gravity::Warning))]
+#[case::without_dates(2, None, None)]
+fn an_old_secret_that_is_still_valid_is_told_after_its_grace(
+    #[case] many: usize,
+    #[case] hours: Option<i64>,
+    #[case] expected: Option<Gravity>,
+) {
+    use quarterdeck::core::client::ClientSecret;
+    let made = |extra: i64| hours.map(|hours| at(-3_600 * (hours + extra)));
+    let mut clients = fixtures::clients().clients;
+    clients.truncate(1);
+    let secrets = [("old", 500), ("new", 0)].map(|(id, extra)| ClientSecret { id: id.into(), created_at: made(extra) });
+    clients[0].secrets = Read::Known(Some(secrets[2 - many..].to_vec()));
+    let found = finding::of_clients(&clients, at(0));
+    assert_eq!(
+        found.first().map(|one| (one.id, one.gravity)),
+        expected.map(|one| (Id::SecretStillValid, one)),
+        "{found:#?}"
+    );
+    clients[0].secrets = Read::NotRead(crate::support::unreachable());
+    assert!(finding::of_clients(&clients, at(0)).is_empty(), "what was not read proves nothing");
+}
+
 #[test]
 fn every_id_has_a_word_of_its_own_and_a_fix() {
     let mut words: Vec<&str> = Id::ALL.iter().map(|id| id.word()).collect();

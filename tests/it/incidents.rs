@@ -151,11 +151,10 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "a secret was rotated, half done or overwritten",
         page: "rotation",
-        cause: Told::Shown(
-            "Clients shows both secrets and which is in force, and the operation that was left is offered",
-        ),
+        cause: Told::Findings(&[Id::SecretStillValid]),
         fix: Fix::Here(Action::Resume, &["operations"]),
         proof: &[
+            ("findings", "an_old_secret_that_is_still_valid_is_told_after_its_grace"),
             ("aws_rotation", "a_value_that_a_stack_update_has_taken_away_comes_back_from_the_version_before"),
             ("killed", "the_second_rotation_of_a_client"),
             ("flows", "a_rotation_goes_on_until_taking_it_back_is_confirmed"),

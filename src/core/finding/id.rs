@@ -239,6 +239,8 @@ ids! {
     ZonesUneven "zones-uneven" Advice Events "start a new deployment, or turn zone rebalancing on";
     DaemonWithoutInstance "daemon-without-instance" Advice Events "add an instance that meets its requirements";
     Drift "drift" Advice Deploy "deploy, or take the change into quarterdeck.toml";
+    SecretStillValid "secret-still-valid" Advice Nowhere
+        "end the rotation that was left (`quarterdeck operations list`: finish it, or take it back), else delete the secret that nobody uses";
     NoCircuitBreaker "no-circuit-breaker" Advice Nowhere "turn the deployment circuit breaker with rollback on";
 }
 

@@ -3,6 +3,7 @@
 //! A rule is a pure function from what was read to findings. A part that was not read proves nothing. The verdict,
 //! the Fleet screen, `status` and `why` all rest on them.
 
+mod clients;
 mod common;
 mod id;
 mod metrics;
@@ -16,6 +17,7 @@ mod traffic;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+pub use self::clients::of_clients;
 pub use self::common::{Common, Subject, common};
 pub use self::id::{Id, Layer, Remedy};
 pub use self::metrics::{of_alarms, of_metrics};
