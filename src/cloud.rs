@@ -303,9 +303,11 @@ pub trait Metrics {
 
     /// A series for each query, or one for each value of the dimension that it searches, in the order of the queries and
     /// in points of a minute from `from` to `until`. AWS bills each series; 500 queries go into a call. One that is
-    /// denied or fails is `Read::NotRead`; one of which CloudWatch has no data has no points.
+    /// denied or fails is `Read::NotRead`; one of which CloudWatch has no data has no points. Without a region it is
+    /// the console's own.
     async fn measured(
         &self,
+        region: Option<&'static str>,
         queries: &[Query],
         from: jiff::Timestamp,
         until: jiff::Timestamp,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use aws_sdk_cloudwatch::config::{Builder, Region};
 use aws_sdk_cloudwatch::types::{
     AlarmHistoryItem, AlarmType, Dimension, HistoryItemType, Metric, MetricAlarm, MetricDataQuery, MetricDataResult,
     MetricStat, ScanBy,
@@ -35,10 +36,16 @@ impl Metrics for AwsCloud {
         self.within(HISTORY, self.changes_of(alarm, since)).await
     }
 
-    async fn measured(&self, queries: &[Query], from: Timestamp, until: Timestamp) -> CloudResult<Vec<Read<Answered>>> {
+    async fn measured(
+        &self,
+        region: Option<&'static str>,
+        queries: &[Query],
+        from: Timestamp,
+        until: Timestamp,
+    ) -> CloudResult<Vec<Read<Answered>>> {
         let mut all = Vec::new();
         for part in queries.chunks(SERIES) {
-            all.extend(self.within(DATA, self.metric_data(part, from, until)).await?);
+            all.extend(self.within(DATA, self.metric_data(region, part, from, until)).await?);
         }
         Ok(all)
     }
@@ -82,6 +89,7 @@ impl AwsCloud {
     /// At most [`SERIES`] queries, in their order. One that CloudWatch denies or fails is not read; the others are.
     async fn metric_data(
         &self,
+        region: Option<&'static str>,
         queries: &[Query],
         from: Timestamp,
         until: Timestamp,
@@ -95,7 +103,17 @@ impl AwsCloud {
         let mut token = None;
         for _ in 0..PAGES {
             let call = call.clone().set_next_token(token);
-            let page = self.paced(Api::Metrics, DATA, || call.clone().send()).await?;
+            let there = |region| Builder::new().region(Region::new(region));
+            let send = || {
+                let call = call.clone();
+                async move {
+                    match region {
+                        Some(region) => call.customize().config_override(there(region)).send().await,
+                        None => call.send().await,
+                    }
+                }
+            };
+            let page = self.paced(Api::Metrics, DATA, send).await?;
             for result in page.metric_data_results() {
                 let index = result.id().and_then(|id| id.strip_prefix('s')?.parse::<usize>().ok());
                 let Some((query, answered)) = index.and_then(|at| queries.get(at).zip(all.get_mut(at))) else {

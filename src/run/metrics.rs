@@ -6,8 +6,10 @@ use jiff::Timestamp;
 
 use super::Session;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::environment::names;
-use crate::core::metrics::{Answered, Detail, Measured, OfServer, Place, Query, SPAN, Series, Wanted, queries};
+use crate::core::environment::{EDGE_REGION, names};
+use crate::core::metrics::{
+    Answered, Blocked, Detail, Measured, OfServer, Place, Query, SPAN, Series, Wanted, blocked, queries,
+};
 use crate::core::unread::Read;
 
 /// Reads the alarms, and of these servers, and of their tools if that is wanted, the figures of the hour until `now`. What
@@ -30,7 +32,8 @@ pub async fn read(session: &Session, servers: &[String], detail: Detail, now: Ti
     let place = |server: &String| Place::of(server, &context.cluster, context.ours(), known);
     let wanted = queries(&servers.iter().map(place).collect::<Vec<_>>(), detail);
     let asked: Vec<Query> = wanted.iter().filter_map(|(_, _, query)| query.as_ref().ok()).cloned().collect();
-    let answered = if asked.is_empty() { Ok(Vec::new()) } else { figures(session, &asked, now).await };
+    let figures = async { if asked.is_empty() { Ok(Vec::new()) } else { figures(session, None, &asked, now).await } };
+    let (answered, firewall) = futures::join!(figures, firewall(session, now));
     let (mut answered, why) = match answered {
         Ok(series) => (series.into_iter(), None),
         Err(why) if alarms.known().is_none() => return Err(why),
@@ -50,12 +53,30 @@ pub async fn read(session: &Session, servers: &[String], detail: Detail, now: Ti
             Wanted::Tools(tool) => drop(of.tools.insert(tool, read.and_then(each))),
         }
     }
-    Ok(Measured { alarms, servers: all, asked: series })
+    series += firewall.known().map_or(0, Blocked::len);
+    Ok(Measured { alarms, servers: all, firewall, asked: series })
 }
 
-async fn figures(session: &Session, asked: &[Query], now: Timestamp) -> CloudResult<Vec<Read<Answered>>> {
+/// What the web ACL has blocked, where the file has one: which rule it was, no server knows.
+async fn firewall(session: &Session, now: Timestamp) -> Read<Blocked> {
+    let Some(query) = session.environment.as_deref().and_then(blocked) else {
+        let why = "no file names a web ACL of the environment";
+        return Read::NotRead(CloudError::new(ErrorKind::Unsupported, "cloudwatch:GetMetricData", why));
+    };
+    match figures(session, Some(EDGE_REGION), &[query], now).await {
+        Ok(mut answered) => answered.pop().unwrap_or_else(|| Read::NotRead(unanswered())).and_then(each),
+        Err(why) => Read::NotRead(why),
+    }
+}
+
+async fn figures(
+    session: &Session,
+    region: Option<&'static str>,
+    asked: &[Query],
+    now: Timestamp,
+) -> CloudResult<Vec<Read<Answered>>> {
     let from = now.checked_sub(SPAN).unwrap_or(now);
-    session.cloud.measured(asked, from, now).await
+    session.cloud.measured(region, asked, from, now).await
 }
 
 fn one(answered: Answered) -> Read<Series> {

@@ -428,6 +428,20 @@ fn drift_is_what_a_stack_has_otherwise_than_the_file_says(
     assert!(found.iter().all(|finding| finding.id == Id::Drift && finding.gravity == Gravity::Note));
 }
 
+/// The number alone says nothing to most.
+#[rstest]
+#[case(126, "cannot be carried out")]
+#[case(127, "not found")]
+#[case(132, "SIGILL: an instruction that this processor does not have")]
+#[case(134, "SIGABRT")]
+#[case(139, "SIGSEGV")]
+#[case(143, "SIGTERM")]
+fn an_exit_code_is_told_in_words(#[case] code: i32, #[case] said: &str) {
+    let found = findings(&exits(1, code), at(0));
+    let all = found.iter().map(|one| one.evidence.as_str()).collect::<Vec<_>>().join("; ");
+    assert!(all.contains(&format!("exit {code} (")) && all.contains(said), "{found:#?}");
+}
+
 /// Two secrets since the newer one was made, so many hours ago.
 #[rstest]
 #[case::in_its_grace(2, Some(20), None)]

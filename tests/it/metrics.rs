@@ -10,10 +10,10 @@ use quarterdeck::aws::{Access, connect};
 use quarterdeck::cloud::Metrics as _;
 use quarterdeck::console::screens::fleet;
 use quarterdeck::core::error::{CloudError, ErrorKind};
-use quarterdeck::core::finding::{Id, of_alarms, of_metrics};
+use quarterdeck::core::finding::{Id, of_alarms, of_firewall, of_metrics};
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::metrics::{
-    Alarm, AlarmState, Answered, Figures, Measure, Measured, OfServer, OfTool, Query, Series, Tools,
+    Alarm, AlarmState, Answered, Blocked, Figures, Measure, Measured, OfServer, OfTool, Query, Series, Tools,
 };
 use quarterdeck::core::unread::Read;
 use rstest::rstest;
@@ -56,7 +56,7 @@ async fn series_come_in_the_order_of_their_queries_over_pages_and_one_that_is_de
     })
     .await;
     let asked = [query("CPUUtilization"), query("MemoryUtilization"), query("Other")];
-    let all = cloud(&server.url).await.measured(&asked, at(-3_600), at(0)).await.unwrap();
+    let all = cloud(&server.url).await.measured(None, &asked, at(-3_600), at(0)).await.unwrap();
     let one = |points| Read::Known(Answered::One(Series { points }));
     assert_eq!(all[0], one(vec![(at(0), 0.0), (at(60), 2.5)]), "by time");
     assert_eq!(all[1].why().map(|why| why.kind), Some(ErrorKind::Denied));
@@ -103,7 +103,7 @@ async fn a_search_brings_a_series_for_each_tool_of_this_server_alone() {
     })
     .await;
     let asked = [by_tool("Requests", "Sum"), by_tool("Errors", "Sum"), by_tool("Latency", "p95")];
-    let all = cloud(&server.url).await.measured(&asked, at(-3_600), at(0)).await.unwrap();
+    let all = cloud(&server.url).await.measured(None, &asked, at(-3_600), at(0)).await.unwrap();
     let Read::Known(Answered::Each(calls)) = &all[0] else { panic!("{all:?}") };
     assert_eq!(calls["get/now"].points, [(at(0), 3.0), (at(60), 4.0)]);
     assert_eq!(calls.len(), 2, "{calls:?}");
@@ -120,12 +120,26 @@ async fn a_search_brings_a_series_for_each_tool_of_this_server_alone() {
     }
 }
 
+/// The web ACL of CloudFront is counted in us-east-1, wherever the servers are.
+#[tokio::test]
+async fn another_region_is_asked_where_it_is_named() {
+    let server =
+        Scripted::script([("GetMetricData", vec![Reply::Cbor(200, json!({ "MetricDataResults": [] }))])]).await;
+    let cloud = cloud(&server.url).await;
+    for (region, scope) in [(None, "/eu-west-1/monitoring/"), (Some("us-east-1"), "/us-east-1/monitoring/")] {
+        cloud.measured(region, &[query("Any")], at(-3_600), at(0)).await.unwrap();
+        let sent = server.requests("GetMetricData");
+        let signed = sent.last().unwrap().headers["authorization"].clone();
+        assert!(signed.contains(scope), "{scope}: {signed}");
+    }
+}
+
 #[tokio::test]
 async fn five_hundred_series_go_into_a_call() {
     let server =
         Scripted::script([("GetMetricData", vec![Reply::Cbor(200, json!({ "MetricDataResults": [] }))])]).await;
     let asked = vec![query("CPUUtilization"); 501];
-    assert_eq!(cloud(&server.url).await.measured(&asked, at(-3_600), at(0)).await.unwrap().len(), 501);
+    assert_eq!(cloud(&server.url).await.measured(None, &asked, at(-3_600), at(0)).await.unwrap().len(), 501);
     assert_eq!(server.count("GetMetricData"), 2);
 }
 
@@ -182,6 +196,39 @@ fn what_figures_say(#[case] measured: &[(Measure, f64, f64)], #[case] expected: 
     server.bounds = Read::Known(Some(Bounds { min: 1, max: server.desired }));
     let found = of_metrics(&server, &figures(measured), at(0));
     assert_eq!(found.iter().map(|one| one.id).collect::<Vec<_>>(), expected, "{found:#?}");
+}
+
+/// The firewall answers in the servers' place, and no log of theirs has it.
+#[rstest]
+#[case::a_body_that_is_too_long(&[("ALL", 0.0, 8.0), ("body-size", 0.0, 8.0)], Some("body-size"))]
+#[case::too_many_of_one_token(&[("rate-per-token", 0.0, 20.0), ("body-size", 0.0, 2.0)], Some("rate-per-token"))]
+#[case::the_noise_of_the_internet(&[("common", 0.0, 90.0), ("ip-reputation", 5.0, 90.0)], None)]
+#[case::as_always(&[("rate-per-ip", 9.0, 9.0)], None)]
+#[case::a_few(&[("body-size", 0.0, 1.0)], None)]
+fn what_the_firewall_blocks(#[case] rules: &[(&str, f64, f64)], #[case] expected: Option<&str>) {
+    let all = rules.iter().map(|(rule, before, lately)| {
+        let Read::Known(series) = series(*before, *lately) else { unreachable!() };
+        ((*rule).to_owned(), series)
+    });
+    let found = of_firewall(&Read::Known(all.collect()), at(0));
+    assert_eq!(found.first().map(|one| one.id), expected.map(|_| Id::FirewallBlocks), "{found:#?}");
+    assert!(expected.is_none_or(|rule| found[0].fact.contains(&format!("by rule {rule}"))), "{found:#?}");
+    let denied = CloudError::new(ErrorKind::Denied, "cloudwatch:GetMetricData", "no");
+    assert!(of_firewall(&Read::NotRead(denied), at(0)).is_empty());
+}
+
+#[test]
+fn the_firewall_is_the_cause_where_nothing_of_the_servers_is_wrong() {
+    let Read::Known(series) = series(0.0, 8.0) else { unreachable!() };
+    let all = Measured {
+        alarms: Read::Known(Vec::new()),
+        firewall: Read::Known([("body-size".to_owned(), series)].into()),
+        ..measured()
+    };
+    let mut console = Console::with(World { measured: Some(Ok(all)), ..fixtures::world() });
+    console.tick(60);
+    let told = body(&console, (200, 50));
+    assert!(told.contains("the firewall blocked"), "{told}");
 }
 
 #[test]
@@ -245,7 +292,7 @@ fn measured() -> Measured {
     .into();
     let of = OfServer { figures: time, tools };
     let names = ["time", "weather"].map(|name| (name.to_owned(), of.clone()));
-    Measured { alarms: Read::Known(alarms), servers: names.into(), asked: 21 }
+    Measured { alarms: Read::Known(alarms), servers: names.into(), firewall: Read::Known(Blocked::new()), asked: 21 }
 }
 
 fn console(size: (u16, u16)) -> Console {
@@ -271,7 +318,12 @@ fn an_alarm_that_is_raised_is_a_finding_of_its_server() {
 fn what_was_measured_of_a_server_off_the_screen_stands_with_its_age() {
     let of = |server: &str, memory: f64| {
         let of = OfServer { figures: figures(&[(Measure::Memory, 60.0, memory)]), tools: Tools::new() };
-        Measured { alarms: Read::Known(Vec::new()), servers: [(server.to_owned(), of)].into(), asked: 1 }
+        Measured {
+            alarms: Read::Known(Vec::new()),
+            servers: [(server.to_owned(), of)].into(),
+            firewall: Read::Known(Blocked::new()),
+            asked: 1,
+        }
     };
     let mut console = Console::with(World { measured: Some(Ok(of("time", 95.0))), ..fixtures::world() });
     let row = |console: &Console| {

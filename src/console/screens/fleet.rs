@@ -17,7 +17,7 @@ use crate::console::table::{Cell, Column, Row, Table};
 use crate::console::{beside, describe, operations};
 use crate::core::environment::names;
 use crate::core::finding::{
-    Seen, Subject, in_order, of_alarms, of_gone, of_metrics, of_server, of_stacks, running_by_zone,
+    Seen, Subject, in_order, of_alarms, of_firewall, of_gone, of_metrics, of_server, of_stacks, running_by_zone,
 };
 use crate::core::fleet::{Age, Attention, Fleet, Health, Server, Task, TaskStatus, Unreadable};
 use crate::core::health::{Cause, Finding, findings, verdict_by};
@@ -279,7 +279,16 @@ fn raised(model: &Model, server: Option<&str>) -> Vec<Finding> {
     let environment = model.context.ours();
     let measured = model.screens.fleet.metrics.get();
     let alarms = environment.zip(measured).map(|(environment, measured)| measured.alarms_of(environment, server));
-    of_alarms(&alarms.unwrap_or_default())
+    let mut all = of_alarms(&alarms.unwrap_or_default());
+    if server.is_none() {
+        all.extend(blocked(model.screens.fleet.metrics.get(), model.now));
+    }
+    all
+}
+
+/// What the firewall in front of all servers blocks.
+fn blocked(measured: Option<&Measured>, now: Timestamp) -> Vec<Finding> {
+    measured.map(|measured| of_firewall(&measured.firewall, now)).unwrap_or_default()
 }
 
 /// The figures of a server, and when they were read.
@@ -565,6 +574,7 @@ pub(in crate::console) fn read(model: &mut Model) {
         .get()
         .and_then(|one| one.alarms.known())
         .is_none_or(|all| of_alarms(&all.iter().collect::<Vec<_>>()).is_empty());
+    let raised = raised || !blocked(state.metrics.get(), now).is_empty();
     let unwell = |fleet: &Fleet| fleet.no_cluster || !fleet.gone.is_empty() || fleet.servers.iter().any(wrong);
     model.screens.fleet.unwell = raised || model.screens.fleet.remote.get().is_some_and(unwell);
 }

@@ -229,6 +229,8 @@ ids! {
     TargetErrors "target-errors" Traffic Logs "see in the log which requests fail, and why";
     BalancerErrors "balancer-errors" Traffic Events
         "see whether a target is there and healthy, and what the doctor says: no server's log has these requests";
+    FirewallBlocks "firewall-blocks" Traffic Deploy
+        "see in the web ACL's log whose requests they are; raise the limit that the finding names in `[edge]` of quarterdeck.toml and deploy, or let the client send less";
     AnswersSlow "answers-slow" Traffic Logs "see in the log which tool takes so long, and what it waits for";
     MemoryNearLimit "memory-near-limit" Traffic Deploy
         "give the server more `memory` in quarterdeck.toml and deploy, before the kernel kills it";
@@ -239,7 +241,7 @@ ids! {
     ZonesUneven "zones-uneven" Advice Events "start a new deployment, or turn zone rebalancing on";
     DaemonWithoutInstance "daemon-without-instance" Advice Events "add an instance that meets its requirements";
     Drift "drift" Advice Deploy "deploy, or take the change into quarterdeck.toml";
-    SecretStillValid "secret-still-valid" Advice Nowhere
+    SecretStillValid "secret-still-valid" Advice Events
         "end the rotation that was left (`quarterdeck operations list`: finish it, or take it back), else delete the secret that nobody uses";
     NoCircuitBreaker "no-circuit-breaker" Advice Nowhere "turn the deployment circuit breaker with rollback on";
 }

@@ -3,6 +3,7 @@
 //! A figure that was not read, one of which CloudWatch has no data, and zero are three values.
 
 mod alarm;
+mod firewall;
 mod measure;
 mod tools;
 
@@ -12,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 pub use alarm::{Alarm, AlarmChange, AlarmState};
+pub use firewall::{Blocked, Limit, blocked, by_rule};
 pub use measure::{Measure, Unit};
 pub use tools::{Detail, OfTool, Row, SERVERS, Tools, rows, unread};
 
@@ -155,6 +157,8 @@ pub struct Measured {
     /// The alarms of the environment.
     pub alarms: Read<Vec<Alarm>>,
     pub servers: BTreeMap<String, OfServer>,
+    /// What the web ACL has blocked.
+    pub firewall: Read<Blocked>,
     /// Series that were asked for, with those that a search found, which is what AWS bills.
     pub asked: usize,
 }
@@ -181,6 +185,8 @@ impl Measured {
     pub fn unread(&self) -> Vec<String> {
         let alarms = self.alarms.why().map(|why| format!("alarms: {why}"));
         let mut told: Vec<String> = alarms.into_iter().collect();
+        let firewall = self.firewall.why().filter(|why| why.kind != ErrorKind::Unsupported);
+        told.extend(firewall.map(|why| format!("firewall: {why}")));
         for (server, of) in &self.servers {
             for (measure, series) in &of.figures {
                 if let Some(why) = series.why().filter(|why| why.kind != ErrorKind::Unsupported) {

@@ -1,6 +1,7 @@
 use rstest::rstest;
 
 use super::*;
+use crate::core::environment::Environment;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -73,7 +74,12 @@ fn minutes_tell_no_data_from_zero() {
 
 #[test]
 fn the_price_follows_what_was_asked_for() {
-    let measured = Measured { alarms: Read::Known(Vec::new()), servers: BTreeMap::new(), asked: 9 };
+    let measured = Measured {
+        alarms: Read::Known(Vec::new()),
+        servers: BTreeMap::new(),
+        firewall: Read::Known(Blocked::new()),
+        asked: 9,
+    };
     // $0.01 for 1,000 series, once a minute.
     assert!((measured.dollars_a_day() - 0.1296).abs() < 1e-9);
 }
@@ -85,7 +91,7 @@ fn what_was_not_read_is_told_once() {
     let of = |figures: Figures| OfServer { figures, tools: [(OfTool::Calls, Read::NotRead(denied()))].into() };
     let told = |figures| {
         let servers = [("time".to_owned(), of(figures))].into();
-        Measured { alarms: Read::Known(Vec::new()), servers, asked: 9 }.unread()
+        Measured { alarms: Read::Known(Vec::new()), servers, firewall: Read::Known(Blocked::new()), asked: 9 }.unread()
     };
     assert_eq!(told(figures), ["requests of time: cloudwatch:GetMetricData: no"]);
     assert_eq!(told(Figures::new()), ["tools of time: cloudwatch:GetMetricData: no"]);
@@ -121,4 +127,24 @@ fn tools_that_fail_come_first_and_what_was_not_read_is_not_zero() {
     tools.insert(OfTool::Errors, Read::NotRead(CloudError::new(ErrorKind::Unsupported, "x", "no")));
     assert_eq!(told(&tools)[0], ("busy".to_owned(), Some(100.0), None, Some(40.0)));
     assert!(unread(&tools).is_none(), "who cannot have it is told of no gap");
+}
+
+#[test]
+fn what_the_firewall_blocks_is_told_by_rule_where_the_file_has_one() {
+    let of = |edge: &str| -> Environment {
+        toml::from_str(&format!("environment = 'prod'\nregion = 'eu-west-1'\n[edge]\n{edge}")).unwrap()
+    };
+    let query = blocked(&of("")).unwrap();
+    assert_eq!((query.dimensions[0].1.as_str(), query.each), ("quarterdeck-prod", Some("Rule")));
+    assert!(blocked(&of("enabled = false")).is_none());
+    assert!(
+        blocked(&of("web_acl = 'arn:aws:wafv2:us-east-1:1:global/webacl/company/1'")).is_none(),
+        "its names are not ours"
+    );
+    let series = |value: f64| Series { points: vec![(at(-7_200), 99.0), (at(-120), value)] };
+    let all = [("ALL", 9.0), ("body-size", 3.0), ("common", 6.0), ("rate-per-ip", 0.0)];
+    let all: Blocked = all.into_iter().map(|(rule, value)| (rule.to_owned(), series(value))).collect();
+    let all = Read::Known(all);
+    let told = by_rule(&all, at(0), SPAN).into_iter().map(|(rule, many)| (rule.to_owned(), many));
+    assert_eq!(told.collect::<Vec<_>>(), [("common".to_owned(), 6.0), ("body-size".to_owned(), 3.0)]);
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::core::error::ErrorKind;
 use crate::core::metrics::{
-    AlarmState, Detail, Measure, Measured, OfServer, SERVERS, SPAN, Series, dollars, rows, unread,
+    AlarmState, Detail, Measure, Measured, OfServer, SERVERS, SPAN, Series, by_rule, dollars, rows, unread,
 };
 use crate::core::text::{age, milliseconds};
 use crate::core::unread::Read;
@@ -54,6 +54,7 @@ fn document(session: &Session, measured: &Measured, now: Timestamp) -> Value {
         "region": session.context.region,
         "at": now,
         "alarms": measured.alarms,
+        "firewall": measured.firewall,
         "servers": servers.collect::<Vec<_>>(),
         "series": measured.asked,
         "dollars": dollars(measured.asked),
@@ -67,6 +68,9 @@ fn text(measured: &Measured, now: Timestamp) -> String {
         out.extend(of.figures.iter().filter_map(|(measure, series)| row(server, *measure, series, now)));
     }
     out += &tools(measured, now);
+    for (rule, many) in by_rule(&measured.firewall, now, SPAN) {
+        out += &format!("\n  firewall: {many:.0} requests blocked in the hour by rule {rule}");
+    }
     for alarm in measured.alarms.known().into_iter().flatten() {
         let since = alarm.since.map(|since| format!(" for {}", age(now, since))).unwrap_or_default();
         let mark = if alarm.state == AlarmState::Alarm { "✖" } else { " " };

@@ -8,7 +8,7 @@ use futures::join;
 use jiff::Timestamp;
 
 use crate::cloud::ErrorKind;
-use crate::core::finding::{Finding, of_alarms, of_metrics};
+use crate::core::finding::{Finding, of_alarms, of_firewall, of_metrics};
 use crate::core::fleet::{Fleet, Server};
 use crate::core::logs::tail::Follow;
 use crate::core::logs::{Followed, Owners, TailRequest};
@@ -68,7 +68,11 @@ impl Traffic {
         let Some((environment, measured)) = session.context.ours().zip(self.measured.as_ref()) else {
             return Vec::new();
         };
-        of_alarms(&measured.alarms_of(environment, server))
+        let mut all = of_alarms(&measured.alarms_of(environment, server));
+        if server.is_none() {
+            all.extend(of_firewall(&measured.firewall, session.now()));
+        }
+        all
     }
 }
 
