@@ -1,14 +1,14 @@
 //! Goes the way of a client link by link, until one is broken. `core` says what to ask and what the answers mean.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod inside;
+
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::tail::{Budget, Tail, TailEvent};
+use self::inside::Named;
 use super::{Session, read};
 use crate::cloud::{CloudError, ErrorKind, Outside, TokenAnswer};
 use crate::core::doctor::judge::{self, Issuer};
@@ -16,13 +16,10 @@ use crate::core::doctor::token::{Check, Expected, Token};
 use crate::core::doctor::{Ask, Heard, Hop, Link, REQUEST_ID, Session as Agreed, State, UNSIGNED, issuer_urls};
 use crate::core::environment::names;
 use crate::core::finding::{Cause, findings, of_stacks};
-use crate::core::fleet::{Fleet, Served, Server};
+use crate::core::fleet::{Served, Server};
 use crate::core::health::verdict;
-use crate::core::logs::tail::Follow;
-use crate::core::logs::{Followed, Line, Owners, TailRequest};
 use crate::core::operation::work::{Label, TokenProbe, Version};
 use crate::core::reach::{Broken, Hop as BrokenAt, metadata_url};
-use crate::core::requests::Request;
 use crate::core::stack::Stack;
 use crate::core::text::sanitise;
 
@@ -30,13 +27,6 @@ use crate::core::text::sanitise;
 const ISSUERS: usize = 3;
 /// How long one of them may take in all.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How long the line of a request is waited for: the log driver and CloudWatch take some seconds.
-const LOGGED: Duration = Duration::from_secs(15);
-/// How long between two looks.
-const AGAIN: Duration = Duration::from_secs(2);
-/// The clocks of a task and of this machine may differ so much.
-const EARLIER: SignedDuration = SignedDuration::from_secs(30);
 
 /// Where the access token comes from.
 pub enum Credentials {
@@ -136,63 +126,7 @@ async fn to_server(
     };
     let last = to_address(Some(session), outside, url, credentials, hops).await;
     if let Some((service, last)) = service.zip(last) {
-        hops.push(inside(session, service, &last).await);
-    }
-}
-
-/// Looks for the line that the server has logged of a request. It comes some seconds later.
-async fn inside(session: &Session, server: Server, last: &Named) -> Hop {
-    let (link, begun) = (Link::Log, Instant::now());
-    let hop = |state, millis| Hop { link, state, millis };
-    if !last.told {
-        return hop(State::skipped("the server does not say by which id it has logged the request"), None);
-    }
-    let fleet = Fleet { servers: vec![server], ..Fleet::default() };
-    let owners = Owners::of(&fleet, session.context.ours());
-    let sources = Followed { groups: owners.groups(), owners: Arc::new(owners) };
-    if sources.groups.is_empty() {
-        return hop(State::skipped("where its containers log is not read here"), None);
-    }
-    let from = last.at.checked_sub(EARLIER).unwrap_or(last.at).as_millisecond();
-    while begun.elapsed() < LOGGED {
-        let request = TailRequest { sources: sources.clone(), from, until: None, pattern: None, follow: Follow::No };
-        match line_of(session, request, &last.id).await {
-            Ok(Some(text)) => {
-                let state = judge::inside(Request::read(&text).as_ref(), last.status, last.millis);
-                return hop(state, since(begun));
-            }
-            Ok(None) => tokio::time::sleep(AGAIN).await,
-            Err(why) => return hop(State::skipped(format!("its log was not read: {why}")), since(begun)),
-        }
-    }
-    hop(judge::inside(None, last.status, last.millis), since(begun))
-}
-
-/// The line with this id in a window of the log, or what of it could not be read.
-async fn line_of(session: &Session, request: TailRequest, id: &str) -> Result<Option<String>, String> {
-    let (events, mut received) = mpsc::channel(64);
-    // The end is exclusive, and the line may be of this very millisecond.
-    let until = session.now().as_millisecond() + 1;
-    let tail =
-        Tail::new(session.cloud.clone(), TailRequest { until: Some(until), ..request }, Budget::at(&session.context));
-    let read = async {
-        let (mut found, mut gap) = (None, None);
-        while let Some(event) = received.recv().await {
-            match event {
-                TailEvent::Lines(lines) => {
-                    let own = |line: &&Line| line.text.contains(id) && Request::read(&line.text).is_some();
-                    found = found.or_else(|| lines.iter().find(own).map(|line| line.text.to_string()));
-                }
-                TailEvent::Gap(one) => gap = (!one.closed).then(|| one.words()),
-                _ => {}
-            }
-        }
-        (found, gap)
-    };
-    let ((), (found, gap)) = futures::join!(tail.follow(events), read);
-    match (found, gap) {
-        (None, Some(gap)) => Err(gap),
-        (found, _) => Ok(found),
+        hops.push(inside::of_server(session, service, &last).await);
     }
 }
 
@@ -368,16 +302,6 @@ struct Way<'a> {
     ours: bool,
     /// The last request of MCP, under the id by which the server logs it.
     last: Mutex<Option<Named>>,
-}
-
-/// A request that was made under an id.
-struct Named {
-    id: String,
-    at: jiff::Timestamp,
-    status: u16,
-    millis: u64,
-    /// Whether the server has told the same id back, so that it logs by it.
-    told: bool,
 }
 
 impl Way<'_> {

@@ -171,17 +171,9 @@ fn mcp(wrong: Wrong, request: &Request) -> Reply {
         return Reply::json(401, json!({}));
     }
     let asked: Value = serde_json::from_str(&request.body).unwrap_or_default();
-    let begins = asked["method"] == "initialize";
     let session = request.headers.get("mcp-session-id").is_some_and(|id| id == "one");
-    match wrong {
-        Wrong::FailsToBegin => return Reply::Answer(500, "Internal Server Error".to_owned()),
-        Wrong::ForgetsSessions if !begins => return Reply::json(404, json!({ "error": "Session not found" })),
-        Wrong::WantsSessions if !begins && !session => return Reply::json(400, json!({ "error": "no session" })),
-        Wrong::FailsWithin if asked["method"] == "tools/list" => {
-            let error = json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": -32603, "message": "out of luck" } });
-            return Reply::Headed(200, "content-type: application/json", error.to_string());
-        }
-        _ => {}
+    if let Some(reply) = unlucky(wrong, &asked["method"], session) {
+        return reply;
     }
     let result = match asked["method"].as_str().unwrap_or_default() {
         "initialize" if wrong == Wrong::Stateless => {
@@ -190,17 +182,7 @@ fn mcp(wrong: Wrong, request: &Request) -> Reply {
         "initialize" => json!({ "protocolVersion": "2025-06-18", "serverInfo": { "name": "t", "version": "1" } }),
         "server/discover" => json!({ "supportedVersions": ["2026-07-28"] }),
         "tools/list" if wrong == Wrong::NoTools => json!({ "tools": [{ "name": "now" }] }),
-        // What may be called is the one that only reads, asks nobody else and needs nothing.
-        "tools/list" => {
-            let hints = |reads: bool, open: bool| json!({ "readOnlyHint": reads, "openWorldHint": open });
-            let tool = |name: &str, hints: Value, required: &[&str]| json!({ "name": name, "inputSchema": { "required": required }, "annotations": hints });
-            let safe = if wrong == Wrong::NoSafeTool {
-                tool("now", hints(true, false), &["zone"])
-            } else {
-                tool("now", hints(true, false), &[])
-            };
-            json!({ "tools": [tool("write", hints(false, false), &[]), tool("fetch", hints(true, true), &[]), safe] })
-        }
+        "tools/list" => tools(wrong),
         "tools/call" if asked["params"]["name"] != "now" => {
             return Reply::Answer(500, "it was not to be called".to_owned());
         }
@@ -221,6 +203,31 @@ fn mcp(wrong: Wrong, request: &Request) -> Reply {
             Reply::Headed(200, "content-type: application/json\r\nmcp-session-id: one", document.to_string())
         }
         _ => Reply::Headed(200, "content-type: application/json", document.to_string()),
+    }
+}
+
+/// What may be called is the one that only reads, asks nobody else and needs nothing.
+fn tools(wrong: Wrong) -> Value {
+    let tool = |name: &str, reads: bool, open: bool, required: &[&str]| {
+        let hints = json!({ "readOnlyHint": reads, "openWorldHint": open });
+        json!({ "name": name, "inputSchema": { "required": required }, "annotations": hints })
+    };
+    let required: &[&str] = if wrong == Wrong::NoSafeTool { &["zone"] } else { &[] };
+    json!({ "tools": [tool("write", false, false, &[]), tool("fetch", true, true, &[]), tool("now", true, false, required)] })
+}
+
+/// How a request fails whose token was let in, if it does.
+fn unlucky(wrong: Wrong, method: &Value, in_session: bool) -> Option<Reply> {
+    let begins = method == "initialize";
+    match wrong {
+        Wrong::FailsToBegin => Some(Reply::Answer(500, "Internal Server Error".to_owned())),
+        Wrong::ForgetsSessions if !begins => Some(Reply::json(404, json!({ "error": "Session not found" }))),
+        Wrong::WantsSessions if !begins && !in_session => Some(Reply::json(400, json!({ "error": "no session" }))),
+        Wrong::FailsWithin if method == "tools/list" => {
+            let error = json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": -32603, "message": "out of luck" } });
+            Some(Reply::Headed(200, "content-type: application/json", error.to_string()))
+        }
+        _ => None,
     }
 }
 

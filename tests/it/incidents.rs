@@ -200,7 +200,7 @@ fn root() -> PathBuf {
 pub(crate) fn table() -> String {
     let mut table = "\n## The incidents that are met most often\n\n\
         Whether the console names the cause and acts on it. The tests, in `tests/it/`, prove it.\n\n\
-        | Incident | Cause: yes, by | Fix | By | Tests |\n|---|---|---|---|---|\n"
+        | Incident | Cause | Named by | Fix | By | Tests |\n|---|---|---|---|---|---|\n"
         .to_owned();
     for one in INCIDENTS {
         let named = one.cause.iter().map(|id| format!("`{}`", id.word())).collect::<Vec<_>>().join(", ");
@@ -213,7 +213,7 @@ pub(crate) fn table() -> String {
         };
         let tests = one.proof.iter().map(|(file, test)| format!("`{file}::{test}`")).collect::<Vec<_>>().join("<br>");
         let (what, page) = (one.what, one.page);
-        let _ = writeln!(table, "| [{what}]({page}.md) | {named} | {fix} | {by} | {tests} |");
+        let _ = writeln!(table, "| [{what}]({page}.md) | yes | {named} | {fix} | {by} | {tests} |");
     }
     table
 }
