@@ -25,7 +25,7 @@ INCIDENTS = [
     ("image-tag", "time", r"image", "image"),
     ("secret-key", "weather", r"secret", "secret"),
     ("expired-token", "time", r"expired", "refused"),
-    ("other-token", "weather", r"does not know|another server", "wrong-server"),
+    ("other-token", "weather", r"not allowed here|another server", "wrong-server"),
     ("issuer-keys", "time", r"keys cannot be read", "keys"),
     ("upstream", "weather", r"get_\w+ fails", "upstream"),
     ("flood", "time", r"floods|too often", "flood"),
