@@ -111,21 +111,18 @@ fn tools_that_fail_come_first_and_what_was_not_read_is_not_zero() {
     let mut tools: Tools =
         [(OfTool::Calls, calls), (OfTool::Errors, all(&[("failing", 2.0)])), (OfTool::P95, Read::NotRead(denied))]
             .into();
-    let told = |tools: &Tools| -> Vec<(String, Option<f64>, Option<f64>, Option<f64>)> {
-        rows(tools, at(0)).iter().map(|row| (row.name().to_owned(), row.calls, row.errors, row.p95)).collect()
-    };
-    assert_eq!(
-        told(&tools),
-        [
-            ("failing".to_owned(), Some(4.0), Some(3.0), None),
-            ("busy".to_owned(), Some(100.0), Some(0.0), None),
-            ("(no tool)".to_owned(), Some(10.0), Some(0.0), None),
-        ]
-    );
+    let row = |tool, calls, errors, p95| Row { tool, calls, errors, p95 };
+    let told = [
+        row("failing", Some(4.0), Some(3.0), None),
+        row("busy", Some(100.0), Some(0.0), None),
+        row("none", Some(10.0), Some(0.0), None),
+    ];
+    assert_eq!(rows(&tools, at(0)), told);
+    assert_eq!(told[2].name(), "(no tool)");
     assert_eq!(unread(&tools).map(|why| why.kind), Some(ErrorKind::Denied));
     tools.insert(OfTool::P95, all(&[("busy", 40.0)]));
     tools.insert(OfTool::Errors, Read::NotRead(CloudError::new(ErrorKind::Unsupported, "x", "no")));
-    assert_eq!(told(&tools)[0], ("busy".to_owned(), Some(100.0), None, Some(40.0)));
+    assert_eq!(rows(&tools, at(0))[0], row("busy", Some(100.0), None, Some(40.0)));
     assert!(unread(&tools).is_none(), "who cannot have it is told of no gap");
 }
 
