@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 from terminal_picture import picture
@@ -24,7 +25,7 @@ INCIDENTS = [
     ("image-tag", "time", r"image", "image"),
     ("secret-key", "weather", r"secret", "secret"),
     ("expired-token", "time", r"expired", "refused"),
-    ("other-token", "weather", r"does not know|another server", "wrong-server"),
+    ("other-token", "weather", r"not allowed here|another server", "wrong-server"),
     ("issuer-keys", "time", r"keys cannot be read", "keys"),
     ("upstream", "weather", r"get_\w+ fails", "upstream"),
     ("flood", "time", r"floods|too often", "flood"),
@@ -201,16 +202,42 @@ def select(server: str) -> None:
         keys("j")
 
 
+# The emulator, which takes calls without a signature.
+EMULATOR = "http://localhost:4666/"
+
+
+def cognito(call: str, **body: object) -> dict:
+    """Calls Cognito in the local cloud."""
+    headers = {
+        "Content-Type": "application/x-amz-json-1.1",
+        "X-Amz-Target": f"AWSCognitoIdentityProviderService.{call}",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/cognito-idp/aws4_request",
+    }
+    asked = urllib.request.Request(EMULATOR, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        return json.load(answer)
+
+
+def people() -> None:
+    """Two people in the user pool of the local cloud, which has none. They cannot sign in: nobody knows a password."""
+    pool = cognito("ListUserPools", MaxResults=1)["UserPools"][0]["Id"]
+    for name in ("ada@example.com", "grace@example.com"):
+        email = [{"Name": "email", "Value": name}]
+        cognito("AdminCreateUser", UserPoolId=pool, Username=name, UserAttributes=email, MessageAction="SUPPRESS")
+
+
 def others() -> None:
-    """Pictures of the screens that say what happened, and where the way breaks."""
+    """Pictures of the screens that say what happened, where the way breaks, and who signs in."""
+    people()
     keys("5")
     wait("what happened", "deployment|task", without="reading …")
     take("timeline")
     keys("1", "g", "6")
-    wait("doctor", r"safe call|tools/call|get_current_time", without="asking|trying", seconds=60)
+    # Doctor says it once the last link was tried, whatever it found.
+    wait("what was found|what is broken", r"no link is broken|✖ broken", without="asking …|on the way", seconds=60)
     take("doctor")
     keys("4", "u")
-    wait("users", "@|local", without="reading …")
+    wait("users of", "ada@example.com", without="reading …")
     take("users")
     keys("1")
 
@@ -227,9 +254,10 @@ def record() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tour", action="store_true", help="the screens alone")
+    parser.add_argument("--others", action="store_true", help="the Timeline, Doctor and the users alone")
     parser.add_argument("--incidents", nargs="*", metavar="FAULT", help="the guide's pictures alone, of these faults or all")
     asked = parser.parse_args()
-    everything = not asked.tour and asked.incidents is None
+    everything = not asked.tour and not asked.others and asked.incidents is None
     ran = local_cloud_runs()
     PICTURES.mkdir(exist_ok=True)
     try:
@@ -237,6 +265,10 @@ def main() -> None:
         open_console()
         if everything or asked.tour:
             tour()
+            others()
+        if asked.others:
+            wait("Fleet", seconds=900)
+            healthy("time")
             others()
         if everything or asked.incidents is not None:
             wait("Fleet", seconds=900)

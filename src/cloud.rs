@@ -25,7 +25,7 @@ use crate::core::identity::Identity;
 use crate::core::image::{EcrImage, Found};
 use crate::core::logs::insights::{InsightsRequest, InsightsResults};
 use crate::core::logs::{LogPage, LogQuery, TailUpdate};
-use crate::core::metrics::{Alarm, AlarmChange, Query, Series};
+use crate::core::metrics::{Alarm, AlarmChange, Answered, Query};
 use crate::core::operation::variable::Variables;
 use crate::core::operation::work::TokenProbe;
 use crate::core::operation::{Announced, Applied, Approved};
@@ -307,15 +307,17 @@ pub trait Metrics {
     /// The state changes of one metric alarm since then, oldest first. CloudWatch keeps them for thirty days.
     async fn alarm_changes(&self, alarm: &str, since: jiff::Timestamp) -> CloudResult<Vec<AlarmChange>>;
 
-    /// A series for each query, in their order, in points of a minute from `from` to `until`. AWS bills each series
-    /// that is asked for; 500 go into a call. One that is denied or fails is `Read::NotRead`; one of which CloudWatch has
-    /// no data has no points.
+    /// A series for each query, or one for each value of the dimension that it searches, in the order of the queries and
+    /// in points of a minute from `from` to `until`. AWS bills each series; 500 queries go into a call. One that is
+    /// denied or fails is `Read::NotRead`; one of which CloudWatch has no data has no points. Without a region it is
+    /// the console's own.
     async fn measured(
         &self,
+        region: Option<&'static str>,
         queries: &[Query],
         from: jiff::Timestamp,
         until: jiff::Timestamp,
-    ) -> CloudResult<Vec<Read<Series>>>;
+    ) -> CloudResult<Vec<Read<Answered>>>;
 }
 
 /// The OAuth 2.0 token endpoint of a user pool.

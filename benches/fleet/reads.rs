@@ -8,6 +8,7 @@ use quarterdeck::console::screens::{Answer, Fetch};
 use quarterdeck::core::error::{CloudError, CloudResult, ErrorKind};
 use quarterdeck::core::identity::Context;
 use quarterdeck::core::image::{LocalImage, Platform, Source};
+use quarterdeck::core::metrics::Detail;
 use quarterdeck::core::operation::{Applied, Approved};
 use quarterdeck::core::trial::{Trial, Tried};
 use quarterdeck::engine::{Engine, Login};
@@ -47,7 +48,7 @@ impl Reads {
             Fetch::Identity => Answer::Identity(session.cloud.identity().await),
             Fetch::Announced => Answer::Announced(session.cloud.announced(&session.context.cluster).await),
             Fetch::Stacks => Answer::Stacks(read::stacks(session).await),
-            Fetch::Measured(servers) => Answer::Measured(metrics::read(session, &servers, now()).await),
+            Fetch::Measured(servers) => Answer::Measured(metrics::read(session, &servers, Detail::Tools, now()).await),
             Fetch::Traffic(watched) => Answer::Traffic(Ok(Box::new(self.watch.read(session, &watched, now).await))),
             other => panic!("Fleet reads what is not counted here: {other:?}"),
         }

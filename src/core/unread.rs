@@ -53,6 +53,14 @@ impl<T> Read<T> {
         self.result().err()
     }
 
+    /// What follows from what was read, which may prove nothing itself.
+    pub fn and_then<U>(self, next: impl FnOnce(T) -> Read<U>) -> Read<U> {
+        match self {
+            Self::Known(value) => next(value),
+            Self::NotRead(why) => Read::NotRead(why),
+        }
+    }
+
     /// How a table says it: `…` where it was not read yet, `?` where it could not be read.
     pub fn cell(&self, known: impl FnOnce(&T) -> String) -> String {
         match self {

@@ -1,15 +1,19 @@
 //! Goes the way of a client link by link, until one is broken. `core` says what to ask and what the answers mean.
 
+mod inside;
+
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
+use self::inside::Named;
 use super::{Session, read};
 use crate::cloud::{CloudError, ErrorKind, Outside, TokenAnswer};
 use crate::core::doctor::judge::{self, Issuer};
 use crate::core::doctor::token::{Check, Expected, Token};
-use crate::core::doctor::{Ask, Heard, Hop, Link, Session as Agreed, State, UNSIGNED, issuer_urls};
+use crate::core::doctor::{Ask, Heard, Hop, Link, REQUEST_ID, Session as Agreed, State, UNSIGNED, issuer_urls};
 use crate::core::environment::names;
 use crate::core::finding::{Cause, findings, of_stacks};
 use crate::core::fleet::{Served, Server};
@@ -109,7 +113,7 @@ async fn to_server(
         return;
     }
     let stacks = stacks(session, name, hops).await;
-    service(session, name, hops).await;
+    let service = service(session, name, hops).await;
     let own = stacks.iter().find(|stack| stack.id.name == names::stack(&session.context.environment, name));
     let Some(url) = own.and_then(|stack| stack.outputs.get("ResourceUrl")) else {
         let why = "its stack does not say at which address it is; name a URL to go on from there";
@@ -120,7 +124,10 @@ async fn to_server(
         Some(token) => Credentials::Given(token),
         None => machine(session, own, &stacks),
     };
-    to_address(Some(session), outside, url, credentials, hops).await;
+    let last = to_address(Some(session), outside, url, credentials, hops).await;
+    if let Some((service, last)) = service.zip(last) {
+        hops.push(inside::of_server(session, service, &last).await);
+    }
 }
 
 /// How the server's own machine client gets a token.
@@ -168,7 +175,7 @@ async fn stacks(session: &Session, name: &str, hops: &mut Hops<'_>) -> Vec<Stack
 }
 
 /// The service and its targets.
-async fn service(session: &Session, name: &str, hops: &mut Hops<'_>) {
+async fn service(session: &Session, name: &str, hops: &mut Hops<'_>) -> Option<Server> {
     let begun = Instant::now();
     let found = read::server(session, &session.context.cluster, name).await;
     let millis = since(begun);
@@ -182,6 +189,7 @@ async fn service(session: &Session, name: &str, hops: &mut Hops<'_>) {
     };
     hops.push(Hop { link: Link::Service, state: service, millis });
     hops.push(Hop { link: Link::Targets, state: targets, millis: None });
+    found.ok().flatten()
 }
 
 fn of_service(server: &Server) -> State {
@@ -223,7 +231,8 @@ pub async fn address(
     tell: Tell<'_>,
 ) -> Vec<Hop> {
     let mut hops = Hops::new(tell);
-    to_address(session, outside, url, credentials, &mut hops).await;
+    // Whose log it would be, nobody has said.
+    let _ = to_address(session, outside, url, credentials, &mut hops).await;
     hops.all
 }
 
@@ -233,17 +242,21 @@ async fn to_address(
     url: &str,
     credentials: Credentials,
     hops: &mut Hops<'_>,
-) {
-    let way = Way { outside, url, ours: session.is_some() };
+) -> Option<Named> {
+    let way = Way { outside, url, ours: session.is_some(), last: Mutex::default() };
     let challenge = way.ask(Link::Challenge, &Ask::initialize(url), None).await;
     // Where nobody answers at all, there is no more to learn.
     let (challenge, wants_token) = match challenge {
-        Err(hop) => return hops.push(hop),
+        Err(hop) => {
+            hops.push(hop);
+            return None;
+        }
         Ok((heard, millis)) => {
             let (state, wants) = judge::challenge(&heard);
             let hop = Hop { link: Link::Challenge, state, millis };
             if judge::is_elsewhere(&heard) {
-                return hops.push(hop);
+                hops.push(hop);
+                return None;
             }
             (if wants { way.unsigned(hop).await } else { hop }, wants)
         }
@@ -274,10 +287,11 @@ async fn to_address(
         (true, Credentials::None(_)) => None,
         (_, credentials) => match way.token(session, credentials, hops).await {
             Some(token) => Some(token),
-            None => return,
+            None => return None,
         },
     };
     way.mcp(token.as_ref(), hops).await;
+    way.last.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A client on its way to a server.
@@ -286,9 +300,27 @@ struct Way<'a> {
     url: &'a str,
     /// Whether it is a server of the environment.
     ours: bool,
+    /// The last request of MCP, under the id by which the server logs it.
+    last: Mutex<Option<Named>>,
 }
 
 impl Way<'_> {
+    /// The same as `ask`, under an id where the server is of the environment: its log is looked into afterwards.
+    async fn ask_named(&self, link: Link, ask: Ask, token: Option<&SecretString>) -> Result<(Heard, Option<u64>), Hop> {
+        if !self.ours {
+            return self.ask(link, &ask, token).await;
+        }
+        let at = jiff::Timestamp::now();
+        let id = format!("quarterdeck-{:x}", at.as_nanosecond());
+        let answer = self.ask(link, &ask.named(&id), token).await;
+        let named = answer.as_ref().ok().map(|(heard, millis)| {
+            let told = heard.header(REQUEST_ID) == Some(id.as_str());
+            Named { id, at, status: heard.status, millis: millis.unwrap_or_default(), told }
+        });
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = named;
+        answer
+    }
+
     /// Asks, and says how long it took, or which link broke.
     async fn ask(&self, link: Link, ask: &Ask, token: Option<&SecretString>) -> Result<(Heard, Option<u64>), Hop> {
         let begun = Instant::now();
@@ -386,23 +418,38 @@ impl Way<'_> {
             // Nothing is answered to it, and a server that does not take it says so with the next request.
             let _ = self.ask(Link::Initialize, &Ask::initialized(self.url, &agreed), token).await;
         }
-        let hop = match self.ask(Link::Tools, &Ask::tools(self.url, &agreed), token).await {
-            Err(hop) => hop,
-            Ok((heard, millis)) => Hop { link: Link::Tools, state: judge::tools(&heard, agreed.id.is_some()), millis },
+        let (heard, millis) = match self.ask_named(Link::Tools, Ask::tools(self.url, &agreed), token).await {
+            Err(hop) => return hops.push(hop),
+            Ok(answer) => answer,
+        };
+        let state = judge::tools(&heard, agreed.id.is_some());
+        let tool = judge::safe_tool(&heard).filter(|_| !state.is_broken());
+        let broken = state.is_broken();
+        hops.push(Hop { link: Link::Tools, state, millis });
+        let hop = match tool {
+            None if broken => return,
+            None => {
+                let why = "no tool says that it only reads, asks nobody else and needs no argument, so none was called";
+                Hop { link: Link::SafeCall, state: State::skipped(why), millis: None }
+            }
+            Some(tool) => match self.ask_named(Link::SafeCall, Ask::call(self.url, &agreed, &tool), token).await {
+                Err(hop) => hop,
+                Ok((heard, millis)) => Hop { link: Link::SafeCall, state: judge::call(&heard, &tool), millis },
+            },
         };
         hops.push(hop);
     }
 
     async fn agree(&self, token: Option<&SecretString>, hops: &mut Hops<'_>) -> Option<Agreed> {
         let link = Link::Initialize;
-        let mut answer = self.ask(link, &Ask::initialize(self.url), token).await;
+        let mut answer = self.ask_named(link, Ask::initialize(self.url), token).await;
         let mut stateless = false;
         if let Ok((heard, _)) = &answer
             && judge::has_no_sessions(heard)
             && judge::initialize(heard).1.is_none()
         {
             stateless = true;
-            answer = self.ask(link, &Ask::discover(self.url), token).await;
+            answer = self.ask_named(link, Ask::discover(self.url), token).await;
         }
         let (heard, millis) = match answer {
             Err(hop) => {
@@ -412,7 +459,12 @@ impl Way<'_> {
             Ok(heard) => heard,
         };
         let (state, agreed) = judge::initialize(&heard);
-        hops.push(Hop { link, state, millis });
+        // A token that it had to refuse shows what it does not look at. No other is asked for to find out.
+        let lax = token.filter(|_| agreed.is_some()).and_then(|token| {
+            let read = Token::read(token.expose_secret()).ok()?;
+            read.let_in(self.url, jiff::Timestamp::now())
+        });
+        hops.push(Hop { link, state: lax.unwrap_or(state), millis });
         if stateless { agreed.map(|_| Agreed::stateless()) } else { agreed }
     }
 }
@@ -455,7 +507,7 @@ pub async fn token(outside: &dyn Outside, url: Option<&str>, text: &str) -> Vec<
         Ok(read) => read,
         Err(state) => return vec![(Check::Form, state)],
     };
-    let way = Way { outside, url: url.unwrap_or_default(), ours: false };
+    let way = Way { outside, url: url.unwrap_or_default(), ours: false, last: Mutex::default() };
     let mut issuers = Vec::new();
     if let Some((url, ask)) = url.and_then(|url| Some((url, Ask::get(&metadata_url(url)?)))) {
         let heard = way.ask(Link::Metadata, &ask, None).await;

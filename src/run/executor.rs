@@ -23,6 +23,7 @@ use crate::core::fleet::{Attention, Fleet};
 use crate::core::logs::insights::InsightsRequest;
 use crate::core::logs::tail::{Collected, End, Keep};
 use crate::core::logs::{Followed, TailRequest, TailState};
+use crate::core::metrics::Detail;
 use crate::core::operation::{self, PlanRequest};
 
 /// The longest time that one read may take with all calls that it makes, each of which has a limit of its own: for
@@ -425,7 +426,9 @@ async fn answer(session: &Session, places: &dyn Places, kept: &Kept, read: &Fetc
         Fetch::Announced => Answer::Announced(cloud.announced(&session.context.cluster).await),
         Fetch::Stacks => Answer::Stacks(read::stacks(session).await),
         Fetch::StackDetail(stack) => Answer::StackDetail(cloud.stack_detail(stack).await),
-        Fetch::Measured(servers) => Answer::Measured(metrics::read(session, servers, session.now()).await),
+        Fetch::Measured(servers) => {
+            Answer::Measured(metrics::read(session, servers, Detail::Tools, session.now()).await)
+        }
         Fetch::Traffic(watched) => {
             Answer::Traffic(Ok(Box::new(kept.watch.read(session, watched, || session.now()).await)))
         }

@@ -8,8 +8,8 @@ use crate::console::model::Model;
 use crate::console::screens::fleet;
 use crate::core::error::ErrorKind;
 use crate::core::meaning::Meaning;
-use crate::core::metrics::{AlarmState, Figures, Measure, Series};
-use crate::core::text::{age, cut};
+use crate::core::metrics::{AlarmState, Figures, Measure, Row, Series, rows, unread};
+use crate::core::text::{age, cut, milliseconds};
 use crate::core::unread::Read;
 
 /// From nothing to the most of the hour.
@@ -18,6 +18,8 @@ const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
 const ABSENT: char = ' ';
 /// What stands beside a chart: its name, and its newest and its highest value.
 const BESIDE: usize = 11 + 26;
+/// Tools that are told.
+const TOOLS: usize = 4;
 /// Figures that are drawn, in their order.
 const DRAWN: [Measure; 7] = [
     Measure::Requests,
@@ -54,6 +56,36 @@ pub fn lines(model: &Model, server: &str, cells: usize, theme: &Theme) -> Vec<Li
     let minutes = cells.saturating_sub(BESIDE).clamp(10, 60);
     lines.extend(DRAWN.iter().filter_map(|measure| chart(model, *measure, figures, minutes, theme)));
     lines
+}
+
+/// The tools of the last hour, those first that fail, then those that are called most.
+pub fn tools(model: &Model, server: &str, cells: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let Some(tools) = fleet::tools(model, server) else { return Vec::new() };
+    let all = rows(tools, model.now);
+    let named = |first: bool| span(if first { "by tool    " } else { "           " }, theme.muted());
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for row in all.iter().take(TOOLS) {
+        let failed = row.errors.is_some_and(|errors| errors > 0.0);
+        let meaning = if failed { theme.of(Meaning::Bad) } else { Default::default() };
+        let text = cut(&tool(row), cells.saturating_sub(11));
+        lines.push(Line::from(vec![named(lines.is_empty()), span(text, meaning)]));
+    }
+    if all.len() > TOOLS {
+        let more = format!("and {} more: {} metrics {server}", all.len() - TOOLS, model.context.program());
+        lines.push(Line::from(vec![named(false), span(cut(&more, cells.saturating_sub(11)), theme.muted())]));
+    }
+    if let Some(why) = unread(tools) {
+        let text = cut(&format!("not all read: {}", why.message), cells.saturating_sub(11));
+        lines.push(Line::from(vec![named(lines.is_empty()), span(text, theme.of(Meaning::Warn))]));
+    }
+    lines
+}
+
+/// A tool in a line.
+fn tool(row: &Row<'_>) -> String {
+    let number = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), |value| format!("{value:.0}"));
+    let p95 = row.p95.map(|value| format!(", p95 up to {}", milliseconds(value))).unwrap_or_default();
+    format!("{:<24} {:>6} calls, {} failed{p95}", cut(row.name(), 24), number(row.calls), number(row.errors))
 }
 
 /// A line for a figure; `None` for one that nobody can have here.

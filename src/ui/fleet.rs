@@ -185,6 +185,7 @@ fn more(model: &Model, view: &View, theme: &Theme, width: u16, room: u16, taken:
     let zones: Vec<String> =
         zones.into_iter().map(|(zone, tasks)| format!("{} in {zone}", count(tasks, "task"))).collect();
     lines.extend((!zones.is_empty()).then(|| field("zones", zones.join(", "))));
+    lines.extend(charts::tools(model, &server.name, usize::from(width), theme));
     for (index, one) in server.deployments.iter().enumerate() {
         let since = one.created_at.map(|at| format!(", begun {} ago", age(model.now, at))).unwrap_or_default();
         let state = one.rollout.word().to_lowercase().replace('_', " ");

@@ -157,7 +157,18 @@ impl Account {
             "FilterLogEvents" if request.body.contains("/aws/events/") => self.events(request),
             "FilterLogEvents" => Reply::json(200, json!({ "events": log(self.refused) })),
             "DescribeAlarms" => Reply::Cbor(200, json!({ "MetricAlarms": [] })),
-            "GetMetricData" => Reply::Cbor(200, json!({ "MetricDataResults": [] })),
+            "GetMetricData" => {
+                // What is asked for of the server itself comes before the three searches for its tools.
+                let at = jiff::Timestamp::now().as_second() - 120;
+                let tool = |id: &str, tool: &str, value: f64| {
+                    json!({ "Id": id, "Label": format!("prod/time/{tool}"), "StatusCode": "Complete",
+                        "Timestamps": [{ "@time": at }], "Values": [value] })
+                };
+                let all = [tool("s4", "now", 40.0), tool("s4", "convert", 3.0), tool("s5", "now", 0.0),
+                    tool("s5", "convert", 2.0), tool("s6", "now", 12.5), tool("s6", "convert", 80.0)];
+                let searches = request.body.matches("SEARCH(").count();
+                Reply::Cbor(200, json!({ "MetricDataResults": if searches > 0 { &all[..] } else { &[] } }))
+            }
             "DescribeScalableTargets" => Reply::json(200, json!({ "ScalableTargets": [] })),
             "DescribeStacks" => self.stacks(request),
             "DescribeStackEvents" => Reply::Answer(200, EVENTS.replace("{at}", &jiff::Timestamp::from_second(ago(45)).unwrap().to_string())),
@@ -406,6 +417,13 @@ fn metrics_are_printed_with_their_gaps_and_their_price() {
             && err.contains("series asked for, nothing is billed"),
         "{text}{err}"
     );
+    assert!(err.contains("10 series asked for"), "four of the server, two for each of three figures by tool: {err}");
+    let tools: Vec<Vec<&str>> =
+        text.lines().filter(|line| line.starts_with("time ")).map(|line| line.split_whitespace().collect()).collect();
+    let tools = &tools[tools.len() - 2..];
+    assert_eq!(tools, [["time", "convert", "3", "2", "80.0ms"], ["time", "now", "40", "0", "12.5ms"]], "{text}");
+    let errors = &time["tools"]["errors"]["convert"]["points"][0][1];
+    assert_eq!(errors, &json!(2.0), "{all:#}");
     let (code, _, err) = run(&Account::well(), &["metrics", "nope"]);
     assert!(code == 3 && err.contains("nope"), "{err}");
 }

@@ -32,12 +32,20 @@ enum Wrong {
     Streams,
     /// It looks into no token.
     TakesAnyToken,
+    /// It looks at the signature alone, and is asked with a token for another server, an old one, and one of a person.
+    TakesOthersToken,
+    TakesOldToken,
+    TakesIdToken,
     /// Behind a balancer it thinks that it is asked over plain HTTP.
     AnotherScheme,
     MetadataOfHtml,
     NoPkce,
     /// Its answers are of another kind than JSON.
     AnotherKind,
+    /// Its tool says that it failed.
+    FailingTool,
+    /// None of its tools may be called to see whether it answers.
+    NoSafeTool,
     /// It answers 200, and the body says that it failed.
     FailsWithin,
     FailsToBegin,
@@ -69,18 +77,23 @@ const DEFECTS: &[(Wrong, &str, &str, &str)] = &[
     (Wrong::NoKeys, "the issuer has no keys", "keys", "broken"),
     (Wrong::RefusesToken, "the token is refused", "initialize", "broken"),
     (Wrong::RefusesWithoutReason, "the token is refused, and nothing says why", "initialize", "broken"),
+    (Wrong::TakesOthersToken, "a token for another server is let in", "initialize", "broken"),
+    (Wrong::TakesOldToken, "a token that has expired is let in", "initialize", "broken"),
+    (Wrong::TakesIdToken, "an id token is let in", "initialize", "broken"),
     (Wrong::FailsToBegin, "500 at the beginning", "initialize", "broken"),
     (Wrong::AnotherKind, "answers of a kind that clients do not read", "initialize", "odd"),
     (Wrong::FailsWithin, "200 with an error in the body", "tools", "broken"),
     (Wrong::ForgetsSessions, "the next task does not know the session", "tools", "broken"),
     (Wrong::NoTools, "a tool without `inputSchema`", "tools", "broken"),
+    (Wrong::FailingTool, "a tool says that it failed", "safe-call", "broken"),
 ];
 
 /// The part of the page of the game day that tells what `doctor` names.
 pub(crate) fn table() -> String {
     let mut table = "\n## What Doctor names\n\n\
         Each row was a server with this one thing wrong, which `quarterdeck doctor URL` was asked about by a test. Whether a server \
-        looks at the audience of a token, nobody knows who has no token for another server of the same issuer.\n\n\
+        looks at the audience of a token, nobody knows who has no token for another server of the same issuer: pipe one into \
+        `quarterdeck doctor URL --token-stdin`, and a server that lets it in is named.\n\n\
         | Wrong | Link | Called |\n|---|---|---|\n"
         .to_owned();
     for (_, what, link, state) in DEFECTS {
@@ -90,6 +103,21 @@ pub(crate) fn table() -> String {
 }
 
 const TOKEN: &str = "secret-of-the-test";
+
+/// With what `doctor` comes: to a server that lets in too much, with what it had to refuse. Their claims are `aud` of
+/// `https://other.example/mcp`, `exp` of 1970, and `token_use` of `id`.
+fn token(wrong: Wrong) -> &'static str {
+    match wrong {
+        Wrong::TakesOthersToken => {
+            "eyJhbGciOiJSUzI1NiIsImtpZCI6Im9uZSJ9.eyJpc3MiOiJodHRwczovL2kiLCJleHAiOjQxMDI0NDQ4MDAsImF1ZCI6Imh0dHBzOi8vb3RoZXIuZXhhbXBsZS9tY3AifQ.c2ln"
+        }
+        Wrong::TakesOldToken => "eyJhbGciOiJSUzI1NiIsImtpZCI6Im9uZSJ9.eyJpc3MiOiJodHRwczovL2kiLCJleHAiOjF9.c2ln",
+        Wrong::TakesIdToken => {
+            "eyJhbGciOiJSUzI1NiIsImtpZCI6Im9uZSJ9.eyJpc3MiOiJodHRwczovL2kiLCJleHAiOjQxMDI0NDQ4MDAsInRva2VuX3VzZSI6ImlkIiwiYXVkIjoiYyJ9.c2ln"
+        }
+        _ => TOKEN,
+    }
+}
 
 /// An MCP server at `/mcp`, and its issuer at `/pool`.
 fn answer(wrong: Wrong, base: &str, request: &Request) -> Reply {
@@ -125,7 +153,7 @@ fn answer(wrong: Wrong, base: &str, request: &Request) -> Reply {
 fn mcp(wrong: Wrong, request: &Request) -> Reply {
     let header = request.headers.get("authorization");
     let any = header.is_some() && wrong == Wrong::TakesAnyToken;
-    let token = any || header.is_some_and(|header| header.contains(TOKEN));
+    let token = any || header.is_some_and(|header| header.contains(token(wrong)));
     let invalid = "www-authenticate: Bearer error=\"invalid_token\", error_description=\"the token has expired\"";
     match wrong {
         Wrong::NoChallenge if !token => return Reply::json(401, json!({})),
@@ -143,17 +171,9 @@ fn mcp(wrong: Wrong, request: &Request) -> Reply {
         return Reply::json(401, json!({}));
     }
     let asked: Value = serde_json::from_str(&request.body).unwrap_or_default();
-    let begins = asked["method"] == "initialize";
     let session = request.headers.get("mcp-session-id").is_some_and(|id| id == "one");
-    match wrong {
-        Wrong::FailsToBegin => return Reply::Answer(500, "Internal Server Error".to_owned()),
-        Wrong::ForgetsSessions if !begins => return Reply::json(404, json!({ "error": "Session not found" })),
-        Wrong::WantsSessions if !begins && !session => return Reply::json(400, json!({ "error": "no session" })),
-        Wrong::FailsWithin if asked["method"] == "tools/list" => {
-            let error = json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": -32603, "message": "out of luck" } });
-            return Reply::Headed(200, "content-type: application/json", error.to_string());
-        }
-        _ => {}
+    if let Some(reply) = unlucky(wrong, &asked["method"], session) {
+        return reply;
     }
     let result = match asked["method"].as_str().unwrap_or_default() {
         "initialize" if wrong == Wrong::Stateless => {
@@ -162,7 +182,13 @@ fn mcp(wrong: Wrong, request: &Request) -> Reply {
         "initialize" => json!({ "protocolVersion": "2025-06-18", "serverInfo": { "name": "t", "version": "1" } }),
         "server/discover" => json!({ "supportedVersions": ["2026-07-28"] }),
         "tools/list" if wrong == Wrong::NoTools => json!({ "tools": [{ "name": "now" }] }),
-        "tools/list" => json!({ "tools": [{ "name": "now", "inputSchema": {} }] }),
+        "tools/list" => tools(wrong),
+        "tools/call" if asked["params"]["name"] != "now" => {
+            return Reply::Answer(500, "it was not to be called".to_owned());
+        }
+        "tools/call" => {
+            json!({ "content": [{ "type": "text", "text": "out of luck" }], "isError": wrong == Wrong::FailingTool })
+        }
         _ => return Reply::Headed(202, "x-a: b", String::new()),
     };
     let document = json!({ "jsonrpc": "2.0", "id": 1, "result": result });
@@ -177,6 +203,31 @@ fn mcp(wrong: Wrong, request: &Request) -> Reply {
             Reply::Headed(200, "content-type: application/json\r\nmcp-session-id: one", document.to_string())
         }
         _ => Reply::Headed(200, "content-type: application/json", document.to_string()),
+    }
+}
+
+/// What may be called is the one that only reads, asks nobody else and needs nothing.
+fn tools(wrong: Wrong) -> Value {
+    let tool = |name: &str, reads: bool, open: bool, required: &[&str]| {
+        let hints = json!({ "readOnlyHint": reads, "openWorldHint": open });
+        json!({ "name": name, "inputSchema": { "required": required }, "annotations": hints })
+    };
+    let required: &[&str] = if wrong == Wrong::NoSafeTool { &["zone"] } else { &[] };
+    json!({ "tools": [tool("write", false, false, &[]), tool("fetch", true, true, &[]), tool("now", true, false, required)] })
+}
+
+/// How a request fails whose token was let in, if it does.
+fn unlucky(wrong: Wrong, method: &Value, in_session: bool) -> Option<Reply> {
+    let begins = method == "initialize";
+    match wrong {
+        Wrong::FailsToBegin => Some(Reply::Answer(500, "Internal Server Error".to_owned())),
+        Wrong::ForgetsSessions if !begins => Some(Reply::json(404, json!({ "error": "Session not found" }))),
+        Wrong::WantsSessions if !begins && !in_session => Some(Reply::json(400, json!({ "error": "no session" }))),
+        Wrong::FailsWithin if method == "tools/list" => {
+            let error = json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": -32603, "message": "out of luck" } });
+            Some(Reply::Headed(200, "content-type: application/json", error.to_string()))
+        }
+        _ => None,
     }
 }
 
@@ -213,8 +264,9 @@ fn told(wrong: Wrong) -> (Value, i32) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = server(&runtime, wrong);
     let url = format!("{}/mcp", server.url);
-    let (code, out, err) = doctor(&[&url, "--token-stdin", "--output", "json"], Some(TOKEN));
-    assert!(!out.contains(TOKEN) && !err.contains(TOKEN), "{out}{err}");
+    let token = token(wrong);
+    let (code, out, err) = doctor(&[&url, "--token-stdin", "--output", "json"], Some(token));
+    assert!(!out.contains(token) && !err.contains(token), "{out}{err}");
     let mut told: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
     (told["targets"][0].take(), code)
 }
@@ -226,9 +278,24 @@ fn a_server_that_works_is_well(
     let (told, code) = told(wrong);
     let links = told["links"].as_array().unwrap();
     assert!(links.iter().all(|one| one["state"] == "well") && told["broken"].is_null() && code == 0, "{told:#}");
-    let last = links.last().unwrap();
-    assert_eq!((last["link"].as_str(), last["note"].as_str()), (Some("tools"), Some("1 tool: now")), "{told:#}");
-    assert!(last["millis"].is_u64());
+    let told: Vec<_> = links.iter().rev().take(2).map(|one| (one["link"].as_str(), one["note"].as_str())).collect();
+    assert_eq!(
+        told,
+        [(Some("safe-call"), Some("now answers")), (Some("tools"), Some("3 tools: write, fetch, now"))],
+        "{links:#?}"
+    );
+    assert!(links.last().unwrap()["millis"].is_u64());
+}
+
+#[test]
+fn no_tool_is_called_of_which_nobody_knows_what_it_does() {
+    let (told, code) = told(Wrong::NoSafeTool);
+    let last = told["links"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (last["link"].as_str(), last["state"].as_str(), code),
+        (Some("safe-call"), Some("skipped"), 0),
+        "{told:#}"
+    );
 }
 
 /// The first link that is not well, and for what is broken the code.

@@ -477,6 +477,48 @@ fn drift_is_what_a_stack_has_otherwise_than_the_file_says(
     assert!(found.iter().all(|finding| finding.id == Id::Drift && finding.gravity == Gravity::Note));
 }
 
+/// The number alone says nothing to most.
+#[rstest]
+#[case(126, "cannot be carried out")]
+#[case(127, "not found")]
+#[case(132, "SIGILL: an instruction that this processor does not have")]
+#[case(134, "SIGABRT")]
+#[case(139, "SIGSEGV")]
+#[case(143, "SIGTERM")]
+fn an_exit_code_is_told_in_words(#[case] code: i32, #[case] said: &str) {
+    let found = findings(&exits(1, code), at(0));
+    let all = found.iter().map(|one| one.evidence.as_str()).collect::<Vec<_>>().join("; ");
+    assert!(all.contains(&format!("exit {code} (")) && all.contains(said), "{found:#?}");
+}
+
+/// Two secrets since the newer one was made, so many hours ago.
+#[rstest]
+#[case::in_its_grace(2, Some(20), None)]
+#[case::one(1, Some(2_000), None)]
+#[case::after_its_grace(2, Some(30), Some(Gravity::Note))]
+#[case::for_long(2, Some(200), Some(Gravity::Warning))]
+#[case::without_dates(2, None, None)]
+fn an_old_secret_that_is_still_valid_is_told_after_its_grace(
+    #[case] many: usize,
+    #[case] hours: Option<i64>,
+    #[case] expected: Option<Gravity>,
+) {
+    use quarterdeck::core::client::ClientSecret;
+    let made = |extra: i64| hours.map(|hours| at(-3_600 * (hours + extra)));
+    let mut clients = fixtures::clients().clients;
+    clients.truncate(1);
+    let secrets = [("old", 500), ("new", 0)].map(|(id, extra)| ClientSecret { id: id.into(), created_at: made(extra) });
+    clients[0].secrets = Read::Known(Some(secrets[2 - many..].to_vec()));
+    let found = finding::of_clients(&clients, at(0));
+    assert_eq!(
+        found.first().map(|one| (one.id, one.gravity)),
+        expected.map(|one| (Id::SecretStillValid, one)),
+        "{found:#?}"
+    );
+    clients[0].secrets = Read::NotRead(crate::support::unreachable());
+    assert!(finding::of_clients(&clients, at(0)).is_empty(), "what was not read proves nothing");
+}
+
 #[test]
 fn every_id_has_a_word_of_its_own_and_a_fix() {
     let mut words: Vec<&str> = Id::ALL.iter().map(|id| id.word()).collect();
@@ -590,6 +632,17 @@ fn a_client_floods_when_it_asks_much_more_than_before() {
     let flooded = send(-50_000, -2_000, 50);
     let found = finding::of_traffic(&flooded, &str::to_owned, at(0), at(0));
     assert_eq!(found["time"][0].id, Id::ClientFloods, "{found:#?}");
+    // Beside a flood everything else is little: it is not told by its share of that.
+    for (many, told) in [(40, true), (9, false)] {
+        let mut both = flooded.clone();
+        for after in 0..many {
+            let text = r#"{"event":"request","reason":"no-token","status":401,"latency_ms":0.2}"#;
+            both.take(&logs::line("time", "a3f1c2d4e5f60718", -50_000 + after * 1_000, text), at(0).as_millisecond());
+        }
+        let found = finding::of_traffic(&both, &str::to_owned, at(0), at(0));
+        let ids: Vec<Id> = found["time"].iter().map(|one| one.id).collect();
+        assert_eq!((ids.contains(&Id::ClientFloods), ids.contains(&Id::NoToken)), (true, told), "{many}: {found:#?}");
+    }
     let young = requests(&[(900, SERVED)]);
     assert_eq!(finding::of_traffic(&young, &str::to_owned, at(5), at(5)).len(), 0, "without a before nobody can tell");
 }

@@ -268,9 +268,6 @@ fn together(one: Fault, other: Fault) -> Option<&'static str> {
         (one, other) if definition(one) && definition(other) => Some("a task fails in one way"),
         (Fault::HealthPath, Fault::KilledByTarget) => Some("the check that kills the tasks is the one that says why"),
         (Fault::IssuerKeys, Fault::Flood) => Some("without keys, what floods is refused too, and floods nothing"),
-        (Fault::NoToken, Fault::Flood) => {
-            Some("of so many requests, one in forty without a token is what strangers do")
-        }
         _ => None,
     }
 }
@@ -306,6 +303,18 @@ fn two_faults_of_one_server_are_both_named() {
     for id in [Id::CrashLoop, Id::HealthCheckPath] {
         assert!(ids.iter().any(|word| word == id.word()), "without {}: {told:#}", id.word());
     }
+}
+
+/// Whatever the last request came to, the server's own line of it stands beside what was heard outside.
+#[test]
+fn doctor_finds_its_last_request_in_the_log() {
+    let world = world();
+    let told = multi().block_on(ask(&world, &["doctor", "time"]));
+    let links = told["targets"][0]["links"].as_array().unwrap();
+    let last = links.last().unwrap();
+    assert_eq!((last["link"].as_str(), last["state"].as_str()), (Some("log"), Some("well")), "{told:#}");
+    let note = last["note"].as_str().unwrap();
+    assert!(note.starts_with("inside initialize was 200 after 2.5") && note.contains(", outside 200 after "), "{note}");
 }
 
 /// The key that acts on a finding, by the console's own table.

@@ -8,14 +8,6 @@ use std::process::Command;
 use quarterdeck::console::action::Action;
 use quarterdeck::core::finding::Id;
 
-/// What is known of an incident, or why not.
-enum Told {
-    /// These findings name it.
-    Findings(&'static [Id]),
-    /// Something else shows it.
-    Shown(&'static str),
-}
-
 /// What helps.
 enum Fix {
     /// This action, and this command, which do it as an operation.
@@ -27,7 +19,8 @@ enum Fix {
 struct Incident {
     what: &'static str,
     page: &'static str,
-    cause: Told,
+    /// The findings that name it.
+    cause: &'static [Id],
     fix: Fix,
     /// Files of tests and their tests, for the cause and for what helps.
     proof: &'static [(&'static str, &'static str)],
@@ -38,7 +31,7 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "a server crashes again and again",
         page: "crash-loop",
-        cause: Told::Findings(&[Id::CrashLoop, Id::OutOfMemory, Id::CommandMissing]),
+        cause: &[Id::CrashLoop, Id::OutOfMemory, Id::CommandMissing],
         fix: Fix::Here(Action::Rollback, &["rollback"]),
         proof: &[
             ("gameday", "each_fault_is_named_first"),
@@ -49,7 +42,7 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "the image cannot be pulled",
         page: "image",
-        cause: Told::Findings(&[Id::ImageMissing, Id::ImageArchitecture, Id::ImageDenied, Id::ImageNoRoute]),
+        cause: &[Id::ImageMissing, Id::ImageArchitecture, Id::ImageDenied, Id::ImageNoRoute],
         fix: Fix::Here(Action::Deploy, &["publish"]),
         proof: &[
             ("gameday", "each_fault_is_named_first"),
@@ -60,7 +53,7 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "a secret, the log or a role is missing at the start",
         page: "secret",
-        cause: Told::Findings(&[Id::SecretMissing, Id::SecretDenied, Id::SecretNoRoute, Id::RoleNotAssumed]),
+        cause: &[Id::SecretMissing, Id::SecretDenied, Id::SecretNoRoute, Id::RoleNotAssumed],
         fix: Fix::Here(Action::Deploy, &["deploy"]),
         proof: &[
             ("gameday", "each_fault_is_named_first"),
@@ -71,7 +64,7 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "health checks kill good tasks",
         page: "health-check",
-        cause: Told::Findings(&[Id::HealthCheckPath, Id::HealthCheckAuth, Id::HealthCheckTimeout, Id::HealthCheckSlow]),
+        cause: &[Id::HealthCheckPath, Id::HealthCheckAuth, Id::HealthCheckTimeout, Id::HealthCheckSlow],
         fix: Fix::Here(Action::Deploy, &["deploy"]),
         proof: &[
             ("gameday", "each_fault_is_named_first"),
@@ -81,7 +74,7 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "a deploy fails",
         page: "failed-deploy",
-        cause: Told::Findings(&[Id::CircuitBreaker, Id::DeploymentFailed, Id::StackFailed]),
+        cause: &[Id::CircuitBreaker, Id::DeploymentFailed, Id::StackFailed],
         fix: Fix::Here(Action::Deploy, &["deploy"]),
         proof: &[
             ("causes", "a_failed_first_deploy_ends_in_its_cause"),
@@ -92,7 +85,7 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "a deploy hangs, or a stack is stuck",
         page: "stuck-deploy",
-        cause: Told::Findings(&[Id::DeploymentOld, Id::StackStuck]),
+        cause: &[Id::DeploymentOld, Id::StackStuck],
         fix: Fix::Here(Action::StopDeployment, &["stop-deployment"]),
         proof: &[
             ("gameday", "each_fault_is_named_first"),
@@ -103,7 +96,7 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "502, 503 or 504 from the load balancer",
         page: "gateway-errors",
-        cause: Told::Findings(&[Id::BalancerErrors, Id::TargetErrors, Id::UpstreamFailing, Id::AnswersLate]),
+        cause: &[Id::BalancerErrors, Id::TargetErrors, Id::UpstreamFailing, Id::AnswersLate],
         fix: Fix::Elsewhere(
             "the load balancer's log names the request; which setting of a foreign server closes early, nobody reports",
         ),
@@ -112,23 +105,18 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "the firewall blocks",
         page: "waf",
-        cause: Told::Shown(
-            "no finding: the web ACL logs in us-east-1, apart from what is read; doctor tells who answered, and the page has the command for the rule",
-        ),
+        cause: &[Id::FirewallBlocks, Id::BodyTooLarge],
         fix: Fix::Here(Action::Deploy, &["deploy"]),
-        proof: &[("doctor", "each_defect_is_named")],
+        proof: &[
+            ("metrics", "what_the_firewall_blocks"),
+            ("metrics", "the_firewall_is_the_cause_where_nothing_of_the_servers_is_wrong"),
+            ("doctor", "each_defect_is_named"),
+        ],
     },
     Incident {
         what: "clients go round in 401 and 403",
         page: "refused",
-        cause: Told::Findings(&[
-            Id::NoToken,
-            Id::TokenExpired,
-            Id::IdToken,
-            Id::TokenIssuer,
-            Id::TokenInvalid,
-            Id::ScopeMissing,
-        ]),
+        cause: &[Id::NoToken, Id::TokenExpired, Id::IdToken, Id::TokenIssuer, Id::TokenInvalid, Id::ScopeMissing],
         fix: Fix::Elsewhere("the client is to send another token; the finding says which"),
         proof: &[
             ("gameday", "each_fault_is_named_first"),
@@ -139,7 +127,7 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "a token for another server",
         page: "wrong-server",
-        cause: Told::Findings(&[Id::TokenAudience, Id::ClientNotAllowed]),
+        cause: &[Id::TokenAudience, Id::ClientNotAllowed],
         fix: Fix::Elsewhere(
             "the client is to ask for this server; only a client that a deploy has not let in yet is let in by one",
         ),
@@ -151,11 +139,10 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "a secret was rotated, half done or overwritten",
         page: "rotation",
-        cause: Told::Shown(
-            "Clients shows both secrets and which is in force, and the operation that was left is offered",
-        ),
+        cause: &[Id::SecretStillValid],
         fix: Fix::Here(Action::Resume, &["operations"]),
         proof: &[
+            ("findings", "an_old_secret_that_is_still_valid_is_told_after_its_grace"),
             ("aws_rotation", "a_value_that_a_stack_update_has_taken_away_comes_back_from_the_version_before"),
             ("killed", "the_second_rotation_of_a_client"),
             ("flows", "a_rotation_goes_on_until_taking_it_back_is_confirmed"),
@@ -164,7 +151,7 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "the issuer's keys cannot be reached",
         page: "keys",
-        cause: Told::Findings(&[Id::KeysUnavailable]),
+        cause: &[Id::KeysUnavailable],
         fix: Fix::Elsewhere(
             "the way from the tasks to the issuer is the network's: a NAT gateway, or what stands in for it",
         ),
@@ -173,7 +160,7 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "one client floods a server",
         page: "flood",
-        cause: Told::Findings(&[Id::ClientFloods]),
+        cause: &[Id::ClientFloods],
         fix: Fix::Here(Action::QuarantineCaller, &["quarantine", "add"]),
         proof: &[
             ("gameday", "each_fault_is_named_first"),
@@ -184,7 +171,7 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "not enough: at the maximum, or saturated",
         page: "capacity",
-        cause: Told::Findings(&[Id::BoundsAtMaximum, Id::BusyAtMaximum, Id::Saturated, Id::Quota]),
+        cause: &[Id::BoundsAtMaximum, Id::BusyAtMaximum, Id::Saturated, Id::Quota],
         fix: Fix::Here(Action::Scale, &["scale"]),
         proof: &[
             ("findings", "each_incident_has_its_finding_first"),
@@ -195,7 +182,7 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "a zone or the region ails",
         page: "zone",
-        cause: Told::Findings(&[Id::ZonesUneven, Id::Capacity, Id::SpotTaken]),
+        cause: &[Id::ZonesUneven, Id::Capacity, Id::SpotTaken],
         fix: Fix::Here(Action::Restart, &["restart"]),
         proof: &[
             ("findings", "tasks_should_be_spread_over_the_zones"),
@@ -216,12 +203,7 @@ pub(crate) fn table() -> String {
         | Incident | Cause | Named by | Fix | By | Tests |\n|---|---|---|---|---|---|\n"
         .to_owned();
     for one in INCIDENTS {
-        let (cause, named) = match one.cause {
-            Told::Findings(all) => {
-                ("yes", all.iter().map(|id| format!("`{}`", id.word())).collect::<Vec<_>>().join(", "))
-            }
-            Told::Shown(how) => ("shown", how.to_owned()),
-        };
+        let named = one.cause.iter().map(|id| format!("`{}`", id.word())).collect::<Vec<_>>().join(", ");
         let (fix, by) = match one.fix {
             Fix::Here(action, command) => {
                 let key = action.info().keys.first().copied().unwrap_or("-");
@@ -231,7 +213,7 @@ pub(crate) fn table() -> String {
         };
         let tests = one.proof.iter().map(|(file, test)| format!("`{file}::{test}`")).collect::<Vec<_>>().join("<br>");
         let (what, page) = (one.what, one.page);
-        let _ = writeln!(table, "| [{what}]({page}.md) | {cause} | {named} | {fix} | {by} | {tests} |");
+        let _ = writeln!(table, "| [{what}]({page}.md) | yes | {named} | {fix} | {by} | {tests} |");
     }
     table
 }
@@ -259,10 +241,8 @@ fn every_incident_has_its_tests_its_page_and_its_command() {
         let missing = one.proof.iter().filter(|(file, test)| !has_test(file, test));
         wrong.extend(missing.map(|(file, test)| format!("{}: there is no test {file}::{test}", one.what)));
         let page = std::fs::read_to_string(root().join("docs/incidents").join(one.page).with_extension("md")).unwrap();
-        if let Told::Findings(all) = one.cause {
-            let unsaid = all.iter().filter(|id| !page.contains(&format!("`{}`", id.word())));
-            wrong.extend(unsaid.map(|id| format!("{}: {}.md does not name {}", one.what, one.page, id.word())));
-        }
+        let unsaid = one.cause.iter().filter(|id| !page.contains(&format!("`{}`", id.word())));
+        wrong.extend(unsaid.map(|id| format!("{}: {}.md does not name {}", one.what, one.page, id.word())));
         if let Fix::Here(action, command) = one.fix {
             let help = Command::new(env!("CARGO_BIN_EXE_quarterdeck")).args(command).arg("--help").output().unwrap();
             let unknown =

@@ -10,16 +10,18 @@ use quarterdeck::aws::{Access, connect};
 use quarterdeck::cloud::Metrics as _;
 use quarterdeck::console::screens::fleet;
 use quarterdeck::core::error::{CloudError, ErrorKind};
-use quarterdeck::core::finding::{Id, of_alarms, of_metrics};
+use quarterdeck::core::finding::{Id, of_alarms, of_firewall, of_metrics};
 use quarterdeck::core::fleet::Bounds;
-use quarterdeck::core::metrics::{Alarm, AlarmState, Figures, Measure, Measured, Query, Series};
+use quarterdeck::core::metrics::{
+    Alarm, AlarmState, Answered, Blocked, Figures, Measure, Measured, OfServer, OfTool, Query, Series, Tools,
+};
 use quarterdeck::core::unread::Read;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 fn query(metric: &'static str) -> Query {
     let dimensions = vec![("ClusterName", "prod".to_owned()), ("ServiceName", "time".to_owned())];
-    Query { namespace: "AWS/ECS", metric, dimensions, statistic: "Average" }
+    Query { namespace: "AWS/ECS", metric, dimensions, statistic: "Average", each: None }
 }
 
 async fn cloud(url: &str) -> quarterdeck::aws::AwsCloud {
@@ -54,14 +56,81 @@ async fn series_come_in_the_order_of_their_queries_over_pages_and_one_that_is_de
     })
     .await;
     let asked = [query("CPUUtilization"), query("MemoryUtilization"), query("Other")];
-    let all = cloud(&server.url).await.measured(&asked, at(-3_600), at(0)).await.unwrap();
-    assert_eq!(all[0], Read::Known(Series { points: vec![(at(0), 0.0), (at(60), 2.5)] }), "by time");
+    let all = cloud(&server.url).await.measured(None, &asked, at(-3_600), at(0)).await.unwrap();
+    let one = |points| Read::Known(Answered::One(Series { points }));
+    assert_eq!(all[0], one(vec![(at(0), 0.0), (at(60), 2.5)]), "by time");
     assert_eq!(all[1].why().map(|why| why.kind), Some(ErrorKind::Denied));
-    assert_eq!(all[2], Read::Known(Series::default()), "no data is no failure");
+    assert_eq!(all[2], one(Vec::new()), "no data is no failure");
     let sent = server.requests("GetMetricData");
     assert_eq!(sent.len(), 2);
     for word in ["CPUUtilization", "AWS/ECS", "ClusterName", "TimestampAscending"] {
         assert!(sent[0].body.contains(word), "{word}: {}", sent[0].body);
+    }
+}
+
+fn by_tool(metric: &'static str, statistic: &'static str) -> Query {
+    let dimensions = vec![("environment", "prod".to_owned()), ("server", "time".to_owned())];
+    Query { namespace: "quarterdeck", metric, dimensions, statistic, each: Some("tool") }
+}
+
+/// Which tools there are, the answer says: by the label, over pages, and what is of another server is not taken.
+#[tokio::test]
+async fn a_search_brings_a_series_for_each_tool_of_this_server_alone() {
+    let found = |id: &str, label: &str, points: &[(i64, f64)]| {
+        let mut one = result(id, "Complete", points);
+        one["Label"] = json!(label);
+        one
+    };
+    let mut pages = 0;
+    let server = Scripted::start(move |_: &Request| {
+        pages += 1;
+        match pages {
+            1 => Reply::Cbor(
+                200,
+                json!({ "NextToken": "more", "MetricDataResults": [
+                    found("s0", "prod/time/get/now", &[(1_800_000_060, 4.0)]),
+                    found("s0", "prod/times/now", &[(1_800_000_060, 50.0)]),
+                    found("s0", "prod/time/\u{1b}[31mred", &[(1_800_000_060, 1.0)]),
+                    { "Id": "s1", "StatusCode": "InternalError",
+                      "Messages": [{ "Code": "Unsupported", "Value": "Expressions not implemented" }] },
+                    { "Id": "s2", "StatusCode": "Forbidden" }] }),
+            ),
+            _ => Reply::Cbor(
+                200,
+                json!({ "MetricDataResults": [found("s0", "prod/time/get/now", &[(1_800_000_000, 3.0)])] }),
+            ),
+        }
+    })
+    .await;
+    let asked = [by_tool("Requests", "Sum"), by_tool("Errors", "Sum"), by_tool("Latency", "p95")];
+    let all = cloud(&server.url).await.measured(None, &asked, at(-3_600), at(0)).await.unwrap();
+    let Read::Known(Answered::Each(calls)) = &all[0] else { panic!("{all:?}") };
+    assert_eq!(calls["get/now"].points, [(at(0), 3.0), (at(60), 4.0)]);
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    assert!(calls.keys().all(|tool| !tool.contains('\u{1b}')), "{calls:?}");
+    let kinds: Vec<_> = all[1..].iter().filter_map(|one| one.why().map(|why| why.kind)).collect();
+    assert_eq!(kinds, [ErrorKind::Unsupported, ErrorKind::Denied]);
+    let sent = &server.requests("GetMetricData")[0].body;
+    for words in [
+        r#"SEARCH('{quarterdeck,environment,server,tool} MetricName="Requests" environment="prod" server="time"', 'Sum', 60)"#,
+        r#"MetricName="Latency" environment="prod" server="time"', 'p95', 60)"#,
+        "${PROP('Dim.environment')}/${PROP('Dim.server')}/${PROP('Dim.tool')}",
+    ] {
+        assert!(sent.contains(words), "{words}: {sent}");
+    }
+}
+
+/// The web ACL of CloudFront is counted in us-east-1, wherever the servers are.
+#[tokio::test]
+async fn another_region_is_asked_where_it_is_named() {
+    let server =
+        Scripted::script([("GetMetricData", vec![Reply::Cbor(200, json!({ "MetricDataResults": [] }))])]).await;
+    let cloud = cloud(&server.url).await;
+    for (region, scope) in [(None, "/eu-west-1/monitoring/"), (Some("us-east-1"), "/us-east-1/monitoring/")] {
+        cloud.measured(region, &[query("Any")], at(-3_600), at(0)).await.unwrap();
+        let sent = server.requests("GetMetricData");
+        let signed = sent.last().unwrap().headers["authorization"].clone();
+        assert!(signed.contains(scope), "{scope}: {signed}");
     }
 }
 
@@ -70,7 +139,7 @@ async fn five_hundred_series_go_into_a_call() {
     let server =
         Scripted::script([("GetMetricData", vec![Reply::Cbor(200, json!({ "MetricDataResults": [] }))])]).await;
     let asked = vec![query("CPUUtilization"); 501];
-    assert_eq!(cloud(&server.url).await.measured(&asked, at(-3_600), at(0)).await.unwrap().len(), 501);
+    assert_eq!(cloud(&server.url).await.measured(None, &asked, at(-3_600), at(0)).await.unwrap().len(), 501);
     assert_eq!(server.count("GetMetricData"), 2);
 }
 
@@ -129,6 +198,39 @@ fn what_figures_say(#[case] measured: &[(Measure, f64, f64)], #[case] expected: 
     assert_eq!(found.iter().map(|one| one.id).collect::<Vec<_>>(), expected, "{found:#?}");
 }
 
+/// The firewall answers in the servers' place, and no log of theirs has it.
+#[rstest]
+#[case::a_body_that_is_too_long(&[("ALL", 0.0, 8.0), ("body-size", 0.0, 8.0)], Some("body-size"))]
+#[case::too_many_of_one_token(&[("rate-per-token", 0.0, 20.0), ("body-size", 0.0, 2.0)], Some("rate-per-token"))]
+#[case::the_noise_of_the_internet(&[("common", 0.0, 90.0), ("ip-reputation", 5.0, 90.0)], None)]
+#[case::as_always(&[("rate-per-ip", 9.0, 9.0)], None)]
+#[case::a_few(&[("body-size", 0.0, 1.0)], None)]
+fn what_the_firewall_blocks(#[case] rules: &[(&str, f64, f64)], #[case] expected: Option<&str>) {
+    let all = rules.iter().map(|(rule, before, lately)| {
+        let Read::Known(series) = series(*before, *lately) else { unreachable!() };
+        ((*rule).to_owned(), series)
+    });
+    let found = of_firewall(&Read::Known(all.collect()), at(0));
+    assert_eq!(found.first().map(|one| one.id), expected.map(|_| Id::FirewallBlocks), "{found:#?}");
+    assert!(expected.is_none_or(|rule| found[0].fact.contains(&format!("by rule {rule}"))), "{found:#?}");
+    let denied = CloudError::new(ErrorKind::Denied, "cloudwatch:GetMetricData", "no");
+    assert!(of_firewall(&Read::NotRead(denied), at(0)).is_empty());
+}
+
+#[test]
+fn the_firewall_is_the_cause_where_nothing_of_the_servers_is_wrong() {
+    let Read::Known(series) = series(0.0, 8.0) else { unreachable!() };
+    let all = Measured {
+        alarms: Read::Known(Vec::new()),
+        firewall: Read::Known([("body-size".to_owned(), series)].into()),
+        ..measured()
+    };
+    let mut console = Console::with(World { measured: Some(Ok(all)), ..fixtures::world() });
+    console.tick(60);
+    let told = body(&console, (200, 50));
+    assert!(told.contains("the firewall blocked"), "{told}");
+}
+
 #[test]
 fn a_figure_that_was_not_read_proves_nothing() {
     let denied = || Read::NotRead(CloudError::new(ErrorKind::Denied, "cloudwatch:GetMetricData", "no"));
@@ -169,8 +271,28 @@ fn measured() -> Measured {
         alarm("quarterdeck-prod-time-unhealthy", AlarmState::Ok),
         alarm("quarterdeck-prod-platform-5xx", AlarmState::InsufficientData),
     ];
-    let names = ["time", "weather"].map(|name| (name.to_owned(), time.clone()));
-    Measured { alarms: Read::Known(alarms), servers: names.into(), asked: 9 }
+    let flat = |value: f64| Series { points: (1..60).rev().map(|minute| (at(-60 * minute), value)).collect() };
+    let by_tool = |all: &[(&str, f64)]| {
+        Read::Known(all.iter().map(|(tool, value)| ((*tool).to_owned(), flat(*value))).collect::<BTreeMap<_, _>>())
+    };
+    let tools: Tools = [
+        (
+            OfTool::Calls,
+            by_tool(&[
+                ("get_current_time", 120.0),
+                ("convert_time", 30.0),
+                ("none", 8.0),
+                ("other", 1.0),
+                ("add", 2.0),
+            ]),
+        ),
+        (OfTool::Errors, by_tool(&[("convert_time", 3.0)])),
+        (OfTool::P95, by_tool(&[("get_current_time", 34.0), ("convert_time", 1_240.0), ("none", 2.0)])),
+    ]
+    .into();
+    let of = OfServer { figures: time, tools };
+    let names = ["time", "weather"].map(|name| (name.to_owned(), of.clone()));
+    Measured { alarms: Read::Known(alarms), servers: names.into(), firewall: Read::Known(Blocked::new()), asked: 21 }
 }
 
 fn console(size: (u16, u16)) -> Console {
@@ -189,6 +311,35 @@ fn an_alarm_that_is_raised_is_a_finding_of_its_server() {
     let rows = fleet::view(&console.model).rows;
     let time = rows.iter().find(|row| row.key == "time").unwrap();
     assert!(time.cells.iter().any(|cell| cell.text.contains("alarm quarterdeck-prod-time-5xx")), "{time:?}");
+}
+
+/// Only the selected server is measured: what another one showed stands, with its age, until that is older than an hour.
+#[test]
+fn what_was_measured_of_a_server_off_the_screen_stands_with_its_age() {
+    let of = |server: &str, memory: f64| {
+        let of = OfServer { figures: figures(&[(Measure::Memory, 60.0, memory)]), tools: Tools::new() };
+        Measured {
+            alarms: Read::Known(Vec::new()),
+            servers: [(server.to_owned(), of)].into(),
+            firewall: Read::Known(Blocked::new()),
+            asked: 1,
+        }
+    };
+    let mut console = Console::with(World { measured: Some(Ok(of("time", 95.0))), ..fixtures::world() });
+    let row = |console: &Console| {
+        let rows = fleet::view(&console.model).rows;
+        let time = rows.iter().find(|row| row.key == "time").unwrap();
+        time.cells.iter().map(|cell| cell.text.clone()).collect::<Vec<_>>().join(" ")
+    };
+    console.world.measured = Some(Ok(of("weather", 50.0)));
+    for minute in [2, 20, 59] {
+        console.tick(minute * 60);
+        let told = row(&console);
+        assert!(told.contains("a task uses 95 % of its memory"), "after {minute} minutes: {told}");
+        assert_eq!(told.contains(", as read "), minute > 3, "after {minute} minutes: {told}");
+    }
+    console.tick(3_700);
+    assert!(!row(&console).contains("95 %"), "{}", row(&console));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use quarterdeck::core::environment::Architecture;
 use quarterdeck::core::image::{EcrImage, Source};
 use quarterdeck::core::logs::LogQuery;
 use quarterdeck::core::logs::insights::InsightsRequest;
+use quarterdeck::core::metrics::Detail;
 use quarterdeck::core::operation::service::StopTask;
 use quarterdeck::core::operation::user::UserChange;
 use quarterdeck::core::operation::work::{Label, TokenProbe, Version};
@@ -187,7 +188,8 @@ async fn reads(session: &Session) -> String {
         cloud.stack(&stack("time")).await,
     );
     said += &format!("{:?}\n", cloud.alarm_changes("quarterdeck-prod-time-5xx", Timestamp::UNIX_EPOCH).await);
-    said += &format!("{:?}\n", metrics::read(session, &["time".to_owned()], Timestamp::UNIX_EPOCH).await);
+    said +=
+        &format!("{:?}\n", metrics::read(session, &["time".to_owned()], Detail::Tools, Timestamp::UNIX_EPOCH).await);
     let clients = cloud.clients("eu-central-1_pool", "prod").await;
     said += &format!("{clients:?}\n{:?}\n", serde_json::to_string(&clients.as_ref().ok()));
     said +=

@@ -83,8 +83,25 @@ fn a_cause_off_the_screen_stands_with_its_age() {
         let told = row(&console, "time");
         assert!(told.contains("issuer's keys cannot be read"), "after {minute} minutes: {told}");
         assert_eq!(told.contains("as read"), minute > 1, "after {minute} minutes: {told}");
+        // The fixtures' time begins at 08:00 UTC: "in the last minute" would be another one by now.
+        assert_eq!(told.contains("in the last minute"), minute == 1, "after {minute} minutes: {told}");
+        assert_eq!(told.contains("in the minute before 07:59 UTC"), minute > 1, "after {minute} minutes: {told}");
     }
     assert!(row(&console, "time").contains("as read 30m"), "{}", row(&console, "time"));
+}
+
+/// What the evidence says was seen does not grow younger with each look.
+#[test]
+fn the_evidence_of_a_cause_off_the_screen_says_when_it_was() {
+    let mut console = console(lately("time"));
+    let evidence = |console: &Console| {
+        let found = quarterdeck::console::screens::requests::found(&console.model, "time");
+        found.iter().map(|one| one.evidence.clone()).collect::<Vec<_>>().join("; ")
+    };
+    assert!(evidence(&console).contains(", the last 33s ago"), "{}", evidence(&console));
+    console.tick(1_200);
+    console.tick(1_203);
+    assert!(evidence(&console).contains(", the last at 07:59:30 UTC"), "{}", evidence(&console));
 }
 
 /// The parts of every service failed, and the read as a whole did not.

@@ -116,7 +116,7 @@ fn empty(model: &Model, all: usize) -> String {
         (_, Progress::Stopped(_)) => "stopped before the first answer; r goes again".into(),
         (_, Progress::Never | Progress::Ended(_)) => {
             "not looked at yet; r goes the way of a client: it asks AWS, then \
-            the public address, the authorization server and MCP, and calls no tool"
+            the public address, the authorization server and MCP, and calls a tool that only reads"
                 .into()
         }
     }
@@ -266,7 +266,7 @@ pub fn lead(model: &Model, way: &Way, hop: &Hop) -> Lead {
         Link::Stacks => Lead::Stacks,
         Link::Service | Link::Targets if known => Lead::Server,
         Link::Token => Lead::Clients,
-        Link::Challenge | Link::Initialize | Link::Tools if known => Lead::Log,
+        Link::Challenge | Link::Initialize | Link::Tools | Link::SafeCall | Link::Log if known => Lead::Log,
         _ => Lead::Itself,
     }
 }

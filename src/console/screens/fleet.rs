@@ -16,7 +16,7 @@ pub(super) use self::looks::{PATIENCE, WATCHING, freshness, pace, reads, watchin
 pub(in crate::console) use self::looks::{
     attention, looks_at, looks_elsewhere, measured_servers, rows_on_screen, watched,
 };
-pub use self::looks::{figures, traffic_unread};
+pub use self::looks::{figures, tools, traffic_unread};
 pub use self::rows::meaning;
 use self::rows::{CONTAINERS, TASKS, container_rows, server_row, task_row, unreadable_row};
 pub(in crate::console) use self::wrong::read;
@@ -28,7 +28,7 @@ use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Row, Table};
 use crate::core::fleet::{Attention, Fleet, Server, Task};
-use crate::core::metrics::{Figures, Measured};
+use crate::core::metrics::{Measured, OfServer};
 use crate::core::operation::Announced;
 use crate::core::requests::Lately;
 use crate::core::unread::{Part, Unread};
@@ -48,7 +48,7 @@ pub struct State {
     /// Figures of the last hour of what was selected, and the alarms.
     pub metrics: Remote<Measured>,
     /// Figures by server, with when they were read: those of servers that were selected before are kept.
-    measured: BTreeMap<String, (Figures, Timestamp)>,
+    measured: BTreeMap<String, (OfServer, Timestamp)>,
     /// The requests of the last minutes of what is on the screen, while the log is not followed.
     pub traffic: Remote<Box<Lately>>,
     /// What the read that is under way looks at, and when that was found out.

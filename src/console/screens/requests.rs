@@ -22,8 +22,8 @@ pub struct State {
     pub counted: Requests,
     /// What is wrong by it, by server.
     pub found: BTreeMap<String, Vec<Finding>>,
-    /// Up to when each server was read when that was found out, where nobody follows the log.
-    read: BTreeMap<String, Timestamp>,
+    /// What of that stands on lines that were read at times, where nobody follows the log.
+    read: BTreeMap<String, Judged>,
     /// When that was found out, in milliseconds since the Unix epoch.
     judged: i64,
     /// How far back the figures go.
@@ -33,6 +33,14 @@ pub struct State {
     /// Only this server.
     pub server: Option<String>,
     pub table: Table,
+}
+
+/// How far the lines went by which a server was judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Judged {
+    until: Timestamp,
+    /// Whether they said then how it is, and not how it was.
+    current: bool,
 }
 
 const SERVER: Column = Column::text("SERVER", 10, 0);
@@ -231,26 +239,29 @@ pub(in crate::console) fn judge(model: &mut Model) {
 }
 
 /// What is wrong with each server, by what was read of it last: those off the screen are not read again, and what was wrong
-/// with them stands until something newer is known.
+/// with them stands until something newer is known. It is put into other words once, when it is no longer as of now.
 fn by_read(
     model: &Model,
     lately: &Lately,
     name: &dyn Fn(&str) -> String,
-) -> (BTreeMap<String, Vec<Finding>>, BTreeMap<String, Timestamp>) {
+) -> (BTreeMap<String, Vec<Finding>>, BTreeMap<String, Judged>) {
     let state = &model.screens.requests;
-    let judged = |server: &str, until: Timestamp| {
-        state.read.get(server) == Some(&until) && lately.current(server, model.now).is_none()
-    };
-    let (mut found, mut times) = (BTreeMap::new(), BTreeMap::new());
+    let (mut found, mut judged, mut times) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for (server, until) in &lately.until {
-        if judged(server, *until) {
-            found.extend(state.found.get(server).map(|known| (server.clone(), known.clone())));
-        } else {
+        let as_of = Judged { until: *until, current: lately.current(server, model.now).is_some() };
+        let (before, known) = (state.read.get(server), state.found.get(server));
+        let mut new = None;
+        if as_of.current || before != Some(&as_of) {
             let all = times.entry(*until).or_insert_with(|| of_traffic(&lately.requests, name, *until, model.now));
-            found.extend(all.remove(server).map(|new| (server.clone(), new)));
+            new = all.remove(server);
         }
+        // Its lines may have been forgotten since, and say nothing any more.
+        let stands = !as_of.current && before.is_some_and(|before| before.until == *until);
+        let new = new.or_else(|| known.filter(|_| stands).cloned());
+        found.extend(new.map(|new| (server.clone(), new)));
+        judged.insert(server.clone(), as_of);
     }
-    (found, lately.until.clone())
+    (found, judged)
 }
 
 /// The requests in which a server's are counted, and up to when; `None` where its own are not read.
@@ -266,9 +277,7 @@ pub fn known<'a>(model: &'a Model, server: &str) -> Option<(&'a Requests, Timest
 pub fn found(model: &Model, server: &str) -> Vec<Finding> {
     let state = &model.screens.requests;
     let mut all = state.found.get(server).cloned().unwrap_or_default();
-    let lately = model.screens.fleet.traffic.get();
-    let read = state.read.get(server).filter(|_| lately.is_some_and(|one| one.current(server, model.now).is_none()));
-    if let Some(until) = read {
+    if let Some(Judged { until, .. }) = state.read.get(server).filter(|judged| !judged.current) {
         let ago = format!(", as read {} ago", age(model.now, *until));
         all.iter_mut().for_each(|one| one.fact.push_str(&ago));
     }

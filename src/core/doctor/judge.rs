@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Heard, Session, State};
 use crate::core::reach::{Answer, Reach, judge};
+use crate::core::requests::Request;
 use crate::core::text::{count, sanitise};
 
 /// What a document of an authorization server says that later links need.
@@ -229,6 +230,57 @@ pub fn tools(heard: &Heard, in_session: bool) -> State {
             let more = if all > names.len() { ", …" } else { "" };
             State::well(format!("{}: {}{more}", count(all, "tool"), names.join(", ")))
         }
+    }
+}
+
+/// A tool that may be called to see whether one answers: by what the server says of it, it only reads, asks nobody else,
+/// and needs no argument (MCP, "Tools", `ToolAnnotations`). What is said of none is none.
+pub fn safe_tool(heard: &Heard) -> Option<String> {
+    let found = result(&heard.body)?;
+    let tools = found.get("tools")?.as_array()?;
+    let safe = |tool: &&Value| {
+        let hint = |name: &str| tool.pointer(&format!("/annotations/{name}")).and_then(Value::as_bool);
+        let required = tool.pointer("/inputSchema/required").and_then(Value::as_array).map_or(0, Vec::len);
+        hint("readOnlyHint") == Some(true) && hint("openWorldHint") == Some(false) && required == 0
+    };
+    let name = tools.iter().find(safe)?.get("name")?.as_str()?;
+    // It goes into a header.
+    name.chars().all(|c| c.is_ascii_graphic()).then(|| name.to_owned())
+}
+
+/// The answer to a call of a tool.
+pub fn call(heard: &Heard, tool: &str) -> State {
+    if let Some(state) = refused(heard) {
+        return state;
+    }
+    let Some(found) = result(&heard.body) else { return no_result(heard) };
+    match found.get("isError").and_then(Value::as_bool) {
+        Some(true) => {
+            let words = found.pointer("/content/0/text").and_then(Value::as_str).map(sanitise).unwrap_or_default();
+            State::broken(format!("{tool} says that it failed: {words}"), "see in the server's log why the tool fails")
+        }
+        _ => State::well(format!("{tool} answers")),
+    }
+}
+
+/// What a server has logged of a request, beside what was heard of it outside.
+pub fn inside(line: Option<&Request<'_>>, outside: u16, millis: u64) -> State {
+    let Some(line) = line else {
+        return State::odd(
+            "the server has logged nothing of the last request, or it is still on its way",
+            "see whether its log comes to CloudWatch, and whether something between answers in its place",
+        );
+    };
+    let tool = line.tool().or(line.method()).map(|name| format!(" {}", sanitise(name))).unwrap_or_default();
+    let why = line.why().map(|why| format!(", {}", why.word())).unwrap_or_default();
+    let told = format!(
+        "inside{tool} was {}{why} after {}, outside {outside} after {millis} ms",
+        line.status,
+        crate::core::text::milliseconds(line.latency_ms)
+    );
+    match line.status == outside {
+        true => State::well(told),
+        false => State::odd(told, "what stands between answers otherwise than the server: the edge, the load balancer"),
     }
 }
 

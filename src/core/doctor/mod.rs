@@ -38,6 +38,10 @@ pub enum Link {
     Initialize,
     /// The list of tools.
     Tools,
+    /// A call of a tool that changes nothing.
+    SafeCall,
+    /// What the server itself has logged of the last request: inside and outside, side by side.
+    Log,
 }
 
 impl Link {
@@ -54,6 +58,8 @@ impl Link {
             Self::Token => "token",
             Self::Initialize => "initialize",
             Self::Tools => "tools",
+            Self::SafeCall => "safe-call",
+            Self::Log => "log",
         }
     }
 }
@@ -199,6 +205,9 @@ const STATELESS: &str = "2026-07-28";
 /// section 3.1, RFC 9068 section 4).
 pub const UNSIGNED: &str = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJxdWFydGVyZGVjay1kb2N0b3IiLCJ0b2tlbl91c2UiOiJhY2Nlc3MiLCJleHAiOjQxMDI0NDQ4MDB9.";
 
+/// The header that names a request, in both directions.
+pub const REQUEST_ID: &str = "x-request-id";
+
 impl Ask {
     /// Gets a document.
     pub fn get(url: &str) -> Self {
@@ -231,6 +240,22 @@ impl Ask {
     /// Asks for the tools.
     pub fn tools(url: &str, session: &Session) -> Self {
         Self::rpc(url, "tools/list", serde_json::json!({}), session)
+    }
+
+    /// Calls a tool without arguments.
+    pub fn call(url: &str, session: &Session, tool: &str) -> Self {
+        let mut ask = Self::rpc(url, "tools/call", serde_json::json!({ "name": tool, "arguments": {} }), session);
+        if session.version == STATELESS {
+            ask.headers.push(("mcp-name", tool.to_owned()));
+        }
+        ask
+    }
+
+    /// The same under an id, by which a server of gangway logs it.
+    #[must_use]
+    pub fn named(mut self, id: &str) -> Self {
+        self.headers.push((REQUEST_ID, id.to_owned()));
+        self
     }
 
     fn rpc(url: &str, method: &str, mut params: serde_json::Value, session: &Session) -> Self {

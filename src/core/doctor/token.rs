@@ -224,6 +224,41 @@ impl Token {
         }
     }
 
+    /// What is wrong with a server that lets this token in, if it had to refuse it: it has expired, it is no access token,
+    /// or it is for another server (MCP, "Token Audience Binding and Validation"; RFC 9068 section 4).
+    pub fn let_in(&self, resource: &str, now: Timestamp) -> Option<State> {
+        // What else `typ` may say, issuers agree on with their servers.
+        if let Some(kind) = self.claim("token_use").filter(|kind| kind != "access") {
+            let fix = "let it take access tokens alone: an id token is for the client (OpenID Connect Core, section 2)";
+            return Some(State::broken(format!("it lets in an {kind} token"), fix));
+        }
+        if let State::Broken { why, .. } = self.time(now) {
+            let fix = "let it look at `exp` and `nbf` of each token (RFC 7519 section 4.1)";
+            return Some(State::broken(format!("it lets in a token that is not valid: {why}"), fix));
+        }
+        let whose = self.for_another(resource)?;
+        let fix = "let it check `aud`, or the scopes, of each token: who runs the other server could use the tokens that it gets";
+        Some(State::broken(format!("it lets in a token for another server: {whose}"), fix))
+    }
+
+    /// For which other server it is. What is no URL may be a name that the issuer has for this one; a URL that this one's
+    /// begins with may be meant for all below it (RFC 8707 section 2).
+    fn for_another(&self, resource: &str) -> Option<String> {
+        let is_url = |text: &String| text.starts_with("https://") || text.starts_with("http://");
+        let here = |text: &String| {
+            let rest = resource.strip_prefix(text.trim_end_matches('/'));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if let Some(all) = self.audiences() {
+            let elsewhere = !all.is_empty() && all.iter().all(is_url) && !all.iter().any(here);
+            return elsewhere.then(|| all.join(", "));
+        }
+        // Cognito's machine clients: the scope begins with the URL of its server.
+        let scopes: Vec<String> = self.scopes().into_iter().filter(is_url).collect();
+        let ours = |scope: &String| scope.rsplit_once('/').is_some_and(|(server, _)| here(&server.to_owned()));
+        (!scopes.is_empty() && !scopes.iter().any(ours)).then(|| scopes.join(" "))
+    }
+
     /// Whether the issuer has the key that it is signed with.
     pub fn known_key(&self, keys: &str) -> State {
         let document: Value = serde_json::from_str(keys).unwrap_or_default();
@@ -283,6 +318,30 @@ mod tests {
             (0..=part.len()).for_each(|at| out.push(SIGNS[(number >> (18 - 6 * at)) as usize & 63] as char));
         }
         out
+    }
+
+    #[rstest]
+    #[case::for_this_one(r#"{"exp":4102444800,"aud":"https://a.example/time/mcp"}"#, None)]
+    #[case::for_all_below(r#"{"exp":4102444800,"aud":["https://a.example/"]}"#, None)]
+    #[case::by_a_name(r#"{"exp":4102444800,"aud":"api://1234"}"#, None)]
+    #[case::by_scope(r#"{"exp":4102444800,"scope":"https://a.example/time/mcp/invoke openid"}"#, None)]
+    #[case::says_nothing(r#"{"exp":4102444800}"#, None)]
+    #[case::for_another(r#"{"exp":4102444800,"aud":"https://a.example/timer/mcp"}"#, Some("another server"))]
+    #[case::begins_alike(r#"{"exp":4102444800,"aud":"https://a.example/ti"}"#, Some("another server"))]
+    #[case::of_other_scopes(
+        r#"{"exp":4102444800,"scope":"https://a.example/weather/mcp/invoke"}"#,
+        Some("another server")
+    )]
+    #[case::expired(r#"{"exp":1,"aud":"https://a.example/time/mcp"}"#, Some("expired"))]
+    #[case::of_a_person(r#"{"exp":4102444800,"token_use":"id"}"#, Some("id token"))]
+    fn what_a_server_may_not_let_in(#[case] claims: &str, #[case] said: Option<&str>) {
+        let read = Token::read(&token(RS256, claims)).unwrap();
+        let state = read.let_in(RESOURCE, Timestamp::from_second(NOW).unwrap());
+        match (said, state) {
+            (None, None) => {}
+            (Some(said), Some(state)) => assert!(state.is_broken() && state.said().contains(said), "{state:?}"),
+            (said, state) => panic!("{said:?}: {state:?}"),
+        }
     }
 
     const RS256: &str = r#"{"alg":"RS256","kid":"one"}"#;

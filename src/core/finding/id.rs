@@ -140,7 +140,9 @@ ids! {
     SecretNoRoute "secret-no-route" Origin Stacks
         "give the task's subnets a way to Secrets Manager: a NAT gateway, or an endpoint whose security group admits the tasks";
     LogDriver "log-driver" Origin Deploy
-        "create the log group, and let the execution role write to it (logs:CreateLogStream, logs:PutLogEvents)";
+        "create the log group, let the execution role write to it (logs:CreateLogStream, logs:PutLogEvents), and give the task's subnets a way to CloudWatch Logs";
+    VolumeFailed "volume-failed" Origin Deploy
+        "let the task reach the file system: a mount target in its zone that admits it at port 2049, the access point, and the role's right to mount";
     RoleNotAssumed "role-not-assumed" Origin Deploy
         "let ecs-tasks.amazonaws.com assume the role, in its trust policy";
     NetworkInterface "network-interface" Origin Events
@@ -227,6 +229,8 @@ ids! {
     TargetErrors "target-errors" Traffic Logs "see in the log which requests fail, and why";
     BalancerErrors "balancer-errors" Traffic Events
         "see whether a target is there and healthy, and what the doctor says: no server's log has these requests";
+    FirewallBlocks "firewall-blocks" Traffic Deploy
+        "see in the web ACL's log whose requests they are; raise the limit that the finding names in `[edge]` of quarterdeck.toml and deploy, or let the client send less";
     AnswersSlow "answers-slow" Traffic Logs "see in the log which tool takes so long, and what it waits for";
     MemoryNearLimit "memory-near-limit" Traffic Deploy
         "give the server more `memory` in quarterdeck.toml and deploy, before the kernel kills it";
@@ -237,6 +241,8 @@ ids! {
     ZonesUneven "zones-uneven" Advice Events "start a new deployment, or turn zone rebalancing on";
     DaemonWithoutInstance "daemon-without-instance" Advice Events "add an instance that meets its requirements";
     Drift "drift" Advice Deploy "deploy, or take the change into quarterdeck.toml";
+    SecretStillValid "secret-still-valid" Advice Events
+        "end the rotation that was left (`quarterdeck operations list`: finish it, or take it back), else delete the secret that nobody uses";
     NoCircuitBreaker "no-circuit-breaker" Advice Nowhere "turn the deployment circuit breaker with rollback on";
 }
 
@@ -255,6 +261,7 @@ impl Id {
             Self::SecretDenied => "secret not to be read",
             Self::SecretNoRoute => "no way to Secrets Manager",
             Self::LogDriver => "log not to be written",
+            Self::VolumeFailed => "volume not mounted",
             Self::RoleNotAssumed => "role not to be assumed",
             Self::NetworkInterface => "no network interface",
             Self::SubnetFull => "no free address in the subnet",

@@ -4,11 +4,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Finding, Gravity, Id};
 use crate::core::fleet::Server;
-use crate::core::metrics::{Alarm, AlarmState, Figures, Measure, Series};
+use crate::core::metrics::{Alarm, AlarmState, Blocked, Figures, Limit, Measure, SPAN, Series, by_rule};
 use crate::core::text::milliseconds;
+use crate::core::unread::Read;
 
 /// How far back a figure counts as of now: CloudWatch has a minute some minutes after it has passed.
 const LATELY: SignedDuration = SignedDuration::from_mins(5);
+/// Fewer requests are blocked by chance.
+const FEW_BLOCKED: f64 = 10.0;
+/// How many times of what the hour has seen: scanners come up against limits all the time.
+const BLOCKED_TIMES: f64 = 4.0;
 /// Fewer errors may happen by chance.
 const FEW: f64 = 5.0;
 /// A server fails from this share of its requests.
@@ -39,6 +44,28 @@ pub fn of_alarms(alarms: &[&Alarm]) -> Vec<Finding> {
         Finding::new(Id::Alarm, Gravity::Warning, fact, evidence).at(alarm.since)
     };
     raised.map(finding).collect()
+}
+
+/// What the web ACL blocks because of a limit that a client of ours may come up against, much more than in the hour
+/// before.
+pub fn of_firewall(blocked: &Read<Blocked>, now: Timestamp) -> Vec<Finding> {
+    let limits = |span| {
+        let all = by_rule(blocked, now, span).into_iter();
+        all.filter_map(|(rule, many)| Some((rule, Limit::of(rule)?, many))).collect::<Vec<_>>()
+    };
+    let sum = |all: &[(&str, Limit, f64)]| all.iter().map(|(_, _, many)| many).sum::<f64>();
+    let (lately, hour) = (limits(LATELY), limits(SPAN));
+    let (now_many, before) = (sum(&lately), sum(&hour) - sum(&lately));
+    let stretches = SPAN.as_secs() as f64 / LATELY.as_secs() as f64 - 1.0;
+    let Some((rule, limit, most)) = lately.first() else { return Vec::new() };
+    if now_many < FEW_BLOCKED || now_many < before / stretches * BLOCKED_TIMES {
+        return Vec::new();
+    }
+    let fact = format!("the firewall blocked {now_many:.0} requests in 5 minutes, {most:.0} of them by rule {rule}");
+    let evidence = format!("BlockedRequests of the web ACL in us-east-1; the rule's limit is `{}`", limit.key());
+    let newest = blocked.known().and_then(|all| all.get(*rule)?.newest());
+    let finding = Finding::new(Id::FirewallBlocks, Gravity::Warning, fact, evidence).at(newest);
+    vec![Finding { count: now_many as usize, ..finding }]
 }
 
 struct Seen<'a> {

@@ -3,6 +3,7 @@
 //! A rule is a pure function from what was read to findings. A part that was not read proves nothing. The verdict,
 //! the Fleet screen, `status` and `why` all rest on them.
 
+mod clients;
 mod common;
 mod id;
 mod metrics;
@@ -16,13 +17,14 @@ mod traffic;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+pub use self::clients::of_clients;
 pub use self::common::{Common, Subject, common};
 pub use self::id::{Id, Layer, Remedy};
-pub use self::metrics::{of_alarms, of_metrics};
+pub use self::metrics::{of_alarms, of_firewall, of_metrics};
 pub use self::reason::{of_a_check, of_stop};
 pub use self::stacks::{Seen, drift, of_stacks};
 pub use self::stops::of_gone;
-pub use self::traffic::of_traffic;
+pub use self::traffic::{CURRENT, of_traffic};
 use super::fleet::{Deployment, Rollout, Server, TaskStatus};
 
 /// Something wrong, in a form that can be acted on.

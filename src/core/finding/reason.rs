@@ -19,6 +19,10 @@ const NO_ROUTE: &[&str] = &[
     "requestcanceled",
     "context canceled",
     "requesterror",
+    "server misbehaving",
+    "handshake timeout",
+    "connection timed out",
+    "check your network connection",
 ];
 /// Words that say that somebody may not.
 const DENIED: &[&str] = &[
@@ -29,6 +33,10 @@ const DENIED: &[&str] = &[
     "403 forbidden",
     "no basic auth credentials",
     "authentication required",
+    "resource is denied",
+    "authorization token has expired",
+    "has the permissions to",
+    "to kms is not allowed",
 ];
 /// Words that say that something is not there.
 const MISSING: &[&str] = &[
@@ -39,6 +47,10 @@ const MISSING: &[&str] = &[
     "can't find",
     "did not contain json key",
     "invalid parameters",
+    "secret exists in",
+    "marked for deletion",
+    // What is stored is no JSON, of which a key is wanted.
+    "looking for beginning of value",
 ];
 /// What stands before every failure to read a secret or to log in to a registry, whichever it was.
 const EITHER: &str = "unable to pull secrets or registry auth";
@@ -53,6 +65,7 @@ pub fn of_stop(words: &str) -> Option<Id> {
             Some(image(&words))
         }
         () if any(&["outofmemory"]) => Some(Id::OutOfMemory),
+        () if any(&["efs utils", "mount.nfs", "cannotcreatevolume", "ebs volume"]) => Some(Id::VolumeFailed),
         () if any(&["unable to assume", "cannot assume"]) => Some(Id::RoleNotAssumed),
         () if any(&["reached the limit on the number of", "above your limit", "above a limit", "vcpu limit"]) => {
             Some(Id::Quota)
@@ -64,7 +77,7 @@ pub fn of_stop(words: &str) -> Option<Id> {
             Some(by_why(&words, [Id::ImageNoRoute, Id::ImageDenied, Id::ImageDenied], Id::ImagePull))
         }
         () if any(&["asm", "secret", "ssm", "parameter", "kms"])
-            && any(&["resourceinitialization", "pull", "retriev"]) =>
+            && any(&["resourceinitialization", "pull", "retriev", "fetching secret"]) =>
         {
             Some(by_why(&words, [Id::SecretNoRoute, Id::SecretDenied, Id::SecretMissing], Id::StartFailed))
         }
@@ -74,7 +87,16 @@ pub fn of_stop(words: &str) -> Option<Id> {
             Some(Id::CommandMissing)
         }
         () if any(&["container health check"]) => Some(Id::ContainerHealthCheck),
-        () if any(&["cannotstart", "cannotcreate", "resourceinitialization", "timeouterror"]) => Some(Id::StartFailed),
+        () if any(&[
+            "cannotstart",
+            "cannotcreate",
+            "resourceinitialization",
+            "timeouterror",
+            "timeout waiting for",
+        ]) =>
+        {
+            Some(Id::StartFailed)
+        }
         () => None,
     }
 }
@@ -84,7 +106,10 @@ fn image(words: &str) -> Id {
     let any = |some: &[&str]| some.iter().any(|one| words.contains(one));
     match () {
         () if any(&["platform", "no matching manifest"]) => Id::ImageArchitecture,
-        () if any(&["toomanyrequests", "rate limit"]) => Id::ImageRateLimit,
+        () if any(&["toomanyrequests", "too many requests", "rate limit", "limit exceeded"]) => Id::ImageRateLimit,
+        // So it ends where the layers, which lie in S3, cannot be reached (developer guide, "CannotPullContainer task
+        // errors").
+        () if any(&["nil pointer dereference"]) => Id::ImageNoRoute,
         () if any(&["no space left"]) => Id::ImageNoSpace,
         () => by_why(words, [Id::ImageNoRoute, Id::ImageDenied, Id::ImageMissing], Id::ImagePull),
     }
@@ -269,6 +294,77 @@ mod tests {
         "ContainerRuntimeTimeoutError: Could not transition to running; timed out after waiting 1m",
         Id::StartFailed
     )]
+    #[case(
+        "CannotPullContainerError: The task can't pull the image. Check that the role has the permissions to pull images from the registry.",
+        Id::ImageDenied
+    )]
+    #[case(
+        "CannotPullContainerError: Error response from daemon: denied: requested access to the resource is denied",
+        Id::ImageDenied
+    )]
+    #[case(
+        "CannotPullContainerError: Error response from daemon: denied: Your authorization token has expired. Reauthenticate and try again.",
+        Id::ImageDenied
+    )]
+    #[case(
+        "CannotPullContainerError: The task cannot pull 1.dkr.ecr.eu-west-1.amazonaws.com/t:1 from the Amazon ECR repository t. There is a connection issue between the task and Amazon ECR. Check your task network configuration.",
+        Id::ImageNoRoute
+    )]
+    #[case(
+        "CannotPullContainerError: failed to do request: Head \"https://ghcr.io/v2/a/manifests/1\": dial tcp: lookup ghcr.io on 10.0.0.2:53: server misbehaving",
+        Id::ImageNoRoute
+    )]
+    #[case("CannotPullContainerError: Get https://ghcr.io/v2/: net/http: TLS handshake timeout", Id::ImageNoRoute)]
+    #[case(
+        "CannotPullContainerError: pull command failed: panic: runtime error: invalid memory address or nil pointer dereference",
+        Id::ImageNoRoute
+    )]
+    #[case(
+        "CannotPullContainerError: unexpected status from HEAD request to https://registry-1.docker.io/v2/a/manifests/1: 429 Too Many Requests",
+        Id::ImageRateLimit
+    )]
+    #[case(
+        "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret from asm: The task can't retrieve the secret with ARN 'arn:aws:secretsmanager:eu-west-1:1:secret:x' from Secrets Manager. Check whether the secret exists in the specified Region.",
+        Id::SecretMissing
+    )]
+    #[case(
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: InvalidRequestException: You can't perform this operation on the secret because it was marked for deletion.",
+        Id::SecretMissing
+    )]
+    #[case(
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: invalid character 'h' looking for beginning of value",
+        Id::SecretMissing
+    )]
+    #[case(
+        "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret from asm: failed to fetch secret x from secrets manager: AccessDeniedException: Access to KMS is not allowed",
+        Id::SecretDenied
+    )]
+    #[case(
+        "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secrets from ssm: The task cannot pull secrets from AWS Systems Manager. There is a connection issue between the task and AWS Systems Manager Parameter Store. Check your task network configuration.",
+        Id::SecretNoRoute
+    )]
+    #[case(
+        "ResourceInitializationError: The task cannot pull secrets from AWS Systems Manager Parameter Store. Check your network connection between the task and AWS Systems Manager.",
+        Id::SecretNoRoute
+    )]
+    #[case(
+        "Fetching secret data from AWS Secrets Manager in region eu-west-1: secret x: AccessDeniedException: not authorized",
+        Id::SecretDenied
+    )]
+    #[case(
+        "ResourceInitializationError: failed to validate logger args: The task cannot find the Amazon CloudWatch log group defined in the task definition. There is a connection issue between the task and Amazon CloudWatch. Check your network configuration.",
+        Id::LogDriver
+    )]
+    #[case(
+        "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: b'mount.nfs4: mounting failed, reason given by server: No such file or directory' : unsuccessful EFS utils command execution; code: 32",
+        Id::VolumeFailed
+    )]
+    #[case(
+        "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: Failed to resolve \"fs-1.efs.eu-west-1.amazonaws.com\"",
+        Id::VolumeFailed
+    )]
+    #[case("CannotCreateVolumeError: mount: permission denied", Id::VolumeFailed)]
+    #[case("Timeout waiting for EphemeralStorage provisioning to complete.", Id::StartFailed)]
     fn the_words_of_ecs_are_told_apart(#[case] words: &str, #[case] expected: Id) {
         assert_eq!(of_stop(words), Some(expected));
     }

@@ -1,8 +1,8 @@
 //! What the request lines of gangway's servers say: who is refused and why, which tool fails, who floods.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Finding, Gravity, Id, in_order};
 use crate::core::requests::{Histogram, Period, Requests, Sender, Tally, Unread, Why};
@@ -35,6 +35,39 @@ const QUICK: f64 = 1_000.0;
 /// How many times of what it took before.
 const SLOW_TIMES: f64 = 4.0;
 
+/// What was read longer ago than this says how it was at a time, not how it is: three reads of many groups may fail before.
+pub const CURRENT: SignedDuration = SignedDuration::from_secs(90);
+
+/// Up to when the lines were read, and what time it is.
+#[derive(Clone, Copy)]
+struct Clock {
+    until: Timestamp,
+    now: Timestamp,
+}
+
+impl Clock {
+    fn current(self) -> bool {
+        self.now.duration_since(self.until) <= CURRENT
+    }
+
+    /// A stretch before the end of what was read. One that is over says when it was, for the text stands until something
+    /// newer is known.
+    fn last(self, stretch: &str) -> String {
+        match self.current() {
+            true => format!("in the last {stretch}"),
+            false => format!("in the {stretch} before {}", self.until.strftime("%H:%M UTC")),
+        }
+    }
+
+    /// When something was.
+    fn when(self, at: Timestamp) -> String {
+        match self.current() {
+            true => format!("{} ago", age(self.now, at)),
+            false => at.strftime("at %H:%M:%S UTC").to_string(),
+        }
+    }
+}
+
 /// What is wrong with the traffic of each server, by its request lines of the last minutes before `until`, up to when
 /// they were read. `name` is what a client is called, by its id.
 pub fn of_traffic(
@@ -44,18 +77,22 @@ pub fn of_traffic(
     now: Timestamp,
 ) -> BTreeMap<String, Vec<Finding>> {
     let at = until.as_millisecond();
+    let clock = Clock { until, now };
     let mut all: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
+    let floods = floods(counted, until);
+    let flooding: BTreeSet<(&str, &str)> = floods.iter().map(|flood| (flood.server, flood.client)).collect();
     // The last minute alone shows what has just begun, five what happens seldom.
     for period in [Period::One, Period::Five] {
         for (server, tallies) in by_server(counted.tallies(period.millis(), 0, at)) {
-            let seen = Seen { tallies, period, now, name };
+            let seen = Seen { tallies, period, clock, flooding: &flooding, name };
             let known = all.entry(server.to_owned()).or_default();
             let new: Vec<_> =
                 seen.findings().into_iter().filter(|new| !known.iter().any(|old| old.id == new.id)).collect();
             known.extend(new);
         }
     }
-    for (server, finding) in floods(counted, name, until).into_iter().chain(slow(counted, until)) {
+    let floods = floods.iter().map(|flood| (flood.server.to_owned(), flood.finding(clock, name)));
+    for (server, finding) in floods.chain(slow(counted, clock)) {
         let known = all.entry(server).or_default();
         if !known.iter().any(|old| old.id == finding.id) {
             known.push(finding);
@@ -89,7 +126,9 @@ fn by_server(tallies: Vec<Tally<'_>>) -> BTreeMap<&str, Vec<Tally<'_>>> {
 struct Seen<'a> {
     tallies: Vec<Tally<'a>>,
     period: Period,
-    now: Timestamp,
+    clock: Clock,
+    /// Servers and the clients that flood them.
+    flooding: &'a BTreeSet<(&'a str, &'a str)>,
     name: &'a dyn Fn(&str) -> String,
 }
 
@@ -129,6 +168,15 @@ impl Seen<'_> {
         self.tallies.iter().map(|one| one.requests).sum()
     }
 
+    /// Without those who flood: beside them everything else is little.
+    fn calm(&self) -> u64 {
+        let floods = |one: &&Tally<'_>| {
+            let client = one.subject.sender.as_ref().and_then(Sender::client);
+            client.is_some_and(|client| self.flooding.contains(&(one.subject.server.as_str(), client)))
+        };
+        self.tallies.iter().filter(|one| !floods(one)).map(|one| one.requests).sum()
+    }
+
     /// Whether a sender's requests of one kind are more than happens by chance. What is wrong with the server itself is
     /// seen in all that it does; nobody knows how many senders there are whose token says nothing.
     fn is_much(&self, id: Id, one: &Tally<'_>) -> bool {
@@ -140,7 +188,7 @@ impl Seen<'_> {
         }
         let known = matches!(one.subject.sender, Some(Sender::Client(_)));
         let of_all: u64 =
-            if known { self.tallies.iter().filter(same).map(|one| one.requests).sum() } else { self.all() };
+            if known { self.tallies.iter().filter(same).map(|one| one.requests).sum() } else { self.calm() };
         let few = if id == Id::NoToken { FEW_WITHOUT_TOKEN } else { FEW };
         of_kind >= few && of_kind * 100 >= of_all * SHARE
     }
@@ -179,7 +227,7 @@ impl Seen<'_> {
         let of_sender: u64 =
             self.tallies.iter().filter(|one| one.subject.sender.as_ref() == *sender).map(|one| one.requests).sum();
         let last = Timestamp::from_millisecond(group.newest).ok();
-        let ago = last.map(|last| format!(", the last {} ago", age(self.now, last))).unwrap_or_default();
+        let ago = last.map(|last| format!(", the last {}", self.clock.when(last))).unwrap_or_default();
         let share = if sender.is_some_and(|one| one.client().is_some()) {
             format!("{most} of its {of_sender}")
         } else {
@@ -230,15 +278,35 @@ impl Seen<'_> {
 
     fn when(&self) -> String {
         match self.period {
-            Period::One => "in the last minute".to_owned(),
-            other => format!("in the last {} minutes", other.minutes()),
+            Period::One => self.clock.last("minute"),
+            other => self.clock.last(&format!("{} minutes", other.minutes())),
         }
     }
 }
 
-/// Clients that ask much more often than they did before. Without a before, nobody can tell.
-fn floods(counted: &Requests, name: &dyn Fn(&str) -> String, now: Timestamp) -> Vec<(String, Finding)> {
-    let (at, minute) = (now.as_millisecond(), Period::One.millis());
+/// A client that asks much more often than it did before.
+struct Flood<'a> {
+    server: &'a str,
+    client: &'a str,
+    /// In the last minute.
+    requests: u64,
+    /// In a minute before that.
+    usual: u64,
+}
+
+impl Flood<'_> {
+    fn finding(&self, clock: Clock, name: &dyn Fn(&str) -> String) -> Finding {
+        let Self { client, requests, usual, .. } = self;
+        let fact = format!("client {} floods it: {requests} requests {}", name(client), clock.last("minute"));
+        let evidence = format!("it sent about {usual} a minute before");
+        let finding = Finding::new(Id::ClientFloods, Gravity::Warning, fact, evidence).at(Some(clock.until));
+        Finding { count: usize::try_from(*requests).unwrap_or(usize::MAX), ..finding }
+    }
+}
+
+/// Clients that flood. Without a before, nobody can tell.
+fn floods(counted: &Requests, until: Timestamp) -> Vec<Flood<'_>> {
+    let (at, minute) = (until.as_millisecond(), Period::One.millis());
     let Some(oldest) = counted.oldest() else { return Vec::new() };
     let before = (at - oldest).min(Period::Fifteen.millis()) - minute;
     if before < minute {
@@ -254,22 +322,17 @@ fn floods(counted: &Requests, name: &dyn Fn(&str) -> String, now: Timestamp) -> 
         all
     };
     let (lately, earlier) = (clients(minute, 0), clients(before + minute, minute));
-    let flood = |((server, client), requests): (&(&str, &str), &u64)| {
-        let usual = earlier.get(&(*server, *client)).copied().unwrap_or_default() * 60_000 / before.unsigned_abs();
-        let floods = *requests >= FLOOD && usual > 0 && *requests >= usual * FLOOD_TIMES;
-        floods.then(|| {
-            let fact = format!("client {} floods it: {requests} requests in the last minute", name(client));
-            let evidence = format!("it sent about {usual} a minute before");
-            let finding = Finding::new(Id::ClientFloods, Gravity::Warning, fact, evidence).at(Some(now));
-            ((*server).to_owned(), Finding { count: usize::try_from(*requests).unwrap_or(usize::MAX), ..finding })
-        })
+    let flood = |((server, client), requests)| {
+        let usual = earlier.get(&(server, client)).copied().unwrap_or_default() * 60_000 / before.unsigned_abs();
+        let floods = requests >= FLOOD && usual > 0 && requests >= usual * FLOOD_TIMES;
+        floods.then_some(Flood { server, client, requests, usual })
     };
-    lately.iter().filter_map(flood).collect()
+    lately.into_iter().filter_map(flood).collect()
 }
 
 /// The slowest tool of each server, of those that take much longer than before, or long.
-fn slow(counted: &Requests, now: Timestamp) -> Vec<(String, Finding)> {
-    let at = now.as_millisecond();
+fn slow(counted: &Requests, clock: Clock) -> Vec<(String, Finding)> {
+    let at = clock.until.as_millisecond();
     let enough = |latency: &&Histogram| latency.total() >= CALLS;
     let before = counted.latencies(Period::Fifteen.millis(), NOW, at);
     let mut worst: BTreeMap<&str, (f64, Finding)> = BTreeMap::new();
@@ -281,8 +344,11 @@ fn slow(counted: &Requests, now: Timestamp) -> Vec<(String, Finding)> {
         if !(slower || took >= SLOW) || worst.get(server).is_some_and(|(most, _)| *most >= took) {
             continue;
         }
-        let fact =
-            format!("{tool} is slow: 5 % of its calls took {} or longer in the last half minute", milliseconds(took));
+        let fact = format!(
+            "{tool} is slow: 5 % of its calls took {} or longer {}",
+            milliseconds(took),
+            clock.last("half minute")
+        );
         let evidence = match usual {
             Some(usual) => format!(
                 "the 95th percentile of {} calls; half of those before took {} or less",
@@ -291,7 +357,8 @@ fn slow(counted: &Requests, now: Timestamp) -> Vec<(String, Finding)> {
             ),
             None => format!("the 95th percentile of {} calls", latency.total()),
         };
-        worst.insert(server, (took, Finding::new(Id::ToolSlow, Gravity::Warning, fact, evidence).at(Some(now))));
+        worst
+            .insert(server, (took, Finding::new(Id::ToolSlow, Gravity::Warning, fact, evidence).at(Some(clock.until))));
     }
     worst.into_iter().map(|(server, (_, finding))| (server.to_owned(), finding)).collect()
 }

@@ -238,9 +238,10 @@ fn scaled(text: &str, scale: Scale) -> Option<Severity> {
     }
 }
 
-/// The word at the beginning, quoted or not.
+/// The word at the beginning, quoted or not, and without the colour that winston may put before it.
 fn word_of(text: &str) -> &str {
     let text = text.strip_prefix('"').unwrap_or(text);
+    let text = text.strip_prefix("\\u001b[").and_then(|rest| Some(rest.split_once('m')?.1)).unwrap_or(text);
     let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
     &text[..end]
 }
@@ -258,6 +259,7 @@ fn plain(text: &str) -> Option<Severity> {
         .or_else(|| glog(head.as_bytes()))
         .or_else(|| logfmt(head))
         .or_else(|| lettered(head))
+        .or_else(|| column(head))
         .or_else(|| crash(head))
         .or_else(|| word(head))
         .or_else(|| redis(head))
@@ -292,7 +294,7 @@ fn glog(head: &[u8]) -> Option<Severity> {
 /// `level=warn`, `lvl=eror`, `severity="ERROR"`, `level=50`.
 fn logfmt(head: &str) -> Option<Severity> {
     let starts = |at: usize| at == 0 || !head.as_bytes()[at - 1].is_ascii_alphanumeric();
-    ["level=", "lvl=", "severity="].iter().find_map(|key| {
+    ["level=", "lvl=", "severity=", "loglevel=", "log_level=", "log.level="].iter().find_map(|key| {
         let found = memmem::find_iter(head.as_bytes(), key);
         found.filter(|at| starts(*at)).find_map(|at| value(&head[at + key.len()..]))
     })
@@ -302,7 +304,7 @@ fn logfmt(head: &str) -> Option<Severity> {
 /// "Logcat command-line tool"): `E/Tag( 123): …`, `E( 123) …`, `11-25 10:00:00.123  1234  5678 E Tag: …`,
 /// `[ 11-25 10:00:00.123  1234: 5678 E/Tag ]`. TensorFlow: `2026-11-25 10:00:00.123456: E tensorflow/…`. MongoDB
 /// before 4.4: `2026-11-25T10:00:00.123+0000 E NETWORK  …`. Jupyter: `[E 2026-11-25 10:00:00.123 ServerApp] …`.
-/// ESP-IDF: `E (1234) wifi: …`. Others: `E: …`, `[E] …`, `10:00:00 [E] …`, `10:00:00|E|…`.
+/// ESP-IDF: `E (1234) wifi: …`. The CloudWatch agent and Telegraf: `2026-11-25T10:00:00Z E! …`. Others: `E: …`, `[E] …`, `10:00:00 [E] …`, `10:00:00|E|…`.
 fn lettered(head: &str) -> Option<Severity> {
     let separator = |c: char| c.is_ascii_whitespace() || c == '|';
     let mut words = head.split(separator).filter(|word| !word.is_empty());
@@ -310,7 +312,9 @@ fn lettered(head: &str) -> Option<Severity> {
     let second = words.clone().next().unwrap_or_default();
     let begins = before_all(first, second, head);
     begins.or_else(|| {
-        let mut timed = false;
+        // `logcat -v monotonic` counts the seconds since the start, before a process and a thread.
+        let number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+        let mut timed = since_start(first) && words.clone().take(2).filter(|word| number(word)).count() == 2;
         // A date, a time, a zone, a process, a thread and a user, at most, stand before the letter.
         std::iter::once(first).chain(words).take(8).find_map(|word| {
             timed |= clock(word) || epoch(word);
@@ -345,7 +349,7 @@ fn before_all(first: &str, second: &str, head: &str) -> Option<Severity> {
 
 /// A level that stands behind a time: alone, in brackets, before a colon, or with its tag.
 fn behind_time(word: &str) -> Option<Severity> {
-    let bare = word.strip_suffix([':', ',']).unwrap_or(word);
+    let bare = word.strip_suffix([':', ',', '!']).unwrap_or(word);
     let tagged = || bare.split_once('/').map(|(letter, _)| letter);
     // `[2026-11-25 10:00:00][E] …` is one word with the end of the time.
     let closed = || word.split_once("][").and_then(|(time, rest)| stamp(time).then_some(rest.split(']').next()?));
@@ -366,7 +370,9 @@ fn stamp(word: &str) -> bool {
     if word == "[" {
         return true;
     }
-    let user = word.strip_prefix('u').is_some_and(|rest| rest.contains("_a"));
+    // `logcat -v uid` names whose process it is.
+    let user = word.strip_prefix('u').is_some_and(|rest| rest.contains("_a"))
+        || matches!(word, "root" | "system" | "radio" | "shell" | "bluetooth" | "wifi" | "nobody");
     let sign = |byte: u8| byte.is_ascii_digit() || b"-:./,+TZ[]()#".contains(&byte);
     user || (word.bytes().any(|byte| byte.is_ascii_digit()) && word.bytes().all(sign) && !word.contains("]["))
 }
@@ -387,6 +393,49 @@ fn epoch(word: &str) -> bool {
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         digits(seconds) && digits(part) && seconds.len() >= 9
     })
+}
+
+/// Seconds with three digits behind the point, as `logcat -v monotonic` writes them.
+fn since_start(word: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    word.split_once('.').is_some_and(|(seconds, part)| digits(seconds) && part.len() == 3 && digits(part))
+}
+
+/// A level in small letters, or with a capital, that has a place of its own: between tabs or bars (zap and with it
+/// OpenTelemetry's collector, Envoy in Istio, NLog), or as the first word behind the time (swift-log).
+fn column(head: &str) -> Option<Severity> {
+    let named = |word: &str| {
+        let word = word.trim_matches(' ');
+        Severity::named(word).filter(|_| word.bytes().all(|byte| byte.is_ascii_alphabetic()))
+    };
+    let between = |bar: char| {
+        let mut parts = head.split(bar);
+        // What is first is the time, and what is last the text.
+        let first = parts.next().filter(|first| dated(first))?;
+        let inner = head.rsplit_once(bar).map(|(inner, _)| inner).filter(|inner| inner.len() > first.len())?;
+        inner.split(bar).skip(1).take(2).find_map(named)
+    };
+    // "2026-11-25 10:00:00 log rotated" is a sentence.
+    let alone = |word: &&str| matches!(*word, "trace" | "debug" | "info" | "warn" | "warning" | "error" | "fatal");
+    let behind = || {
+        let mut words = head.split_ascii_whitespace().skip_while(|word| stamp(word));
+        let word = words.next().filter(alone)?;
+        let before = head.split_once(word)?.0;
+        (dated(before) && words.next().is_some()).then(|| Severity::named(word))?
+    };
+    between('\t').or_else(|| between('|')).or_else(behind)
+}
+
+/// Whether a text is a time, and nothing else.
+fn dated(text: &str) -> bool {
+    let mut words = text.split_ascii_whitespace();
+    words.clone().any(|word| clock(word) || epoch(word) || exponent(word))
+        && words.all(|word| stamp(word) || exponent(word))
+}
+
+/// `1.7955396001e+09`, as zap writes the time where nothing else is said.
+fn exponent(word: &str) -> bool {
+    word.split_once("e+").is_some_and(|(number, power)| number.parse::<f64>().is_ok() && power.parse::<u8>().is_ok())
 }
 
 /// `1:M 02 Jan 2026 03:04:05.678 # …`: a sign is the level (redis.conf, "loglevel").
@@ -414,12 +463,24 @@ fn crash(head: &str) -> Option<Severity> {
         "Uncaught ",
         "Unhandled ",
         "npm ERR!",
+        "npm error ",
+        "Fatal error. ",
+        "Error in ",
+        "Terminating due to ",
+        "terminate called ",
+        "Segmentation fault",
     ];
+    /// Parts of a line that no sentence has.
+    const PARTS: &[&str] = &["Exception Group Traceback (most recent", "http: panic serving ", ": exec format error"];
     let first = head.split([':', ' ']).next().unwrap_or_default();
-    let named = head.as_bytes().get(first.len()) == Some(&b':');
+    // `KeyError: 'x'`, `TypeError [ERR_INVALID_ARG_TYPE]: x`, and `asyncio.exceptions.TimeoutError` without more.
+    let after = &head[first.len()..];
+    let named = after.is_empty() || after.starts_with(':') || after.starts_with(" [ERR_");
     let thrown = named && (first.ends_with("Error") || first.ends_with("Exception"));
-    let panicked = head.starts_with("thread '") && head.contains("' panicked at");
-    (thrown || panicked || BEGINS.iter().any(|begin| head.starts_with(begin))).then_some(Severity::Error)
+    // Behind the name of the thread newer ones tell its number.
+    let panicked = head.starts_with("thread '") && head.contains(" panicked at ");
+    let begins = BEGINS.iter().any(|begin| head.starts_with(begin)) || PARTS.iter().any(|part| head.contains(part));
+    (thrown || panicked || begins).then_some(Severity::Error)
 }
 
 /// The first level that stands alone in capitals, in brackets, before a colon, or in a column of its own after
@@ -451,10 +512,20 @@ fn stands_out(head: &str, at: usize, end: usize) -> bool {
     let (left, right) = (head[..at].trim_end_matches(' '), head[end..].trim_start_matches(' '));
     let bracketed = left.ends_with(['[', '<', '(']) && right.starts_with([']', '>', ')']);
     let begins = matches!(before, None | Some(b' ' | b'\n' | b']' | b'|'));
-    let headed = begins && (right.starts_with(':') || numbered(right));
+    // Zig tells whose it is: `error(server): …`.
+    let scoped = || {
+        at == 0
+            && head[end..].starts_with('(')
+            && head[end..].split_once(')').is_some_and(|(_, rest)| rest.starts_with(':'))
+    };
+    let headed = begins && (right.starts_with(':') || numbered(right) || scoped());
     // Windows' CBS: `2026-11-25 04:30:30, Error                 CBS    …`.
     let column = left.ends_with(',') && (head[end..].starts_with("  ") || after == Some(b'\t'));
-    shouted || bracketed || headed || column
+    // Apache names the module: `[core:error]`.
+    let inside = left.strip_suffix(':').and_then(|left| left.rsplit_once('[')).map(|(_, module)| module);
+    let module = right.starts_with(']')
+        && inside.is_some_and(|module| module.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+    shouted || bracketed || headed || column || module
 }
 
 /// The number of a compiler's error, and a colon: `error CS1002: …`.

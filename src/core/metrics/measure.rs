@@ -100,7 +100,7 @@ impl Measure {
                 ("quarterdeck", vec![("environment", environment), ("server", place.server.clone())])
             }
         };
-        Ok(Query { namespace, metric, dimensions, statistic })
+        Ok(Query { namespace, metric, dimensions, statistic, each: None })
     }
 
     /// A value with its unit, short.

@@ -3,7 +3,9 @@
 //! A figure that was not read, one of which CloudWatch has no data, and zero are three values.
 
 mod alarm;
+mod firewall;
 mod measure;
+mod tools;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 pub use alarm::{Alarm, AlarmChange, AlarmState};
+pub use firewall::{Blocked, Limit, blocked, by_rule};
 pub use measure::{Measure, Unit};
+pub use tools::{Detail, OfTool, Row, SERVERS, Tools, rows, unread};
 
 use super::environment::names;
 use super::error::{CloudError, ErrorKind};
@@ -39,6 +43,26 @@ pub struct Query {
     pub dimensions: Vec<(&'static str, String)>,
     /// As CloudWatch names it: `Sum`, `Average`, `Maximum`, `p95`.
     pub statistic: &'static str,
+    /// A further dimension, whose values CloudWatch is to find: a series for each.
+    pub each: Option<&'static str>,
+}
+
+/// What came of a query.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answered {
+    One(Series),
+    /// By the value of the dimension that was searched.
+    Each(BTreeMap<String, Series>),
+}
+
+impl Answered {
+    /// As many as AWS bills.
+    pub fn series(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Each(all) => all.len(),
+        }
+    }
 }
 
 /// Values of the last hour, a minute each, oldest first. A minute of which CloudWatch has no data is absent.
@@ -121,20 +145,30 @@ impl Place {
 /// The figures of a server.
 pub type Figures = BTreeMap<Measure, Read<Series>>;
 
+/// What was read of a server.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct OfServer {
+    pub figures: Figures,
+    /// Empty where they were not asked for.
+    pub tools: Tools,
+}
+
 /// What was read at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
     /// The alarms of the environment.
     pub alarms: Read<Vec<Alarm>>,
-    pub servers: BTreeMap<String, Figures>,
-    /// Series that were asked for, which is what AWS bills.
+    pub servers: BTreeMap<String, OfServer>,
+    /// What the web ACL has blocked.
+    pub firewall: Read<Blocked>,
+    /// Series that were asked for, with those that a search found, which is what AWS bills.
     pub asked: usize,
 }
 
 impl Measured {
     /// The figures of a server; `None` if they were not asked for.
     pub fn of(&self, server: &str) -> Option<&Figures> {
-        self.servers.get(server)
+        self.servers.get(server).map(|of| &of.figures)
     }
 
     /// The alarms that are known and that are about a server; those of all servers where `server` is `None`.
@@ -166,12 +200,15 @@ impl Measured {
     pub fn unread(&self) -> Vec<String> {
         let alarms = self.alarms.why().map(|why| format!("alarms: {why}"));
         let mut told: Vec<String> = alarms.into_iter().collect();
-        for (server, figures) in &self.servers {
-            for (measure, series) in figures {
+        let firewall = self.firewall.why().filter(|why| why.kind != ErrorKind::Unsupported);
+        told.extend(firewall.map(|why| format!("firewall: {why}")));
+        for (server, of) in &self.servers {
+            for (measure, series) in &of.figures {
                 if let Some(why) = series.why().filter(|why| why.kind != ErrorKind::Unsupported) {
                     told.push(format!("{} of {server}: {why}", measure.word()));
                 }
             }
+            told.extend(unread(&of.tools).map(|why| format!("tools of {server}: {why}")));
         }
         // One denial is told once, whatever it kept from being read.
         told.dedup_by(|a, b| a.split_once(": ").map(|(_, why)| why) == b.split_once(": ").map(|(_, why)| why));
@@ -184,11 +221,21 @@ pub fn dollars(series: usize) -> f64 {
     series as f64 * DOLLARS / 1_000.0
 }
 
-/// What to ask for, for these servers: each with its measure, and those that cannot be asked for, with why.
-pub fn queries(places: &[Place]) -> Vec<(String, Measure, Result<Query, CloudError>)> {
+/// What a query is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Server(Measure),
+    Tools(OfTool),
+}
+
+/// What to ask for, for these servers: each with what it is for, and those that cannot be asked for, with why.
+pub fn queries(places: &[Place], detail: Detail) -> Vec<(String, Wanted, Result<Query, CloudError>)> {
     let of = |place: &Place| {
-        let place = place.clone();
-        Measure::ALL.iter().map(move |measure| (place.server.clone(), *measure, measure.query(&place)))
+        let figures = Measure::ALL.iter().map(|measure| (Wanted::Server(*measure), measure.query(place)));
+        let tools = OfTool::ALL.iter().map(|of| (Wanted::Tools(*of), of.query(place)));
+        let tools = tools.filter(|_| detail == Detail::Tools);
+        let all = figures.chain(tools).map(|(wanted, query)| (place.server.clone(), wanted, query));
+        all.collect::<Vec<_>>()
     };
     places.iter().flat_map(of).collect()
 }

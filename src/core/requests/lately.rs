@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::Requests;
+use crate::core::finding::CURRENT;
 use crate::core::logs::Followed;
 
 /// What is to be read: the lines of these servers.
@@ -38,6 +39,3 @@ impl Lately {
         self.until.get(server).copied().filter(|until| now.duration_since(*until) <= CURRENT)
     }
 }
-
-/// Until then what was read says how a server is. Three reads of many groups may fail before.
-const CURRENT: jiff::SignedDuration = jiff::SignedDuration::from_secs(90);

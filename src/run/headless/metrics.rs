@@ -5,16 +5,18 @@ use serde_json::{Value, json};
 
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::core::error::ErrorKind;
-use crate::core::metrics::{AlarmState, Measure, Measured, Series, dollars};
-use crate::core::text::age;
+use crate::core::metrics::{
+    AlarmState, Detail, Measure, Measured, OfServer, SERVERS, SPAN, Series, by_rule, dollars, rows, unread,
+};
+use crate::core::text::{age, milliseconds};
 use crate::core::unread::Read;
 use crate::run::{Session, metrics as of_cloudwatch, read};
 
 /// Of which time the newest figures are told.
 const LATELY: SignedDuration = SignedDuration::from_mins(5);
 
-/// Prints the figures of servers, of all if none is named, and the alarms. What a read costs is told on stderr. The
-/// code is 1 where something could not be read.
+/// Prints the figures of servers, of all if none is named, and of their tools, and the alarms. What a read costs is told
+/// on stderr. The code is 1 where something could not be read.
 ///
 /// # Errors
 /// When there is no such server, or nothing can be read.
@@ -25,7 +27,8 @@ pub async fn metrics(session: &Session, servers: &[String], output: Output) -> R
     }
     let wanted = if servers.is_empty() { &there } else { servers };
     let now = session.now();
-    let measured = of_cloudwatch::read(session, wanted, now).await?;
+    let detail = if wanted.len() <= SERVERS { Detail::Tools } else { Detail::Servers };
+    let measured = of_cloudwatch::read(session, wanted, detail, now).await?;
     let result = match output {
         Output::Json => print_json(&document(session, &measured, now)),
         Output::Text => line(&text(&measured, now)),
@@ -33,19 +36,26 @@ pub async fn metrics(session: &Session, servers: &[String], output: Output) -> R
     written(result)?;
     let price = measured.price(session.context.emulated());
     progress(&format!("{} series asked for, {price}", measured.asked));
+    if detail == Detail::Servers {
+        progress(&format!("tools are read of {SERVERS} servers at most: name them"));
+    }
     let gaps = measured.unread();
     gaps.iter().for_each(|gap| progress(&format!("warning: not read: {gap}")));
     Ok(if gaps.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
 fn document(session: &Session, measured: &Measured, now: Timestamp) -> Value {
-    let servers = measured.servers.iter().map(|(server, figures)| json!({ "server": server, "figures": figures }));
+    let servers = measured
+        .servers
+        .iter()
+        .map(|(server, of)| json!({ "server": server, "figures": of.figures, "tools": of.tools }));
     json!({
         "environment": session.context.environment,
         "cluster": session.context.cluster,
         "region": session.context.region,
         "at": now,
         "alarms": measured.alarms,
+        "firewall": measured.firewall,
         "servers": servers.collect::<Vec<_>>(),
         "series": measured.asked,
         "dollars": if session.context.emulated() { 0.0 } else { dollars(measured.asked) },
@@ -55,8 +65,12 @@ fn document(session: &Session, measured: &Measured, now: Timestamp) -> Value {
 
 fn text(measured: &Measured, now: Timestamp) -> String {
     let mut out = format!("{:<16} {:<16} {:>12} {:>12} {:>12}", "SERVER", "FIGURE", "5 MINUTES", "HOUR", "MOST");
-    for (server, figures) in &measured.servers {
-        out.extend(figures.iter().filter_map(|(measure, series)| row(server, *measure, series, now)));
+    for (server, of) in &measured.servers {
+        out.extend(of.figures.iter().filter_map(|(measure, series)| row(server, *measure, series, now)));
+    }
+    out += &tools(measured, now);
+    for (rule, many) in by_rule(&measured.firewall, now, SPAN) {
+        out += &format!("\n  firewall: {many:.0} requests blocked in the hour by rule {rule}");
     }
     for alarm in measured.alarms.known().into_iter().flatten() {
         let since = alarm.since.map(|since| format!(" for {}", age(now, since))).unwrap_or_default();
@@ -81,5 +95,28 @@ fn row(server: &str, measure: Measure, series: &Read<Series>, now: Timestamp) ->
     let since = |span| now.checked_sub(span).unwrap_or(now);
     let mean = |span| series.mean_since(since(span)).map_or_else(|| "-".to_owned(), |value| measure.told(value));
     let most = series.most_since(Timestamp::MIN).map_or_else(String::new, |value| measure.told(value));
-    Some(format!("{head} {:>12} {:>12} {most:>12}", mean(LATELY), mean(crate::core::metrics::SPAN)))
+    Some(format!("{head} {:>12} {:>12} {most:>12}", mean(LATELY), mean(SPAN)))
+}
+
+/// The tools of the last hour; nothing where none was called.
+fn tools(measured: &Measured, now: Timestamp) -> String {
+    let all: String = measured.servers.iter().map(|(server, of)| tools_of(server, of, now)).collect();
+    match all.is_empty() {
+        true => all,
+        false => format!("\n{:<16} {:<30} {:>8} {:>8} {:>10}", "SERVER", "TOOL", "CALLS", "ERRORS", "MOST P95") + &all,
+    }
+}
+
+fn tools_of(server: &str, of: &OfServer, now: Timestamp) -> String {
+    let number = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), |value| format!("{value:.0}"));
+    let mut out = String::new();
+    for row in rows(&of.tools, now) {
+        let p95 = row.p95.map_or_else(|| "-".to_owned(), milliseconds);
+        let (calls, errors) = (number(row.calls), number(row.errors));
+        out += &format!("\n{server:<16} {:<30} {calls:>8} {errors:>8} {p95:>10}", row.name());
+    }
+    if out.is_empty() && unread(&of.tools).is_some() {
+        out = format!("\n{server:<16} {:<30} {:>8}", "(all)", "not read");
+    }
+    out
 }

@@ -8,11 +8,11 @@ use futures::join;
 use jiff::Timestamp;
 
 use crate::cloud::ErrorKind;
-use crate::core::finding::{Finding, of_alarms, of_metrics};
+use crate::core::finding::{Finding, of_alarms, of_firewall, of_metrics};
 use crate::core::fleet::{Fleet, Server};
 use crate::core::logs::tail::Follow;
 use crate::core::logs::{Followed, Owners, TailRequest};
-use crate::core::metrics::Measured;
+use crate::core::metrics::{Detail, Measured};
 use crate::run::{Session, metrics, traffic};
 
 /// How long the request lines of the last minutes may take: the log of a server that is flooded is long.
@@ -68,7 +68,11 @@ impl Traffic {
         let Some((environment, measured)) = session.context.ours().zip(self.measured.as_ref()) else {
             return Vec::new();
         };
-        of_alarms(&measured.alarms_of(environment, server))
+        let mut all = of_alarms(&measured.alarms_of(environment, server));
+        if server.is_none() {
+            all.extend(of_firewall(&measured.firewall, session.now()));
+        }
+        all
     }
 }
 
@@ -98,7 +102,7 @@ async fn counted(session: &Session, fleet: &Fleet) -> Result<(BTreeMap<String, V
 /// Reads the figures of the servers, and the environment's alarms. An endpoint without CloudWatch has none.
 async fn measured(session: &Session, fleet: &Fleet) -> Result<Option<Measured>, String> {
     let names: Vec<String> = fleet.servers.iter().map(|server| server.name.clone()).collect();
-    match metrics::read(session, &names, session.now()).await {
+    match metrics::read(session, &names, Detail::Servers, session.now()).await {
         Ok(measured) => Ok(Some(measured)),
         Err(why) if why.kind == ErrorKind::Unsupported => Ok(None),
         Err(why) => Err(format!("figures: {why}")),

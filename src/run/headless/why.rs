@@ -8,8 +8,9 @@ use super::report::Report;
 use super::traffic::Traffic;
 use super::{Exit, Failure, Output};
 use crate::cloud::{CloudResult, ErrorKind};
+use crate::core::client::Client;
 use crate::core::environment::names;
-use crate::core::finding::{self, Cause, Finding, Gravity, in_order, of_gone, of_server, of_stacks};
+use crate::core::finding::{self, Cause, Finding, Gravity, in_order, of_clients, of_gone, of_server, of_stacks};
 use crate::core::fleet::Fleet;
 use crate::core::health::{Verdict, verdict_by};
 use crate::core::identity::Context;
@@ -29,6 +30,8 @@ struct Told {
 struct Known {
     fleet: Fleet,
     stacks: Vec<(Stack, Option<Read<StackDetail>>)>,
+    /// The environment's clients, where it is asked about all of it.
+    clients: Vec<Client>,
     /// How the servers' traffic does.
     traffic: Traffic,
     gaps: Vec<String>,
@@ -103,7 +106,17 @@ impl Known {
             };
             seen.push((stack, detail));
         }
-        Ok(Self { fleet, stacks: seen, traffic: Traffic::default(), gaps })
+        // Secrets are the environment's, and who asks about a server has not asked for them.
+        let pool = |(stack, _): &(Stack, _)| stack.outputs.contains_key("UserPoolId");
+        let clients = match server.is_none() && seen.iter().any(pool) {
+            true => read::clients(session).await.map(|list| list.clients),
+            false => Ok(Vec::new()),
+        };
+        let clients = clients.unwrap_or_else(|why| {
+            gaps.push(format!("clients: {why}"));
+            Vec::new()
+        });
+        Ok(Self { fleet, stacks: seen, clients, traffic: Traffic::default(), gaps })
     }
 
     /// What is wrong with a server, its stack, and the stopped tasks of one that is gone; `None` if nothing is known
@@ -146,6 +159,7 @@ impl Known {
         let mut findings = of_stacks(&stacks);
         findings.extend(drift(session, stacks.into_iter().map(|(stack, _)| stack).collect()));
         findings.extend(self.traffic.raised(session, None));
+        findings.extend(of_clients(&self.clients, now));
         in_order(&mut findings);
         if !findings.is_empty() {
             told.insert(0, Told { server: None, verdict: None, findings });

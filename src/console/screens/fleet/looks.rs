@@ -11,12 +11,17 @@ use crate::console::remote::Ask as _;
 use crate::console::screens::{FAST, Fetch, Freshness, SLOW, STEADY, Screen, View};
 use crate::core::fleet::{Age, Attention, Fleet};
 use crate::core::logs::{Followed, Owners};
-use crate::core::metrics::{Figures, SPAN};
+use crate::core::metrics::{Figures, SPAN, Tools};
 use crate::core::requests::Watched;
 
 /// The figures of a server, and when they were read.
 pub fn figures<'a>(model: &'a Model, server: &str) -> Option<(&'a Figures, Timestamp)> {
-    model.screens.fleet.measured.get(server).map(|(figures, at)| (figures, *at))
+    model.screens.fleet.measured.get(server).map(|(of, at)| (&of.figures, *at))
+}
+
+/// The same of its tools, as far as they were asked for.
+pub fn tools<'a>(model: &'a Model, server: &str) -> Option<&'a Tools> {
+    model.screens.fleet.measured.get(server).map(|(of, _)| &of.tools)
 }
 
 /// Seconds between two reads of figures, whatever is selected meanwhile.
@@ -44,7 +49,7 @@ pub(super) fn keep_measured(model: &mut Model) {
     let now = model.now;
     let fleet = &mut model.screens.fleet;
     if let Some((measured, at)) = fleet.metrics.get().zip(fleet.metrics.read_at()) {
-        let new = measured.servers.iter().map(|(server, figures)| (server.clone(), (figures.clone(), at)));
+        let new = measured.servers.iter().map(|(server, of)| (server.clone(), (of.clone(), at)));
         fleet.measured.extend(new);
     }
     fleet.measured.retain(|_, (_, at)| now.duration_since(*at) < SPAN);

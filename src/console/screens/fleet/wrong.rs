@@ -1,15 +1,24 @@
 //! What is wrong with the servers, and with what they share.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::looks::keep_measured;
 use super::{figures, server};
 use crate::console::model::Model;
 use crate::console::screens::requests;
 use crate::core::environment::names;
-use crate::core::finding::{Seen, Subject, in_order, of_alarms, of_gone, of_metrics, of_server, of_stacks};
+use crate::core::finding::{
+    Seen, Subject, in_order, of_alarms, of_firewall, of_gone, of_metrics, of_server, of_stacks,
+};
 use crate::core::fleet::{Fleet, Server};
 use crate::core::health::{Cause, Finding, findings};
+use crate::core::metrics::Measured;
 use crate::core::stack::Stack;
+use crate::core::text::age;
 use crate::core::unread::Read;
+
+/// Figures that were read longer ago show how it was: two reads may fail before.
+const MEASURED_NOW: SignedDuration = SignedDuration::from_mins(3);
 
 /// The stacks of the environment whose last change failed. They are read only where something is not well.
 pub fn failed(model: &Model) -> Vec<Seen> {
@@ -37,8 +46,14 @@ pub fn found(model: &Model, server: &Server, failed: &[Seen]) -> Vec<Finding> {
 /// and by its alarms.
 fn traffic(model: &Model, server: &Server) -> Vec<Finding> {
     let mut all = requests::found(model, &server.name);
-    if let Some((figures, _)) = figures(model, &server.name) {
-        all.extend(of_metrics(server, figures, model.now));
+    if let Some((figures, at)) = figures(model, &server.name) {
+        // Those off the screen are not measured again: what they showed stands, with its age.
+        let mut seen = of_metrics(server, figures, at);
+        if model.now.duration_since(at) > MEASURED_NOW {
+            let ago = format!(", as read {} ago", age(model.now, at));
+            seen.iter_mut().for_each(|one| one.fact.push_str(&ago));
+        }
+        all.extend(seen);
     }
     all.extend(raised(model, Some(&server.name)));
     all
@@ -49,7 +64,16 @@ fn raised(model: &Model, server: Option<&str>) -> Vec<Finding> {
     let environment = model.context.ours();
     let measured = model.screens.fleet.metrics.get();
     let alarms = environment.zip(measured).map(|(environment, measured)| measured.alarms_of(environment, server));
-    of_alarms(&alarms.unwrap_or_default())
+    let mut all = of_alarms(&alarms.unwrap_or_default());
+    if server.is_none() {
+        all.extend(blocked(model.screens.fleet.metrics.get(), model.now));
+    }
+    all
+}
+
+/// What the firewall in front of all servers blocks.
+fn blocked(measured: Option<&Measured>, now: Timestamp) -> Vec<Finding> {
+    measured.map(|measured| of_firewall(&measured.firewall, now)).unwrap_or_default()
 }
 
 /// What is wrong with each server, and with the stacks that all share.
@@ -87,7 +111,7 @@ pub(in crate::console) fn read(model: &mut Model) {
     let now = model.now;
     let state = &model.screens.fleet;
     let measured =
-        |server: &Server| state.measured.get(&server.name).map(|(figures, _)| of_metrics(server, figures, now));
+        |server: &Server| state.measured.get(&server.name).map(|(of, at)| of_metrics(server, &of.figures, *at));
     let wrong = |server: &Server| {
         Cause::of(&findings(server, now)).is_some() || measured(server).is_some_and(|found| !found.is_empty())
     };
@@ -96,6 +120,7 @@ pub(in crate::console) fn read(model: &mut Model) {
         .get()
         .and_then(|one| one.alarms.known())
         .is_none_or(|all| of_alarms(&all.iter().collect::<Vec<_>>()).is_empty());
+    let raised = raised || !blocked(state.metrics.get(), now).is_empty();
     let unwell = |fleet: &Fleet| fleet.no_cluster || !fleet.gone.is_empty() || fleet.servers.iter().any(wrong);
     model.screens.fleet.unwell = raised || model.screens.fleet.remote.get().is_some_and(unwell);
 }

@@ -184,3 +184,20 @@ fn hostile_words_are_sanitised() {
     let body = r#"{"error":{"code":1,"message":"\u001b[2J"}}"#;
     assert!(!told(initialize(&heard(400, &[], body)).0).1.contains('\u{1b}'));
 }
+
+#[rstest]
+#[case::alike(200, 200, "●", "inside now was 200 after 3.50ms, outside 200 after 41 ms")]
+#[case::refused(401, 401, "●", "inside now was 401, token-expired after")]
+#[case::answered_between(200, 403, "▲", "inside now was 200")]
+fn inside_and_outside_stand_side_by_side(
+    #[case] inside: u16,
+    #[case] outside: u16,
+    #[case] sign: &str,
+    #[case] said: &str,
+) {
+    let reason = if inside == 401 { r#""reason":"token-expired","# } else { "" };
+    let text = format!(r#"{{"event":"request","tool":"now",{reason}"status":{inside},"latency_ms":3.5}}"#);
+    let state = super::inside(crate::core::requests::Request::read(&text).as_ref(), outside, 41);
+    assert_eq!((state.symbol(), state.said().starts_with(said)), (sign, true), "{state:?}");
+    assert_eq!(super::inside(None, 200, 41).symbol(), "▲", "that no line is there is no proof that the way is broken");
+}

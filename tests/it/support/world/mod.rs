@@ -360,12 +360,25 @@ impl State {
         }
     }
 
-    /// The running tasks of a server answer in turn; each knows the clients that it read when it started.
+    /// A request with an id is logged, and told it back, as gangway does.
     fn ask_server(&mut self, path: &str, request: &Request) -> Reply {
         let server = path.trim_start_matches('/').trim_end_matches("/mcp").to_owned();
+        let reply = self.ask_task(&server, request);
+        let (Some(id), Reply::Answer(status, body)) = (request.headers.get("x-request-id"), &reply) else {
+            return reply;
+        };
+        let asked: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        let line = json!({ "event": "request", "server": server, "method": asked["method"], "status": status,
+            "latency_ms": 2.5, "request_id": id });
+        self.lines.entry(server).or_default().push((jiff::Timestamp::now().as_millisecond(), line));
+        Reply::Headed(*status, Box::leak(format!("x-request-id: {id}").into_boxed_str()), body.clone())
+    }
+
+    /// The running tasks of a server answer in turn; each knows the clients that it read when it started.
+    fn ask_task(&mut self, server: &str, request: &Request) -> Reply {
         let turn = usize::try_from(self.id()).unwrap_or_default();
         let client = request.headers.get("authorization").and_then(|given| given.strip_prefix("Bearer "));
-        let tasks = self.services.get(&server).map(Service::serving).unwrap_or_default();
+        let tasks = self.services.get(server).map(Service::serving).unwrap_or_default();
         match (tasks.get(turn % tasks.len().max(1)), client) {
             (None, _) => Reply::Answer(503, "no healthy target".into()),
             (Some(task), Some(client)) if task.accepts.iter().any(|id| id == client) => {
