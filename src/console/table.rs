@@ -191,30 +191,53 @@ impl Table {
 fn filter(columns: &[Column], mut rows: Vec<Row>, query: &str) -> Vec<Row> {
     for word in query.split_whitespace() {
         let (wanted, word) = word.strip_prefix('!').map_or((true, word), |word| (false, word));
-        if word.is_empty() {
-            continue;
-        }
         let (field, text) = column(columns, word).unzip();
         let text = text.unwrap_or_else(|| word.to_lowercase());
-        let holds = |row: &Row, test: &dyn Fn(&str) -> bool| {
-            let here =
-                |(index, cell): (usize, &Cell)| field.is_none_or(|it| it == index) && test(&cell.text.to_lowercase());
-            row.cells.iter().enumerate().any(here)
+        let holds = |row: &Row, test: Test<'_>| {
+            let here = |(index, _): &(usize, &Cell)| field.is_none_or(|field| field == *index);
+            row.cells.iter().enumerate().filter(here).any(|(_, cell)| test.holds(&cell.text.to_lowercase()))
         };
-        let (test, literal): (Box<dyn Fn(&str) -> bool>, _) =
-            match (text.strip_prefix('\''), text.strip_prefix('^'), text.strip_suffix('$')) {
-                (Some(x), ..) => (Box::new(move |cell| cell.contains(x)), true),
-                (_, Some(x), _) => (Box::new(move |cell| cell.starts_with(x)), true),
-                (_, _, Some(x)) => (Box::new(move |cell| cell.ends_with(x)), true),
-                _ => (Box::new(|cell| cell.contains(text.as_str())), field.is_some() || !wanted),
-            };
-        if literal || rows.iter().any(|row| holds(row, &*test)) {
-            rows.retain(|row| holds(row, &*test) == wanted);
-        } else {
-            rows.retain(|row| holds(row, &|cell| !cell.contains(' ') && !fuzzy(&text, &[cell.to_owned()]).is_empty()));
+        let mut test = Test::of(&text);
+        // What stands in quotes, in a column, or behind `!` is meant to the letter.
+        if let (Test::Contains(x), None, true) = (test, field, wanted)
+            && x == text
+            && !rows.iter().any(|row| holds(row, test))
+        {
+            test = Test::LeavesOut(x);
         }
+        rows.retain(|row| text.is_empty() || holds(row, test) == wanted);
     }
     rows
+}
+
+/// What a word of a filter asks of a cell, in small letters.
+#[derive(Clone, Copy)]
+enum Test<'a> {
+    Begins(&'a str),
+    Ends(&'a str),
+    Contains(&'a str),
+    /// It is one word, of which the filter leaves letters out.
+    LeavesOut(&'a str),
+}
+
+impl<'a> Test<'a> {
+    fn of(word: &'a str) -> Self {
+        match (word.strip_prefix('\''), word.strip_prefix('^'), word.strip_suffix('$')) {
+            (Some(x), ..) => Self::Contains(x),
+            (_, Some(x), _) => Self::Begins(x),
+            (_, _, Some(x)) => Self::Ends(x),
+            _ => Self::Contains(word),
+        }
+    }
+
+    fn holds(self, cell: &str) -> bool {
+        match self {
+            Self::Begins(x) => cell.starts_with(x),
+            Self::Ends(x) => cell.ends_with(x),
+            Self::Contains(x) => cell.contains(x),
+            Self::LeavesOut(x) => !cell.contains(' ') && !fuzzy(x, &[cell.to_owned()]).is_empty(),
+        }
+    }
 }
 
 fn column(columns: &[Column], word: &str) -> Option<(usize, String)> {
@@ -296,6 +319,8 @@ mod tests {
     #[case("wthr!", &[])]
     #[case("t10", &[])]
     #[case("!", &["time", "weather", "docs"])]
+    #[case("'wthr", &[])]
+    #[case("name:", &["time", "weather", "docs"])]
     #[case("e", &["time", "weather"])]
     #[case("name:DOC", &["docs"])]
     #[case("tasks:2/ wea", &["weather"])]

@@ -647,6 +647,34 @@ fn a_client_floods_when_it_asks_much_more_than_before() {
     assert_eq!(finding::of_traffic(&young, &str::to_owned, at(5), at(5)).len(), 0, "without a before nobody can tell");
 }
 
+/// Requests a minute in stretches that end so many seconds before now.
+type Stretches<'a> = &'a [(i64, i64, i64)];
+
+#[rstest]
+#[case::soon_after_the_server(&[(110, 80, 60), (80, 0, 2_400)], true)]
+#[case::at_once(&[(80, 0, 2_400)], false)]
+#[case::for_a_while(&[(890, 300, 60), (300, 0, 2_400)], true)]
+#[case::for_ten_minutes(&[(890, 600, 60), (600, 0, 2_400)], true)]
+#[case::so_for_long(&[(890, 800, 60), (800, 0, 2_400)], false)]
+#[case::much_but_not_much_more(&[(890, 60, 800), (60, 0, 2_400)], false)]
+#[case::little(&[(890, 60, 12), (60, 0, 240)], false)]
+#[case::after_a_pause_as_before(&[(890, 300, 2_400), (125, 0, 2_400)], false)]
+#[case::begun_in_the_midst_of_a_piece(&[(97, 0, 2_400)], false)]
+#[case::in_bursts(&[(890, 600, 60), (400, 390, 2_400), (60, 0, 2_400)], true)]
+fn a_flood_is_told_by_what_its_client_does_as_a_rule(#[case] stretches: Stretches<'_>, #[case] floods: bool) {
+    let mut counted = Requests::default();
+    for (from, until, a_minute) in stretches {
+        for nth in 0..(from - until) * a_minute / 60 {
+            let text = format!(r#"{{"event":"request",{SERVED},"latency_ms":1.5}}"#);
+            let after = -from * 1_000 + nth * 60_000 / a_minute;
+            counted.take(&logs::line("time", "a3f1c2d4e5f60718", after, &text), at(0).as_millisecond());
+        }
+    }
+    let found = finding::of_traffic(&counted, &str::to_owned, at(0), at(0));
+    let told = found.get("time").is_some_and(|all| all.iter().any(|one| one.id == Id::ClientFloods));
+    assert_eq!(told, floods, "{found:#?}");
+}
+
 /// So many calls of a tool in the half minute that ends so many seconds before now, each of so many milliseconds.
 type Calls = (u32, i64, f64);
 

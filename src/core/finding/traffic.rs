@@ -24,6 +24,9 @@ const FLOOD: u64 = 300;
 const UNREAD: i64 = 90_000;
 /// How many times of what it did before.
 const FLOOD_TIMES: u64 = 4;
+/// By pieces of this length it is told what a client did before, in milliseconds: short, so that two of them fit before a
+/// flood that begins soon after a server.
+const PIECE: i64 = 10_000;
 /// Fewer calls of a tool say nothing of how long it takes.
 const CALLS: u64 = 4;
 /// The time that shows how long a tool takes now, in milliseconds: short, so that what was before is told apart soon.
@@ -306,28 +309,42 @@ impl Flood<'_> {
 
 /// Clients that flood. Without a before, nobody can tell.
 fn floods(counted: &Requests, until: Timestamp) -> Vec<Flood<'_>> {
-    let (at, minute) = (until.as_millisecond(), Period::One.millis());
-    let Some(oldest) = counted.oldest() else { return Vec::new() };
-    let before = (at - oldest).min(Period::Fifteen.millis()) - minute;
-    if before < minute {
-        return Vec::new();
-    }
-    let clients = |from, until| {
-        let mut all: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-        for one in counted.tallies(from, until, at) {
-            if let Some(client) = one.subject.sender.as_ref().and_then(Sender::client) {
-                *all.entry((&one.subject.server, client)).or_default() += one.requests;
-            }
-        }
-        all
-    };
-    let (lately, earlier) = (clients(minute, 0), clients(before + minute, minute));
+    let minute = Period::One.millis();
+    let lately = of_clients(counted, minute, 0, until.as_millisecond());
+    let many = lately.into_iter().filter(|(_, requests)| *requests >= FLOOD);
     let flood = |((server, client), requests)| {
-        let usual = earlier.get(&(server, client)).copied().unwrap_or_default() * 60_000 / before.unsigned_abs();
-        let floods = requests >= FLOOD && usual > 0 && requests >= usual * FLOOD_TIMES;
-        floods.then_some(Flood { server, client, requests, usual })
+        let usual = usual(counted, (server, client), until)?;
+        (requests >= usual * FLOOD_TIMES).then_some(Flood { server, client, requests, usual })
     };
-    lately.into_iter().filter_map(flood).collect()
+    many.filter_map(flood).collect()
+}
+
+/// How many requests a client sends in a minute as a rule: what it sent in the quieter pieces of the time before the last
+/// minute, of which only a quarter were quieter still. The mean would follow a flood, which then were none any more. The
+/// first piece after a silence is left out: it may have only its end in it.
+fn usual(counted: &Requests, client: (&str, &str), until: Timestamp) -> Option<u64> {
+    let (begin, end) = (Period::Fifteen.millis() / PIECE, Period::One.millis() / PIECE);
+    let sent = |piece: i64| {
+        let all = of_clients(counted, piece * PIECE, (piece - 1) * PIECE, until.as_millisecond());
+        all.get(&client).copied().unwrap_or_default()
+    };
+    let pieces: Vec<u64> = (end + 1..=begin).rev().map(sent).collect();
+    let goes_on = pieces.windows(2).filter(|two| two.iter().all(|sent| *sent > 0));
+    let mut whole: Vec<u64> = goes_on.filter_map(|two| two.last().copied()).collect();
+    whole.sort_unstable();
+    let quiet = whole.get(whole.len() / 4)?;
+    Some(quiet * Period::One.millis().unsigned_abs() / PIECE.unsigned_abs())
+}
+
+/// The requests of each client of each server, between two ages in milliseconds before `at`.
+fn of_clients(counted: &Requests, from: i64, until: i64, at: i64) -> BTreeMap<(&str, &str), u64> {
+    let mut all: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for one in counted.tallies(from, until, at) {
+        if let Some(client) = one.subject.sender.as_ref().and_then(Sender::client) {
+            *all.entry((&one.subject.server, client)).or_default() += one.requests;
+        }
+    }
+    all
 }
 
 /// The slowest tool of each server, of those that take much longer than before, or long.

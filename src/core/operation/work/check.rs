@@ -14,7 +14,7 @@ use crate::core::stack::StackRef;
 pub enum Check {
     /// One deployment is left, completed, with all its tasks running and the targets of each load balancer healthy.
     Steady { cluster: String, service: String, promise: Promise },
-    /// Whether a server accepts stored credentials; yields [`Fact::Accepts`].
+    /// Whether a server accepts stored credentials; yields [`Fact::Accepts`](super::Fact::Accepts).
     Asked { service: String, probe: TokenProbe, url: String },
     /// A server answers at its public address, the URL of its MCP endpoint.
     Reached { url: String },
@@ -42,7 +42,7 @@ pub enum Check {
     UserEnabled { pool: String, user: String, enabled: bool },
     /// The list keeps a caller out until then, or does not.
     Quarantined { change: Box<ChangeQuarantine> },
-    /// The registry has the image, under its tag; yields [`Fact::Image`].
+    /// The registry has the image, under its tag; yields [`Fact::Image`](super::Fact::Image).
     Published { server: String, push: Box<Push> },
     /// The old credentials may go.
     GraceOver {

@@ -9,40 +9,40 @@ pub enum SecretCall {
     /// Sees to it that `AWSCURRENT` holds credentials that open the token endpoint, and the ids of the
     /// clients in use, of which `client` and `users` are those that the stack made. Does nothing if it does.
     PublishClientSecret { pool: String, client: String, users: Option<String>, proof: Proof, token: String },
-    /// Reserves a Secret for an operation, if the version `current` is `AWSCURRENT`. Yields [`Fact::Lease`]
-    /// and [`Fact::Current`].
+    /// Reserves a Secret for an operation, if the version `current` is `AWSCURRENT`. Yields [`Fact::Lease`](super::Fact::Lease)
+    /// and [`Fact::Current`](super::Fact::Current).
     TakeLease { lease: Lease, from: LeaseFrom, current: Option<String> },
     /// Marks the lease so that nobody can take it from the operation in order to take it back.
     SealLease { lease: Lease },
     /// Gives the Secret free.
     ReleaseLease { lease: Lease },
-    /// Generates a secret value and writes it with the client's id as `AWSPENDING`. Yields [`Fact::Pending`].
+    /// Generates a secret value and writes it with the client's id as `AWSPENDING`. Yields [`Fact::Pending`](super::Fact::Pending).
     StageNewSecret { client: String, secret: String, token: String },
     /// AddUserPoolClientSecret with the staged value that `probe` names, unless the client already has
-    /// a secret that is not among the `known` and that the staged value opens. Yields [`Fact::ClientSecret`].
+    /// a secret that is not among the `known` and that the staged value opens. Yields [`Fact::ClientSecret`](super::Fact::ClientSecret).
     AddClientSecret { pool: String, client: String, probe: TokenProbe, known: Vec<String> },
     /// DeleteUserPoolClientSecret.
     DeleteClientSecret { pool: String, client: String, client_secret: String, hold: Hold },
     /// DeleteUserPoolClientSecret for all secrets of a client but this one.
     DeleteOtherSecrets { pool: String, client: String, keep: String, hold: Hold },
     /// Creates a client with the same name and settings, unless one of this name exists that is not
-    /// among the `known`. Yields [`Fact::Client`].
+    /// among the `known`. Yields [`Fact::Client`](super::Fact::Client).
     CopyClient { pool: String, client: String, known: Vec<String> },
-    /// Writes id and secret of a client as `AWSPENDING`. Yields [`Fact::Pending`].
+    /// Writes id and secret of a client as `AWSPENDING`. Yields [`Fact::Pending`](super::Fact::Pending).
     StageClient { pool: String, client: String, secret: String, token: String, also_allow: Vec<String> },
     /// Replaces `AWSCURRENT` by the same credentials with another list of client ids that servers accept.
-    /// Yields [`Fact::Allowed`].
+    /// Yields [`Fact::Allowed`](super::Fact::Allowed).
     AllowClients { clients: Vec<String>, token: String, hold: Hold, proof: Proof },
     /// Moves `AWSCURRENT` to the version that `proof` proves, or to a copy that names the `client_secret` too:
-    /// Cognito never tells which of a client's secrets has which value. Yields [`Fact::Previous`] and
-    /// [`Fact::Published`].
+    /// Cognito never tells which of a client's secrets has which value. Yields [`Fact::Previous`](super::Fact::Previous) and
+    /// [`Fact::Published`](super::Fact::Published).
     Promote { token: String, client_secret: Option<String>, hold: Hold, proof: Proof },
     /// Replaces `AWSCURRENT` by a copy of the version that `proof` proves, even where that one is
     /// `AWSCURRENT`: a move that another process has begun then finds another version and fails. Yields
-    /// [`Fact::Republished`].
+    /// [`Fact::Republished`](super::Fact::Republished).
     Republish { token: String, hold: Hold, proof: Proof },
     /// Writes a version of a server's Secret with this variable set to the value that is held for the operation, or
-    /// without the variable, and moves `AWSCURRENT` to it, if `current` has that label. Yields [`Fact::Published`].
+    /// without the variable, and moves `AWSCURRENT` to it, if `current` has that label. Yields [`Fact::Published`](super::Fact::Published).
     SetVariable { secret: String, key: String, current: String, operation: String, unset: bool },
     /// DeleteUserPoolClient.
     DeleteClient { pool: String, client: String, hold: Hold },

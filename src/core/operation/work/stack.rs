@@ -11,7 +11,7 @@ use crate::core::stack::{ChangeSetRequest, DeadEnd, Stack, StackRef, StackStatus
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields bear AWS's own names")]
 pub enum StackCall {
-    /// CreateChangeSet and wait until it is ready. Yields [`Fact::ChangeSet`] and [`Fact::Destroys`].
+    /// CreateChangeSet and wait until it is ready. Yields [`Fact::ChangeSet`](super::Fact::ChangeSet) and [`Fact::Destroys`](super::Fact::Destroys).
     DraftChangeSet { request: Box<ChangeSetRequest> },
     /// ExecuteChangeSet under the client request token. A change set that another change of the stack has
     /// made void is made anew from `request`, and the operator is asked again.
