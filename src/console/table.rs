@@ -1,6 +1,7 @@
 //! Tables: rows of text with a meaning, filtered, sorted, and with a selection that follows its row.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use frizbee::{Config, Matcher};
 
@@ -197,17 +198,26 @@ fn filter(columns: &[Column], mut rows: Vec<Row>, query: &str) -> Vec<Row> {
             let here = |(index, _): &(usize, &Cell)| field.is_none_or(|field| field == *index);
             row.cells.iter().enumerate().filter(here).any(|(_, cell)| test.holds(&cell.text.to_lowercase()))
         };
-        let mut test = Test::of(&text);
+        let test = Test::of(&text);
         // What stands in quotes, in a column, or behind `!` is meant to the letter.
-        if let (Test::Contains(x), None, true) = (test, field, wanted)
-            && x == text
-            && !rows.iter().any(|row| holds(row, test))
-        {
-            test = Test::LeavesOut(x);
+        let to_the_letter = !wanted || field.is_some() || !matches!(test, Test::Contains(x) if x == text);
+        if to_the_letter || rows.iter().any(|row| holds(row, test)) {
+            rows.retain(|row| text.is_empty() || holds(row, test) == wanted);
+        } else {
+            rows = leaves_out(rows, &text);
         }
-        rows.retain(|row| text.is_empty() || holds(row, test) == wanted);
     }
     rows
+}
+
+/// The rows with a cell of one word, of which the filter leaves letters out.
+fn leaves_out(rows: Vec<Row>, word: &str) -> Vec<Row> {
+    let cells = rows.iter().enumerate().flat_map(|(at, row)| row.cells.iter().map(move |cell| (at, &cell.text)));
+    let (owners, cells): (Vec<usize>, Vec<String>) =
+        cells.filter(|(_, text)| !text.contains(' ')).map(|(at, text)| (at, text.to_lowercase())).unzip();
+    // All at once: this is done for each picture.
+    let found: HashSet<usize> = fuzzy(word, &cells).into_iter().filter_map(|cell| owners.get(cell).copied()).collect();
+    rows.into_iter().enumerate().filter(|(at, _)| found.contains(at)).map(|(_, row)| row).collect()
 }
 
 /// What a word of a filter asks of a cell, in small letters.
@@ -216,8 +226,6 @@ enum Test<'a> {
     Begins(&'a str),
     Ends(&'a str),
     Contains(&'a str),
-    /// It is one word, of which the filter leaves letters out.
-    LeavesOut(&'a str),
 }
 
 impl<'a> Test<'a> {
@@ -235,7 +243,6 @@ impl<'a> Test<'a> {
             Self::Begins(x) => cell.starts_with(x),
             Self::Ends(x) => cell.ends_with(x),
             Self::Contains(x) => cell.contains(x),
-            Self::LeavesOut(x) => !cell.contains(' ') && !fuzzy(x, &[cell.to_owned()]).is_empty(),
         }
     }
 }
