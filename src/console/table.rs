@@ -338,7 +338,8 @@ mod tests {
 
     #[test]
     fn a_name_that_is_not_there_finds_no_other() {
-        let row = |name: &str| Row { key: name.into(), cells: vec![Cell::plain(name), Cell::plain("4/4")], well: true };
+        let cells = |name: &str| ["4/4", "svc - 4 of 4, 4 more", name].map(Cell::plain).to_vec();
+        let row = |name: &str| Row { key: name.into(), cells: cells(name), well: true };
         let kept = |query| filter(COLUMNS, vec![row("svc-000"), row("svc-440")], query).len();
         assert_eq!((kept("svc-444"), kept("svc-44"), kept("svc-4"), kept("sv0")), (0, 1, 1, 2));
     }

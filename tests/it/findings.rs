@@ -659,7 +659,7 @@ type Stretches<'a> = &'a [(i64, i64, i64)];
 #[case::much_but_not_much_more(&[(890, 60, 800), (60, 0, 2_400)], false)]
 #[case::little(&[(890, 60, 12), (60, 0, 240)], false)]
 #[case::after_a_pause_as_before(&[(890, 300, 2_400), (125, 0, 2_400)], false)]
-#[case::begun_in_the_midst_of_a_piece(&[(97, 0, 2_400)], false)]
+#[case::begun_in_the_midst_of_a_piece(&[(71, 0, 2_400)], false)]
 #[case::in_bursts(&[(890, 600, 60), (400, 390, 2_400), (60, 0, 2_400)], true)]
 fn a_flood_is_told_by_what_its_client_does_as_a_rule(#[case] stretches: Stretches<'_>, #[case] floods: bool) {
     let mut counted = Requests::default();
