@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{fmt, io};
@@ -12,7 +13,7 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::settings::{App, OWN, Secrets, Transport};
+use super::settings::{App, OWN, Secrets, Sessions, Transport};
 
 /// How long a server has to end after its standard input was closed.
 const AFTER_EOF: Duration = Duration::from_secs(2);
@@ -22,6 +23,8 @@ const AFTER_TERM: Duration = Duration::from_secs(3);
 /// How long what it left behind is ended, and the pause between two looks.
 const ORPHANS_TIME: Duration = Duration::from_secs(2);
 const ORPHANS_PAUSE: Duration = Duration::from_millis(2);
+/// The variable by which the processes of one server are told from those of another that runs beside it.
+const MARK: &str = "GANGWAY_RUN";
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +46,7 @@ impl fmt::Display for End {
 pub struct Reaper {
     /// Locked while a process is started, so that its end is not missed.
     waiting: Arc<Mutex<HashMap<Pid, oneshot::Sender<End>>>>,
+    started: Arc<AtomicU64>,
 }
 
 impl Reaper {
@@ -82,6 +86,22 @@ impl Reaper {
         waiting.insert(pid, sender);
         Ok((child, pid, receiver))
     }
+
+    /// The processes that have no other parent than this one, and are no servers. They are what servers have left behind
+    /// in process groups of their own. While other servers run, only those with this mark: the rest may be theirs.
+    fn orphans(&self, mark: u64) -> Vec<Pid> {
+        // Held, so that none that is being started is taken for one.
+        let servers = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let orphans = children().into_iter().filter(|pid| !servers.contains_key(pid));
+        orphans.filter(|pid| servers.is_empty() || has_mark(*pid, mark)).collect()
+    }
+}
+
+/// Whether a process was started by the server with this mark, or by one that was.
+fn has_mark(pid: Pid, mark: u64) -> bool {
+    let variables = std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).unwrap_or_default();
+    let marked = format!("{MARK}={mark}");
+    variables.split(|byte| *byte == 0).any(|variable| variable == marked.as_bytes())
 }
 
 /// A running server.
@@ -89,6 +109,9 @@ pub struct Child {
     pid: Pid,
     end: oneshot::Receiver<End>,
     ended: Option<End>,
+    reaper: Reaper,
+    /// None has that of another.
+    mark: u64,
 }
 
 /// Its standard streams.
@@ -102,7 +125,8 @@ pub struct Streams {
 impl Child {
     /// Starts the server in a process group of its own.
     ///
-    /// It gets the variables of this process without those that begin with `GANGWAY_`, and its own.
+    /// It gets the variables of this process without those that begin with `GANGWAY_`, and its own. Where several run at
+    /// a time, it gets one more, `GANGWAY_RUN`, a number.
     ///
     /// # Errors
     /// If the program cannot be started.
@@ -116,6 +140,10 @@ impl Child {
             }
         }
         command.envs(&app.environment).envs(secrets.variables());
+        let mark = reaper.started.fetch_add(1, Ordering::Relaxed);
+        if app.sessions != Sessions::Shared {
+            command.env(MARK, mark.to_string());
+        }
         let input = if app.transport == Transport::Stdio { Stdio::piped() } else { Stdio::null() };
         command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let (mut child, pid, end) = reaper.spawn(&mut command)?;
@@ -125,7 +153,7 @@ impl Child {
             output: child.stdout.take().map(ChildStdout::from_std).transpose()?,
             errors: child.stderr.take().map(ChildStderr::from_std).transpose()?,
         };
-        Ok((Self { pid, end, ended: None }, streams))
+        Ok((Self { pid, end, ended: None, reaper: reaper.clone(), mark }, streams))
     }
 
     /// Waits until it has ended by itself.
@@ -153,7 +181,26 @@ impl Child {
     pub async fn kill(mut self) {
         let _ = kill_process_group(self.pid, Signal::KILL);
         self.ends_within(AFTER_TERM).await;
-        kill_orphans().await;
+        self.kill_orphans().await;
+    }
+
+    /// Ends what it has left behind.
+    async fn kill_orphans(&self) {
+        // A process that is ended may leave children of its own, and so on: each is seen when its parent is gone.
+        let all_gone = async {
+            loop {
+                let orphans = self.reaper.orphans(self.mark);
+                if orphans.is_empty() {
+                    return;
+                }
+                for orphan in orphans {
+                    let _ = kill_process(orphan, Signal::KILL);
+                }
+                tokio::time::sleep(ORPHANS_PAUSE).await;
+            }
+        };
+        // One that nothing ends, or that goes on without an end, keeps nobody.
+        let _ = tokio::time::timeout(ORPHANS_TIME, all_gone).await;
     }
 }
 
@@ -162,26 +209,6 @@ impl Child {
 /// `oom_score_adj`: 0 by default, 1000 at most, and everybody may raise it).
 fn offer(pid: Pid) {
     let _ = std::fs::write(format!("/proc/{}/oom_score_adj", pid.as_raw_nonzero()), "500");
-}
-
-/// Ends the processes that have no other parent than this one. Called when no server runs: they are what one has
-/// left behind in process groups of their own.
-async fn kill_orphans() {
-    // A process that is ended may leave children of its own, and so on: each is seen when its parent is gone.
-    let all_gone = async {
-        loop {
-            let orphans = children();
-            if orphans.is_empty() {
-                return;
-            }
-            for orphan in orphans {
-                let _ = kill_process(orphan, Signal::KILL);
-            }
-            tokio::time::sleep(ORPHANS_PAUSE).await;
-        }
-    };
-    // One that nothing ends, or that goes on without an end, keeps nobody.
-    let _ = tokio::time::timeout(ORPHANS_TIME, all_gone).await;
 }
 
 /// The children of this process that run, where the system tells it.

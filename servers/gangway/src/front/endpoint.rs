@@ -18,11 +18,13 @@ use super::cancel::{Cancels, Entry};
 use super::events::{COMMENT, written};
 use super::link::{Answer, Failure, Message, Text};
 use super::protocol::{self, Back, Call, Era, Fault, Origin, Sent};
+use super::sessions::{Lease, Sessions};
+use super::start::Run;
 use super::stdio::refusal;
-use super::supervise::{Run, Supervisor};
+use super::supervise::Supervisor;
 use super::tools::ToolTable;
 use crate::budget::Share;
-use crate::challenge::{BUSY, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, STARTING, error_text, rpc_error};
+use crate::challenge::{BUSY, INVALID_PARAMS, INVALID_REQUEST, STARTING, error_text, rpc_error};
 use crate::facts::{Facts, facts};
 use crate::raw::Members;
 use crate::reason::{Reason, because};
@@ -36,6 +38,7 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// What answers.
 pub struct Endpoint {
     pub server: Arc<Supervisor>,
+    pub sessions: Arc<Sessions>,
     pub tools: Arc<ToolTable>,
     pub allowed_hosts: Vec<String>,
     pub request_time: Duration,
@@ -82,7 +85,7 @@ impl Endpoint {
             Some(Err(fault)) => self.fault(&run, &call, &fault),
             None => {
                 let entry = self.cancels.enter(caller, id);
-                self.ask(run, &call, &parts.headers, facts, entry).await
+                self.ask(run, caller, &call, &parts.headers, facts, entry).await
             }
         }
     }
@@ -131,49 +134,48 @@ impl Endpoint {
         json_response(status(call.era, fault.code), origin.error(fault).into())
     }
 
-    /// Asks the server.
+    /// Asks the server. `main` is the run of it that is up.
     async fn ask(
         self: Arc<Self>,
-        run: Arc<Run>,
+        main: Arc<Run>,
+        caller: Option<&Caller>,
         call: &Call<'_>,
         headers: &HeaderMap,
         facts: Facts,
         entry: Entry,
     ) -> Response {
+        let begun = Instant::now();
+        let until = tokio::time::Instant::now() + self.request_time;
+        let era = main.known.era;
+        let run = match within(until, &entry, self.sessions.take(main, caller, until)).await {
+            Ok(run) => Arc::new(run),
+            Err(failure) => {
+                facts.upstream(failure.word(), begun.elapsed());
+                return failed(call, &protocol::forward(call, era, None).1, &failure);
+            }
+        };
         let prepared = run.link.prepare(&run.known, call);
         let origin = prepared.origin;
-        let mut asked = Asked { run: run.clone(), id: prepared.id, facts, begun: Instant::now(), open: true, entry };
-        let begun = async {
+        let mut asked = Asked { run: run.clone(), id: prepared.id, facts, begun, open: true, entry };
+        let answered = async {
             let mut answer = run.link.call(&run.known, call, headers, prepared.id, prepared.body).await?;
             let first = self.first(&run, &mut answer, &origin).await?;
             Ok::<_, Failure>((answer, first))
         };
-        let begun = tokio::select! {
-            begun = begun => begun,
-            () = run.gone.cancelled() => Err(Failure::Gone),
-            // Dropped, it is taken back. The client does not wait for what it gets.
-            () = asked.entry.token.cancelled() => {
-                let fault = Failure::TakenBack.fault();
-                return json_response(StatusCode::OK, origin.error(&fault).into());
-            }
-            () = tokio::time::sleep(self.request_time) => {
-                // Dropped, it is taken back.
-                asked.facts.upstream("timeout", asked.begun.elapsed());
-                let fault = Fault::new(INTERNAL_ERROR, "the request took too long");
-                return json_response(StatusCode::GATEWAY_TIMEOUT, origin.error(&fault).into());
+        let answered = async {
+            tokio::select! {
+                answered = answered => answered,
+                () = run.gone.cancelled() => Err(Failure::Gone),
             }
         };
-        match begun {
+        match within(until, &asked.entry, answered).await {
             Err(failure) => {
-                asked.close(failure.word());
-                let fault = failure.fault();
-                if failure == Failure::NoRoom {
-                    // Without a time to come back: it was carried out.
-                    let refused = json_response(StatusCode::SERVICE_UNAVAILABLE, origin.error(&fault).into());
-                    return because(Reason::Memory, refused);
+                // What is not waited for any more is taken back when this is dropped.
+                if !matches!(failure, Failure::Late | Failure::TakenBack) {
+                    asked.open = false;
                 }
-                let status = if call.era == Era::Legacy { StatusCode::OK } else { StatusCode::BAD_GATEWAY };
-                json_response(status, origin.error(&fault).into())
+                asked.facts.upstream(failure.word(), asked.begun.elapsed());
+                failed(call, &origin, &failure)
             }
             Ok((_, (Back::Answer(text, code), share))) => {
                 asked.close("ok");
@@ -202,7 +204,7 @@ impl Endpoint {
     }
 
     /// The first message for the client, and its share of the memory.
-    async fn first(&self, run: &Arc<Run>, answer: &mut Answer, origin: &Origin) -> Result<(Back, Share), Failure> {
+    async fn first(&self, run: &Arc<Lease>, answer: &mut Answer, origin: &Origin) -> Result<(Back, Share), Failure> {
         loop {
             match answer.next().await? {
                 Some(Message::Comment) => {}
@@ -217,7 +219,7 @@ impl Endpoint {
     }
 
     /// A message for the client. `None` if it is none: what the server asks is answered here.
-    fn back(&self, run: &Arc<Run>, text: &[u8], origin: &Origin) -> Result<Option<Back>, Failure> {
+    fn back(&self, run: &Arc<Lease>, text: &[u8], origin: &Origin) -> Result<Option<Back>, Failure> {
         match origin.back(text, &self.tools) {
             Some(Back::Asks(id, method)) => {
                 if let Some(refusal) = refusal(Some(&id), Some(&method)) {
@@ -232,9 +234,39 @@ impl Endpoint {
     }
 }
 
+/// Waits for something while the client wants it and there is time.
+async fn within<T>(
+    until: tokio::time::Instant,
+    entry: &Entry,
+    what: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        // In this order: what is there in time counts.
+        biased;
+        what = what => what,
+        () = entry.token.cancelled() => Err(Failure::TakenBack),
+        () = tokio::time::sleep_until(until) => Err(Failure::Late),
+    }
+}
+
+/// The answer to a request that failed.
+fn failed(call: &Call<'_>, origin: &Origin, failure: &Failure) -> Response {
+    let response = |status| json_response(status, origin.error(&failure.fault()).into());
+    match failure {
+        // Without a time to come back: it was carried out.
+        Failure::NoRoom => because(Reason::Memory, response(StatusCode::SERVICE_UNAVAILABLE)),
+        Failure::Full => because(Reason::Busy, response(StatusCode::SERVICE_UNAVAILABLE)),
+        Failure::Late => response(StatusCode::GATEWAY_TIMEOUT),
+        // The client does not wait for it.
+        Failure::TakenBack => response(StatusCode::OK),
+        _ if call.era == Era::Legacy => response(StatusCode::OK),
+        _ => response(StatusCode::BAD_GATEWAY),
+    }
+}
+
 /// A request that the server works on. Dropped before it is answered, it is taken back.
 struct Asked {
-    run: Arc<Run>,
+    run: Arc<Lease>,
     id: Option<u64>,
     facts: Facts,
     begun: Instant,

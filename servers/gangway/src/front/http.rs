@@ -81,6 +81,36 @@ impl Http {
         })
     }
 
+    /// The same way, for a session that is not begun yet.
+    pub fn another(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            uri: self.uri.clone(),
+            host: self.host.clone(),
+            session: RwLock::default(),
+            renewing: Mutex::default(),
+            next: AtomicU64::new(1),
+            budget: self.budget.clone(),
+        }
+    }
+
+    /// Whether the server gave a session when it was met. One of the later era has none.
+    pub fn keeps_sessions(&self) -> bool {
+        self.session().1.is_some()
+    }
+
+    /// Tells the server that its session is not needed any more (MCP 2025-11-25, Transports, "Session Management": "SHOULD
+    /// send an HTTP DELETE"). It may refuse.
+    pub async fn end(&self, known: &Known) {
+        let headers = self.legacy_headers(known, self.session().1);
+        let ended = async {
+            if let Ok(response) = self.send(Method::DELETE, headers, Bytes::new()).await {
+                let _ = Limited::new(response.into_body(), 64 * 1024).collect().await;
+            }
+        };
+        let _ = tokio::time::timeout(OWN_TIME, ended).await;
+    }
+
     /// An id that no other request of the session has.
     pub fn next_id(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
@@ -92,15 +122,19 @@ impl Http {
 
     /// Sends a request once. Where no connection can be made, such as while this process has no file left for it or
     /// the server's queue is full, nothing was sent, and it is tried again for a short time.
-    pub async fn post(&self, mut headers: HeaderMap, body: impl Into<Bytes>) -> Result<Response<Incoming>, Failure> {
+    pub async fn post(&self, headers: HeaderMap, body: impl Into<Bytes>) -> Result<Response<Incoming>, Failure> {
+        self.send(Method::POST, headers, body.into()).await
+    }
+
+    async fn send(&self, method: Method, mut headers: HeaderMap, body: Bytes) -> Result<Response<Incoming>, Failure> {
         headers.insert(HOST, self.host.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("gangway/", env!("CARGO_PKG_VERSION"))));
-        let (body, until) = (body.into(), Instant::now() + CONNECTING);
+        let until = Instant::now() + CONNECTING;
         loop {
             let mut request = Request::new(Full::new(body.clone()));
-            *request.method_mut() = Method::POST;
+            *request.method_mut() = method.clone();
             *request.uri_mut() = self.uri.clone();
             *request.headers_mut() = headers.clone();
             match self.client.request(request).await {
@@ -122,7 +156,8 @@ impl Http {
         self.initialize().await
     }
 
-    async fn initialize(&self) -> Result<Known, String> {
+    /// Begins a session of the earlier era.
+    pub async fn initialize(&self) -> Result<Known, String> {
         let newest = protocol::LEGACY[protocol::LEGACY.len() - 1];
         let params = json!({ "protocolVersion": newest, "capabilities": {}, "clientInfo": protocol::client_info() });
         let body = protocol::own(self.next_id(), "initialize", params, Era::Legacy);

@@ -39,6 +39,12 @@ pub enum Failure {
     NoRoom,
     /// The client did not want it any more.
     TakenBack,
+    /// The time of the request is up.
+    Late,
+    /// Every session of the server is in use, and it took too long until one was free.
+    Full,
+    /// No session of the server could be started. The log has the reason.
+    NotStarted,
     /// The answer is none of the protocol.
     Odd(String),
 }
@@ -47,7 +53,9 @@ impl Failure {
     /// The word of the log.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Gone => "gone",
+            Self::Gone | Self::NotStarted => "gone",
+            Self::Late => "timeout",
+            Self::Full => "full",
             Self::TooLarge => "too_large",
             // The server did well. The line has the reason.
             Self::NoRoom => "ok",
@@ -63,7 +71,12 @@ impl Failure {
                 let why = "the request was carried out, and its answer dropped: there is too much data at once";
                 return Fault::new(BUSY, why);
             }
+            Self::Full => {
+                return Fault::new(BUSY, "every session of the server is in use; try again later");
+            }
             Self::Gone => "the server ended or hung up before it had answered".to_owned(),
+            Self::NotStarted => "no session of the server could be started".to_owned(),
+            Self::Late => "the request took too long".to_owned(),
             Self::TooLarge => format!("the answer of the server is larger than {} MiB", LARGEST / (1024 * 1024)),
             Self::TakenBack => "the client took the request back".to_owned(),
             Self::Odd(what) => format!("the server gave no answer of the protocol: {what}"),

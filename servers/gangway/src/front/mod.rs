@@ -3,7 +3,7 @@
 //! `gangway run -- COMMAND` listens as every server on this library does, with the same checks, limits, log and
 //! metrics. It starts COMMAND and asks it what clients ask, over HTTP on the loopback address or over its
 //! standard streams. Clients get no session: any copy of the container can answer any request. The server sees
-//! one client, this program. `servers/README.md` describes the variables.
+//! one client, this program, or one for each caller or request where it is told to. `servers/README.md` describes the variables.
 
 mod cancel;
 mod child;
@@ -16,7 +16,10 @@ mod parameters;
 mod protocol;
 mod readable;
 mod relay;
+mod seats;
+mod sessions;
 mod settings;
+mod start;
 mod stdio;
 mod supervise;
 mod tools;
@@ -40,7 +43,9 @@ use crate::run::{USAGE_ERROR, fail, healthcheck, shutdown_signal};
 use crate::serve::files;
 use child::Reaper;
 use endpoint::Endpoint;
+use sessions::Sessions;
 use settings::{App, Secrets, Transport};
+use start::Starter;
 use supervise::Supervisor;
 use tools::{Shown, ToolTable};
 
@@ -153,10 +158,14 @@ async fn serve(config: Config, app: App, secrets: Secrets) -> Result<bool, Strin
     let tools = Arc::new(ToolTable::new(app.tools.clone(), log.clone()));
     let request_time = app.request_time();
     let budget = Budget::new(config.limits.memory_bytes);
-    let server = Arc::new(Supervisor::new(app, secrets, tools.clone(), reaper, budget.clone(), log.clone()));
+    let starter = Starter { app, secrets: Arc::new(secrets), reaper, budget: budget.clone(), log: log.clone() };
+    let (starter, stop) = (Arc::new(starter), CancellationToken::new());
+    let server = Arc::new(Supervisor::new(starter.clone(), tools.clone()));
+    let sessions = Arc::new(Sessions::new(starter, stop.clone()));
     let streams = CancellationToken::new();
     let endpoint = Arc::new(Endpoint {
         server: server.clone(),
+        sessions: sessions.clone(),
         tools: tools.clone(),
         allowed_hosts: config.allowed_hosts.clone(),
         request_time,
@@ -172,7 +181,7 @@ async fn serve(config: Config, app: App, secrets: Secrets) -> Result<bool, Strin
     };
     let served = Served::with(config, backend, streams, log).map_err(|error| error.to_string())?;
     let listener = TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    let (stop, given_up) = (CancellationToken::new(), CancellationToken::new());
+    let given_up = CancellationToken::new();
     let kept = tokio::spawn({
         let (stop, given_up) = (stop.clone(), given_up.clone());
         async move {
@@ -190,5 +199,6 @@ async fn serve(config: Config, app: App, secrets: Secrets) -> Result<bool, Strin
     served.serve(listener, until).await.map_err(|error| error.to_string())?;
     // The requests in flight are done: now the server behind may end.
     stop.cancel();
+    sessions.ended().await;
     Ok(kept.await.unwrap_or(false))
 }

@@ -34,8 +34,8 @@ pub struct App {
     pub environment: BTreeMap<String, String>,
     /// Which callers share a session of it. Default: all of them.
     #[serde(default)]
-    sessions: Sessions,
-    /// Most processes or sessions at a time. 1 to 64; default 4. One is all that shared sessions need.
+    pub sessions: Sessions,
+    /// Most sessions at a time that are not shared, each of which is a process with `stdio`. 1 to 64; default 4.
     processes: Option<u64>,
     /// Longest time until an answer begins, in seconds. 1 to 120; default 30.
     request_seconds: Option<u64>,
@@ -57,11 +57,24 @@ pub enum Transport {
 /// Which callers share a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Sessions {
+pub enum Sessions {
+    /// All of them.
     #[default]
     Shared,
+    /// Each client has its own, and each of those who use it.
     PerCaller,
+    /// Each request has its own.
     PerRequest,
+}
+
+impl fmt::Display for Sessions {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Shared => "shared",
+            Self::PerCaller => "per-caller",
+            Self::PerRequest => "per-request",
+        })
+    }
 }
 
 /// The scope that a tool needs besides `read`, by name.
@@ -123,11 +136,6 @@ impl App {
             (Transport::Stdio, _, Some(_)) => return Err("path: is for transport \"http\" alone".to_owned()),
             _ => {}
         }
-        if self.sessions != Sessions::Shared {
-            let problem = "sessions: this version of gangway has \"shared\" alone; leave the key out, or start one \
-                           server for each group of callers that must not share a session";
-            return Err(problem.to_owned());
-        }
         if self.processes.is_some_and(|number| !(1..=64).contains(&number)) {
             return Err("processes: must be a whole number, 1 to 64".to_owned());
         }
@@ -148,6 +156,11 @@ impl App {
     /// The path of its endpoint, with `http`.
     pub fn path(&self) -> &str {
         self.path.as_deref().unwrap_or("/mcp")
+    }
+
+    /// Most sessions that are not shared.
+    pub fn processes(&self) -> usize {
+        self.processes.and_then(|most| usize::try_from(most).ok()).unwrap_or(4)
     }
 
     /// Longest time until an answer begins.
@@ -242,7 +255,11 @@ mod tests {
         let app = read(r#"{"transport":"http","port":3000}"#).unwrap();
         assert_eq!((app.path(), app.port(), app.request_time()), ("/mcp", 3000, Duration::from_secs(30)));
         assert_eq!(app.command, ["after"]);
-        assert_eq!(app.tools, ToolSettings::default());
+        assert_eq!((app.sessions, app.processes(), &app.tools), (Sessions::Shared, 4, &ToolSettings::default()));
+        for mode in ["shared", "per-caller", "per-request"] {
+            let text = format!(r#"{{"transport":"stdio","command":["x"],"sessions":"{mode}"}}"#);
+            assert_eq!(serde_json::from_str::<App>(&text).unwrap().sessions.to_string(), mode);
+        }
         let app = read(r#"{"transport":"stdio","command":["x","y"],"sessions":"shared","processes":4}"#).unwrap();
         assert_eq!(app.command, ["x", "y"]);
     }
@@ -262,8 +279,6 @@ mod tests {
             (r#"{"transport":"stdio","port":1}"#, "port"),
             (r#"{"transport":"stdio","path":"/mcp"}"#, "path"),
             (r#"{"transport":"stdio","command":[""]}"#, "command"),
-            (r#"{"transport":"stdio","sessions":"per-caller"}"#, "\"shared\" alone"),
-            (r#"{"transport":"stdio","sessions":"per-request"}"#, "\"shared\" alone"),
             (r#"{"transport":"stdio","sessions":"mine"}"#, "mine"),
             (r#"{"transport":"stdio","processes":0}"#, "processes"),
             (r#"{"transport":"stdio","request_seconds":121}"#, "request_seconds"),

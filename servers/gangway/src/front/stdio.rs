@@ -1,4 +1,4 @@
-//! A server behind that reads and writes lines on its standard streams: one process for all clients.
+//! A server behind that reads and writes lines on its standard streams.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -129,6 +129,15 @@ impl Stdio {
         match initialized {
             Ok(known) => Ok(known),
             Err(why) => tokio::time::timeout(OVERTAKEN, &mut discovered).await.ok().flatten().ok_or(why),
+        }
+    }
+
+    /// Begins with another process of a server of which it is known who it is.
+    pub async fn meet_again(&self, known: &Known) -> Result<Known, String> {
+        match known.era {
+            // Every request stands alone.
+            Era::Modern => Ok(known.clone()),
+            Era::Legacy => self.initialize().await,
         }
     }
 

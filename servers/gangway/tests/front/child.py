@@ -31,14 +31,18 @@ TOOLS = [
     {"name": "big", "inputSchema": {"type": "object"}, **READ},
     {"name": "noise", "inputSchema": {"type": "object"}, **READ},
     {"name": "fork", "inputSchema": {"type": "object"}, **READ},
+    {"name": "daemon", "inputSchema": {"type": "object"}, **READ},
     {"name": "odd", "inputSchema": {"type": "object"}, **READ},
     {"name": "eat", "inputSchema": {"type": "object"}, **READ},
     {"name": "die", "inputSchema": {"type": "object"}, **READ},
+    {"name": "remember", "inputSchema": {"type": "object"}, **READ},
     {"name": "raw_sql", "inputSchema": {"type": "object"}, **READ},
     {"name": "write_it", "inputSchema": {"type": "object"}},
 ]
 INITIALIZED = threading.Event()
-STATE = {"calls": 0, "cancelled": [], "sessions": 0, "answers": []}
+STATE = {"calls": 0, "cancelled": [], "sessions": 0, "answers": [], "ended": []}
+# What each session was told to remember.
+REMEMBERED = {}
 
 
 def log(text):
@@ -73,6 +77,11 @@ def call_tool(request, notify, ask, context):
                 "threads": threading.active_count(),
             }
         )
+    if name == "remember":
+        session = (context.get("headers") or {}).get("mcp-session-id")
+        told = REMEMBERED.setdefault(session, [])
+        told.append(arguments["what"])
+        return text_result({"told": told, "session": session, "pid": os.getpid(), "state": STATE})
     if name == "wait":
         log("waiting")
         while not cancelled(request["id"]):
@@ -83,6 +92,8 @@ def call_tool(request, notify, ask, context):
         token = params.get("_meta", {}).get("progressToken")
         for step in range(3):
             notify({"method": "notifications/progress", "params": {"progressToken": token, "progress": step}})
+        while arguments.get("for ever") and not cancelled(request["id"]):
+            time.sleep(0.01)
         return text_result("done")
     if name == "ask":
         return text_result(ask({"method": "sampling/createMessage", "params": {}}))
@@ -106,6 +117,19 @@ def call_tool(request, notify, ask, context):
         )
         child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True, text=True)
         return text_result([int(child.stdout.readline()) for _ in range(3)])
+    if name == "daemon":
+        # Its parent ends at once.
+        code = (
+            "import os, time\n"
+            "if os.fork():\n"
+            "    os._exit(0)\n"
+            "os.setsid()\n"
+            "print(os.getpid(), flush=True)\n"
+            "time.sleep(600)"
+        )
+        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        child.wait()
+        return text_result(int(child.stdout.readline()))
     if name == "eat":
         # As a server that leaks: as much as it gets.
         resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
@@ -293,6 +317,10 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.reply(200, no_answer(kind, request_id), [json_type])
 
+    def do_DELETE(self):
+        STATE["ended"].append(self.headers["Mcp-Session-Id"])
+        self.reply(200)
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         message = json.loads(body)
@@ -305,7 +333,12 @@ class Handler(BaseHTTPRequestHandler):
             if not named or self.headers["MCP-Protocol-Version"] != MODERN:
                 return self.reply(400)
         elif message.get("method") == "initialize":
+            if "refuses" in FLAGS and STATE["sessions"]:
+                return self.reply(503)
             STATE["sessions"] += 1
+        elif "many" in FLAGS:
+            if self.headers["Mcp-Session-Id"] in STATE["ended"]:
+                return self.reply(404)
         elif self.headers["Mcp-Session-Id"] != "session-%d" % STATE["sessions"]:
             return self.reply(404 if STATE["sessions"] else 400)
         if "id" not in message or "method" not in message:
@@ -314,9 +347,10 @@ class Handler(BaseHTTPRequestHandler):
         if message.get("params", {}).get("name") == "odd":
             self.close_connection = True
             return self.odd(message["params"]["arguments"]["kind"], message["id"])
-        headers = [("Mcp-Session-Id", "session-%d" % STATE["sessions"])] if message["method"] == "initialize" else []
+        has_session = message["method"] == "initialize" and "alone" not in FLAGS
+        headers = [("Mcp-Session-Id", "session-%d" % STATE["sessions"])] if has_session else []
         context = {"headers": {name.lower(): value for name, value in self.headers.items()}, "beat": self.beat}
-        if message["method"] != "tools/call" or message["params"]["name"] in ("echo", "routed", "seen"):
+        if message["method"] != "tools/call" or message["params"]["name"] in ("echo", "routed", "seen", "remember"):
             done = answer(message, None, None, context)
             if message["method"] == "tools/call" and message["params"].get("arguments", {}).get("forget"):
                 STATE["sessions"] += 1

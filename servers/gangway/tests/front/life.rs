@@ -144,7 +144,7 @@ fn the_program_installs_itself() {
 async fn a_wrong_setting_ends_it_with_the_key() {
     let cases = [
         (json!({ "transport": "stdio", "comand": ["x"] }), "comand"),
-        (json!({ "transport": "stdio", "command": ["x"], "sessions": "per-caller" }), "sessions"),
+        (json!({ "transport": "stdio", "command": ["x"], "sessions": "mine" }), "per-caller"),
         (json!({ "transport": "stdio" }), "command"),
     ];
     for (app, key) in cases {

@@ -6,6 +6,7 @@
 mod faults;
 mod life;
 mod public;
+mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/table.rs"]

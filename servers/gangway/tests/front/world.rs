@@ -16,7 +16,7 @@ use crate::support::server::variable;
 use crate::support::{RESOURCE, machine_claims, with};
 
 /// Longest wait for anything.
-const LONG: Duration = Duration::from_secs(60);
+pub const LONG: Duration = Duration::from_secs(60);
 pub const MODERN: &str = "2026-07-28";
 
 /// A running `gangway run`.
@@ -187,12 +187,16 @@ impl Front {
     /// A request with a token of these scopes.
     pub fn post_as(&self, scopes: &[&str], message: &Value) -> RequestBuilder {
         let scopes: Vec<_> = scopes.iter().map(|scope| format!("{RESOURCE}/{scope}")).collect();
-        let claims = with(machine_claims(), json!({ "scope": scopes.join(" ") }));
+        self.post_with(&with(machine_claims(), json!({ "scope": scopes.join(" ") })), message)
+    }
+
+    /// A request with a token of these claims.
+    pub fn post_with(&self, claims: &Value, message: &Value) -> RequestBuilder {
         self.http
             .post(self.url())
             .header("content-type", "application/json")
             .header("accept", "application/json, text/event-stream")
-            .bearer_auth(token(0, &claims))
+            .bearer_auth(token(0, claims))
             .body(message.to_string())
     }
 
