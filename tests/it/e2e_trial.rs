@@ -148,6 +148,7 @@ impl Machine {
             read_only: true,
             folders: vec!["/tmp".into()],
             memory_mib: 64,
+            processes: 1,
             seconds,
         };
         let began = Instant::now();

@@ -53,9 +53,9 @@ pub struct App {
     pub read_only: Option<bool>,
     /// Folders that it may write to, empty when a task starts; `None` is `/tmp`.
     pub writable: Option<Vec<String>>,
-    /// Who shares a process or a session with whom; `None` is all with all, and the others are not served yet.
+    /// Who shares a process or a session with whom; `None` is all with all.
     pub sessions: Option<Sessions>,
-    /// Most processes or sessions at a time; `None` is 4.
+    /// Most processes or sessions at a time that are not shared; `None` is 4.
     pub processes: Option<u32>,
     /// Longest time until an answer begins; `None` is 30.
     pub request_seconds: Option<u32>,

@@ -60,6 +60,7 @@ pub fn cautions(environment: &Environment, planned: &[StackDeploy], deployed: &[
             Template::Server => {
                 all.extend(path_caution(&after));
                 all.extend(front::caution(&after, environment));
+                all.extend(front::session_caution(&after, environment));
             }
             Template::Edge | Template::Repository => {}
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::environment::{BETWEEN_ARGUMENTS, Template, Tools, Transport};
+use crate::core::environment::{BETWEEN_ARGUMENTS, Sessions, Template, Tools, Transport};
 
 /// The value of a variable whose real one is a secret: a server that only looks whether it is set starts.
 pub const PLACEHOLDER: &str = "quarterdeck-placeholder";
@@ -34,6 +34,9 @@ pub struct Trial {
     pub folders: Vec<String>,
     /// Memory of its task, in MiB, which it does not get more of.
     pub memory_mib: u64,
+    /// Most processes of it in a task: what the trial starts is one.
+    #[serde(skip)]
+    pub processes: u64,
     /// Longest time until its tools are known, in seconds.
     pub seconds: u64,
 }
@@ -61,7 +64,21 @@ struct Told {
     #[serde(default)]
     environment: BTreeMap<String, String>,
     #[serde(default)]
+    sessions: Option<Sessions>,
+    #[serde(default)]
+    processes: Option<u64>,
+    #[serde(default)]
     tools: Tools,
+}
+
+impl Told {
+    /// Most processes at a time. Where callers do not share one, another one says who the server is.
+    fn processes(&self) -> u64 {
+        match (self.transport, self.sessions) {
+            (Transport::Stdio, Some(Sessions::PerCaller | Sessions::PerRequest)) => self.processes.unwrap_or(4) + 1,
+            _ => 1,
+        }
+    }
 }
 
 /// The longest that a plan waits for one server, in seconds, however long the server may take to start at AWS.
@@ -76,6 +93,7 @@ impl Trial {
             given.or_else(|| Template::Server.default_of(name)).unwrap_or_default()
         };
         let told: Told = serde_json::from_str(value("App")).ok()?;
+        let processes = told.processes();
         let way = match told.transport {
             Transport::Stdio => Way::Stdio,
             Transport::Http => Way::Http { port: told.port?, path: told.path.unwrap_or_else(|| "/mcp".to_owned()) },
@@ -103,6 +121,7 @@ impl Trial {
             read_only: value("ReadOnlyRoot") != "false",
             folders: each(&FOLDERS),
             memory_mib: value("Memory").parse().ok()?,
+            processes,
             seconds: value("StartSeconds").parse().unwrap_or(MOST_SECONDS).min(MOST_SECONDS),
         };
         Some((trial, told.tools))

@@ -262,6 +262,7 @@ mod tests {
             read_only: true,
             folders: vec!["/tmp".into()],
             memory_mib: 256,
+            processes: 1,
             seconds: 9,
         }
     }

@@ -290,6 +290,7 @@ mod tests {
             read_only: true,
             folders: Vec::new(),
             memory_mib: 256,
+            processes: 1,
             seconds,
         }
     }

@@ -177,7 +177,7 @@ impl Wish {
 
     fn kept(&self, what: &str) -> Option<ServerTrial> {
         let kept = self.before.as_ref().filter(|kept| kept.of == self.of(what))?;
-        Some(ServerTrial::kept(&self.trial.server, kept, self.trial.memory_mib))
+        Some(ServerTrial::kept(&self.trial, kept))
     }
 
     /// The id of an image on this machine, which it is pulled to where it is not there.

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::server::header;
+use crate::support::{RESOURCE, machine_claims, with};
 use crate::world::{Front, call, free_port, last, seen};
 
 /// Clients that call without a pause while the server is killed.
@@ -81,6 +82,41 @@ async fn public_servers_are_served_unchanged_in_both_eras() {
             ready.as_secs_f64(),
             back.as_secs_f64(),
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the servers: make public"]
+async fn public_servers_give_callers_and_requests_sessions_of_their_own() {
+    let folder = std::env::var("GANGWAY_PUBLIC_SERVERS").expect("GANGWAY_PUBLIC_SERVERS: run `make public`");
+    for mut public in all(&PathBuf::from(folder)) {
+        let over_http = public.app["transport"] == "http";
+        for sessions in ["per-caller", "per-request"] {
+            (public.app["sessions"], public.app["processes"]) = (sessions.into(), 2.into());
+            let front = Front::launch(public.app.clone(), |_| {}).await;
+            front.ready().await;
+            let name = format!("{}, {sessions}", public.name);
+            let main = front.children();
+            let begun = Instant::now();
+            // More callers than there may be sessions.
+            for who in ["ann", "ben", "cat"] {
+                let claims = json!({ "sub": who, "scope": format!("{RESOURCE}/read {RESOURCE}/write") });
+                let (tool, arguments, words) = &public.call;
+                let request = front.post_with(&with(machine_claims(), claims), &call(tool, arguments.clone()));
+                let answer = front.answer(request).await;
+                let text = answer["result"]["content"][0]["text"].as_str().unwrap_or_default();
+                assert!(text.contains(words), "{name}: {answer} {}", front.log());
+            }
+            println!("{name:<39} {} ms a session", begun.elapsed().as_millis() / 3);
+            let left = if over_http || sessions == "per-request" { 1 } else { 3 };
+            front.until(|front| front.children().len() == left).await;
+            assert!(main.iter().all(|pid| front.children().contains(pid)), "{name}: the first one goes on");
+            for event in ["session_end", "app_end"] {
+                assert!(front.messages(event).is_empty(), "{name}: {}", front.log());
+            }
+            let kept = front.messages("app_sessions").is_empty();
+            assert!(kept || over_http, "{name}: processes are told apart, whatever the server keeps");
+        }
     }
 }
 

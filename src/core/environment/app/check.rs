@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{App, BETWEEN_ARGUMENTS, MOST_SECRETS, MOST_WRITABLE, Tools, secretive};
-use crate::core::environment::choice::{Sessions, Transport};
+use crate::core::environment::choice::Transport;
 
 /// A key of `[server.app]` and why its value is not possible.
 pub(in crate::core::environment) type Fault = (String, String);
@@ -32,7 +32,6 @@ pub(in crate::core::environment) fn check(app: &App, server: &str) -> Result<(),
     secrets(app)?;
     rights(app)?;
     folders(app)?;
-    sessions(app)?;
     sizes(app)?;
     tools(&app.tools)?;
     let long = app.json().len();
@@ -305,20 +304,6 @@ fn folders(app: &App) -> Result<(), Fault> {
             fault("writable", format!("{folder:?} is there already, or lies in another folder of the list"))
         }
         None => Ok(()),
-    }
-}
-
-/// gangway shares one session among all callers; it has no others yet.
-fn sessions(app: &App) -> Result<(), Fault> {
-    match app.sessions {
-        Some(mode @ (Sessions::PerCaller | Sessions::PerRequest)) => fault(
-            "sessions",
-            format!(
-                "\"{mode}\" is not possible yet, only \"shared\"; start one server for each group of callers that must not \
-                 share what it keeps in memory"
-            ),
-        ),
-        Some(Sessions::Shared) | None => Ok(()),
     }
 }
 

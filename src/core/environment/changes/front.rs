@@ -2,7 +2,7 @@
 //! that has nothing in front of it, would be open to everybody.
 
 use super::{After, Before};
-use crate::core::environment::{Environment, ServerSpec, Template};
+use crate::core::environment::{Environment, ServerSpec, Sessions, Template};
 use crate::core::error::{ErrorKind, Refusal};
 use crate::core::operation::deploy::StackDeploy;
 use crate::core::stack::Stack;
@@ -94,6 +94,20 @@ pub(super) fn caution(after: &After<'_>, environment: &Environment) -> Option<St
         format!(
             "{}: gangway answers for its callers what it asks of them (sampling, elicitation, roots): that there is no \
              such thing",
+            spec.name
+        )
+    })
+}
+
+/// What a caller of its own session loses where there are several tasks: any of them answers any request.
+pub(super) fn session_caution(after: &After<'_>, environment: &Environment) -> Option<String> {
+    let spec = after.will_be("ServerName").and_then(|name| environment.server(name))?;
+    let own = spec.app.as_ref()?.sessions == Some(Sessions::PerCaller);
+    let most: u32 = after.will_be("MaxCount")?.parse().ok()?;
+    (own && most > 1).then(|| {
+        format!(
+            "{}: each of up to {most} tasks has sessions of its own, and any of them answers a caller's next request: what \
+             the server keeps for a caller is not there each time; set min = 1 and max = 1, or let it keep that elsewhere",
             spec.name
         )
     })

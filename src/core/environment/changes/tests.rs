@@ -196,6 +196,25 @@ fn a_size_that_what_is_deployed_makes_impossible_is_refused() {
     assert_eq!(check_changes(&next, &planned(&next, &stacks), &stacks), Ok(()));
 }
 
+/// Any task answers any request, and what one keeps for a caller, the others do not have.
+#[rstest]
+#[case::several_tasks("per-caller", 1, 2, true)]
+#[case::one_task("per-caller", 1, 1, false)]
+#[case::nothing_is_kept("per-request", 2, 4, false)]
+#[case::shared("shared", 2, 4, false)]
+fn sessions_of_callers_at_several_tasks_are_told(
+    #[case] sessions: &str,
+    #[case] min: u32,
+    #[case] max: u32,
+    #[case] warned: bool,
+) {
+    let app = format!("[server.app]\ntransport = 'stdio'\nsessions = '{sessions}'");
+    let next = environment(&format!("[[server]]\nmin = {min}\nmax = {max}\n{app}"));
+    let all = cautions(&next, &planned(&next, &[]), &[]);
+    assert_eq!(all.iter().any(|caution| caution.contains("up to 2 tasks")), warned, "{all:?}");
+    assert_eq!(all.len(), 1 + usize::from(warned), "{all:?}");
+}
+
 #[rstest]
 #[case::fewer_zones("[network]\nzones = 3", "[network]\nzones = 2", "the third zone goes")]
 #[case::no_nat("[network]\nnat = 'per-zone'", "[network]\nnat = 'none'", "the way out of running tasks")]

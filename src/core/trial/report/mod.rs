@@ -52,6 +52,8 @@ pub struct Fine {
     pub memory_mib: Option<u64>,
     /// Memory of its task, in MiB.
     pub task_memory_mib: u64,
+    /// Most processes of it in a task, each of which takes memory.
+    pub processes: u64,
     /// Time from its start until its tools were known, in milliseconds.
     pub answered_ms: u64,
     pub compared: Compared,
@@ -111,7 +113,7 @@ impl Compared {
 
 impl ServerTrial {
     /// What was kept, of a server whose image and settings are the same as then.
-    pub fn kept(server: &str, kept: &Kept, task_memory_mib: u64) -> Self {
+    pub fn kept(trial: &super::Trial, kept: &Kept) -> Self {
         let tools = match &kept.tools {
             KeptTools::Named(tools) => Some(tools.clone()),
             KeptTools::Counted { .. } => None,
@@ -121,11 +123,13 @@ impl ServerTrial {
             revision: None,
             tools,
             memory_mib: kept.memory_mib,
-            task_memory_mib,
+            task_memory_mib: trial.memory_mib,
+            processes: trial.processes,
             answered_ms: kept.answered_ms,
             compared: Compared::Same,
         };
-        Self { server: server.to_owned(), outcome: Outcome::Fine(fine), placeholders: Vec::new(), unread: None }
+        let server = trial.server.clone();
+        Self { server, outcome: Outcome::Fine(fine), placeholders: Vec::new(), unread: None }
     }
 
     /// One that could not be started here.
@@ -155,6 +159,7 @@ impl ServerTrial {
                     tools: Some(tools),
                     memory_mib,
                     task_memory_mib: trial.memory_mib,
+                    processes: trial.processes,
                     answered_ms,
                     compared,
                 })

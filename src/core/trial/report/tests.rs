@@ -140,7 +140,7 @@ fn what_is_kept_is_shown_as_kept_and_is_not_kept_again() {
     let first = told(r#"{"hidden":["raw"]}"#, answered(&[("raw", true), ("get", true)], Some(78)), None);
     let text = first.to_keep("of", digest).unwrap();
     assert_eq!(text, r#"{"of":"of","mib":78,"ms":812,"r":["get"],"h":["raw"]}"#);
-    let again = ServerTrial::kept("files", &Kept::read(&text).unwrap(), 512);
+    let again = ServerTrial::kept(&trial("512"), &Kept::read(&text).unwrap());
     let line = again.lines().remove(0).1;
     assert_eq!(
         line,
@@ -154,6 +154,24 @@ fn what_is_kept_is_shown_as_kept_and_is_not_kept_again() {
 #[case(410, 1)]
 fn little_memory_that_is_left_is_a_warning(#[case] used: u64, #[case] warned: usize) {
     assert_eq!(told("{}", answered(&[], Some(used)), None).warnings().len(), warned);
+}
+
+/// Each caller may have a process of its own, and one more says who the server is.
+#[rstest]
+#[case::shared(r#"{"transport":"stdio","sessions":"shared","processes":8}"#, 1)]
+#[case::over_http(r#"{"transport":"http","port":3000,"sessions":"per-caller","processes":8}"#, 1)]
+#[case::of_callers(r#"{"transport":"stdio","sessions":"per-caller","processes":8}"#, 9)]
+#[case::of_requests(r#"{"transport":"stdio","sessions":"per-request"}"#, 5)]
+fn every_process_takes_memory(#[case] app: &str, #[case] processes: u64) {
+    let parameters = [("ServerName", "files"), ("App", app), ("Memory", "512")];
+    let (trial, tools) = Trial::of(&parameters.map(|(key, value)| (key.to_owned(), value.to_owned())).into()).unwrap();
+    assert_eq!(trial.processes, processes);
+    let warnings = |used| ServerTrial::of(&trial, &tools, answered(&[], Some(used)), None, digest).warnings();
+    let most = 409 / processes;
+    assert!(warnings(most).is_empty());
+    let warned = warnings(most + 1);
+    assert_eq!(warned.len(), 1);
+    assert_eq!(warned[0].contains(&format!("up to {processes} processes")), processes > 1, "{warned:?}");
 }
 
 #[test]

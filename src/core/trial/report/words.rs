@@ -97,10 +97,17 @@ impl Fine {
     fn warnings(&self, server: &str) -> Vec<String> {
         let mut all = self.compared.warnings(server);
         let most = self.task_memory_mib * 4 / 5;
-        if let Some(used) = self.memory_mib.filter(|used| *used > most) {
+        let all_of_them = |used: &u64| used * self.processes;
+        if let Some(used) = self.memory_mib.filter(|used| all_of_them(used) > most) {
+            let (takes, way_out) = match self.processes {
+                1 => ("it takes".to_owned(), "raise memory"),
+                many => {
+                    (format!("up to {many} processes of it, {used} MiB each, take"), "raise memory, or lower processes")
+                }
+            };
             all.push(format!(
-                "{server}: it takes {used} of the {} MiB of its task when it has just started, and gangway needs some of \
-                 them; raise memory",
+                "{server}: just started, {takes} {} of the {} MiB of its task, and gangway needs some of them; {way_out}",
+                all_of_them(&used),
                 self.task_memory_mib
             ));
         }
