@@ -22,6 +22,8 @@ use crate::raw::Members;
 
 /// Messages that wait for the server to read them.
 const WAITING: usize = 64;
+/// What is written in one piece, in bytes, if no message is larger: as much as a pipe holds (pipe(7)).
+const PIECE: usize = 64 * 1024;
 /// Notices of one request that wait for its client. What does not fit is left out: they say how far it is.
 const NOTICES: usize = 64;
 /// Longest wait for `server/discover` before `initialize` is asked as well: a server of the earlier era may leave
@@ -154,15 +156,25 @@ impl Stdio {
 
 async fn write(mut input: ChildStdin, mut queue: mpsc::Receiver<Vec<u8>>, gone: CancellationToken) {
     let all = async {
-        while let Some(mut message) = queue.recv().await {
-            message.push(b'\n');
-            if input.write_all(&message).await.is_err() {
-                return;
+        let (mut waiting, mut lines) = (Vec::new(), Vec::new());
+        // What waits goes in one piece: each is a turn of the kernel's, and of a server that reads what is there.
+        while queue.recv_many(&mut waiting, WAITING).await > 0 {
+            for message in waiting.drain(..) {
+                lines.extend_from_slice(&message);
+                lines.push(b'\n');
+                if lines.len() >= PIECE {
+                    input.write_all(&lines).await?;
+                    lines = Vec::new();
+                }
             }
+            input.write_all(&lines).await?;
+            lines.clear();
         }
+        Ok::<_, std::io::Error>(())
     };
     tokio::select! {
-        () = all => {}
+        // It does not read any more: its end is seen elsewhere.
+        _ = all => {}
         () = gone.cancelled() => {}
     }
 }
