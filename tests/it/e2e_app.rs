@@ -58,6 +58,8 @@ transport = "stdio"
 environment = { LOG_LEVEL = "debug" }
 writable = ["/tmp", "/var/cache/app"]
 start_seconds = 5
+sessions = "per-caller"
+processes = 2
 tools = { write = ["move_file"] }
 "#;
 
@@ -150,6 +152,7 @@ fn a_server_in_any_image_runs_with_gangway_in_front_of_it() {
     let app = text.lines().find_map(|line| line.strip_prefix("app=")).unwrap();
     let app: Value = serde_json::from_str(app).unwrap();
     assert_eq!((&app["transport"], &app["environment"]["LOG_LEVEL"]), (&"stdio".into(), &"debug".into()));
+    assert_eq!((&app["sessions"], &app["processes"]), (&"per-caller".into(), &2.into()));
     assert_eq!(app["tools"]["write"], serde_json::json!(["move_file"]));
 
     let mut set = cloud.command(&local(&["secret", "set", "time", "API_KEY", "--yes"]));
