@@ -73,6 +73,13 @@ struct Place {
     number: Number,
 }
 
+/// A place in a session, and whether it was begun for this.
+struct Seated {
+    place: Place,
+    session: watch::Receiver<Option<Arc<Run>>>,
+    is_new: bool,
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.sessions.state();
@@ -124,8 +131,8 @@ impl Sessions {
             let mut freed = std::pin::pin!(self.freed.notified());
             // From here on, so that nothing is missed that becomes free while it is looked.
             freed.as_mut().enable();
-            if let Some((place, mut up, is_new)) = self.sit(&owner, &main) {
-                match up.wait_for(Option::is_some).await.ok().and_then(|run| run.clone()) {
+            if let Some(Seated { place, mut session, is_new }) = self.sit(&owner, &main) {
+                match session.wait_for(Option::is_some).await.ok().and_then(|run| run.clone()) {
                     Some(run) => return Ok(Lease { run, _place: Some(place) }),
                     None if is_new => return Err(Failure::NotStarted),
                     // It was ending. The next one is not.
@@ -155,13 +162,8 @@ impl Sessions {
         }
     }
 
-    /// A place in the owner's session, which may not be up yet, and whether it was begun for this. `None` while all are
-    /// in use.
-    fn sit(
-        self: &Arc<Self>,
-        owner: &Owner,
-        main: &Arc<Run>,
-    ) -> Option<(Place, watch::Receiver<Option<Arc<Run>>>, bool)> {
+    /// A place in the owner's session, which may not be up yet. `None` while all are in use.
+    fn sit(self: &Arc<Self>, owner: &Owner, main: &Arc<Run>) -> Option<Seated> {
         let mut state = self.state();
         let (number, session, is_new) = match state.seats.sit(owner, Instant::now()) {
             Sat::Full => return None,
@@ -176,7 +178,7 @@ impl Sessions {
             }
         };
         // What sits has a session: both come and go under one lock.
-        session.map(|session| (Place { sessions: self.clone(), number }, session, is_new))
+        session.map(|session| Seated { place: Place { sessions: self.clone(), number }, session, is_new })
     }
 
     /// Keeps one session until it ends, by itself or because it is told to.
