@@ -66,6 +66,7 @@ async fn what_was_dropped_because_this_process_was_slow_is_fetched_and_is_no_sam
     }
     tailing.state("live").await;
     assert!(!tailing.told("sampled"), "{:?}", tailing.states);
+    assert_eq!(endpoint.opened(), 1, "no new session was needed, because of which all would have been fetched");
 }
 
 #[rstest]
