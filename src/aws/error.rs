@@ -19,8 +19,24 @@ impl AwsCloud {
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        let place = self.place();
-        move |error| from_sdk(call, &place, &error)
+        let (place, way) = (self.place(), way_to(self.endpoint.as_deref()));
+        move |error| {
+            let error = from_sdk(call, &place, &error);
+            if error.kind == ErrorKind::Unreachable { error.with_hint(way) } else { error }
+        }
+    }
+}
+
+/// What helps where nothing answers: who gave no endpoint cannot have given a wrong one, and on this machine it is
+/// an emulator that does not run.
+fn way_to(endpoint: Option<&str>) -> &'static str {
+    let host = endpoint.and_then(|endpoint| reqwest::Url::parse(endpoint).ok()?.host_str().map(str::to_owned));
+    match host.as_deref() {
+        None if endpoint.is_none() => "check the network and the region",
+        Some("localhost" | "127.0.0.1" | "[::1]") => {
+            "`quarterdeck local up` starts the local cloud; where another emulator is meant, start that one"
+        }
+        _ => "check the network and the endpoint (--endpoint-url, AWS_ENDPOINT_URL)",
     }
 }
 
@@ -314,6 +330,22 @@ fn kind_of_status(status: u16) -> ErrorKind {
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    #[rstest]
+    #[case::aws(None, "check the network and the region", false)]
+    #[case::the_local_cloud(Some("http://127.0.0.1:4666"), "`quarterdeck local up`", false)]
+    #[case::by_name(Some("http://localhost:4566/"), "`quarterdeck local up`", false)]
+    #[case::by_its_other_address(Some("http://[::1]:4566"), "`quarterdeck local up`", false)]
+    #[case::in_a_vpc(Some("https://vpce-1-ecs.us-east-1.vpce.amazonaws.com"), "check the network", true)]
+    #[case::no_url(Some("localhost"), "check the network", true)]
+    fn where_nothing_answers_the_hint_fits_the_place(
+        #[case] endpoint: Option<&str>,
+        #[case] says: &str,
+        #[case] names_the_flag: bool,
+    ) {
+        let way = way_to(endpoint);
+        assert!(way.starts_with(says) && way.contains("--endpoint-url") == names_the_flag, "{way}");
+    }
 
     #[rstest]
     #[case("ThrottlingException", "Rate exceeded", 400, ErrorKind::Throttled)]

@@ -3,10 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::action::Action;
 use super::dialogs::Dialog;
+use super::hint;
+use super::keymap::Keymap;
 use super::model::Model;
 use super::screens::fleet::{failed, found, meaning, selected_task};
-use super::screens::stack;
+use super::screens::{Screen, stack};
 use super::table::Cell;
 use crate::core::client::{Client, Details};
 use crate::core::error::CloudError;
@@ -257,7 +260,8 @@ fn client_details(details: &Details, now: Timestamp) -> Lines {
 }
 
 /// Everything known of somebody who signs in.
-pub fn user(user: &User, out: Option<&Entry>, now: Timestamp) -> Dialog {
+pub fn user(user: &User, out: Option<&Entry>, keymap: &Keymap, now: Timestamp) -> Dialog {
+    let requests = hint::key(Action::Show(Screen::Requests), keymap);
     let mut lines = vec![
         field("user", &user.name),
         field("e-mail", user.email.as_deref().unwrap_or("-")),
@@ -266,7 +270,7 @@ pub fn user(user: &User, out: Option<&Entry>, now: Timestamp) -> Dialog {
         field("may sign in", if user.enabled { "yes" } else { "no" }),
         field("made", when(now, user.created_at)),
         field("changed", when(now, user.changed_at)),
-        field("last sign-in", "? Cognito keeps it in its PLUS plan alone; `m` shows who calls"),
+        field("last sign-in", format!("? Cognito keeps it in its PLUS plan alone; {requests} shows who calls")),
     ];
     lines.extend(out.map(|entry| kept_out(entry, now)));
     text(format!("user {}", user.called()), lines)

@@ -12,6 +12,7 @@ pub mod browse;
 pub mod describe;
 pub mod dialogs;
 pub mod effect;
+pub mod hint;
 pub mod input;
 pub mod keymap;
 pub mod model;

@@ -6,8 +6,8 @@ use super::effect::Effect;
 use super::input::Input;
 use super::model::Model;
 use super::msg::Notice;
-use super::{place, poll};
-use crate::core::error::{CloudError, PlanResult};
+use super::{hint, place, poll};
+use crate::core::error::{CloudError, PlanError, PlanResult, Refusal};
 use crate::core::operation::record::Outcome;
 use crate::core::operation::{self, Event, Fact, Intent, Offer, Operation, Phase, PlanRequest, Standing, Way};
 use crate::core::plan::Plan;
@@ -41,11 +41,19 @@ pub(super) fn planned(model: &mut Model, result: PlanResult<Plan>) -> Vec<Effect
             model.operations.push(operation);
             model.open(Dialog::Operation { id, scroll: 0, input: Input::default(), error: None })
         }
-        Err(error) => {
-            let hint = error.hint().map(|hint| format!(" — {hint}")).unwrap_or_default();
-            model.refuse(format!("cannot plan: {}{hint}", error.why()))
+        Err(PlanError::Already(how)) => {
+            model.notify(Notice::Good(format!("nothing to do: {how}")));
+            Vec::new()
         }
+        Err(PlanError::Refused(refusal)) => refuse(model, "cannot plan", &refusal),
+        Err(PlanError::Cloud(error)) => refuse(model, "cannot plan", &error.into()),
     }
+}
+
+/// Says what is not done, why, and which key helps.
+pub(super) fn refuse(model: &mut Model, what: &str, refusal: &Refusal) -> Vec<Effect> {
+    let hint = hint::after(refusal, &model.keymap);
+    model.refuse(format!("{what}: {}{hint}", refusal.why))
 }
 
 /// Passes an event to an operation, and tells the operator when it has ended.

@@ -151,11 +151,7 @@ pub(super) fn bind(model: &mut Model, id: &str) {
 
 /// Whether an operation acts where the console is, as far as names tell.
 pub fn is_here(model: &Model, operation: &Operation) -> bool {
-    if model.place.of_operation(operation.id()) == model.place.shown {
-        return true;
-    }
-    let (target, here) = (&operation.plan.target, &model.context);
-    (&target.environment, &target.region, &target.endpoint) == (&here.environment, &here.region, &here.endpoint)
+    model.place.of_operation(operation.id()) == model.place.shown || operation.plan.target.is_in(&model.context)
 }
 
 /// Where an operation acts, in words.
@@ -167,13 +163,23 @@ pub fn words(operation: &Operation) -> String {
 /// Goes somewhere. What is shown stays until it is reached.
 pub fn go(model: &mut Model, destination: Destination) -> Vec<Effect> {
     if model.context.local {
-        return model.refuse("the local cloud is one place; start quarterdeck without --local to go elsewhere");
+        return alone(model);
     }
     if destination == Destination::here(&model.context) {
         model.notify(Notice::Good("the console is there already".into()));
         return Vec::new();
     }
     enter(model, destination)
+}
+
+/// The local cloud has no others beside it. Whoever wants to choose one is told before they do.
+fn alone(model: &mut Model) -> Vec<Effect> {
+    model.refuse("the local cloud is one place; start quarterdeck without --local to go elsewhere")
+}
+
+/// Opens the list of what one can go to.
+fn choose(model: &mut Model, choice: Choice) -> Vec<Effect> {
+    if model.context.local { alone(model) } else { choose::open(model, choice) }
 }
 
 fn enter(model: &mut Model, destination: Destination) -> Vec<Effect> {
@@ -185,24 +191,24 @@ fn enter(model: &mut Model, destination: Destination) -> Vec<Effect> {
 /// Chooses a profile.
 pub fn choose_profile(model: &mut Model) -> Vec<Effect> {
     model.place.profiles.hasten();
-    choose::open(model, Choice::Profile)
+    choose(model, Choice::Profile)
 }
 
 /// Chooses a region.
 pub fn choose_region(model: &mut Model) -> Vec<Effect> {
-    choose::open(model, Choice::Region)
+    choose(model, Choice::Region)
 }
 
 /// Chooses a cluster of the account and region.
 pub fn choose_cluster(model: &mut Model) -> Vec<Effect> {
     model.place.clusters.hasten();
-    choose::open(model, Choice::Cluster)
+    choose(model, Choice::Cluster)
 }
 
 /// Chooses an environment of the account and region.
 pub fn choose_environment(model: &mut Model) -> Vec<Effect> {
     model.place.clusters.hasten();
-    choose::open(model, Choice::Environment)
+    choose(model, Choice::Environment)
 }
 
 /// Takes that a place was reached, or why not.
@@ -211,8 +217,7 @@ pub(super) fn entered(model: &mut Model, id: PlaceId, arrival: Result<Arrival, R
     let Arrival { context, unfinished } = match arrival {
         Ok(arrival) => arrival,
         Err(refusal) => {
-            let hint = refusal.hint.map(|hint| format!(" — {hint}")).unwrap_or_default();
-            return model.refuse(format!("not gone there: {}{hint}", refusal.why));
+            return operations::refuse(model, "not gone there", &refusal);
         }
     };
     let mut effects = leave(model);

@@ -57,6 +57,32 @@ pub struct Refusal {
     pub why: String,
     /// What the operator can do about it.
     pub hint: Option<String>,
+    /// What in the hint is a command of this program.
+    pub way: Option<Way>,
+}
+
+/// What helps where something else is refused. The command line calls it by a command, the console by a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hand {
+    Status,
+    Restart,
+    Rollback,
+    Scale,
+    Stacks,
+    CancelUpdate,
+    ContinueRollback,
+    Deploy,
+    Publish,
+    Users,
+    Quarantine,
+    Operations,
+}
+
+/// A hand in a hint: which, and the words that are its command there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    pub hand: Hand,
+    pub command: String,
 }
 
 /// Why there is no plan.
@@ -68,6 +94,9 @@ pub enum PlanError {
     /// What was asked for is not possible.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// There is nothing to do: it is already as it was wished; how it is.
+    #[error("{0}")]
+    Already(String),
 }
 
 pub type PlanResult<T> = Result<T, PlanError>;
@@ -114,12 +143,17 @@ impl CloudError {
 impl Refusal {
     /// A refusal without a way out.
     pub fn new(kind: ErrorKind, why: impl Into<String>) -> Self {
-        Self { kind, why: why.into(), hint: None }
+        Self { kind, why: why.into(), hint: None, way: None }
     }
 
     /// Something that is needed was not read; the way out is that of the failed read.
     pub fn unread(what: &str, error: &CloudError) -> Self {
-        Self { kind: error.kind, why: format!("{what} could not be read: {error}"), hint: error.hint.clone() }
+        Self {
+            kind: error.kind,
+            why: format!("{what} could not be read: {error}"),
+            hint: error.hint.clone(),
+            way: None,
+        }
     }
 
     /// The same refusal with a way out.
@@ -128,15 +162,47 @@ impl Refusal {
         self.hint = Some(hint.into());
         self
     }
+
+    /// What the hint calls by this command is this hand.
+    #[must_use]
+    pub fn with_way(mut self, hand: Hand, command: impl Into<String>) -> Self {
+        self.way = Some(Way { hand, command: command.into() });
+        self
+    }
+
+    /// The hint, with other words for the command in it.
+    pub fn hint_with(&self, words: impl FnOnce(Hand) -> String) -> Option<String> {
+        let hint = self.hint.as_ref()?;
+        Some(match &self.way {
+            Some(way) => hint.replace(&format!("`{}`", way.command), &words(way.hand)),
+            None => hint.clone(),
+        })
+    }
+}
+
+impl From<CloudError> for Refusal {
+    fn from(CloudError { kind, message, hint, .. }: CloudError) -> Self {
+        Self { kind, why: message, hint, way: None }
+    }
 }
 
 impl PlanError {
+    /// The same failure with a hint that is a command of this program, and what comes of it.
+    #[must_use]
+    pub fn with_way(self, hand: Hand, command: &str, then: &str) -> Self {
+        match self.with_hint(format!("`{command}` {then}")) {
+            Self::Refused(refusal) => Self::Refused(refusal.with_way(hand, command)),
+            other => other,
+        }
+    }
+
     /// The same failure with a more precise way out.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         match self {
             Self::Cloud(error) => error.with_hint(hint).into(),
             Self::Refused(refusal) => refusal.with_hint(hint).into(),
+            already @ Self::Already(_) => already,
         }
     }
 
@@ -145,6 +211,7 @@ impl PlanError {
         match self {
             Self::Cloud(error) => &error.message,
             Self::Refused(refusal) => &refusal.why,
+            Self::Already(how) => how,
         }
     }
 
@@ -153,6 +220,7 @@ impl PlanError {
         match self {
             Self::Cloud(error) => error.hint.as_deref(),
             Self::Refused(refusal) => refusal.hint.as_deref(),
+            Self::Already(_) => None,
         }
     }
 }

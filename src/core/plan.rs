@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::identity::Context;
 use super::operation::Intent;
 use super::operation::fact::Facts;
 
@@ -43,10 +44,11 @@ pub struct Plan {
     pub drafts: Vec<(super::stack::StackRef, String)>,
 }
 
-/// Where an operation acts.
+/// Where an operation is at home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Place {
     pub account: String,
+    /// The environment's own, also where what changes lies in another, as the edge does: there it is offered again.
     pub region: String,
     /// ARN of the caller.
     pub caller: String,
@@ -59,6 +61,13 @@ pub struct Place {
     /// versions.
     #[serde(default)]
     pub cluster: Option<String>,
+}
+
+impl Place {
+    /// Whether it is in this environment, region and endpoint. The account is not compared.
+    pub fn is_in(&self, here: &Context) -> bool {
+        (&self.environment, &self.region, &self.endpoint) == (&here.environment, &here.region, &here.endpoint)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

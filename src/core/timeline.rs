@@ -230,14 +230,11 @@ pub fn of_audit(records: &[Record], place: &Context, server: Option<&str>) -> Ve
     let mut all = Vec::new();
     for record in records {
         if let Audited::Intent { plan, .. } = &record.entry {
-            let target = &plan.target;
-            let here = (&target.environment, &target.region, &target.endpoint)
-                == (&place.environment, &place.region, &place.endpoint);
             let touches = |name: &str| {
                 let server = About::Server(name.to_owned());
                 plan.intent.touched().iter().any(|about| about.touches(&server))
             };
-            if !here || !server.is_none_or(touches) {
+            if !plan.target.is_in(place) || !server.is_none_or(touches) {
                 continue;
             }
             titles.insert(&record.operation, plan.title.clone());

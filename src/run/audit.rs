@@ -143,7 +143,7 @@ impl Audit {
     /// When the file exists and cannot be read.
     pub fn unfinished(&self, place: &Context) -> io::Result<Vec<Operation>> {
         let mut open = self.unfinished_anywhere()?;
-        open.retain(|operation| is_of(operation, place));
+        open.retain(|operation| operation.plan.target.is_in(place));
         Ok(open)
     }
 
@@ -159,13 +159,6 @@ impl Audit {
         };
         Ok(restore(self.records()?).into_iter().filter(free).collect())
     }
-}
-
-/// Whether an operation is of this environment, region and endpoint.
-pub(crate) fn is_of(operation: &Operation, place: &Context) -> bool {
-    let target = &operation.plan.target;
-    let at = (&target.environment, &target.region, &target.endpoint);
-    at == (&place.environment, &place.region, &place.endpoint)
 }
 
 /// Name of the file in the directory.

@@ -150,7 +150,8 @@ enum Ran {
 fn refusal(error: PlanError) -> Refusal {
     match error {
         PlanError::Refused(refusal) => refusal,
-        PlanError::Cloud(error) => Refusal { kind: error.kind, why: error.message, hint: error.hint },
+        PlanError::Cloud(error) => error.into(),
+        PlanError::Already(how) => Refusal::new(ErrorKind::Conflict, how),
     }
 }
 

@@ -94,7 +94,8 @@ async fn an_error_names_the_port_that_refused_the_connection() {
     let error = cloud(&format!("http://127.0.0.1:{port}")).await.identity().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
     assert_eq!(error.message, format!("http://127.0.0.1:{port} refuses connections"));
-    assert!(error.hint.is_some());
+    let hint = error.hint.unwrap_or_default();
+    assert!(hint.contains("`quarterdeck local up`") && !hint.contains("--endpoint-url"), "{hint}");
 }
 
 #[tokio::test]

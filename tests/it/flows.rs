@@ -1,14 +1,17 @@
 //! What keys and messages do to the console, without a terminal, a clock or a cloud.
 
+use std::collections::BTreeMap;
+
 use crate::support::painted::screen;
 use crate::support::{Console, NAMED_KEYS, World, at, fixtures, logs, of_operation, plans, stacks};
 use quarterdeck::console::dialogs::Dialog;
 use quarterdeck::console::effect::Effect;
-use quarterdeck::console::keymap::{Key, KeyPress};
+use quarterdeck::console::keymap::{Key, KeyPress, Keymap};
 use quarterdeck::console::model::{Model, Viewport};
 use quarterdeck::console::msg::{Msg, Notice};
 use quarterdeck::console::screens::Screen;
 use quarterdeck::console::screens::{clients, fleet, stack, users};
+use quarterdeck::core::error::{ErrorKind, Hand, PlanError, Refusal};
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::operation::PlanRequest;
@@ -217,6 +220,41 @@ fn a_plan_that_cannot_be_made_says_why_and_the_way_out() {
     console.send(Msg::Planned(console.model.planning, Box::new(Err(crate::support::unreachable().into()))));
     assert!(console.model.dialogs.is_empty());
     assert!(console.toast().contains("refused — check the network"), "{}", console.toast());
+}
+
+/// The console names the key as it is bound, and the palette where none is; the command line names its command.
+#[rstest]
+#[case::a_key(Hand::Rollback, None, "`B` on Fleet goes back")]
+#[case::a_screen(Hand::Stacks, None, "`3` (Stack) goes back")]
+#[case::a_screen_of_another(Hand::Users, None, "`u` on Clients goes back")]
+#[case::everywhere(Hand::Operations, None, "`o` goes back")]
+#[case::bound_anew(Hand::Rollback, Some(("rollback", "Z")), "`Z` on Fleet goes back")]
+#[case::not_bound(Hand::Rollback, Some(("rollback", "")), "`:rollback` on Fleet goes back")]
+fn a_refusal_names_the_key_that_helps(#[case] hand: Hand, #[case] bound: Option<(&str, &str)>, #[case] told: &str) {
+    let refusal: PlanError = Refusal::new(ErrorKind::Conflict, "no").into();
+    let refusal = refusal.with_way(hand, "quarterdeck that time", "goes back");
+    assert_eq!(refusal.hint(), Some("`quarterdeck that time` goes back"), "on the command line");
+    let mut console = Console::new();
+    if let Some((name, key)) = bound {
+        let keys = Some(key).filter(|key| !key.is_empty()).map(str::to_owned).into_iter().collect();
+        console.model.keymap = Keymap::with(&BTreeMap::from([(name.to_owned(), keys)])).unwrap();
+    }
+    console.keys("T");
+    console.send(Msg::Planned(console.model.planning, Box::new(Err(refusal))));
+    assert_eq!(console.toast(), format!("cannot plan: no — {told}"));
+}
+
+/// Who searches as everywhere else finds the same as who just types.
+#[test]
+fn a_slash_begins_the_search_of_the_keys() {
+    let found = |keys: &str| {
+        let mut console = Console::new();
+        console.keys(keys);
+        screen(&console, (120, 40))
+    };
+    let slash = found("?/roll");
+    assert!(slash.contains("previous task definition"), "{slash}");
+    assert_eq!(slash, found("?roll"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::support::operators::{Desk, Running};
 use crate::support::pty;
 use crate::support::world::{Setup, Stack, User, World};
 use jiff::{SignedDuration, Timestamp};
-use quarterdeck::core::error::PlanError;
+use quarterdeck::core::error::{ErrorKind, PlanError};
 use quarterdeck::core::operation::record::Outcome;
 use quarterdeck::core::operation::{Operation, Phase, PlanRequest, Way};
 use quarterdeck::core::plan::Risk;
@@ -115,6 +115,24 @@ async fn a_person_is_kept_out_by_the_subject_of_the_tokens(
     assert_eq!(kept(&world)[0].0, format!("subject#{sub}"));
 }
 
+/// Whom nobody keeps out, there is nothing to let in again; of a name that nobody has, that is perhaps a slip.
+#[tokio::test]
+async fn to_lift_what_is_not_there_is_nothing_to_do_and_an_unknown_name_is_not_found() {
+    let world = world();
+    let alice = Desk::new("alice", &world, 512).await;
+    let lifted = async |who: Who| alice.plan(lift(who)).await.unwrap_err();
+    for who in [client(MACHINE), Who::Subject("anna".into())] {
+        let told = lifted(who).await;
+        assert!(matches!(&told, PlanError::Already(how) if how.ends_with("is not in quarantine")), "{told:?}");
+    }
+    for who in [client("nobody"), Who::Subject("nobody".into())] {
+        let told = lifted(who).await;
+        let PlanError::Refused(refusal) = &told else { panic!("{told:?}") };
+        assert_eq!(refusal.kind, ErrorKind::NotFound);
+        assert!(refusal.why.contains("is not in quarantine, and the user pool has no"), "{refusal}");
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_is_refused_while_planning() {
     let world = world();
@@ -123,7 +141,6 @@ async fn what_cannot_be_is_refused_while_planning() {
         Err(PlanError::Refused(why)) => why.to_string(),
         other => panic!("{other:?}"),
     };
-    assert!(refused(lift(client(MACHINE))).await.contains("is not in quarantine"));
     for seconds in [0, -5, 32 * 86_400, i64::MAX] {
         assert!(refused(add(client(MACHINE), seconds)).await.contains("lasts from a second to 31d"), "{seconds}");
     }
@@ -181,7 +198,7 @@ async fn what_has_ended_is_not_in_the_way() {
     let alice = Desk::new("alice", &world, 512).await;
     let key = format!("client#{}", machine(&alice).await);
     put(&world, &key, -100);
-    assert!(matches!(alice.plan(lift(client(MACHINE))).await, Err(PlanError::Refused(_))));
+    assert!(matches!(alice.plan(lift(client(MACHINE))).await, Err(PlanError::Already(_))));
     done(&alice.agree(alice.propose(add(client(MACHINE), 60)).await).await);
     assert_eq!(kept(&world), [(key, 1)]);
 }

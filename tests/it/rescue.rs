@@ -431,11 +431,11 @@ fn each_is_a_command(#[case] what: &str, #[case] args: &[&str], #[case] field: &
 
 /// What cannot be done is refused while planning, with the way that works.
 #[rstest]
-#[case::nothing_is_under_way("calm", stop(), ErrorKind::Conflict, "quarterdeck rollback time")]
-#[case::no_update("calm", cancel(), ErrorKind::Conflict, "nothing else")]
-#[case::no_rollback("calm", go_on(&[]), ErrorKind::Conflict, "UPDATE_ROLLBACK_FAILED, and in no other state")]
+#[case::nothing_is_under_way("calm", stop(), ErrorKind::NotFound, "quarterdeck rollback time")]
+#[case::no_update("calm", cancel(), ErrorKind::NotFound, "nothing else")]
+#[case::no_rollback("calm", go_on(&[]), ErrorKind::NotFound, "UPDATE_ROLLBACK_FAILED, and in no other state")]
 #[case::the_rollback_has_failed("stuck", cancel(), ErrorKind::Conflict, "quarterdeck continue-rollback")]
-#[case::the_update_goes_on("updating", go_on(&[]), ErrorKind::Conflict, "quarterdeck cancel-update")]
+#[case::the_update_goes_on("updating", go_on(&[]), ErrorKind::NotFound, "quarterdeck cancel-update")]
 #[case::a_creation("creating", cancel(), ErrorKind::Conflict, "delete-stack")]
 #[case::the_first_deployment("first", stop(), ErrorKind::Conflict, "scale time --desired 0")]
 #[case::code_deploy("code deploy", stop(), ErrorKind::Invalid, "aws deploy stop-deployment")]
@@ -443,7 +443,7 @@ fn each_is_a_command(#[case] what: &str, #[case] args: &[&str], #[case] field: &
 #[case::the_first_deployment_of_a_creation("first of a creation", stop(), ErrorKind::Conflict, "delete-stack")]
 #[case::the_update_is_complete("cleanup", cancel(), ErrorKind::Conflict, "as it was before")]
 #[case::the_update_goes_back("going back", cancel(), ErrorKind::Conflict, "quarterdeck stacks quarterdeck-prod-time")]
-#[case::the_creation_has_failed("dead", go_on(&[]), ErrorKind::Conflict, "makes it anew")]
+#[case::the_creation_has_failed("dead", go_on(&[]), ErrorKind::NotFound, "makes it anew")]
 #[case::no_such_stack("calm", PlanRequest::CancelUpdate { stack: "tim".into() }, ErrorKind::NotFound, "quarterdeck-prod-time")]
 #[tokio::test]
 async fn what_aws_would_refuse_is_refused_with_the_way_out(
@@ -539,4 +539,26 @@ async fn one_that_was_left_is_judged_anew() {
     world.state().stacks.iter_mut().find(|one| one.name == STACK).unwrap().status = "UPDATE_COMPLETE".into();
     let standing = alice.standing(&alice.left(&id).await).await;
     assert_eq!(standing, Standing::Overtaken(format!("the update of {STACK} has ended (UPDATE_COMPLETE)")));
+}
+
+/// The edge lies in us-east-1, wherever its environment is: what was left of it is offered where the environment is.
+#[rstest]
+#[case::cancel("UPDATE_IN_PROGRESS", PlanRequest::CancelUpdate { stack: "edge".into() }, "cancel the update of quarterdeck-prod-edge")]
+#[case::go_on("UPDATE_ROLLBACK_FAILED", PlanRequest::ContinueRollback { stack: "edge".into(), skip: Vec::new() }, "continue the rollback of quarterdeck-prod-edge")]
+#[tokio::test]
+async fn what_was_left_of_a_stack_in_another_region_is_offered_at_home(
+    #[case] status: &str,
+    #[case] request: PlanRequest,
+    #[case] step: &str,
+) {
+    let world = world();
+    world.state().stacks.iter_mut().find(|one| one.name == "quarterdeck-prod-edge").unwrap().status = status.into();
+    let mut alice = Desk::new("alice", &world, 512).await;
+    let running = alice.propose(request).await.yes();
+    let command = &running.operation.plan.commands[0];
+    assert!(command.contains("--region us-east-1"), "{command}");
+    let id = alice.killed_before(running, step).await;
+    let left = alice.left(&id).await;
+    assert!(left.plan.target.is_in(&alice.session.context), "{:?}", left.plan.target);
+    assert_eq!(alice.standing(&left).await, Standing::Resumable);
 }

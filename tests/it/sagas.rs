@@ -3,7 +3,7 @@
 
 use crate::support::operators::{Desk, Running};
 use crate::support::world::{Kind, Service, Setup, World};
-use quarterdeck::core::error::ErrorKind;
+use quarterdeck::core::error::{ErrorKind, PlanError};
 use quarterdeck::core::fleet::Server;
 use quarterdeck::core::health::{Verdict, verdict};
 use quarterdeck::core::operation::record::Outcome;
@@ -323,6 +323,8 @@ async fn a_revision_is_found_among_hundreds(#[case] revision: Option<u32>, #[cas
     world.state().faults.inactive.push(8);
     let desk = Desk::new("alice", &world, 512).await;
     let plan = desk.plan(PlanRequest::Rollback { server: "time".into(), revision }).await;
+    let already = matches!(&plan, Err(PlanError::Already(_)));
+    assert_eq!(already, revision == Some(10), "there is nothing to do where it is so already: {plan:?}");
     match (plan, expected) {
         (Ok(plan), Ok(after)) => assert_eq!(plan.changes[0].after.as_deref(), Some(after)),
         (Err(refusal), Err(why)) => assert!(refusal.why().contains(why), "{refusal}"),

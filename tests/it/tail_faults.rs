@@ -45,6 +45,30 @@ async fn lines_that_a_sampled_update_left_out_are_fetched_and_the_state_says_so(
     assert_eq!(counts(&endpoint, &mut tailing, &["before", "left out"]).await, [1, 1]);
 }
 
+/// A console that was slow, or was suspended, knows nothing of how much is written: what the session may have dropped
+/// meanwhile is fetched, and no sample is told of.
+#[tokio::test]
+async fn what_was_dropped_because_this_process_was_slow_is_fetched_and_is_no_sample() {
+    let endpoint = CloudWatch::start(&[GROUP]).await;
+    let never = 3_600_000;
+    let pace = Pace { sweep: never, audit: never, ..FAST.pace };
+    // Each update is taken too late.
+    let patience = Patience { slow: Duration::ZERO, pace, ..FAST };
+    let mut tailing = Tailing::start(&endpoint, &[GROUP], Follow::Live, patience).await;
+    tailing.state("live").await;
+    for round in 0..3 {
+        let (dropped, brought) = (format!("dropped {round}"), format!("brought {round}"));
+        endpoint.put(GROUP, &dropped, 0, Delivery::Silent);
+        endpoint.put(GROUP, &brought, 0, Delivery::Brought);
+        endpoint.beat(false);
+        tailing.line(&dropped).await;
+        tailing.line(&brought).await;
+    }
+    tailing.state("live").await;
+    assert!(!tailing.told("sampled"), "{:?}", tailing.states);
+    assert_eq!(endpoint.opened(), 1, "no new session was needed, because of which all would have been fetched");
+}
+
 #[rstest]
 #[case::between_frames(0)]
 #[case::in_the_prelude(5)]

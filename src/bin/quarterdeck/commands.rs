@@ -14,9 +14,9 @@ use quarterdeck::core::error::Refusal;
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::operation::user::UserChange;
 use quarterdeck::core::operation::{PlanRequest, Way};
+use quarterdeck::run::Session;
 use quarterdeck::run::audit::Audit;
 use quarterdeck::run::headless::{self, Consent, Exit, Output};
-use quarterdeck::run::{Session, planner};
 
 /// Carries out a command that needs no cloud.
 ///
@@ -168,8 +168,7 @@ pub fn refused(audit: &Audit) -> bool {
 
 /// Plans and carries out a write.
 pub async fn write(session: &Session, global: &Global, request: PlanRequest) -> Result<Exit, headless::Failure> {
-    let plan = planner::plan(session, request).await?;
-    headless::operate(session, plan, &consent(global), output(global)).await
+    headless::attempt(session, request, &consent(global), output(global)).await
 }
 
 /// The request for a new count or new bounds. A bound that is not given keeps its value, which is read.

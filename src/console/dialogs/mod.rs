@@ -155,6 +155,8 @@ fn help(model: &mut Model, press: KeyPress, scroll: usize, mut input: Input) -> 
         Key::Enter => return None,
         Key::Esc | Key::Char('?') if !searched => return None,
         Key::Esc => model.dialogs.push(Dialog::Help { scroll: 0, input: Input::default() }),
+        // It searches everywhere else, and here no other key is needed.
+        Key::Char('/') if !searched => model.dialogs.push(Dialog::Help { scroll, input }),
         _ if types || matches!(press.key, Key::Backspace) => {
             input.press(press);
             model.dialogs.push(Dialog::Help { scroll: 0, input });

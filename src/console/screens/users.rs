@@ -97,7 +97,7 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
 pub fn describe(model: &mut Model) -> Vec<Effect> {
     on_selected(model, |model, user| {
         let entry = clients::entry(model, &Who::Subject(user.subject.clone()));
-        let dialog: Dialog = describe::user(&user, entry.as_ref(), model.now);
+        let dialog: Dialog = describe::user(&user, entry.as_ref(), &model.keymap, model.now);
         model.open(dialog)
     })
 }

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use super::operations::{go_on, tell_unfinished};
 use super::others::Board;
-use super::{Consent, Exit, Failure, Output, json as print_json, line, operate, progress, written};
+use super::{Consent, Exit, Failure, Output, attempt, json as print_json, line, progress, written};
 use crate::cloud::ErrorKind;
 use crate::core::client::{Client, ClientList, SecretEntry};
 use crate::core::error::Refusal;
 use crate::core::operation::PlanRequest;
 use crate::core::operation::work::{Label, TokenProbe, Version};
 use crate::core::operation::{Intent, Operation, Way};
-use crate::run::{Session, planner, read};
+use crate::run::{Session, read};
 
 /// Prints the clients of the environment's user pool.
 ///
@@ -102,8 +102,7 @@ pub async fn undo_rotation(
     let operation = unfinished(session, client)?;
     let learnt = operation.facts().clone();
     let request = PlanRequest::UndoRotation { plan: Box::new(operation.plan), learnt };
-    let plan = planner::plan(session, request).await?;
-    operate(session, plan, consent, output).await
+    attempt(session, request, consent, output).await
 }
 
 /// Prints an access token of a machine client, for another program to use.

@@ -11,12 +11,13 @@ use serde_json::json;
 
 use super::plan::text;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
+use crate::core::error::PlanError;
 use crate::core::operation::protocol::{Mark, News, Stage};
 use crate::core::operation::record::{Note, Outcome};
-use crate::core::operation::{Check, CheckState, Event, Intent, Operation, Order, Phase, Work};
+use crate::core::operation::{Check, CheckState, Event, Intent, Operation, Order, Phase, PlanRequest, Work};
 use crate::core::plan::{Confirm, Plan};
 use crate::core::text::short_duration;
-use crate::run::{Session, operate as perform};
+use crate::run::{Session, operate as perform, planner};
 
 /// How the operator agrees to a plan in advance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +26,36 @@ pub struct Consent {
     pub yes: bool,
     /// `--confirm NAME`: agrees to what a typed name confirms.
     pub typed: Option<String>,
+}
+
+/// Plans a write, and carries it out as [`operate`] does. Where it is already as it was wished, that is told, and is no
+/// failure.
+///
+/// # Errors
+/// When it cannot be planned, or the result cannot be written.
+pub async fn attempt(
+    session: &Session,
+    request: PlanRequest,
+    consent: &Consent,
+    output: Output,
+) -> Result<Exit, Failure> {
+    match planner::plan(session, request).await {
+        Err(PlanError::Already(how)) => already(&how, output),
+        plan => operate(session, plan?, consent, output).await,
+    }
+}
+
+/// Tells that there is nothing to do, and how it is.
+fn already(how: &str, output: Output) -> Result<Exit, Failure> {
+    let result = match output {
+        Output::Json => print_json(&json!({
+            "operation": null, "title": null, "result": "unchanged", "detail": how,
+            "steps": [], "changes": [], "warnings": [], "facts": {},
+        })),
+        Output::Text => line(&format!("unchanged: {how}")),
+    };
+    written(result)?;
+    Ok(Exit::Done)
 }
 
 /// Shows a plan, asks for consent, carries it out, and tells how it went.

@@ -34,6 +34,7 @@ impl From<PlanError> for Failure {
         match error {
             PlanError::Cloud(error) => Self::Cloud(error),
             PlanError::Refused(refusal) => Self::Refused(refusal),
+            PlanError::Already(how) => Self::Refused(Refusal::new(ErrorKind::Conflict, how)),
         }
     }
 }

@@ -30,7 +30,7 @@ use std::io::{self, Write};
 
 pub use clients::{finish_rotation, list as list_clients, token, undo_rotation};
 pub use doctor::{DoctorOptions, doctor};
-pub use drive::{Consent, operate};
+pub use drive::{Consent, attempt, operate};
 pub use failure::Failure;
 pub use insights::{InsightsOptions, insights};
 pub use logs::{LogsOptions, Mode, logs};

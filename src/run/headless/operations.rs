@@ -4,13 +4,13 @@ use serde_json::json;
 
 use super::drive::{agreed, drive, report};
 use super::plan::text;
-use super::{Consent, Exit, Failure, Output, json as print_json, line, operate, progress, written};
+use super::{Consent, Exit, Failure, Output, attempt, json as print_json, line, progress, written};
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::environment::names;
 use crate::core::operation::{Event, Intent, Offer, Operation, Phase, PlanRequest, Standing, Way};
 use crate::core::plan::Place;
-use crate::run::audit::{Audit, is_of};
-use crate::run::{Session, judge, planner};
+use crate::run::audit::Audit;
+use crate::run::{Session, judge};
 
 /// What an operation is worth, as far as it was asked.
 enum Worth {
@@ -28,7 +28,7 @@ enum Worth {
 pub async fn list(audit: &Audit, session: Option<&Session>, output: Output) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
     for operation in unfinished(audit)? {
-        let worth = match session.filter(|session| is_of(&operation, &session.context)) {
+        let worth = match session.filter(|session| operation.plan.target.is_in(&session.context)) {
             Some(session) => Worth::Here(judge::judge(session, &operation).await),
             None => Worth::Elsewhere,
         };
@@ -138,7 +138,7 @@ fn begins(word: &str, id: &str) -> bool {
 /// The unfinished operation with this id, or the beginning of it.
 fn find(session: &Session, id: &str) -> Result<Operation, Failure> {
     let all = unfinished(&session.audit)?;
-    let (open, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| is_of(one, &session.context));
+    let (open, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| one.plan.target.is_in(&session.context));
     let known: Vec<String> = open.iter().map(|operation| operation.id().to_owned()).collect();
     let mut found = open.into_iter().filter(|operation| begins(id, operation.id()));
     match (found.next(), found.next()) {
@@ -180,8 +180,7 @@ pub async fn undo(session: &Session, id: &str, consent: &Consent, output: Output
     }
     let learnt = operation.facts().clone();
     let request = PlanRequest::UndoRotation { plan: Box::new(operation.plan), learnt };
-    let plan = planner::plan(session, request).await?;
-    operate(session, plan, consent, output).await
+    attempt(session, request, consent, output).await
 }
 
 /// Shows the plan of an unfinished operation anew with what it is worth now, asks as the plan did, and goes on.

@@ -27,6 +27,9 @@ pub async fn list_users(session: &Session, beginning: &str, output: Output) -> R
 }
 
 fn table(list: &UserList, now: Timestamp) -> String {
+    if list.users.is_empty() {
+        return "the user pool has no such user".to_owned();
+    }
     let mut out = format!("{:<36} {:<24} {:<8} {:<8} SUBJECT", "USER", "STATUS", "SIGN-IN", "AGE");
     for user in &list.users {
         let made = user.created_at.map_or("-".into(), |at| age(now, at));

@@ -6,7 +6,7 @@ use crate::core::cost::{Cost, Priced};
 use crate::core::environment::{
     EDGE_REGION, Environment, Template, app_changes, cautions, check_changes, check_front, names, stacks,
 };
-use crate::core::error::{PlanError, PlanResult};
+use crate::core::error::{Hand, PlanError, PlanResult};
 use crate::core::fleet::Fleet;
 use crate::core::operation::deploy::{Deploy, ParameterValue, Planned, StackDeploy};
 use crate::core::operation::intent::LAYOUT;
@@ -375,16 +375,25 @@ fn check_state(stack: &Stack) -> PlanResult<()> {
     let (name, status) = (&stack.id.name, &stack.status.0);
     if stack.status.busy() {
         let why = format!("{name} is busy ({status}) with a change that quarterdeck did not start");
-        let cancel = format!(", or take it back there, or with `quarterdeck cancel-update {name}`");
-        let cancel = if stack.status.cancellable() { cancel } else { String::new() };
-        let hint = format!("watch it on the Stack screen and plan again when it is over{cancel}");
-        return Err(refused(ErrorKind::Conflict, why).with_hint(hint));
+        let refusal = refused(ErrorKind::Conflict, why);
+        return Err(match stack.status.cancellable() {
+            true => {
+                let then = "takes it back; else plan again when it is over";
+                refusal.with_way(Hand::CancelUpdate, &format!("quarterdeck cancel-update {name}"), then)
+            }
+            false => refusal.with_way(
+                Hand::Stacks,
+                &format!("quarterdeck stacks {name}"),
+                "shows when it is over; plan again then",
+            ),
+        });
     }
     if stack.status.rollback_failed() {
-        return Err(refused(ErrorKind::Conflict, format!("{name} is stuck in {status}")).with_hint(format!(
-            "go on with its rollback on the Stack screen, or with `quarterdeck continue-rollback {name}`, which says what \
-             can be skipped"
-        )));
+        return Err(refused(ErrorKind::Conflict, format!("{name} is stuck in {status}")).with_way(
+            Hand::ContinueRollback,
+            &format!("quarterdeck continue-rollback {name}"),
+            "goes on with its rollback, and says what can be skipped",
+        ));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use super::refused;
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::environment::{Architecture, Environment, Needed, ServerSpec, names, needed_images};
-use crate::core::error::{PlanError, PlanResult};
+use crate::core::error::{Hand, PlanError, PlanResult};
 use crate::core::image::{EcrImage, Found, Lack, Platform, Reference, Variant};
 use crate::core::operation::deploy::StackDeploy;
 use crate::core::plan::{Change, Risk};
@@ -197,14 +197,17 @@ pub(super) fn list(platforms: &[Platform]) -> String {
 fn lacks(needed: &Needed, image: &EcrImage, lack: &Lack) -> PlanError {
     let (key, repository, region) = (&needed.key, &image.repository, &image.region);
     let wanted = needed.architecture.platform();
-    let publish = match needed.key.strip_prefix("server.") {
-        Some(_) => format!("`quarterdeck publish {}` brings it there, built for {wanted}", needed.server),
-        None => format!("make the repository and push the image for {wanted} to it"),
+    let publish = |refusal: PlanError, else_: &str| match needed.key.strip_prefix("server.") {
+        Some(_) => {
+            let then = format!("brings it there, built for {wanted}{else_}");
+            refusal.with_way(Hand::Publish, &format!("quarterdeck publish {}", needed.server), &then)
+        }
+        None => refusal.with_hint(format!("make the repository and push the image for {wanted} to it{else_}")),
     };
     match lack {
         Lack::NoRepository => {
             let why = format!("{key}: {} has no repository {repository:?} in {region}", image.account);
-            refused(ErrorKind::NotFound, why).with_hint(format!("{publish}, or correct the name"))
+            publish(refused(ErrorKind::NotFound, why), ", or correct the name")
         }
         Lack::NoImage => {
             let what = match &image.reference {
@@ -213,7 +216,7 @@ fn lacks(needed: &Needed, image: &EcrImage, lack: &Lack) -> PlanError {
             };
             let why = format!("{key}: the repository {repository} in {region} has no image with {what}");
             let list = format!("aws ecr describe-images --region {region} --repository-name {repository}");
-            refused(ErrorKind::NotFound, why).with_hint(format!("{publish}; `{list}` tells what is there"))
+            publish(refused(ErrorKind::NotFound, why), &format!("; `{list}` tells what is there"))
         }
         Lack::Platform(platforms) => {
             let (built, runs) = (list(platforms), needed.architecture);

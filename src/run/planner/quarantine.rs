@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::refused;
 use crate::cloud::ErrorKind;
 use crate::core::client::Client;
-use crate::core::error::{PlanError, PlanResult};
+use crate::core::error::{Hand, PlanError, PlanResult};
 use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::quarantine::ChangeQuarantine;
 use crate::core::operation::{Facts, Intent};
@@ -16,12 +16,16 @@ use crate::core::unread::Read;
 use crate::run::read;
 use crate::run::session::{Session, operation_id};
 
+const LIST: &str = "quarterdeck quarantine list";
+
 /// Somebody, as the plan tells of them.
 struct Named {
     who: Who,
     /// What an operator calls them.
     called: String,
     warnings: Vec<String>,
+    /// Why it is not known whether there is anybody of that name, where it is not.
+    unknown: Option<String>,
 }
 
 pub(super) async fn change(
@@ -34,18 +38,27 @@ pub(super) async fn change(
     let until = seconds.map(|seconds| end(now, seconds)).transpose()?;
     let Some(table) = read::quarantine_table(session).await? else {
         return Err(refused(ErrorKind::Unsupported, "the platform of this environment is of a version without a list")
-            .with_hint("`quarterdeck deploy` makes the table, and has the servers read it"));
+            .with_way(Hand::Deploy, "quarterdeck deploy", "makes the table, and has the servers read it"));
     };
     let list = session.cloud.quarantine(&table).await?;
-    let Named { who, called, mut warnings } = named(session, wanted).await?;
+    let Named { who, called, mut warnings, unknown } = named(session, wanted).await?;
     let seen = list.entry(&who).map(|entry| entry.until);
     let in_force = list.until(&who, now);
     if until.is_none() && in_force.is_none() {
-        return Err(refused(ErrorKind::Conflict, format!("{called} is not in quarantine")));
+        let how = format!("{called} is not in quarantine");
+        return Err(match unknown {
+            None => PlanError::Already(how),
+            // Perhaps a slip: somebody else is kept out.
+            Some(why) => refused(ErrorKind::NotFound, format!("{how}, and {why}")).with_way(
+                Hand::Quarantine,
+                LIST,
+                "shows who is",
+            ),
+        });
     }
     if seen.is_none() && until.is_some() && list.entries.len() >= MOST {
         let why = format!("the list has {MOST} entries, the most that it may have");
-        return Err(refused(ErrorKind::Conflict, why).with_hint("lift some: `quarterdeck quarantine list` shows them"));
+        return Err(refused(ErrorKind::Conflict, why).with_way(Hand::Quarantine, LIST, "shows them; lift some"));
     }
     match until {
         Some(_) => {
@@ -111,7 +124,8 @@ async fn named(session: &Session, wanted: Who) -> PlanResult<Named> {
             Ok(match (found, &clients) {
                 (Some(client), _) => {
                     let warnings = vec![format!("this is {}: {}", client.id, everybody(client))];
-                    Named { who: Who::Client(client.id.clone()), called: format!("client {}", client.name), warnings }
+                    let called = format!("client {}", client.name);
+                    Named { who: Who::Client(client.id.clone()), called, warnings, unknown: None }
                 }
                 (None, Ok(_)) => taken(Who::Client(wanted), "the user pool has no client of this name or id"),
                 (None, Err(error)) => taken(Who::Client(wanted), &format!("the clients could not be read: {error}")),
@@ -123,7 +137,7 @@ async fn named(session: &Session, wanted: Who) -> PlanResult<Named> {
             Ok(match session.cloud.user(&pool, &wanted).await {
                 Ok(Some(user)) if !user.subject.is_empty() => {
                     let called = format!("user {}", user.called());
-                    Named { who: Who::Subject(user.subject), called, warnings: Vec::new() }
+                    Named { who: Who::Subject(user.subject), called, warnings: Vec::new(), unknown: None }
                 }
                 Ok(_) => taken(Who::Subject(wanted), "the user pool has no user of this name or address"),
                 Err(error) => taken(Who::Subject(wanted), &format!("the user could not be read: {error}")),
@@ -141,7 +155,7 @@ fn everybody(client: &Client) -> &'static str {
 
 fn taken(who: Who, why: &str) -> Named {
     let warnings = vec![format!("{why}; {:?} is taken as it is", who.name())];
-    Named { called: who.to_string(), who, warnings }
+    Named { called: who.to_string(), who, warnings, unknown: Some(why.to_owned()) }
 }
 
 /// The servers that do not read the list: their tasks are of a version without it.

@@ -6,7 +6,7 @@ use super::service::planned_service;
 use super::{refused, unread};
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::environment::names;
-use crate::core::error::{PlanError, PlanResult};
+use crate::core::error::{Hand, PlanError, PlanResult};
 use crate::core::fleet::{ServiceDeployment, Wish};
 use crate::core::operation::announcement::who;
 use crate::core::operation::intent::LAYOUT;
@@ -18,6 +18,8 @@ use crate::core::stack::{Skip, Stack, StackDetail, StackRef};
 use crate::core::text::age;
 use crate::run::read;
 use crate::run::session::{Session, operation_id};
+
+const HOW_FAR: &str = "shows how far it is";
 
 pub(super) async fn stop_deployment(session: &Session, name: &str) -> PlanResult<Plan> {
     let planned = planned_service(session, name).await?;
@@ -48,22 +50,29 @@ fn under_way<'a>(name: &str, all: &'a [ServiceDeployment], stack: Option<&Stack>
     let said = |one: &ServiceDeployment| one.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     if let Some(back) = all.iter().find(|one| one.status.going_back()) {
         let why = format!("deployment {} of {name} goes back already ({}){}", back.id(), back.status, said(back));
-        return Err(
-            refused(ErrorKind::Conflict, why).with_hint(format!("see how far it is: `quarterdeck status {name}`"))
-        );
+        return Err(refused(ErrorKind::Conflict, why).with_way(
+            Hand::Status,
+            &format!("quarterdeck status {name}"),
+            HOW_FAR,
+        ));
     }
     let Some(found) = all.iter().find(|one| one.status.forward()) else {
         let last = all.first().map(|one| format!("; the last one is {}{}", one.status, said(one))).unwrap_or_default();
-        return Err(refused(ErrorKind::Conflict, format!("{name} has no deployment under way{last}"))
-            .with_hint(format!("`quarterdeck rollback {name}` goes back to the task definition before")));
+        return Err(refused(ErrorKind::NotFound, format!("{name} has no deployment under way{last}")).with_way(
+            Hand::Rollback,
+            &format!("quarterdeck rollback {name}"),
+            "goes back to the task definition before",
+        ));
     };
     if found.from.is_empty() {
         let why = format!("deployment {} of {name} is its first: there is no revision to go back to", found.id());
         let creating = stack.filter(|stack| stack.status.0 == "CREATE_IN_PROGRESS");
-        return Err(refused(ErrorKind::Conflict, why).with_hint(match creating {
-            Some(stack) => delete(&stack.id),
-            None => format!("`quarterdeck scale {name} --desired 0` stops its tasks"),
-        }));
+        let refusal = refused(ErrorKind::Conflict, why);
+        let scale = format!("quarterdeck scale {name} --desired 0");
+        return Err(match creating {
+            Some(stack) => refusal.with_hint(delete(&stack.id)),
+            None => refusal.with_way(Hand::Scale, &scale, "stops its tasks, with 0 as the desired count"),
+        });
     }
     Ok(found)
 }
@@ -101,7 +110,7 @@ pub(super) async fn cancel_update(session: &Session, wanted: &str) -> PlanResult
     if !stack.status.cancellable() {
         return Err(not_cancellable(&stack));
     }
-    let target = target(session, &stack).await?;
+    let target = session.target(&stack.arn).await?;
     let (shown, by) = (Shown::of(&stack), who(&target.caller).to_owned());
     let intent = CancelUpdate { stack: stack.id.clone(), shown, server: server_of(session, &stack), by };
     let since = stack.updated_at.map(|at| format!(", for {}", age(Timestamp::now(), at))).unwrap_or_default();
@@ -135,14 +144,17 @@ fn not_cancellable(stack: &Stack) -> PlanError {
                 .with_hint("deploy the file as it was before")
         }
         _ if stack.status.rollback_failed() => {
-            conflict(format!("{name} is {status}: its update was taken back, and that failed"))
-                .with_hint(format!("`quarterdeck continue-rollback {name}` goes on with that"))
+            conflict(format!("{name} is {status}: its update was taken back, and that failed")).with_way(
+                Hand::ContinueRollback,
+                &format!("quarterdeck continue-rollback {name}"),
+                "goes on with that",
+            )
         }
-        _ if stack.status.busy() && stack.status.taken_back() => {
-            conflict(format!("the update of {name} is being taken back already ({status})"))
-                .with_hint(format!("see how far it is: `quarterdeck stacks {name}`"))
-        }
-        _ => conflict(format!("{name} has no update under way ({status})")).with_hint(alone),
+        _ if stack.status.busy() && stack.status.taken_back() => conflict(format!(
+            "the update of {name} is being taken back already ({status})"
+        ))
+        .with_way(Hand::Stacks, &format!("quarterdeck stacks {name}"), HOW_FAR),
+        _ => refused(ErrorKind::NotFound, format!("{name} has no update under way ({status})")).with_hint(alone),
     }
 }
 
@@ -157,7 +169,7 @@ pub(super) async fn continue_rollback(session: &Session, wanted: &str, skip: &[S
     if let Some(unknown) = skip.iter().find(|wanted| failed.iter().all(|one| one.name != **wanted)) {
         return Err(not_skipped(name, unknown, &failed));
     }
-    let target = target(session, &stack).await?;
+    let target = session.target(&stack.arn).await?;
     let intent = ContinueRollback {
         stack: stack.id.clone(),
         shown: Shown::of(&stack),
@@ -228,13 +240,13 @@ fn not_skipped(stack: &str, unknown: &str, failed: &[Skip]) -> PlanError {
 
 fn no_rollback(stack: &Stack) -> PlanError {
     let (name, status) = (&stack.id.name, &stack.status.0);
-    let refusal = refused(ErrorKind::Conflict, format!("{name} is {status}: there is no rollback to go on with"));
+    let refusal = refused(ErrorKind::NotFound, format!("{name} is {status}: there is no rollback to go on with"));
     match () {
         () if stack.status.cancellable() => {
-            refusal.with_hint(format!("`quarterdeck cancel-update {name}` takes its update back"))
+            refusal.with_way(Hand::CancelUpdate, &format!("quarterdeck cancel-update {name}"), "takes its update back")
         }
         () if stack.status.dead_end().is_some() => {
-            refusal.with_hint("`quarterdeck deploy` deletes what is left of it and makes it anew")
+            refusal.with_way(Hand::Deploy, "quarterdeck deploy", "deletes what is left of it and makes it anew")
         }
         () => {
             refusal.with_hint("CloudFormation goes on with a rollback in UPDATE_ROLLBACK_FAILED, and in no other state")
@@ -259,10 +271,6 @@ async fn named(session: &Session, wanted: &str) -> PlanResult<Stack> {
 fn server_of(session: &Session, stack: &Stack) -> Option<String> {
     let part = stack.id.name.strip_prefix(&names::stack_prefix(&session.context.environment))?;
     stack.parameters.contains_key("ServerName").then(|| part.to_owned())
-}
-
-async fn target(session: &Session, stack: &Stack) -> CloudResult<Place> {
-    Ok(Place { region: stack.id.region.clone(), ..session.target(&stack.arn).await? })
 }
 
 /// What differs between the plans for a stack.

@@ -4,7 +4,7 @@ use super::{refused, unlearnt, unread};
 use crate::cloud::{ErrorKind, TokenAnswer};
 use crate::core::client::{Client, ClientList, Details, Holder, StoredSecret};
 use crate::core::environment::names;
-use crate::core::error::{PlanError, PlanResult};
+use crate::core::error::{Hand, PlanError, PlanResult};
 use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::rotate::{Consumer, Rotation, Strategy, UndoRotation};
 use crate::core::operation::service::ServiceRef;
@@ -130,7 +130,8 @@ async fn free_of_ours(session: &Session, secret: &str) -> PlanResult<Option<Hold
     match open.iter().find(holds) {
         Some(operation) => {
             let why = format!("{} ({}) is not finished", operation.id(), operation.plan.title);
-            Err(refused(ErrorKind::Conflict, why).with_hint("finish it with --finish, or take it back with --undo"))
+            let then = "shows it: finish it, or take it back";
+            Err(refused(ErrorKind::Conflict, why).with_way(Hand::Operations, "quarterdeck operations list", then))
         }
         None => Ok(holder),
     }
@@ -143,7 +144,8 @@ async fn works(session: &Session, rotation: &Rotation) -> PlanResult<()> {
         TokenAnswer::Granted(_) => Ok(()),
         TokenAnswer::Refused(why) => {
             let why = format!("the stored credentials of {} are refused by the token endpoint: {why}", rotation.name);
-            Err(refused(ErrorKind::Conflict, why).with_hint("deploy: that publishes credentials which work"))
+            let then = "publishes credentials that work";
+            Err(refused(ErrorKind::Conflict, why).with_way(Hand::Deploy, "quarterdeck deploy", then))
         }
     }
 }

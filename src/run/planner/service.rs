@@ -6,7 +6,7 @@ use super::{refused, unread};
 use crate::cloud::ErrorKind;
 use crate::core::cost::Cost;
 use crate::core::environment::{MAX_TASKS, names};
-use crate::core::error::{PlanError, PlanResult};
+use crate::core::error::{Hand, PlanError, PlanResult};
 use crate::core::fleet::{Bounds, Server, Task, TaskDefinition, Wish};
 use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::service::{Restart, Rollback, Scale, ServiceRef, StopTask};
@@ -247,8 +247,7 @@ async fn earlier_revision(session: &Session, name: &str, now: &TaskDefinition) -
 /// A revision by its number. It is asked for by name, however many others there are.
 async fn named_revision(session: &Session, name: &str, now: &TaskDefinition, wanted: u32) -> PlanResult<String> {
     if wanted == now.revision {
-        let why = format!("{name} runs revision {wanted} already");
-        return Err(refused(ErrorKind::Conflict, why).with_hint("`quarterdeck restart` starts its tasks anew"));
+        return Err(PlanError::Already(format!("{name} runs revision {wanted} already")));
     }
     match session.cloud.task_definition(&format!("{}:{wanted}", now.family)).await {
         Ok(found) if found.active => Ok(found.arn),
@@ -293,7 +292,8 @@ async fn task_named(session: &Session, task: &str) -> PlanResult<(Server, Task)>
         [one] => one.clone(),
         [] => {
             let message = format!("no running task in cluster {cluster} begins with {id:?}");
-            return Err(refused(ErrorKind::NotFound, message).with_hint("`quarterdeck status SERVER` lists its tasks"));
+            let status = "quarterdeck status SERVER";
+            return Err(refused(ErrorKind::NotFound, message).with_way(Hand::Status, status, "lists its tasks"));
         }
         several => {
             let why = format!("{id:?} begins {} tasks; give more of the id", several.len());

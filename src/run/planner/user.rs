@@ -2,7 +2,7 @@
 
 use super::refused;
 use crate::cloud::ErrorKind;
-use crate::core::error::PlanResult;
+use crate::core::error::{Hand, PlanError, PlanResult};
 use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::user::{ChangeUser, UserChange};
 use crate::core::operation::{Facts, Intent};
@@ -16,12 +16,15 @@ pub(super) async fn change(session: &Session, wanted: &str, change: UserChange) 
     let platform = read::platform(session).await?;
     let pool = read::output(&platform, "UserPoolId")?;
     let Some(user) = session.cloud.user(&pool, wanted).await? else {
-        return Err(refused(ErrorKind::NotFound, format!("there is no user {wanted:?} in {pool}"))
-            .with_hint("`quarterdeck users list` shows them; a name or an e-mail address will do"));
+        return Err(refused(ErrorKind::NotFound, format!("there is no user {wanted:?} in {pool}")).with_way(
+            Hand::Users,
+            "quarterdeck users list",
+            "shows them; a name or an e-mail address will do",
+        ));
     };
     if change.enabled() == Some(user.enabled) {
         let now = if user.enabled { "may sign in already" } else { "is disabled already" };
-        return Err(refused(ErrorKind::Conflict, format!("{} {now}", user.called())));
+        return Err(PlanError::Already(format!("{} {now}", user.called())));
     }
     let title = format!("{} {}", change.verb(), user.called());
     let intent = ChangeUser { pool: pool.clone(), user: user.name.clone(), subject: user.subject.clone(), change };
@@ -31,7 +34,7 @@ pub(super) async fn change(session: &Session, wanted: &str, change: UserChange) 
         target: session.target(format!("user {} of user pool {pool}", user.name)).await?,
         changes: changes(&user, change),
         warnings: warnings(session, &pool, change).await,
-        commands: vec![command(session, &pool, &user, change)],
+        commands: commands(session, &pool, &user, change),
         confirm: session.confirm(),
         facts: Facts::new(),
         intent: Intent::ChangeUser(intent),
@@ -83,15 +86,14 @@ fn quoted(name: &str) -> String {
     format!("'{}'", name.replace('\'', r"'\''"))
 }
 
-fn command(session: &Session, pool: &str, user: &User, change: UserChange) -> String {
-    let call = match change {
-        UserChange::SignOut => "admin-user-global-sign-out",
-        UserChange::Disable => "admin-disable-user",
-        UserChange::Enable => "admin-enable-user",
+/// What the steps call, in their order.
+fn commands(session: &Session, pool: &str, user: &User, change: UserChange) -> Vec<String> {
+    let calls: &[&str] = match change {
+        UserChange::SignOut => &["admin-user-global-sign-out"],
+        UserChange::Disable => &["admin-user-global-sign-out", "admin-disable-user"],
+        UserChange::Enable => &["admin-enable-user"],
     };
-    format!(
-        "aws cognito-idp {call} --region {} --user-pool-id {pool} --username {}",
-        session.context.region,
-        quoted(&user.name)
-    )
+    let (region, name) = (&session.context.region, quoted(&user.name));
+    let command = |call| format!("aws cognito-idp {call} --region {region} --user-pool-id {pool} --username {name}");
+    calls.iter().map(command).collect()
 }

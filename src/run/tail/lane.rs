@@ -22,8 +22,9 @@ pub(super) const GROUPS: usize = 10;
 pub(super) enum Heard {
     /// A session with these groups is open; it does not bring the absent ones.
     Opened { groups: Vec<String>, absent: Vec<String> },
-    /// A session brought events, or said that it left some out.
-    Events { events: Vec<LogEvent>, sampled: bool },
+    /// A session brought events, or said that it left some out. `late`: those before were taken so late that some may
+    /// have been dropped.
+    Events { events: Vec<LogEvent>, sampled: bool, late: bool },
     /// The session goes on, but one with the groups that joined could not be opened.
     NotJoined(CloudError),
     /// The session broke or could not be opened. The next attempt follows after this time.
@@ -114,7 +115,7 @@ impl Lane {
     async fn live(&mut self, failures: &mut u32) -> CloudResult<()> {
         let mut session = self.open().await?;
         let mut renewal = Instant::now() + self.patience.renew;
-        let mut slow = false;
+        let mut late = false;
         loop {
             let update = tokio::select! {
                 update = session.stream.next() => update,
@@ -138,7 +139,7 @@ impl Lane {
                 }
                 TailUpdate::Events { events, sampled } => {
                     *failures = 0;
-                    Heard::Events { events, sampled: sampled | std::mem::take(&mut slow) }
+                    Heard::Events { events, sampled, late: std::mem::take(&mut late) }
                 }
             };
             let begun = Instant::now();
@@ -147,7 +148,7 @@ impl Lane {
             }
             // For a client that is slow, CloudWatch keeps ten updates and then drops the oldest (CloudWatch
             // Logs user guide, Live Tail).
-            slow = begun.elapsed() >= self.patience.slow;
+            late = begun.elapsed() >= self.patience.slow;
         }
     }
 

@@ -20,7 +20,7 @@ pub struct Patience {
     pub renew: Duration,
     /// After live tail was refused, it is tried again after this time.
     pub refused: Duration,
-    /// If an update is not taken within this time, the session may have dropped some: it counts as sampled.
+    /// If an update is not taken within this time, the session may have dropped some, which are owed then.
     pub slow: Duration,
     /// Number of failures in a row after which a tail that does not follow gives up.
     pub attempts: u32,

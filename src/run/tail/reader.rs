@@ -278,9 +278,10 @@ impl TailReader {
                 }
                 (lane.covered, lane.absent) = (groups, absent);
             }
-            Heard::Events { events, sampled } => {
+            Heard::Events { events, sampled, late } => {
                 let newest = events.iter().map(|event| event.ingested).max();
-                let doubtful = lane.reading.repeats(&events);
+                // That this process was slow says nothing of how much is written: it is owed, and the state stays.
+                let doubtful = lane.reading.repeats(&events) || late;
                 let followed = lane.groups.borrow().clone();
                 for group in
                     lane.covered.iter().filter(|group| followed.contains(group) && !lane.absent.contains(group))

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::super::scripted::Reply;
 use super::{ACCOUNT, ENVIRONMENT, POOL, REGION, State, secret_of};
+use quarterdeck::core::environment::EDGE_REGION;
 
 #[derive(Debug, Clone)]
 pub struct Stack {
@@ -599,7 +600,13 @@ impl State {
     }
 
     #[allow(clippy::too_many_lines, reason = "one arm for each call of the API")]
-    pub(super) fn cloudformation_call(&mut self, call: &str, body: &str, operator: &str, url: &str) -> Option<Reply> {
+    pub(super) fn cloudformation_call(
+        &mut self,
+        call: &str,
+        body: &str,
+        operator: &str,
+        (region, url): (&str, &str),
+    ) -> Option<Reply> {
         if !body.contains("Version=2010-05-15") {
             return None;
         }
@@ -613,7 +620,9 @@ impl State {
                 error("AccessDenied", "not authorized to perform: cloudformation:DescribeStacks on resource: *")
             }
             "DescribeStacks" if name.is_empty() => {
-                let all: String = self.stacks.iter().map(|stack| stack.described(url)).collect();
+                // A region lists its own, and the edge lies in another than the rest.
+                let own = |stack: &&Stack| (region == EDGE_REGION) == stack.name.ends_with("-edge");
+                let all: String = self.stacks.iter().filter(own).map(|stack| stack.described(url)).collect();
                 done(call, &format!("<Stacks>{all}</Stacks>"))
             }
             "DescribeStacks" => match at {

@@ -267,6 +267,12 @@ pub fn secret_of(server: &str) -> String {
     format!("quarterdeck/{ENVIRONMENT}/{server}/machine-client")
 }
 
+/// The region that a request was signed for (Signature Version 4: `Credential=KEY/DATE/REGION/SERVICE/aws4_request`).
+fn signed_for(request: &Request) -> &str {
+    let scope = request.headers.get("authorization").and_then(|given| given.split_once("Credential="));
+    scope.and_then(|(_, scope)| scope.split('/').nth(2)).unwrap_or(REGION)
+}
+
 impl State {
     /// A number that no other thing has.
     fn id(&mut self) -> u64 {
@@ -313,7 +319,7 @@ impl State {
             .or_else(|| self.scaling_call(call, &body, operator))
             .or_else(|| self.ecr_call(call, &body, url))
             .or_else(|| self.logs_call(call, &body))
-            .or_else(|| self.cloudformation_call(call, &request.body, operator, url));
+            .or_else(|| self.cloudformation_call(call, &request.body, operator, (signed_for(request), url)));
         if let Some(reply) = answered {
             return reply;
         }
