@@ -8,8 +8,8 @@ use crate::support::{logs, stacks};
 use quarterdeck::core::environment::Environment;
 use quarterdeck::core::finding::{self, Cause, Finding, Gravity, Id, Layer, Remedy, findings};
 use quarterdeck::core::fleet::{
-    Bounds, Controller, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, Shortfall, StopCode,
-    TargetState, Task, TaskStatus,
+    Bounds, Controller, Deployment, DeploymentStatus, Health, HealthCheck, Rollout, Server, ServiceEvent, Shortfall,
+    StopCode, TargetState, Task, TaskStatus,
 };
 use quarterdeck::core::health::{Verdict, verdict};
 use quarterdeck::core::requests::{Requests, Why};
@@ -212,6 +212,40 @@ fn a_task_killed_by_the_balancer_takes_its_reason_from_the_events() {
     let words = "(service time) (port 8080) is unhealthy in (target-group arn:x) due to (reason Health checks failed with these codes: [401]).";
     server.events.insert(0, ServiceEvent { at: at(-40), message: words.into() });
     assert_eq!(ids(&server)[0], Id::HealthCheckAuth);
+}
+
+/// The check of a target group, and the service's grace period.
+fn checked(mut server: Server, grace: Option<u32>) -> Server {
+    server.grace = grace;
+    server.balancers[0].groups[0].check = Some(Read::Known(HealthCheck {
+        protocol: Some("HTTP".into()),
+        path: Some("/healthz".into()),
+        port: Some("traffic-port".into()),
+        codes: Some("200-299".into()),
+        interval: Some(10),
+        timeout: Some(5),
+        healthy_after: Some(2),
+        unhealthy_after: Some(3),
+    }));
+    server
+}
+
+#[rstest]
+#[case::path(
+    sick("Target.ResponseCodeMismatch", "Health checks failed with these codes: [404]"),
+    "; the check: HTTP /healthz, to be answered with 200-299 within 5 s"
+)]
+#[case::killed(with_stops(3, &SCHEDULER, "Task failed ELB health checks in (target-group arn:x)"), "; unhealthy after 30 s without an answer, grace period 60 s")]
+#[case::of_the_container(with_stops(2, &SCHEDULER, "Task failed container health checks"), "Task failed container health checks")]
+fn what_the_check_asks_for_stands_with_what_failed(#[case] server: Server, #[case] end: &str) {
+    let all = findings(&checked(server, Some(60)), at(0));
+    assert!(all[0].evidence.ends_with(end), "{:?}", all[0]);
+}
+
+#[test]
+fn where_nobody_has_read_the_check_nothing_is_said_of_it() {
+    let all = findings(&sick("Target.Timeout", "Request timed out"), at(0));
+    assert_eq!(all[0].evidence, "10.42.0.17:8080: Request timed out", "{all:?}");
 }
 
 #[rstest]

@@ -258,7 +258,8 @@ impl Seen<'_> {
             1 => String::new(),
             more => format!(" and {}", count(more - 1, "other")),
         };
-        let fact = format!("{worst}{others} fails: {failed} of {all} calls {}", self.when());
+        let fail = if failing.len() == 1 { "fails" } else { "fail" };
+        let fact = format!("{worst}{others} {fail}: {failed} of {all} calls {}", self.when());
         let evidence = "its results say isError, or the status is 500 and above".to_owned();
         let finding = Finding::new(Id::ToolFailing, Gravity::Fault, fact, evidence);
         let finding = finding.at(Timestamp::from_millisecond(*newest).ok());

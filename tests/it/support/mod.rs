@@ -185,6 +185,7 @@ impl World {
                 let lacks = || CloudError::new(ErrorKind::Unsupported, "logs:FilterLogEvents", "not known here");
                 Answer::Traffic(self.lately.clone().map(Box::new).ok_or_else(lacks))
             }
+            Fetch::Revisions(asked) => Answer::Revisions(Ok(Box::new(fixtures::compared(asked)))),
             Fetch::Stacks => Answer::Stacks(Ok(self.stacks.clone())),
             Fetch::StackDetail(_) => Answer::StackDetail(Ok(self.detail.clone())),
             Fetch::History(_) => Answer::History(Ok(self.history.clone())),
