@@ -245,7 +245,7 @@ fn what_the_check_asks_for_stands_with_what_failed(#[case] server: Server, #[cas
 #[test]
 fn where_nobody_has_read_the_check_nothing_is_said_of_it() {
     let all = findings(&sick("Target.Timeout", "Request timed out"), at(0));
-    assert_eq!(all[0].evidence, "10.42.0.17:8080: Request timed out", "{all:?}");
+    assert_eq!(all[0].evidence, "10.42.0.17:8080: Target.Timeout: Request timed out", "{all:?}");
 }
 
 #[rstest]
@@ -589,6 +589,73 @@ fn a_finding_as_json_has_stable_names() {
     assert_eq!(json["id"], "crash-loop");
     assert_eq!((json["gravity"].as_str(), json["count"].as_u64()), (Some("fault"), Some(3)));
     assert!(json["at"].is_string() && json["evidence"].as_str().unwrap().contains("exit 1"));
+}
+
+/// A task that has a request each tenth of a second for four minutes and counts them once a minute, as gangway does; of the
+/// lines every `lost`th never came.
+fn counting(mut counted: Requests, lost: Option<u32>, cut: Option<i64>) -> Requests {
+    let now = at(0).as_millisecond();
+    let task = "a3f1c2d4e5f60718";
+    for tenth in 0_i64..2_400 {
+        let ago = -240_000 + tenth * 100;
+        if cut.is_some_and(|cut| ago < cut) {
+            continue;
+        }
+        if !lost.is_some_and(|lost| tenth % i64::from(lost) == 0) {
+            let text = format!(r#"{{"event":"request","server":"time",{SERVED},"latency_ms":1.5}}"#);
+            counted.take(&logs::line("time", task, ago, &text), now);
+        }
+        if tenth % 600 == 599 {
+            for (tool, requests) in [("now", 550), ("none", 50)] {
+                let text = format!(
+                    r#"{{"event":"metrics","server":"time","tool":"{tool}","Requests":{requests},"Errors":0}}"#
+                );
+                counted.take(&logs::line("time", task, ago + 1, &text), now);
+            }
+        }
+    }
+    counted
+}
+
+#[rstest]
+#[case::every_line_came(Requests::whole(), None, None, None)]
+#[case::one_of_ten_was_dropped(Requests::whole(), Some(10), None, Some("of 1"))]
+#[case::a_few(Requests::whole(), Some(100), None, None)]
+#[case::what_was_before_is_not_known(Requests::whole(), None, Some(-150_000), None)]
+#[case::one_count_alone_says_nothing(Requests::whole(), Some(2), Some(-100_000), None)]
+#[case::lines_that_come_late_may_come_still(Requests::default(), Some(10), None, None)]
+fn lines_that_never_came_are_counted(
+    #[case] empty: Requests,
+    #[case] lost: Option<u32>,
+    #[case] cut: Option<i64>,
+    #[case] told: Option<&str>,
+) {
+    let name = str::to_owned;
+    let counted = counting(empty, lost, cut);
+    let found = finding::of_traffic(&counted, &name, at(20), at(20));
+    let all = found.get("time").map(Vec::as_slice).unwrap_or_default();
+    let dropped = all.iter().find(|one| one.id == Id::LogsDropped);
+    assert_eq!(dropped.is_some(), told.is_some(), "{found:#?}");
+    assert!(dropped.is_none_or(|one| one.fact.contains(told.unwrap()) && one.count > 100), "{found:#?}");
+}
+
+#[test]
+fn after_a_part_that_was_not_read_nothing_is_missing() {
+    let mut counted = counting(Requests::whole(), Some(10), None);
+    assert_eq!(counted.missing(at(20).as_millisecond()).keys().collect::<Vec<_>>(), [&"time"]);
+    counted.broken("weather");
+    assert_eq!(counted.missing(at(20).as_millisecond()).len(), 1);
+    counted.broken("time");
+    assert!(counted.missing(at(20).as_millisecond()).is_empty());
+}
+
+#[rstest]
+#[case::one(&[(9, r#""tool":"forecast","client":"c1","status":500"#)], "forecast fails: 9 of 9 calls")]
+#[case::two(&[(9, r#""tool":"forecast","client":"c1","status":500"#), (4, r#""tool":"alerts","client":"c1","status":500"#)], "forecast and 1 other fail: 9 of 9 calls")]
+#[case::three(&[(9, r#""tool":"forecast","client":"c1","status":500"#), (4, r#""tool":"alerts","client":"c1","status":500"#), (4, r#""tool":"now","client":"c1","status":500"#)], "forecast and 2 others fail: 9 of 9 calls")]
+fn tools_that_fail_are_told_in_a_sentence(#[case] lines: &[(u32, &str)], #[case] fact: &str) {
+    let found = finding::of_traffic(&requests(lines), &str::to_owned, at(5), at(5));
+    assert!(found["time"][0].fact.starts_with(fact), "{found:#?}");
 }
 
 /// Request lines of the last half minute.

@@ -173,7 +173,7 @@ fn the_steps_back_are_taken_and_returned() {
         (heads(&console), console.toast().as_str()),
         (vec!["REVISION 6".into(), "REVISION 7".into()], "this is where it began")
     );
-    console.keys("[[[[[[");
+    console.keys("[[[[[[[");
     assert_eq!(console.toast(), "there is no revision before it");
 }
 

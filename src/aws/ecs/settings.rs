@@ -74,8 +74,10 @@ impl Collected {
         // Maps have no order.
         let sorted = |volume: &sdk::Volume| {
             let mut rest = volume.clone();
-            let docker = rest.docker_volume_configuration.as_mut();
-            let maps = docker.map(|docker| [docker.driver_opts.take(), docker.labels.take()].map(in_order));
+            let mut maps = None;
+            if let Some(docker) = &mut rest.docker_volume_configuration {
+                maps = Some([docker.driver_opts.take(), docker.labels.take()].map(in_order));
+            }
             (format!("{rest:?}"), maps)
         };
         let volumes: Vec<_> = found.volumes().iter().map(sorted).collect();
@@ -138,7 +140,10 @@ fn rest(found: &sdk::ContainerDefinition) -> (String, [Option<BTreeMap<String, S
     (rest.ulimits, rest.mount_points) = (None, None);
     (rest.environment, rest.secrets, rest.log_configuration) = (None, None, None);
     // Maps have no order, and AWS may name what a port lacks one time and leave it out another.
-    let router = rest.firelens_configuration.as_mut().and_then(|router| router.options.take());
+    let router = match &mut rest.firelens_configuration {
+        Some(router) => router.options.take(),
+        None => None,
+    };
     let maps = [rest.docker_labels.take(), router].map(in_order);
     let ports = rest.port_mappings.take().unwrap_or_default();
     let ports = ports.iter().map(|port| format!("{:?} {:?}", port.name, port.app_protocol)).collect();

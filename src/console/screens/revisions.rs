@@ -17,6 +17,8 @@ pub(super) const SELDOM: i64 = 3_600;
 pub struct State {
     pub remote: Remote<Box<Compared>>,
     pub table: Table,
+    /// Whether what is the same is shown, too: it is seldom what somebody looks for.
+    pub all: bool,
     pub asked: Option<Asked>,
 }
 
@@ -38,27 +40,30 @@ impl Asked {
 }
 
 const COLUMNS: &[Column] = &[
-    Column::text("SETTING", 26, 0),
-    Column::text("CONTAINER", 12, 1),
-    Column::wide("BEFORE", 16, 0),
-    Column::wide("NOW", 16, 0),
+    Column::text("SETTING", 14, 0),
+    Column::text("CONTAINER", 9, 2),
+    // The end of an image's name is its version.
+    Column::ending("BEFORE", 22, 1),
+    Column::ending("NOW", 22, 0),
 ];
 
 pub fn view(model: &Model) -> View {
     let state = &model.screens.revisions;
     let compared = state.remote.get();
-    let rows: Vec<Row> = compared.map(|compared| compared.pairs()).unwrap_or_default().iter().map(row).collect();
+    let pairs = compared.map(|compared| compared.pairs()).unwrap_or_default();
+    let (every, shown) = (pairs.len(), |pair: &&Pair<'_>| state.all || pair.differs());
+    let rows: Vec<Row> = pairs.iter().filter(shown).map(row).collect();
     let (columns, title) = match compared {
         Some(compared) => (headed(compared), title(model, compared)),
         None => (COLUMNS.to_vec(), "revisions".to_owned()),
     };
     let all = rows.len();
     let rows = state.table.arrange(&columns, rows);
-    let empty = match (all, state.remote.missing()) {
-        (1.., _) if !state.table.filter.is_empty() => "nothing matches the filter; esc shows everything".into(),
-        (1.., _) => "nothing differs; z shows every setting".into(),
-        (_, Some(why)) => why,
-        (_, None) => "it sets nothing".to_owned(),
+    let empty = match (all, every, state.remote.missing()) {
+        (1.., ..) => "nothing matches the filter; esc shows everything".into(),
+        (_, 1.., _) => "nothing differs; z shows every setting".into(),
+        (.., Some(why)) => why,
+        (.., None) => "it sets nothing".to_owned(),
     };
     View { title, columns, selected: state.table.position(&rows), rows, all, empty }
 }
@@ -66,7 +71,12 @@ pub fn view(model: &Model) -> View {
 fn title(model: &Model, compared: &Compared) -> String {
     let server = model.screens.revisions.asked.as_ref().map(|asked| asked.server.as_str()).unwrap_or_default();
     match &compared.before {
-        Some(before) => format!("{server}: revision {} and {}", before.revision, compared.now.revision),
+        Some(before) if model.screens.revisions.all => {
+            format!("{server}: revision {} and {}", before.revision, compared.now.revision)
+        }
+        Some(before) => {
+            format!("{server}: what differs between revision {} and {}", before.revision, compared.now.revision)
+        }
         None => format!("{server}: revision {}; there is no other before it", compared.now.revision),
     }
 }
@@ -95,7 +105,7 @@ fn row(pair: &Pair<'_>) -> Row {
     let container = pair.setting.container.clone().unwrap_or_default();
     let hidden = matches!((pair.before, pair.now), (Some(Value::Hidden(_)), Some(Value::Hidden(_))));
     let now = match pair.change().filter(|_| hidden) {
-        Some(change) => Cell::new(format!("({change}; its value is not shown)"), Meaning::Warn),
+        Some(change) => Cell::new(format!("hidden, {change}"), Meaning::Warn),
         None => cell(pair.now, Meaning::Warn),
     };
     Row {
@@ -129,9 +139,7 @@ pub fn show(model: &mut Model) -> Vec<Effect> {
     let state = &mut model.screens.revisions;
     state.asked = Some(Asked { server, now, against: vec![against], from });
     state.remote.reset();
-    // What is the same is seldom what somebody looks for.
-    state.table = Table::default();
-    state.table.faults_only = true;
+    (state.table, state.all) = (Table::default(), false);
     model.show(Screen::Revisions)
 }
 
@@ -201,7 +209,6 @@ pub fn newer(model: &mut Model) -> Vec<Effect> {
 
 /// Shows every setting, or those alone that differ.
 pub fn differing_only(model: &mut Model) -> Vec<Effect> {
-    let table = &mut model.screens.revisions.table;
-    table.faults_only = !table.faults_only;
+    model.screens.revisions.all = !model.screens.revisions.all;
     Vec::new()
 }

@@ -248,6 +248,8 @@ ids! {
     Drift "drift" Advice Deploy "deploy, or take the change into quarterdeck.toml";
     SecretStillValid "secret-still-valid" Advice Events
         "end the rotation that was left (`quarterdeck operations list`: finish it, or take it back), else delete the secret that nobody uses";
+    LogsDropped "logs-dropped" Advice Deploy
+        "let the server wait for its log (`log_mode = \"blocking\"` in quarterdeck.toml), give the log driver a larger `max-buffer-size`, or write less; then deploy";
     NoCircuitBreaker "no-circuit-breaker" Advice Nowhere "turn the deployment circuit breaker with rollback on";
 }
 

@@ -80,7 +80,7 @@ impl Value {
     pub fn words(&self) -> &str {
         match self {
             Self::Shown(text) => text,
-            Self::Hidden(_) => "(set; its value is not shown)",
+            Self::Hidden(_) => "hidden",
         }
     }
 }
