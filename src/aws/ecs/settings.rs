@@ -231,7 +231,7 @@ mod tests {
     #[case::memory(|one: &mut ContainerDefinition| one.memory = Some(64), &["memory: added"])]
     #[case::a_value_that_is_not_shown(|one: &mut ContainerDefinition| one.environment.as_mut().unwrap()[0].value = Some("hunter3".into()), &["variable TOKEN: changed"])]
     #[case::a_variable_that_goes(|one: &mut ContainerDefinition| one.environment = None, &["variable TOKEN: removed"])]
-    #[case::where_a_secret_lies(|one: &mut ContainerDefinition| one.secrets.as_mut().unwrap()[0].value_from = "arn:other".into(), &["secret KEY: changed"])]
+    #[case::where_a_secret_lies(|one: &mut ContainerDefinition| one.secrets = Some(vec![Secret::builder().name("KEY").value_from("arn:other").build().unwrap()]), &["secret KEY: changed"])]
     #[case::the_log(|one: &mut ContainerDefinition| drop(one.log_configuration.as_mut().unwrap().options.as_mut().unwrap().insert("mode".into(), "blocking".into())), &["log option mode: changed"])]
     #[case::what_has_no_name_here(|one: &mut ContainerDefinition| one.privileged = Some(true), &["other settings: changed"])]
     #[case::a_label(|one: &mut ContainerDefinition| drop(one.docker_labels.as_mut().unwrap().insert("a".into(), "9".into())), &["other settings: changed"])]
