@@ -429,7 +429,7 @@ async fn answer(session: &Session, places: &dyn Places, kept: &Kept, read: &Fetc
         Fetch::Stacks => Answer::Stacks(read::stacks(session).await),
         Fetch::StackDetail(stack) => Answer::StackDetail(cloud.stack_detail(stack).await),
         Fetch::Measured(servers) => {
-            Answer::Measured(metrics::read(session, servers, Detail::Tools, session.now()).await)
+            Answer::Measured(metrics::read(session, servers, Detail::Tools, session.now()).await.map(Box::new))
         }
         Fetch::Traffic(watched) => {
             Answer::Traffic(Ok(Box::new(kept.watch.read(session, watched, || session.now()).await)))

@@ -601,7 +601,7 @@ fn counting(mut counted: Requests, lost: Option<u32>, cut: Option<i64>) -> Reque
         if cut.is_some_and(|cut| ago < cut) {
             continue;
         }
-        if !lost.is_some_and(|lost| tenth % i64::from(lost) == 0) {
+        if lost.is_none_or(|lost| tenth % i64::from(lost) != 0) {
             let text = format!(r#"{{"event":"request","server":"time",{SERVED},"latency_ms":1.5}}"#);
             counted.take(&logs::line("time", task, ago, &text), now);
         }

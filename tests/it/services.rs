@@ -45,6 +45,29 @@ fn healthy(count: usize) -> Reply {
     )
 }
 
+/// These groups with one and the same check, whichever are asked for.
+fn checks(names: &[&str]) -> Reply {
+    let one = |name: &&str| {
+        format!(
+            "<member><TargetGroupArn>{}</TargetGroupArn><HealthCheckProtocol>HTTP</HealthCheckProtocol>\
+             <HealthCheckPath>/up</HealthCheckPath><HealthCheckPort>9090</HealthCheckPort>\
+             <HealthCheckIntervalSeconds>15</HealthCheckIntervalSeconds>\
+             <HealthCheckTimeoutSeconds>4</HealthCheckTimeoutSeconds>\
+             <HealthyThresholdCount>2</HealthyThresholdCount><UnhealthyThresholdCount>3</UnhealthyThresholdCount>\
+             <Matcher><HttpCode>200,204</HttpCode></Matcher></member>",
+            group(name)
+        )
+    };
+    let all: String = names.iter().map(one).collect();
+    Reply::Answer(
+        200,
+        format!(
+            "<DescribeTargetGroupsResponse><DescribeTargetGroupsResult><TargetGroups>{all}</TargetGroups>\
+             </DescribeTargetGroupsResult></DescribeTargetGroupsResponse>"
+        ),
+    )
+}
+
 /// One healthy target, and one that is not.
 fn half() -> Reply {
     let one = |state: &str| {
@@ -75,15 +98,7 @@ async fn account(services: Vec<Value>, full: &'static [&'static str]) -> Scripte
             "DescribeTargetHealth" => {
                 return healthy(if full.iter().any(|name| request.body.contains(&format!("targetgroup%2F{name}%2F"))) { 2 } else { 0 });
             }
-            "DescribeTargetGroups" => {
-                return Reply::Answer(200, format!(
-                    "<DescribeTargetGroupsResponse><DescribeTargetGroupsResult><TargetGroups><member><TargetGroupArn>{}</TargetGroupArn>\
-                     <HealthCheckProtocol>HTTP</HealthCheckProtocol><HealthCheckPath>/up</HealthCheckPath>\
-                     <HealthCheckPort>9090</HealthCheckPort><HealthCheckIntervalSeconds>15</HealthCheckIntervalSeconds>\
-                     <HealthCheckTimeoutSeconds>4</HealthCheckTimeoutSeconds><HealthyThresholdCount>2</HealthyThresholdCount>\
-                     <UnhealthyThresholdCount>3</UnhealthyThresholdCount><Matcher><HttpCode>200,204</HttpCode></Matcher></member>\
-                     </TargetGroups></DescribeTargetGroupsResult></DescribeTargetGroupsResponse>", group("sick")));
-            }
+            "DescribeTargetGroups" => return checks(&["a", "sick"]),
             "GetCallerIdentity" => {
                 return Reply::Answer(200, "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/ops</Arn>\
                     <UserId>u</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>".into());

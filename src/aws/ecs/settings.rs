@@ -131,7 +131,7 @@ impl Collected {
 }
 
 /// What of a container has no name of its own, in words that are compared and never shown.
-fn rest(found: &sdk::ContainerDefinition) -> (String, [Option<BTreeMap<String, String>>; 2], Vec<String>) {
+fn rest(found: &sdk::ContainerDefinition) -> impl Debug + use<> {
     let mut rest = found.clone();
     (rest.image, rest.entry_point, rest.command) = (None, None, None);
     (rest.cpu, rest.memory, rest.memory_reservation) = (0, None, None);
@@ -146,7 +146,7 @@ fn rest(found: &sdk::ContainerDefinition) -> (String, [Option<BTreeMap<String, S
     };
     let maps = [rest.docker_labels.take(), router].map(in_order);
     let ports = rest.port_mappings.take().unwrap_or_default();
-    let ports = ports.iter().map(|port| format!("{:?} {:?}", port.name, port.app_protocol)).collect();
+    let ports: Vec<_> = ports.iter().map(|port| format!("{:?} {:?}", port.name, port.app_protocol)).collect();
     (format!("{rest:?}"), maps, ports)
 }
 

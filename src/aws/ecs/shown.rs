@@ -51,7 +51,7 @@ pub(in crate::aws) fn service(found: &sdk::Service) -> Service {
             tasks: not_yet("ecs:ListTasks"),
             balancers: Vec::new(),
             bounds: not_yet("application-autoscaling:DescribeScalableTargets"),
-            grace: found.health_check_grace_period_seconds().map(|seconds| count(seconds)),
+            grace: found.health_check_grace_period_seconds().map(count),
             circuit_breaker: breaker.is_some_and(|breaker| breaker.enable() && breaker.rollback()),
             deployments,
             shape,

@@ -327,7 +327,7 @@ reads! {
     /// The operations that are announced on the cluster, of this console and of others.
     Announced -> Vec<Announced>: screens.fleet.announced, every |_| SLOW;
     /// Figures of the last hour of these servers, and the alarms.
-    Measured(Vec<String>) -> Measured: screens.fleet.metrics, every |_| metrics::EVERY, anew after fleet::PATIENCE;
+    Measured(Vec<String>) -> Box<Measured>: screens.fleet.metrics, every |_| metrics::EVERY, anew after fleet::PATIENCE;
     /// The requests of the last minutes of these servers, where the log is not followed.
     Traffic(Watched) -> Box<Lately>: screens.fleet.traffic, every fleet::watching, anew after fleet::WATCHING;
     /// Two task definitions of a server.

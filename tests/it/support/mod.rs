@@ -179,7 +179,7 @@ impl World {
             Fetch::Announced => Answer::Announced(self.announced.clone().unwrap_or_else(|| Ok(Vec::new()))),
             Fetch::Measured(_) => {
                 let lacks = || CloudError::new(ErrorKind::Unsupported, "cloudwatch:DescribeAlarms", "not known here");
-                Answer::Measured(self.measured.clone().unwrap_or_else(|| Err(lacks())))
+                Answer::Measured(self.measured.clone().unwrap_or_else(|| Err(lacks())).map(Box::new))
             }
             Fetch::Traffic(_) => {
                 let lacks = || CloudError::new(ErrorKind::Unsupported, "logs:FilterLogEvents", "not known here");

@@ -66,7 +66,7 @@ fn raised(model: &Model, server: Option<&str>) -> Vec<Finding> {
     let alarms = environment.zip(measured).map(|(environment, measured)| measured.alarms_of(environment, server));
     let mut all = of_alarms(&alarms.unwrap_or_default());
     if server.is_none() {
-        all.extend(in_front(model.screens.fleet.metrics.get(), model.now));
+        all.extend(in_front(model.screens.fleet.metrics.get().map(AsRef::as_ref), model.now));
     }
     all
 }
@@ -121,7 +121,7 @@ pub(in crate::console) fn read(model: &mut Model) {
         .get()
         .and_then(|one| one.alarms.known())
         .is_none_or(|all| of_alarms(&all.iter().collect::<Vec<_>>()).is_empty());
-    let raised = raised || !in_front(state.metrics.get(), now).is_empty();
+    let raised = raised || !in_front(state.metrics.get().map(AsRef::as_ref), now).is_empty();
     let unwell = |fleet: &Fleet| fleet.no_cluster || !fleet.gone.is_empty() || fleet.servers.iter().any(wrong);
     model.screens.fleet.unwell = raised || model.screens.fleet.remote.get().is_some_and(unwell);
 }
