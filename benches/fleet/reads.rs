@@ -48,7 +48,9 @@ impl Reads {
             Fetch::Identity => Answer::Identity(session.cloud.identity().await),
             Fetch::Announced => Answer::Announced(session.cloud.announced(&session.context.cluster).await),
             Fetch::Stacks => Answer::Stacks(read::stacks(session).await),
-            Fetch::Measured(servers) => Answer::Measured(metrics::read(session, &servers, Detail::Tools, now()).await),
+            Fetch::Measured(servers) => {
+                Answer::Measured(metrics::read(session, &servers, Detail::Tools, now()).await.map(Box::new))
+            }
             Fetch::Traffic(watched) => Answer::Traffic(Ok(Box::new(self.watch.read(session, &watched, now).await))),
             other => panic!("Fleet reads what is not counted here: {other:?}"),
         }

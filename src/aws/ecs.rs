@@ -1,5 +1,6 @@
 //! ECS: services, tasks and task definitions.
 
+mod settings;
 pub(super) mod shown;
 
 use aws_sdk_ecs::operation::describe_services::DescribeServicesOutput;

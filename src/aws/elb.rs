@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ecs::types as ecs;
-use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
+use aws_sdk_elasticloadbalancingv2::types as elb;
 use futures::{StreamExt, stream};
 
 use super::AwsCloud;
 use super::convert::{some_text, text};
 use super::pacer::Api;
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::fleet::{Balancer, Deployment, Shape, Target, TargetGroup, not_yet};
+use crate::core::fleet::{Balancer, Deployment, HealthCheck, Shape, Target, TargetGroup, TargetState, not_yet};
 use crate::core::unread::Read;
 
 const CALL: &str = "elasticloadbalancing:DescribeTargetHealth";
+pub(super) const GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
 /// Target groups of one service that are read at the same time.
 const TOGETHER: usize = 2;
 
@@ -68,16 +69,21 @@ impl Balancers {
         arns
     }
 
-    /// The balancers with what was read of their groups; `None` is not read yet. An endpoint that lacks load
-    /// balancers has none.
-    pub(super) fn with(&self, read: impl Fn(&str) -> Option<CloudResult<Vec<Target>>>) -> Vec<Balancer> {
+    /// The balancers with what was read of their groups; `None` is not read yet, and of a health check that nobody has
+    /// asked. An endpoint that lacks load balancers has none.
+    pub(super) fn with(
+        &self,
+        read: impl Fn(&str) -> Option<CloudResult<Vec<Target>>>,
+        check: impl Fn(&str) -> Option<CloudResult<HealthCheck>>,
+    ) -> Vec<Balancer> {
+        let of = |arn: &str, targets| TargetGroup { name: name(arn), targets, check: check(arn).map(Read::from) };
         let group = |group: &Group| match group {
             Group::Target(arn) => match read(arn) {
                 Some(Err(why)) if why.kind == ErrorKind::Unsupported => None,
-                Some(targets) => Some(TargetGroup { name: name(arn), targets: Read::from(targets) }),
-                None => Some(TargetGroup { name: name(arn), targets: not_yet(CALL) }),
+                Some(targets) => Some(of(arn, Read::from(targets))),
+                None => Some(of(arn, not_yet(CALL))),
             },
-            Group::Classic(name) => Some(TargetGroup { name: text(Some(name)), targets: classic(name) }),
+            Group::Classic(name) => Some(TargetGroup { name: text(Some(name)), targets: classic(name), check: None }),
         };
         let balancer = |(groups, task_sets): &(Vec<Group>, Vec<String>)| Balancer {
             groups: groups.iter().filter_map(group).collect(),
@@ -97,12 +103,28 @@ fn groups(balancer: &ecs::LoadBalancer) -> Vec<Group> {
 }
 
 impl AwsCloud {
-    /// The balancers with their targets, each group read on its own.
+    /// The balancers with their targets, each group read on its own, and with the health checks of those groups of which
+    /// not every target is healthy: they may say why.
     pub(super) async fn balancers(&self, balancers: &Balancers) -> Vec<Balancer> {
         let read =
             stream::iter(balancers.arns()).map(|arn| async move { (arn.clone(), self.target_group(&arn).await) });
         let read: BTreeMap<String, CloudResult<Vec<Target>>> = read.buffered(TOGETHER).collect().await;
-        balancers.with(|arn| read.get(arn).cloned())
+        let sick = |targets: &Vec<Target>| targets.iter().any(|target| target.state != TargetState::Healthy);
+        let asked: Vec<String> =
+            read.iter().filter(|(_, targets)| targets.as_ref().is_ok_and(sick)).map(|(arn, _)| arn.clone()).collect();
+        let checks = if asked.is_empty() { Ok(BTreeMap::new()) } else { self.health_checks(&asked).await };
+        balancers.with(
+            |arn| read.get(arn).cloned(),
+            |arn| asked.iter().any(|one| one == arn).then(|| check_of(&checks, arn)).flatten(),
+        )
+    }
+
+    /// How target groups check their targets, by their ARN.
+    pub(super) async fn health_checks(&self, arns: &[String]) -> CloudResult<BTreeMap<String, HealthCheck>> {
+        let call = self.read.elb.describe_target_groups().set_target_group_arns(Some(arns.to_vec()));
+        let answer = self.paced(Api::Balancers, GROUPS, || call.clone().send()).await?;
+        let all = answer.target_groups().iter();
+        Ok(all.filter_map(|group| Some((group.target_group_arn()?.to_owned(), health_check(group)))).collect())
     }
 
     /// The targets of a group. They come on one page.
@@ -125,7 +147,34 @@ fn classic<T>(name: &str) -> Read<T> {
     Read::NotRead(CloudError::new(ErrorKind::Unsupported, CALL, why))
 }
 
-fn target(found: &TargetHealthDescription) -> Target {
+/// The check of a group among those that were read. An endpoint that lacks the call has none to tell.
+pub(super) fn check_of(
+    read: &CloudResult<BTreeMap<String, HealthCheck>>,
+    arn: &str,
+) -> Option<CloudResult<HealthCheck>> {
+    match read {
+        Ok(all) => all.get(arn).cloned().map(Ok),
+        Err(why) if why.kind == ErrorKind::Unsupported => None,
+        Err(why) => Some(Err(why.clone())),
+    }
+}
+
+fn health_check(group: &elb::TargetGroup) -> HealthCheck {
+    let number = |found: Option<i32>| found.and_then(|number| u32::try_from(number).ok());
+    let codes = group.matcher().and_then(|matcher| matcher.http_code().or(matcher.grpc_code()));
+    HealthCheck {
+        protocol: some_text(group.health_check_protocol().map(|protocol| protocol.as_str())),
+        path: some_text(group.health_check_path()),
+        port: some_text(group.health_check_port()),
+        codes: some_text(codes),
+        interval: number(group.health_check_interval_seconds()),
+        timeout: number(group.health_check_timeout_seconds()),
+        healthy_after: number(group.healthy_threshold_count()),
+        unhealthy_after: number(group.unhealthy_threshold_count()),
+    }
+}
+
+fn target(found: &elb::TargetHealthDescription) -> Target {
     let (target, health) = (found.target(), found.target_health());
     Target {
         id: text(target.and_then(|target| target.id())),

@@ -5,7 +5,7 @@ use super::dialogs::choose::{self, Choice};
 use super::effect::Effect;
 use super::model::Model;
 use super::screens::{
-    SCREENS, Screen, clients, doctor, everywhere, fleet, insights, logs, requests, stack, timeline, users,
+    SCREENS, Screen, clients, doctor, everywhere, fleet, insights, logs, requests, revisions, stack, timeline, users,
 };
 use super::{beside, browse, dialogs, operations, place, poll};
 use crate::core::health::Remedy;
@@ -101,14 +101,15 @@ mod words {
     pub(super) const on_timeline: Scope = Scope::Screen(Screen::Timeline);
     pub(super) const on_doctor: Scope = Scope::Screen(Screen::Doctor);
     pub(super) const on_requests: Scope = Scope::Screen(Screen::Requests);
+    pub(super) const on_revisions: Scope = Scope::Screen(Screen::Revisions);
     pub(super) const on_insights: Scope = Scope::Screen(Screen::Insights);
     pub(super) const on_operation: Scope = Scope::Operation;
     pub(super) const reads: bool = false;
     pub(super) const writes: bool = true;
 }
 use words::{
-    everywhere as global, on_clients, on_doctor, on_fleet, on_insights, on_logs, on_operation, on_requests, on_stack,
-    on_timeline, on_users, reads, writes,
+    everywhere as global, on_clients, on_doctor, on_fleet, on_insights, on_logs, on_operation, on_requests,
+    on_revisions, on_stack, on_timeline, on_users, reads, writes,
 };
 
 actions! {
@@ -180,6 +181,7 @@ actions! {
 
     StackDescribe "stack-describe" on_stack ["d"] reads "parameters and outputs of the selected stack" => stack::describe;
     StackEvents "stack-events" on_stack ["e"] reads "events of the selected stack" => stack::events;
+    StackRevisions "stack-revisions" on_stack ["v"] reads "what changed in the selected stack's server" => revisions::show;
     Deploy "deploy" on_stack ["D"] writes "plan a deploy of the environment, then apply it"
         => |model| operations::plan(model, PlanRequest::Deploy { servers: Vec::new() });
     CancelUpdate "cancel-update" on_stack ["C"] writes "cancel the update of the selected stack" => stack::cancel_update;
@@ -204,6 +206,7 @@ actions! {
 
     TimelineLogs "timeline-logs" on_timeline ["l"] reads "the log of the row's server at that time" => timeline::log;
     TimelineDescribe "timeline-describe" on_timeline ["d"] reads "the whole of the selected row" => timeline::describe;
+    TimelineRevisions "timeline-revisions" on_timeline ["v"] reads "what changed in the row's server" => revisions::show;
     TimelineWindow "timeline-window" on_timeline ["w"] reads "the last hour, day or week" => timeline::window;
     TimelineFaults "timeline-faults" on_timeline ["z"] reads "show only what went wrong" => timeline::faults_only;
 
@@ -216,6 +219,11 @@ actions! {
     GroupBy "group" on_requests ["b"] reads "a row per tool, per client, or per both" => requests::group;
     QuarantineCaller "quarantine-caller" on_requests ["Q"] writes "keep the row's client out for a time, or let it in again"
         => requests::quarantine;
+
+    RevisionOlder "revision-older" on_revisions ["["] reads "compare with the revision before it" => revisions::older;
+    RevisionNewer "revision-newer" on_revisions ["]"] reads "compare with the revision after it" => revisions::newer;
+    RevisionAll "revision-all" on_revisions ["z"] reads "show every setting, or those alone that differ"
+        => revisions::differing_only;
 
     Query "query" on_insights ["i"] reads "change the query and run it" => insights::ask;
 
@@ -267,6 +275,8 @@ pub struct Here {
     under_way: bool,
     /// Whether the rollback of the selected stack has failed.
     stuck: bool,
+    /// Whether the selected stack is a server's.
+    of_server: bool,
 }
 
 impl Here {
@@ -284,6 +294,7 @@ impl Here {
         let stack = (model.screen == Screen::Stack).then(|| stack::selected(model)).flatten();
         let under_way = stack.is_some_and(|stack| stack.status.cancellable());
         let stuck = stack.is_some_and(|stack| stack.status.rollback_failed());
+        let of_server = model.screen == Screen::Stack && stack::selected_server(model).is_some();
         let (selected, particular) = match model.screen {
             Screen::Stack => {
                 let stacks = model.screens.stack.remote.get();
@@ -300,9 +311,9 @@ impl Here {
                 (moment.is_some(), server.is_some())
             }
             Screen::Doctor => (row, model.screens.doctor.going().is_none()),
-            Screen::Fleet | Screen::Logs | Screen::Requests | Screen::Insights => (row, row),
+            Screen::Fleet | Screen::Logs | Screen::Requests | Screen::Insights | Screen::Revisions => (row, row),
         };
-        Self { row, selected, particular, under_way, stuck, ..here }
+        Self { row, selected, particular, under_way, stuck, of_server, ..here }
     }
 
     /// Whether an action leads somewhere now: the footer names no other one.
@@ -315,6 +326,9 @@ impl Here {
             A::TimelineDescribe | A::DoctorDescribe | A::UserDescribe => self.selected,
             A::SignOut | A::SwitchUser | A::QuarantineUser => self.particular,
             A::QuarantineClient | A::QuarantineCaller => self.selected,
+            A::Show(Screen::Revisions) => self.selected,
+            A::TimelineRevisions => self.particular,
+            A::StackRevisions => self.of_server,
             A::StopTask | A::Destroy | A::Rotate | A::TimelineLogs | A::DoctorAgain => self.particular,
             A::StopDeployment | A::CancelUpdate => self.under_way,
             A::ContinueRollback => self.stuck,
@@ -337,6 +351,7 @@ impl From<Remedy> for Action {
             Remedy::Deploy => Self::Deploy,
             Remedy::Stacks | Remedy::Continue => Self::Show(Screen::Stack),
             Remedy::Requests => Self::Show(Screen::Requests),
+            Remedy::Doctor => Self::Show(Screen::Doctor),
         }
     }
 }

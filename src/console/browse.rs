@@ -55,6 +55,9 @@ fn page(model: &Model) -> (Page, String) {
             (Some(list), Some(user)) => Page::User { pool: list.pool.clone(), user: user.name.clone() },
             _ => of_cluster(),
         },
+        Screen::Revisions => {
+            model.screens.revisions.asked.as_ref().map_or_else(of_cluster, |asked| service(&asked.server))
+        }
         Screen::Doctor | Screen::Requests => of_cluster(),
     };
     (page, region)

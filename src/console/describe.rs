@@ -59,6 +59,7 @@ fn server(server: &Server, found: &[Finding], now: Timestamp) -> Dialog {
         field("kind", kind(server)),
         field("task definition", &server.task_definition),
         field("circuit breaker", if server.circuit_breaker { "on, with rollback" } else { "off" }),
+        field("grace period", server.grace.map_or("none".to_owned(), |seconds| format!("{seconds} s after a start"))),
         field("autoscaling", or_none(&server.bounds, ToString::to_string)),
     ];
     lines.extend(logs(server));
@@ -100,6 +101,7 @@ fn targets(server: &Server) -> Lines {
     };
     let group = |group: &TargetGroup| {
         let mut lines = vec![field("target group", &group.name)];
+        lines.extend(check(group));
         lines.extend(match &group.targets {
             Read::Known(targets) if targets.is_empty() => vec![field("", "none registered")],
             Read::Known(targets) => targets.iter().map(one).collect(),
@@ -109,6 +111,15 @@ fn targets(server: &Server) -> Lines {
     };
     let lines: Lines = server.balancers.iter().flat_map(|balancer| &balancer.groups).flat_map(group).collect();
     if lines.is_empty() { vec![field("", "no target group")] } else { lines }
+}
+
+/// How a target group checks its targets, where somebody has asked.
+fn check(group: &TargetGroup) -> Lines {
+    match &group.check {
+        None => Vec::new(),
+        Some(Read::NotRead(why)) => vec![field("health check", not_read(why))],
+        Some(Read::Known(check)) => vec![field("health check", check.asks()), field("", check.judges())],
+    }
 }
 
 fn not_read(why: &CloudError) -> String {

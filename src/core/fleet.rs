@@ -10,7 +10,9 @@ pub use self::accepts::Wish;
 pub use self::ages::{Age, Ages};
 pub use self::attention::Attention;
 pub use self::balancer::{Balancer, Counted, Served, TargetGroup};
+pub use self::check::HealthCheck;
 pub use self::service_deployment::ServiceDeployment;
+pub use self::settings::{Against, Compared, Comparison, Pair, Setting, Settings, Value, What};
 pub use self::shape::Shape;
 pub use self::shortfall::Shortfall;
 pub use self::word::{
@@ -25,7 +27,9 @@ mod accepts;
 mod ages;
 mod attention;
 mod balancer;
+mod check;
 mod service_deployment;
+mod settings;
 mod shape;
 mod shortfall;
 mod word;
@@ -164,6 +168,8 @@ pub struct Server {
     pub tasks: Read<Vec<Task>>,
     /// What stands before its tasks; empty where it has no load balancer.
     pub balancers: Vec<Balancer>,
+    /// Seconds from the start of a task for which ECS leaves failed health checks out; `None` where none is set.
+    pub grace: Option<u32>,
     /// Autoscaling bounds; `None` where it is not a scalable target.
     pub bounds: Read<Option<Bounds>>,
     /// Whether failed deployments roll back by themselves.
@@ -450,7 +456,7 @@ impl fmt::Display for Bounds {
 }
 
 /// What a task definition says that the console needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskDefinition {
     /// Its ARN, with the revision.
     pub arn: String,
@@ -462,6 +468,9 @@ pub struct TaskDefinition {
     pub logs: Vec<ContainerLog>,
     /// ARNs of Secrets Manager secrets that its containers read at start.
     pub secrets: Vec<String>,
+    pub registered_at: Option<Timestamp>,
+    /// All that it sets, to be compared with another one.
+    pub settings: Settings,
 }
 
 #[cfg(test)]

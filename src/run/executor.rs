@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::places::Places;
 use super::session::Session;
 use super::tail::{self, Budget, Tail, TailEvent};
-use super::{doctor, history, insights, judge, metrics, operate, planner, read, traffic};
+use super::{doctor, history, insights, judge, metrics, operate, planner, read, revisions, traffic};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, Outside};
 use crate::console::effect::Effect;
 use crate::console::msg::{Msg, Notice};
@@ -401,6 +401,7 @@ fn first_call(read: &Fetch) -> &'static str {
         Fetch::Stacks | Fetch::Clients | Fetch::Users | Fetch::Quarantine | Fetch::History(_) => {
             "cloudformation:DescribeStacks"
         }
+        Fetch::Revisions(_) => "ecs:DescribeTaskDefinition",
         Fetch::Measured(_) => "cloudwatch:DescribeAlarms",
         Fetch::StackDetail(_) => "cloudformation:DescribeStackEvents",
         Fetch::Traffic(_) => "logs:FilterLogEvents",
@@ -424,10 +425,11 @@ async fn answer(session: &Session, places: &dyn Places, kept: &Kept, read: &Fetc
             Answer::Fleet(or_no_cluster(fleet))
         }
         Fetch::Announced => Answer::Announced(cloud.announced(&session.context.cluster).await),
+        Fetch::Revisions(asked) => Answer::Revisions(revisions::compare(session, asked).await.map(Box::new)),
         Fetch::Stacks => Answer::Stacks(read::stacks(session).await),
         Fetch::StackDetail(stack) => Answer::StackDetail(cloud.stack_detail(stack).await),
         Fetch::Measured(servers) => {
-            Answer::Measured(metrics::read(session, servers, Detail::Tools, session.now()).await)
+            Answer::Measured(metrics::read(session, servers, Detail::Tools, session.now()).await.map(Box::new))
         }
         Fetch::Traffic(watched) => {
             Answer::Traffic(Ok(Box::new(kept.watch.read(session, watched, || session.now()).await)))

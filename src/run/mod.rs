@@ -22,6 +22,7 @@ pub mod planner;
 pub mod private;
 pub mod read;
 mod registry;
+pub mod revisions;
 mod session;
 mod signals;
 pub mod tail;

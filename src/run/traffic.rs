@@ -32,8 +32,12 @@ pub struct Counted {
 
 /// Counts the requests of a window that does not follow. `now` is the time by the clock of AWS.
 pub async fn count(session: &Session, request: TailRequest, now: impl Fn() -> Timestamp) -> Counted {
-    let mut requests = Requests::default();
+    let mut requests = Requests::whole();
     let gaps = add(session, request, Budget::at(&session.context), &now, &mut requests).await;
+    if !gaps.is_empty() {
+        // Whose lines are missing is in no gap's words, and what was read says too little of all of them.
+        requests.broken_all();
+    }
     Counted { requests, gaps: gaps.into_iter().map(|gap| gap.words).collect() }
 }
 
@@ -103,7 +107,11 @@ impl Watch {
         // Servers that came onto the screen since are read from further back.
         let mut windows: BTreeMap<Timestamp, Vec<String>> = BTreeMap::new();
         for server in &watched.servers {
-            let from = lately.tried.get(server).copied().map_or(oldest, |read| read.max(oldest));
+            let read = lately.tried.get(server).copied();
+            let from = read.map_or(oldest, |read| read.max(oldest));
+            if read != Some(from) {
+                lately.requests.broken(server);
+            }
             windows.entry(from).or_default().push(server.clone());
         }
         let deadline = tokio::time::Instant::now() + PATIENCE;
@@ -130,6 +138,8 @@ impl Watch {
                 };
                 if !gaps.iter().flat_map(|gap| &gap.groups).any(|group| own.contains(group)) {
                     lately.until.insert(server.clone(), until);
+                } else {
+                    lately.requests.broken(&server);
                 }
                 lately.tried.insert(server, until);
             }

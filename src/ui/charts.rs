@@ -8,7 +8,7 @@ use crate::console::model::Model;
 use crate::console::screens::fleet;
 use crate::core::error::ErrorKind;
 use crate::core::meaning::Meaning;
-use crate::core::metrics::{AlarmState, Figures, Measure, Row, Series, rows, unread};
+use crate::core::metrics::{AlarmState, Figures, Measure, OfEdge, Row, SPAN, Series, at_edge, rows, unread};
 use crate::core::text::{age, cut, milliseconds};
 use crate::core::unread::Read;
 
@@ -55,7 +55,27 @@ pub fn lines(model: &Model, server: &str, cells: usize, theme: &Theme) -> Vec<Li
     lines.push(muted(cut(&format!("last hour  CloudWatch, read {old} ago; {price}"), cells)));
     let minutes = cells.saturating_sub(BESIDE).clamp(10, 60);
     lines.extend(DRAWN.iter().filter_map(|measure| chart(model, *measure, figures, minutes, theme)));
+    lines.extend(edge(model, cells, theme));
     lines
+}
+
+/// What CloudFront counts for all servers; `None` where there is no distribution.
+fn edge(model: &Model, cells: usize, theme: &Theme) -> Option<Line<'static>> {
+    let measured = model.screens.fleet.metrics.get()?;
+    let name = span(format!("{:<11}", "edge"), theme.muted());
+    if let Some(why) = measured.edge.why() {
+        let text = cut(&format!("not read: {}", why.message), cells.saturating_sub(11));
+        return (why.kind != ErrorKind::Unsupported)
+            .then(|| Line::from(vec![name, span(text, theme.of(Meaning::Warn))]));
+    }
+    let of = |share| at_edge(&measured.edge, share, model.now, SPAN);
+    let Some((refused, errors)) = of(OfEdge::Refused).zip(of(OfEdge::Errors)) else {
+        return (!measured.edge.known()?.is_empty()).then(|| Line::from(vec![name, span("no data", theme.muted())]));
+    };
+    let (requests, refused, errors) = (refused.requests, refused.of_them, errors.of_them);
+    let text = format!("{requests:.0} requests of all servers in the hour, {refused:.0} 4xx, {errors:.0} 5xx");
+    let meaning = if errors >= 1.0 { theme.of(Meaning::Bad) } else { Default::default() };
+    Some(Line::from(vec![name, span(cut(&text, cells.saturating_sub(11)), meaning)]))
 }
 
 /// The tools of the last hour, those first that fail, then those that are called most.

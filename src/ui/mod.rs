@@ -27,6 +27,7 @@ mod paint;
 mod pick;
 mod popup;
 mod requests;
+mod revisions;
 mod sheet;
 mod skips;
 mod stack;
@@ -104,6 +105,7 @@ fn compose(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> (Optio
         Screen::Timeline => timeline::draw(model, theme, body, buf),
         Screen::Doctor => doctor::draw(model, theme, body, buf),
         Screen::Requests => requests::draw(model, theme, body, buf),
+        Screen::Revisions => revisions::draw(model, theme, body, buf),
         Screen::Insights => insights::draw(model, theme, body, buf),
     };
     let below = Viewport { rows: usize::from(rows), last: 0 };

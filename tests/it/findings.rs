@@ -8,8 +8,8 @@ use crate::support::{logs, stacks};
 use quarterdeck::core::environment::Environment;
 use quarterdeck::core::finding::{self, Cause, Finding, Gravity, Id, Layer, Remedy, findings};
 use quarterdeck::core::fleet::{
-    Bounds, Controller, Deployment, DeploymentStatus, Health, Rollout, Server, ServiceEvent, Shortfall, StopCode,
-    TargetState, Task, TaskStatus,
+    Bounds, Controller, Deployment, DeploymentStatus, Health, HealthCheck, Rollout, Server, ServiceEvent, Shortfall,
+    StopCode, TargetState, Task, TaskStatus,
 };
 use quarterdeck::core::health::{Verdict, verdict};
 use quarterdeck::core::requests::{Requests, Why};
@@ -212,6 +212,40 @@ fn a_task_killed_by_the_balancer_takes_its_reason_from_the_events() {
     let words = "(service time) (port 8080) is unhealthy in (target-group arn:x) due to (reason Health checks failed with these codes: [401]).";
     server.events.insert(0, ServiceEvent { at: at(-40), message: words.into() });
     assert_eq!(ids(&server)[0], Id::HealthCheckAuth);
+}
+
+/// The check of a target group, and the service's grace period.
+fn checked(mut server: Server, grace: Option<u32>) -> Server {
+    server.grace = grace;
+    server.balancers[0].groups[0].check = Some(Read::Known(HealthCheck {
+        protocol: Some("HTTP".into()),
+        path: Some("/healthz".into()),
+        port: Some("traffic-port".into()),
+        codes: Some("200-299".into()),
+        interval: Some(10),
+        timeout: Some(5),
+        healthy_after: Some(2),
+        unhealthy_after: Some(3),
+    }));
+    server
+}
+
+#[rstest]
+#[case::path(
+    sick("Target.ResponseCodeMismatch", "Health checks failed with these codes: [404]"),
+    "; the check: HTTP /healthz, to be answered with 200-299 within 5 s"
+)]
+#[case::killed(with_stops(3, &SCHEDULER, "Task failed ELB health checks in (target-group arn:x)"), "; unhealthy after 30 s without an answer, grace period 60 s")]
+#[case::of_the_container(with_stops(2, &SCHEDULER, "Task failed container health checks"), "Task failed container health checks")]
+fn what_the_check_asks_for_stands_with_what_failed(#[case] server: Server, #[case] end: &str) {
+    let all = findings(&checked(server, Some(60)), at(0));
+    assert!(all[0].evidence.ends_with(end), "{:?}", all[0]);
+}
+
+#[test]
+fn where_nobody_has_read_the_check_nothing_is_said_of_it() {
+    let all = findings(&sick("Target.Timeout", "Request timed out"), at(0));
+    assert_eq!(all[0].evidence, "10.42.0.17:8080: Target.Timeout: Request timed out", "{all:?}");
 }
 
 #[rstest]
@@ -555,6 +589,73 @@ fn a_finding_as_json_has_stable_names() {
     assert_eq!(json["id"], "crash-loop");
     assert_eq!((json["gravity"].as_str(), json["count"].as_u64()), (Some("fault"), Some(3)));
     assert!(json["at"].is_string() && json["evidence"].as_str().unwrap().contains("exit 1"));
+}
+
+/// A task that has a request each tenth of a second for four minutes and counts them once a minute, as gangway does; of the
+/// lines every `lost`th never came.
+fn counting(mut counted: Requests, lost: Option<u32>, cut: Option<i64>) -> Requests {
+    let now = at(0).as_millisecond();
+    let task = "a3f1c2d4e5f60718";
+    for tenth in 0_i64..2_400 {
+        let ago = -240_000 + tenth * 100;
+        if cut.is_some_and(|cut| ago < cut) {
+            continue;
+        }
+        if lost.is_none_or(|lost| tenth % i64::from(lost) != 0) {
+            let text = format!(r#"{{"event":"request","server":"time",{SERVED},"latency_ms":1.5}}"#);
+            counted.take(&logs::line("time", task, ago, &text), now);
+        }
+        if tenth % 600 == 599 {
+            for (tool, requests) in [("now", 550), ("none", 50)] {
+                let text = format!(
+                    r#"{{"event":"metrics","server":"time","tool":"{tool}","Requests":{requests},"Errors":0}}"#
+                );
+                counted.take(&logs::line("time", task, ago + 1, &text), now);
+            }
+        }
+    }
+    counted
+}
+
+#[rstest]
+#[case::every_line_came(Requests::whole(), None, None, None)]
+#[case::one_of_ten_was_dropped(Requests::whole(), Some(10), None, Some("of 1"))]
+#[case::a_few(Requests::whole(), Some(100), None, None)]
+#[case::what_was_before_is_not_known(Requests::whole(), None, Some(-150_000), None)]
+#[case::one_count_alone_says_nothing(Requests::whole(), Some(2), Some(-50_000), None)]
+#[case::lines_that_come_late_may_come_still(Requests::default(), Some(10), None, None)]
+fn lines_that_never_came_are_counted(
+    #[case] empty: Requests,
+    #[case] lost: Option<u32>,
+    #[case] cut: Option<i64>,
+    #[case] told: Option<&str>,
+) {
+    let name = str::to_owned;
+    let counted = counting(empty, lost, cut);
+    let found = finding::of_traffic(&counted, &name, at(20), at(20));
+    let all = found.get("time").map(Vec::as_slice).unwrap_or_default();
+    let dropped = all.iter().find(|one| one.id == Id::LogsDropped);
+    assert_eq!(dropped.is_some(), told.is_some(), "{found:#?}");
+    assert!(dropped.is_none_or(|one| one.fact.contains(told.unwrap()) && one.count > 100), "{found:#?}");
+}
+
+#[test]
+fn after_a_part_that_was_not_read_nothing_is_missing() {
+    let mut counted = counting(Requests::whole(), Some(10), None);
+    assert_eq!(counted.missing(at(20).as_millisecond()).keys().collect::<Vec<_>>(), [&"time"]);
+    counted.broken("weather");
+    assert_eq!(counted.missing(at(20).as_millisecond()).len(), 1);
+    counted.broken("time");
+    assert!(counted.missing(at(20).as_millisecond()).is_empty());
+}
+
+#[rstest]
+#[case::one(&[(9, r#""tool":"forecast","client":"c1","status":500"#)], "forecast fails: 9 of 9 calls")]
+#[case::two(&[(9, r#""tool":"forecast","client":"c1","status":500"#), (4, r#""tool":"alerts","client":"c1","status":500"#)], "forecast and 1 other fail: 9 of 9 calls")]
+#[case::three(&[(9, r#""tool":"forecast","client":"c1","status":500"#), (4, r#""tool":"alerts","client":"c1","status":500"#), (4, r#""tool":"now","client":"c1","status":500"#)], "forecast and 2 others fail: 9 of 9 calls")]
+fn tools_that_fail_are_told_in_a_sentence(#[case] lines: &[(u32, &str)], #[case] fact: &str) {
+    let found = finding::of_traffic(&requests(lines), &str::to_owned, at(5), at(5));
+    assert!(found["time"][0].fact.starts_with(fact), "{found:#?}");
 }
 
 /// Request lines of the last half minute.

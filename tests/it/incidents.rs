@@ -96,11 +96,15 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "502, 503 or 504 from the load balancer",
         page: "gateway-errors",
-        cause: &[Id::BalancerErrors, Id::TargetErrors, Id::UpstreamFailing, Id::AnswersLate],
+        cause: &[Id::BalancerErrors, Id::TargetErrors, Id::EdgeErrors, Id::UpstreamFailing, Id::AnswersLate],
         fix: Fix::Elsewhere(
             "the load balancer's log names the request; which setting of a foreign server closes early, nobody reports",
         ),
-        proof: &[("metrics", "what_figures_say"), ("doctor", "each_defect_is_named")],
+        proof: &[
+            ("metrics", "what_figures_say"),
+            ("metrics", "errors_that_no_server_sent_are_those_of_the_edge"),
+            ("doctor", "each_defect_is_named"),
+        ],
     },
     Incident {
         what: "the firewall blocks",
@@ -112,6 +116,13 @@ const INCIDENTS: &[Incident] = &[
             ("metrics", "the_firewall_is_the_cause_where_nothing_of_the_servers_is_wrong"),
             ("doctor", "each_defect_is_named"),
         ],
+    },
+    Incident {
+        what: "the log lacks lines",
+        page: "logs-dropped",
+        cause: &[Id::LogsDropped],
+        fix: Fix::Here(Action::Deploy, &["deploy"]),
+        proof: &[("findings", "lines_that_never_came_are_counted")],
     },
     Incident {
         what: "clients go round in 401 and 403",

@@ -58,6 +58,7 @@ mod quarantine;
 mod reading;
 mod readme;
 mod rescue;
+mod revisions;
 mod rights;
 mod sagas;
 mod schedules;

@@ -10,10 +10,11 @@ use quarterdeck::aws::{Access, connect};
 use quarterdeck::cloud::Metrics as _;
 use quarterdeck::console::screens::fleet;
 use quarterdeck::core::error::{CloudError, ErrorKind};
-use quarterdeck::core::finding::{Id, of_alarms, of_firewall, of_metrics};
+use quarterdeck::core::finding::{Id, of_alarms, of_edge, of_firewall, of_metrics};
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::metrics::{
-    Alarm, AlarmState, Answered, Blocked, Figures, Measure, Measured, OfServer, OfTool, Query, Series, Tools,
+    Alarm, AlarmState, Answered, Blocked, Edge, Figures, Measure, Measured, OfEdge, OfServer, OfTool, Query, Series,
+    Tools,
 };
 use quarterdeck::core::unread::Read;
 use rstest::rstest;
@@ -217,6 +218,52 @@ fn what_the_firewall_blocks(#[case] rules: &[(&str, f64, f64)], #[case] expected
     assert!(of_firewall(&Read::NotRead(denied), at(0)).is_empty());
 }
 
+/// What CloudFront, the load balancer and the servers sent with 5xx in the last minutes.
+fn at_the_edge(rate: f64, balancer: Option<f64>, servers: Option<f64>) -> Measured {
+    let flat = |value: f64| Series { points: (1..5).map(|minute| (at(-60 * minute), value)).collect() };
+    let read = |many: Option<f64>| match many {
+        Some(many) => Read::Known(Series { points: vec![(at(-60), many)] }),
+        None => Read::NotRead(CloudError::new(ErrorKind::Denied, "cloudwatch:GetMetricData", "no")),
+    };
+    let figures: Figures = [(Measure::BalancerErrors, read(balancer))].into();
+    let edge: Edge =
+        [(OfEdge::Requests, flat(100.0)), (OfEdge::Refused, flat(0.0)), (OfEdge::Errors, flat(rate))].into();
+    Measured {
+        alarms: Read::Known(Vec::new()),
+        servers: [("time".to_owned(), OfServer { figures, tools: Tools::new() })].into(),
+        edge: Read::Known(edge),
+        behind: read(servers),
+        ..measured()
+    }
+}
+
+#[rstest]
+#[case::nobody_behind_it_sent_them(at_the_edge(10.0, Some(0.0), Some(0.0)), Some("40 of 400"))]
+#[case::the_servers_sent_them(at_the_edge(10.0, Some(0.0), Some(38.0)), None)]
+#[case::the_balancer_sent_them(at_the_edge(10.0, Some(39.0), Some(0.0)), None)]
+#[case::more_than_both_sent(at_the_edge(20.0, Some(10.0), Some(10.0)), Some("80 of 400"))]
+#[case::a_few(at_the_edge(1.0, Some(0.0), Some(0.0)), None)]
+#[case::what_the_servers_sent_was_not_read(at_the_edge(10.0, Some(0.0), None), Some("40 of 400"))]
+fn errors_that_no_server_sent_are_those_of_the_edge(#[case] measured: Measured, #[case] told: Option<&str>) {
+    let found = of_edge(&measured, at(0));
+    assert_eq!(found.first().map(|one| one.id), told.map(|_| Id::EdgeErrors), "{found:#?}");
+    assert!(told.is_none_or(|told| found[0].fact.contains(told)), "{found:#?}");
+    assert!(found.iter().all(|one| one.at == Some(at(-60))), "{found:#?}");
+    let denied = CloudError::new(ErrorKind::Denied, "cloudwatch:GetMetricData", "no");
+    assert!(of_edge(&Measured { edge: Read::NotRead(denied), ..measured }, at(0)).is_empty());
+}
+
+#[test]
+fn errors_of_the_edge_are_told_on_fleet_with_the_key_to_the_doctor() {
+    let all = at_the_edge(50.0, Some(0.0), Some(0.0));
+    let mut console = Console::with(World { measured: Some(Ok(all)), ..fixtures::world() });
+    console.tick(60);
+    let told = body(&console, (200, 50));
+    assert!(told.contains("CloudFront answered 200 of 400 requests with 5xx"), "{told}");
+    assert!(told.contains("edge       400 requests of all servers in the hour, 0 4xx, 200 5xx"), "{told}");
+    assert!(told.contains("6 CloudFront answered"), "the key stands before it: {told}");
+}
+
 #[test]
 fn the_firewall_is_the_cause_where_nothing_of_the_servers_is_wrong() {
     let Read::Known(series) = series(0.0, 8.0) else { unreachable!() };
@@ -292,7 +339,14 @@ fn measured() -> Measured {
     .into();
     let of = OfServer { figures: time, tools };
     let names = ["time", "weather"].map(|name| (name.to_owned(), of.clone()));
-    Measured { alarms: Read::Known(alarms), servers: names.into(), firewall: Read::Known(Blocked::new()), asked: 21 }
+    Measured {
+        alarms: Read::Known(alarms),
+        servers: names.into(),
+        firewall: Read::Known(Blocked::new()),
+        edge: Read::Known(Edge::new()),
+        behind: Read::Known(Series::default()),
+        asked: 21,
+    }
 }
 
 fn console(size: (u16, u16)) -> Console {
@@ -322,6 +376,8 @@ fn what_was_measured_of_a_server_off_the_screen_stands_with_its_age() {
             alarms: Read::Known(Vec::new()),
             servers: [(server.to_owned(), of)].into(),
             firewall: Read::Known(Blocked::new()),
+            edge: Read::Known(Edge::new()),
+            behind: Read::Known(Series::default()),
             asked: 1,
         }
     };

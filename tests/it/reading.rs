@@ -171,6 +171,23 @@ async fn the_first_rows_come_after_two_round_trips_and_the_rest_fills_in() {
     );
 }
 
+/// How targets are checked changes with a deploy, so it is read once, of the server that the operator is at.
+#[tokio::test]
+async fn the_health_check_of_the_selected_server_is_read_once() {
+    let account = Account::start(Setup::of(10)).await;
+    let cloud = cloud(&account).await;
+    let at = Attention { selected: Some(name(3)), ..attention(0..10) };
+    // The services come with the first turn.
+    turn(&cloud, &at).await;
+    for _ in 0..2 {
+        let (_, fleet) = turn(&cloud, &at).await;
+        let of = |server: usize| fleet.servers[server].balancers[0].groups[0].check.as_ref();
+        assert_eq!(of(3).and_then(|check| check.known()?.path.as_deref()), Some("/healthz"), "{:?}", of(3));
+        assert!(of(4).is_none(), "nobody is at it");
+    }
+    assert_eq!(account.counts()["DescribeTargetGroups"], 1);
+}
+
 /// The pages of the list come one after the other, and nothing waits for the last.
 #[tokio::test]
 async fn the_first_of_many_rows_come_after_two_round_trips_too() {

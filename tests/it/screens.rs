@@ -218,6 +218,20 @@ fn stack_states() {
 }
 
 #[test]
+fn revision_states() {
+    let mut console = Console::new();
+    console.keys("jv");
+    snap("revisions", &console, ALL);
+    console.keys("z");
+    snap("revisions-all", &console, &[SMALL]);
+    console.keys("[[[[[[");
+    snap("revisions-first", &console, &[SMALL]);
+    console.world.down = Some(crate::support::unreachable());
+    console.keys("]");
+    snap("revisions-failed", &console, &[SMALL]);
+}
+
+#[test]
 fn client_states() {
     let mut console = Console::new();
     console.keys("4");

@@ -45,6 +45,45 @@ fn healthy(count: usize) -> Reply {
     )
 }
 
+/// These groups with one and the same check, whichever are asked for.
+fn checks(names: &[&str]) -> Reply {
+    let one = |name: &&str| {
+        format!(
+            "<member><TargetGroupArn>{}</TargetGroupArn><HealthCheckProtocol>HTTP</HealthCheckProtocol>\
+             <HealthCheckPath>/up</HealthCheckPath><HealthCheckPort>9090</HealthCheckPort>\
+             <HealthCheckIntervalSeconds>15</HealthCheckIntervalSeconds>\
+             <HealthCheckTimeoutSeconds>4</HealthCheckTimeoutSeconds>\
+             <HealthyThresholdCount>2</HealthyThresholdCount><UnhealthyThresholdCount>3</UnhealthyThresholdCount>\
+             <Matcher><HttpCode>200,204</HttpCode></Matcher></member>",
+            group(name)
+        )
+    };
+    let all: String = names.iter().map(one).collect();
+    Reply::Answer(
+        200,
+        format!(
+            "<DescribeTargetGroupsResponse><DescribeTargetGroupsResult><TargetGroups>{all}</TargetGroups>\
+             </DescribeTargetGroupsResult></DescribeTargetGroupsResponse>"
+        ),
+    )
+}
+
+/// One healthy target, and one that is not.
+fn half() -> Reply {
+    let one = |state: &str| {
+        format!("<member><Target><Id>{state}</Id></Target><TargetHealth><State>{state}</State></TargetHealth></member>")
+    };
+    Reply::Answer(
+        200,
+        format!(
+            "<DescribeTargetHealthResponse><DescribeTargetHealthResult><TargetHealthDescriptions>{}{}\
+             </TargetHealthDescriptions></DescribeTargetHealthResult></DescribeTargetHealthResponse>",
+            one("healthy"),
+            one("unhealthy")
+        ),
+    )
+}
+
 /// An AWS with these services, and with two healthy targets in the groups that are named.
 async fn account(services: Vec<Value>, full: &'static [&'static str]) -> Scripted {
     Scripted::start(move |request| {
@@ -55,9 +94,11 @@ async fn account(services: Vec<Value>, full: &'static [&'static str]) -> Scripte
             "DescribeScalableTargets" => json!({ "ScalableTargets": [] }),
             "DescribeClusters" => json!({ "clusters": [{ "clusterName": "c", "status": "ACTIVE" }] }),
             "DescribeTaskDefinition" => json!({ "taskDefinition": { "family": "f", "revision": 7 } }),
+            "DescribeTargetHealth" if request.body.contains("targetgroup%2Fsick%2F") => return half(),
             "DescribeTargetHealth" => {
                 return healthy(if full.iter().any(|name| request.body.contains(&format!("targetgroup%2F{name}%2F"))) { 2 } else { 0 });
             }
+            "DescribeTargetGroups" => return checks(&["a", "sick"]),
             "GetCallerIdentity" => {
                 return Reply::Answer(200, "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/ops</Arn>\
                     <UserId>u</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>".into());
@@ -92,6 +133,19 @@ fn set(id: &str, status: &str, count: u32, groups: Value) -> Value {
 
 fn balancer(name: &str) -> Value {
     json!({ "targetGroupArn": group(name), "containerName": "app", "containerPort": 80 })
+}
+
+/// The check is asked for where it may say why, and the grace period comes with the service.
+#[tokio::test]
+async fn the_health_check_of_a_group_that_is_not_well_is_read() {
+    let more = json!({ "loadBalancers": [balancer("a"), balancer("sick")], "healthCheckGracePeriodSeconds": 60 });
+    let server = read(service("time", more), &["a"]).await;
+    assert_eq!(server.grace, Some(60));
+    assert!(server.balancers[0].groups[0].check.is_none(), "all of its targets are healthy");
+    let check = server.balancers[1].groups[0].check.as_ref().and_then(|check| check.known()).unwrap();
+    assert_eq!(check.asks(), "HTTP /up at port 9090, to be answered with 200,204 within 4 s");
+    assert_eq!(check.judges(), "every 15 s, healthy after 2, unhealthy after 3 in a row");
+    assert_eq!(check.patience(), Some(45));
 }
 
 #[rstest]

@@ -65,7 +65,7 @@ impl Part {
             C::GetCallerIdentity | C::ListServices | C::DescribeServices | C::DescribeClusters => Self::Reads,
             C::ListClusters => Self::Reads,
             C::ListTasks | C::DescribeTasks | C::DescribeTaskDefinition => Self::Reads,
-            C::DescribeTargetHealth | C::DescribeScalableTargets => Self::Reads,
+            C::DescribeTargetHealth | C::DescribeTargetGroups | C::DescribeScalableTargets => Self::Reads,
             C::DescribeStacks | C::DescribeStackEvents | C::ListStackResources => Self::Reads,
             C::ListUserPoolClients | C::DescribeUserPoolClient | C::ListUserPoolClientSecrets => Self::Reads,
             C::ListSecrets => Self::Reads,

@@ -271,6 +271,7 @@ fn world() -> World {
         balancers: vec![fixtures::balancer([TargetGroup {
             name: "docs".into(),
             targets: unread("elasticloadbalancing:DescribeTargetHealth"),
+            check: None,
         }])],
         bounds: unread("application-autoscaling:DescribeScalableTargets"),
         logs: unread("ecs:DescribeTaskDefinition"),

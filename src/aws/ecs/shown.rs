@@ -2,7 +2,7 @@
 
 use aws_sdk_ecs::types as sdk;
 
-use super::Service;
+use super::{Service, settings};
 use crate::aws::convert::{count, some_text, text, time};
 use crate::aws::elb::Balancers;
 use crate::aws::log_configuration;
@@ -51,6 +51,7 @@ pub(in crate::aws) fn service(found: &sdk::Service) -> Service {
             tasks: not_yet("ecs:ListTasks"),
             balancers: Vec::new(),
             bounds: not_yet("application-autoscaling:DescribeScalableTargets"),
+            grace: found.health_check_grace_period_seconds().map(count),
             circuit_breaker: breaker.is_some_and(|breaker| breaker.enable() && breaker.rollback()),
             deployments,
             shape,
@@ -198,6 +199,8 @@ pub(in crate::aws) fn task_definition(found: &sdk::TaskDefinition, region: &str)
         active: found.status().is_none_or(|status| *status == sdk::TaskDefinitionStatus::Active),
         logs: log_configuration::logs(containers, region),
         secrets,
+        registered_at: time(found.registered_at()),
+        settings: settings::of(found),
     }
 }
 

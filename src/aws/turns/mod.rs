@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use self::state::{ANEW, CHANGING, SEEN, State, TASKS, share};
 use super::AwsCloud;
+use super::elb::GROUPS;
 use super::fleet::{by_service, newest_first, or_none};
 use super::pacer::{Api, with};
 use crate::cloud::CloudResult;
@@ -200,11 +201,23 @@ impl Turn<'_> {
             let (found, attention) = (Instant::now(), turn.attention());
             let due = if attention.targets { self.state().due_selected(&attention) } else { Vec::new() };
             stream::iter(due).for_each(|arn| self.target_group(Urgency::Selected, arn, found)).await;
+            let checks = if attention.targets { self.state().due_checks(&attention) } else { Vec::new() };
+            if !checks.is_empty() {
+                self.checks(checks).await;
+            }
             turn = &later;
             if !goes_on(over, &mut looked, Instant::now() + SEEN).await {
                 return;
             }
         }
+    }
+
+    /// Reads how target groups check their targets.
+    async fn checks(&self, arns: Vec<String>) {
+        let read = self.cloud.within(GROUPS, self.cloud.health_checks(&arns));
+        let read = with(Urgency::Seen, read).await;
+        self.state().keep_checks(arns, &read);
+        self.tell();
     }
 
     /// Reads a target group that was due when it was found to be.

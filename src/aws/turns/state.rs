@@ -9,9 +9,12 @@ use tokio::time::Instant;
 use super::kept::{Kept, rests, time};
 use crate::aws::convert::text;
 use crate::aws::ecs::{Described, SERVICES_AT_ONCE, Service, last_part};
+use crate::aws::elb::GROUPS;
 use crate::aws::fleet::{or_none, other_definitions, sorted};
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
-use crate::core::fleet::{Age, Ages, Attention, Bounds, Fleet, Server, Shortfall, Target, Task, Unreadable, not_yet};
+use crate::core::fleet::{
+    Age, Ages, Attention, Bounds, Fleet, HealthCheck, Server, Shortfall, Target, Task, Unreadable, not_yet,
+};
 use crate::core::logs::ContainerLog;
 use crate::core::pace::Urgency;
 use crate::core::unread::Read;
@@ -41,6 +44,8 @@ const GROUP_SEEN_CHANGING: Duration = Duration::from_millis(450);
 const GROUP: Duration = Duration::from_millis(850);
 /// The age of target groups that are seen, while there are others that were never read.
 const FILLING: Duration = Duration::from_secs(20);
+/// How long the settings of a health check stand: they change with a deploy.
+const CHECK: Duration = Duration::from_secs(300);
 /// Rows that a screen has, about.
 const FIRST: usize = 40;
 /// Changing servers whose tasks are read on their own, between two reads of all tasks.
@@ -88,6 +93,8 @@ pub(super) struct State {
     pub(super) bounds: Kept<BTreeMap<String, Bounds>>,
     /// By the ARN of the target group.
     pub(super) targets: HashMap<String, Kept<Vec<Target>>>,
+    /// How target groups check their targets, by ARN, as far as the operator was at their servers.
+    pub(super) checks: HashMap<String, Kept<HealthCheck>>,
     /// The target groups that are being read.
     pub(super) asked: HashSet<String>,
     /// Task definitions that could not be read.
@@ -205,6 +212,24 @@ impl State {
         let groups = self.groups(attention).into_iter().filter(|group| group.selected);
         let due = groups.filter(|group| self.targets_due(group, group.selected_age(attention)));
         due.map(|group| group.arn).collect()
+    }
+
+    /// The target groups of that server whose health checks are to be read.
+    pub(super) fn due_checks(&self, attention: &Attention) -> Vec<String> {
+        let age = if attention.anew { ANEW } else { CHECK };
+        let groups = self.groups(attention).into_iter().filter(|group| group.selected);
+        let due = groups.filter(|group| self.checks.get(&group.arn).is_none_or(|known| known.due(age)));
+        due.map(|group| group.arn).collect()
+    }
+
+    /// Keeps what was read of these health checks. Of a group that is not in the answer nothing is known.
+    pub(super) fn keep_checks(&mut self, asked: Vec<String>, read: &CloudResult<BTreeMap<String, HealthCheck>>) {
+        for arn in asked {
+            let unknown = || CloudError::new(ErrorKind::NotFound, GROUPS, "no such target group");
+            let check = read.as_ref().map_err(Clone::clone);
+            let check = check.and_then(|all| all.get(&arn).cloned().ok_or_else(unknown));
+            self.checks.entry(arn).or_default().keep(check);
+        }
     }
 
     fn targets_due(&self, group: &Group, age: Duration) -> bool {
@@ -419,10 +444,16 @@ impl State {
             Some(bounds) => Read::from(bounds.map(|all| all.get(&server.name).copied()).map_err(Clone::clone)),
             None => not_yet("application-autoscaling:DescribeScalableTargets"),
         };
-        server.balancers = service.balancers.with(|arn| {
+        let check = |arn: &str| match self.checks.get(arn)?.shown()? {
+            Ok(check) => Some(Ok(check.clone())),
+            // An endpoint that lacks the call has none to tell.
+            Err(why) => (why.kind != ErrorKind::Unsupported).then(|| Err(why.clone())),
+        };
+        let targets = |arn: &str| {
             let shown = self.targets.get(arn)?.shown()?;
             Some(shown.cloned().map_err(Clone::clone))
-        });
+        };
+        server.balancers = service.balancers.with(targets, check);
         server.logs = match (logs(&server.task_definition), self.unread_definitions.get(&server.task_definition)) {
             (Some(own), _) => {
                 let others = other_definitions(&server).iter().filter_map(|other| logs(other)).flatten().collect();

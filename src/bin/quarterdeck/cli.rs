@@ -12,7 +12,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use quarterdeck::core::destination::NamedEnvironment;
 use quarterdeck::run::headless::{
-    DoctorOptions, InsightsOptions, LogsOptions, RequestsOptions, StatusOptions, TimelineOptions,
+    DoctorOptions, InsightsOptions, LogsOptions, RequestsOptions, RevisionsOptions, StatusOptions, TimelineOptions,
 };
 
 pub use callers::{ClientsCommand, QuarantineCommand, RotateFlags, UsersCommand};
@@ -168,6 +168,9 @@ pub enum CloudCommand {
         /// Servers; all by default.
         servers: Vec<String>,
     },
+    /// What changed in a server: its task definition and an earlier one side by side. Values of variables are compared and
+    /// never shown.
+    Revisions(RevisionsOptions),
     /// The environment's CloudFormation stacks, or one of them with its resources and events. The exit code is 1
     /// where a change has failed.
     Stacks {

@@ -98,6 +98,7 @@ pub async fn execute(session: &Session, global: &Global, command: CloudCommand) 
         CloudCommand::Timeline(options) => headless::timeline(session, &options, output).await?,
         CloudCommand::Requests(options) => headless::requests(session, &options, output).await?,
         CloudCommand::Metrics { servers } => headless::metrics(session, &servers, output).await?,
+        CloudCommand::Revisions(options) => headless::revisions(session, &options, output).await?,
         CloudCommand::Stacks { stack } => headless::stacks(session, stack.as_deref(), output).await?,
         CloudCommand::Why { server } => headless::why(session, server.as_deref(), output).await?,
         CloudCommand::Logs(options) => headless::logs(session, &options, output).await?,
@@ -147,6 +148,7 @@ fn writes(command: &CloudCommand) -> bool {
         CloudCommand::Plan { .. } | CloudCommand::Status(_) | CloudCommand::Audit => false,
         CloudCommand::Requests(_)
         | CloudCommand::Metrics { .. }
+        | CloudCommand::Revisions(_)
         | CloudCommand::Stacks { .. }
         | CloudCommand::Timeline(_) => false,
         CloudCommand::Why { .. } | CloudCommand::Logs(_) | CloudCommand::Insights(_) | CloudCommand::IamPolicy(_) => {

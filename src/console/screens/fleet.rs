@@ -46,7 +46,7 @@ pub struct State {
     /// Whether anything was wrong when it was last read.
     pub unwell: bool,
     /// Figures of the last hour of what was selected, and the alarms.
-    pub metrics: Remote<Measured>,
+    pub metrics: Remote<Box<Measured>>,
     /// Figures by server, with when they were read: those of servers that were selected before are kept.
     measured: BTreeMap<String, (OfServer, Timestamp)>,
     /// The requests of the last minutes of what is on the screen, while the log is not followed.

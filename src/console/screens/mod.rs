@@ -8,6 +8,7 @@ pub mod fleet;
 pub mod insights;
 pub mod logs;
 pub mod requests;
+pub mod revisions;
 pub mod stack;
 pub mod timeline;
 pub mod users;
@@ -22,7 +23,7 @@ use super::table::{Column, Move, Row, Table};
 use crate::core::client::ClientList;
 use crate::core::destination::{Cluster, Profile};
 use crate::core::error::{CloudError, CloudResult};
-use crate::core::fleet::{Attention, Fleet};
+use crate::core::fleet::{Attention, Compared, Comparison, Fleet};
 use crate::core::identity::Identity;
 use crate::core::metrics::{self, Measured};
 use crate::core::operation::Announced;
@@ -209,6 +210,15 @@ screens! {
         reads: requests::reads,
         freshness: |_| None,
     }
+    /// Two task definitions of a server.
+    Revisions revisions {
+        title: "Revisions",
+        shown: "revisions" Screen(Fleet) ["v"] "what changed: two task definitions side by side" => revisions::show,
+        parent: Some(Screen::Fleet),
+        body: Body::Table { view: revisions::view, state: |model| &mut model.screens.revisions.table },
+        reads: revisions::reads,
+        freshness: revisions::freshness,
+    }
     /// People who sign in.
     Users users {
         title: "Users",
@@ -317,9 +327,11 @@ reads! {
     /// The operations that are announced on the cluster, of this console and of others.
     Announced -> Vec<Announced>: screens.fleet.announced, every |_| SLOW;
     /// Figures of the last hour of these servers, and the alarms.
-    Measured(Vec<String>) -> Measured: screens.fleet.metrics, every |_| metrics::EVERY, anew after fleet::PATIENCE;
+    Measured(Vec<String>) -> Box<Measured>: screens.fleet.metrics, every |_| metrics::EVERY, anew after fleet::PATIENCE;
     /// The requests of the last minutes of these servers, where the log is not followed.
     Traffic(Watched) -> Box<Lately>: screens.fleet.traffic, every fleet::watching, anew after fleet::WATCHING;
+    /// Two task definitions of a server.
+    Revisions(Comparison) -> Box<Compared>: screens.revisions.remote, every |_| revisions::SELDOM;
     /// All stacks of the environment.
     Stacks -> Vec<Stack>: screens.stack.remote, every stack::pace, anew after LONG;
     /// Resources and events of one stack.

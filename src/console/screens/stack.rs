@@ -175,6 +175,13 @@ pub fn selected(model: &Model) -> Option<&Stack> {
     stacks.iter().find(|stack| stack.id.name == name)
 }
 
+/// The server whose stack is selected or drilled into, if it is one's.
+pub fn selected_server(model: &Model) -> Option<String> {
+    let stack = selected_stack(model)?;
+    let name = stack.name.strip_prefix(&names::stack_prefix(&model.context.environment))?;
+    super::fleet::knows(model, name).then(|| name.to_owned())
+}
+
 /// Seconds between two reads. Fleet needs them only to say why a server is not well.
 pub(super) fn pace(model: &Model) -> i64 {
     match model.screen {

@@ -62,6 +62,8 @@ pub enum Remedy {
     Continue,
     /// The requests that were refused, by why and by client.
     Requests,
+    /// The way from a client to an answer, link by link.
+    Doctor,
 }
 
 impl Remedy {
@@ -79,6 +81,7 @@ impl Remedy {
             Self::Continue if !server.is_empty() => ("continue-rollback", ""),
             Self::Stacks | Self::Continue => return Some(format!("{} stacks", context.program())),
             Self::Requests => ("requests", " --by why"),
+            Self::Doctor => return Some(format!("{} doctor {server}", context.program()).trim_end().to_owned()),
         };
         let of = if server.is_empty() { String::new() } else { format!(" {server}{more}") };
         Some(format!("{} {command}{of}", context.program()))
@@ -229,6 +232,8 @@ ids! {
     TargetErrors "target-errors" Traffic Logs "see in the log which requests fail, and why";
     BalancerErrors "balancer-errors" Traffic Events
         "see whether a target is there and healthy, and what the doctor says: no server's log has these requests";
+    EdgeErrors "edge-errors" Traffic Doctor
+        "see at which link the doctor's way ends: CloudFront does not reach the load balancer, or waits too short for it";
     FirewallBlocks "firewall-blocks" Traffic Deploy
         "see in the web ACL's log whose requests they are; raise the limit that the finding names in `[edge]` of quarterdeck.toml and deploy, or let the client send less";
     AnswersSlow "answers-slow" Traffic Logs "see in the log which tool takes so long, and what it waits for";
@@ -243,10 +248,25 @@ ids! {
     Drift "drift" Advice Deploy "deploy, or take the change into quarterdeck.toml";
     SecretStillValid "secret-still-valid" Advice Events
         "end the rotation that was left (`quarterdeck operations list`: finish it, or take it back), else delete the secret that nobody uses";
+    LogsDropped "logs-dropped" Advice Deploy
+        "let the server wait for its log (`log_mode = \"blocking\"` in quarterdeck.toml), give the log driver a larger `max-buffer-size`, or write less; then deploy";
     NoCircuitBreaker "no-circuit-breaker" Advice Nowhere "turn the deployment circuit breaker with rollback on";
 }
 
 impl Id {
+    /// Whether a load balancer's check has failed.
+    pub(super) fn of_health_check(self) -> bool {
+        matches!(
+            self,
+            Self::HealthCheckAuth
+                | Self::HealthCheckPath
+                | Self::HealthCheckPort
+                | Self::HealthCheckSlow
+                | Self::HealthCheckTimeout
+                | Self::HealthCheckErrors
+        )
+    }
+
     /// Why, in a few words that may stand before what happened; empty where nothing says why.
     pub(super) fn reason(self) -> &'static str {
         match self {

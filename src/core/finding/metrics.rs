@@ -4,7 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Finding, Gravity, Id};
 use crate::core::fleet::Server;
-use crate::core::metrics::{Alarm, AlarmState, Blocked, Figures, Limit, Measure, SPAN, Series, by_rule};
+use crate::core::metrics::{
+    Alarm, AlarmState, Blocked, Figures, Limit, Measure, Measured, OfEdge, OfServer, SPAN, Series, at_edge, by_rule,
+};
 use crate::core::text::milliseconds;
 use crate::core::unread::Read;
 
@@ -66,6 +68,31 @@ pub fn of_firewall(blocked: &Read<Blocked>, now: Timestamp) -> Vec<Finding> {
     let newest = blocked.known().and_then(|all| all.get(*rule)?.newest());
     let finding = Finding::new(Id::FirewallBlocks, Gravity::Warning, fact, evidence).at(newest);
     vec![Finding { count: now_many as usize, ..finding }]
+}
+
+/// Errors that clients see and no server sends: CloudFront does not reach the load balancer, or gives up on an answer.
+pub fn of_edge(measured: &Measured, now: Timestamp) -> Vec<Finding> {
+    let Some(edge) = at_edge(&measured.edge, OfEdge::Errors, now, LATELY) else { return Vec::new() };
+    let since = now.checked_sub(LATELY).unwrap_or(now);
+    let balancer = |of: &OfServer| Some(of.figures.get(&Measure::BalancerErrors)?.known()?.sum_since(since));
+    // Each server has the same of the load balancer that all share.
+    let balancer = measured.servers.values().filter_map(balancer).reduce(f64::max);
+    let servers = measured.behind.known().map(|sent| sent.sum_since(since));
+    let behind = balancer.unwrap_or_default() + servers.unwrap_or_default();
+    let own = edge.of_them - behind;
+    if own < FEW || own < edge.requests * FAILING {
+        return Vec::new();
+    }
+    let fact =
+        format!("CloudFront answered {:.0} of {:.0} requests with 5xx in 5 minutes", edge.of_them, edge.requests);
+    let sent = |name: &str, many: Option<f64>| match many {
+        Some(many) => format!("{name} sent {many:.0}"),
+        None => format!("what {name} sent was not read"),
+    };
+    let (balancer, servers) = (sent("the load balancer", balancer), sent("all servers", servers));
+    let evidence = format!("5xxErrorRate of CloudFront in us-east-1; {balancer}, {servers}");
+    let finding = Finding::new(Id::EdgeErrors, Gravity::Warning, fact, evidence).at(edge.newest);
+    vec![Finding { count: edge.of_them as usize, ..finding }]
 }
 
 struct Seen<'a> {

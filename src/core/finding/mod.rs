@@ -20,7 +20,7 @@ use serde::Serialize;
 pub use self::clients::of_clients;
 pub use self::common::{Common, Subject, common};
 pub use self::id::{Id, Layer, Remedy};
-pub use self::metrics::{of_alarms, of_firewall, of_metrics};
+pub use self::metrics::{of_alarms, of_edge, of_firewall, of_metrics};
 pub use self::reason::{of_a_check, of_stop};
 pub use self::stacks::{Seen, drift, of_stacks};
 pub use self::stops::of_gone;

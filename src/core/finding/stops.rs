@@ -83,7 +83,8 @@ fn one(server: Option<&Server>, id: Id, tasks: &[&Task], now: Timestamp) -> Opti
     // A task that never ran has no log, and going back is what helps while the version before is still there.
     let remedy = if server.is_some_and(fresh) { Some(Remedy::Rollback) } else { id.remedy() };
     let task = if tasks.len() > 1 { format!("task {}: ", last.short_id()) } else { String::new() };
-    let evidence = format!("{task}{}", last.stop_reason());
+    let asked = server.map(|server| targets::asked(server, None, id)).unwrap_or_default();
+    let evidence = format!("{task}{}{asked}", last.stop_reason());
     Some(Finding { count: tasks.len(), remedy, ..Finding::new(id, gravity, fact, evidence).at(last.stopped_at) })
 }
 
@@ -129,7 +130,7 @@ fn past(server: &Server, primary: &Deployment, tasks: &[&Task]) -> bool {
 fn became(id: Id) -> &'static str {
     match id {
         Id::OutOfMemory | Id::ContainerHealthCheck => "killed",
-        id if id.word().starts_with("health-check") => "killed",
+        id if id.of_health_check() => "killed",
         Id::CommandMissing | Id::Crash | Id::CrashLoop | Id::SpotTaken | Id::Retired => "stopped",
         _ => "did not start",
     }

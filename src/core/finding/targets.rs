@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Finding, Gravity, Id, Remedy, fresh, reason};
 use crate::core::fleet::{Health, Served, Server, Target, TargetGroup, TargetState, Task, TaskStatus};
 use crate::core::text::count;
+use crate::core::unread::Read;
 
 /// A task that is younger may not listen yet.
 const YOUNG: SignedDuration = SignedDuration::from_mins(5);
@@ -68,12 +69,25 @@ pub(super) fn sick(server: &Server, now: Timestamp) -> Vec<Finding> {
             kinds.entry(of_target(server, target, now)).or_default().push(target);
         }
         let of = if several { format!(" in {}", group.name) } else { String::new() };
-        all.extend(kinds.into_iter().filter_map(|(id, targets)| one(server, id, &targets, &of)));
+        all.extend(kinds.into_iter().filter_map(|(id, targets)| one(server, group, id, &targets, &of)));
     }
     all
 }
 
-fn one(server: &Server, id: Id, targets: &[&Target], of: &str) -> Option<Finding> {
+/// What the health check that failed asks for, where it was read: of one that is too early, how long it waits.
+pub(super) fn asked(server: &Server, group: Option<&TargetGroup>, id: Id) -> String {
+    let known = |group: &TargetGroup| group.check.as_ref().and_then(Read::known).cloned();
+    let mut groups = group.into_iter().chain(server.known_groups());
+    let Some(check) = id.of_health_check().then(|| groups.find_map(known)).flatten() else { return String::new() };
+    if id != Id::HealthCheckSlow {
+        return format!("; the check: {}", check.asks());
+    }
+    let grace = server.grace.unwrap_or_default();
+    let patience = check.patience().map(|seconds| format!("unhealthy after {seconds} s without an answer, "));
+    format!("; {}grace period {grace} s", patience.unwrap_or_default())
+}
+
+fn one(server: &Server, group: &TargetGroup, id: Id, targets: &[&Target], of: &str) -> Option<Finding> {
     let first = targets.first()?;
     let fact = id.because(&match targets.len() {
         1 => format!("target {} is {}{of}", first.id, first.state),
@@ -81,7 +95,8 @@ fn one(server: &Server, id: Id, targets: &[&Target], of: &str) -> Option<Finding
     });
     let port = first.port.map(|port| format!(":{port}")).unwrap_or_default();
     let why = first.why();
-    let evidence = if why.is_empty() { String::new() } else { format!("{}{port}: {why}", first.id) };
+    let asked = asked(server, Some(group), id);
+    let evidence = if why.is_empty() { String::new() } else { format!("{}{port}: {why}{asked}", first.id) };
     let remedy = if fresh(server) { Some(Remedy::Rollback) } else { id.remedy() };
     Some(Finding { count: targets.len(), remedy, ..Finding::new(id, Gravity::Fault, fact, evidence) })
 }

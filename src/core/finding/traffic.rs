@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Finding, Gravity, Id, in_order};
-use crate::core::requests::{Histogram, Period, Requests, Sender, Tally, Unread, Why};
+use crate::core::requests::{Histogram, Missing, Period, Requests, Sender, Tally, Unread, Why};
 use crate::core::text::{age, count, milliseconds};
 
 /// Less of a kind may happen by chance.
@@ -24,6 +24,12 @@ const FLOOD: u64 = 300;
 const UNREAD: i64 = 90_000;
 /// How many times of what it did before.
 const FLOOD_TIMES: u64 = 4;
+/// Fewer lines may be missing by chance: of those that a task wrote as it ended.
+const FEW_MISSING: u64 = 20;
+/// A log lacks lines from this share, in percent.
+const MISSING: u64 = 5;
+/// Counts that are younger may have come before the lines that they count, in milliseconds.
+const ON_THE_WAY: i64 = 10_000;
 /// By pieces of this length it is told what a client did before, in milliseconds: short, so that two of them fit before a
 /// flood that begins soon after a server.
 const PIECE: i64 = 10_000;
@@ -104,9 +110,25 @@ pub fn of_traffic(
     for (server, unread) in counted.unread().filter(|(_, unread)| at - unread.at <= UNREAD) {
         all.entry(server.to_owned()).or_default().push(unread_quarantine(unread));
     }
+    for (server, missing) in counted.missing(at - ON_THE_WAY) {
+        all.entry(server.to_owned()).or_default().extend(dropped(missing, clock));
+    }
     all.retain(|_, findings| !findings.is_empty());
     all.values_mut().for_each(|findings| in_order(findings));
     all
+}
+
+/// That a server's log lacks lines that its tasks have written.
+fn dropped(Missing { counted, missing, newest }: Missing, clock: Clock) -> Option<Finding> {
+    (missing >= FEW_MISSING && missing * 100 >= counted * MISSING).then(|| {
+        let at = Timestamp::from_millisecond(newest).ok();
+        let fact = format!("its log has no line of {missing} of {counted} requests: they were dropped on the way");
+        let last = at.map(|at| format!(", the last {}", clock.when(at))).unwrap_or_default();
+        let evidence =
+            format!("the tasks' own counts (event `metrics`){last}, against the request lines since the first");
+        let finding = Finding::new(Id::LogsDropped, Gravity::Warning, fact, evidence).at(at);
+        Finding { count: usize::try_from(missing).unwrap_or(usize::MAX), ..finding }
+    })
 }
 
 /// That a task does not know who is to be kept out now. Where it has never known, an operator's word is not carried out.
@@ -258,7 +280,8 @@ impl Seen<'_> {
             1 => String::new(),
             more => format!(" and {}", count(more - 1, "other")),
         };
-        let fact = format!("{worst}{others} fails: {failed} of {all} calls {}", self.when());
+        let fail = if failing.len() == 1 { "fails" } else { "fail" };
+        let fact = format!("{worst}{others} {fail}: {failed} of {all} calls {}", self.when());
         let evidence = "its results say isError, or the status is 500 and above".to_owned();
         let finding = Finding::new(Id::ToolFailing, Gravity::Fault, fact, evidence);
         let finding = finding.at(Timestamp::from_millisecond(*newest).ok());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Fleet, Rollout, Server, Target, TargetState};
+use super::{Fleet, HealthCheck, Rollout, Server, Target, TargetState};
 use crate::core::error::{CloudError, ErrorKind};
 use crate::core::unread::Read;
 
@@ -23,6 +23,9 @@ pub struct Balancer {
 pub struct TargetGroup {
     pub name: String,
     pub targets: Read<Vec<Target>>,
+    /// How it finds out whether they are healthy; `None` where nobody has asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<Read<HealthCheck>>,
 }
 
 /// Targets of a balancer.

@@ -3,6 +3,7 @@
 //! A figure that was not read, one of which CloudWatch has no data, and zero are three values.
 
 mod alarm;
+mod edge;
 mod firewall;
 mod measure;
 mod tools;
@@ -13,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 pub use alarm::{Alarm, AlarmChange, AlarmState};
+pub use edge::{AtEdge, Edge, OfEdge, at_edge, behind};
 pub use firewall::{Blocked, Limit, blocked, by_rule};
 pub use measure::{Measure, Unit};
 pub use tools::{Detail, OfTool, Row, SERVERS, Tools, rows, unread};
@@ -161,6 +163,10 @@ pub struct Measured {
     pub servers: BTreeMap<String, OfServer>,
     /// What the web ACL has blocked.
     pub firewall: Read<Blocked>,
+    /// What CloudFront counts of the environment's distribution.
+    pub edge: Read<Edge>,
+    /// The errors that all servers behind the load balancer sent; empty where there was none.
+    pub behind: Read<Series>,
     /// Series that were asked for, with those that a search found, which is what AWS bills.
     pub asked: usize,
 }
@@ -202,6 +208,8 @@ impl Measured {
         let mut told: Vec<String> = alarms.into_iter().collect();
         let firewall = self.firewall.why().filter(|why| why.kind != ErrorKind::Unsupported);
         told.extend(firewall.map(|why| format!("firewall: {why}")));
+        let edge = self.edge.why().filter(|why| why.kind != ErrorKind::Unsupported);
+        told.extend(edge.map(|why| format!("edge: {why}")));
         for (server, of) in &self.servers {
             for (measure, series) in &of.figures {
                 if let Some(why) = series.why().filter(|why| why.kind != ErrorKind::Unsupported) {

@@ -78,6 +78,8 @@ fn the_price_follows_what_was_asked_for() {
         alarms: Read::Known(Vec::new()),
         servers: BTreeMap::new(),
         firewall: Read::Known(Blocked::new()),
+        edge: Read::Known(Edge::new()),
+        behind: Read::Known(Series::default()),
         asked: 9,
     };
     // $0.01 for 1,000 series, once a minute.
@@ -94,7 +96,15 @@ fn what_was_not_read_is_told_once() {
     let of = |figures: Figures| OfServer { figures, tools: [(OfTool::Calls, Read::NotRead(denied()))].into() };
     let told = |figures| {
         let servers = [("time".to_owned(), of(figures))].into();
-        Measured { alarms: Read::Known(Vec::new()), servers, firewall: Read::Known(Blocked::new()), asked: 9 }.unread()
+        Measured {
+            alarms: Read::Known(Vec::new()),
+            servers,
+            firewall: Read::Known(Blocked::new()),
+            edge: Read::Known(Edge::new()),
+            behind: Read::Known(Series::default()),
+            asked: 9,
+        }
+        .unread()
     };
     assert_eq!(told(figures), ["requests of time: cloudwatch:GetMetricData: no"]);
     assert_eq!(told(Figures::new()), ["tools of time: cloudwatch:GetMetricData: no"]);

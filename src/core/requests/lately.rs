@@ -21,7 +21,7 @@ pub struct Watched {
 ///
 /// It is read in windows that follow each other and end some seconds before now, because lines come late. A line that
 /// comes later than that is not counted here; where the log is followed, it is.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Lately {
     /// The requests of all servers that were read.
     pub requests: Requests,
@@ -31,6 +31,14 @@ pub struct Lately {
     pub tried: BTreeMap<String, Timestamp>,
     /// What of the last window could not be read, in words.
     pub gaps: Vec<String>,
+}
+
+impl Default for Lately {
+    /// Nothing was read yet; what is read from now on is read whole.
+    fn default() -> Self {
+        let (until, tried) = Default::default();
+        Self { requests: Requests::whole(), until, tried, gaps: Vec::new() }
+    }
 }
 
 impl Lately {

@@ -3,6 +3,7 @@
 //!
 //! The figures are as true as the log behind them: they count the lines that were read, no more.
 
+mod dropped;
 mod histogram;
 mod lately;
 mod request;
@@ -11,6 +12,8 @@ mod why;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+pub use dropped::Missing;
+use dropped::{Count, Counts};
 pub use histogram::Histogram;
 pub use lately::{Lately, Watched};
 pub use request::{Request, Unread};
@@ -235,14 +238,41 @@ pub struct Requests {
     key: String,
     /// By server: that one of its tasks could not read who is kept out.
     unread: BTreeMap<String, Unread>,
+    /// What the tasks count themselves; none where lines are left out, or come late.
+    counts: Option<Counts>,
 }
 
 impl Requests {
+    /// For whoever reads every line of a time, once and in whole windows: what is missing then was never there.
+    pub fn whole() -> Self {
+        Self { counts: Some(Counts::default()), ..Self::default() }
+    }
+
+    /// Lines of a server were left out, and are not read any more.
+    pub fn broken(&mut self, server: &str) {
+        if let Some(counts) = &mut self.counts {
+            counts.broken(server);
+        }
+    }
+
+    /// The same of all servers.
+    pub fn broken_all(&mut self) {
+        self.counts = self.counts.take().map(|_| Counts::default());
+    }
+
+    /// What the log of each server lacks of what its tasks have counted up to a time, in milliseconds since the Unix epoch.
+    pub fn missing(&self, until: i64) -> BTreeMap<&str, Missing> {
+        self.counts.as_ref().map(|counts| counts.missing(until)).unwrap_or_default()
+    }
+
     /// Counts a line that came at `now` (milliseconds since the Unix epoch), if it tells of a request.
     pub fn take(&mut self, line: &Line, now: i64) {
         let text = payload::inner(&line.text);
         if let Some(unread) = Unread::read(&text) {
             return self.miss(&line.server, Unread { at: line.at.min(now), ..unread });
+        }
+        if let (Some(counts), Some(count)) = (&mut self.counts, Count::read(&text)) {
+            return counts.count(&line.server, &line.task, line.at.min(now), count);
         }
         let Some(request) = Request::read(&text) else { return };
         // A writer whose clock is ahead must not make the figures of all others old.
@@ -258,6 +288,9 @@ impl Requests {
         if number > self.newest {
             self.newest = number;
             self.forget();
+        }
+        if let Some(counts) = &mut self.counts {
+            counts.line(&line.server, &line.task, at);
         }
         self.key.clear();
         let why = request.why().map(Why::word);
@@ -302,6 +335,9 @@ impl Requests {
     /// Drops the slots that no window reaches any more.
     fn forget(&mut self) {
         let oldest = self.newest - KEPT;
+        if let Some(counts) = &mut self.counts {
+            counts.forget(self.newest);
+        }
         self.series.retain(|_, series| {
             while series.slots.front().is_some_and(|slot| slot.number <= oldest) {
                 series.slots.pop_front();

@@ -94,6 +94,7 @@ calls! {
     DescribeTaskDefinition "ecs:DescribeTaskDefinition" Everything [Watch];
     ListTaskDefinitions "ecs:ListTaskDefinitions" Everything [Scale];
     DescribeTargetHealth "elasticloadbalancing:DescribeTargetHealth" Everything [Watch];
+    DescribeTargetGroups "elasticloadbalancing:DescribeTargetGroups" Everything [Watch];
     DescribeScalableTargets "application-autoscaling:DescribeScalableTargets" Everything [Watch];
     // The stacks of an environment are found among all of the account, which AWS allows on everything only.
     DescribeStacks "cloudformation:DescribeStacks" Everything [Watch];

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::core::error::ErrorKind;
 use crate::core::metrics::{
-    AlarmState, Detail, Measure, Measured, OfServer, SERVERS, SPAN, Series, by_rule, dollars, rows, unread,
+    AlarmState, Detail, Measure, Measured, OfEdge, OfServer, SERVERS, SPAN, Series, at_edge, by_rule, dollars, rows,
+    unread,
 };
 use crate::core::text::{age, milliseconds};
 use crate::core::unread::Read;
@@ -56,6 +57,7 @@ fn document(session: &Session, measured: &Measured, now: Timestamp) -> Value {
         "at": now,
         "alarms": measured.alarms,
         "firewall": measured.firewall,
+        "edge": measured.edge,
         "servers": servers.collect::<Vec<_>>(),
         "series": measured.asked,
         "dollars": if session.context.emulated() { 0.0 } else { dollars(measured.asked) },
@@ -69,6 +71,7 @@ fn text(measured: &Measured, now: Timestamp) -> String {
         out.extend(of.figures.iter().filter_map(|(measure, series)| row(server, *measure, series, now)));
     }
     out += &tools(measured, now);
+    out.extend(edge(measured, now));
     for (rule, many) in by_rule(&measured.firewall, now, SPAN) {
         out += &format!("\n  firewall: {many:.0} requests blocked in the hour by rule {rule}");
     }
@@ -78,6 +81,14 @@ fn text(measured: &Measured, now: Timestamp) -> String {
         out += &format!("\n{mark} alarm {} is {}{since}", alarm.name, alarm.state.word());
     }
     out
+}
+
+/// What CloudFront has counted in the hour; `None` where there is no distribution, or nobody asked anything.
+fn edge(measured: &Measured, now: Timestamp) -> Option<String> {
+    let (refused, errors) =
+        (at_edge(&measured.edge, OfEdge::Refused, now, SPAN)?, at_edge(&measured.edge, OfEdge::Errors, now, SPAN)?);
+    let (requests, refused, errors) = (refused.requests, refused.of_them, errors.of_them);
+    Some(format!("\n  edge: {requests:.0} requests in the hour, {refused:.0} of them 4xx, {errors:.0} of them 5xx"))
 }
 
 /// A row of figures; `None` for one that nobody can have there.

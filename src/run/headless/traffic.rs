@@ -8,7 +8,7 @@ use futures::join;
 use jiff::Timestamp;
 
 use crate::cloud::ErrorKind;
-use crate::core::finding::{Finding, of_alarms, of_firewall, of_metrics};
+use crate::core::finding::{Finding, of_alarms, of_edge, of_firewall, of_metrics};
 use crate::core::fleet::{Fleet, Server};
 use crate::core::logs::tail::Follow;
 use crate::core::logs::{Followed, Owners, TailRequest};
@@ -71,6 +71,7 @@ impl Traffic {
         let mut all = of_alarms(&measured.alarms_of(environment, server));
         if server.is_none() {
             all.extend(of_firewall(&measured.firewall, session.now()));
+            all.extend(of_edge(measured, session.now()));
         }
         all
     }

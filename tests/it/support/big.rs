@@ -238,6 +238,7 @@ impl Account {
             "DescribeClusters" => json!({ "clusters": [{ "clusterName": CLUSTER, "status": "ACTIVE", "tags": [] }] }),
             "DescribeScalableTargets" => self.bounds(&body),
             "DescribeTargetHealth" => return self.targets(&request.body),
+            "DescribeTargetGroups" => return groups(&request.body),
             "GetCallerIdentity" => {
                 return Reply::Answer(
                     200,
@@ -409,4 +410,21 @@ fn throttled(request: &Request) -> Reply {
         return Reply::Answer(400, body.into());
     }
     Reply::error(400, "ThrottlingException", "Rate exceeded")
+}
+
+/// Target groups with their health checks.
+fn groups(body: &str) -> Reply {
+    let arns = body.split('&').filter_map(|pair| pair.strip_prefix("TargetGroupArns.member.")?.split_once('='));
+    let one = |(_, arn): (&str, &str)| {
+        let arn = arn.replace("%3A", ":").replace("%2F", "/");
+        format!("<member><TargetGroupArn>{arn}</TargetGroupArn><HealthCheckPath>/healthz</HealthCheckPath></member>")
+    };
+    let all: String = arns.map(one).collect();
+    Reply::Answer(
+        200,
+        format!(
+            "<DescribeTargetGroupsResponse><DescribeTargetGroupsResult><TargetGroups>{all}</TargetGroups>\
+             </DescribeTargetGroupsResult></DescribeTargetGroupsResponse>"
+        ),
+    )
 }

@@ -4,8 +4,9 @@ use quarterdeck::core::client::{Client, ClientList, ClientSecret, Details, Secre
 use quarterdeck::core::destination::{Cluster, Profile, SignIn};
 use quarterdeck::core::error::{CloudError, ErrorKind};
 use quarterdeck::core::fleet::{
-    Balancer, Bounds, Container, Deployment, DeploymentStatus, Fleet, Health, Rollout, Server, ServiceEvent,
-    ServiceStatus, Shape, StopCode, Target, TargetGroup, TargetState, Task, TaskStatus,
+    Against, Balancer, Bounds, Compared, Comparison, Container, Deployment, DeploymentStatus, Fleet, Health, Rollout,
+    Server, ServiceEvent, ServiceStatus, Setting, Settings, Shape, StopCode, Target, TargetGroup, TargetState, Task,
+    TaskDefinition, TaskStatus, Value, What,
 };
 use quarterdeck::core::identity::{Context, Identity};
 use quarterdeck::core::logs::{ContainerLog, Destination, Streams};
@@ -130,7 +131,7 @@ pub fn targets(server: &mut Server) -> &mut Vec<Target> {
 /// A target group of a service with so many targets in these states.
 pub fn group(name: &str, states: &[TargetState]) -> TargetGroup {
     let one = |(index, state): (u32, &TargetState)| Target { state: state.clone(), ..target(index) };
-    TargetGroup { name: name.into(), targets: Read::Known((0..).zip(states).map(one).collect()) }
+    TargetGroup { name: name.into(), targets: Read::Known((0..).zip(states).map(one).collect()), check: None }
 }
 
 /// A balancer of the whole service with these groups, of which one is in force.
@@ -167,6 +168,7 @@ pub fn server(name: &str, tasks: u32) -> Server {
         tasks: Read::Known((0..tasks).map(|index| task(name, index)).collect()),
         balancers: vec![balancer([group(name, &vec![TargetState::Healthy; tasks as usize])])],
         bounds: Read::Known(Some(Bounds { min: 1, max: 6 })),
+        grace: None,
         circuit_breaker: true,
         shortfall: None,
     }
@@ -176,6 +178,52 @@ pub fn server(name: &str, tasks: u32) -> Server {
 pub fn log(server: &str) -> ContainerLog {
     let (group, streams) = (format!("/quarterdeck/prod/{server}"), Streams::Tasks { prefix: server.into() });
     ContainerLog { container: server.into(), to: Destination::Group { group, streams } }
+}
+
+/// What a revision of a server sets: each has another image, and the seventh more memory and a variable.
+pub fn definition(arn: &str) -> TaskDefinition {
+    let (family, revision) = arn.rsplit('/').next().and_then(|name| name.rsplit_once(':')).expect("an ARN");
+    let revision: u32 = revision.parse().expect("a revision");
+    let container = Some("time".to_owned());
+    let shown = |container: &Option<String>, what, value: &str| {
+        (Setting { container: container.clone(), what }, Value::Shown(value.to_owned()))
+    };
+    let image = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/mcp-time:v{revision}");
+    let mut settings = Settings::from([
+        shown(&None, What::Cpu, "256 units"),
+        shown(&None, What::Memory, if revision < 7 { "512 MiB" } else { "1024 MiB" }),
+        shown(&None, What::Platform, "LINUX/ARM64"),
+        shown(&container, What::Image, &image),
+        shown(&container, What::Ports, "8080/tcp"),
+    ]);
+    let variable = |name: &str| Setting { container: container.clone(), what: What::Variable(name.into()) };
+    settings.insert(variable("GANGWAY_NAME"), Value::Hidden(1));
+    settings.insert(variable("GANGWAY_RESOURCE"), Value::Hidden(u64::from(revision)));
+    if revision >= 7 {
+        settings.insert(variable("GANGWAY_REQUEST_SECONDS"), Value::Hidden(3));
+    }
+    TaskDefinition {
+        arn: arn.into(),
+        family: family.into(),
+        revision,
+        active: true,
+        logs: Vec::new(),
+        secrets: Vec::new(),
+        registered_at: Some(at(-86_400 * (8 - i64::from(revision)))),
+        settings,
+    }
+}
+
+/// A comparison with the revision that is asked for; before the first there is none.
+pub fn compared(asked: &Comparison) -> Compared {
+    let now = definition(&asked.now);
+    let (family, _) = asked.now.rsplit_once(':').expect("an ARN");
+    let before = match &asked.against {
+        Some(Against::This(arn)) => Some(definition(arn)),
+        Some(Against::Before(limit)) => (*limit > 1).then(|| definition(&format!("{family}:{}", limit - 1))),
+        None => (now.revision > 1).then(|| definition(&format!("{family}:{}", now.revision - 1))),
+    };
+    Compared { now, before }
 }
 
 /// A running task.

@@ -8,7 +8,7 @@ use crate::console::model::Model;
 use crate::console::screens::requests;
 use crate::core::environment::names;
 use crate::core::finding::{
-    Seen, Subject, in_order, of_alarms, of_firewall, of_gone, of_metrics, of_server, of_stacks,
+    Seen, Subject, in_order, of_alarms, of_edge, of_firewall, of_gone, of_metrics, of_server, of_stacks,
 };
 use crate::core::fleet::{Fleet, Server};
 use crate::core::health::{Cause, Finding, findings};
@@ -66,14 +66,15 @@ fn raised(model: &Model, server: Option<&str>) -> Vec<Finding> {
     let alarms = environment.zip(measured).map(|(environment, measured)| measured.alarms_of(environment, server));
     let mut all = of_alarms(&alarms.unwrap_or_default());
     if server.is_none() {
-        all.extend(blocked(model.screens.fleet.metrics.get(), model.now));
+        all.extend(in_front(model.screens.fleet.metrics.get().map(AsRef::as_ref), model.now));
     }
     all
 }
 
-/// What the firewall in front of all servers blocks.
-fn blocked(measured: Option<&Measured>, now: Timestamp) -> Vec<Finding> {
-    measured.map(|measured| of_firewall(&measured.firewall, now)).unwrap_or_default()
+/// What is wrong in front of all servers: what the firewall blocks, and what CloudFront does not get answered.
+fn in_front(measured: Option<&Measured>, now: Timestamp) -> Vec<Finding> {
+    let found = |measured: &Measured| [of_firewall(&measured.firewall, now), of_edge(measured, now)].concat();
+    measured.map(found).unwrap_or_default()
 }
 
 /// What is wrong with each server, and with the stacks that all share.
@@ -120,7 +121,7 @@ pub(in crate::console) fn read(model: &mut Model) {
         .get()
         .and_then(|one| one.alarms.known())
         .is_none_or(|all| of_alarms(&all.iter().collect::<Vec<_>>()).is_empty());
-    let raised = raised || !blocked(state.metrics.get(), now).is_empty();
+    let raised = raised || !in_front(state.metrics.get().map(AsRef::as_ref), now).is_empty();
     let unwell = |fleet: &Fleet| fleet.no_cluster || !fleet.gone.is_empty() || fleet.servers.iter().any(wrong);
     model.screens.fleet.unwell = raised || model.screens.fleet.remote.get().is_some_and(unwell);
 }

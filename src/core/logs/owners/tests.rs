@@ -64,6 +64,7 @@ fn server(name: &str, id: &str, logs: Vec<ContainerLog>) -> Server {
         balancers: Vec::new(),
         shape: Shape::default(),
         bounds: Read::Known(None),
+        grace: None,
         circuit_breaker: false,
         shortfall: None,
     }

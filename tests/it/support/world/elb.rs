@@ -14,6 +14,9 @@ impl State {
         if call.ends_with("LoadBalancerAttributes") {
             return Some(self.attributes(call, body, operator));
         }
+        if call == "DescribeTargetGroups" {
+            return Some(groups(&form(body)));
+        }
         if call != "DescribeTargetHealth" {
             return None;
         }
@@ -82,6 +85,26 @@ impl State {
         let running = tasks.filter(|task| task.running).enumerate();
         Some(running.map(|(index, task)| (format!("10.0.{}.{index}", u8::from(green)), state(task.healthy))).collect())
     }
+}
+
+/// DescribeTargetGroups: each group with the check that our template gives it.
+fn groups(form: &std::collections::BTreeMap<String, String>) -> Reply {
+    let arns = form.iter().filter(|(key, _)| key.starts_with("TargetGroupArns.member.")).map(|(_, arn)| arn);
+    let one = |arn: &String| {
+        format!(
+            "<member><TargetGroupArn>{arn}</TargetGroupArn><HealthCheckProtocol>HTTP</HealthCheckProtocol>\
+             <HealthCheckPath>/healthz</HealthCheckPath><HealthCheckPort>traffic-port</HealthCheckPort>\
+             <Matcher><HttpCode>200</HttpCode></Matcher></member>"
+        )
+    };
+    let all: String = arns.map(one).collect();
+    Reply::Answer(
+        200,
+        format!(
+            "<DescribeTargetGroupsResponse><DescribeTargetGroupsResult><TargetGroups>{all}</TargetGroups>\
+             </DescribeTargetGroupsResult></DescribeTargetGroupsResponse>"
+        ),
+    )
 }
 
 fn error(code: &str, message: &str) -> Reply {
