@@ -47,7 +47,7 @@ fn a_refused_endpoint_is_named_with_a_way_out() {
     let (mut console, _home) = console(&endpoint);
     let screen = console.wait("the error", SOON, |screen| screen.contains("not read") && screen.contains("→"));
     assert!(screen.contains(endpoint.trim_start_matches("http://")), "{screen}");
-    assert!(screen.contains("--endpoint-url"), "{screen}");
+    assert!(screen.contains("`quarterdeck local up`"), "{screen}");
     console.assert_taken();
 
     console.press("?");

@@ -12,6 +12,7 @@ use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use quarterdeck::aws::{Access, connect};
 use quarterdeck::core::environment::Architecture;
+use quarterdeck::core::fleet::Attention;
 use quarterdeck::core::image::{EcrImage, Source};
 use quarterdeck::core::logs::LogQuery;
 use quarterdeck::core::logs::insights::InsightsRequest;
@@ -187,6 +188,11 @@ async fn reads(session: &Session) -> String {
         cloud.stacks("quarterdeck-prod-", "eu-central-1").await,
         cloud.stack(&stack("time")).await,
     );
+    // How the targets of the selected server are checked is read once the server is known.
+    let selected = Attention { selected: Some("time".to_owned()), targets: true, ..Attention::default() };
+    for _ in 0..2 {
+        said += &format!("{:?}\n", cloud.fleet_in_turn(cluster, &selected, &|_| {}).await);
+    }
     said += &format!("{:?}\n", cloud.alarm_changes("quarterdeck-prod-time-5xx", Timestamp::UNIX_EPOCH).await);
     said +=
         &format!("{:?}\n", metrics::read(session, &["time".to_owned()], Detail::Tools, Timestamp::UNIX_EPOCH).await);
