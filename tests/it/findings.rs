@@ -639,6 +639,17 @@ fn lines_that_never_came_are_counted(
     assert!(dropped.is_none_or(|one| one.fact.contains(told.unwrap()) && one.count > 100), "{found:#?}");
 }
 
+/// A log may be read from later on than what is asked for.
+#[test]
+fn up_to_any_time_is_counted_what_came_until_then() {
+    let counted = counting(Requests::whole(), Some(10), None);
+    let until =
+        |seconds: i64| counted.missing(at(0).as_millisecond() + seconds * 1000).get("time").map(|one| one.missing);
+    let missing: Vec<_> = (-600..=60).step_by(7).map(until).collect();
+    assert!(missing.is_sorted(), "{missing:?}");
+    assert!(missing.first() == Some(&None) && missing.last().unwrap() > &Some(0), "{missing:?}");
+}
+
 #[test]
 fn after_a_part_that_was_not_read_nothing_is_missing() {
     let mut counted = counting(Requests::whole(), Some(10), None);

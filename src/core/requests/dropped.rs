@@ -108,10 +108,10 @@ impl Task {
     /// both ends are taken whole: a few lines too many are found, and none is missed that is there.
     fn missing(&self, until: i64) -> Option<Missing> {
         let (first, _) = self.counts.first_key_value()?;
-        // The tools' counts are written one after the other.
-        let mut later = self.counts.range(first + 2..until);
-        let (last, _) = later.clone().next_back()?;
-        let counted: u64 = later.by_ref().map(|(_, requests)| requests).sum();
+        // The tools' counts are written one after the other. What came may all be later than what is asked for.
+        let later = || self.counts.iter().filter(|(slot, _)| (first + 2..until).contains(*slot));
+        let (last, _) = later().next_back()?;
+        let counted: u64 = later().map(|(_, requests)| requests).sum();
         let lines: u64 = self.lines.range(first..=last).map(|(_, lines)| lines).sum();
         Some(Missing { counted, missing: counted.saturating_sub(lines), newest: last * SLOT })
     }
