@@ -22,7 +22,7 @@ const ALLOWED: &[Allowed] = &[
     Allowed { calls: &["DescribeTaskDefinition"], published: Some((50.0, 20.0)), source: ECS },
     Allowed { calls: &["DescribeClusters"], published: Some((50.0, 20.0)), source: ECS },
     Allowed {
-        calls: &["DescribeTargetHealth"],
+        calls: &["DescribeTargetHealth", "DescribeTargetGroups"],
         published: Some((40.0, 10.0)),
         source: "Request throttling for the Elastic Load Balancing API",
     },
