@@ -18,7 +18,7 @@ use super::cancel::{Cancels, Entry};
 use super::events::{COMMENT, written};
 use super::link::{Answer, Failure, Message, Text};
 use super::protocol::{self, Back, Call, Era, Fault, Origin, Sent};
-use super::sessions::{Lease, Sessions};
+use super::sessions::{Lease, Pool};
 use super::start::Run;
 use super::stdio::refusal;
 use super::supervise::Supervisor;
@@ -38,7 +38,7 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// What answers.
 pub struct Endpoint {
     pub server: Arc<Supervisor>,
-    pub sessions: Arc<Sessions>,
+    pub sessions: Arc<Pool>,
     pub tools: Arc<ToolTable>,
     pub allowed_hosts: Vec<String>,
     pub request_time: Duration,

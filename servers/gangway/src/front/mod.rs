@@ -43,7 +43,7 @@ use crate::run::{USAGE_ERROR, fail, healthcheck, shutdown_signal};
 use crate::serve::files;
 use child::Reaper;
 use endpoint::Endpoint;
-use sessions::Sessions;
+use sessions::Pool;
 use settings::{App, Secrets, Transport};
 use start::Starter;
 use supervise::Supervisor;
@@ -51,6 +51,8 @@ use tools::{Shown, ToolTable};
 
 const USAGE: &str = "usage: gangway run [-- COMMAND...] | gangway install DIR [WRITABLE...] | gangway healthcheck | \
                      gangway relay PORT PATH";
+/// Fewest connections, however few files the process may open.
+const FEWEST: usize = 8;
 /// The name of the program where it is installed.
 const NAME: &str = "gangway";
 
@@ -130,10 +132,13 @@ fn run(command: &[String]) -> ExitCode {
     };
     // The time of the server behind begins when the body is there.
     config.limits.request_time = app.request_time() + config.limits.body_time;
-    if app.transport == Transport::Http {
+    let connections = match app.transport {
         // Each client's connection may need one to the server behind.
-        config.limits.connections = config.limits.connections.min(files() / 2);
-    }
+        Transport::Http => files() / 2,
+        // Each process has three streams.
+        Transport::Stdio => files().saturating_sub(3 * app.own_processes()).max(FEWEST),
+    };
+    config.limits.connections = config.limits.connections.min(connections);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(1, &format!("no runtime: {error}")),
@@ -161,7 +166,7 @@ async fn serve(config: Config, app: App, secrets: Secrets) -> Result<bool, Strin
     let starter = Starter { app, secrets: Arc::new(secrets), reaper, budget: budget.clone(), log: log.clone() };
     let (starter, stop) = (Arc::new(starter), CancellationToken::new());
     let server = Arc::new(Supervisor::new(starter.clone(), tools.clone()));
-    let sessions = Arc::new(Sessions::new(starter, stop.clone()));
+    let sessions = Arc::new(Pool::new(starter, stop.clone()));
     let streams = CancellationToken::new();
     let endpoint = Arc::new(Endpoint {
         server: server.clone(),

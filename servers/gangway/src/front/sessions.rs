@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::http::Http;
 use super::link::{Failure, Link};
 use super::seats::{Number, Sat, Seats};
-use super::settings;
+use super::settings::Sessions;
 use super::start::{Meeting, Run, Starter, Up};
 use crate::token::Caller;
 
@@ -30,7 +30,7 @@ enum Owner {
 }
 
 /// The sessions of all callers.
-pub struct Sessions {
+pub struct Pool {
     starter: Arc<Starter>,
     state: Mutex<State>,
     /// One for each session until it has ended, so that there are never more processes than may be.
@@ -69,7 +69,7 @@ impl Deref for Lease {
 
 /// A place in a session.
 struct Place {
-    sessions: Arc<Sessions>,
+    pool: Arc<Pool>,
     number: Number,
 }
 
@@ -82,13 +82,13 @@ struct Seated {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut state = self.sessions.state();
+        let mut state = self.pool.state();
         let free = state.seats.rise(self.number, Instant::now());
-        if free && self.sessions.starter.app.sessions == settings::Sessions::PerRequest {
+        if free && self.pool.starter.app.sessions == Sessions::PerRequest {
             state.end(self.number);
         }
         drop(state);
-        self.sessions.freed.notify_waiters();
+        self.pool.freed.notify_waiters();
     }
 }
 
@@ -102,7 +102,7 @@ impl State {
     }
 }
 
-impl Sessions {
+impl Pool {
     /// No sessions yet. They end when `stop` is cancelled.
     pub fn new(starter: Arc<Starter>, stop: CancellationToken) -> Self {
         let most = starter.app.processes();
@@ -149,12 +149,12 @@ impl Sessions {
             return None;
         }
         match self.starter.app.sessions {
-            settings::Sessions::Shared => None,
-            settings::Sessions::PerCaller => {
+            Sessions::Shared => None,
+            Sessions::PerCaller => {
                 let client = caller.map(|caller| caller.client_id.clone()).unwrap_or_default();
                 Some(Owner::Caller(client, caller.and_then(|caller| caller.subject.clone())))
             }
-            settings::Sessions::PerRequest => {
+            Sessions::PerRequest => {
                 let mut state = self.state();
                 state.requests += 1;
                 Some(Owner::Request(state.requests))
@@ -178,7 +178,7 @@ impl Sessions {
             }
         };
         // What sits has a session: both come and go under one lock.
-        session.map(|session| Seated { place: Place { sessions: self.clone(), number }, session, is_new })
+        session.map(|session| Seated { place: Place { pool: self.clone(), number }, session, is_new })
     }
 
     /// Keeps one session until it ends, by itself or because it is told to.

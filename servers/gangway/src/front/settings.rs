@@ -163,6 +163,12 @@ impl App {
         self.processes.and_then(|most| usize::try_from(most).ok()).unwrap_or(4)
     }
 
+    /// Most processes for those sessions: over HTTP, they are all with the one.
+    pub fn own_processes(&self) -> usize {
+        let own = self.transport == Transport::Stdio && self.sessions != Sessions::Shared;
+        if own { self.processes() } else { 0 }
+    }
+
     /// Longest time until an answer begins.
     pub fn request_time(&self) -> Duration {
         Duration::from_secs(self.request_seconds.unwrap_or(30))

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::world::{Front, call, child, descriptors, lives, memory};
+use crate::world::{Front, call, child, descriptors, lives, memory, with_files};
 
 #[tokio::test]
 async fn nothing_that_a_server_started_outlives_it() {
@@ -68,16 +68,7 @@ async fn a_thousand_clients_that_go_away_leave_nothing() {
     for (transport, flags) in [("http", &[][..]), ("http", &["modern"]), ("stdio", &[]), ("stdio", &["modern"])] {
         let app = child(transport, flags);
         // With so few files, one that is left open for each client would end it.
-        let front = Front::launch(app, |command| {
-            let mut limited = Command::new("sh");
-            limited.args(["-c", "ulimit -n 80; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_gangway"), "run"]);
-            limited.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped());
-            for (name, value) in command.get_envs() {
-                limited.env(name, value.unwrap_or_default());
-            }
-            *command = limited;
-        })
-        .await;
+        let front = Front::launch(app, with_files(80)).await;
         front.ready().await;
         // What it takes to serve so many at a time, it may keep.
         go_away(&front).await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::server::header;
 use crate::support::{machine_claims, with};
-use crate::world::{Front, LONG, call, child, lives, said, seen};
+use crate::world::{Front, LONG, call, child, lives, said, seen, with_files};
 
 /// A server whose callers do not share a session.
 fn apart(transport: &str, flags: &[&str], sessions: &str, processes: usize) -> Value {
@@ -156,6 +156,21 @@ async fn there_are_never_more_processes_than_may_be() {
     let ann = front.remember("ann", "a").await["pid"].as_u64().unwrap();
     front.remember("ben", "b").await;
     assert!(!lives(ann));
+}
+
+/// Each process takes three files, and there are so many for it and for the connections of all callers.
+#[tokio::test]
+async fn processes_have_files_however_many_connections_there_are() {
+    let front = Front::launch(apart("stdio", &[], "per-caller", 10), with_files(70)).await;
+    front.ready().await;
+    // More connections than there may be, while the processes are being started.
+    let ask = async |nth: usize| {
+        let call = front.call_by(&format!("caller {}", nth % 10), "echo", json!({}));
+        seen(call.header("connection", "close").send().await.unwrap()).await
+    };
+    for (status, answer) in join_all((0..40).map(ask)).await {
+        assert!(status == 200 && answer["result"].is_object(), "{answer} {}", front.log());
+    }
 }
 
 #[tokio::test]

@@ -65,6 +65,20 @@ pub fn child(transport: &str, flags: &[&str]) -> Value {
     app
 }
 
+/// Has the program start with no more than so many files.
+pub fn with_files(files: u32) -> impl FnOnce(&mut Command) {
+    move |command| {
+        let mut limited = Command::new("sh");
+        let script = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+        limited.args(["-c", &script, env!("CARGO_BIN_EXE_gangway"), "run"]);
+        limited.stdin(Stdio::null()).stdout(Stdio::piped());
+        for (name, value) in command.get_envs() {
+            limited.env(name, value.unwrap_or_default());
+        }
+        *command = limited;
+    }
+}
+
 impl Front {
     /// Starts it in front of `app` and waits until it is ready.
     pub async fn start(app: Value) -> Self {
