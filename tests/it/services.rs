@@ -59,13 +59,7 @@ fn checks(names: &[&str]) -> Reply {
         )
     };
     let all: String = names.iter().map(one).collect();
-    Reply::Answer(
-        200,
-        format!(
-            "<DescribeTargetGroupsResponse><DescribeTargetGroupsResult><TargetGroups>{all}</TargetGroups>\
-             </DescribeTargetGroupsResult></DescribeTargetGroupsResponse>"
-        ),
-    )
+    Reply::query("DescribeTargetGroups", &format!("<TargetGroups>{all}</TargetGroups>"))
 }
 
 /// One healthy target, and one that is not.

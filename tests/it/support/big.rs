@@ -420,11 +420,5 @@ fn groups(body: &str) -> Reply {
         format!("<member><TargetGroupArn>{arn}</TargetGroupArn><HealthCheckPath>/healthz</HealthCheckPath></member>")
     };
     let all: String = arns.map(one).collect();
-    Reply::Answer(
-        200,
-        format!(
-            "<DescribeTargetGroupsResponse><DescribeTargetGroupsResult><TargetGroups>{all}</TargetGroups>\
-             </DescribeTargetGroupsResult></DescribeTargetGroupsResponse>"
-        ),
-    )
+    Reply::query("DescribeTargetGroups", &format!("<TargetGroups>{all}</TargetGroups>"))
 }

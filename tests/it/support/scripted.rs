@@ -38,6 +38,11 @@ impl Reply {
         Self::Answer(status, body.to_string())
     }
 
+    /// The result of a call of AWS's Query protocol, such as those of load balancers.
+    pub fn query(call: &str, result: &str) -> Self {
+        Self::Answer(200, format!("<{call}Response><{call}Result>{result}</{call}Result></{call}Response>"))
+    }
+
     /// An AWS error of the JSON protocols.
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         Self::json(status, serde_json::json!({ "__type": code, "message": message }))

@@ -65,10 +65,7 @@ impl State {
         }
         let on = self.is_protected(&balancer).unwrap_or(false);
         let attribute = format!("<member><Key>deletion_protection.enabled</Key><Value>{on}</Value></member>");
-        let answer = format!(
-            "<{call}Response><{call}Result><Attributes>{attribute}</Attributes></{call}Result></{call}Response>"
-        );
-        Reply::Answer(200, answer)
+        Reply::query(call, &format!("<Attributes>{attribute}</Attributes>"))
     }
 
     /// Addresses and states of the running tasks in a target group; `None` if no service has it.
@@ -98,13 +95,7 @@ fn groups(form: &std::collections::BTreeMap<String, String>) -> Reply {
         )
     };
     let all: String = arns.map(one).collect();
-    Reply::Answer(
-        200,
-        format!(
-            "<DescribeTargetGroupsResponse><DescribeTargetGroupsResult><TargetGroups>{all}</TargetGroups>\
-             </DescribeTargetGroupsResult></DescribeTargetGroupsResponse>"
-        ),
-    )
+    Reply::query("DescribeTargetGroups", &format!("<TargetGroups>{all}</TargetGroups>"))
 }
 
 fn error(code: &str, message: &str) -> Reply {
