@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use aws_sdk_ecs::types as sdk;
 
 use crate::aws::convert::text;
+use crate::core::environment::looks_secret;
 use crate::core::fleet::{Setting, Settings, Value, What};
 
 /// Makes numbers of values that are not shown. Its key is made anew by each run and never leaves it.
@@ -57,6 +58,15 @@ impl Collected {
         self.show(what, (!values.is_empty()).then(|| values.join(", ")));
     }
 
+    /// A program's arguments, which somebody may have given a secret.
+    fn words(&mut self, what: What, words: &[String]) {
+        if has_secret(words) {
+            self.set(what, hidden(words));
+        } else {
+            self.list(what, words.iter().map(|word| format!("{word:?}")));
+        }
+    }
+
     fn task(&mut self, found: &sdk::TaskDefinition) {
         self.show(What::Cpu, found.cpu().map(|cpu| format!("{cpu} units")));
         self.show(What::Memory, found.memory().map(|memory| format!("{memory} MiB")));
@@ -88,13 +98,16 @@ impl Collected {
 
     fn container(&mut self, found: &sdk::ContainerDefinition) {
         self.show(What::Image, found.image());
-        self.list(What::EntryPoint, found.entry_point().iter().map(|word| format!("{word:?}")));
-        self.list(What::Command, found.command().iter().map(|word| format!("{word:?}")));
+        self.words(What::EntryPoint, found.entry_point());
+        self.words(What::Command, found.command());
         self.show(What::Cpu, (found.cpu() != 0).then(|| format!("{} units", found.cpu())));
         self.show(What::Memory, found.memory().map(|memory| format!("{memory} MiB")));
         self.show(What::Reservation, found.memory_reservation().map(|memory| format!("{memory} MiB")));
         self.list(What::Ports, found.port_mappings().iter().map(port));
-        self.show(What::HealthCheck, found.health_check().map(health_check));
+        match found.health_check() {
+            Some(check) if has_secret(check.command()) => self.set(What::HealthCheck, hidden(check)),
+            check => self.show(What::HealthCheck, check.map(health_check)),
+        }
         self.show(What::Essential, found.essential().map(yes_or_no));
         self.show(What::User, found.user());
         self.show(What::Directory, found.working_directory());
@@ -148,6 +161,10 @@ fn rest(found: &sdk::ContainerDefinition) -> impl Debug + use<> {
     let ports = rest.port_mappings.take().unwrap_or_default();
     let ports: Vec<_> = ports.iter().map(|port| format!("{:?} {:?}", port.name, port.app_protocol)).collect();
     (format!("{rest:?}"), maps, ports)
+}
+
+fn has_secret(words: &[String]) -> bool {
+    words.iter().any(|word| looks_secret(word).is_some())
 }
 
 fn in_order(map: Option<HashMap<String, String>>) -> Option<BTreeMap<String, String>> {
@@ -240,6 +257,21 @@ mod tests {
         #[case] told: &[&str],
     ) {
         assert_eq!(differing(change), told);
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_is_told_to_differ_and_not_shown() {
+        let words = |secret: &str| Some(vec!["serve".to_owned(), format!("--key=sk-{secret}")]);
+        let with = |secret: &str| {
+            let mut one = container();
+            (one.entry_point, one.command) = (words(secret), words(secret));
+            one.health_check = Some(sdk::HealthCheck::builder().set_command(words(secret)).build().unwrap());
+            task_definition(&definition(one), "eu-west-1")
+        };
+        let secret = "hunter2hunter2hunter2";
+        let compared = Compared { before: Some(with(secret)), now: with("hunter3hunter3hunter3") };
+        assert_eq!(compared.differing(), Some(3));
+        assert!(!format!("{compared:?}").contains("hunter"), "{compared:?}");
     }
 
     #[test]

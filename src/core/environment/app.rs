@@ -14,6 +14,7 @@ use super::choice::{Sessions, ToolScope, Transport};
 
 pub(super) use check::check;
 pub use check::check_variable;
+pub use secretive::text as looks_secret;
 
 /// How gangway reaches the server in its image, what the server is given, and what its callers may do.
 ///

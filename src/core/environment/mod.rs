@@ -18,7 +18,7 @@ mod template;
 mod testing;
 mod zones;
 
-pub use app::{App, BETWEEN_ARGUMENTS, Tools, check_variable};
+pub use app::{App, BETWEEN_ARGUMENTS, Tools, check_variable, looks_secret};
 pub use changes::{Needed, app_changes, cautions, check_changes, check_front, needed_images};
 pub use choice::{
     Architecture, AuthorizationServer, LogMode, Mfa, Nat, Origin, Providers, Sessions, Tier, ToolScope, Transport,

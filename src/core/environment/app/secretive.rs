@@ -47,7 +47,7 @@ pub(super) fn variable(name: &str, value: &str) -> Option<&'static str> {
 }
 
 /// Why a text looks like a secret or holds one; `None` if it does not.
-pub(super) fn text(value: &str) -> Option<&'static str> {
+pub fn text(value: &str) -> Option<&'static str> {
     if value.contains("-----BEGIN ") && value.contains("PRIVATE KEY") {
         return Some("it is a private key");
     }
