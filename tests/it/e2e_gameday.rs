@@ -30,14 +30,23 @@ fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> Result<(), Valu
     }
 }
 
-/// The first cause that `why` names, with its subject.
-fn cause(cloud: &Cloud) -> (Value, Value) {
+/// The causes that `why` names, with their subjects, and all that it says.
+fn causes(cloud: &Cloud) -> (Vec<Value>, Value) {
     let done = cloud.run(&["--local", "why", "--output", "json"]);
     let told: Value =
         serde_json::from_str(&done.out).unwrap_or_else(|error| panic!("{error}: {}{}", done.out, done.err));
-    let first = |all: &Vec<Value>| all.iter().find(|one| !one["cause"].is_null()).cloned();
-    let first = told["subjects"].as_array().and_then(first).unwrap_or_default();
-    (json!({ "server": first["server"], "id": first["cause"]["id"], "gravity": first["cause"]["gravity"] }), told)
+    let subjects = told["subjects"].as_array().expect("a list").iter().filter(|one| !one["cause"].is_null());
+    let cause =
+        |one: &Value| json!({ "server": one["server"], "id": one["cause"]["id"], "gravity": one["cause"]["gravity"] });
+    (subjects.map(cause).collect(), told)
+}
+
+/// Waits until nothing is wrong: on a busy machine the emulator may leave a call unanswered, which is told while it lasts.
+fn until_nothing_is_wrong(cloud: &Cloud) {
+    until("nothing is wrong", SOON, || match causes(cloud) {
+        (all, _) if all.is_empty() => Ok(()),
+        (_, told) => Err(told),
+    });
 }
 
 fn broken(cloud: &Cloud) -> Vec<String> {
@@ -53,7 +62,7 @@ fn what_is_broken_is_named_within_half_a_minute_and_mended() {
     let began = Instant::now();
     cloud.text(&["local", "up"]);
     eprintln!("{:>6.1} s  up", began.elapsed().as_secs_f64());
-    assert_eq!(cause(&cloud).0["id"], Value::Null, "nothing is broken yet: {:#}", cause(&cloud).1);
+    until_nothing_is_wrong(&cloud);
 
     for (fault, server) in [
         (Fault::SecretKey, "time"),
@@ -69,8 +78,8 @@ fn what_is_broken_is_named_within_half_a_minute_and_mended() {
         assert_eq!(broken(&cloud), [word]);
         let expected = json!({ "server": server, "id": id.word(), "gravity": "fault" });
         let took = until(word, SOON, || {
-            let (first, told) = cause(&cloud);
-            if first == expected { Ok(()) } else { Err(told) }
+            let (all, told) = causes(&cloud);
+            if all.contains(&expected) { Ok(()) } else { Err(told) }
         });
         // What is broken already is not broken once more.
         let again = cloud.run(&args);
@@ -80,8 +89,7 @@ fn what_is_broken_is_named_within_half_a_minute_and_mended() {
         let mended = Instant::now();
         cloud.text(&["--local", "status", "--wait", HEALED]);
         // What stopped before is told, and is no cause any more.
-        let (first, told) = cause(&cloud);
-        assert_eq!(first["id"], Value::Null, "{told:#}");
+        until_nothing_is_wrong(&cloud);
         let healed = mended.elapsed().as_secs_f64();
         eprintln!(
             "{:>6.1} s  {word} named as {}; healthy {healed:.1} s after it was mended",
@@ -99,7 +107,7 @@ fn wrong_calls_are_told_apart(cloud: &Cloud) {
         let id = fault.cause();
         cloud.text(&["local", "break", fault.word(), server]);
         let took = until(fault.word(), SOON, || {
-            let (_, told) = cause(cloud);
+            let (_, told) = causes(cloud);
             let of_server = |one: &&Value| one["server"] == server;
             let all =
                 told["subjects"].as_array().unwrap().iter().find(of_server).map(Value::to_string).unwrap_or_default();

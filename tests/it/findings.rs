@@ -816,24 +816,38 @@ fn a_tool_is_slow_by_what_it_took_before(#[case] calls: &[Calls], #[case] expect
     assert!(first.is_none_or(|one| one.evidence.contains(expected.unwrap_or_default())), "{found:#?}");
 }
 
+/// What a task's log says of who is kept out: seconds before now, the task, and what it says.
+type Said = (i64, &'static str, &'static str);
+
+const ONE: &str = "a3f1c2d4e5f60718";
+const OTHER: &str = "b4f1c2d4e5f60718";
+const HOLDS: &str = r#""level":"warn","event":"quarantine_unavailable","QuarantineAge":61"#;
+const NEVER: &str = r#""level":"error","event":"quarantine_unavailable","QuarantineAge":61"#;
+const AGAIN: &str = r#""level":"info","event":"quarantine_available""#;
+
 /// gangway is a package of its own: what it writes and what is read here must be the same words.
 #[rstest]
-#[case::holds_what_it_had("warn", -30, Some(Gravity::Warning), "is 61 s old")]
-#[case::has_never_known("error", -30, Some(Gravity::Fault), "lets everybody in")]
-#[case::is_over("error", -91, None, "")]
+#[case::holds_what_it_had(&[(30, ONE, HOLDS)], Some(Gravity::Warning), "is 61 s old")]
+#[case::has_never_known(&[(30, ONE, NEVER)], Some(Gravity::Fault), "lets everybody in")]
+#[case::says_nothing_any_more(&[(91, ONE, NEVER)], None, "")]
+#[case::can_again(&[(30, ONE, NEVER), (29, ONE, AGAIN)], None, "")]
+#[case::could_again_and_cannot(&[(30, ONE, NEVER), (29, ONE, AGAIN), (9, ONE, HOLDS)], Some(Gravity::Warning), "is 61 s old")]
+#[case::read_once_more(&[(29, ONE, AGAIN), (30, ONE, HOLDS), (29, ONE, AGAIN)], None, "")]
+#[case::another_can(&[(30, ONE, HOLDS), (29, OTHER, AGAIN)], Some(Gravity::Warning), "is 61 s old")]
+#[case::the_worst_counts(&[(30, ONE, NEVER), (29, OTHER, HOLDS)], Some(Gravity::Fault), "lets everybody in")]
+#[case::the_worst_is_over(&[(30, ONE, NEVER), (29, OTHER, HOLDS), (28, ONE, AGAIN)], Some(Gravity::Warning), "is 61 s old")]
 fn a_task_that_cannot_read_who_is_kept_out_is_told(
-    #[case] level: &str,
-    #[case] when: i64,
+    #[case] said: &[Said],
     #[case] expected: Option<Gravity>,
     #[case] says: &str,
 ) {
     let mut counted = requests(&[(5, SERVED)]);
-    let text = format!(
-        r#"{{"ts":"x","level":"{level}","event":"quarantine_unavailable","server":"time","message":"m","QuarantineAge":61}}"#
-    );
-    counted.take(&logs::line("time", "a3f1c2d4e5f60718", when * 1_000, &text), at(0).as_millisecond());
+    for (ago, task, words) in said {
+        let text = format!(r#"{{"ts":"x","server":"time","message":"m",{words}}}"#);
+        counted.take(&logs::line("time", task, -ago * 1_000, &text), at(0).as_millisecond());
+    }
     for other in [r#"{"event":"quarantine_unavailable"}"#, r#"["quarantine_unavailable"]"#, "quarantine_unavailable"] {
-        counted.take(&logs::line("weather", "a3f1c2d4e5f60718", -1_000, other), at(0).as_millisecond());
+        counted.take(&logs::line("weather", ONE, -1_000, other), at(0).as_millisecond());
     }
     let found = finding::of_traffic(&counted, &str::to_owned, at(0), at(0));
     let first = found.get("time").and_then(|all| all.first());

@@ -107,7 +107,7 @@ pub fn of_traffic(
             known.push(finding);
         }
     }
-    for (server, unread) in counted.unread().filter(|(_, unread)| at - unread.at <= UNREAD) {
+    for (server, unread) in counted.unread(at - UNREAD) {
         all.entry(server.to_owned()).or_default().push(unread_quarantine(unread));
     }
     for (server, missing) in counted.missing(at - ON_THE_WAY) {

@@ -16,6 +16,7 @@ pub use dropped::Missing;
 use dropped::{Count, Counts};
 pub use histogram::Histogram;
 pub use lately::{Lately, Watched};
+use request::Reading;
 pub use request::{Request, Unread};
 pub use why::Why;
 
@@ -236,8 +237,8 @@ pub struct Requests {
     skipped: Option<i64>,
     uncounted: u64,
     key: String,
-    /// By server: that one of its tasks could not read who is kept out.
-    unread: BTreeMap<String, Unread>,
+    /// By server and task: that it cannot read who is kept out.
+    unread: BTreeMap<(String, String), Unread>,
     /// What the tasks count themselves; none where lines are left out, or come late.
     counts: Option<Counts>,
 }
@@ -268,8 +269,8 @@ impl Requests {
     /// Counts a line that came at `now` (milliseconds since the Unix epoch), if it tells of a request.
     pub fn take(&mut self, line: &Line, now: i64) {
         let text = payload::inner(&line.text);
-        if let Some(unread) = Unread::read(&text) {
-            return self.miss(&line.server, Unread { at: line.at.min(now), ..unread });
+        if let Some(reading) = Reading::read(&text) {
+            return self.kept_out(line, line.at.min(now), reading);
         }
         if let (Some(counts), Some(count)) = (&mut self.counts, Count::read(&text)) {
             return counts.count(&line.server, &line.task, line.at.min(now), count);
@@ -315,16 +316,37 @@ impl Requests {
         slot.latency.add(request.latency_ms);
     }
 
-    fn miss(&mut self, server: &str, unread: Unread) {
-        let known = self.unread.len() < MAX_SERIES || self.unread.contains_key(server);
-        if known && self.unread.get(server).is_none_or(|last| last.at <= unread.at) {
-            self.unread.insert(server.to_owned(), unread);
+    fn kept_out(&mut self, line: &Line, at: i64, reading: Reading) {
+        let task = (line.server.to_string(), line.task.to_string());
+        let known = self.unread.get(&task).map(|known| known.at);
+        if known.is_some_and(|known| known > at) {
+            return;
+        }
+        match reading {
+            Reading::Works => {
+                self.unread.remove(&task);
+            }
+            Reading::Fails { age, holds } => {
+                // Tasks that have ended say nothing any more.
+                self.unread.retain(|_, unread| unread.at > at - KEPT * SLOT);
+                if known.is_some() || self.unread.len() < MAX_SERIES {
+                    self.unread.insert(task, Unread { at, age, holds });
+                }
+            }
         }
     }
 
-    /// The servers of which a task could not read who is kept out, by the newest line that says so.
-    pub fn unread(&self) -> impl Iterator<Item = (&str, &Unread)> {
-        self.unread.iter().map(|(server, unread)| (server.as_str(), unread))
+    /// The servers of which a task has said since a time (milliseconds since the Unix epoch) that it cannot read who is kept
+    /// out, and not that it can again: of each the worst, and of these the newest.
+    pub fn unread(&self, since: i64) -> BTreeMap<&str, &Unread> {
+        let mut all: BTreeMap<&str, &Unread> = BTreeMap::new();
+        for ((server, _), unread) in self.unread.iter().filter(|(_, unread)| unread.at >= since) {
+            let worst = all.entry(server).or_insert(unread);
+            if (!unread.holds, unread.at) > (!worst.holds, worst.at) {
+                *worst = unread;
+            }
+        }
+        all
     }
 
     /// The log is followed anew from a time in the past: what was counted is not counted again.

@@ -93,8 +93,17 @@ pub struct Unread {
     pub holds: bool,
 }
 
-impl Unread {
-    /// Reads a line; `None` for any other line. The time is not in it.
+/// What a line says of whether its task can read who is kept out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// It cannot; as in [`Unread`].
+    Fails { age: u64, holds: bool },
+    /// It can again.
+    Works,
+}
+
+impl Reading {
+    /// Reads a line; `None` for any other line.
     pub(super) fn read(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Line<'a> {
@@ -103,12 +112,16 @@ impl Unread {
             #[serde(borrow)]
             level: Cow<'a, str>,
             #[serde(rename = "QuarantineAge")]
-            age: u64,
+            age: Option<u64>,
         }
-        if !text.starts_with('{') || !text.contains("\"quarantine_unavailable\"") {
+        if !text.starts_with('{') || !text.contains("available\"") {
             return None;
         }
         let line: Line<'_> = serde_json::from_str(text).ok()?;
-        (line.event == "quarantine_unavailable").then(|| Self { at: 0, age: line.age, holds: line.level != "error" })
+        match &*line.event {
+            "quarantine_unavailable" => line.age.map(|age| Self::Fails { age, holds: line.level != "error" }),
+            "quarantine_available" => Some(Self::Works),
+            _ => None,
+        }
     }
 }

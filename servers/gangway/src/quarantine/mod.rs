@@ -137,7 +137,8 @@ impl Quarantine {
             changed
         });
         if let Some(missed) = missed {
-            self.log.event("info", "quarantine", &format!("the list can be read again, after {} s", missed.as_secs()));
+            let message = format!("the list can be read again, after {} s", missed.as_secs());
+            self.log.event("info", "quarantine_available", &message);
         }
         if changed || first {
             self.log.event_with("info", "quarantine", &list.told());
@@ -237,7 +238,7 @@ mod tests {
         quarantine.miss("no");
         assert_eq!((lines.count("quarantine_unavailable"), lines.count(r#""QuarantineAge":7200"#)), (1, 1));
         quarantine.take(List::default());
-        assert_eq!(lines.count("can be read again, after 7200 s"), 1);
+        assert_eq!((lines.count("quarantine_available"), lines.count("can be read again, after 7200 s")), (1, 1));
         quarantine.miss("no");
         assert_eq!(lines.count("quarantine_unavailable"), 1);
     }
