@@ -42,6 +42,7 @@ mod quarantine;
 mod rate;
 mod raw;
 mod reason;
+mod recent;
 mod requests;
 mod run;
 mod serve;

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::facts::{Aim, Facts};
 use crate::jwks::{Jwks, KeyError};
 use crate::reason::Reason;
+use crate::recent::{Print, Recent, Signed};
 
 /// Longest token that is parsed.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -81,6 +82,7 @@ pub struct Verifier {
     validation: Validation,
     /// Checks the signature and no claim.
     signature: Validation,
+    recent: Recent<Claims>,
     read: String,
     write: String,
 }
@@ -99,7 +101,7 @@ impl Verifier {
         signature.required_spec_claims.clear();
         (signature.validate_exp, signature.validate_nbf, signature.validate_aud) = (false, false, false);
         let (read, write) = (config.scope("read"), config.scope("write"));
-        Self { config, jwks, validation, signature, read, write }
+        Self { config, jwks, validation, signature, recent: Recent::default(), read, write }
     }
 
     /// The caller that `token` stands for. Whether its scopes suffice is for the caller of this to decide.
@@ -110,30 +112,49 @@ impl Verifier {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Denial::Invalid(Reason::TokenTooLong));
         }
-        let kid = key_id(token)?;
-        let key = self.jwks.find(&kid).await.map_err(|error| match error {
-            KeyError::Unknown => Denial::Invalid(Reason::TokenKeyUnknown),
-            KeyError::Unavailable => Denial::Unavailable,
-        })?;
-        let claims = match self.decode(token, &key) {
-            // The issuer may have another key under the same name by now.
-            Err(error) if *error.kind() == ErrorKind::InvalidSignature => {
-                let renewed = self.jwks.renewed(&kid, &key).await;
-                renewed.map_or(Err(error), |key| self.decode(token, &key))
-            }
-            decoded => decoded,
-        };
-        let claims = claims.map_err(|error| {
-            let reason = explain(error.kind());
-            Denial::Invalid(self.about(token, &key, facts).unwrap_or(reason))
-        })?;
+        let signed = self.signed(token, facts).await?;
+        let claims = &signed.claims;
         let subject = claims.sub.as_deref();
         facts.token(Some(&claims.client_id), subject, self.aim(claims.aud.as_ref(), &claims.scope));
         self.accept(claims)
     }
 
+    /// The claims of a token that a key of the issuer's has signed, and that is in time.
+    async fn signed(&self, token: &str, facts: &Facts) -> Result<Arc<Signed<Claims>>, Denial> {
+        let print = Print::of(token);
+        let now = get_current_timestamp();
+        let known = print.and_then(|print| self.recent.get(&print, now));
+        let kid = known.as_ref().map_or_else(|| key_id(token), |known| Ok(known.kid.clone()))?;
+        let mut key = self.jwks.find(&kid).await.map_err(|error| match error {
+            KeyError::Unknown => Denial::Invalid(Reason::TokenKeyUnknown),
+            KeyError::Unavailable => Denial::Unavailable,
+        })?;
+        // A key that was read anew may be another one.
+        if let Some(known) = known.filter(|known| Arc::ptr_eq(&known.key, &key)) {
+            return Ok(known);
+        }
+        let mut decoded = self.decode(token, &key);
+        // The issuer may have another key under the same name by now.
+        if matches!(&decoded, Err(error) if *error.kind() == ErrorKind::InvalidSignature)
+            && let Some(renewed) = self.jwks.renewed(&kid, &key).await
+        {
+            decoded = self.decode(token, &renewed);
+            key = renewed;
+        }
+        let claims = decoded.map_err(|error| {
+            let reason = explain(error.kind());
+            Denial::Invalid(self.about(token, &key, facts).unwrap_or(reason))
+        })?;
+        let end = claims.exp;
+        let signed = Arc::new(Signed::new(kid, key, claims, now, end));
+        if let Some(print) = print {
+            self.recent.keep(print, signed.clone());
+        }
+        Ok(signed)
+    }
+
     /// The caller of a token that is signed and in time.
-    fn accept(&self, claims: Claims) -> Result<Caller, Denial> {
+    fn accept(&self, claims: &Claims) -> Result<Caller, Denial> {
         // The library accepts a list of issuers that contains ours; this does not.
         if claims.iss != self.config.issuer {
             return Err(Denial::Invalid(Reason::TokenIssuer));
@@ -152,10 +173,10 @@ impl Verifier {
             let id = claims.token_use == "id";
             return Err(Denial::Invalid(if id { Reason::IdToken } else { Reason::TokenUse }));
         }
-        self.audience(&claims)?;
+        self.audience(claims)?;
         let has = |wanted: &str| claims.scope.split(' ').any(|scope| scope == wanted);
         let (may_read, may_write) = (has(&self.read), has(&self.write));
-        Ok(Caller { may_read, may_write, client_id: claims.client_id, subject: claims.sub })
+        Ok(Caller { may_read, may_write, client_id: claims.client_id.clone(), subject: claims.sub.clone() })
     }
 
     fn decode(&self, token: &str, key: &DecodingKey) -> Result<Claims, jsonwebtoken::errors::Error> {

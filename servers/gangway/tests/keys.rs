@@ -181,6 +181,53 @@ async fn a_withdrawn_key_is_forgotten() {
     assert_eq!(status(&server, &good()).await, 401);
 }
 
+/// What was found right with one key says nothing of another, whatever its name.
+#[tokio::test]
+async fn a_key_that_takes_the_name_of_another_does_not_take_its_tokens() {
+    let tight = |config: &mut gangway::Config| {
+        config.limits.jwks_interval = Duration::ZERO;
+        config.limits.jwks_max_age = Duration::ZERO;
+    };
+    let server = start_with(Issuer::start().await, tight).await;
+    let token = good();
+    for _ in 0..2 {
+        assert_eq!(status(&server, &token).await, 200);
+    }
+    let mut other = jwk(1);
+    other["kid"] = "key-0".into();
+    server.issuer.publish(&[other]);
+    let begun = std::time::Instant::now();
+    while status(&server, &token).await == 200 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "its key is gone, and it is accepted");
+    }
+    assert_eq!(status(&server, &token).await, 401);
+    server.issuer.publish(&[jwk(0)]);
+    let begun = std::time::Instant::now();
+    while status(&server, &token).await != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "its key is there again, and it is refused");
+    }
+}
+
+/// A token is known as a whole: its parts prove nothing.
+#[tokio::test]
+async fn a_token_that_was_accepted_lends_its_parts_to_no_other() {
+    let server = start().await;
+    let (ours, others) = (good(), token(1, &machine_claims()));
+    for _ in 0..2 {
+        assert_eq!(status(&server, &ours).await, 200);
+    }
+    let (message, signature) = ours.rsplit_once('.').unwrap();
+    let (_, other_signature) = others.rsplit_once('.').unwrap();
+    let more =
+        sign(1, &json!({ "alg": "RS256", "kid": "key-0" }), &support::with(machine_claims(), json!({ "sub": "x" })));
+    let (other_message, _) = more.rsplit_once('.').unwrap();
+    let parts = [(message, other_signature), (other_message, signature), (message, "")];
+    for (message, signature) in parts {
+        assert_eq!(status(&server, &format!("{message}.{signature}")).await, 401);
+    }
+    assert_eq!(status(&server, &ours).await, 200);
+}
+
 #[tokio::test]
 async fn without_any_key_the_server_asks_for_patience() {
     let issuer = Issuer::start().await;

@@ -165,9 +165,9 @@ async fn what_was_read_last_holds_while_the_table_cannot_be_read() {
         read_again(&table).await;
         assert_eq!(server.log.events("quarantine_unavailable").len(), before + 1);
         table.repair();
-        let news = server.log.events("quarantine").len();
-        until(|| server.log.events("quarantine").len() > news).await;
-        let line = server.log.events("quarantine").pop().unwrap();
+        let news = server.log.events("quarantine_available").len();
+        until(|| server.log.events("quarantine_available").len() > news).await;
+        let line = server.log.events("quarantine_available").pop().unwrap();
         assert!(line["message"].as_str().unwrap().starts_with("the list can be read again, after"), "{line}");
     }
     assert!(!server.log.text().contains("hunter2"));
