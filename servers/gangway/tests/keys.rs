@@ -208,6 +208,21 @@ async fn a_key_that_takes_the_name_of_another_does_not_take_its_tokens() {
     }
 }
 
+/// Half a minute is what clocks may differ.
+#[tokio::test]
+async fn a_token_that_was_accepted_ends_at_its_time() {
+    let server = start().await;
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let token = token(0, &support::with(machine_claims(), json!({ "exp": now - 26 })));
+    let begun = std::time::Instant::now();
+    assert_eq!(status(&server, &token).await, 200);
+    while status(&server, &token).await == 200 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it is over");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(status(&server, &token).await, 401);
+}
+
 /// A token is known as a whole: its parts prove nothing.
 #[tokio::test]
 async fn a_token_that_was_accepted_lends_its_parts_to_no_other() {
