@@ -15,6 +15,9 @@ mod child;
 #[path = "../load/client.rs"]
 mod client;
 mod pipe;
+#[path = "../load/process.rs"]
+mod process;
+mod raw;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
@@ -27,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use client::{Connection, Target};
 use hdrhistogram::Histogram;
+use raw::Raw;
 use serde_json::{Value, json};
 use support::issuer::{Issuer, token};
 use support::server::variable;
@@ -171,7 +175,7 @@ async fn http(options: &Options, issuer: &Issuer) -> Value {
     for connection in &mut connections {
         connection.request().await.unwrap();
     }
-    let memory = memory(process.0.id());
+    let memory = process::memory(process.0.id(), "VmRSS").unwrap();
     eprintln!("HTTP at {RATE}/s      alone   p50 {p50:.3} ms   p99 {p99:.3} ms");
     eprintln!("                   behind  p50 {more50:.3} ms   p99 {more99:.3} ms");
     eprintln!("added              p50 {:.3} ms (at most 0.3)   p99 {:.3} ms (at most 1)", more50 - p50, more99 - p99);
@@ -217,29 +221,66 @@ async fn paced(target: &Rc<Target>, time: Duration, into: &mut Histogram<u64>) {
 async fn stdio(options: &Options, issuer: &Issuer) -> Value {
     let app = json!({ "transport": "stdio", "command": options.stdio });
     let (process, url) = front(options, issuer, &app).await;
-    let target = Rc::new(Target::new(&url, &bearer(), &[], &call()).unwrap());
-    let (mut alone, mut behind) = (0.0, 0.0);
+    let (mut alone, mut behind) = (Figures::default(), Figures::default());
+    saturated(&url, Duration::from_secs(1)).await;
     for _ in 0..options.rounds {
         alone += pipe::rate(&options.stdio, options.time);
-        behind += saturated(&target, options.time).await;
+        let before = processor(process.0.id());
+        let (calls, time) = saturated(&url, options.time).await;
+        behind += Figures { calls, time, processor: processor(process.0.id()) - before };
     }
-    let [alone, behind] = [alone, behind].map(|sum| sum / options.rounds as f64);
+    let (alone, behind, own) = (alone.rate(), behind.rate(), [alone.each(), behind.each()]);
     let share = behind / alone * 100.0;
     eprintln!("standard streams   alone {alone:.0} calls/s   behind {behind:.0} calls/s   {share:.0} % (at least 90)");
+    eprintln!("processor time     the server {:.0} us a call   gangway {:.0} us", own[0], own[1]);
     drop(process);
-    json!({ "alone_per_second": alone.round(), "behind_per_second": behind.round(), "percent": share.round() })
+    json!({
+        "alone_per_second": alone.round(), "behind_per_second": behind.round(), "percent": share.round(),
+        "processor_us": own.map(f64::round),
+    })
 }
 
-/// Calls a second, as many as there can be.
-async fn saturated(target: &Rc<Target>, time: Duration) -> f64 {
+/// Calls, how long they took, and how much of a processor.
+#[derive(Default)]
+pub struct Figures {
+    /// That were answered.
+    pub calls: u32,
+    /// From the first to the last.
+    pub time: Duration,
+    /// Processor time of the process that was called.
+    pub processor: Duration,
+}
+
+impl std::ops::AddAssign for Figures {
+    fn add_assign(&mut self, more: Self) {
+        self.calls += more.calls;
+        self.time += more.time;
+        self.processor += more.processor;
+    }
+}
+
+impl Figures {
+    fn rate(&self) -> f64 {
+        f64::from(self.calls) / self.time.as_secs_f64()
+    }
+
+    /// Processor time of a call in microseconds.
+    fn each(&self) -> f64 {
+        self.processor.as_secs_f64() * 1e6 / f64::from(self.calls)
+    }
+}
+
+/// As many calls as there can be, and the time that they took.
+async fn saturated(url: &str, time: Duration) -> (u32, Duration) {
+    let (token, body) = (bearer(), call().to_string());
     let begin = Instant::now();
     let workers = (0..AT_ONCE).map(|_| {
-        let target = target.clone();
+        let (url, token, body) = (url.to_owned(), token.clone(), body.clone());
         tokio::task::spawn_local(async move {
-            let mut connection = Connection::open(&target).await.unwrap();
+            let mut connection = Raw::open(&url, &token, &body).await;
             let mut calls = 0;
             while begin.elapsed() < time {
-                connection.request().await.unwrap();
+                connection.call().await;
                 calls += 1;
             }
             calls
@@ -249,12 +290,10 @@ async fn saturated(target: &Rc<Target>, time: Duration) -> f64 {
     for worker in workers.collect::<Vec<_>>() {
         calls += worker.await.unwrap();
     }
-    f64::from(calls) / begin.elapsed().as_secs_f64()
+    (calls, begin.elapsed())
 }
 
-/// The memory of a process in MiB.
-fn memory(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1024.0
+/// The processor time of a process until now.
+pub fn processor(pid: u32) -> Duration {
+    process::processor_time(pid).unwrap()
 }

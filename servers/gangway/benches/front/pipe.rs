@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::{AT_ONCE, Process};
+use crate::{AT_ONCE, Figures, Process, processor};
 
-/// Calls a second that a server answers, as many at once as behind the program.
-pub fn rate(command: &[String], time: Duration) -> f64 {
+/// What a server answers, as many at once as behind the program.
+pub fn rate(command: &[String], time: Duration) -> Figures {
     let (program, arguments) = command.split_first().unwrap();
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = Process(command.spawn().unwrap());
+    let pid = process.0.id();
     let mut input = process.0.stdin.take().unwrap();
     let mut lines = BufReader::new(process.0.stdout.take().unwrap()).lines();
     let mut send = |message: Value| writeln!(input, "{message}").unwrap();
@@ -35,12 +36,12 @@ pub fn rate(command: &[String], time: Duration) -> f64 {
         send(message);
     };
     (0..AT_ONCE).for_each(|_| call());
-    let begin = Instant::now();
+    let (begin, before) = (Instant::now(), processor(pid));
     let mut calls = 0;
     while begin.elapsed() < time {
         answered(None);
         call();
         calls += 1;
     }
-    f64::from(calls) / begin.elapsed().as_secs_f64()
+    Figures { calls, time: begin.elapsed(), processor: processor(pid) - before }
 }

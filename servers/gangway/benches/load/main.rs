@@ -19,6 +19,7 @@
 
 mod client;
 mod options;
+mod process;
 mod server;
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -62,7 +63,7 @@ async fn bench(options: Options) -> Result<Value, String> {
             own.starts[own.starts.len() - 1],
             own.starts.len()
         );
-        report["memory_at_rest_mib"] = json!(server::memory(own.pid(), "VmRSS"));
+        report["memory_at_rest_mib"] = json!(process::memory(own.pid(), "VmRSS"));
     }
     let call = json!({ "name": options.tool, "arguments": options.arguments });
     for (method, params) in [("tools/list", json!({})), ("tools/call", call)] {
@@ -71,7 +72,7 @@ async fn bench(options: Options) -> Result<Value, String> {
         report[method] = measure(&target, &options, pid, method).await?;
     }
     if let Some(pid) = pid {
-        let (now, most) = (server::memory(pid, "VmRSS"), server::memory(pid, "VmHWM"));
+        let (now, most) = (process::memory(pid, "VmRSS"), process::memory(pid, "VmHWM"));
         eprintln!("memory             {} MiB after the load, at most {} MiB", show(now), show(most));
         report["memory_after_mib"] = json!(now);
         report["memory_peak_mib"] = json!(most);
@@ -89,10 +90,10 @@ async fn measure(target: &Rc<Target>, options: &Options, pid: Option<u32>, metho
     let pace = Duration::from_secs(1) * options.connections as u32 / options.rate;
     let time = Duration::from_secs(options.seconds);
     run(target, options.connections, None, WARM_UP).await?;
-    let before = pid.and_then(server::processor_time);
+    let before = pid.and_then(process::processor_time);
     let free = run(target, options.connections, None, time).await?;
     print(method, "saturated", &free);
-    let used = before.and_then(|before| Some(server::processor_time(pid?)? - before));
+    let used = before.and_then(|before| Some(process::processor_time(pid?)? - before));
     // Unlike the rate, it hardly depends on what else the machine does.
     let each = used.map(|used| (used.as_secs_f64() * 1e6 / free.latency.len() as f64).round());
     eprintln!("{method} processor time of the server {} us each", show(each));
