@@ -159,6 +159,9 @@ async fn write(mut input: ChildStdin, mut queue: mpsc::Receiver<Vec<u8>>, gone: 
         let (mut waiting, mut lines) = (Vec::new(), Vec::new());
         // What waits goes in one piece: each is a turn of the kernel's, and of a server that reads what is there.
         while queue.recv_many(&mut waiting, WAITING).await > 0 {
+            // Those that are about to send come first, if there are any.
+            tokio::task::yield_now().await;
+            waiting.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(WAITING));
             for message in waiting.drain(..) {
                 lines.extend_from_slice(&message);
                 lines.push(b'\n');
