@@ -178,6 +178,8 @@ impl Turn<'_> {
         let ahead = async { join!(self.alone(&over), self.selected(&over)) };
         let (listed, (), (), _) = join!(Box::pin(list), Box::pin(rounds), Box::pin(beside), Box::pin(ahead));
         listed?;
+        // Which target groups the selected server has is known only now, where its service came with this turn.
+        later.checks().await;
         self.state().nothing_but_failures().map_or(Ok(()), Err)
     }
 
@@ -201,10 +203,7 @@ impl Turn<'_> {
             let (found, attention) = (Instant::now(), turn.attention());
             let due = if attention.targets { self.state().due_selected(&attention) } else { Vec::new() };
             stream::iter(due).for_each(|arn| self.target_group(Urgency::Selected, arn, found)).await;
-            let checks = if attention.targets { self.state().due_checks(&attention) } else { Vec::new() };
-            if !checks.is_empty() {
-                self.checks(checks).await;
-            }
+            turn.checks().await;
             turn = &later;
             if !goes_on(over, &mut looked, Instant::now() + SEEN).await {
                 return;
@@ -212,8 +211,13 @@ impl Turn<'_> {
         }
     }
 
-    /// Reads how target groups check their targets.
-    async fn checks(&self, arns: Vec<String>) {
+    /// Reads how the target groups of that server check their targets, where that is due.
+    async fn checks(&self) {
+        let attention = self.attention();
+        let arns = if attention.targets { self.state().due_checks(&attention) } else { Vec::new() };
+        if arns.is_empty() {
+            return;
+        }
         let read = self.cloud.within(GROUPS, self.cloud.health_checks(&arns));
         let read = with(Urgency::Seen, read).await;
         self.state().keep_checks(arns, &read);
