@@ -2,7 +2,7 @@
 //! what becomes of them when ECS gives a deployment up, slows the caller down or hides a service.
 
 use crate::support::operators::{Desk, Running};
-use crate::support::world::{Kind, Service, Setup, World};
+use crate::support::world::{Kind, Service, Setup, World, definition};
 use quarterdeck::core::error::{ErrorKind, PlanError};
 use quarterdeck::core::fleet::Server;
 use quarterdeck::core::health::{Verdict, verdict};
@@ -330,6 +330,25 @@ async fn a_revision_is_found_among_hundreds(#[case] revision: Option<u32>, #[cas
         (Err(refusal), Err(why)) => assert!(refusal.why().contains(why), "{refusal}"),
         (plan, _) => panic!("{plan:?}"),
     }
+}
+
+/// The next deploy goes back to the newer task definition only where the stack names it.
+#[rstest]
+#[case::as_it_was_deployed(10, true)]
+#[case::changed_by_hand_since(8, false)]
+#[tokio::test]
+async fn a_rollback_warns_of_the_stack_where_that_names_what_is_left(#[case] deployed: u32, #[case] warns: bool) {
+    let world = world(kind("plain"));
+    {
+        let mut state = world.state();
+        let arn = definition("time", deployed);
+        let stack = state.stacks.iter_mut().find(|stack| stack.name == "quarterdeck-prod-time").unwrap();
+        stack.definition = Some(arn);
+    }
+    let desk = Desk::new("alice", &world, 512).await;
+    let running: Running = desk.propose(request("rollback", &world)).await;
+    let warned = running.operation.plan.warnings.iter().any(|text| text.starts_with("drift:"));
+    assert_eq!(warned, warns, "{:?}", running.operation.plan.warnings);
 }
 
 /// Revision 9 was deregistered, so the one before is 7.

@@ -229,11 +229,28 @@ pub(super) async fn rollback(session: &Session, name: &str, revision: Option<u32
     plan.changes.push(Change::value(name, "task definition", short(&now.arn), short(&target)).at(Risk::Disruptive));
     plan.commands.push(planned.command(session, &format!("--task-definition {}", short(&target))));
     plan.warnings.extend(planned.deployment_warnings());
-    if session.environment.is_some() {
-        plan.warnings
-            .push("drift: the stack still names the newer task definition; the next deploy goes back to it".into());
-    }
+    plan.warnings.extend(named_by_stack(session, name, &now.arn).await);
     Ok(plan)
+}
+
+/// The output of a server's stack that is the task definition it has made.
+const DEFINITION: &str = "TaskDefinitionArn";
+
+/// That the next deploy goes back to this task definition, where the server has a stack that names it.
+async fn named_by_stack(session: &Session, server: &str, definition: &str) -> Option<String> {
+    let environment = session.context.ours()?;
+    match read::stack_of(session, server).await {
+        Ok(stack) => {
+            let stack = stack.filter(|stack| stack.is_of(environment))?;
+            let named = stack.outputs.get(DEFINITION).is_some_and(|named| named == definition);
+            let drift = "drift: the stack still names the newer task definition; the next deploy goes back to it";
+            named.then(|| drift.to_owned())
+        }
+        Err(why) => Some(format!(
+            "drift: it is not known whether the stack names the newer task definition, because it was not read: {why}; \
+             if it does, the next deploy goes back to it"
+        )),
+    }
 }
 
 /// The newest active revision before the one in force.

@@ -32,6 +32,8 @@ pub struct Stack {
     clients: Option<(String, String)>,
     /// Resources whose protection was switched off by a call of their own.
     unprotected: BTreeSet<&'static str>,
+    /// The task definition that it made; `None` leaves the output out.
+    pub definition: Option<String>,
     /// Resources that cannot be rolled back, and why.
     pub stuck: Vec<(&'static str, String)>,
     /// Resources that are not updated, because something else failed before.
@@ -98,6 +100,7 @@ impl Stack {
             before: None,
             clients: None,
             unprotected: BTreeSet::new(),
+            definition: None,
             stuck: Vec::new(),
             given_up: Vec::new(),
         }
@@ -211,6 +214,7 @@ impl Stack {
             outputs.insert("MachineSecretName", secret_of(server));
             outputs.insert("ResourceUrl", format!("{url}/{server}/mcp"));
         }
+        outputs.extend(self.definition.iter().map(|arn| ("TaskDefinitionArn", arn.clone())));
         if self.name.ends_with("-platform") {
             outputs.insert("UserPoolId", POOL.to_owned());
             outputs.insert("TokenEndpoint", format!("{url}/oauth2/token"));

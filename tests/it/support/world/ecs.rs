@@ -280,7 +280,8 @@ fn seconds(at: Timestamp) -> f64 {
     at.as_millisecond() as f64 / 1_000.0
 }
 
-fn definition(server: &str, revision: u32) -> String {
+/// The ARN of a revision of a server's task definition.
+pub fn definition(server: &str, revision: u32) -> String {
     format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/quarterdeck-prod-{server}:{revision}")
 }
 

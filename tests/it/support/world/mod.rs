@@ -28,7 +28,7 @@ use super::scripted::{Reply, Request, read};
 pub use cloudformation::Stack;
 pub use cognito::Client;
 pub use ecr::{Repository, TOKEN, digest, manifest};
-pub use ecs::{Failure, Kind, Service};
+pub use ecs::{Failure, Kind, Service, definition};
 pub use secrets::Secret;
 pub use users::User;
 
