@@ -1,5 +1,7 @@
 //! `why`: the cause of what is wrong, what follows from it, and what helps.
 
+use std::cmp::Reverse;
+
 use futures::join;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -155,6 +157,7 @@ impl Known {
         names.sort();
         names.dedup();
         let mut told: Vec<Told> = names.iter().filter_map(|name| self.one(session, name, now).ok()?).collect();
+        worst_first(&mut told);
         let stacks: Vec<_> = self.stacks.iter().filter(|(stack, _)| shared(&part(stack))).cloned().collect();
         let mut findings = of_stacks(&stacks);
         findings.extend(drift(session, stacks.into_iter().map(|(stack, _)| stack).collect()));
@@ -166,6 +169,18 @@ impl Known {
         }
         told
     }
+}
+
+/// The servers that serve least first, of those the gravest causes, of those the nearest to the origin, each by name: a
+/// report is read from above. On Fleet they stay where they are, so that no row moves away under the cursor.
+fn worst_first(told: &mut [Told]) {
+    told.sort_by_key(|one| {
+        let cause = Cause::of(&one.findings).map(|cause| cause.finding);
+        let layer = cause.map(|finding| finding.id.layer());
+        // A server that is gone serves nothing.
+        let verdict = one.verdict.unwrap_or(Verdict::Down);
+        (cause.is_none(), Reverse(verdict), Reverse(cause.map(|finding| finding.gravity)), layer)
+    });
 }
 
 /// What of these stacks is not as the file says, where there is a file.
@@ -251,5 +266,42 @@ impl Told {
             format!("  {word:<9} {} [{}]", sentence(other), other.id.word())
         }));
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::finding::Id;
+
+    #[test]
+    fn the_worst_is_told_first_and_what_is_well_last() {
+        let finding = |id: Id, gravity| Finding {
+            id,
+            gravity,
+            fact: String::new(),
+            evidence: String::new(),
+            at: None,
+            count: 1,
+            remedy: None,
+        };
+        let server = |name: &str, verdict, found: Option<(Id, Gravity)>| Told {
+            server: Some(name.to_owned()),
+            verdict,
+            findings: found.into_iter().map(|(id, gravity)| finding(id, gravity)).collect(),
+        };
+        let (degraded, down) = (Some(Verdict::Degraded), Some(Verdict::Down));
+        let mut told = [
+            server("a", Some(Verdict::Healthy), None),
+            server("b", Some(Verdict::Healthy), Some((Id::ZonesUneven, Gravity::Note))),
+            server("c", Some(Verdict::Healthy), Some((Id::ToolSlow, Gravity::Warning))),
+            server("d", degraded, Some((Id::ToolFailing, Gravity::Fault))),
+            server("e", degraded, Some((Id::CrashLoop, Gravity::Fault))),
+            server("f", None, Some((Id::StackFailed, Gravity::Fault))),
+            server("g", down, Some((Id::ImageMissing, Gravity::Fault))),
+        ];
+        worst_first(&mut told);
+        let names: String = told.iter().filter_map(|one| one.server.as_deref()).collect();
+        assert_eq!(names, "gfedcab");
     }
 }
