@@ -277,6 +277,9 @@ pub struct Here {
     stuck: bool,
     /// Whether the selected stack is a server's.
     of_server: bool,
+    /// Whether there is a revision before the one that is compared with, and one to go back to.
+    older: bool,
+    newer: bool,
 }
 
 impl Here {
@@ -313,7 +316,8 @@ impl Here {
             Screen::Doctor => (row, model.screens.doctor.going().is_none()),
             Screen::Fleet | Screen::Logs | Screen::Requests | Screen::Insights | Screen::Revisions => (row, row),
         };
-        Self { row, selected, particular, under_way, stuck, of_server, ..here }
+        let (older, newer) = (revisions::before(model).is_some(), revisions::went_back(model));
+        Self { row, selected, particular, under_way, stuck, of_server, older, newer, ..here }
     }
 
     /// Whether an action leads somewhere now: the footer names no other one.
@@ -331,6 +335,8 @@ impl Here {
             A::StackRevisions => self.of_server,
             A::StopTask | A::Destroy | A::Rotate | A::TimelineLogs | A::DoctorAgain => self.particular,
             A::StopDeployment | A::CancelUpdate => self.under_way,
+            A::RevisionOlder => self.older,
+            A::RevisionNewer => self.newer,
             A::ContinueRollback => self.stuck,
             A::NextMatch | A::PreviousMatch => self.found,
             A::NextMark | A::PreviousMark => self.marked,

@@ -46,11 +46,12 @@ fn when(now: Timestamp, at: Option<Timestamp>) -> String {
 pub fn selection(model: &Model, of: &Server) -> Dialog {
     match selected_task(model) {
         Some(one) => task(one, model.now),
-        None => server(of, &found(model, of, &failed(model)), model.now),
+        None => server(model, of, &found(model, of, &failed(model))),
     }
 }
 
-fn server(server: &Server, found: &[Finding], now: Timestamp) -> Dialog {
+fn server(model: &Model, server: &Server, found: &[Finding]) -> Dialog {
+    let now = model.now;
     let mut lines = vec![
         field("service", &server.name),
         field("arn", &server.arn),
@@ -82,7 +83,7 @@ fn server(server: &Server, found: &[Finding], now: Timestamp) -> Dialog {
     for finding in found {
         lines.push(vec![Cell::new(finding.fact.clone(), meaning(finding))]);
         lines.push(field("", &finding.evidence));
-        lines.push(field("", format!("fix: {}", finding.id.fix())));
+        lines.push(field("", format!("fix: {}", hint::fix(finding.id, &model.keymap))));
     }
     text(format!("server {}", server.name), lines)
 }
@@ -234,7 +235,7 @@ pub fn client(client: &Client, out: Option<&Entry>, now: Timestamp) -> Dialog {
         Ok(details) => lines.extend(client_details(details, now)),
         Err(why) => lines.push(field("kind", not_read(why))),
     }
-    lines.push(heading("secrets (never shown here; `quarterdeck clients token` proves them)"));
+    lines.push(heading("secrets (never shown here)"));
     lines.extend(client.secrets.why().map(|why| field("", not_read(why))));
     lines.extend(client.known_secrets().iter().map(|secret| field(&secret.id, when(now, secret.created_at))));
     lines.push(field("stored in", or_none(&client.stored_in, |stored| stored.name.clone())));

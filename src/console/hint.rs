@@ -2,13 +2,62 @@
 
 use super::action::{Action, Scope};
 use super::keymap::Keymap;
+use super::model::Model;
 use super::screens::Screen;
-use crate::core::error::{Hand, Refusal};
+use crate::core::doctor::Fix;
+use crate::core::error::{CloudError, ErrorKind, Hand, Refusal};
+use crate::core::finding::Id;
 
 /// The hint of a refusal, to be put after the reason; empty where there is none.
-pub fn after(refusal: &Refusal, keymap: &Keymap) -> String {
-    let hint = refusal.hint_with(|hand| key(action(hand), keymap));
+pub fn after(refusal: &Refusal, model: &Model) -> String {
+    let hint = refusal.hint_with(|hand| key(action(hand), &model.keymap));
+    ended(hint.map(|hint| of_kind(refusal.kind, hint, model)))
+}
+
+/// The hint of a failed call, in the same way.
+pub fn after_error(error: &CloudError, model: &Model) -> String {
+    ended(of(error, model))
+}
+
+/// What helps where a call failed.
+pub fn of(error: &CloudError, model: &Model) -> Option<String> {
+    Some(of_kind(error.kind, error.hint.clone()?, model))
+}
+
+/// What helps where this was found.
+pub fn fix(id: Id, keymap: &Keymap) -> String {
+    id.fix_with(|hand| key(action(hand), keymap))
+}
+
+/// What helps at a link of Doctor's.
+pub fn at_link(fix: &Fix, model: &Model) -> String {
+    match fix {
+        Fix::Finding(id) => self::fix(*id, &model.keymap),
+        Fix::Call(error) => of(error, model).unwrap_or_else(|| fix.to_string()),
+        Fix::Words(words) => words.clone(),
+    }
+}
+
+fn ended(hint: Option<String>) -> String {
     hint.map(|hint| format!(" — {hint}")).unwrap_or_default()
+}
+
+/// What helps against every failure of a kind can be a key. Whatever knows it more precisely has said it better.
+fn of_kind(kind: ErrorKind, hint: String, model: &Model) -> String {
+    if kind.hint() != Some(hint.as_str()) {
+        return hint;
+    }
+    match kind {
+        ErrorKind::Expired | ErrorKind::NoCredentials => match model.context.renewal() {
+            Some(command) => format!("{} runs `{}`", key(Action::SignIn, &model.keymap), command.join(" ")),
+            None => hint,
+        },
+        ErrorKind::Denied if !model.context.local => {
+            let profile = key(Action::Profile, &model.keymap);
+            format!("the role lacks this permission; {profile} goes to another profile")
+        }
+        _ => hint,
+    }
 }
 
 /// The action that is this hand.
@@ -18,6 +67,8 @@ fn action(hand: Hand) -> Action {
         Hand::Restart => Action::Restart,
         Hand::Rollback => Action::Rollback,
         Hand::Scale => Action::Scale,
+        Hand::StopDeployment => Action::StopDeployment,
+        Hand::StopTask => Action::StopTask,
         Hand::Stacks => Action::Show(Screen::Stack),
         Hand::CancelUpdate => Action::CancelUpdate,
         Hand::ContinueRollback => Action::ContinueRollback,

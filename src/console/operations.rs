@@ -52,7 +52,7 @@ pub(super) fn planned(model: &mut Model, result: PlanResult<Plan>) -> Vec<Effect
 
 /// Says what is not done, why, and which key helps.
 pub(super) fn refuse(model: &mut Model, what: &str, refusal: &Refusal) -> Vec<Effect> {
-    let hint = hint::after(refusal, &model.keymap);
+    let hint = hint::after(refusal, model);
     model.refuse(format!("{what}: {}{hint}", refusal.why))
 }
 

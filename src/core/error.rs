@@ -68,6 +68,8 @@ pub enum Hand {
     Restart,
     Rollback,
     Scale,
+    StopDeployment,
+    StopTask,
     Stacks,
     CancelUpdate,
     ContinueRollback,
@@ -76,6 +78,13 @@ pub enum Hand {
     Users,
     Quarantine,
     Operations,
+}
+
+impl Hand {
+    /// What calls this hand by its command, with other words for it.
+    pub fn called(self, text: &str, command: &str, words: impl FnOnce(Self) -> String) -> String {
+        text.replace(&format!("`{command}`"), &words(self))
+    }
 }
 
 /// A hand in a hint: which, and the words that are its command there.
@@ -174,7 +183,7 @@ impl Refusal {
     pub fn hint_with(&self, words: impl FnOnce(Hand) -> String) -> Option<String> {
         let hint = self.hint.as_ref()?;
         Some(match &self.way {
-            Some(way) => hint.replace(&format!("`{}`", way.command), &words(way.hand)),
+            Some(way) => way.hand.called(hint, &way.command, words),
             None => hint.clone(),
         })
     }
@@ -227,7 +236,7 @@ impl PlanError {
 
 impl ErrorKind {
     /// The way out that holds for every failure of this kind.
-    fn hint(self) -> Option<&'static str> {
+    pub fn hint(self) -> Option<&'static str> {
         match self {
             Self::NoCredentials => Some("run `aws configure` or `aws sso login`, or set AWS_PROFILE"),
             Self::Expired => Some("sign in again (`aws sso login`) or refresh the session's keys"),

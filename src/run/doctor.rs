@@ -13,7 +13,7 @@ use super::{Session, read};
 use crate::cloud::{CloudError, ErrorKind, Outside, TokenAnswer};
 use crate::core::doctor::judge::{self, Issuer};
 use crate::core::doctor::token::{Check, Expected, Token};
-use crate::core::doctor::{Ask, Heard, Hop, Link, REQUEST_ID, Session as Agreed, State, UNSIGNED, issuer_urls};
+use crate::core::doctor::{Ask, Fix, Heard, Hop, Link, REQUEST_ID, Session as Agreed, State, UNSIGNED, issuer_urls};
 use crate::core::environment::names;
 use crate::core::finding::{Cause, findings, of_stacks};
 use crate::core::fleet::{Served, Server};
@@ -74,11 +74,7 @@ fn unheard(broken: &Broken, ours: bool) -> State {
 }
 
 fn failed(error: &CloudError) -> State {
-    let fix = error.hint.clone().unwrap_or_else(|| match error.kind {
-        ErrorKind::Denied => "`quarterdeck iam-policy watch` prints the rights that it takes".to_owned(),
-        _ => "see whether AWS can be reached from here".to_owned(),
-    });
-    State::broken(error.to_string(), fix)
+    State::broken(error.to_string(), Fix::Call(error.clone()))
 }
 
 /// The way to one server of the environment: first what AWS says of it, then as a client goes it. Each hop is told
@@ -163,7 +159,7 @@ async fn stacks(session: &Session, name: &str, hops: &mut Hops<'_>) -> Vec<Stack
     }
     let found = of_stacks(&seen);
     let state = match found.first() {
-        Some(first) => State::broken(format!("{}: {}", first.fact, first.evidence), first.id.fix()),
+        Some(first) => State::broken(format!("{}: {}", first.fact, first.evidence), first.id),
         None if stacks.is_empty() => State::skipped("the environment has no stack; the service may be of others"),
         None => match stacks.iter().find(|stack| stack.status.busy()) {
             Some(busy) => State::odd(format!("{} is {}", busy.id.name, busy.status.0), "wait until it is done"),
@@ -199,7 +195,7 @@ fn of_service(server: &Server) -> State {
     match Cause::of(&all).map(|cause| cause.finding) {
         Some(cause) => {
             let why = format!("{word}: {}: {}: {}", cause.id.word(), cause.fact, cause.evidence);
-            if server.running == 0 { State::broken(why, cause.id.fix()) } else { State::odd(why, cause.id.fix()) }
+            if server.running == 0 { State::broken(why, cause.id) } else { State::odd(why, cause.id) }
         }
         None => State::well(format!("{word}, {}/{} tasks", server.running, server.wanted())),
     }

@@ -20,13 +20,14 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let cells = usize::from(area.width);
     let remote = &model.screens.clients.remote;
     let unread = remote.get().map(ClientList::unread).unwrap_or_default();
-    let mut lines = describe::trouble(remote, &unread, theme, cells);
+    let mut lines = describe::trouble(model, remote, &unread, theme, cells);
     lines.extend(describe::unread_quarantine(remote, &model.screens.clients.quarantine, theme, cells));
     let client = selected(model);
     lines.extend(client.iter().flat_map(|client| about(model, client, theme, cells)));
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
-    let error = remote.error().filter(|_| remote.get().is_none());
-    let rows = table::draw(&view, &model.screens.clients.table, error, theme, paint::band(area, 0, upper), buf);
+    let missing = describe::missing(model, remote);
+    let rows =
+        table::draw(&view, &model.screens.clients.table, missing.as_ref(), theme, paint::band(area, 0, upper), buf);
     if client.is_some() || !lines.is_empty() {
         let title = client.map_or("clients".to_owned(), |client| format!("client {}", client.name));
         let title = Line::from(span(title, theme.title()));

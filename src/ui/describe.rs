@@ -7,8 +7,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
-use super::table::HEAD;
+use super::table::{HEAD, Missing};
 use super::theme::Theme;
+use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::core::fleet::{Ages, Task};
@@ -19,8 +20,9 @@ use crate::core::unread::Unread;
 
 /// Rows that a table of `rows` takes of `height`, when the pane below wants `lines`.
 pub fn upper(height: u16, rows: usize, lines: usize) -> u16 {
-    let whole = u16::try_from(rows.max(1)).unwrap_or(u16::MAX).saturating_add(HEAD + 1);
-    let pane = u16::try_from(lines + 1).unwrap_or(u16::MAX);
+    // A table without rows says why, in as many lines as that takes.
+    let whole = if rows == 0 { height } else { u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(HEAD + 1) };
+    let pane = if lines == 0 { 0 } else { u16::try_from(lines + 1).unwrap_or(u16::MAX) };
     let share = height - height * 2 / 5;
     // The table has at least its share, and whatever the pane leaves over.
     whole.min(share.max(height.saturating_sub(pane)))
@@ -43,13 +45,25 @@ pub fn pane(title: Line<'static>, lines: &[Line<'static>], theme: &Theme, area: 
     }
 }
 
+/// Why nothing was ever read, with what helps, for the table that has no rows because of it.
+pub fn missing<T>(model: &Model, remote: &Remote<T>) -> Option<Missing> {
+    let error = remote.error().filter(|_| remote.get().is_none())?;
+    Some(Missing { call: error.call.clone(), hint: hint::of(error, model) })
+}
+
 /// Why the data is old, and which parts could not be read.
-pub fn trouble<T>(remote: &Remote<T>, unread: &[Unread], theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+pub fn trouble<T>(
+    model: &Model,
+    remote: &Remote<T>,
+    unread: &[Unread],
+    theme: &Theme,
+    cells: usize,
+) -> Vec<Line<'static>> {
     let warn = theme.of(Meaning::Warn);
     let mut lines = Vec::new();
     if let (Some(error), Some(_)) = (remote.error(), remote.get()) {
         lines.push(Line::from(span(format!("▲ not read again: {error}"), warn)));
-        lines.extend(error.hint.as_ref().map(|hint| Line::from(format!("  → {hint}"))));
+        lines.extend(hint::of(error, model).map(|hint| Line::from(format!("  → {hint}"))));
     }
     lines.extend(unread.iter().map(|part| Line::from(span(format!("? not read: {part}"), warn))));
     lines.iter().flat_map(|line| paint::wrap(line, cells, 4)).collect()
@@ -122,4 +136,16 @@ pub fn task(model: &Model, task: &Task, theme: &Theme, cells: usize) -> Vec<Line
         lines.extend(paint::wrap(&field(&container.name, text, theme), cells, 11));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_without_rows_has_room_to_say_why() {
+        assert_eq!(upper(20, 0, 0), 20, "there is no pane");
+        assert_eq!(upper(20, 0, 5), 14, "all that the pane leaves over");
+        assert_eq!(upper(20, 3, 5), 3 + HEAD + 1, "else no more than its rows");
+    }
 }

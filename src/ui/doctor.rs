@@ -8,6 +8,7 @@ use super::paint::{self, span};
 use super::theme::Theme;
 use super::{describe, table};
 use crate::console::action::Action;
+use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::screens::doctor::{Way, broken, lead, selected, view};
 use crate::core::doctor::Hop;
@@ -46,7 +47,7 @@ fn verdict(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     for (way, hop) in &found {
         let head = format!("✖ broken   {} of {}: ", hop.link.word(), way.name());
         lines.push(Line::from(vec![span(head, theme.of(Meaning::Bad)), Span::raw(hop.state.said().to_owned())]));
-        let fix = hop.state.fix().unwrap_or_default().to_owned();
+        let fix = hop.state.fix().map(|fix| hint::at_link(fix, model)).unwrap_or_default();
         lines.push(Line::from(vec![span("  fix:     ", theme.muted()), Span::raw(fix)]));
     }
     let whole = state.ways.iter().all(|way| way.ended) && !state.ways.is_empty() && !state.stopped();
@@ -65,7 +66,8 @@ fn about(model: &Model, way: &Way, hop: &Hop, theme: &Theme, cells: usize) -> Ve
         let head = span(format!("{:<11}", format!("{} {}", state.symbol(), state.word())), theme.of(state.meaning()));
         let name = span(format!("{}: ", hop.link.word()), theme.muted());
         lines.push(Line::from(vec![head, name, Span::raw(state.said().to_owned())]));
-        let fix = |fix: &str| Line::from(vec![span("  fix:     ", theme.muted()), Span::raw(fix.to_owned())]);
+        let words = |fix| Span::raw(hint::at_link(fix, model));
+        let fix = |fix| Line::from(vec![span("  fix:     ", theme.muted()), words(fix)]);
         lines.extend(state.fix().map(fix));
     }
     if let Some(key) = model.keymap.keys(Action::Open).into_iter().next() {

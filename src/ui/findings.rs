@@ -5,6 +5,7 @@ use ratatui::text::{Line, Span};
 use super::paint::{self, span};
 use super::theme::Theme;
 use crate::console::action::{Action, Scope};
+use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::screens::fleet::meaning;
 use crate::core::health::{Cause, Finding, Gravity};
@@ -54,7 +55,7 @@ fn one(model: &Model, finding: &Finding, place: Place, cells: usize, theme: &The
         lines.extend(paint::wrap(&evidence, cells, 11));
     }
     if cause {
-        let fix = vec![span("  fix:     ", theme.muted()), Span::raw(finding.id.fix())];
+        let fix = vec![span("  fix:     ", theme.muted()), Span::raw(hint::fix(finding.id, &model.keymap))];
         lines.extend(paint::wrap(&Line::from(fix), cells, 11));
     }
     lines

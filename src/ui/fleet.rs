@@ -11,7 +11,7 @@ use crate::console::action::Action;
 use crate::console::beside::{self, Neighbour};
 use crate::console::model::Model;
 use crate::console::screens::View;
-use crate::console::screens::fleet::{self, Level, others_unread, server_in, task_in, view};
+use crate::console::screens::fleet::{self, Level, nothing_there, others_unread, server_in, task_in, view};
 use crate::core::finding::{Common, Subject, common, running_by_zone};
 use crate::core::fleet::{Fleet, Server};
 use crate::core::health::{self, Gravity, Verdict, verdict_by};
@@ -35,8 +35,9 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let area = paint::band(area, top, area.height - top);
     let (title, mut lines) = below(model, &view, theme, usize::from(area.width));
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
-    let error = model.screens.fleet.remote.error().filter(|_| model.screens.fleet.remote.get().is_none());
-    let rows = table::draw(&view, model.screens.fleet.table(), error, theme, paint::band(area, 0, upper), buf);
+    let missing = describe::missing(model, &model.screens.fleet.remote);
+    let rows =
+        table::draw(&view, model.screens.fleet.table(), missing.as_ref(), theme, paint::band(area, 0, upper), buf);
     lines.extend(more(model, &view, theme, area.width, (area.height - upper).saturating_sub(1), lines.len()));
     if !view.rows.is_empty() || !lines.is_empty() {
         describe::pane(title, &lines, theme, paint::band(area, upper, area.height), buf);
@@ -54,7 +55,7 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
     };
     let unread = remote.get().map(of).unwrap_or_default();
     let told: Vec<_> = unread.iter().cloned().chain(others_unread(model)).collect();
-    let mut lines = describe::trouble(remote, &told, theme, cells);
+    let mut lines = describe::trouble(model, remote, &told, theme, cells);
     if let Some((neighbour, server)) = beside::selected(model, view) {
         let (title, of_it) = of_neighbour(model, neighbour, server, theme, cells);
         return (Line::from(span(title, theme.title())), [lines, of_it].concat());
@@ -74,6 +75,11 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
             }
             lines.extend(findings::lines(model, &found, cells, theme));
             format!("findings of {}", server.name)
+        }
+        // The row that stands for a place itself.
+        (Level::Servers, None, _) if view.selected_key() == Some("") => {
+            lines.extend(remote.get().and_then(nothing_there).map(|(_, why)| Line::from(why)));
+            format!("servers of {}", beside::names(model).0)
         }
         (Level::Servers, None, _) if let Some(name) = view.selected_key() => format!("findings of {name}"),
         (_, _, Some(task)) => {
@@ -110,7 +116,10 @@ fn of_neighbour(
             lines.extend(findings::lines(model, &found, cells, theme));
             format!("findings of {} in {place}", server.name)
         }
-        None => format!("servers of {place}"),
+        None => {
+            lines.extend(neighbour.fleet.get().and_then(nothing_there).map(|(_, why)| Line::from(why)));
+            format!("servers of {place}")
+        }
     };
     if let Some(why) = neighbour.why() {
         lines.extend(paint::wrap(&Line::from(span(format!("not read: {why}"), theme.of(Meaning::Warn))), cells, 0));
@@ -159,14 +168,16 @@ fn why_line(model: &Model, found: &Common<'_>, elsewhere: Option<String>, theme:
     let mut spans = vec![
         span(if finding.gravity == Gravity::Fault { "✖ why  " } else { "▲ why  " }, theme.of(fleet::meaning(finding))),
         span(elsewhere.as_ref().map(|place| format!("in {place}, ")).unwrap_or_default(), theme.title()),
-        span(format!("{whose}: "), theme.title()),
+        span(whose, theme.title()),
     ];
     // Before the fact, whose end is cut off in a narrow terminal. The key acts where the console is.
     if elsewhere.is_none()
         && let Some(key) = finding.remedy.and_then(|remedy| findings::keys(model, remedy.into()))
     {
-        spans.push(span(format!("{key} "), theme.key()));
+        spans.push(span(" → ", theme.muted()));
+        spans.push(span(key, theme.key()));
     }
+    spans.push(span(": ", theme.title()));
     spans.push(Span::raw(finding.fact.clone()));
     if found.explains > 0 {
         spans.push(span(format!("  (explains {})", count(found.explains, "other finding")), theme.muted()));

@@ -12,6 +12,7 @@ use crate::console::model::{Model, PromptKind};
 use crate::console::msg::Notice;
 use crate::console::operations::why_not;
 use crate::console::screens::Body;
+use crate::core::error::ErrorKind;
 use crate::core::meaning::Meaning;
 use crate::core::operation::Operation;
 use crate::core::plan::Confirm;
@@ -187,16 +188,20 @@ fn on_operation(model: &Model, id: &str) -> Vec<Hint> {
     hints
 }
 
-/// That the credentials are not accepted any more, and what renews them. It stands until they are.
+/// That the credentials are not accepted any more, or that there are none, and what helps. It stands until they are.
 fn signed_out(model: &Model) -> Option<String> {
     let error = model.place.signed_out()?;
     let profile = model.context.profile.as_deref().map(|name| format!(" of profile {name}")).unwrap_or_default();
+    let what = match error.kind {
+        ErrorKind::NoCredentials => format!("no credentials{profile} are found"),
+        _ => format!("credentials{profile} are not accepted any more"),
+    };
     let way = match (model.context.renewal(), model.keymap.keys(Action::SignIn).first()) {
         (Some(command), Some(key)) => format!("{key} runs `{}`", command.join(" ")),
         (Some(command), None) => format!("run `{}`", command.join(" ")),
         (None, _) => error.hint.clone().unwrap_or_else(|| error.message.clone()),
     };
-    Some(format!("credentials{profile} are not accepted any more: {way}"))
+    Some(format!("{what}: {way}"))
 }
 
 /// Draws the messages over the last rows of the body, the newest at the bottom; below them, why

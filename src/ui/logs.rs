@@ -64,6 +64,11 @@ fn nothing(model: &Model) -> String {
         return format!("no line passes the filters so far; {percent} % scanned …");
     }
     if !state.store.is_empty() {
+        let filter = state.store.filter();
+        if let Some(task) = filter.task.as_deref().filter(|_| !filter.has_expressions()) {
+            let (short, all) = (task.get(..8).unwrap_or(task), key(Action::Back));
+            return format!("task {short} has no line among those that were read; {all} shows those of all tasks");
+        }
         return format!("no line passes the filters; {} removes them", key(Action::Back));
     }
     if !state.missing.is_empty() {

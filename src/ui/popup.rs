@@ -116,7 +116,7 @@ pub fn scale(
     });
     paint::row(buf, inside, 0, &Line::from(span(facts, theme.muted())));
     let cursor = entry("tasks: ", input, 1, theme, inside, buf);
-    let hint = "3 is the desired count, 2..6 are autoscaling's bounds, 3 2..6 is both";
+    let hint = "such as 3 for the desired count, 2..6 for the bounds of autoscaling, 3 2..6 for both";
     explained(hint, error, theme, inside, buf);
     cursor
 }

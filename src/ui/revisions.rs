@@ -16,7 +16,7 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let view = view(model);
     let state = &model.screens.revisions;
     let cells = usize::from(area.width);
-    let mut lines = describe::trouble(&state.remote, &[], theme, cells);
+    let mut lines = describe::trouble(model, &state.remote, &[], theme, cells);
     let known = |name: &str, found: &TaskDefinition| {
         let at = found.registered_at.map(|at| format!(", registered {at:.0} ({} ago)", age(model.now, at)));
         let inactive = if found.active { "" } else { ", not active any more: ECS starts no task of it" };
@@ -31,8 +31,8 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
         lines.push(known("now", &compared.now));
     }
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
-    let error = state.remote.error().filter(|_| state.remote.get().is_none());
-    let rows = table::draw(&view, &state.table, error, theme, paint::band(area, 0, upper), buf);
+    let missing = describe::missing(model, &state.remote);
+    let rows = table::draw(&view, &state.table, missing.as_ref(), theme, paint::band(area, 0, upper), buf);
     if !lines.is_empty() {
         let title = Line::from(paint::span("task definitions", theme.title()));
         describe::pane(title, &lines, theme, paint::band(area, upper, area.height), buf);

@@ -12,6 +12,7 @@ use super::table;
 use super::theme::Theme;
 use crate::console::model::Model;
 use crate::console::screens::stack::{meaning, selected, view};
+use crate::core::error::CloudError;
 use crate::core::meaning::Meaning;
 use crate::core::operation::verify::root_cause;
 use crate::core::stack::{Stack, StackDetail, StackEvent};
@@ -20,14 +21,19 @@ use crate::core::stack::{Stack, StackDetail, StackEvent};
 pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let view = view(model);
     let cells = usize::from(area.width);
-    let mut lines = describe::trouble(&model.screens.stack.remote, &[], theme, cells);
-    lines.extend(describe::trouble(&model.screens.stack.detail, &[], theme, cells));
+    let mut lines = describe::trouble(model, &model.screens.stack.remote, &[], theme, cells);
+    // The events fail for the same reason where nothing is reached.
+    let reason = |error: Option<&CloudError>| error.map(|error| (error.kind, error.message.clone()));
+    if reason(model.screens.stack.detail.error()) != reason(model.screens.stack.remote.error()) {
+        lines.extend(describe::trouble(model, &model.screens.stack.detail, &[], theme, cells));
+    }
     lines.extend(below(model, theme, cells));
     // There are always more events: they take the rows that are left, and at least two fifths.
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
     let remote = &model.screens.stack.remote;
-    let error = remote.error().filter(|_| remote.get().is_none());
-    let rows = table::draw(&view, model.screens.stack.table(), error, theme, paint::band(area, 0, upper), buf);
+    let missing = describe::missing(model, remote);
+    let rows =
+        table::draw(&view, model.screens.stack.table(), missing.as_ref(), theme, paint::band(area, 0, upper), buf);
     if let Some(stack) = selected(model) {
         let title = Line::from(span(format!("events of {}", stack.id.name), theme.title()));
         describe::pane(title, &lines, theme, paint::band(area, upper, area.height), buf);

@@ -34,8 +34,10 @@ fn one(
     (cells, column): (usize, usize),
     theme: &Theme,
 ) -> Vec<Line<'static>> {
-    let (symbol, meaning) = mark(operation, index);
-    let title = paint::fit(&step.title, column, false);
+    let (symbol, meaning) = mark(operation, (index, step));
+    // A title is never cut: it says what is done.
+    let title = if width(&step.title) > column { step.title.clone() } else { paint::fit(&step.title, column, false) };
+    let indent = if width(&step.title) > column { 4 } else { column.min(cells / 3) + 4 };
     let to_come = meaning == Meaning::Muted;
     let style = if to_come { theme.muted() } else { theme.of(Meaning::Plain) };
     let mut spans = vec![span(format!("{symbol} "), theme.of(meaning)), span(title, style)];
@@ -45,21 +47,22 @@ fn one(
             "  {}",
             grace(model, operation, step).unwrap_or_else(|| progress.words().to_owned())
         )));
-        return paint::wrap(&Line::from(spans), cells, column.min(cells / 3) + 4);
+        return paint::wrap(&Line::from(spans), cells, indent);
     }
     if let Some(reason) = operation.failed.get(&index).filter(|_| operation.active()) {
         spans.push(span(format!("  {reason}"), theme.of(Meaning::Bad)));
-        return paint::wrap(&Line::from(spans), cells, column.min(cells / 3) + 4);
+        return paint::wrap(&Line::from(spans), cells, indent);
     }
     // The symbol already says that it is done, so only a further note is shown.
     if let Some(note) = operation.done.get(&index).and_then(Note::told) {
         spans.push(span(format!("  {note}"), theme.muted()));
     }
-    paint::wrap(&Line::from(spans), cells, column.min(cells / 3) + 4)
+    paint::wrap(&Line::from(spans), cells, indent)
 }
 
-fn mark(operation: &Operation, index: usize) -> (&'static str, Meaning) {
+fn mark(operation: &Operation, (index, step): (usize, &Step)) -> (&'static str, Meaning) {
     match (operation.done.contains_key(&index), operation.running.contains_key(&index)) {
+        (true, _) if step.skipped() => ("○", Meaning::Muted),
         (true, _) => ("✔", Meaning::Good),
         (_, true) => ("◐", Meaning::Warn),
         _ if operation.stopped_at(index) => ("✖", Meaning::Bad),

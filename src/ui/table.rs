@@ -8,7 +8,6 @@ use super::paint::{self, span};
 use super::theme::Theme;
 use crate::console::screens::View;
 use crate::console::table::{Column, Table};
-use crate::core::error::CloudError;
 use crate::core::text::{cut_front, width};
 
 /// Cells between two columns, and before the first one for the marker of the selection.
@@ -17,19 +16,18 @@ const GAP: usize = 2;
 /// Rows that title and headings take.
 pub const HEAD: u16 = 2;
 
-/// Draws title, headings and rows; the rows that there is room for. `error` explains an empty table.
-pub fn draw(
-    view: &View,
-    table: &Table,
-    error: Option<&CloudError>,
-    theme: &Theme,
-    area: Rect,
-    buf: &mut Buffer,
-) -> u16 {
+/// What was asked for a table that has no rows because nothing was read, and what helps.
+pub struct Missing {
+    pub call: String,
+    pub hint: Option<String>,
+}
+
+/// Draws title, headings and rows; the rows that there is room for. `missing` explains an empty table.
+pub fn draw(view: &View, table: &Table, missing: Option<&Missing>, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     paint::row(buf, area, 0, &title(view, table, theme));
     let body = paint::band(area, HEAD, area.height);
     if view.rows.is_empty() {
-        empty(view, error, theme, paint::band(area, 1, area.height), buf);
+        empty(view, missing, theme, paint::band(area, 1, area.height), buf);
         return body.height;
     }
     let widths = fit(view, table, usize::from(area.width));
@@ -69,13 +67,13 @@ fn title(view: &View, table: &Table, theme: &Theme) -> Line<'static> {
     Line::from(spans)
 }
 
-fn empty(view: &View, error: Option<&CloudError>, theme: &Theme, area: Rect, buf: &mut Buffer) {
+fn empty(view: &View, missing: Option<&Missing>, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let cells = usize::from(area.width);
     let mut lines = paint::wrap(&Line::from(span(format!("  {}", view.empty), theme.muted())), cells, 2);
-    if let Some(error) = error {
-        let call = Line::from(span(format!("  asked for {}", error.call), theme.muted()));
+    if let Some(missing) = missing {
+        let call = Line::from(span(format!("  asked for {}", missing.call), theme.muted()));
         lines.extend(paint::wrap(&call, cells, 2));
-        let hint = error.hint.as_ref().map(|hint| Line::from(format!("  → {hint}")));
+        let hint = missing.hint.as_ref().map(|hint| Line::from(format!("  → {hint}")));
         lines.extend(hint.iter().flat_map(|hint| paint::wrap(hint, cells, 4)));
     }
     for (index, line) in (0..area.height).zip(&lines) {

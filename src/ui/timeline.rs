@@ -8,6 +8,7 @@ use super::paint::{self, span};
 use super::theme::Theme;
 use super::{describe, table};
 use crate::console::action::Action;
+use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::screens::timeline::{Lead, lead, selected, view};
 use crate::core::meaning::Meaning;
@@ -19,17 +20,17 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     let view = view(model);
     let cells = usize::from(area.width);
     let state = &model.screens.timeline;
-    let mut lines = describe::trouble(&state.past, &[], theme, cells);
+    let mut lines = describe::trouble(model, &state.past, &[], theme, cells);
     // The same trouble is told once.
     if lines.is_empty() {
-        lines = describe::trouble(&model.screens.fleet.remote, &[], theme, cells);
+        lines = describe::trouble(model, &model.screens.fleet.remote, &[], theme, cells);
     }
     lines.extend(gaps(model, theme, cells));
     let moment = selected(model);
     lines.extend(moment.iter().flat_map(|moment| about(model, moment, theme, cells)));
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
-    let error = state.past.error().filter(|_| state.past.get().is_none());
-    let rows = table::draw(&view, &state.table, error, theme, paint::band(area, 0, upper), buf);
+    let missing = describe::missing(model, &state.past);
+    let rows = table::draw(&view, &state.table, missing.as_ref(), theme, paint::band(area, 0, upper), buf);
     if moment.is_some() || !lines.is_empty() {
         let title =
             moment.map_or("not read".to_owned(), |moment| format!("{} of {}", moment.kind.word(), moment.subject));
@@ -64,7 +65,7 @@ fn about(model: &Model, moment: &Moment, theme: &Theme, cells: usize) -> Vec<Lin
     let meaning = if moment.bad { Meaning::Warn } else { Meaning::Plain };
     let mut lines = paint::wrap(&Line::from(span(moment.what.clone(), theme.of(meaning))), cells, 2);
     if let Some(id) = moment.finding {
-        let fix = vec![span("fix: ", theme.muted()), Span::raw(id.fix())];
+        let fix = vec![span("fix: ", theme.muted()), Span::raw(hint::fix(id, &model.keymap))];
         lines.extend(paint::wrap(&Line::from(fix), cells, 5));
     }
     let key = model.keymap.keys(Action::Open).into_iter().next();

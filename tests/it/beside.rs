@@ -341,11 +341,19 @@ fn a_place_without_servers_has_a_row_wherever_the_console_is() {
     several.answer("staging", Ok(Fleet { no_cluster: true, ..Fleet::default() }));
     let nothing = ["staging", "", "no cluster", "nothing is deployed there"].map(str::to_owned);
     assert!(several.rows().contains(&nothing), "{:?}", several.rows());
+    several.keys("G");
+    let below = body(&several.console, (80, 24));
+    let (_, pane) = below.split_once("── servers of staging").expect("the place has a pane of its own");
+    assert!(pane.contains("nothing is deployed there"), "{pane}");
     several.console.world.fleet = Fleet::default();
     several.keys("r");
     several.tick(1);
     let own = ["prod", "", "no server", "none is deployed there"].map(str::to_owned);
     assert_eq!(several.rows(), [own, nothing]);
+    several.keys("g");
+    let below = body(&several.console, (80, 24));
+    let (_, pane) = below.split_once("── servers of prod").expect("the place has a pane of its own");
+    assert!(pane.contains("none is deployed there"), "{pane}");
     assert!(several.keys("T").is_empty() && several.console.toast().contains("no server"), "there is none to restart");
 }
 

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::at;
 use crate::support::fixtures::{self, group, targets, task, tasks, unread};
-use crate::support::{logs, stacks};
+use crate::support::painted::body;
+use crate::support::{Console, World, at, logs, stacks};
+use quarterdeck::console::hint;
+use quarterdeck::console::keymap::Keymap;
 use quarterdeck::core::environment::Environment;
 use quarterdeck::core::finding::{self, Cause, Finding, Gravity, Id, Layer, Remedy, findings};
 use quarterdeck::core::fleet::{
-    Bounds, Controller, Deployment, DeploymentStatus, Health, HealthCheck, Rollout, Server, ServiceEvent, Shortfall,
-    StopCode, TargetState, Task, TaskStatus,
+    Bounds, Controller, Deployment, DeploymentStatus, Fleet, Health, HealthCheck, Rollout, Server, ServiceEvent,
+    Shortfall, StopCode, TargetState, Task, TaskStatus,
 };
 use quarterdeck::core::health::{Verdict, verdict};
 use quarterdeck::core::requests::{Requests, Why};
@@ -553,6 +555,24 @@ fn an_old_secret_that_is_still_valid_is_told_after_its_grace(
     assert!(finding::of_clients(&clients, at(0)).is_empty(), "what was not read proves nothing");
 }
 
+/// What is over is told below, as a note, and is no cause: `why` finds nothing wrong either.
+#[test]
+fn a_note_is_no_cause_on_fleet() {
+    let mut server = exits(4, 1);
+    (server.running, server.pending) = (2, 0);
+    server.deployments[0].created_at = Some(at(-10));
+    let definition = server.task_definition.replace(":7", ":8");
+    let stopped = tasks(&mut server).iter_mut().filter(|task| task.stopped());
+    stopped.for_each(|task| task.task_definition = definition.clone());
+    assert!(Cause::of(&findings(&server, at(0))).is_none());
+    let fleet = Fleet { servers: vec![server], ..Fleet::default() };
+    let console = Console::with(World { fleet, ..fixtures::world() });
+    let shown = body(&console, (120, 40));
+    let row = shown.lines().find(|line| line.contains("▸ time")).expect("its row");
+    assert!(row.contains("healthy") && !row.contains("crash loop"), "{row}");
+    assert!(shown.contains("· note     crash loop"), "{shown}");
+}
+
 #[test]
 fn every_id_has_a_word_of_its_own_and_a_fix() {
     let mut words: Vec<&str> = Id::ALL.iter().map(|id| id.word()).collect();
@@ -567,6 +587,17 @@ fn every_id_has_a_word_of_its_own_and_a_fix() {
     // The order of the table is that of the layers, so that the guide reads from the origin on.
     assert!(Id::ALL.is_sorted_by_key(|id| id.layer()));
     assert!(Layer::Origin < Layer::Advice);
+}
+
+/// The console calls by its key what the command line calls by a command.
+#[test]
+fn a_fix_names_a_key_where_the_console_has_one() {
+    let told = |id: Id| hint::fix(id, &Keymap::default());
+    // A token is piped into that command, so there is no key for it.
+    let commands = Id::ALL.iter().filter(|id| told(**id).contains("`quarterdeck "));
+    assert_eq!(commands.collect::<Vec<_>>(), [&Id::TokenInvalid]);
+    let old = told(Id::DeploymentOld);
+    assert!(old.contains("`H` on Fleet") && Id::DeploymentOld.fix().contains("`quarterdeck stop-deployment"), "{old}");
 }
 
 #[test]

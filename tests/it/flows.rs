@@ -11,8 +11,10 @@ use quarterdeck::console::model::{Model, Viewport};
 use quarterdeck::console::msg::{Msg, Notice};
 use quarterdeck::console::screens::Screen;
 use quarterdeck::console::screens::{clients, fleet, stack, users};
-use quarterdeck::core::error::{ErrorKind, Hand, PlanError, Refusal};
+use quarterdeck::core::destination::SignIn;
+use quarterdeck::core::error::{CloudError, ErrorKind, Hand, PlanError, Refusal};
 use quarterdeck::core::fleet::Bounds;
+use quarterdeck::core::identity::Context;
 use quarterdeck::core::logs::TailState;
 use quarterdeck::core::operation::PlanRequest;
 use quarterdeck::core::operation::record::{Entry, Note, Outcome};
@@ -244,6 +246,37 @@ fn a_refusal_names_the_key_that_helps(#[case] hand: Hand, #[case] bound: Option<
     assert_eq!(console.toast(), format!("cannot plan: no — {told}"));
 }
 
+/// What helps against every failure of a kind is a key where the console has one; what is known more precisely stands.
+#[rstest]
+#[case::renewed(ErrorKind::Expired, true, None, "`ctrl-l` runs `aws sso login --profile corp`")]
+#[case::never_signed_in(ErrorKind::NoCredentials, true, None, "`ctrl-l` runs `aws sso login --profile corp`")]
+#[case::issued_elsewhere(
+    ErrorKind::Expired,
+    false,
+    None,
+    "sign in again (`aws sso login`) or refresh the session's keys"
+)]
+#[case::denied(ErrorKind::Denied, false, None, "the role lacks this permission; `ctrl-p` goes to another profile")]
+#[case::precisely(ErrorKind::Denied, false, Some("ask for ecr:PutImage"), "ask for ecr:PutImage")]
+fn a_failed_call_names_the_key_that_helps(
+    #[case] kind: ErrorKind,
+    #[case] signs_in: bool,
+    #[case] hint: Option<&str>,
+    #[case] told: &str,
+) {
+    let sign_in = signs_in.then_some(SignIn::Sso);
+    let mut console = Console::silent(Context { profile: Some("corp".into()), sign_in, ..fixtures::context() });
+    let error = CloudError::new(kind, "ecs:DescribeServices", "no");
+    let error = hint.map_or(error.clone(), |hint| error.with_hint(hint));
+    (console.answers, console.world.down) = (true, Some(error.clone()));
+    console.keys("3");
+    console.tick(0);
+    let shown = screen(&console, (120, 40));
+    assert!(shown.contains(&format!("→ {told}")), "{shown}");
+    console.send(Msg::Planned(console.model.planning, Box::new(Err(error.into()))));
+    assert_eq!(console.toast(), format!("cannot plan: no — {told}"));
+}
+
 /// Who searches as everywhere else finds the same as who just types.
 #[test]
 fn a_slash_begins_the_search_of_the_keys() {
@@ -383,6 +416,10 @@ fn the_palette_finds_by_part_of_a_name() {
         (console.model.screen, console.model.screens.logs.store.filter().servers.first().map(String::as_str)),
         (Screen::Logs, Some("weather"))
     );
+    let screen = console.model.screen;
+    console.keys(":theme nope<enter>");
+    assert!(console.toast().contains("there is no theme \"nope\" here"), "{}", console.toast());
+    assert_eq!(console.model.screen, screen, "whoever means a theme goes nowhere else");
     console.keys(":nothing-like-it<enter>");
     assert!(console.toast().contains("nothing is called"), "{}", console.toast());
     console.keys(":<ctrl-c>");

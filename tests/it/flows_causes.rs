@@ -430,7 +430,7 @@ fn the_first_line_of_fleet_is_the_cause_that_explains_the_others() {
     world.fleet.servers.remove(1);
     let console = Console::with(world);
     let line = one(&console);
-    assert!(line.contains("why  weather: 3 D out of memory: task 76e049b3 was killed"), "{line}");
+    assert!(line.contains("why  weather → 3 D: out of memory: task 76e049b3 was killed"), "{line}");
     assert!(line.contains("explains 1 other finding"), "{line}");
 }
 
@@ -457,7 +457,7 @@ fn a_stuck_stack_of_no_server_is_told_on_fleet_where_all_servers_are_well() {
     world.stacks.push(stuck);
     let console = Console::with(world);
     let line = screen(&console, LARGE).lines().nth(2).unwrap_or_default().to_owned();
-    assert!(line.contains("why  old:") && line.contains("quarterdeck-prod-old is ROLLBACK_COMPLETE"), "{line}");
+    assert!(line.contains("why  old → 3:") && line.contains("quarterdeck-prod-old is ROLLBACK_COMPLETE"), "{line}");
 }
 
 /// At 80 columns there is no room for words beside the tabs.

@@ -261,7 +261,7 @@ fn errors_of_the_edge_are_told_on_fleet_with_the_key_to_the_doctor() {
     let told = body(&console, (200, 50));
     assert!(told.contains("CloudFront answered 200 of 400 requests with 5xx"), "{told}");
     assert!(told.contains("edge       400 requests of all servers in the hour, 0 4xx, 200 5xx"), "{told}");
-    assert!(told.contains("6 CloudFront answered"), "the key stands before it: {told}");
+    assert!(told.contains("→ 6: CloudFront answered"), "the key stands before it: {told}");
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn a_place_is_chosen_whole(
 
 #[rstest]
 #[case("<ctrl-r>frankfurt-mars<enter>", "is not an AWS region")]
-#[case(":cluster nothing-like-it<enter>", "nothing is called")]
+#[case(":cluster nothing-like-it<enter>", "there is no cluster \"nothing-like-it\" here")]
 #[case(":<ctrl-u>cluster<enter>nosuch<enter>", "there is no cluster \"nosuch\" here")]
 #[case("<ctrl-r>eu-west-1<enter>", "the console is there already")]
 fn what_is_not_there_is_not_gone_to(#[case] keys: &str, #[case] said: &str) {

@@ -246,6 +246,31 @@ fn client_states() {
     snap("clients-empty", &empty, &[SMALL]);
 }
 
+/// Each screen says that it is read, why it could not be, that nothing is there, and how old what it shows is.
+#[test]
+fn each_screen_says_what_it_does_not_know() {
+    let down = || Some(crate::support::unreachable());
+    for (name, keys) in [("stack", "3"), ("clients", "4"), ("users", "4u"), ("requests", "m")] {
+        let state = |state: &str, mut console: Console| {
+            console.keys(keys);
+            console.tick(0);
+            snap(&format!("{name}-that-is-{state}"), &console, &[SMALL]);
+        };
+        state("being-read", Console::silent(fixtures::context()));
+        state("unreachable", Console::with(World { down: down(), ..World::default() }));
+        state("empty", Console::with(fixtures::empty()));
+        let mut stale = Console::new();
+        stale.keys(keys);
+        stale.world.down = down();
+        stale.tick(42);
+        snap(&format!("{name}-that-is-stale"), &stale, &[SMALL]);
+    }
+    let mut revisions = Console::new();
+    revisions.answers = false;
+    revisions.keys("v");
+    snap("revisions-that-are-being-read", &revisions, &[SMALL]);
+}
+
 #[test]
 fn small_dialogs() {
     let mut console = Console::new();
@@ -357,6 +382,21 @@ fn operations_under_way() {
     console.keys("n");
     console.keys("<esc>o");
     snap("operations", &console, &[SMALL]);
+}
+
+/// What was left out is not told as done.
+#[test]
+fn a_step_that_was_left_out_has_no_tick() {
+    let mut console = Console::new();
+    console.keys("4O");
+    console.planned(plans::rotate(true));
+    run_until(&mut console, "op-rotate", Some("grace period: the old credentials still work"));
+    console.keys("F");
+    console.send(Msg::Judged("op-rotate".into(), Way::Finish, Ok(Standing::Resumable)));
+    console.keys("y");
+    let shown = body(&console, (120, 60));
+    assert!(shown.contains("○ grace period: the old credentials still work"), "{shown}");
+    assert!(shown.contains("✔ publish it"), "{shown}");
 }
 
 #[test]

@@ -51,9 +51,9 @@ fn offers(model: &Model) -> Vec<Offer> {
 
 /// The offers that match a query, best first.
 pub fn matches(model: &Model, query: &str) -> Vec<Offer> {
-    let named = Choice::of_line(query).map(|(choice, rest)| named(model, choice, rest)).unwrap_or_default();
-    if !named.is_empty() {
-        return named;
+    // Whoever types `theme nope` means a theme, and nothing else that its letters are found in.
+    if let Some((choice, rest)) = Choice::of_line(query) {
+        return named(model, choice, rest);
     }
     let all = offers(model);
     let texts: Vec<String> = all.iter().map(|offer| format!("{}  {}", offer.name, offer.doc)).collect();
@@ -97,7 +97,9 @@ pub(super) fn press(model: &mut Model, press: KeyPress, mut input: Input, select
             Some(OfferKind::ServerLogs(server)) => Some(Then::ServerLogs(server)),
             Some(OfferKind::Choose(choice, name)) => Some(Then::Choose(choice, name)),
             None => {
-                model.refuse(format!("nothing is called {:?}", input.text()));
+                let why =
+                    Choice::of_line(input.text()).and_then(|(choice, rest)| choose::typed(model, choice, rest).err());
+                model.refuse(why.unwrap_or_else(|| format!("nothing is called {:?}", input.text())));
                 None
             }
         },

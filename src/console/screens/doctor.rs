@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::{Freshness, Screen, View, clients, fleet, logs};
 use crate::console::describe;
 use crate::console::effect::Effect;
+use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::remote::Generation;
 use crate::console::table::{Cell, Column, Row, Table};
@@ -67,7 +68,7 @@ impl State {
     }
 }
 
-const SERVER: Column = Column::text("SERVER", 10, 1);
+const SERVER: Column = Column::text("SERVER", 10, 0);
 const LINKS: [Column; 4] = [
     Column::text("LINK", 20, 0),
     Column::text("STATE", 11, 0),
@@ -293,7 +294,7 @@ pub fn describe(model: &mut Model) -> Vec<Effect> {
         ("state", hop.state.word().to_owned()),
         ("took", hop.millis.map(|millis| format!("{millis} ms")).unwrap_or_default()),
         ("found", hop.state.said().to_owned()),
-        ("fix", hop.state.fix().unwrap_or_default().to_owned()),
+        ("fix", hop.state.fix().map(|fix| hint::at_link(fix, model)).unwrap_or_default()),
     ];
     let told = named.into_iter().filter(|(_, value)| !value.is_empty());
     let dialog = describe::fields("link", told.map(|(name, value)| (name.to_owned(), value)));

@@ -17,6 +17,7 @@ pub(in crate::console) use self::looks::{
     attention, looks_at, looks_elsewhere, measured_servers, rows_on_screen, watched,
 };
 pub use self::looks::{figures, tools, traffic_unread};
+pub use self::neighbours::nothing_there;
 pub use self::rows::meaning;
 use self::rows::{CONTAINERS, TASKS, container_rows, server_row, task_row, unreadable_row};
 pub(in crate::console) use self::wrong::read;

@@ -3,6 +3,7 @@
 use super::{Screen, View, logs};
 use crate::console::describe;
 use crate::console::effect::Effect;
+use crate::console::hint;
 use crate::console::model::{Model, Prompt, PromptKind};
 use crate::console::remote::Generation;
 use crate::console::table::{Cell, Column, Row, Table};
@@ -126,7 +127,7 @@ pub fn status(model: &Model) -> (String, Meaning) {
             Meaning::Good,
         ),
         QueryState::Failed(error) => {
-            let hint = error.hint.as_ref().map(|hint| format!(" — {hint}")).unwrap_or_default();
+            let hint = hint::after_error(error, model);
             (format!("✖ {}{hint}", error.message), Meaning::Bad)
         }
         QueryState::Cancelled => ("○ stopped".into(), Meaning::Muted),

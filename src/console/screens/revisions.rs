@@ -182,14 +182,26 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
     compared.map(|compared| Effect::Copy(compared.now.arn.clone())).into_iter().collect()
 }
 
+/// The revision that is compared with, where one before it can be asked for.
+pub(in crate::console) fn before(model: &Model) -> Option<u32> {
+    let compared = model.screens.revisions.remote.get()?;
+    compared.before.as_ref().filter(|before| before.family == compared.now.family).map(|before| before.revision)
+}
+
+/// Whether [`newer`] has a step to take back.
+pub(in crate::console) fn went_back(model: &Model) -> bool {
+    model.screens.revisions.asked.as_ref().is_some_and(|asked| asked.against.len() > 1)
+}
+
 /// Compares with the active revision before the one that is compared with.
 pub fn older(model: &mut Model) -> Vec<Effect> {
+    let before = before(model);
     let state = &mut model.screens.revisions;
-    let (Some(compared), Some(asked)) = (state.remote.get(), state.asked.as_mut()) else { return Vec::new() };
-    let Some(before) = compared.before.as_ref().filter(|before| before.family == compared.now.family) else {
+    let (Some(_), Some(asked)) = (state.remote.get(), state.asked.as_mut()) else { return Vec::new() };
+    let Some(before) = before else {
         return model.refuse("there is no revision before it");
     };
-    asked.against.push(Some(Against::Before(before.revision)));
+    asked.against.push(Some(Against::Before(before)));
     state.remote.reset();
     Vec::new()
 }

@@ -6,6 +6,7 @@ use super::{Fetch, Freshness, SLOW, STEADY, Screen, View, fleet, logs, stack};
 use crate::console::describe;
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
+use crate::console::hint;
 use crate::console::input::Input;
 use crate::console::model::Model;
 use crate::console::remote::Remote;
@@ -282,7 +283,7 @@ pub fn describe(model: &mut Model) -> Vec<Effect> {
         ("subject", moment.subject.clone()),
         ("task", moment.task.clone().unwrap_or_default()),
         ("finding", moment.finding.map(|id| id.word().to_owned()).unwrap_or_default()),
-        ("fix", moment.finding.map(|id| id.fix().to_owned()).unwrap_or_default()),
+        ("fix", moment.finding.map(|id| hint::fix(id, &model.keymap)).unwrap_or_default()),
         ("what", moment.what.clone()),
     ];
     let told = named.into_iter().filter(|(_, value)| !value.is_empty());

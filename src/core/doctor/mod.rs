@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::error::CloudError;
+use super::finding::Id;
 use super::meaning::Meaning;
 
 /// The links of the way, in the order in which they are tried.
@@ -64,6 +66,51 @@ impl Link {
     }
 }
 
+/// What helps at a link. What else knows it is named, because the console calls it by a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fix {
+    Words(String),
+    /// What helps where this was found.
+    Finding(Id),
+    /// What helps where this call failed.
+    Call(CloudError),
+}
+
+impl std::fmt::Display for Fix {
+    /// In the words of the command line.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Words(words) => words,
+            Self::Finding(id) => id.fix(),
+            Self::Call(error) => error.hint.as_deref().unwrap_or("see whether AWS can be reached from here"),
+        })
+    }
+}
+
+impl Serialize for Fix {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl From<&str> for Fix {
+    fn from(words: &str) -> Self {
+        Self::Words(words.to_owned())
+    }
+}
+
+impl From<String> for Fix {
+    fn from(words: String) -> Self {
+        Self::Words(words)
+    }
+}
+
+impl From<Id> for Fix {
+    fn from(id: Id) -> Self {
+        Self::Finding(id)
+    }
+}
+
 /// What was found at a link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
@@ -71,9 +118,9 @@ pub enum State {
     /// It holds.
     Well { note: String },
     /// It holds, but some clients may not get on with it.
-    Odd { why: String, fix: String },
+    Odd { why: String, fix: Fix },
     /// It is broken.
-    Broken { why: String, fix: String },
+    Broken { why: String, fix: Fix },
     /// It was not tried.
     Skipped { why: String },
 }
@@ -83,11 +130,11 @@ impl State {
         Self::Well { note: note.into() }
     }
 
-    pub fn odd(why: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub fn odd(why: impl Into<String>, fix: impl Into<Fix>) -> Self {
         Self::Odd { why: why.into(), fix: fix.into() }
     }
 
-    pub fn broken(why: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub fn broken(why: impl Into<String>, fix: impl Into<Fix>) -> Self {
         Self::Broken { why: why.into(), fix: fix.into() }
     }
 
@@ -137,7 +184,7 @@ impl State {
     }
 
     /// What helps, where something is not well.
-    pub fn fix(&self) -> Option<&str> {
+    pub fn fix(&self) -> Option<&Fix> {
         match self {
             Self::Odd { fix, .. } | Self::Broken { fix, .. } => Some(fix),
             Self::Well { .. } | Self::Skipped { .. } => None,

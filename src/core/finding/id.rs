@@ -1,5 +1,6 @@
 //! What can be wrong, as a closed table: a stable id, how near it is to the origin, and what helps.
 
+use crate::core::error::Hand;
 use serde::{Serialize, Serializer};
 
 use crate::core::identity::Context;
@@ -254,6 +255,24 @@ ids! {
 }
 
 impl Id {
+    /// What helps, with other words for the command in it.
+    pub fn fix_with(self, words: impl FnOnce(Hand) -> String) -> String {
+        match self.way() {
+            Some((hand, command)) => hand.called(self.fix(), command, words),
+            None => self.fix().to_owned(),
+        }
+    }
+
+    /// What in that sentence is a command of this program for which the console has a key.
+    fn way(self) -> Option<(Hand, &'static str)> {
+        match self {
+            Self::StackStuck => Some((Hand::ContinueRollback, "quarterdeck continue-rollback STACK")),
+            Self::DeploymentOld => Some((Hand::StopDeployment, "quarterdeck stop-deployment SERVER")),
+            Self::SecretStillValid => Some((Hand::Operations, "quarterdeck operations list")),
+            _ => None,
+        }
+    }
+
     /// Whether a load balancer's check has failed.
     pub(super) fn of_health_check(self) -> bool {
         matches!(

@@ -2,7 +2,7 @@
 //! the way that works (API reference, UpdateService).
 
 use super::{Controller, Scheduling, Server, ServiceStatus};
-use crate::core::error::{ErrorKind, Refusal};
+use crate::core::error::{ErrorKind, Hand, Refusal};
 
 /// What somebody wants of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,10 @@ impl Server {
     /// Why ECS would refuse it, and what to do instead; `None` if it would not.
     pub fn refuses(&self, wish: Wish) -> Option<Refusal> {
         let name = &self.name;
-        let refusal = |why: String, hint: &str| Some(Refusal::new(ErrorKind::Invalid, why).with_hint(hint));
+        let refusal = |why: String, hint: &str| {
+            let refusal = Refusal::new(ErrorKind::Invalid, why).with_hint(hint);
+            Some(refusal.with_way(Hand::StopTask, "quarterdeck stop TASK"))
+        };
         if matches!(self.status, ServiceStatus::Draining | ServiceStatus::Inactive) {
             let why = format!("{name} is {}: ECS changes active services alone", self.status);
             let refusal = Refusal::new(ErrorKind::Conflict, why);

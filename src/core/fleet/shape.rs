@@ -50,7 +50,7 @@ impl Shape {
         }
         match (&self.strategy, self.bake_minutes) {
             (Strategy::Rolling, _) if self.alarms => {
-                Some("ECS watches its alarms for some minutes, which it works out of them".to_owned())
+                Some("ECS watches its alarms for some minutes; how many, it derives from the alarms".to_owned())
             }
             (Strategy::Rolling, _) => None,
             (strategy, Some(minutes @ 1..)) => {

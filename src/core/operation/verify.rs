@@ -392,7 +392,7 @@ pub fn stack_taken_back(stack: Option<&Stack>, detail: &Read<StackDetail>, token
     }
     // A failure of the attempt before may still be shown.
     let fresh = |token| of_stack(detail, stack).next().is_some_and(|event| bears(event, token));
-    let again = format!("see what failed with `quarterdeck continue-rollback {name}`");
+    let again = format!("the plan of going on with the rollback of {name} says what failed");
     let failed = format!("{}: {}; {again}", status.0, cause(stack, detail, token));
     if token.is_none_or(fresh) { CheckState::Failed(failed) } else { CheckState::Doubtful(failed) }
 }

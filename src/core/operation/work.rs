@@ -269,3 +269,10 @@ pub struct Step {
     /// Indices of the steps that must be done first.
     pub after: Vec<usize>,
 }
+
+impl Step {
+    /// Whether nothing is to be done, or was: why, its note says.
+    pub fn skipped(&self) -> bool {
+        matches!(self.work, Work::Skip(_))
+    }
+}

@@ -208,6 +208,7 @@ fn show(operation: &Operation, notes: &mut BTreeMap<usize, String>) {
     for (index, step) in steps.iter().enumerate() {
         let note = match (operation.done.get(&index), operation.running.get(&index)) {
             (Some(Note::Done), _) => "done".to_owned(),
+            (Some(Note::Told(note)), _) if step.skipped() => format!("skipped: {note}"),
             (Some(Note::Told(note)), _) => format!("done: {note}"),
             (Some(unproven @ Note::Unproven(_)), _) => format!("done, {unproven}"),
             // The recording and the sending of a call are over before anybody could read about them.

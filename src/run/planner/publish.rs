@@ -328,8 +328,8 @@ impl Planner<'_> {
         let sizes = each(&built, |local| format!("{}, {}", local.platform, megabytes(local.size)));
         self.changes.push(change("built for", None, sizes));
         let starts = match goal.what {
-            What::Server(server) => format!("`quarterdeck deploy {}` starts tasks from the image", server.name),
-            What::Gangway => "`quarterdeck deploy` starts tasks with it, by the digest that it has then".to_owned(),
+            What::Server(server) => format!("a deploy of {} starts tasks from the image", server.name),
+            What::Gangway => "a deploy starts tasks with it, by the digest that it has then".to_owned(),
         };
         self.warnings.push(format!("what runs stays as it is: {starts}"));
         let mut parts = built.into_iter().map(|local| Part { id: local.id, platform: local.platform });

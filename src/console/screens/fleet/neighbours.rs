@@ -72,11 +72,7 @@ fn of_all(model: &Model, key: &str, fleet: &Remote<Fleet>, why: Option<String>) 
     let unread = |state: &str, why: &str| unread_row(model, key, "", state, why);
     let mut rows = Vec::new();
     if let Some(fleet) = fleet.get() {
-        if fleet.no_cluster {
-            rows.push(unread("no cluster", "nothing is deployed there"));
-        } else if fleet.servers.is_empty() && fleet.unreadable.is_empty() {
-            rows.push(unread("no server", "none is deployed there"));
-        }
+        rows.extend(nothing_there(fleet).map(|(state, why)| unread(state, why)));
     }
     let old = fleet.read_at().map(|at| model.now.duration_since(at));
     let stale = old.is_some_and(|old| old.as_secs() >= OLD);
@@ -89,6 +85,17 @@ fn of_all(model: &Model, key: &str, fleet: &Remote<Fleet>, why: Option<String>) 
         (None, Some(_)) => {}
     }
     rows
+}
+
+/// That a place has no server, in a word and in a sentence.
+pub fn nothing_there(fleet: &Fleet) -> Option<(&'static str, &'static str)> {
+    match fleet {
+        Fleet { no_cluster: true, .. } => Some(("no cluster", "nothing is deployed there")),
+        fleet if fleet.servers.is_empty() && fleet.unreadable.is_empty() => {
+            Some(("no server", "none is deployed there"))
+        }
+        _ => None,
+    }
 }
 
 /// The row of a place of which nothing is known yet.

@@ -8,7 +8,7 @@ use crate::console::screens::requests;
 use crate::console::table::{Cell, Column, Row};
 use crate::core::finding::{Seen, running_by_zone};
 use crate::core::fleet::{Health, Server, Task, TaskStatus, Unreadable};
-use crate::core::health::{Finding, verdict_by};
+use crate::core::health::{Cause, Finding, verdict_by};
 use crate::core::meaning::Meaning;
 use crate::core::requests::Period;
 use crate::core::text::{age, milliseconds};
@@ -73,8 +73,8 @@ pub(super) fn row_of(
     now: Timestamp,
 ) -> Row {
     let verdict = verdict_by(server, all, now);
-    // The first one is the cause, if anything is wrong.
-    let cause = all.first().map(|finding| Cell::new(finding.fact.clone(), meaning(finding))).unwrap_or_default();
+    // As `why` judges: what is over, and worth a note, is no cause.
+    let cause = Cause::of(all).map(|cause| Cell::new(cause.finding.fact.clone(), meaning(cause.finding)));
     let rollout = server.rollout().replace('_', " ");
     let bounds = server.bounds.cell(|bounds| bounds.map_or("-".into(), |bounds| bounds.to_string()));
     let mut cells = vec![
@@ -89,7 +89,7 @@ pub(super) fn row_of(
         Cell::muted(zones(region, server)),
     ];
     cells.extend(counted.into_iter().flatten());
-    cells.push(cause);
+    cells.push(cause.unwrap_or_default());
     let well = verdict == crate::core::health::Verdict::Healthy && all.is_empty();
     Row { key: server.name.clone(), cells, well }
 }
