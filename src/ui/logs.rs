@@ -67,7 +67,7 @@ fn nothing(model: &Model) -> String {
         let filter = state.store.filter();
         if let Some(task) = filter.task.as_deref().filter(|_| !filter.has_expressions()) {
             let (short, all) = (task.get(..8).unwrap_or(task), key(Action::Back));
-            return format!("task {short} has no line among those that were read; {all} shows those of all tasks");
+            return format!("task {short} has no line in what was read; {all} shows every task");
         }
         return format!("no line passes the filters; {} removes them", key(Action::Back));
     }

@@ -451,3 +451,17 @@ fn the_lines_of_an_event_are_lines_of_the_pane_and_of_a_saved_file() {
     let [Effect::Save(_, text)] = effects.as_slice() else { panic!("{effects:?}") };
     assert!(text.ends_with("Traceback:\n  File \"a.py\"\nValueError: declined\n"), "{text}");
 }
+
+/// A task that never started has no line, and no filter is to blame.
+#[test]
+fn a_task_without_a_line_is_said_to_have_none() {
+    let mut console = Console::new();
+    console.logs(vec![logs::line("time", "another", 1_000, "of another task")], TailState::Live);
+    console.keys("1<enter>l");
+    let shown = screen(&console, (80, 24));
+    assert!(shown.contains("has no line in what was read; esc shows every task"), "{shown}");
+    assert!(!shown.contains("of another task"), "{shown}");
+    console.keys("&nothing-like-it<enter>");
+    let shown = screen(&console, (80, 24));
+    assert!(shown.contains("no line passes the filters"), "{shown}");
+}
