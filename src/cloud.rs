@@ -33,6 +33,7 @@ use crate::core::pace::Usage;
 use crate::core::quarantine::Quarantine;
 use crate::core::reach::{Broken, Reach};
 use crate::core::stack::{ChangeSetRequest, Drafted, Stack, StackDetail, StackRef};
+use crate::core::timeline::scaling::Scaled;
 use crate::core::unread::Read;
 use crate::core::user::{User, UserList};
 use crate::engine::Login;
@@ -63,6 +64,7 @@ pub trait Cloud:
     + Logs
     + Insights
     + Metrics
+    + Autoscaling
     + TokenEndpoint
     + PublicAddress
     + Writes
@@ -308,7 +310,7 @@ pub trait Metrics {
     async fn alarm_changes(&self, alarm: &str, since: jiff::Timestamp) -> CloudResult<Vec<AlarmChange>>;
 
     /// A series for each query, or one for each value of the dimension that it searches, in the order of the queries and
-    /// in points of a minute from `from` to `until`. AWS bills each series; 500 queries go into a call. One that is
+    /// in points of their periods from `from` to `until`. AWS bills each series; 500 queries go into a call. One that is
     /// denied or fails is `Read::NotRead`; one of which CloudWatch has no data has no points. Without a region it is
     /// the console's own.
     async fn measured(
@@ -318,6 +320,14 @@ pub trait Metrics {
         from: jiff::Timestamp,
         until: jiff::Timestamp,
     ) -> CloudResult<Vec<Read<Answered>>>;
+}
+
+/// Application Auto Scaling, beyond the bounds that belong to a service.
+#[async_trait]
+pub trait Autoscaling {
+    /// What it did since then with the counts of the services of a cluster, or of this one, and what it wanted and could
+    /// not do. AWS keeps that for six weeks (DescribeScalingActivities).
+    async fn scaled(&self, cluster: &str, service: Option<&str>, since: jiff::Timestamp) -> CloudResult<Scaled>;
 }
 
 /// The OAuth 2.0 token endpoint of a user pool.

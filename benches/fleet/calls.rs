@@ -30,7 +30,7 @@ const ALLOWED: &[Allowed] = &[
     Allowed { calls: &["GetMetricData"], published: Some((50.0, 50.0)), source: "CloudWatch service quotas" },
     Allowed { calls: &["DescribeAlarms"], published: Some((9.0, 9.0)), source: "CloudWatch service quotas" },
     Allowed { calls: &["GetCallerIdentity"], published: Some((600.0, 600.0)), source: "IAM and AWS STS quotas" },
-    Allowed { calls: &["DescribeScalableTargets"], published: None, source: NOWHERE },
+    Allowed { calls: &["DescribeScalableTargets", "DescribeScalingActivities"], published: None, source: NOWHERE },
     Allowed { calls: &["DescribeStacks"], published: None, source: NOWHERE },
 ];
 

@@ -15,7 +15,7 @@ use super::AwsCloud;
 use super::convert::{some_text, text, time};
 use super::pacer::Api;
 use crate::cloud::{CloudError, CloudResult, ErrorKind, Metrics};
-use crate::core::metrics::{Alarm, AlarmChange, AlarmState, Answered, PERIOD, Query, SERIES, Series};
+use crate::core::metrics::{Alarm, AlarmChange, AlarmState, Answered, Query, SERIES, Series};
 use crate::core::unread::Read;
 
 const DATA: &str = "cloudwatch:GetMetricData";
@@ -195,7 +195,7 @@ fn wire(index: usize, query: &Query) -> MetricDataQuery {
     let dimension = |(name, value): &(&str, String)| Dimension::builder().name(*name).value(value).build();
     let metric = Metric::builder().namespace(query.namespace).metric_name(query.metric);
     let metric = metric.set_dimensions(Some(query.dimensions.iter().map(dimension).collect())).build();
-    let period = i32::try_from(PERIOD).unwrap_or(60);
+    let period = i32::try_from(query.period).unwrap_or(60);
     let stat = MetricStat::builder().metric(metric).period(period).stat(query.statistic).build();
     of.metric_stat(stat).build()
 }
@@ -205,8 +205,8 @@ fn wire(index: usize, query: &Query) -> MetricDataQuery {
 fn search(query: &Query, each: &str) -> String {
     let names = query.dimensions.iter().map(|(name, _)| *name).chain([each]).collect::<Vec<_>>().join(",");
     let terms: String = query.dimensions.iter().map(|(name, value)| format!(" {name}=\"{value}\"")).collect();
-    let (namespace, metric, statistic) = (query.namespace, query.metric, query.statistic);
-    format!("SEARCH('{{{namespace},{names}}} MetricName=\"{metric}\"{terms}', '{statistic}', {PERIOD})")
+    let (namespace, metric, statistic, period) = (query.namespace, query.metric, query.statistic, query.period);
+    format!("SEARCH('{{{namespace},{names}}} MetricName=\"{metric}\"{terms}', '{statistic}', {period})")
 }
 
 /// By the label it is told which series a search has found: the values of its dimensions, the one that was searched last

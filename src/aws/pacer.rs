@@ -50,7 +50,7 @@ apis! {
     Deployments "ECS deployments" 20.0 5.0;
     /// All that describe of Elastic Load Balancing.
     Balancers "load balancers" 40.0 10.0;
-    /// DescribeScalableTargets, for which AWS publishes no rate: ours is low.
+    /// DescribeScalableTargets and DescribeScalingActivities, for which AWS publishes no rate: ours is low.
     Scaling "autoscaling" 20.0 5.0;
     /// GetMetricData, of which CloudWatch allows 50 a second ("CloudWatch service quotas").
     Metrics "CloudWatch metrics" 50.0 50.0;

@@ -1,13 +1,16 @@
-//! What happened, from everything that keeps a history: deployments, task stops, service events, alarms, stack events
-//! and the operations of this machine, merged by time.
+//! What happened, from everything that keeps a history: deployments, scaling, task stops, service events, bursts of errors
+//! and of refusals, alarms, stack events and the operations of this machine, merged by time.
 
+pub mod bursts;
 pub mod capture;
+pub mod scaling;
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use bursts::{Burst, Counted};
 use capture::Captured;
 
 use super::environment::names;
@@ -35,14 +38,19 @@ pub struct Moment {
     /// The id of the task that it happened to, where it was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
+    /// The figures of a burst.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Burst>,
 }
 
 /// What happened, as far as it could be read.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct History {
     pub moments: Vec<Moment>,
     /// What the event log of the cluster tells; `None` where there is none, or it was not read.
     pub captured: Option<Captured>,
+    /// How many requests CloudWatch has counted; `None` where there is none, or it was not read.
+    pub counted: Option<Counted>,
     /// Why nothing was captured, where that is so.
     pub not_captured: Option<String>,
     /// What could not be read, and why.
@@ -114,10 +122,16 @@ pub enum Kind {
     Stack,
     /// A deployment of ECS.
     Deployment,
+    /// Application Auto Scaling.
+    Scaling,
     /// A task of ECS.
     Task,
     /// An event of an ECS service.
     Event,
+    /// Requests that failed, by the log or CloudWatch.
+    Errors,
+    /// Requests that were refused, by the same.
+    Refusals,
     /// An alarm of CloudWatch.
     Alarm,
 }
@@ -128,8 +142,11 @@ impl Kind {
             Self::Operation => "operation",
             Self::Stack => "stack",
             Self::Deployment => "deployment",
+            Self::Scaling => "scaling",
             Self::Task => "task",
             Self::Event => "event",
+            Self::Errors => "errors",
+            Self::Refusals => "refusals",
             Self::Alarm => "alarm",
         }
     }
@@ -137,7 +154,7 @@ impl Kind {
 
 impl Moment {
     fn new(at: Timestamp, kind: Kind, subject: &str, what: impl Into<String>, bad: bool) -> Self {
-        Self { at, kind, subject: subject.to_owned(), what: what.into(), bad, finding: None, task: None }
+        Self { at, kind, subject: subject.to_owned(), what: what.into(), bad, finding: None, task: None, burst: None }
     }
 }
 

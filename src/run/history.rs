@@ -1,5 +1,8 @@
-//! What happened, as far as the fleet does not know it: the events of stacks, what the cluster's event log has kept, the
-//! alarms, and the operations of this machine.
+//! What happened, as far as the fleet does not know it: the events of stacks, what the cluster's event log has kept, what
+//! autoscaling did, how many requests CloudWatch has counted, the alarms, and the operations of this machine.
+
+mod counts;
+mod scaling;
 
 use std::collections::BTreeMap;
 
@@ -12,7 +15,7 @@ use super::{Session, read};
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::environment::names;
 use crate::core::logs::{LogPage, LogQuery};
-use crate::core::metrics::AlarmChange;
+use crate::core::metrics::{Alarm, AlarmChange};
 use crate::core::stack::{Stack, StackRef};
 use crate::core::timeline::capture::{self, EventLog};
 use crate::core::timeline::{History, Stretch, of_alarms, of_audit, of_stack};
@@ -37,6 +40,8 @@ pub struct Past {
     budget: Budget,
     events: Mutex<EventLog>,
     alarms: Mutex<BTreeMap<String, Known>>,
+    scaled: Mutex<BTreeMap<Option<String>, scaling::Known>>,
+    counted: Mutex<counts::Known>,
 }
 
 /// What is known of the history of an alarm.
@@ -76,11 +81,18 @@ pub async fn besides(
     server: Option<&str>,
     since: Timestamp,
 ) -> History {
-    let (mut history, captured, alarms) =
-        join!(of_stacks(session, stacks, since), captured(session, past, since), alarms(session, past, server, since));
+    let scaled = async { scaling::scaling(session, &mut *past.scaled.lock().await, server, since).await };
+    let servers = servers(session, stacks, server);
+    let (mut history, captured, scaled, watched) = join!(
+        of_stacks(session, stacks, since),
+        captured(session, past, since),
+        scaled,
+        watched(session, past, server, &servers, since)
+    );
     (history.captured, history.not_captured) = (captured.captured, captured.not_captured);
-    history.gaps.extend(captured.gaps.into_iter().chain(alarms.gaps));
-    history.moments.extend(alarms.moments);
+    history.counted = watched.counted;
+    history.gaps.extend(captured.gaps.into_iter().chain(scaled.gaps).chain(watched.gaps));
+    history.moments.extend(scaled.moments.into_iter().chain(watched.moments));
     let audit = session.audit.clone();
     // It may be long, and the disk slow.
     let records = tokio::task::spawn_blocking(move || audit.records()).await;
@@ -203,21 +215,56 @@ async fn page(session: &Session, budget: &Budget, query: &LogQuery) -> CloudResu
     }
 }
 
-/// The state changes of the environment's alarms since then. Of an alarm that has not changed since it was read, nothing
-/// is read again; of one that has not changed in this time, there is nothing to read.
-async fn alarms(session: &Session, past: &Past, server: Option<&str>, since: Timestamp) -> History {
+/// The servers of the environment: those with a stack, or, where those could not be read, those of the file.
+fn servers(session: &Session, stacks: &[Stack], server: Option<&str>) -> Vec<String> {
+    let (Some(environment), None) = (session.context.ours(), server) else {
+        return server.map(str::to_owned).into_iter().collect();
+    };
+    let named = stacks.iter().filter_map(|stack| names::server_of(environment, &stack.id.name)).map(str::to_owned);
+    let named: Vec<String> = named.collect();
+    let file = session.environment.iter().flat_map(|file| &file.servers).map(|server| server.name.clone());
+    if named.is_empty() { file.collect() } else { named }
+}
+
+/// What CloudWatch knows: how its alarms went, and how many requests there were, which takes the alarms' names of the load
+/// balancer.
+async fn watched(
+    session: &Session,
+    past: &Past,
+    server: Option<&str>,
+    servers: &[String],
+    since: Timestamp,
+) -> History {
     let Some(environment) = session.context.ours() else { return History::default() };
     let prefix = match server {
         Some(server) => names::stack(environment, server) + "-",
         None => names::stack_prefix(environment),
     };
-    let gap = |gap: String| History { gaps: vec![gap], ..History::default() };
-    let mut found = match session.cloud.alarms(&prefix).await {
-        Ok(found) => found,
+    let (found, gap) = match session.cloud.alarms(&prefix).await {
+        Ok(found) => (found, None),
         // An endpoint that lacks alarms has none.
-        Err(why) if why.kind == ErrorKind::Unsupported => return History::default(),
-        Err(why) => return gap(format!("alarms: {why}")),
+        Err(why) if why.kind == ErrorKind::Unsupported => (Vec::new(), None),
+        Err(why) => (Vec::new(), Some(format!("alarms: {why}"))),
     };
+    let counted = async {
+        let mut known = past.counted.lock().await;
+        counts::of_requests(session, &mut known, server, servers, &found, since).await
+    };
+    let (mut history, counted) = join!(changes(session, past, environment, found.clone(), since), counted);
+    history.counted = counted.counted;
+    history.gaps.extend(gap.into_iter().chain(counted.gaps));
+    history
+}
+
+/// The state changes of these alarms since then. Of an alarm that has not changed since it was read, nothing is read again;
+/// of one that has not changed in this time, there is nothing to read.
+async fn changes(
+    session: &Session,
+    past: &Past,
+    environment: &str,
+    mut found: Vec<Alarm>,
+    since: Timestamp,
+) -> History {
     found.retain(|alarm| alarm.since.is_none_or(|at| at >= since));
     found.sort_by_key(|alarm| std::cmp::Reverse(alarm.since));
     let mut history = History::default();

@@ -58,7 +58,16 @@ fn gaps(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let captured = state.past.get().filter(|past| past.gaps.is_empty()).and_then(|past| past.not_captured.as_ref());
     let captured = captured.map(|why| Line::from(span(format!("not captured: {why}"), theme.muted())));
     let gaps = all.flat_map(|gap| paint::wrap(&line(gap), cells, 4));
-    gaps.chain(captured.iter().flat_map(|line| paint::wrap(line, cells, 4))).collect()
+    let notes = captured.into_iter().chain(price(model, theme));
+    gaps.chain(notes.flat_map(|line| paint::wrap(&line, cells, 4))).collect()
+}
+
+/// What the counts cost, where anybody bills them.
+fn price(model: &Model, theme: &Theme) -> Option<Line<'static>> {
+    let counted = model.screens.timeline.past.get()?.counted.as_ref()?;
+    let price = counted.price(false);
+    let billed = counted.asked > 0 && !model.context.emulated();
+    billed.then(|| Line::from(span(format!("requests by CloudWatch: {price}"), theme.muted())))
 }
 
 fn about(model: &Model, moment: &Moment, theme: &Theme, cells: usize) -> Vec<Line<'static>> {

@@ -169,6 +169,13 @@ impl Account {
                 let searches = request.body.matches("SEARCH(").count();
                 Reply::Cbor(200, json!({ "MetricDataResults": if searches > 0 { &all[..] } else { &[] } }))
             }
+            "DescribeScalingActivities" if self.refused > 0 => Reply::json(
+                200,
+                json!({ "ScalingActivities": [{ "ActivityId": "a", "ServiceNamespace": "ecs",
+                    "ResourceId": "service/quarterdeck-prod/time", "ScalableDimension": "ecs:service:DesiredCount",
+                    "Description": "Setting desired count to 2.", "Cause": "minimum capacity was set to 2",
+                    "StartTime": ago(600), "StatusCode": "Successful" }] }),
+            ),
             "DescribeScalableTargets" => Reply::json(200, json!({ "ScalableTargets": [] })),
             "DescribeStacks" => self.stacks(request),
             "DescribeStackEvents" => Reply::Answer(200, EVENTS.replace("{at}", &jiff::Timestamp::from_second(ago(45)).unwrap().to_string())),
@@ -400,6 +407,26 @@ fn a_client_with_tokens_for_another_server_is_the_cause() {
     let rows: Vec<(&Value, &Value)> =
         all["rows"].as_array().unwrap().iter().map(|row| (&row["why"], &row["requests"])).collect();
     assert_eq!(rows, [(&json!("unsaid"), &json!(1)), (&json!("audience"), &json!(9))], "{all:#}");
+}
+
+#[test]
+fn the_timeline_tells_of_scaling_and_of_refusals_with_their_figures() {
+    let account = Account { refused: 9, events: EventLog::Has(Vec::new()), ..Account::well() };
+    let (code, all) = document(&account, &["timeline", "time"]);
+    assert_eq!((code, &all["gaps"], &all["lines_not_read"]), (0, &json!([]), &json!([])), "{all:#}");
+    assert_eq!(all["price"], "nothing is billed");
+    let of = |kind: &str| all["moments"].as_array().unwrap().iter().find(|one| one["kind"] == kind).cloned().unwrap();
+    let scaling = of("scaling");
+    let told = (scaling["subject"].as_str(), scaling["what"].as_str());
+    assert_eq!(told, (Some("time"), Some("Setting desired count to 2: minimum capacity was set to 2")));
+    let refusals = of("refusals");
+    let burst = &refusals["burst"];
+    let figures = ["many", "requests", "why", "client", "lasts"].map(|key| burst[key].clone());
+    assert_eq!(figures, [json!(10), json!(12), json!("audience"), json!("b"), json!("on")], "{refusals:#}");
+    assert_eq!((&refusals["finding"], &refusals["bad"]), (&json!("token-audience"), &json!(true)), "{refusals:#}");
+    let (_, text, _) = run(&account, &["timeline"]);
+    let row = text.lines().find(|line| line.contains("! refusals")).unwrap();
+    assert!(row.contains("10 of 12 requests refused") && row.ends_with("[token-audience]"), "{text}");
 }
 
 /// The last hour and the alarms on the command line: what is not there, what is zero and what is denied differ.

@@ -9,16 +9,29 @@ use quarterdeck::console::msg::Msg;
 use quarterdeck::console::screens::fleet::Level;
 use quarterdeck::console::screens::{Fetch, Screen, doctor, timeline};
 use quarterdeck::core::doctor::{Hop, Link, News, State};
+use quarterdeck::core::finding::Id;
 use quarterdeck::core::fleet::{Deployment, Rollout, ServiceEvent};
 use quarterdeck::core::logs::TailState;
+use quarterdeck::core::metrics::{OfCounts, Series};
+use quarterdeck::core::requests::{By, Lately, Period};
 use quarterdeck::core::stack::StackStatus;
+use quarterdeck::core::timeline::bursts::Counted;
 use quarterdeck::core::timeline::capture::Captured;
 use quarterdeck::core::timeline::{History, Kind, Moment, Span};
 use rstest::rstest;
 
 /// A moment that only the past knows.
 pub fn moment(seconds: i64, kind: Kind, subject: &str, what: &str, bad: bool) -> Moment {
-    Moment { at: at(seconds), kind, subject: subject.into(), what: what.into(), bad, finding: None, task: None }
+    Moment {
+        at: at(seconds),
+        kind,
+        subject: subject.into(),
+        what: what.into(),
+        bad,
+        finding: None,
+        task: None,
+        burst: None,
+    }
 }
 
 /// A deploy whose new tasks run out of memory.
@@ -34,6 +47,38 @@ pub fn past() -> World {
         captured: Some(Captured::default()),
         ..History::default()
     };
+    world
+}
+
+/// A server that refuses a client now, another that failed half an hour ago, and one that autoscaling could not help.
+pub fn bursts() -> World {
+    let mut world = fixtures::trouble();
+    let mut scaling = moment(-1_200, Kind::Scaling, "time", "would scale out, and is at its maximum of 6", true);
+    scaling.finding = Some(Id::BusyAtMaximum);
+    let point = |seconds, value| Series { points: vec![(at(seconds), value)] };
+    let of = [(OfCounts::Requests, point(-1_800, 40.0)), (OfCounts::Errors, point(-1_800, 12.0))];
+    let servers = [("weather".to_owned(), of.into())].into();
+    let counted = Counted { from: at(-86_400), until: at(0), period: 300, servers, asked: 5 };
+    world.history = History {
+        moments: vec![scaling],
+        captured: Some(Captured::default()),
+        counted: Some(counted),
+        ..History::default()
+    };
+    let mut lately = Lately::default();
+    for second in 0..30 {
+        let request = |server: &str, event: &str, more: &str| {
+            let text = format!(r#"{{"event":"{event}","latency_ms":2.5,{more}}}"#);
+            logs::line(server, "a", -150_000 + second * 5_000, &text)
+        };
+        let refused = request("time", "request", r#""status":401,"client":"agent","reason":"id-token""#);
+        let failed = request("docs", "tool_error", r#""status":200,"client":"agent","tool":"search""#);
+        [refused, failed].iter().for_each(|line| lately.requests.take(line, at(0).as_millisecond()));
+    }
+    for server in ["time", "docs"] {
+        lately.until.insert(server.into(), at(0));
+    }
+    world.lately = Some(lately);
     world
 }
 
@@ -88,6 +133,72 @@ fn a_row_leads_to_its_screen(#[case] text: &str, #[case] screen: Screen) {
     select(&mut console, text);
     console.keys("<enter>");
     assert_eq!(console.model.screen, screen, "{}", console.toast());
+}
+
+#[rstest]
+#[case::scaling("would scale out", "the tasks of time", Screen::Fleet)]
+#[case::refusals("requests refused", "the requests of time by why", Screen::Requests)]
+#[case::errors("calls of search", "the requests of docs", Screen::Requests)]
+#[case::errors_long_ago("12 of 40 requests failed", "the log of weather at that time", Screen::Logs)]
+fn scaling_and_bursts_lead_to_their_screens(#[case] text: &str, #[case] words: &str, #[case] screen: Screen) {
+    let mut console = Console::with(bursts());
+    select(&mut console, text);
+    let moment = timeline::selected(&console.model).expect("selected");
+    assert_eq!(timeline::lead(&console.model, moment).words(), words);
+    console.keys("<enter>");
+    assert_eq!(console.model.screen, screen, "{}", console.toast());
+    let requests = &console.model.screens.requests;
+    match words {
+        "the requests of time by why" => assert_eq!(
+            (requests.server.as_deref(), requests.by, requests.window),
+            (Some("time"), By::Why, Period::Fifteen)
+        ),
+        "the requests of docs" => assert_eq!((requests.server.as_deref(), requests.by), (Some("docs"), By::Tool)),
+        "the tasks of time" => assert_eq!(console.model.screens.fleet.level, Level::Tasks("time".into())),
+        _ => {}
+    }
+}
+
+#[test]
+fn bursts_are_told_with_what_is_known_of_them_and_of_one_server_alone() {
+    let mut console = Console::with(bursts());
+    console.keys("5");
+    let rows = told(&console).join("\n");
+    for row in [
+        "3m00s | ✖ refusals | time | 30 of 30 requests refused: most had an id token, mostly of client agent, within 3m00s or \
+         longer, and it goes on [id-token]",
+        "✖ errors | docs | 30 of 30 requests failed, mostly of client agent, mostly calls of search, within 3m00s or longer",
+        "30m00s | ✖ errors | weather | 12 of 40 requests failed, within 5m00s [requests-fail]",
+        "20m00s | ✖ scaling | time | would scale out, and is at its maximum of 6 [busy-at-maximum]",
+    ] {
+        assert!(rows.contains(row), "{row}\n{rows}");
+    }
+    console.keys("/kind:refusals<enter>");
+    assert_eq!(told(&console).len(), 1);
+    console.keys("<esc>1jj<enter>5");
+    assert_eq!(console.model.screens.timeline.stretch.server.as_deref(), Some("weather"));
+    let rows = told(&console).join("\n");
+    assert!(rows.contains("12 of 40") && !rows.contains("30 of 30"), "{rows}");
+}
+
+/// Its words change from second to second.
+#[test]
+fn a_burst_that_goes_on_stays_selected() {
+    let mut console = Console::with(bursts());
+    select(&mut console, "requests refused");
+    let before = timeline::selected(&console.model).map(|one| one.what.clone());
+    let lately = console.world.lately.as_mut().expect("read");
+    for second in 1..6 {
+        let text = r#"{"event":"request","latency_ms":2.5,"status":401,"client":"agent","reason":"id-token"}"#;
+        lately.requests.take(&logs::line("time", "a", second * 1_000, text), at(10).as_millisecond());
+    }
+    lately.until.insert("time".into(), at(10));
+    console.keys("1");
+    console.tick(60);
+    console.keys("5");
+    console.tick(70);
+    let after = timeline::selected(&console.model).expect("selected");
+    assert!(after.kind == Kind::Refusals && Some(&after.what) != before.as_ref(), "{after:?}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 fn query(metric: &'static str) -> Query {
     let dimensions = vec![("ClusterName", "prod".to_owned()), ("ServiceName", "time".to_owned())];
-    Query { namespace: "AWS/ECS", metric, dimensions, statistic: "Average", each: None }
+    Query { namespace: "AWS/ECS", metric, dimensions, statistic: "Average", each: None, period: 60 }
 }
 
 async fn cloud(url: &str) -> quarterdeck::aws::AwsCloud {
@@ -71,7 +71,7 @@ async fn series_come_in_the_order_of_their_queries_over_pages_and_one_that_is_de
 
 fn by_tool(metric: &'static str, statistic: &'static str) -> Query {
     let dimensions = vec![("environment", "prod".to_owned()), ("server", "time".to_owned())];
-    Query { namespace: "quarterdeck", metric, dimensions, statistic, each: Some("tool") }
+    Query { namespace: "quarterdeck", metric, dimensions, statistic, each: Some("tool"), period: 60 }
 }
 
 /// Which tools there are, the answer says: by the label, over pages, and what is of another server is not taken.

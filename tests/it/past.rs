@@ -21,8 +21,15 @@ struct Account {
     throttles: u32,
     /// Alarms: name, state, and how many seconds ago it changed.
     alarms: Vec<(&'static str, &'static str, i64)>,
+    /// Activities of autoscaling, by how many seconds ago, the newest first; `None` where the call is not known.
+    scaled: Option<Vec<Activity>>,
+    /// Points of CloudWatch: metric, how many minutes ago, value.
+    points: Vec<(&'static str, i64, f64)>,
     denied: &'static str,
 }
+
+/// How many seconds ago, the service, and why it left the count as it was.
+type Activity = (i64, &'static str, Option<&'static str>);
 
 fn now() -> i64 {
     jiff::Timestamp::now().as_millisecond()
@@ -39,6 +46,21 @@ fn stopped(ago: i64, id: &str) -> Value {
     json!({ "timestamp": now() - ago, "ingestionTime": now(), "logStreamName": "s", "message": event.to_string() })
 }
 
+/// An activity as AWS tells it (Application Auto Scaling user guide, "Scaling activities").
+fn activity((ago, service, why): &Activity) -> Value {
+    let mut one = json!({
+        "ActivityId": format!("{service}-{ago}"), "ServiceNamespace": "ecs", "ResourceId": format!("service/{service}"),
+        "ScalableDimension": "ecs:service:DesiredCount", "Description": "Setting desired count to 3.",
+        "Cause": "monitor alarm cpu\u{1b}[31m in state ALARM triggered policy cpu", "StartTime": now() / 1_000 - ago,
+        "StatusCode": "Successful", "StatusMessage": "Successfully set desired count to 3. Change successfully fulfilled by ecs.",
+    });
+    if let Some(why) = why {
+        one["StatusCode"] = json!("Failed");
+        one["NotScaledReasons"] = json!([{ "Code": why, "MaxCapacity": 4, "CurrentCapacity": 4 }]);
+    }
+    one
+}
+
 impl Account {
     fn answer(&mut self, request: &Request) -> Reply {
         match request.call.as_str() {
@@ -53,7 +75,8 @@ impl Account {
             "FilterLogEvents" => self.page(request),
             "DescribeAlarms" => {
                 let alarm = |(name, state, ago): &(&str, &str, i64)| {
-                    json!({ "AlarmName": name, "StateValue": state,
+                    json!({ "AlarmName": name, "StateValue": state, "Dimensions": [
+                        { "Name": "LoadBalancer", "Value": "app/prod/1" }, { "Name": "TargetGroup", "Value": "targetgroup/t/1" }],
                         "StateTransitionedTimestamp": { "@time": now() / 1_000 - ago } })
                 };
                 Reply::Cbor(200, json!({ "MetricAlarms": self.alarms.iter().map(alarm).collect::<Vec<_>>() }))
@@ -67,8 +90,50 @@ impl Account {
                     "Timestamp": { "@time": now() / 1_000 - 600 }, "HistoryData": data.to_string() }] }),
                 )
             }
+            "DescribeScalingActivities" if self.scaled.is_some() => self.activities(request),
+            "GetMetricData" => self.figures(request),
             _ => Reply::error(400, "UnknownOperationException", "not in the script"),
         }
+    }
+
+    /// Fifty to a page, as AWS has it.
+    fn activities(&self, request: &Request) -> Reply {
+        let body: Value = serde_json::from_str(&request.body).unwrap();
+        assert_eq!(body["ServiceNamespace"], "ecs");
+        let resource = body["ResourceId"].as_str();
+        // A dimension without a resource is refused (API reference, DescribeScalingActivities).
+        assert_eq!(body["ScalableDimension"].is_string(), resource.is_some());
+        let unscaled = body["IncludeNotScaledActivities"] == true;
+        let wanted = |(_, service, why): &&Activity| {
+            resource.is_none_or(|id| id == format!("service/{service}")) && (unscaled || why.is_none())
+        };
+        let all: Vec<Value> = self.scaled.iter().flatten().filter(wanted).map(activity).collect();
+        let start: usize = body["NextToken"].as_str().map_or(0, |token| token.parse().unwrap());
+        let mut answer = json!({ "ScalingActivities": all.iter().skip(start).take(50).collect::<Vec<_>>() });
+        if all.len() > start + 50 {
+            answer["NextToken"] = json!((start + 50).to_string());
+        }
+        Reply::json(200, answer)
+    }
+
+    /// Each query by its metric, in points of what it asks for.
+    fn figures(&self, request: &Request) -> Reply {
+        let metrics = ["Requests", "Errors", "RequestCount", "HTTPCode_Target_5XX_Count", "HTTPCode_Target_4XX_Count"];
+        // The body is CBOR, in which a name stands some bytes before its value.
+        let named = |rest: &str| {
+            let values = (0..4).map(|skipped| rest.chars().skip(skipped).take(40).collect::<String>());
+            let mut known = values.filter_map(|value| metrics.iter().find(|metric| value.starts_with(**metric)));
+            known.next().copied().unwrap()
+        };
+        let asked: Vec<&str> = request.body.split("MetricName").skip(1).map(named).collect();
+        let result = |(index, metric): (usize, &&str)| {
+            let of = self.points.iter().filter(|(name, _, _)| name == metric);
+            let minute = now() / 60_000 * 60;
+            let (times, values): (Vec<Value>, Vec<f64>) =
+                of.map(|(_, ago, value)| (json!({ "@time": minute - ago * 60 }), *value)).unzip();
+            json!({ "Id": format!("s{index}"), "StatusCode": "Complete", "Timestamps": times, "Values": values })
+        };
+        Reply::Cbor(200, json!({ "MetricDataResults": asked.iter().enumerate().map(result).collect::<Vec<_>>() }))
     }
 
     /// Two events to a page, the oldest first, from the time that is asked for on.
@@ -111,7 +176,12 @@ impl Desk {
     }
 
     async fn read(&self, span: Span) -> History {
-        history::read(&self.session, &self.past, &Stretch { span, server: None }).await.unwrap()
+        self.read_of(span, None).await
+    }
+
+    async fn read_of(&self, span: Span, server: Option<&str>) -> History {
+        let stretch = Stretch { span, server: server.map(str::to_owned) };
+        history::read(&self.session, &self.past, &stretch).await.unwrap()
     }
 
     fn events(&self) -> usize {
@@ -202,4 +272,152 @@ async fn alarms_that_may_not_be_read_are_a_gap_and_the_rest_is_told(#[case] deni
     assert!(history.gaps[0].starts_with(gap), "{:?}", history.gaps);
     assert_eq!(tasks(&history), ["a"]);
     assert!(desk.server.count("DescribeAlarmHistory") <= 1, "the others would be denied, too");
+}
+
+fn scaling(history: &History) -> Vec<(&str, bool, &str)> {
+    let all = history.moments.iter().filter(|moment| moment.kind == Kind::Scaling);
+    all.map(|moment| (moment.subject.as_str(), moment.bad, moment.what.as_str())).collect()
+}
+
+const SET: &str = "Setting desired count to 3: monitor alarm cpu in state ALARM triggered policy cpu";
+
+#[tokio::test]
+async fn what_autoscaling_did_is_told_of_this_cluster_and_read_on_from_what_is_known() {
+    let scaled = vec![
+        (60, "quarterdeck-prod/time", None),
+        (120, "other/time", None),
+        (180, "quarterdeck-prod/weather", Some("AlreadyAtMaxCapacity")),
+        (3 * 86_400, "quarterdeck-prod/time", None),
+    ];
+    let desk = Desk::at(Account { events: Some(Vec::new()), scaled: Some(scaled), ..Account::default() }).await;
+    let history = desk.read(Span::Day).await;
+    let most = "would scale out, and is at its maximum of 4: monitor alarm cpu in state ALARM triggered policy cpu";
+    assert_eq!(scaling(&history), [("time", false, SET), ("weather", true, most)]);
+    assert_eq!((&history.gaps, desk.server.count("DescribeScalingActivities")), (&Vec::new(), 1));
+    // AWS has forgotten what was read before; it is known still.
+    desk.account.lock().unwrap().scaled = Some(vec![(1, "quarterdeck-prod/time", None)]);
+    assert_eq!(scaling(&desk.read(Span::Day).await).len(), 3);
+    assert_eq!(scaling(&desk.read_of(Span::Day, Some("weather")).await), [], "it is asked for alone");
+    let asked: Vec<Value> = desk
+        .server
+        .requests("DescribeScalingActivities")
+        .iter()
+        .map(|one| serde_json::from_str(&one.body).unwrap())
+        .collect();
+    assert_eq!(asked[2]["ResourceId"], "service/quarterdeck-prod/weather");
+}
+
+/// Of a long list the pages are read that reach into the time that is asked for.
+#[tokio::test]
+async fn a_list_whose_newest_come_first_is_left_where_the_time_begins() {
+    let scaled = (0..2_000).map(|index| (index * 3_600 + 1_800, "quarterdeck-prod/time", None)).collect();
+    let desk = Desk::at(Account { events: Some(Vec::new()), scaled: Some(scaled), ..Account::default() }).await;
+    assert_eq!(scaling(&desk.read(Span::Day).await).len(), 24);
+    assert_eq!(desk.server.count("DescribeScalingActivities"), 1);
+    let history = desk.read(Span::Week).await;
+    assert_eq!((scaling(&history).len(), history.gaps.len()), (7 * 24, 0));
+    assert_eq!(desk.server.count("DescribeScalingActivities"), 1 + 4);
+}
+
+/// AWS documents no order.
+#[tokio::test]
+async fn a_list_in_another_order_is_read_to_its_end() {
+    let scaled = (0..120).rev().map(|index| (index * 3_600 + 1_800, "quarterdeck-prod/time", None)).collect();
+    let desk = Desk::at(Account { events: Some(Vec::new()), scaled: Some(scaled), ..Account::default() }).await;
+    assert_eq!(scaling(&desk.read(Span::Day).await).len(), 24);
+    assert_eq!(desk.server.count("DescribeScalingActivities"), 3);
+}
+
+#[rstest]
+#[case::what_it_did_not_do(Some("AlreadyAtMinCapacity"), 1, "some of what it did not do")]
+#[case::what_it_did(None, 1_100, "some of what it did;")]
+#[tokio::test]
+async fn a_list_that_is_too_long_is_told_and_what_was_done_is_read(
+    #[case] why: Option<&'static str>,
+    #[case] done: usize,
+    #[case] gap: &str,
+) {
+    let mut scaled: Vec<Activity> = (0..1_100).map(|index| (index, "quarterdeck-prod/time", why)).collect();
+    scaled.push((2_000, "quarterdeck-prod/time", None));
+    let desk = Desk::at(Account { events: Some(Vec::new()), scaled: Some(scaled), ..Account::default() }).await;
+    let history = desk.read(Span::Day).await;
+    assert_eq!(scaling(&history).len(), done.min(1_000), "{:?}", history.gaps);
+    assert!(history.gaps.len() == 1 && history.gaps[0].contains(gap), "{:?}", history.gaps);
+}
+
+#[rstest]
+#[case::denied("DescribeScalingActivities", Some("autoscaling: application-autoscaling:DescribeScalingActivities"))]
+#[case::not_known("", None)]
+#[tokio::test]
+async fn autoscaling_that_may_not_be_read_is_a_gap_and_an_endpoint_without_it_says_nothing(
+    #[case] denied: &'static str,
+    #[case] gap: Option<&str>,
+) {
+    let desk = Desk::at(Account { events: Some(vec![(HOUR, "a")]), denied, ..Account::default() }).await;
+    let history = desk.read(Span::Day).await;
+    assert_eq!(history.gaps.len(), usize::from(gap.is_some()), "{:?}", history.gaps);
+    assert!(gap.is_none_or(|gap| history.gaps[0].starts_with(gap)), "{:?}", history.gaps);
+    assert_eq!(tasks(&history), ["a"]);
+}
+
+const TIME: &str = "quarterdeck-prod-time-5xx";
+
+/// Bursts by CloudWatch alone, as the command line tells them.
+fn bursts(history: &History) -> Vec<(Kind, String)> {
+    let all = quarterdeck::core::timeline::bursts::bursts(
+        history.counted.as_ref(),
+        None,
+        &str::to_owned,
+        jiff::Timestamp::now(),
+    );
+    all.into_iter().map(|moment| (moment.kind, moment.what)).collect()
+}
+
+#[tokio::test]
+async fn requests_are_counted_in_one_call_and_not_with_each_read() {
+    let points = vec![
+        ("Requests", 30, 100.0),
+        ("Errors", 30, 50.0),
+        ("RequestCount", 30, 130.0),
+        ("HTTPCode_Target_4XX_Count", 30, 40.0),
+    ];
+    let alarms = vec![(TIME, "OK", 3 * 86_400)];
+    let desk = Desk::at(Account { events: Some(Vec::new()), alarms, points, ..Account::default() }).await;
+    for _ in 0..3 {
+        let history = desk.read_of(Span::Hour, Some("time")).await;
+        let expected = [
+            (Kind::Errors, "50 of 100 requests failed, within 1m00s".to_owned()),
+            (Kind::Refusals, "40 of 100 requests refused, within 1m00s".to_owned()),
+        ];
+        assert_eq!(bursts(&history), expected);
+        assert_eq!(history.counted.as_ref().map(|counted| (counted.asked, counted.period)), Some((5, 60)));
+    }
+    assert_eq!(desk.server.count("GetMetricData"), 1);
+    for (span, period) in [(Span::Day, 300), (Span::Week, 3_600)] {
+        let history = desk.read_of(span, Some("time")).await;
+        let counted = history.counted.unwrap();
+        assert_eq!((counted.period, counted.from.as_second() % period), (period, 0));
+    }
+    assert_eq!(desk.server.count("GetMetricData"), 3, "another length has other points");
+}
+
+#[tokio::test]
+async fn counts_that_may_not_be_read_are_a_gap_and_are_asked_for_again() {
+    let alarms = vec![(TIME, "OK", 600)];
+    let account = Account { events: Some(vec![(HOUR, "a")]), alarms, denied: "GetMetricData", ..Account::default() };
+    let desk = Desk::at(account).await;
+    let history = desk.read_of(Span::Day, Some("time")).await;
+    assert!(
+        history.gaps.len() == 1 && history.gaps[0].starts_with("counts of requests: cloudwatch:GetMetricData"),
+        "{:?}",
+        history.gaps
+    );
+    assert_eq!((tasks(&history).len(), alarms_of(&history)), (1, 1), "the rest is told");
+    desk.account.lock().unwrap().denied = "";
+    assert_eq!(desk.read_of(Span::Day, Some("time")).await.gaps, Vec::<String>::new());
+    assert_eq!(desk.server.count("GetMetricData"), 2);
+}
+
+fn alarms_of(history: &History) -> usize {
+    alarms(history).len()
 }

@@ -433,6 +433,7 @@ fn world_of(mark: &str) -> World {
         bad: false,
         finding: None,
         task: None,
+        burst: None,
     };
     world.history = History {
         moments: vec![moment(10, Kind::Stack), moment(90, Kind::Operation)],

@@ -1,6 +1,6 @@
 //! The Timeline and Doctor as text, in three sizes.
 
-use crate::flows_causes::{past, refused, run};
+use crate::flows_causes::{bursts, past, refused, run};
 use crate::support::painted::{ALL, SMALL, body};
 use crate::support::{Console, World, fixtures};
 use quarterdeck::console::msg::Msg;
@@ -30,6 +30,15 @@ fn timeline_states() {
     snap("timeline-described", &console, &[SMALL]);
     console.keys("<esc>?");
     snap("timeline-help", &console, &[SMALL]);
+}
+
+#[test]
+fn timeline_bursts() {
+    let mut console = Console::with(bursts());
+    console.keys("5");
+    snap("timeline-bursts", &console, &[SMALL, (120, 40)]);
+    console.keys("/kind:refusals<enter>");
+    snap("timeline-refusals", &console, &[SMALL]);
 }
 
 #[test]

@@ -67,6 +67,7 @@ impl Part {
             C::ListClusters => Self::Reads,
             C::ListTasks | C::DescribeTasks | C::DescribeTaskDefinition => Self::Reads,
             C::DescribeTargetHealth | C::DescribeTargetGroups | C::DescribeScalableTargets => Self::Reads,
+            C::DescribeScalingActivities => Self::Reads,
             C::DescribeStacks | C::DescribeStackEvents | C::ListStackResources => Self::Reads,
             C::ListUserPoolClients | C::DescribeUserPoolClient | C::ListUserPoolClientSecrets => Self::Reads,
             C::ListSecrets => Self::Reads,
@@ -194,6 +195,7 @@ async fn reads(session: &Session) -> String {
         said += &format!("{:?}\n", cloud.fleet_in_turn(cluster, &selected, &|_| {}).await);
     }
     said += &format!("{:?}\n", cloud.alarm_changes("quarterdeck-prod-time-5xx", Timestamp::UNIX_EPOCH).await);
+    said += &format!("{:?}\n", cloud.scaled(cluster, None, Timestamp::UNIX_EPOCH).await);
     said +=
         &format!("{:?}\n", metrics::read(session, &["time".to_owned()], Detail::Tools, Timestamp::UNIX_EPOCH).await);
     let clients = cloud.clients("eu-central-1_pool", "prod").await;

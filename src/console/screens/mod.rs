@@ -185,7 +185,7 @@ screens! {
     /// What happened, by time.
     Timeline timeline {
         title: "Timeline",
-        shown: "timeline" Global ["5"] "what happened: deployments, stops, events, operations" => timeline::show,
+        shown: "timeline" Global ["5"] "what happened: deployments, scaling, stops, errors, refusals" => timeline::show,
         parent: Some(Screen::Fleet),
         body: Body::Table { view: timeline::view, state: |model| &mut model.screens.timeline.table },
         reads: timeline::reads,
@@ -336,7 +336,7 @@ reads! {
     Stacks -> Vec<Stack>: screens.stack.remote, every stack::pace, anew after LONG;
     /// Resources and events of one stack.
     StackDetail(StackRef) -> StackDetail: screens.stack.detail, every stack::pace;
-    /// The events of stacks, and the operations of this machine.
+    /// What the fleet does not know: events of stacks, scaling, counts of requests, alarms, operations of this machine.
     History(Stretch) -> History: screens.timeline.past, every timeline::pace;
     /// The clusters of the account and region.
     Clusters -> Vec<Cluster>: place.clusters, every |_| SLOW;

@@ -14,6 +14,7 @@ use crate::core::meaning::Meaning;
 use crate::core::quarantine::Who;
 use crate::core::requests::{Asked, By, Figures, Lately, Period, Requests, Sender, Subject, Why};
 use crate::core::text::{age, count, milliseconds};
+use crate::core::timeline::bursts::Lines;
 
 /// The screen's state.
 #[derive(Debug, Clone, Default)]
@@ -166,7 +167,7 @@ pub fn rate(rate: f64) -> String {
 }
 
 /// The client's name, where the Clients screen has read it.
-fn client_name<'a>(model: &'a Model, id: &'a str) -> &'a str {
+pub(super) fn client_name<'a>(model: &'a Model, id: &'a str) -> &'a str {
     let list = model.screens.clients.remote.get();
     let known = list.and_then(|list| list.clients.iter().find(|client| client.id == id));
     known.map_or(id, |client| &client.name)
@@ -178,6 +179,15 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
     let server = fleet::selected_server(model).filter(|_| on_fleet).map(|server| server.name.clone());
     let mut effects = if model.screens.logs.following() { Vec::new() } else { super::logs::follow(model, None) };
     model.screens.requests.server = server;
+    effects.extend(model.show(Screen::Requests));
+    effects
+}
+
+/// Shows what a server's requests of the last quarter of an hour ended for, or its tools where no reason is known.
+pub(super) fn show_of(model: &mut Model, server: &str, by: By) -> Vec<Effect> {
+    let mut effects = if model.screens.logs.following() { Vec::new() } else { super::logs::follow(model, None) };
+    let state = &mut model.screens.requests;
+    (state.server, state.by, state.window) = (Some(server.to_owned()), by, Period::Fifteen);
     effects.extend(model.show(Screen::Requests));
     effects
 }
@@ -271,6 +281,17 @@ pub fn known<'a>(model: &'a Model, server: &str) -> Option<(&'a Requests, Timest
     }
     let lately = model.screens.fleet.traffic.get()?;
     Some((&lately.requests, lately.current(server, model.now)?))
+}
+
+/// The request lines that were counted, with up to when those of each server were read; `None` where none are read.
+pub(super) fn lines(model: &Model) -> Option<Lines<'_>> {
+    if model.screens.logs.tail.is_current() {
+        let requests = &model.screens.requests.counted;
+        let until = requests.servers().into_iter().map(|server| (server.to_owned(), model.now)).collect();
+        return Some(Lines { requests, until });
+    }
+    let lately = model.screens.fleet.traffic.get()?;
+    Some(Lines { requests: &lately.requests, until: lately.until.clone() })
 }
 
 /// What is wrong with a server by its requests. What was read too long ago to say how it is now says when that was.

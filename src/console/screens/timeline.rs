@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Fetch, Freshness, SLOW, STEADY, Screen, View, fleet, logs, stack};
+use super::{Fetch, Freshness, SLOW, STEADY, Screen, View, fleet, logs, requests, stack};
 use crate::console::describe;
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
@@ -13,19 +13,25 @@ use crate::console::remote::Remote;
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::core::environment::names;
 use crate::core::meaning::Meaning;
+use crate::core::requests::{By, Period};
 use crate::core::text::age;
+use crate::core::timeline::bursts::{Lasts, bursts};
 use crate::core::timeline::{History, Kind, Moment, Span, Stretch, merge, of_fleet};
 
 /// The screen's state.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// What the fleet does not know: events of stacks, and operations.
+    /// What the fleet does not know: events of stacks, scaling, counts of requests, alarms, and operations.
     pub past: Remote<History>,
     /// What the past was asked of.
     pub stretch: Stretch,
     pub table: Table,
     /// What is shown, newest first.
     moments: Vec<Moment>,
+    /// Bursts of errors and refusals.
+    bursts: Vec<Moment>,
+    /// When they were found out, and when the past was read that they rest on.
+    judged: Option<(Timestamp, Option<Timestamp>)>,
     /// The server that a row has led to.
     led_to: Option<String>,
     /// How many older ones there are besides.
@@ -36,6 +42,10 @@ pub struct State {
 const MOST: usize = 2_000;
 /// Seconds between two reads of the past while nothing changes: each reads the events of every stack that changed.
 const SELDOM: i64 = 30;
+/// How often bursts are found out.
+const JUDGED: SignedDuration = SignedDuration::from_secs(4);
+/// Requests shows so much of the past.
+const REQUESTS: SignedDuration = SignedDuration::from_mins(Period::Fifteen.minutes());
 
 const COLUMNS: &[Column] = &[
     Column::text("TIME", 8, 0),
@@ -89,9 +99,16 @@ fn short<'a>(model: &Model, moment: &'a Moment) -> &'a str {
     stack.and_then(|prefix| moment.subject.strip_prefix(&prefix)).unwrap_or(&moment.subject)
 }
 
-/// Two that are the same in all of this are one.
+/// Two that are the same in all of this are one. The words of a burst change while it goes on, and where its beginning is
+/// forgotten it moves; those of scaling change while it finds the same again.
 fn key(moment: &Moment) -> String {
-    format!("{} {} {} {}", moment.at, moment.kind.word(), moment.subject, moment.what)
+    let (kind, subject) = (moment.kind.word(), &moment.subject);
+    match &moment.burst {
+        Some(burst) if burst.lasts == Lasts::Over => format!("{kind} {subject} until {}", burst.until),
+        Some(_) => format!("{kind} {subject} now"),
+        None if moment.kind == Kind::Scaling => format!("{} {kind} {subject}", moment.at),
+        None => format!("{} {kind} {subject} {}", moment.at, moment.what),
+    }
 }
 
 /// The time of the last day's moments, the date of older ones.
@@ -133,6 +150,7 @@ fn ask(model: &mut Model, change: impl FnOnce(&mut Stretch)) {
     change(&mut state.stretch);
     if state.stretch != before {
         state.past.reset();
+        state.judged = None;
         state.table.renew();
     }
 }
@@ -144,16 +162,34 @@ pub(in crate::console) fn gather(model: &mut Model) {
     }
     let state = &model.screens.timeline;
     let since = state.stretch.span.since(model.now);
-    let server = state.stretch.server.as_deref();
+    let server = state.stretch.server.clone();
     let fleet = model.screens.fleet.remote.get();
-    let mut all = fleet.map(|fleet| of_fleet(fleet, server, since)).unwrap_or_default();
-    all.extend(state.past.get().into_iter().flat_map(|past| past.beyond(fleet, server)));
+    let mut all = fleet.map(|fleet| of_fleet(fleet, server.as_deref(), since)).unwrap_or_default();
+    all.extend(state.past.get().into_iter().flat_map(|past| past.beyond(fleet, server.as_deref())));
+    all.extend(bursts_of(model, server.as_deref()));
     let mut all = merge(all, since);
     all.reverse();
     let state = &mut model.screens.timeline;
     state.older = all.len().saturating_sub(MOST);
     all.truncate(MOST);
     state.moments = all;
+}
+
+/// The bursts of a server, or of all. With many clients they take a while to find out, so it is not done for each part of
+/// the fleet that comes.
+fn bursts_of(model: &mut Model, server: Option<&str>) -> Vec<Moment> {
+    let old = |at: Timestamp| model.now.duration_since(at) >= JUDGED;
+    let state = &model.screens.timeline;
+    let past = state.past.read_at();
+    if state.judged.is_none_or(|(at, rests_on)| old(at) || rests_on != past) {
+        let counted = state.past.get().and_then(|past| past.counted.as_ref());
+        let name = |id: &str| requests::client_name(model, id).to_owned();
+        let found = bursts(counted, requests::lines(model).as_ref(), &name, model.now);
+        let state = &mut model.screens.timeline;
+        (state.bursts, state.judged) = (found, Some((model.now, past)));
+    }
+    let all = model.screens.timeline.bursts.iter();
+    all.filter(|one| server.is_none_or(|server| server == one.subject)).cloned().collect()
 }
 
 /// What must be fresh: the fleet, and what it does not know.
@@ -217,6 +253,10 @@ pub enum Lead {
     Server(String),
     /// A server and its events.
     Events(String),
+    /// The requests of a server, by this.
+    Requests(String, By),
+    /// The log of a server at a time.
+    LogAt(String, Timestamp),
     /// There is nothing more to see of it than the row itself.
     Itself,
 }
@@ -230,6 +270,9 @@ impl Lead {
             Self::Log(server, ..) => format!("the lines of this task of {server}"),
             Self::Server(server) => format!("the tasks of {server}"),
             Self::Events(server) => format!("the events of {server}"),
+            Self::Requests(server, By::Why) => format!("the requests of {server} by why"),
+            Self::Requests(server, _) => format!("the requests of {server}"),
+            Self::LogAt(server, _) => format!("the log of {server} at that time"),
             Self::Itself => "the whole text".to_owned(),
         }
     }
@@ -243,14 +286,28 @@ pub fn lead(model: &Model, moment: &Moment) -> Lead {
         (Kind::Operation, _) if model.operation(subject).is_some() => Lead::Operation(subject.clone()),
         (Kind::Stack, _) if stack::may_show(model, subject) => Lead::Stack(subject.clone()),
         (Kind::Task, Some(task)) if known => Lead::Log(subject.clone(), task.clone(), moment.at),
-        (Kind::Deployment | Kind::Task | Kind::Alarm, _) if known => Lead::Server(subject.clone()),
+        (Kind::Deployment | Kind::Scaling | Kind::Task | Kind::Alarm, _) if known => Lead::Server(subject.clone()),
         // One that all servers share is named after the stack that has it.
         (Kind::Alarm, _) => match names::stack(&model.context.environment, subject) {
             stack if stack::is_there(model, &stack) => Lead::Stack(stack),
             _ => Lead::Itself,
         },
         (Kind::Event, _) if known => Lead::Events(subject.clone()),
+        (Kind::Errors | Kind::Refusals, _) if known => to_requests(model, moment),
         _ => Lead::Itself,
+    }
+}
+
+/// The requests of a burst are shown where they are counted still; of an earlier one its lines are.
+fn to_requests(model: &Model, moment: &Moment) -> Lead {
+    let burst = moment.burst.as_ref();
+    let gone =
+        burst.is_some_and(|burst| burst.lasts == Lasts::Over && model.now.duration_since(burst.until) >= REQUESTS);
+    // What only a tool says has failed has no reason.
+    let known = moment.kind == Kind::Refusals || burst.is_some_and(|burst| burst.why.is_some());
+    match gone {
+        true => Lead::LogAt(moment.subject.clone(), moment.at),
+        false => Lead::Requests(moment.subject.clone(), if known { By::Why } else { By::Tool }),
     }
 }
 
@@ -270,6 +327,8 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
             fleet::drill(model, &server);
             fleet::events(model)
         }
+        Lead::Requests(server, by) => requests::show_of(model, &server, by),
+        Lead::LogAt(server, at) => logs::follow_at(model, &server, at),
         Lead::Itself => describe(model),
     }
 }
@@ -307,7 +366,8 @@ pub fn server_of(model: &Model, moment: &Moment) -> Option<String> {
     let name = match moment.kind {
         Kind::Stack => moment.subject.strip_prefix(&prefix).unwrap_or_default(),
         Kind::Operation => model.screens.timeline.stretch.server.as_deref().unwrap_or_default(),
-        Kind::Deployment | Kind::Task | Kind::Event | Kind::Alarm => &moment.subject,
+        Kind::Deployment | Kind::Scaling | Kind::Task => &moment.subject,
+        Kind::Event | Kind::Errors | Kind::Refusals | Kind::Alarm => &moment.subject,
     };
     fleet::knows(model, name).then(|| name.to_owned())
 }

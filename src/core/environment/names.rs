@@ -51,6 +51,13 @@ pub fn repository_stack(environment: &str, server: &str) -> String {
     format!("quarterdeck-{environment}-{server}-{REPOSITORY}")
 }
 
+/// The server whose stack it is, by its name; `None` of a stack that all share, and of one of a repository.
+pub fn server_of<'a>(environment: &str, stack: &'a str) -> Option<&'a str> {
+    let part = stack.strip_prefix(&stack_prefix(environment))?;
+    let shared = matches!(part, "edge" | "network" | "platform") || is_repository_stack(stack);
+    (!shared).then_some(part)
+}
+
 /// Whether a stack is that of a repository, by its name. It outlives the environment, as the images in it do.
 pub fn is_repository_stack(stack: &str) -> bool {
     stack.rsplit('-').next() == Some(REPOSITORY)

@@ -11,7 +11,7 @@ use crate::core::text::milliseconds;
 use crate::core::unread::Read;
 
 /// How far back a figure counts as of now: CloudWatch has a minute some minutes after it has passed.
-const LATELY: SignedDuration = SignedDuration::from_mins(5);
+pub const LATELY: SignedDuration = SignedDuration::from_mins(5);
 /// Fewer requests are blocked by chance.
 const FEW_BLOCKED: f64 = 10.0;
 /// How many times of what the hour has seen: scanners come up against limits all the time.
@@ -27,6 +27,11 @@ const CPU: f64 = 80.0;
 /// Answers are slow from this many seconds, and this many times of what the hour has seen.
 const SLOW: f64 = 1.0;
 const SLOWER: f64 = 4.0;
+
+/// Whether so many errors of so many requests, within [`LATELY`], are more than happen by chance.
+pub fn fails(errors: f64, requests: f64) -> bool {
+    errors >= FEW && errors >= requests * FAILING
+}
 
 /// Findings from what was measured. Nothing is said about a figure that was not read or has no data.
 pub fn of_metrics(server: &Server, figures: &Figures, now: Timestamp) -> Vec<Finding> {
@@ -116,7 +121,7 @@ impl Seen<'_> {
     /// The server's own answers.
     fn target_errors(&self) -> Option<Finding> {
         let (requests, errors) = (self.lately(Measure::Requests)?, self.lately(Measure::Errors)?);
-        (errors >= FEW && errors >= requests * FAILING).then(|| {
+        fails(errors, requests).then(|| {
             let fact = format!("{errors:.0} of {requests:.0} requests got an error of the server in 5 minutes");
             let own = self.lately(Measure::BalancerErrors).unwrap_or_default();
             let evidence = format!("HTTPCode_Target_5XX_Count; the load balancer itself sent {own:.0}");

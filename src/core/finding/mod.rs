@@ -20,11 +20,11 @@ use serde::Serialize;
 pub use self::clients::of_clients;
 pub use self::common::{Common, Subject, common};
 pub use self::id::{Id, Layer, Remedy};
-pub use self::metrics::{of_alarms, of_edge, of_firewall, of_metrics};
+pub use self::metrics::{LATELY as STRETCH, fails, of_alarms, of_edge, of_firewall, of_metrics};
 pub use self::reason::{of_a_check, of_stop};
 pub use self::stacks::{Seen, drift, of_stacks};
 pub use self::stops::of_gone;
-pub use self::traffic::{CURRENT, of_traffic};
+pub use self::traffic::{CURRENT, Much, much, of_traffic, of_why, refuses};
 use super::fleet::{Deployment, Rollout, Server, TaskStatus};
 
 /// Something wrong, in a form that can be acted on.

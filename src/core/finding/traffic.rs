@@ -118,6 +118,31 @@ pub fn of_traffic(
     all
 }
 
+/// Whether so many refusals of so many requests are more than happen by chance, where nothing says why they were refused:
+/// among them are those of clients that learn where to get a token.
+pub fn refuses(refused: f64, requests: f64) -> bool {
+    refused >= FEW_WITHOUT_TOKEN as f64 && refused * 100.0 >= requests * SHARE as f64
+}
+
+/// What there is more of in the requests of a server than happens by chance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Much {
+    pub failed: bool,
+    pub refused: bool,
+}
+
+/// The servers of which [`of_traffic`] says that requests fail, or are refused, by the lines of one period before `until`.
+/// That a client floods is left out of account, which takes longer to find out than a history has time for.
+pub fn much(counted: &Requests, period: Period, until: Timestamp) -> BTreeMap<&str, Much> {
+    let (flooding, clock) = (BTreeSet::new(), Clock { until, now: until });
+    let all = by_server(counted.tallies(period.millis(), 0, until.as_millisecond())).into_iter();
+    let judged = all.map(|(server, tallies)| {
+        let seen = Seen { tallies, period, clock, flooding: &flooding, name: &str::to_owned };
+        (server, seen.much())
+    });
+    judged.filter(|(_, much)| *much != Much::default()).collect()
+}
+
 /// That a server's log lacks lines that its tasks have written.
 fn dropped(Missing { counted, missing, newest }: Missing, clock: Clock) -> Option<Finding> {
     (missing >= FEW_MISSING && missing * 100 >= counted * MISSING).then(|| {
@@ -187,6 +212,19 @@ impl Seen<'_> {
         let failing = self.failing().filter(|_| !all.iter().any(|finding| finding.gravity == Gravity::Fault));
         all.extend(failing);
         all
+    }
+
+    fn much(&self) -> Much {
+        let mut kinds: BTreeMap<Id, (u64, u64)> = BTreeMap::new();
+        for one in &self.tallies {
+            let Some(id) = one.subject.why.and_then(of_why).filter(|id| self.is_much(*id, one)) else { continue };
+            let (errors, refused) = kinds.entry(id).or_default();
+            (*errors, *refused) = (*errors + one.errors, *refused + one.refused);
+        }
+        Much {
+            failed: kinds.values().any(|(errors, _)| *errors > 0) || self.tools().is_some() || self.failing().is_some(),
+            refused: kinds.values().any(|(_, refused)| *refused > 0),
+        }
     }
 
     fn all(&self) -> u64 {
@@ -405,7 +443,7 @@ fn slow(counted: &Requests, clock: Clock) -> Vec<(String, Finding)> {
 
 /// What a reason means for an operator; `None` where it means nothing: a client that goes away is no fault, and one that
 /// is kept out is so because an operator wants it.
-fn of_why(why: Why) -> Option<Id> {
+pub fn of_why(why: Why) -> Option<Id> {
     Some(match why {
         Why::Gone | Why::Quarantine => return None,
         Why::NoToken | Why::TokenHeader => Id::NoToken,

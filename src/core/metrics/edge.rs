@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 
-use super::{Place, Query, Series};
+use super::{PERIOD, Place, Query, Series};
 use crate::core::unread::Read;
 
 /// What CloudFront counts (CloudFront developer guide, "Types of metrics for CloudFront"); the others have a price of their own.
@@ -44,7 +44,7 @@ impl OfEdge {
             Self::Errors => ("5xxErrorRate", "Average"),
         };
         let dimensions = vec![("DistributionId", distribution.to_owned()), ("Region", "Global".to_owned())];
-        Query { namespace: "AWS/CloudFront", metric, dimensions, statistic, each: None }
+        Query { namespace: "AWS/CloudFront", metric, dimensions, statistic, each: None, period: PERIOD }
     }
 }
 
@@ -60,7 +60,7 @@ pub fn behind(places: &[Place]) -> Option<Query> {
     let (balancer, _) = places.iter().find_map(|place| place.balancer.clone())?;
     let dimensions = vec![("LoadBalancer", balancer)];
     let metric = "HTTPCode_Target_5XX_Count";
-    Some(Query { namespace: "AWS/ApplicationELB", metric, dimensions, statistic: "Sum", each: None })
+    Some(Query { namespace: "AWS/ApplicationELB", metric, dimensions, statistic: "Sum", each: None, period: PERIOD })
 }
 
 /// Requests at the edge, and how many of them ended so, as the share of each minute tells.

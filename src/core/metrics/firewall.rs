@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Query, Series};
+use super::{PERIOD, Query, Series};
 use crate::core::environment::Environment;
 use crate::core::unread::Read;
 
@@ -52,6 +52,7 @@ pub fn blocked(environment: &Environment) -> Option<Query> {
         dimensions: vec![("WebACL", format!("quarterdeck-{}", environment.environment))],
         statistic: "Sum",
         each: Some("Rule"),
+        period: PERIOD,
     })
 }
 

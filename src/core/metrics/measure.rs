@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::{Place, Query};
+use super::{PERIOD, Place, Query};
 use crate::core::error::{CloudError, ErrorKind};
 
 /// What a value counts.
@@ -100,7 +100,7 @@ impl Measure {
                 ("quarterdeck", vec![("environment", environment), ("server", place.server.clone())])
             }
         };
-        Ok(Query { namespace, metric, dimensions, statistic, each: None })
+        Ok(Query { namespace, metric, dimensions, statistic, each: None, period: PERIOD })
     }
 
     /// A value with its unit, short.

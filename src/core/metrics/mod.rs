@@ -3,6 +3,7 @@
 //! A figure that was not read, one of which CloudWatch has no data, and zero are three values.
 
 mod alarm;
+mod counts;
 mod edge;
 mod firewall;
 mod measure;
@@ -14,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 pub use alarm::{Alarm, AlarmChange, AlarmState};
+pub use counts::{COUNTED, COUNTS_EVERY, OfCounts, aligned, counts, counts_a_day, fitting};
 pub use edge::{AtEdge, Edge, OfEdge, at_edge, behind};
 pub use firewall::{Blocked, Limit, blocked, by_rule};
 pub use measure::{Measure, Unit};
@@ -31,7 +33,8 @@ pub const SPAN: SignedDuration = SignedDuration::from_hours(1);
 pub const SERIES: usize = 500;
 /// Seconds between two reads: points come once a minute.
 pub const EVERY: i64 = 60;
-const BILLS_NOTHING: &str = "nothing is billed";
+/// What an emulator costs.
+pub const BILLS_NOTHING: &str = "nothing is billed";
 
 /// US dollars for a thousand series that are asked for (CloudWatch price list, 2026).
 const DOLLARS: f64 = 0.01;
@@ -47,6 +50,8 @@ pub struct Query {
     pub statistic: &'static str,
     /// A further dimension, whose values CloudWatch is to find: a series for each.
     pub each: Option<&'static str>,
+    /// Seconds of a point.
+    pub period: i64,
 }
 
 /// What came of a query.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::{Place, Query, SPAN, Series};
+use super::{PERIOD, Place, Query, SPAN, Series};
 use crate::core::error::{CloudError, ErrorKind};
 use crate::core::unread::Read;
 
@@ -57,7 +57,7 @@ impl OfTool {
             Self::P95 => ("Latency", "p95"),
         };
         let dimensions = vec![("environment", environment), ("server", place.server.clone())];
-        Ok(Query { namespace: "quarterdeck", metric, dimensions, statistic, each: Some("tool") })
+        Ok(Query { namespace: "quarterdeck", metric, dimensions, statistic, each: Some("tool"), period: PERIOD })
     }
 }
 

@@ -10,7 +10,7 @@ mod request;
 mod why;
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 pub use dropped::Missing;
 use dropped::{Count, Counts};
@@ -193,6 +193,8 @@ pub struct Tally<'a> {
     pub requests: u64,
     /// Those that failed.
     pub errors: u64,
+    /// Those that were turned down.
+    pub refused: u64,
     /// When the newest of them began, in milliseconds since the Unix epoch, to two seconds.
     pub newest: i64,
 }
@@ -223,6 +225,22 @@ impl Series {
             self.slots.insert(at, slot);
         }
         &mut self.slots[at]
+    }
+}
+
+impl Series {
+    /// Its requests in the slots from one to before another; `None` without any.
+    fn tally(&self, begin: i64, end: i64) -> Option<Tally<'_>> {
+        let first = self.slots.partition_point(|slot| slot.number < begin);
+        let slots = || self.slots.range(first..).take_while(|slot| slot.number < end);
+        let newest = slots().last()?.number * SLOT;
+        let nothing = Tally { subject: &self.subject, requests: 0, errors: 0, refused: 0, newest };
+        Some(slots().fold(nothing, |sum, slot| Tally {
+            requests: sum.requests + slot.requests,
+            errors: sum.errors + slot.errors,
+            refused: sum.refused + slot.refused,
+            ..sum
+        }))
     }
 }
 
@@ -397,20 +415,14 @@ impl Requests {
     /// counts, without latencies.
     pub fn tallies(&self, from: i64, until: i64, now: i64) -> Vec<Tally<'_>> {
         let (begin, end) = ((now - from).div_euclid(SLOT), (now - until).div_euclid(SLOT));
-        let tally = |series: &Series| {
-            let first = series.slots.partition_point(|slot| slot.number < begin);
-            let slots = || series.slots.range(first..).take_while(|slot| slot.number < end);
-            let newest = slots().last()?.number;
-            let (requests, errors) = slots().fold((0, 0), |(all, bad), slot| (all + slot.requests, bad + slot.errors));
-            Some((requests, errors, newest * SLOT))
-        };
-        let told = |series| {
-            let (requests, errors, newest) = tally(series)?;
-            Some(Tally { subject: &series.subject, requests, errors, newest })
-        };
-        let mut all: Vec<_> = self.series.values().filter_map(told).collect();
+        let mut all: Vec<_> = self.series.values().filter_map(|series| series.tally(begin, end)).collect();
         all.sort_by_key(|tally| tally.subject);
         all
+    }
+
+    /// The servers that are counted.
+    pub fn servers(&self) -> BTreeSet<&str> {
+        self.series.values().map(|series| series.subject.server.as_str()).collect()
     }
 
     /// How long the calls of each tool took that were answered well, by server and tool, between two ages as in

@@ -96,6 +96,7 @@ calls! {
     DescribeTargetHealth "elasticloadbalancing:DescribeTargetHealth" Everything [Watch];
     DescribeTargetGroups "elasticloadbalancing:DescribeTargetGroups" Everything [Watch];
     DescribeScalableTargets "application-autoscaling:DescribeScalableTargets" Everything [Watch];
+    DescribeScalingActivities "application-autoscaling:DescribeScalingActivities" Everything [Watch];
     // The stacks of an environment are found among all of the account, which AWS allows on everything only.
     DescribeStacks "cloudformation:DescribeStacks" Everything [Watch];
     DescribeStackEvents "cloudformation:DescribeStackEvents" Stacks [Watch];

@@ -5,12 +5,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::logs::instant;
+use super::traffic;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::cloud::ErrorKind;
 use crate::core::fleet::Fleet;
 use crate::core::stack::Stack;
-use crate::core::timeline::{Moment, merge, of_fleet};
+use crate::core::timeline::{Moment, bursts, merge, of_fleet};
 use crate::run::tail::Budget;
+use crate::run::traffic::{self as of_lines, Counted};
 use crate::run::{Session, history, read};
 
 /// How long ECS keeps a stopped task (ECS developer guide, "Viewing Amazon ECS stopped task errors").
@@ -24,6 +26,7 @@ pub struct TimelineOptions {
     pub server: Option<String>,
     /// Where to begin: so long ago (15m, 1d, 1w) or a time (03:15, 2026-01-31, RFC 3339). ECS keeps stopped tasks for
     /// an hour, and the newest hundred events of a service; the event log of the cluster, where it has one, keeps more.
+    /// Autoscaling keeps six weeks.
     #[arg(long, default_value = "1d")]
     pub since: String,
 }
@@ -60,8 +63,12 @@ pub async fn timeline(session: &Session, options: &TimelineOptions, output: Outp
     let name = server.map(|name| fleet.server(name).map_or(name, |server| server.name.as_str()));
     let mut all = of_fleet(&fleet, name, since);
     let before = history::Past::new(Budget::at(&session.context));
-    let past = history::besides(session, &before, &stacks, name, since).await;
+    let (past, lines) = join!(history::besides(session, &before, &stacks, name, since), lines(session, &fleet));
+    let (lines, lines_not_read) = lines;
     all.extend(past.beyond(Some(&fleet), name));
+    let bursts = bursts_of(session, past.counted.as_ref(), lines.as_ref()).await.into_iter();
+    all.extend(bursts.filter(|burst| name.is_none_or(|name| name == burst.subject)));
+    let price = past.counted.as_ref().map(|counted| counted.price(session.context.emulated()));
     let (captured, not_captured) = (past.captured.is_some(), past.not_captured);
     gaps.extend(past.gaps);
     let all = merge(all, since);
@@ -73,6 +80,8 @@ pub async fn timeline(session: &Session, options: &TimelineOptions, output: Outp
             "moments": all,
             "captured": captured,
             "not_captured": not_captured,
+            "lines_not_read": lines_not_read,
+            "price": price,
             "gaps": gaps,
         })),
         Output::Text if all.is_empty() => line(&format!("nothing happened since {since:.0}, as far as AWS remembers")),
@@ -82,8 +91,46 @@ pub async fn timeline(session: &Session, options: &TimelineOptions, output: Outp
     let longer = Timestamp::now().duration_since(since) > FORGETS;
     let forgets = if longer { "; ECS itself keeps stopped tasks for an hour" } else { "" };
     not_captured.iter().for_each(|why| progress(&format!("note: not captured: {why}{forgets}")));
+    lines_not_read.iter().for_each(|why| progress(&format!("note: not counted from the log: {why}")));
     gaps.iter().for_each(|gap| progress(&format!("warning: not read: {gap}")));
     Ok(if gaps.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// The request lines of the last minutes, with the time up to which they were read, and what of them was not: of that time
+/// CloudWatch has counts, too, and who may look at servers may not read their logs.
+async fn lines(session: &Session, fleet: &Fleet) -> (Option<(Timestamp, Counted)>, Vec<String>) {
+    if session.context.ours().is_none() {
+        return (None, Vec::new());
+    }
+    let until = session.now();
+    match traffic::lines(session, fleet).await {
+        Ok(Some(counted)) => {
+            let gaps = counted.gaps.clone();
+            // What was left out may be of any server.
+            (gaps.is_empty().then_some((until, counted)), gaps)
+        }
+        Ok(None) => (None, Vec::new()),
+        Err(why) => (None, vec![why]),
+    }
+}
+
+/// The bursts of all servers. The names of clients are read only where one is told.
+async fn bursts_of(
+    session: &Session,
+    counted: Option<&bursts::Counted>,
+    lines: Option<&(Timestamp, Counted)>,
+) -> Vec<Moment> {
+    let now = session.now();
+    let lines = lines.map(|(until, Counted { requests, .. })| {
+        let until = requests.servers().into_iter().map(|server| (server.to_owned(), *until)).collect();
+        bursts::Lines { requests, until }
+    });
+    let by_id = bursts::bursts(counted, lines.as_ref(), &str::to_owned, now);
+    if !by_id.iter().any(|one| one.burst.as_ref().is_some_and(|burst| burst.client.is_some())) {
+        return by_id;
+    }
+    let names = of_lines::names(session).await;
+    bursts::bursts(counted, lines.as_ref(), &|id| names.get(id).cloned().unwrap_or_else(|| id.to_owned()), now)
 }
 
 fn row(moment: &Moment) -> String {

@@ -13,6 +13,7 @@ use crate::core::fleet::{Fleet, Server};
 use crate::core::logs::tail::Follow;
 use crate::core::logs::{Followed, Owners, TailRequest};
 use crate::core::metrics::{Detail, Measured};
+use crate::run::traffic::Counted;
 use crate::run::{Session, metrics, traffic};
 
 /// How long the request lines of the last minutes may take: the log of a server that is flooded is long.
@@ -77,13 +78,22 @@ impl Traffic {
     }
 }
 
-/// Counts the requests of the last minutes, where gangway's servers write them: findings by server, and what could not
-/// be read. Reads no log that the environment does not have.
+/// Counts the requests of the last minutes: findings by server, and what could not be read.
 async fn counted(session: &Session, fleet: &Fleet) -> Result<(BTreeMap<String, Vec<Finding>>, Vec<String>), String> {
+    let Some(counted) = lines(session, fleet).await? else { return Ok(Default::default()) };
+    let gaps = counted.gaps.iter().map(|gap| format!("requests: {gap}")).collect();
+    Ok((traffic::findings(session, &counted.requests, session.now()).await, gaps))
+}
+
+/// Counts the requests of the last minutes, where gangway's servers write them. `None` where the environment has no log.
+///
+/// # Errors
+/// In words, when there are too many logs, or they are too long.
+pub(super) async fn lines(session: &Session, fleet: &Fleet) -> Result<Option<Counted>, String> {
     let owners = Owners::of(fleet, session.context.ours());
     let groups = owners.groups();
     if groups.is_empty() {
-        return Ok(Default::default());
+        return Ok(None);
     }
     if groups.len() > MOST {
         return Err(format!("requests: not read of more than {MOST} servers at once; name one"));
@@ -92,12 +102,13 @@ async fn counted(session: &Session, fleet: &Fleet) -> Result<(BTreeMap<String, V
     let from = clock().as_millisecond().saturating_sub(traffic::LATELY.as_secs() * 1_000);
     let sources = Followed { groups, owners: Arc::new(owners) };
     let request = TailRequest { sources, from, until: None, pattern: None, follow: Follow::No };
-    let Ok(counted) = tokio::time::timeout(PATIENCE, traffic::count(session, request, clock)).await else {
-        let seconds = PATIENCE.as_secs();
-        return Err(format!("requests: the log of the last minutes was not read within {seconds} s"));
-    };
-    let gaps = counted.gaps.iter().map(|gap| format!("requests: {gap}")).collect();
-    Ok((traffic::findings(session, &counted.requests, clock()).await, gaps))
+    match tokio::time::timeout(PATIENCE, traffic::count(session, request, clock)).await {
+        Ok(counted) => Ok(Some(counted)),
+        Err(_) => {
+            let seconds = PATIENCE.as_secs();
+            Err(format!("requests: the log of the last minutes was not read within {seconds} s"))
+        }
+    }
 }
 
 /// Reads the figures of the servers, and the environment's alarms. An endpoint without CloudWatch has none.

@@ -116,6 +116,13 @@ fn canned(call: &str) -> Option<Reply> {
             json!({ "ScalableTargets": [{ "ServiceNamespace": "ecs", "ResourceId": "service/quarterdeck-prod/time",
                 "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": 1, "MaxCapacity": 6, "CreationTime": 1.0 }] }),
         ),
+        "DescribeScalingActivities" => Reply::json(
+            200,
+            json!({ "ScalingActivities": [{ "ActivityId": "a-1", "ServiceNamespace": "ecs",
+                "ResourceId": "service/quarterdeck-prod/time", "ScalableDimension": "ecs:service:DesiredCount",
+                "Description": "Setting desired count to 3.", "Cause": "alarm", "StartTime": 1_800_000_000.5,
+                "StatusCode": "Successful" }] }),
+        ),
         "BatchGetImage" => {
             let manifest = json!({ "config": { "digest": "sha256:1" } }).to_string();
             let image = json!({ "imageId": { "imageDigest": "sha256:2" }, "imageManifest": manifest });
