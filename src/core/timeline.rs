@@ -50,7 +50,7 @@ pub struct History {
     /// What the event log of the cluster tells; `None` where there is none, or it was not read.
     pub captured: Option<Captured>,
     /// How many requests CloudWatch has counted; `None` where there is none, or it was not read.
-    pub counted: Option<Counted>,
+    pub counted: Option<Box<Counted>>,
     /// Why nothing was captured, where that is so.
     pub not_captured: Option<String>,
     /// What could not be read, and why.

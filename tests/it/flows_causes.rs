@@ -62,7 +62,7 @@ pub fn bursts() -> World {
     world.history = History {
         moments: vec![scaling],
         captured: Some(Captured::default()),
-        counted: Some(counted),
+        counted: Some(Box::new(counted)),
         ..History::default()
     };
     let mut lately = Lately::default();
@@ -179,6 +179,23 @@ fn bursts_are_told_with_what_is_known_of_them_and_of_one_server_alone() {
     assert_eq!(console.model.screens.timeline.stretch.server.as_deref(), Some("weather"));
     let rows = told(&console).join("\n");
     assert!(rows.contains("12 of 40") && !rows.contains("30 of 30"), "{rows}");
+}
+
+#[test]
+fn the_clients_names_are_read_where_a_burst_tells_of_one() {
+    let wants = |world: World| {
+        let mut console = Console::with(world);
+        console.answers = false;
+        console.keys("5");
+        console.answers = true;
+        console.tick(10);
+        console.answers = false;
+        let effects = console.tick(20);
+        effects.iter().any(|effect| matches!(effect, Effect::Fetch(Fetch::Clients, _)))
+            || console.model.screens.clients.remote.get().is_some()
+    };
+    assert!(wants(bursts()));
+    assert!(!wants(past()));
 }
 
 /// Its words change from second to second.

@@ -365,7 +365,7 @@ const TIME: &str = "quarterdeck-prod-time-5xx";
 /// Bursts by CloudWatch alone, as the command line tells them.
 fn bursts(history: &History) -> Vec<(Kind, String)> {
     let all = quarterdeck::core::timeline::bursts::bursts(
-        history.counted.as_ref(),
+        history.counted.as_deref(),
         None,
         &str::to_owned,
         jiff::Timestamp::now(),

@@ -182,7 +182,7 @@ fn bursts_of(model: &mut Model, server: Option<&str>) -> Vec<Moment> {
     let state = &model.screens.timeline;
     let past = state.past.read_at();
     if state.judged.is_none_or(|(at, rests_on)| old(at) || rests_on != past) {
-        let counted = state.past.get().and_then(|past| past.counted.as_ref());
+        let counted = state.past.get().and_then(|past| past.counted.as_deref());
         let name = |id: &str| requests::client_name(model, id).to_owned();
         let found = bursts(counted, requests::lines(model).as_ref(), &name, model.now);
         let state = &mut model.screens.timeline;
@@ -192,9 +192,13 @@ fn bursts_of(model: &mut Model, server: Option<&str>) -> Vec<Moment> {
     all.filter(|one| server.is_none_or(|server| server == one.subject)).cloned().collect()
 }
 
-/// What must be fresh: the fleet, and what it does not know.
+/// What must be fresh: the fleet, and what it does not know; and once the clients' names, where a burst tells of one.
 pub(super) fn reads(model: &mut Model) -> Vec<Fetch> {
-    vec![Fetch::ANY_FLEET, Fetch::History(model.screens.timeline.stretch.clone())]
+    let tells =
+        model.screens.timeline.bursts.iter().any(|one| one.burst.as_ref().is_some_and(|one| one.client.is_some()));
+    let unnamed = model.context.ours().is_some() && model.screens.clients.remote.get().is_none();
+    let clients = (tells && unnamed).then_some(Fetch::Clients);
+    [Fetch::ANY_FLEET, Fetch::History(model.screens.timeline.stretch.clone())].into_iter().chain(clients).collect()
 }
 
 /// Seconds between two reads of the past.

@@ -125,10 +125,12 @@ pub fn refuses(refused: f64, requests: f64) -> bool {
 }
 
 /// What there is more of in the requests of a server than happens by chance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Much {
+    /// Requests that end for reasons of these kinds.
+    pub kinds: BTreeSet<Id>,
+    /// Requests that fail, for whatever reason.
     pub failed: bool,
-    pub refused: bool,
 }
 
 /// The servers of which [`of_traffic`] says that requests fail, or are refused, by the lines of one period before `until`.
@@ -215,16 +217,11 @@ impl Seen<'_> {
     }
 
     fn much(&self) -> Much {
-        let mut kinds: BTreeMap<Id, (u64, u64)> = BTreeMap::new();
-        for one in &self.tallies {
-            let Some(id) = one.subject.why.and_then(of_why).filter(|id| self.is_much(*id, one)) else { continue };
-            let (errors, refused) = kinds.entry(id).or_default();
-            (*errors, *refused) = (*errors + one.errors, *refused + one.refused);
-        }
-        Much {
-            failed: kinds.values().any(|(errors, _)| *errors > 0) || self.tools().is_some() || self.failing().is_some(),
-            refused: kinds.values().any(|(_, refused)| *refused > 0),
-        }
+        let kinds = self.tallies.iter().filter_map(|one| {
+            let id = one.subject.why.and_then(of_why)?;
+            self.is_much(id, one).then_some(id)
+        });
+        Much { kinds: kinds.collect(), failed: self.tools().is_some() || self.failing().is_some() }
     }
 
     fn all(&self) -> u64 {

@@ -3,7 +3,7 @@
 //! What is much is decided where findings are made, so a burst of the last minutes and the finding of them say the same.
 //! The last minutes come from the request lines, with reasons; what was before them from CloudWatch, which has counts alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -191,6 +191,8 @@ fn of_lines(lines: &Lines<'_>) -> BTreeMap<String, Vec<Bin>> {
     let mut times: BTreeMap<Timestamp, Vec<&str>> = BTreeMap::new();
     lines.until.iter().for_each(|(server, until)| times.entry(*until).or_default().push(server));
     let mut all: BTreeMap<String, Vec<Bin>> = BTreeMap::new();
+    // Which kinds of reasons there were in a minute: beside a burst there are always some refusals of another kind.
+    let mut kinds: BTreeMap<(&str, i64), BTreeSet<Id>> = BTreeMap::new();
     for (until, servers) in times {
         let until = until.as_millisecond();
         let whole = until.div_euclid(MINUTE) * MINUTE;
@@ -207,6 +209,9 @@ fn of_lines(lines: &Lines<'_>) -> BTreeMap<String, Vec<Bin>> {
                 if bins.last().is_none_or(|bin| bin.at != at) {
                     bins.push(Bin { at, end, requests: 0, errors: Part::default(), refused: Part::default() });
                 }
+                if let Some(id) = tally.subject.why.and_then(of_why) {
+                    kinds.entry((&tally.subject.server, at)).or_default().insert(id);
+                }
                 if let Some(bin) = bins.last_mut() {
                     bin.requests += tally.requests;
                     bin.errors.many += tally.errors;
@@ -219,8 +224,9 @@ fn of_lines(lines: &Lines<'_>) -> BTreeMap<String, Vec<Bin>> {
                     let bins = all.get_mut(server).filter(|_| servers.contains(&server));
                     let seen = bins.into_iter().flatten().filter(|bin| bin.end > end - period.millis());
                     seen.for_each(|bin| {
-                        bin.errors.much |= much.failed && bin.errors.many > 0;
-                        bin.refused.much |= much.refused && bin.refused.many > 0;
+                        let such = kinds.get(&(server, bin.at)).is_some_and(|kinds| !kinds.is_disjoint(&much.kinds));
+                        bin.errors.much |= (much.failed || such) && bin.errors.many > 0;
+                        bin.refused.much |= such && bin.refused.many > 0;
                     });
                 }
             }

@@ -66,7 +66,7 @@ pub async fn timeline(session: &Session, options: &TimelineOptions, output: Outp
     let (past, lines) = join!(history::besides(session, &before, &stacks, name, since), lines(session, &fleet));
     let (lines, lines_not_read) = lines;
     all.extend(past.beyond(Some(&fleet), name));
-    let bursts = bursts_of(session, past.counted.as_ref(), lines.as_ref()).await.into_iter();
+    let bursts = bursts_of(session, past.counted.as_deref(), lines.as_ref()).await.into_iter();
     all.extend(bursts.filter(|burst| name.is_none_or(|name| name == burst.subject)));
     let price = past.counted.as_ref().map(|counted| counted.price(session.context.emulated()));
     let (captured, not_captured) = (past.captured.is_some(), past.not_captured);

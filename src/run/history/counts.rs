@@ -29,7 +29,7 @@ pub(super) async fn of_requests(
     let key = (server.map(str::to_owned), period);
     let fresh = |one: &&Counted| one.from <= from && now.duration_since(one.until) < COUNTS_EVERY;
     if let Some(counted) = known.get(&key).filter(fresh) {
-        return History { counted: Some(counted.clone()), ..History::default() };
+        return History { counted: Some(Box::new(counted.clone())), ..History::default() };
     }
     let mut history = History::default();
     if servers.len() > COUNTED {
@@ -69,7 +69,7 @@ pub(super) async fn of_requests(
     if unread.is_none() {
         known.insert(key, counted.clone());
     }
-    history.counted = Some(counted);
+    history.counted = Some(Box::new(counted));
     history
 }
 

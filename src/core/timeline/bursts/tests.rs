@@ -174,6 +174,18 @@ fn lines_tell_the_reason_and_the_client(
     assert_eq!((all[0].what.as_str(), all[0].finding), (what, Some(Id::IdToken)));
 }
 
+/// Clients that learn where to get a token are refused once each.
+#[test]
+fn a_refusal_of_another_kind_does_not_make_a_burst_go_on() {
+    let mut requests = lines(-9..-3);
+    for minute in -3..0 {
+        let more = r#""status":401,"reason":"no-token""#;
+        requests.take(&line("time", minute * 60 + 50, "request", more), at(0).as_millisecond());
+    }
+    let all = told(&bursts(None, Some(&read(&requests)), &by_id, at(0)));
+    assert_eq!(all, [(Kind::Refusals, -540, -180, 18, 30, Lasts::Over)]);
+}
+
 #[test]
 fn what_began_before_the_lines_may_be_longer() {
     let requests = lines(-14..-8);
