@@ -87,7 +87,8 @@ async fn calls_of(services: usize, args: &[&str], code: i32) -> u64 {
 // With its log, its alarms and its figures.
 #[case::why(&["why", "svc-003"], 0, 12)]
 #[case::why_by_arn(&["why", "arn:aws:ecs:eu-central-1:123456789012:service/quarterdeck-prod/svc-003"], 0, 12)]
-#[case::timeline(&["timeline", "svc-003", "--since", "1h"], 0, 10)]
+// With its log, its alarms, its counts and its scaling.
+#[case::timeline(&["timeline", "svc-003", "--since", "1h"], 0, 13)]
 #[case::doctor(&["doctor", "svc-003"], 0, 20)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_about_one_service_reads_that_service(#[case] args: &[&str], #[case] code: i32, #[case] most: u64) {

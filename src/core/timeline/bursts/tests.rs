@@ -199,7 +199,7 @@ fn counts_and_lines_are_one_burst_and_nothing_is_counted_twice() {
     let requests = lines(-14..-8);
     // What CloudWatch says of the time of the lines is not taken.
     let all: Vec<(i64, f64)> = minutes(-30..-8, 5.0);
-    let refused: Vec<(i64, f64)> = minutes(-20..-8, 3.0);
+    let refused: Vec<(i64, f64)> = [minutes(-20..-14, 3.0), minutes(-14..-8, 9.0)].concat();
     let counted = counted(60, &[(OfCounts::TargetRequests, &all), (OfCounts::TargetRefused, &refused)]);
     let found = bursts(Some(&counted), Some(&read(&requests)), &by_id, at(0));
     assert_eq!(told(&found), [(Kind::Refusals, -1_200, -480, 36, 60, Lasts::Over)]);
