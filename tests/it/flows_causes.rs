@@ -205,6 +205,8 @@ fn a_burst_that_goes_on_stays_selected() {
         lately.requests.take(&logs::line("time", "a", second * 1_000, text), at(10).as_millisecond());
     }
     lately.until.insert("time".into(), at(10));
+    // Above it comes another one, so its place is not the same.
+    console.world.history.moments.push(moment(5, Kind::Alarm, "time", "alarm 5xx went from OK to ALARM", true));
     console.keys("1");
     console.tick(60);
     console.keys("5");

@@ -185,7 +185,7 @@ screens! {
     /// What happened, by time.
     Timeline timeline {
         title: "Timeline",
-        shown: "timeline" Global ["5"] "what happened: deployments, scaling, stops, errors, refusals" => timeline::show,
+        shown: "timeline" Global ["5"] "what happened: deployments, stops, errors, scaling" => timeline::show,
         parent: Some(Screen::Fleet),
         body: Body::Table { view: timeline::view, state: |model| &mut model.screens.timeline.table },
         reads: timeline::reads,
