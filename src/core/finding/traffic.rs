@@ -133,12 +133,12 @@ pub struct Much {
     pub failed: bool,
 }
 
-/// The servers of which [`of_traffic`] says that requests fail, or are refused, by the lines of one period before `until`.
-/// That a client floods is left out of account, which takes longer to find out than a history has time for.
-pub fn much(counted: &Requests, period: Period, until: Timestamp) -> BTreeMap<&str, Much> {
+/// The servers of which [`of_traffic`] says that requests fail, or are refused, by what was counted in one period before
+/// `until`. That a client floods is left out of account, which takes longer to find out than a history has time for.
+pub fn much<'a>(counted: Vec<Tally<'a>>, period: Period, until: Timestamp) -> BTreeMap<&'a str, Much> {
     let (flooding, clock) = (BTreeSet::new(), Clock { until, now: until });
-    let all = by_server(counted.tallies(period.millis(), 0, until.as_millisecond())).into_iter();
-    let judged = all.map(|(server, tallies)| {
+    let troubled = by_server(counted).into_iter().filter(|(_, all)| all.iter().any(|one| one.errors + one.refused > 0));
+    let judged = troubled.map(|(server, tallies)| {
         let seen = Seen { tallies, period, clock, flooding: &flooding, name: &str::to_owned };
         (server, seen.much())
     });

@@ -414,8 +414,14 @@ impl Requests {
     /// milliseconds before `now`, in whole slots, with the time of the newest of them. What [`figures`](Self::figures)
     /// counts, without latencies.
     pub fn tallies(&self, from: i64, until: i64, now: i64) -> Vec<Tally<'_>> {
+        self.tallies_of(&|_| true, from, until, now)
+    }
+
+    /// The same of some servers alone.
+    pub fn tallies_of(&self, servers: &dyn Fn(&str) -> bool, from: i64, until: i64, now: i64) -> Vec<Tally<'_>> {
         let (begin, end) = ((now - from).div_euclid(SLOT), (now - until).div_euclid(SLOT));
-        let mut all: Vec<_> = self.series.values().filter_map(|series| series.tally(begin, end)).collect();
+        let wanted = self.series.values().filter(|series| servers(&series.subject.server));
+        let mut all: Vec<_> = wanted.filter_map(|series| series.tally(begin, end)).collect();
         all.sort_by_key(|tally| tally.subject);
         all
     }

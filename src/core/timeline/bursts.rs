@@ -188,47 +188,46 @@ fn of_counts(counted: &Counted, server: &str) -> Vec<Bin> {
 
 /// The minutes of each server whose lines were read.
 fn of_lines(lines: &Lines<'_>) -> BTreeMap<String, Vec<Bin>> {
-    let mut times: BTreeMap<Timestamp, Vec<&str>> = BTreeMap::new();
-    lines.until.iter().for_each(|(server, until)| times.entry(*until).or_default().push(server));
+    // Whole minutes end at the same time for all servers, so they are looked at once, however many there are.
+    let mut ends: BTreeMap<i64, BTreeSet<&str>> = BTreeMap::new();
+    for (server, until) in &lines.until {
+        let until = until.as_second() * 1_000;
+        let whole = until.div_euclid(MINUTE) * MINUTE;
+        let all = (0..Period::Fifteen.minutes()).map(|ago| whole - ago * MINUTE);
+        // The minute that is not over yet.
+        all.chain((until > whole).then_some(until)).for_each(|end| {
+            ends.entry(end).or_default().insert(server);
+        });
+    }
     let mut all: BTreeMap<String, Vec<Bin>> = BTreeMap::new();
     // Which kinds of reasons there were in a minute: beside a burst there are always some refusals of another kind.
     let mut kinds: BTreeMap<(&str, i64), BTreeSet<Id>> = BTreeMap::new();
-    for (until, servers) in times {
-        let until = until.as_millisecond();
-        let whole = until.div_euclid(MINUTE) * MINUTE;
-        let ends = (0..Period::Fifteen.minutes()).rev().map(|ago| whole - ago * MINUTE);
-        // The minute that is not over yet.
-        let ends = ends.chain((until > whole).then_some(until));
-        for end in ends {
-            let at = (end - 1).div_euclid(MINUTE) * MINUTE;
-            for tally in lines.requests.tallies(end - at, 0, end) {
-                if !servers.contains(&tally.subject.server.as_str()) {
-                    continue;
-                }
-                let bins = all.entry(tally.subject.server.clone()).or_default();
-                if bins.last().is_none_or(|bin| bin.at != at) {
-                    bins.push(Bin { at, end, requests: 0, errors: Part::default(), refused: Part::default() });
-                }
-                if let Some(id) = tally.subject.why.and_then(of_why) {
-                    kinds.entry((&tally.subject.server, at)).or_default().insert(id);
-                }
-                if let Some(bin) = bins.last_mut() {
-                    bin.requests += tally.requests;
-                    bin.errors.many += tally.errors;
-                    bin.refused.many += tally.refused;
-                }
+    for (end, servers) in ends {
+        let at = (end - 1).div_euclid(MINUTE) * MINUTE;
+        let tallies = |from| lines.requests.tallies_of(&|server| servers.contains(server), from, 0, end);
+        for tally in tallies(end - at) {
+            let bins = all.entry(tally.subject.server.clone()).or_default();
+            if bins.last().is_none_or(|bin| bin.at != at) {
+                bins.push(Bin { at, end, requests: 0, errors: Part::default(), refused: Part::default() });
             }
-            for period in [Period::One, Period::Five] {
-                let now = Timestamp::from_millisecond(end).unwrap_or_default();
-                for (server, much) in much(lines.requests, period, now) {
-                    let bins = all.get_mut(server).filter(|_| servers.contains(&server));
-                    let seen = bins.into_iter().flatten().filter(|bin| bin.end > end - period.millis());
-                    seen.for_each(|bin| {
-                        let such = kinds.get(&(server, bin.at)).is_some_and(|kinds| !kinds.is_disjoint(&much.kinds));
-                        bin.errors.much |= (much.failed || such) && bin.errors.many > 0;
-                        bin.refused.much |= such && bin.refused.many > 0;
-                    });
-                }
+            if let Some(id) = tally.subject.why.and_then(of_why) {
+                kinds.entry((&tally.subject.server, at)).or_default().insert(id);
+            }
+            if let Some(bin) = bins.last_mut() {
+                bin.requests += tally.requests;
+                bin.errors.many += tally.errors;
+                bin.refused.many += tally.refused;
+            }
+        }
+        for period in [Period::One, Period::Five] {
+            let now = Timestamp::from_millisecond(end).unwrap_or_default();
+            for (server, much) in much(tallies(period.millis()), period, now) {
+                let seen = all.get_mut(server).into_iter().flatten().filter(|bin| bin.end > end - period.millis());
+                seen.for_each(|bin| {
+                    let such = kinds.get(&(server, bin.at)).is_some_and(|kinds| !kinds.is_disjoint(&much.kinds));
+                    bin.errors.much |= (much.failed || such) && bin.errors.many > 0;
+                    bin.refused.much |= such && bin.refused.many > 0;
+                });
             }
         }
     }
@@ -306,12 +305,12 @@ impl Seen<'_> {
         let Some(lines) = self.lines.filter(|lines| lines.until.contains_key(self.server)) else {
             return (None, None, None);
         };
-        let all = lines.requests.tallies(end - begin, 0, end);
+        let all = lines.requests.tallies_of(&|server| server == self.server, end - begin, 0, end);
         let part = |one: &crate::core::requests::Tally<'_>| match trouble {
             Trouble::Errors => one.errors,
             Trouble::Refusals => one.refused,
         };
-        let mut of: Vec<_> = all.iter().filter(|one| one.subject.server == self.server && part(one) > 0).collect();
+        let mut of: Vec<_> = all.iter().filter(|one| part(one) > 0).collect();
         let why = most(of.iter().map(|one| (one.subject.why, part(one)))).flatten();
         of.retain(|one| one.subject.why == why);
         let client = most(of.iter().map(|one| (one.subject.sender.as_ref().and_then(Sender::client), part(one))));

@@ -245,3 +245,17 @@ fn what_was_read_long_ago_does_not_say_that_it_goes_on(#[case] later: i64, #[cas
     let all = bursts(None, Some(&read(&requests)), &by_id, at(later));
     assert_eq!(told(&all)[0].5, expected);
 }
+
+/// Each server's lines were read up to a time of their own: what came after that, in lines of others, is not theirs.
+#[test]
+fn servers_are_told_up_to_when_their_lines_were_read() {
+    let mut requests = lines(-4..0);
+    for second in -200..0 {
+        let more = r#""status":401,"client":"b","reason":"audience""#;
+        requests.take(&line("weather", second, "request", more), at(0).as_millisecond());
+    }
+    let until = [("time".to_owned(), at(0)), ("weather".to_owned(), at(-20))].into();
+    let all = told(&bursts(None, Some(&Lines { requests: &requests, until }), &by_id, at(0)));
+    let expected = [(-240, 0, 12, 20), (-240, -20, 180, 180)];
+    assert_eq!(all, expected.map(|(begin, end, many, of)| (Kind::Refusals, begin, end, many, of, Lasts::On)));
+}
