@@ -72,10 +72,10 @@ impl Answered {
     }
 }
 
-/// Values of the last hour, a minute each, oldest first. A minute of which CloudWatch has no data is absent.
+/// Values, oldest first. A time of which CloudWatch has no data is absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Series {
-    /// The beginning of each minute, and its value.
+    /// The beginning of each point, and its value.
     pub points: Vec<(Timestamp, f64)>,
 }
 
