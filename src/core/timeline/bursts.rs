@@ -95,6 +95,13 @@ struct Part {
     much: bool,
 }
 
+/// The kinds of reasons for which requests of a minute failed, and were refused.
+#[derive(Debug, Default)]
+struct Kinds {
+    errors: BTreeSet<Id>,
+    refused: BTreeSet<Id>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
     Errors,
@@ -201,7 +208,7 @@ fn of_lines(lines: &Lines<'_>) -> BTreeMap<String, Vec<Bin>> {
     }
     let mut all: BTreeMap<String, Vec<Bin>> = BTreeMap::new();
     // Which kinds of reasons there were in a minute: beside a burst there are always some refusals of another kind.
-    let mut kinds: BTreeMap<(&str, i64), BTreeSet<Id>> = BTreeMap::new();
+    let mut kinds: BTreeMap<(&str, i64), Kinds> = BTreeMap::new();
     for (end, servers) in ends {
         let at = (end - 1).div_euclid(MINUTE) * MINUTE;
         let tallies = |from| lines.requests.tallies_of(&|server| servers.contains(server), from, 0, end);
@@ -211,7 +218,9 @@ fn of_lines(lines: &Lines<'_>) -> BTreeMap<String, Vec<Bin>> {
                 bins.push(Bin { at, end, requests: 0, errors: Part::default(), refused: Part::default() });
             }
             if let Some(id) = tally.subject.why.and_then(of_why) {
-                kinds.entry((&tally.subject.server, at)).or_default().insert(id);
+                let kinds = kinds.entry((&tally.subject.server, at)).or_default();
+                kinds.errors.extend((tally.errors > 0).then_some(id));
+                kinds.refused.extend((tally.refused > 0).then_some(id));
             }
             if let Some(bin) = bins.last_mut() {
                 bin.requests += tally.requests;
@@ -224,9 +233,11 @@ fn of_lines(lines: &Lines<'_>) -> BTreeMap<String, Vec<Bin>> {
             for (server, much) in much(tallies(period.millis()), period, now) {
                 let seen = all.get_mut(server).into_iter().flatten().filter(|bin| bin.end > end - period.millis());
                 seen.for_each(|bin| {
-                    let such = kinds.get(&(server, bin.at)).is_some_and(|kinds| !kinds.is_disjoint(&much.kinds));
-                    bin.errors.much |= (much.failed || such) && bin.errors.many > 0;
-                    bin.refused.much |= such && bin.refused.many > 0;
+                    let kinds = kinds.get(&(server, bin.at));
+                    let such =
+                        |of: fn(&Kinds) -> &BTreeSet<Id>| kinds.is_some_and(|all| !of(all).is_disjoint(&much.kinds));
+                    bin.errors.much |= (much.failed && bin.errors.many > 0) || such(|kinds| &kinds.errors);
+                    bin.refused.much |= such(|kinds| &kinds.refused);
                 });
             }
         }

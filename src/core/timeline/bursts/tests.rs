@@ -186,6 +186,21 @@ fn a_refusal_of_another_kind_does_not_make_a_burst_go_on() {
     assert_eq!(all, [(Kind::Refusals, -540, -180, 18, 30, Lasts::Over)]);
 }
 
+/// A call that fails by chance while many are refused is no burst of errors, and the other way round.
+#[rstest]
+#[case::failed("", r#""status":500,"client":"a","tool":"now""#, &[Kind::Refusals])]
+#[case::refused(r#""status":502,"client":"a","reason":"upstream""#, r#""status":401,"client":"b","reason":"id-token""#, &[Kind::Errors])]
+fn one_of_the_other_trouble_is_no_burst(#[case] many: &str, #[case] one: &str, #[case] expected: &[Kind]) {
+    let now = at(0).as_millisecond();
+    let mut requests = if many.is_empty() { lines(-4..0) } else { lines(0..0) };
+    for second in (-240..0).step_by(20).filter(|_| !many.is_empty()) {
+        requests.take(&line("time", second + 5, "request", many), now);
+    }
+    requests.take(&line("time", -100, "request", one), now);
+    let all = bursts(None, Some(&read(&requests)), &by_id, at(0));
+    assert_eq!(all.iter().map(|moment| moment.kind).collect::<Vec<_>>(), expected);
+}
+
 #[test]
 fn what_began_before_the_lines_may_be_longer() {
     let requests = lines(-14..-8);
