@@ -13,6 +13,7 @@ use quarterdeck::core::requests::{By, Lately, Period, Requests, Watched};
 use quarterdeck::run::Session;
 use quarterdeck::run::tail::Budget;
 use quarterdeck::run::traffic::Watch;
+use rstest::rstest;
 use serde_json::json;
 
 /// Nine requests of the server were refused a minute ago, because the issuer's keys could not be read.
@@ -140,7 +141,7 @@ fn asked(effects: Vec<Effect>) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn it_is_read_for_fleet_alone_and_not_where_the_log_is_followed() {
+fn it_is_not_read_where_the_log_is_followed() {
     let mut console = console(lately("time"));
     console.answers = false;
     assert_eq!(asked(console.tick(9)), [[""; 0]; 0], "not at every read of the fleet");
@@ -149,10 +150,22 @@ fn it_is_read_for_fleet_alone_and_not_where_the_log_is_followed() {
     console.tick(31);
     console.logs(Vec::new(), TailState::Live);
     console.answers = false;
-    let elsewhere = asked(console.tick(60));
+    let elsewhere = asked(console.tick(120));
     let followed = asked(console.keys("1"));
-    assert_eq!((elsewhere.len(), followed.len()), (0, 0));
-    assert_eq!(asked(console.tick(90)).len(), 0, "its lines are counted as they come");
+    let timeline = asked(console.keys("5"));
+    assert_eq!((elsewhere.len(), followed.len(), timeline.len()), (0, 0, 0));
+    assert_eq!(asked(console.tick(150)).len(), 0, "its lines are counted as they come");
+}
+
+#[rstest]
+#[case::fleet("1", 1)]
+#[case::the_timeline_tells_of_bursts("5", 1)]
+#[case::nothing_of_them_stands_there("4", 0)]
+fn it_is_read_where_it_is_told(#[case] screen: &str, #[case] expected: usize) {
+    let mut console = console(lately("time"));
+    console.keys(screen);
+    console.answers = false;
+    assert_eq!(asked(console.tick(30)).len(), expected);
 }
 
 /// A request line in the log of a server, so many milliseconds before now.

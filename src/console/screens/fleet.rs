@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 pub(super) use self::keys::{back, copy, open};
 pub use self::keys::{describe, events, faults_only, logs, plan, raw, scale, stop_task};
-pub(super) use self::looks::{PATIENCE, WATCHING, freshness, pace, reads, watching};
+pub(super) use self::looks::{PATIENCE, WATCHING, freshness, pace, reads, traffic, watching};
 pub(in crate::console) use self::looks::{
     attention, looks_at, looks_elsewhere, measured_servers, rows_on_screen, watched,
 };

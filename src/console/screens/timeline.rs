@@ -198,7 +198,8 @@ pub(super) fn reads(model: &mut Model) -> Vec<Fetch> {
         model.screens.timeline.bursts.iter().any(|one| one.burst.as_ref().is_some_and(|one| one.client.is_some()));
     let unnamed = model.context.ours().is_some() && model.screens.clients.remote.get().is_none();
     let clients = (tells && unnamed).then_some(Fetch::Clients);
-    [Fetch::ANY_FLEET, Fetch::History(model.screens.timeline.stretch.clone())].into_iter().chain(clients).collect()
+    let past = Fetch::History(model.screens.timeline.stretch.clone());
+    [Fetch::ANY_FLEET, past].into_iter().chain(fleet::traffic(model)).chain(clients).collect()
 }
 
 /// Seconds between two reads of the past.

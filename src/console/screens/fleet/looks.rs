@@ -64,12 +64,15 @@ pub(in crate::console::screens) fn reads(model: &mut Model) -> Vec<Fetch> {
         reads.push(Fetch::Stacks);
     }
     reads.extend(measure(model));
-    // Whoever follows the log counts its lines already.
-    if model.context.ours().is_some() && !model.screens.logs.tail.is_current() && !model.screens.fleet.remote.is_empty()
-    {
-        reads.push(Fetch::Traffic(Watched::default()));
-    }
+    reads.extend(traffic(model));
     reads
+}
+
+/// The requests of the last minutes, for the screens that tell how they go. Whoever follows the log counts its lines already.
+pub(in crate::console::screens) fn traffic(model: &Model) -> Option<Fetch> {
+    let followed = model.screens.logs.tail.is_current();
+    let wanted = model.context.ours().is_some() && !followed && !model.screens.fleet.remote.is_empty();
+    wanted.then(|| Fetch::Traffic(Watched::default()))
 }
 
 /// Most servers whose requests are read at once: each costs a call or more of a quota of five or ten in a second.
