@@ -360,7 +360,7 @@ impl ServerSpec {
 
     fn validate(&self) -> Result<(), InvalidEnvironment> {
         check_name("server.name", &self.name)?;
-        if matches!(self.name.as_str(), "edge" | "network" | "platform") {
+        if names::is_shared(&self.name) {
             return Err(invalid("server.name", format!("{:?} is the name of a stack of every environment", self.name)));
         }
         if self.image.trim().is_empty() {

@@ -54,8 +54,12 @@ pub fn repository_stack(environment: &str, server: &str) -> String {
 /// The server whose stack it is, by its name; `None` of a stack that all share, and of one of a repository.
 pub fn server_of<'a>(environment: &str, stack: &'a str) -> Option<&'a str> {
     let part = stack.strip_prefix(&stack_prefix(environment))?;
-    let shared = matches!(part, "edge" | "network" | "platform") || is_repository_stack(stack);
-    (!shared).then_some(part)
+    (!is_shared(part) && !is_repository_stack(stack)).then_some(part)
+}
+
+/// Whether that is what the servers of an environment share, by the last part of the name of its stack.
+pub fn is_shared(part: &str) -> bool {
+    matches!(part, "edge" | "network" | "platform")
 }
 
 /// Whether a stack is that of a repository, by its name. It outlives the environment, as the images in it do.

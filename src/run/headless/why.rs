@@ -150,15 +150,14 @@ impl Known {
     fn all(&self, session: &Session, now: Timestamp) -> Vec<Told> {
         let prefix = names::stack_prefix(&session.context.environment);
         let part = |stack: &Stack| stack.id.name.strip_prefix(&prefix).unwrap_or(&stack.id.name).to_owned();
-        let shared = |part: &str| matches!(part, "edge" | "network" | "platform");
         let mut names: Vec<String> = self.fleet.servers.iter().map(|server| server.name.clone()).collect();
         let failed = self.stacks.iter().filter(|(stack, _)| stack.status.failed()).map(|(stack, _)| part(stack));
-        names.extend(failed.filter(|name| !shared(name)));
+        names.extend(failed.filter(|name| !names::is_shared(name)));
         names.sort();
         names.dedup();
         let mut told: Vec<Told> = names.iter().filter_map(|name| self.one(session, name, now).ok()?).collect();
         worst_first(&mut told);
-        let stacks: Vec<_> = self.stacks.iter().filter(|(stack, _)| shared(&part(stack))).cloned().collect();
+        let stacks: Vec<_> = self.stacks.iter().filter(|(stack, _)| names::is_shared(&part(stack))).cloned().collect();
         let mut findings = of_stacks(&stacks);
         findings.extend(drift(session, stacks.into_iter().map(|(stack, _)| stack).collect()));
         findings.extend(self.traffic.raised(session, None));

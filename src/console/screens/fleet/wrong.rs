@@ -90,7 +90,7 @@ pub fn subjects(model: &Model) -> Vec<Subject<'_>> {
     for stack in model.screens.stack.remote.get().into_iter().flatten() {
         let part = stack.id.name.strip_prefix(&prefix).unwrap_or(&stack.id.name);
         let seen: Vec<Seen> = failed.iter().filter(|(one, _)| one.id == stack.id).cloned().collect();
-        if matches!(part, "edge" | "network" | "platform") {
+        if names::is_shared(part) {
             shared.extend(of_stacks(&seen));
         } else if !seen.is_empty() && server(model, part).is_none() {
             // A service whose creation failed is gone, and its stopped tasks are all that is left to say why.
