@@ -10,6 +10,7 @@ use super::{describe, table};
 use crate::console::action::Action;
 use crate::console::hint;
 use crate::console::model::Model;
+use crate::console::screens::fleet;
 use crate::console::screens::timeline::{Lead, lead, selected, view};
 use crate::core::meaning::Meaning;
 use crate::core::timeline::Moment;
@@ -52,6 +53,8 @@ fn gaps(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     // Nothing of these stands here.
     unread.retain(|one| !matches!(one.part, Part::Targets(_) | Part::Bounds | Part::LogGroups(_)));
     let all = past.into_iter().chain(unread.iter().map(ToString::to_string));
+    // Of a burst of the last minutes, nothing else may tell.
+    let all = all.chain(fleet::traffic_unread(model).map(|gap| format!("requests: {gap}")));
     let line = |gap| Line::from(span(format!("? not read: {gap}"), theme.of(Meaning::Warn)));
     // What is told among the gaps already is not told twice.
     let state = &model.screens.timeline;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::support::world::{Setup, World as Aws};
-use crate::support::{Console, World, at, fixtures, logs, operators};
+use crate::support::{Console, World, at, fixtures, logs, operators, painted};
 use jiff::Timestamp;
 use quarterdeck::console::effect::Effect;
 use quarterdeck::console::screens::{Fetch, fleet};
@@ -128,8 +128,12 @@ fn what_could_not_be_read_again_is_not_called_fresh() {
 #[test]
 fn what_could_not_be_read_is_told_beside_the_figures() {
     let gaps = vec!["gap on /q/time: denied".to_owned(), "another".to_owned()];
-    let console = console(Lately { gaps, ..lately("time") });
+    let mut console = console(Lately { gaps, ..lately("time") });
     assert_eq!(fleet::traffic_unread(&console.model).as_deref(), Some("gap on /q/time: denied (and 1 more)"));
+    // Where there are no lines there are no bursts of the last minutes, and nobody would know why.
+    console.keys("5");
+    let told = painted::screen(&console, (120, 40));
+    assert!(told.contains("? not read: requests: gap on /q/time: denied (and 1 more)"), "{told}");
 }
 
 fn asked(effects: Vec<Effect>) -> Vec<Vec<String>> {
