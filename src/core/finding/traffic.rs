@@ -194,12 +194,36 @@ struct Group<'a> {
     newest: i64,
 }
 
+/// Requests by who sent them and for reasons of which kind they ended, so that each tally is set beside the others at once.
+struct Sums<'a> {
+    kinds: BTreeMap<(Option<&'a Sender>, Id), u64>,
+    senders: BTreeMap<Option<&'a Sender>, u64>,
+    calm: u64,
+    newcomers: u64,
+}
+
+impl Sums<'_> {
+    /// Whether a sender's requests of one kind are more than happens by chance. What is wrong with the server itself is
+    /// seen in all that it does; nobody knows how many senders there are whose token says nothing.
+    fn is_much(&self, id: Id, sender: Option<&Sender>) -> bool {
+        let mut of_kind = self.kinds.get(&(sender, id)).copied().unwrap_or_default();
+        if id == Id::NoToken {
+            of_kind = of_kind.saturating_sub(self.newcomers);
+        }
+        let known = matches!(sender, Some(Sender::Client(_)));
+        let of_all = if known { self.senders.get(&sender).copied().unwrap_or_default() } else { self.calm };
+        let few = if id == Id::NoToken { FEW_WITHOUT_TOKEN } else { FEW };
+        of_kind >= few && of_kind * 100 >= of_all * SHARE
+    }
+}
+
 impl Seen<'_> {
     fn findings(&self) -> Vec<Finding> {
+        let sums = self.sums();
         let mut kinds: BTreeMap<Id, Group<'_>> = BTreeMap::new();
         for one in &self.tallies {
             let Some((why, id)) = one.subject.why.and_then(|why| Some((why, of_why(why)?))) else { continue };
-            if !self.is_much(id, one) {
+            if !sums.is_much(id, one.subject.sender.as_ref()) {
                 continue;
             }
             let group = kinds.entry(id).or_default();
@@ -217,11 +241,21 @@ impl Seen<'_> {
     }
 
     fn much(&self) -> Much {
-        let kinds = self.tallies.iter().filter_map(|one| {
-            let id = one.subject.why.and_then(of_why)?;
-            self.is_much(id, one).then_some(id)
-        });
-        Much { kinds: kinds.collect(), failed: self.tools().is_some() || self.failing().is_some() }
+        let sums = self.sums();
+        let kinds = sums.kinds.keys().filter(|(sender, id)| sums.is_much(*id, *sender)).map(|(_, id)| *id).collect();
+        Much { kinds, failed: self.tools().is_some() || self.failing().is_some() }
+    }
+
+    fn sums(&self) -> Sums<'_> {
+        let (mut kinds, mut senders) = (BTreeMap::new(), BTreeMap::new());
+        for one in &self.tallies {
+            let sender = one.subject.sender.as_ref();
+            *senders.entry(sender).or_default() += one.requests;
+            if let Some(id) = one.subject.why.and_then(of_why) {
+                *kinds.entry((sender, id)).or_default() += one.requests;
+            }
+        }
+        Sums { kinds, senders, calm: self.calm(), newcomers: self.newcomers() }
     }
 
     fn all(&self) -> u64 {
@@ -235,22 +269,6 @@ impl Seen<'_> {
             client.is_some_and(|client| self.flooding.contains(&(one.subject.server.as_str(), client)))
         };
         self.tallies.iter().filter(|one| !floods(one)).map(|one| one.requests).sum()
-    }
-
-    /// Whether a sender's requests of one kind are more than happens by chance. What is wrong with the server itself is
-    /// seen in all that it does; nobody knows how many senders there are whose token says nothing.
-    fn is_much(&self, id: Id, one: &Tally<'_>) -> bool {
-        let same = |other: &&Tally<'_>| other.subject.sender == one.subject.sender;
-        let alike = |other: &&Tally<'_>| other.subject.why.and_then(of_why) == Some(id);
-        let mut of_kind: u64 = self.tallies.iter().filter(same).filter(alike).map(|one| one.requests).sum();
-        if id == Id::NoToken {
-            of_kind = of_kind.saturating_sub(self.newcomers());
-        }
-        let known = matches!(one.subject.sender, Some(Sender::Client(_)));
-        let of_all: u64 =
-            if known { self.tallies.iter().filter(same).map(|one| one.requests).sum() } else { self.calm() };
-        let few = if id == Id::NoToken { FEW_WITHOUT_TOKEN } else { FEW };
-        of_kind >= few && of_kind * 100 >= of_all * SHARE
     }
 
     /// Those who have got a token, and begin: with `initialize`, with `server/discover`, or, where they need neither, with the

@@ -133,10 +133,10 @@ pub fn bursts(
 ) -> Vec<Moment> {
     let by_lines = lines.map(of_lines).unwrap_or_default();
     let counts = counted.iter().flat_map(|counted| &counted.servers);
-    let servers: BTreeMap<&str, ()> =
-        counts.map(|(server, _)| (server.as_str(), ())).chain(by_lines.keys().map(|one| (one.as_str(), ()))).collect();
+    let servers: BTreeSet<&str> =
+        counts.map(|(server, _)| server.as_str()).chain(by_lines.keys().map(String::as_str)).collect();
     let mut all = Vec::new();
-    for server in servers.into_keys() {
+    for server in servers {
         let before = counted.map(|counted| of_counts(counted, server)).unwrap_or_default();
         let own = by_lines.get(server).map(Vec::as_slice).unwrap_or_default();
         let seen = Seen {
@@ -168,7 +168,7 @@ fn of_counts(counted: &Counted, server: &str) -> Vec<Bin> {
     };
     let refused = series(OfCounts::TargetRefused);
     let times = [requests, errors, refused].into_iter().flatten().flat_map(|series| &series.points);
-    let times: BTreeMap<Timestamp, ()> = times.map(|(at, _)| (*at, ())).collect();
+    let times: BTreeSet<Timestamp> = times.map(|(at, _)| *at).collect();
     let bin = |at: Timestamp| {
         let value = |series: Option<&Series>| series.map_or(0.0, |series| series.at(at)).round().max(0.0) as u64;
         let part = |series| Part { many: value(series), much: false };
@@ -177,7 +177,7 @@ fn of_counts(counted: &Counted, server: &str) -> Vec<Bin> {
         let requests = value(requests).max(value(errors)).max(value(refused));
         Bin { at: at.as_millisecond(), end, requests, errors: part(errors), refused: part(refused) }
     };
-    let mut bins: Vec<Bin> = times.into_keys().map(bin).collect();
+    let mut bins: Vec<Bin> = times.into_iter().map(bin).collect();
     for last in 0..bins.len() {
         let first = bins[..last].partition_point(|bin| bin.at < bins[last].end - APART);
         let window = &bins[first..=last];
@@ -212,7 +212,8 @@ fn of_lines(lines: &Lines<'_>) -> BTreeMap<String, Vec<Bin>> {
     for (end, servers) in ends {
         let at = (end - 1).div_euclid(MINUTE) * MINUTE;
         let tallies = |from| lines.requests.tallies_of(&|server| servers.contains(server), from, 0, end);
-        for tally in tallies(end - at) {
+        let minute = tallies(end - at);
+        for tally in &minute {
             let bins = all.entry(tally.subject.server.clone()).or_default();
             if bins.last().is_none_or(|bin| bin.at != at) {
                 bins.push(Bin { at, end, requests: 0, errors: Part::default(), refused: Part::default() });
@@ -228,9 +229,10 @@ fn of_lines(lines: &Lines<'_>) -> BTreeMap<String, Vec<Bin>> {
                 bin.refused.many += tally.refused;
             }
         }
-        for period in [Period::One, Period::Five] {
+        let last = if end - at == Period::One.millis() { minute } else { tallies(Period::One.millis()) };
+        for (period, counted) in [(Period::One, last), (Period::Five, tallies(Period::Five.millis()))] {
             let now = Timestamp::from_millisecond(end).unwrap_or_default();
-            for (server, much) in much(tallies(period.millis()), period, now) {
+            for (server, much) in much(counted, period, now) {
                 let seen = all.get_mut(server).into_iter().flatten().filter(|bin| bin.end > end - period.millis());
                 seen.for_each(|bin| {
                     let kinds = kinds.get(&(server, bin.at));
