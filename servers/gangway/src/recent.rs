@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::digest::{Digest, SHA256, digest};
+use aws_lc_rs::digest::{SHA256, digest};
 use jsonwebtoken::DecodingKey;
 use lru::LruCache;
 
@@ -25,7 +25,7 @@ impl Print {
     /// Of a token; `None` where it is too long to be kept.
     pub fn of(token: &str) -> Option<Self> {
         let hash = (token.len() <= LONGEST).then(|| digest(&SHA256, token.as_bytes()))?;
-        <[u8; 32]>::try_from(Digest::as_ref(&hash)).ok().map(Self)
+        hash.as_ref().try_into().ok().map(Self)
     }
 }
 

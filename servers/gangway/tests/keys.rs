@@ -19,6 +19,12 @@ async fn status(server: &Running<Clock>, token: &str) -> u16 {
     server.authorize(&format!("Bearer {token}")).await.status().as_u16()
 }
 
+/// Every request is followed by a reading of the keys.
+fn always_read(config: &mut gangway::Config) {
+    config.limits.jwks_interval = Duration::ZERO;
+    config.limits.jwks_max_age = Duration::ZERO;
+}
+
 fn good() -> String {
     token(0, &machine_claims())
 }
@@ -137,11 +143,7 @@ async fn a_new_key_is_found() {
 
 #[tokio::test]
 async fn known_keys_outlive_an_outage() {
-    let tight = |config: &mut gangway::Config| {
-        config.limits.jwks_interval = Duration::ZERO;
-        config.limits.jwks_max_age = Duration::ZERO;
-    };
-    let server = start_with(Issuer::start().await, tight).await;
+    let server = start_with(Issuer::start().await, always_read).await;
     assert_eq!(status(&server, &good()).await, 200);
     server.issuer.break_down();
     let before = server.issuer.fetches();
@@ -169,11 +171,7 @@ async fn a_key_that_is_new_in_an_outage_is_not_refused_for_good() {
 
 #[tokio::test]
 async fn a_withdrawn_key_is_forgotten() {
-    let tight = |config: &mut gangway::Config| {
-        config.limits.jwks_interval = Duration::ZERO;
-        config.limits.jwks_max_age = Duration::ZERO;
-    };
-    let server = start_with(Issuer::start().await, tight).await;
+    let server = start_with(Issuer::start().await, always_read).await;
     assert_eq!(status(&server, &good()).await, 200);
     server.issuer.publish(&[jwk(1)]);
     // Served stale while the refresh is under way, refused once it is done.
@@ -184,11 +182,7 @@ async fn a_withdrawn_key_is_forgotten() {
 /// What was found right with one key says nothing of another, whatever its name.
 #[tokio::test]
 async fn a_key_that_takes_the_name_of_another_does_not_take_its_tokens() {
-    let tight = |config: &mut gangway::Config| {
-        config.limits.jwks_interval = Duration::ZERO;
-        config.limits.jwks_max_age = Duration::ZERO;
-    };
-    let server = start_with(Issuer::start().await, tight).await;
+    let server = start_with(Issuer::start().await, always_read).await;
     let token = good();
     for _ in 0..2 {
         assert_eq!(status(&server, &token).await, 200);
