@@ -159,6 +159,21 @@ fn scaling_and_bursts_lead_to_their_screens(#[case] text: &str, #[case] words: &
     }
 }
 
+/// CloudWatch counts refusals without their reasons: those are what is looked for.
+#[test]
+fn refusals_of_which_no_line_was_read_lead_to_the_requests_by_why() {
+    let mut world = bursts();
+    let point = |value| Series { points: vec![(at(-600), value)] };
+    let of = [(OfCounts::TargetRequests, point(40.0)), (OfCounts::TargetRefused, point(20.0))];
+    world.history.counted.as_mut().expect("counts").servers = [("weather".to_owned(), of.into())].into();
+    let mut console = Console::with(world);
+    select(&mut console, "20 of 40 requests refused");
+    console.keys("<enter>");
+    let requests = &console.model.screens.requests;
+    assert_eq!((console.model.screen, requests.server.as_deref()), (Screen::Requests, Some("weather")));
+    assert_eq!(requests.by, By::Why);
+}
+
 #[test]
 fn bursts_are_told_with_what_is_known_of_them_and_of_one_server_alone() {
     let mut console = Console::with(bursts());
