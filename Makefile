@@ -149,9 +149,9 @@ bench-servers: ## How much load a server can take; ARGS as in servers/gangway/be
 	cargo build --profile image --locked --package mcp-time
 	cargo bench --profile image --locked --package gangway --bench load -- $(ARGS)
 
-bench-front: ## What `gangway run` costs in front of a server; ARGS as in servers/gangway/benches/front/main.rs.
+bench-front: $(PUBLIC)/node/installed $(PUBLIC)/official/installed $(PUBLIC)/fast/installed ## What `gangway run` costs in front of a server; ARGS as in servers/gangway/benches/front/main.rs.
 	cargo build --profile image --locked --package gangway --bin gangway
-	cargo bench --profile image --locked --package gangway --bench front -- $(ARGS)
+	GANGWAY_PUBLIC_SERVERS=$(PUBLIC) cargo bench --profile image --locked --package gangway --bench front -- $(ARGS)
 
 bench-flood: ## The console in a pseudo-terminal under 50,000 lines/s for a minute.
 	cargo bench --package quarterdeck --locked --bench flood

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{AT_ONCE, Figures, Process, processor};
 
-/// What a server answers, as many at once as behind the program.
-pub fn rate(command: &[String], time: Duration) -> Figures {
+/// What a server answers to a call, as many at once as behind the program.
+pub fn rate(command: &[String], request: &Value, time: Duration) -> Figures {
     let (program, arguments) = command.split_first().unwrap();
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -31,7 +31,7 @@ pub fn rate(command: &[String], time: Duration) -> Figures {
     let mut id = 0;
     let mut call = || {
         id += 1;
-        let mut message = crate::call();
+        let mut message = request.clone();
         message["id"] = id.into();
         send(message);
     };

@@ -1,6 +1,5 @@
-//! Public servers, as they are published. `make public` installs them, pinned, and runs this.
+//! Public servers, as they are published, unchanged. `make public` installs them and runs this.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -8,60 +7,20 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use crate::support::public::{Public, all, folder};
 use crate::support::server::header;
 use crate::support::{RESOURCE, machine_claims, with};
-use crate::world::{Front, call, free_port, last, seen};
+use crate::world::{Front, call, last, seen};
 
 /// Clients that call without a pause while the server is killed.
 const CALLERS: usize = 8;
 /// Their answers before it is killed, and after.
 const ENOUGH: usize = 40;
 
-/// What is started, and a tool of it.
-struct Public {
-    name: &'static str,
-    app: Value,
-    /// A tool that only reads, its arguments, and what its answer has.
-    call: (&'static str, Value, &'static str),
-}
-
-/// Each server on each transport that it has.
-fn all(folder: &Path) -> Vec<Public> {
-    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
-    let node = |package: &str, more: &str| {
-        let script = path(&format!("node/node_modules/@modelcontextprotocol/{package}/dist/index.js"));
-        let node = path(&format!("node/node_modules/node-linux-{architecture}/bin/node"));
-        vec![node, script, more.to_owned()]
-    };
-    let python = |environment: &str, name: &str, more: &str| {
-        let script = format!("{}/tests/front/public/{name}", env!("CARGO_MANIFEST_DIR"));
-        vec![path(&format!("{environment}/bin/python3")), script, more.to_owned()]
-    };
-    let stdio = |command: Vec<String>| json!({ "transport": "stdio", "command": command });
-    let http = |command: Vec<String>| {
-        let port = free_port();
-        json!({ "transport": "http", "port": port, "command": command, "environment": { "PORT": port.to_string() } })
-    };
-    let echo = || ("echo", json!({ "message": "hello" }), "hello");
-    let list = ("list_directory", json!({ "path": path("node") }), "node_modules");
-    let row = |name, app, call| Public { name, app, call };
-    vec![
-        row("server-everything, stdio", stdio(node("server-everything", "stdio")), echo()),
-        row("server-everything, http", http(node("server-everything", "streamableHttp")), echo()),
-        row("server-filesystem, stdio", stdio(node("server-filesystem", &path("node"))), list),
-        row("official SDK, stdio", stdio(python("official", "official.py", "stdio")), echo()),
-        row("official SDK, http", http(python("official", "official.py", "http")), echo()),
-        row("fastmcp, stdio", stdio(python("fast", "fast.py", "stdio")), echo()),
-        row("fastmcp, http", http(python("fast", "fast.py", "http")), echo()),
-    ]
-}
-
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the servers: make public"]
 async fn public_servers_are_served_unchanged_in_both_eras() {
-    let folder = std::env::var("GANGWAY_PUBLIC_SERVERS").expect("GANGWAY_PUBLIC_SERVERS: run `make public`");
-    for public in all(&PathBuf::from(folder)) {
+    for public in all(&folder()) {
         let begun = Instant::now();
         let front = Front::launch(public.app.clone(), |command| {
             command.env("GANGWAY_MAX_BODY_BYTES", "16384");
@@ -88,8 +47,7 @@ async fn public_servers_are_served_unchanged_in_both_eras() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the servers: make public"]
 async fn public_servers_give_callers_and_requests_sessions_of_their_own() {
-    let folder = std::env::var("GANGWAY_PUBLIC_SERVERS").expect("GANGWAY_PUBLIC_SERVERS: run `make public`");
-    for mut public in all(&PathBuf::from(folder)) {
+    for mut public in all(&folder()) {
         let over_http = public.app["transport"] == "http";
         for sessions in ["per-caller", "per-request"] {
             (public.app["sessions"], public.app["processes"]) = (sessions.into(), 2.into());

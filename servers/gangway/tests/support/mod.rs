@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, dead_code)] // A failed step is a failed test; not every test uses all.
 
 pub mod issuer;
+pub mod public;
 pub mod server;
 
 use std::time::{SystemTime, UNIX_EPOCH};
