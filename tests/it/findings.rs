@@ -14,7 +14,7 @@ use quarterdeck::core::fleet::{
     Shortfall, StopCode, TargetState, Task, TaskStatus,
 };
 use quarterdeck::core::health::{Verdict, verdict};
-use quarterdeck::core::requests::{Requests, Why};
+use quarterdeck::core::requests::{Fall, Requests, Why};
 use quarterdeck::core::stack::StackStatus;
 use quarterdeck::core::unread::Read;
 use rstest::rstest;
@@ -885,6 +885,64 @@ fn a_task_that_cannot_read_who_is_kept_out_is_told(
     assert_eq!(first.map(|one| (one.id, one.gravity)), expected.map(|gravity| (Id::QuarantineUnread, gravity)));
     assert!(first.is_none_or(|one| one.fact.contains(says)), "{found:#?}");
     assert!(!found.contains_key("weather"));
+}
+
+const MISSING: &str = r#""event":"app_end","reason":"cannot-start""#;
+const ENDS: &str = r#""event":"app_end","reason":"exited""#;
+const GIVEN_UP: &str = r#""event":"app_given_up","reason":"killed""#;
+const NOT_READY: &str = r#""event":"app_end","reason":"not-ready""#;
+const WITHOUT: &str = r#""event":"app_end""#;
+const UP: &str = r#""event":"app_start""#;
+
+/// What is behind gangway, and does not run: of one server, as its tasks say it.
+#[rstest]
+#[case::no_such_program(&[(30, ONE, MISSING)], Some(Id::CommandMissing), "is not found")]
+#[case::it_ends(&[(30, ONE, ENDS)], Some(Id::AppDown), "ends by itself")]
+#[case::it_is_killed(&[(30, ONE, GIVEN_UP)], Some(Id::AppDown), "ended by a signal")]
+#[case::of_another_version(&[(30, ONE, WITHOUT)], Some(Id::AppDown), "is down")]
+#[case::up_again(&[(30, ONE, ENDS), (29, ONE, UP)], None, "")]
+#[case::up_again_in_any_order(&[(29, ONE, UP), (30, ONE, ENDS), (29, ONE, UP)], None, "")]
+#[case::and_down_again(&[(30, ONE, UP), (29, ONE, ENDS)], Some(Id::AppDown), "ends by itself")]
+#[case::up_in_another_task(&[(30, ONE, ENDS), (29, OTHER, UP)], Some(Id::AppDown), "ends by itself")]
+#[case::up_in_a_later_task_where_it_was_given_up(&[(30, ONE, GIVEN_UP), (29, OTHER, UP)], None, "")]
+#[case::up_before_it_was_given_up(&[(30, OTHER, UP), (29, ONE, GIVEN_UP)], Some(Id::AppDown), "ended by a signal")]
+#[case::in_two_tasks(&[(30, ONE, ENDS), (29, OTHER, MISSING)], Some(Id::CommandMissing), "in 2 tasks")]
+#[case::said_long_ago(&[(91, ONE, ENDS)], None, "")]
+#[case::said_seldom(&[(300, ONE, NOT_READY)], Some(Id::AppDown), "does not get ready")]
+#[case::said_too_long_ago(&[(361, ONE, NOT_READY)], None, "")]
+fn what_is_behind_gangway_and_does_not_run_is_told(
+    #[case] said: &[Said],
+    #[case] expected: Option<Id>,
+    #[case] says: &str,
+) {
+    let mut counted = requests(&[(5, SERVED)]);
+    for (ago, task, words) in said {
+        let text =
+            format!(r#"{{"ts":"x","level":"error","server":"time","message":"exit code 3","client":"c",{words}}}"#);
+        counted.take(&logs::line("time", task, -ago * 1_000, &text), at(0).as_millisecond());
+    }
+    for other in
+        [r#"{"event":"app","message":"\"app_end\""}"#, r#"["app_end"]"#, "app_end", r#"{"event":"app_dropped"}"#]
+    {
+        counted.take(&logs::line("weather", ONE, -1_000, other), at(0).as_millisecond());
+    }
+    let found = finding::of_traffic(&counted, &str::to_owned, at(0), at(0));
+    let first = found.get("time").and_then(|all| all.first());
+    let fault = |one: &finding::Finding| (one.id, one.gravity);
+    assert_eq!(first.map(fault), expected.map(|id| (id, Gravity::Fault)), "{found:#?}");
+    let told = |one: &finding::Finding| one.fact.contains(says) && one.evidence == "its log says: exit code 3";
+    assert!(first.is_none_or(told), "{found:#?}");
+    assert!(!found.contains_key("weather"));
+}
+
+/// gangway is a package of its own: what it writes and what is read here must be the same words.
+#[test]
+fn every_kind_of_fall_of_gangway_is_known() {
+    let table = include_str!("../../servers/gangway/src/front/fall.rs");
+    let rows = table.split("\nfalls! {").nth(1).unwrap().split("\n}").next().unwrap();
+    let words: Vec<&str> =
+        rows.lines().filter(|row| !row.trim().starts_with("///")).filter_map(|row| row.split('"').nth(1)).collect();
+    assert_eq!(words, Fall::ALL.iter().map(|fall| fall.word()).collect::<Vec<_>>());
 }
 
 #[test]

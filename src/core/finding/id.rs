@@ -158,6 +158,8 @@ ids! {
         "wait, use other zones or sizes, or add instances to the cluster";
     CommandMissing "command-missing" Origin Deploy
         "correct `command` in quarterdeck.toml, or the image's entry point, and deploy";
+    AppDown "app-down" Origin Logs
+        "read what the server behind said before it ended; correct `[server.app]` in quarterdeck.toml, or the image, and deploy";
     OutOfMemory "out-of-memory" Origin Deploy
         "give the server more `memory` in quarterdeck.toml and deploy, or find what it keeps";
     HealthCheckAuth "health-check-auth" Origin Deploy
@@ -307,6 +309,7 @@ impl Id {
             Self::Quota => "quota of the account reached",
             Self::Capacity => "no capacity",
             Self::CommandMissing => "command not found, or not to be run",
+            Self::AppDown => "the server behind gangway is down",
             Self::OutOfMemory => "out of memory",
             Self::HealthCheckAuth => "health check asked for a token",
             Self::HealthCheckPath => "health check's path not known",

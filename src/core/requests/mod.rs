@@ -3,21 +3,25 @@
 //!
 //! The figures are as true as the log behind them: they count the lines that were read, no more.
 
+mod behind;
 mod dropped;
 mod histogram;
 mod lately;
 mod request;
+mod told;
 mod why;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+pub use behind::{Down, Fall};
 pub use dropped::Missing;
 use dropped::{Count, Counts};
 pub use histogram::Histogram;
 pub use lately::{Lately, Watched};
 use request::Reading;
 pub use request::{Request, Unread};
+use told::Told;
 pub use why::Why;
 
 use super::logs::{Line, payload};
@@ -255,8 +259,10 @@ pub struct Requests {
     skipped: Option<i64>,
     uncounted: u64,
     key: String,
-    /// By server and task: that it cannot read who is kept out.
-    unread: BTreeMap<(String, String), Unread>,
+    /// That a task cannot read who is kept out.
+    unread: Told<Unread>,
+    /// That the server behind gangway does not run.
+    down: Told<Down>,
     /// What the tasks count themselves; none where lines are left out, or come late.
     counts: Option<Counts>,
 }
@@ -288,7 +294,10 @@ impl Requests {
     pub fn take(&mut self, line: &Line, now: i64) {
         let text = payload::inner(&line.text);
         if let Some(reading) = Reading::read(&text) {
-            return self.kept_out(line, line.at.min(now), reading);
+            return self.unread.take(line, line.at.min(now), reading.unread());
+        }
+        if let Some(word) = behind::Word::read(&text) {
+            return self.behind(line, line.at.min(now), word);
         }
         if let (Some(counts), Some(count)) = (&mut self.counts, Count::read(&text)) {
             return counts.count(&line.server, &line.task, line.at.min(now), count);
@@ -334,34 +343,40 @@ impl Requests {
         slot.latency.add(request.latency_ms);
     }
 
-    fn kept_out(&mut self, line: &Line, at: i64, reading: Reading) {
-        let task = (line.server.to_string(), line.task.to_string());
-        let known = self.unread.get(&task).map(|known| known.at);
-        if known.is_some_and(|known| known > at) {
-            return;
-        }
-        match reading {
-            Reading::Works => {
-                self.unread.remove(&task);
+    fn behind(&mut self, line: &Line, at: i64, word: behind::Word) {
+        let down = match word {
+            behind::Word::Down(down) => Some(down),
+            behind::Word::Up => {
+                // It works in a task that was started since: those that had given it up have ended.
+                self.down.forget(&line.server, at, |down| down.given_up);
+                None
             }
-            Reading::Fails { age, holds } => {
-                // Tasks that have ended say nothing any more.
-                self.unread.retain(|_, unread| unread.at > at - KEPT * SLOT);
-                if known.is_some() || self.unread.len() < MAX_SERIES {
-                    self.unread.insert(task, Unread { at, age, holds });
-                }
-            }
-        }
+        };
+        self.down.take(line, at, down);
     }
 
     /// The servers of which a task has said since a time (milliseconds since the Unix epoch) that it cannot read who is kept
-    /// out, and not that it can again: of each the worst, and of these the newest.
-    pub fn unread(&self, since: i64) -> BTreeMap<&str, &Unread> {
-        let mut all: BTreeMap<&str, &Unread> = BTreeMap::new();
-        for ((server, _), unread) in self.unread.iter().filter(|(_, unread)| unread.at >= since) {
-            let worst = all.entry(server).or_insert(unread);
-            if (!unread.holds, unread.at) > (!worst.holds, worst.at) {
-                *worst = unread;
+    /// out, and not that it can again: of each the worst, and of these the newest, with when it was said.
+    pub fn unread(&self, since: i64) -> BTreeMap<&str, (i64, &Unread)> {
+        let mut all: BTreeMap<&str, (i64, &Unread)> = BTreeMap::new();
+        for (server, at, unread) in self.unread.since(since) {
+            let worst = all.entry(server).or_insert((at, unread));
+            if (!unread.holds, at) > (!worst.1.holds, worst.0) {
+                *worst = (at, unread);
+            }
+        }
+        all
+    }
+
+    /// The servers of which a task says at a time (milliseconds since the Unix epoch) that what is behind it does not run:
+    /// of each the last word, when it was said, and by how many tasks.
+    pub fn down(&self, now: i64) -> BTreeMap<&str, (i64, &Down, usize)> {
+        let mut all: BTreeMap<&str, (i64, &Down, usize)> = BTreeMap::new();
+        for (server, at, down) in self.down.since(i64::MIN).filter(|(_, at, down)| down.fall.holds(now - at)) {
+            let (newest, last, tasks) = all.entry(server).or_insert((at, down, 0));
+            *tasks += 1;
+            if at > *newest {
+                (*newest, *last) = (at, down);
             }
         }
         all

@@ -85,8 +85,6 @@ impl<'a> Request<'a> {
 /// A line that says that a task cannot read who is kept out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
-    /// When, in milliseconds since the Unix epoch.
-    pub at: i64,
     /// How old what it has is, in seconds.
     pub age: u64,
     /// Whether it has read anything at all: if not, it lets everybody in.
@@ -94,15 +92,22 @@ pub struct Unread {
 }
 
 /// What a line says of whether its task can read who is kept out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reading {
-    /// It cannot; as in [`Unread`].
-    Fails { age: u64, holds: bool },
+    /// It cannot.
+    Fails(Unread),
     /// It can again.
     Works,
 }
 
 impl Reading {
+    pub(super) fn unread(self) -> Option<Unread> {
+        match self {
+            Self::Fails(unread) => Some(unread),
+            Self::Works => None,
+        }
+    }
+
     /// Reads a line; `None` for any other line.
     pub(super) fn read(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
@@ -119,7 +124,7 @@ impl Reading {
         }
         let line: Line<'_> = serde_json::from_str(text).ok()?;
         match &*line.event {
-            "quarantine_unavailable" => line.age.map(|age| Self::Fails { age, holds: line.level != "error" }),
+            "quarantine_unavailable" => line.age.map(|age| Self::Fails(Unread { age, holds: line.level != "error" })),
             "quarantine_available" => Some(Self::Works),
             _ => None,
         }

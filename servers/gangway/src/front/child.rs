@@ -30,6 +30,13 @@ const MARK: &str = "GANGWAY_RUN";
 #[derive(Debug, Clone, Copy)]
 pub struct End(WaitStatus);
 
+impl End {
+    /// Whether a signal ended it.
+    pub fn is_by_signal(&self) -> bool {
+        self.0.terminating_signal().is_some()
+    }
+}
+
 impl fmt::Display for End {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0.exit_status(), self.0.terminating_signal()) {

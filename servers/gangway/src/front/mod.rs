@@ -9,6 +9,7 @@ mod cancel;
 mod child;
 mod endpoint;
 mod events;
+mod fall;
 mod http;
 mod link;
 mod output;

@@ -191,7 +191,10 @@ impl Pool {
             }
             match &main.link {
                 Link::Http(link) => self.http(&main, link, &up, &end).await,
-                Link::Stdio(_) => self.starter.once(Meeting::Again(&main.known), &up, &end, |_, _| {}).await,
+                Link::Stdio(_) => {
+                    let fall = self.starter.once(Meeting::Again(&main.known), &up, &end, |_, _| {}).await;
+                    fall.map(|fall| fall.to_string())
+                }
             }
         };
         let why = tokio::select! {

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::child::{Child, Reaper, Streams};
+use super::fall::{Fall, Kind};
 use super::http::{self, Http};
 use super::link::Link;
 use super::output::Output;
@@ -65,23 +66,26 @@ impl Starter {
         up: &Up,
         stop: &CancellationToken,
         started: impl Fn(&Run, Duration),
-    ) -> Option<String> {
+    ) -> Option<Fall> {
         let (mut child, streams) = match Child::start(&self.app, &self.secrets, &self.reaper) {
             Ok(started) => started,
             // The arguments may hold what is nobody's business.
             Err(error) => {
                 let program = self.app.command.first().map(String::as_str).unwrap_or_default();
-                return Some(format!("the program {program:?} cannot be started: {error}"));
+                let message = format!("the program {program:?} cannot be started: {error}");
+                return Some(Fall::new(Kind::CannotStart, message));
             }
         };
         let gone = CancellationToken::new();
         let begun = Instant::now();
         let met = tokio::select! {
-            end = child.end() => Some(Err(format!("the server ended before it was ready: {}", shown(end)))),
+            end = child.end() => Some(Err(Fall::ended("the server ended before it was ready", end))),
             () = stop.cancelled() => None,
             met = tokio::time::timeout(START_TIME, self.meet(meeting, streams, &gone)) => Some(match met {
-                Ok(met) => met.map_err(|why| format!("the server is not understood: {why}")),
-                Err(_) => Err(format!("the server was not ready within {} s", START_TIME.as_secs())),
+                Ok(met) => met.map_err(|why| Fall::new(Kind::NotUnderstood, format!("the server is not understood: {why}"))),
+                Err(_) => {
+                    Err(Fall::new(Kind::NotReady, format!("the server was not ready within {} s", START_TIME.as_secs())))
+                }
             }),
         };
         let why = match met {
@@ -103,13 +107,13 @@ impl Starter {
     }
 
     /// Waits until it ends.
-    async fn live(child: &mut Child, gone: &CancellationToken, stop: &CancellationToken) -> Option<String> {
+    async fn live(child: &mut Child, gone: &CancellationToken, stop: &CancellationToken) -> Option<Fall> {
         tokio::select! {
-            end = child.end() => Some(format!("the server ended: {}", shown(end))),
+            end = child.end() => Some(Fall::ended("the server ended", end)),
             () = stop.cancelled() => None,
             () = gone.cancelled() => match tokio::time::timeout(Duration::from_secs(1), child.end()).await {
-                Ok(end) => Some(format!("the server ended: {}", shown(end))),
-                Err(_) => Some("the server closed its standard output".to_owned()),
+                Ok(end) => Some(Fall::ended("the server ended", end)),
+                Err(_) => Some(Fall::new(Kind::Closed, "the server closed its standard output".to_owned())),
             },
         }
     }
@@ -169,8 +173,4 @@ async fn list(run: &Run, tools: &ToolTable) -> Result<(), String> {
     }
     tools.all_listed();
     Ok(())
-}
-
-fn shown(end: Option<super::child::End>) -> String {
-    end.map_or_else(|| "nobody knows how".to_owned(), |end| end.to_string())
 }

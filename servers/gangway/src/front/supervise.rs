@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::fall::Kind;
 use super::link::Link;
 use super::protocol::Era;
 use super::settings::Sessions;
 use super::start::{Meeting, Run, Starter, Up};
 use super::tools::ToolTable;
+use crate::log::Line;
 
 /// So many ends in this time are enough: then this process ends, so that whoever started it sees it.
 const MOST_ENDS: usize = 5;
@@ -41,13 +43,12 @@ impl Supervisor {
     /// Keeps the server running until `stop` is cancelled, and ends it. Returns whether that is why it ended: it
     /// gives up a server that ends too often.
     pub async fn keep(&self, stop: CancellationToken) -> bool {
-        let log = &self.starter.log;
         let mut ends = VecDeque::new();
         let mut pause = Duration::from_secs(1);
         loop {
             let started = Instant::now();
             let run = self.starter.once(Meeting::First(&self.tools), &self.up, &stop, |run, time| self.tell(run, time));
-            let Some(why) = run.await else { return true };
+            let Some(fall) = run.await else { return true };
             let now = Instant::now();
             ends.push_back(now);
             ends.retain(|end| now.duration_since(*end) < ENDS_TIME);
@@ -55,17 +56,24 @@ impl Supervisor {
                 pause = Duration::from_secs(1);
             }
             if ends.len() >= MOST_ENDS {
-                let message = format!("{why}; it ended {MOST_ENDS} times in {} s and is given up", ENDS_TIME.as_secs());
-                log.event("error", "app_given_up", &message);
+                let message =
+                    format!("{fall}; it ended {MOST_ENDS} times in {} s and is given up", ENDS_TIME.as_secs());
+                self.fell("app_given_up", fall.kind, &message);
                 return false;
             }
-            log.event("error", "app_end", &format!("{why}; it is started again in {} s", pause.as_secs()));
+            self.fell("app_end", fall.kind, &format!("{fall}; it is started again in {} s", pause.as_secs()));
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = stop.cancelled() => return true,
             }
             pause = (pause * 2).min(MAX_PAUSE);
         }
+    }
+
+    /// Logs that it is down, with the kind of why as the reason.
+    fn fell(&self, event: &str, kind: Kind, message: &str) {
+        let (message, reason) = (Some(message), Some(kind.word()));
+        self.starter.log.write(Line { level: "error", event, message, reason, ..Line::default() });
     }
 
     /// Logs that it is up.

@@ -27,7 +27,8 @@ async fn requests_in_flight_are_told_at_once_that_the_server_ended_and_it_is_sta
         }
         assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
         front.until(|front| !front.messages("app_end").is_empty()).await;
-        assert!(front.messages("app_end")[0].contains("signal 9"), "{:?}", front.messages("app_end"));
+        let end = &front.events("app_end")[0];
+        assert!(end["message"].as_str().unwrap().contains("signal 9") && end["reason"] == "killed", "{end}");
         // The lines of the last ones may be read after their answers.
         let gone = |front: &Front| front.requests().iter().filter(|line| line["upstream"] == "gone").count();
         front.until(|front| gone(front) == LOAD).await;
@@ -46,13 +47,17 @@ async fn a_server_that_ends_too_often_is_given_up() {
     assert_eq!(front.ended().await.code(), Some(1));
     // Its last lines may be read after it has ended.
     front.until(|front| front.messages("app_given_up").iter().any(|line| line.contains("exit code 3"))).await;
-    assert_eq!(front.messages("app_end").len(), 4);
+    let reasons =
+        |front: &Front, event: &str| front.events(event).iter().map(|line| line["reason"].clone()).collect::<Vec<_>>();
+    assert_eq!(reasons(&front, "app_end"), [json!("exited"), json!("exited"), json!("exited"), json!("exited")]);
+    assert_eq!(reasons(&front, "app_given_up"), [json!("exited")]);
     let mut app = child("http", &[]);
     app["command"] = json!(["/no/such/program", "argument"]);
     let mut front = Front::launch(app, |_| {}).await;
     assert_eq!(front.ended().await.code(), Some(1));
     front.until(|front| front.messages("app_given_up").iter().any(|line| line.contains("/no/such/program"))).await;
     assert!(!front.log().contains("argument"), "{}", front.log());
+    assert_eq!(reasons(&front, "app_given_up"), [json!("cannot-start")]);
 }
 
 #[tokio::test]
