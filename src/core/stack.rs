@@ -96,6 +96,12 @@ impl StackStatus {
         self.0 == "UPDATE_ROLLBACK_FAILED"
     }
 
+    /// The last update failed and was left as it was: whoever began it had switched the way back off (user guide, "Choose
+    /// how to handle failures when provisioning resources").
+    pub fn half_updated(&self) -> bool {
+        self.0 == "UPDATE_FAILED"
+    }
+
     /// The last change succeeded.
     pub fn settled_well(&self) -> bool {
         matches!(self.0.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE")
@@ -180,6 +186,18 @@ pub struct Skip {
 pub const STACK: &str = "AWS::CloudFormation::Stack";
 
 impl StackDetail {
+    /// Whether an event is one of the stack itself, and not of a stack in it.
+    pub fn is_own(&self, event: &StackEvent) -> bool {
+        event.kind == STACK && self.resources.iter().all(|one| one.logical_id != event.logical_id)
+    }
+
+    /// The events of the newest change, newest first; all of them where its beginning was not read.
+    pub fn newest_change(&self) -> &[StackEvent] {
+        let first = ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS"];
+        let begins = |event: &StackEvent| self.is_own(event) && first.contains(&event.status.0.as_str());
+        self.events.iter().position(begins).map_or(&self.events, |at| &self.events[..=at])
+    }
+
     /// The resources whose rollback failed, those of nested stacks included. CloudFormation skips only what is in
     /// `UPDATE_FAILED` because the rollback failed, not what failed before it; a nested stack itself only where it is
     /// deleted (API reference, ContinueUpdateRollback, ResourcesToSkip).
@@ -188,9 +206,11 @@ impl StackDetail {
     }
 
     fn skips_of(&self, nested: Option<&str>) -> Vec<Skip> {
-        let began = |event: &StackEvent| event.kind == STACK && event.status.0 == "UPDATE_ROLLBACK_IN_PROGRESS";
-        // Where the beginning of the rollback was not read, what is failed now is all that is known.
-        let since = self.events.iter().position(began).map(|at| &self.events[..at]);
+        let change = self.newest_change();
+        let began = |event: &StackEvent| self.is_own(event) && event.status.0 == "UPDATE_ROLLBACK_IN_PROGRESS";
+        // A rollback that was gone on with begins more than once. Where its beginning was not read, what is failed now is
+        // all that is known.
+        let since = change.iter().rposition(began).map(|at| &change[..at]);
         let fails = |one: &&StackEvent, id: &str| one.logical_id == id && one.status.0 == "UPDATE_FAILED";
         let in_rollback = |id: &str| since.is_none_or(|events| events.iter().any(|event| fails(&event, id)));
         let gone = |id: &str| {

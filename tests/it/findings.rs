@@ -386,7 +386,7 @@ fn a_host_that_was_retired(
 #[case::all_joining(&[TargetState::Healthy, TargetState::Initial], None, Verdict::Changing)]
 #[case::first_joining(&[TargetState::Initial, TargetState::Initial], None, Verdict::Changing)]
 #[case::one_is_missing(&[TargetState::Initial], Some(Id::TargetsShort), Verdict::Down)]
-#[case::one_is_unused(&[TargetState::Healthy, TargetState::Unused], Some(Id::TargetsShort), Verdict::Degraded)]
+#[case::one_is_unused(&[TargetState::Healthy, TargetState::Unused], Some(Id::TargetsUnused), Verdict::Degraded)]
 #[case::one_is_sick(&[TargetState::Healthy, TargetState::Unhealthy], Some(Id::HealthCheckPort), Verdict::Degraded)]
 fn targets_that_are_not_judged_yet_are_no_finding(
     #[case] states: &[TargetState],

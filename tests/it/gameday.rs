@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 const TICKS: usize = 5;
 const PAGE: &str = "docs/incidents/matrix.md";
 
-fn world() -> World {
+pub(crate) fn world() -> World {
     let world = World::deployed(Setup { dual: true, servers: vec!["time", "weather"], lag: 0 });
     for server in ["time", "weather"] {
         world.state().services.get_mut(server).unwrap().kind.groups = vec![server];
@@ -60,20 +60,20 @@ fn healthy_log(world: &World, server: &str) {
 }
 
 /// The tasks of a server's next deployment fail like this.
-fn fails(world: &World, server: &str, how: Failure) {
+pub(crate) fn fails(world: &World, server: &str, how: Failure) {
     let mut state = world.state();
     let service = state.services.get_mut(server).unwrap();
     (service.broken, service.failure, service.revision, service.registered) = (true, how, 2, 2);
     state.deploy_service(server);
 }
 
-fn unhealthy(world: &World, server: &str, reason: &'static str, words: &'static str) {
+pub(crate) fn unhealthy(world: &World, server: &str, reason: &'static str, words: &'static str) {
     let mut state = world.state();
     state.faults.sick_groups.push(server.to_owned());
     state.faults.sick_why.insert(server.to_owned(), (reason, words));
 }
 
-fn never_started(reason: &'static str) -> Failure {
+pub(crate) fn never_started(reason: &'static str) -> Failure {
     Failure { code: "TaskFailedToStart", reason, ..Failure::default() }
 }
 

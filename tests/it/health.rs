@@ -96,7 +96,7 @@ fn behind(groups: &[(&str, &[TargetState])]) -> Server {
 #[case::both_dark(behind(&[("a", &[SICK, SICK]), ("b", &[])]), Verdict::Down, Some("0 of 2 targets healthy in b"))]
 #[case::none_of_none_is_not_all(behind(&[("a", &[])]), Verdict::Down, Some("0 of 2 targets healthy in a"))]
 #[case::one_is_not_registered(behind(&[("a", &[HEALTHY])]), Verdict::Degraded, Some("1 of 2 targets healthy in a"))]
-#[case::unused(behind(&[("a", &[HEALTHY, TargetState::Unused])]), Verdict::Degraded, Some("1 of 2 targets healthy in a"))]
+#[case::unused(behind(&[("a", &[HEALTHY, TargetState::Unused])]), Verdict::Degraded, Some("the load balancer sends them nothing: 1 of 2 targets healthy in a"))]
 #[case::of_a_pair_one_is_empty(Server { balancers: vec![balancer([group("a", &[]), group("b", &[HEALTHY, HEALTHY])])], ..server(2, 2) }, Verdict::Healthy, None)]
 #[case::while_a_task_starts(pending(1, Server { running: 1, ..behind(&[("a", &[HEALTHY])]) }), Verdict::Changing, None)]
 fn each_load_balancer_counts_on_its_own(#[case] server: Server, #[case] expected: Verdict, #[case] fact: Option<&str>) {

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test takes time")]
 #![allow(missing_docs, reason = "nobody reads a test's documentation")]
 
+mod accounts;
 mod audit;
 mod aws_emulator;
 mod aws_rotation;

@@ -143,12 +143,26 @@ ids! {
         "let the execution role read the secret (secretsmanager:GetSecretValue, ssm:GetParameters, and kms:Decrypt for a key of your own)";
     SecretNoRoute "secret-no-route" Origin Stacks
         "give the task's subnets a way to Secrets Manager: a NAT gateway, or an endpoint whose security group admits the tasks";
+    KeyUnusable "key-unusable" Origin Deploy
+        "enable the key in KMS, or cancel its deletion: what it encrypts cannot be read without it";
+    EnvironmentFile "environment-file" Origin Deploy
+        "let the execution role read the file (s3:GetObject, s3:GetBucketLocation), correct its ARN, and give the task's subnets a way to S3";
+    LogGroupMissing "log-group-missing" Origin Deploy
+        "create the log group, or correct its name, and deploy";
+    LogDenied "log-denied" Origin Deploy
+        "let the execution role write to the log group (logs:CreateLogStream, logs:PutLogEvents)";
+    LogNoRoute "log-no-route" Origin Stacks
+        "give the task's subnets a way to CloudWatch Logs: a NAT gateway, or an endpoint for logs whose security group admits the tasks";
     LogDriver "log-driver" Origin Deploy
         "create the log group, let the execution role write to it (logs:CreateLogStream, logs:PutLogEvents), and give the task's subnets a way to CloudWatch Logs";
     VolumeFailed "volume-failed" Origin Deploy
         "let the task reach the file system: a mount target in its zone that admits it at port 2049, the access point, and the role's right to mount";
     RoleNotAssumed "role-not-assumed" Origin Deploy
         "let ecs-tasks.amazonaws.com assume the role, in its trust policy";
+    ServiceRole "service-role" Origin Events
+        "give ECS its rights back: those of the role AWSServiceRoleForECS, or of the role that the service names";
+    Throttled "ecs-throttled" Origin Events
+        "wait: ECS goes on by itself; if it lasts, ask AWS for a higher rate, or start fewer tasks at once";
     NetworkInterface "network-interface" Origin Events
         "wait and look again: ECS tries on; if it lasts, look at the subnet's addresses and the quota of network interfaces";
     SubnetFull "subnet-full" Origin Stacks "use larger subnets, or free addresses";
@@ -160,6 +174,10 @@ ids! {
         "correct `command` in quarterdeck.toml, or the image's entry point, and deploy";
     AppDown "app-down" Origin Logs
         "read what the server behind said before it ended; correct `[server.app]` in quarterdeck.toml, or the image, and deploy";
+    EndsItself "ends-itself" Origin Deploy
+        "let the command stay in the foreground; a server that speaks MCP over stdio ends where nobody holds its stdin: with `transport = \"stdio\"` in quarterdeck.toml gangway does";
+    InstructionUnknown "instruction-unknown" Origin Deploy
+        "build the image for every processor of its architecture (not with -march=native or target-cpu=native), push it and deploy";
     OutOfMemory "out-of-memory" Origin Deploy
         "give the server more `memory` in quarterdeck.toml and deploy, or find what it keeps";
     HealthCheckAuth "health-check-auth" Origin Deploy
@@ -174,8 +192,16 @@ ids! {
         "see in the log what keeps the server from answering; admit the load balancer in the tasks' security group";
     HealthCheckErrors "health-check-errors" Origin Logs
         "see in the log why the server answers its health check with an error";
+    BalancerFails "balancer-fails" Origin Events
+        "wait and look again: the load balancer cannot check its targets, which is AWS's to mend; ask AWS if it lasts";
+    TargetsRefused "targets-refused" Origin Events
+        "correct what the load balancer refuses: the target group's VPC and its type (`ip`), or the rights of ECS's role; one that was deleted takes a new service";
+    TargetsUnused "targets-unused" Origin Stacks
+        "let the load balancer serve the zones of the tasks, and a listener send requests to the target group";
     ContainerHealthCheck "container-health-check" Origin Logs
         "see in the log why the check's command fails; it must exist in the image";
+    DeploymentBlocked "deployment-blocked" Origin Events
+        "raise the service's maximumPercent or lower its minimumHealthyPercent (aws ecs update-service): as they are, no task may be started or stopped";
     StackStuck "stack-stuck" Origin Stacks
         "mend what the first failed resource names, then go on: with `quarterdeck continue-rollback STACK` where the rollback of an update failed, else with a deploy";
     CrashLoop "crash-loop" Tasks Logs "read the last lines before the end; if it began with a deployment, roll back";
@@ -185,11 +211,18 @@ ids! {
     Retired "task-retired" Tasks Events "nothing: AWS retires hosts, and ECS starts another task";
     CircuitBreaker "circuit-breaker" Deployment Events
         "correct what let its tasks fail and deploy again: ECS has gone back to the deployment before";
+    DeploymentAlarm "deployment-alarm" Deployment Events
+        "see which alarm was raised and what it watches, correct that and deploy again: the new tasks ran, and the alarm ended them";
+    TasksProtected "tasks-protected" Deployment Events
+        "wait until the tasks end their protection, or end it (aws ecs update-task-protection)";
     DeploymentFailed "deployment-failed" Deployment Rollback "roll back, or correct it and deploy again";
     StartFailures "start-failures" Deployment Events "see why the tasks stop, and roll back if it does not pass";
     DeploymentOld "deployment-old" Deployment Events
         "see why it does not become steady; stop it (`quarterdeck stop-deployment SERVER`), or wait if it is known why";
+    StackHalfUpdated "stack-half-updated" Deployment Stacks
+        "mend what the first failed resource names, and deploy again; or take the update back with `aws cloudformation rollback-stack`";
     StackFailed "stack-failed" Deployment Stacks "mend what the first failed resource names, and deploy again";
+    ScaledToZero "scaled-to-zero" Service Scale "raise the desired count, unless it is meant to serve nobody";
     NoTaskSet "no-task-set" Service Events "let the service's deployer make a task set";
     TasksMissing "tasks-missing" Service Events "see in the events why no task is started";
     TargetsEmpty "targets-empty" Service Events "see in the events whether ECS may register targets";
@@ -301,15 +334,23 @@ impl Id {
             Self::SecretMissing => "secret or its key not found",
             Self::SecretDenied => "secret not to be read",
             Self::SecretNoRoute => "no way to Secrets Manager",
-            Self::LogDriver => "log not to be written",
+            Self::KeyUnusable => "KMS key disabled, or not there",
+            Self::EnvironmentFile => "environment file not read",
+            Self::LogGroupMissing => "log group not found",
+            Self::LogDenied | Self::LogDriver => "log not to be written",
+            Self::LogNoRoute => "no way to CloudWatch Logs",
             Self::VolumeFailed => "volume not mounted",
             Self::RoleNotAssumed => "role not to be assumed",
+            Self::ServiceRole => "ECS lacks rights",
+            Self::Throttled => "ECS is throttled",
             Self::NetworkInterface => "no network interface",
             Self::SubnetFull => "no free address in the subnet",
             Self::Quota => "quota of the account reached",
             Self::Capacity => "no capacity",
             Self::CommandMissing => "command not found, or not to be run",
             Self::AppDown => "the server behind gangway is down",
+            Self::EndsItself => "its command ended without an error",
+            Self::InstructionUnknown => "an instruction that the processor does not have",
             Self::OutOfMemory => "out of memory",
             Self::HealthCheckAuth => "health check asked for a token",
             Self::HealthCheckPath => "health check's path not known",
@@ -317,6 +358,11 @@ impl Id {
             Self::HealthCheckSlow => "too slow to listen",
             Self::HealthCheckTimeout => "health check timed out",
             Self::HealthCheckErrors => "health check answered with an error",
+            Self::BalancerFails => "the load balancer fails",
+            Self::TargetsRefused => "the load balancer refuses the tasks",
+            Self::TargetsUnused => "the load balancer sends them nothing",
+            Self::DeploymentBlocked => "no task may be stopped or started",
+            Self::TasksProtected => "tasks are protected",
             Self::ContainerHealthCheck => "container health check failed",
             Self::CrashLoop => "crash loop",
             Self::KeysUnavailable => "the issuer's keys cannot be read",

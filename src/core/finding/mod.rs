@@ -87,6 +87,7 @@ pub const RECENT: SignedDuration = SignedDuration::from_mins(15);
 pub fn findings(server: &Server, now: Timestamp) -> Vec<Finding> {
     let mut all = Vec::new();
     all.extend(service::leaving(server));
+    all.extend(service::zero(server));
     all.extend(service::capacity(server, now));
     all.extend(service::events(server));
     all.extend(service::rollout(server, now));
@@ -171,13 +172,13 @@ pub fn tasks_awaited(server: &Server, now: Timestamp) -> bool {
 }
 
 /// Whether a deployment is under way, or was just given up, that an older one was to make place for: going back
-/// helps then.
+/// helps then. Where ECS itself goes back, to go back once more is to go too far.
 fn fresh(server: &Server) -> bool {
     let Some(primary) = server.primary() else { return false };
     let older = server.deployments.iter().any(|one| {
         one.id != primary.id && one.task_definition != primary.task_definition && one.running + one.desired > 0
     });
-    older && primary.rollout != Rollout::Completed
+    older && primary.rollout != Rollout::Completed && !service::goes_back(primary)
 }
 
 /// Deployments that failed, and were not followed by another one since. What ECS starts to go back is part of the

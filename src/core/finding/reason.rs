@@ -50,8 +50,15 @@ const MISSING: &[&str] = &[
     "secret exists in",
     "marked for deletion",
     // What is stored is no JSON, of which a key is wanted.
-    "looking for beginning of value",
+    "invalid character",
+    "unexpected end of json input",
+    // There can be no image of such a name.
+    "invalid reference format",
 ];
+/// Words that say that a key of KMS is there and may be used, but does not work: it is disabled, or about to be deleted
+/// (Secrets Manager API reference, GetSecretValue, `DecryptionFailure`; KMS API reference, `KMSInvalidStateException`).
+const KEY_UNUSABLE: &[&str] =
+    &["decryptionfailure", "kmsinvalidstate", "kms.disabled", "kmsdisabled", "is pending deletion"];
 /// What stands before every failure to read a secret or to log in to a registry, whichever it was.
 const EITHER: &str = "unable to pull secrets or registry auth";
 
@@ -61,6 +68,8 @@ pub fn of_stop(words: &str) -> Option<Id> {
     let any = |some: &[&str]| some.iter().any(|one| words.contains(one));
     match () {
         () if any(&["exec format error"]) => Some(Id::ImageArchitecture),
+        () if any(KEY_UNUSABLE) => Some(Id::KeyUnusable),
+        () if any(&["download env files"]) => Some(Id::EnvironmentFile),
         () if any(&["cannotpull", "failed to resolve ref", "failed to pull image", "cannot pull '"]) => {
             Some(image(&words))
         }
@@ -71,8 +80,8 @@ pub fn of_stop(words: &str) -> Option<Id> {
             Some(Id::Quota)
         }
         () if any(&["not have enough free", "insufficientfreeaddresses", "not enough free ip"]) => Some(Id::SubnetFull),
-        () if any(&["network interface"]) => Some(Id::NetworkInterface),
-        () if any(&["logger args", "logging driver", "log driver", "log stream", "log group"]) => Some(Id::LogDriver),
+        () if any(&["network interface", "configure eni", "setup regular eni"]) => Some(Id::NetworkInterface),
+        () if any(&["logger args", "logging driver", "log driver", "log stream", "log group"]) => Some(log(&words)),
         () if any(&["ecr auth", "ecr registry auth", "getauthorizationtoken", "registry auth"]) => {
             Some(by_why(&words, [Id::ImageNoRoute, Id::ImageDenied, Id::ImageDenied], Id::ImagePull))
         }
@@ -101,6 +110,13 @@ pub fn of_stop(words: &str) -> Option<Id> {
     }
 }
 
+/// Why the log cannot be written. AWS has a sentence that names two reasons at once, and so neither.
+fn log(words: &str) -> Id {
+    let both = words.contains("cannot find the amazon cloudwatch log group");
+    let why = || by_why(words, [Id::LogNoRoute, Id::LogDenied, Id::LogGroupMissing], Id::LogDriver);
+    if both { Id::LogDriver } else { why() }
+}
+
 /// Why an image was not pulled.
 fn image(words: &str) -> Id {
     let any = |some: &[&str]| some.iter().any(|one| words.contains(one));
@@ -126,6 +142,38 @@ fn by_why(words: &str, [no_route, denied, missing]: [Id; 3], otherwise: Id) -> I
     }
 }
 
+/// What a service event says that ECS cannot do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unable {
+    /// Start a task.
+    Start(Id),
+    /// Go on with a deployment.
+    Deploy(Id),
+    /// Register a target.
+    Register(Id),
+}
+
+/// What ECS's words in a service event say that it cannot do, and why; `None` where they are no complaint of that kind
+/// (developer guide, "Amazon ECS service event messages").
+pub(super) fn of_event(words: &str) -> Option<Unable> {
+    let lower = words.to_ascii_lowercase();
+    let any = |some: &[&str]| some.iter().any(|one| lower.contains(one));
+    let start = |otherwise| Some(Unable::Start(of_stop(&lower).unwrap_or(otherwise)));
+    match () {
+        () if any(&["unable to place", "could not launch", "no container instances were found"]) => start(Id::Capacity),
+        () if any(&["failed to launch a task"]) => start(Id::StartFailed),
+        () if any(&["iam trust relationship"]) => Some(Unable::Start(Id::RoleNotAssumed)),
+        () if any(&["iam permissions policies"]) => Some(Unable::Start(Id::ServiceRole)),
+        () if any(&["operations are being throttled"]) => Some(Unable::Start(Id::Throttled)),
+        () if any(&["because of the service deployment configuration"]) => Some(Unable::Deploy(Id::DeploymentBlocked)),
+        () if any(&["number of protected tasks"]) => Some(Unable::Deploy(Id::TasksProtected)),
+        () if any(&["failed to register targets", "target group is not found", "unable to describe target health"]) => {
+            Some(Unable::Register(Id::TargetsRefused))
+        }
+        () => None,
+    }
+}
+
 /// Whether the words on a task that the service's scheduler stopped say that it failed a check. The stop code is the
 /// same as for a task that is not wanted any more.
 pub fn of_a_check(words: &str) -> bool {
@@ -139,6 +187,7 @@ pub fn of_target(reason: Option<&str>, words: &str, young: bool) -> Id {
     let codes = codes(&lower);
     let timeout = reason == Some("Target.Timeout") || lower.contains("timed out");
     match () {
+        () if reason == Some("Elb.InternalError") || lower.contains("internal error") => Id::BalancerFails,
         () if codes.iter().any(|code| matches!(code, 401 | 403)) => Id::HealthCheckAuth,
         () if codes.iter().any(|code| *code >= 500) => Id::HealthCheckErrors,
         () if !codes.is_empty() || reason == Some("Target.ResponseCodeMismatch") => Id::HealthCheckPath,
@@ -246,7 +295,7 @@ mod tests {
     )]
     #[case(
         "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist.",
-        Id::LogDriver
+        Id::LogGroupMissing
     )]
     #[case(
         "ECS was unable to assume the role 'arn:aws:iam::1:role/x' that was provided for this task.",
@@ -367,6 +416,41 @@ mod tests {
     #[case("Timeout waiting for EphemeralStorage provisioning to complete.", Id::StartFailed)]
     fn the_words_of_ecs_are_told_apart(#[case] words: &str, #[case] expected: Id) {
         assert_eq!(of_stop(words), Some(expected));
+    }
+
+    #[rstest]
+    #[case::the_task_provisioning_limit(
+        "(service time) was unable to place tasks in your cluster because the tasks provisioning capacity limit was exceeded.",
+        Some(Unable::Start(Id::Capacity))
+    )]
+    #[case::too_few_at_once(
+        "(service time) could not launch 3 tasks for deployment ecs-svc/1. Reason: Capacity is unavailable at this time.",
+        Some(Unable::Start(Id::Capacity))
+    )]
+    #[case::no_instance(
+        "(service time) was unable to reach steady state. Reason: No Container Instances were found in your capacity provider.",
+        Some(Unable::Start(Id::Capacity))
+    )]
+    #[case::of_a_kind(
+        "(service time) failed to launch a task with (error CannotPullContainerError: not found).",
+        Some(Unable::Start(Id::ImageMissing))
+    )]
+    #[case::of_no_kind(
+        "(service time) failed to launch a task with (error TaskDefinition is inactive).",
+        Some(Unable::Start(Id::StartFailed))
+    )]
+    #[case::a_group_that_is_gone(
+        "(service time) task set (ecs-svc/1) (task t) is not healthy in target-group (arn) due to TARGET GROUP IS NOT FOUND.",
+        Some(Unable::Register(Id::TargetsRefused))
+    )]
+    #[case::it_works("(service time) has started 1 tasks: (task 1).", None)]
+    #[case::it_is_steady("(service time) has reached a steady state.", None)]
+    #[case::a_check_fails(
+        "(service time) (task t) (port 8080) is unhealthy in (target-group arn) due to (reason Request timed out).",
+        None
+    )]
+    fn what_ecs_cannot_do_is_in_its_events(#[case] words: &str, #[case] expected: Option<Unable>) {
+        assert_eq!(of_event(words), expected);
     }
 
     #[rstest]

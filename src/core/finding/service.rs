@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::reason::Unable;
 use super::{Finding, Gravity, Id, Remedy, fresh, reason, running_by_zone};
-use crate::core::fleet::{Deployment, Rollout, Scheduling, Server, ServiceEvent, ServiceStatus, Wish};
+use crate::core::fleet::{Deployment, Rollout, Scheduling, Served, Server, ServiceEvent, ServiceStatus, Wish};
 use crate::core::text::{age, count};
 
 /// A deployment that is older should have become steady. CloudFormation waits for three hours.
@@ -18,6 +19,9 @@ pub(super) fn leaving(server: &Server) -> Option<Finding> {
 
 pub(super) fn bounds(server: &Server) -> Option<Finding> {
     let (desired, bounds) = (server.desired, server.bounds.known().copied().flatten()?);
+    if to_zero(server) {
+        return None;
+    }
     if desired < bounds.min || desired > bounds.max {
         let fact = format!("desired count {desired} is outside autoscaling's {bounds}");
         return Some(Finding::new(Id::BoundsOutside, Gravity::Warning, fact, "autoscaling will soon override it"));
@@ -25,6 +29,23 @@ pub(super) fn bounds(server: &Server) -> Option<Finding> {
     (bounds.min < bounds.max && desired == bounds.max).then(|| {
         let fact = format!("it runs at its maximum of {}", count(desired as usize, "task"));
         Finding::new(Id::BoundsAtMaximum, Gravity::Warning, fact, format!("autoscaling's bounds are {bounds}"))
+    })
+}
+
+/// Whether no task of it is wanted, and none runs.
+fn to_zero(server: &Server) -> bool {
+    let replica = server.shape.scheduling == Scheduling::Replica && server.status == ServiceStatus::Active;
+    replica && server.desired == 0 && server.running == 0
+}
+
+/// Nobody is served, and whoever wanted that may be somebody else. Autoscaling does not end it: it goes by figures of
+/// tasks, of which there are none (developer guide, "Automatically scale your Amazon ECS service").
+pub(super) fn zero(server: &Server) -> Option<Finding> {
+    to_zero(server).then(|| {
+        let bounds = server.bounds.known().copied().flatten();
+        let evidence = bounds.map(|bounds| format!("its desired count is 0; autoscaling's bounds are {bounds}"));
+        let evidence = evidence.unwrap_or_else(|| "its desired count is 0".to_owned());
+        Finding::new(Id::ScaledToZero, Gravity::Warning, "it is scaled to zero, and serves nobody", evidence)
     })
 }
 
@@ -62,23 +83,46 @@ pub(super) fn capacity(server: &Server, now: Timestamp) -> Option<Finding> {
     })
 }
 
-/// Why ECS places no task, in its events since the service was steady. ECS repeats an event only after six hours
-/// (developer guide, "Service event messages"), so its age says nothing while tasks are missing.
+fn is_steady(event: &ServiceEvent) -> bool {
+    event.message.contains("has reached a steady state")
+}
+
+/// When ECS last called the service steady, as far as it still says so.
+pub(super) fn steady_since(server: &Server) -> Option<Timestamp> {
+    server.events.iter().find(|event| is_steady(event)).map(|event| event.at)
+}
+
+/// What ECS says that it cannot do, in its events since the service was steady: the newest of each kind, while that is
+/// what is missing. ECS repeats an event only after six hours (developer guide, "Service event messages"), so its age says
+/// nothing while tasks are missing.
 pub(super) fn events(server: &Server) -> Vec<Finding> {
-    if server.running >= server.wanted() {
-        return Vec::new();
-    }
-    let steady = |event: &&ServiceEvent| !event.message.contains("has reached a steady state");
-    let placed = server.events.iter().take_while(steady).find(|event| event.message.contains("unable to place a task"));
-    let finding = placed.and_then(|event| {
-        let id = reason::of_stop(&event.message)?;
-        let fact = id.because("no task is placed");
-        Some(Finding::new(id, Gravity::Fault, fact, event.message.clone()).at(Some(event.at)))
+    let since = || server.events.iter().take_while(|event| !is_steady(event));
+    let newest =
+        |of: fn(Unable) -> Option<Id>| since().find_map(|event| Some((of(reason::of_event(&event.message)?)?, event)));
+    let finding = |(id, event): (Id, &ServiceEvent), gravity, happened: &str| {
+        Finding::new(id, gravity, id.because(happened), event.message.clone()).at(Some(event.at))
+    };
+    let short = server.running < server.wanted();
+    let start = newest(|unable| if let Unable::Start(id) = unable { Some(id) } else { None }).filter(|_| short);
+    let deploys = server.primary().is_some_and(|primary| primary.rollout == Rollout::InProgress);
+    let deploy = newest(|unable| if let Unable::Deploy(id) = unable { Some(id) } else { None }).filter(|_| deploys);
+    let unserved = server.served().any(|served| matches!(served, Served::Short(..)));
+    let register =
+        newest(|unable| if let Unable::Register(id) = unable { Some(id) } else { None }).filter(|_| unserved);
+    let stops = fresh(server) && server.refuses(Wish::Stop).is_none();
+    let deploy = deploy.map(|found| {
+        let finding = finding(found, Gravity::Warning, "the deployment does not get on");
+        // Protection ends by itself; what leaves no room does not.
+        let remedy = if stops && finding.id == Id::DeploymentBlocked { Some(Remedy::Stop) } else { finding.remedy };
+        Finding { remedy, ..finding }
     });
-    finding.into_iter().collect()
+    let start = start.map(|found| finding(found, Gravity::Fault, "no task is placed"));
+    let register = register.map(|found| finding(found, Gravity::Fault, "targets are not registered"));
+    start.into_iter().chain(deploy).chain(register).collect()
 }
 
 pub(super) fn rollout(server: &Server, now: Timestamp) -> Vec<Finding> {
+    let given_up = |deployment: &Deployment| given_up(server, deployment);
     if let Some(failed) = super::given_up(server).next().map(given_up) {
         return vec![failed];
     }
@@ -91,9 +135,18 @@ pub(super) fn goes_back(deployment: &Deployment) -> bool {
     deployment.rollout == Rollout::InProgress && deployment.rollout_reason.contains("rolling back")
 }
 
-fn given_up(deployment: &Deployment) -> Finding {
+/// Whether an alarm let ECS give a deployment up: its event says so (`deployment failed: alarm detected`).
+fn alarmed(server: &Server) -> bool {
+    let failed = |event: &&ServiceEvent| event.message.contains("deployment failed");
+    server.events.iter().find(failed).is_some_and(|event| event.message.contains("alarm"))
+}
+
+fn given_up(server: &Server, deployment: &Deployment) -> Finding {
     let words = deployment.rollout_reason.to_ascii_lowercase();
     let (id, fact) = match () {
+        () if words.contains("alarm") || alarmed(server) => {
+            (Id::DeploymentAlarm, "an alarm was raised, and ECS gave a deployment up")
+        }
         () if words.contains("rolling back") => (Id::CircuitBreaker, "a deployment failed, and ECS goes back"),
         () if words.contains("circuit breaker") => (Id::CircuitBreaker, "a deployment failed"),
         () => (Id::DeploymentFailed, "a deployment failed"),

@@ -27,6 +27,7 @@ fn failed(stack: &Stack, detail: Option<&Read<StackDetail>>) -> Finding {
     // A change that was rolled back leaves a stack that works as before.
     let (id, gravity) = match (stuck, stack.status.busy()) {
         (true, _) => (Id::StackStuck, Gravity::Fault),
+        (false, _) if stack.status.half_updated() => (Id::StackHalfUpdated, Gravity::Fault),
         (false, true) => (Id::StackFailed, Gravity::Fault),
         (false, false) => (Id::StackFailed, Gravity::Warning),
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Finding, Gravity, Id, RECENT, Remedy, fresh, reason, targets};
+use super::{Finding, Gravity, Id, RECENT, Remedy, fresh, reason, service, targets};
 use crate::core::fleet::{Deployment, Health, Rollout, Server, StopCode, Task};
 use crate::core::text::{age, count};
 
@@ -13,7 +13,12 @@ use crate::core::text::{age, count};
 const LOOP: usize = 3;
 
 pub(super) fn stops(server: &Server, now: Timestamp) -> Vec<Finding> {
-    let recent = |task: &&Task| task.stopped_at.is_some_and(|at| now.duration_since(at) < RECENT);
+    // ECS tries ever more seldom to start tasks that fail (developer guide, "Amazon ECS service throttle logic"), so while
+    // tasks are missing the last stop says why, however long ago it was.
+    let steady = service::steady_since(server);
+    let counts =
+        |at: Timestamp| now.duration_since(at) < RECENT || (server.short() && steady.is_none_or(|since| since < at));
+    let recent = |task: &&Task| task.stopped_at.is_some_and(counts);
     let kinds = by_kind(server.known_tasks().iter().filter(recent), Some(server));
     kinds.into_iter().filter_map(|(id, tasks)| one(Some(server), id, &tasks, now)).collect()
 }
@@ -43,14 +48,18 @@ fn kind(server: Option<&Server>, task: &Task) -> Id {
         _ => {}
     }
     let words = words(task);
-    let exit =
-        |codes: &[i32]| task.containers.iter().any(|one| one.exit_code.is_some_and(|code| codes.contains(&code)));
+    let codes = || task.containers.iter().filter_map(|one| one.exit_code);
+    let exit = |wanted: &[i32]| codes().any(|code| wanted.contains(&code));
+    let without_an_error = codes().next().is_some() && codes().all(|code| code == 0);
     match reason::of_stop(&words) {
         Some(id) => id,
         None if task.killed_by_check() => targets::of_killed(server, task),
         None if task.stop_code == Some(StopCode::TaskFailedToStart) => Id::StartFailed,
         // What a shell answers for a command that is not there, or cannot be carried out.
         None if exit(&[126, 127]) => Id::CommandMissing,
+        // SIGILL.
+        None if exit(&[132]) => Id::InstructionUnknown,
+        None if without_an_error => Id::EndsItself,
         None => Id::Crash,
     }
 }
@@ -129,9 +138,15 @@ fn past(server: &Server, primary: &Deployment, tasks: &[&Task]) -> bool {
 /// What became of a task that was stopped for this reason.
 fn became(id: Id) -> &'static str {
     match id {
-        Id::OutOfMemory | Id::ContainerHealthCheck => "killed",
+        Id::OutOfMemory | Id::ContainerHealthCheck | Id::BalancerFails => "killed",
         id if id.of_health_check() => "killed",
-        Id::CommandMissing | Id::Crash | Id::CrashLoop | Id::SpotTaken | Id::Retired => "stopped",
+        Id::CommandMissing
+        | Id::EndsItself
+        | Id::InstructionUnknown
+        | Id::Crash
+        | Id::CrashLoop
+        | Id::SpotTaken
+        | Id::Retired => "stopped",
         _ => "did not start",
     }
 }

@@ -31,13 +31,16 @@ pub(super) fn balancers(server: &Server, now: Timestamp) -> Vec<Finding> {
             0 => "no target is registered".to_owned(),
             some => format!("{} registered: {}", count(some, "target"), states(group)),
         };
-        let (id, vouched) = match (gravity, of.registered) {
-            (Gravity::Warning, _) => (Id::TargetsVouched, ", but ECS calls its task set steady"),
-            (_, 0) => (Id::TargetsEmpty, ""),
-            _ => (Id::TargetsShort, ""),
+        let unused = group.known().iter().find(|target| target.state == TargetState::Unused);
+        let (id, more) = match (gravity, of.registered, unused) {
+            (Gravity::Warning, _, _) => (Id::TargetsVouched, ", but ECS calls its task set steady".to_owned()),
+            (_, 0, _) => (Id::TargetsEmpty, String::new()),
+            (_, _, Some(unused)) if unused.why().is_empty() => (Id::TargetsUnused, String::new()),
+            (_, _, Some(unused)) => (Id::TargetsUnused, format!("; {}: {}", unused.id, unused.why())),
+            _ => (Id::TargetsShort, String::new()),
         };
-        let fact = format!("{} of {} healthy in {}", of.healthy, count(of.wanted, "target"), group.name);
-        let finding = Finding::new(id, gravity, fact, format!("{registered}{vouched}"));
+        let healthy = format!("{} of {} healthy in {}", of.healthy, count(of.wanted, "target"), group.name);
+        let finding = Finding::new(id, gravity, id.because(&healthy), format!("{registered}{more}"));
         Some(Finding { count: of.wanted.saturating_sub(of.healthy), ..finding })
     };
     server.served().filter_map(short).collect()

@@ -452,11 +452,11 @@ fn newest_attempt(detail: &Read<StackDetail>, token: &str) -> Option<String> {
     tokens.into_iter().find(|found| Deletion::attempted(token, found)).map(str::to_owned)
 }
 
-/// Events of our own operation: those with our token, or all where the service gives none.
+/// Events of our own operation: those with our token, or those of the newest change where the service gives none.
 fn ours<'a>(detail: &'a StackDetail, token: Option<&str>) -> Vec<&'a StackEvent> {
     let of_ours = |event: &&StackEvent| token.is_some() && event.token.as_deref() == token;
     let tagged: Vec<&StackEvent> = detail.events.iter().filter(of_ours).collect();
-    if tagged.is_empty() { detail.events.iter().collect() } else { tagged }
+    if tagged.is_empty() { detail.newest_change().iter().collect() } else { tagged }
 }
 
 fn progress(detail: &Read<StackDetail>, token: Option<&str>, status: &str) -> String {
@@ -479,19 +479,31 @@ fn cause(stack: &Stack, detail: &Read<StackDetail>, token: Option<&str>) -> Stri
     }
 }
 
-/// The first resource that failed in the operation, with its reason: later failures only follow from it.
+/// The first resource that failed in the operation, with its reason: later failures only follow from it. Of a stack whose
+/// way back failed, too, what failed on it comes first: that is what is to be mended before it can go on.
 pub fn root_cause(detail: &StackDetail, token: Option<&str>, stack_reason: Option<&str>) -> String {
+    let events = ours(detail, token);
+    let back = |event: &&StackEvent| detail.is_own(event) && event.status.0.ends_with("ROLLBACK_IN_PROGRESS");
+    let stuck =
+        events.iter().find(|event| detail.is_own(event)).is_some_and(|one| one.status.0.ends_with("ROLLBACK_FAILED"));
+    let first = match (events.iter().position(back), events.iter().rposition(back)) {
+        (Some(newest), Some(oldest)) if stuck => {
+            let (again, before) = (first_failure(&events[..newest]), first_failure(&events[oldest..]));
+            let because = before.map(|before| format!("; it went back because of {before}")).unwrap_or_default();
+            again.map(|again| format!("{again}{because}"))
+        }
+        _ => first_failure(&events),
+    };
+    first.unwrap_or_else(|| stack_reason.unwrap_or("no reason given").to_owned())
+}
+
+/// The first of these events that is a failure of its own, in words. Events come newest first.
+fn first_failure(events: &[&StackEvent]) -> Option<String> {
     let consequence =
         |reason: &str| reason.contains("cancelled") || reason.contains("The following resource(s) failed");
     let failed =
         |event: &&StackEvent| event.status.0.ends_with("_FAILED") && !event.reason.as_deref().is_some_and(consequence);
-    // Events come newest first; the first failure is the last that matches, within the newest operation.
-    let events = ours(detail, token);
-    match events.iter().copied().rfind(|event| failed(event)) {
-        Some(event) => {
-            let reason = event.reason.as_deref().unwrap_or("no reason given");
-            format!("{} ({}) {}: {reason}", event.logical_id, event.kind, event.status.0)
-        }
-        None => stack_reason.unwrap_or("no reason given").to_owned(),
-    }
+    let event = events.iter().copied().rfind(|event| failed(event))?;
+    let reason = event.reason.as_deref().unwrap_or("no reason given");
+    Some(format!("{} ({}) {}: {reason}", event.logical_id, event.kind, event.status.0))
 }

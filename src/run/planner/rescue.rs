@@ -245,6 +245,11 @@ fn no_rollback(stack: &Stack) -> PlanError {
         () if stack.status.cancellable() => {
             refusal.with_way(Hand::CancelUpdate, &format!("quarterdeck cancel-update {name}"), "takes its update back")
         }
+        () if stack.status.half_updated() => refusal.with_hint(format!(
+            "its update failed and was left as it is: a deploy goes on with it, or `aws cloudformation rollback-stack \
+             --region {} --stack-name {name}` takes it back",
+            stack.id.region
+        )),
         () if stack.status.dead_end().is_some() => {
             refusal.with_way(Hand::Deploy, "quarterdeck deploy", "deletes what is left of it and makes it anew")
         }

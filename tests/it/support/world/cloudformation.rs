@@ -430,13 +430,18 @@ impl State {
 
     /// A part of the environment whose last update failed, and whose way back failed, too.
     pub fn stick(&mut self, part: &str, reason: &str) {
+        self.stick_because(part, reason, reason);
+    }
+
+    /// The same, where the way back failed for another reason than the update.
+    pub fn stick_because(&mut self, part: &str, failed: &str, reason: &str) {
         let name = format!("quarterdeck-{ENVIRONMENT}-{part}");
         let index = self.stacks.iter().position(|stack| stack.name == name).expect("it is there");
         let at = self.time();
         let stack = &mut self.stacks[index];
         (stack.status, stack.left) = ("UPDATE_IN_PROGRESS".into(), 0);
         stack.note(at, "somebody");
-        stack.note_failure(at, ("Service", "AWS::ECS::Service"), "UPDATE_FAILED", reason);
+        stack.note_failure(at, ("Service", "AWS::ECS::Service"), "UPDATE_FAILED", failed);
         // What was not begun yet is given up, and has nothing to be rolled back.
         stack.note_failure(at, ("Group", "AWS::EC2::SecurityGroup"), "UPDATE_FAILED", "Resource update cancelled");
         stack.given_up = vec!["Group"];
@@ -446,6 +451,25 @@ impl State {
         stack.note_failure(at, ("Service", "AWS::ECS::Service"), "UPDATE_FAILED", reason);
         stack.status = "UPDATE_ROLLBACK_FAILED".into();
         stack.note(at, "somebody");
+    }
+
+    /// A change of a part of the environment that somebody made: its own states, and the resources that failed in it, in
+    /// this order.
+    pub fn changed(&mut self, part: &str, steps: &[Result<&str, (&'static str, &str, &str)>]) {
+        let name = format!("quarterdeck-{ENVIRONMENT}-{part}");
+        let index = self.stacks.iter().position(|stack| stack.name == name).expect("it is there");
+        for step in steps {
+            let at = self.time();
+            let stack = &mut self.stacks[index];
+            match *step {
+                Ok(status) => {
+                    stack.status = status.to_owned();
+                    stack.note(at, "somebody");
+                }
+                Err((id, status, reason)) => stack.note_failure(at, (id, "AWS::ECS::Service"), status, reason),
+            }
+        }
+        self.stacks[index].left = 0;
     }
 
     /// An update of a server's stack that waits for its service; its new tasks fail, and nothing ends that.

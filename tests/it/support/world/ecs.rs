@@ -458,6 +458,15 @@ impl State {
         }
     }
 
+    /// ECS starts no task of a service any more, since long ago, and says so.
+    pub fn starts_none(&mut self, name: &str, words: &str) {
+        let at = self.time();
+        let service = self.services.get_mut(name).unwrap();
+        service.deployments.iter_mut().for_each(|one| one.tasks.clear());
+        service.raised = Some((at - SignedDuration::from_mins(40), SignedDuration::from_hours(90)));
+        service.events.push((at - SignedDuration::from_mins(20), format!("(service {name}) {words}")));
+    }
+
     /// AWS retires the host of a task. Another task was started before it is stopped, because a service must keep all of
     /// its tasks healthy by default (ECS developer guide, "Task retirement and maintenance").
     pub fn retire(&mut self, name: &str) {
@@ -801,6 +810,8 @@ pub struct Faults {
     pub sick_groups: Vec<String>,
     /// What the load balancer says of them, where it says something: a reason and its words.
     pub sick_why: BTreeMap<String, (&'static str, &'static str)>,
+    /// Target groups in which ECS registers no task.
+    pub unregistered: Vec<String>,
     /// Target groups that are not read.
     pub denied_groups: Vec<String>,
     /// Servers whose log group the caller may not read.

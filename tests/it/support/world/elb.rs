@@ -37,7 +37,7 @@ impl State {
         let members: String = targets
             .iter()
             .map(|(address, state)| {
-                let why = why.as_deref().filter(|_| *state == "unhealthy").unwrap_or_default();
+                let why = why.as_deref().filter(|_| matches!(*state, "unhealthy" | "unused")).unwrap_or_default();
                 format!(
                     "<member><Target><Id>{address}</Id><Port>8080</Port></Target>\
                      <TargetHealth><State>{state}</State>{why}</TargetHealth></member>"
@@ -71,10 +71,17 @@ impl State {
     /// Addresses and states of the running tasks in a target group; `None` if no service has it.
     fn registered_in(&self, name: &str) -> Option<Vec<(String, &'static str)>> {
         let (plain, green) = name.strip_suffix("-green").map_or((name, false), |plain| (plain, true));
+        if self.faults.unregistered.iter().any(|group| group == name) {
+            return Some(Vec::new());
+        }
         let owner = self.services.values().find(|service| service.kind.groups.contains(&plain))?;
         let sick = self.faults.sick_groups.iter().any(|group| group == name);
         let tasks = owner.deployments.iter().filter(|one| one.green == green).flat_map(|one| &one.tasks);
+        // Targets that get no requests have reasons of their own (API reference, TargetHealth).
+        let unused = ["Target.NotInUse", "Target.InvalidState", "Target.IpUnusable"];
+        let why = self.faults.sick_why.get(name).map(|(reason, _)| *reason).unwrap_or_default();
         let state = |healthy: bool| match (sick, healthy) {
+            (true, _) if unused.contains(&why) => "unused",
             (true, _) => "unhealthy",
             (false, true) => "healthy",
             (false, false) => "initial",
