@@ -7,6 +7,7 @@ use super::screens::Screen;
 use crate::core::doctor::Fix;
 use crate::core::error::{CloudError, ErrorKind, Hand, Refusal};
 use crate::core::finding::Id;
+use crate::core::operation::{Operation, rescue};
 
 /// The hint of a refusal, to be put after the reason; empty where there is none.
 pub fn after(refusal: &Refusal, model: &Model) -> String {
@@ -27,6 +28,14 @@ pub fn of(error: &CloudError, model: &Model) -> Option<String> {
 /// What helps where this was found.
 pub fn fix(id: Id, keymap: &Keymap) -> String {
     id.fix_with(|hand| key(action(hand), keymap))
+}
+
+/// What takes back what an operation has been waiting for too long, if it has.
+pub fn hangs(operation: &Operation, model: &Model) -> Option<String> {
+    let hands = rescue::hands(operation, model.now);
+    let words = |hand: &Hand| format!("{} {}", key(action(*hand), &model.keymap), action(*hand).info().doc);
+    let all: Vec<String> = hands.iter().map(words).collect();
+    (!all.is_empty()).then(|| format!("does it hang? {}", all.join("; ")))
 }
 
 /// What helps at a link of Doctor's.

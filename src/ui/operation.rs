@@ -8,6 +8,7 @@ use super::paint::{self, span};
 use super::sheet::{phase, sheet};
 use super::steps;
 use super::theme::{Theme, risk_meaning};
+use crate::console::hint;
 use crate::console::input::Input;
 use crate::console::model::{Model, Viewport};
 use crate::core::meaning::Meaning;
@@ -94,7 +95,8 @@ fn said(
         Phase::Ended(Outcome::Closed { reason }) => say(format!("× closed: {reason}"), Meaning::Plain),
         Phase::Refused(why) => say(format!("✖ {why}"), Meaning::Bad),
         Phase::Recording => say("◐ writing the audit; nothing is sent before it is on disk".into(), Meaning::Warn),
-        Phase::Proposed | Phase::Running => {}
+        Phase::Running => hint::hangs(operation, model).into_iter().for_each(|hint| say(hint, Meaning::Muted)),
+        Phase::Proposed => {}
     }
     // Once somebody else has acted, nothing is known of the old credentials.
     let over = match &operation.phase {

@@ -60,6 +60,12 @@ fn hangs(world: &World, words: &str) {
     says(world, words);
 }
 
+/// What ECS says where a secret is not read, of which the end tells why.
+const KEY_DISABLED: &str = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret arn:aws:secretsmanager:eu-central-1:1:secret:x from secrets manager: DecryptionFailure: Secrets Manager can't decrypt the protected secret text using the provided KMS key.";
+const KEY_PENDING: &str = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: service call has been retried 1 time(s): KMSInvalidStateException: arn:aws:kms:eu-central-1:1:key/k is pending deletion.";
+const NO_JSON: &str = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: invalid character '\\n' in string literal";
+const EMPTY: &str = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: unexpected end of JSON input";
+
 const ACCOUNTS: &[Account] = &[
     // The log.
     Account {
@@ -117,7 +123,7 @@ const ACCOUNTS: &[Account] = &[
     // Keys, secrets and what is read at the start.
     Account {
         what: "the key of a secret is disabled",
-        play: |world| unstarted(world, secrets(0)),
+        play: |world| unstarted(world, KEY_DISABLED),
         subject: "time",
         cause: "key-unusable",
         next: "quarterdeck deploy time",
@@ -125,7 +131,7 @@ const ACCOUNTS: &[Account] = &[
     },
     Account {
         what: "the key of a parameter is about to be deleted",
-        play: |world| unstarted(world, secrets(1)),
+        play: |world| unstarted(world, KEY_PENDING),
         subject: "time",
         cause: "key-unusable",
         next: "quarterdeck deploy time",
@@ -133,7 +139,7 @@ const ACCOUNTS: &[Account] = &[
     },
     Account {
         what: "a secret of which a key is wanted is no JSON",
-        play: |world| unstarted(world, secrets(2)),
+        play: |world| unstarted(world, NO_JSON),
         subject: "time",
         cause: "secret-missing",
         next: "quarterdeck deploy time",
@@ -141,7 +147,7 @@ const ACCOUNTS: &[Account] = &[
     },
     Account {
         what: "a secret of which a key is wanted is empty",
-        play: |world| unstarted(world, secrets(3)),
+        play: |world| unstarted(world, EMPTY),
         subject: "time",
         cause: "secret-missing",
         next: "quarterdeck deploy time",
@@ -517,24 +523,6 @@ const ACCOUNTS: &[Account] = &[
         says: "no more room",
     },
 ];
-
-/// What ECS says where a secret is not read, of which the end tells why.
-const fn secrets(index: usize) -> &'static str {
-    match index {
-        0 => {
-            "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret arn:aws:secretsmanager:eu-central-1:1:secret:x from secrets manager: DecryptionFailure: Secrets Manager can't decrypt the protected secret text using the provided KMS key."
-        }
-        1 => {
-            "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: service call has been retried 1 time(s): KMSInvalidStateException: arn:aws:kms:eu-central-1:1:key/k is pending deletion."
-        }
-        2 => {
-            "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: invalid character '\\n' in string literal"
-        }
-        _ => {
-            "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: unexpected end of JSON input"
-        }
-    }
-}
 
 /// Its next command, without the endpoint of the test.
 fn command(cause: &Value) -> String {

@@ -31,11 +31,12 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "a server crashes again and again",
         page: "crash-loop",
-        cause: &[Id::CrashLoop, Id::OutOfMemory, Id::CommandMissing],
+        cause: &[Id::CrashLoop, Id::OutOfMemory, Id::CommandMissing, Id::EndsItself, Id::InstructionUnknown],
         fix: Fix::Here(Action::Rollback, &["rollback"]),
         proof: &[
             ("gameday", "each_fault_is_named_first"),
             ("findings", "each_incident_has_its_finding_first"),
+            ("accounts", "each_account_has_its_cause_first_and_a_way"),
             ("sagas", "each_is_done_on_each_kind_of_service_and_after_each_kill"),
         ],
     },
@@ -53,11 +54,21 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "a secret, the log or a role is missing at the start",
         page: "secret",
-        cause: &[Id::SecretMissing, Id::SecretDenied, Id::SecretNoRoute, Id::RoleNotAssumed],
+        cause: &[
+            Id::SecretMissing,
+            Id::SecretDenied,
+            Id::SecretNoRoute,
+            Id::KeyUnusable,
+            Id::LogGroupMissing,
+            Id::LogDenied,
+            Id::LogNoRoute,
+            Id::RoleNotAssumed,
+        ],
         fix: Fix::Here(Action::Deploy, &["deploy"]),
         proof: &[
             ("gameday", "each_fault_is_named_first"),
             ("findings", "each_incident_has_its_finding_first"),
+            ("accounts", "each_account_has_its_cause_first_and_a_way"),
             ("deploys", "a_first_deploy_that_failed_can_be_repeated"),
         ],
     },
@@ -69,15 +80,17 @@ const INCIDENTS: &[Incident] = &[
         proof: &[
             ("gameday", "each_fault_is_named_first"),
             ("findings", "a_task_killed_by_the_balancer_takes_its_reason_from_the_events"),
+            ("deploys", "a_first_deploy_that_failed_can_be_repeated"),
         ],
     },
     Incident {
         what: "a deploy fails",
         page: "failed-deploy",
-        cause: &[Id::CircuitBreaker, Id::DeploymentFailed, Id::StackFailed],
+        cause: &[Id::CircuitBreaker, Id::DeploymentFailed, Id::DeploymentAlarm, Id::StackFailed],
         fix: Fix::Here(Action::Deploy, &["deploy"]),
         proof: &[
             ("causes", "a_failed_first_deploy_ends_in_its_cause"),
+            ("accounts", "each_account_has_its_cause_first_and_a_way"),
             ("findings", "stops_of_a_deployment_that_was_given_up_are_the_cause"),
             ("deploys", "a_first_deploy_that_failed_can_be_repeated"),
         ],
@@ -85,11 +98,13 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "a deploy hangs, or a stack is stuck",
         page: "stuck-deploy",
-        cause: &[Id::DeploymentOld, Id::StackStuck],
+        cause: &[Id::DeploymentOld, Id::DeploymentBlocked, Id::StackStuck, Id::StackHalfUpdated],
         fix: Fix::Here(Action::StopDeployment, &["stop-deployment"]),
         proof: &[
             ("gameday", "each_fault_is_named_first"),
             ("findings", "a_deployment_that_hangs_is_stopped"),
+            ("accounts", "each_account_has_its_cause_first_and_a_way"),
+            ("screens", "a_deploy_that_may_hang_names_what_takes_it_back"),
             ("rescue", "what_is_stuck_goes_back_once_and_after_each_kill"),
         ],
     },
@@ -148,6 +163,19 @@ const INCIDENTS: &[Incident] = &[
         ],
     },
     Incident {
+        what: "what a tool calls fails, or is slow",
+        page: "upstream",
+        cause: &[Id::ToolFailing, Id::ToolSlow],
+        fix: Fix::Elsewhere(
+            "what the tool calls is not ours; where a deployment has changed what it calls, a rollback helps",
+        ),
+        proof: &[
+            ("gameday", "each_fault_is_named_first"),
+            ("findings", "what_requests_say"),
+            ("findings", "a_tool_is_slow_by_what_it_took_before"),
+        ],
+    },
+    Incident {
         what: "a secret was rotated, half done or overwritten",
         page: "rotation",
         cause: &[Id::SecretStillValid],
@@ -180,12 +208,13 @@ const INCIDENTS: &[Incident] = &[
         ],
     },
     Incident {
-        what: "not enough: at the maximum, or saturated",
+        what: "not enough: at the maximum, saturated, or scaled to zero",
         page: "capacity",
-        cause: &[Id::BoundsAtMaximum, Id::BusyAtMaximum, Id::Saturated, Id::Quota],
+        cause: &[Id::BoundsAtMaximum, Id::BusyAtMaximum, Id::Saturated, Id::Quota, Id::ScaledToZero],
         fix: Fix::Here(Action::Scale, &["scale"]),
         proof: &[
             ("findings", "each_incident_has_its_finding_first"),
+            ("accounts", "each_account_has_its_cause_first_and_a_way"),
             ("metrics", "what_figures_say"),
             ("sagas", "the_bounds_of_autoscaling_hold_the_count"),
         ],

@@ -562,3 +562,33 @@ async fn what_was_left_of_a_stack_in_another_region_is_offered_at_home(
     assert!(left.plan.target.is_in(&alice.session.context), "{:?}", left.plan.target);
     assert_eq!(alice.standing(&left).await, Standing::Resumable);
 }
+
+/// A newer deployment has taken the place of another one, which ECS has still to stop: the newer one is what hangs.
+#[tokio::test]
+async fn the_deployment_that_goes_forward_is_stopped_while_the_one_before_it_still_stops() {
+    let world = world();
+    failing(&world);
+    failing(&world);
+    let newest = {
+        let mut state = world.state();
+        let releases = &mut state.services.get_mut("time").unwrap().releases;
+        let last = releases.len() - 1;
+        releases[last - 1].status = "STOP_REQUESTED";
+        releases[last].id.clone()
+    };
+    let alice = Desk::new("alice", &world, 512).await;
+    let plan = alice.plan(stop()).await.unwrap();
+    let Intent::StopDeployment(intent) = &plan.intent else { panic!("{:?}", plan.intent) };
+    assert!(intent.deployment.ends_with(&newest), "{} is not {newest}", intent.deployment);
+}
+
+/// An update that was left as it failed is no rollback to go on with, and AWS has a call for it.
+#[tokio::test]
+async fn an_update_that_was_left_as_it_failed_has_ways_of_its_own() {
+    let world = world();
+    world.state().stacks.iter_mut().find(|one| one.name == STACK).unwrap().status = "UPDATE_FAILED".into();
+    let alice = Desk::new("alice", &world, 512).await;
+    let refusal = alice.plan(go_on(&[])).await.unwrap_err();
+    let hint = refusal.hint().map(ToString::to_string).unwrap_or_default();
+    assert!(hint.contains("a deploy goes on with it") && hint.contains("rollback-stack"), "{hint}");
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::support::painted::{ALL, LARGE, MIDDLE, SMALL, TABS, body, dark, painted, screen, text};
 use crate::support::{Console, NAMED_KEYS, World, at, fixtures, logs, plans, stacks};
 use jiff::tz::TimeZone;
+use quarterdeck::console::hint;
 use quarterdeck::console::keymap::{Key, KeyPress};
 use quarterdeck::console::msg::Msg;
 use quarterdeck::core::error::{CloudError, ErrorKind};
@@ -421,6 +422,7 @@ fn operations_that_end() {
     let draft = "make the change set of quarterdeck-prod-time";
     run_until(&mut console, "op-deploy", Some(draft));
     snap("deploy-parallel", &console, ALL);
+    assert_eq!(hint::hangs(console.model.operation("op-deploy").expect("known"), &console.model), None);
     let reason = "ROLLBACK_COMPLETE: Service (AWS::ECS::Service) CREATE_FAILED: circuit breaker was triggered";
     let started = Mark::Started(step(&console, "op-deploy", draft));
     console.event("op-deploy", Event::Recorded(started));
@@ -614,4 +616,31 @@ fn drawing_takes_the_time_from_the_model() {
     let once = screen(&console, SMALL);
     assert_eq!(once, screen(&console, SMALL));
     assert_eq!(console.model.now, at(30));
+}
+
+/// A deploy that waits for long says by which keys what it waits for is taken back.
+#[test]
+fn a_deploy_that_may_hang_names_what_takes_it_back() {
+    let mut console = Console::new();
+    console.keys("3D");
+    console.planned(plans::deploy());
+    let waits = "wait until quarterdeck-prod-time is complete";
+    run_until(&mut console, "op-deploy", Some(waits));
+    console.event("op-deploy", Event::Recorded(Mark::Started(step(&console, "op-deploy", waits))));
+    news(
+        &mut console,
+        "op-deploy",
+        waits,
+        News::Checked(CheckState::Pending("UPDATE_IN_PROGRESS".into()), Facts::new()),
+    );
+    let mut said = |seconds| {
+        console.tick(seconds);
+        body(&console, LARGE).lines().find(|line| line.contains("hang?")).map(str::to_owned)
+    };
+    assert_eq!(said(29 * 60), None);
+    let hint = said(31 * 60).expect("a hint");
+    assert!(
+        hint.contains("`C` on Stack cancel the update") && hint.contains("`H` on Fleet stop the deployment"),
+        "{hint}"
+    );
 }

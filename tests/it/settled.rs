@@ -132,6 +132,23 @@ fn only_what_could_not_be_rolled_back_can_be_skipped() {
     let mut gone = detail.clone();
     gone.nested[0].status = None;
     assert_eq!(names(&gone), ["Queues", "Service", "queues-1A2B.Queue"]);
+    // It was gone on with, and failed elsewhere before it came to `Service` again, which is as the first attempt left it.
+    let mut again = detail.clone();
+    let own = |status: &str, of: &StackDetail| {
+        let one = of.events.iter().find(|event| event.status.0 == "UPDATE_ROLLBACK_FAILED").unwrap().clone();
+        StackEvent { status: StackStatus(status.into()), ..one }
+    };
+    let more = [own("UPDATE_ROLLBACK_FAILED", &detail), own("UPDATE_ROLLBACK_IN_PROGRESS", &detail)];
+    again.events.splice(0..0, more);
+    assert_eq!(names(&again), ["Service", "queues-1A2B.Queue"]);
+    // What failed on the way back of an earlier update is past.
+    let mut later = detail.clone();
+    let mut update = own("UPDATE_IN_PROGRESS", &detail);
+    update.reason = None;
+    later
+        .events
+        .splice(0..0, [own("UPDATE_ROLLBACK_FAILED", &detail), own("UPDATE_ROLLBACK_IN_PROGRESS", &detail), update]);
+    assert_eq!(names(&later), ["queues-1A2B.Queue"]);
     let mut unread = detail;
     unread.events.truncate(2);
     assert_eq!(names(&unread), ["Group", "Service", "queues-1A2B.Queue"], "the beginning of the rollback is not known");

@@ -3,12 +3,15 @@
 
 use std::fmt;
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::Operation;
 use super::fact::{Fact, Facts};
 use super::service::ServiceRef;
 use super::steps::Steps;
-use super::work::{Check, Promise, ServiceCall, Shown, StackCall, Step};
+use super::work::{Check, Promise, ServiceCall, Shown, StackCall, Step, Work};
+use crate::core::error::Hand;
 use crate::core::stack::StackRef;
 
 /// See [`Intent::StopDeployment`](super::Intent::StopDeployment).
@@ -97,6 +100,29 @@ impl fmt::Display for By {
     }
 }
 
+/// What an operation waits for that long may hang.
+const LONG: SignedDuration = SignedDuration::from_mins(30);
+
+/// What takes back what an operation has been waiting for so long that it may hang.
+pub fn hands(operation: &Operation, now: Timestamp) -> Vec<Hand> {
+    let steps = operation.steps();
+    let long = operation.running.iter().filter(|(_, progress)| now.duration_since(progress.since) >= LONG);
+    let hand = |work: &Work| match work {
+        // A stack waits for the deployment of its service.
+        Work::Await(Check::StackSettled { .. }) => Some([Hand::CancelUpdate, Hand::StopDeployment].as_slice()),
+        Work::Await(Check::Steady { .. }) => Some([Hand::StopDeployment].as_slice()),
+        _ => None,
+    };
+    let mut all: Vec<Hand> = Vec::new();
+    let found = long.filter_map(|(index, _)| hand(&steps.get(*index)?.work)).flatten();
+    found.for_each(|hand| {
+        if !all.contains(hand) {
+            all.push(*hand)
+        }
+    });
+    all
+}
+
 /// The last change of a stack that the operator has agreed to find instead of what the plan showed.
 pub fn seen_update(stack: &str) -> Fact {
     Fact::Seen(format!("update.{stack}"))
@@ -165,7 +191,7 @@ pub fn id_of(deployment: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::operation::work::{Call, Work};
+    use crate::core::operation::work::Call;
     use rstest::rstest;
 
     #[rstest]

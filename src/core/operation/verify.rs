@@ -10,7 +10,7 @@ use crate::core::image::Found;
 use crate::core::operation::rescue::By;
 use crate::core::operation::variable::Variables;
 use crate::core::operation::work::{CheckState, Deletion, Made, Promise, Push};
-use crate::core::stack::{Stack, StackDetail, StackEvent, StackStatus};
+use crate::core::stack::{Skip, Stack, StackDetail, StackEvent, StackStatus};
 use crate::core::text::age;
 use crate::core::unread::Read;
 use crate::core::user::User;
@@ -490,11 +490,19 @@ pub fn root_cause(detail: &StackDetail, token: Option<&str>, stack_reason: Optio
         (Some(newest), Some(oldest)) if stuck => {
             let (again, before) = (first_failure(&events[..newest]), first_failure(&events[oldest..]));
             let because = before.map(|before| format!("; it went back because of {before}")).unwrap_or_default();
+            // Each of what could not be rolled back keeps it, and that of nested stacks is in no event of this one.
+            let skips: Vec<String> = detail.skips().iter().map(not_rolled_back).collect();
+            let again = if skips.is_empty() { again } else { Some(skips.join("; ")) };
             again.map(|again| format!("{again}{because}"))
         }
         _ => first_failure(&events),
     };
     first.unwrap_or_else(|| stack_reason.unwrap_or("no reason given").to_owned())
+}
+
+fn not_rolled_back(one: &Skip) -> String {
+    let reason = one.reason.as_deref().unwrap_or("no reason given");
+    format!("{} ({}) could not be rolled back: {reason}", one.name, one.kind)
 }
 
 /// The first of these events that is a failure of its own, in words. Events come newest first.

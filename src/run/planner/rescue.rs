@@ -45,10 +45,12 @@ pub(super) async fn stop_deployment(session: &Session, name: &str) -> PlanResult
     Ok(plan)
 }
 
-/// The deployment that can be stopped, or why there is none.
+/// The deployment that can be stopped, or why there is none. One that a newer deployment replaces may still be stopping
+/// (`STOP_REQUESTED`) while that one goes forward.
 fn under_way<'a>(name: &str, all: &'a [ServiceDeployment], stack: Option<&Stack>) -> PlanResult<&'a ServiceDeployment> {
     let said = |one: &ServiceDeployment| one.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-    if let Some(back) = all.iter().find(|one| one.status.going_back()) {
+    let forward = all.iter().find(|one| one.status.forward());
+    if let Some(back) = all.iter().find(|one| one.status.going_back()).filter(|_| forward.is_none()) {
         let why = format!("deployment {} of {name} goes back already ({}){}", back.id(), back.status, said(back));
         return Err(refused(ErrorKind::Conflict, why).with_way(
             Hand::Status,
@@ -56,7 +58,7 @@ fn under_way<'a>(name: &str, all: &'a [ServiceDeployment], stack: Option<&Stack>
             HOW_FAR,
         ));
     }
-    let Some(found) = all.iter().find(|one| one.status.forward()) else {
+    let Some(found) = forward else {
         let last = all.first().map(|one| format!("; the last one is {}{}", one.status, said(one))).unwrap_or_default();
         return Err(refused(ErrorKind::NotFound, format!("{name} has no deployment under way{last}")).with_way(
             Hand::Rollback,
