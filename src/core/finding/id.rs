@@ -365,6 +365,15 @@ impl Id {
             Self::TasksProtected => "tasks are protected",
             Self::ContainerHealthCheck => "container health check failed",
             Self::CrashLoop => "crash loop",
+            Self::SpotTaken => "spot capacity taken back",
+            Self::Retired => "host retired by AWS",
+            _ => self.reason_of_answers(),
+        }
+    }
+
+    /// The same of what the servers' own lines say.
+    fn reason_of_answers(self) -> &'static str {
+        match self {
             Self::KeysUnavailable => "the issuer's keys cannot be read",
             Self::QuarantineUnread => "who is kept out cannot be read",
             Self::UpstreamFailing => "the server behind gangway fails",
@@ -382,8 +391,6 @@ impl Id {
             Self::PlaceRefused => "an origin or a host that is not served",
             Self::RequestsRefused => "requests that are refused",
             Self::ClientFloods => "a client that asks too often",
-            Self::SpotTaken => "spot capacity taken back",
-            Self::Retired => "host retired by AWS",
             _ => "",
         }
     }
