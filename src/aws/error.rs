@@ -20,9 +20,14 @@ impl AwsCloud {
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
         let (place, way) = (self.place(), way_to(self.endpoint.as_deref()));
+        let renewal = self.sign_in().map(|sign_in| sign_in.hint(self.profile()));
         move |error| {
             let error = from_sdk(call, &place, &error);
-            if error.kind == ErrorKind::Unreachable { error.with_hint(way) } else { error }
+            match renewal {
+                _ if error.kind == ErrorKind::Unreachable => error.with_hint(way),
+                Some(renewal) if error.signed_out() => error.with_hint(renewal),
+                _ => error,
+            }
         }
     }
 }

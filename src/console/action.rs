@@ -158,7 +158,7 @@ actions! {
         => |model| fleet::plan(model, |server| PlanRequest::StopDeployment { server });
 
     Pause "pause" on_logs ["space"] reads "pause, or follow again (AWS bills live tails by the minute)" => logs::act::pause;
-    Search "search" on_logs [] reads "search (same as filter: /)" => everywhere::filter;
+    Search "search" on_logs [] reads "search, the same as filter" => everywhere::filter;
     NextMatch "next-match" on_logs ["n"] reads "next match" => logs::act::next_match;
     PreviousMatch "previous-match" on_logs ["N"] reads "previous match" => logs::act::previous_match;
     Keep "keep" on_logs ["&"] reads "keep lines: a word, a regex, \"text\", tool=now ms>500 level>=warn" => logs::act::keep;
@@ -248,8 +248,8 @@ impl Action {
 /// The actions that keys lead to now, with their keys, for the footer and the help.
 pub fn available(model: &Model) -> Vec<(&'static ActionInfo, Vec<String>)> {
     let scope = model.scope();
-    let offered =
-        all().filter(|info| info.scope == scope || (info.scope == Scope::Global && scope != Scope::Operation));
+    let here = |info: &&ActionInfo| info.scope == scope || (info.scope == Scope::Global && scope != Scope::Operation);
+    let offered = all().filter(here).filter(|info| model.allows(info));
     // A key of the screen takes the place of a global one.
     let means = |key: &String| key.parse().ok().and_then(|press| model.keymap.resolve(scope, press));
     let keys = |info: &ActionInfo| {

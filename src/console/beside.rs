@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::action::{Action, Scope};
 use super::effect::Effect;
+use super::hint;
 use super::model::Model;
 use super::msg::Msg;
 use super::place::{self, PlaceId};
@@ -61,13 +62,15 @@ impl Neighbour {
     }
 
     /// Why there is no session with it, or why it was not read when it was read last; a hint after the reason.
-    pub fn why(&self) -> Option<String> {
-        let (why, hint) = match (&self.reached, self.fleet.error()) {
-            (Reached::Refused(refusal), _) => (&refusal.why, &refusal.hint),
-            (_, Some(error)) => (&error.message, &error.hint),
+    pub fn why(&self, model: &Model) -> Option<String> {
+        let (kind, why, hint) = match (&self.reached, self.fleet.error()) {
+            (Reached::Refused(refusal), _) => (refusal.kind, &refusal.why, &refusal.hint),
+            (_, Some(error)) => (error.kind, &error.message, &error.hint),
             (_, None) => return None,
         };
-        Some(hint.as_ref().map_or_else(|| why.clone(), |hint| format!("{why} — {hint}")))
+        let profile = self.destination.profile.as_deref();
+        let hint = hint.as_ref().map(|hint| hint::beside(kind, hint, profile, model));
+        Some(hint.map_or_else(|| why.clone(), |hint| format!("{why} — {hint}")))
     }
 
     /// Where its rows stand among those of the others.

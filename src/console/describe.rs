@@ -83,7 +83,7 @@ fn server(model: &Model, server: &Server, found: &[Finding]) -> Dialog {
     for finding in found {
         lines.push(vec![Cell::new(finding.fact.clone(), meaning(finding))]);
         lines.push(field("", &finding.evidence));
-        lines.push(field("", format!("fix: {}", hint::fix(finding.id, &model.keymap))));
+        lines.push(field("", format!("fix: {}", hint::fix(finding.id, model))));
     }
     text(format!("server {}", server.name), lines)
 }

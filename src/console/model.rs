@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::action::Scope;
+use super::action::{ActionInfo, Scope};
 use super::dialogs::Dialog;
 use super::dialogs::choose::Choice;
 use super::effect::Effect;
@@ -236,6 +236,11 @@ impl Model {
             self.toasts.back_mut().into_iter().for_each(|last| last.answers = true);
         }
         effects
+    }
+
+    /// Whether an action may do what it is for. What may not is offered nowhere, and says why when its key is pressed.
+    pub fn allows(&self, info: &ActionInfo) -> bool {
+        !(info.writes && self.context.read_only)
     }
 
     /// Shows a message that something is not possible.

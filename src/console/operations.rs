@@ -133,9 +133,9 @@ pub(super) fn unfinished(model: &mut Model, operations: Vec<Operation>) {
     if operations.is_empty() {
         return;
     }
-    let keys = model.keymap.keys(Action::Operations).join(" or ");
     let count = count(operations.len(), "unfinished operation");
-    model.notify(Notice::Bad(format!("{count}: press {keys} to see, resume or undo")));
+    let what = if model.context.read_only { "shows them" } else { "shows them, to resume or undo" };
+    model.notify(Notice::Bad(format!("{count}{}", hint::then(model, Action::Operations, what))));
     operations.iter().for_each(|operation| place::bind(model, operation.id()));
     model.operations.splice(0..0, operations);
 }

@@ -102,6 +102,9 @@ pub(super) fn key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
 
 /// Carries an action out, where what is selected is.
 pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    if !model.allows(action.info()) {
+        return model.refuse(format!("read-only: {} writes, and this console does not", action.info().name));
+    }
     beside::act(model, action).unwrap_or_else(|| (action.info().run)(model))
 }
 

@@ -15,6 +15,9 @@ pub enum SignIn {
     Console,
 }
 
+/// The profile that counts where none is named (AWS SDKs and Tools reference guide, "Shared config and credentials files").
+pub const DEFAULT_PROFILE: &str = "default";
+
 impl SignIn {
     /// The program that signs in, and its arguments.
     pub fn command(self, profile: &str) -> Vec<String> {
@@ -23,6 +26,11 @@ impl SignIn {
             Self::Console => &["aws", "login", "--profile"],
         };
         words.iter().copied().chain([profile]).map(str::to_owned).collect()
+    }
+
+    /// What helps where the credentials of a profile are not accepted any more.
+    pub fn hint(self, profile: Option<&str>) -> String {
+        format!("sign in again: `{}`", self.command(profile.unwrap_or(DEFAULT_PROFILE)).join(" "))
     }
 
     /// What kind it is, in a word or two.

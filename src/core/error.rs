@@ -81,9 +81,12 @@ pub enum Hand {
 }
 
 impl Hand {
-    /// What calls this hand by its command, with other words for it.
-    pub fn called(self, text: &str, command: &str, words: impl FnOnce(Self) -> String) -> String {
-        text.replace(&format!("`{command}`"), &words(self))
+    /// What calls this hand by its command, with other words for it where there are some.
+    pub fn called(self, text: &str, command: &str, words: impl FnOnce(Self) -> Option<String>) -> String {
+        match words(self) {
+            Some(words) => text.replace(&format!("`{command}`"), &words),
+            None => text.to_owned(),
+        }
     }
 }
 
@@ -179,8 +182,8 @@ impl Refusal {
         self
     }
 
-    /// The hint, with other words for the command in it.
-    pub fn hint_with(&self, words: impl FnOnce(Hand) -> String) -> Option<String> {
+    /// The hint, with other words for the command in it where there are some.
+    pub fn hint_with(&self, words: impl FnOnce(Hand) -> Option<String>) -> Option<String> {
         let hint = self.hint.as_ref()?;
         Some(match &self.way {
             Some(way) => way.hand.called(hint, &way.command, words),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::destination::SignIn;
+use super::destination::{DEFAULT_PROFILE, SignIn};
 use super::environment::names;
 
 /// The caller as STS names it.
@@ -56,7 +56,7 @@ impl Context {
 
     /// The program that signs in anew, with its arguments, where one can.
     pub fn renewal(&self) -> Option<Vec<String>> {
-        Some(self.sign_in?.command(self.profile.as_deref().unwrap_or("default")))
+        Some(self.sign_in?.command(self.profile.as_deref().unwrap_or(DEFAULT_PROFILE)))
     }
 
     /// The name of the environment, if the cluster is that of an environment that our templates made. Of a

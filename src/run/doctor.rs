@@ -15,6 +15,7 @@ use crate::core::doctor::judge::{self, Issuer};
 use crate::core::doctor::token::{Check, Expected, Token};
 use crate::core::doctor::{Ask, Fix, Heard, Hop, Link, REQUEST_ID, Session as Agreed, State, UNSIGNED, issuer_urls};
 use crate::core::environment::names;
+use crate::core::error::Hand;
 use crate::core::finding::{Cause, findings, of_stacks};
 use crate::core::fleet::{Served, Server};
 use crate::core::health::verdict;
@@ -208,8 +209,13 @@ fn of_targets(server: &Server) -> State {
         Some(Served::Unread(group, why)) => State::skipped(format!("targets of {} not read: {why}", group.name)),
         Some(Served::Short(group, of)) => {
             let why = format!("{} of {} targets healthy in {}", of.healthy, of.wanted, group.name);
-            let fix = "see `quarterdeck why`: it names what the health check finds";
-            if of.healthy == 0 && of.wanted > 0 { State::broken(why, fix) } else { State::odd(why, fix) }
+            let fix = || {
+                Fix::Ways(
+                    "see `quarterdeck why`: it names what the health check finds",
+                    &[(Hand::Status, "quarterdeck why")],
+                )
+            };
+            if of.healthy == 0 && of.wanted > 0 { State::broken(why, fix()) } else { State::odd(why, fix()) }
         }
         Some(Served::Full(group, of) | Served::Vouched(group, of)) => {
             State::well(format!("{} targets healthy in {}", of.cell(), group.name))
@@ -485,8 +491,11 @@ async fn granted(session: &Session, probe: &TokenProbe) -> (State, Option<Secret
     match session.cloud.token(probe).await {
         Ok(TokenAnswer::Granted(token)) => (State::well(format!("granted by {}", probe.endpoint)), Some(token)),
         Ok(TokenAnswer::Refused(why)) => {
-            let fix = "the stored secret opens nothing: `quarterdeck deploy` mends it, or a rotation was left half done \
-                       (`quarterdeck operations list`)";
+            let fix = Fix::Ways(
+                "the stored secret opens nothing: `quarterdeck deploy` mends it, or a rotation was left half done \
+                 (`quarterdeck operations list`)",
+                &[(Hand::Deploy, "quarterdeck deploy"), (Hand::Operations, "quarterdeck operations list")],
+            );
             (State::broken(format!("the token endpoint refuses {}: {why}", probe.secret), fix), None)
         }
         Err(error) if error.kind == ErrorKind::Denied => {

@@ -119,7 +119,10 @@ fn help(model: &Model, searched: &str, theme: &Theme, cells: usize) -> Vec<Line<
         lines
     };
     let (mut own, global) = (part("this screen", false), part("everywhere", true));
-    let rule = "a capital letter plans a write, shows it and asks; nothing else ever writes";
+    let rule = match model.context.read_only {
+        true => "read-only: no key writes, and those that would are not shown",
+        false => "a capital letter plans a write, shows it and asks; nothing else ever writes",
+    };
     own.push(Line::default());
     own.push(Line::from(span(rule, theme.muted())));
     let half = own.iter().map(Line::width).max().unwrap_or(0) + 4;
@@ -145,7 +148,8 @@ fn elsewhere(model: &Model) -> Vec<(&'static ActionInfo, Vec<String>)> {
         keys => keys,
     };
     let here = |info: &ActionInfo| info.scope == model.scope() || info.scope == Scope::Global;
-    let all = action::all().filter(|info| !here(info) || model.keymap.keys(info.action).is_empty());
+    let all = action::all().filter(|info| model.allows(info));
+    let all = all.filter(|info| !here(info) || model.keymap.keys(info.action).is_empty());
     all.map(|info| (info, named(info))).collect()
 }
 

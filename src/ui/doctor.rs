@@ -38,10 +38,12 @@ fn verdict(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     if let Some(since) = state.going() {
         let to = state.ways.last().map(|way| format!(" to {}", way.name())).unwrap_or_default();
-        let text = format!("◐ on the way{to} for {}; esc stops", age(model.now, since));
+        let stops = hint::then(model, Action::Back, "stops it");
+        let text = format!("◐ on the way{to} for {}{stops}", age(model.now, since));
         lines.push(Line::from(span(text, theme.of(Meaning::Warn))));
     } else if state.stopped() {
-        lines.push(Line::from(span("○ stopped before the end; r goes again", theme.muted())));
+        let again = hint::then(model, Action::DoctorAgain, "goes again");
+        lines.push(Line::from(span(format!("○ stopped before the end{again}"), theme.muted())));
     }
     let found = broken(model);
     for (way, hop) in &found {

@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::paint::{self, span};
 use super::theme::Theme;
-use crate::console::action::{Action, Scope};
+use crate::console::action::Action;
 use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::screens::fleet::meaning;
@@ -43,7 +43,7 @@ fn one(model: &Model, finding: &Finding, place: Place, cells: usize, theme: &The
     };
     let mut head = vec![span(symbol, theme.of(meaning(finding))), Span::raw(finding.fact.clone())];
     if let Some(action) = finding.remedy.map(Action::from)
-        && let Some(keys) = keys(model, action)
+        && let Some(keys) = hint::keys(model, action)
     {
         head.push(span("  → ", theme.muted()));
         head.push(span(keys, theme.key()));
@@ -55,20 +55,8 @@ fn one(model: &Model, finding: &Finding, place: Place, cells: usize, theme: &The
         lines.extend(paint::wrap(&evidence, cells, 11));
     }
     if cause {
-        let fix = vec![span("  fix:     ", theme.muted()), Span::raw(hint::fix(finding.id, &model.keymap))];
+        let fix = vec![span("  fix:     ", theme.muted()), Span::raw(hint::fix(finding.id, model))];
         lines.extend(paint::wrap(&Line::from(fix), cells, 11));
     }
     lines
-}
-
-/// The key of an action, behind that of its screen where that is another one.
-pub(super) fn keys(model: &Model, action: Action) -> Option<String> {
-    let key = model.keymap.keys(action).first()?.clone();
-    match action.info().scope {
-        Scope::Screen(screen) if screen != model.screen => {
-            let there = model.keymap.keys(Action::Show(screen)).first()?.clone();
-            Some(format!("{there} {key}"))
-        }
-        _ => Some(key),
-    }
 }

@@ -9,6 +9,7 @@ use super::theme::Theme;
 use super::{charts, describe, findings, others, table};
 use crate::console::action::Action;
 use crate::console::beside::{self, Neighbour};
+use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::screens::View;
 use crate::console::screens::fleet::{self, Level, nothing_there, others_unread, server_in, task_in, view};
@@ -121,7 +122,7 @@ fn of_neighbour(
             format!("servers of {place}")
         }
     };
-    if let Some(why) = neighbour.why() {
+    if let Some(why) = neighbour.why(model) {
         lines.extend(paint::wrap(&Line::from(span(format!("not read: {why}"), theme.of(Meaning::Warn))), cells, 0));
     }
     let enter = model.keymap.keys(Action::Open).into_iter().next().unwrap_or_default();
@@ -172,7 +173,7 @@ fn why_line(model: &Model, found: &Common<'_>, elsewhere: Option<String>, theme:
     ];
     // Before the fact, whose end is cut off in a narrow terminal. The key acts where the console is.
     if elsewhere.is_none()
-        && let Some(key) = finding.remedy.and_then(|remedy| findings::keys(model, remedy.into()))
+        && let Some(key) = finding.remedy.and_then(|remedy| hint::keys(model, remedy.into()))
     {
         spans.push(span(" → ", theme.muted()));
         spans.push(span(key, theme.key()));

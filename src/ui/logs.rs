@@ -25,7 +25,7 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     paint::row(buf, area, 0, &logstatus::tail(model, theme));
     let taken = paint::right(buf, area, 1, &logstatus::paused(state, theme));
     let left = Rect { width: area.width.saturating_sub(taken + 1), ..area };
-    paint::row(buf, left, 1, &logstatus::shown(state, model.now, theme));
+    paint::row(buf, left, 1, &logstatus::shown(model, theme));
     let mut body = paint::band(area, HEAD, area.height);
     if let Some(chart) = chart(model, area) {
         histogram::draw(state, logstatus::dated(model, theme), theme, chart, buf);

@@ -8,6 +8,8 @@ use ratatui::text::{Line, Span};
 
 use super::paint::span;
 use super::theme::Theme;
+use crate::console::action::Action;
+use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::screens::logs::{State, Times};
 use crate::core::logs::TailState;
@@ -88,11 +90,12 @@ pub fn paused(state: &State, theme: &Theme) -> Line<'static> {
 }
 
 /// Lines shown, kept and dropped; what is under way; the search; the filters; how lines are shown.
-pub fn shown(state: &State, now: Timestamp, theme: &Theme) -> Line<'static> {
+pub fn shown(model: &Model, theme: &Theme) -> Line<'static> {
+    let (state, now) = (&model.screens.logs, model.now);
     let mut spans = vec![counted(state, theme)];
     spans.extend(reads(state).map(|text| span(text, theme.muted())));
     spans.extend(lost(state, now, theme).map(|text| span(text, theme.of(Meaning::Warn))));
-    spans.extend(under_way(state).map(|text| span(text, theme.of(Meaning::Accent))));
+    spans.extend(under_way(model).map(|text| span(text, theme.of(Meaning::Accent))));
     if let Some(pattern) = state.store.search() {
         spans.push(span("  search ", theme.muted()));
         spans.push(span(format!("/{}", pattern.text()), theme.key()));
@@ -146,14 +149,16 @@ fn counted(state: &State, theme: &Theme) -> Span<'static> {
 }
 
 /// Work that goes on while keys are taken.
-fn under_way(state: &State) -> impl Iterator<Item = String> {
+fn under_way(model: &Model) -> impl Iterator<Item = String> {
+    let state = &model.screens.logs;
+    let stops = hint::then(model, Action::Back, "stops it");
     let scanned = state.store.progress().map(|percent| match state.seeking() {
         true => format!("  looking further, {percent} % scanned"),
         false => format!("  {percent} % scanned"),
     });
     let loading = state.window.so_far().map(|lines| match lines {
-        0 => "  ◐ reading a window; esc stops".to_owned(),
-        lines => format!("  ◐ reading a window, {} lines so far; esc stops", thousands(lines)),
+        0 => format!("  ◐ reading a window{stops}"),
+        lines => format!("  ◐ reading a window, {} lines so far{stops}", thousands(lines)),
     });
     let saving = state.saving().then(|| "  ◐ saving".to_owned());
     [scanned, loading, saving].into_iter().flatten()

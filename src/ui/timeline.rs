@@ -77,7 +77,7 @@ fn about(model: &Model, moment: &Moment, theme: &Theme, cells: usize) -> Vec<Lin
     let meaning = if moment.bad { Meaning::Warn } else { Meaning::Plain };
     let mut lines = paint::wrap(&Line::from(span(moment.what.clone(), theme.of(meaning))), cells, 2);
     if let Some(id) = moment.finding {
-        let fix = vec![span("fix: ", theme.muted()), Span::raw(hint::fix(id, &model.keymap))];
+        let fix = vec![span("fix: ", theme.muted()), Span::raw(hint::fix(id, model))];
         lines.extend(paint::wrap(&Line::from(fix), cells, 5));
     }
     let key = model.keymap.keys(Action::Open).into_iter().next();

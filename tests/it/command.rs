@@ -291,3 +291,31 @@ fn policies_and_unfinished_operations_need_no_place() {
     assert_eq!(code, Some(3));
     assert!(err.contains(elsewhere), "{err}");
 }
+
+/// Whoever must sign in again is told for which profile, and by which of the two programs.
+#[rstest]
+#[case::identity_center(
+    "[profile corp]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = operator\nregion = us-east-1\n\
+     [sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://example.invalid\n",
+    "`aws sso login --profile corp`"
+)]
+#[case::console(
+    "[profile corp]\nlogin_session = arn:aws:iam::123456789012:user/anna\nregion = us-east-1\n",
+    "`aws login --profile corp`"
+)]
+fn a_sign_in_that_is_over_names_its_profile(#[case] config: &str, #[case] way: &str) {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join(".aws")).unwrap();
+    std::fs::write(home.path().join(".aws/config"), config).unwrap();
+    for command in [&["status"][..], &["why"], &["scale", "time", "--desired", "2"], &["logs"], &["-e", "y", "status"]]
+    {
+        let args = [&["-e", "x", "--profile", "corp", "--endpoint-url", "http://127.0.0.1:9"][..], command].concat();
+        let mut command = quarterdeck(home.path(), &args);
+        command.env("HOME", home.path()).env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        let output = command.output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(way), "{args:?}: {said}");
+    }
+}

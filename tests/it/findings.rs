@@ -6,7 +6,6 @@ use crate::support::fixtures::{self, group, targets, task, tasks, unread};
 use crate::support::painted::body;
 use crate::support::{Console, World, at, logs, stacks};
 use quarterdeck::console::hint;
-use quarterdeck::console::keymap::Keymap;
 use quarterdeck::core::environment::Environment;
 use quarterdeck::core::finding::{self, Cause, Finding, Gravity, Id, Layer, Remedy, findings};
 use quarterdeck::core::fleet::{
@@ -592,7 +591,8 @@ fn every_id_has_a_word_of_its_own_and_a_fix() {
 /// The console calls by its key what the command line calls by a command.
 #[test]
 fn a_fix_names_a_key_where_the_console_has_one() {
-    let told = |id: Id| hint::fix(id, &Keymap::default());
+    let console = Console::new();
+    let told = |id: Id| hint::fix(id, &console.model);
     // A token is piped into that command, so there is no key for it.
     let commands = Id::ALL.iter().filter(|id| told(**id).contains("`quarterdeck "));
     assert_eq!(commands.collect::<Vec<_>>(), [&Id::TokenInvalid]);

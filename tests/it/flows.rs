@@ -72,7 +72,7 @@ fn the_selected_task_is_stopped() {
     let mut console = Console::new();
     let task = console.model.screens.fleet.remote.get().expect("read").servers[0].known_tasks()[1].arn.clone();
     assert_eq!(request(console.keys("X")), None);
-    assert!(console.toast().contains("open the server first"), "{}", console.toast());
+    assert!(console.toast().contains("no task is selected; enter shows"), "{}", console.toast());
     assert_eq!(request(console.keys("<enter>jX")), Some(PlanRequest::StopTask { task }));
 }
 
@@ -156,14 +156,17 @@ fn no_leaves_everything_and_discards_the_drafts(#[case] key: &str) {
 }
 
 #[test]
-fn read_only_shows_the_plan_and_refuses_it() {
+fn read_only_refuses_a_plan_even_if_one_comes() {
     let mut console = read_only();
-    assert!(request(console.keys("T")).is_some(), "a plan only reads");
     console.planned(plans::scale());
     assert_eq!(console.keys("y"), [Effect::Discard(Vec::new())]);
     assert!(console.toast().contains("read-only"), "{}", console.toast());
     console.send(Msg::Unfinished(vec![paused()]));
-    assert_eq!(console.keys("o<enter>R").into_iter().filter(writes).count(), 0);
+    assert!(console.toast().ends_with("o shows them"), "not that it can be resumed: {}", console.toast());
+    for key in ["o<enter>R", "U", "X"] {
+        assert_eq!(console.keys(key), [], "{key}");
+        assert!(console.toast().contains("read-only"), "{}", console.toast());
+    }
     assert!(console.toast().contains("read-only"), "{}", console.toast());
 }
 
@@ -448,7 +451,7 @@ fn paused_at(title: &str) -> Operation {
 fn an_unfinished_operation_is_offered_and_goes_on_where_it_was() {
     let mut console = Console::new();
     console.send(Msg::Unfinished(vec![paused()]));
-    assert!(console.toast().contains("1 unfinished operation: press o"), "{}", console.toast());
+    assert!(console.toast().contains("1 unfinished operation; o shows them"), "{}", console.toast());
     let asked = console.keys("o<enter>R");
     let [Effect::Judge(operation, Way::Resume)] = asked.as_slice() else { panic!("{asked:?}") };
     let judged = Msg::Judged(operation.id().to_owned(), Way::Resume, Ok(Standing::Resumable));

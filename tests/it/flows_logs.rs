@@ -51,7 +51,7 @@ fn search_and_error_keys_select_the_matching_line() {
     console.keys("eeeeeee");
     assert!(console.toast().contains("no further error"), "{}", console.toast());
     console.keys("gn");
-    assert!(console.toast().contains("search first"), "{}", console.toast());
+    assert!(console.toast().contains("nothing is searched for; / searches"), "{}", console.toast());
 }
 
 #[test]

@@ -66,6 +66,7 @@ mod schedules;
 mod screens;
 mod screens_causes;
 mod screens_logs;
+mod screens_states;
 mod services;
 mod settled;
 mod steady;

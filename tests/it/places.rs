@@ -139,7 +139,8 @@ fn what_protects_the_new_place_holds_at_once() {
     let effects = console.keys("<ctrl-r>us-east-2<enter>");
     let context = Context { protected: true, read_only: true, ..ireland_to("us-east-2") };
     entered(&mut console, &effects, context);
-    console.keys("T");
+    assert_eq!(console.keys("T"), [], "no plan is asked for");
+    assert!(console.toast().contains("read-only: restart writes"), "{}", console.toast());
     console.planned(plans::scale());
     let shown = body(&console, SMALL);
     assert!(shown.contains("READ-ONLY") && shown.contains("PROTECTED"), "{shown}");

@@ -691,3 +691,15 @@ fn a_doubtful_read_is_repeated_until_it_cannot_lag_any_more() {
     driver.event(Event::Step { step, news: doubt() });
     assert!(matches!(driver.operation.phase, Phase::Ended(Outcome::Failed { .. })), "{:?}", driver.operation.phase);
 }
+
+/// Nobody is to take what was left out for done.
+#[test]
+fn what_is_skipped_is_told_as_skipped() {
+    let mut operation = Operation::restore(plans::rotate(true), at(0), "the process ended".into());
+    let grace = plans::step(&operation, "grace period: the old credentials still work");
+    assert_eq!(operation.stands(grace), None, "nothing is to be told yet");
+    operation.was_done(grace, Facts::new(), Note::Told("it is over".into()));
+    assert_eq!(operation.stands(grace).as_deref(), Some("done: it is over"));
+    operation.was_agreed(Facts::of(Fact::GraceWaived, "yes"));
+    assert_eq!(operation.stands(grace).as_deref(), Some("skipped: it is over"));
+}

@@ -12,6 +12,7 @@ use quarterdeck::core::image::Source;
 use quarterdeck::core::operation::record::Outcome;
 use quarterdeck::core::operation::{Fact, Intent, Operation, Phase, PlanRequest, Standing, Way};
 use quarterdeck::local::Workshop;
+use quarterdeck::run::headless::{Exit, Failure};
 use rstest::rstest;
 
 const REPOSITORY: &str = "quarterdeck/prod/files";
@@ -256,7 +257,9 @@ async fn a_server_is_one_of_the_file(#[case] request: PlanRequest, #[case] why: 
 async fn the_local_cloud_has_nothing_to_publish_to() {
     let (_, mut desk, _) = desk(FILE).await;
     desk.session.context.local = true;
-    assert!(desk.plan(all()).await.unwrap_err().why().contains("nothing is published"));
+    let refused = desk.plan(all()).await.unwrap_err();
+    assert!(refused.why().contains("nothing is published"));
+    assert_eq!(Failure::from(refused).exit(), Exit::Usage, "a request that is not possible");
 }
 
 /// A tag that was given to another image stays with it, whoever did that and whenever.

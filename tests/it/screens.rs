@@ -59,9 +59,7 @@ fn snap(name: &str, console: &Console, sizes: &[(u16, u16)]) {
 
 #[test]
 fn fleet_states() {
-    snap("fleet-loading", &Console::silent(fixtures::context()), &[SMALL]);
     snap("fleet-healthy", &Console::new(), ALL);
-    snap("fleet-empty", &Console::with(fixtures::empty()), &[SMALL]);
     let mut trouble = Console::with(fixtures::trouble());
     snap("fleet-trouble", &trouble, ALL);
     trouble.keys("G");
@@ -78,8 +76,6 @@ fn fleet_errors() {
     stale.world.down = Some(crate::support::unreachable());
     stale.tick(42);
     snap("fleet-stale", &stale, ALL);
-    let never = Console::with(World { down: Some(crate::support::unreachable()), ..World::default() });
-    snap("fleet-unreachable", &never, &[SMALL]);
 }
 
 #[test]
@@ -161,9 +157,6 @@ fn the_tabs_say_which_screen_is_shown() {
 #[test]
 fn requests_states() {
     let mut console = Console::new();
-    console.keys("m");
-    snap("requests-loading", &console, &[SMALL]);
-    let mut console = Console::new();
     console.logs(logs::many(9_900), TailState::Live);
     console.send(Msg::Lines(1, logs::mixed()));
     console.keys("m");
@@ -213,9 +206,6 @@ fn stack_states() {
     failed.keys("3G");
     failed.tick(1);
     snap("stack-failed", &failed, ALL);
-    let mut empty = Console::with(fixtures::empty());
-    empty.keys("3");
-    snap("stack-empty", &empty, &[SMALL]);
 }
 
 #[test]
@@ -241,35 +231,6 @@ fn client_states() {
     snap("users", &console, ALL);
     console.keys("<enter>");
     snap("users-detail", &console, &[SMALL]);
-    console.keys("<esc><esc>");
-    let mut empty = Console::with(fixtures::empty());
-    empty.keys("4");
-    snap("clients-empty", &empty, &[SMALL]);
-}
-
-/// Each screen says that it is read, why it could not be, that nothing is there, and how old what it shows is.
-#[test]
-fn each_screen_says_what_it_does_not_know() {
-    let down = || Some(crate::support::unreachable());
-    for (name, keys) in [("stack", "3"), ("clients", "4"), ("users", "4u"), ("requests", "m")] {
-        let state = |state: &str, mut console: Console| {
-            console.keys(keys);
-            console.tick(0);
-            snap(&format!("{name}-that-is-{state}"), &console, &[SMALL]);
-        };
-        state("being-read", Console::silent(fixtures::context()));
-        state("unreachable", Console::with(World { down: down(), ..World::default() }));
-        state("empty", Console::with(fixtures::empty()));
-        let mut stale = Console::new();
-        stale.keys(keys);
-        stale.world.down = down();
-        stale.tick(42);
-        snap(&format!("{name}-that-is-stale"), &stale, &[SMALL]);
-    }
-    let mut revisions = Console::new();
-    revisions.answers = false;
-    revisions.keys("v");
-    snap("revisions-that-are-being-read", &revisions, &[SMALL]);
 }
 
 #[test]
@@ -321,7 +282,6 @@ fn plans_to_confirm() {
     let mut console = Console::silent(context);
     console.answers = true;
     console.tick(0);
-    console.keys("T");
     console.planned(plans::scale());
     snap("plan-read-only", &console, &[SMALL]);
 }

@@ -2,7 +2,7 @@
 
 use crate::flows_causes::{bursts, past, refused, run};
 use crate::support::painted::{ALL, SMALL, body};
-use crate::support::{Console, World, fixtures};
+use crate::support::{Console, fixtures};
 use quarterdeck::console::msg::Msg;
 use quarterdeck::core::doctor::News;
 
@@ -14,13 +14,6 @@ fn snap(name: &str, console: &Console, sizes: &[(u16, u16)]) {
 
 #[test]
 fn timeline_states() {
-    let mut silent = Console::silent(fixtures::context());
-    silent.tick(0);
-    silent.keys("5");
-    snap("timeline-loading", &silent, &[SMALL]);
-    let mut empty = Console::with(fixtures::empty());
-    empty.keys("5");
-    snap("timeline-empty", &empty, &[SMALL]);
     let mut console = Console::with(past());
     console.keys("5");
     snap("timeline", &console, ALL);
@@ -58,9 +51,6 @@ fn timeline_errors() {
     stale.world.down = Some(crate::support::unreachable());
     stale.tick(120);
     snap("timeline-stale", &stale, ALL);
-    let mut never = Console::with(World { down: Some(crate::support::unreachable()), ..World::default() });
-    never.keys("5");
-    snap("timeline-unreachable", &never, &[SMALL]);
     let mut world = past();
     world.history.gaps = vec!["stacks: cloudformation:DescribeStacks: access denied".into()];
     let mut gaps = Console::with(world);
@@ -71,9 +61,7 @@ fn timeline_errors() {
 #[test]
 fn doctor_states() {
     let mut console = Console::new();
-    console.keys("46");
-    snap("doctor-empty", &console, &[SMALL]);
-    let effects = console.keys("16");
+    let effects = console.keys("6");
     snap("doctor-begun", &console, &[SMALL]);
     run(&mut console, &effects, &refused());
     snap("doctor-broken", &console, ALL);

@@ -47,7 +47,8 @@ impl ProgramFailure {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Command(failure) => failure.exit(),
-            Self::Config(_) => Exit::Usage,
+            // What was asked for is not possible.
+            Self::Config(_) | Self::Local(LocalError::Fault { .. }) => Exit::Usage,
             Self::Local(LocalError::NotRunning | LocalError::NoServer { .. }) => Exit::NotFound,
             Self::Local(_) | Self::Io { .. } => Exit::Failed,
         }
@@ -80,9 +81,13 @@ mod tests {
     fn what_the_local_cloud_does_not_have_is_not_found() {
         let (server, known) = ("nosuch".to_owned(), "time".to_owned());
         let missing = LocalError::NoServer { fault: "exit", server, known };
-        for (error, exit) in
-            [(missing, Exit::NotFound), (LocalError::NotRunning, Exit::NotFound), (LocalError::NoHome, Exit::Failed)]
-        {
+        let impossible = LocalError::Fault { fault: "exit", reason: "not here".to_owned() };
+        for (error, exit) in [
+            (missing, Exit::NotFound),
+            (LocalError::NotRunning, Exit::NotFound),
+            (impossible, Exit::Usage),
+            (LocalError::NoHome, Exit::Failed),
+        ] {
             assert_eq!(ProgramFailure::from(error).exit(), exit);
         }
     }

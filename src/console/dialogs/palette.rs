@@ -34,7 +34,8 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
 /// Everything that can be chosen now.
 fn offers(model: &Model) -> Vec<Offer> {
     let scope = Scope::Screen(model.screen);
-    let offered = action::all().filter(|info| info.scope == Scope::Global || info.scope == scope);
+    let here = |info: &&action::ActionInfo| info.scope == Scope::Global || info.scope == scope;
+    let offered = action::all().filter(here).filter(|info| model.allows(info));
     let act = |info: &action::ActionInfo| Offer {
         name: info.name.into(),
         doc: info.doc,

@@ -1,8 +1,10 @@
 //! Whether the credentials are still accepted, and how somebody signs in again.
 
 use super::{Renewed, enter};
+use crate::console::action::Action;
 use crate::console::beside;
 use crate::console::effect::Effect;
+use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::msg::Notice;
 use crate::console::poll;
@@ -53,7 +55,10 @@ pub fn sign_in(model: &mut Model) -> Vec<Effect> {
         None => {
             let profile = model.context.profile.as_deref().map(|name| format!(" of profile {name}"));
             let profile = profile.unwrap_or_default();
-            model.refuse(format!("the credentials{profile} are of a kind that nobody signs in for; renew them where they come from, then press r"))
+            let read = hint::then(model, Action::Refresh, "reads again");
+            model.refuse(format!(
+                "the credentials{profile} are of a kind that nobody signs in for; renew them where they come from{read}"
+            ))
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::console::input::Input;
 use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Cell, Column, Row, Table};
-use crate::console::{describe, operations};
+use crate::console::{describe, hint, operations};
 use crate::core::client::{Client, ClientList};
 use crate::core::meaning::Meaning;
 use crate::core::operation::PlanRequest;
@@ -49,7 +49,7 @@ pub fn view(model: &Model) -> View {
     let all = rows.len();
     let rows = state.table.arrange(COLUMNS, rows);
     let empty = match (all, state.remote.error()) {
-        (1.., _) => "nothing matches the filter; esc shows everything".into(),
+        (1.., _) => hint::nothing_shown(model, &model.screens.clients.table, None),
         (_, Some(error)) if state.remote.get().is_none() => error.message.clone(),
         _ if state.remote.loading() => "reading …".into(),
         _ => "the user pool has no client".to_owned(),

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::{Freshness, Screen, View, clients, fleet, logs};
+use crate::console::action::Action;
 use crate::console::describe;
 use crate::console::effect::Effect;
 use crate::console::hint;
@@ -112,13 +113,19 @@ fn rows(way: &Way, several: bool) -> Vec<Row> {
 fn empty(model: &Model, all: usize) -> String {
     let state = &model.screens.doctor;
     match (all, state.progress) {
-        (1.., _) => "nothing matches the filter; esc shows everything".into(),
+        (1.., _) => hint::nothing_shown(model, &model.screens.doctor.table, Some(Action::DoctorFaults)),
         (_, Progress::Going(_)) => "asking …".into(),
-        (_, Progress::Stopped(_)) => "stopped before the first answer; r goes again".into(),
+        (_, Progress::Stopped(_)) => {
+            format!("stopped before the first answer{}", hint::then(model, Action::DoctorAgain, "goes again"))
+        }
         (_, Progress::Never | Progress::Ended(_)) => {
-            "not looked at yet; r goes the way of a client: it asks AWS, then \
-            the public address, the authorization server and MCP, and calls a tool that only reads"
-                .into()
+            let way = hint::then(
+                model,
+                Action::DoctorAgain,
+                "goes the way of a client: it asks AWS, then the public address, \
+                the authorization server and MCP, and calls a tool that only reads",
+            );
+            format!("not looked at yet{way}")
         }
     }
 }
@@ -140,7 +147,7 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
 /// Goes the way once more.
 pub fn again(model: &mut Model) -> Vec<Effect> {
     if model.screens.doctor.going().is_some() {
-        return model.refuse("it is still going; esc stops it");
+        return model.refuse(format!("it is still going{}", hint::then(model, Action::Back, "stops it")));
     }
     match model.screens.doctor.asked.clone() {
         asked if asked.is_empty() => all(model),

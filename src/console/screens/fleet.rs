@@ -23,8 +23,10 @@ use self::rows::{CONTAINERS, TASKS, container_rows, server_row, task_row, unread
 pub(in crate::console) use self::wrong::read;
 pub use self::wrong::{failed, found, subjects};
 use super::{Screen, View};
+use crate::console::action::Action;
 use crate::console::beside;
 use crate::console::effect::Effect;
+use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Row, Table};
@@ -142,7 +144,7 @@ fn empty(model: &Model, all: usize) -> String {
         Level::Tasks(name) | Level::Containers(name, _) => server(model, name),
     };
     match (all, model.screens.fleet.remote.error(), model.screens.fleet.remote.loading()) {
-        (1.., _, _) => "nothing matches the filter; esc shows everything".into(),
+        (1.., _, _) => hint::nothing_shown(model, model.screens.fleet.table(), Some(Action::FaultsOnly)),
         _ if let Some(server) = opened => match server.tasks.why() {
             Some(why) => format!("tasks not read: {why}"),
             None => format!("no task of {} is running or has stopped lately", server.name),
@@ -152,7 +154,7 @@ fn empty(model: &Model, all: usize) -> String {
         _ => {
             let gone = model.screens.fleet.remote.get().is_some_and(|fleet| fleet.no_cluster);
             let what = if gone { "there is no cluster" } else { "no server in cluster" };
-            format!("{what} {}; 3 then D deploys the environment", model.context.cluster)
+            format!("{what} {}{}", model.context.cluster, hint::then(model, Action::Deploy, "deploys the environment"))
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Insights: a query over the log groups that are followed, and its results as a table.
 
-use super::{Screen, View, logs};
+use jiff::Timestamp;
+
+use super::{Freshness, Screen, View, logs};
+use crate::console::action::Action;
 use crate::console::describe;
 use crate::console::effect::Effect;
 use crate::console::hint;
@@ -24,6 +27,8 @@ pub struct State {
     /// The window that is queried, in milliseconds since the Unix epoch.
     pub window: (i64, i64),
     generation: Generation,
+    /// When the query ended.
+    ended: Option<Timestamp>,
 }
 
 /// The progress of a query.
@@ -70,7 +75,7 @@ pub fn view(model: &Model) -> View {
     let all = rows.len();
     let rows = state.table.arrange(&columns, rows);
     let selected = state.table.position(&rows);
-    View { title: "results".into(), columns, rows, all, selected, empty: empty(state, all) }
+    View { title: "results".into(), columns, rows, all, selected, empty: empty(model, all) }
 }
 
 /// The first columns stay longest where there is no room; the last one takes what is left.
@@ -96,14 +101,17 @@ fn row((index, values): (usize, &Vec<String>)) -> Row {
     Row { key: index.to_string(), cells, well: true }
 }
 
-fn empty(state: &State, all: usize) -> String {
+fn empty(model: &Model, all: usize) -> String {
+    let state = &model.screens.insights;
     match (&state.progress, all) {
-        (_, 1..) => "nothing matches the filter; esc shows everything".into(),
-        (QueryState::None, _) => "no query yet; i writes one".into(),
+        (_, 1..) => hint::nothing_shown(model, &state.table, None),
+        (QueryState::None, _) => format!("no query yet{}", hint::then(model, Action::Query, "writes one")),
         (QueryState::Found(results), _) if results.running => "nothing found so far".into(),
         (QueryState::Found(_), _) => "nothing found".into(),
         (QueryState::Failed(error), _) => error.message.clone(),
-        (QueryState::Cancelled, _) => "stopped before it had an answer; i runs it again".into(),
+        (QueryState::Cancelled, _) => {
+            format!("stopped before it had an answer{}", hint::then(model, Action::Query, "runs it again"))
+        }
     }
 }
 
@@ -114,7 +122,11 @@ pub fn status(model: &Model) -> (String, Meaning) {
     match &state.progress {
         QueryState::None => (String::new(), Meaning::Muted),
         QueryState::Found(results) if results.running => (
-            format!("◐ running over {length}: {}; esc stops it", results.cost(model.context.emulated())),
+            format!(
+                "◐ running over {length}: {}{}",
+                results.cost(model.context.emulated()),
+                hint::then(model, Action::Back, "stops it")
+            ),
             Meaning::Warn,
         ),
         QueryState::Found(results) => (
@@ -137,7 +149,10 @@ pub fn status(model: &Model) -> (String, Meaning) {
 /// Asks for a query, and offers the last one or a first example to change.
 pub fn ask(model: &mut Model) -> Vec<Effect> {
     if !model.screens.logs.following() {
-        return model.refuse("open the logs first (2): a query goes over the log groups that are followed");
+        return model.refuse(format!(
+            "a query goes over the log groups that are followed, and none is{}",
+            hint::then(model, Action::Show(Screen::Logs), "follows them")
+        ));
     }
     let first = if model.context.local { FIRST_LOCAL } else { FIRST };
     let text =
@@ -167,7 +182,7 @@ pub fn run(model: &mut Model, query: &str) -> Vec<Effect> {
     state.query = query.trim().to_owned();
     state.generation += 1;
     state.table = Table::default();
-    state.window = (model.screens.logs.window.from(), until);
+    (state.window, state.ended) = ((model.screens.logs.window.from(), until), None);
     state.progress = QueryState::Found(InsightsResults { running: true, ..InsightsResults::default() });
     let (from, until) = state.window;
     let request = InsightsRequest { groups, from, until, query: state.query.clone() };
@@ -180,12 +195,23 @@ pub fn run(model: &mut Model, query: &str) -> Vec<Effect> {
 pub fn found(model: &mut Model, generation: Generation, result: Result<InsightsResults, CloudError>) -> Vec<Effect> {
     let state = &mut model.screens.insights;
     if generation == state.generation {
+        state.ended = result.as_ref().is_ok_and(|results| !results.running).then_some(model.now);
         state.progress = match result {
             Ok(results) => QueryState::Found(results),
             Err(error) => QueryState::Failed(error),
         };
     }
     Vec::new()
+}
+
+/// When the query ended: that is how old what it found is, for nobody runs it again.
+pub(super) fn freshness(model: &Model) -> Option<Freshness> {
+    let state = &model.screens.insights;
+    match &state.progress {
+        QueryState::None | QueryState::Cancelled => None,
+        QueryState::Found(_) => Some(Freshness { read_at: state.ended, error: None }),
+        QueryState::Failed(error) => Some(Freshness { read_at: None, error: Some(error.clone()) }),
+    }
 }
 
 /// Goes one step back: out of the filter, out of a query that runs.

@@ -235,7 +235,7 @@ screens! {
         parent: Some(Screen::Logs),
         body: Body::Table { view: insights::view, state: |model| &mut model.screens.insights.table },
         reads: |_| Vec::new(),
-        freshness: |_| None,
+        freshness: insights::freshness,
     }
 }
 

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Fetch, Screen, View, clients, fleet};
+use crate::console::action::Action;
 use crate::console::effect::Effect;
+use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::core::finding::{Finding, of_traffic};
-use crate::core::logs::Expression;
+use crate::core::logs::{Expression, TailState};
 use crate::core::meaning::Meaning;
 use crate::core::quarantine::Who;
 use crate::core::requests::{Asked, By, Figures, Lately, Period, Requests, Sender, Subject, Why};
@@ -108,13 +110,16 @@ fn empty(model: &Model, all: usize) -> String {
             minutes(model.screens.requests.window),
             model.screens.logs.tail.word()
         ),
-        (1.., _) => "nothing matches the filter; esc shows everything".into(),
+        (0, true) if matches!(model.screens.logs.tail, TailState::Loading(_)) => "reading the log …".to_owned(),
+        (1.., _) => hint::nothing_shown(model, &model.screens.requests.table, None),
         (_, true) => format!(
             "no request line in the last {} of the log ({})",
             minutes(model.screens.requests.window),
             model.screens.logs.tail.word()
         ),
-        (_, false) => "the log is not followed yet; 2 follows it".into(),
+        (_, false) => {
+            format!("the log is not followed yet{}", hint::then(model, Action::Show(Screen::Logs), "follows it"))
+        }
     }
 }
 
@@ -225,7 +230,10 @@ pub fn quarantine(model: &mut Model) -> Vec<Effect> {
             clients::switch_quarantine(model, Who::Client(id), called)
         }
         Some(Sender::Unknown) => model.refuse("whose requests these are is not known: they had no token of the issuer"),
-        None => model.refuse("this row is not of one client; `b` shows a row per client"),
+        None => model.refuse(format!(
+            "this row is not of one client{}",
+            hint::then(model, Action::GroupBy, "shows a row per client")
+        )),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Revisions: the task definition that is in force and another one, side by side.
 
 use super::{Fetch, Freshness, Screen, View, fleet, fresh, stack, timeline};
+use crate::console::action::Action;
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
+use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Cell, Column, Row, Table};
@@ -60,8 +62,8 @@ pub fn view(model: &Model) -> View {
     let all = rows.len();
     let rows = state.table.arrange(&columns, rows);
     let empty = match (all, every, state.remote.missing()) {
-        (1.., ..) => "nothing matches the filter; esc shows everything".into(),
-        (_, 1.., _) => "nothing differs; z shows every setting".into(),
+        (1.., ..) => hint::nothing_shown(model, &model.screens.revisions.table, None),
+        (_, 1.., _) => format!("nothing differs{}", hint::then(model, Action::RevisionAll, "shows every setting")),
         (.., Some(why)) => why,
         (.., None) => "it sets nothing".to_owned(),
     };

@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 
 use super::{FAST, Fetch, Freshness, SLOW, Screen, View, fresh};
+use crate::console::action::Action;
 use crate::console::describe;
 use crate::console::dialogs::Dialog;
 use crate::console::dialogs::skips::Skips;
 use crate::console::effect::Effect;
+use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::operations;
 use crate::console::remote::{Ask as _, Remote};
@@ -98,12 +100,15 @@ pub fn view(model: &Model) -> View {
     let all = rows.len();
     let rows: Vec<Row> = state.table().arrange(columns, rows);
     let none = match &state.opened {
-        None => format!("no stack of environment {}; D plans a deploy", model.context.environment),
+        None => {
+            let plans = hint::then(model, Action::Deploy, "plans a deploy");
+            format!("no stack of environment {}{plans}", model.context.environment)
+        }
         Some(name) => format!("{name} has no resource"),
     };
     let missing = if state.opened.is_some() { state.detail.missing() } else { state.remote.missing() };
     let empty = match (all, missing) {
-        (1.., _) => "nothing matches the filter; esc shows everything".into(),
+        (1.., _) => hint::nothing_shown(model, model.screens.stack.table(), None),
         (_, Some(why)) => why,
         (_, None) => none,
     };

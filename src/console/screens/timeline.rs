@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Fetch, Freshness, SLOW, STEADY, Screen, View, fleet, logs, requests, stack};
+use crate::console::action::Action;
 use crate::console::describe;
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
@@ -122,7 +123,7 @@ fn empty(model: &Model, all: usize) -> String {
     let state = &model.screens.timeline;
     let missing = state.past.missing().or_else(|| model.screens.fleet.remote.missing());
     match (all, missing) {
-        (1.., _) => "nothing matches the filter; esc shows everything".into(),
+        (1.., _) => hint::nothing_shown(model, &model.screens.timeline.table, Some(Action::TimelineFaults)),
         (_, Some(why)) => why,
         (_, None) => format!("nothing happened in the last {}, as far as AWS remembers", state.stretch.span.word()),
     }
@@ -347,7 +348,7 @@ pub fn describe(model: &mut Model) -> Vec<Effect> {
         ("subject", moment.subject.clone()),
         ("task", moment.task.clone().unwrap_or_default()),
         ("finding", moment.finding.map(|id| id.word().to_owned()).unwrap_or_default()),
-        ("fix", moment.finding.map(|id| hint::fix(id, &model.keymap)).unwrap_or_default()),
+        ("fix", moment.finding.map(|id| hint::fix(id, model)).unwrap_or_default()),
         ("what", moment.what.clone()),
     ];
     let told = named.into_iter().filter(|(_, value)| !value.is_empty());

@@ -6,7 +6,7 @@ use crate::console::effect::Effect;
 use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Cell, Column, Row, Table};
-use crate::console::{describe, operations};
+use crate::console::{describe, hint, operations};
 use crate::core::meaning::Meaning;
 use crate::core::operation::PlanRequest;
 use crate::core::operation::user::UserChange;
@@ -37,7 +37,7 @@ pub fn view(model: &Model) -> View {
     let all = rows.len();
     let rows = state.table.arrange(COLUMNS, rows);
     let empty = match (all, state.remote.missing()) {
-        (1.., _) => "nothing matches the filter; esc shows everything".into(),
+        (1.., _) => hint::nothing_shown(model, &model.screens.users.table, None),
         (_, Some(why)) => why,
         (_, None) => "nobody can sign in: the user pool has no user".to_owned(),
     };

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::error::CloudError;
+use super::error::{CloudError, Hand};
 use super::finding::Id;
 use super::meaning::Meaning;
 
@@ -70,10 +70,24 @@ impl Link {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fix {
     Words(String),
+    /// Words in which these commands of this program are these hands.
+    Ways(&'static str, &'static [(Hand, &'static str)]),
     /// What helps where this was found.
     Finding(Id),
     /// What helps where this call failed.
     Call(CloudError),
+}
+
+impl Fix {
+    /// What helps, with other words for each command in it where there are some.
+    pub fn with(&self, words: impl Fn(Hand) -> Option<String>) -> String {
+        match self {
+            Self::Ways(text, ways) => {
+                ways.iter().fold((*text).to_owned(), |text, (hand, command)| hand.called(&text, command, &words))
+            }
+            other => other.to_string(),
+        }
+    }
 }
 
 impl std::fmt::Display for Fix {
@@ -81,6 +95,7 @@ impl std::fmt::Display for Fix {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Words(words) => words,
+            Self::Ways(words, _) => words,
             Self::Finding(id) => id.fix(),
             Self::Call(error) => error.hint.as_deref().unwrap_or("see whether AWS can be reached from here"),
         })

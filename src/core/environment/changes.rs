@@ -202,7 +202,7 @@ fn fixed(after: &After<'_>, key: &str, (was, will_be): (&str, &str), why: &str) 
              let clients move there, and destroy this one"
         ),
     };
-    Refusal::new(ErrorKind::Conflict, message).with_hint(way_out)
+    Refusal::new(ErrorKind::Invalid, message).with_hint(way_out)
 }
 
 /// Subnets cannot move: a zone that is in use stays. A third one may come.
@@ -326,7 +326,7 @@ impl Before<'_> {
             None => format!("set vpc = {was:?} under [network], with its subnets"),
         };
         let other = "to have it otherwise, deploy an environment of another name, and destroy this one";
-        Err(Refusal::new(ErrorKind::Conflict, message).with_hint(format!("{way_out}; {other}")))
+        Err(Refusal::new(ErrorKind::Invalid, message).with_hint(format!("{way_out}; {other}")))
     }
 
     /// The server, other than this one, that has the priority now.
@@ -345,7 +345,7 @@ fn check_routes(before: &Before<'_>, planned: &[StackDeploy]) -> Result<(), Refu
         let taken = |what: String, owner: &str, key: &str| {
             let message = format!("server {server} cannot have the {what}: {owner} has it");
             let way_out = format!("set server.{server}.{key} to one of its own, or take {owner} away first");
-            Err(Refusal::new(ErrorKind::Conflict, message).with_hint(way_out))
+            Err(Refusal::new(ErrorKind::Invalid, message).with_hint(way_out))
         };
         let others = || all.iter().filter(|(name, _)| *name != server);
         if let Some((owner, other)) = others().find(|(_, other)| place.overlaps(other)) {

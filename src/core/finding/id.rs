@@ -290,8 +290,8 @@ ids! {
 }
 
 impl Id {
-    /// What helps, with other words for the command in it.
-    pub fn fix_with(self, words: impl FnOnce(Hand) -> String) -> String {
+    /// What helps, with other words for the command in it where there are some.
+    pub fn fix_with(self, words: impl FnOnce(Hand) -> Option<String>) -> String {
         match self.way() {
             Some((hand, command)) => hand.called(self.fix(), command, words),
             None => self.fix().to_owned(),

@@ -27,6 +27,7 @@ impl Server {
             let refusal = Refusal::new(ErrorKind::Invalid, why).with_hint(hint);
             Some(refusal.with_way(Hand::StopTask, "quarterdeck stop TASK"))
         };
+        let scales = |refusal: Refusal| refusal.with_way(Hand::Scale, "quarterdeck scale SERVER --desired N");
         if matches!(self.status, ServiceStatus::Draining | ServiceStatus::Inactive) {
             let why = format!("{name} is {}: ECS changes active services alone", self.status);
             let refusal = Refusal::new(ErrorKind::Conflict, why);
@@ -42,8 +43,9 @@ impl Server {
             ),
             (Controller::External, Wish::Bounds) => refusal(
                 format!("{name} is deployed by an EXTERNAL controller, for which autoscaling does not work"),
-                "scale --desired N works; each task set then runs its part of it",
-            ),
+                "`quarterdeck scale SERVER --desired N` works; each task set then runs its part of it",
+            )
+            .map(scales),
             (Controller::CodeDeploy, Wish::Restart) => refusal(
                 format!(
                     "{name} is deployed by CodeDeploy (controller CODE_DEPLOY): ECS refuses to start a deployment of it"

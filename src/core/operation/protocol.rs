@@ -2,6 +2,7 @@
 
 mod advance;
 mod answers;
+mod stands;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

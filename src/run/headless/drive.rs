@@ -12,8 +12,8 @@ use serde_json::json;
 use super::plan::text;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::core::error::PlanError;
-use crate::core::operation::protocol::{Mark, News, Stage};
-use crate::core::operation::record::{Note, Outcome};
+use crate::core::operation::protocol::{Mark, News};
+use crate::core::operation::record::Outcome;
 use crate::core::operation::{Check, CheckState, Event, Intent, Operation, Order, Phase, PlanRequest, Work};
 use crate::core::plan::{Confirm, Plan};
 use crate::core::text::short_duration;
@@ -206,16 +206,7 @@ fn show(operation: &Operation, notes: &mut BTreeMap<usize, String>) {
     let steps = operation.steps();
     let of = steps.len();
     for (index, step) in steps.iter().enumerate() {
-        let note = match (operation.done.get(&index), operation.running.get(&index)) {
-            (Some(Note::Done), _) => "done".to_owned(),
-            (Some(Note::Told(note)), _) if step.skipped() => format!("skipped: {note}"),
-            (Some(Note::Told(note)), _) => format!("done: {note}"),
-            (Some(unproven @ Note::Unproven(_)), _) => format!("done, {unproven}"),
-            // The recording and the sending of a call are over before anybody could read about them.
-            (None, Some(progress)) if matches!(progress.stage, Stage::Recording | Stage::Sent) => continue,
-            (None, Some(progress)) => progress.words().to_owned(),
-            (None, None) => continue,
-        };
+        let Some(note) = operation.stands(index) else { continue };
         if notes.get(&index) != Some(&note) {
             let since =
                 operation.started.map(|at| short_duration(Timestamp::now().duration_since(at))).unwrap_or_default();

@@ -46,7 +46,7 @@ fn not_anothers(deploys: &[StackDeploy], others: &[Stack]) -> PlanResult<()> {
     let taken = |stack: &&Stack| !stack.status.absent() && deploys.iter().any(|deploy| deploy.stack == stack.id);
     let Some(stack) = others.iter().find(taken) else { return Ok(()) };
     let owner = stack.parameters.get("Environment").map_or("something else", String::as_str);
-    Err(refused(ErrorKind::Conflict, format!("{} is a stack of {owner}, not of this environment", stack.id.name))
+    Err(refused(ErrorKind::Invalid, format!("{} is a stack of {owner}, not of this environment", stack.id.name))
         .with_hint("give the server, or the environment, another name"))
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn publish(
 ) -> PlanResult<Plan> {
     if session.context.local {
         return Err(refused(
-            ErrorKind::Unsupported,
+            ErrorKind::Invalid,
             "the local cloud starts images from this machine: nothing is published",
         )
         .with_hint("publish to an environment on AWS; `quarterdeck --local` starts what the file names"));
@@ -244,7 +244,7 @@ fn target(environment: &Environment, what: What<'_>, account: &str) -> PlanResul
             let why =
                 format!("a server is called {}, and its repository is the one of gangway's image", names::GANGWAY);
             return Err(
-                refused(ErrorKind::Conflict, why).with_hint("bring the image there by hand, and name it by its digest")
+                refused(ErrorKind::Invalid, why).with_hint("bring the image there by hand, and name it by its digest")
             );
         }
         What::Gangway => environment.platform.gangway_image.as_ref().ok_or_else(|| {
@@ -411,7 +411,7 @@ fn fits(goal: &Goal<'_>, local: &LocalImage, architecture: Architecture) -> Plan
 
 fn taken(goal: &Goal<'_>, digest: &str) -> PlanError {
     let why = format!("{}: {} is another image already, {digest}", goal.what.key(), goal.image);
-    refused(ErrorKind::Conflict, why).with_hint(
+    refused(ErrorKind::Invalid, why).with_hint(
         "a tag is never moved, so that what a plan has shown is what runs: write the next tag into quarterdeck.toml",
     )
 }

@@ -97,7 +97,7 @@ fn waiting(stack: CloudResult<Option<Stack>>) -> (Option<StackRef>, Option<Strin
     if stack.status.cancellable() {
         let warning = format!(
             "CloudFormation deploys it: {name} is {status}, sees the deployment fail, and takes its whole update back; \
-             `quarterdeck cancel-update {name}` takes it back from above"
+             to cancel the update of that stack takes it back from above"
         );
         return (Some(stack.id), Some(warning));
     }

@@ -125,7 +125,7 @@ fn not_stored(list: &ClientList, client: &Client) -> PlanError {
 async fn free_of_ours(session: &Session, secret: &str) -> PlanResult<Option<Holder>> {
     let holder = session.cloud.lease(secret).await?;
     let open = session.audit.unfinished(&session.context);
-    let open = open.map_err(|error| refused(ErrorKind::Invalid, format!("the audit cannot be read: {error}")))?;
+    let open = open.map_err(|error| refused(ErrorKind::Conflict, format!("the audit cannot be read: {error}")))?;
     let holds = |operation: &&Operation| holder.as_ref().is_some_and(|holder| holder.operation == operation.id());
     match open.iter().find(holds) {
         Some(operation) => {

@@ -128,5 +128,5 @@ fn elsewhere(session: &Session, server: &str, key: &str) -> PlanResult<()> {
         return Ok(());
     };
     let why = format!("{key} of {server} is said in quarterdeck.toml already, under {place} of [server.app]");
-    Err(refused(ErrorKind::Conflict, why).with_hint("take it out of the file and deploy, or choose another name"))
+    Err(refused(ErrorKind::Invalid, why).with_hint("take it out of the file and deploy, or choose another name"))
 }

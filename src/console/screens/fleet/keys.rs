@@ -1,12 +1,13 @@
 //! What the keys of the screen do.
 
 use super::{Level, drill, selected_server, selected_task};
+use crate::console::action::Action;
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
 use crate::console::input::Input;
 use crate::console::model::Model;
 use crate::console::table::Table;
-use crate::console::{describe, operations, screens};
+use crate::console::{describe, hint, operations, screens};
 use crate::core::fleet::Server;
 use crate::core::operation::PlanRequest;
 
@@ -100,7 +101,9 @@ pub fn stop_task(model: &mut Model) -> Vec<Effect> {
     on_server(model, |model, _| match selected_task(model).map(|task| (task.arn.clone(), task.stopped())) {
         Some((task, false)) => operations::plan(model, PlanRequest::StopTask { task }),
         Some((_, true)) => model.refuse("that task has stopped already"),
-        None => model.refuse("open the server first (enter), then select the task to stop"),
+        None => {
+            model.refuse(format!("no task is selected{}", hint::then(model, Action::Open, "shows those of the server")))
+        }
     })
 }
 

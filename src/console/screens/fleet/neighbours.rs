@@ -63,7 +63,7 @@ fn of(model: &Model, neighbour: &Neighbour) -> Vec<Row> {
         rows.extend(fleet.servers.iter().map(row));
         rows.extend(fleet.unreadable.iter().map(unreadable));
     }
-    rows.extend(of_all(model, &neighbour.key(""), &neighbour.fleet, neighbour.why()));
+    rows.extend(of_all(model, &neighbour.key(""), &neighbour.fleet, neighbour.why(model)));
     rows
 }
 

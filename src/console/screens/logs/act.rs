@@ -2,8 +2,10 @@
 
 use super::pick::{self, Pick};
 use super::{Times, window};
+use crate::console::action::Action;
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
+use crate::console::hint;
 use crate::console::model::{Model, Prompt, PromptKind};
 use crate::console::screens::insights;
 use crate::console::table::Move;
@@ -188,7 +190,7 @@ fn down_past_the_end(model: &mut Model, to: Move, was_last: bool) -> Vec<Effect>
 
 fn seek_match(model: &mut Model, direction: Direction) -> Vec<Effect> {
     if model.screens.logs.store.search().is_none() {
-        return model.refuse("search first, with /");
+        return model.refuse(format!("nothing is searched for{}", hint::then(model, Action::Filter, "searches")));
     }
     seek(model, direction, Wanted::Match)
 }
