@@ -224,10 +224,10 @@ fn what_is_said_names_keys_as_they_are_bound() {
     let default = Keymap::default();
     assert_eq!(defaults_in("no stack; D plans one"), ["D"], "it finds what it looks for");
     assert_eq!(defaults_in("it is still going (2), `esc` stops it"), ["esc", "2"]);
+    // What a server has logged, and what a query is written in, are no words of ours.
+    let logged = Regex::new(r"^(  \d\d:\d\d:\d\d|query )").expect("a pattern");
     for (name, mut console) in every(&fixtures::context()).chain(troubled(&fixtures::context())) {
         console.model.keymap = strange();
-        // What a server has logged, and what a query is written in, are no words of ours.
-        let logged = Regex::new(r"^(  \d\d:\d\d:\d\d|query )").expect("a pattern");
         let text = body(&console, LARGE);
         let text = text.replace(" B scanned", "");
         let text: String = text.lines().filter(|line| !logged.is_match(line)).map(|line| format!("{line}\n")).collect();

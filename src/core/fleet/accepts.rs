@@ -27,7 +27,6 @@ impl Server {
             let refusal = Refusal::new(ErrorKind::Invalid, why).with_hint(hint);
             Some(refusal.with_way(Hand::StopTask, "quarterdeck stop TASK"))
         };
-        let scales = |refusal: Refusal| refusal.with_way(Hand::Scale, "quarterdeck scale SERVER --desired N");
         if matches!(self.status, ServiceStatus::Draining | ServiceStatus::Inactive) {
             let why = format!("{name} is {}: ECS changes active services alone", self.status);
             let refusal = Refusal::new(ErrorKind::Conflict, why);
@@ -41,11 +40,7 @@ impl Server {
                 ),
                 "add or drain container instances, or change its placement constraints",
             ),
-            (Controller::External, Wish::Bounds) => refusal(
-                format!("{name} is deployed by an EXTERNAL controller, for which autoscaling does not work"),
-                "`quarterdeck scale SERVER --desired N` works; each task set then runs its part of it",
-            )
-            .map(scales),
+            (Controller::External, Wish::Bounds) => Some(by_count(name)),
             (Controller::CodeDeploy, Wish::Restart) => refusal(
                 format!(
                     "{name} is deployed by CodeDeploy (controller CODE_DEPLOY): ECS refuses to start a deployment of it"
@@ -85,4 +80,12 @@ impl Server {
             _ => None,
         }
     }
+}
+
+/// Bounds are those of autoscaling, which an external controller does not know.
+fn by_count(name: &str) -> Refusal {
+    let why = format!("{name} is deployed by an EXTERNAL controller, for which autoscaling does not work");
+    let command = "quarterdeck scale SERVER --desired N";
+    let hint = format!("`{command}` works; each task set then runs its part of it");
+    Refusal::new(ErrorKind::Invalid, why).with_hint(hint).with_way(Hand::Scale, command)
 }
