@@ -65,6 +65,7 @@ fn what_is_chosen_when_a_stack_is_made_cannot_be_changed(
     }
     let refusal = refusal.unwrap_or_else(|| panic!("{next} is not refused"));
     assert!(refusal.why.contains(names) && refusal.why.contains(why), "{refusal}");
+    assert_eq!(refusal.kind, ErrorKind::Invalid, "it is the file that is not possible");
     let way_out = refusal.hint.unwrap();
     assert!(["another name", "leave vpc out", "set vpc"].iter().any(|words| way_out.contains(words)), "{way_out}");
 }
