@@ -7,8 +7,8 @@ use quarterdeck::core::error::{CloudError, ErrorKind};
 use quarterdeck::core::operation::protocol::{Mark, News};
 use quarterdeck::core::operation::record::{Entry, Note, Outcome};
 use quarterdeck::core::operation::{
-    Applied, Call, Changed, Check, CheckState, Event, Fact, Facts, Offer, Operation, Order, Phase, SecretCall,
-    ServiceCall, Standing, Way, Work,
+    Applied, BoardCall, Call, Changed, Check, CheckState, Event, Fact, Facts, Offer, Operation, Order, Phase,
+    SecretCall, ServiceCall, Standing, Way, Work,
 };
 use quarterdeck::core::plan::{Confirm, Plan};
 use rstest::rstest;
@@ -21,13 +21,23 @@ struct Driver {
     /// What a draft says that it would replace.
     surprise: String,
     applied: Vec<Call>,
+    /// What colleagues are told, and what is given free besides.
+    told: Vec<Call>,
     recorded: Vec<Entry>,
 }
 
 impl Driver {
     fn new(plan: Plan) -> Self {
         let (operation, surprise) = (Operation::propose(plan, false), String::new());
-        Self { operation, wanted: Vec::new(), now: 0, surprise, applied: Vec::new(), recorded: Vec::new() }
+        Self {
+            operation,
+            wanted: Vec::new(),
+            now: 0,
+            surprise,
+            applied: Vec::new(),
+            told: Vec::new(),
+            recorded: Vec::new(),
+        }
     }
 
     fn confirmed(plan: Plan) -> Self {
@@ -95,7 +105,8 @@ impl Driver {
                 let (state, facts) = (CheckState::Holds("as promised".into()), self.learnt(step));
                 self.event(Event::Step { step, news: News::Checked(state, facts) });
             }
-            Order::Tell(_) | Order::Discard => {}
+            Order::Tell(approved) => self.told.push(approved.call().clone()),
+            Order::Discard => {}
         }
     }
 
@@ -702,4 +713,18 @@ fn what_is_skipped_is_told_as_skipped() {
     assert_eq!(operation.stands(grace).as_deref(), Some("done: it is over"));
     operation.was_agreed(Facts::of(Fact::GraceWaived, "yes"));
     assert_eq!(operation.stands(grace).as_deref(), Some("skipped: it is over"));
+}
+
+/// Colleagues are told no longer of a rotation that was taken back, although it is another operation that ends.
+#[test]
+fn what_is_taken_back_is_announced_no_longer() {
+    let mut driver = Driver::confirmed(plans::undo());
+    driver.run();
+    assert_eq!(driver.operation.phase, Phase::Ended(Outcome::Done));
+    let withdrawn = |call: &Call| match call {
+        Call::Board(BoardCall::Withdraw { operation, .. }) => Some(operation.clone()),
+        _ => None,
+    };
+    let of: Vec<String> = driver.told.iter().filter_map(withdrawn).collect();
+    assert_eq!(of, ["op-undo", "op-rotate"]);
 }

@@ -452,8 +452,9 @@ impl Operation {
         cluster.map(|cluster| self.tell(announce(cluster))).into_iter().collect()
     }
 
-    fn withdrawn(&self) -> Option<Order> {
-        let (cluster, operation) = (self.plan.target.cluster.clone()?, self.plan.id.clone());
+    /// Tells them that this operation, or the one that it has taken back, is over.
+    fn withdrawn(&self, operation: &str) -> Option<Order> {
+        let (cluster, operation) = (self.plan.target.cluster.clone()?, operation.to_owned());
         Some(self.tell(Call::Board(BoardCall::Withdraw { cluster, operation })))
     }
 
@@ -512,10 +513,11 @@ impl Operation {
         self.running.clear();
         self.finished = Some(now);
         self.phase = Phase::Ended(outcome.clone());
-        let mut effects: Vec<Order> = self.withdrawn().into_iter().collect();
+        let mut effects: Vec<Order> = self.withdrawn(&self.plan.id).into_iter().collect();
         if let (Intent::UndoRotation(undo), Outcome::Done) = (&self.plan.intent, &outcome) {
             let undone = Entry::Outcome { outcome: Outcome::Undone { by: self.plan.id.clone() } };
             let record = Record { at: now, operation: undo.operation.clone(), entry: undone };
+            effects.extend(self.withdrawn(&undo.operation));
             effects.push(Order::Record(Box::new(record), Mark::Other));
         }
         effects.push(self.record(now, Entry::Outcome { outcome }, Mark::Other));

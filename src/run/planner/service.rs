@@ -236,19 +236,22 @@ pub(super) async fn rollback(session: &Session, name: &str, revision: Option<u32
 /// The output of a server's stack that is the task definition it has made.
 const DEFINITION: &str = "TaskDefinitionArn";
 
-/// That the next deploy goes back to this task definition, where the server has a stack that names it.
+/// That a deploy goes back to this task definition, where the server has a stack that names it. CloudFormation updates
+/// what differs from the template that it has used last, and does not look at the service (its user guide, "Detect
+/// unmanaged configuration changes to stacks and resources with drift detection").
 async fn named_by_stack(session: &Session, server: &str, definition: &str) -> Option<String> {
     let environment = session.context.ours()?;
     match read::stack_of(session, server).await {
         Ok(stack) => {
             let stack = stack.filter(|stack| stack.is_of(environment))?;
             let named = stack.outputs.get(DEFINITION).is_some_and(|named| named == definition);
-            let drift = "drift: the stack still names the newer task definition; the next deploy goes back to it";
+            let drift = "drift: the stack still names the newer task definition: a deploy that changes this server goes \
+                         back to it, and one that changes nothing leaves it as it is";
             named.then(|| drift.to_owned())
         }
         Err(why) => Some(format!(
             "drift: it is not known whether the stack names the newer task definition, because it was not read: {why}; \
-             if it does, the next deploy goes back to it"
+             if it does, a deploy that changes this server goes back to it"
         )),
     }
 }

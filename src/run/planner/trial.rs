@@ -118,6 +118,11 @@ enum Variables {
     Closed,
 }
 
+/// Why no image is started to be tried.
+fn unwanted(local: bool) -> &'static str {
+    if local { "on the local cloud it has gangway in it" } else { "it was not wanted" }
+}
+
 impl Wish {
     /// Tries it; and what the deploy is to keep of it.
     async fn fulfil(mut self, session: &Session) -> (ServerTrial, Option<String>) {
@@ -132,7 +137,7 @@ impl Wish {
             return (kept, None);
         }
         if !session.trials {
-            return (ServerTrial::not_tried(&server, "it was not wanted"), None);
+            return (ServerTrial::not_tried(&server, unwanted(session.context.local)), None);
         }
         match self.here(session, &name, self.image.as_deref()).await {
             Ok(id) => self.trial.image = id,
