@@ -121,8 +121,11 @@ fn on_screen(model: &Model) -> Vec<Hint> {
         let name = match action {
             Action::Filter if searches(model) => "search",
             Action::Pause if model.screens.logs.paused() => "follow",
-            // Which screen it is, the tabs say.
-            _ => info.name.strip_prefix(screen).and_then(|name| name.strip_prefix('-')).unwrap_or(info.name),
+            // Which screen it is, the tabs say; on Clients it stands before the names of what is done with a client.
+            _ => {
+                let of = [screen, screen.trim_end_matches('s')].into_iter().find_map(|of| info.name.strip_prefix(of));
+                of.and_then(|name| name.strip_prefix('-')).unwrap_or(info.name)
+            }
         };
         Some((keys.first()?.clone(), name.to_owned()))
     };

@@ -48,14 +48,15 @@ fn words(text: &str) -> Vec<String> {
     all.filter(|word| !word.is_empty() && !FILLERS.contains(&word.as_str())).collect()
 }
 
-/// Whether `info` is what the key does on these screens: it is bound to it, or says that the key does the same.
+/// Whether `info` is what the key does on these screens: it is bound to it, or is said to be the same as what is.
 fn is_bound(info: &ActionInfo, screens: &[Screen], key: &str) -> bool {
     let here = match info.scope {
         Scope::Screen(screen) => screens.contains(&screen),
         Scope::Global => true,
         Scope::Operation => false,
     };
-    here && (info.keys.contains(&key) || (info.keys.is_empty() && info.doc.contains(key)))
+    let same = |other: &ActionInfo| other.keys.contains(&key) && info.doc.contains(other.name);
+    here && (info.keys.contains(&key) || (info.keys.is_empty() && action::all().any(same)))
 }
 
 #[test]

@@ -173,7 +173,14 @@ async fn a_script_can_leave_it_out_and_what_was_kept_stays() {
     desk.session.trials = false;
     say(&mut desk, &file("environment = { LOG = '1' }"));
     let plan = desk.plan(deploy()).await.unwrap();
-    assert!(matches!(&plan.trials[0].outcome, Came::NotTried { .. }), "{:?}", plan.trials);
+    let why = |plan: &Plan| match &plan.trials[0].outcome {
+        Came::NotTried { why } => why.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(why(&plan), "it was not wanted");
+    desk.session.context.local = true;
+    let local = desk.plan(deploy()).await.unwrap();
+    assert_eq!(why(&local), "on the local cloud it has gangway in it", "nobody has said that it is not wanted");
     assert_eq!(shelf.tried.lock().unwrap().len(), before);
     assert!(stack(&plan).keep.contains(&"AppTools".to_owned()), "what was kept stays");
 }
