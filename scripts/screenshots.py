@@ -27,7 +27,7 @@ INCIDENTS = [
     ("expired-token", "time", r"expired", "refused"),
     ("other-token", "weather", r"not allowed here|another server", "wrong-server"),
     ("issuer-keys", "time", r"keys cannot be read", "keys"),
-    ("upstream", "weather", r"get_\w+( and \d+ others?)? fails", "upstream"),
+    ("upstream", "weather", r"get_\w+( and \d+ others?)? fails?", "upstream"),
     ("flood", "time", r"floods|too often", "flood"),
     ("body-size", "time", r"too large", "waf"),
     ("stack-stuck", "", r"gameday", "stuck-deploy"),
