@@ -192,6 +192,18 @@ fn each_incident_has_its_finding_first(#[case] server: Server, #[case] id: Id, #
     assert_eq!(Cause::of(&all).map(|cause| cause.finding.id), Some(id));
 }
 
+#[rstest]
+#[case::nobody_knows_the_bounds(unread("denied"), Gravity::Warning)]
+#[case::nothing_scales_it(Read::Known(None), Gravity::Warning)]
+#[case::it_should_not_be(Read::Known(Some(Bounds { min: 1, max: 2 })), Gravity::Warning)]
+#[case::it_may_be(Read::Known(Some(Bounds { min: 0, max: 2 })), Gravity::Note)]
+fn whether_nobody_is_to_be_served_say_the_bounds(#[case] bounds: Read<Option<Bounds>>, #[case] gravity: Gravity) {
+    let server = Server { desired: 0, running: 0, tasks: Read::Known(Vec::new()), bounds, ..well() };
+    let all = findings(&server, at(0));
+    let zero: Vec<Gravity> = all.iter().filter(|one| one.id == Id::ScaledToZero).map(|one| one.gravity).collect();
+    assert_eq!(zero, [gravity], "{all:#?}");
+}
+
 #[test]
 fn a_server_that_is_well_has_no_finding_and_no_cause() {
     assert_eq!(ids(&well()), []);

@@ -38,14 +38,16 @@ fn to_zero(server: &Server) -> bool {
     replica && server.desired == 0 && server.running == 0
 }
 
-/// Nobody is served, and whoever wanted that may be somebody else. Autoscaling does not end it: it goes by figures of
-/// tasks, of which there are none (developer guide, "Automatically scale your Amazon ECS service").
+/// Nobody is served, and whoever wanted that may be somebody else; where autoscaling may go down to zero, it is meant so.
+/// Autoscaling does not end it: it goes by figures of tasks, of which there are none (developer guide, "Automatically
+/// scale your Amazon ECS service").
 pub(super) fn zero(server: &Server) -> Option<Finding> {
     to_zero(server).then(|| {
         let bounds = server.bounds.known().copied().flatten();
         let evidence = bounds.map(|bounds| format!("its desired count is 0; autoscaling's bounds are {bounds}"));
         let evidence = evidence.unwrap_or_else(|| "its desired count is 0".to_owned());
-        Finding::new(Id::ScaledToZero, Gravity::Warning, "it is scaled to zero, and serves nobody", evidence)
+        let gravity = if bounds.is_some_and(|bounds| bounds.min == 0) { Gravity::Note } else { Gravity::Warning };
+        Finding::new(Id::ScaledToZero, gravity, "it is scaled to zero, and serves nobody", evidence)
     })
 }
 
