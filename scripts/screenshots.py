@@ -195,6 +195,37 @@ def incidents(only: list[str]) -> None:
         local("mend")
 
 
+def hands() -> None:
+    """Pictures of what an operator does about a caller, and with a secret: on Clients, the first of which is a machine's."""
+    keys("4")
+    wait("▸ local-time-machine", without="reading …")
+    keys("Q")
+    wait("how long|for:", "plan it")
+    keys("C-u", "30m", "Enter")
+    wait(r"do it\?")
+    keys("y")
+    wait("✔ done")
+    keys("Escape")
+    wait("kept out +until", "Q 29m")
+    take("quarantine", GUIDE)
+    keys("Q")
+    wait(r"do it\?")
+    keys("y")
+    wait("✔ done")
+    keys("Escape")
+    wait("▸ local-time-machine", without="kept out")
+    keys("O")
+    wait(r"do it\?")
+    keys("y")
+    wait("grace period: .* left; the old and the new credentials both work", seconds=300)
+    take("rotation", GUIDE)
+    keys("U")
+    wait(r"do it\?")
+    keys("y")
+    wait("✔ done", seconds=300)
+    keys("Escape", "1")
+
+
 def select(server: str) -> None:
     """Selects the row of a server on Fleet."""
     keys("g")
@@ -255,9 +286,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tour", action="store_true", help="the screens alone")
     parser.add_argument("--others", action="store_true", help="the Timeline, Doctor and the users alone")
+    parser.add_argument("--hands", action="store_true", help="the guide's pictures of a quarantine and a rotation alone")
     parser.add_argument("--incidents", nargs="*", metavar="FAULT", help="the guide's pictures alone, of these faults or all")
     asked = parser.parse_args()
-    everything = not asked.tour and not asked.others and asked.incidents is None
+    everything = not asked.tour and not asked.others and not asked.hands and asked.incidents is None
     ran = local_cloud_runs()
     PICTURES.mkdir(exist_ok=True)
     try:
@@ -270,6 +302,10 @@ def main() -> None:
             wait("Fleet", seconds=900)
             healthy("time")
             others()
+        if everything or asked.hands:
+            wait("Fleet", seconds=900)
+            healthy("time")
+            hands()
         if everything or asked.incidents is not None:
             wait("Fleet", seconds=900)
             incidents(asked.incidents or [])
