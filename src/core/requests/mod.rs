@@ -344,14 +344,9 @@ impl Requests {
     }
 
     fn behind(&mut self, line: &Line, at: i64, word: behind::Word) {
-        let down = match word {
-            behind::Word::Down(down) => Some(down),
-            behind::Word::Up => {
-                // It works in a task that was started since: those that had given it up have ended.
-                self.down.forget(&line.server, at, |down| down.given_up);
-                None
-            }
-        };
+        // Tasks that had given it up have ended, and what is there now speaks for the server.
+        self.down.forget(&line.server, at, |down| down.given_up);
+        let down = if let behind::Word::Down(down) = word { Some(down) } else { None };
         self.down.take(line, at, down);
     }
 
