@@ -82,7 +82,15 @@ pub enum LocalError {
     /// There is no local cloud to break or to mend.
     #[error("the local cloud does not run; start it with `quarterdeck local up`")]
     NotRunning,
-    /// A fault cannot be put into the local cloud.
+    /// The emulator cannot play a fault.
+    #[error("{fault}: {reason}")]
+    Unplayable {
+        /// Its name.
+        fault: &'static str,
+        /// Why not, and where it is played.
+        reason: String,
+    },
+    /// A fault cannot be put into the local cloud as it is now.
     #[error("{fault}: {reason}")]
     Fault {
         /// Its name.

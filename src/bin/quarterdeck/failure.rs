@@ -48,7 +48,7 @@ impl ProgramFailure {
         match self {
             Self::Command(failure) => failure.exit(),
             // What was asked for is not possible.
-            Self::Config(_) | Self::Local(LocalError::Fault { .. }) => Exit::Usage,
+            Self::Config(_) | Self::Local(LocalError::Unplayable { .. }) => Exit::Usage,
             Self::Local(LocalError::NotRunning | LocalError::NoServer { .. }) => Exit::NotFound,
             Self::Local(_) | Self::Io { .. } => Exit::Failed,
         }
@@ -81,11 +81,13 @@ mod tests {
     fn what_the_local_cloud_does_not_have_is_not_found() {
         let (server, known) = ("nosuch".to_owned(), "time".to_owned());
         let missing = LocalError::NoServer { fault: "exit", server, known };
-        let impossible = LocalError::Fault { fault: "exit", reason: "not here".to_owned() };
+        let impossible = LocalError::Unplayable { fault: "memory", reason: "not here".to_owned() };
+        let broken = LocalError::Fault { fault: "exit", reason: "it is broken already".to_owned() };
         for (error, exit) in [
             (missing, Exit::NotFound),
             (LocalError::NotRunning, Exit::NotFound),
             (impossible, Exit::Usage),
+            (broken, Exit::Failed),
             (LocalError::NoHome, Exit::Failed),
         ] {
             assert_eq!(ProgramFailure::from(error).exit(), exit);

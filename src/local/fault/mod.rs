@@ -219,11 +219,11 @@ pub async fn inject(
     fault: Fault,
     named: Option<&str>,
 ) -> Result<Broken, LocalError> {
-    let refuse = |reason: String| LocalError::Fault { fault: fault.word(), reason };
     if let Some(why) = fault.unplayable() {
         let reason = format!("{why}; docs/incidents/matrix.md says what would show, and a test plays it");
-        return Err(refuse(reason));
+        return Err(LocalError::Unplayable { fault: fault.word(), reason });
     }
+    let refuse = |reason: String| LocalError::Fault { fault: fault.word(), reason };
     let dirs = options.dirs()?;
     dirs.make().await?;
     let _lock = Lock::take(&dirs).await?;
@@ -437,7 +437,7 @@ mod tests {
         for fault in Fault::ALL {
             let refused = inject(&options, &scene(), *fault, Some("time")).await;
             let as_it_should = match fault.unplayable() {
-                Some(why) => matches!(&refused, Err(LocalError::Fault { reason, .. }) if reason.starts_with(why)),
+                Some(why) => matches!(&refused, Err(LocalError::Unplayable { reason, .. }) if reason.starts_with(why)),
                 None => matches!(refused, Err(LocalError::NotRunning)),
             };
             assert!(as_it_should, "{}: {refused:?}", fault.word());
