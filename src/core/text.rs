@@ -226,6 +226,17 @@ pub fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
+/// So many of so many, in percent with one digit. Neither few is none, nor most all: `0`, `<0.1%`, `>99.9%`.
+pub fn share(part: u64, of: u64) -> String {
+    let percent = part as f64 * 100.0 / of.max(1) as f64;
+    match part {
+        0 => "0".to_owned(),
+        _ if percent < 0.1 => "<0.1%".to_owned(),
+        _ if percent > 99.9 && part < of => ">99.9%".to_owned(),
+        _ => format!("{percent:.1}%"),
+    }
+}
+
 /// A number of milliseconds in at most six cells: `0.64ms`, `12.8ms`, `250ms`, `1.25s`.
 pub fn milliseconds(millis: f64) -> String {
     match millis {
@@ -257,6 +268,19 @@ mod tests {
     #[case("日本語 ok", "日本語 ok")]
     fn text_is_made_safe_for_the_terminal(#[case] raw: &str, #[case] safe: &str) {
         assert_eq!(sanitise(raw), safe);
+    }
+
+    #[rstest]
+    #[case(0, 0, "0")]
+    #[case(0, 5, "0")]
+    #[case(1, 10_000, "<0.1%")]
+    #[case(1, 1_000, "0.1%")]
+    #[case(1, 24, "4.2%")]
+    #[case(999, 1_000, "99.9%")]
+    #[case(9_999, 10_000, ">99.9%")]
+    #[case(3, 3, "100.0%")]
+    fn few_are_not_none_and_most_are_not_all(#[case] part: u64, #[case] of: u64, #[case] shown: &str) {
+        assert_eq!(share(part, of), shown);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::core::logs::{Expression, TailState};
 use crate::core::meaning::Meaning;
 use crate::core::quarantine::Who;
 use crate::core::requests::{Asked, By, Figures, Lately, Period, Requests, Sender, Subject, Why};
-use crate::core::text::{age, count, milliseconds};
+use crate::core::text::{self, age, count, milliseconds};
 use crate::core::timeline::bursts::Lines;
 
 /// The screen's state.
@@ -128,7 +128,7 @@ fn row(model: &Model, subject: &Subject, figures: &Figures) -> Row {
     let latency = |percent| Cell::plain(figures.latency.percentile(percent).map(milliseconds).unwrap_or_default());
     let share = |part: u64, meaning| match part {
         0 => Cell::muted("0"),
-        _ => Cell::new(format!("{:.1}%", part as f64 * 100.0 / figures.requests.max(1) as f64), meaning),
+        _ => Cell::new(text::share(part, figures.requests), meaning),
     };
     let named = |name: Option<&str>| name.map_or(Cell::muted("-"), Cell::plain);
     let mut cells = vec![Cell::new(&subject.server, Meaning::Accent)];

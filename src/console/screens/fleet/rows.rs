@@ -11,7 +11,7 @@ use crate::core::fleet::{Health, Server, Task, TaskStatus, Unreadable};
 use crate::core::health::{Cause, Finding, verdict_by};
 use crate::core::meaning::Meaning;
 use crate::core::requests::Period;
-use crate::core::text::{age, milliseconds};
+use crate::core::text::{age, milliseconds, share};
 
 pub(super) const SERVERS: &[Column] = &[
     Column::text("SERVER", 12, 0),
@@ -127,8 +127,7 @@ fn counted(model: &Model, server: &str) -> [Cell; 3] {
         return [Cell::muted("?"), Cell::muted("?"), Cell::muted("?")];
     };
     let figures = requests.server(server, Period::One, until.as_millisecond());
-    let errors =
-        figures.error_percent().map(|percent| if percent > 0.0 { format!("{percent:.1}%") } else { "0".into() });
+    let errors = (figures.requests > 0).then(|| share(figures.errors, figures.requests));
     let meaning = if figures.errors > 0 { Meaning::Bad } else { Meaning::Plain };
     [
         Cell::plain(requests::rate(figures.rate())),
