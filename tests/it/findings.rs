@@ -862,6 +862,19 @@ fn a_tool_is_slow_by_what_it_took_before(#[case] calls: &[Calls], #[case] expect
 /// What a task's log says of who is kept out: seconds before now, the task, and what it says.
 type Said = (i64, &'static str, &'static str);
 
+/// A server of which the log says this, and another one whose lines say it in no way that is read.
+fn telling(said: &[Said], others: &[&str]) -> Requests {
+    let mut counted = requests(&[(5, SERVED)]);
+    for (ago, task, words) in said {
+        let text = format!(r#"{{"ts":"x","server":"time","message":"exit code 3",{words}}}"#);
+        counted.take(&logs::line("time", task, -ago * 1_000, &text), at(0).as_millisecond());
+    }
+    for other in others {
+        counted.take(&logs::line("weather", ONE, -1_000, other), at(0).as_millisecond());
+    }
+    counted
+}
+
 const ONE: &str = "a3f1c2d4e5f60718";
 const OTHER: &str = "b4f1c2d4e5f60718";
 const HOLDS: &str = r#""level":"warn","event":"quarantine_unavailable","QuarantineAge":61"#;
@@ -884,14 +897,8 @@ fn a_task_that_cannot_read_who_is_kept_out_is_told(
     #[case] expected: Option<Gravity>,
     #[case] says: &str,
 ) {
-    let mut counted = requests(&[(5, SERVED)]);
-    for (ago, task, words) in said {
-        let text = format!(r#"{{"ts":"x","server":"time","message":"m",{words}}}"#);
-        counted.take(&logs::line("time", task, -ago * 1_000, &text), at(0).as_millisecond());
-    }
-    for other in [r#"{"event":"quarantine_unavailable"}"#, r#"["quarantine_unavailable"]"#, "quarantine_unavailable"] {
-        counted.take(&logs::line("weather", ONE, -1_000, other), at(0).as_millisecond());
-    }
+    let others = [r#"{"event":"quarantine_unavailable"}"#, r#"["quarantine_unavailable"]"#, "quarantine_unavailable"];
+    let counted = telling(said, &others);
     let found = finding::of_traffic(&counted, &str::to_owned, at(0), at(0));
     let first = found.get("time").and_then(|all| all.first());
     assert_eq!(first.map(|one| (one.id, one.gravity)), expected.map(|gravity| (Id::QuarantineUnread, gravity)));
@@ -928,17 +935,9 @@ fn what_is_behind_gangway_and_does_not_run_is_told(
     #[case] expected: Option<Id>,
     #[case] says: &str,
 ) {
-    let mut counted = requests(&[(5, SERVED)]);
-    for (ago, task, words) in said {
-        let text =
-            format!(r#"{{"ts":"x","level":"error","server":"time","message":"exit code 3","client":"c",{words}}}"#);
-        counted.take(&logs::line("time", task, -ago * 1_000, &text), at(0).as_millisecond());
-    }
-    for other in
-        [r#"{"event":"app","message":"\"app_end\""}"#, r#"["app_end"]"#, "app_end", r#"{"event":"app_dropped"}"#]
-    {
-        counted.take(&logs::line("weather", ONE, -1_000, other), at(0).as_millisecond());
-    }
+    let others =
+        [r#"{"event":"app","message":"\"app_end\""}"#, r#"["app_end"]"#, "app_end", r#"{"event":"app_dropped"}"#];
+    let counted = telling(said, &others);
     let found = finding::of_traffic(&counted, &str::to_owned, at(0), at(0));
     let first = found.get("time").and_then(|all| all.first());
     let fault = |one: &finding::Finding| (one.id, one.gravity);

@@ -158,23 +158,6 @@ const BOUNDS_READ: &str = "read the bounds of time back";
 const RESTART: &str = "start a new deployment of weather";
 const GRACE: &str = "grace period: the old credentials still work";
 
-fn every_plan() -> Vec<Plan> {
-    vec![
-        plans::scale(),
-        plans::deploy(),
-        plans::destroy(),
-        plans::rotate(true),
-        plans::rotate(false),
-        plans::undo(),
-        plans::set_secret(),
-        plans::quarantine(),
-        plans::publish(),
-        plans::stop_deployment(),
-        plans::cancel_update(),
-        plans::continue_rollback(),
-    ]
-}
-
 #[rstest]
 #[case(plans::scale(), 2)]
 #[case(plans::deploy(), 7)]
@@ -244,7 +227,7 @@ fn waiving_in_the_middle_of_the_wait_ends_it() {
 
 #[test]
 fn an_audit_that_cannot_be_written_refuses() {
-    for plan in every_plan() {
+    for plan in plans::every() {
         let mut driver = Driver::confirmed(plan);
         driver.wanted.clear();
         driver.event(Event::NotRecorded("disk full".into()));
@@ -375,7 +358,7 @@ fn refusing_a_destructive_change_found_late_pauses() {
 
 #[test]
 fn pausing_and_resuming_at_every_step_ends_the_same() {
-    for plan in every_plan() {
+    for plan in plans::every() {
         for pause in 0..60 {
             let mut driver = Driver::confirmed(plan.clone());
             for _ in 0..pause {
@@ -406,7 +389,7 @@ fn pausing_and_resuming_at_every_step_ends_the_same() {
 
 #[test]
 fn steps_keep_their_number_and_titles_whatever_is_learnt() {
-    for plan in every_plan() {
+    for plan in plans::every() {
         let mut driver = Driver::confirmed(plan);
         let titles =
             |operation: &Operation| operation.steps().iter().map(|step| step.title.clone()).collect::<Vec<_>>();
@@ -476,7 +459,7 @@ mod properties {
         /// and announced as a started step; in read-only mode nothing is.
         #[test]
         fn nothing_is_applied_before_the_audit_has_it(
-            plan in prop::sample::select(every_plan()),
+            plan in prop::sample::select(plans::every()),
             read_only in prop::bool::weighted(0.2),
             events in prop::collection::vec(any_event(), 0..80),
         ) {
@@ -486,7 +469,7 @@ mod properties {
         /// In whatever order the answers come, with a surprise or not, it ends done once confirmed.
         #[test]
         fn any_order_of_answers_ends_well(
-            plan in prop::sample::select(every_plan()),
+            plan in prop::sample::select(plans::every()),
             surprise in prop::bool::ANY,
             order in prop::collection::vec(any::<prop::sample::Index>(), 200),
         ) {

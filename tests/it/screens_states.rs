@@ -334,21 +334,7 @@ fn a_table_without_rows_says_which_key_shows_them() {
 /// A title says what is done: where it does not fit, it goes on in the next line.
 #[test]
 fn no_title_of_a_step_is_cut() {
-    let plans = [
-        plans::scale(),
-        plans::deploy(),
-        plans::destroy(),
-        plans::rotate(true),
-        plans::rotate(false),
-        plans::set_secret(),
-        plans::quarantine(),
-        plans::publish(),
-        plans::stop_deployment(),
-        plans::cancel_update(),
-        plans::continue_rollback(),
-        plans::undo(),
-    ];
-    for plan in plans {
+    for plan in plans::every() {
         let mut console = Console::new();
         console.keys("T");
         console.planned(plan);

@@ -121,6 +121,24 @@ pub fn service(name: &str) -> ServiceRef {
     ServiceRef { cluster: "quarterdeck-prod".into(), service: name.into() }
 }
 
+/// One plan of each kind.
+pub fn every() -> Vec<Plan> {
+    vec![
+        scale(),
+        deploy(),
+        destroy(),
+        rotate(true),
+        rotate(false),
+        undo(),
+        set_secret(),
+        quarantine(),
+        publish(),
+        stop_deployment(),
+        cancel_update(),
+        continue_rollback(),
+    ]
+}
+
 /// More tasks than autoscaling allows, so its bounds move too.
 pub fn scale() -> Plan {
     let intent = Intent::Scale(Scale {
