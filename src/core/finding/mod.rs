@@ -12,6 +12,7 @@ mod service;
 mod stacks;
 mod stops;
 mod targets;
+mod told;
 mod traffic;
 
 use jiff::{SignedDuration, Timestamp};

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Finding, Gravity, Id, in_order};
-use crate::core::requests::{Down, Fall, Histogram, Missing, Period, Requests, Sender, Tally, Unread, Why};
+use super::{Finding, Gravity, Id, in_order, told};
+use crate::core::requests::{Histogram, Missing, Period, Requests, Sender, Tally, Why};
 use crate::core::text::{age, count, milliseconds};
 
 /// Less of a kind may happen by chance.
@@ -20,8 +20,6 @@ const FAILING: u64 = 10;
 const MOST: u64 = 50;
 /// A client that asks less often floods nobody, in requests a minute.
 const FLOOD: u64 = 300;
-/// A task that cannot read who is kept out says so every minute, in milliseconds.
-const UNREAD: i64 = 90_000;
 /// How many times of what it did before.
 const FLOOD_TIMES: u64 = 4;
 /// Fewer lines may be missing by chance: of those that a task wrote as it ended.
@@ -107,11 +105,8 @@ pub fn of_traffic(
             known.push(finding);
         }
     }
-    for (server, (said, unread)) in counted.unread(at - UNREAD) {
-        all.entry(server.to_owned()).or_default().push(unread_quarantine(said, unread));
-    }
-    for (server, (said, down, tasks)) in counted.down(at) {
-        all.entry(server.to_owned()).or_default().push(behind(said, down, tasks));
+    for (server, finding) in told::told(counted, at) {
+        all.entry(server.to_owned()).or_default().push(finding);
     }
     for (server, missing) in counted.missing(at - ON_THE_WAY) {
         all.entry(server.to_owned()).or_default().extend(dropped(missing, clock));
@@ -159,27 +154,6 @@ fn dropped(Missing { counted, missing, newest }: Missing, clock: Clock) -> Optio
         let finding = Finding::new(Id::LogsDropped, Gravity::Warning, fact, evidence).at(at);
         Finding { count: usize::try_from(missing).unwrap_or(usize::MAX), ..finding }
     })
-}
-
-/// That a task does not know who is to be kept out now. Where it has never known, an operator's word is not carried out.
-fn unread_quarantine(said: i64, unread: &Unread) -> Finding {
-    let (gravity, fact) = match unread.holds {
-        true => (Gravity::Warning, format!("it cannot read who is kept out: what it has is {} s old", unread.age)),
-        false => (Gravity::Fault, "it has never read who is kept out, and lets everybody in".to_owned()),
-    };
-    let evidence = "its log says quarantine_unavailable, with the reason".to_owned();
-    Finding::new(Id::QuarantineUnread, gravity, fact, evidence).at(Timestamp::from_millisecond(said).ok())
-}
-
-/// That what is behind gangway does not run, so that requests are answered with 503, and at last the task ends.
-fn behind(said: i64, down: &Down, tasks: usize) -> Finding {
-    let id = if down.fall == Fall::CannotStart { Id::CommandMissing } else { Id::AppDown };
-    let fact = match tasks {
-        1 => down.fall.told().to_owned(),
-        several => format!("{}, in {several} tasks", down.fall.told()),
-    };
-    let finding = Finding::new(id, Gravity::Fault, fact, format!("its log says: {}", down.message));
-    Finding { count: tasks, ..finding }.at(Timestamp::from_millisecond(said).ok())
 }
 
 fn by_server(tallies: Vec<Tally<'_>>) -> BTreeMap<&str, Vec<Tally<'_>>> {
