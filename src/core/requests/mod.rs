@@ -354,7 +354,7 @@ impl Requests {
     /// out, and not that it can again: of each the worst, and of these the newest, with when it was said.
     pub fn unread(&self, since: i64) -> BTreeMap<&str, (i64, &Unread)> {
         let mut all: BTreeMap<&str, (i64, &Unread)> = BTreeMap::new();
-        for (server, at, unread) in self.unread.since(since) {
+        for (server, at, unread) in self.unread.said().filter(|(_, at, _)| *at >= since) {
             let worst = all.entry(server).or_insert((at, unread));
             if (!unread.holds, at) > (!worst.1.holds, worst.0) {
                 *worst = (at, unread);
@@ -367,7 +367,7 @@ impl Requests {
     /// of each the last word, when it was said, and by how many tasks.
     pub fn down(&self, now: i64) -> BTreeMap<&str, (i64, &Down, usize)> {
         let mut all: BTreeMap<&str, (i64, &Down, usize)> = BTreeMap::new();
-        for (server, at, down) in self.down.since(i64::MIN).filter(|(_, at, down)| down.fall.holds(now - at)) {
+        for (server, at, down) in self.down.said().filter(|(_, at, down)| down.fall.holds(now - at)) {
             let (newest, last, tasks) = all.entry(server).or_insert((at, down, 0));
             *tasks += 1;
             if at > *newest {

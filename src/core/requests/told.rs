@@ -42,9 +42,8 @@ impl<T> Told<T> {
         self.all.retain(|(of, _), (at, word)| of != server || *at >= before || !such(word));
     }
 
-    /// What was said since a time and is not over: of which server, when, and what.
-    pub(super) fn since(&self, since: i64) -> impl Iterator<Item = (&str, i64, &T)> {
-        let said = self.all.iter().filter(move |(_, (at, _))| *at >= since);
-        said.map(|((server, _), (at, word))| (server.as_str(), *at, word))
+    /// What was said and is not over: of which server, when, and what.
+    pub(super) fn said(&self) -> impl Iterator<Item = (&str, i64, &T)> {
+        self.all.iter().map(|((server, _), (at, word))| (server.as_str(), *at, word))
     }
 }
