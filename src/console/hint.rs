@@ -34,8 +34,8 @@ pub fn fix(id: Id, model: &Model) -> String {
 /// What takes back what an operation has been waiting for too long, if it has.
 pub fn hangs(operation: &Operation, model: &Model) -> Option<String> {
     let hands = rescue::hands(operation, model.now);
-    let words = |hand: &Hand| format!("{} {}", key(action(*hand), &model.keymap), action(*hand).info().doc);
-    let all: Vec<String> = hands.iter().map(words).collect();
+    let words = |hand: &Hand| Some(format!("{} {}", by_key(*hand, model)?, action(*hand).info().doc));
+    let all: Vec<String> = hands.iter().filter_map(words).collect();
     (!all.is_empty()).then(|| format!("does it hang? {}", all.join("; ")))
 }
 
