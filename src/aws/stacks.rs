@@ -147,6 +147,7 @@ fn domain_stack(found: &sdk::Stack, region: &str) -> Stack {
         outputs: outputs.collect::<BTreeMap<_, _>>(),
         updated_at: time(found.last_updated_time().or(found.creation_time())),
         termination_protection: found.enable_termination_protection().unwrap_or(false),
+        differs: None,
     }
 }
 

@@ -8,7 +8,7 @@ use super::dialogs::Dialog;
 use super::hint;
 use super::keymap::Keymap;
 use super::model::Model;
-use super::screens::fleet::{failed, found, meaning, selected_task};
+use super::screens::fleet::{meaning, selected_task, told};
 use super::screens::{Screen, stack};
 use super::table::Cell;
 use crate::core::client::{Client, Details};
@@ -30,6 +30,11 @@ fn text(title: impl Into<String>, lines: Lines) -> Dialog {
     Dialog::Text { title: title.into(), lines, scroll: 0 }
 }
 
+/// What is to be known where a plan has nothing to do.
+pub(super) fn warnings(title: &str, warnings: &[String]) -> Dialog {
+    text(title, warnings.iter().map(|warning| vec![Cell::new("▲ ", Meaning::Warn), Cell::plain(warning)]).collect())
+}
+
 fn field(name: &str, value: impl Into<String>) -> Vec<Cell> {
     vec![Cell::muted(format!("{name:<18}")), Cell::plain(value)]
 }
@@ -46,7 +51,7 @@ fn when(now: Timestamp, at: Option<Timestamp>) -> String {
 pub fn selection(model: &Model, of: &Server) -> Dialog {
     match selected_task(model) {
         Some(one) => task(one, model.now),
-        None => server(model, of, &found(model, of, &failed(model))),
+        None => server(model, of, &told(model, of)),
     }
 }
 

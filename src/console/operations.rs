@@ -1,6 +1,7 @@
 //! The operations that the console holds: planned, proposed, watched, resumed, taken back.
 
 use super::action::Action;
+use super::describe;
 use super::dialogs::Dialog;
 use super::effect::Effect;
 use super::input::Input;
@@ -31,8 +32,14 @@ pub(super) fn planned(model: &mut Model, result: PlanResult<Plan>) -> Vec<Effect
     }
     match result {
         Ok(plan) if plan.is_empty() => {
-            model.notify(Notice::Good(format!("{}: nothing to do", plan.title)));
-            vec![Effect::Discard(plan.drafts)]
+            let title = format!("{}: nothing to do", plan.title);
+            let mut effects = vec![Effect::Discard(plan.drafts)];
+            // What it leaves as it is may be what the operator wanted to change.
+            match plan.warnings.is_empty() {
+                true => model.notify(Notice::Good(title)),
+                false => effects.extend(model.open(describe::warnings(&title, &plan.warnings))),
+            }
+            effects
         }
         Ok(plan) => {
             let operation = Operation::propose(plan, model.context.read_only);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::environment::Template;
+use super::environment::{Difference, Template};
 
 /// A stack by name and region (the edge stack always lives in us-east-1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,9 +28,16 @@ pub struct Stack {
     pub updated_at: Option<Timestamp>,
     /// Whether termination protection is on.
     pub termination_protection: bool,
+    /// In what it is not as `quarterdeck.toml` says; `None` where it was not compared, because there is no file, or the
+    /// file does not make it.
+    #[serde(default)]
+    pub differs: Option<Vec<Difference>>,
 }
 
 impl Stack {
+    /// The output of a server's stack with the ARN of the task definition that it made last.
+    pub const DEFINITION: &'static str = "TaskDefinitionArn";
+
     /// Whether it belongs to the environment. Its name alone does not tell: `quarterdeck-prod-eu-time`
     /// may be the server `eu-time` of `prod`, or `time` of `prod-eu`.
     pub fn is_of(&self, environment: &str) -> bool {

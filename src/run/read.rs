@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 
 use crate::cloud::{CloudError, CloudResult, ErrorKind};
 use crate::core::client::ClientList;
-use crate::core::environment::{EDGE_REGION, names};
+use crate::core::environment::{self, EDGE_REGION, names};
 use crate::core::error::Refusal;
 use crate::core::fleet::{Fleet, Server};
 use crate::core::quarantine::{Quarantine, table_name};
@@ -78,7 +78,16 @@ pub async fn fleet_about(session: &Session, name: &str) -> CloudResult<Fleet> {
 /// When it cannot be read.
 pub async fn stack_of(session: &Session, server: &str) -> CloudResult<Option<Stack>> {
     let name = names::stack(&session.context.environment, last_part(server));
-    session.cloud.stack(&StackRef { name, region: session.context.region.clone() }).await
+    let mut found = session.cloud.stack(&StackRef { name, region: session.context.region.clone() }).await?;
+    compare(session, found.as_mut_slice());
+    Ok(found)
+}
+
+/// Notes in what these stacks are not as the file says, where there is one.
+fn compare(session: &Session, stacks: &mut [Stack]) {
+    if let Some(file) = session.environment.as_deref() {
+        environment::compare(file, &session.overrides, stacks);
+    }
 }
 
 /// The stacks that a server rests on: those that all servers share, and its own. Those that do not exist are left out.
@@ -127,6 +136,7 @@ pub async fn stacks(session: &Session) -> CloudResult<Vec<Stack>> {
         stacks.extend(session.cloud.stack(&edge).await?);
     }
     stacks.retain(|stack| stack.is_of(&session.context.environment));
+    compare(session, &mut stacks);
     Ok(stacks)
 }
 

@@ -63,7 +63,7 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
     }
     let title = match (&model.screens.fleet.level, server_in(model, view), task_in(model, view)) {
         (Level::Servers, Some(server), _) => {
-            let found = fleet::found(model, server, &fleet::failed(model));
+            let found = fleet::told(model, server);
             if found.is_empty() {
                 let word = verdict_by(server, &found, model.now);
                 let of = match word {

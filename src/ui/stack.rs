@@ -6,12 +6,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::describe;
 use super::paint::{self, span};
 use super::table;
 use super::theme::Theme;
+use super::{describe, findings};
 use crate::console::model::Model;
-use crate::console::screens::stack::{meaning, selected, view};
+use crate::console::screens::stack::{drifted, meaning, selected, view};
 use crate::core::error::CloudError;
 use crate::core::meaning::Meaning;
 use crate::core::operation::verify::root_cause;
@@ -43,6 +43,12 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
 
 fn below(model: &Model, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let Some(stack) = selected(model) else { return Vec::new() };
+    let drift = findings::lines(model, &drifted(model, stack), cells, theme);
+    [drift, history(model, stack, theme, cells)].concat()
+}
+
+/// How the last change of a stack goes, or went.
+fn history(model: &Model, stack: &Stack, theme: &Theme, cells: usize) -> Vec<Line<'static>> {
     let watched = model.screens.stack.watched.as_ref() == Some(&stack.id);
     let Some(detail) = model.screens.stack.detail.get().filter(|_| watched) else {
         let text = match model.screens.stack.detail.error().filter(|_| watched) {

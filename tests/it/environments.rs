@@ -61,6 +61,7 @@ fn stack(name: &str) -> Stack {
         outputs: BTreeMap::new(),
         updated_at: None,
         termination_protection: false,
+        differs: None,
     }
 }
 

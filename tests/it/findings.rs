@@ -1,12 +1,9 @@
 //! Which finding is made of what was read, and which of them is the cause.
 
-use std::collections::BTreeMap;
-
 use crate::support::fixtures::{self, group, targets, task, tasks, unread};
 use crate::support::painted::body;
 use crate::support::{Console, World, at, logs, stacks};
 use quarterdeck::console::hint;
-use quarterdeck::core::environment::Environment;
 use quarterdeck::core::finding::{self, Cause, Finding, Gravity, Id, Layer, Remedy, findings};
 use quarterdeck::core::fleet::{
     Bounds, Controller, Deployment, DeploymentStatus, Fleet, Health, HealthCheck, Rollout, Server, ServiceEvent,
@@ -498,30 +495,6 @@ fn a_failed_stack_is_told_by_its_first_failed_resource() {
     assert_eq!((back[0].id, back[0].gravity), (Id::StackFailed, Gravity::Warning));
     assert!(back[0].evidence.contains("AWS::ECS::Service"), "{}", back[0].evidence);
     assert!(failed("UPDATE_COMPLETE").is_empty());
-}
-
-/// The stack `time` as it is deployed, against a file that says how much memory it has.
-#[rstest]
-#[case::as_it_says("1024", "1024", &[])]
-#[case::other("1024", "512", &["Memory is \"512\", the file says \"1024\""])]
-#[case::hidden("1024", "****", &[])]
-fn drift_is_what_a_stack_has_otherwise_than_the_file_says(
-    #[case] file: &str,
-    #[case] there: &str,
-    #[case] said: &[&str],
-) {
-    let text = format!(
-        "environment = 'prod'\nregion = 'eu-west-1'\n[[server]]\nname = 'time'\nimage = 'mcp-time:1'\nmemory = {file}\n"
-    );
-    let file: Environment = toml::from_str(&text).unwrap();
-    let mut stack = stacks::settled().into_iter().find(|stack| stack.id.name.ends_with("-time")).unwrap();
-    stack.parameters.insert("Memory".into(), there.into());
-    // Unsaid in the file: what is deployed stays.
-    stack.parameters.insert("Cpu".into(), "4096".into());
-    let found = finding::drift(&file, &BTreeMap::new(), &[stack]);
-    let evidence: Vec<&str> = found.iter().map(|finding| finding.evidence.as_str()).collect();
-    assert_eq!(evidence, said);
-    assert!(found.iter().all(|finding| finding.id == Id::Drift && finding.gravity == Gravity::Note));
 }
 
 /// The number alone says nothing to most.

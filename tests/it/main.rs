@@ -18,6 +18,7 @@ mod colleagues;
 mod command;
 mod deploys;
 mod doctor;
+mod drift;
 mod e2e_app;
 mod e2e_colleagues;
 mod e2e_foreign;

@@ -21,7 +21,7 @@ pub use self::neighbours::nothing_there;
 pub use self::rows::meaning;
 use self::rows::{CONTAINERS, TASKS, container_rows, server_row, task_row, unreadable_row};
 pub(in crate::console) use self::wrong::read;
-pub use self::wrong::{failed, found, subjects};
+pub use self::wrong::{failed, subjects, told};
 use super::{Screen, View};
 use crate::console::action::Action;
 use crate::console::beside;
@@ -159,7 +159,7 @@ fn empty(model: &Model, all: usize) -> String {
     }
 }
 
-fn server<'a>(model: &'a Model, name: &str) -> Option<&'a Server> {
+pub(super) fn server<'a>(model: &'a Model, name: &str) -> Option<&'a Server> {
     model.screens.fleet.remote.get()?.server(name)
 }
 

@@ -14,6 +14,7 @@ use crate::console::operations;
 use crate::console::remote::{Ask as _, Remote};
 use crate::console::table::{Cell, Column, Row, Table};
 use crate::core::environment::names;
+use crate::core::finding::{Finding, drift, in_short};
 use crate::core::meaning::Meaning;
 use crate::core::operation::PlanRequest;
 use crate::core::stack::{Stack, StackDetail, StackRef, StackResource, StackStatus};
@@ -145,9 +146,20 @@ fn stack_row(stack: &Stack, now: Timestamp) -> Row {
         Cell::plain(stack.updated_at.map(|at| age(now, at)).unwrap_or_default()),
         Cell::muted(&stack.id.region),
         Cell::muted(if stack.termination_protection { "yes" } else { "no" }),
-        Cell::plain(stack.reason.clone().unwrap_or_default()),
+        reason_cell(stack),
     ];
     Row { key: stack.id.name.clone(), cells, well: stack.status.settled_well() }
+}
+
+/// Why the stack is as it is; where CloudFormation says nothing, in how much it is not as the file says.
+fn reason_cell(stack: &Stack) -> Cell {
+    Cell::plain(stack.reason.clone().or_else(|| in_short(stack)).unwrap_or_default())
+}
+
+/// What is not as the file says of a stack and, if it is a server's, not as the stack says of its service.
+pub fn drifted(model: &Model, stack: &Stack) -> Vec<Finding> {
+    let part = stack.id.name.strip_prefix(&names::stack_prefix(&model.context.environment));
+    drift(part.and_then(|name| super::fleet::server(model, name)), stack)
 }
 
 fn resource_row(resource: &StackResource, now: Timestamp) -> Row {

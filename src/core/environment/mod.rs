@@ -9,6 +9,7 @@ use super::image::Source;
 mod app;
 mod changes;
 mod choice;
+mod differences;
 mod limits;
 pub mod names;
 mod settings;
@@ -23,6 +24,7 @@ pub use changes::{Needed, app_changes, cautions, check_changes, check_front, nee
 pub use choice::{
     Architecture, AuthorizationServer, LogMode, Mfa, Nat, Origin, Providers, Sessions, Tier, ToolScope, Transport,
 };
+pub use differences::{Difference, compare};
 pub use stacks::{repository, stacks};
 pub use template::{Parameter, Template};
 

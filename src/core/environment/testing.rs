@@ -50,6 +50,7 @@ fn stack(deploy: StackDeploy) -> Stack {
         outputs: outputs.into(),
         updated_at: None,
         termination_protection: false,
+        differs: None,
     }
 }
 

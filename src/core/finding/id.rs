@@ -282,6 +282,8 @@ ids! {
     ZonesUneven "zones-uneven" Advice Events "start a new deployment, or turn zone rebalancing on";
     DaemonWithoutInstance "daemon-without-instance" Advice Events "add an instance that meets its requirements";
     Drift "drift" Advice Deploy "deploy, or take the change into quarterdeck.toml";
+    ServiceDrift "service-drift" Advice Events
+        "take it into quarterdeck.toml and deploy, or expect the next deploy that changes the server to take it back";
     SecretStillValid "secret-still-valid" Advice Events
         "end the rotation that was left (`quarterdeck operations list`: finish it, or take it back), else delete the secret that nobody uses";
     LogsDropped "logs-dropped" Advice Deploy

@@ -5,6 +5,7 @@
 
 mod clients;
 mod common;
+mod drift;
 mod id;
 mod metrics;
 mod reason;
@@ -20,10 +21,11 @@ use serde::Serialize;
 
 pub use self::clients::of_clients;
 pub use self::common::{Common, Subject, common};
+pub use self::drift::{drift, in_short, of_file, of_service};
 pub use self::id::{Id, Layer, Remedy};
 pub use self::metrics::{LATELY as STRETCH, fails, of_alarms, of_edge, of_firewall, of_metrics};
 pub use self::reason::{of_a_check, of_stop};
-pub use self::stacks::{Seen, drift, of_stacks};
+pub use self::stacks::{Seen, of_stacks};
 pub use self::stops::of_gone;
 pub use self::traffic::{CURRENT, Much, much, of_traffic, of_why, refuses};
 use super::fleet::{Deployment, Rollout, Server, TaskStatus};

@@ -1,10 +1,6 @@
-//! What the stacks say: a change that failed, one that is stuck, and what is not as the file says.
-
-use std::collections::BTreeMap;
+//! What the stacks say: a change that failed, and one that is stuck.
 
 use super::{Finding, Gravity, Id, Remedy};
-use crate::core::environment::{self, Environment};
-use crate::core::operation::deploy::ParameterValue;
 use crate::core::operation::verify::root_cause;
 use crate::core::stack::{Stack, StackDetail};
 use crate::core::unread::Read;
@@ -41,26 +37,4 @@ fn failed(stack: &Stack, detail: Option<&Read<StackDetail>>) -> Finding {
         Finding::new(id, gravity, format!("stack {} is {status}", stack.id.name), evidence).at(stack.updated_at);
     let remedy = if stack.status.rollback_failed() { Some(Remedy::Continue) } else { finding.remedy };
     Finding { remedy, ..finding }
-}
-
-/// Parameters of deployed stacks that are not as the file says. What the file does not say stays as it is deployed,
-/// and what another stack gives is not known here.
-pub fn drift(file: &Environment, overrides: &BTreeMap<String, String>, deployed: &[Stack]) -> Vec<Finding> {
-    let planned = environment::stacks(file, overrides, deployed);
-    let mut all = Vec::new();
-    for plan in planned {
-        let Some(stack) = deployed.iter().find(|stack| stack.id == plan.stack) else { continue };
-        let differs = |(key, value): (&String, &ParameterValue)| {
-            let (ParameterValue::Value(wanted), Some(there)) = (value, stack.parameters.get(key)) else { return None };
-            // What is secret is not shown.
-            (wanted != there && there != "****").then(|| format!("{key} is {there:?}, the file says {wanted:?}"))
-        };
-        let differences: Vec<String> = plan.inputs.iter().filter_map(differs).collect();
-        if !differences.is_empty() {
-            let fact = format!("stack {} is not as the file says", stack.id.name);
-            let finding = Finding::new(Id::Drift, Gravity::Note, fact, differences.join("; "));
-            all.push(Finding { count: differences.len(), ..finding });
-        }
-    }
-    all
 }

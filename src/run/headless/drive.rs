@@ -65,6 +65,7 @@ fn already(how: &str, output: Output) -> Result<Exit, Failure> {
 pub async fn operate(session: &Session, plan: Plan, consent: &Consent, output: Output) -> Result<Exit, Failure> {
     if plan.is_empty() {
         perform::discard(session, &plan.drafts).await;
+        plan.warnings.iter().for_each(|warning| progress(&format!("warning: {warning}")));
         return report(&Operation::propose(plan, false), output, Some("nothing to do"));
     }
     progress(&text(&plan));

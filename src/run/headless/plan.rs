@@ -19,7 +19,10 @@ pub async fn plan_only(session: &Session, request: PlanRequest, output: Output) 
     operate::discard(session, &plan.drafts).await;
     let result = match output {
         Output::Json => json(&plan),
-        Output::Text if plan.is_empty() => line(&format!("{}: nothing to do", plan.title)),
+        Output::Text if plan.is_empty() => {
+            plan.warnings.iter().for_each(|warning| progress(&format!("warning: {warning}")));
+            line(&format!("{}: nothing to do", plan.title))
+        }
         Output::Text => line(&text(&plan)),
     };
     written(result)?;

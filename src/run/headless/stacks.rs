@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{Exit, Failure, Output, json as print_json, line, progress, written};
 use crate::cloud::ErrorKind;
 use crate::core::environment::names;
+use crate::core::finding::{in_short, of_file};
 use crate::core::operation::verify::root_cause;
 use crate::core::stack::{Stack, StackDetail};
 use crate::core::text::age;
@@ -71,7 +72,7 @@ fn table(all: &[Stack], now: Timestamp) -> String {
     let mut out = format!("{:<34} {:<28} {:>8} {:<14} REASON", "STACK", "STATUS", "CHANGED", "REGION");
     for stack in all {
         let changed = stack.updated_at.map(|at| age(now, at)).unwrap_or_default();
-        let reason = stack.reason.clone().unwrap_or_default();
+        let reason = stack.reason.clone().or_else(|| in_short(stack)).unwrap_or_default();
         let row = format!("{:<34} {:<28} {changed:>8} {:<14} {reason}", stack.id.name, stack.status.0, stack.id.region);
         out += &format!("\n{}", row.trim_end());
     }
@@ -83,6 +84,7 @@ fn told(stack: &Stack, detail: &StackDetail, now: Timestamp) -> String {
     if stack.status.failed() {
         lines.push(format!("cause: {}", root_cause(detail, None, stack.reason.as_deref())));
     }
+    lines.extend(of_file(stack).map(|drift| format!("not as the file says: {}", drift.evidence)));
     lines.push("resources".to_owned());
     lines.extend(detail.resources.iter().map(|one| {
         let reason = one.reason.clone().unwrap_or_default();

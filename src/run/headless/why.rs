@@ -12,7 +12,9 @@ use super::{Exit, Failure, Output};
 use crate::cloud::{CloudResult, ErrorKind};
 use crate::core::client::Client;
 use crate::core::environment::names;
-use crate::core::finding::{self, Cause, Finding, Gravity, in_order, of_clients, of_gone, of_server, of_stacks};
+use crate::core::finding::{
+    Cause, Finding, Gravity, drift, in_order, of_clients, of_file, of_gone, of_server, of_stacks,
+};
 use crate::core::fleet::Fleet;
 use crate::core::health::{Verdict, verdict_by};
 use crate::core::identity::Context;
@@ -140,7 +142,7 @@ impl Known {
             Some(server) => of_server(server, &stacks, &self.traffic.of(session, server, now), now),
             None => gone.into_iter().chain(of_stacks(&stacks)).collect(),
         };
-        findings.extend(drift(session, stacks.into_iter().map(|(stack, _)| stack).collect()));
+        findings.extend(stacks.iter().flat_map(|(stack, _)| drift(found, stack)));
         in_order(&mut findings);
         let verdict = found.map(|server| verdict_by(server, &findings, now));
         Ok(Some(Told { server: Some(name.to_owned()), verdict, findings }))
@@ -159,7 +161,7 @@ impl Known {
         worst_first(&mut told);
         let stacks: Vec<_> = self.stacks.iter().filter(|(stack, _)| names::is_shared(&part(stack))).cloned().collect();
         let mut findings = of_stacks(&stacks);
-        findings.extend(drift(session, stacks.into_iter().map(|(stack, _)| stack).collect()));
+        findings.extend(stacks.iter().filter_map(|(stack, _)| of_file(stack)));
         findings.extend(self.traffic.raised(session, None));
         findings.extend(of_clients(&self.clients, now));
         in_order(&mut findings);
@@ -180,12 +182,6 @@ fn worst_first(told: &mut [Told]) {
         let verdict = one.verdict.unwrap_or(Verdict::Down);
         (cause.is_none(), Reverse(verdict), Reverse(cause.map(|finding| finding.gravity)), layer)
     });
-}
-
-/// What of these stacks is not as the file says, where there is a file.
-fn drift(session: &Session, stacks: Vec<Stack>) -> Vec<Finding> {
-    let of = |file| finding::drift(file, &session.overrides, &stacks);
-    session.environment.as_deref().map(of).unwrap_or_default()
 }
 
 fn document(session: &Session, told: &[Told], gaps: &[String], now: Timestamp) -> Value {

@@ -7,6 +7,7 @@ use crate::core::environment::{
     EDGE_REGION, Environment, Template, app_changes, cautions, check_changes, check_front, names, stacks,
 };
 use crate::core::error::{Hand, PlanError, PlanResult};
+use crate::core::finding::of_service;
 use crate::core::fleet::Fleet;
 use crate::core::operation::deploy::{Deploy, ParameterValue, Planned, StackDeploy};
 use crate::core::operation::intent::LAYOUT;
@@ -311,6 +312,10 @@ impl Planner<'_> {
         let fleet = self.session.cloud.fleet_of(&self.session.context.cluster, &names).await;
         for stack in planned.iter_mut().filter(|stack| unchanged(stack)) {
             let Some(service) = stack.service.as_ref().map(|service| service.service.clone()) else { continue };
+            let deployed = self.existing.iter().find(|one| one.id == stack.stack);
+            let server = fleet.as_ref().ok().and_then(|fleet| fleet.server(&service));
+            let drift = deployed.zip(server).and_then(|(deployed, server)| of_service(server, deployed));
+            self.warnings.extend(drift.map(|drift| format!("{}: {}", drift.fact, drift.evidence)));
             match self.missing(stack, &service, fleet.as_ref()).await {
                 Ok(missing) if missing.is_empty() => {}
                 Ok(missing) => {

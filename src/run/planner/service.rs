@@ -12,7 +12,7 @@ use crate::core::operation::intent::LAYOUT;
 use crate::core::operation::service::{Restart, Rollback, Scale, ServiceRef, StopTask};
 use crate::core::operation::{Facts, Intent};
 use crate::core::plan::{Change, Plan, Risk};
-use crate::core::stack::StackRef;
+use crate::core::stack::{Stack, StackRef};
 use crate::core::text::count;
 use crate::core::unread::Read;
 use crate::run::read;
@@ -233,9 +233,6 @@ pub(super) async fn rollback(session: &Session, name: &str, revision: Option<u32
     Ok(plan)
 }
 
-/// The output of a server's stack that is the task definition it has made.
-const DEFINITION: &str = "TaskDefinitionArn";
-
 /// That a deploy goes back to this task definition, where the server has a stack that names it. CloudFormation updates
 /// what differs from the template that it has used last, and does not look at the service (its user guide, "Detect
 /// unmanaged configuration changes to stacks and resources with drift detection").
@@ -244,7 +241,7 @@ async fn named_by_stack(session: &Session, server: &str, definition: &str) -> Op
     match read::stack_of(session, server).await {
         Ok(stack) => {
             let stack = stack.filter(|stack| stack.is_of(environment))?;
-            let named = stack.outputs.get(DEFINITION).is_some_and(|named| named == definition);
+            let named = stack.outputs.get(Stack::DEFINITION).is_some_and(|named| named == definition);
             let drift = "drift: the stack still names the newer task definition: a deploy that changes this server goes \
                          back to it, and one that changes nothing leaves it as it is";
             named.then(|| drift.to_owned())

@@ -17,6 +17,7 @@ fn stack(part: &str, status: &str, changed: i64) -> Stack {
         outputs: BTreeMap::from([("ClusterName".into(), "quarterdeck-prod".into())]),
         updated_at: Some(at(changed)),
         termination_protection: part == "platform",
+        differs: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::found;
+use super::wrong::found;
 use crate::console::model::Model;
 use crate::console::screens::requests;
 use crate::console::table::{Cell, Column, Row};

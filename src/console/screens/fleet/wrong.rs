@@ -8,7 +8,7 @@ use crate::console::model::Model;
 use crate::console::screens::requests;
 use crate::core::environment::names;
 use crate::core::finding::{
-    Seen, Subject, in_order, of_alarms, of_edge, of_firewall, of_gone, of_metrics, of_server, of_stacks,
+    Seen, Subject, drift, in_order, of_alarms, of_edge, of_firewall, of_gone, of_metrics, of_server, of_stacks,
 };
 use crate::core::fleet::{Fleet, Server};
 use crate::core::health::{Cause, Finding, findings};
@@ -40,6 +40,16 @@ pub fn found(model: &Model, server: &Server, failed: &[Seen]) -> Vec<Finding> {
     let own = names::stack(&model.context.environment, &server.name);
     let of_it: Vec<Seen> = failed.iter().filter(|(stack, _)| stack.id.name == own).cloned().collect();
     of_server(server, &of_it, &traffic, model.now)
+}
+
+/// The same with what is not as the file or the stack says, for whoever looks at this server.
+pub fn told(model: &Model, server: &Server) -> Vec<Finding> {
+    let mut all = found(model, server, &failed(model));
+    let own = names::stack(&model.context.environment, &server.name);
+    let stacks = model.screens.stack.remote.get().into_iter().flatten();
+    all.extend(stacks.filter(|stack| stack.id.name == own).flat_map(|stack| drift(Some(server), stack)));
+    in_order(&mut all);
+    all
 }
 
 /// What is wrong with a server's traffic: by its request lines, as far as they are read, by CloudWatch's figures,
