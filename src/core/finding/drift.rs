@@ -56,7 +56,7 @@ pub fn of_service(server: &Server, stack: &Stack) -> Option<Finding> {
     let fact = format!("service {} is not as its stack says", server.name);
     let evidence = format!("{}; a deploy that does not change the server leaves it so", told.join("; "));
     let finding = Finding::new(Id::ServiceDrift, Gravity::Note, fact, evidence);
-    (!told.is_empty()).then(|| Finding { count: told.len(), ..finding })
+    (!told.is_empty()).then_some(Finding { count: told.len(), ..finding })
 }
 
 /// Another task definition than the stack made.
