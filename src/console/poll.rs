@@ -23,6 +23,7 @@ pub(super) fn due(model: &mut Model) -> Vec<Effect> {
             let read = match read {
                 Fetch::Fleet(_) => Fetch::Fleet(fleet::attention(model)),
                 Fetch::Measured(_) => Fetch::Measured(fleet::measured_servers(model)),
+                Fetch::Words(_) => Fetch::Words(fleet::ended(model)),
                 Fetch::Traffic(_) => Fetch::Traffic(fleet::watched(model)),
                 other => other,
             };

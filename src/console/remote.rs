@@ -56,6 +56,11 @@ impl<T> Remote<T> {
         self.value.as_ref().map(|(value, _)| value)
     }
 
+    /// The same, for what is found out about it besides.
+    pub fn get_mut(&mut self) -> Option<&mut T> {
+        self.value.as_mut().map(|(value, _)| value)
+    }
+
     /// When the last good value was read.
     pub fn read_at(&self) -> Option<Timestamp> {
         self.value.as_ref().map(|(_, at)| *at)

@@ -21,6 +21,7 @@ pub use self::word::{
 };
 use super::error::{CloudError, ErrorKind};
 use super::logs::ContainerLog;
+use super::logs::words::Said;
 use super::unread::{Part, Read, Unread};
 
 mod accepts;
@@ -73,6 +74,13 @@ pub struct Unreadable {
 }
 
 impl Fleet {
+    /// Notes at a task what it said last.
+    pub fn heard(&mut self, said: &Said) {
+        let known = self.servers.iter_mut().filter_map(|server| server.tasks.known_mut());
+        let all = known.flatten().chain(&mut self.gone);
+        all.filter(|task| task.id() == said.task).for_each(|task| task.last_words.clone_from(&said.words));
+    }
+
     /// Whether it has this task among those that have stopped.
     pub fn knows_stop(&self, task: &Task) -> bool {
         let mut all = self.servers.iter().flat_map(Server::known_tasks).chain(&self.gone);
@@ -315,6 +323,9 @@ pub struct Task {
     pub stop_code: Option<StopCode>,
     /// ECS's words.
     pub stopped_reason: Option<String>,
+    /// What it said last before it ended; `None` where that was not read, or it said nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_words: Option<String>,
     pub containers: Vec<Container>,
 }
 
@@ -369,6 +380,12 @@ impl Task {
             }
         }
         if parts.is_empty() { "no reason given".into() } else { parts.join("; ") }
+    }
+
+    /// The same, and what it said last where that was read.
+    pub fn end(&self) -> String {
+        let said = self.last_words.iter().map(|words| format!("; it said last: {words}"));
+        said.fold(self.stop_reason(), |reason, said| reason + &said)
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::places::Places;
 use super::session::Session;
 use super::tail::{self, Budget, Tail, TailEvent};
-use super::{doctor, history, insights, judge, metrics, operate, planner, read, revisions, traffic};
+use super::{doctor, history, insights, judge, metrics, operate, planner, read, revisions, traffic, words};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, Outside};
 use crate::console::effect::Effect;
 use crate::console::msg::{Msg, Notice};
@@ -76,6 +76,8 @@ pub(super) struct Executor {
 /// What reads go on from: what was read once is not read again.
 #[derive(Clone)]
 struct Kept {
+    /// What all who read logs here share.
+    budget: Budget,
     /// Requests, where no tail reads them.
     watch: traffic::Watch,
     /// The past so far.
@@ -84,7 +86,11 @@ struct Kept {
 
 impl Kept {
     fn new(budget: &Budget) -> Self {
-        Self { watch: traffic::Watch::new(budget.clone()), past: Arc::new(history::Past::new(budget.clone())) }
+        Self {
+            budget: budget.half(),
+            watch: traffic::Watch::new(budget.clone()),
+            past: Arc::new(history::Past::new(budget.clone())),
+        }
     }
 }
 
@@ -404,7 +410,7 @@ fn first_call(read: &Fetch) -> &'static str {
         Fetch::Revisions(_) => "ecs:DescribeTaskDefinition",
         Fetch::Measured(_) => "cloudwatch:DescribeAlarms",
         Fetch::StackDetail(_) => "cloudformation:DescribeStackEvents",
-        Fetch::Traffic(_) => "logs:FilterLogEvents",
+        Fetch::Traffic(_) | Fetch::Words(_) => "logs:FilterLogEvents",
     }
 }
 
@@ -431,6 +437,7 @@ async fn answer(session: &Session, places: &dyn Places, kept: &Kept, read: &Fetc
         Fetch::Measured(servers) => {
             Answer::Measured(metrics::read(session, servers, Detail::Tools, session.now()).await.map(Box::new))
         }
+        Fetch::Words(ended) => Answer::Words(words::read(session, ended, &kept.budget).await),
         Fetch::Traffic(watched) => {
             Answer::Traffic(Ok(Box::new(kept.watch.read(session, watched, || session.now()).await)))
         }

@@ -29,6 +29,7 @@ pub mod tail;
 mod terminal;
 pub mod traffic;
 mod verify;
+pub mod words;
 
 pub use console::{Closed, Left, Opening, console};
 pub use session::Session;

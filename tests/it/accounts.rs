@@ -66,7 +66,79 @@ const KEY_PENDING: &str = "ResourceInitializationError: unable to pull secrets o
 const NO_JSON: &str = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: invalid character '\\n' in string literal";
 const EMPTY: &str = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: unexpected end of JSON input";
 
+/// They end with code 1, and say this before.
+fn ends_saying(world: &World, says: &'static str) {
+    fails(world, "time", Failure { exit: Some(1), ran: Some(2), says, ..Failure::default() });
+    ticks(world, 5);
+}
+
 const ACCOUNTS: &[Account] = &[
+    // What a program says before its end.
+    Account {
+        what: "an image for another architecture, whose only word is the kernel's",
+        play: |world| ends_saying(world, "exec /usr/local/bin/docker-entrypoint.sh: exec format error"),
+        subject: "time",
+        cause: "image-architecture",
+        next: "quarterdeck deploy time",
+        says: "it said last: exec /usr/local/bin/docker-entrypoint.sh: exec format error",
+    },
+    Account {
+        what: "a program that writes where it may not",
+        play: |world| {
+            ends_saying(
+                world,
+                "Error: EROFS: read-only file system, mkdir '/app/.cache'\n    at mkdirSync (node:fs:1364)\n\nNode.js v22.3.0",
+            )
+        },
+        subject: "time",
+        cause: "not-writable",
+        next: "quarterdeck deploy time",
+        says: "`writable`",
+    },
+    Account {
+        what: "a folder of another user",
+        play: |world| {
+            ends_saying(
+                world,
+                "Traceback (most recent call last):\n  File \"/app/a.py\", line 2, in <module>\nPermissionError: [Errno 13] Permission denied: '/home/app/.cache'",
+            )
+        },
+        subject: "time",
+        cause: "not-writable",
+        next: "quarterdeck deploy time",
+        says: "/home/app/.cache",
+    },
+    Account {
+        what: "a heap that is full before the task's memory is",
+        play: |world| {
+            ends_saying(world, "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory")
+        },
+        subject: "time",
+        cause: "out-of-memory",
+        next: "quarterdeck deploy time",
+        says: "heap",
+    },
+    Account {
+        what: "a port that only root may take is no folder",
+        play: |world| {
+            ends_saying(
+                world,
+                "Error: listen EACCES: permission denied 0.0.0.0:80\n    at Server.setupListenHandle (node:net:1811)",
+            )
+        },
+        subject: "time",
+        cause: "crash-loop",
+        next: "quarterdeck logs time",
+        says: "it said last: Error: listen EACCES: permission denied 0.0.0.0:80",
+    },
+    Account {
+        what: "a variable is missing, and the program says so",
+        play: |world| ends_saying(world, "starting\nDATABASE_URL is not set"),
+        subject: "time",
+        cause: "crash-loop",
+        next: "quarterdeck logs time",
+        says: "it said last: DATABASE_URL is not set",
+    },
     // The log.
     Account {
         what: "the log group was deleted",

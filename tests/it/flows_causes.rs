@@ -6,12 +6,14 @@ use quarterdeck::console::action::{Action, Here};
 use quarterdeck::console::dialogs::Dialog;
 use quarterdeck::console::effect::Effect;
 use quarterdeck::console::msg::Msg;
+use quarterdeck::console::remote::Generation;
 use quarterdeck::console::screens::fleet::Level;
-use quarterdeck::console::screens::{Fetch, Screen, doctor, timeline};
+use quarterdeck::console::screens::{Answer, Fetch, Screen, doctor, timeline};
 use quarterdeck::core::doctor::{Hop, Link, News, State};
 use quarterdeck::core::finding::Id;
 use quarterdeck::core::fleet::{Deployment, Rollout, ServiceEvent};
 use quarterdeck::core::logs::TailState;
+use quarterdeck::core::logs::words::Said;
 use quarterdeck::core::metrics::{OfCounts, Series};
 use quarterdeck::core::requests::{By, Lately, Period};
 use quarterdeck::core::stack::StackStatus;
@@ -653,4 +655,48 @@ fn a_deployment_of_many_servers_is_cut_to_what_can_be_scrolled() {
     assert_eq!(view.all, 2_000);
     assert!(view.title.contains("older"), "{}", view.title);
     assert!(view.rows[0].cells[4].text.contains("ecs-svc/1 "), "the newest are kept");
+}
+
+/// A task of `weather` that has ended with code 1.
+fn ended() -> World {
+    let mut world = fixtures::trouble();
+    let weather = world.fleet.servers.iter_mut().find(|server| server.name == "weather").unwrap();
+    let stopped = fixtures::tasks(weather).iter_mut().find(|task| task.stopped()).unwrap();
+    (stopped.containers[0].exit_code, stopped.containers[0].reason) = (Some(1), None);
+    world
+}
+
+/// The reads of last words that are asked for, with the tasks' ids.
+fn asked(effects: &[Effect]) -> Vec<(Generation, Vec<String>)> {
+    let words = effects.iter().filter_map(|effect| match effect {
+        Effect::Fetch(Fetch::Words(ended), generation) => {
+            Some((*generation, ended.iter().map(|one| one.task.clone()).collect()))
+        }
+        _ => None,
+    });
+    words.collect()
+}
+
+/// What a task said last is read once, because it says nothing more, and stands with what it is the evidence of whenever
+/// the fleet is read again.
+#[test]
+fn the_last_words_of_a_task_are_read_once_and_stay() {
+    let mut console = Console::with(ended());
+    console.keys("G");
+    console.answers = false;
+    let effects = console.tick(2);
+    let [(generation, tasks)] = &asked(&effects)[..] else { panic!("{effects:?}") };
+    let [task] = &tasks[..] else { panic!("{tasks:?}") };
+    assert!(!screen(&console, LARGE).contains("it said last"));
+    let said = vec![Said { task: task.clone(), words: Some("API_KEY is not set".into()) }];
+    console.send(Msg::Loaded(*generation, Answer::Words(Ok(said))));
+    console.answers = true;
+    for second in 3..60 {
+        let effects = console.tick(second);
+        assert!(asked(&effects).is_empty(), "{second}: {effects:?}");
+        assert!(screen(&console, LARGE).contains("it said last: API_KEY is not set"), "{}", screen(&console, LARGE));
+    }
+    // With the answers off, nothing is asked for either.
+    console.answers = false;
+    assert!((60..70).all(|second| asked(&console.tick(second)).is_empty()));
 }

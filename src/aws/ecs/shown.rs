@@ -157,6 +157,7 @@ pub(in crate::aws) fn task(found: &sdk::Task) -> Task {
         stopped_at: time(found.stopped_at()),
         stop_code: some_text(found.stop_code().map(sdk::TaskStopCode::as_str)).map(Into::into),
         stopped_reason: some_text(found.stopped_reason()),
+        last_words: None,
         containers: found.containers().iter().map(container).collect(),
     }
 }

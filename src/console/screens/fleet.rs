@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 pub(super) use self::keys::{back, copy, open};
 pub use self::keys::{describe, events, faults_only, logs, plan, raw, scale, stop_task};
+pub(in crate::console) use self::looks::ended;
 pub(super) use self::looks::{PATIENCE, WATCHING, freshness, pace, reads, traffic, watching};
 pub(in crate::console) use self::looks::{
     attention, looks_at, looks_elsewhere, measured_servers, rows_on_screen, watched,
@@ -31,6 +32,7 @@ use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Row, Table};
 use crate::core::fleet::{Attention, Fleet, Server, Task};
+use crate::core::logs::words::Said;
 use crate::core::metrics::{Measured, OfServer};
 use crate::core::operation::Announced;
 use crate::core::requests::Lately;
@@ -54,6 +56,10 @@ pub struct State {
     measured: BTreeMap<String, (OfServer, Timestamp)>,
     /// The requests of the last minutes of what is on the screen, while the log is not followed.
     pub traffic: Remote<Box<Lately>>,
+    /// What tasks that ended by themselves said last, as it was read last.
+    pub words: Remote<Vec<Said>>,
+    /// The same by the task's id, of those that are still shown.
+    said: BTreeMap<String, Said>,
     /// What the read that is under way looks at, and when that was found out.
     attention: Attention,
     looked: Timestamp,

@@ -25,6 +25,7 @@ use crate::core::destination::{Cluster, Profile};
 use crate::core::error::{CloudError, CloudResult};
 use crate::core::fleet::{Attention, Compared, Comparison, Fleet};
 use crate::core::identity::Identity;
+use crate::core::logs::words::{Ended, Said};
 use crate::core::metrics::{self, Measured};
 use crate::core::operation::Announced;
 use crate::core::quarantine::Quarantine;
@@ -330,6 +331,8 @@ reads! {
     Measured(Vec<String>) -> Box<Measured>: screens.fleet.metrics, every |_| metrics::EVERY, anew after fleet::PATIENCE;
     /// The requests of the last minutes of these servers, where the log is not followed.
     Traffic(Watched) -> Box<Lately>: screens.fleet.traffic, every fleet::watching, anew after fleet::WATCHING;
+    /// What these tasks said last before they ended.
+    Words(Vec<Ended>) -> Vec<Said>: screens.fleet.words, every |_| FAST;
     /// Two task definitions of a server.
     Revisions(Comparison) -> Box<Compared>: screens.revisions.remote, every |_| revisions::SELDOM;
     /// All stacks of the environment.

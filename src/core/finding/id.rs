@@ -178,6 +178,8 @@ ids! {
         "let the command stay in the foreground; a server that speaks MCP over stdio ends where nobody holds its stdin: with `transport = \"stdio\"` in quarterdeck.toml gangway does";
     InstructionUnknown "instruction-unknown" Origin Deploy
         "build the image for every processor of its architecture (not with -march=native or target-cpu=native), push it and deploy";
+    NotWritable "not-writable" Origin Deploy
+        "name the folder in `writable` of `[server.app]` in quarterdeck.toml, or let the program write elsewhere, and deploy: the image's own files cannot be changed";
     OutOfMemory "out-of-memory" Origin Deploy
         "give the server more `memory` in quarterdeck.toml and deploy, or find what it keeps";
     HealthCheckAuth "health-check-auth" Origin Deploy
@@ -342,6 +344,7 @@ impl Id {
             Self::LogDenied | Self::LogDriver => "log not to be written",
             Self::LogNoRoute => "no way to CloudWatch Logs",
             Self::VolumeFailed => "volume not mounted",
+            Self::NotWritable => "a folder cannot be written to",
             Self::RoleNotAssumed => "role not to be assumed",
             Self::ServiceRole => "ECS lacks rights",
             Self::Throttled => "ECS is throttled",

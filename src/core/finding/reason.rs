@@ -110,6 +110,30 @@ pub fn of_stop(words: &str) -> Option<Id> {
     }
 }
 
+/// What a program that ended with an error meant by its last words; `None` where they are its own affair.
+pub fn of_last_words(words: &str) -> Option<Id> {
+    let words = words.to_ascii_lowercase();
+    let any = |some: &[&str]| some.iter().any(|one| words.contains(one));
+    // A port or an address is refused in the same words.
+    let folder = any(&["mkdir", "open", "errno 13", "write", "filesystem"]) && words.contains('/');
+    match () {
+        () if any(&["exec format error"]) => Some(Id::ImageArchitecture),
+        () if any(&[
+            "heap out of memory",
+            "outofmemoryerror",
+            "memoryerror",
+            "cannot allocate memory",
+            "bad_alloc",
+        ]) =>
+        {
+            Some(Id::OutOfMemory)
+        }
+        () if any(&["read-only file system", "erofs"]) => Some(Id::NotWritable),
+        () if any(&["permission denied", "eacces", "accessdeniedexception"]) && folder => Some(Id::NotWritable),
+        () => None,
+    }
+}
+
 /// Why the log cannot be written. AWS has a sentence that names two reasons at once, and so neither.
 fn log(words: &str) -> Id {
     let both = words.contains("cannot find the amazon cloudwatch log group");

@@ -33,14 +33,27 @@ pub fn of_gone(service: &str, gone: &[Task], now: Timestamp) -> Vec<Finding> {
 
 /// Stops that nobody wanted, by their reason.
 fn by_kind<'a>(tasks: impl Iterator<Item = &'a Task>, server: Option<&Server>) -> BTreeMap<Id, Vec<&'a Task>> {
+    let tasks: Vec<&Task> = tasks.filter(|task| task.stopped_itself()).collect();
     let mut kinds: BTreeMap<Id, Vec<&Task>> = BTreeMap::new();
-    for task in tasks.filter(|task| task.stopped_itself()) {
-        kinds.entry(kind(server, task)).or_default().push(task);
+    for task in &tasks {
+        let id = match kind(server, task) {
+            Id::Crash => of_those_alike(task, &tasks).unwrap_or(Id::Crash),
+            id => id,
+        };
+        kinds.entry(id).or_default().push(task);
     }
     kinds
 }
 
-/// Why a task stopped.
+/// Why a task stopped by what one of those that ended in the same way said last: of many that fail alike only the newest
+/// is heard.
+fn of_those_alike(task: &Task, all: &[&Task]) -> Option<Id> {
+    let how = |task: &Task| task.containers.iter().map(|one| one.exit_code).collect::<Vec<_>>();
+    let alike = |other: &&&Task| other.task_definition == task.task_definition && how(other) == how(task);
+    all.iter().filter(alike).find_map(|other| reason::of_last_words(other.last_words.as_deref()?))
+}
+
+/// Why a task stopped, as ECS says it.
 fn kind(server: Option<&Server>, task: &Task) -> Id {
     match task.stop_code {
         Some(StopCode::SpotInterruption) => return Id::SpotTaken,
@@ -93,7 +106,7 @@ fn one(server: Option<&Server>, id: Id, tasks: &[&Task], now: Timestamp) -> Opti
     let remedy = if server.is_some_and(fresh) { Some(Remedy::Rollback) } else { id.remedy() };
     let task = if tasks.len() > 1 { format!("task {}: ", last.short_id()) } else { String::new() };
     let asked = server.map(|server| targets::asked(server, None, id)).unwrap_or_default();
-    let evidence = format!("{task}{}{asked}", last.stop_reason());
+    let evidence = format!("{task}{}{asked}", last.end());
     Some(Finding { count: tasks.len(), remedy, ..Finding::new(id, gravity, fact, evidence).at(last.stopped_at) })
 }
 
@@ -142,6 +155,7 @@ fn became(id: Id) -> &'static str {
         id if id.of_health_check() => "killed",
         Id::CommandMissing
         | Id::EndsItself
+        | Id::NotWritable
         | Id::InstructionUnknown
         | Id::Crash
         | Id::CrashLoop

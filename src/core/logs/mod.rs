@@ -24,6 +24,7 @@ mod sources;
 pub mod store;
 pub mod tag;
 pub mod tail;
+pub mod words;
 
 pub use budget::Rate;
 pub use coverage::{Coverage, Feed};

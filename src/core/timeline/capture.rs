@@ -213,6 +213,7 @@ impl TaskDetail {
             stopped_at: self.stopped_at,
             stop_code: self.stop_code.map(|code| sanitise(&code).into()),
             stopped_reason: self.stopped_reason.map(|reason| sanitise(&reason)),
+            last_words: None,
             containers: self.containers.into_iter().map(ContainerDetail::told).collect(),
         };
         task.stopped().then_some(task)

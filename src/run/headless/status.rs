@@ -17,7 +17,7 @@ use crate::core::fleet::{Counted, Fleet, Served, Server, Task, Unreadable};
 use crate::core::health::{Cause, Finding, Gravity, Verdict, verdict, verdict_by};
 use crate::core::text::age;
 use crate::core::unread::Read;
-use crate::run::{Session, read};
+use crate::run::{Session, read, words};
 
 /// What `status` tells, and by which code; these docs are the command's help.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -105,8 +105,10 @@ struct Look {
 
 impl Look {
     async fn take(session: &Session, server: Option<&str>) -> CloudResult<Self> {
-        let fleet = asked(session, server).await?;
-        let traffic = Traffic::read(session, &fleet).await;
+        let mut fleet = asked(session, server).await?;
+        let gaps = words::fill(session, &mut fleet).await;
+        let mut traffic = Traffic::read(session, &fleet).await;
+        traffic.gaps.extend(gaps);
         Ok(Self { fleet, traffic, now: Timestamp::now() })
     }
 

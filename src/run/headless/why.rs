@@ -21,7 +21,7 @@ use crate::core::identity::Context;
 use crate::core::stack::{Stack, StackDetail};
 use crate::core::text::age;
 use crate::core::unread::Read;
-use crate::run::{Session, read};
+use crate::run::{Session, read, words};
 
 /// What is known of a server, or of the environment where `server` is `None`.
 struct Told {
@@ -55,6 +55,7 @@ pub(super) async fn report(session: &Session, server: Option<&str>) -> Result<Re
     let mut known = Known::read(session, server).await?;
     known.traffic = Traffic::read(session, &known.fleet).await;
     known.gaps.append(&mut known.traffic.gaps);
+    known.gaps.extend(words::fill(session, &mut known.fleet).await);
     let now = Timestamp::now();
     let told = match server {
         Some(name) => match known.one(session, name, now)? {

@@ -35,6 +35,7 @@ pub fn context() -> Context {
 /// Two healthy servers.
 pub fn world() -> World {
     World {
+        said: Vec::new(),
         fleet: Fleet { servers: vec![server("time", 2), server("weather", 3)], ..Fleet::default() },
         stacks: stacks::settled(),
         detail: stacks::settled_detail(),
@@ -244,6 +245,7 @@ pub fn task(server: &str, index: u32) -> Task {
         stopped_at: None,
         stop_code: None,
         stopped_reason: None,
+        last_words: None,
         containers: vec![Container {
             name: server.into(),
             image: format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/mcp-{server}@sha256:9f2c"),

@@ -36,6 +36,7 @@ use quarterdeck::core::destination::{Cluster, Profile};
 use quarterdeck::core::error::{CloudError, CloudResult, ErrorKind};
 use quarterdeck::core::fleet::Fleet;
 use quarterdeck::core::identity::Context;
+use quarterdeck::core::logs::words::Said;
 use quarterdeck::core::logs::{Line, TailState};
 use quarterdeck::core::metrics::Measured;
 use quarterdeck::core::operation::{self, Announced, Event};
@@ -50,6 +51,8 @@ use quarterdeck::core::user::UserList;
 #[derive(Debug, Clone, Default)]
 pub struct World {
     pub fleet: Fleet,
+    /// What tasks said last.
+    pub said: Vec<Said>,
     pub stacks: Vec<Stack>,
     pub detail: StackDetail,
     pub clients: ClientList,
@@ -185,6 +188,7 @@ impl World {
                 let lacks = || CloudError::new(ErrorKind::Unsupported, "logs:FilterLogEvents", "not known here");
                 Answer::Traffic(self.lately.clone().map(Box::new).ok_or_else(lacks))
             }
+            Fetch::Words(_) => Answer::Words(Ok(self.said.clone())),
             Fetch::Revisions(asked) => Answer::Revisions(Ok(Box::new(fixtures::compared(asked)))),
             Fetch::Stacks => Answer::Stacks(Ok(self.stacks.clone())),
             Fetch::StackDetail(_) => Answer::StackDetail(Ok(self.detail.clone())),

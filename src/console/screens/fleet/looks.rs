@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Level, knows, selected_server, view};
+use super::{Level, knows, selected_server, server, view};
 use crate::console::beside;
 use crate::console::model::Model;
 use crate::console::remote::Ask as _;
 use crate::console::screens::{FAST, Fetch, Freshness, SLOW, STEADY, Screen, View};
-use crate::core::fleet::{Age, Attention, Fleet};
+use crate::core::fleet::{Age, Attention, Fleet, Server};
+use crate::core::logs::words::Ended;
 use crate::core::logs::{Followed, Owners};
 use crate::core::metrics::{Figures, SPAN, Tools};
 use crate::core::requests::Watched;
@@ -65,7 +66,43 @@ pub(in crate::console::screens) fn reads(model: &mut Model) -> Vec<Fetch> {
     }
     reads.extend(measure(model));
     reads.extend(traffic(model));
+    reads.extend((!ended(model).is_empty()).then(|| Fetch::Words(Vec::new())));
     reads
+}
+
+/// The tasks that ended last, of the servers on the screen, and of which it is not known what they said last.
+pub(in crate::console) fn ended(model: &Model) -> Vec<Ended> {
+    let (state, at) = (&model.screens.fleet, &model.screens.fleet.attention);
+    let looked_at = at.opened.iter().chain(&at.selected).chain(&at.seen).filter_map(|name| server(model, name));
+    let mut servers: Vec<&Server> = looked_at.collect();
+    if servers.is_empty() {
+        // Nobody has looked since the fleet is known.
+        servers = state.remote.get().into_iter().flat_map(|fleet| &fleet.servers).collect();
+    }
+    let mut all: Vec<Ended> = Vec::new();
+    for one in servers.into_iter().filter_map(|server| Ended::of(server, model.now)) {
+        if all.len() < AT_ONCE && !state.said.contains_key(&one.task) && !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all
+}
+
+/// Most tasks whose last words are read at once: a call of a low quota for each.
+const AT_ONCE: usize = 5;
+
+/// Keeps what tasks said last, and notes it at those of the fleet.
+pub(super) fn keep_said(model: &mut Model) {
+    let state = &mut model.screens.fleet;
+    let new = state.words.get().into_iter().flatten().map(|said| (said.task.clone(), said.clone()));
+    state.said.extend(new);
+    if state.said.is_empty() {
+        return;
+    }
+    if let Some(fleet) = state.remote.get_mut() {
+        state.said.retain(|id, _| fleet.servers.iter().flat_map(Server::known_tasks).any(|task| task.id() == id));
+        state.said.values().for_each(|said| fleet.heard(said));
+    }
 }
 
 /// The requests of the last minutes, for the screens that tell how they go. Whoever follows the log counts its lines already.

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::looks::keep_measured;
+use super::looks::{keep_measured, keep_said};
 use super::{figures, server};
 use crate::console::model::Model;
 use crate::console::screens::requests;
@@ -119,6 +119,7 @@ pub fn subjects(model: &Model) -> Vec<Subject<'_>> {
 /// Takes that the fleet was read: whether all is well is found out once, and not at every step.
 pub(in crate::console) fn read(model: &mut Model) {
     keep_measured(model);
+    keep_said(model);
     let now = model.now;
     let state = &model.screens.fleet;
     let measured =

@@ -44,6 +44,7 @@ fn task(service: &str, id: &str) -> Task {
         stopped_at: None,
         stop_code: None,
         stopped_reason: None,
+        last_words: None,
         containers: vec![container],
     }
 }

@@ -63,12 +63,14 @@ pub struct Failure {
     /// What its container says.
     pub exit: Option<i32>,
     pub container: &'static str,
+    /// What it writes before its end, a line an event.
+    pub says: &'static str,
 }
 
 impl Default for Failure {
     fn default() -> Self {
         let (code, reason) = ("EssentialContainerExited", "Essential container in task exited");
-        Self { code, reason, ran: None, exit: None, container: "" }
+        Self { code, reason, ran: None, exit: None, container: "", says: "" }
     }
 }
 
@@ -140,6 +142,15 @@ pub struct Stopped {
     code: &'static str,
     reason: String,
     how: Failure,
+}
+
+impl Stopped {
+    /// The lines that it wrote before its end, with when.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (i64, &'static str)> {
+        // ECS calls a task stopped some time after its container has ended.
+        let ended = self.at.as_millisecond() - 20_000;
+        self.how.says.lines().map(move |line| (ended, line))
+    }
 }
 
 impl Service {

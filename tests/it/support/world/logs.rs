@@ -27,11 +27,21 @@ impl State {
             let bound = |key: &str, none: i64| body[key].as_i64().unwrap_or(none);
             at >= bound("startTime", i64::MIN) && at <= bound("endTime", i64::MAX)
         };
-        let event = |(index, (at, line)): (usize, &(i64, Value))| {
-            json!({ "eventId": index.to_string(), "timestamp": at, "ingestionTime": at,
-                "logStreamName": format!("{server}/{server}/aaaa0000"), "message": line.to_string() })
+        let prefix = body["logStreamNamePrefix"].as_str().unwrap_or_default();
+        let of = |task: &str, at: i64, message: String| {
+            let stream = format!("{server}/{server}/{task}");
+            (within(at) && stream.starts_with(prefix)).then(|| (at, stream, message))
         };
-        let events = lines.iter().enumerate().filter(|(_, (at, _))| within(*at)).map(event).collect::<Vec<_>>();
+        let stopped = self.services.get(server).into_iter().flat_map(|service| &service.stopped);
+        let last = stopped.flat_map(|task| task.lines().map(|(at, line)| (task.id.as_str(), at, line.to_owned())));
+        let lines = lines.iter().map(|(at, line)| ("aaaa0000", *at, line.to_string()));
+        let mut all: Vec<_> = lines.chain(last).filter_map(|(task, at, line)| of(task, at, line)).collect();
+        all.sort_by_key(|(at, ..)| *at);
+        let event = |(index, (at, stream, message)): (usize, &(i64, String, String))| {
+            json!({ "eventId": format!("{at}-{index}"), "timestamp": at, "ingestionTime": at,
+                "logStreamName": stream, "message": message })
+        };
+        let events = all.iter().enumerate().map(event).collect::<Vec<_>>();
         Some(Reply::json(200, json!({ "events": events })))
     }
 }
