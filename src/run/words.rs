@@ -65,7 +65,7 @@ async fn of_stream(
             None => break,
         }
     }
-    Ok(words.said())
+    Ok(words.said().map(str::to_owned))
 }
 
 /// Notes at the tasks of a fleet what they said last where they have ended by themselves within an hour: of each server the

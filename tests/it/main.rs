@@ -83,3 +83,4 @@ mod update;
 mod users;
 mod variables;
 mod walls;
+mod words;

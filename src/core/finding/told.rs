@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Finding, Gravity, Id};
-use crate::core::requests::{Down, Fall, Requests, Unread};
+use super::{Finding, Gravity, Id, reason};
+use crate::core::requests::{Behind, Fall, Requests, Unread};
 
 /// A task that cannot read who is kept out says so every minute, in milliseconds.
 const UNREAD: i64 = 90_000;
@@ -13,7 +13,7 @@ pub(super) fn told(counted: &Requests, at: i64) -> Vec<(&str, Finding)> {
     let unread = counted.unread(at - UNREAD).into_iter();
     let unread = unread.map(|(server, (said, unread))| (server, unread_quarantine(said, unread)));
     let down = counted.down(at).into_iter();
-    unread.chain(down.map(|(server, (said, down, tasks))| (server, behind(said, down, tasks)))).collect()
+    unread.chain(down.map(|(server, said)| (server, behind(&said)))).collect()
 }
 
 /// That a task does not know who is to be kept out now. Where it has never known, an operator's word is not carried out.
@@ -27,12 +27,16 @@ fn unread_quarantine(said: i64, unread: &Unread) -> Finding {
 }
 
 /// That what is behind gangway does not run, so that requests are answered with 503, and at last the task ends.
-fn behind(said: i64, down: &Down, tasks: usize) -> Finding {
-    let id = if down.fall == Fall::CannotStart { Id::CommandMissing } else { Id::AppDown };
+fn behind(said: &Behind<'_>) -> Finding {
+    let Behind { at, down, words, tasks } = said;
+    // gangway's words say what the kernel did, those of the server itself what it wanted.
+    let known = words.and_then(reason::of_last_words).or_else(|| reason::of_last_words(&down.message));
+    let id = known.unwrap_or(if down.fall == Fall::CannotStart { Id::CommandMissing } else { Id::AppDown });
     let fact = match tasks {
         1 => down.fall.told().to_owned(),
         several => format!("{}, in {several} tasks", down.fall.told()),
     };
-    let finding = Finding::new(id, Gravity::Fault, fact, format!("its log says: {}", down.message));
-    Finding { count: tasks, ..finding }.at(Timestamp::from_millisecond(said).ok())
+    let words = words.map(|words| format!("; it said last: {words}")).unwrap_or_default();
+    let finding = Finding::new(id, Gravity::Fault, fact, format!("its log says: {}{words}", down.message));
+    Finding { count: *tasks, ..finding }.at(Timestamp::from_millisecond(*at).ok())
 }

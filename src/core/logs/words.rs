@@ -1,6 +1,7 @@
 //! What a task said last before it ended by itself: mostly why.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::destination::{ContainerLog, Destination, FIRELENS, Streams};
 use super::payload;
@@ -83,18 +84,23 @@ impl LastWords {
         let text = sanitise_event(message);
         let text = payload::inner(&text);
         let Some(fields) = payload::fields(&text) else {
-            return text.lines().filter(|line| speaks(line)).for_each(|line| self.line(at, line, names_error(line)));
+            return text.lines().for_each(|line| self.line(at, line, names_error(line)));
         };
-        // What a server counts every minute, and tells of requests, is not said of itself.
-        let of_requests =
-            fields.contains_key("latency_ms") || fields.get("event").is_some_and(|event| event == "metrics");
-        if !of_requests {
-            let said = ["message", "msg", "error", "err"].iter().find_map(|key| fields.get(*key)?.as_str());
-            self.line(at, &row(said.unwrap_or(&text)), Severity::of(&text) >= Severity::Error);
+        let event = fields.get("event").and_then(Value::as_str).unwrap_or_default();
+        let said = ["message", "msg", "error", "err"].iter().find_map(|key| fields.get(*key)?.as_str());
+        match (event, said) {
+            // What the server behind gangway wrote, line by line.
+            ("app", Some(said)) => self.line(at, said, names_error(said)),
+            // What gangway counts, and tells of requests and of that server, is not said by it.
+            (event, _) if event == "metrics" || event.starts_with("app_") || fields.contains_key("latency_ms") => {}
+            (_, said) => self.line(at, &row(said.unwrap_or(&text)), Severity::of(&text) >= Severity::Error),
         }
     }
 
     fn line(&mut self, at: i64, line: &str, error: bool) {
+        if !speaks(line) {
+            return;
+        }
         let goes_on = std::mem::replace(&mut self.goes_on, error && line.trim_end().ends_with(':'));
         let whole = match &self.error {
             Some((_, before)) if goes_on && !error => format!("{before} {}", line.trim()),
@@ -108,10 +114,15 @@ impl LastWords {
     }
 
     /// What it said last.
-    pub fn said(self) -> Option<String> {
-        let (at, last) = self.last?;
-        let error = self.error.filter(|(error, _)| at - error <= BEFORE);
+    pub fn said(&self) -> Option<&str> {
+        let (at, last) = self.last.as_ref()?;
+        let error = self.error.as_ref().filter(|(error, _)| at - error <= BEFORE);
         Some(error.map_or(last, |(_, text)| text))
+    }
+
+    /// When it said something last, in milliseconds since the Unix epoch.
+    pub fn at(&self) -> Option<i64> {
+        self.last.as_ref().map(|(at, _)| *at)
     }
 }
 
@@ -164,14 +175,18 @@ mod tests {
         "going down\n{\"event\":\"request\",\"status\":200,\"latency_ms\":1.5}\n{\"event\":\"metrics\"}",
         "going down"
     )]
+    #[case::behind_gangway(
+        "{\"event\":\"app\",\"level\":\"info\",\"message\":\"Error: no port\"}\n{\"event\":\"app\",\"level\":\"info\",\"message\":\"    at a.js:1\"}\n{\"event\":\"app_end\",\"level\":\"error\",\"message\":\"the server ended\"}",
+        "Error: no port"
+    )]
     fn the_line_that_says_why(#[case] lines: &str, #[case] expected: &str) {
         let mut words = LastWords::default();
         lines.lines().for_each(|line| words.take(0, line));
-        assert_eq!(words.said().as_deref(), Some(expected), "a line an event");
+        assert_eq!(words.said(), Some(expected), "a line an event");
         if !lines.starts_with('{') && !lines.contains("\n{") {
             let mut words = LastWords::default();
             words.take(0, lines);
-            assert_eq!(words.said().as_deref(), Some(expected), "all of it in one event");
+            assert_eq!(words.said(), Some(expected), "all of it in one event");
         }
     }
 
@@ -180,16 +195,16 @@ mod tests {
         let mut words = LastWords::default();
         words.take(0, "ERROR cannot reach the upstream");
         words.take(9_000, "stopping");
-        assert_eq!(words.clone().said().as_deref(), Some("ERROR cannot reach the upstream"));
+        assert_eq!(words.said(), Some("ERROR cannot reach the upstream"));
         words.take(11_000, "API_KEY is not set");
-        assert_eq!(words.said().as_deref(), Some("API_KEY is not set"));
+        assert_eq!(words.said(), Some("API_KEY is not set"));
     }
 
     #[test]
     fn what_is_said_is_harmless_and_short() {
         let mut words = LastWords::default();
         words.take(0, &format!("\u{1b}]0;owned\u{7}error: {}", "x".repeat(10_000)));
-        let said = words.said().unwrap_or_default();
+        let said = words.said().unwrap_or_default().to_owned();
         assert!(said.starts_with("error: xx") && said.chars().count() <= LONGEST && !said.contains('\u{1b}'), "{said}");
         assert_eq!(LastWords::default().said(), None);
     }

@@ -60,6 +60,11 @@ pub struct Down {
     pub given_up: bool,
 }
 
+/// Whether a line is one that the server behind wrote.
+pub(super) fn speaks(text: &str) -> bool {
+    text.starts_with('{') && text.contains(r#""event":"app""#)
+}
+
 /// What a line says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Word {

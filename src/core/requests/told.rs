@@ -42,8 +42,8 @@ impl<T> Told<T> {
         self.all.retain(|(of, _), (at, word)| of != server || *at >= before || !such(word));
     }
 
-    /// What was said and is not over: of which server, when, and what.
-    pub(super) fn said(&self) -> impl Iterator<Item = (&str, i64, &T)> {
-        self.all.iter().map(|((server, _), (at, word))| (server.as_str(), *at, word))
+    /// What was said and is not over: of which server and task, when, and what.
+    pub(super) fn said(&self) -> impl Iterator<Item = (&(String, String), i64, &T)> {
+        self.all.iter().map(|(of, (at, word))| (of, *at, word))
     }
 }
