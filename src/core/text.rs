@@ -237,6 +237,19 @@ pub fn share(part: u64, of: u64) -> String {
     }
 }
 
+/// A number of bytes, in decimal units as AWS bills them: `0 B`, `12.3 kB`, `250 MB`, `1.2 GB`.
+pub fn bytes(many: f64) -> String {
+    let told = |value: f64, unit: &str| {
+        if value < 100.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+    };
+    match many {
+        ..1e3 => format!("{many:.0} B"),
+        ..1e6 => told(many / 1e3, "kB"),
+        ..1e9 => told(many / 1e6, "MB"),
+        _ => told(many / 1e9, "GB"),
+    }
+}
+
 /// A number of milliseconds in at most six cells: `0.64ms`, `12.8ms`, `250ms`, `1.25s`.
 pub fn milliseconds(millis: f64) -> String {
     match millis {

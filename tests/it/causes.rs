@@ -164,8 +164,8 @@ impl Account {
                     json!({ "Id": id, "Label": format!("prod/time/{tool}"), "StatusCode": "Complete",
                         "Timestamps": [{ "@time": at }], "Values": [value] })
                 };
-                let all = [tool("s4", "now", 40.0), tool("s4", "convert", 3.0), tool("s5", "now", 0.0),
-                    tool("s5", "convert", 2.0), tool("s6", "now", 12.5), tool("s6", "convert", 80.0)];
+                let all = [tool("s5", "now", 40.0), tool("s5", "convert", 3.0), tool("s6", "now", 0.0),
+                    tool("s6", "convert", 2.0), tool("s7", "now", 12.5), tool("s7", "convert", 80.0)];
                 let searches = request.body.matches("SEARCH(").count();
                 Reply::Cbor(200, json!({ "MetricDataResults": if searches > 0 { &all[..] } else { &[] } }))
             }
@@ -444,7 +444,7 @@ fn metrics_are_printed_with_their_gaps_and_their_price() {
             && err.contains("series asked for, nothing is billed"),
         "{text}{err}"
     );
-    assert!(err.contains("10 series asked for"), "four of the server, two for each of three figures by tool: {err}");
+    assert!(err.contains("11 series asked for"), "five of the server, two for each of three figures by tool: {err}");
     let tools: Vec<Vec<&str>> =
         text.lines().filter(|line| line.starts_with("time ")).map(|line| line.split_whitespace().collect()).collect();
     let tools = &tools[tools.len() - 2..];

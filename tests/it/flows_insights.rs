@@ -65,7 +65,7 @@ fn results_are_a_table_with_their_price() {
     let (generation, _) = run(&mut console, "q");
     console.send(Msg::Insights(generation, Ok(results(false))));
     let words = status(&console.model).0;
-    assert!(words.contains("127 of 5000 events") && words.contains("2.50 GB scanned, about $0.01"), "{words}");
+    assert!(words.contains("127 of 5000 events") && words.contains("2.5 GB scanned, about $0.01"), "{words}");
     console.keys("<f1><f1>");
     let first = |console: &Console| view(&console.model).rows[0].cells[0].text.clone();
     assert_eq!(first(&console), "convert", "sorted by number of calls");

@@ -191,6 +191,10 @@ fn figures(all: &[(Measure, f64, f64)]) -> Figures {
 #[case::always_slow(&[(Measure::P95, 3.0, 3.0)], &[])]
 #[case::memory(&[(Measure::Memory, 60.0, 95.0)], &[Id::MemoryNearLimit])]
 #[case::busy(&[(Measure::Cpu, 60.0, 95.0)], &[Id::BusyAtMaximum])]
+#[case::a_log_that_grows(&[(Measure::LogBytes, 2e6, 20e6)], &[Id::LogFlood])]
+#[case::a_log_that_is_always_so(&[(Measure::LogBytes, 20e6, 20e6)], &[])]
+#[case::a_log_that_is_always_enormous(&[(Measure::LogBytes, 120e6, 120e6)], &[Id::LogFlood])]
+#[case::a_small_log(&[(Measure::LogBytes, 1e3, 5e6)], &[])]
 #[case::nothing_measured(&[], &[])]
 fn what_figures_say(#[case] measured: &[(Measure, f64, f64)], #[case] expected: &[Id]) {
     let mut server = fixtures::server("time", 2);
@@ -311,6 +315,7 @@ fn measured() -> Measured {
         (Measure::Memory, wave(71.0)),
         (Measure::BalancerErrors, Read::Known(Series::default())),
         (Measure::ToolErrors, Read::NotRead(denied)),
+        (Measure::LogBytes, wave(2.4e6)),
     ]
     .into();
     let alarms = vec![

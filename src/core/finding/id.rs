@@ -283,6 +283,8 @@ ids! {
     BoundsAtMaximum "bounds-at-maximum" Advice Scale "raise the maximum, or see what takes the load";
     ZonesUneven "zones-uneven" Advice Events "start a new deployment, or turn zone rebalancing on";
     DaemonWithoutInstance "daemon-without-instance" Advice Events "add an instance that meets its requirements";
+    LogFlood "log-flood" Advice Logs
+        "see in the log what is written again and again, and let the server write less: a lower level, or no bodies";
     Drift "drift" Advice Deploy "deploy, or take the change into quarterdeck.toml";
     ServiceDrift "service-drift" Advice Events
         "take it into quarterdeck.toml and deploy, or expect the next deploy that changes the server to take it back";

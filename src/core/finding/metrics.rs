@@ -7,7 +7,7 @@ use crate::core::fleet::Server;
 use crate::core::metrics::{
     Alarm, AlarmState, Blocked, Figures, Limit, Measure, Measured, OfEdge, OfServer, SPAN, Series, at_edge, by_rule,
 };
-use crate::core::text::milliseconds;
+use crate::core::text::{bytes, milliseconds};
 use crate::core::unread::Read;
 
 /// How far back a figure counts as of now: CloudWatch has a minute some minutes after it has passed.
@@ -27,6 +27,12 @@ const CPU: f64 = 80.0;
 /// Answers are slow from this many seconds, and this many times of what the hour has seen.
 const SLOW: f64 = 1.0;
 const SLOWER: f64 = 4.0;
+/// Less of a log, in bytes a minute, is not worth a word: 14 GB a day, some seven dollars.
+const LOG: f64 = 10e6;
+/// How many times of what the hour has seen.
+const LOG_TIMES: f64 = 4.0;
+/// So much is told even if it is always so: 144 GB a day.
+const LOG_EVER: f64 = 100e6;
 
 /// Whether so many errors of so many requests, within [`LATELY`], are more than happen by chance.
 pub fn fails(errors: f64, requests: f64) -> bool {
@@ -37,7 +43,8 @@ pub fn fails(errors: f64, requests: f64) -> bool {
 pub fn of_metrics(server: &Server, figures: &Figures, now: Timestamp) -> Vec<Finding> {
     let since = now.checked_sub(LATELY).unwrap_or(now);
     let seen = Seen { server, figures, since };
-    let rules = [seen.target_errors(), seen.balancer_errors(), seen.slow(), seen.memory(), seen.busy()];
+    let rules =
+        [seen.target_errors(), seen.balancer_errors(), seen.slow(), seen.memory(), seen.busy(), seen.log_flood()];
     rules.into_iter().flatten().collect()
 }
 
@@ -173,6 +180,22 @@ impl Seen<'_> {
         let fact = format!("it runs at its maximum, and its tasks use {cpu:.0} % of their processors");
         let evidence = format!("CPUUtilization, the mean of 5 minutes; autoscaling's bounds are {bounds}");
         Some(Finding::new(Id::BusyAtMaximum, Gravity::Warning, fact, evidence).at(series.newest()))
+    }
+
+    /// It writes so much that its log is what it costs: CloudWatch bills each byte that it takes.
+    fn log_flood(&self) -> Option<Finding> {
+        let series = self.series(Measure::LogBytes)?;
+        let lately = series.mean_since(self.since).filter(|lately| *lately >= LOG)?;
+        let before: Vec<f64> =
+            series.points.iter().filter(|(at, _)| *at < self.since).map(|(_, value)| *value).collect();
+        let usual = before.iter().sum::<f64>() / before.len().max(1) as f64;
+        let more = !before.is_empty() && lately >= usual * LOG_TIMES;
+        (more || lately >= LOG_EVER).then(|| {
+            let a_day = bytes(lately * 24.0 * 60.0);
+            let fact = format!("it writes {} of log a minute, {a_day} a day", bytes(lately));
+            let evidence = format!("IncomingBytes of its log group, which AWS bills; {} a minute before", bytes(usual));
+            Finding::new(Id::LogFlood, Gravity::Warning, fact, evidence).at(series.newest())
+        })
     }
 
     fn dated(&self, finding: Finding, measure: Measure, count: f64) -> Finding {

@@ -1,5 +1,6 @@
 //! CloudWatch Logs Insights: a query over log groups, and what it found and cost.
 
+use crate::core::text::bytes;
 use serde::{Deserialize, Serialize};
 
 /// A query to run.
@@ -63,18 +64,12 @@ impl InsightsResults {
 
     /// Bytes read and their price, in words; an emulator bills nothing.
     pub fn cost(&self, emulated: bool) -> String {
-        let bytes = match self.bytes {
-            ..1e3 => format!("{:.0} B", self.bytes),
-            ..1e6 => format!("{:.1} kB", self.bytes / 1e3),
-            ..1e9 => format!("{:.1} MB", self.bytes / 1e6),
-            _ => format!("{:.2} GB", self.bytes / 1e9),
-        };
         let price = match self.dollars() {
             _ if emulated => "nothing is billed".to_owned(),
             ..0.01 => "under $0.01".to_owned(),
             dollars => format!("about ${dollars:.2}"),
         };
-        format!("{bytes} scanned, {price}")
+        format!("{} scanned, {price}", bytes(self.bytes))
     }
 }
 
@@ -94,7 +89,7 @@ mod tests {
     #[rstest]
     #[case(512.0, "512 B scanned, under $0.01")]
     #[case(1_250_000.0, "1.2 MB scanned, under $0.01")]
-    #[case(10e9, "10.00 GB scanned, about $0.05")]
+    #[case(10e9, "10.0 GB scanned, about $0.05")]
     fn bytes_and_price_are_told_in_words(#[case] bytes: f64, #[case] words: &str) {
         let results = InsightsResults { bytes, ..InsightsResults::default() };
         assert_eq!(results.cost(false), words);

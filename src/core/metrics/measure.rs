@@ -3,7 +3,9 @@
 use serde::{Serialize, Serializer};
 
 use super::{PERIOD, Place, Query};
+use crate::core::environment::names;
 use crate::core::error::{CloudError, ErrorKind};
+use crate::core::text::bytes;
 
 /// What a value counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +13,8 @@ pub enum Unit {
     Percent,
     /// How many in a minute.
     Count,
+    /// How many bytes in a minute.
+    Bytes,
     /// Seconds, as load balancers give them.
     Seconds,
     Milliseconds,
@@ -27,6 +31,8 @@ enum Of {
     Balancer,
     /// gangway's own, of the environment.
     Gangway,
+    /// The log group that the templates give a server (`AWS/Logs`).
+    Log,
 }
 
 macro_rules! measures {
@@ -70,6 +76,8 @@ measures! {
     BalancerErrors "balancer-errors" Balancer "HTTPCode_ELB_5XX_Count" "Sum" Count;
     ToolErrors "tool-errors" Gangway "Errors" "Sum" Count;
     ToolP95 "tool-p95" Gangway "Latency" "p95" Milliseconds;
+    /// What CloudWatch Logs took and bills (its user guide, "Monitoring CloudWatch Logs usage with CloudWatch metrics").
+    LogBytes "log-bytes" Log "IncomingBytes" "Sum" Bytes;
 }
 
 impl Measure {
@@ -84,6 +92,8 @@ impl Measure {
         let (of, metric, statistic) = self.row();
         let unknown = |why: &str| CloudError::new(ErrorKind::Unsupported, "cloudwatch:GetMetricData", why);
         let balancer = || place.balancer.clone().ok_or_else(|| unknown("the name of its load balancer is not known"));
+        let environment =
+            || place.environment.clone().ok_or_else(|| unknown("only servers of an environment are counted"));
         let (namespace, dimensions) = match of {
             Of::Service => {
                 let of_service = vec![("ClusterName", place.cluster.clone()), ("ServiceName", place.server.clone())];
@@ -94,11 +104,8 @@ impl Measure {
                 ("AWS/ApplicationELB", vec![("LoadBalancer", balancer), ("TargetGroup", targets)])
             }
             Of::Balancer => ("AWS/ApplicationELB", vec![("LoadBalancer", balancer()?.0)]),
-            Of::Gangway => {
-                let environment = place.environment.clone();
-                let environment = environment.ok_or_else(|| unknown("only servers of an environment are counted"))?;
-                ("quarterdeck", vec![("environment", environment), ("server", place.server.clone())])
-            }
+            Of::Gangway => ("quarterdeck", vec![("environment", environment()?), ("server", place.server.clone())]),
+            Of::Log => ("AWS/Logs", vec![("LogGroupName", names::log_group(&environment()?, &place.server))]),
         };
         Ok(Query { namespace, metric, dimensions, statistic, each: None, period: PERIOD })
     }
@@ -108,6 +115,7 @@ impl Measure {
         match self.unit() {
             Unit::Percent => format!("{value:.0}%"),
             Unit::Count => format!("{value:.0}/min"),
+            Unit::Bytes => format!("{}/min", bytes(value)),
             Unit::Seconds => crate::core::text::milliseconds(value * 1_000.0),
             Unit::Milliseconds => crate::core::text::milliseconds(value),
         }

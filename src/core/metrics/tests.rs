@@ -34,8 +34,8 @@ fn the_names_of_a_load_balancer_are_those_that_the_servers_own_alarm_watches() {
 }
 
 #[rstest]
-#[case::all_is_known(Some("prod"), true, 9)]
-#[case::no_load_balancer(Some("prod"), false, 4)]
+#[case::all_is_known(Some("prod"), true, 10)]
+#[case::no_load_balancer(Some("prod"), false, 5)]
 #[case::not_ours(None, false, 2)]
 fn what_cannot_be_asked_for_is_not_asked_for(
     #[case] environment: Option<&str>,
