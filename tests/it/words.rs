@@ -1,7 +1,10 @@
-//! What a server behind gangway said last before it ended, and the cause that it names.
+//! Where what a task said last lies, what a server behind gangway said last before it ended, and the cause that it names.
 
-use crate::support::{at, logs};
+use crate::support::{at, fixtures, logs};
 use quarterdeck::core::finding::{self, Id};
+use quarterdeck::core::fleet::{Container, StopCode, Task, TaskStatus};
+use quarterdeck::core::logs::words::Ended;
+use quarterdeck::core::logs::{ContainerLog, Destination, Streams};
 use quarterdeck::core::requests::Requests;
 use rstest::rstest;
 
@@ -45,4 +48,50 @@ fn what_the_server_behind_said_last_stands_with_its_end(
     let [one] = &found["time"][..] else { panic!("{found:#?}") };
     assert_eq!(one.id, id, "{one:#?}");
     assert_eq!(one.evidence.split_once("; it said last: ").map(|(_, words)| words), words, "{one:#?}");
+}
+
+/// A task with an app and a container beside it, which ended with these codes.
+fn stopped(app: Option<i32>, beside: Option<i32>) -> Task {
+    let mut task = fixtures::task("time", 1);
+    (task.last_status, task.stopped_at) = (TaskStatus::Stopped, Some(at(-60)));
+    task.stop_code = Some(StopCode::EssentialContainerExited);
+    let one = task.containers[0].clone();
+    let container = |name: &str, exit_code| Container {
+        name: name.into(),
+        exit_code,
+        runtime_id: Some(format!("{name}-id")),
+        ..one.clone()
+    };
+    task.containers = vec![container("app", app), container("beside", beside)];
+    task
+}
+
+/// In which streams the task has its last words, for containers that log like this.
+#[rstest]
+#[case::the_one_that_failed(Streams::Tasks { prefix: "p".into() }, Some(1), Some(0), &["p/app/ID"])]
+#[case::one_was_stopped_then(Streams::Tasks { prefix: "p".into() }, Some(1), Some(143), &["p/app/ID"])]
+#[case::killed(Streams::Tasks { prefix: "p".into() }, Some(137), Some(0), &["p/app/ID"])]
+#[case::both_ended_well(Streams::Tasks { prefix: "p".into() }, Some(0), Some(0), &["p/app/ID", "p/beside/ID"])]
+#[case::one_never_ran(Streams::Tasks { prefix: "p".into() }, Some(2), None, &["p/app/ID"])]
+#[case::none_ran(Streams::Tasks { prefix: "p".into() }, None, None, &[])]
+#[case::by_the_engines_id(Streams::Runtime, Some(1), None, &["app-id"])]
+#[case::through_firelens(Streams::FireLens { prefix: "logs/".into() }, Some(1), None, &["logs/app-firelens-ID"])]
+#[case::not_to_be_told_from_others(Streams::Named { stream: "all".into() }, Some(1), None, &[])]
+fn where_the_last_words_lie(
+    #[case] streams: Streams,
+    #[case] app: Option<i32>,
+    #[case] beside: Option<i32>,
+    #[case] expected: &[&str],
+) {
+    let task = stopped(app, beside);
+    let log = |container: &str| ContainerLog {
+        container: container.into(),
+        to: Destination::Group { group: "/g".into(), streams: streams.clone() },
+    };
+    let found = Ended::of_task(&task, &[log("app"), log("beside")], at(0));
+    let found = found.map(|one| one.streams).unwrap_or_default();
+    let expected: Vec<(String, String)> =
+        expected.iter().map(|stream| ("/g".to_owned(), stream.replace("ID", task.id()))).collect();
+    assert_eq!(found, expected);
+    assert_eq!(Ended::of_task(&task, &[log("app")], at(3_600)), None, "an hour is no news");
 }

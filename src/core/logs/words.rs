@@ -50,12 +50,20 @@ impl Ended {
     }
 }
 
-/// What the names of a container's streams begin with, where it has ended by itself and they are its task's alone.
+/// What the names of a container's streams begin with, where the task may have ended because of it, and they are its
+/// task's alone.
 fn own(streams: &Streams, container: &str, task: &Task) -> Option<String> {
-    let ended = task.containers.iter().filter(|one| one.exit_code.is_some());
-    // A container that is stopped because another one has ended may say much, and nothing of why.
-    let failed = ended.clone().any(|one| one.exit_code != Some(0));
-    let container = ended.filter(|one| !failed || one.exit_code != Some(0)).find(|one| one.name == container)?;
+    // What is stopped because another container has ended may say much, and nothing of why.
+    let weight = |code: i32| match code {
+        0 => 0,
+        137 | 143 => 1,
+        _ => 2,
+    };
+    let most = task.containers.iter().filter_map(|one| one.exit_code).map(weight).max()?;
+    let container = task.containers.iter().find(|one| one.name == container)?;
+    if container.exit_code.map(weight) != Some(most) {
+        return None;
+    }
     match streams {
         Streams::Tasks { prefix } => Some(format!("{prefix}/{}/{}", container.name, task.id())),
         Streams::FireLens { prefix } => Some(format!("{prefix}{}{FIRELENS}{}", container.name, task.id())),
