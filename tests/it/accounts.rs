@@ -68,6 +68,9 @@ const EMPTY: &str = "ResourceInitializationError: unable to pull secrets or regi
 
 /// They end with code 1, and say this before.
 fn ends_saying(world: &World, says: &'static str) {
+    // So does another task, of something that is not why.
+    let line = (Timestamp::now().as_millisecond(), serde_json::json!("Error: of another task"));
+    world.state().lines.entry("time".to_owned()).or_default().push(line);
     fails(world, "time", Failure { exit: Some(1), ran: Some(2), says, ..Failure::default() });
     ticks(world, 5);
 }
