@@ -4,11 +4,15 @@ import argparse
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from terminal_picture import picture
 
@@ -31,6 +35,16 @@ INCIDENTS = [
     ("flood", "time", r"floods|too often", "flood"),
     ("body-size", "time", r"too large", "waf"),
     ("stack-stuck", "", r"gameday", "stuck-deploy"),
+]
+
+# Accounts that a test plays, because the emulator has no such thing: the page of the guide that has the picture, and what the
+# cause on Fleet says.
+SCENES = [
+    ("capacity", r"at its maximum, and its tasks use"),
+    ("gateway-errors", r"the load balancer answered"),
+    ("health-check", r"health check's path[\s\S]*the check: HTTP"),
+    ("logs-dropped", r"its log has no line"),
+    ("zone", r"no capacity"),
 ]
 
 
@@ -79,12 +93,18 @@ def local_cloud_runs() -> bool:
     return bool(emulator and emulator["healthy"])
 
 
-def open_console() -> None:
-    """Opens the console on the local cloud, which must run."""
-    environment = "env -u NO_COLOR TERM=tmux-256color COLORTERM=truecolor TZ=UTC"
-    session = ["new-session", "-d", "-s", "console", "-x", str(COLUMNS), "-y", str(ROWS)]
+def open_console(*arguments: str, folder: Path = Path(), **variables: str) -> None:
+    """Opens the console in a terminal of its own."""
+    variables = {"TERM": "tmux-256color", "COLORTERM": "truecolor", "TZ": "UTC", **variables}
+    command = ["env", "-u", "NO_COLOR", *[f"{name}={value}" for name, value in variables.items()], BINARY, *arguments]
+    session = ["new-session", "-d", "-s", "console", "-c", str(folder), "-x", str(COLUMNS), "-y", str(ROWS)]
     options = ["set-option", "-g", "status", "off", ";", "set-option", "-g", "default-terminal", "tmux-256color"]
-    tmux("start-server", ";", *options, ";", *session, f"{environment} '{BINARY}' --local --keep")
+    tmux("start-server", ";", *options, ";", *session, shlex.join(command))
+
+
+def close_console() -> None:
+    """Ends the terminal and what runs in it."""
+    subprocess.run(["tmux", "-L", "quarterdeck", "kill-server"], check=False, stderr=subprocess.DEVNULL)
 
 
 def tour() -> None:
@@ -195,6 +215,39 @@ def incidents(only: list[str]) -> None:
         local("mend")
 
 
+@contextmanager
+def account(scene: str) -> Iterator[str]:
+    """The URL of an account that a test plays, for as long as it is looked at."""
+    test = ["cargo", "test", "--quiet", "--locked", "--workspace", "--test", "it", "--"]
+    test += ["--ignored", "--exact", "--nocapture", "scenes::an_account_to_look_at"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(test, text=True, env={**os.environ, "QUARTERDECK_SCENE": scene}, **pipes) as playing:
+        try:
+            url = next((line.split()[1] for line in playing.stdout if line.startswith("serving ")), None)
+            yield url or sys.exit(f"the test does not play {scene}")
+        finally:
+            playing.communicate()
+
+
+def scripted(only: list[str]) -> None:
+    """Takes pictures of accounts that the emulator cannot play."""
+    GUIDE.mkdir(exist_ok=True)
+    for scene, cause in SCENES:
+        if only and scene not in only:
+            continue
+        with account(scene) as url, TemporaryDirectory() as folder:
+            homes = {f"XDG_{kind}_HOME": folder for kind in ("CONFIG", "STATE", "DATA", "CACHE")}
+            keys_of_aws = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+            where = ["--region", "eu-central-1", "--endpoint-url", url]
+            open_console("-e", "prod", *where, folder=Path(folder), **homes, **keys_of_aws)
+            try:
+                # Traffic and figures are read after the services.
+                wait("cause .*(" + cause + ")", "cpu +[▁-█]", r"weather .*\d+ms")
+                take(scene, GUIDE)
+            finally:
+                close_console()
+
+
 def hands() -> None:
     """Pictures of what an operator does about a caller, and with a secret: on Clients, the first of which is a machine's."""
     keys("4")
@@ -288,13 +341,23 @@ def main() -> None:
     parser.add_argument("--others", action="store_true", help="the Timeline, Doctor and the users alone")
     parser.add_argument("--hands", action="store_true", help="the guide's pictures of a quarantine and a rotation alone")
     parser.add_argument("--incidents", nargs="*", metavar="FAULT", help="the guide's pictures alone, of these faults or all")
+    parser.add_argument("--scripted", nargs="*", metavar="PAGE", help="the guide's pictures of accounts that a test plays alone")
     asked = parser.parse_args()
-    everything = not asked.tour and not asked.others and not asked.hands and asked.incidents is None
-    ran = local_cloud_runs()
+    of_the_local_cloud = asked.tour or asked.others or asked.hands or asked.incidents is not None
+    everything = not of_the_local_cloud and asked.scripted is None
     PICTURES.mkdir(exist_ok=True)
+    if everything or asked.scripted is not None:
+        scripted(asked.scripted or [])
+    if everything or of_the_local_cloud:
+        on_the_local_cloud(asked, everything)
+
+
+def on_the_local_cloud(asked: argparse.Namespace, everything: bool) -> None:
+    """Takes pictures of the local cloud, which ends if it did not run before."""
+    ran = local_cloud_runs()
     try:
         subprocess.run([BINARY, "local", "up"], check=True, stdout=subprocess.DEVNULL)
-        open_console()
+        open_console("--local", "--keep")
         if everything or asked.tour:
             tour()
             others()
@@ -311,7 +374,7 @@ def main() -> None:
             incidents(asked.incidents or [])
         keys("q")
     finally:
-        subprocess.run(["tmux", "-L", "quarterdeck", "kill-server"], check=False, stderr=subprocess.DEVNULL)
+        close_console()
         if not ran:
             subprocess.run([BINARY, "local", "down"], check=True)
 

@@ -15,7 +15,7 @@ use crate::console::screens::View;
 use crate::console::screens::fleet::{self, Level, nothing_there, others_unread, server_in, task_in, view};
 use crate::core::finding::{Common, Subject, common, running_by_zone};
 use crate::core::fleet::{Fleet, Server};
-use crate::core::health::{self, Gravity, Verdict, verdict_by};
+use crate::core::health::{self, Cause, Gravity, Verdict, verdict_by};
 use crate::core::meaning::Meaning;
 use crate::core::text::{age, count};
 
@@ -28,13 +28,14 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     if let Some(line) = others {
         paint::row(buf, area, 0, &line);
     }
-    let why = why(model, theme);
+    let unwell = subjects(model);
+    let why = why(model, &unwell, theme);
     if let Some(line) = &why {
         paint::row(buf, area, top, line);
     }
     let top = top + u16::from(why.is_some());
     let area = paint::band(area, top, area.height - top);
-    let (title, mut lines) = below(model, &view, theme, usize::from(area.width));
+    let (title, mut lines) = below(model, &view, &unwell, theme, usize::from(area.width));
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
     let missing = describe::missing(model, &model.screens.fleet.remote);
     let rows =
@@ -46,8 +47,22 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     rows
 }
 
+/// What is wrong with each server and with what all share; nothing where all is well, which is most of the time.
+fn subjects(model: &Model) -> Vec<Subject<'_>> {
+    let traffic = !model.screens.requests.found.is_empty();
+    let unwell = model.screens.fleet.unwell || traffic || !fleet::failed(model).is_empty();
+    let servers = model.screens.fleet.level == Level::Servers;
+    if unwell && servers { fleet::subjects(model) } else { Vec::new() }
+}
+
 /// What is said of the selection: its title and its lines.
-fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'static>, Vec<Line<'static>>) {
+fn below(
+    model: &Model,
+    view: &View,
+    unwell: &[Subject<'_>],
+    theme: &Theme,
+    cells: usize,
+) -> (Line<'static>, Vec<Line<'static>>) {
     let remote = &model.screens.fleet.remote;
     // What could not be read of other servers is told with them.
     let of = |fleet: &Fleet| match server_in(model, view).map(|server| server.name.as_str()).or(view.selected_key()) {
@@ -75,6 +90,7 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
                 lines.push(Line::from(span(text, theme.of(word.meaning()))));
             }
             lines.extend(findings::lines(model, &found, cells, theme));
+            lines.extend(of_all(model, unwell, theme, cells));
             format!("findings of {}", server.name)
         }
         // The row that stands for a place itself.
@@ -92,6 +108,14 @@ fn below(model: &Model, view: &View, theme: &Theme, cells: usize) -> (Line<'stat
     let of = server_in(model, view).and_then(|server| remote.get()?.ages.get(&server.name));
     lines.extend(of.into_iter().flat_map(|ages| describe::ages(ages, model.now, theme, cells)));
     (Line::from(span(title, theme.title())), lines)
+}
+
+/// What is wrong with what all servers share: the line above the table names the cause of it alone.
+fn of_all(model: &Model, unwell: &[Subject<'_>], theme: &Theme, cells: usize) -> Vec<Line<'static>> {
+    let shared = unwell.iter().filter(|one| one.server.is_none() && Cause::of(&one.findings).is_some());
+    let told = shared.flat_map(|one| findings::lines(model, &one.findings, cells, theme)).collect::<Vec<_>>();
+    let heading = (!told.is_empty()).then(|| Line::from(span("of the environment", theme.title())));
+    heading.into_iter().chain(told).collect()
 }
 
 /// What is said of a row of a place beside this one, and that a key that acts on it goes there first.
@@ -135,14 +159,11 @@ fn of_neighbour(
 
 /// The cause that explains the other findings, where there is one: of the place that is shown, else of the first one
 /// beside it.
-fn why(model: &Model, theme: &Theme) -> Option<Line<'static>> {
+fn why(model: &Model, unwell: &[Subject<'_>], theme: &Theme) -> Option<Line<'static>> {
     if model.screens.fleet.level != Level::Servers {
         return None;
     }
-    let traffic = !model.screens.requests.found.is_empty();
-    let unwell = model.screens.fleet.unwell || traffic || !fleet::failed(model).is_empty();
-    let own = if unwell { fleet::subjects(model) } else { Vec::new() };
-    if let Some(found) = common(&own) {
+    if let Some(found) = common(unwell) {
         return Some(why_line(model, &found, None, theme));
     }
     let names = beside::names(model).1;
@@ -181,7 +202,7 @@ fn why_line(model: &Model, found: &Common<'_>, elsewhere: Option<String>, theme:
     spans.push(span(": ", theme.title()));
     spans.push(Span::raw(finding.fact.clone()));
     if found.explains > 0 {
-        spans.push(span(format!("  (explains {})", count(found.explains, "other finding")), theme.muted()));
+        spans.push(span(format!("  (explains {} more)", found.explains), theme.muted()));
     }
     Line::from(spans)
 }
@@ -206,7 +227,8 @@ fn more(model: &Model, view: &View, theme: &Theme, width: u16, room: u16, taken:
         let name = if index == 0 { "deployed" } else { "" };
         lines.push(field(name, format!("{definition}  {tasks} {state}{since}")));
     }
-    let image = server.live_tasks().flat_map(|task| &task.containers).map(|container| container.image.clone()).next();
+    let mut images = server.live_tasks().flat_map(|task| &task.containers).map(|container| container.image.clone());
+    let image = images.find(|image| !image.is_empty());
     lines.extend(image.map(|image| field("image", image)));
     for (index, event) in server.events.iter().take(EVENTS).enumerate() {
         let name = if index == 0 { "events" } else { "" };

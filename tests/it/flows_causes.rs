@@ -573,7 +573,7 @@ fn the_first_line_of_fleet_is_the_cause_that_explains_the_others() {
     let console = Console::with(world);
     let line = one(&console);
     assert!(line.contains("why  weather → 3 D: out of memory: task 76e049b3 was killed"), "{line}");
-    assert!(line.contains("explains 1 other finding"), "{line}");
+    assert!(line.contains("explains 1 more)"), "{line}");
 }
 
 #[test]

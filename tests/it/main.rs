@@ -63,6 +63,7 @@ mod rescue;
 mod revisions;
 mod rights;
 mod sagas;
+mod scenes;
 mod schedules;
 mod screens;
 mod screens_causes;

@@ -186,7 +186,7 @@ fn figures(all: &[(Measure, f64, f64)]) -> Figures {
 #[case::well(&[(Measure::Requests, 100.0, 100.0), (Measure::Errors, 0.0, 0.0), (Measure::Cpu, 40.0, 50.0), (Measure::Memory, 60.0, 61.0), (Measure::P95, 0.2, 0.3)], &[])]
 #[case::errors_of_the_server(&[(Measure::Requests, 100.0, 100.0), (Measure::Errors, 0.0, 20.0)], &[Id::TargetErrors])]
 #[case::a_few_errors(&[(Measure::Requests, 100.0, 100.0), (Measure::Errors, 0.0, 2.0)], &[])]
-#[case::errors_of_the_load_balancer(&[(Measure::Requests, 100.0, 100.0), (Measure::Errors, 0.0, 0.0), (Measure::BalancerErrors, 0.0, 8.0)], &[Id::BalancerErrors])]
+#[case::errors_of_the_load_balancer_are_no_servers_own(&[(Measure::Requests, 100.0, 100.0), (Measure::Errors, 0.0, 0.0), (Measure::BalancerErrors, 0.0, 8.0)], &[])]
 #[case::slow(&[(Measure::P95, 0.4, 3.0)], &[Id::AnswersSlow])]
 #[case::always_slow(&[(Measure::P95, 3.0, 3.0)], &[])]
 #[case::memory(&[(Measure::Memory, 60.0, 95.0)], &[Id::MemoryNearLimit])]
@@ -242,19 +242,39 @@ fn at_the_edge(rate: f64, balancer: Option<f64>, servers: Option<f64>) -> Measur
 }
 
 #[rstest]
-#[case::nobody_behind_it_sent_them(at_the_edge(10.0, Some(0.0), Some(0.0)), Some("40 of 400"))]
-#[case::the_servers_sent_them(at_the_edge(10.0, Some(0.0), Some(38.0)), None)]
-#[case::the_balancer_sent_them(at_the_edge(10.0, Some(39.0), Some(0.0)), None)]
-#[case::more_than_both_sent(at_the_edge(20.0, Some(10.0), Some(10.0)), Some("80 of 400"))]
-#[case::a_few(at_the_edge(1.0, Some(0.0), Some(0.0)), None)]
-#[case::what_the_servers_sent_was_not_read(at_the_edge(10.0, Some(0.0), None), Some("40 of 400"))]
-fn errors_that_no_server_sent_are_those_of_the_edge(#[case] measured: Measured, #[case] told: Option<&str>) {
+#[case::nobody_behind_it_sent_them(at_the_edge(10.0, Some(0.0), Some(0.0)), &[(Id::EdgeErrors, "40 of 400")])]
+#[case::the_servers_sent_them(at_the_edge(10.0, Some(0.0), Some(38.0)), &[])]
+#[case::the_balancer_sent_them(at_the_edge(10.0, Some(39.0), Some(0.0)), &[(Id::BalancerErrors, "answered 39")])]
+#[case::more_than_both_sent(at_the_edge(20.0, Some(10.0), Some(10.0)), &[(Id::BalancerErrors, "answered 10"), (Id::EdgeErrors, "80 of 400")])]
+#[case::most_of_them_the_balancer_sent(at_the_edge(20.0, Some(50.0), Some(0.0)), &[(Id::BalancerErrors, "answered 50")])]
+#[case::a_few(at_the_edge(1.0, Some(0.0), Some(0.0)), &[])]
+#[case::a_few_of_the_balancer(at_the_edge(1.0, Some(4.0), Some(0.0)), &[])]
+#[case::what_the_servers_sent_was_not_read(at_the_edge(10.0, Some(0.0), None), &[(Id::EdgeErrors, "40 of 400")])]
+fn errors_that_no_server_sent_are_those_of_the_edge(#[case] measured: Measured, #[case] told: &[(Id, &str)]) {
     let found = of_edge(&measured, at(0));
-    assert_eq!(found.first().map(|one| one.id), told.map(|_| Id::EdgeErrors), "{found:#?}");
-    assert!(told.is_none_or(|told| found[0].fact.contains(told)), "{found:#?}");
-    assert!(found.iter().all(|one| one.at == Some(at(-60))), "{found:#?}");
-    let denied = CloudError::new(ErrorKind::Denied, "cloudwatch:GetMetricData", "no");
-    assert!(of_edge(&Measured { edge: Read::NotRead(denied), ..measured }, at(0)).is_empty());
+    assert_eq!(found.iter().map(|one| one.id).collect::<Vec<_>>(), told.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+    for (one, (_, words)) in found.iter().zip(told) {
+        assert!(one.fact.contains(words) && one.at == Some(at(-60)), "{one:#?}");
+    }
+    let denied = || CloudError::new(ErrorKind::Denied, "cloudwatch:GetMetricData", "no");
+    let unread = Measured { edge: Read::NotRead(denied()), servers: BTreeMap::new(), ..measured };
+    assert!(of_edge(&unread, at(0)).is_empty());
+}
+
+/// A page is sent by an alarm: what it counts is the cause, and stands before it, with its evidence.
+#[test]
+fn errors_of_the_load_balancer_explain_its_alarm_on_fleet() {
+    let all = Measured {
+        alarms: Read::Known(vec![alarm("quarterdeck-prod-platform-5xx", AlarmState::Alarm)]),
+        ..at_the_edge(10.0, Some(39.0), Some(0.0))
+    };
+    let mut console = Console::with(World { measured: Some(Ok(all)), ..fixtures::world() });
+    console.tick(60);
+    let told = body(&console, (200, 50));
+    assert!(told.contains("the environment → 6: the load balancer answered 39 requests with 5xx itself"), "{told}");
+    assert!(told.contains("(explains 1 more)"), "{told}");
+    assert!(told.contains("HTTPCode_ELB_5XX_Count, of all servers; the servers behind it sent 0"), "{told}");
+    assert!(told.contains("└ so       alarm quarterdeck-prod-platform-5xx is raised"), "{told}");
 }
 
 #[test]
@@ -422,6 +442,12 @@ fn only_the_selected_server_is_measured_and_not_more_often_than_its_points_come(
     };
     assert_eq!(asks(console.tick(59)), [[""; 0]; 0]);
     assert_eq!(asks(console.tick(61)), [["time"]]);
+}
+
+#[test]
+fn the_sum_of_nothing_is_zero() {
+    let series = Series { points: vec![(at(-7_200), 3.0)] };
+    assert_eq!(format!("{:.0}", series.sum_since(at(-60))), "0");
 }
 
 #[test]

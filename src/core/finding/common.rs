@@ -24,11 +24,11 @@ pub struct Common<'a> {
     pub explains: usize,
 }
 
-/// The cause that explains the other ones, if there is one: what is wrong with what all share, else what is wrong
-/// with the only server that is not well, or with most of those that are not. Where servers have different causes,
-/// none explains the others.
+/// The cause that explains the other ones, if there is one: what is wrong with what all share, unless that comes of a
+/// server, as the load balancer's errors do where one has no target; else what is wrong with the only server that is not
+/// well, or with most of those that are not. Where servers have different causes, none explains the others.
 pub fn common<'a>(subjects: &'a [Subject<'a>]) -> Option<Common<'a>> {
-    let causes: Vec<(Option<&str>, Cause<'a>)> =
+    let mut causes: Vec<(Option<&str>, Cause<'a>)> =
         subjects.iter().filter_map(|one| Some((one.server, Cause::of(&one.findings)?))).collect();
     let of = |(server, cause): (Option<&'a str>, Cause<'a>), others| Common {
         server,
@@ -39,7 +39,11 @@ pub fn common<'a>(subjects: &'a [Subject<'a>]) -> Option<Common<'a>> {
     if let Some(&shared) = causes.iter().find(|(server, _)| server.is_none()) {
         let because =
             |(server, other): &&(Option<&str>, Cause<'_>)| server.is_some() && shared.1.finding.explains(other.finding);
-        return Some(of(shared, causes.iter().filter(because).count()));
+        let follows = causes.iter().any(|(_, other)| other.finding.explains(shared.1.finding));
+        if !follows {
+            return Some(of(shared, causes.iter().filter(because).count()));
+        }
+        causes.retain(|(server, _)| server.is_some());
     }
     let mut kinds: BTreeMap<Id, Vec<(Option<&str>, Cause<'a>)>> = BTreeMap::new();
     causes.iter().for_each(|&one| kinds.entry(one.1.finding.id).or_default().push(one));
@@ -72,6 +76,9 @@ mod tests {
     #[case::different(&[("a", "crash"), ("b", "quota")], None)]
     #[case::half_alike(&[("a", "quota"), ("b", "quota"), ("c", "crash"), ("d", "drift")], None)]
     #[case::shared(&[("shared", "stack-stuck"), ("a", "tasks-missing"), ("b", "quota")], Some(("shared", Id::StackStuck, 1, 0)))]
+    #[case::of_one_server(&[("shared", "balancer-errors alarm"), ("a", "crash-loop"), ("b", "")], Some(("a", Id::CrashLoop, 0, 0)))]
+    #[case::of_two_servers(&[("shared", "alarm"), ("a", "crash-loop"), ("b", "quota")], None)]
+    #[case::of_no_server(&[("shared", "balancer-errors alarm"), ("a", "zones-uneven")], Some(("shared", Id::BalancerErrors, 0, 1)))]
     fn the_cause_of_several(#[case] given: &[(&str, &str)], #[case] expected: Option<(&str, Id, usize, usize)>) {
         let subjects: Vec<Subject<'_>> = given.iter().map(|(server, ids)| subject(server, ids)).collect();
         let found = common(&subjects);

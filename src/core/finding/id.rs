@@ -268,8 +268,8 @@ ids! {
         "find what the client does; limit it with `rate_limit_per_token` or `requests_per_minute`";
     BusyAtMaximum "busy-at-maximum" Answers Scale "raise the maximum, or see what takes the load";
     TargetErrors "target-errors" Traffic Logs "see in the log which requests fail, and why";
-    BalancerErrors "balancer-errors" Traffic Events
-        "see whether a target is there and healthy, and what the doctor says: no server's log has these requests";
+    BalancerErrors "balancer-errors" Traffic Doctor
+        "see at which link the doctor's way ends, and whether each server has healthy targets: no server's log has these requests";
     EdgeErrors "edge-errors" Traffic Doctor
         "see at which link the doctor's way ends: CloudFront does not reach the load balancer, or waits too short for it";
     FirewallBlocks "firewall-blocks" Traffic Deploy

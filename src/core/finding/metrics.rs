@@ -43,8 +43,7 @@ pub fn fails(errors: f64, requests: f64) -> bool {
 pub fn of_metrics(server: &Server, figures: &Figures, now: Timestamp) -> Vec<Finding> {
     let since = now.checked_sub(LATELY).unwrap_or(now);
     let seen = Seen { server, figures, since };
-    let rules =
-        [seen.target_errors(), seen.balancer_errors(), seen.slow(), seen.memory(), seen.busy(), seen.log_flood()];
+    let rules = [seen.target_errors(), seen.slow(), seen.memory(), seen.busy(), seen.log_flood()];
     rules.into_iter().flatten().collect()
 }
 
@@ -82,29 +81,51 @@ pub fn of_firewall(blocked: &Read<Blocked>, now: Timestamp) -> Vec<Finding> {
     vec![Finding { count: now_many as usize, ..finding }]
 }
 
-/// Errors that clients see and no server sends: CloudFront does not reach the load balancer, or gives up on an answer.
+/// Errors that clients see and no server sends: the load balancer's own, and CloudFront's.
 pub fn of_edge(measured: &Measured, now: Timestamp) -> Vec<Finding> {
-    let Some(edge) = at_edge(&measured.edge, OfEdge::Errors, now, LATELY) else { return Vec::new() };
     let since = now.checked_sub(LATELY).unwrap_or(now);
-    let balancer = |of: &OfServer| Some(of.figures.get(&Measure::BalancerErrors)?.known()?.sum_since(since));
+    let balancer = |of: &OfServer| Some(of.figures.get(&Measure::BalancerErrors)?.known()?.clone());
     // Each server has the same of the load balancer that all share.
-    let balancer = measured.servers.values().filter_map(balancer).reduce(f64::max);
+    let balancer = measured.servers.values().find_map(balancer);
     let servers = measured.behind.known().map(|sent| sent.sum_since(since));
+    let of_balancer = balancer.as_ref().and_then(|series| of_balancer(series, servers, since));
+    let of_balancer = of_balancer.into_iter();
+    of_balancer.chain(of_cloudfront(measured, balancer.map(|all| all.sum_since(since)), servers, now)).collect()
+}
+
+/// What the load balancer answered by itself: no target took the request, or its answer broke off.
+fn of_balancer(series: &Series, servers: Option<f64>, since: Timestamp) -> Option<Finding> {
+    let own = Some(series.sum_since(since)).filter(|own| *own >= FEW)?;
+    let fact = format!("the load balancer answered {own:.0} requests with 5xx itself in 5 minutes");
+    let servers = sent("the servers behind it", servers);
+    let evidence = format!("HTTPCode_ELB_5XX_Count, of all servers; {servers}");
+    let finding = Finding::new(Id::BalancerErrors, Gravity::Warning, fact, evidence).at(series.newest());
+    Some(Finding { count: own as usize, ..finding })
+}
+
+/// CloudFront does not reach the load balancer, or gives up on an answer.
+fn of_cloudfront(measured: &Measured, balancer: Option<f64>, servers: Option<f64>, now: Timestamp) -> Option<Finding> {
+    let edge = at_edge(&measured.edge, OfEdge::Errors, now, LATELY)?;
     let behind = balancer.unwrap_or_default() + servers.unwrap_or_default();
     let own = edge.of_them - behind;
-    if own < FEW || own < edge.requests * FAILING {
-        return Vec::new();
+    // CloudWatch has the minutes of the two at different times, so the rest of what others sent is no error of the edge.
+    if own < FEW || own < edge.requests * FAILING || own < edge.of_them / 2.0 {
+        return None;
     }
     let fact =
         format!("CloudFront answered {:.0} of {:.0} requests with 5xx in 5 minutes", edge.of_them, edge.requests);
-    let sent = |name: &str, many: Option<f64>| match many {
-        Some(many) => format!("{name} sent {many:.0}"),
-        None => format!("what {name} sent was not read"),
-    };
     let (balancer, servers) = (sent("the load balancer", balancer), sent("all servers", servers));
     let evidence = format!("5xxErrorRate of CloudFront in us-east-1; {balancer}, {servers}");
     let finding = Finding::new(Id::EdgeErrors, Gravity::Warning, fact, evidence).at(edge.newest);
-    vec![Finding { count: edge.of_them as usize, ..finding }]
+    Some(Finding { count: edge.of_them as usize, ..finding })
+}
+
+/// How many errors somebody sent, in words.
+fn sent(whose: &str, many: Option<f64>) -> String {
+    match many {
+        Some(many) => format!("{whose} sent {many:.0}"),
+        None => format!("what {whose} sent was not read"),
+    }
 }
 
 struct Seen<'a> {
@@ -135,20 +156,6 @@ impl Seen<'_> {
             let finding = Finding::new(Id::TargetErrors, Gravity::Fault, fact, evidence);
             self.dated(finding, Measure::Errors, errors)
         })
-    }
-
-    /// What the load balancer answered by itself: no target took the request, or its answer broke off.
-    fn balancer_errors(&self) -> Option<Finding> {
-        let own = self.lately(Measure::BalancerErrors).filter(|own| *own >= FEW)?;
-        let of_targets = self.lately(Measure::Errors);
-        let fact = format!("its load balancer answered {own:.0} requests with 5xx itself in 5 minutes");
-        let evidence = match of_targets {
-            Some(0.0) => "HTTPCode_ELB_5XX_Count, of all servers behind it; this server sent none".to_owned(),
-            Some(sent) => format!("HTTPCode_ELB_5XX_Count, of all servers behind it; this server sent {sent:.0}"),
-            None => "HTTPCode_ELB_5XX_Count, of all servers behind it".to_owned(),
-        };
-        let finding = Finding::new(Id::BalancerErrors, Gravity::Warning, fact, evidence);
-        Some(self.dated(finding, Measure::BalancerErrors, own))
     }
 
     fn slow(&self) -> Option<Finding> {

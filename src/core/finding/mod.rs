@@ -79,7 +79,9 @@ impl Finding {
     /// Whether this one may be why another is.
     pub fn explains(&self, other: &Self) -> bool {
         let of_itself = other.id.layer() == Layer::Advice || other.id.of_clients();
-        self.id.layer() < other.id.layer() && !of_itself && self.gravity != Gravity::Note
+        // An alarm is raised by what the others of its layer tell.
+        let rung = other.id == Id::Alarm && self.id != Id::Alarm && self.id.layer() == other.id.layer();
+        (rung || self.id.layer() < other.id.layer()) && !of_itself && self.gravity != Gravity::Note
     }
 }
 
@@ -117,6 +119,10 @@ pub fn of_server(server: &Server, stacks: &[Seen], traffic: &[Finding], now: Tim
     }
     all.extend(failed);
     all.extend_from_slice(traffic);
+    if traffic.iter().any(|one| one.id == Id::BusyAtMaximum) {
+        // It says the same, and more.
+        all.retain(|one| one.id != Id::BoundsAtMaximum);
+    }
     in_order(&mut all);
     all
 }
@@ -124,7 +130,8 @@ pub fn of_server(server: &Server, stacks: &[Seen], traffic: &[Finding], now: Tim
 /// Sorts findings as [`findings`] returns them.
 pub fn in_order(all: &mut [Finding]) {
     all.sort_by(|a, b| {
-        let nearer = a.id.layer().cmp(&b.id.layer());
+        let rank = |one: &Finding| (one.id.layer(), one.id == Id::Alarm);
+        let nearer = rank(a).cmp(&rank(b));
         b.gravity.cmp(&a.gravity).then(nearer).then(b.count.cmp(&a.count)).then(b.at.cmp(&a.at))
     });
 }

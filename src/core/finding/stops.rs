@@ -96,9 +96,10 @@ fn one(server: Option<&Server>, id: Id, tasks: &[&Task], now: Timestamp) -> Opti
     let happened = match tasks.len() {
         1 => format!("task {} {}{what}{ago}{replaced}", last.short_id(), if what == "killed" { "was " } else { "" }),
         many => {
-            let over = first.zip(last.stopped_at).map(|(first, last)| age(last, first)).unwrap_or_default();
+            let span = first.zip(last.stopped_at).filter(|(first, last)| last.duration_since(*first).as_secs() > 0);
+            let over = span.map(|(first, last)| format!(" within {}", age(last, first))).unwrap_or_default();
             let were = if what == "killed" { "were " } else { "" };
-            format!("{} {were}{what} within {over}, the last{ago}", count(many, "task"))
+            format!("{} {were}{what}{over}, the last{ago}", count(many, "task"))
         }
     };
     let fact = id.because(&happened);

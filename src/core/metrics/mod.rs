@@ -92,7 +92,8 @@ impl Series {
 
     /// The values since a time, summed.
     pub fn sum_since(&self, since: Timestamp) -> f64 {
-        self.since(since).sum()
+        // The sum of nothing is -0 (f64, Sum), which is shown as such.
+        self.since(since).fold(0.0, |sum, value| sum + value)
     }
 
     /// The greatest value since a time; `None` without any.

@@ -16,6 +16,8 @@ pub struct Request {
     pub call: String,
     pub headers: HashMap<String, String>,
     pub body: String,
+    /// The body, where it came as CBOR.
+    pub cbor: Option<serde_json::Value>,
 }
 
 /// What the server does with a request.
@@ -155,11 +157,13 @@ pub(super) async fn read(stream: &mut TcpStream) -> Option<Request> {
             return None;
         }
     }
-    let body = String::from_utf8_lossy(&bytes[end + 4..end + 4 + length]).into_owned();
+    let body = &bytes[end + 4..end + 4 + length];
+    let cbor = headers.get("content-type").filter(|kind| *kind == "application/cbor").and_then(|_| cbor::decode(body));
+    let body = String::from_utf8_lossy(body).into_owned();
     let target = headers.get("x-amz-target").and_then(|target| target.rsplit('.').next());
     let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
     let path = head.split_whitespace().nth(1).unwrap_or_default();
     let path = path.split_once("/operation/").map_or(path, |(_, operation)| operation);
     let call = target.or(action).unwrap_or(path).to_owned();
-    Some(Request { call, headers, body })
+    Some(Request { call, headers, body, cbor })
 }

@@ -34,6 +34,8 @@ pub struct Stack {
     unprotected: BTreeSet<&'static str>,
     /// The task definition that it made; `None` leaves the output out.
     pub definition: Option<String>,
+    /// The CloudFront distribution that it made, where it tells which.
+    pub distribution: Option<&'static str>,
     /// Resources that cannot be rolled back, and why.
     pub stuck: Vec<(&'static str, String)>,
     /// Resources that are not updated, because something else failed before.
@@ -101,6 +103,7 @@ impl Stack {
             clients: None,
             unprotected: BTreeSet::new(),
             definition: None,
+            distribution: None,
             stuck: Vec::new(),
             given_up: Vec::new(),
         }
@@ -214,6 +217,7 @@ impl Stack {
             outputs.insert("MachineSecretName", secret_of(server));
             outputs.insert("ResourceUrl", format!("{url}/{server}/mcp"));
         }
+        outputs.extend(self.distribution.map(|id| ("DistributionId", id.to_owned())));
         outputs.extend(self.definition.iter().map(|arn| ("TaskDefinitionArn", arn.clone())));
         if self.name.ends_with("-platform") {
             outputs.insert("UserPoolId", POOL.to_owned());

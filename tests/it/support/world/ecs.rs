@@ -85,6 +85,8 @@ pub struct Kind {
     /// A Classic Load Balancer before it.
     pub classic: Option<&'static str>,
     pub alarms: bool,
+    /// The zones in which its tasks are started in turn, where a test asks for zones.
+    pub zones: Vec<&'static str>,
     /// Ticks for which a full deployment goes on.
     pub bakes: u32,
     pub breaker: bool,
@@ -99,6 +101,7 @@ impl Default for Kind {
             groups: Vec::new(),
             classic: None,
             alarms: false,
+            zones: Vec::new(),
             bakes: 0,
             breaker: true,
         }
@@ -132,13 +135,15 @@ pub struct Task {
     pub healthy: bool,
     /// The clients that it read when it started.
     pub accepts: Vec<String>,
+    /// Its zone, where the service has some.
+    pub zone: Option<&'static str>,
 }
 
 #[derive(Debug, Clone)]
 pub struct Stopped {
     pub id: String,
     revision: u32,
-    at: Timestamp,
+    pub at: Timestamp,
     code: &'static str,
     reason: String,
     how: Failure,
@@ -247,8 +252,10 @@ impl Service {
         let live = live.map(|(one, task)| {
             json!({ "taskArn": task_arn(&task.id), "group": format!("service:{}", self.name), "startedBy": one.id,
                 "taskDefinitionArn": definition(&self.name, one.revision), "desiredStatus": "RUNNING",
+                "availabilityZone": task.zone,
                 "lastStatus": if task.running { "RUNNING" } else { "PENDING" }, "createdAt": seconds(one.made),
-                "containers": [{ "name": self.name, "lastStatus": if task.running { "RUNNING" } else { "PENDING" } }] })
+                "containers": [{ "name": self.name, "image": image(&self.name, one.revision),
+                    "lastStatus": if task.running { "RUNNING" } else { "PENDING" } }] })
         });
         let stopped = self.stopped.iter().map(|task| {
             let mut told = json!({ "taskArn": task_arn(&task.id), "group": format!("service:{}", self.name),
@@ -294,6 +301,11 @@ fn seconds(at: Timestamp) -> f64 {
 /// The ARN of a revision of a server's task definition.
 pub fn definition(server: &str, revision: u32) -> String {
     format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/quarterdeck-prod-{server}:{revision}")
+}
+
+/// The image that a revision runs.
+fn image(server: &str, revision: u32) -> String {
+    format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mcp-{server}:v{revision}")
 }
 
 fn service_arn(name: &str) -> String {
@@ -411,7 +423,9 @@ impl State {
         let starts = service.raised.is_none_or(|(at, wait)| self.time() >= at + wait);
         while starts && primary.tasks.len() < desired {
             let id = format!("{:08x}task{:04}", self.id().wrapping_mul(0x9e37_79b9) & 0xffff_ffff, self.made);
-            primary.tasks.push(Task { id, running: false, healthy: false, accepts: accepts.to_vec() });
+            let zones = &service.kind.zones;
+            let zone = zones.get(primary.tasks.len() % zones.len().max(1)).copied();
+            primary.tasks.push(Task { id, running: false, healthy: false, accepts: accepts.to_vec(), zone });
         }
         if full && !primary.completed {
             if !service.moves() {
@@ -672,7 +686,7 @@ impl State {
             secret_of(&server)
         );
         let secrets = json!([{ "name": "GANGWAY_ALLOWED_CLIENTS", "valueFrom": from }]);
-        let mut containers = json!([{ "name": server, "secrets": secrets }]);
+        let mut containers = json!([{ "name": server, "image": image(&server, revision), "secrets": secrets }]);
         if self.lines.contains_key(&server) {
             let options = json!({ "awslogs-group": super::logs::group(&server), "awslogs-region": REGION,
                 "awslogs-stream-prefix": server });
@@ -825,6 +839,8 @@ pub struct Faults {
     pub unregistered: Vec<String>,
     /// Target groups that are not read.
     pub denied_groups: Vec<String>,
+    /// Servers that close connections before their answer has gone out.
+    pub broken_off: Vec<String>,
     /// Servers whose log group the caller may not read.
     pub denied_logs: Vec<String>,
     /// Revisions that were deregistered.

@@ -6,7 +6,12 @@ use super::{ACCOUNT, REGION, State};
 
 /// The ARN of a target group.
 pub(super) fn arn(name: &str) -> String {
-    format!("arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/{name}/0123456789abcdef")
+    format!("arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:{}", named(name))
+}
+
+/// A target group as CloudWatch names it.
+pub(super) fn named(name: &str) -> String {
+    format!("targetgroup/{name}/0123456789abcdef")
 }
 
 impl State {
@@ -87,7 +92,8 @@ impl State {
             (false, false) => "initial",
         };
         let running = tasks.filter(|task| task.running).enumerate();
-        Some(running.map(|(index, task)| (format!("10.0.{}.{index}", u8::from(green)), state(task.healthy))).collect())
+        let network = if green { 32 } else { 16 };
+        Some(running.map(|(index, task)| (format!("10.0.{network}.{}", 21 + index), state(task.healthy))).collect())
     }
 }
 

@@ -7,6 +7,7 @@ mod cognito;
 mod ecr;
 mod ecs;
 mod elb;
+mod figures;
 mod logs;
 mod quarantine;
 mod scaling;
@@ -29,6 +30,7 @@ pub use cloudformation::Stack;
 pub use cognito::Client;
 pub use ecr::{Repository, TOKEN, digest, manifest};
 pub use ecs::{Failure, Kind, Service, definition};
+pub use figures::Figures;
 pub use secrets::Secret;
 pub use users::User;
 
@@ -90,6 +92,8 @@ pub struct State {
     pub faults: ecs::Faults,
     /// What servers have logged, by server: milliseconds of the epoch and the line, the oldest first.
     pub lines: BTreeMap<String, Vec<(i64, Value)>>,
+    /// What CloudWatch has counted, where a test says that it has.
+    pub figures: Option<Figures>,
     /// Every write, in order, without a secret value.
     pub log: Vec<String>,
     /// The time, where a test says it; else it is that of the machine.
@@ -129,6 +133,7 @@ impl World {
             bounds: BTreeMap::new(),
             faults: ecs::Faults::default(),
             lines: BTreeMap::new(),
+            figures: None,
             log: Vec::new(),
             clock: None,
             now: Timestamp::now(),
@@ -319,6 +324,7 @@ impl State {
             .or_else(|| self.scaling_call(call, &body, operator))
             .or_else(|| self.ecr_call(call, &body, url))
             .or_else(|| self.logs_call(call, &body))
+            .or_else(|| self.figures_call(request))
             .or_else(|| self.cloudformation_call(call, &request.body, operator, (signed_for(request), url)));
         if let Some(reply) = answered {
             return reply;
@@ -332,10 +338,11 @@ impl State {
                 );
                 Reply::Answer(200, body)
             }
-            "DescribeAlarms" => Reply::Cbor(200, json!({ "MetricAlarms": [] })),
-            "GetMetricData" => Reply::Cbor(200, json!({ "MetricDataResults": [] })),
             "/oauth2/token" => self.token(request),
             path if path.ends_with("/mcp") && self.cut_off => Reply::Answer(504, "<html>".into()),
+            path if self.faults.broken_off.iter().any(|server| path.ends_with(&format!("/{server}/mcp"))) => {
+                Reply::Headed(502, "server: awselb/2.0\r\ncontent-type: text/html", "<h1>502 Bad Gateway</h1>".into())
+            }
             path if path.starts_with(METADATA) => self.metadata(&path[METADATA.len()..], url),
             path if path.ends_with("/mcp") => self.ask_server(path, request),
             other => Reply::error(400, "UnknownOperationException", other),
