@@ -242,7 +242,7 @@ def scripted(only: list[str]) -> None:
             open_console("-e", "prod", *where, folder=Path(folder), **homes, **keys_of_aws)
             try:
                 # Traffic and figures are read after the services.
-                wait("cause .*(" + cause + ")", "cpu +[▁-█]", r"weather .*\d+ms")
+                wait("cause .*(" + cause + ")", "cpu +[▁-█]", r"weather .*\d+ms", r"CloudWatch, read [2-9]s ago")
                 take(scene, GUIDE)
             finally:
                 close_console()

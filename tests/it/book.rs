@@ -122,6 +122,34 @@ fn every_link_of_the_repository_leads_somewhere() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What is wrong between the pages of the operator's guide and their pictures: each page is about something that was seen.
+fn unseen(pages: &[(String, String)], pictures: &BTreeSet<String>) -> Vec<String> {
+    let of = |text: &str| -> BTreeSet<String> {
+        let all = links(text).into_iter().filter_map(|link| Some(link.strip_prefix("pictures/")?.to_owned()));
+        all.collect()
+    };
+    let shown: BTreeSet<String> = pages.iter().flat_map(|(_, text)| of(text)).collect();
+    let without = pages.iter().filter(|(_, text)| of(text).is_empty());
+    let without = without.map(|(page, _)| format!("{page} has no picture"));
+    without.chain(pictures.difference(&shown).map(|picture| format!("no page shows {picture}"))).collect()
+}
+
+#[test]
+fn every_incident_has_a_picture_and_every_picture_its_incident() {
+    let folder = root().join("docs/incidents");
+    let mut all = pages("docs/incidents");
+    // A list of the others, and a table that is made of code.
+    ["README.md", "matrix.md"].iter().for_each(|page| assert!(all.remove(&Path::new("docs/incidents").join(page))));
+    let pages: Vec<(String, String)> =
+        all.iter().map(|page| (page.display().to_string(), read(&root().join(page)))).collect();
+    let pictures = fs::read_dir(folder.join("pictures")).unwrap();
+    let pictures = pictures.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(unseen(&pages, &pictures), [""; 0]);
+    let told =
+        unseen(&[("a".into(), "[x](pictures/x.png)".into()), ("b".into(), String::new())], &["y.png".into()].into());
+    assert_eq!(told, ["b has no picture", "no page shows y.png"]);
+}
+
 #[test]
 fn a_link_that_leads_nowhere_is_seen() {
     let page = Path::new("docs/start.md");
