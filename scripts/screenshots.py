@@ -93,13 +93,19 @@ def local_cloud_runs() -> bool:
     return bool(emulator and emulator["healthy"])
 
 
-def open_console(*arguments: str, folder: Path = Path(), **variables: str) -> None:
+def open_console(*arguments: str, folder: str = ".", **variables: str) -> None:
     """Opens the console in a terminal of its own."""
     variables = {"TERM": "tmux-256color", "COLORTERM": "truecolor", "TZ": "UTC", **variables}
     command = ["env", "-u", "NO_COLOR", *[f"{name}={value}" for name, value in variables.items()], BINARY, *arguments]
-    session = ["new-session", "-d", "-s", "console", "-c", str(folder), "-x", str(COLUMNS), "-y", str(ROWS)]
+    session = ["new-session", "-d", "-s", "console", "-c", folder, "-x", str(COLUMNS), "-y", str(ROWS)]
     options = ["set-option", "-g", "status", "off", ";", "set-option", "-g", "default-terminal", "tmux-256color"]
     tmux("start-server", ";", *options, ";", *session, shlex.join(command))
+
+
+def on_aws(*arguments: str, folder: str) -> None:
+    """Opens the console on an endpoint that takes any keys, with all that it keeps in a folder."""
+    homes = {f"XDG_{kind}_HOME": folder for kind in ("CONFIG", "STATE", "DATA", "CACHE")}
+    open_console(*arguments, folder=folder, **homes, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test")
 
 
 def close_console() -> None:
@@ -236,16 +242,64 @@ def scripted(only: list[str]) -> None:
         if only and scene not in only:
             continue
         with account(scene) as url, TemporaryDirectory() as folder:
-            homes = {f"XDG_{kind}_HOME": folder for kind in ("CONFIG", "STATE", "DATA", "CACHE")}
-            keys_of_aws = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-            where = ["--region", "eu-central-1", "--endpoint-url", url]
-            open_console("-e", "prod", *where, folder=Path(folder), **homes, **keys_of_aws)
+            on_aws("-e", "prod", "--region", "eu-central-1", "--endpoint-url", url, folder=folder)
             try:
                 # Traffic and figures are read after the services.
                 wait("cause .*(" + cause + ")", "cpu +[▁-█]", r"weather .*\d+ms", r"CloudWatch, read [2-9]s ago")
                 take(scene, GUIDE)
             finally:
                 close_console()
+
+
+def deployed_images() -> dict[str, str]:
+    """The images of the local cloud that are gangway themselves, by server."""
+    status = subprocess.run([BINARY, "local", "status"], check=True, text=True, stdout=subprocess.PIPE).stdout
+    images = [container["image"] for container in json.loads(status)["containers"]]
+    return {found[1]: found[0] for image in images if (found := re.fullmatch(r".*/mcp-([a-z]+):\w+", image))}
+
+
+def other_file(folder: str, of_weather: str, more: str) -> None:
+    """Writes a file like that of the local cloud, which says something else of weather, and of a copy of time something more."""
+    parts = Path("quarterdeck.toml").read_text().split("[[server]]")
+    servers = {re.search(r'name = "(\w+)"', server)[1]: server for server in parts[1:]}
+    # The others have gangway in front of them, whose image is made by the way.
+    of = {name: re.sub(r'image = "[^"]*"', f'image = "{image}"', servers[name]) for name, image in deployed_images().items()}
+    of["weather"] += of_weather
+    if more:
+        of["clock"] = re.sub(r'image = "[^"]*"', more, of["time"].replace('"time"', '"clock"'))
+    Path(folder, "quarterdeck.toml").write_text("[[server]]".join([parts[0], *of.values()]))
+
+
+@contextmanager
+def with_another_file(of_weather: str = "", more: str = "") -> Iterator[None]:
+    """The local cloud, with a file of its own: the console that runs it deploys what it has."""
+    with TemporaryDirectory() as folder:
+        other_file(folder, of_weather, more)
+        on_aws("-e", "local", "--file", "quarterdeck.toml", "--region", "us-east-1", "--endpoint-url", EMULATOR, folder=folder)
+        try:
+            healthy("weather")
+            yield
+        finally:
+            close_console()
+
+
+def other_files() -> None:
+    """Pictures of a file that is not what is deployed, and of a deploy that fails, of a server that is new."""
+    with with_another_file(of_weather="memory = 1024\n"):
+        select("weather")
+        wait("▸ weather", r"not as the file says.*→ 3 D", "Memory is", "CloudWatch, read")
+        take("drift", GUIDE)
+    with with_another_file(more='image = "localhost/quarterdeck/mcp-time:v2"'):
+        keys("3")
+        wait("quarterdeck-local-weather")
+        keys("D")
+        wait(r"do it\?")
+        keys("y")
+        try:
+            wait("✖ failed", "CannotPullContainerError", seconds=60)
+            take("failed-deploy", GUIDE)
+        finally:
+            emulator("cloudformation", "Action=DeleteStack&Version=2010-05-15&StackName=quarterdeck-local-clock")
 
 
 def hands() -> None:
@@ -290,16 +344,19 @@ def select(server: str) -> None:
 EMULATOR = "http://localhost:4666/"
 
 
+def emulator(service: str, body: str, **headers: str) -> bytes:
+    """Calls a service in the local cloud."""
+    scope = f"Credential=test/20260101/us-east-1/{service}/aws4_request"
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Authorization": f"AWS4-HMAC-SHA256 {scope}", **headers}
+    asked = urllib.request.Request(EMULATOR, body.encode(), headers)
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        return answer.read()
+
+
 def cognito(call: str, **body: object) -> dict:
     """Calls Cognito in the local cloud."""
-    headers = {
-        "Content-Type": "application/x-amz-json-1.1",
-        "X-Amz-Target": f"AWSCognitoIdentityProviderService.{call}",
-        "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/cognito-idp/aws4_request",
-    }
-    asked = urllib.request.Request(EMULATOR, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(asked, timeout=10) as answer:
-        return json.load(answer)
+    target = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"AWSCognitoIdentityProviderService.{call}"}
+    return json.loads(emulator("cognito-idp", json.dumps(body), **target))
 
 
 def people() -> None:
@@ -341,9 +398,10 @@ def main() -> None:
     parser.add_argument("--others", action="store_true", help="the Timeline, Doctor and the users alone")
     parser.add_argument("--hands", action="store_true", help="the guide's pictures of a quarantine and a rotation alone")
     parser.add_argument("--incidents", nargs="*", metavar="FAULT", help="the guide's pictures alone, of these faults or all")
+    parser.add_argument("--other-files", action="store_true", help="the guide's pictures of drift and of a deploy that fails alone")
     parser.add_argument("--scripted", nargs="*", metavar="PAGE", help="the guide's pictures of accounts that a test plays alone")
     asked = parser.parse_args()
-    of_the_local_cloud = asked.tour or asked.others or asked.hands or asked.incidents is not None
+    of_the_local_cloud = asked.tour or asked.others or asked.hands or asked.other_files or asked.incidents is not None
     everything = not of_the_local_cloud and asked.scripted is None
     PICTURES.mkdir(exist_ok=True)
     if everything or asked.scripted is not None:
@@ -372,7 +430,12 @@ def on_the_local_cloud(asked: argparse.Namespace, everything: bool) -> None:
         if everything or asked.incidents is not None:
             wait("Fleet", seconds=900)
             incidents(asked.incidents or [])
-        keys("q")
+        if everything or asked.other_files:
+            wait("Fleet", seconds=900)
+            for server in ("time", "weather"):
+                healthy(server)
+            close_console()
+            other_files()
     finally:
         close_console()
         if not ran:
