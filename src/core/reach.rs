@@ -30,6 +30,8 @@ pub enum Hop {
     Origin,
     /// The tasks, as the load balancer reaches them.
     Target,
+    /// The answer of a task, on its way back to the load balancer.
+    Reply,
     /// The server itself.
     Server,
 }
@@ -51,6 +53,10 @@ impl Hop {
                  listener must have a rule for the path, and a VPC origin must be deployed"
             }
             Self::Target => "look at the targets: the load balancer has no healthy task that answers in time",
+            Self::Reply => {
+                "look at the server: it closes connections before the load balancer has its answer, so its keep-alive must be \
+                 longer than the load balancer's idle timeout, or it crashes"
+            }
             Self::Server => "look at the server's log: a task has answered, but not with its metadata",
         }
     }
@@ -94,7 +100,9 @@ pub fn metadata_url(resource: &str) -> Option<String> {
 /// Judges an answer to a request for the metadata of `resource`.
 ///
 /// A load balancer says so in `server`, also through CloudFront; what CloudFront answers by itself bears
-/// CloudFront's name (CloudFront developer guide, "Troubleshooting error response status codes").
+/// CloudFront's name (CloudFront developer guide, "Troubleshooting error response status codes"). A load balancer says 502
+/// where the target closed the connection or its answer is none, 503 without a target, and 504 where one is too slow
+/// (Application Load Balancers, "Troubleshoot your Application Load Balancers").
 pub fn judge(answer: Answer<'_>, resource: &str) -> Reach {
     let broken = |hop, why: String| Reach::Broken(Broken { hop, why });
     let from = |name: &str| answer.server.is_some_and(|server| server.to_ascii_lowercase().starts_with(name));
@@ -105,7 +113,8 @@ pub fn judge(answer: Answer<'_>, resource: &str) -> Reach {
             Some(_) => broken(Hop::Server, "HTTP 200 with the metadata of another resource".to_owned()),
             None => broken(Hop::Server, "HTTP 200 without metadata".to_owned()),
         },
-        502..=504 if from("awselb") => broken(Hop::Target, format!("HTTP {status} from the load balancer")),
+        502 if from("awselb") => broken(Hop::Reply, "HTTP 502 from the load balancer".to_owned()),
+        503 | 504 if from("awselb") => broken(Hop::Target, format!("HTTP {status} from the load balancer")),
         _ if from("awselb") => broken(Hop::Origin, format!("HTTP {status} from the load balancer")),
         502..=504 if from("cloudfront") => {
             broken(Hop::Origin, format!("HTTP {status} from CloudFront: it cannot reach the load balancer"))
@@ -157,6 +166,7 @@ mod tests {
     #[case::a_page(200, None, "<html>", Some(Hop::Server))]
     #[case::no_healthy_target(503, Some("awselb/2.0"), "<html>", Some(Hop::Target))]
     #[case::the_target_is_slow(504, Some("awselb/2.0"), "", Some(Hop::Target))]
+    #[case::the_target_closes_too_early(502, Some("awselb/2.0"), "<html>", Some(Hop::Reply))]
     #[case::no_rule_for_the_path(404, Some("awselb/2.0"), r#"{"error":"not_found"}"#, Some(Hop::Origin))]
     #[case::a_security_group_refuses_cloudfront(504, Some("CloudFront"), "<html>", Some(Hop::Origin))]
     #[case::the_origin_is_gone(502, Some("CloudFront"), "<html>", Some(Hop::Origin))]

@@ -163,7 +163,7 @@ pub(crate) fn causes(told: &Value) -> Vec<(String, String)> {
     all
 }
 
-fn server_of(fault: Fault) -> &'static str {
+pub(crate) fn server_of(fault: Fault) -> &'static str {
     if fault.server().is_empty() { "time" } else { fault.server() }
 }
 
@@ -173,7 +173,7 @@ fn subject(fault: Fault, server: &str) -> String {
 }
 
 /// Breaks a healthy world, and lets the time pass that a deployment takes to fail.
-fn broken(faults: &[(Fault, &str)]) -> World {
+pub(crate) fn broken(faults: &[(Fault, &str)]) -> World {
     let world = world();
     faults.iter().for_each(|(fault, server)| play(&world, *fault, server));
     (0..TICKS).for_each(|_| world.tick());

@@ -6,9 +6,10 @@ use std::io::Read as _;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::gameday::{ask, causes, multi, unhealthy};
+use crate::gameday::{ask, broken, causes, multi, server_of, unhealthy};
 use crate::support::world::{Failure, Figures, Setup, World};
 use quarterdeck::core::finding::Id;
+use quarterdeck::local::Fault;
 
 /// Names the scene that is to be served.
 const WANTED: &str = "QUARTERDECK_SCENE";
@@ -59,6 +60,9 @@ fn account() -> World {
             state.deploy_service(server);
             state.bounds.insert(format!("service/quarterdeck-prod/{server}"), (2, 6));
             state.lines.insert(server.to_owned(), Vec::new());
+        }
+        for stack in state.stacks.iter_mut().filter(|stack| stack.parameters.contains_key("ServerName")) {
+            stack.parameters.insert("MaxCount".into(), "6".into());
         }
         let platform = state.stacks.iter_mut().find(|stack| stack.name.ends_with("-platform")).unwrap();
         platform.distribution = Some("E2QWRUHEXAMPLE");
@@ -114,7 +118,12 @@ fn balancer_errors(world: &World) {
 
 /// It runs as many tasks as it may, and they are busy.
 fn at_the_maximum(world: &World) {
-    world.state().bounds.insert("service/quarterdeck-prod/time".to_owned(), (2, 3));
+    {
+        let mut state = world.state();
+        state.bounds.insert("service/quarterdeck-prod/time".to_owned(), (2, 3));
+        let stack = state.stacks.iter_mut().find(|stack| stack.name == "quarterdeck-prod-time").unwrap();
+        stack.parameters.insert("MaxCount".into(), "3".into());
+    }
     figures(world, |figures| {
         figures.change(Some("time"), "CPUUtilization", 93.0, 22);
         figures.change(Some("time"), "RequestCount", 410.0, 22);
@@ -210,22 +219,27 @@ fn each_scene_has_the_cause_that_its_page_is_about_first() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Serves an account, of which it prints the URL, until its input ends.
+/// Serves an account, of which it prints the URL, until its input ends: a scene, or a world that a fault has broken.
 #[test]
 #[ignore = "serves an account to whoever looks at it"]
 fn an_account_to_look_at() {
     let wanted = std::env::var(WANTED).unwrap_or_default();
-    let pages = SCENES.iter().map(|one| one.page).collect::<Vec<_>>().join(", ");
     let found = SCENES.iter().find(|one| one.page == wanted);
-    let one = found.unwrap_or_else(|| panic!("{WANTED} names no scene: {wanted:?}; there are {pages}"));
-    let world = scene(one);
+    let world = match (found, Fault::named(&wanted)) {
+        (Some(one), _) => scene(one),
+        (None, Some(fault)) => broken(&[(fault, server_of(fault))]),
+        (None, None) => {
+            let pages: Vec<&str> = SCENES.iter().map(|one| one.page).collect();
+            panic!("{WANTED} names neither a scene nor a fault: {wanted:?}; there are {}", pages.join(", "))
+        }
+    };
     let runtime = multi();
     let endpoint = runtime.block_on(world.serve("ops"));
     println!("serving {}", endpoint.url);
     let going = world.clone();
     runtime.spawn(async move {
         let mut since = jiff::Timestamp::now().as_millisecond();
-        loop {
+        while let Some(one) = found {
             tokio::time::sleep(PACE).await;
             let now = jiff::Timestamp::now().as_millisecond();
             traffic(&going, one, (since, now));

@@ -421,6 +421,13 @@ impl State {
         }
     }
 
+    pub(super) fn shift_stacks(&mut self, by: jiff::SignedDuration) {
+        for stack in &mut self.stacks {
+            let events = stack.events.iter_mut().map(|event| &mut event.at);
+            events.chain(&mut stack.updated).chain([&mut stack.made]).for_each(|at| *at += by);
+        }
+    }
+
     /// A part of the environment as somebody's deletion has left it that its protection stopped.
     pub fn half_delete(&mut self, part: &str) {
         let name = format!("quarterdeck-{ENVIRONMENT}-{part}");

@@ -164,6 +164,7 @@ impl World {
     pub fn shift(&self, by: SignedDuration) {
         let mut state = self.state();
         state.shift_services(by);
+        state.shift_stacks(by);
         for (at, _) in state.lines.values_mut().flatten() {
             *at += i64::try_from(by.as_millis()).unwrap();
         }
