@@ -108,6 +108,13 @@ def on_aws(*arguments: str, folder: str) -> None:
     open_console(*arguments, folder=folder, **homes, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test")
 
 
+def quit_console() -> None:
+    """Lets the console end by itself."""
+    keys("q")
+    while subprocess.run(["tmux", "-L", "quarterdeck", "has-session"], check=False, stderr=subprocess.DEVNULL).returncode == 0:
+        time.sleep(0.1)
+
+
 def close_console() -> None:
     """Ends the terminal and what runs in it."""
     subprocess.run(["tmux", "-L", "quarterdeck", "kill-server"], check=False, stderr=subprocess.DEVNULL)
@@ -298,6 +305,9 @@ def other_files() -> None:
         try:
             wait("✖ failed", "CannotPullContainerError", seconds=60)
             take("failed-deploy", GUIDE)
+            # So that it tells others that it has ended.
+            keys("Escape")
+            quit_console()
         finally:
             emulator("cloudformation", "Action=DeleteStack&Version=2010-05-15&StackName=quarterdeck-local-clock")
 

@@ -147,6 +147,7 @@ actions! {
     Raw "raw" on_fleet ["y"] reads "the selection as JSON" => fleet::raw;
     Events "events" on_fleet ["e"] reads "service events of the selected server" => fleet::events;
     FaultsOnly "faults-only" on_fleet ["z"] reads "show only what is not well" => fleet::faults_only;
+    ToCause "cause" on_fleet ["w"] reads "select the server that the first line names" => fleet::to_cause;
     Scale "scale" on_fleet ["S"] writes "set the desired count or the autoscaling bounds" => fleet::scale;
     Restart "restart" on_fleet ["T"] writes "start a new deployment with the same task definition"
         => |model| fleet::plan(model, |server| PlanRequest::Restart { server });
@@ -277,6 +278,8 @@ pub struct Here {
     stuck: bool,
     /// Whether the selected stack is a server's.
     of_server: bool,
+    /// Whether a cause may be named on Fleet.
+    unwell: bool,
     /// Whether there is a revision before the one that is compared with, and one to go back to.
     older: bool,
     newer: bool,
@@ -291,7 +294,7 @@ impl Here {
             let task = fleet::opened(model).and_then(|_| fleet::selected_task(model));
             let particular = task.is_some_and(|task| !task.stopped());
             let under_way = selected && model.screens.fleet.changing();
-            return Self { row: selected, selected, particular, under_way, ..here };
+            return Self { row: selected, selected, particular, under_way, unwell: fleet::suspects(model), ..here };
         }
         let row = everywhere::any(model);
         let stack = (model.screen == Screen::Stack).then(|| stack::selected(model)).flatten();
@@ -335,6 +338,7 @@ impl Here {
             A::StackRevisions => self.of_server,
             A::StopTask | A::Destroy | A::Rotate | A::TimelineLogs | A::DoctorAgain => self.particular,
             A::StopDeployment | A::CancelUpdate => self.under_way,
+            A::ToCause => self.unwell,
             A::RevisionOlder => self.older,
             A::RevisionNewer => self.newer,
             A::ContinueRollback => self.stuck,

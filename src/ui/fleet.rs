@@ -9,7 +9,6 @@ use super::theme::Theme;
 use super::{charts, describe, findings, others, table};
 use crate::console::action::Action;
 use crate::console::beside::{self, Neighbour};
-use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::screens::View;
 use crate::console::screens::fleet::{self, Level, nothing_there, others_unread, server_in, task_in, view};
@@ -28,8 +27,8 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
     if let Some(line) = others {
         paint::row(buf, area, 0, &line);
     }
-    let unwell = subjects(model);
-    let why = why(model, &unwell, theme);
+    let unwell = fleet::unwell(model);
+    let why = why(model, &view, &unwell, theme);
     if let Some(line) = &why {
         paint::row(buf, area, top, line);
     }
@@ -45,14 +44,6 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
         describe::pane(title, &lines, theme, paint::band(area, upper, area.height), buf);
     }
     rows
-}
-
-/// What is wrong with each server and with what all share; nothing where all is well, which is most of the time.
-fn subjects(model: &Model) -> Vec<Subject<'_>> {
-    let traffic = !model.screens.requests.found.is_empty();
-    let unwell = model.screens.fleet.unwell || traffic || !fleet::failed(model).is_empty();
-    let servers = model.screens.fleet.level == Level::Servers;
-    if unwell && servers { fleet::subjects(model) } else { Vec::new() }
 }
 
 /// What is said of the selection: its title and its lines.
@@ -159,12 +150,14 @@ fn of_neighbour(
 
 /// The cause that explains the other findings, where there is one: of the place that is shown, else of the first one
 /// beside it.
-fn why(model: &Model, unwell: &[Subject<'_>], theme: &Theme) -> Option<Line<'static>> {
+fn why(model: &Model, view: &View, unwell: &[Subject<'_>], theme: &Theme) -> Option<Line<'static>> {
     if model.screens.fleet.level != Level::Servers {
         return None;
     }
     if let Some(found) = common(unwell) {
-        return Some(why_line(model, &found, None, theme));
+        let selected = server_in(model, view).map(|server| server.name.as_str());
+        let keys = fleet::keys_to(model, &found, selected);
+        return Some(why_line(&found, keys, None, theme));
     }
     let names = beside::names(model).1;
     model.place.beside.iter().zip(names).filter(|(one, _)| one.unwell()).find_map(|(one, name)| {
@@ -174,12 +167,13 @@ fn why(model: &Model, unwell: &[Subject<'_>], theme: &Theme) -> Option<Line<'sta
             findings: health::findings(server, model.now),
         });
         let subjects: Vec<Subject<'_>> = subjects.collect();
-        Some(why_line(model, &common(&subjects)?, Some(name), theme))
+        // A key acts where the console is.
+        Some(why_line(&common(&subjects)?, None, Some(name), theme))
     })
 }
 
-/// A cause in a line; `elsewhere` is the place beside this one where it is.
-fn why_line(model: &Model, found: &Common<'_>, elsewhere: Option<String>, theme: &Theme) -> Line<'static> {
+/// A cause in a line, with the keys that lead to what helps; `elsewhere` is the place beside this one where it is.
+fn why_line(found: &Common<'_>, keys: Option<String>, elsewhere: Option<String>, theme: &Theme) -> Line<'static> {
     let finding = found.finding;
     let whose = match (found.server, found.others) {
         (Some(server), 0) => server.to_owned(),
@@ -192,12 +186,10 @@ fn why_line(model: &Model, found: &Common<'_>, elsewhere: Option<String>, theme:
         span(elsewhere.as_ref().map(|place| format!("in {place}, ")).unwrap_or_default(), theme.title()),
         span(whose, theme.title()),
     ];
-    // Before the fact, whose end is cut off in a narrow terminal. The key acts where the console is.
-    if elsewhere.is_none()
-        && let Some(key) = finding.remedy.and_then(|remedy| hint::keys(model, remedy.into()))
-    {
+    // Before the fact, whose end is cut off in a narrow terminal.
+    if let Some(keys) = keys {
         spans.push(span(" → ", theme.muted()));
-        spans.push(span(key, theme.key()));
+        spans.push(span(keys, theme.key()));
     }
     spans.push(span(": ", theme.title()));
     spans.push(Span::raw(finding.fact.clone()));

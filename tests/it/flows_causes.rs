@@ -8,7 +8,7 @@ use quarterdeck::console::effect::Effect;
 use quarterdeck::console::msg::Msg;
 use quarterdeck::console::remote::Generation;
 use quarterdeck::console::screens::fleet::Level;
-use quarterdeck::console::screens::{Answer, Fetch, Screen, doctor, timeline};
+use quarterdeck::console::screens::{Answer, Fetch, Screen, doctor, fleet, timeline};
 use quarterdeck::core::doctor::{Hop, Link, News, State};
 use quarterdeck::core::finding::Id;
 use quarterdeck::core::fleet::{Deployment, Rollout, ServiceEvent};
@@ -574,6 +574,24 @@ fn the_first_line_of_fleet_is_the_cause_that_explains_the_others() {
     let line = one(&console);
     assert!(line.contains("why  weather → 3 D: out of memory: task 76e049b3 was killed"), "{line}");
     assert!(line.contains("explains 1 more)"), "{line}");
+}
+
+/// A key that acts on the selected server would else lead to the log of one that is well.
+#[test]
+fn the_first_line_says_how_its_server_is_selected_where_another_one_is() {
+    let mut world = fixtures::world();
+    let weather = world.fleet.servers.iter_mut().find(|server| server.name == "weather").expect("there");
+    weather.desired = 0;
+    let mut console = Console::with(world);
+    let line = |console: &Console| screen(console, LARGE).lines().nth(2).unwrap_or_default().to_owned();
+    assert!(line(&console).contains("why  weather → w S:"), "{}", line(&console));
+    console.keys("w");
+    assert!(line(&console).contains("why  weather → S:"), "{}", line(&console));
+    assert_eq!(fleet::selected_server(&console.model).map(|server| server.name.as_str()), Some("weather"));
+    let mut well = Console::new();
+    assert!(!screen(&well, LARGE).contains("w cause"), "nothing is wrong");
+    well.keys("w");
+    assert!(screen(&well, LARGE).contains("no server is named as the cause"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod keys;
 mod looks;
 mod neighbours;
 mod rows;
+mod why;
 mod wrong;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ pub use self::looks::{figures, tools, traffic_unread};
 pub use self::neighbours::nothing_there;
 pub use self::rows::meaning;
 use self::rows::{CONTAINERS, TASKS, container_rows, server_row, task_row, unreadable_row};
+pub use self::why::{keys as keys_to, suspects, to_cause, unwell};
 pub(in crate::console) use self::wrong::read;
 pub use self::wrong::{failed, subjects, told};
 use super::{Screen, View};
