@@ -32,6 +32,7 @@ use crate::core::operation::{Announced, Applied, Approved};
 use crate::core::pace::Usage;
 use crate::core::quarantine::Quarantine;
 use crate::core::reach::{Broken, Reach};
+use crate::core::shift::{Shifts, Zone};
 use crate::core::stack::{ChangeSetRequest, Drafted, Stack, StackDetail, StackRef};
 use crate::core::timeline::scaling::Scaled;
 use crate::core::unread::Read;
@@ -60,6 +61,7 @@ pub trait Cloud:
     + Clients
     + Users
     + Quarantines
+    + Zones
     + Secrets
     + Logs
     + Insights
@@ -250,6 +252,17 @@ pub trait Users {
 pub trait Quarantines {
     /// The list in this table (Query, with a consistent read: what was written before is in it).
     async fn quarantine(&self, table: &str) -> CloudResult<Quarantine>;
+}
+
+/// Amazon Application Recovery Controller, and the zones of EC2.
+#[async_trait]
+pub trait Zones {
+    /// What keeps requests away from zones of a load balancer, by its ARN (GetManagedResource). One that ARC does not know
+    /// is `ErrorKind::NotFound`: `zonal_shift.config.enabled` is off.
+    async fn shifts(&self, balancer: &str) -> CloudResult<Shifts>;
+
+    /// The zones of the region, by name and id (DescribeAvailabilityZones).
+    async fn zones(&self) -> CloudResult<Vec<Zone>>;
 }
 
 /// Secrets Manager, without the values that it keeps.

@@ -59,6 +59,11 @@ impl Meter {
         self.plain
     }
 
+    /// Counts a request that none of the clients sends.
+    pub(super) fn count(&self) {
+        self.counted.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Requests so far.
     pub(super) fn calls(&self) -> u64 {
         self.counted.calls.load(Ordering::Relaxed)

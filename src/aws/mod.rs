@@ -44,6 +44,7 @@ mod turns;
 mod users;
 mod validation;
 mod write;
+mod zones;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -131,6 +132,8 @@ pub struct AwsCloud {
     stacks: Regional,
     http: OnceLock<reqwest::Client>,
     meter: Meter,
+    /// What signs the calls for which there is no SDK here.
+    signer: zones::Signer,
     /// CloudWatch Logs in other regions, to which services may log.
     logs: RegionalLogs,
     /// ECR, in any region.
@@ -210,6 +213,7 @@ pub async fn connect_with(access: &Access, timeouts: Timeouts) -> CloudResult<Aw
         write: ServiceClients::new(&writes, &writes, &meter),
         pacer: Arc::new(Pacer::new(endpoint.as_deref().is_none_or(of_aws))),
         turns: Turns::default(),
+        signer: zones::Signer::new(&base),
         logs: RegionalLogs::new(reads.clone(), meter.clone()),
         images: RegionalImages::new(reads.clone(), meter.clone()),
         stacks: Regional::new(reads, writes, meter.clone()),

@@ -155,6 +155,8 @@ actions! {
         => |model| fleet::plan(model, |server| PlanRequest::Rollback { server, revision: None });
     StopTask "stop-task" on_fleet ["X"] writes "stop the selected task; its service replaces it" => fleet::stop_task;
 
+    ShiftZone "shift-zone" on_fleet ["Z"] writes "take a zone out of the load balancer for a time, or let it in again"
+        => fleet::shift_zone;
     StopDeployment "stop-deployment" on_fleet ["H"] writes "stop the deployment under way; ECS goes back to the revision before"
         => |model| fleet::plan(model, |server| PlanRequest::StopDeployment { server });
 
@@ -283,6 +285,8 @@ pub struct Here {
     /// Whether there is a revision before the one that is compared with, and one to go back to.
     older: bool,
     newer: bool,
+    /// Whether there is a load balancer whose zones can be taken out.
+    zones: bool,
 }
 
 impl Here {
@@ -294,7 +298,9 @@ impl Here {
             let task = fleet::opened(model).and_then(|_| fleet::selected_task(model));
             let particular = task.is_some_and(|task| !task.stopped());
             let under_way = selected && model.screens.fleet.changing();
-            return Self { row: selected, selected, particular, under_way, unwell: fleet::suspects(model), ..here };
+            let zones = model.screens.fleet.shifts.get().is_some_and(Option::is_some);
+            let unwell = fleet::suspects(model);
+            return Self { row: selected, selected, particular, under_way, unwell, zones, ..here };
         }
         let row = everywhere::any(model);
         let stack = (model.screen == Screen::Stack).then(|| stack::selected(model)).flatten();
@@ -339,6 +345,7 @@ impl Here {
             A::StopTask | A::Destroy | A::Rotate | A::TimelineLogs | A::DoctorAgain => self.particular,
             A::StopDeployment | A::CancelUpdate => self.under_way,
             A::ToCause => self.unwell,
+            A::ShiftZone => self.zones,
             A::RevisionOlder => self.older,
             A::RevisionNewer => self.newer,
             A::ContinueRollback => self.stuck,
@@ -362,6 +369,7 @@ impl From<Remedy> for Action {
             Remedy::Stacks | Remedy::Continue => Self::Show(Screen::Stack),
             Remedy::Requests => Self::Show(Screen::Requests),
             Remedy::Doctor => Self::Show(Screen::Doctor),
+            Remedy::Shift => Self::ShiftZone,
         }
     }
 }

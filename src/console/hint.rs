@@ -131,6 +131,7 @@ fn action(hand: Hand) -> Action {
         Hand::Publish => Action::Publish,
         Hand::Users => Action::Show(Screen::Users),
         Hand::Quarantine => Action::Show(Screen::Clients),
+        Hand::ShiftZone => Action::ShiftZone,
         Hand::Operations => Action::Operations,
     }
 }

@@ -439,6 +439,6 @@ pub fn target_of(choice: Choice, typed: &str) -> Option<Target> {
         _ if typed.is_empty() => None,
         Choice::Cluster => Some(Target::of_cluster(typed)),
         Choice::Environment => Some(Target::Environment(typed.to_owned())),
-        Choice::Profile | Choice::Region | Choice::Theme => None,
+        Choice::Profile | Choice::Region | Choice::Theme | Choice::Zone => None,
     }
 }

@@ -77,6 +77,7 @@ pub enum Hand {
     Publish,
     Users,
     Quarantine,
+    ShiftZone,
     Operations,
 }
 

@@ -116,6 +116,8 @@ impl Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
+    /// AWS Health.
+    Aws,
     /// The audit of this machine.
     Operation,
     /// CloudFormation.
@@ -139,6 +141,7 @@ pub enum Kind {
 impl Kind {
     pub fn word(self) -> &'static str {
         match self {
+            Self::Aws => "aws",
             Self::Operation => "operation",
             Self::Stack => "stack",
             Self::Deployment => "deployment",

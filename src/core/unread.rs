@@ -116,6 +116,10 @@ pub enum Part {
     StoredSecretsOf(Vec<String>),
     /// The operations that are announced in the environment.
     Operations,
+    /// What AWS says of its own issues.
+    Issues,
+    /// What keeps requests away from zones.
+    Shifts,
 }
 
 impl fmt::Display for Part {
@@ -132,6 +136,8 @@ impl fmt::Display for Part {
             Self::StoredSecrets => f.write_str("stored secrets"),
             Self::StoredSecretsOf(clients) => write!(f, "stored secrets of {}", clients.join(", ")),
             Self::Operations => f.write_str("operations of others"),
+            Self::Issues => f.write_str("issues of AWS"),
+            Self::Shifts => f.write_str("zones that are taken out"),
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::places::Places;
 use super::session::Session;
 use super::tail::{self, Budget, Tail, TailEvent};
-use super::{doctor, history, insights, judge, metrics, operate, planner, read, revisions, traffic, words};
+use super::{doctor, history, insights, judge, metrics, operate, planner, read, revisions, shift, traffic, words};
 use crate::cloud::{CloudError, CloudResult, ErrorKind, Outside};
 use crate::console::effect::Effect;
 use crate::console::msg::{Msg, Notice};
@@ -408,9 +408,10 @@ fn first_call(read: &Fetch) -> &'static str {
             "cloudformation:DescribeStacks"
         }
         Fetch::Revisions(_) => "ecs:DescribeTaskDefinition",
+        Fetch::Shifts => "arc-zonal-shift:GetManagedResource",
         Fetch::Measured(_) => "cloudwatch:DescribeAlarms",
         Fetch::StackDetail(_) => "cloudformation:DescribeStackEvents",
-        Fetch::Traffic(_) | Fetch::Words(_) => "logs:FilterLogEvents",
+        Fetch::Traffic(_) | Fetch::Words(_) | Fetch::Issues => "logs:FilterLogEvents",
     }
 }
 
@@ -441,6 +442,8 @@ async fn answer(session: &Session, places: &dyn Places, kept: &Kept, read: &Fetc
         Fetch::Traffic(watched) => {
             Answer::Traffic(Ok(Box::new(kept.watch.read(session, watched, || session.now()).await)))
         }
+        Fetch::Issues => Answer::Issues(history::issues(session, &kept.past).await),
+        Fetch::Shifts => Answer::Shifts(shift::read(session).await.map(shift::Seen::there)),
         Fetch::History(stretch) => Answer::History(history::read(session, &kept.past, stretch).await),
         Fetch::Clients => Answer::Clients(read::clients(session).await),
         Fetch::Quarantine => Answer::Quarantine(read::quarantine(session).await),

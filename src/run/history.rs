@@ -2,7 +2,10 @@
 //! autoscaling did, how many requests CloudWatch has counted, the alarms, and the operations of this machine.
 
 mod counts;
+mod issues;
 mod scaling;
+
+pub use self::issues::issues;
 
 use std::collections::BTreeMap;
 
@@ -39,6 +42,8 @@ pub struct Past {
     /// That of everybody in this process who reads logs.
     budget: Budget,
     events: Mutex<EventLog>,
+    /// Of the same log, what AWS says of its own issues.
+    issues: Mutex<EventLog>,
     alarms: Mutex<BTreeMap<String, Known>>,
     scaled: Mutex<BTreeMap<Option<String>, scaling::Known>>,
     counted: Mutex<counts::Known>,
@@ -126,7 +131,7 @@ pub async fn read(session: &Session, past: &Past, stretch: &Stretch) -> CloudRes
 /// read, and what may have come late.
 async fn captured(session: &Session, past: &Past, since: Timestamp) -> History {
     let mut log = past.events.lock().await;
-    let gap = match read_on(session, &past.budget, &mut log, since.as_millisecond()).await {
+    let gap = match read_on(session, &past.budget, &mut log, capture::PATTERN, since.as_millisecond()).await {
         Ok(gap) => gap,
         Err(why) => {
             let absent = || {
@@ -151,7 +156,13 @@ async fn captured(session: &Session, past: &Past, since: Timestamp) -> History {
 ///
 /// # Errors
 /// When nothing of it could be read.
-async fn read_on(session: &Session, budget: &Budget, log: &mut EventLog, since: i64) -> CloudResult<Option<String>> {
+async fn read_on(
+    session: &Session,
+    budget: &Budget,
+    log: &mut EventLog,
+    pattern: &str,
+    since: i64,
+) -> CloudResult<Option<String>> {
     let ahead = SignedDuration::from_millis(session.cloud.ahead());
     let now = Timestamp::now().checked_add(ahead).unwrap_or(Timestamp::MAX).as_millisecond();
     let mut pages = 0;
@@ -161,7 +172,7 @@ async fn read_on(session: &Session, budget: &Budget, log: &mut EventLog, since: 
             prefix: None,
             from,
             until,
-            pattern: Some(capture::PATTERN.to_owned()),
+            pattern: Some(pattern.to_owned()),
             token: None,
         };
         let mut last = from;

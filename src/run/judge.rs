@@ -15,6 +15,7 @@ use crate::core::operation::record::{Entry, Outcome};
 use crate::core::operation::rescue::{CancelUpdate, ContinueRollback, StopDeployment, id_of, seen_update};
 use crate::core::operation::rotate::{Rotation, UndoRotation};
 use crate::core::operation::service::{DEPLOYMENT, DESIRED, Restart, Rollback, Scale, ServiceRef, seen};
+use crate::core::operation::shift::{self, ChangeShift};
 use crate::core::operation::user::ChangeUser;
 use crate::core::operation::variable::SetSecret;
 use crate::core::operation::work::{Label, Shown, labelled};
@@ -60,6 +61,7 @@ pub async fn judge(session: &Session, operation: &Operation) -> CloudResult<Stan
         Intent::SetSecret(set) => of_set(session, operation, set).await,
         Intent::ChangeUser(change) => of_user(session, change).await,
         Intent::Quarantine(change) => of_quarantine(session, change).await,
+        Intent::ZonalShift(change) => of_shift(session, operation, change).await,
         Intent::Publish(publish) => of_publish(session, operation, publish).await,
     }
 }
@@ -168,6 +170,19 @@ async fn of_quarantine(session: &Session, change: &ChangeQuarantine) -> CloudRes
         Now::Done | Now::Untouched => Standing::Resumable,
         Now::Other(Some(end)) => Standing::Overtaken(format!("{} has another end now: {end:.0}", change.who)),
         Now::Other(None) => Standing::Overtaken(format!("{} was let in since", change.who)),
+    })
+}
+
+/// The call looks again. A shift that was started is this operation's own, or another one.
+async fn of_shift(session: &Session, operation: &Operation, change: &ChangeShift) -> CloudResult<Standing> {
+    if let Some(until) = change.until.filter(|until| *until <= Timestamp::now()) {
+        return Ok(Standing::Void(format!("it was to end at {until:.0}, which is over")));
+    }
+    Ok(match change.now(&session.cloud.shifts(&change.balancer).await?, operation.id(), false) {
+        shift::Now::Done(_) | shift::Now::Untouched | shift::Now::Over => Standing::Resumable,
+        shift::Now::Other(other) => {
+            Standing::Overtaken(format!("there is another shift now, away from {}", other.away_from))
+        }
     })
 }
 

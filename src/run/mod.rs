@@ -24,6 +24,7 @@ pub mod read;
 mod registry;
 pub mod revisions;
 mod session;
+pub mod shift;
 mod signals;
 pub mod tail;
 mod terminal;

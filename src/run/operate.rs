@@ -82,9 +82,13 @@ async fn applied(cloud: &dyn Cloud, engine: &dyn Engine, approved: Approved) -> 
             let login = cloud.registry(&push.image).await?;
             engine.push(&approved, &login).await
         }
-        Call::Service(_) | Call::Stack(_) | Call::Secret(_) | Call::User(_) | Call::Quarantine(_) | Call::Board(_) => {
-            cloud.apply(approved).await
-        }
+        Call::Service(_)
+        | Call::Stack(_)
+        | Call::Secret(_)
+        | Call::User(_)
+        | Call::Quarantine(_)
+        | Call::Shift(_)
+        | Call::Board(_) => cloud.apply(approved).await,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::core::operation::deploy::seen_stack;
 use crate::core::operation::protocol::News;
 use crate::core::operation::quarantine::quarantined;
 use crate::core::operation::rescue::{By, STOPS};
+use crate::core::operation::shift::shifted;
 use crate::core::operation::verify::{
     bounds_are, changed_last_by, deployment_taken_back, gone, published, settled, stack_taken_back, steady,
     task_stopped, user_enabled, variable_set,
@@ -80,6 +81,7 @@ async fn judge(session: &Session, check: &Check) -> CloudResult<(CheckState, Fac
             user_enabled(cloud.user(pool, user).await?.as_ref(), user, *enabled)
         }
         Check::Quarantined { change } => quarantined(&cloud.quarantine(&change.table).await?, change),
+        Check::Shifted { change, operation } => shifted(&cloud.shifts(&change.balancer).await?, change, operation),
         Check::GraceOver { until } => over(*until),
     };
     Ok((state, Facts::new()))

@@ -12,7 +12,8 @@ use crate::console::input::Input;
 use crate::console::model::Model;
 use crate::console::screens::Fetch;
 use crate::core::meaning::Meaning;
-use crate::core::text::width;
+use crate::core::shift::USUAL;
+use crate::core::text::{short_duration, width};
 
 /// Draws the list in a box; where the cursor is.
 pub fn draw(
@@ -70,6 +71,7 @@ fn title(model: &Model, choice: Choice) -> String {
             let account = here.identity.as_ref().map(|identity| format!(", account {}", identity.account));
             format!("choose {} {} in {}{}", article(choice), choice.word(), here.region, account.unwrap_or_default())
         }
+        Choice::Zone => format!("take a zone out for {}", short_duration(USUAL)),
         Choice::Profile | Choice::Region | Choice::Theme => format!("choose {} {}", article(choice), choice.word()),
     }
 }

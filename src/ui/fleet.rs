@@ -9,9 +9,12 @@ use super::theme::Theme;
 use super::{charts, describe, findings, others, table};
 use crate::console::action::Action;
 use crate::console::beside::{self, Neighbour};
+use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::screens::View;
-use crate::console::screens::fleet::{self, Level, nothing_there, others_unread, server_in, task_in, view};
+use crate::console::screens::fleet::{
+    self, Level, issues_unread, nothing_there, others_unread, server_in, shifts_unread, task_in, view,
+};
 use crate::core::finding::{Common, Subject, common, running_by_zone};
 use crate::core::fleet::{Fleet, Server};
 use crate::core::health::{self, Cause, Gravity, Verdict, verdict_by};
@@ -33,6 +36,11 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, buf: &mut Buffer) -> u16 {
         paint::row(buf, area, top, line);
     }
     let top = top + u16::from(why.is_some());
+    let out = out(model, theme);
+    if let Some(line) = &out {
+        paint::row(buf, area, top, line);
+    }
+    let top = top + u16::from(out.is_some());
     let area = paint::band(area, top, area.height - top);
     let (title, mut lines) = below(model, &view, &unwell, theme, usize::from(area.width));
     let upper = describe::upper(area.height, view.rows.len(), lines.len());
@@ -61,7 +69,13 @@ fn below(
         None => fleet.unread(),
     };
     let unread = remote.get().map(of).unwrap_or_default();
-    let told: Vec<_> = unread.iter().cloned().chain(others_unread(model)).collect();
+    let told: Vec<_> = unread
+        .iter()
+        .cloned()
+        .chain(others_unread(model))
+        .chain(issues_unread(model))
+        .chain(shifts_unread(model))
+        .collect();
     let mut lines = describe::trouble(model, remote, &told, theme, cells);
     if let Some((neighbour, server)) = beside::selected(model, view) {
         let (title, of_it) = of_neighbour(model, neighbour, server, theme, cells);
@@ -160,7 +174,7 @@ fn why(model: &Model, view: &View, unwell: &[Subject<'_>], theme: &Theme) -> Opt
         return Some(why_line(&found, keys, None, theme));
     }
     let names = beside::names(model).1;
-    model.place.beside.iter().zip(names).filter(|(one, _)| one.unwell()).find_map(|(one, name)| {
+    let beside = model.place.beside.iter().zip(names).filter(|(one, _)| one.unwell()).find_map(|(one, name)| {
         let servers = one.fleet.get()?.servers.iter();
         let subjects = servers.map(|server| Subject {
             server: Some(server.name.as_str()),
@@ -169,7 +183,29 @@ fn why(model: &Model, view: &View, unwell: &[Subject<'_>], theme: &Theme) -> Opt
         let subjects: Vec<Subject<'_>> = subjects.collect();
         // A key acts where the console is.
         Some(why_line(&common(&subjects)?, None, Some(name), theme))
-    })
+    });
+    beside.or_else(|| note(model, theme))
+}
+
+/// The zone that is taken out, and how it comes in again.
+fn out(model: &Model, theme: &Theme) -> Option<Line<'static>> {
+    let shifts = model.screens.fleet.shifts.get()?.as_ref()?;
+    let (shift, zone) = shifts.out()?;
+    let mut spans = vec![span(format!("◐ {}", shift.told(&zone, model.now)), theme.of(Meaning::Warn))];
+    if let Some(key) = hint::keys(model, Action::ShiftZone) {
+        spans.extend([span(" → ", theme.muted()), span(key, theme.key())]);
+    }
+    Some(Line::from(spans))
+}
+
+/// What ails below the servers and has reached none of them.
+fn note(model: &Model, theme: &Theme) -> Option<Line<'static>> {
+    let found = model.screens.fleet.below.shared(std::iter::empty()).into_iter().next()?;
+    Some(Line::from(vec![
+        span("· note  ", theme.muted()),
+        Span::raw(found.fact),
+        span(format!(": {}", found.evidence), theme.muted()),
+    ]))
 }
 
 /// A cause in a line, with the keys that lead to what helps; `elsewhere` is the place beside this one where it is.

@@ -51,6 +51,23 @@ fn stopped_event(id: &str, seconds: i64) -> Value {
         "logStreamName": "s", "message": event.to_string() })
 }
 
+/// What AWS said so many seconds ago of an issue of ECS of its own.
+fn issue_event(status: &str, seconds: i64) -> Value {
+    let when = jiff::Timestamp::from_second(ago(seconds)).unwrap();
+    let event = json!({
+        "source": "aws.health", "detail-type": "AWS Health Event", "time": when.to_string(),
+        "detail": {
+            "eventArn": "arn:aws:health:eu-west-1::event/ECS/AWS_ECS_OPERATIONAL_ISSUE/1", "service": "ECS",
+            "eventTypeCode": "AWS_ECS_OPERATIONAL_ISSUE", "eventTypeCategory": "issue", "eventScopeCode": "PUBLIC",
+            "communicationId": format!("{seconds}-1"), "statusCode": status, "eventRegion": "eu-west-1",
+            "lastUpdatedTime": jiff::fmt::rfc2822::to_string(&when.to_zoned(jiff::tz::TimeZone::UTC)).unwrap(),
+            "eventDescription": [{ "language": "en_US", "latestDescription": "Tasks do not start." }],
+        },
+    });
+    json!({ "eventId": "h", "timestamp": ago(seconds) * 1_000, "ingestionTime": ago(seconds) * 1_000,
+        "logStreamName": "s", "message": event.to_string() })
+}
+
 const DEFINITION: &str = "arn:aws:ecs:eu-west-1:1:task-definition/time:7";
 
 fn ago(seconds: i64) -> i64 {
@@ -387,6 +404,50 @@ fn who_asks_for_more_than_ecs_remembers_is_told_what_is_missing(
     assert_eq!(err.contains("not read: the event log of the cluster: logs:FilterLogEvents"), gap, "{err}");
     let captured = matches!(account.events, EventLog::Has(_));
     assert_eq!(err.contains("note: not captured: "), !captured, "{err}");
+}
+
+/// Nothing of the server says why its task is missing.
+#[rstest]
+#[case::open(&[("open", 600)], 0, "aws-issue", Some("warning"))]
+#[case::over(&[("open", 600), ("closed", 60)], 0, "tasks-missing", None)]
+#[case::it_is_well(&[("open", 600)], 1, "", Some("note"))]
+fn an_issue_of_aws_is_the_cause_of_what_it_may_bring_about(
+    #[case] words: &[(&str, i64)],
+    #[case] running: u32,
+    #[case] cause: &str,
+    #[case] shared: Option<&str>,
+) {
+    let events = EventLog::Has(words.iter().map(|(status, seconds)| issue_event(status, *seconds)).collect());
+    let tasks = if running == 0 { Vec::new() } else { Account::well().tasks };
+    let account = Account { services: vec![service(running)], tasks, events, ..Account::well() };
+    let (_, all) = document(&account, &["why", "time"]);
+    let told = &all["subjects"][0];
+    assert_eq!(told["cause"]["id"].as_str().unwrap_or_default(), cause, "{all:#}");
+    if cause == "aws-issue" {
+        assert_eq!(told["explains"][0]["id"], "tasks-missing", "{all:#}");
+    }
+    let (_, all) = document(&account, &["status"]);
+    let shared_gravity = shared.map(|gravity| if running == 0 { "fault" } else { gravity });
+    assert_eq!(all["shared"][0]["gravity"].as_str(), shared_gravity, "{all:#}");
+    let (_, text, _) = run(&account, &["status"]);
+    assert_eq!(text.contains("all servers: AWS tells of an issue of ECS in eu-west-1: "), shared.is_some(), "{text}");
+    let (_, text, _) = run(&account, &["timeline"]);
+    assert!(text.contains("AWS tells of an issue of ECS in eu-west-1: Tasks do not start."), "{text}");
+}
+
+/// The image is not there: that is nobody's issue but ours.
+#[test]
+fn an_issue_of_aws_is_not_the_cause_of_what_it_cannot_bring_about() {
+    let events = EventLog::Has(vec![issue_event("open", 60)]);
+    let (_, all) = document(&Account { events, ..Account::broken() }, &["why", "time"]);
+    assert_eq!(all["subjects"][0]["cause"]["id"], "image-missing", "{all:#}");
+}
+
+#[test]
+fn an_event_log_that_may_not_be_read_is_a_gap_and_no_proof() {
+    let (code, out, err) = run(&Account { events: EventLog::Denied, ..Account::well() }, &["why", "time"]);
+    assert!(err.contains("not read: issues of AWS: logs:FilterLogEvents"), "{err}");
+    assert!(code == 1 && out.contains("nothing wrong found in what was read"), "{out}");
 }
 
 /// ECS calls it well, and it refuses a client: without its log nobody would know.

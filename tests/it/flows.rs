@@ -233,7 +233,7 @@ fn a_plan_that_cannot_be_made_says_why_and_the_way_out() {
 #[case::a_screen(Hand::Stacks, None, "`3` (Stack) goes back")]
 #[case::a_screen_of_another(Hand::Users, None, "`u` on Clients goes back")]
 #[case::everywhere(Hand::Operations, None, "`o` goes back")]
-#[case::bound_anew(Hand::Rollback, Some(("rollback", "Z")), "`Z` on Fleet goes back")]
+#[case::bound_anew(Hand::Rollback, Some(("rollback", "W")), "`W` on Fleet goes back")]
 #[case::not_bound(Hand::Rollback, Some(("rollback", "")), "`:rollback` on Fleet goes back")]
 fn a_refusal_names_the_key_that_helps(#[case] hand: Hand, #[case] bound: Option<(&str, &str)>, #[case] told: &str) {
     let refusal: PlanError = Refusal::new(ErrorKind::Conflict, "no").into();

@@ -222,12 +222,15 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "a zone or the region ails",
         page: "zone",
-        cause: &[Id::ZonesUneven, Id::Capacity, Id::SpotTaken],
-        fix: Fix::Here(Action::Restart, &["restart"]),
+        cause: &[Id::AwsIssue, Id::ZoneAils, Id::ZonesUneven, Id::Capacity, Id::SpotTaken],
+        fix: Fix::Here(Action::ShiftZone, &["zone", "shift"]),
         proof: &[
+            ("shift", "a_zone_is_taken_out_and_let_in_again"),
+            ("shift", "each_goes_on_after_each_kill"),
+            ("below", "a_zone_ails_where_it_alone_is_sick"),
+            ("causes", "an_issue_of_aws_is_the_cause_of_what_it_may_bring_about"),
             ("findings", "tasks_should_be_spread_over_the_zones"),
             ("findings", "each_incident_has_its_finding_first"),
-            ("sagas", "each_is_done_on_each_kind_of_service_and_after_each_kill"),
         ],
     },
 ];

@@ -164,6 +164,7 @@ const GRACE: &str = "grace period: the old credentials still work";
 #[case(plans::destroy(), 4)]
 #[case(plans::set_secret(), 1)]
 #[case(plans::quarantine(), 1)]
+#[case(plans::zonal_shift(), 1)]
 #[case(plans::publish(), 3)]
 #[case(plans::stop_deployment(), 1)]
 #[case(plans::cancel_update(), 1)]

@@ -80,13 +80,13 @@ async fn calls_of(services: usize, args: &[&str], code: i32) -> u64 {
 }
 
 #[rstest]
-// With its log, its alarms and its figures, as `why`.
-#[case::status(&["status", "svc-003"], 0, 12)]
-#[case::by_arn(&["status", "arn:aws:ecs:eu-central-1:123456789012:service/quarterdeck-prod/svc-003"], 0, 12)]
+// With its log, its alarms and its figures, as `why`, AWS's issues, and the zone that is taken out.
+#[case::status(&["status", "svc-003"], 0, 15)]
+#[case::by_arn(&["status", "arn:aws:ecs:eu-central-1:123456789012:service/quarterdeck-prod/svc-003"], 0, 15)]
 #[case::logs(&["logs", "svc-003", "--since", "1m"], 0, 10)]
-// With its log, its alarms and its figures.
-#[case::why(&["why", "svc-003"], 0, 12)]
-#[case::why_by_arn(&["why", "arn:aws:ecs:eu-central-1:123456789012:service/quarterdeck-prod/svc-003"], 0, 12)]
+// With its log, its alarms, its figures, and AWS's issues.
+#[case::why(&["why", "svc-003"], 0, 13)]
+#[case::why_by_arn(&["why", "arn:aws:ecs:eu-central-1:123456789012:service/quarterdeck-prod/svc-003"], 0, 13)]
 // With its log, its alarms, its counts and its scaling.
 #[case::timeline(&["timeline", "svc-003", "--since", "1h"], 0, 13)]
 #[case::doctor(&["doctor", "svc-003"], 0, 20)]

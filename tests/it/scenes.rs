@@ -91,6 +91,7 @@ fn another_path(world: &World) {
             exit: Some(143),
             ran: Some(64),
             container: "",
+            says: "",
         };
         state.deploy_service("time");
     }

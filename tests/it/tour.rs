@@ -54,6 +54,8 @@ pub enum Part {
     Stuck,
     Images,
     Users,
+    /// A zone is taken out, and let in again.
+    Zones,
     /// An image goes to a repository that is made for it.
     Publish,
 }
@@ -94,6 +96,8 @@ impl Part {
             C::ListUsers | C::AdminGetUser | C::AdminUserGlobalSignOut => Self::Users,
             C::AdminDisableUser | C::AdminEnableUser => Self::Users,
             C::QueryQuarantine | C::PutQuarantine | C::DeleteQuarantine => Self::Users,
+            C::GetManagedResource | C::DescribeAvailabilityZones => Self::Zones,
+            C::StartZonalShift | C::CancelZonalShift => Self::Zones,
             C::DescribeUserPool | C::UpdateUserPool => Self::Stuck,
             C::DescribeLoadBalancerAttributes | C::ModifyLoadBalancerAttributes => Self::Stuck,
             C::BatchGetImage | C::GetDownloadUrlForLayer => Self::Images,
@@ -143,6 +147,7 @@ pub async fn tour(part: Part, spoilt: Option<Spoilt>) -> (Vec<String>, String) {
         Part::Discard => discard(&session, &world).await,
         Part::Images => images(&session).await,
         Part::Users => users(&session, &world).await,
+        Part::Zones => zones(&session, &world).await,
         Part::Publish => publish(&mut session, &world).await,
         Part::Destroy => planned(&session, &world, PlanRequest::Destroy).await,
         Part::Stuck => {
@@ -249,6 +254,11 @@ async fn users(session: &Session, world: &World) -> String {
         said += &planned(session, world, PlanRequest::Quarantine { who: who.clone(), seconds, lately: None }).await;
     }
     said
+}
+
+async fn zones(session: &Session, world: &World) -> String {
+    let out = PlanRequest::ShiftZone { zone: "eu-central-1b".into(), seconds: 3_600 };
+    planned(session, world, out).await + &planned(session, world, PlanRequest::CancelShift).await
 }
 
 async fn publish(session: &mut Session, world: &World) -> String {

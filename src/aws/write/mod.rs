@@ -10,6 +10,7 @@ mod quarantine;
 mod rescue;
 mod rotation;
 mod service;
+mod shift;
 mod stack;
 mod user;
 mod variable;
@@ -47,6 +48,7 @@ impl AwsCloud {
             }
             Call::User(call) => self.write_user(call).await,
             Call::Quarantine(call) => self.write_quarantine(call).await,
+            Call::Shift(call) => self.write_shift(call).await,
             // The engine has the layers, so `run::operate` brings it there.
             Call::Image(ImageCall::Push(push)) => {
                 Err(error::invalid("engine:Push", format!("{} is pushed by the container engine", push.image)))

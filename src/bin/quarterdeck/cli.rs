@@ -3,6 +3,7 @@
 mod callers;
 mod rights;
 mod writes;
+mod zones;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use quarterdeck::run::headless::{
 pub use callers::{ClientsCommand, QuarantineCommand, RotateFlags, UsersCommand};
 pub use rights::RightsFlags;
 pub use writes::{EnvironmentWrite, ScaleFlags, SecretCommand, ServerWrite};
+pub use zones::ZoneCommand;
 
 /// Terminal operations console for MCP servers on AWS.
 ///
@@ -193,6 +195,9 @@ pub enum CloudCommand {
     /// Callers that are kept out of all servers for a time.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Zones of the load balancer, and one that is taken out for a time.
+    #[command(subcommand)]
+    Zone(ZoneCommand),
     /// Variables of a server whose values are secret.
     #[command(subcommand)]
     Secret(SecretCommand),

@@ -2,7 +2,7 @@
 
 use crate::cli::{
     Cli, ClientsCommand, CloudCommand, Global, Offline, OperationsCommand, OutputFormat, QuarantineCommand,
-    RotateFlags, ScaleFlags, SecretCommand, UsersCommand,
+    RotateFlags, ScaleFlags, SecretCommand, UsersCommand, ZoneCommand,
 };
 use crate::config;
 use crate::failure::ProgramFailure;
@@ -109,6 +109,11 @@ pub async fn execute(session: &Session, global: &Global, command: CloudCommand) 
         CloudCommand::Clients(ClientsCommand::Rotate(rotate)) => self::rotate(session, global, rotate).await?,
         CloudCommand::Users(command) => users(session, global, command).await?,
         CloudCommand::Quarantine(command) => quarantine(session, global, command).await?,
+        CloudCommand::Zone(ZoneCommand::List) => headless::list_zones(session, output).await?,
+        CloudCommand::Zone(ZoneCommand::Shift { zone, time }) => {
+            write(session, global, PlanRequest::ShiftZone { zone, seconds: time }).await?
+        }
+        CloudCommand::Zone(ZoneCommand::Cancel) => write(session, global, PlanRequest::CancelShift).await?,
         CloudCommand::Secret(SecretCommand::Set { server, key }) => {
             headless::set_secret(session, server, key, &consent(global), output).await?
         }
@@ -143,6 +148,8 @@ fn writes(command: &CloudCommand) -> bool {
         CloudCommand::Users(_) => true,
         CloudCommand::Quarantine(QuarantineCommand::List) => false,
         CloudCommand::Quarantine(_) => true,
+        CloudCommand::Zone(ZoneCommand::List) => false,
+        CloudCommand::Zone(ZoneCommand::Shift { .. } | ZoneCommand::Cancel) => true,
         CloudCommand::Secret(SecretCommand::Set { .. } | SecretCommand::Unset { .. }) => true,
         CloudCommand::Secret(SecretCommand::List { .. }) => false,
         CloudCommand::Plan { .. } | CloudCommand::Status(_) | CloudCommand::Audit => false,

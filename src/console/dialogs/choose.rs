@@ -5,11 +5,14 @@ use crate::console::effect::Effect;
 use crate::console::input::{Input, Typed};
 use crate::console::keymap::{Key, KeyPress};
 use crate::console::model::Model;
+use crate::console::operations;
 use crate::console::place;
 use crate::console::remote::Remote;
-use crate::console::screens::Fetch;
+use crate::console::screens::{Fetch, fleet};
 use crate::console::table::fuzzy;
 use crate::core::destination::{Cluster, Destination, Profile, is_region, neighbours};
+use crate::core::operation::PlanRequest;
+use crate::core::shift::{Tasks, USUAL};
 use crate::core::text::count;
 
 /// What is chosen.
@@ -20,6 +23,8 @@ pub enum Choice {
     Cluster,
     Environment,
     Theme,
+    /// The zone that is taken out.
+    Zone,
 }
 
 /// A row of the list.
@@ -41,6 +46,7 @@ pub enum Rows {
 }
 
 impl Choice {
+    /// Those that can be named in the palette.
     pub const ALL: [Self; 5] = [Self::Profile, Self::Region, Self::Cluster, Self::Environment, Self::Theme];
 
     /// The word for it, which is also what one types in the palette before a name.
@@ -51,6 +57,7 @@ impl Choice {
             Self::Cluster => "cluster",
             Self::Environment => "environment",
             Self::Theme => "theme",
+            Self::Zone => "zone",
         }
     }
 
@@ -59,7 +66,7 @@ impl Choice {
         match self {
             Self::Profile => Some(Fetch::Profiles),
             Self::Cluster | Self::Environment => Some(Fetch::Clusters),
-            Self::Region | Self::Theme => None,
+            Self::Region | Self::Theme | Self::Zone => None,
         }
     }
 
@@ -103,6 +110,21 @@ pub fn rows(model: &Model, choice: Choice) -> Rows {
         Choice::Theme => {
             let row = |name: &String| Row { name: name.clone(), note: String::new(), here: *name == model.theme };
             Rows::Known(model.themes.iter().map(row).collect())
+        }
+        Choice::Zone => {
+            let ails = model.screens.fleet.below.zone();
+            let row = |(name, tasks): (&str, Tasks)| Row {
+                name: name.to_owned(),
+                note: match ails == Some(name) {
+                    true => format!("{}, {} healthy: it ails", count(tasks.there, "task"), tasks.healthy_there),
+                    false => format!("{}, {} healthy", count(tasks.there, "task"), tasks.healthy_there),
+                },
+                here: false,
+            };
+            let mut zones = fleet::zones(model);
+            // The one that ails is most likely meant.
+            zones.sort_by_key(|(name, _)| ails != Some(name));
+            Rows::Known(zones.into_iter().map(row).collect())
         }
     }
 }
@@ -195,6 +217,9 @@ pub(in crate::console) fn choose(model: &mut Model, choice: Choice, name: String
         Choice::Theme => {
             model.theme = name;
             return Vec::new();
+        }
+        Choice::Zone => {
+            return operations::plan(model, PlanRequest::ShiftZone { zone: name, seconds: USUAL.as_secs() });
         }
         Choice::Profile => {
             let profiles = model.place.profiles.get().into_iter().flatten();

@@ -7,14 +7,14 @@ mod rows;
 mod why;
 mod wrong;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 pub(super) use self::keys::{back, copy, open};
-pub use self::keys::{describe, events, faults_only, logs, plan, raw, scale, stop_task};
+pub use self::keys::{describe, events, faults_only, logs, plan, raw, scale, shift_zone, stop_task};
 pub(in crate::console) use self::looks::ended;
-pub(super) use self::looks::{PATIENCE, WATCHING, freshness, pace, reads, traffic, watching};
+pub(super) use self::looks::{PATIENCE, WATCHING, freshness, issues_every, pace, reads, traffic, watching};
 pub(in crate::console) use self::looks::{
     attention, looks_at, looks_elsewhere, measured_servers, rows_on_screen, watched,
 };
@@ -33,11 +33,14 @@ use crate::console::hint;
 use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Row, Table};
+use crate::core::finding::{Below, running_by_zone};
 use crate::core::fleet::{Attention, Fleet, Server, Task};
+use crate::core::issue::Issue;
 use crate::core::logs::words::Said;
 use crate::core::metrics::{Measured, OfServer};
 use crate::core::operation::Announced;
 use crate::core::requests::Lately;
+use crate::core::shift::{Shifts, Tasks, tasks_of};
 use crate::core::unread::{Part, Unread};
 
 /// The screen's state.
@@ -52,6 +55,12 @@ pub struct State {
     pub level: Level,
     /// Whether anything was wrong when it was last read.
     pub unwell: bool,
+    /// AWS's own issues that go on.
+    pub issues: Remote<Option<Vec<Issue>>>,
+    /// What keeps requests away from zones; `None` where nothing does that here.
+    pub shifts: Remote<Option<Box<Shifts>>>,
+    /// What ails below the servers, by that and by their tasks.
+    pub below: Below,
     /// Figures of the last hour of what was selected, and the alarms.
     pub metrics: Remote<Box<Measured>>,
     /// Figures by server, with when they were read: those of servers that were selected before are kept.
@@ -213,6 +222,32 @@ pub fn others_unread(model: &Model) -> Option<Unread> {
     let state = &model.screens.fleet;
     let why = state.announced.error().filter(|_| state.remote.error().is_none())?;
     Some(Unread { part: Part::Operations, why: why.clone() })
+}
+
+/// That it is not known what AWS says of its own issues.
+pub fn issues_unread(model: &Model) -> Option<Unread> {
+    let state = &model.screens.fleet;
+    let why = state.issues.error().filter(|_| state.remote.error().is_none())?;
+    Some(Unread { part: Part::Issues, why: why.clone() })
+}
+
+/// The same of what keeps requests away from zones.
+pub fn shifts_unread(model: &Model) -> Option<Unread> {
+    let state = &model.screens.fleet;
+    let why = state.shifts.error().filter(|_| state.remote.error().is_none())?;
+    Some(Unread { part: Part::Shifts, why: why.clone() })
+}
+
+/// The zones of the tasks that run, each with them.
+pub fn zones(model: &Model) -> Vec<(&str, Tasks)> {
+    let servers = || model.screens.fleet.remote.get().into_iter().flat_map(|fleet| &fleet.servers);
+    let names: BTreeSet<&str> = servers().flat_map(|server| running_by_zone(server).into_keys()).collect();
+    let of = |zone: &str| {
+        let all: Vec<Tasks> = servers().filter_map(|server| tasks_of(server, zone)).collect();
+        let sum = |part: fn(&Tasks) -> usize| all.iter().map(part).sum();
+        Tasks { there: sum(|one| one.there), healthy_there: sum(|one| one.healthy_there), ..Tasks::default() }
+    };
+    names.into_iter().map(|zone| (zone, of(zone))).collect()
 }
 
 /// Whether a server of this name is there.

@@ -25,11 +25,13 @@ use crate::core::destination::{Cluster, Profile};
 use crate::core::error::{CloudError, CloudResult};
 use crate::core::fleet::{Attention, Compared, Comparison, Fleet};
 use crate::core::identity::Identity;
+use crate::core::issue::Issue;
 use crate::core::logs::words::{Ended, Said};
 use crate::core::metrics::{self, Measured};
 use crate::core::operation::Announced;
 use crate::core::quarantine::Quarantine;
 use crate::core::requests::{Lately, Watched};
+use crate::core::shift::Shifts;
 use crate::core::stack::{Stack, StackDetail, StackRef};
 use crate::core::timeline::{History, Stretch};
 use crate::core::user::UserList;
@@ -333,6 +335,10 @@ reads! {
     Traffic(Watched) -> Box<Lately>: screens.fleet.traffic, every fleet::watching, anew after fleet::WATCHING;
     /// What these tasks said last before they ended.
     Words(Vec<Ended>) -> Vec<Said>: screens.fleet.words, every |_| FAST;
+    /// What AWS says of its own issues; `None` where nothing keeps it.
+    Issues -> Option<Vec<Issue>>: screens.fleet.issues, every fleet::issues_every, anew after LONG;
+    /// What keeps requests away from zones of the load balancer; `None` where nothing does that here.
+    Shifts -> Option<Box<Shifts>>: screens.fleet.shifts, every fleet::issues_every, anew after LONG;
     /// Two task definitions of a server.
     Revisions(Comparison) -> Box<Compared>: screens.revisions.remote, every |_| revisions::SELDOM;
     /// All stacks of the environment.

@@ -370,6 +370,8 @@ pub fn log(model: &mut Model) -> Vec<Effect> {
 pub fn server_of(model: &Model, moment: &Moment) -> Option<String> {
     let prefix = names::stack_prefix(&model.context.environment);
     let name = match moment.kind {
+        // What AWS says of itself is of no server.
+        Kind::Aws => "",
         Kind::Stack => moment.subject.strip_prefix(&prefix).unwrap_or_default(),
         Kind::Operation => model.screens.timeline.stretch.server.as_deref().unwrap_or_default(),
         Kind::Deployment | Kind::Scaling | Kind::Task => &moment.subject,

@@ -38,9 +38,9 @@ pub fn common<'a>(subjects: &'a [Subject<'a>]) -> Option<Common<'a>> {
     };
     if let Some(&shared) = causes.iter().find(|(server, _)| server.is_none()) {
         let because =
-            |(server, other): &&(Option<&str>, Cause<'_>)| server.is_some() && shared.1.finding.explains(other.finding);
-        let follows = causes.iter().any(|(_, other)| other.finding.explains(shared.1.finding));
-        if !follows {
+            |(server, other): &&(Option<&str>, Cause<'_>)| server.is_some() && follows(shared.1.finding, other.finding);
+        let of_one = causes.iter().any(|(_, other)| other.finding.explains(shared.1.finding));
+        if !of_one {
             return Some(of(shared, causes.iter().filter(because).count()));
         }
         causes.retain(|(server, _)| server.is_some());
@@ -50,6 +50,11 @@ pub fn common<'a>(subjects: &'a [Subject<'a>]) -> Option<Common<'a>> {
     let most = kinds.into_values().find(|alike| alike.len() * 2 > causes.len())?;
     let (first, others) = most.split_first()?;
     Some(of(*first, others.len()))
+}
+
+/// Whether a server's cause comes of what all share, or is the same.
+fn follows(shared: &Finding, other: &Finding) -> bool {
+    shared.explains(other) || (shared.id, &shared.fact) == (other.id, &other.fact)
 }
 
 #[cfg(test)]
@@ -79,6 +84,7 @@ mod tests {
     #[case::of_one_server(&[("shared", "balancer-errors alarm"), ("a", "crash-loop"), ("b", "")], Some(("a", Id::CrashLoop, 0, 0)))]
     #[case::of_two_servers(&[("shared", "alarm"), ("a", "crash-loop"), ("b", "quota")], None)]
     #[case::of_no_server(&[("shared", "balancer-errors alarm"), ("a", "zones-uneven")], Some(("shared", Id::BalancerErrors, 0, 1)))]
+    #[case::below_all(&[("shared", "aws-issue"), ("a", "aws-issue capacity"), ("b", "image-missing"), ("c", "capacity")], Some(("shared", Id::AwsIssue, 2, 0)))]
     fn the_cause_of_several(#[case] given: &[(&str, &str)], #[case] expected: Option<(&str, Id, usize, usize)>) {
         let subjects: Vec<Subject<'_>> = given.iter().map(|(server, ids)| subject(server, ids)).collect();
         let found = common(&subjects);

@@ -9,6 +9,8 @@ use crate::core::identity::Context;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layer {
+    /// What ails below the servers: AWS itself, or a zone. It explains only what it may bring about.
+    Below,
     /// Why a task does not start, run or answer, as AWS or the program says it.
     Origin,
     /// What happens to the tasks, where nothing says why.
@@ -65,6 +67,8 @@ pub enum Remedy {
     Requests,
     /// The way from a client to an answer, link by link.
     Doctor,
+    /// A zone that is taken out for a time.
+    Shift,
 }
 
 impl Remedy {
@@ -72,7 +76,7 @@ impl Remedy {
     /// it needs stacks of ours, and there are none.
     pub fn command(self, context: &Context, server: &str) -> Option<String> {
         let (command, more) = match self {
-            Self::Deploy | Self::Stacks | Self::Continue if context.ours().is_none() => return None,
+            Self::Deploy | Self::Stacks | Self::Continue | Self::Shift if context.ours().is_none() => return None,
             Self::Logs => ("logs", ""),
             Self::Events => ("timeline", ""),
             Self::Scale => ("scale", " --desired N"),
@@ -81,6 +85,7 @@ impl Remedy {
             Self::Deploy => ("deploy", ""),
             Self::Continue if !server.is_empty() => ("continue-rollback", ""),
             Self::Stacks | Self::Continue => return Some(format!("{} stacks", context.program())),
+            Self::Shift => return Some(format!("{} zone shift ZONE", context.program())),
             Self::Requests => ("requests", " --by why"),
             Self::Doctor => return Some(format!("{} doctor {server}", context.program()).trim_end().to_owned()),
         };
@@ -124,6 +129,10 @@ macro_rules! ids {
 }
 
 ids! {
+    AwsIssue "aws-issue" Below Events
+        "wait: AWS mends it; where it is one zone, keep requests away from that (`quarterdeck zone shift ZONE`); start nothing that you need not, because a deployment needs new tasks";
+    ZoneAils "zone-ails" Below Shift
+        "keep requests away from the zone until it is well (`quarterdeck zone shift ZONE`); start nothing that you need not, because new tasks may come to run there";
     ImageMissing "image-missing" Origin Deploy
         "push the image, or correct `image` in quarterdeck.toml, and deploy; until then go back with a rollback";
     ImageDenied "image-denied" Origin Deploy
@@ -308,9 +317,55 @@ impl Id {
     fn way(self) -> Option<(Hand, &'static str)> {
         match self {
             Self::StackStuck => Some((Hand::ContinueRollback, "quarterdeck continue-rollback STACK")),
+            Self::AwsIssue | Self::ZoneAils => Some((Hand::ShiftZone, "quarterdeck zone shift ZONE")),
             Self::DeploymentOld => Some((Hand::StopDeployment, "quarterdeck stop-deployment SERVER")),
             Self::SecretStillValid => Some((Hand::Operations, "quarterdeck operations list")),
             _ => None,
+        }
+    }
+
+    /// Whether this one, which ails below the servers, may bring that about. AWS's own issues crash no program; a zone in
+    /// which the tasks of a server crash, and no others, may.
+    pub(super) fn may_bring(self, other: Self) -> bool {
+        match other {
+            Self::Crash | Self::CrashLoop => self == Self::ZoneAils,
+            Self::ImageNoRoute
+            | Self::ImagePull
+            | Self::SecretNoRoute
+            | Self::LogNoRoute
+            | Self::LogDriver
+            | Self::VolumeFailed
+            | Self::Throttled
+            | Self::NetworkInterface
+            | Self::Capacity
+            | Self::HealthCheckTimeout
+            | Self::HealthCheckErrors
+            | Self::BalancerFails
+            | Self::ContainerHealthCheck
+            | Self::StartFailed
+            | Self::CircuitBreaker
+            | Self::DeploymentAlarm
+            | Self::DeploymentFailed
+            | Self::StartFailures
+            | Self::DeploymentOld
+            | Self::StackHalfUpdated
+            | Self::StackFailed
+            | Self::TasksMissing
+            | Self::TargetsEmpty
+            | Self::TargetsShort
+            | Self::KeysUnavailable
+            | Self::QuarantineUnread
+            | Self::UpstreamFailing
+            | Self::ToolFailing
+            | Self::ToolSlow
+            | Self::AnswersLate
+            | Self::TargetErrors
+            | Self::BalancerErrors
+            | Self::EdgeErrors
+            | Self::AnswersSlow
+            | Self::Alarm
+            | Self::RequestsFail => true,
+            _ => false,
         }
     }
 

@@ -3,6 +3,7 @@
 //! A rule is a pure function from what was read to findings. A part that was not read proves nothing. The verdict,
 //! the Fleet screen, `status` and `why` all rest on them.
 
+mod below;
 mod clients;
 mod common;
 mod drift;
@@ -19,6 +20,7 @@ mod traffic;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+pub use self::below::Below;
 pub use self::clients::of_clients;
 pub use self::common::{Common, Subject, common};
 pub use self::drift::{drift, in_short, of_file, of_service};
@@ -79,6 +81,9 @@ impl Finding {
     /// Whether this one may be why another is.
     pub fn explains(&self, other: &Self) -> bool {
         let of_itself = other.id.layer() == Layer::Advice || other.id.of_clients();
+        if self.id.layer() == Layer::Below && !self.id.may_bring(other.id) {
+            return false;
+        }
         // An alarm is raised by what the others of its layer tell.
         let rung = other.id == Id::Alarm && self.id != Id::Alarm && self.id.layer() == other.id.layer();
         (rung || self.id.layer() < other.id.layer()) && !of_itself && self.gravity != Gravity::Note

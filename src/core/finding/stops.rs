@@ -54,7 +54,7 @@ fn of_those_alike(task: &Task, all: &[&Task]) -> Option<Id> {
 }
 
 /// Why a task stopped, as ECS says it.
-fn kind(server: Option<&Server>, task: &Task) -> Id {
+pub(super) fn kind(server: Option<&Server>, task: &Task) -> Id {
     match task.stop_code {
         Some(StopCode::SpotInterruption) => return Id::SpotTaken,
         Some(StopCode::TerminationNotice) => return Id::Retired,

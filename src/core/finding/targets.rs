@@ -105,7 +105,7 @@ fn one(server: &Server, group: &TargetGroup, id: Id, targets: &[&Target], of: &s
 }
 
 /// The task behind a target says whether it may not listen yet.
-fn of_target(server: &Server, target: &Target, now: Timestamp) -> Id {
+pub(super) fn of_target(server: &Server, target: &Target, now: Timestamp) -> Id {
     let task = server.live_tasks().find(|task| task.address.as_deref() == Some(target.id.as_str()));
     let young = task.is_some_and(|task| starts(task, now));
     reason::of_target(target.reason.as_deref(), target.description.as_deref().unwrap_or_default(), young)

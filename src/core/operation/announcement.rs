@@ -94,7 +94,7 @@ impl Intent {
                 }];
             }
             Self::Publish(publish) => return publish.images.iter().map(|image| server(&image.server)).collect(),
-            Self::Deploy(_) | Self::Destroy(_) => return vec![About::Environment],
+            Self::Deploy(_) | Self::Destroy(_) | Self::ZonalShift(_) => return vec![About::Environment],
             Self::Rotate(rotation) => rotation,
             Self::UndoRotation(undo) => &undo.rotation,
         };
@@ -197,6 +197,8 @@ impl Announcement {
             "disable-user" => format!("disables {about}"),
             "enable-user" => format!("enables {about}"),
             "quarantine" => format!("keeps {about} out"),
+            "zonal-shift" => format!("takes a zone of {about} out"),
+            "cancel-zonal-shift" => format!("lets a zone of {about} in again"),
             "lift-quarantine" => format!("lets {about} in again"),
             other => format!("does {other:?} to {about}"),
         }
@@ -392,6 +394,8 @@ mod tests {
     #[case("rotate", About::Client("c".into()), 7_200, "alice rotates the secret of client c for 2h00m")]
     #[case("disable-user", About::User("anna".into()), 3, "alice disables user anna for 3s")]
     #[case("quarantine", About::Client("c".into()), 3, "alice keeps client c out for 3s")]
+    #[case("zonal-shift", About::Environment, 3, "alice takes a zone of prod out for 3s")]
+    #[case("cancel-zonal-shift", About::Environment, 3, "alice lets a zone of prod in again for 3s")]
     #[case("lift-quarantine", About::User("anna".into()), 3, "alice lets user anna in again for 3s")]
     #[case("repaint", server("time"), 3, "alice does \"repaint\" to time for 3s")]
     fn it_is_told_in_words(#[case] verb: &str, #[case] about: About, #[case] after: i64, #[case] words: &str) {

@@ -9,6 +9,7 @@ use super::quarantine::ChangeQuarantine;
 use super::rescue::{CancelUpdate, ContinueRollback, STOPS, StopDeployment};
 use super::rotate::{Rotation, UndoRotation};
 use super::service::{Restart, Rollback, Scale, StopTask};
+use super::shift::ChangeShift;
 use super::user::{ChangeUser, UserChange};
 use super::variable::SetSecret;
 use super::work::Step;
@@ -106,6 +107,15 @@ pub enum PlanRequest {
         /// How many requests they made in the last five minutes, where somebody has counted.
         lately: Option<u64>,
     },
+    /// Take a zone out of the load balancer for a time.
+    ShiftZone {
+        /// Name or id of the zone.
+        zone: String,
+        /// For how long from now.
+        seconds: i64,
+    },
+    /// Let the zone in again that was taken out.
+    CancelShift,
     /// Take an unfinished rotation back.
     UndoRotation {
         plan: Box<Plan>,
@@ -136,6 +146,8 @@ impl PlanRequest {
             Self::ChangeUser { user, change } => format!("{} {user}", change.verb()),
             Self::Quarantine { who, seconds: Some(_), .. } => format!("quarantine {who}"),
             Self::Quarantine { who, seconds: None, .. } => format!("lift the quarantine of {who}"),
+            Self::ShiftZone { zone, .. } => format!("take zone {zone} out"),
+            Self::CancelShift => "let the zone in again".to_owned(),
             Self::UndoRotation { .. } => "take the rotation back".to_owned(),
         }
     }
@@ -181,6 +193,8 @@ pub enum Intent {
     ChangeUser(ChangeUser),
     /// Keep a caller out of all servers for a time, or let it in again.
     Quarantine(ChangeQuarantine),
+    /// Take a zone out of the load balancer for a time, or let it in again.
+    ZonalShift(ChangeShift),
     /// Bring images of servers to their registry.
     Publish(Publish),
 }
@@ -203,6 +217,7 @@ impl Intent {
             Self::SetSecret(set) => set.word(),
             Self::ChangeUser(user) => user.change.word(),
             Self::Quarantine(change) => change.word(),
+            Self::ZonalShift(change) => change.word(),
             Self::Publish(_) => "publish",
         }
     }
@@ -232,6 +247,7 @@ impl Intent {
             Self::SetSecret(set) => set.steps(operation, facts),
             Self::ChangeUser(user) => user.steps(),
             Self::Quarantine(change) => change.steps(),
+            Self::ZonalShift(change) => change.steps(operation),
             Self::Publish(publish) => publish.steps(operation, facts),
         }
     }

@@ -23,6 +23,7 @@ pub mod record;
 pub mod rescue;
 pub mod rotate;
 pub mod service;
+pub mod shift;
 mod steps;
 pub mod user;
 pub mod variable;
@@ -37,5 +38,5 @@ pub use protocol::{Approved, Event, Operation, Order, Phase};
 pub use record::Record;
 pub use work::{
     Applied, BoardCall, Call, Changed, Check, CheckState, ImageCall, QuarantineCall, SecretCall, ServiceCall,
-    StackCall, Step, UserCall, Work,
+    ShiftCall, StackCall, Step, UserCall, Work,
 };

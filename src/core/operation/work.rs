@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::announcement::Announcement;
 use super::fact::{Fact, Facts};
 use super::quarantine::ChangeQuarantine;
+use super::shift::ChangeShift;
 use super::user::UserChange;
 use crate::core::fleet::Bounds;
 use crate::core::image::{EcrImage, Platform};
@@ -31,6 +32,7 @@ pub enum Call {
     Board(BoardCall),
     User(UserCall),
     Quarantine(QuarantineCall),
+    Shift(ShiftCall),
     Image(ImageCall),
 }
 
@@ -189,6 +191,14 @@ pub struct QuarantineCall {
     pub change: ChangeQuarantine,
 }
 
+/// A start or an end of a zonal shift, if what is there is what the plan saw. It can be repeated at will.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShiftCall {
+    pub change: ChangeShift,
+    /// Id of the operation, which the shift bears.
+    pub operation: String,
+}
+
 /// What others are told of an operation, as a tag on the cluster. Both can be repeated at will. Where there
 /// is no cluster, there is nothing to write on, and that is no failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,6 +248,12 @@ impl From<UserCall> for Work {
 impl From<QuarantineCall> for Work {
     fn from(call: QuarantineCall) -> Self {
         Self::Apply(Call::Quarantine(call))
+    }
+}
+
+impl From<ShiftCall> for Work {
+    fn from(call: ShiftCall) -> Self {
+        Self::Apply(Call::Shift(call))
     }
 }
 

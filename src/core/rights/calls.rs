@@ -14,7 +14,7 @@ pub enum Job {
     Watch,
     /// Read log lines and query them.
     Logs,
-    /// Scale, restart, roll back, and stop tasks.
+    /// Scale, restart, roll back, stop tasks, and take zones out.
     Scale,
     /// Rotate the secrets of clients, get access tokens, sign people out, and keep callers out.
     Rotate,
@@ -138,6 +138,11 @@ calls! {
     AdminUserGlobalSignOut "cognito-idp:AdminUserGlobalSignOut" Pools [Rotate];
     AdminDisableUser "cognito-idp:AdminDisableUser" Pools [Rotate];
     AdminEnableUser "cognito-idp:AdminEnableUser" Pools [Rotate];
+    GetManagedResource "arc-zonal-shift:GetManagedResource" LoadBalancers [Watch];
+    // Names of zones mean another place in each account.
+    DescribeAvailabilityZones "ec2:DescribeAvailabilityZones" Everything [Watch];
+    StartZonalShift "arc-zonal-shift:StartZonalShift" LoadBalancers [Scale];
+    CancelZonalShift "arc-zonal-shift:CancelZonalShift" LoadBalancers [Scale];
     QueryQuarantine "dynamodb:Query" Quarantine [Watch];
     // One entry of it, by whoever is asked about clients and people.
     PutQuarantine "dynamodb:PutItem" Quarantine [Rotate];
@@ -207,6 +212,8 @@ pub fn repeatable(name: &str) -> Repeat {
             | "cloudformation"
             | "cloudwatch"
             | "dynamodb"
+            | "arc-zonal-shift"
+            | "ec2"
             | "logs",
         ) => Repeat::Text,
         // They name clients, Secrets, versions and images, and hold no value.

@@ -1,5 +1,6 @@
 //! What ECS said about a cluster when it happened, as the cluster's event log keeps it. ECS itself forgets a stopped
-//! task after an hour, and everything of a service with the service.
+//! task after an hour, and everything of a service with the service. The platform's stack lets AWS tell of its own issues
+//! there, too.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Kind, Moment, stop};
-use crate::core::finding::of_stop;
+use crate::core::finding::{Id, of_stop};
 use crate::core::fleet::{Container, Fleet, Health, Task};
+use crate::core::issue::{self, Issue, Standing};
 use crate::core::text::sanitise;
 
 /// The log group into which ECS's event capture writes the events of a cluster (ECS developer guide, "Amazon ECS
@@ -19,7 +21,10 @@ pub fn group(cluster: &str) -> String {
 }
 
 /// The filter pattern for what is read of it: an event log of the ECS console's has each change of each task in it.
-pub const PATTERN: &str = r#"{ ($.detail.lastStatus = "STOPPED") || ($.detail.eventName = "SERVICE_DEPLOYMENT_*") || ($.detail.eventType = "WARN") || ($.detail.eventType = "ERROR") }"#;
+pub const PATTERN: &str = r#"{ ($.source = "aws.health") || ($.detail.lastStatus = "STOPPED") || ($.detail.eventName = "SERVICE_DEPLOYMENT_*") || ($.detail.eventType = "WARN") || ($.detail.eventType = "ERROR") }"#;
+
+/// The same for AWS's own issues alone.
+pub const ISSUES: &str = r#"{ $.source = "aws.health" }"#;
 
 /// What the event log of a cluster tells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,6 +33,8 @@ pub struct Captured {
     pub stopped: Vec<Task>,
     /// Deployments, and what ECS warned of.
     pub moments: Vec<Moment>,
+    /// AWS's own issues, by each word on them.
+    pub issues: Vec<Issue>,
 }
 
 /// How late an event may come into the log: what is read again each time. EventBridge delivers within seconds, and tries
@@ -50,6 +57,7 @@ pub struct EventLog {
 enum Told {
     Stop(Box<Task>),
     Moment(Moment),
+    Issue(Box<Issue>),
 }
 
 impl EventLog {
@@ -69,8 +77,12 @@ impl EventLog {
 
     /// Takes an event of the log, at its time there.
     pub fn take(&mut self, at: i64, message: &str) {
-        if let Some((id, told)) = told_by(message) {
-            self.events.entry(id).or_insert((at, told));
+        let Some((id, told)) = told_by(message) else { return };
+        match (self.events.get_mut(&id), told) {
+            // Another page of the same word lists more of what is affected.
+            (Some((_, Told::Issue(known))), Told::Issue(page)) => known.zones.extend(page.zones),
+            (Some(_), _) => {}
+            (None, told) => drop(self.events.insert(id, (at, told))),
         }
     }
 
@@ -89,10 +101,7 @@ impl EventLog {
         let mut wanted: Vec<&(i64, Told)> = self.events.values().filter(|(at, _)| *at >= since).collect();
         wanted.sort_by_key(|(at, _)| *at);
         for (_, told) in wanted {
-            match told {
-                Told::Stop(task) => captured.stopped.push((**task).clone()),
-                Told::Moment(moment) => captured.moments.push(moment.clone()),
-            }
+            captured.add(told.clone());
         }
         captured
     }
@@ -104,6 +113,10 @@ fn told_by(message: &str) -> Option<(String, Told)> {
     let told = match event.detail {
         Detail::Task(task) => Told::Stop(Box::new(task.told()?)),
         Detail::Service(service) => Told::Moment(told(&service, event.time, &event.resources)?),
+        Detail::Issue(detail) if event.source == "aws.health" => {
+            return Some((detail.id(), Told::Issue(Box::new(detail.told(event.time)?))));
+        }
+        Detail::Issue(_) => return None,
     };
     // Each has an id (EventBridge user guide, "Event structure"); one without is known by its text.
     let id = if event.id.is_empty() { message.to_owned() } else { event.id };
@@ -113,10 +126,16 @@ fn told_by(message: &str) -> Option<(String, Told)> {
 impl Captured {
     /// Takes an event as EventBridge writes it. What is no event of ECS's, or tells nothing of a service, is left out.
     pub fn take(&mut self, message: &str) {
-        match told_by(message) {
-            Some((_, Told::Stop(task))) => self.stopped.push(*task),
-            Some((_, Told::Moment(moment))) => self.moments.push(moment),
-            None => {}
+        if let Some((_, told)) = told_by(message) {
+            self.add(told);
+        }
+    }
+
+    fn add(&mut self, told: Told) {
+        match told {
+            Told::Stop(task) => self.stopped.push(*task),
+            Told::Moment(moment) => self.moments.push(moment),
+            Told::Issue(issue) => self.issues.push(*issue),
         }
     }
 
@@ -127,15 +146,30 @@ impl Captured {
         let stopped = self.stopped.iter().filter(|task| ours(&task.service) && !known(task));
         let stopped = stopped.filter_map(|task| stop(&task.service, task));
         let moments = self.moments.iter().filter(|moment| ours(&moment.subject)).cloned();
-        stopped.chain(moments).collect()
+        // What ails all servers is of each.
+        stopped.chain(moments).chain(self.issues.iter().map(said)).collect()
     }
 }
 
-/// An event of the source `aws.ecs` (ECS developer guide, "Amazon ECS events").
+/// A word of AWS on an issue of its own.
+fn said(issue: &Issue) -> Moment {
+    let (state, bad) = match issue.standing {
+        Standing::Open => ("an issue", true),
+        Standing::Closed => ("an issue that is over", false),
+        Standing::Other => ("an issue to come", false),
+    };
+    let words = if issue.words.is_empty() { String::new() } else { format!(": {}", issue.words) };
+    let what = format!("AWS tells of {state} of {}{words}", issue.subject());
+    Moment { finding: bad.then_some(Id::AwsIssue), ..Moment::new(issue.said, Kind::Aws, &issue.service, what, bad) }
+}
+
+/// An event of the source `aws.ecs` (ECS developer guide, "Amazon ECS events"), or of `aws.health`.
 #[derive(Deserialize)]
 struct Event {
     #[serde(default)]
     id: String,
+    #[serde(default)]
+    source: String,
     time: Timestamp,
     #[serde(default)]
     resources: Vec<String>,
@@ -147,6 +181,7 @@ struct Event {
 enum Detail {
     Task(Box<TaskDetail>),
     Service(ServiceDetail),
+    Issue(Box<issue::Detail>),
 }
 
 /// "ECS Task State Change": the task as DescribeTasks shows it.
@@ -297,6 +332,43 @@ mod tests {
         assert_eq!(moment.at.to_string(), "2026-01-05T21:44:16.235Z");
         assert!(moment.what.contains("server: exit 137"), "{}", moment.what);
         assert_eq!(moment.finding.map(crate::core::finding::Id::word), Some("out-of-memory"));
+    }
+
+    /// A word of AWS Health, as its user guide shows one.
+    fn word(id: &str, page: u32, status: &str, zone: &str) -> String {
+        json!({
+            "version": "0", "id": format!("{id}-{page}"), "detail-type": "AWS Health Event", "source": "aws.health",
+            "time": "2026-01-05T21:00:00Z", "region": "eu-west-1", "resources": [],
+            "detail": {
+                "eventArn": "arn:aws:health:eu-west-1::event/ECS/AWS_ECS_OPERATIONAL_ISSUE/1", "service": "ECS",
+                "eventTypeCode": "AWS_ECS_OPERATIONAL_ISSUE", "eventTypeCategory": "issue",
+                "eventScopeCode": "PUBLIC", "communicationId": format!("{id}-{page}"), "statusCode": status,
+                "startTime": "Mon, 5 Jan 2026 20:40:00 GMT", "eventRegion": "eu-west-1",
+                "eventDescription": [{ "language": "en_US", "latestDescription": "Tasks do not start\u{1b}[31m" }],
+                "affectedEntities": [{ "entityValue": zone }], "page": page.to_string(), "totalPages": "2",
+            },
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn an_issue_of_awss_own_is_told_once_for_each_word_and_to_each_server() {
+        let mut log = EventLog::default();
+        let (first, second) = (word("a", 1, "open", "eu-west-1a"), word("a", 2, "open", "eu-west-1b"));
+        for (at, word) in [(1, &first), (2, &second), (3, &first), (4, &word("b", 1, "closed", ""))] {
+            log.take(at, word);
+        }
+        let told = log.since(0).beyond(None, Some("time"));
+        let told: Vec<_> = told.iter().map(|one| (one.kind, one.bad, one.what.as_str())).collect();
+        let words = "AWS tells of an issue of ECS in eu-west-1 (eu-west-1a, eu-west-1b): Tasks do not start";
+        let over = "AWS tells of an issue that is over of ECS in eu-west-1: Tasks do not start";
+        assert_eq!(told, [(Kind::Aws, true, words), (Kind::Aws, false, over)]);
+    }
+
+    #[test]
+    fn nobody_else_tells_of_awss_issues() {
+        let forged = word("a", 1, "open", "").replace("aws.health", "my.own");
+        assert_eq!(read(&forged), Captured::default());
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod timeline;
 mod traffic;
 mod users;
 mod why;
+mod zones;
 
 use std::io::{self, Write};
 
@@ -50,6 +51,7 @@ pub use status::{FailOn, StatusOptions, status};
 pub use timeline::{TimelineOptions, timeline};
 pub use users::list_users;
 pub use why::why;
+pub use zones::list_zones;
 
 use crate::cloud::ErrorKind;
 

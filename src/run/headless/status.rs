@@ -10,6 +10,7 @@ use super::operations::tell_unfinished;
 use super::others::Board;
 use super::report::Report;
 use super::traffic::Traffic;
+use super::zones::Out;
 use super::{Exit, Failure, Output, progress};
 use crate::cloud::CloudResult;
 use crate::core::finding::of_server;
@@ -64,9 +65,9 @@ pub async fn status(session: &Session, options: &StatusOptions, output: Output) 
 /// Finds out what [`status`] prints.
 pub(super) async fn report(session: &Session, options: &StatusOptions) -> Result<Report, Failure> {
     let server = options.server.as_deref();
-    let (look, board) = match options.wait {
-        Some(limit) => (wait(session, server, limit).await, Board::read(session).await),
-        None => join!(Look::take(session, server), Board::read(session)),
+    let (look, board, out) = match options.wait {
+        Some(limit) => (wait(session, server, limit).await, Board::read(session).await, Out::read(session).await),
+        None => join!(Look::take(session, server), Board::read(session), Out::read(session)),
     };
     let look = look?;
     let Look { fleet, traffic, now } = &look;
@@ -82,6 +83,7 @@ pub(super) async fn report(session: &Session, options: &StatusOptions) -> Result
     let mut warnings: Vec<String> = unread.iter().map(ToString::to_string).collect();
     warnings.extend(traffic.gaps.iter().map(|gap| format!("not read: {gap}")));
     warnings.extend(board.warnings());
+    warnings.extend(out.gap().map(|gap| format!("not read: {gap}")));
     tell_unfinished(session);
     let judged = options.fail_on.or(options.wait.map(|_| FailOn::Failed));
     let exit = match judged {
@@ -91,8 +93,12 @@ pub(super) async fn report(session: &Session, options: &StatusOptions) -> Result
         Some(FailOn::Warning) if !unread.is_empty() || !traffic.gaps.is_empty() => Exit::Failed,
         _ => Exit::Done,
     };
-    let text = [vec![text(session, &chosen, unreadable, *now)], board.lines(*now)].concat().join("\n");
-    let document = document(session, fleet, &board, &chosen, traffic, *now);
+    let shared = traffic.below.shared(chosen.iter().map(|one| one.findings.as_slice()));
+    let below = shared.iter().map(|finding| format!("all servers: {}: {}", finding.fact, finding.evidence)).collect();
+    let text =
+        [vec![text(session, &chosen, unreadable, *now)], below, out.lines(*now), board.lines(*now)].concat().join("\n");
+    let mut document = document(session, fleet, &board, &chosen, traffic, *now);
+    document["zonal_shift"] = out.document();
     Ok(Report { text, document, warnings, exit })
 }
 
@@ -140,6 +146,7 @@ struct Judged<'a> {
 impl<'a> Judged<'a> {
     fn of(session: &Session, server: &'a Server, traffic: &Traffic, now: Timestamp) -> Self {
         let findings = of_server(server, &[], &traffic.of(session, server, now), now);
+        let findings = traffic.below.under(&server.name, findings);
         let verdict = verdict_by(server, &findings, now);
         Self { server, findings, verdict }
     }
@@ -287,6 +294,7 @@ fn document(
         "region": session.context.region,
         "at": now,
         "servers": servers.iter().map(one).collect::<Vec<_>>(),
+        "shared": traffic.below.shared(servers.iter().map(|one| one.findings.as_slice())),
         "operations": board.document(),
         "gaps": gaps,
     })

@@ -8,11 +8,14 @@ use futures::join;
 use jiff::Timestamp;
 
 use crate::cloud::ErrorKind;
-use crate::core::finding::{Finding, of_alarms, of_edge, of_firewall, of_metrics};
+use crate::core::finding::{Below, Finding, of_alarms, of_edge, of_firewall, of_metrics};
 use crate::core::fleet::{Fleet, Server};
+use crate::core::issue::Issue;
 use crate::core::logs::tail::Follow;
 use crate::core::logs::{Followed, Owners, TailRequest};
 use crate::core::metrics::{Detail, Measured};
+use crate::run::history::{self, Past};
+use crate::run::tail::Budget;
 use crate::run::traffic::Counted;
 use crate::run::{Session, metrics, traffic};
 
@@ -29,6 +32,8 @@ pub(super) struct Traffic {
     by_server: BTreeMap<String, Vec<Finding>>,
     /// What CloudWatch has counted, and the alarms; `None` where there is none.
     measured: Option<Measured>,
+    /// What ails below all servers.
+    pub(super) below: Below,
     pub(super) gaps: Vec<String>,
 }
 
@@ -38,9 +43,12 @@ impl Traffic {
     pub(super) async fn read(session: &Session, fleet: &Fleet) -> Self {
         let mut all = Self::default();
         if session.context.ours().is_none() || fleet.servers.is_empty() {
+            all.below = Below::of(&fleet.servers, Vec::new(), session.now());
             return all;
         }
-        let (counted, measured) = join!(counted(session, fleet), measured(session, fleet));
+        let (counted, measured, issues) = join!(counted(session, fleet), measured(session, fleet), issues(session));
+        let (issues, gap) = issues.map_or_else(|gap| (Vec::new(), Some(gap)), |issues| (issues, None));
+        all.below = Below::of(&fleet.servers, issues, session.now());
         match counted {
             Ok((by_server, gaps)) => (all.by_server, all.gaps) = (by_server, gaps),
             Err(gap) => all.gaps.push(gap),
@@ -52,6 +60,7 @@ impl Traffic {
             }
             Err(gap) => all.gaps.push(gap),
         }
+        all.gaps.extend(gap);
         all
     }
 
@@ -108,6 +117,15 @@ pub(super) async fn lines(session: &Session, fleet: &Fleet) -> Result<Option<Cou
             let seconds = PATIENCE.as_secs();
             Err(format!("requests: the log of the last minutes was not read within {seconds} s"))
         }
+    }
+}
+
+/// What AWS says of its own issues; an environment without an event log is told none.
+async fn issues(session: &Session) -> Result<Vec<Issue>, String> {
+    let past = Past::new(Budget::at(&session.context));
+    match history::issues(session, &past).await {
+        Ok(issues) => Ok(issues.unwrap_or_default()),
+        Err(why) => Err(format!("issues of AWS: {why}")),
     }
 }
 

@@ -140,7 +140,10 @@ impl Known {
         }
         let mut findings = match found {
             // Stops before a service was made anew say nothing about it.
-            Some(server) => of_server(server, &stacks, &self.traffic.of(session, server, now), now),
+            Some(server) => {
+                let own = of_server(server, &stacks, &self.traffic.of(session, server, now), now);
+                self.traffic.below.under(name, own)
+            }
             None => gone.into_iter().chain(of_stacks(&stacks)).collect(),
         };
         findings.extend(stacks.iter().flat_map(|(stack, _)| drift(found, stack)));
@@ -164,6 +167,7 @@ impl Known {
         let mut findings = of_stacks(&stacks);
         findings.extend(stacks.iter().filter_map(|(stack, _)| of_file(stack)));
         findings.extend(self.traffic.raised(session, None));
+        findings.extend(self.traffic.below.shared(told.iter().map(|one| one.findings.as_slice())));
         findings.extend(of_clients(&self.clients, now));
         in_order(&mut findings);
         if !findings.is_empty() {

@@ -11,6 +11,7 @@ mod rescue;
 mod rotate;
 mod secret;
 mod service;
+mod shift;
 mod trial;
 mod unlearnt;
 mod user;
@@ -52,6 +53,8 @@ async fn planned(session: &Session, request: PlanRequest) -> PlanResult<Plan> {
         PlanRequest::UnsetSecret { server, key } => secret::unset(session, &server, &key).await,
         PlanRequest::ChangeUser { user, change } => user::change(session, &user, change).await,
         PlanRequest::Quarantine { who, seconds, lately } => quarantine::change(session, who, seconds, lately).await,
+        PlanRequest::ShiftZone { zone, seconds } => shift::start(session, &zone, seconds).await,
+        PlanRequest::CancelShift => shift::cancel(session).await,
         PlanRequest::UndoRotation { plan, learnt } => rotate::undo(session, *plan, learnt).await,
     }
 }

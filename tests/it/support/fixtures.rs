@@ -43,6 +43,8 @@ pub fn world() -> World {
         users: users(),
         quarantine: Quarantine::default(),
         history: History::default(),
+        issues: Some(Vec::new()),
+        shifts: None,
         announced: None,
         clusters: clusters(),
         profiles: profiles(),

@@ -36,6 +36,7 @@ use quarterdeck::core::destination::{Cluster, Profile};
 use quarterdeck::core::error::{CloudError, CloudResult, ErrorKind};
 use quarterdeck::core::fleet::Fleet;
 use quarterdeck::core::identity::Context;
+use quarterdeck::core::issue::Issue;
 use quarterdeck::core::logs::words::Said;
 use quarterdeck::core::logs::{Line, TailState};
 use quarterdeck::core::metrics::Measured;
@@ -43,6 +44,7 @@ use quarterdeck::core::operation::{self, Announced, Event};
 use quarterdeck::core::plan::Plan;
 use quarterdeck::core::quarantine::Quarantine;
 use quarterdeck::core::requests::Lately;
+use quarterdeck::core::shift::Shifts;
 use quarterdeck::core::stack::{Stack, StackDetail};
 use quarterdeck::core::timeline::History;
 use quarterdeck::core::user::UserList;
@@ -60,6 +62,10 @@ pub struct World {
     pub quarantine: Quarantine,
     /// Events of stacks, and operations.
     pub history: History,
+    /// AWS's own issues that go on; `None` is no event log.
+    pub issues: Option<Vec<Issue>>,
+    /// What keeps requests away from zones; `None` where nothing does that.
+    pub shifts: Option<Shifts>,
     /// What is announced on the cluster; `None` is nothing.
     pub announced: Option<CloudResult<Vec<Announced>>>,
     pub clusters: Vec<Cluster>,
@@ -193,6 +199,8 @@ impl World {
             Fetch::Stacks => Answer::Stacks(Ok(self.stacks.clone())),
             Fetch::StackDetail(_) => Answer::StackDetail(Ok(self.detail.clone())),
             Fetch::History(_) => Answer::History(Ok(self.history.clone())),
+            Fetch::Issues => Answer::Issues(Ok(self.issues.clone())),
+            Fetch::Shifts => Answer::Shifts(Ok(self.shifts.clone().map(Box::new))),
             Fetch::Clusters => Answer::Clusters(Ok(self.clusters.clone())),
             Fetch::Profiles => Answer::Profiles(Ok(self.profiles.clone())),
             Fetch::Clients => Answer::Clients(Ok(self.clients.clone())),

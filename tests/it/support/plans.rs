@@ -14,11 +14,13 @@ use quarterdeck::core::operation::quarantine::ChangeQuarantine;
 use quarterdeck::core::operation::rescue::{CancelUpdate, ContinueRollback, StopDeployment};
 use quarterdeck::core::operation::rotate::{Consumer, Rotation, Strategy, UndoRotation};
 use quarterdeck::core::operation::service::{Scale, ServiceRef};
+use quarterdeck::core::operation::shift::ChangeShift;
 use quarterdeck::core::operation::variable::SetSecret;
 use quarterdeck::core::operation::work::{Push, Shown};
 use quarterdeck::core::operation::{Call, Check, Fact, Facts, Operation, SecretCall, ServiceCall, StackCall, Work};
 use quarterdeck::core::plan::{Change, Confirm, Place, Plan, Risk};
 use quarterdeck::core::quarantine::Who;
+use quarterdeck::core::shift::Zone;
 use quarterdeck::core::stack::StackRef;
 
 use super::fixtures;
@@ -132,6 +134,7 @@ pub fn every() -> Vec<Plan> {
         undo(),
         set_secret(),
         quarantine(),
+        zonal_shift(),
         publish(),
         stop_deployment(),
         cancel_update(),
@@ -330,6 +333,35 @@ pub fn quarantine() -> Plan {
     Plan {
         changes,
         ..plan("op-quarantine", "quarantine client weather-machine", &who.to_string(), Intent::Quarantine(change))
+    }
+}
+
+/// Takes a zone out of which none was out before.
+pub fn zonal_shift() -> Plan {
+    let change = ChangeShift {
+        balancer:
+            "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/quarterdeck-prod/0123456789abcdef"
+                .into(),
+        zone: Zone { name: "eu-west-1b".into(), id: "euw1-az2".into() },
+        until: Some("2099-01-01T03:00:00Z".parse().unwrap()),
+        seen: None,
+        by: "operator".into(),
+    };
+    let after = "not sent until 2099-01-01T03:00:00Z";
+    let changes = vec![Change::value("zone eu-west-1b (euw1-az2)", "requests", "sent", after).at(Risk::Disruptive)];
+    let warnings = vec![
+        "2 of 5 tasks (40.0%) get no requests any more, and run on; 3 healthy tasks in the other zones are to take all"
+            .into(),
+    ];
+    Plan {
+        changes,
+        warnings,
+        ..plan(
+            "op-shift",
+            "take zone eu-west-1b out for 3h00m",
+            "load balancer quarterdeck-prod",
+            Intent::ZonalShift(change),
+        )
     }
 }
 

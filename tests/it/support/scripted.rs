@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 pub struct Request {
     /// The AWS operation, or the path where there is none.
     pub call: String,
+    pub path: String,
     pub headers: HashMap<String, String>,
     pub body: String,
     /// The body, where it came as CBOR.
@@ -164,6 +165,16 @@ pub(super) async fn read(stream: &mut TcpStream) -> Option<Request> {
     let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
     let path = head.split_whitespace().nth(1).unwrap_or_default();
     let path = path.split_once("/operation/").map_or(path, |(_, operation)| operation);
-    let call = target.or(action).unwrap_or(path).to_owned();
-    Some(Request { call, headers, body, cbor })
+    let call = target.or(action).or(of_path(&head, path)).unwrap_or(path).to_owned();
+    Some(Request { call, path: path.to_owned(), headers, body, cbor })
+}
+
+/// The operation of a service that is called by paths: that of zonal shifts.
+fn of_path(head: &str, path: &str) -> Option<&'static str> {
+    match path.split('/').nth(1)? {
+        "managedresources" => Some("GetManagedResource"),
+        "zonalshifts" if head.starts_with("POST") => Some("StartZonalShift"),
+        "zonalshifts" => Some("CancelZonalShift"),
+        _ => None,
+    }
 }

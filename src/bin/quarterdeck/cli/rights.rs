@@ -57,7 +57,7 @@ pub enum RightsJob {
     Watch,
     /// Read log lines and query them.
     Logs,
-    /// Scale, restart, roll back, and stop tasks.
+    /// Scale, restart, roll back, stop tasks, and take zones out.
     Scale,
     /// Rotate the secrets of clients, print access tokens, sign people out, and keep callers out.
     Rotate,

@@ -3,6 +3,7 @@
 use super::{Level, drill, selected_server, selected_task};
 use crate::console::action::Action;
 use crate::console::dialogs::Dialog;
+use crate::console::dialogs::choose::{self, Choice};
 use crate::console::effect::Effect;
 use crate::console::input::Input;
 use crate::console::model::Model;
@@ -95,6 +96,16 @@ pub fn scale(model: &mut Model) -> Vec<Effect> {
 /// Asks for a plan that needs only the selected server's name.
 pub fn plan(model: &mut Model, request: impl FnOnce(String) -> PlanRequest) -> Vec<Effect> {
     on_server(model, |model, server| operations::plan(model, request(server.name)))
+}
+
+/// Asks which zone is to be taken out; where one is, it is let in again.
+pub fn shift_zone(model: &mut Model) -> Vec<Effect> {
+    let out =
+        model.screens.fleet.shifts.get().is_some_and(|shifts| shifts.as_ref().is_some_and(|one| one.shift.is_some()));
+    match out {
+        true => operations::plan(model, PlanRequest::CancelShift),
+        false => choose::open(model, Choice::Zone),
+    }
 }
 
 pub fn stop_task(model: &mut Model) -> Vec<Effect> {

@@ -64,6 +64,7 @@ pub(in crate::console::screens) fn reads(model: &mut Model) -> Vec<Fetch> {
     if model.context.ours().is_some() {
         reads.push(Fetch::Stacks);
     }
+    reads.extend(seldom(model));
     reads.extend(measure(model));
     reads.extend(traffic(model));
     reads.extend((!ended(model).is_empty()).then(|| Fetch::Words(Vec::new())));
@@ -103,6 +104,32 @@ pub(super) fn keep_said(model: &mut Model) {
         state.said.retain(|id, _| fleet.servers.iter().flat_map(Server::known_tasks).any(|task| task.id() == id));
         state.said.values().for_each(|said| fleet.heard(said));
     }
+}
+
+/// What AWS says of its own issues, and what keeps requests away from zones, once the servers are known: both are asked for
+/// seldom while the servers are well.
+fn seldom(model: &mut Model) -> Vec<Fetch> {
+    if model.context.ours().is_none() || model.screens.fleet.remote.is_empty() {
+        return Vec::new();
+    }
+    let (now, fleet) = (model.now, &mut model.screens.fleet);
+    let old = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at).as_secs() >= UNWELL);
+    if fleet.unwell && old(fleet.issues.read_at()) && fleet.issues.error().is_none() {
+        fleet.issues.hasten();
+    }
+    if fleet.unwell && old(fleet.shifts.read_at()) && fleet.shifts.error().is_none() {
+        fleet.shifts.hasten();
+    }
+    vec![Fetch::Issues, Fetch::Shifts]
+}
+
+/// Seconds between two such reads while something is wrong, and while all is well: the one is a call of a quota that the
+/// logs share, and AWS takes minutes to tell of an issue.
+const UNWELL: i64 = 60;
+const WELL: i64 = 300;
+
+pub(in crate::console::screens) fn issues_every(model: &Model) -> i64 {
+    if model.screens.fleet.unwell { UNWELL } else { WELL }
 }
 
 /// The requests of the last minutes, for the screens that tell how they go. Whoever follows the log counts its lines already.

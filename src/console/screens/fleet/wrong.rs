@@ -8,7 +8,7 @@ use crate::console::model::Model;
 use crate::console::screens::requests;
 use crate::core::environment::names;
 use crate::core::finding::{
-    Seen, Subject, drift, in_order, of_alarms, of_edge, of_firewall, of_gone, of_metrics, of_server, of_stacks,
+    Below, Seen, Subject, drift, in_order, of_alarms, of_edge, of_firewall, of_gone, of_metrics, of_server, of_stacks,
 };
 use crate::core::fleet::{Fleet, Server};
 use crate::core::health::{Cause, Finding, findings};
@@ -33,6 +33,11 @@ pub fn failed(model: &Model) -> Vec<Seen> {
 
 /// What is wrong with a server, as `why` finds it.
 pub fn found(model: &Model, server: &Server, failed: &[Seen]) -> Vec<Finding> {
+    model.screens.fleet.below.under(&server.name, own(model, server, failed))
+}
+
+/// What its own parts and its traffic show.
+fn own(model: &Model, server: &Server, failed: &[Seen]) -> Vec<Finding> {
     let traffic = traffic(model, server);
     if failed.is_empty() && traffic.is_empty() {
         return findings(server, model.now);
@@ -111,6 +116,7 @@ pub fn subjects(model: &Model) -> Vec<Subject<'_>> {
         }
     }
     shared.extend(raised(model, None));
+    shared.extend(model.screens.fleet.below.shared(all.iter().map(|one| one.findings.as_slice())));
     in_order(&mut shared);
     all.push(Subject { server: None, findings: shared });
     all
@@ -121,6 +127,9 @@ pub(in crate::console) fn read(model: &mut Model) {
     keep_measured(model);
     keep_said(model);
     let now = model.now;
+    let issues = model.screens.fleet.issues.get().cloned().flatten().unwrap_or_default();
+    let servers = model.screens.fleet.remote.get().map(|fleet| fleet.servers.as_slice()).unwrap_or_default();
+    model.screens.fleet.below = Below::of(servers, issues, now);
     let state = &model.screens.fleet;
     let measured =
         |server: &Server| state.measured.get(&server.name).map(|(of, at)| of_metrics(server, &of.figures, *at));

@@ -6,6 +6,7 @@ use super::{Push, TokenProbe};
 use crate::core::fleet::Bounds;
 use crate::core::operation::quarantine::ChangeQuarantine;
 use crate::core::operation::rescue::By;
+use crate::core::operation::shift::ChangeShift;
 use crate::core::stack::StackRef;
 
 /// A condition that is read back until it holds.
@@ -42,6 +43,8 @@ pub enum Check {
     UserEnabled { pool: String, user: String, enabled: bool },
     /// The list keeps a caller out until then, or does not.
     Quarantined { change: Box<ChangeQuarantine> },
+    /// The load balancer keeps requests away from a zone, or does so no more.
+    Shifted { change: Box<ChangeShift>, operation: String },
     /// The registry has the image, under its tag; yields [`Fact::Image`](super::Fact::Image).
     Published { server: String, push: Box<Push> },
     /// The old credentials may go.
@@ -67,6 +70,7 @@ impl Check {
             | Self::VariableSet { .. }
             | Self::UserEnabled { .. }
             | Self::Quarantined { .. }
+            | Self::Shifted { .. }
             | Self::Published { .. } => Some(SignedDuration::from_mins(15)),
             Self::TokenGranted { .. }
             | Self::TokenRefused { .. }

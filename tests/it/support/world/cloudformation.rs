@@ -221,6 +221,7 @@ impl Stack {
         outputs.extend(self.definition.iter().map(|arn| ("TaskDefinitionArn", arn.clone())));
         if self.name.ends_with("-platform") {
             outputs.insert("UserPoolId", POOL.to_owned());
+            outputs.insert("LoadBalancerFullName", format!("app/quarterdeck-{ENVIRONMENT}/0123456789abcdef"));
             outputs.insert("TokenEndpoint", format!("{url}/oauth2/token"));
         }
         // What other stacks take from this one does not matter here.

@@ -37,6 +37,8 @@ pub struct Service {
     pub releases: Vec<Release>,
     /// When its count was raised, and how long ECS takes until it begins to start tasks for that.
     pub raised: Option<(Timestamp, SignedDuration)>,
+    /// The zones of its running tasks, round and round; none are told where it is empty.
+    pub zones: Vec<&'static str>,
 }
 
 /// A service deployment: the way from one revision to the next, and back.
@@ -249,13 +251,21 @@ impl Service {
     /// Running and stopped tasks as DescribeTasks tells them, with the address that a balancer knows.
     fn tasks(&self) -> Vec<Value> {
         let live = self.deployments.iter().flat_map(|one| one.tasks.iter().map(move |task| (one, task)));
+        let mut running = 0_usize;
         let live = live.map(|(one, task)| {
-            json!({ "taskArn": task_arn(&task.id), "group": format!("service:{}", self.name), "startedBy": one.id,
+            let mut told = json!({ "taskArn": task_arn(&task.id), "group": format!("service:{}", self.name), "startedBy": one.id,
                 "taskDefinitionArn": definition(&self.name, one.revision), "desiredStatus": "RUNNING",
                 "availabilityZone": task.zone,
                 "lastStatus": if task.running { "RUNNING" } else { "PENDING" }, "createdAt": seconds(one.made),
                 "containers": [{ "name": self.name, "image": image(&self.name, one.revision),
-                    "lastStatus": if task.running { "RUNNING" } else { "PENDING" } }] })
+                    "lastStatus": if task.running { "RUNNING" } else { "PENDING" } }] });
+            if task.running && !self.zones.is_empty() {
+                told["availabilityZone"] = json!(self.zones[running % self.zones.len()]);
+                told["attachments"] = json!([{ "type": "ElasticNetworkInterface", "status": "ATTACHED",
+                    "details": [{ "name": "privateIPv4Address", "value": format!("10.0.0.{running}") }] }]);
+            }
+            running += usize::from(task.running);
+            told
         });
         let stopped = self.stopped.iter().map(|task| {
             let mut told = json!({ "taskArn": task_arn(&task.id), "group": format!("service:{}", self.name),
@@ -352,6 +362,7 @@ impl State {
             failure: Failure::default(),
             releases: Vec::new(),
             raised: None,
+            zones: Vec::new(),
         };
         self.services.insert(name.to_owned(), service);
         self.deploy_service(name);

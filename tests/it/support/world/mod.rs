@@ -12,6 +12,7 @@ mod logs;
 mod quarantine;
 mod scaling;
 mod secrets;
+mod shifts;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -32,6 +33,7 @@ pub use ecr::{Repository, TOKEN, digest, manifest};
 pub use ecs::{Failure, Kind, Service, definition};
 pub use figures::Figures;
 pub use secrets::Secret;
+pub use shifts::{Arc as Recovery, Shift};
 pub use users::User;
 
 pub const ENVIRONMENT: &str = "prod";
@@ -68,6 +70,8 @@ pub struct State {
     pub users: BTreeMap<String, User>,
     /// Who is kept out.
     pub quarantine: quarantine::Items,
+    /// What keeps requests away from zones.
+    pub recovery: shifts::Arc,
     pub services: BTreeMap<String, Service>,
     /// The services as they were some ticks ago, the oldest first.
     shown: VecDeque<BTreeMap<String, Service>>,
@@ -119,6 +123,7 @@ impl World {
             clients: BTreeMap::new(),
             users: BTreeMap::new(),
             quarantine: BTreeMap::new(),
+            recovery: shifts::Arc::default(),
             services: BTreeMap::new(),
             shown: VecDeque::new(),
             stacks: Vec::new(),
@@ -320,6 +325,7 @@ impl State {
             .or_else(|| self.cognito_call(call, &body, operator))
             .or_else(|| self.users_call(call, &body, operator))
             .or_else(|| self.quarantine_call(call, &body, operator))
+            .or_else(|| self.shifts_call(call, &request.path, &body, operator))
             .or_else(|| self.ecs_call(call, &body, operator))
             .or_else(|| self.elb_call(call, &request.body, operator))
             .or_else(|| self.scaling_call(call, &body, operator))
