@@ -68,7 +68,8 @@ impl AwsCloud {
 
     /// The zones of the region. The SDK for EC2 takes minutes to compile, so that this one call is signed here.
     async fn read_zones(&self) -> CloudResult<Vec<Zone>> {
-        let endpoint = self.endpoint.clone().unwrap_or_else(|| regional(&self.region));
+        let given = self.endpoint.clone().filter(|_| !self.meter.plain());
+        let endpoint = given.unwrap_or_else(|| regional(&self.region));
         let url = format!("{}/", endpoint.trim_end_matches('/'));
         let mut request = self.http()?.post(&url).header("content-type", FORM_TYPE).body(FORM);
         for (name, value) in self.signature(&url).await? {

@@ -652,3 +652,64 @@ async fn clusters_are_listed_page_by_page_and_counted_where_that_is_allowed() {
     let told: Vec<_> = clusters.iter().map(|one| (one.name.as_str(), one.services)).collect();
     assert_eq!(told, [("a", None), ("b", None)]);
 }
+
+/// The one call that no SDK signs: for EC2, in the region, with what it sends.
+#[tokio::test]
+async fn the_zones_of_the_region_are_asked_for_with_a_signature() {
+    let item = |name: &str, id: &str| format!("<item><zoneName>{name}</zoneName><zoneId>{id}</zoneId></item>");
+    let zones = [item("eu-west-1a", "euw1-az3"), item("eu-west-1b", "euw1-az1")].concat();
+    let answer = format!("<DescribeAvailabilityZonesResponse>{zones}</DescribeAvailabilityZonesResponse>");
+    let denied =
+        "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no</Message></Error></Errors></Response>";
+    let replies = [Reply::Answer(200, answer), Reply::Answer(403, denied.into()), Reply::Answer(200, "<html>".into())];
+    let server = Scripted::script([("DescribeAvailabilityZones", replies.to_vec())]).await;
+    let cloud = cloud(&server.url).await;
+    let zones = cloud.zones().await.unwrap();
+    let told: Vec<_> = zones.iter().map(|zone| (zone.name.as_str(), zone.id.as_str())).collect();
+    assert_eq!(told, [("eu-west-1a", "euw1-az3"), ("eu-west-1b", "euw1-az1")]);
+    let request = server.requests("DescribeAvailabilityZones").remove(0);
+    assert_eq!(request.body, "Action=DescribeAvailabilityZones&Version=2016-11-15");
+    let signed = &request.headers["authorization"];
+    assert!(signed.starts_with("AWS4-HMAC-SHA256 Credential=") && signed.contains("/ec2/aws4_request"), "{signed}");
+    assert!(signed.contains("SignedHeaders=content-type;host;x-amz-date"), "{signed}");
+    let failures = [cloud.zones().await.unwrap_err(), cloud.zones().await.unwrap_err()];
+    assert_eq!(failures.map(|why| why.kind), [ErrorKind::Denied, ErrorKind::Garbled]);
+    assert_eq!(cloud.calls(), 3);
+}
+
+/// What is a colleague's, what is AWS's own, and which of it is in effect.
+#[tokio::test]
+async fn the_shift_of_an_operator_is_told_from_those_of_aws() {
+    let shift = |id: &str, kind: &str, applied: &str| {
+        json!({ "zonalShiftId": id, "resourceIdentifier": "r", "awayFrom": "euw1-az1", "comment": "c\u{1b}[2J",
+            "startTime": 1_800_000_000.0, "expiryTime": 1_800_003_600.0, "shiftType": kind, "appliedStatus": applied })
+    };
+    let resource = |shifts: Vec<serde_json::Value>| {
+        let autoshift = json!({ "awayFrom": "euw1-az2", "appliedStatus": "NOT_APPLIED", "startTime": 1_800_000_000.0 });
+        Reply::json(
+            200,
+            json!({ "appliedWeights": { "euw1-az1": 0.0, "euw1-az2": 1.0 }, "zonalShifts": shifts,
+            "autoshifts": [autoshift] }),
+        )
+    };
+    let practice = shift("p", "PRACTICE_RUN", "NOT_APPLIED");
+    let replies = [
+        resource(vec![practice.clone(), shift("s", "ZONAL_SHIFT", "APPLIED")]),
+        resource(vec![practice]),
+        Reply::error(404, "ResourceNotFoundException", "no"),
+        Reply::error(403, "AccessDeniedException", "no"),
+    ];
+    let server = Scripted::script([("GetManagedResource", replies.to_vec())]).await;
+    let cloud = cloud(&server.url).await;
+    let arn = "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/lb/1";
+    let found = cloud.shifts(arn).await.unwrap();
+    let own = found.shift.clone().unwrap();
+    assert_eq!((own.id.as_str(), own.applied, own.comment.as_str()), ("s", true, "c"));
+    assert_eq!(own.until.duration_since(own.since).as_secs(), 3_600);
+    assert_eq!((found.zones.len(), found.others.len()), (2, 2));
+    assert_eq!(cloud.shifts(arn).await.unwrap().shift, None, "a practice run is nobody's");
+    let kinds = [cloud.shifts(arn).await.unwrap_err().kind, cloud.shifts(arn).await.unwrap_err().kind];
+    assert_eq!(kinds, [ErrorKind::NotFound, ErrorKind::Denied]);
+    let path = &server.requests("GetManagedResource")[0].path;
+    assert!(path.contains("loadbalancer%2Fapp%2Flb%2F1"), "{path}");
+}

@@ -3,7 +3,7 @@
 use crate::support::painted::body;
 use crate::support::{Console, World, at, fixtures};
 use jiff::SignedDuration;
-use quarterdeck::core::finding::{Below, Cause, Finding, Gravity, Id, findings};
+use quarterdeck::core::finding::{Below, Cause, Finding, Gravity, Id, Remedy, findings};
 use quarterdeck::core::fleet::{Fleet, Health, Server, StopCode, TargetState, TaskStatus};
 use quarterdeck::core::issue::{Issue, Part, Standing};
 use rstest::rstest;
@@ -169,6 +169,25 @@ fn fleet_notes_an_issue_that_has_reached_nothing() {
     assert!(shown.contains("· note  AWS tells of an issue of ECS in eu-west-1 (euw1-az2): AWS Health, at "), "{shown}");
     assert!(!shown.contains("why"), "{shown}");
     assert!(!body(&console(well, Vec::new()), (160, 40)).contains("AWS tells"));
+}
+
+/// The key that takes a zone out would let it in again.
+#[test]
+fn a_zone_that_is_out_is_not_to_be_taken_out() {
+    let servers = vec![server("time", "a+ b- c+"), server("weather", "a+ b- c+")];
+    let of = |below: &Below| under(below, &servers[0])[0].remedy;
+    let below = Below::of(&servers, vec![issue("EC2", Part::All)], at(0));
+    assert_eq!(of(&below), Some(Remedy::Shift));
+    let below = below.without(vec!["euw1-az2".into(), "eu-west-1b".into()]);
+    let all = under(&below, &servers[0]);
+    let told: Vec<_> = all.iter().filter(|one| matches!(one.id, Id::AwsIssue | Id::ZoneAils)).collect();
+    assert_eq!(told.len(), 2, "{all:#?}");
+    for one in told {
+        assert_eq!(one.remedy, Some(Remedy::Events), "{one:#?}");
+        assert!(one.evidence.ends_with("; the zone is taken out of the load balancer"), "{one:#?}");
+    }
+    let other = below.without(vec!["euw1-az3".into(), "eu-west-1c".into()]);
+    assert_eq!(of(&other), Some(Remedy::Shift));
 }
 
 #[test]

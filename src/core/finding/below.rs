@@ -18,6 +18,8 @@ pub struct Below {
     /// AWS's own issues that go on, as far as they were read.
     issues: Vec<Issue>,
     zone: Option<Ails>,
+    /// The zone that is taken out of the load balancer already, by its id and, where it is known, its name.
+    out: Vec<String>,
 }
 
 /// A zone in which the tasks of servers are sick that are well in the other zones.
@@ -39,7 +41,13 @@ const SERVERS: usize = 2;
 impl Below {
     /// By these servers, which are all of the place, and AWS's open issues.
     pub fn of(servers: &[Server], issues: Vec<Issue>, now: Timestamp) -> Self {
-        Self { issues, zone: ails(servers, now) }
+        Self { issues, zone: ails(servers, now), out: Vec::new() }
+    }
+
+    /// The same where this zone, by its names, is taken out of the load balancer: nothing is left to do with it.
+    #[must_use]
+    pub fn without(self, out: Vec<String>) -> Self {
+        Self { out, ..self }
     }
 
     /// The zone that ails, by its name.
@@ -52,9 +60,9 @@ impl Below {
     pub fn under(&self, server: &str, mut own: Vec<Finding>) -> Vec<Finding> {
         let Some(cause) = Cause::of(&own).map(|cause| (cause.finding.id, cause.finding.gravity)) else { return own };
         let issues = self.issues.iter().filter(|issue| reaches(issue.part, cause.0));
-        let issues = issues.map(|issue| of_issue(issue, cause.1));
+        let issues = issues.map(|issue| self.of_issue(issue, cause.1));
         let zone = self.zone.iter().filter(|ails| ails.by.contains_key(server) && Id::ZoneAils.may_bring(cause.0));
-        let found: Vec<Finding> = issues.chain(zone.map(|ails| of_zone(ails, cause.1))).collect();
+        let found: Vec<Finding> = issues.chain(zone.map(|ails| self.of_zone(ails, cause.1))).collect();
         if !found.is_empty() {
             own.extend(found);
             in_order(&mut own);
@@ -65,33 +73,42 @@ impl Below {
     /// What of it all share, where these are the findings of the servers, each [`under`](Self::under) it: as grave as what
     /// it is the cause of, and else a note.
     pub fn shared<'a>(&self, servers: impl Iterator<Item = &'a [Finding]>) -> Vec<Finding> {
-        let mut all: Vec<Finding> = self.issues.iter().map(|issue| of_issue(issue, Gravity::Note)).collect();
-        all.extend(self.zone.iter().map(|ails| of_zone(ails, Gravity::Note)));
+        let mut all: Vec<Finding> = self.issues.iter().map(|issue| self.of_issue(issue, Gravity::Note)).collect();
+        all.extend(self.zone.iter().map(|ails| self.of_zone(ails, Gravity::Note)));
         for one in servers.flatten() {
             let same = |shared: &&mut Finding| (shared.id, &shared.fact) == (one.id, &one.fact);
             all.iter_mut().filter(same).for_each(|shared| shared.gravity = shared.gravity.max(one.gravity));
         }
         all
     }
-}
 
-fn of_issue(issue: &Issue, gravity: Gravity) -> Finding {
-    let fact = format!("AWS tells of an issue of {}", issue.subject());
-    let said = format!("AWS Health, at {:.0}: {}", issue.said, issue.words);
-    let finding = Finding::new(Id::AwsIssue, gravity, fact, said).at(issue.since);
-    // What ails a whole region, no zone can be taken out of.
-    let remedy = if issue.zones.is_empty() { finding.remedy } else { Some(Remedy::Shift) };
-    Finding { remedy, ..finding }
-}
+    fn of_issue(&self, issue: &Issue, gravity: Gravity) -> Finding {
+        let fact = format!("AWS tells of an issue of {}", issue.subject());
+        let said = format!("AWS Health, at {:.0}: {}", issue.said, issue.words);
+        let finding = Finding::new(Id::AwsIssue, gravity, fact, said).at(issue.since);
+        // What ails a whole region, no zone can be taken out of.
+        let remedy = if issue.zones.is_empty() { finding.remedy } else { Some(Remedy::Shift) };
+        self.once_out(Finding { remedy, ..finding }, |zone| issue.zones.contains(zone))
+    }
 
-fn of_zone(ails: &Ails, gravity: Gravity) -> Finding {
-    let sick = ails.by.values().sum();
-    let others: Vec<&str> = ails.elsewhere.iter().map(String::as_str).collect();
-    let tasks = if sick == 1 { "the only task that is".to_owned() } else { format!("all {sick} tasks that are") };
-    let fact = format!("{tasks} sick {} in {}", if sick == 1 { "is" } else { "are" }, ails.zone);
-    let by: Vec<String> = ails.by.iter().map(|(server, many)| format!("{many} of {server}")).collect();
-    let well = format!("{}; {} well in {}", by.join(", "), count(ails.well, "task"), others.join(", "));
-    Finding { count: sick, ..Finding::new(Id::ZoneAils, gravity, fact, well) }
+    fn of_zone(&self, ails: &Ails, gravity: Gravity) -> Finding {
+        let (sick, zone) = (ails.by.values().sum(), &ails.zone);
+        let others: Vec<&str> = ails.elsewhere.iter().map(String::as_str).collect();
+        let by: Vec<String> = ails.by.iter().map(|(server, many)| format!("{many} of {server}")).collect();
+        let evidence = format!("{}; {} well in {}", by.join(", "), count(ails.well, "task"), others.join(", "));
+        let fact = format!("all {} that are sick are in {zone}", count(sick, "task"));
+        let finding = Finding::new(Id::ZoneAils, gravity, fact, evidence);
+        self.once_out(Finding { count: sick, ..finding }, |out| out == zone)
+    }
+
+    /// The same where its zone is taken out already: what takes one out would let it in again.
+    fn once_out(&self, finding: Finding, is_its: impl Fn(&String) -> bool) -> Finding {
+        if !self.out.iter().any(is_its) {
+            return finding;
+        }
+        let evidence = format!("{}; the zone is taken out of the load balancer", finding.evidence);
+        Finding { evidence, remedy: Some(Remedy::Events), ..finding }
+    }
 }
 
 /// Whether an issue of this part may be what a server's cause comes of.
