@@ -155,7 +155,7 @@ actions! {
         => |model| fleet::plan(model, |server| PlanRequest::Rollback { server, revision: None });
     StopTask "stop-task" on_fleet ["X"] writes "stop the selected task; its service replaces it" => fleet::stop_task;
 
-    ShiftZone "shift-zone" on_fleet ["Z"] writes "take a zone out of the load balancer for a time, or let it in again"
+    ShiftZone "shift-zone" on_fleet ["Z"] writes "take a zone out for a time, or let it in again"
         => fleet::shift_zone;
     StopDeployment "stop-deployment" on_fleet ["H"] writes "stop the deployment under way; ECS goes back to the revision before"
         => |model| fleet::plan(model, |server| PlanRequest::StopDeployment { server });

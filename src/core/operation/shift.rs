@@ -99,6 +99,12 @@ mod tests {
     use jiff::SignedDuration;
     use rstest::rstest;
 
+    fn shift(id: &str, comment: &str, applied: bool) -> Shift {
+        let since = Timestamp::UNIX_EPOCH;
+        let until = since + SignedDuration::from_hours(1);
+        Shift { id: id.into(), away_from: "euc1-az2".into(), since, until, applied, comment: comment.into() }
+    }
+
     fn change(starts: bool, seen: Option<&str>) -> ChangeShift {
         ChangeShift {
             balancer: "arn:x:loadbalancer/app/lb/1".into(),
@@ -122,14 +128,7 @@ mod tests {
         #[case] found: Option<(&str, &str)>,
         #[case] expected: &str,
     ) {
-        let shift = found.map(|(id, comment)| Shift {
-            id: id.into(),
-            away_from: "euc1-az2".into(),
-            since: Timestamp::UNIX_EPOCH,
-            until: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1),
-            applied: true,
-            comment: comment.into(),
-        });
+        let shift = found.map(|(id, comment)| shift(id, comment, true));
         let shifts = Shifts { shift, ..Shifts::default() };
         let change = change(starts, seen);
         let word = match change.now(&shifts, "qd-1", false) {
@@ -140,6 +139,15 @@ mod tests {
         };
         assert_eq!(word, expected);
         assert_eq!(matches!(shifted(&shifts, &change, "qd-1"), CheckState::Holds(_)), expected == "done");
+    }
+
+    /// AWS has it, and lets another one be in effect; or does not show it yet.
+    #[test]
+    fn a_shift_that_is_not_in_effect_is_waited_for() {
+        let found = |shift| Shifts { shift, ..Shifts::default() };
+        let own = shift("s1", "qd-1 of quarterdeck, by alice", false);
+        assert!(matches!(shifted(&found(Some(own)), &change(true, None), "qd-1"), CheckState::Pending(_)));
+        assert!(matches!(shifted(&found(None), &change(true, None), "qd-1"), CheckState::Doubtful(_)));
     }
 
     #[test]
