@@ -23,7 +23,7 @@ fn world() -> World {
     let mut state = world.state();
     for (name, service) in &mut state.services {
         service.kind.groups = vec![if name == "time" { "time" } else { "weather" }];
-        service.zones = vec!["eu-central-1a", "eu-central-1b"];
+        service.spread(&["eu-central-1a", "eu-central-1b"]);
     }
     drop(state);
     world
@@ -97,7 +97,7 @@ async fn a_zone_is_taken_out_and_let_in_again(#[case] called: &str) {
 #[case::too_short(|_: &World| {}, "eu-central-1b", 59, ErrorKind::Invalid, "for a minute to 3d00h")]
 #[case::too_long(|_: &World| {}, "eu-central-1b", 72 * 3_600 + 1, ErrorKind::Invalid, "for a minute to 3d00h")]
 #[case::one_is_out(|world: &World| by_hand(world, "euc1-az2"), "eu-central-1b", 3_600, ErrorKind::Conflict, "eu-central-1a (euc1-az2) is taken out until")]
-#[case::all_that_is_healthy_is_there(|world: &World| world.state().services.get_mut("time").unwrap().zones = vec!["eu-central-1b"], "eu-central-1b", 3_600, ErrorKind::Conflict, "in the other zones no task of time is healthy")]
+#[case::all_that_is_healthy_is_there(|world: &World| world.state().services.get_mut("time").unwrap().spread(&["eu-central-1b"]), "eu-central-1b", 3_600, ErrorKind::Conflict, "in the other zones no task of time is healthy")]
 #[case::not_enabled(|world: &World| world.state().recovery.unknown = true, "eu-central-1b", 3_600, ErrorKind::Unsupported, "zonal_shift.config.enabled is off")]
 #[case::may_not_ask(|world: &World| world.state().recovery.denies_zones = true, "euc1-az3", 3_600, ErrorKind::Denied, "zones of the region")]
 #[tokio::test]

@@ -37,8 +37,6 @@ pub struct Service {
     pub releases: Vec<Release>,
     /// When its count was raised, and how long ECS takes until it begins to start tasks for that.
     pub raised: Option<(Timestamp, SignedDuration)>,
-    /// The zones of its running tasks, round and round; none are told where it is empty.
-    pub zones: Vec<&'static str>,
 }
 
 /// A service deployment: the way from one revision to the next, and back.
@@ -151,6 +149,11 @@ pub struct Stopped {
     how: Failure,
 }
 
+/// The address of a running task, by its place among those of its color.
+pub(super) fn address(green: bool, index: usize) -> String {
+    format!("10.0.{}.{}", if green { 32 } else { 16 }, 21 + index)
+}
+
 impl Stopped {
     /// The lines that it wrote before its end, with when.
     pub(super) fn lines(&self) -> impl Iterator<Item = (i64, &'static str)> {
@@ -161,6 +164,13 @@ impl Stopped {
 }
 
 impl Service {
+    /// Puts its tasks into these zones, one after another, those that are there and those to come.
+    pub fn spread(&mut self, zones: &[&'static str]) {
+        self.kind.zones = zones.to_vec();
+        let tasks = self.deployments.iter_mut().flat_map(|one| &mut one.tasks);
+        tasks.zip(zones.iter().cycle()).for_each(|(task, zone)| task.zone = Some(zone));
+    }
+
     /// The tasks that answer requests.
     pub fn serving(&self) -> Vec<&Task> {
         self.deployments.iter().flat_map(|deployment| &deployment.tasks).filter(|task| task.running).collect()
@@ -251,7 +261,7 @@ impl Service {
     /// Running and stopped tasks as DescribeTasks tells them, with the address that a balancer knows.
     fn tasks(&self) -> Vec<Value> {
         let live = self.deployments.iter().flat_map(|one| one.tasks.iter().map(move |task| (one, task)));
-        let mut running = 0_usize;
+        let mut running = BTreeMap::from([(false, 0_usize), (true, 0)]);
         let live = live.map(|(one, task)| {
             let mut told = json!({ "taskArn": task_arn(&task.id), "group": format!("service:{}", self.name), "startedBy": one.id,
                 "taskDefinitionArn": definition(&self.name, one.revision), "desiredStatus": "RUNNING",
@@ -259,12 +269,12 @@ impl Service {
                 "lastStatus": if task.running { "RUNNING" } else { "PENDING" }, "createdAt": seconds(one.made),
                 "containers": [{ "name": self.name, "image": image(&self.name, one.revision),
                     "lastStatus": if task.running { "RUNNING" } else { "PENDING" } }] });
-            if task.running && !self.zones.is_empty() {
-                told["availabilityZone"] = json!(self.zones[running % self.zones.len()]);
+            if task.running {
+                let index = running.entry(one.green).or_default();
                 told["attachments"] = json!([{ "type": "ElasticNetworkInterface", "status": "ATTACHED",
-                    "details": [{ "name": "privateIPv4Address", "value": format!("10.0.0.{running}") }] }]);
+                    "details": [{ "name": "privateIPv4Address", "value": address(one.green, *index) }] }]);
+                *index += 1;
             }
-            running += usize::from(task.running);
             told
         });
         let stopped = self.stopped.iter().map(|task| {
@@ -362,7 +372,6 @@ impl State {
             failure: Failure::default(),
             releases: Vec::new(),
             raised: None,
-            zones: Vec::new(),
         };
         self.services.insert(name.to_owned(), service);
         self.deploy_service(name);

@@ -2,6 +2,7 @@
 
 use super::super::scripted::Reply;
 use super::cloudformation::form;
+use super::ecs::address;
 use super::{ACCOUNT, REGION, State};
 
 /// The ARN of a target group.
@@ -92,8 +93,7 @@ impl State {
             (false, false) => "initial",
         };
         let running = tasks.filter(|task| task.running).enumerate();
-        let network = if green { 32 } else { 16 };
-        Some(running.map(|(index, task)| (format!("10.0.{network}.{}", 21 + index), state(task.healthy))).collect())
+        Some(running.map(|(index, task)| (address(green, index), state(task.healthy))).collect())
     }
 }
 
