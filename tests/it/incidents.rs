@@ -31,7 +31,15 @@ const INCIDENTS: &[Incident] = &[
     Incident {
         what: "a server crashes again and again",
         page: "crash-loop",
-        cause: &[Id::CrashLoop, Id::OutOfMemory, Id::CommandMissing, Id::EndsItself, Id::InstructionUnknown],
+        cause: &[
+            Id::CrashLoop,
+            Id::OutOfMemory,
+            Id::CommandMissing,
+            Id::AppDown,
+            Id::NotWritable,
+            Id::EndsItself,
+            Id::InstructionUnknown,
+        ],
         fix: Fix::Here(Action::Rollback, &["rollback"]),
         proof: &[
             ("gameday", "each_fault_is_named_first"),
@@ -140,6 +148,15 @@ const INCIDENTS: &[Incident] = &[
         proof: &[("findings", "lines_that_never_came_are_counted")],
     },
     Incident {
+        what: "a server floods its log",
+        page: "logs-dropped",
+        cause: &[Id::LogFlood],
+        fix: Fix::Elsewhere(
+            "what a server writes is its program's; where a deployment has changed it, a rollback helps",
+        ),
+        proof: &[("metrics", "what_figures_say")],
+    },
+    Incident {
         what: "clients go round in 401 and 403",
         page: "refused",
         cause: &[Id::NoToken, Id::TokenExpired, Id::IdToken, Id::TokenIssuer, Id::TokenInvalid, Id::ScopeMissing],
@@ -231,6 +248,18 @@ const INCIDENTS: &[Incident] = &[
             ("causes", "an_issue_of_aws_is_the_cause_of_what_it_may_bring_about"),
             ("findings", "tasks_should_be_spread_over_the_zones"),
             ("findings", "each_incident_has_its_finding_first"),
+        ],
+    },
+    Incident {
+        what: "it is not as the file says",
+        page: "drift",
+        cause: &[Id::Drift, Id::ServiceDrift],
+        fix: Fix::Here(Action::Deploy, &["deploy"]),
+        proof: &[
+            ("drift", "drift_is_shown_on_fleet_and_on_stack"),
+            ("drift", "a_service_drifts_from_its_stack"),
+            ("drift", "a_deploy_warns_of_a_service_that_it_leaves"),
+            ("deploys", "a_first_deploy_that_failed_can_be_repeated"),
         ],
     },
 ];

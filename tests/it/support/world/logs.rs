@@ -30,7 +30,7 @@ impl State {
         let prefix = body["logStreamNamePrefix"].as_str().unwrap_or_default();
         let of = |task: &str, at: i64, message: String| {
             let stream = format!("{server}/{server}/{task}");
-            (within(at) && stream.starts_with(prefix)).then(|| (at, stream, message))
+            (within(at) && stream.starts_with(prefix)).then_some((at, stream, message))
         };
         let stopped = self.services.get(server).into_iter().flat_map(|service| &service.stopped);
         let last = stopped.flat_map(|task| task.lines().map(|(at, line)| (task.id.as_str(), at, line.to_owned())));
