@@ -46,6 +46,34 @@ pub struct Shifts {
     pub name: Option<String>,
 }
 
+/// Why no zone can be taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nowhere {
+    /// The emulator of the local cloud has no zones.
+    Local,
+    /// The cluster is none of quarterdeck's.
+    Foreign,
+    /// The platform names no load balancer.
+    NoBalancer,
+    /// ARC does not know it, or the endpoint has no ARC.
+    Unknown,
+}
+
+impl Nowhere {
+    /// In a sentence.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Local => "the local cloud has no zones: nothing in it shifts requests away from one",
+            Self::Foreign => "a zone is taken out of the load balancer of an environment, and this cluster is of none",
+            Self::NoBalancer => "the platform stack of this environment names no load balancer",
+            Self::Unknown => {
+                "Amazon Application Recovery Controller does not know the load balancer: \
+                 zonal_shift.config.enabled is off, or there is no such service here"
+            }
+        }
+    }
+}
+
 /// A zonal shift.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Shift {

@@ -443,7 +443,7 @@ async fn answer(session: &Session, places: &dyn Places, kept: &Kept, read: &Fetc
             Answer::Traffic(Ok(Box::new(kept.watch.read(session, watched, || session.now()).await)))
         }
         Fetch::Issues => Answer::Issues(history::issues(session, &kept.past).await),
-        Fetch::Shifts => Answer::Shifts(shift::read(session).await.map(shift::Seen::there)),
+        Fetch::Shifts => Answer::Shifts(shift::read(session).await),
         Fetch::History(stretch) => Answer::History(history::read(session, &kept.past, stretch).await),
         Fetch::Clients => Answer::Clients(read::clients(session).await),
         Fetch::Quarantine => Answer::Quarantine(read::quarantine(session).await),

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use futures::{StreamExt, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Session;
 use super::tail::Budget;
@@ -16,6 +16,8 @@ use crate::core::logs::words::{Ended, LastWords, Said};
 const BEFORE: i64 = 90_000;
 /// How long after, for a clock that is ahead.
 const AFTER: i64 = 10_000;
+/// So long lines may be on their way to CloudWatch.
+const LATE: SignedDuration = SignedDuration::from_secs(30);
 /// Pages that are read of a stream, of ten thousand lines each.
 const PAGES: usize = 3;
 /// Most tasks whose log a command reads.
@@ -23,7 +25,8 @@ const MOST: usize = 10;
 /// Tasks that are read at the same time.
 const TOGETHER: usize = 4;
 
-/// What these tasks said last. One call for each stream, mostly.
+/// What these tasks said last; one that ended a moment ago and has said nothing so far is left out. One call for each stream,
+/// mostly.
 ///
 /// # Errors
 /// When a log cannot be read.
@@ -34,7 +37,10 @@ pub async fn read(session: &Session, ended: &[Ended], budget: &Budget) -> CloudR
         for (group, prefix) in &one.streams {
             said = said.or(of_stream(session, group, prefix, one.at, budget).await?);
         }
-        all.push(Said { task: one.task.clone(), words: said });
+        let late = session.now().duration_since(one.at) < LATE;
+        if said.is_some() || !late {
+            all.push(Said { task: one.task.clone(), words: said });
+        }
     }
     Ok(all)
 }

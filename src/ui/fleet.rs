@@ -189,7 +189,7 @@ fn why(model: &Model, view: &View, unwell: &[Subject<'_>], theme: &Theme) -> Opt
 
 /// The zone that is taken out, and how it comes in again.
 fn out(model: &Model, theme: &Theme) -> Option<Line<'static>> {
-    let shifts = model.screens.fleet.shifts.get()?.as_ref()?;
+    let shifts = model.screens.fleet.shifts.get()?.as_ref().ok()?;
     let (shift, zone) = shifts.out()?;
     let mut spans = vec![span(format!("◐ {}", shift.told(&zone, model.now)), theme.of(Meaning::Warn))];
     if let Some(key) = hint::keys(model, Action::ShiftZone) {

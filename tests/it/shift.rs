@@ -370,3 +370,13 @@ async fn the_local_cloud_says_so() {
         (ErrorKind::Unsupported, true)
     );
 }
+
+/// Where nothing can be taken out, nobody is asked which.
+#[test]
+fn where_there_are_no_zones_none_is_chosen() {
+    let mut console = Console::with(fixtures::world());
+    console.tick(5);
+    console.keys("Z");
+    assert!(console.model.dialogs.is_empty(), "{:?}", console.model.dialogs);
+    assert!(console.toast().contains("the local cloud has no zones"), "{}", console.toast());
+}

@@ -95,3 +95,21 @@ fn where_the_last_words_lie(
     assert_eq!(found, expected);
     assert_eq!(Ended::of_task(&task, &[log("app")], at(3_600)), None, "an hour is no news");
 }
+
+/// The newest task of a loop may not be heard yet. Of those that ended in the same way the last one that was speaks for all.
+#[test]
+fn the_newest_task_that_was_heard_speaks_for_all_of_a_loop() {
+    let mut server = fixtures::server("time", 2);
+    let tasks = fixtures::tasks(&mut server);
+    for (index, words) in [(7, Some("no port")), (8, Some("no address")), (9, None)] {
+        let mut task = stopped(Some(1), None);
+        task.arn = format!("{}{index}", task.arn);
+        task.stopped_at = Some(at(i64::from(index) - 60));
+        task.last_words = words.map(str::to_owned);
+        tasks.push(task);
+    }
+    server.running = 1;
+    let found = finding::findings(&server, at(0));
+    let one = found.iter().find(|one| one.id == Id::CrashLoop).unwrap();
+    assert!(one.evidence.ends_with("it said last: no address") && one.fact.ends_with("the last 51s ago"), "{one:#?}");
+}

@@ -40,7 +40,7 @@ use crate::core::logs::words::Said;
 use crate::core::metrics::{Measured, OfServer};
 use crate::core::operation::Announced;
 use crate::core::requests::Lately;
-use crate::core::shift::{Shifts, Tasks, tasks_of};
+use crate::core::shift::{Nowhere, Shifts, Tasks, tasks_of};
 use crate::core::unread::{Part, Unread};
 
 /// The screen's state.
@@ -58,7 +58,7 @@ pub struct State {
     /// AWS's own issues that go on.
     pub issues: Remote<Option<Vec<Issue>>>,
     /// What keeps requests away from zones; `None` where nothing does that here.
-    pub shifts: Remote<Option<Box<Shifts>>>,
+    pub shifts: Remote<Result<Box<Shifts>, Nowhere>>,
     /// What ails below the servers, by that and by their tasks.
     pub below: Below,
     /// Figures of the last hour of what was selected, and the alarms.

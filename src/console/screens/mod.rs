@@ -31,7 +31,7 @@ use crate::core::metrics::{self, Measured};
 use crate::core::operation::Announced;
 use crate::core::quarantine::Quarantine;
 use crate::core::requests::{Lately, Watched};
-use crate::core::shift::Shifts;
+use crate::core::shift::{Nowhere, Shifts};
 use crate::core::stack::{Stack, StackDetail, StackRef};
 use crate::core::timeline::{History, Stretch};
 use crate::core::user::UserList;
@@ -334,11 +334,11 @@ reads! {
     /// The requests of the last minutes of these servers, where the log is not followed.
     Traffic(Watched) -> Box<Lately>: screens.fleet.traffic, every fleet::watching, anew after fleet::WATCHING;
     /// What these tasks said last before they ended.
-    Words(Vec<Ended>) -> Vec<Said>: screens.fleet.words, every |_| FAST;
+    Words(Vec<Ended>) -> Vec<Said>: screens.fleet.words, every |_| STEADY;
     /// What AWS says of its own issues; `None` where nothing keeps it.
     Issues -> Option<Vec<Issue>>: screens.fleet.issues, every fleet::issues_every, anew after LONG;
-    /// What keeps requests away from zones of the load balancer; `None` where nothing does that here.
-    Shifts -> Option<Box<Shifts>>: screens.fleet.shifts, every fleet::issues_every, anew after LONG;
+    /// What keeps requests away from zones of the load balancer, or why nothing can.
+    Shifts -> Result<Box<Shifts>, Nowhere>: screens.fleet.shifts, every fleet::issues_every, anew after LONG;
     /// Two task definitions of a server.
     Revisions(Comparison) -> Box<Compared>: screens.revisions.remote, every |_| revisions::SELDOM;
     /// All stacks of the environment.

@@ -105,9 +105,12 @@ fn one(server: Option<&Server>, id: Id, tasks: &[&Task], now: Timestamp) -> Opti
     let fact = id.because(&happened);
     // A task that never ran has no log, and going back is what helps while the version before is still there.
     let remedy = if server.is_some_and(fresh) { Some(Remedy::Rollback) } else { id.remedy() };
-    let task = if tasks.len() > 1 { format!("task {}: ", last.short_id()) } else { String::new() };
+    // Of many the newest that has been heard: what the very last one said may be on its way.
+    let heard = tasks.iter().filter(|task| task.last_words.is_some()).max_by_key(|task| task.stopped_at);
+    let shown = heard.unwrap_or(last);
+    let task = if tasks.len() > 1 { format!("task {}: ", shown.short_id()) } else { String::new() };
     let asked = server.map(|server| targets::asked(server, None, id)).unwrap_or_default();
-    let evidence = format!("{task}{}{asked}", last.end());
+    let evidence = format!("{task}{}{asked}", shown.end());
     Some(Finding { count: tasks.len(), remedy, ..Finding::new(id, gravity, fact, evidence).at(last.stopped_at) })
 }
 

@@ -10,7 +10,7 @@ use crate::core::shift::{Shifts, Zone, tasks_of};
 use crate::core::text::{age, short_duration};
 use crate::core::unread::Read;
 use crate::run::Session;
-use crate::run::shift::{Seen, read};
+use crate::run::shift::read;
 
 /// Prints the zones of the environment's load balancer, the tasks in each, and which one is taken out.
 ///
@@ -18,8 +18,8 @@ use crate::run::shift::{Seen, read};
 /// When they cannot be read or written, or there are none.
 pub async fn list_zones(session: &Session, output: Output) -> Result<Exit, Failure> {
     let shifts = match read(session).await? {
-        Seen::There(shifts) => shifts,
-        Seen::Nowhere(why) => return Err(Refusal::new(ErrorKind::Unsupported, why.words()).into()),
+        Ok(shifts) => shifts,
+        Err(why) => return Err(Refusal::new(ErrorKind::Unsupported, why.words()).into()),
     };
     let zones: Vec<Zone> = session.cloud.zones().await?;
     let zones: Vec<Zone> = zones.into_iter().filter(|zone| shifts.zones.contains(&zone.id)).collect();
@@ -72,7 +72,7 @@ pub(super) struct Out(CloudResult<Option<Box<Shifts>>>);
 
 impl Out {
     pub(super) async fn read(session: &Session) -> Self {
-        Self(read(session).await.map(Seen::there))
+        Self(read(session).await.map(Result::ok))
     }
 
     /// The shift with the name of its zone, or that it was not read; null where there is none.

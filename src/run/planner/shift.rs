@@ -12,7 +12,7 @@ use crate::core::plan::{Change, Plan, Risk};
 use crate::core::shift::{LONGEST, Loss, Shifts, Zone, expires_in, loss, name_of};
 use crate::core::text::{count, share, short_duration};
 use crate::run::session::{Session, operation_id};
-use crate::run::shift::{self, Seen};
+use crate::run::shift;
 
 const CANCEL: &str = "quarterdeck zone cancel";
 const SCALE: &str = "quarterdeck scale SERVER --desired N";
@@ -126,8 +126,8 @@ async fn made(session: &Session, made: Made<impl FnOnce(String) -> ChangeShift>)
 /// What keeps requests away now.
 async fn there(session: &Session) -> PlanResult<Shifts> {
     match shift::read(session).await? {
-        Seen::There(shifts) => Ok(*shifts),
-        Seen::Nowhere(why) => Err(refused(ErrorKind::Unsupported, why.words())),
+        Ok(shifts) => Ok(*shifts),
+        Err(why) => Err(refused(ErrorKind::Unsupported, why.words())),
     }
 }
 

@@ -44,7 +44,7 @@ use quarterdeck::core::operation::{self, Announced, Event};
 use quarterdeck::core::plan::Plan;
 use quarterdeck::core::quarantine::Quarantine;
 use quarterdeck::core::requests::Lately;
-use quarterdeck::core::shift::Shifts;
+use quarterdeck::core::shift::{Nowhere, Shifts};
 use quarterdeck::core::stack::{Stack, StackDetail};
 use quarterdeck::core::timeline::History;
 use quarterdeck::core::user::UserList;
@@ -200,7 +200,7 @@ impl World {
             Fetch::StackDetail(_) => Answer::StackDetail(Ok(self.detail.clone())),
             Fetch::History(_) => Answer::History(Ok(self.history.clone())),
             Fetch::Issues => Answer::Issues(Ok(self.issues.clone())),
-            Fetch::Shifts => Answer::Shifts(Ok(self.shifts.clone().map(Box::new))),
+            Fetch::Shifts => Answer::Shifts(Ok(self.shifts.clone().map(Box::new).ok_or(Nowhere::Local))),
             Fetch::Clusters => Answer::Clusters(Ok(self.clusters.clone())),
             Fetch::Profiles => Answer::Profiles(Ok(self.profiles.clone())),
             Fetch::Clients => Answer::Clients(Ok(self.clients.clone())),

@@ -100,11 +100,10 @@ pub fn plan(model: &mut Model, request: impl FnOnce(String) -> PlanRequest) -> V
 
 /// Asks which zone is to be taken out; where one is, it is let in again.
 pub fn shift_zone(model: &mut Model) -> Vec<Effect> {
-    let out =
-        model.screens.fleet.shifts.get().is_some_and(|shifts| shifts.as_ref().is_some_and(|one| one.shift.is_some()));
-    match out {
-        true => operations::plan(model, PlanRequest::CancelShift),
-        false => choose::open(model, Choice::Zone),
+    match model.screens.fleet.shifts.get() {
+        Some(Err(why)) => model.refuse(why.words()),
+        Some(Ok(shifts)) if shifts.shift.is_some() => operations::plan(model, PlanRequest::CancelShift),
+        _ => choose::open(model, Choice::Zone),
     }
 }
 

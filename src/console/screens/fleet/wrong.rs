@@ -129,7 +129,7 @@ pub(in crate::console) fn read(model: &mut Model) {
     let now = model.now;
     let issues = model.screens.fleet.issues.get().cloned().flatten().unwrap_or_default();
     let servers = model.screens.fleet.remote.get().map(|fleet| fleet.servers.as_slice()).unwrap_or_default();
-    let shifts = model.screens.fleet.shifts.get().and_then(Option::as_ref);
+    let shifts = model.screens.fleet.shifts.get().and_then(|found| found.as_ref().ok());
     let out = shifts.and_then(|shifts| Some((shifts.shift.as_ref()?.away_from.clone(), shifts.name.clone())));
     let out = out.into_iter().flat_map(|(id, name)| [Some(id), name]).flatten().collect();
     model.screens.fleet.below = Below::of(servers, issues, now).without(out);
