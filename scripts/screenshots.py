@@ -25,7 +25,7 @@ CAST = Path("screenshots/scale.cast")
 
 # Faults of `local break`: the server, what the cause on Fleet says, and the page of the guide that has the picture.
 INCIDENTS = [
-    ("exit", "time", r"crash loop|stopped within", "crash-loop"),
+    ("exit", "time", r"crash loop", "crash-loop"),
     ("image-tag", "time", r"image", "image"),
     ("secret-key", "weather", r"secret", "secret"),
     ("expired-token", "time", r"expired", "refused"),
@@ -37,8 +37,8 @@ INCIDENTS = [
     ("stack-stuck", "", r"gameday", "stuck-deploy"),
 ]
 
-# Accounts that a test plays, because the emulator has no such thing: the page of the guide that has the picture, and what the
-# cause on Fleet says.
+# Accounts that a test plays, because the emulator has no such thing: the page of the guide that has the picture, and what
+# the cause on Fleet says.
 SCENES = [
     ("capacity", r"at its maximum, and its tasks use"),
     ("gateway-errors", r"the load balancer answered"),
@@ -110,8 +110,9 @@ def on_aws(*arguments: str, folder: str) -> None:
 
 def quit_console() -> None:
     """Lets the console end by itself."""
-    keys("q")
-    while subprocess.run(["tmux", "-L", "quarterdeck", "has-session"], check=False, stderr=subprocess.DEVNULL).returncode == 0:
+    keys("C-c")
+    running = ["tmux", "-L", "quarterdeck", "has-session"]
+    while subprocess.run(running, check=False, stderr=subprocess.DEVNULL).returncode == 0:
         time.sleep(0.1)
 
 
@@ -205,18 +206,32 @@ def healthy(server: str) -> None:
     wait(rf"{server}\s+● healthy", seconds=600)
 
 
-def incidents(only: list[str]) -> None:
-    """Breaks what the guide tells of, takes a picture of Fleet once it names the cause, and mends it."""
+def begin_anew() -> None:
+    """A new local cloud, which does not remember what was wrong before."""
+    quit_console()
+    local("down")
+    local("up")
+    open_console("--local", "--keep")
+    wait("Fleet", seconds=900)
+
+
+def incidents(only: list[str], anew: bool) -> None:
+    """Breaks what the guide tells of, takes a picture of Fleet once it names the cause, and mends it; each of them on a new
+    local cloud, if nobody else uses the one that there is."""
     GUIDE.mkdir(exist_ok=True)
-    for fault, server, cause, page in INCIDENTS:
-        if only and fault not in only:
-            continue
+    for count, (fault, server, cause, page) in enumerate(one for one in INCIDENTS if not only or one[0] in only):
+        if anew and count:
+            begin_anew()
         keys("1", "g")
-        healthy(server)
+        if server:
+            healthy(server)
+            # Who asks much more than before is known where there is a before.
+            before = r"begun [4-9]m" if fault == "flood" else ""
+            wait("CloudWatch, read", before, seconds=400)
         local("break", fault, *[server] if server else [])
         if fault == "stack-stuck":
-            keys("3")
-            wait(cause, "ROLLBACK_COMPLETE|CREATE_FAILED|ROLLBACK_FAILED", seconds=120)
+            keys("3", "g", "j")
+            wait("events of .*" + cause, "ROLLBACK_COMPLETE|CREATE_FAILED|ROLLBACK_FAILED", seconds=120, without="reading …")
         else:
             select(server)
             wait("cause .*(" + cause + ")", seconds=120)
@@ -266,7 +281,7 @@ def deployed_images() -> dict[str, str]:
 
 
 def other_file(folder: str, of_weather: str, more: str) -> None:
-    """Writes a file like that of the local cloud, which says something else of weather, and of a copy of time something more."""
+    """Writes a file like that of the local cloud, which says something else of weather, and something of a copy of time."""
     parts = Path("quarterdeck.toml").read_text().split("[[server]]")
     servers = {re.search(r'name = "(\w+)"', server)[1]: server for server in parts[1:]}
     # The others have gangway in front of them, whose image is made by the way.
@@ -282,7 +297,8 @@ def with_another_file(of_weather: str = "", more: str = "") -> Iterator[None]:
     """The local cloud, with a file of its own: the console that runs it deploys what it has."""
     with TemporaryDirectory() as folder:
         other_file(folder, of_weather, more)
-        on_aws("-e", "local", "--file", "quarterdeck.toml", "--region", "us-east-1", "--endpoint-url", EMULATOR, folder=folder)
+        where = ["--region", "us-east-1", "--endpoint-url", EMULATOR]
+        on_aws("-e", "local", "--file", "quarterdeck.toml", *where, folder=folder)
         try:
             healthy("weather")
             yield
@@ -408,8 +424,8 @@ def main() -> None:
     parser.add_argument("--others", action="store_true", help="the Timeline, Doctor and the users alone")
     parser.add_argument("--hands", action="store_true", help="the guide's pictures of a quarantine and a rotation alone")
     parser.add_argument("--incidents", nargs="*", metavar="FAULT", help="the guide's pictures alone, of these faults or all")
-    parser.add_argument("--other-files", action="store_true", help="the guide's pictures of drift and of a deploy that fails alone")
-    parser.add_argument("--scripted", nargs="*", metavar="PAGE", help="the guide's pictures of accounts that a test plays alone")
+    parser.add_argument("--other-files", action="store_true", help="the guide's pictures of drift and of a failed deploy alone")
+    parser.add_argument("--scripted", nargs="*", metavar="PAGE", help="the guide's pictures of accounts of a test alone")
     asked = parser.parse_args()
     of_the_local_cloud = asked.tour or asked.others or asked.hands or asked.other_files or asked.incidents is not None
     everything = not of_the_local_cloud and asked.scripted is None
@@ -439,7 +455,7 @@ def on_the_local_cloud(asked: argparse.Namespace, everything: bool) -> None:
             hands()
         if everything or asked.incidents is not None:
             wait("Fleet", seconds=900)
-            incidents(asked.incidents or [])
+            incidents(asked.incidents or [], anew=not ran)
         if everything or asked.other_files:
             wait("Fleet", seconds=900)
             for server in ("time", "weather"):

@@ -297,7 +297,7 @@ impl Here {
             let selected = fleet::selects(model);
             let task = fleet::opened(model).and_then(|_| fleet::selected_task(model));
             let particular = task.is_some_and(|task| !task.stopped());
-            let under_way = selected && model.screens.fleet.changing();
+            let under_way = selected && fleet::deploys(model);
             let zones = model.screens.fleet.shifts.get().is_some_and(Result::is_ok);
             let unwell = fleet::suspects(model);
             return Self { row: selected, selected, particular, under_way, unwell, zones, ..here };

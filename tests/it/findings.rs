@@ -76,6 +76,16 @@ fn short(since: Option<(i64, bool)>, change: impl FnOnce(&mut Server)) -> Server
 }
 
 /// ECS shows a raised count at once, and starts the tasks some seconds later.
+/// ECS may stop all tasks in the same second.
+#[test]
+fn how_long_stops_took_is_told_where_they_took_some_time() {
+    let mut server = exits(3, 1);
+    let told = |server: &Server| findings(server, at(0))[0].fact.clone();
+    assert!(told(&server).contains("3 tasks stopped within 2m00s, the last 30s ago"), "{}", told(&server));
+    tasks(&mut server).iter_mut().filter(|task| task.stopped()).for_each(|task| task.stopped_at = Some(at(-30)));
+    assert!(told(&server).contains("3 tasks stopped, the last 30s ago"), "{}", told(&server));
+}
+
 #[rstest]
 #[case::just_raised(short(Some((5, true)), |_| ()), Gravity::Note, Verdict::Changing, "2 of 4 tasks running, none pending")]
 #[case::by_what_ecs_shows(short(Some((25, false)), |_| ()), Gravity::Note, Verdict::Changing, "2 of 4 tasks running, none pending")]

@@ -655,6 +655,15 @@ fn the_footer_offers_no_key_that_leads_nowhere() {
     assert!(!footer(&console).contains("stop-task"), "no task is selected: {}", footer(&console));
     console.keys("<enter>");
     assert!(footer(&console).contains("stop-task"), "{}", footer(&console));
+    // A deployment that is under way is one of a server, and a task that is missing is none.
+    let mut world = fixtures::world();
+    world.fleet.servers[0].running -= 1;
+    assert!(!footer(&Console::with(world.clone())).contains("stop-deployment"));
+    world.fleet.servers[0].deployments[0].rollout = Rollout::InProgress;
+    let mut console = Console::with(world);
+    assert!(footer(&console).contains("stop-deployment"), "{}", footer(&console));
+    console.keys("G");
+    assert!(!footer(&console).contains("stop-deployment"), "of another server: {}", footer(&console));
 }
 
 #[test]

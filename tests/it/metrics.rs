@@ -10,7 +10,7 @@ use quarterdeck::aws::{Access, connect};
 use quarterdeck::cloud::Metrics as _;
 use quarterdeck::console::screens::fleet;
 use quarterdeck::core::error::{CloudError, ErrorKind};
-use quarterdeck::core::finding::{Id, of_alarms, of_edge, of_firewall, of_metrics};
+use quarterdeck::core::finding::{Finding, Id, of_alarms, of_edge, of_firewall, of_metrics, of_server};
 use quarterdeck::core::fleet::Bounds;
 use quarterdeck::core::metrics::{
     Alarm, AlarmState, Answered, Blocked, Edge, Figures, Measure, Measured, OfEdge, OfServer, OfTool, Query, Series,
@@ -201,6 +201,18 @@ fn what_figures_say(#[case] measured: &[(Measure, f64, f64)], #[case] expected: 
     server.bounds = Read::Known(Some(Bounds { min: 1, max: server.desired }));
     let found = of_metrics(&server, &figures(measured), at(0));
     assert_eq!(found.iter().map(|one| one.id).collect::<Vec<_>>(), expected, "{found:#?}");
+}
+
+/// That it may start no more tasks is told with it.
+#[test]
+fn what_is_busy_at_its_maximum_is_told_once() {
+    let mut server = fixtures::server("time", 2);
+    server.bounds = Read::Known(Some(Bounds { min: 1, max: server.desired }));
+    let told =
+        |traffic: &[Finding]| of_server(&server, &[], traffic, at(0)).iter().map(|one| one.id).collect::<Vec<_>>();
+    assert_eq!(told(&[]), [Id::BoundsAtMaximum]);
+    let busy = of_metrics(&server, &figures(&[(Measure::Cpu, 60.0, 95.0)]), at(0));
+    assert_eq!(told(&busy), [Id::BusyAtMaximum]);
 }
 
 /// The firewall answers in the servers' place, and no log of theirs has it.

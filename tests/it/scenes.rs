@@ -1,5 +1,5 @@
-//! Accounts to look at: incidents of the guide that the emulator of the local cloud cannot play, on the AWS with a state, with
-//! figures, requests and zones as an account has them. `scripts/screenshots --scripted` opens the console on each.
+//! Accounts to look at: incidents of the guide that the emulator of the local cloud cannot play, on the AWS with a state,
+//! with figures, requests and zones as an account has them. `scripts/screenshots --scripted` opens the console on each.
 
 use std::io::Read as _;
 

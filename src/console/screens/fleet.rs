@@ -34,7 +34,7 @@ use crate::console::model::Model;
 use crate::console::remote::Remote;
 use crate::console::table::{Row, Table};
 use crate::core::finding::{Below, running_by_zone};
-use crate::core::fleet::{Attention, Fleet, Server, Task};
+use crate::core::fleet::{Attention, Fleet, Rollout, Server, Task};
 use crate::core::issue::Issue;
 use crate::core::logs::words::Said;
 use crate::core::metrics::{Measured, OfServer};
@@ -266,6 +266,13 @@ pub(in crate::console) fn selects(model: &Model) -> bool {
             server_in(model, &view).is_some() || beside::selected(model, &view).is_some()
         }
     }
+}
+
+/// Whether a deployment of the selected server is under way.
+pub(in crate::console) fn deploys(model: &Model) -> bool {
+    let deploys =
+        |server: &Server| server.moving() && !server.primary().is_some_and(|one| one.rollout == Rollout::Completed);
+    model.screens.fleet.changing() && selected_server(model).is_some_and(deploys)
 }
 
 /// The server that is drilled into.
