@@ -230,7 +230,9 @@ def incidents(only: list[str], anew: bool) -> None:
             wait("CloudWatch, read", before, seconds=400)
         local("break", fault, *[server] if server else [])
         if fault == "stack-stuck":
-            keys("3", "g", "j")
+            keys("3")
+            wait(cause, seconds=120)
+            keys("g", "j")
             wait("events of .*" + cause, "ROLLBACK_COMPLETE|CREATE_FAILED|ROLLBACK_FAILED", seconds=120, without="reading …")
         else:
             select(server)
@@ -458,6 +460,7 @@ def on_the_local_cloud(asked: argparse.Namespace, everything: bool) -> None:
             incidents(asked.incidents or [], anew=not ran)
         if everything or asked.other_files:
             wait("Fleet", seconds=900)
+            keys("1")
             for server in ("time", "weather"):
                 healthy(server)
             close_console()
