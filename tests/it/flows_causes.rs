@@ -711,14 +711,14 @@ fn the_last_words_of_a_task_are_read_once_and_stay() {
     let mut console = Console::with(ended());
     console.keys("G");
     console.answers = false;
-    let effects = console.tick(2);
+    let effects = console.tick(5);
     let [(generation, tasks)] = &asked(&effects)[..] else { panic!("{effects:?}") };
     let [task] = &tasks[..] else { panic!("{tasks:?}") };
     assert!(!screen(&console, LARGE).contains("it said last"));
     let said = vec![Said { task: task.clone(), words: Some("API_KEY is not set".into()) }];
     console.send(Msg::Loaded(*generation, Answer::Words(Ok(said))));
     console.answers = true;
-    for second in 3..60 {
+    for second in 6..60 {
         let effects = console.tick(second);
         assert!(asked(&effects).is_empty(), "{second}: {effects:?}");
         assert!(screen(&console, LARGE).contains("it said last: API_KEY is not set"), "{}", screen(&console, LARGE));
