@@ -126,6 +126,7 @@ fn deploy(create: bool, change_set: &str) -> Intent {
         mend: false,
         shown: None,
         role: None,
+        before: None,
     };
     Intent::Deploy(Deploy { environment: "test".into(), stacks: vec![stack], protect: None })
 }

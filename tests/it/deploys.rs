@@ -2,7 +2,7 @@
 //! taken, what nobody reaches.
 
 use crate::support::operators::{Desk, Running};
-use crate::support::world::{Setup, Stack, World};
+use crate::support::world::{Setup, Stack, World, definition};
 use quarterdeck::core::operation::record::Outcome;
 use quarterdeck::core::operation::{Operation, Phase, PlanRequest, Standing, Way};
 use quarterdeck::core::plan::{Confirm, Plan, Risk};
@@ -302,6 +302,28 @@ async fn a_deploy_that_nobody_reaches_is_not_done() {
     world.state().cut_off = false;
     done(&alice.agree(alice.offer(&id, Way::Resume).await.yes()).await);
     assert!(stack(&world, PLATFORM).protected());
+}
+
+/// The stack is complete and the service is steady, but with what it ran before: its new tasks were taken back.
+#[rstest]
+#[case::by_ecs(true)]
+#[case::not_at_all(false)]
+#[tokio::test]
+async fn a_deploy_whose_service_goes_back_has_failed(#[case] back: bool) {
+    let world = World::deployed(setup());
+    {
+        let mut state = world.state();
+        let service = state.services.get_mut("time").unwrap();
+        service.broken = back;
+        let named = definition("time", service.revision);
+        state.stacks.iter_mut().find(|stack| stack.name == "quarterdeck-prod-time").unwrap().definition = Some(named);
+    }
+    let alice = Desk::new("alice", &world, 1_024).await;
+    let operation = whole(&alice, deploy()).await;
+    match back {
+        true => assert!(why(&operation).contains("is in force, not quarterdeck-prod-time:"), "{}", why(&operation)),
+        false => done(&operation),
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,8 @@
 //! Callers that are kept out of the servers for a time: planned, written and read back, with colleagues in between.
 
-use std::process::{Command, Stdio};
-
 use crate::support::front::Front;
 use crate::support::operators::{Desk, Running};
-use crate::support::pty;
+use crate::support::program::run;
 use crate::support::world::{Setup, Stack, User, World};
 use jiff::{SignedDuration, Timestamp};
 use quarterdeck::core::error::{ErrorKind, PlanError};
@@ -301,20 +299,6 @@ async fn an_end_that_has_passed_is_not_written_any_more() {
     assert_eq!(writes(&world), 0);
 }
 
-fn run(url: &str, args: &[&str]) -> (i32, String, String) {
-    let home = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_quarterdeck"));
-    command.args(["-e", "prod", "--region", "eu-central-1", "--endpoint-url", url, "quarantine"]).args(args);
-    command.current_dir(home.path()).stdin(Stdio::null());
-    for name in pty::NOT_INHERITED {
-        command.env_remove(name);
-    }
-    command.envs(pty::homes(home.path())).envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_adds_lists_and_lifts() {
     let world = world();
@@ -322,7 +306,7 @@ async fn the_command_line_adds_lists_and_lifts() {
     let url = front.server.url.clone();
     let ask = async |args: &'static [&'static str]| {
         let url = url.clone();
-        tokio::task::spawn_blocking(move || run(&url, args)).await.unwrap()
+        tokio::task::spawn_blocking(move || run(&url, &[&["quarantine"], args].concat())).await.unwrap()
     };
     let (code, out, err) = ask(&["list"]).await;
     assert_eq!((code, out.starts_with("nobody is in quarantine")), (0, true), "{out}{err}");

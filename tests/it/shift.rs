@@ -1,10 +1,9 @@
 //! A zone that is taken out of the load balancer for a time: planned, written and read back, with colleagues in between.
 
-use std::process::{Command, Stdio};
-
 use crate::support::operators::Desk;
+use crate::support::program::run;
 use crate::support::world::{Recovery, Setup, World};
-use crate::support::{Console, at, fixtures, plans, pty};
+use crate::support::{Console, at, fixtures, plans};
 use jiff::{SignedDuration, Timestamp};
 use quarterdeck::console::dialogs::Dialog;
 use quarterdeck::console::effect::Effect;
@@ -202,20 +201,6 @@ async fn an_end_that_has_passed_is_not_written_any_more() {
     let standing = format!("{:?}", alice.standing(&left).await);
     assert!(standing.contains("which is over"), "{standing}");
     assert_eq!(writes(&world), 0);
-}
-
-fn run(url: &str, args: &[&str]) -> (i32, String, String) {
-    let home = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_quarterdeck"));
-    command.args(["-e", "prod", "--region", "eu-central-1", "--endpoint-url", url]).args(args);
-    command.current_dir(home.path()).stdin(Stdio::null());
-    for name in pty::NOT_INHERITED {
-        command.env_remove(name);
-    }
-    command.envs(pty::homes(home.path())).envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 #[tokio::test(flavor = "multi_thread")]

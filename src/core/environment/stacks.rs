@@ -140,6 +140,7 @@ impl Builder<'_> {
             mend: false,
             shown: None,
             role: self.environment.deploy.role.clone(),
+            before: found.and_then(|stack| stack.outputs.get(Stack::DEFINITION)).cloned(),
         }
     }
 

@@ -52,6 +52,9 @@ pub struct StackDeploy {
     /// ARN of the role that CloudFormation acts as.
     #[serde(default)]
     pub role: Option<String>,
+    /// ARN of the task definition that it names before the deploy; `None` where it names none, or there is no stack.
+    #[serde(default)]
+    pub before: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,7 +184,7 @@ impl StackDeploy {
         let name = &service.service;
         // More than asked for is somebody's decision, such as in an incident, and is not taken back.
         let enough = self.count().map(|count| Bounds { max: MAX_TASKS, ..count });
-        let promise = Promise { count: enough, ..Promise::default() };
+        let promise = Promise { count: enough, task_definition: self.made(facts), ..Promise::default() };
         let stored = steps.add(format!("store the client secret of {name}"), self.publish(operation, facts), after);
         let hold = enough.map_or(Work::Skip("no count is asked for".into()), |bounds| {
             ServiceCall::HoldCount { cluster: service.cluster.clone(), service: name.clone(), bounds }.into()
@@ -197,6 +200,14 @@ impl StackDeploy {
         service.read_again(steps, facts, accepts.then_some("it accepts its client"));
         let accepted = self.proof(facts).map(|(probe, url)| Check::Accepted { probe, url });
         steps.then(format!("prove that {name} accepts its client"), Work::from(accepted))
+    }
+
+    /// ARN of the task definition that this deploy has made, once the stack names it: that one must be in force in the end.
+    /// A service that ECS or somebody takes back to the one before is steady, and not as it was deployed. Where the stack made
+    /// none, what the service runs is left alone.
+    fn made(&self, facts: &Facts) -> Option<String> {
+        let named = self.output(facts, Stack::DEFINITION).ok();
+        named.filter(|named| self.planned != Planned::Unchanged && Some(named) != self.before.as_ref())
     }
 
     /// The counts of tasks that are asked for.

@@ -275,7 +275,7 @@ fn word(text: &str) -> &str {
 }
 
 fn why_failed(server: &Server, reason: &str) -> String {
-    format!("{}{}", word(reason), last_stop(server))
+    format!("{}{}", word(reason.trim_end_matches('.')), last_stop(server))
 }
 
 /// The task that stopped last since the deployment in force began, or why the tasks are unknown.

@@ -16,6 +16,7 @@ pub mod logs;
 pub mod operators;
 pub mod painted;
 pub mod plans;
+pub mod program;
 pub mod pty;
 pub mod recorder;
 pub mod registry;

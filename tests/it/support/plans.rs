@@ -189,6 +189,7 @@ fn stack(part: &str, template: Template, planned: Planned, after: Vec<usize>, se
         mend: false,
         shown: None,
         role: None,
+        before: None,
     }
 }
 
@@ -389,6 +390,7 @@ pub fn publish() -> Plan {
         mend: false,
         shown: None,
         role: None,
+        before: None,
     };
     let images = vec![image("files", Some(stack)), image("notes", None)];
     let changes = vec![Change::value("files", "image", "built from ./files", "c as quarterdeck/prod/files:1")];

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use super::super::scripted::Reply;
-use super::{ACCOUNT, ENVIRONMENT, POOL, REGION, State, secret_of};
+use super::{ACCOUNT, ENVIRONMENT, POOL, REGION, State, definition, secret_of};
 use quarterdeck::core::environment::EDGE_REGION;
 
 #[derive(Debug, Clone)]
@@ -906,6 +906,9 @@ impl State {
                     if memory {
                         if let Some(service) = self.services.get_mut(&server) {
                             service.revision += 1;
+                            let stack = self.stacks.iter_mut().find(|stack| stack.server() == Some(server.as_str()));
+                            let named = stack.and_then(|stack| stack.definition.as_mut());
+                            named.into_iter().for_each(|named| *named = definition(&server, service.revision));
                         }
                         self.deploy_service(&server);
                     }
