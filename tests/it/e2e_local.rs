@@ -268,9 +268,11 @@ fn a_deploy_of_the_same_does_nothing(console: &mut Console) {
     console.press("3");
     console
         .wait("the stacks", SOON, |screen| screen.contains("[Stack]") && screen.contains("quarterdeck-local-platform"));
-    // More tasks run than the file asks for. That is somebody's decision, and stays.
+    // More tasks run than the file asks for. That is somebody's decision, and stays, and is told.
     console.press("D");
     console.wait_for("nothing to do", OPERATION);
+    console.wait_for("it is to run 3 tasks, its stack says 1", SOON);
+    console.press("\x1b");
 }
 
 fn a_killed_operation_is_resumed(cloud: &Cloud, clock: &mut Clock) {
