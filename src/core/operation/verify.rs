@@ -275,7 +275,10 @@ fn word(text: &str) -> &str {
 }
 
 fn why_failed(server: &Server, reason: &str) -> String {
-    format!("{}{}", word(reason.trim_end_matches('.')), last_stop(server))
+    let stop = last_stop(server);
+    // A sentence ends where nothing is added to it.
+    let reason = if stop.is_empty() { reason } else { reason.trim_end_matches('.') };
+    format!("{}{stop}", word(reason))
 }
 
 /// The task that stopped last since the deployment in force began, or why the tasks are unknown.
