@@ -21,7 +21,6 @@ pub use self::word::{
 };
 use super::error::{CloudError, ErrorKind};
 use super::logs::ContainerLog;
-use super::logs::words::Said;
 use super::unread::{Part, Read, Unread};
 
 mod accepts;
@@ -74,11 +73,14 @@ pub struct Unreadable {
 }
 
 impl Fleet {
-    /// Notes at a task what it said last.
-    pub fn heard(&mut self, said: &Said) {
+    /// Notes at the tasks what they said last, by their ids.
+    pub fn hear(&mut self, said: &BTreeMap<String, Option<String>>) {
         let known = self.servers.iter_mut().filter_map(|server| server.tasks.known_mut());
-        let all = known.flatten().chain(&mut self.gone);
-        all.filter(|task| task.id() == said.task).for_each(|task| task.last_words.clone_from(&said.words));
+        for task in known.flatten().chain(&mut self.gone).filter(|task| task.stopped()) {
+            if let Some(words) = said.get(task.id()) {
+                task.last_words.clone_from(words);
+            }
+        }
     }
 
     /// Whether it has this task among those that have stopped.
@@ -372,7 +374,7 @@ impl Task {
         parts.extend(self.stop_code.as_ref().map(ToString::to_string));
         parts.extend(self.stopped_reason.clone());
         for container in &self.containers {
-            let exit = container.exit_code.map(|code| format!("exit {code}{}", signal(code)));
+            let exit = container.exit_code.map(|code| format!("exit {code}{}", word::signal(code)));
             let reason = container.reason.clone();
             let facts: Vec<String> = [exit, reason].into_iter().flatten().collect();
             if !facts.is_empty() {
@@ -386,27 +388,6 @@ impl Task {
     pub fn end(&self) -> String {
         let said = self.last_words.iter().map(|words| format!("; it said last: {words}"));
         said.fold(self.stop_reason(), |reason, said| reason + &said)
-    }
-}
-
-/// What an exit code means that is not the program's own: what a shell says of a command, and over 128 the signal that
-/// ended the process.
-fn signal(code: i32) -> &'static str {
-    match code {
-        126 => " (the command cannot be carried out)",
-        127 => " (the command is not found)",
-        129 => " (SIGHUP)",
-        130 => " (SIGINT)",
-        131 => " (SIGQUIT)",
-        132 => " (SIGILL: an instruction that this processor does not have)",
-        134 => " (SIGABRT: it ended itself)",
-        135 => " (SIGBUS)",
-        136 => " (SIGFPE)",
-        137 => " (SIGKILL: killed, or out of memory)",
-        139 => " (SIGSEGV: it used memory that is not its own)",
-        141 => " (SIGPIPE)",
-        143 => " (SIGTERM)",
-        _ => "",
     }
 }
 

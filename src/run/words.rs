@@ -1,6 +1,7 @@
 //! What tasks said last before they ended, read from the streams of those tasks alone.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -89,15 +90,16 @@ pub async fn fill(session: &Session, fleet: &mut Fleet) -> Vec<String> {
     let budget = &budget;
     let reads = stream::iter(ended).map(|one| async move { read(session, &[one], budget).await });
     let mut reads = reads.buffered(TOGETHER);
-    let mut gaps = Vec::new();
+    let (mut heard, mut gaps) = (BTreeMap::new(), Vec::new());
     while let Some(one) = reads.next().await {
         match one {
-            Ok(said) => said.iter().for_each(|said| fleet.heard(said)),
+            Ok(said) => heard.extend(said.into_iter().map(|said| (said.task, said.words))),
             // A group that is gone with its service has no lines, and none that were not read.
             Err(why) if why.kind == ErrorKind::NotFound => {}
             Err(why) => gaps.push(format!("the last lines of a task: {why}")),
         }
     }
+    fleet.hear(&heard);
     gaps.dedup();
     gaps
 }

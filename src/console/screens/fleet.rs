@@ -70,7 +70,7 @@ pub struct State {
     /// What tasks that ended by themselves said last, as it was read last.
     pub words: Remote<Vec<Said>>,
     /// The same by the task's id, of those that are still shown.
-    said: BTreeMap<String, Said>,
+    said: BTreeMap<String, Option<String>>,
     /// What the read that is under way looks at, and when that was found out.
     attention: Attention,
     looked: Timestamp,

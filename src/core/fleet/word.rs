@@ -192,6 +192,27 @@ words! {
     }
 }
 
+/// What an exit code means that is not the program's own: what a shell says of a command, and over 128 the signal that
+/// ended the process.
+pub(super) fn signal(code: i32) -> &'static str {
+    match code {
+        126 => " (the command cannot be carried out)",
+        127 => " (the command is not found)",
+        129 => " (SIGHUP)",
+        130 => " (SIGINT)",
+        131 => " (SIGQUIT)",
+        132 => " (SIGILL: an instruction that this processor does not have)",
+        134 => " (SIGABRT: it ended itself)",
+        135 => " (SIGBUS)",
+        136 => " (SIGFPE)",
+        137 => " (SIGKILL: killed, or out of memory)",
+        139 => " (SIGSEGV: it used memory that is not its own)",
+        141 => " (SIGPIPE)",
+        143 => " (SIGTERM)",
+        _ => "",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,8 +2,13 @@
 //! (servers/README.md).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+use super::{KEPT, MAX_SERIES, SLOT};
+use crate::core::logs::Line;
+use crate::core::logs::words::LastWords;
 
 /// The longest message that is kept, in characters.
 const LONGEST: usize = 300;
@@ -58,6 +63,45 @@ pub struct Down {
     pub message: String,
     /// Whether gangway does not start it again, and ends: then this is the task's last word.
     pub given_up: bool,
+}
+
+/// What a server says of what is behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behind<'a> {
+    /// When a task said so last, in milliseconds since the Unix epoch.
+    pub at: i64,
+    pub down: &'a Down,
+    /// What the server behind said itself before it ended.
+    pub words: Option<&'a str>,
+    /// How many tasks say so.
+    pub tasks: usize,
+}
+
+/// What the server behind said last, by server and task.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Words(BTreeMap<(String, String), LastWords>);
+
+/// What the server behind says so close to its end, in milliseconds, is of it.
+const NEAR: u64 = 5_000;
+
+impl Words {
+    /// Takes a line that it wrote.
+    pub(super) fn take(&mut self, line: &Line, at: i64, text: &str) {
+        let task = (line.server.to_string(), line.task.to_string());
+        if !self.0.contains_key(&task) {
+            // Tasks that are long gone make room.
+            self.0.retain(|_, words| words.at().is_some_and(|said| said > at - KEPT * SLOT));
+        }
+        if self.0.contains_key(&task) || self.0.len() < MAX_SERIES {
+            self.0.entry(task).or_default().take(at, text);
+        }
+    }
+
+    /// What was said about that time: after a new start it says nothing of why it ended before.
+    pub(super) fn near(&self, server: &str, task: &str, at: i64) -> Option<&str> {
+        let words = self.0.get(&(server.to_owned(), task.to_owned()))?;
+        words.said().filter(|_| words.at().is_some_and(|said| said.abs_diff(at) <= NEAR))
+    }
 }
 
 /// Whether a line is one that the server behind wrote.

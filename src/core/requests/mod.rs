@@ -14,7 +14,8 @@ mod why;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-pub use behind::{Down, Fall};
+use behind::Words;
+pub use behind::{Behind, Down, Fall};
 pub use dropped::Missing;
 use dropped::{Count, Counts};
 pub use histogram::Histogram;
@@ -24,15 +25,12 @@ pub use request::{Request, Unread};
 use told::Told;
 pub use why::Why;
 
-use super::logs::words::LastWords;
 use super::logs::{Line, payload};
 
 /// Length of a slot, in milliseconds.
 const SLOT: i64 = 2_000;
 /// Slots that are kept: those of the longest window.
 const KEPT: i64 = Period::Fifteen.millis() / SLOT + 1;
-/// What the server behind says so close to its end, in milliseconds, is of it.
-const NEAR: u64 = 5_000;
 /// Series that are kept; requests of further ones are counted in [`Requests::uncounted`].
 pub const MAX_SERIES: usize = 1_000;
 
@@ -193,18 +191,6 @@ impl Figures {
     }
 }
 
-/// What a server says of what is behind it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Behind<'a> {
-    /// When a task said so last, in milliseconds since the Unix epoch.
-    pub at: i64,
-    pub down: &'a Down,
-    /// What the server behind said itself before it ended.
-    pub words: Option<&'a str>,
-    /// How many tasks say so.
-    pub tasks: usize,
-}
-
 /// How many requests of a subject there were in a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally<'a> {
@@ -279,7 +265,7 @@ pub struct Requests {
     /// That the server behind gangway does not run.
     down: Told<Down>,
     /// What the server behind gangway said last, by server and task.
-    words: BTreeMap<(String, String), LastWords>,
+    words: Words,
     /// What the tasks count themselves; none where lines are left out, or come late.
     counts: Option<Counts>,
 }
@@ -317,7 +303,7 @@ impl Requests {
             return self.behind(line, line.at.min(now), word);
         }
         if behind::speaks(&text) {
-            return self.heard(line, line.at.min(now), &text);
+            return self.words.take(line, line.at.min(now), &text);
         }
         if let (Some(counts), Some(count)) = (&mut self.counts, Count::read(&text)) {
             return counts.count(&line.server, &line.task, line.at.min(now), count);
@@ -370,17 +356,6 @@ impl Requests {
         self.down.take(line, at, down);
     }
 
-    fn heard(&mut self, line: &Line, at: i64, text: &str) {
-        let task = (line.server.to_string(), line.task.to_string());
-        if !self.words.contains_key(&task) {
-            // Tasks that are long gone make room.
-            self.words.retain(|_, words| words.at().is_some_and(|said| said > at - KEPT * SLOT));
-        }
-        if self.words.contains_key(&task) || self.words.len() < MAX_SERIES {
-            self.words.entry(task).or_default().take(at, text);
-        }
-    }
-
     /// The servers of which a task has said since a time (milliseconds since the Unix epoch) that it cannot read who is kept
     /// out, and not that it can again: of each the worst, and of these the newest, with when it was said.
     pub fn unread(&self, since: i64) -> BTreeMap<&str, (i64, &Unread)> {
@@ -398,10 +373,7 @@ impl Requests {
     pub fn down(&self, now: i64) -> BTreeMap<&str, Behind<'_>> {
         let mut all: BTreeMap<&str, Behind<'_>> = BTreeMap::new();
         for ((server, task), at, down) in self.down.said().filter(|(_, at, down)| down.fall.holds(now - at)) {
-            let words = self.words.get(&(server.clone(), task.clone()));
-            // What it said after a new start is not why it ended before.
-            let words = words.filter(|words| words.at().is_some_and(|said| said.abs_diff(at) <= NEAR));
-            let new = Behind { at, down, words: words.and_then(LastWords::said), tasks: 1 };
+            let new = Behind { at, down, words: self.words.near(server, task, at), tasks: 1 };
             let known = all.entry(server).or_insert(Behind { tasks: 0, ..new });
             *known = Behind { tasks: known.tasks + 1, ..if at > known.at { new } else { *known } };
         }

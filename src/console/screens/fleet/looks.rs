@@ -1,5 +1,6 @@
 //! What is read for the screen, by what of it is looked at, and how old it is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use crate::console::beside;
 use crate::console::model::Model;
 use crate::console::remote::Ask as _;
 use crate::console::screens::{FAST, Fetch, Freshness, SLOW, STEADY, Screen, View};
-use crate::core::fleet::{Age, Attention, Fleet, Server};
+use crate::core::fleet::{Age, Attention, Fleet, Server, Task};
 use crate::core::logs::words::Ended;
 use crate::core::logs::{Followed, Owners};
 use crate::core::metrics::{Figures, SPAN, Tools};
@@ -92,18 +93,15 @@ pub(in crate::console) fn ended(model: &Model) -> Vec<Ended> {
 /// Most tasks whose last words are read at once: a call of a low quota for each.
 const AT_ONCE: usize = 5;
 
-/// Keeps what tasks said last, and notes it at those of the fleet.
+/// Keeps what tasks said last, and notes it at those of the fleet, which come without it each time.
 pub(super) fn keep_said(model: &mut Model) {
     let state = &mut model.screens.fleet;
-    let new = state.words.get().into_iter().flatten().map(|said| (said.task.clone(), said.clone()));
+    let new = state.words.get().into_iter().flatten().map(|said| (said.task.clone(), said.words.clone()));
     state.said.extend(new);
-    if state.said.is_empty() {
-        return;
-    }
-    if let Some(fleet) = state.remote.get_mut() {
-        state.said.retain(|id, _| fleet.servers.iter().flat_map(Server::known_tasks).any(|task| task.id() == id));
-        state.said.values().for_each(|said| fleet.heard(said));
-    }
+    let Some(fleet) = state.remote.get_mut().filter(|_| !state.said.is_empty()) else { return };
+    let shown: BTreeSet<&str> = fleet.servers.iter().flat_map(Server::known_tasks).map(Task::id).collect();
+    state.said.retain(|id, _| shown.contains(id.as_str()));
+    fleet.hear(&state.said);
 }
 
 /// What AWS says of its own issues, and what keeps requests away from zones, once the servers are known: both are asked for
